@@ -1,1 +1,48 @@
-//! stub
+//! A lab for looking inside GPT-2 models.
+//!
+//! Load a checkpoint, run it with every activation readable and writable by its TransformerLens name, generate with
+//! hooks active. The same code runs natively and, compiled to WebAssembly, in a browser tab.
+//!
+//! ```no_run
+//! use candlescope::{Config, Model, Tokenizer, Weights, run_with_cache};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = std::path::Path::new("models/shakespeare");
+//! let config = Config::from_json(&std::fs::read_to_string(folder.join("config.json"))?)?;
+//! let weights = Weights::from_bytes(&config, &std::fs::read(folder.join("model.safetensors"))?)?;
+//! let tokenizer = Tokenizer::from_json(&std::fs::read(folder.join("tokenizer.json"))?)?;
+//! let model = Model::new(config, &weights)?;
+//!
+//! let tokens = tokenizer.encode("To be, or not to be")?;
+//! let run = run_with_cache(&model, &tokens, &["blocks.*.attn.hook_pattern"])?;
+//! println!("{:?}, loss {:?}", run.cache.names(), run.scores.loss());
+//! # Ok(()) }
+//! ```
+//!
+//! Data flows one way, and a file uses only those above it: [`error`], [`config`], [`weights`], [`hook`], `kernel`,
+//! [`model`], [`tokenizer`], [`run`], [`generate`], and at the end `fetch` and `wasm`, which exist in a browser
+//! alone.
+
+pub mod config;
+pub mod error;
+pub mod generate;
+pub mod hook;
+mod kernel;
+pub mod model;
+pub mod run;
+pub mod tokenizer;
+pub mod weights;
+
+#[cfg(target_arch = "wasm32")]
+mod fetch;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+
+pub use config::{Activation, Config};
+pub use error::{Error, Result};
+pub use generate::{GenerateOptions, Generation, Step};
+pub use hook::{BlockPoint, Chain, HookPoint, Hooks, NoHooks, Selector, Site};
+pub use model::{KvCache, Model, Parameter};
+pub use run::{Cache, Capture, Run, Scores, run_with_cache};
+pub use tokenizer::{Token, Tokenizer};
+pub use weights::{Weights, WeightsReader, expected_shapes};

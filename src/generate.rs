@@ -1,0 +1,4 @@
+//! stub
+pub struct GenerateOptions;
+pub struct Generation;
+pub struct Step;

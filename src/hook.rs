@@ -1,0 +1,367 @@
+//! The places in a forward pass where a value can be read or replaced, under TransformerLens's names.
+//!
+//! In: a name, a glob or a regular expression. Out: [`HookPoint`]s, and through [`Hooks`] the values at them.
+//! Hooks are passed into a run; the model stores none, so there is nothing to reset.
+
+use std::fmt;
+use std::str::FromStr;
+
+use candle_core::Tensor;
+
+use crate::config::Config;
+use crate::error::{Error, Result, nearest};
+
+/// A place in the forward pass. Prints and parses as TransformerLens names it:
+/// `blocks.1.attn.hook_pattern`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HookPoint {
+    Embed,
+    PosEmbed,
+    Block(usize, BlockPoint),
+    LnFinalScale,
+    LnFinalNormalized,
+    UnembedIn,
+    UnembedOut,
+}
+
+/// A place inside a transformer block, in firing order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BlockPoint {
+    ResidPre,
+    AttnIn,
+    QInput,
+    KInput,
+    VInput,
+    Ln1Scale,
+    Ln1Normalized,
+    Q,
+    K,
+    V,
+    AttnScores,
+    Pattern,
+    Z,
+    Result,
+    AttnOut,
+    ResidMid,
+    MlpIn,
+    Ln2Scale,
+    Ln2Normalized,
+    MlpPre,
+    MlpPost,
+    MlpOut,
+    ResidPost,
+}
+
+type Axes = &'static [&'static str];
+
+const RESIDUAL: Axes = &["batch", "pos", "d_model"];
+const PER_HEAD_RESIDUAL: Axes = &["batch", "pos", "head", "d_model"];
+const SCALE: Axes = &["batch", "pos", "1"];
+const HEAD: Axes = &["batch", "pos", "head", "d_head"];
+const ATTENTION: Axes = &["batch", "head", "query", "key"];
+const MLP: Axes = &["batch", "pos", "d_mlp"];
+const LOGITS: Axes = &["batch", "pos", "vocab"];
+
+/// Every point of a block: its name after `blocks.{layer}.` and its axes, in firing order.
+const BLOCK_POINTS: [(BlockPoint, &str, Axes); 23] = [
+    (BlockPoint::ResidPre, "hook_resid_pre", RESIDUAL),
+    (BlockPoint::AttnIn, "hook_attn_in", PER_HEAD_RESIDUAL),
+    (BlockPoint::QInput, "hook_q_input", PER_HEAD_RESIDUAL),
+    (BlockPoint::KInput, "hook_k_input", PER_HEAD_RESIDUAL),
+    (BlockPoint::VInput, "hook_v_input", PER_HEAD_RESIDUAL),
+    (BlockPoint::Ln1Scale, "ln1.hook_scale", SCALE),
+    (BlockPoint::Ln1Normalized, "ln1.hook_normalized", RESIDUAL),
+    (BlockPoint::Q, "attn.hook_q", HEAD),
+    (BlockPoint::K, "attn.hook_k", HEAD),
+    (BlockPoint::V, "attn.hook_v", HEAD),
+    (BlockPoint::AttnScores, "attn.hook_attn_scores", ATTENTION),
+    (BlockPoint::Pattern, "attn.hook_pattern", ATTENTION),
+    (BlockPoint::Z, "attn.hook_z", HEAD),
+    (BlockPoint::Result, "attn.hook_result", PER_HEAD_RESIDUAL),
+    (BlockPoint::AttnOut, "hook_attn_out", RESIDUAL),
+    (BlockPoint::ResidMid, "hook_resid_mid", RESIDUAL),
+    (BlockPoint::MlpIn, "hook_mlp_in", RESIDUAL),
+    (BlockPoint::Ln2Scale, "ln2.hook_scale", SCALE),
+    (BlockPoint::Ln2Normalized, "ln2.hook_normalized", RESIDUAL),
+    (BlockPoint::MlpPre, "mlp.hook_pre", MLP),
+    (BlockPoint::MlpPost, "mlp.hook_post", MLP),
+    (BlockPoint::MlpOut, "hook_mlp_out", RESIDUAL),
+    (BlockPoint::ResidPost, "hook_resid_post", RESIDUAL),
+];
+
+/// The points outside the blocks: those before them, then those after.
+const OUTER_POINTS: [(HookPoint, &str, Axes); 6] = [
+    (HookPoint::Embed, "hook_embed", RESIDUAL),
+    (HookPoint::PosEmbed, "hook_pos_embed", RESIDUAL),
+    (HookPoint::LnFinalScale, "ln_final.hook_scale", SCALE),
+    (HookPoint::LnFinalNormalized, "ln_final.hook_normalized", RESIDUAL),
+    (HookPoint::UnembedIn, "unembed.hook_in", RESIDUAL),
+    (HookPoint::UnembedOut, "unembed.hook_out", LOGITS),
+];
+
+impl HookPoint {
+    /// Every point of a model of this shape, in firing order.
+    pub fn all(config: &Config) -> Vec<HookPoint> {
+        let (before, after) = OUTER_POINTS.split_at(2);
+        let block = |layer| BLOCK_POINTS.iter().map(move |(point, ..)| HookPoint::Block(layer, *point));
+        let outer = |points: &'static [(HookPoint, &str, Axes)]| points.iter().map(|(point, ..)| *point);
+        outer(before).chain((0..config.n_layer).flat_map(block)).chain(outer(after)).collect()
+    }
+
+    /// The names of the value's axes, outermost first. The scale's last axis has length 1 and is called `1`.
+    pub fn axes(self) -> &'static [&'static str] {
+        self.row().1
+    }
+
+    /// Whether the value is computed only when a hook or a capture names the point, because it costs more than
+    /// the run itself needs.
+    pub fn on_request(self) -> bool {
+        use BlockPoint::*;
+        matches!(self, HookPoint::Block(_, AttnIn | QInput | KInput | VInput | Result | MlpIn))
+    }
+
+    /// The block that the point lies in, if it lies in one.
+    pub fn layer(self) -> Option<usize> {
+        match self {
+            HookPoint::Block(layer, _) => Some(layer),
+            _ => None,
+        }
+    }
+
+    /// The name without `blocks.{layer}.`, and the axes.
+    fn row(self) -> (&'static str, Axes) {
+        match self {
+            HookPoint::Block(_, point) => {
+                let (_, name, axes) = BLOCK_POINTS[point as usize];
+                (name, axes)
+            }
+            _ => OUTER_POINTS
+                .iter()
+                .find(|(point, ..)| *point == self)
+                .map(|(_, name, axes)| (*name, *axes))
+                .expect("OUTER_POINTS lists every point outside the blocks"),
+        }
+    }
+}
+
+impl fmt::Display for HookPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, _) = self.row();
+        match self.layer() {
+            Some(layer) => write!(f, "blocks.{layer}.{name}"),
+            None => f.write_str(name),
+        }
+    }
+}
+
+impl FromStr for HookPoint {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<HookPoint> {
+        let outer = OUTER_POINTS.iter().find(|(_, known, _)| *known == name).map(|(point, ..)| *point);
+        outer.or_else(|| parse_block_point(name)).ok_or_else(|| {
+            let known = OUTER_POINTS.iter().map(|(_, known, _)| *known);
+            let block = BLOCK_POINTS.map(|(_, known, _)| format!("blocks.0.{known}"));
+            let known = known.chain(block.iter().map(String::as_str));
+            Error::Hook(format!(
+                "no hook point is named `{name}`; the nearest are {}",
+                nearest(name, known, 3)
+            ))
+        })
+    }
+}
+
+fn parse_block_point(name: &str) -> Option<HookPoint> {
+    let (layer, rest) = name.strip_prefix("blocks.")?.split_once('.')?;
+    let (point, ..) = BLOCK_POINTS.iter().find(|(_, known, _)| *known == rest)?;
+    Some(HookPoint::Block(layer.parse().ok()?, *point))
+}
+
+/// Which hook points are meant: one by its exact name, many by `*` glob, many by regular expression between
+/// slashes.
+///
+/// A glob takes a point *on request* only where it names it: `blocks.*.attn.hook_result` does, `blocks.0.*` and
+/// `*` do not, unless nothing else matches (`blocks.*.hook_?_input`). An exact name or a regular expression
+/// takes whatever it matches.
+///
+/// ```
+/// use candlescope::{Config, HookPoint, Selector};
+/// let config = Config { n_layer: 2, ..Config::default() };
+/// let points = Selector::parse("blocks.*.attn.hook_pattern", &config)?.points().to_vec();
+/// assert_eq!(points[1].to_string(), "blocks.1.attn.hook_pattern");
+/// assert!(Selector::parse("blocks.0.attn.hook_patern", &config).is_err());
+/// # Ok::<(), candlescope::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector {
+    points: Vec<HookPoint>,
+}
+
+impl Selector {
+    /// Resolves `pattern` against the points of a model of this shape.
+    ///
+    /// # Errors
+    /// [`Error::Hook`] with the nearest names when nothing matches, or when a regular expression is malformed.
+    pub fn parse(pattern: &str, config: &Config) -> Result<Selector> {
+        let all = HookPoint::all(config);
+        let points = if let Some(expression) = regular_expression(pattern) {
+            let expression = regex_lite::Regex::new(expression)
+                .map_err(|error| Error::Hook(format!("`{pattern}` is not a regular expression: {error}")))?;
+            all.into_iter().filter(|point| expression.is_match(&point.to_string())).collect()
+        } else if pattern.contains(['*', '?']) {
+            matching_glob(pattern, all)
+        } else {
+            all.into_iter().filter(|point| point.to_string() == pattern).collect::<Vec<_>>()
+        };
+        if points.is_empty() {
+            return Err(nothing_matches(pattern, config));
+        }
+        Ok(Selector { points })
+    }
+
+    /// What the pattern matched, in firing order. Never empty.
+    pub fn points(&self) -> &[HookPoint] {
+        &self.points
+    }
+}
+
+fn regular_expression(pattern: &str) -> Option<&str> {
+    pattern.strip_prefix('/')?.strip_suffix('/')
+}
+
+fn matching_glob(pattern: &str, all: Vec<HookPoint>) -> Vec<HookPoint> {
+    let matched = |point: &HookPoint| glob_matches(pattern.as_bytes(), point.to_string().as_bytes());
+    let (on_request, plain): (Vec<_>, Vec<_>) =
+        all.into_iter().filter(matched).partition(|point| point.on_request());
+    let last_segment = pattern.rsplit('.').next().unwrap_or(pattern);
+    let named = !last_segment.contains(['*', '?']);
+    if named || plain.is_empty() { [plain, on_request].concat() } else { plain }
+}
+
+/// `*` stands for any run of characters, `?` for one.
+fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => {
+            glob_matches(rest, name) || (!name.is_empty() && glob_matches(pattern, &name[1..]))
+        }
+        (Some((b'?', rest)), Some((_, name))) => glob_matches(rest, name),
+        (Some((expected, rest)), Some((found, name))) => expected == found && glob_matches(rest, name),
+        _ => false,
+    }
+}
+
+fn nothing_matches(pattern: &str, config: &Config) -> Error {
+    let names: Vec<String> = HookPoint::all(config).iter().map(HookPoint::to_string).collect();
+    let nearest = nearest(pattern, names.iter().map(String::as_str), 3);
+    let layers = config.n_layer;
+    Error::Hook(format!(
+        "`{pattern}` matches no hook point of this {layers}-layer model; the nearest are {nearest}"
+    ))
+}
+
+/// Where and when a value was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site {
+    pub point: HookPoint,
+    /// The position in the context of the value's first row along `pos` or `query`: 0, or the number of
+    /// positions already in the key/value cache.
+    pub first_position: usize,
+}
+
+/// What a run does with the values it meets.
+///
+/// The run asks [`wants`](Hooks::wants) first, and hands a value over only where the answer is yes; a point *on
+/// request* is computed only then. Returning the value as it came changes no number.
+pub trait Hooks {
+    /// Whether [`visit`](Hooks::visit) is to be called at `point`.
+    fn wants(&self, point: HookPoint) -> bool;
+
+    /// Takes the value met at `site`, and returns the value with which the run goes on: one of the same shape.
+    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor>;
+}
+
+/// Looks at nothing, changes nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHooks;
+
+impl Hooks for NoHooks {
+    fn wants(&self, _: HookPoint) -> bool {
+        false
+    }
+
+    fn visit(&mut self, _: Site, value: Tensor) -> Result<Tensor> {
+        Ok(value)
+    }
+}
+
+/// Several hooks, one after the other: each sees what the one before it returned.
+pub struct Chain<'a>(pub Vec<&'a mut dyn Hooks>);
+
+impl Hooks for Chain<'_> {
+    fn wants(&self, point: HookPoint) -> bool {
+        self.0.iter().any(|hooks| hooks.wants(point))
+    }
+
+    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
+        let wanting = self.0.iter_mut().filter(|hooks| hooks.wants(site.point));
+        wanting.fold(Ok(value), |value, hooks| hooks.visit(site, value?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_layers() -> Config {
+        Config { n_layer: 2, ..Config::default() }
+    }
+
+    #[test]
+    fn every_name_parses_back_to_its_point() {
+        for point in HookPoint::all(&two_layers()) {
+            assert_eq!(point.to_string().parse::<HookPoint>().unwrap(), point);
+        }
+    }
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_enum() {
+        for (index, (point, ..)) in BLOCK_POINTS.iter().enumerate() {
+            assert_eq!(*point as usize, index);
+        }
+    }
+
+    #[test]
+    fn a_star_takes_every_point_that_is_not_on_request() {
+        let points = Selector::parse("*", &two_layers()).unwrap().points().to_vec();
+        assert_eq!(points.len(), 2 + 2 * 17 + 4);
+        assert!(points.iter().all(|point| !point.on_request()));
+    }
+
+    #[test]
+    fn a_glob_that_names_a_point_on_request_takes_it() {
+        let names = |pattern| {
+            let selector = Selector::parse(pattern, &two_layers()).unwrap();
+            selector.points().iter().map(HookPoint::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names("blocks.*.attn.hook_result"),
+            ["blocks.0.attn.hook_result", "blocks.1.attn.hook_result"]
+        );
+        assert_eq!(names("blocks.0.hook_?_input").len(), 3);
+        assert!(!names("blocks.0.*").contains(&"blocks.0.hook_attn_in".to_string()));
+        assert_eq!(names("/^blocks\\.1\\.hook_(attn|mlp)_in$/").len(), 2);
+    }
+
+    #[test]
+    fn a_misspelled_name_is_answered_with_the_nearest() {
+        let error = Selector::parse("blocks.1.attn.hook_patern", &two_layers()).unwrap_err();
+        assert_eq!(error.name(), "HookError");
+        assert!(error.to_string().contains("`blocks.1.attn.hook_pattern`"), "{error}");
+    }
+
+    #[test]
+    fn a_layer_that_the_model_lacks_matches_nothing() {
+        assert!(Selector::parse("blocks.2.attn.hook_z", &two_layers()).is_err());
+    }
+}
