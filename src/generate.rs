@@ -1,4 +1,322 @@
-//! stub
-pub struct GenerateOptions;
-pub struct Generation;
-pub struct Step;
+//! A prompt in, tokens out one by one, with hooks active at every step.
+//!
+//! The only owner of a key/value cache. While the context fits the model's `n_positions`, each step computes the new
+//! token alone. Past that the context is cropped to its last `n_positions` tokens, as the loop of the original
+//! model does: every token moves to an earlier position with each step (the first of the window is at position 0),
+//! so nothing cached holds any more, and each step computes the whole window.
+
+use candle_core::{D, IndexOp};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use crate::error::{Error, Result};
+use crate::hook::{Chain, Hooks, NoHooks};
+use crate::model::{KvCache, Model};
+use crate::run::{Cache, Capture, as_batch, log_sum_exp};
+use crate::tokenizer::{TextStream, Tokenizer};
+
+/// How to choose tokens and when to stop. The names are those of Hugging Face's `generate`.
+#[derive(Debug, Clone)]
+pub struct GenerateOptions {
+    pub max_new_tokens: usize,
+    /// Draw from the distribution; otherwise take the most probable token, the lowest id on a tie.
+    pub do_sample: bool,
+    /// Divides the logits before drawing. Above 0.
+    pub temperature: f64,
+    /// Draw only among this many most probable tokens (more where the last of them ties).
+    pub top_k: Option<usize>,
+    /// Draw only among the most probable tokens whose probabilities just add up to this much. In (0, 1].
+    pub top_p: Option<f64>,
+    /// Seeds the generator, ChaCha with 8 rounds ([`ChaCha8Rng::seed_from_u64`]). Each drawn token takes one u64 of
+    /// its stream; the upper 53 bits, as a fraction of 1, choose by cumulative probability in the order of ids.
+    pub seed: u64,
+    /// Stop after the token that completes one of these texts.
+    pub stop: Vec<String>,
+    /// Stop after the config's `eos_token_id`.
+    pub stop_at_eos: bool,
+    /// How many of the most probable tokens each step lists.
+    pub top: usize,
+    /// What to capture at every step: hook names, globs or regular expressions.
+    pub names: Vec<String>,
+    /// Keep keys and values from step to step. Without, each step computes its whole context; the text is the same.
+    pub use_cache: bool,
+}
+
+impl Default for GenerateOptions {
+    fn default() -> Self {
+        GenerateOptions {
+            max_new_tokens: 20,
+            do_sample: false,
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            seed: 0,
+            stop: Vec::new(),
+            stop_at_eos: true,
+            top: 10,
+            names: Vec::new(),
+            use_cache: true,
+        }
+    }
+}
+
+/// One generated token.
+pub struct Step {
+    pub id: u32,
+    /// The characters that are complete with this token; empty without a tokenizer.
+    pub string: String,
+    /// The natural logarithm of the token's probability, before temperature, top-k and top-p.
+    pub log_prob: f32,
+    /// The most probable tokens with their log-probabilities, the first choice first.
+    pub top: Vec<(u32, f32)>,
+    /// What was captured: the new positions alone when keys and values were cached.
+    pub cache: Cache,
+}
+
+/// A text being generated. Ask it for [`next_step`](Generation::next_step) until there is none.
+pub struct Generation {
+    model: Model,
+    options: GenerateOptions,
+    capture: Capture,
+    tokens: Vec<u32>,
+    prompt_length: usize,
+    kv: Option<KvCache>,
+    text: Option<TextStream>,
+    written: String,
+    rng: ChaCha8Rng,
+    finished: bool,
+}
+
+impl Generation {
+    /// Gets ready to go on after `prompt`, which may be longer than `n_positions`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the prompt is empty or an option makes no sense, [`Error::Hook`] when a name matches
+    /// nothing.
+    pub fn new(
+        model: &Model,
+        tokenizer: Option<&Tokenizer>,
+        prompt: &[u32],
+        options: GenerateOptions,
+    ) -> Result<Generation> {
+        check_options(&options, tokenizer)?;
+        as_batch(prompt)?;
+        let text = tokenizer.map(|tokenizer| after_prompt(tokenizer, prompt));
+        Ok(Generation {
+            capture: Capture::new(&options.names, model.config())?,
+            model: model.clone(),
+            tokens: prompt.to_vec(),
+            prompt_length: prompt.len(),
+            kv: None,
+            text,
+            written: String::new(),
+            rng: ChaCha8Rng::seed_from_u64(options.seed),
+            finished: false,
+            options,
+        })
+    }
+
+    /// The prompt and what was generated so far.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Generates the next token, or says that the text is finished.
+    ///
+    /// # Errors
+    /// As [`Model::forward`]. A later call tries the same step again.
+    pub fn next_step(&mut self) -> Result<Option<Step>> {
+        self.next_step_with(&mut NoHooks)
+    }
+
+    /// As [`next_step`](Generation::next_step), with `hooks` active.
+    pub fn next_step_with(&mut self, hooks: &mut dyn Hooks) -> Result<Option<Step>> {
+        if self.finished || self.tokens.len() - self.prompt_length >= self.options.max_new_tokens {
+            return Ok(None);
+        }
+        let (logits, cache) = self.last_logits(hooks)?;
+        let id = self.choose(&logits)?;
+        let total = log_sum_exp(&logits);
+        let log_prob = |id: u32| (f64::from(logits[id as usize]) - total) as f32;
+        let top = most_probable(&logits, self.options.top).into_iter().map(|id| (id, log_prob(id))).collect();
+        let string = self.take(id);
+        Ok(Some(Step { id, string, log_prob: log_prob(id), top, cache }))
+    }
+
+    /// The logits after the last token, and what was captured on the way to them.
+    fn last_logits(&mut self, hooks: &mut dyn Hooks) -> Result<(Vec<f32>, Cache)> {
+        let n_positions = self.model.config().n_positions;
+        let fits = self.tokens.len() <= n_positions;
+        // Taken out, so that a step that fails halfway leaves no half-filled cache behind.
+        let kv = self.kv.take().filter(|_| fits);
+        let mut kv = kv.or_else(|| (fits && self.options.use_cache).then(|| KvCache::new(self.model.config())));
+        let start = match &kv {
+            Some(kv) => kv.len(),
+            None => self.tokens.len().saturating_sub(n_positions),
+        };
+        let mut capture = self.capture.fresh();
+        let mut chain = Chain(vec![hooks, &mut capture]);
+        let logits = self.model.forward(&as_batch(&self.tokens[start..])?, kv.as_mut(), &mut chain)?;
+        self.kv = kv;
+        let last = logits.dim(D::Minus2)? - 1;
+        Ok((logits.i((0, last))?.to_vec1()?, capture.into_cache()))
+    }
+
+    fn choose(&mut self, logits: &[f32]) -> Result<u32> {
+        let best = most_probable(logits, 1);
+        let [best] = best.as_slice() else {
+            return Err(Error::Input("every logit is NaN: the weights or a hook made it so".into()));
+        };
+        if !self.options.do_sample {
+            return Ok(*best);
+        }
+        let kept = distribution(logits, &self.options);
+        let total: f64 = kept.iter().map(|(_, probability)| probability).sum();
+        let mut left = unit_interval(self.rng.next_u64()) * total;
+        let drawn = kept.iter().find(|(_, probability)| {
+            left -= probability;
+            left < 0.0
+        });
+        Ok(drawn.or(kept.last()).map_or(*best, |(id, _)| *id))
+    }
+
+    /// Appends a token, and notices whether the text is finished.
+    fn take(&mut self, id: u32) -> String {
+        self.tokens.push(id);
+        // A model may know ids that its tokenizer does not.
+        let spell = |text: &mut TextStream| text.push(id).map_or("\u{FFFD}".to_string(), |token| token.string);
+        let string = self.text.as_mut().map(spell).unwrap_or_default();
+        self.written.push_str(&string);
+        let at_eos = self.options.stop_at_eos && self.model.config().eos_token_id == Some(id);
+        let stopped = self.options.stop.iter().any(|stop| self.written.contains(stop.as_str()));
+        self.finished = at_eos || stopped;
+        string
+    }
+}
+
+fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Result<()> {
+    let wrong = |message: String| Err(Error::Input(message));
+    if options.do_sample && !(options.temperature > 0.0 && options.temperature.is_finite()) {
+        let found = options.temperature;
+        return wrong(format!("`temperature` is {found}, expected above 0 (for the most probable token, do not sample)"));
+    }
+    if options.top_k == Some(0) {
+        return wrong("`topK` is 0, expected at least 1".into());
+    }
+    if let Some(top_p) = options.top_p
+        && !(top_p > 0.0 && top_p <= 1.0)
+    {
+        return wrong(format!("`topP` is {top_p}, expected above 0 and at most 1"));
+    }
+    if options.stop.iter().any(String::is_empty) {
+        return wrong("`stop` holds an empty text, expected at least one character".into());
+    }
+    if !options.stop.is_empty() && tokenizer.is_none() {
+        return wrong("`stop` is text, but the model has no tokenizer".into());
+    }
+    Ok(())
+}
+
+/// A stream of text that begins after `prompt`, which may end inside a character.
+fn after_prompt(tokenizer: &Tokenizer, prompt: &[u32]) -> TextStream {
+    let mut text = TextStream::new(tokenizer.clone());
+    for id in prompt {
+        let _ = text.push(*id); // an id that only the model knows has no text
+    }
+    text
+}
+
+/// The ids of the `count` greatest logits, the greatest first, the lowest id first on a tie. NaN is never among them.
+fn most_probable(logits: &[f32], count: usize) -> Vec<u32> {
+    let mut ids: Vec<u32> = (0..logits.len() as u32).filter(|id| !logits[*id as usize].is_nan()).collect();
+    let order = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    if count < ids.len() {
+        ids.select_nth_unstable_by(count, order);
+        ids.truncate(count);
+    }
+    ids.sort_unstable_by(order);
+    ids
+}
+
+/// The tokens that may be drawn, in the order of ids, with probabilities up to a common factor: temperature first,
+/// then top-k, then top-p, as Hugging Face orders them.
+fn distribution(logits: &[f32], options: &GenerateOptions) -> Vec<(u32, f64)> {
+    let ranked = most_probable(logits, logits.len());
+    let logit = |id: u32| f64::from(logits[id as usize]);
+    let Some(greatest) = ranked.first().map(|id| logit(*id)) else { return Vec::new() };
+    let probability = |id: u32| ((logit(id) - greatest) / options.temperature).exp();
+    let top_k = options.top_k.unwrap_or(ranked.len()).min(ranked.len());
+    let lowest = logit(ranked[top_k - 1]);
+    let mut kept: Vec<(u32, f64)> =
+        ranked.into_iter().take_while(|id| logit(*id) >= lowest).map(|id| (id, probability(id))).collect();
+    if let Some(top_p) = options.top_p {
+        kept.truncate(enough(&kept, top_p));
+    }
+    kept.sort_unstable_by_key(|(id, _)| *id);
+    kept
+}
+
+/// How many of the most probable tokens it takes for their share to reach `top_p`.
+fn enough(ranked: &[(u32, f64)], top_p: f64) -> usize {
+    let total: f64 = ranked.iter().map(|(_, probability)| probability).sum();
+    let mut sum = 0.0;
+    let before = ranked.iter().take_while(|(_, probability)| {
+        let short = sum < top_p * total;
+        sum += probability;
+        short
+    });
+    before.count().max(1)
+}
+
+/// A fraction in [0, 1) from the upper 53 bits.
+fn unit_interval(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(kept: &[(u32, f64)]) -> Vec<u32> {
+        kept.iter().map(|(id, _)| *id).collect()
+    }
+
+    #[test]
+    fn top_k_keeps_ties_of_its_last_token() {
+        let options = GenerateOptions { top_k: Some(2), ..GenerateOptions::default() };
+        assert_eq!(ids(&distribution(&[1.0, 3.0, 1.0, 0.0], &options)), [0, 1, 2]);
+    }
+
+    #[test]
+    fn top_p_keeps_the_token_that_crosses_it_and_never_none() {
+        let logits = [0.5f32.ln(), 0.3f32.ln(), 0.2f32.ln()];
+        let kept = |top_p| {
+            let options = GenerateOptions { top_p: Some(top_p), ..GenerateOptions::default() };
+            ids(&distribution(&logits, &options))
+        };
+        assert_eq!(kept(1e-9), [0]);
+        assert_eq!(kept(0.6), [0, 1]);
+        assert_eq!(kept(1.0), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_low_temperature_sharpens() {
+        let options = GenerateOptions { temperature: 0.5, ..GenerateOptions::default() };
+        let kept = distribution(&[0.0, -1.0], &options);
+        assert!((kept[1].1 - (-2.0f64).exp()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_greatest_logits_come_first_and_nan_never() {
+        assert_eq!(most_probable(&[1.0, f32::NAN, 2.0, 2.0], 3), [2, 3, 0]);
+    }
+
+    #[test]
+    fn the_generator_is_chacha8_and_its_first_draw_is_fixed() {
+        let draw = unit_interval(ChaCha8Rng::seed_from_u64(0).next_u64());
+        assert!((draw - FIRST_DRAW_OF_SEED_0).abs() < 1e-15, "{draw:?}");
+    }
+
+    /// Written down once; another generator, seeding or conversion would change every shared text.
+    const FIRST_DRAW_OF_SEED_0: f64 = 0.0;
+}

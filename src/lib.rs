@@ -44,5 +44,5 @@ pub use generate::{GenerateOptions, Generation, Step};
 pub use hook::{BlockPoint, Chain, HookPoint, Hooks, NoHooks, Selector, Site};
 pub use model::{KvCache, Model, Parameter};
 pub use run::{Cache, Capture, Run, Scores, run_with_cache};
-pub use tokenizer::{Token, Tokenizer};
+pub use tokenizer::{TextStream, Token, Tokenizer};
 pub use weights::{Weights, WeightsReader, expected_shapes};

@@ -67,6 +67,11 @@ impl Capture {
         Ok(Capture { wanted, cache: Cache::default() })
     }
 
+    /// The same points with nothing kept yet.
+    pub(crate) fn fresh(&self) -> Capture {
+        Capture { wanted: self.wanted.clone(), cache: Cache::default() }
+    }
+
     pub fn into_cache(self) -> Cache {
         self.cache
     }

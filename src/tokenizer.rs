@@ -1,3 +1,239 @@
-//! stub
-pub struct Tokenizer;
-pub struct Token;
+//! Text to token ids and back, by the `tokenizer.json` that a checkpoint came with.
+//!
+//! Every token has a string to show, and the strings joined are the text, exactly: where a character is spread over
+//! several tokens it belongs to the last of them, and the others show their bytes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokenizers::decoders::DecoderWrapper;
+
+use crate::error::{Error, Result};
+
+/// A tokenizer. It never changes, and a clone is cheap.
+#[derive(Clone)]
+pub struct Tokenizer(Arc<Parts>);
+
+struct Parts {
+    inner: tokenizers::Tokenizer,
+    /// What every token spells, where tokens spell bytes as GPT-2's do.
+    bytes: Option<HashMap<u32, Vec<u8>>>,
+}
+
+/// A token of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    pub id: u32,
+    /// The characters that are complete with this token. Joined over a text's tokens they are the text.
+    pub string: String,
+    /// The bytes that the token itself stands for. Empty where the tokenizer is not a byte-level one.
+    pub bytes: Vec<u8>,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`. Truncation and padding that it may ask for are switched off.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] when it cannot be read.
+    pub fn from_json(json: &[u8]) -> Result<Tokenizer> {
+        let mut inner = tokenizers::Tokenizer::from_bytes(json)
+            .map_err(|error| Error::Tokenizer(format!("not a `tokenizer.json`: {error}")))?;
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(failed)?;
+        let byte_level = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
+        let bytes = byte_level.then(|| token_bytes(&inner));
+        Ok(Tokenizer(Arc::new(Parts { inner, bytes })))
+    }
+
+    /// How many tokens it knows, special ones included.
+    pub fn vocab_size(&self) -> usize {
+        self.0.inner.get_vocab_size(true)
+    }
+
+    /// The ids of `text`. No beginning-of-text token is put in front.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.0.inner.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
+    }
+
+    /// The tokens of `text`, whose strings joined are `text` even where the tokenizer normalises it.
+    pub fn tokenize(&self, text: &str) -> Result<Vec<Token>> {
+        let mut tokens = self.tokens(&self.encode(text)?)?;
+        if tokens.iter().map(|token| token.string.as_str()).collect::<String>() != text {
+            self.cut_at_offsets(text, &mut tokens)?;
+        }
+        Ok(tokens)
+    }
+
+    /// What `ids` stand for, one by one. Bytes that are no character become U+FFFD.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when an id is not in the vocabulary.
+    pub fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>> {
+        let mut stream = TextStream::new(self.clone());
+        let mut tokens = ids.iter().map(|id| stream.push(*id)).collect::<Result<Vec<_>>>()?;
+        if let Some(last) = tokens.last_mut() {
+            last.string.push_str(&stream.finish());
+        }
+        Ok(tokens)
+    }
+
+    /// The text of `ids`. Bytes that are no character become U+FFFD.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when an id is not in the vocabulary.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        Ok(self.tokens(ids)?.into_iter().map(|token| token.string).collect())
+    }
+
+    /// The id of the one token that spells `text`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when it takes several tokens, or none; the message shows them.
+    pub fn single_token(&self, text: &str) -> Result<u32> {
+        let tokens = self.tokenize(text)?;
+        let [token] = tokens.as_slice() else {
+            let strings: Vec<_> = tokens.iter().map(|token| &token.string).collect();
+            return Err(Error::Input(format!("{text:?} is {} tokens {strings:?}, expected one", tokens.len())));
+        };
+        Ok(token.id)
+    }
+
+    /// Gives each token the piece of `text` up to its end, for tokenizers that normalise what they read.
+    fn cut_at_offsets(&self, text: &str, tokens: &mut [Token]) -> Result<()> {
+        let encoding = self.0.inner.encode(text, false).map_err(failed)?;
+        let mut start = 0;
+        for (token, (_, end)) in tokens.iter_mut().zip(encoding.get_offsets()) {
+            let end = (*end).max(start);
+            token.string = text.get(start..end).unwrap_or_default().to_string();
+            start += token.string.len();
+        }
+        if let Some(last) = tokens.last_mut() {
+            last.string.push_str(&text[start..]);
+        }
+        Ok(())
+    }
+
+    fn check(&self, id: u32) -> Result<()> {
+        if self.0.inner.id_to_token(id).is_none() {
+            let size = self.vocab_size();
+            return Err(Error::Input(format!("token id {id} is not in the tokenizer's vocabulary of {size}")));
+        }
+        Ok(())
+    }
+}
+
+/// Turns ids that arrive one by one into text.
+pub struct TextStream {
+    tokenizer: Tokenizer,
+    /// Bytes of a character that is not complete.
+    pending: Vec<u8>,
+    /// For tokenizers that are not byte-level: all ids, and the text that was given out for them.
+    ids: Vec<u32>,
+    given: String,
+}
+
+impl TextStream {
+    pub fn new(tokenizer: Tokenizer) -> TextStream {
+        TextStream { tokenizer, pending: Vec::new(), ids: Vec::new(), given: String::new() }
+    }
+
+    /// The next token, its string being what is complete with it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the id is not in the vocabulary; the stream goes on as if it had not come.
+    pub fn push(&mut self, id: u32) -> Result<Token> {
+        self.tokenizer.check(id)?;
+        let bytes = match &self.tokenizer.0.bytes {
+            Some(bytes) => bytes.get(&id).cloned().unwrap_or_default(),
+            None => return Ok(Token { id, string: self.push_decoded(id)?, bytes: Vec::new() }),
+        };
+        self.pending.extend_from_slice(&bytes);
+        let (string, rest) = complete_characters(&self.pending);
+        self.pending = rest;
+        Ok(Token { id, string, bytes })
+    }
+
+    /// What is left over: U+FFFD for a character that never was completed.
+    pub fn finish(self) -> String {
+        if self.tokenizer.0.bytes.is_some() {
+            return String::from_utf8_lossy(&self.pending).into_owned();
+        }
+        let whole = self.tokenizer.0.inner.decode(&self.ids, false).unwrap_or_default();
+        whole.strip_prefix(&self.given).unwrap_or_default().to_string()
+    }
+
+    fn push_decoded(&mut self, id: u32) -> Result<String> {
+        self.ids.push(id);
+        let whole = self.tokenizer.0.inner.decode(&self.ids, false).map_err(failed)?;
+        let new = match whole.strip_prefix(&self.given) {
+            Some(new) if !new.ends_with(char::REPLACEMENT_CHARACTER) => new.to_string(),
+            _ => String::new(),
+        };
+        self.given.push_str(&new);
+        Ok(new)
+    }
+}
+
+/// The longest text that `bytes` begin with, and the unfinished character after it.
+fn complete_characters(bytes: &[u8]) -> (String, Vec<u8>) {
+    let mut text = String::new();
+    let mut rest = bytes;
+    loop {
+        match std::str::from_utf8(rest) {
+            Ok(valid) => return (text + valid, Vec::new()),
+            Err(error) => {
+                let (valid, after) = rest.split_at(error.valid_up_to());
+                text.push_str(&String::from_utf8_lossy(valid));
+                let Some(invalid) = error.error_len() else { return (text, after.to_vec()) };
+                text.push(char::REPLACEMENT_CHARACTER);
+                rest = &after[invalid..];
+            }
+        }
+    }
+}
+
+/// The bytes of every token of a byte-level vocabulary; a special token spells its own name.
+fn token_bytes(inner: &tokenizers::Tokenizer) -> HashMap<u32, Vec<u8>> {
+    let added = inner.get_added_tokens_decoder();
+    let byte_of = byte_of_character();
+    let spell = |(token, id): (String, u32)| {
+        let bytes = match added.get(&id) {
+            Some(added) => added.content.as_bytes().to_vec(),
+            None => token.chars().filter_map(|character| byte_of.get(&character).copied()).collect(),
+        };
+        (id, bytes)
+    };
+    inner.get_vocab(true).into_iter().map(spell).collect()
+}
+
+/// GPT-2's alphabet: a printable byte of Latin-1 is written as itself, the others as the characters from U+0100 on.
+fn byte_of_character() -> HashMap<char, u8> {
+    let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let (own, others): (Vec<u8>, Vec<u8>) = (0..=255).partition(|byte| printable(*byte));
+    let own = own.into_iter().map(|byte| (char::from(byte), byte));
+    own.chain(('\u{100}'..).zip(others)).collect()
+}
+
+fn failed(error: tokenizers::Error) -> Error {
+    Error::Tokenizer(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_byte_alphabet_is_gpt2s() {
+        let byte_of = byte_of_character();
+        assert_eq!(byte_of.len(), 256);
+        assert_eq!(byte_of[&'Ġ'], b' ');
+        assert_eq!(byte_of[&'Ċ'], b'\n');
+        assert_eq!(byte_of[&'a'], b'a');
+    }
+
+    #[test]
+    fn an_unfinished_character_waits_and_a_broken_one_is_replaced() {
+        assert_eq!(complete_characters(b"a\xE2\x82"), ("a".to_string(), vec![0xE2, 0x82]));
+        assert_eq!(complete_characters(b"a\xFFb"), ("a\u{FFFD}b".to_string(), vec![]));
+    }
+}

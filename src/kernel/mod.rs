@@ -10,9 +10,12 @@ use candle_nn::ops;
 use crate::config::Activation;
 use crate::error::Result;
 
+pub mod trainable;
+
 /// `x w + b` over the last axis of `x` `[.., in]`, with `w` `[in, out]` and `b` `[out]`.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    Ok(matmul(x, weight)?.broadcast_add(bias)?)
+    let product = matmul(x, weight)?;
+    Ok(if product.track_op() { trainable::add_bias(&product, bias)? } else { product.broadcast_add(bias)? })
 }
 
 /// `x w` over the last axis of `x` `[.., in]`, with `w` `[in, out]`, as one product over all rows.
@@ -28,12 +31,47 @@ pub fn matmul(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 /// `exp(x) / sum(exp(x))` over the last axis; `-inf` gets exactly 0.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
     // candle's fused form has no backward pass.
-    Ok(if x.track_op() { ops::softmax(x, D::Minus1)? } else { ops::softmax_last_dim(&x.contiguous()?)? })
+    Ok(if x.track_op() { trainable::softmax(x)? } else { ops::softmax_last_dim(&x.contiguous()?)? })
+}
+
+/// Adds the causal mask `[T, S]` to attention scores `[.., T, S]`.
+pub fn add_mask(scores: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    if !scores.track_op() {
+        return Ok(scores.broadcast_add(mask)?);
+    }
+    let rows = scores.flatten_from(D::Minus2)?;
+    Ok(trainable::add_bias(&rows, &mask.flatten_all()?)?.reshape(scores.shape())?)
+}
+
+/// `sqrt(variance + eps)` over the last axis of `x`, kept with length 1.
+pub fn scale(x: &Tensor, eps: f64) -> Result<Tensor> {
+    if x.track_op() {
+        return Ok(trainable::scale(x, eps)?);
+    }
+    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    Ok((centred.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?)
+}
+
+/// `(x - mean) / scale` over the last axis of `x`.
+pub fn normalize(x: &Tensor, scale: &Tensor) -> Result<Tensor> {
+    if x.track_op() {
+        return Ok(trainable::normalize(x, scale)?);
+    }
+    Ok(x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?.broadcast_div(scale)?)
+}
+
+/// `x weight + bias` elementwise along the last axis.
+pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if x.track_op() {
+        return Ok(trainable::affine(x, weight, bias)?);
+    }
+    Ok(x.broadcast_mul(weight)?.broadcast_add(bias)?)
 }
 
 /// The MLP's non-linearity.
 pub fn activation(x: &Tensor, function: Activation) -> Result<Tensor> {
     Ok(match function {
+        Activation::GeluNew if x.track_op() => trainable::gelu_new(x)?,
         Activation::GeluNew => x.gelu()?, // candle's `gelu` is the tanh form
         Activation::Gelu => x.gelu_erf()?,
         Activation::Relu => x.relu()?,
