@@ -19,7 +19,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Data flows one way, and a file uses only those above it: [`error`], [`config`], [`weights`], [`hook`], `kernel`,
+//! Data flows one way, and a file uses only those above it: [`error`], [`config`], [`weights`], [`hook`], [`kernel`],
 //! [`model`], [`tokenizer`], [`run`], [`generate`], and at the end `fetch` and `wasm`, which exist in a browser
 //! alone.
 
@@ -27,7 +27,7 @@ pub mod config;
 pub mod error;
 pub mod generate;
 pub mod hook;
-mod kernel;
+pub mod kernel;
 pub mod model;
 pub mod run;
 pub mod tokenizer;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use crate::config::{Activation, Config};
 use crate::error::{Error, Result};
@@ -47,11 +47,9 @@ impl LayerNorm {
 
     /// The normalisation shows its `scale` and its value before gain and bias at two hook points.
     fn forward(&self, x: &Tensor, [scale, normalized]: [HookPoint; 2], tap: &mut Tap) -> Result<Tensor> {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let scale = tap.at(scale, (variance + self.epsilon)?.sqrt()?)?; // [B, T, 1]
-        let normalized = tap.at(normalized, centred.broadcast_div(&scale)?)?;
-        Ok(normalized.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)?)
+        let scale = tap.at(scale, kernel::scale(x, self.epsilon)?)?; // [B, T, 1]
+        let normalized = tap.at(normalized, kernel::normalize(x, &scale)?)?;
+        kernel::affine(&normalized, &self.weight, &self.bias)
     }
 
     fn without_hooks(&self, x: &Tensor) -> Result<Tensor> {
@@ -100,7 +98,7 @@ impl Attention {
             Some(past) => past.append(by_head(&k)?, by_head(&v)?)?,
             None => (by_head(&k)?, by_head(&v)?),
         }; // [B, H, S, K]
-        let scores = q.matmul(&k.t()?)?.broadcast_add(mask)?; // [B, H, T, S]
+        let scores = kernel::add_mask(&q.matmul(&k.t()?)?, mask)?; // [B, H, T, S]
         let scores = tap.block(BlockPoint::AttnScores, scores)?;
         let pattern = tap.block(BlockPoint::Pattern, kernel::softmax(&scores)?)?;
         let z = pattern.contiguous()?.matmul(&v)?.transpose(1, 2)?.contiguous()?; // [B, T, H, K]

@@ -45,27 +45,17 @@ pub fn add_mask(scores: &Tensor, mask: &Tensor) -> Result<Tensor> {
 
 /// `sqrt(variance + eps)` over the last axis of `x`, kept with length 1.
 pub fn scale(x: &Tensor, eps: f64) -> Result<Tensor> {
-    if x.track_op() {
-        return Ok(trainable::scale(x, eps)?);
-    }
-    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    Ok((centred.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?)
+    Ok(trainable::scale(x, eps)?)
 }
 
 /// `(x - mean) / scale` over the last axis of `x`.
 pub fn normalize(x: &Tensor, scale: &Tensor) -> Result<Tensor> {
-    if x.track_op() {
-        return Ok(trainable::normalize(x, scale)?);
-    }
-    Ok(x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?.broadcast_div(scale)?)
+    Ok(trainable::normalize(x, scale)?)
 }
 
 /// `x weight + bias` elementwise along the last axis.
 pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if x.track_op() {
-        return Ok(trainable::affine(x, weight, bias)?);
-    }
-    Ok(x.broadcast_mul(weight)?.broadcast_add(bias)?)
+    Ok(trainable::affine(x, weight, bias)?)
 }
 
 /// The MLP's non-linearity.
