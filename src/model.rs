@@ -398,7 +398,9 @@ impl Model {
         self.check_input(tokens, first_position)?;
         let mut tap = Tap { hooks, layer: 0, first_position };
         let (batch, length) = tokens.dims2()?;
-        let embed = tap.at(HookPoint::Embed, self.0.wte.embedding(tokens)?)?; // [B, T, D]
+        let embed = self.0.wte.index_select(&tokens.flatten_all()?, 0)?;
+        let embed = embed.reshape((batch, length, self.0.config.n_embd))?; // [B, T, D]
+        let embed = tap.at(HookPoint::Embed, embed)?;
         let positions = self.0.wpe.narrow(0, first_position, length)?.unsqueeze(0)?; // [1, T, D]
         let positions = positions.broadcast_as((batch, length, self.0.config.n_embd))?.contiguous()?;
         let pos_embed = tap.at(HookPoint::PosEmbed, positions)?;
