@@ -1,0 +1,17 @@
+//! The parts of the trainer, in the order in which text flows through them.
+
+pub mod text;
+pub mod vocabulary;
+
+pub mod rng;
+pub mod rows;
+
+pub mod optimizer;
+pub mod trainer;
+
+pub mod checkpoint;
+
+pub mod evaluate;
+pub mod trigram;
+
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,0 +1,119 @@
+//! The training step: a batch through the library's own model, the gradient back, AdamW.
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Tensor, Var};
+use candlescope::kernel::trainable::cross_entropy;
+use candlescope::{Config, Model, NoHooks, Weights, expected_shapes};
+
+use super::Result;
+use super::optimizer::{AdamW, Parameter, Schedule};
+use super::rng::Rng;
+use super::rows::{self, Batch, Phases};
+
+/// What a run is determined by, besides its text.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub config: Config,
+    pub phases: Phases,
+    /// Tokens in a step.
+    pub batch: usize,
+    pub schedule: Schedule,
+    pub adam: AdamW,
+    /// The longest gradient, over all parameters, that is not shortened.
+    pub clip: f64,
+    pub seed: u64,
+}
+
+pub struct Trainer {
+    pub settings: Settings,
+    pub parameters: Vec<Parameter>,
+    /// Steps done.
+    pub step: usize,
+}
+
+impl Trainer {
+    pub fn new(settings: Settings) -> Result<Trainer> {
+        let mut rng = Rng::new(settings.seed, 0);
+        let parameters = expected_shapes(&settings.config).into_iter().map(|(name, shape)| {
+            let values = initial(&name, shape.iter().product(), settings.config.n_layer, &mut rng);
+            let var = Var::from_vec(values, shape, &Device::Cpu)?;
+            Ok(Parameter::new(name, var))
+        });
+        Ok(Trainer { parameters: parameters.collect::<Result<_>>()?, settings, step: 0 })
+    }
+
+    /// The model as it is now, its weights the variables themselves.
+    pub fn model(&self) -> Result<Model> {
+        self.model_of(|var| var.as_tensor().clone())
+    }
+
+    /// The model as it is now, without gradients.
+    pub fn frozen(&self) -> Result<Model> {
+        self.model_of(|var| var.as_tensor().detach())
+    }
+
+    fn model_of(&self, tensor: impl Fn(&Var) -> Tensor) -> Result<Model> {
+        let tensors: HashMap<String, Tensor> =
+            self.parameters.iter().map(|p| (p.name.clone(), tensor(&p.var))).collect();
+        let config = &self.settings.config;
+        Ok(Model::new(config.clone(), &Weights::from_tensors(config, tensors)?)?)
+    }
+
+    /// One step on `text`; returns the loss before it.
+    pub fn step(&mut self, text: &[u32]) -> Result<f32> {
+        let Settings { config, phases, batch, seed, .. } = &self.settings;
+        let batch = rows::batch(text, config.vocab_size, *batch, phases.at(self.step), *seed, self.step)?;
+        let loss = batch_loss(&self.model()?, batch)?;
+        let grads = loss.backward()?;
+        let grads = self.parameters.iter().map(|parameter| {
+            let grad = grads.get(&parameter.var).ok_or(format!("{} got no gradient", parameter.name))?;
+            Ok(grad.flatten_all()?.to_vec1::<f32>()?)
+        });
+        let grads = grads.collect::<Result<Vec<Vec<f32>>>>()?;
+        self.update(&grads)?;
+        Ok(loss.to_scalar()?)
+    }
+
+    fn update(&mut self, grads: &[Vec<f32>]) -> Result<()> {
+        let Settings { schedule, adam, clip, .. } = &self.settings;
+        let square = |grad: &Vec<f32>| grad.iter().map(|g| f64::from(g * g)).sum::<f64>();
+        let length = grads.iter().map(square).sum::<f64>().sqrt();
+        if !length.is_finite() {
+            return Err(
+                format!("step {}: the gradient is not finite; try a lower --rate", self.step + 1).into()
+            );
+        }
+        let scale = (clip / length).min(1.0);
+        let rate = schedule.rate(self.step);
+        self.step += 1;
+        for (parameter, grad) in self.parameters.iter_mut().zip(grads) {
+            adam.update(parameter, grad, scale, rate, self.step)?;
+        }
+        Ok(())
+    }
+}
+
+/// The weighted mean loss of a batch, differentiable where the model's weights are variables.
+pub fn batch_loss(model: &Model, batch: Batch) -> Result<Tensor> {
+    let tokens = Tensor::from_vec(batch.tokens, (batch.rows, batch.length), &Device::Cpu)?;
+    let logits = model.forward(&tokens, None, &mut NoHooks)?.flatten_to(1)?; // [B * T, V]
+    Ok(cross_entropy(&logits, batch.targets, batch.weights)?)
+}
+
+/// GPT-2's initial values, but for the embeddings: positions start five times larger than there, so that
+/// attention to the previous token, and with it induction, forms within minutes.
+fn initial(name: &str, count: usize, n_layer: usize, rng: &mut Rng) -> Vec<f32> {
+    let spread = match name {
+        "wpe.weight" => 0.1,
+        "wte.weight" | "lm_head.weight" => 0.05,
+        // What writes into the residual stream, 2 n_layer times.
+        _ if name.ends_with("c_proj.weight") => 0.02 / (2.0 * n_layer as f64).sqrt(),
+        _ if name.contains(".ln_") || name.starts_with("ln_f") => {
+            return vec![if name.ends_with("weight") { 1.0 } else { 0.0 }; count];
+        }
+        _ if name.ends_with("bias") => 0.0,
+        _ => 0.02,
+    };
+    (0..count).map(|_| (spread * rng.normal()) as f32).collect()
+}
