@@ -11,12 +11,13 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::error::{Error, Result};
 use crate::hook::{Chain, Hooks, NoHooks};
+use crate::intervene::{Compiler, Extent, Intervention, Plan};
 use crate::model::{KvCache, Model};
 use crate::run::{Cache, Capture, as_batch, log_sum_exp};
 use crate::tokenizer::{TextStream, Tokenizer};
 
 /// How to choose tokens and when to stop. The names are those of Hugging Face's `generate`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct GenerateOptions {
     pub max_new_tokens: usize,
     /// Draw from the distribution; otherwise take the most probable token, the lowest id on a tie.
@@ -39,6 +40,11 @@ pub struct GenerateOptions {
     pub top: usize,
     /// What to capture at every step: hook names, globs or regular expressions.
     pub names: Vec<String>,
+    /// What to change at every step; their `step` and `positions` say where. The text is the same with and without
+    /// cached keys and values.
+    pub interventions: Vec<Intervention>,
+    /// What turns the text of a JavaScript intervention into a function, where there is JavaScript.
+    pub compiler: Option<Compiler>,
     /// Keep keys and values from step to step. Without, each step computes its whole context; the text is the same.
     pub use_cache: bool,
 }
@@ -56,6 +62,8 @@ impl Default for GenerateOptions {
             stop_at_eos: true,
             top: 10,
             names: Vec::new(),
+            interventions: Vec::new(),
+            compiler: None,
             use_cache: true,
         }
     }
@@ -78,6 +86,7 @@ pub struct Step {
 pub struct Generation {
     model: Model,
     options: GenerateOptions,
+    plan: Plan,
     capture: Capture,
     tokens: Vec<u32>,
     prompt_length: usize,
@@ -103,7 +112,9 @@ impl Generation {
         check_options(&options, tokenizer)?;
         as_batch(prompt)?;
         let text = tokenizer.map(|tokenizer| after_prompt(tokenizer, prompt));
+        let extent = Extent { prompt: prompt.len(), new: options.max_new_tokens };
         Ok(Generation {
+            plan: Plan::new(&options.interventions, model.config(), extent, options.compiler.as_ref())?,
             capture: Capture::new(&options.names, model.config())?,
             model: model.clone(),
             tokens: prompt.to_vec(),
@@ -130,7 +141,7 @@ impl Generation {
         self.next_step_with(&mut NoHooks)
     }
 
-    /// As [`next_step`](Generation::next_step), with `hooks` active.
+    /// As [`next_step`](Generation::next_step), with `hooks` active after the interventions.
     pub fn next_step_with(&mut self, hooks: &mut dyn Hooks) -> Result<Option<Step>> {
         if self.finished || self.tokens.len() - self.prompt_length >= self.options.max_new_tokens {
             return Ok(None);
@@ -150,13 +161,15 @@ impl Generation {
         let fits = self.tokens.len() <= n_positions;
         // Taken out, so that a step that fails halfway leaves no half-filled cache behind.
         let kv = self.kv.take().filter(|_| fits);
-        let mut kv = kv.or_else(|| (fits && self.options.use_cache).then(|| KvCache::new(self.model.config())));
+        let mut kv =
+            kv.or_else(|| (fits && self.options.use_cache).then(|| KvCache::new(self.model.config())));
         let start = match &kv {
             Some(kv) => kv.len(),
             None => self.tokens.len().saturating_sub(n_positions),
         };
-        let mut capture = self.capture.fresh();
-        let mut chain = Chain(vec![hooks, &mut capture]);
+        self.plan.window_start = self.tokens.len().saturating_sub(n_positions);
+        let mut capture = self.capture.clone();
+        let mut chain = Chain(vec![&mut self.plan, hooks, &mut capture]);
         let logits = self.model.forward(&as_batch(&self.tokens[start..])?, kv.as_mut(), &mut chain)?;
         self.kv = kv;
         let last = logits.dim(D::Minus2)? - 1;
@@ -185,7 +198,8 @@ impl Generation {
     fn take(&mut self, id: u32) -> String {
         self.tokens.push(id);
         // A model may know ids that its tokenizer does not.
-        let spell = |text: &mut TextStream| text.push(id).map_or("\u{FFFD}".to_string(), |token| token.string);
+        let spell =
+            |text: &mut TextStream| text.push(id).map_or("\u{FFFD}".to_string(), |token| token.string);
         let string = self.text.as_mut().map(spell).unwrap_or_default();
         self.written.push_str(&string);
         let at_eos = self.options.stop_at_eos && self.model.config().eos_token_id == Some(id);
@@ -199,7 +213,9 @@ fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Re
     let wrong = |message: String| Err(Error::Input(message));
     if options.do_sample && !(options.temperature > 0.0 && options.temperature.is_finite()) {
         let found = options.temperature;
-        return wrong(format!("`temperature` is {found}, expected above 0 (for the most probable token, do not sample)"));
+        return wrong(format!(
+            "`temperature` is {found}, expected above 0 (for the most probable token, do not sample)"
+        ));
     }
     if options.top_k == Some(0) {
         return wrong("`topK` is 0, expected at least 1".into());

@@ -20,13 +20,15 @@
 //! ```
 //!
 //! Data flows one way, and a file uses only those above it: [`error`], [`config`], [`weights`], [`hook`], [`kernel`],
-//! [`model`], [`tokenizer`], [`run`], [`generate`], and at the end `fetch` and `wasm`, which exist in a browser
+//! [`model`], [`tokenizer`], [`intervene`], [`run`], [`generate`], and at the end `fetch` and `wasm`, which exist in a browser
 //! alone.
 
+pub mod analysis;
 pub mod config;
 pub mod error;
 pub mod generate;
 pub mod hook;
+pub mod intervene;
 pub mod kernel;
 pub mod model;
 pub mod run;
@@ -42,7 +44,8 @@ pub use config::{Activation, Config};
 pub use error::{Error, Result};
 pub use generate::{GenerateOptions, Generation, Step};
 pub use hook::{BlockPoint, Chain, HookPoint, Hooks, NoHooks, Selector, Site};
+pub use intervene::{Action, Array, Choice, Edge, Extent, Intervention, Named, Plan, Values};
 pub use model::{KvCache, Model, Parameter};
-pub use run::{Cache, Capture, Run, Scores, run_with_cache};
+pub use run::{Cache, Capture, Objective, Run, RunOptions, Scores, Start, run, run_with_cache};
 pub use tokenizer::{TextStream, Token, Tokenizer};
 pub use weights::{Weights, WeightsReader, expected_shapes};

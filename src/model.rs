@@ -342,6 +342,7 @@ struct Parts {
     ln_f: LayerNorm,
     lm_head: Tensor, // [V, D], `wte` itself where tied
     parameters: Vec<Parameter>,
+    weights: Weights,
 }
 
 impl Model {
@@ -359,6 +360,7 @@ impl Model {
             ln_f: LayerNorm::load(weights, "ln_f", &config)?,
             lm_head: weights.get(head)?.clone(),
             parameters: parameters(&config, weights)?,
+            weights: weights.clone(),
             config,
         })))
     }
@@ -374,6 +376,11 @@ impl Model {
 
     pub fn parameter_count(&self) -> usize {
         self.0.parameters.iter().map(|parameter| parameter.count).sum()
+    }
+
+    /// The tensor with this checkpoint key, as [`Weights::get`] names it; `lm_head.weight` is `wte.weight` where tied.
+    pub fn weight(&self, name: &str) -> Result<Tensor> {
+        if name == "lm_head.weight" { Ok(self.0.lm_head.clone()) } else { self.0.weights.get(name).cloned() }
     }
 
     /// Logits `[B, T, V]` of `tokens` `[B, T]` (u32), which follow the positions in `kv` if there is one.

@@ -1,10 +1,14 @@
-//! One forward pass looked into: tokens in; logits, the loss and a [`Cache`] of captured activations out.
+//! One forward pass looked into: tokens in; logits, scores, a [`Cache`] of captured activations and their gradients
+//! out. Interventions act first, then values are made differentiable, then captured.
 
-use candle_core::{Device, Tensor};
+use std::ops::Range;
+
+use candle_core::{DType, Device, IndexOp, Tensor, Var};
 
 use crate::config::Config;
 use crate::error::{Error, Result, nearest};
-use crate::hook::{HookPoint, Hooks, Selector, Site};
+use crate::hook::{Chain, HookPoint, Hooks, Selector, Site};
+use crate::intervene::{Compiler, Extent, Intervention, Plan, resolve_position};
 use crate::model::Model;
 
 /// Captured activations, in the order in which they were computed.
@@ -49,8 +53,10 @@ impl Cache {
 }
 
 /// Hooks that keep the values at some points and change none.
+#[derive(Clone)]
 pub struct Capture {
     wanted: Vec<HookPoint>,
+    rows: Option<Tensor>,
     cache: Cache,
 }
 
@@ -64,12 +70,31 @@ impl Capture {
         for name in names {
             wanted.extend_from_slice(Selector::parse(name.as_ref(), config)?.points());
         }
-        Ok(Capture { wanted, cache: Cache::default() })
+        Ok(Capture { wanted, rows: None, cache: Cache::default() })
     }
 
-    /// The same points with nothing kept yet.
-    pub(crate) fn fresh(&self) -> Capture {
-        Capture { wanted: self.wanted.clone(), cache: Cache::default() }
+    /// Keeps these rows along `pos` or `query` alone, of values with `length` of them.
+    fn at_positions(mut self, positions: Option<&[i64]>, length: usize) -> Result<Capture> {
+        self.rows = positions.map(|positions| rows(positions, length)).transpose()?;
+        Ok(self)
+    }
+
+    /// A cache of values that were computed already.
+    fn keep(values: Vec<(HookPoint, Tensor)>, positions: Option<&[i64]>, length: usize) -> Result<Cache> {
+        let mut capture = Capture { wanted: Vec::new(), rows: None, cache: Cache::default() };
+        capture = capture.at_positions(positions, length)?;
+        values.into_iter().try_for_each(|(point, value)| capture.take(point, &value))?;
+        Ok(capture.cache)
+    }
+
+    fn take(&mut self, point: HookPoint, value: &Tensor) -> Result<()> {
+        let row_axis = point.axes().iter().position(|axis| matches!(*axis, "pos" | "query"));
+        let kept = match (&self.rows, row_axis) {
+            (Some(rows), Some(axis)) => value.contiguous()?.index_select(rows, axis)?,
+            _ => value.clone(),
+        };
+        self.cache.entries.push((point, kept));
+        Ok(())
     }
 
     pub fn into_cache(self) -> Cache {
@@ -83,18 +108,98 @@ impl Hooks for Capture {
     }
 
     fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
-        self.cache.entries.push((site.point, value.clone()));
+        self.take(site.point, &value)?;
         Ok(value)
     }
 }
 
+/// The indices of `positions` among `length` rows.
+fn rows(positions: &[i64], length: usize) -> Result<Tensor> {
+    let row = |position: &i64| {
+        let row = resolve_position(*position, length).filter(|row| *row < length);
+        row.map(|row| row as u32)
+            .ok_or_else(|| Error::Input(format!("position {position} is out of range for {length} tokens")))
+    };
+    let rows = positions.iter().map(row).collect::<Result<Vec<_>>>()?;
+    if rows.is_empty() {
+        return Err(Error::Input("`positions` is empty, expected at least one to capture".into()));
+    }
+    Ok(Tensor::from_vec(rows, positions.len(), &Device::Cpu)?)
+}
+
+/// What a run is to do besides computing logits.
+#[derive(Clone, Default)]
+pub struct RunOptions {
+    /// What to capture: hook names, globs or regular expressions.
+    pub names: Vec<String>,
+    /// What to change, in this order. A capture sees the changed values.
+    pub interventions: Vec<Intervention>,
+    /// Of what is captured, only these rows along `pos` or `query`; negative ones count from the end.
+    pub positions: Option<Vec<i64>>,
+    /// Stop before this block: the run gives the residual stream there instead of logits.
+    pub stop_at_layer: Option<usize>,
+    /// Start from a residual stream instead of the embeddings.
+    pub start: Option<Start>,
+    /// Differentiate this with respect to every value that `names` selects.
+    pub gradients_of: Option<Objective>,
+    /// What turns the text of a JavaScript intervention into a function, where there is JavaScript.
+    pub compiler: Option<Compiler>,
+}
+
+/// Where a run starts when not at the embeddings.
+#[derive(Clone)]
+pub struct Start {
+    /// The first block to run; `n_layer` runs the final LayerNorm and the unembedding alone.
+    pub layer: usize,
+    /// `blocks.{layer}.hook_resid_pre` of another run, `[1, T, D]`.
+    pub resid: Tensor,
+}
+
+/// A number to differentiate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Objective {
+    /// The logit of `answer`, less that of `against` if there is one, at a position (negative from the end).
+    Logit { answer: u32, against: Option<u32>, position: i64 },
+    /// The mean negative log-probability of the true next tokens, in nats.
+    Loss,
+}
+
 /// What one forward pass gave.
 pub struct Run {
-    /// `[1, T, V]`.
-    pub logits: Tensor,
-    /// How well each token but the first was predicted.
+    output: Output,
+    /// How well each token but the first was predicted; empty when the run stopped early.
     pub scores: Scores,
     pub cache: Cache,
+    /// The gradient of [`RunOptions::gradients_of`] at every captured point, in the same order and shapes.
+    pub gradients: Cache,
+}
+
+enum Output {
+    Logits(Tensor),
+    Residual(Tensor),
+}
+
+impl Run {
+    /// `[1, T, V]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the run stopped before the logits.
+    pub fn logits(&self) -> Result<&Tensor> {
+        match &self.output {
+            Output::Logits(logits) => Ok(logits),
+            Output::Residual(_) => {
+                Err(Error::Input("the run stopped at a layer, so it has no logits".into()))
+            }
+        }
+    }
+
+    /// The residual stream where the run stopped, `[1, T, D]`, if it stopped at a layer.
+    pub fn residual(&self) -> Option<&Tensor> {
+        match &self.output {
+            Output::Logits(_) => None,
+            Output::Residual(residual) => Some(residual),
+        }
+    }
 }
 
 /// How well the true next tokens were predicted: entry `t` is about token `t + 1`.
@@ -146,12 +251,152 @@ pub(crate) fn log_sum_exp(row: &[f32]) -> f64 {
 /// ```
 ///
 /// # Errors
-/// [`Error::Hook`] when a name matches nothing, [`Error::Input`] when the tokens do not fit the model.
+/// As [`run`].
 pub fn run_with_cache<S: AsRef<str>>(model: &Model, tokens: &[u32], names: &[S]) -> Result<Run> {
-    let mut capture = Capture::new(names, model.config())?;
-    let logits = model.forward(&as_batch(tokens)?, None, &mut capture)?;
-    let scores = Scores::of(&logits, tokens)?;
-    Ok(Run { logits, scores, cache: capture.into_cache() })
+    let names = names.iter().map(|name| name.as_ref().to_string()).collect();
+    run(model, tokens, &RunOptions { names, ..RunOptions::default() })
+}
+
+/// Runs `tokens` through the model under `options`.
+///
+/// # Errors
+/// [`Error::Hook`] when a name matches nothing or a value does not fit, [`Error::Input`] when the tokens, a position,
+/// a layer or an answer do not fit the model, whatever an intervention fails with.
+pub fn run(model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run> {
+    let config = model.config();
+    let extent = Extent { prompt: tokens.len(), new: 1 };
+    let mut plan = Plan::new(&options.interventions, config, extent, options.compiler.as_ref())?;
+    let mut capture =
+        Capture::new(&options.names, config)?.at_positions(options.positions.as_deref(), tokens.len())?;
+    let mut probe = Probe::new(capture.wanted.iter().copied().filter(|_| options.gradients_of.is_some()));
+    let (layers, x) = start(model, tokens, options, &mut Chain(vec![&mut plan, &mut probe, &mut capture]))?;
+    let mut hooks = Chain(vec![&mut plan, &mut probe, &mut capture]);
+    let x = model.blocks(x, layers, None, &mut hooks)?;
+    let output = match options.stop_at_layer {
+        None => Output::Logits(model.unembed(&x, 0, &mut hooks)?),
+        Some(_) => Output::Residual(x),
+    };
+    plan.check_fired()?;
+    let scores = match &output {
+        Output::Logits(logits) => Scores::of(&logits.detach(), tokens)?,
+        Output::Residual(_) => Scores::default(),
+    };
+    let mut run = Run { output, scores, cache: capture.into_cache(), gradients: Cache::default() };
+    if let Some(objective) = &options.gradients_of {
+        let gradients = probe.gradients(&objective.of(run.logits()?, tokens)?)?;
+        run.gradients = Capture::keep(gradients, options.positions.as_deref(), tokens.len())?;
+        run.detach();
+    }
+    Ok(run)
+}
+
+/// The blocks to run, and the residual stream before the first of them.
+fn start(
+    model: &Model,
+    tokens: &[u32],
+    options: &RunOptions,
+    hooks: &mut dyn Hooks,
+) -> Result<(Range<usize>, Tensor)> {
+    let config = model.config();
+    let tokens = as_batch(tokens)?;
+    let first = options.start.as_ref().map_or(0, |start| start.layer);
+    let last = options.stop_at_layer.unwrap_or(config.n_layer);
+    if last > config.n_layer || first > last {
+        let layers = config.n_layer;
+        return Err(Error::Input(format!("cannot run layers {first} to {last}: the model has {layers}")));
+    }
+    let Some(start) = &options.start else { return Ok((first..last, model.embed(&tokens, 0, hooks)?)) };
+    let expected = [1, tokens.dim(1)?, config.n_embd];
+    if start.resid.dims() != expected {
+        let found = start.resid.dims();
+        return Err(Error::Input(format!(
+            "the residual stream to start from has shape {found:?}, expected {expected:?}"
+        )));
+    }
+    Ok((first..last, start.resid.clone()))
+}
+
+impl Run {
+    /// Forgets how the values were computed, so that what the backward pass needed is freed.
+    fn detach(&mut self) {
+        self.cache.entries.iter_mut().for_each(|(_, value)| *value = value.detach());
+        if let Output::Logits(logits) = &mut self.output {
+            *logits = logits.detach();
+        }
+    }
+}
+
+impl Objective {
+    /// The number itself, of logits `[1, T, V]`: a tensor without axes.
+    pub fn of(&self, logits: &Tensor, tokens: &[u32]) -> Result<Tensor> {
+        let (_, length, vocab) = logits.dims3()?;
+        match self {
+            Objective::Logit { answer, against, position } => {
+                let row =
+                    resolve_position(*position, length).filter(|row| *row < length).ok_or_else(|| {
+                        Error::Input(format!("position {position} is out of range for {length} tokens"))
+                    })?;
+                let logit = |id: u32| match (id as usize) < vocab {
+                    true => Ok(logits.i((0, row, id as usize))?),
+                    false => {
+                        Err(Error::Input(format!("answer id {id} is out of range, expected below {vocab}")))
+                    }
+                };
+                match against {
+                    Some(against) => Ok((logit(*answer)? - logit(*against)?)?),
+                    None => logit(*answer),
+                }
+            }
+            Objective::Loss => {
+                if length < 2 {
+                    return Err(Error::Input("the loss needs at least two tokens, found one".into()));
+                }
+                let rows = logits.i((0, ..length - 1))?;
+                let max = rows.max_keepdim(1)?.detach();
+                let totals = (rows.broadcast_sub(&max)?.exp()?.sum_keepdim(1)?.log()? + max)?; // [T-1, 1]
+                let next = Tensor::from_slice(&tokens[1..], (length - 1, 1), &Device::Cpu)?;
+                Ok((totals - rows.gather(&next, 1)?)?.mean_all()?)
+            }
+        }
+    }
+}
+
+/// Hooks that make values differentiable: each gets a variable of zeros added, whose gradient is the value's.
+///
+/// (candle's backward pass keeps the gradients of variables alone. Where one of a block's path inputs is probed, that
+/// path is normalised on its own, so the gradient at ln1's points is that of the other paths.)
+struct Probe {
+    points: Vec<HookPoint>,
+    variables: Vec<(HookPoint, Var)>,
+}
+
+impl Probe {
+    fn new(points: impl Iterator<Item = HookPoint>) -> Probe {
+        Probe { points: points.collect(), variables: Vec::new() }
+    }
+
+    fn gradients(self, objective: &Tensor) -> Result<Vec<(HookPoint, Tensor)>> {
+        let store = objective.backward()?;
+        let gradient = |(point, variable): (HookPoint, Var)| {
+            // What the objective does not depend on has no entry.
+            let gradient = store.get(&variable).cloned();
+            Ok((point, gradient.map_or_else(|| variable.zeros_like(), Ok)?))
+        };
+        self.variables.into_iter().map(gradient).collect()
+    }
+}
+
+impl Hooks for Probe {
+    fn wants(&self, point: HookPoint) -> bool {
+        self.points.contains(&point)
+    }
+
+    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
+        let variable = Var::zeros(value.shape(), DType::F32, &Device::Cpu)?;
+        let value = (value + variable.as_tensor())?;
+        self.variables.push((site.point, variable));
+        Ok(value)
+    }
 }
 
 /// `[1, T]`.

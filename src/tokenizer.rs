@@ -93,7 +93,10 @@ impl Tokenizer {
         let tokens = self.tokenize(text)?;
         let [token] = tokens.as_slice() else {
             let strings: Vec<_> = tokens.iter().map(|token| &token.string).collect();
-            return Err(Error::Input(format!("{text:?} is {} tokens {strings:?}, expected one", tokens.len())));
+            return Err(Error::Input(format!(
+                "{text:?} is {} tokens {strings:?}, expected one",
+                tokens.len()
+            )));
         };
         Ok(token.id)
     }
@@ -116,7 +119,9 @@ impl Tokenizer {
     fn check(&self, id: u32) -> Result<()> {
         if self.0.inner.id_to_token(id).is_none() {
             let size = self.vocab_size();
-            return Err(Error::Input(format!("token id {id} is not in the tokenizer's vocabulary of {size}")));
+            return Err(Error::Input(format!(
+                "token id {id} is not in the tokenizer's vocabulary of {size}"
+            )));
         }
         Ok(())
     }

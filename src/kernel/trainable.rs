@@ -429,13 +429,13 @@ fn last(layout: &Layout) -> usize {
     layout.dims().last().copied().unwrap_or(1)
 }
 
-/// A buffer of `len` zeros whose rows of `width` are filled by `fill(row number, row)`, on all
-/// cores when there is enough to do. Every row is computed alone, so the number of cores never
+/// A buffer of `len` zeros whose rows of `width` are filled by `fill(row number, row)`, on as
+/// many threads as candle uses when there is enough to do. Every row is computed alone, so the number of cores never
 /// changes a bit.
 fn fill_rows(len: usize, width: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     const WORTH_A_THREAD: usize = 1 << 16;
     let mut out = vec![0f32; len];
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get()).min(len / WORTH_A_THREAD + 1);
+    let cores = candle_core::utils::get_num_threads().min(len / WORTH_A_THREAD + 1);
     let share = (len / width).div_ceil(cores).max(1);
     let fill_share = |first: usize, rows: &mut [f32]| {
         rows.chunks_exact_mut(width).enumerate().for_each(|(i, row)| fill(first + i, row));
@@ -599,7 +599,11 @@ mod tests {
 
     #[test]
     fn softmax_is_candles_softmax() {
-        agree(&[wavy(&[2, 3, 37], 0.5, 4.0)], |t| softmax(&t[0]), |t| candle_nn::ops::softmax(&t[0], D::Minus1));
+        agree(
+            &[wavy(&[2, 3, 37], 0.5, 4.0)],
+            |t| softmax(&t[0]),
+            |t| candle_nn::ops::softmax(&t[0], D::Minus1),
+        );
     }
 
     #[test]
