@@ -240,15 +240,21 @@ fn matching_glob(pattern: &str, all: Vec<HookPoint>) -> Vec<HookPoint> {
 
 /// `*` stands for any run of characters, `?` for one.
 fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            glob_matches(rest, name) || (!name.is_empty() && glob_matches(pattern, &name[1..]))
+    // matched[n]: the part of the pattern read so far matches the first n characters of the name.
+    let mut matched = vec![false; name.len() + 1];
+    matched[0] = true;
+    for expected in pattern {
+        if *expected == b'*' {
+            let shortest = matched.iter().position(|matches| *matches).unwrap_or(matched.len());
+            matched[shortest..].fill(true);
+        } else {
+            for length in (1..=name.len()).rev() {
+                matched[length] = matched[length - 1] && (*expected == b'?' || *expected == name[length - 1]);
+            }
+            matched[0] = false;
         }
-        (Some((b'?', rest)), Some((_, name))) => glob_matches(rest, name),
-        (Some((expected, rest)), Some((found, name))) => expected == found && glob_matches(rest, name),
-        _ => false,
     }
+    matched[name.len()]
 }
 
 fn nothing_matches(pattern: &str, config: &Config) -> Error {
@@ -351,6 +357,13 @@ mod tests {
         assert_eq!(names("blocks.0.hook_?_input").len(), 3);
         assert!(!names("blocks.0.*").contains(&"blocks.0.hook_attn_in".to_string()));
         assert_eq!(names("/^blocks\\.1\\.hook_(attn|mlp)_in$/").len(), 2);
+    }
+
+    #[test]
+    fn a_glob_of_many_stars_is_answered_at_once() {
+        let pattern = "*a".repeat(40);
+        assert!(!glob_matches(pattern.as_bytes(), "a".repeat(39).as_bytes()));
+        assert!(glob_matches(pattern.as_bytes(), "a".repeat(41).as_bytes()));
     }
 
     #[test]
