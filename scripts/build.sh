@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Builds everything into dist/: the wasm, the page, its type declarations.
+. "$(dirname "$0")/common.sh"
+
+scripts/wasm.sh
+node scripts/bundle.mjs
+node_modules/.bin/tsc -p tsconfig.types.json
+say "dist/ is ready"

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+// Writes dist/, the static folder that any host can serve under any path.
+// Comes in: www/ (plain ES modules), pkg/ (the wasm builds), models/. Leaves to others: building wasm, type declarations.
+
+import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { extname, join, relative } from "node:path";
+import { build } from "esbuild";
+
+const WWW = "www";
+const OUT = "dist";
+const MODELS = ["models/shakespeare"];
+
+/** Every file below a folder. @param {string} folder @returns {Promise<string[]>} */
+async function files(folder) {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+}
+
+const sources = await files(WWW);
+
+// A custom element's name holds a hyphen, so its module's does too; the others in elements/ are shared pieces.
+const elements = sources.filter((path) => /^www\/elements\/[^/]*-[^/]*\.js$/.test(path));
+const modules = ["main.js", "candlescope.js", "tensor.js", "elements.js"].map((name) => join(WWW, name));
+const styles = sources.filter((path) => extname(path) === ".css");
+
+/** @type {import("esbuild").BuildOptions} */
+const common = {
+  outdir: OUT,
+  outbase: WWW,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  legalComments: "none",
+  logLevel: "warning",
+};
+
+await rm(OUT, { recursive: true, force: true });
+
+await Promise.all([
+  build({
+    ...common,
+    entryPoints: [...modules, ...elements, ...styles].filter((path) => existsSync(path)),
+    splitting: true,
+    // Beside the entries, so that `new URL("./worker.js", import.meta.url)` holds in a shared chunk as well.
+    chunkNames: "chunk-[hash]",
+  }),
+  // The worker chooses among the wasm builds when it runs: they stay what they are, in pkg/.
+  existsSync(join(WWW, "worker.js")) &&
+    build({ ...common, entryPoints: [join(WWW, "worker.js")], external: ["./pkg/*"] }),
+]);
+
+const copied = sources.filter((path) => ![".js", ".css", ".ts"].includes(extname(path)));
+await Promise.all([
+  ...copied.map((path) => cp(path, join(OUT, relative(WWW, path)))),
+  ...MODELS.map((model) => cp(model, join(OUT, model), { recursive: true })),
+  cp("pkg", join(OUT, "pkg"), { recursive: true, filter: (path) => !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*)$/.test(path) }),
+]);
+await mkdir(OUT, { recursive: true });

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Format, lints (native and wasm) and types; warnings are errors. Runs all of them before it fails.
+. "$(dirname "$0")/common.sh"
+
+status=0
+step() {
+  say "$*"
+  "$@" || status=1
+}
+
+step cargo fmt --check
+step cargo clippy --quiet --all-targets -- -D warnings
+# The library and the tests that run in a browser; programs and native tests have no use for this target.
+step cargo clippy --quiet --target wasm32-unknown-unknown --lib --tests -- -D warnings
+# The worker is checked against the declarations that wasm-bindgen writes.
+[ -f pkg/candlescope.d.ts ] || step scripts/wasm.sh
+step node_modules/.bin/tsc -p tsconfig.json
+exit "$status"

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Installs what is missing: `setup.sh` for building and serving, `setup.sh test` for checks and tests too.
+# Says nothing and takes well under a second when everything is there.
+. "$(dirname "$0")/common.sh"
+
+WASM_PACK=0.15.1
+NEXTEST=0.9.143
+
+main() {
+  # make and rustup exist, or nobody would read this; a bare Debian may still lack the linker that cargo calls.
+  have cc || packages gcc libc6-dev
+  have cargo || die "no cargo found; install Rust from https://rustup.rs and run this again"
+  have node || die "no node found; install Node.js 20 or newer and run this again"
+  wasm_target
+  cargo_tool wasm-bindgen wasm-bindgen-cli "$(locked wasm-bindgen)"
+  cargo_tool wasm-pack wasm-pack "$WASM_PACK"
+  npm_packages
+  [ "${1:-build}" = test ] || return 0
+  component clippy
+  component rustfmt
+  have cargo-nextest || install_tool cargo-nextest cargo-nextest "$NEXTEST"
+  have chromium && have chromedriver || packages chromium chromium-driver
+}
+
+die() { say "$*"; exit 1; }
+
+wasm_target() {
+  [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown/lib" ] && return
+  say "adding the wasm32-unknown-unknown target"
+  rustup target add wasm32-unknown-unknown
+}
+
+component() {
+  "cargo-${1/rustfmt/fmt}" --version >/dev/null 2>&1 && return
+  say "adding $1"
+  rustup component add "$1"
+}
+
+# cargo_tool PROGRAM CRATE VERSION: that version exactly, because wasm-bindgen refuses any other.
+cargo_tool() {
+  have "$1" && [ "$("$1" --version | awk '{ print $2 }')" = "$3" ] && return
+  install_tool "$@"
+}
+
+install_tool() {
+  if prebuilt "$2" "$3"; then say "installed a prebuilt $2 $3"; return; fi
+  say "building $2 $3, which takes some minutes"
+  # These tools run for a second at a time: building them fast matters more than how fast they are.
+  # A registry mirror may lag behind the versions that the crate was locked with, hence the second try.
+  (
+    export CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+    export CARGO_TARGET_DIR="$PWD/target/tools"
+    cargo install --quiet --root .tools --version "$3" --locked "$2" ||
+      cargo install --quiet --root .tools --version "$3" "$2"
+  )
+}
+
+# prebuilt CRATE VERSION: unpacks the release that the tool's own project publishes, if it has one for this machine.
+prebuilt() {
+  have curl && have tar || return 1
+  local triple unpacked=.tools/unpacked
+  case "$(uname -sm)" in
+    "Linux x86_64") triple=x86_64-unknown-linux-musl ;;
+    "Linux aarch64") triple=aarch64-unknown-linux-musl ;;
+    "Darwin arm64") triple=aarch64-apple-darwin ;;
+    *) return 1 ;;
+  esac
+  local repository tag
+  case "$1" in
+    wasm-bindgen-cli) repository=wasm-bindgen/wasm-bindgen tag=$2 archive=wasm-bindgen-$2-$triple.tar.gz ;;
+    wasm-pack) repository=wasm-bindgen/wasm-pack tag=v$2 archive=wasm-pack-v$2-$triple.tar.gz ;;
+    cargo-nextest) repository=nextest-rs/nextest tag=cargo-nextest-$2 archive=cargo-nextest-$2-$triple.tar.gz ;;
+  esac
+  rm -rf "$unpacked" && mkdir -p "$unpacked" .tools/bin
+  curl --fail --silent --location --connect-timeout 5 --max-time 120 \
+    "https://github.com/$repository/releases/download/$tag/$archive" 2>/dev/null |
+    tar --extract --gzip --directory "$unpacked" 2>/dev/null || return 1
+  find "$unpacked" -type f -perm -u+x -exec mv {} .tools/bin/ \;
+  rm -rf "$unpacked"
+}
+
+npm_packages() {
+  cmp -s package-lock.json node_modules/.installed-lock.json && return
+  say "installing npm packages"
+  npm ci --ignore-scripts --loglevel=error >/dev/null
+  cp package-lock.json node_modules/.installed-lock.json
+}
+
+packages() {
+  have apt-get || die "please install $* (this script knows only apt-get)"
+  say "installing $*"
+  local root=
+  [ "$(id -u)" = 0 ] || root=sudo
+  $root apt-get -qq -o DPkg::Lock::Timeout=300 update
+  DEBIAN_FRONTEND=noninteractive $root apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@" >/dev/null
+}
+
+main "$@"
