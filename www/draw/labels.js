@@ -1,0 +1,73 @@
+// Token labels along the two axes of a pattern, and the mark on the hovered pair. Drawn in CSS pixels.
+
+import { pieces } from "./token.js";
+
+/** @typedef {{ ink: string, faint: string, glow: string, accent: string, font: string }} Palette */
+
+/**
+ * Which labels fit: every `step`-th, in letters of `size` pixels.
+ * @param {number} pitch CSS pixels from one token to the next
+ */
+export function labelling(pitch) {
+  const size = Math.max(8.5, Math.min(13, pitch * 0.95));
+  return { size, step: pitch >= 7.5 ? 1 : Math.ceil(11 / pitch) };
+}
+
+/**
+ * A label ends (rows) or starts (columns) at its point; whitespace is faint. Returns nothing; draws one line.
+ * @param {CanvasRenderingContext2D} context @param {string} token @param {number} most characters
+ * @param {"start" | "end"} side @param {Palette} palette
+ */
+export function label(context, token, most, side, palette) {
+  const parts = clipped(token, most);
+  const widths = parts.map((part) => context.measureText(part.glyph).width);
+  let x = side === "end" ? -widths.reduce((sum, width) => sum + width, 0) : 0;
+  parts.forEach((part, i) => {
+    context.fillStyle = part.kind === "text" ? palette.ink : palette.faint;
+    context.fillText(part.glyph, x, 0);
+    x += widths[i];
+  });
+}
+
+/** @param {string} token @param {number} most */
+function clipped(token, most) {
+  /** @type {{ kind: string, glyph: string }[]} */
+  const kept = [];
+  let room = most;
+  for (const { kind, glyph } of token === "" ? [{ kind: "code", glyph: "∅" }] : pieces(token)) {
+    const characters = [...glyph];
+    if (characters.length > room) {
+      kept.push({ kind, glyph: `${characters.slice(0, Math.max(0, room - 1)).join("")}…` });
+      break;
+    }
+    kept.push({ kind, glyph });
+    room -= characters.length;
+  }
+  return kept;
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {readonly string[]} tokens of the view @param {number} first position of the first of them
+ * @param {{ axis: "query" | "key", pitch: number, gutter: number, most: number, palette: Palette, only?: number }} options
+ *   gutter: CSS pixels between the canvas's corner and the plot; only: draw this position alone, in bold
+ */
+export function axisLabels(context, tokens, first, { axis, pitch, gutter, most, palette, only }) {
+  const { size, step } = labelling(pitch);
+  context.save();
+  context.font = `${only === undefined ? "" : "600 "}${only === undefined ? size : Math.max(size, 11)}px ${palette.font}`;
+  context.textBaseline = "middle";
+  tokens.forEach((token, i) => {
+    if (only === undefined ? (first + i) % step !== 0 : first + i !== only) return;
+    const middle = gutter + (i + 0.5) * pitch;
+    context.save();
+    if (axis === "query") context.translate(gutter - 6, middle);
+    else {
+      context.translate(middle, gutter - 6);
+      context.rotate(-Math.PI / 2);
+    }
+    label(context, token, most, axis === "query" ? "end" : "start", palette);
+    context.restore();
+  });
+  context.restore();
+}

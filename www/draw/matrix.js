@@ -1,0 +1,82 @@
+// A head's pattern as a matrix, sliced out of a captured tensor without copying; and max-pooling.
+
+/**
+ * What cache.get returns; elements need no more of it than this.
+ * @typedef {{ data: Float32Array, shape: readonly number[], axes: readonly string[] }} Tensor
+ */
+/** @typedef {{ data: Float32Array, rows: number, columns: number }} Matrix   row-major; rows are queries, columns keys */
+
+/** @param {Tensor} tensor @param {string} axis */
+export function sizeOf(tensor, axis) {
+  const at = tensor.axes.indexOf(axis);
+  return at < 0 ? 1 : tensor.shape[at];
+}
+
+/**
+ * One head of a [batch head query key] or [head query key] tensor; a [query key] tensor is its own only head.
+ * @param {Tensor} tensor @param {number} head @returns {Matrix}
+ */
+export function headMatrix(tensor, head) {
+  const rows = sizeOf(tensor, "query");
+  const columns = sizeOf(tensor, "key");
+  const start = head * rows * columns;
+  return { data: tensor.data.subarray(start, start + rows * columns), rows, columns };
+}
+
+/** The future that a query may not see. @param {Matrix} matrix @param {number} row @param {number} column */
+export function masked(matrix, row, column) {
+  return column > row + matrix.columns - matrix.rows;
+}
+
+/**
+ * Every factor × factor block becomes its maximum, so that no bright cell is lost.
+ * @param {Matrix} matrix @param {number} factor @returns {Matrix}
+ */
+export function maxPool(matrix, factor) {
+  if (factor === 1) return matrix;
+  const rows = Math.ceil(matrix.rows / factor);
+  const columns = Math.ceil(matrix.columns / factor);
+  const data = new Float32Array(rows * columns);
+  for (let row = 0; row < matrix.rows; row++) {
+    const from = row * matrix.columns;
+    const to = Math.floor(row / factor) * columns;
+    for (let column = 0; column < matrix.columns; column++) {
+      const at = to + Math.floor(column / factor);
+      if (matrix.data[from + column] > data[at]) data[at] = matrix.data[from + column];
+    }
+  }
+  return { data, rows, columns };
+}
+
+/**
+ * All heads of a tensor pooled until at most `most` rows are left: what a thumbnail needs of a long text.
+ * @param {Tensor} tensor @param {number} most @returns {Tensor} axes head, query, key
+ */
+export function thumbnail(tensor, most) {
+  const heads = sizeOf(tensor, "head");
+  const factor = Math.max(1, Math.ceil(sizeOf(tensor, "query") / most));
+  const pooled = Array.from({ length: heads }, (_, head) => maxPool(headMatrix(tensor, head), factor));
+  const size = pooled[0].data.length;
+  const data = new Float32Array(heads * size);
+  pooled.forEach((matrix, head) => data.set(matrix.data, head * size));
+  return { data, shape: [heads, pooled[0].rows, pooled[0].columns], axes: ["head", "query", "key"] };
+}
+
+/**
+ * The pattern after `rows` more queries: old rows keep their values, new rows come below, the new future is zero.
+ * @param {Tensor} pattern [1 head query key] @param {Tensor} rows [1 head newer key] @returns {Tensor}
+ */
+export function grow(pattern, rows) {
+  const heads = sizeOf(pattern, "head");
+  const old = sizeOf(pattern, "query");
+  const size = sizeOf(rows, "key");
+  const data = new Float32Array(heads * size * size);
+  for (let head = 0; head < heads; head++) {
+    const before = headMatrix(pattern, head);
+    for (let row = 0; row < old; row++) {
+      data.set(before.data.subarray(row * old, (row + 1) * old), (head * size + row) * size);
+    }
+    data.set(headMatrix(rows, head).data, (head * size + old) * size);
+  }
+  return { data, shape: [1, heads, size, size], axes: ["batch", "head", "query", "key"] };
+}

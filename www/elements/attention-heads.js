@@ -1,0 +1,291 @@
+// <attention-heads>: every head of every layer as a small pattern.
+
+import { css, html, LitElement } from "lit";
+
+import { drawHeatmap, fitNear, whole } from "../draw/heatmap.js";
+import { headMatrix, maxPool, sizeOf } from "../draw/matrix.js";
+import { attention } from "../draw/token.js";
+import { base, define, pixelRatio, send, ThemeController } from "./base.js";
+
+/** @typedef {import("../draw/matrix.js").Tensor} Tensor */
+/** @typedef {{ layer: number, head: number }} Head */
+
+export class AttentionHeads extends LitElement {
+  static properties = {
+    patterns: { attribute: false },
+    scores: { attribute: false },
+    layer: { type: Number },
+    head: { type: Number },
+    scale: { type: String },
+    width: { state: true },
+    order: { type: String },
+  };
+
+  static styles = [
+    base,
+    css`
+      .grid {
+        display: grid;
+        gap: 2px;
+        overflow-x: auto;
+        scrollbar-width: thin;
+        padding: 3px;
+      }
+      .row {
+        display: flex;
+        align-items: center;
+        gap: 2px;
+      }
+      .layer {
+        flex: none;
+        width: 1.9em;
+        font-size: 0.75rem;
+        color: var(--soft);
+      }
+      .cell {
+        position: relative;
+        flex: none;
+        display: grid;
+        place-items: center;
+        padding: 3px;
+        border: 1px solid transparent;
+        border-radius: 4px;
+        cursor: pointer;
+        scroll-margin: 8px;
+      }
+      .cell:hover {
+        border-color: var(--soft);
+      }
+      .cell[aria-selected="true"] {
+        border-color: var(--flame);
+        background: var(--glow);
+        box-shadow: 0 0 0 1px var(--flame);
+      }
+      .cell:focus-visible {
+        outline-offset: 1px;
+      }
+      canvas {
+        display: block;
+        image-rendering: pixelated;
+        background: var(--sheet);
+        pointer-events: none;
+      }
+      .number {
+        font-size: 0.68rem;
+        line-height: 1.2;
+        color: var(--soft);
+      }
+      .tools {
+        display: flex;
+        align-items: baseline;
+        justify-content: space-between;
+        gap: 0.5em;
+        font-size: 0.85rem;
+        color: var(--soft);
+        margin-top: 0.4rem;
+      }
+      select {
+        font-size: 0.8rem;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** Patterns of each layer, axes head, query and key; null where one has not come yet. @type {readonly (Tensor | null)[]} */
+    this.patterns = [];
+    /** @type {readonly import("../scores.js").HeadScore[]} */
+    this.scores = [];
+    this.layer = 0;
+    this.head = 0;
+    /** @type {import("../draw/scale.js").Stretch} */
+    this.scale = "linear";
+    /** "layer": as in the model. Or by a score: the strongest heads first. @type {string} */
+    this.order = "layer";
+    this.width = 0;
+    this.theme = new ThemeController(this);
+    /** What each canvas shows now, so that nothing is drawn twice. @type {WeakMap<HTMLCanvasElement, string>} */
+    this.drawn = new WeakMap();
+    /** @type {readonly (Tensor | null)[]} */
+    this.drawnPatterns = [];
+    /** @type {Set<Element>} */
+    this.onScreen = new Set();
+    this.resize = new ResizeObserver(([entry]) => (this.width = Math.floor(entry.contentRect.width)));
+    this.seen = new IntersectionObserver((entries) => this.#onSeen(entries), { rootMargin: "120px" });
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.resize.observe(this);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.resize.disconnect();
+    this.seen.disconnect();
+    this.onScreen.clear();
+  }
+
+  /** Rows of the grid: layers in order, or the heads by a score, as many to a row as a layer has. @returns {Head[][]} */
+  get rows() {
+    const widest = Math.max(1, ...this.patterns.map((pattern) => (pattern ? sizeOf(pattern, "head") : 0)));
+    const heads = this.patterns.flatMap((pattern, layer) =>
+      Array.from({ length: pattern ? sizeOf(pattern, "head") : widest }, (_, head) => ({ layer, head })),
+    );
+    if (this.order !== "layer") heads.sort((a, b) => this.#score(b) - this.#score(a));
+    return Array.from({ length: Math.ceil(heads.length / widest) }, (_, row) => heads.slice(row * widest, (row + 1) * widest));
+  }
+
+  /** @param {Head} head */
+  #score({ layer, head }) {
+    const found = this.scores.find((one) => one.layer === layer && one.head === head);
+    return found ? found[/** @type {"induction" | "previous" | "duplicate"} */ (this.order)].score : 0;
+  }
+
+  render() {
+    const rows = this.rows;
+    return html`
+      <div class="grid" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.#onKey} @pointerleave=${() => send(this, "head-hover", null)}>
+        ${rows.map(
+          (row, i) => html`<div class="row" role="row">
+            ${this.order === "layer" ? html`<span class="layer mono" role="rowheader" aria-label="layer ${i}">L${i}</span>` : ""}
+            ${row.map((one) => this.#cell(one))}
+          </div>`,
+        )}
+      </div>
+      ${this.scores.length > 0 ? this.#tools() : ""}
+    `;
+  }
+
+  /** @param {Head} one */
+  #cell(one) {
+    const chosen = one.layer === this.layer && one.head === this.head;
+    const label = this.order === "layer" ? "" : html`<span class="number mono">${one.layer}.${one.head} ${attention(this.#score(one))}</span>`;
+    return html`<div
+      class="cell"
+      role="gridcell"
+      tabindex=${chosen ? 0 : -1}
+      aria-selected=${chosen}
+      aria-label=${this.#name(one)}
+      title=${this.#name(one)}
+      data-layer=${one.layer}
+      data-head=${one.head}
+      @pointerenter=${() => send(this, "head-hover", one)}
+      @click=${() => send(this, "head-select", one)}
+    >
+      <canvas aria-hidden="true"></canvas>${label}
+    </div>`;
+  }
+
+  /** @param {Head} one */
+  #name({ layer, head }) {
+    const found = this.scores.find((score) => score.layer === layer && score.head === head);
+    const name = `head ${layer}.${head}`;
+    return found ? `${name}, induction ${attention(found.induction.score)}, previous token ${attention(found.previous.score)}` : name;
+  }
+
+  #tools() {
+    /** @param {Event} event */
+    const sort = (event) => (this.order = /** @type {HTMLSelectElement} */ (event.target).value);
+    return html`<div class="tools">
+      <label>sort by
+        <select @change=${sort}>
+          <option value="layer" ?selected=${this.order === "layer"}>layer</option>
+          <option value="induction" ?selected=${this.order === "induction"}>induction</option>
+          <option value="previous" ?selected=${this.order === "previous"}>previous token</option>
+          <option value="duplicate" ?selected=${this.order === "duplicate"}>same token</option>
+        </select>
+      </label>
+    </div>`;
+  }
+
+  updated() {
+    for (const cell of this.renderRoot.querySelectorAll(".cell")) this.seen.observe(cell);
+    if (this.drawnPatterns !== this.patterns) {
+      this.drawn = new WeakMap();
+      this.drawnPatterns = this.patterns;
+    }
+    for (const cell of this.renderRoot.querySelectorAll(".cell")) this.#draw(/** @type {HTMLElement} */ (cell));
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  #onSeen(entries) {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting) this.onScreen.delete(target);
+      else {
+        this.onScreen.add(target);
+        this.#draw(/** @type {HTMLElement} */ (target));
+      }
+    }
+  }
+
+  /** CSS pixels that a thumbnail should take, so that a layer fits the element's width where it can. */
+  get thumbnailSize() {
+    const heads = Math.max(1, ...this.rows.map((row) => row.length));
+    const room = this.width - 6 - (this.order === "layer" ? 30 : 0) - heads * 10;
+    return Math.max(22, Math.min(72, Math.floor(room / heads)));
+  }
+
+  /** @param {HTMLElement} cell */
+  #draw(cell) {
+    const canvas = cell.querySelector("canvas");
+    const layer = Number(cell.dataset.layer);
+    const head = Number(cell.dataset.head);
+    const ratio = pixelRatio();
+    const target = this.thumbnailSize * ratio;
+    if (!canvas || this.width === 0) return;
+    const pattern = this.patterns[layer];
+    if (!pattern) {
+      canvas.style.width = canvas.style.height = `${this.thumbnailSize}px`;
+      return;
+    }
+    if (!this.onScreen.has(cell)) {
+      if (!this.drawn.has(canvas)) canvas.style.width = canvas.style.height = `${this.thumbnailSize}px`; // keeps its place
+      return;
+    }
+    const what = [layer, head, target, this.scale, this.theme.theme].join();
+    if (this.drawn.get(canvas) === what) return;
+    this.drawn.set(canvas, what);
+    const full = headMatrix(pattern, head);
+    const matrix = maxPool(full, full.rows * 1.5 > target ? Math.ceil(full.rows / target) : 1);
+    const fit = fitNear(matrix.rows, target, target);
+    drawHeatmap(canvas, matrix, { view: whole(matrix), fit, theme: this.theme.theme, stretch: this.scale, ratio });
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const rows = this.rows;
+    const at = this.#focused();
+    const row = rows.findIndex((heads) => heads.some((one) => one.layer === at.layer && one.head === at.head));
+    const column = rows[row]?.findIndex((one) => one.layer === at.layer && one.head === at.head) ?? 0;
+    /** @type {Record<string, [number, number]>} */
+    const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], Home: [0, -column], End: [0, Infinity] };
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      send(this, "head-select", at);
+    } else if (event.key === "Escape") {
+      this.#focus({ layer: this.layer, head: this.head });
+      send(this, "head-hover", null);
+    } else if (moves[event.key]) {
+      event.preventDefault();
+      const [down, right] = moves[event.key];
+      const to = rows[Math.max(0, Math.min(rows.length - 1, row + down))];
+      const next = to[Math.max(0, Math.min(to.length - 1, column + right))];
+      this.#focus(next);
+      send(this, "head-hover", next);
+    }
+  }
+
+  /** @returns {Head} */
+  #focused() {
+    const cell = /** @type {HTMLElement | null} */ (this.renderRoot instanceof ShadowRoot ? this.renderRoot.activeElement : null);
+    return cell?.dataset.layer ? { layer: Number(cell.dataset.layer), head: Number(cell.dataset.head) } : { layer: this.layer, head: this.head };
+  }
+
+  /** @param {Head} head */
+  #focus({ layer, head }) {
+    /** @type {HTMLElement | null} */ (this.renderRoot.querySelector(`[data-layer="${layer}"][data-head="${head}"]`))?.focus();
+  }
+}
+
+define("attention-heads", AttentionHeads);

@@ -1,0 +1,579 @@
+// <attention-pattern>: one head's pattern, large. Rows are queries, columns keys; the future is empty paper.
+
+import { css, html, LitElement } from "lit";
+
+import { clip, drawHeatmap, fit, pairAt, reveal, whole, zoom } from "../draw/heatmap.js";
+import { axisLabels } from "../draw/labels.js";
+import { headMatrix, masked } from "../draw/matrix.js";
+import { gradient } from "../draw/scale.js";
+import { attention, sentence, short, shown } from "../draw/token.js";
+import { base, define, pixelRatio, send, ThemeController, Voice } from "./base.js";
+
+/** @typedef {import("../draw/matrix.js").Tensor} Tensor */
+/** @typedef {import("../scores.js").Pair} Pair */
+/** A cell; or with one of the two, a row or a column. @typedef {{ query?: number, key?: number }} Band */
+
+/** Characters of a label, at most; the rest of a longer token is shown on hover. */
+const LABEL = 11;
+/** CSS pixels that the plot takes at most, and the share of the window's height: it should be seen at one look. */
+const WIDEST = 680;
+const TALLEST = 0.6;
+
+export class AttentionPattern extends LitElement {
+  static properties = {
+    pattern: { attribute: false },
+    head: { type: Number },
+    tokens: { attribute: false },
+    scale: { type: String },
+    lock: { attribute: false },
+    mark: { attribute: false },
+    label: { type: String },
+    width: { state: true },
+    view: { state: true },
+    table: { state: true },
+  };
+
+  static styles = [
+    base,
+    css`
+      :host {
+        position: relative;
+      }
+      .axes {
+        display: grid;
+        grid-template-columns: 1.1rem 1fr;
+        grid-template-rows: auto 1fr;
+      }
+      .axis {
+        font-size: 0.78rem;
+        font-style: italic;
+        color: var(--soft);
+        white-space: nowrap;
+      }
+      .axis.key {
+        grid-column: 2;
+      }
+      .axis.query {
+        writing-mode: vertical-rl;
+        transform: rotate(180deg);
+        justify-self: center;
+        text-align: right;
+      }
+      /* What the canvas paints with is read back from here, where the browser has resolved it. */
+      .plot {
+        position: relative;
+        accent-color: var(--flame);
+        caret-color: var(--glow);
+        touch-action: pan-x pan-y;
+        border-radius: 3px;
+        user-select: none;
+      }
+      .plot.zoomed {
+        touch-action: none;
+        cursor: grab;
+      }
+      canvas {
+        position: absolute;
+        display: block;
+      }
+      .cells {
+        image-rendering: pixelated;
+      }
+      .overlay,
+      .labels {
+        pointer-events: none;
+      }
+      .below {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.35rem 1rem;
+        margin-top: 0.6rem;
+        font-size: 0.85rem;
+      }
+      .legend {
+        display: flex;
+        align-items: center;
+        gap: 0.4rem;
+        color: var(--soft);
+      }
+      .ramp {
+        width: 8.5rem;
+        height: 0.72rem;
+        border-radius: 2px;
+        box-shadow: 0 0 0 1px var(--line);
+        print-color-adjust: exact;
+      }
+      .below button {
+        font-size: 0.8rem;
+        padding: 0.12em 0.65em;
+      }
+      .push {
+        margin-left: auto;
+        display: flex;
+        gap: 0.35rem;
+      }
+      .readout {
+        min-height: 1.6em;
+        margin-top: 0.35rem;
+        font-size: 0.92rem;
+      }
+      .readout b {
+        font-weight: 600;
+        background: var(--glow);
+        border-radius: 3px;
+        padding: 0 0.2em;
+        white-space: pre;
+      }
+      .table {
+        max-height: 22rem;
+        overflow: auto;
+        margin-top: 0.6rem;
+        border: 1px solid var(--line);
+        border-radius: 4px;
+      }
+      table {
+        border-collapse: collapse;
+        font-size: 0.8rem;
+      }
+      caption {
+        text-align: left;
+        padding: 0.4rem 0.6rem;
+        color: var(--soft);
+        font-family: var(--prose);
+      }
+      th,
+      td {
+        padding: 0.12rem 0.6rem;
+        text-align: left;
+        font-weight: 400;
+        white-space: pre;
+        border-top: 1px solid var(--line);
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** axes [batch] [head] query key @type {Tensor | null} */
+    this.pattern = null;
+    this.head = 0;
+    /** @type {readonly string[]} */
+    this.tokens = [];
+    /** @type {import("../draw/scale.js").Stretch} */
+    this.scale = "linear";
+    /** The locked cell, row or column. @type {Band | null} */
+    this.lock = null;
+    /** What is hovered elsewhere. @type {Band | null} */
+    this.mark = null;
+    this.label = "attention pattern";
+    this.width = 0;
+    /** @type {import("../draw/heatmap.js").View | null} */
+    this.view = null;
+    this.table = false;
+    /** @type {Pair | null} */
+    this.hovered = null;
+    this.theme = new ThemeController(this);
+    this.voice = new Voice();
+    /** @type {{ x: number, y: number, view: import("../draw/heatmap.js").View, moved: boolean } | null} */
+    this.drag = null;
+    this.resize = new ResizeObserver(([entry]) => (this.width = Math.floor(entry.contentRect.width)));
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.resize.observe(this);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.resize.disconnect();
+  }
+
+  /** @returns {import("../draw/matrix.js").Matrix | null} */
+  get matrix() {
+    return this.pattern && headMatrix(this.pattern, this.head);
+  }
+
+  /** Where everything is: what a test needs to read a value back from the pixels. */
+  get geometry() {
+    const matrix = this.matrix;
+    if (!matrix || this.width === 0) return null;
+    const ratio = pixelRatio();
+    const gutter = this.gutter;
+    const room = Math.min(WIDEST, Math.max(320, TALLEST * window.innerHeight), this.width - 18 - gutter);
+    const view = this.view ? clip(matrix, this.view) : whole(matrix);
+    const fitted = fit(view.count, Math.max(room, 40) * ratio);
+    return { ratio, gutter, view, fit: fitted, size: fitted.size / ratio, pitch: fitted.cell / fitted.factor / ratio };
+  }
+
+  /** CSS pixels for the labels: as long as the longest, within reason. */
+  get gutter() {
+    const longest = Math.max(3, ...this.tokens.map((token) => Math.min(LABEL, [...shown(token)].length)));
+    return Math.ceil(longest * (this.width < 420 ? 6.3 : 7)) + 10;
+  }
+
+  /** @param {Pair} pair */
+  valueAt({ query, key }) {
+    const matrix = this.matrix;
+    return matrix ? matrix.data[query * matrix.columns + key] : NaN;
+  }
+
+  /** @param {Map<string, unknown>} changed */
+  willUpdate(changed) {
+    const matrix = this.matrix;
+    if (changed.has("tokens") && this.view && matrix && this.view.count >= Math.max(matrix.rows, matrix.columns)) this.view = null;
+    if (this.hovered && matrix && this.hovered.query >= matrix.rows) this.hovered = null;
+  }
+
+  render() {
+    const geometry = this.geometry;
+    const zoomed = geometry !== null && this.matrix !== null && geometry.view.count < Math.max(this.matrix.rows, this.matrix.columns);
+    const side = geometry ? geometry.size + geometry.gutter : 200;
+    return html`
+      <div class="axes">
+        <span class="axis key" style="margin-left: ${geometry?.gutter ?? 0}px">key, looked at →</span>
+        <span class="axis query" style="margin-top: ${geometry?.gutter ?? 0}px">← query, looking</span>
+        <div
+          class="plot ${zoomed ? "zoomed" : ""}"
+          style="width: ${side}px; height: ${side}px"
+          role="application"
+          aria-roledescription="attention pattern"
+          aria-label="${this.label}, ${this.tokens.length} tokens. Arrows move among cells, Enter locks, Escape releases, plus and minus zoom."
+          tabindex="0"
+          @pointermove=${this.#onMove}
+          @pointerleave=${this.#onLeave}
+          @pointerdown=${this.#onDown}
+          @pointerup=${this.#onUp}
+          @wheel=${this.#onWheel}
+          @keydown=${this.#onKey}
+          @blur=${this.#onLeave}
+        >
+          <canvas class="labels"></canvas>
+          <canvas class="cells"></canvas>
+          <canvas class="overlay"></canvas>
+        </div>
+      </div>
+      <p class="readout mono" style="margin-block-end: 0"></p>
+      <div class="below">${this.#legend()}${this.#buttons(zoomed)}</div>
+      <p class="heard" aria-live="polite"></p>
+      ${this.table ? this.#table() : ""}
+    `;
+  }
+
+  #legend() {
+    const root = this.scale === "sqrt";
+    return html`
+      <span class="legend" role="img" aria-label="colour scale from 0 to 1, ${root ? "square root" : "linear"}">
+        <span class="mono">0</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">1</span>
+        <span>attention, ${root ? "square root" : "linear"}${(this.geometry?.fit.factor ?? 1) > 1 ? html`; a cell shows the largest of ${this.geometry?.fit.factor}²` : ""}</span>
+      </span>
+      <button aria-pressed=${root} title="Lifts faint values" @click=${() => send(this, "scale-change", root ? "linear" : "sqrt")}>square root</button>
+    `;
+  }
+
+  /** @param {boolean} zoomed */
+  #buttons(zoomed) {
+    const large = this.tokens.length > 24;
+    return html`<span class="push">
+      ${large ? html`<button title="Zoom in (+)" aria-label="zoom in" @click=${() => this.#zoomBy(0.6)}>+</button><button title="Zoom out (−)" aria-label="zoom out" ?disabled=${!zoomed} @click=${() => this.#zoomBy(1 / 0.6)}>−</button>` : ""}
+      <button aria-pressed=${this.table} @click=${() => (this.table = !this.table)}>table</button>
+      <button title="Copy all values, tab-separated" @click=${this.#copy}>copy</button>
+    </span>`;
+  }
+
+  /** The text alternative: what each token looks at most. */
+  #table() {
+    const matrix = this.matrix;
+    if (!matrix) return "";
+    return html`<div class="table" tabindex="0" role="region" aria-label="the same as a table">
+      <table class="mono">
+        <caption>What each token looks at most (${this.label}). “copy” gives every value.</caption>
+        <thead><tr><th scope="col">query</th><th scope="col">keys, strongest first</th></tr></thead>
+        <tbody>
+          ${this.tokens.slice(0, matrix.rows).map((token, query) => {
+            const keys = strongest(matrix, query, 4).map((key) => `${key} ${shown(this.tokens[key] ?? "")} ${attention(this.valueAt({ query, key }))}`);
+            return html`<tr><th scope="row">${query} ${shown(token)}</th>${keys.map((key) => html`<td>${key}</td>`)}</tr>`;
+          })}
+        </tbody>
+      </table>
+    </div>`;
+  }
+
+  /** @param {Map<string, unknown>} changed */
+  updated(changed) {
+    if (this.#mustDraw(changed)) this.#draw();
+    this.#drawOverlay();
+  }
+
+  /** A lock or a mark touches the overlay alone. @param {Map<string, unknown>} changed */
+  #mustDraw(changed) {
+    const geometry = this.geometry;
+    const what = geometry && [geometry.gutter, geometry.ratio, geometry.fit.size, geometry.view.row, geometry.view.column, geometry.view.count, this.theme.theme].join();
+    const other = what !== this.what;
+    this.what = what;
+    return other || ["pattern", "head", "tokens", "scale"].some((name) => changed.has(name));
+  }
+
+  /** @type {string | null} */
+  what = null;
+
+  /** @param {string} name @returns {HTMLCanvasElement} */
+  canvas(name) {
+    return /** @type {HTMLCanvasElement} */ (this.renderRoot.querySelector(`.${name}`));
+  }
+
+  #draw() {
+    const { matrix, geometry } = this;
+    if (!matrix || !geometry) return;
+    const { ratio, gutter, view, fit: fitted } = geometry;
+    const corner = Math.round(gutter * ratio) / ratio;
+    const cells = this.canvas("cells");
+    cells.style.left = cells.style.top = `${corner}px`;
+    drawHeatmap(cells, matrix, { view, fit: fitted, theme: this.theme.theme, stretch: this.scale, ratio });
+    const context = this.#clear("labels", geometry);
+    if (!context) return;
+    const palette = this.#palette();
+    const options = { pitch: geometry.pitch, gutter, most: LABEL, palette };
+    axisLabels(context, this.tokens.slice(view.row, view.row + view.count), view.row, { axis: "query", ...options });
+    axisLabels(context, this.tokens.slice(view.column, view.column + view.count), view.column, { axis: "key", ...options });
+  }
+
+  /** An empty canvas over the whole plot, scaled to CSS pixels. @param {string} name @param {NonNullable<AttentionPattern["geometry"]>} geometry */
+  #clear(name, { ratio, gutter, size }) {
+    const canvas = this.canvas(name);
+    const side = Math.ceil((size + gutter) * ratio);
+    if (canvas.width !== side) {
+      canvas.width = canvas.height = side;
+      canvas.style.width = canvas.style.height = `${side / ratio}px`;
+    }
+    const context = canvas.getContext("2d");
+    context?.setTransform(1, 0, 0, 1, 0, 0);
+    context?.clearRect(0, 0, side, side);
+    context?.scale(ratio, ratio);
+    return context;
+  }
+
+  #palette() {
+    const plot = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".plot")));
+    const axis = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".axis")));
+    return {
+      ink: plot.color,
+      faint: axis.color,
+      glow: plot.caretColor,
+      accent: plot.accentColor,
+      font: getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".readout"))).fontFamily,
+    };
+  }
+
+  /** The pair or band on show: hovered here, hovered elsewhere, or locked. */
+  get focused() {
+    return this.hovered ?? this.mark ?? this.lock;
+  }
+
+  #drawOverlay() {
+    const { geometry, matrix, focused } = this;
+    if (!geometry || !matrix) return;
+    const context = this.#clear("overlay", geometry);
+    this.#readout();
+    if (!context || !focused) return;
+    const { gutter, view, pitch, size, ratio } = geometry;
+    const { query, key } = focused;
+    const palette = this.#palette();
+    context.strokeStyle = palette.ink;
+    context.globalAlpha = 0.5;
+    context.lineWidth = 1 / ratio;
+    /** @param {number} at @param {number} first */
+    const inView = (at, first) => at >= first && at < first + view.count;
+    const band = Math.max(pitch, 3);
+    if (query !== undefined && inView(query, view.row)) {
+      const width = Math.min(size, (query + 1 - view.column) * pitch);
+      context.strokeRect(gutter, gutter + (query - view.row) * pitch, Math.max(0, width), band);
+    }
+    if (key !== undefined && inView(key, view.column)) {
+      const top = Math.max(0, (key - view.row) * pitch);
+      context.strokeRect(gutter + (key - view.column) * pitch, gutter + top, band, Math.max(0, size - top));
+    }
+    context.globalAlpha = 1;
+    if (query !== undefined && key !== undefined && inView(query, view.row) && inView(key, view.column)) {
+      context.strokeStyle = palette.accent;
+      context.lineWidth = 2;
+      context.strokeRect(gutter + (key - view.column) * pitch - 1, gutter + (query - view.row) * pitch - 1, band + 2, band + 2);
+    }
+    this.#boldLabels(context, focused, geometry, palette);
+  }
+
+  /**
+   * The focused tokens' labels, each on a plate of its own so that its neighbours do not shine through.
+   * @param {CanvasRenderingContext2D} context @param {Band} focused
+   * @param {NonNullable<AttentionPattern["geometry"]>} geometry @param {import("../draw/labels.js").Palette} palette
+   */
+  #boldLabels(context, { query, key }, { gutter, view, pitch }, palette) {
+    for (const [axis, at, first] of /** @type {const} */ ([["query", query, view.row], ["key", key, view.column]])) {
+      if (at === undefined || at < first || at >= first + view.count) continue;
+      const middle = gutter + (at - first + 0.5) * pitch;
+      context.fillStyle = palette.glow;
+      context.beginPath();
+      if (axis === "query") context.roundRect(0, middle - 8, gutter - 2, 16, 4);
+      else context.roundRect(middle - 8, 0, 16, gutter - 2, 4);
+      context.fill();
+      const tokens = this.tokens.slice(first, first + view.count);
+      axisLabels(context, tokens, first, { axis, pitch, gutter, most: LABEL, palette, only: at });
+    }
+  }
+
+  #readout() {
+    const line = /** @type {HTMLElement} */ (this.renderRoot.querySelector(".readout"));
+    const focused = this.focused;
+    if (!focused || focused.query === undefined || focused.key === undefined) {
+      line.textContent = "";
+      return;
+    }
+    const pair = { query: focused.query, key: focused.key };
+    const value = this.valueAt(pair);
+    const exact = this.lock && this.lock.query === pair.query && this.lock.key === pair.key;
+    const parts = ["query ", bold(`${pair.query} ${short(this.tokens[pair.query] ?? "", 24)}`), " → key ", bold(`${pair.key} ${short(this.tokens[pair.key] ?? "", 24)}`), `  ${exact ? value.toPrecision(7) : attention(value)}`];
+    line.replaceChildren(...parts);
+  }
+
+  /** @param {Pair | null} pair @param {boolean} [aloud] */
+  #hover(pair, aloud = true) {
+    if (pair?.query === this.hovered?.query && pair?.key === this.hovered?.key) return;
+    this.hovered = pair;
+    this.#drawOverlay();
+    if (pair && aloud) this.voice.say(this.renderRoot.querySelector(".heard"), sentence(this.tokens, pair, this.valueAt(pair)));
+    send(this, "cell-hover", pair && { ...pair, value: this.valueAt(pair) });
+  }
+
+  /** @param {PointerEvent | WheelEvent} event */
+  #pairUnder(event) {
+    const { matrix, geometry } = this;
+    if (!matrix || !geometry) return null;
+    const box = this.canvas("cells").getBoundingClientRect();
+    const x = (event.clientX - box.left) * geometry.ratio;
+    const y = (event.clientY - box.top) * geometry.ratio;
+    return pairAt(matrix, geometry.view, geometry.fit, x, y);
+  }
+
+  /** @param {PointerEvent} event */
+  #onMove(event) {
+    const { drag, matrix, geometry } = this;
+    if (!drag || !matrix || !geometry || geometry.view.count === Math.max(matrix.rows, matrix.columns)) {
+      this.#hover(this.#pairUnder(event));
+      return;
+    }
+    const across = Math.round((event.clientX - drag.x) / geometry.pitch);
+    const down = Math.round((event.clientY - drag.y) / geometry.pitch);
+    if (across === 0 && down === 0 && !drag.moved) return;
+    drag.moved = true;
+    this.view = clip(matrix, { row: drag.view.row - down, column: drag.view.column - across, count: drag.view.count });
+  }
+
+  /** @param {PointerEvent} event */
+  #onDown(event) {
+    if (event.button !== 0 || !this.geometry) return;
+    this.drag = { x: event.clientX, y: event.clientY, view: this.geometry.view, moved: false };
+    if (event.pointerType === "mouse") /** @type {Element} */ (event.currentTarget).setPointerCapture(event.pointerId);
+  }
+
+  /** @param {PointerEvent} event */
+  #onUp(event) {
+    const moved = this.drag?.moved;
+    this.drag = null;
+    if (moved) return;
+    const pair = this.#pairUnder(event);
+    if (!pair) return;
+    this.#hover(pair);
+    this.#setLock(pair);
+  }
+
+  #onLeave() {
+    this.drag = null;
+    this.#hover(null);
+  }
+
+  /** Locking what is locked releases it. @param {Pair | null} pair */
+  #setLock(pair) {
+    const same = pair && this.lock && pair.query === this.lock.query && pair.key === this.lock.key;
+    send(this, "cell-lock", same ? null : pair);
+  }
+
+  /** Pinch (which browsers send as a wheel with ctrl) zooms about the pointer; a plain wheel scrolls the page. @param {WheelEvent} event */
+  #onWheel(event) {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    this.#zoomBy(Math.exp(event.deltaY / 240), this.#pairUnder(event));
+  }
+
+  /** @param {number} by @param {Pair | null} [about] */
+  #zoomBy(by, about = this.hovered ?? cellOf(this.lock)) {
+    const { matrix, geometry } = this;
+    if (!matrix || !geometry) return;
+    const middle = { query: geometry.view.row + geometry.view.count / 2, key: geometry.view.column + geometry.view.count / 2 };
+    const next = zoom(matrix, geometry.view, geometry.view.count * by, about ?? middle);
+    this.view = next.count >= Math.max(matrix.rows, matrix.columns) ? null : next;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const { matrix, geometry } = this;
+    if (!matrix || !geometry || event.altKey || event.ctrlKey || event.metaKey) return;
+    /** @type {Record<string, [number, number]>} */
+    const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+    const move = moves[event.key];
+    if (move) this.#step(move, event.shiftKey ? 5 : 1);
+    else if (event.key === "Enter") this.#setLock(this.hovered ?? cellOf(this.lock));
+    else if (event.key === "Escape") {
+      this.#hover(null);
+      if (this.lock) send(this, "cell-lock", null);
+    } else if (event.key === "+" || event.key === "=") this.#zoomBy(0.6);
+    else if (event.key === "-") this.#zoomBy(1 / 0.6);
+    else if (event.key === "0") this.view = null;
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {[number, number]} move @param {number} by */
+  #step([down, right], by) {
+    const { matrix, geometry } = this;
+    if (!matrix || !geometry) return;
+    const from = this.hovered ?? cellOf(this.lock) ?? { query: geometry.view.row, key: geometry.view.column };
+    const query = Math.max(0, Math.min(matrix.rows - 1, from.query + down * by));
+    const last = query + matrix.columns - matrix.rows;
+    const key = Math.max(0, Math.min(last, from.key + right * by));
+    if (masked(matrix, query, key)) return;
+    if (geometry.view.count < Math.max(matrix.rows, matrix.columns)) this.view = reveal(matrix, geometry.view, { query, key });
+    this.#hover({ query, key });
+  }
+
+  async #copy() {
+    const matrix = this.matrix;
+    if (!matrix) return;
+    const rows = Array.from({ length: matrix.rows }, (_, row) => Array.from(matrix.data.subarray(row * matrix.columns, (row + 1) * matrix.columns)).join("\t"));
+    await navigator.clipboard.writeText(rows.join("\n"));
+    this.voice.say(this.renderRoot.querySelector(".heard"), `copied ${matrix.rows} by ${matrix.columns} values`);
+  }
+}
+
+/** @param {Band | null} band @returns {Pair | null} */
+function cellOf(band) {
+  return band && band.query !== undefined && band.key !== undefined ? { query: band.query, key: band.key } : null;
+}
+
+/** @param {string} text */
+function bold(text) {
+  const element = document.createElement("b");
+  element.textContent = text;
+  return element;
+}
+
+/** @param {import("../draw/matrix.js").Matrix} matrix @param {number} query @param {number} count */
+function strongest(matrix, query, count) {
+  const row = matrix.data.subarray(query * matrix.columns, (query + 1) * matrix.columns);
+  return Array.from(row.keys())
+    .filter((key) => !masked(matrix, query, key))
+    .sort((a, b) => row[b] - row[a])
+    .slice(0, count);
+}
+
+define("attention-pattern", AttentionPattern);

@@ -1,0 +1,203 @@
+// What every element shares: the palette, the theme it is drawn in, and one way to send events.
+
+import { css } from "lit";
+
+import { lightness } from "../draw/scale.js";
+
+/** @typedef {import("../draw/scale.js").Theme} Theme */
+/** @typedef {import("lit").ReactiveController} ReactiveController */
+/** @typedef {import("lit").LitElement} LitElement */
+
+// Host pages may set --cs-*; without them, light-dark() follows the color-scheme around the element.
+export const base = css`
+  :host {
+    --paper: var(--cs-paper, light-dark(oklch(0.985 0.009 88), oklch(0.192 0.012 62)));
+    --sheet: var(--cs-sheet, light-dark(oklch(0.998 0.004 90), oklch(0.222 0.013 62)));
+    --ink: var(--cs-ink, light-dark(oklch(0.27 0.03 52), oklch(0.915 0.028 86)));
+    --soft: var(--cs-soft, light-dark(oklch(0.49 0.03 58), oklch(0.725 0.028 80)));
+    --line: var(--cs-line, light-dark(oklch(0.895 0.018 82), oklch(0.318 0.018 66)));
+    --flame: var(--cs-flame, light-dark(oklch(0.555 0.148 43), oklch(0.795 0.135 72)));
+    --glow: var(--cs-glow, light-dark(oklch(0.945 0.046 84), oklch(0.302 0.045 66)));
+    --prose: var(--cs-prose, "Iowan Old Style", Palatino, "Palatino Linotype", P052, Georgia, ui-serif, serif);
+    --mono: var(--cs-mono, ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace);
+    display: block;
+    color: var(--ink);
+    font-family: var(--prose);
+    font-size: 1rem;
+    line-height: 1.45;
+  }
+  :host([hidden]) {
+    display: none;
+  }
+  *,
+  *::before,
+  *::after {
+    box-sizing: border-box;
+  }
+  :focus-visible {
+    outline: 2px solid var(--flame);
+    outline-offset: 2px;
+    border-radius: 3px;
+  }
+  .mono {
+    font-family: var(--mono);
+    font-variant-numeric: tabular-nums;
+    font-variant-ligatures: none;
+  }
+  .soft {
+    color: var(--soft);
+  }
+  .heard {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
+  button,
+  input,
+  select,
+  textarea {
+    font: inherit;
+    color: inherit;
+  }
+  button {
+    padding: 0.25em 0.8em;
+    border: 1px solid var(--line);
+    border-radius: 999px;
+    background: var(--sheet);
+    cursor: pointer;
+  }
+  button:hover:not(:disabled) {
+    border-color: var(--flame);
+  }
+  button:disabled {
+    opacity: 0.5;
+    cursor: default;
+  }
+  button[aria-pressed="true"],
+  button.lit {
+    border-color: var(--flame);
+    background: var(--glow);
+  }
+  input,
+  select {
+    padding: 0.22em 0.5em;
+    border: 1px solid var(--line);
+    border-radius: 5px;
+    background: var(--sheet);
+    min-width: 0;
+  }
+  @media (prefers-reduced-motion: no-preference) {
+    button {
+      transition: border-color 120ms, background-color 120ms;
+    }
+  }
+`;
+
+/**
+ * Tells an element whether it stands on light or dark, and asks it to draw again when that changes:
+ * by the system, by a page's own switch, or for the printer, which always gets paper.
+ * @implements {ReactiveController}
+ */
+export class ThemeController {
+  /** @param {LitElement} host */
+  constructor(host) {
+    this.host = host;
+    /** @type {Theme} */
+    this.theme = "light";
+    this.look = this.look.bind(this);
+    host.addController(this);
+  }
+
+  hostConnected() {
+    watching.add(this.look);
+    if (watching.size === 1) watch();
+    this.look();
+  }
+
+  hostDisconnected() {
+    watching.delete(this.look);
+  }
+
+  look() {
+    const theme = matchMedia("print").matches ? "light" : themeOf(this.host);
+    if (theme === this.theme) return;
+    this.theme = theme;
+    this.host.requestUpdate();
+  }
+
+  hostUpdate() {
+    this.theme = matchMedia("print").matches ? "light" : themeOf(this.host);
+  }
+}
+
+/** @type {Set<() => void>} */
+const watching = new Set();
+let watched = false;
+
+/** One set of listeners for all elements of a page. */
+function watch() {
+  if (watched) return;
+  watched = true;
+  const tell = () => watching.forEach((look) => look());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
+  matchMedia("print").addEventListener("change", tell);
+  new MutationObserver(tell).observe(document.documentElement, { attributes: true });
+}
+
+/** Light ink means dark paper. @param {Element} element @returns {Theme} */
+function themeOf(element) {
+  const rgb = rgbOf(getComputedStyle(element).color);
+  return lightness(rgb) > 0.6 ? "dark" : "light";
+}
+
+/** @type {CanvasRenderingContext2D | null} */
+let probe = null;
+
+/** Any CSS colour as sRGB: the canvas knows all notations. @param {string} colour @returns {import("../draw/scale.js").Rgb} */
+function rgbOf(colour) {
+  probe ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  if (!probe) return [0, 0, 0];
+  probe.fillStyle = colour;
+  probe.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
+  return [red, green, blue];
+}
+
+/**
+ * @template T
+ * @param {EventTarget} from @param {string} name @param {T} [detail]
+ */
+export function send(from, name, detail) {
+  from.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+}
+
+/**
+ * Registers an element once, whichever of two bundles comes first.
+ * @param {string} name @param {CustomElementConstructor} element
+ */
+export function define(name, element) {
+  if (!customElements.get(name)) customElements.define(name, element);
+}
+
+/** Says a sentence in a live region, once the pointer rests: what is passed over is not read out. */
+export class Voice {
+  constructor() {
+    this.timer = 0;
+  }
+
+  /** @param {Element | null | undefined} region @param {string} sentence */
+  say(region, sentence) {
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => {
+      if (region) region.textContent = sentence;
+    }, 120);
+  }
+}
+
+/** Device pixels per CSS pixel. */
+export function pixelRatio() {
+  return window.devicePixelRatio || 1;
+}

@@ -1,0 +1,170 @@
+// <model-chooser>: the bundled model, one from the Hugging Face hub, one at an address, or files.
+
+import { css, html, LitElement } from "lit";
+
+import { base, define, send } from "./base.js";
+
+/** @typedef {{ config: File, tokenizer?: File, weights: File }} Files */
+/** What loadModel takes, and what to call it. @typedef {{ source: string | Files, name: string }} Choice */
+
+/**
+ * Finds a model's files among those dropped or picked.
+ * @param {readonly File[]} files @returns {Files}
+ */
+export function sortFiles(files) {
+  const config = files.find((file) => file.name === "config.json");
+  const weights = files.find((file) => file.name.endsWith(".safetensors"));
+  const tokenizer = files.find((file) => file.name === "tokenizer.json");
+  const missing = [!config && "config.json", !weights && "a .safetensors file"].filter(Boolean);
+  if (!config || !weights) throw new Error(`${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} missing among ${files.map((file) => file.name).join(", ") || "no files"}`);
+  return tokenizer ? { config, tokenizer, weights } : { config, weights };
+}
+
+export class ModelChooser extends LitElement {
+  static properties = { bundled: { attribute: false }, current: { type: String }, problem: { state: true } };
+
+  static styles = [
+    base,
+    css`
+      :host {
+        font-size: 0.92rem;
+      }
+      .ways {
+        display: grid;
+        grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr));
+        gap: 0.9rem 1.6rem;
+      }
+      .way {
+        display: grid;
+        align-content: start;
+        gap: 0.35rem;
+      }
+      h3 {
+        margin: 0;
+        font-size: 0.95rem;
+        font-weight: 600;
+      }
+      p {
+        margin: 0;
+        color: var(--soft);
+        font-size: 0.85rem;
+      }
+      form {
+        display: flex;
+        gap: 0.4rem;
+      }
+      form input {
+        flex: 1;
+        font-family: var(--mono);
+        font-size: 0.82rem;
+      }
+      .drop {
+        padding: 0.7rem;
+        border: 1.5px dashed var(--line);
+        border-radius: 6px;
+        text-align: center;
+      }
+      .drop.over {
+        border-color: var(--flame);
+        background: var(--glow);
+      }
+      .drop label {
+        color: var(--flame);
+        text-decoration: underline;
+        cursor: pointer;
+      }
+      .drop:focus-within {
+        border-color: var(--flame);
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** Models that came with the page. @type {readonly { source: string, name: string, note: string }[]} */
+    this.bundled = [];
+    this.current = "";
+    this.problem = "";
+  }
+
+  render() {
+    return html`<div class="ways">
+      <div class="way">
+        <h3>Bundled</h3>
+        ${this.bundled.map(
+          (one) => html`<div><button ?disabled=${one.source === this.current} @click=${() => this.#choose(one)}>${one.name}</button></div>
+            <p>${one.note}</p>`,
+        )}
+      </div>
+      ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "An id of any GPT-2. GPT-2 itself is 548 MB.")}
+      ${this.#address("folder", "From an address", "https://…/my-model/", "A folder with config.json, tokenizer.json and model.safetensors.")}
+      <div class="way">
+        <h3>From files</h3>
+        <div class="drop" @dragover=${this.#onOver} @dragleave=${this.#onLeave} @drop=${this.#onDrop}>
+          Drop the three files here, or
+          <label>choose them<input class="heard" type="file" multiple accept=".json,.safetensors" @change=${this.#onPick} /></label>.
+        </div>
+        <p role="status">${this.problem || "They stay on your machine."}</p>
+      </div>
+    </div>`;
+  }
+
+  /** @param {string} name @param {string} title @param {string} placeholder @param {string} note */
+  #address(name, title, placeholder, note) {
+    /** @param {SubmitEvent} event */
+    const submit = (event) => {
+      event.preventDefault();
+      const source = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get(name)).trim();
+      if (source) this.#choose({ source, name: source.replace(/\/$/, "").split("/").at(-1) ?? source });
+    };
+    return html`<div class="way">
+      <h3>${title}</h3>
+      <form @submit=${submit}>
+        <input name=${name} aria-label=${title} placeholder=${placeholder} autocomplete="off" autocapitalize="off" spellcheck="false" required />
+        <button>Load</button>
+      </form>
+      <p>${note}</p>
+    </div>`;
+  }
+
+  /** @param {Choice} choice */
+  #choose({ source, name }) {
+    this.problem = "";
+    send(this, "model-choose", { source, name });
+  }
+
+  /** For files dropped anywhere on the page, too. @param {readonly File[]} files */
+  take(files) {
+    try {
+      this.#choose({ source: sortFiles(files), name: "your files" });
+    } catch (error) {
+      this.problem = /** @type {Error} */ (error).message;
+    }
+  }
+
+  /** @param {Event} event */
+  #onPick(event) {
+    this.take([...(/** @type {HTMLInputElement} */ (event.target).files ?? [])]);
+  }
+
+  /** @param {DragEvent} event */
+  #onOver(event) {
+    event.preventDefault();
+    /** @type {Element} */ (event.currentTarget).classList.add("over");
+  }
+
+  /** @param {DragEvent} event */
+  #onLeave(event) {
+    /** @type {Element} */ (event.currentTarget).classList.remove("over");
+  }
+
+  /** @param {DragEvent} event */
+  #onDrop(event) {
+    event.preventDefault();
+    event.stopPropagation();
+    this.#onLeave(event);
+    this.take([...(event.dataTransfer?.files ?? [])]);
+  }
+}
+
+define("model-chooser", ModelChooser);

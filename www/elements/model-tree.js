@@ -1,0 +1,139 @@
+// <model-tree>: a model's parameters by their checkpoint names, each once, with shapes and counts.
+
+import { css, html, LitElement } from "lit";
+
+import { base, define } from "./base.js";
+
+/** @typedef {{ name: string, shape: readonly number[], dtype?: string, count: number, tiedTo?: string }} Parameter */
+/** @typedef {{ name: string, count: number, parameter: Parameter | null, children: Map<string, Branch> }} Branch */
+
+/**
+ * Names cut at their dots, as branches in the order of the list.
+ * @param {readonly Parameter[]} parameters @returns {Branch}
+ */
+export function branches(parameters) {
+  /** @type {Branch} */
+  const root = { name: "", count: 0, parameter: null, children: new Map() };
+  for (const parameter of parameters) {
+    let branch = root;
+    branch.count += parameter.count;
+    for (const name of parameter.name.split(".")) {
+      const child = branch.children.get(name) ?? { name, count: 0, parameter: null, children: new Map() };
+      branch.children.set(name, child);
+      child.count += parameter.count;
+      branch = child;
+    }
+    branch.parameter = parameter;
+  }
+  return root;
+}
+
+export class ModelTree extends LitElement {
+  static properties = {
+    parameters: { attribute: false },
+    count: { type: Number },
+  };
+
+  static styles = [
+    base,
+    css`
+      :host {
+        font-size: 0.9rem;
+      }
+      ul {
+        list-style: none;
+        margin: 0;
+        padding-left: 1.3rem;
+        border-left: 1px solid var(--line);
+      }
+      ul.root {
+        padding-left: 0;
+        border: 0;
+      }
+      .line,
+      summary {
+        display: grid;
+        grid-template-columns: minmax(6rem, 1fr) minmax(5rem, auto) 7.5rem;
+        gap: 0.8rem;
+        padding: 0.1rem 0.3rem;
+        border-radius: 4px;
+      }
+      summary {
+        cursor: pointer;
+        grid-template-columns: auto minmax(5rem, 1fr) 7.5rem;
+      }
+      summary::before {
+        content: "▸";
+        color: var(--soft);
+        width: 0.9em;
+      }
+      details[open] > summary::before {
+        content: "▾";
+      }
+      summary {
+        grid-template-columns: 0.9em minmax(4rem, 1fr) 7.5rem;
+      }
+      .line {
+        padding-left: 2rem;
+      }
+      summary:hover,
+      .line:hover {
+        background: var(--glow);
+      }
+      .shape {
+        color: var(--soft);
+        text-align: right;
+      }
+      .count {
+        text-align: right;
+      }
+      .total {
+        margin: 0 0 0.6rem;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** @type {readonly Parameter[]} */
+    this.parameters = [];
+    /** All of them together; from the model, where a shared tensor counts once. @type {number | null} */
+    this.count = null;
+  }
+
+  render() {
+    const root = branches(this.parameters);
+    return html`
+      <p class="total"><span class="mono">${number(this.count ?? root.count)}</span> parameters in <span class="mono">${this.parameters.length}</span> tensors. A tensor used in two places is listed, and counted, once.</p>
+      <ul class="root mono">${[...root.children.values()].map((branch) => this.#branch(branch, 0))}</ul>
+    `;
+  }
+
+  /** @param {Branch} branch @param {number} depth @returns {unknown} */
+  #branch(branch, depth) {
+    const { parameter, children } = branch;
+    if (parameter && children.size === 0) return this.#leaf(branch.name, parameter);
+    return html`<li>
+      <details ?open=${depth === 0 && children.size > 1}>
+        <summary><span>${branch.name}</span><span class="count">${number(branch.count)}</span></summary>
+        <ul>${[...children.values()].map((child) => this.#branch(child, depth + 1))}</ul>
+      </details>
+    </li>`;
+  }
+
+  /** @param {string} name @param {Parameter} parameter */
+  #leaf(name, { shape, dtype, count, tiedTo }) {
+    return html`<li class="line" title=${dtype ?? ""}>
+      <span>${name}${tiedTo ? html` <span class="soft">= ${tiedTo}</span>` : ""}</span>
+      <span class="shape">${shape.join(" × ")}</span>
+      <span class="count">${number(count)}</span>
+    </li>`;
+  }
+}
+
+/** @param {number} count */
+function number(count) {
+  return count.toLocaleString("en-US");
+}
+
+define("model-tree", ModelTree);

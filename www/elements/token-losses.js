@@ -1,0 +1,169 @@
+// <token-losses>: how much each token of the text surprised the model.
+
+import { css, html, LitElement } from "lit";
+
+import { columnWidth, drawColumns } from "../draw/bars.js";
+import { logProbability, said, shown } from "../draw/token.js";
+import { base, define, pixelRatio, send, ThemeController, Voice } from "./base.js";
+
+/** CSS pixels. */
+const HEIGHT = 220;
+
+export class TokenLosses extends LitElement {
+  static properties = {
+    tokens: { attribute: false },
+    logProbs: { attribute: false },
+    loss: { type: Number },
+    vocabulary: { type: Number },
+    position: { type: Number },
+    width: { state: true },
+  };
+
+  static styles = [
+    base,
+    css`
+      .frame {
+        position: relative;
+        height: ${HEIGHT}px;
+        border-bottom: 1px solid var(--soft);
+        cursor: crosshair;
+      }
+      canvas {
+        position: absolute;
+        left: 0;
+        bottom: 0;
+        image-rendering: pixelated;
+      }
+      .mean {
+        position: absolute;
+        left: 0;
+        right: 0;
+        border-top: 1px dashed var(--soft);
+        font-size: 0.78rem;
+        color: var(--soft);
+        text-align: right;
+        pointer-events: none;
+      }
+      .here {
+        position: absolute;
+        top: 0;
+        bottom: 0;
+        border: 1px solid var(--flame);
+        background: color-mix(in oklab, var(--flame) 14%, transparent);
+        pointer-events: none;
+      }
+      .axis {
+        display: flex;
+        justify-content: space-between;
+        font-size: 0.78rem;
+        font-style: italic;
+        color: var(--soft);
+        margin: 0.3rem 0;
+      }
+      .readout {
+        margin: 0.4rem 0 0;
+        min-height: 1.6em;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** @type {readonly string[]} */
+    this.tokens = [];
+    /** Log-probability of each token but the first. @type {ArrayLike<number>} */
+    this.logProbs = [];
+    /** @type {number | null} */
+    this.loss = null;
+    /** How many tokens there are to guess from: guessing blindly costs its logarithm. */
+    this.vocabulary = 0;
+    this.position = -1;
+    this.width = 0;
+    this.theme = new ThemeController(this);
+    this.voice = new Voice();
+    this.resize = new ResizeObserver(([entry]) => (this.width = Math.floor(entry.contentRect.width)));
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.resize.observe(this);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.resize.disconnect();
+  }
+
+  /** The value at the top of the figure: the largest, or a blind guess. */
+  get most() {
+    return Math.max(Math.log(Math.max(2, this.vocabulary)), ...Array.from(this.logProbs, (value) => -value));
+  }
+
+  get step() {
+    return columnWidth(this.tokens.length, this.width * pixelRatio()) / pixelRatio();
+  }
+
+  render() {
+    const mean = this.loss === null ? null : (HEIGHT * (1 - this.loss / this.most)).toFixed(1);
+    const at = this.position;
+    const value = at > 0 ? this.logProbs[at - 1] : undefined;
+    return html`
+      <div class="axis"><span>surprise of each token: minus its log-probability, up to ${logProbability(this.most)}</span></div>
+      <div
+        class="frame"
+        role="img"
+        tabindex="0"
+        aria-label="surprise of ${this.tokens.length} tokens, mean ${this.loss === null ? "unknown" : logProbability(this.loss)}. Arrows move along the text."
+        @pointermove=${this.#onMove}
+        @pointerleave=${() => send(this, "token-hover", null)}
+        @keydown=${this.#onKey}
+      >
+        <canvas aria-hidden="true"></canvas>
+        ${mean === null ? "" : html`<span class="mean" style="top: ${mean}px">mean ${logProbability(/** @type {number} */ (this.loss))}</span>`}
+        ${at >= 0 ? html`<span class="here" style="left: ${at * this.step}px; width: ${Math.max(3, this.step)}px"></span>` : ""}
+      </div>
+      <div class="axis"><span>first token</span><span>last →</span></div>
+      <p class="readout mono">${value === undefined ? "" : html`${at} <b>${shown(this.tokens[at])}</b> log-probability ${logProbability(value)}, probability ${Math.exp(value).toFixed(2)}`}</p>
+      <p class="heard" aria-live="polite"></p>
+    `;
+  }
+
+  updated() {
+    const canvas = this.renderRoot.querySelector("canvas");
+    const ratio = pixelRatio();
+    if (!canvas || this.width === 0) return;
+    canvas.width = Math.round(this.width * ratio);
+    canvas.height = Math.round(HEIGHT * ratio);
+    canvas.style.width = `${canvas.width / ratio}px`;
+    canvas.style.height = `${canvas.height / ratio}px`;
+    const context = canvas.getContext("2d");
+    const values = [NaN, ...Array.from(this.logProbs, (value) => -value)];
+    if (context) drawColumns(context, { values, most: this.most, width: canvas.width, height: canvas.height, theme: this.theme.theme });
+  }
+
+  /** @param {PointerEvent} event */
+  #onMove(event) {
+    const box = /** @type {Element} */ (event.currentTarget).getBoundingClientRect();
+    this.#go(Math.floor((event.clientX - box.left) / this.step));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === "Escape") send(this, "token-hover", null);
+    if (by === undefined) return;
+    event.preventDefault();
+    this.#go(this.position + by);
+  }
+
+  /** @param {number} position */
+  #go(position) {
+    const inside = Math.max(0, Math.min(this.tokens.length - 1, position));
+    if (inside === this.position) return;
+    const value = this.logProbs[inside - 1];
+    if (value !== undefined) this.voice.say(this.renderRoot.querySelector(".heard"), `token ${inside} ${said(this.tokens[inside])}, log-probability ${logProbability(value)}`);
+    send(this, "token-hover", inside);
+  }
+}
+
+define("token-losses", TokenLosses);

@@ -1,0 +1,225 @@
+// <token-strip>: a text as its tokens. Whitespace can be seen, and copying still gives the text itself.
+
+import { css, html, LitElement } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+
+import { colourOf, gradient, textOn } from "../draw/scale.js";
+import { pieces, said } from "../draw/token.js";
+import { base, define, send, ThemeController, Voice } from "./base.js";
+
+export class TokenStrip extends LitElement {
+  static properties = {
+    tokens: { attribute: false },
+    values: { attribute: false },
+    scale: { type: String },
+    sentences: { attribute: false },
+    position: { type: Number },
+    target: { type: Number },
+    locked: { type: Number },
+    generated: { type: Number },
+    legend: { attribute: false },
+  };
+
+  static styles = [
+    base,
+    css`
+      .tokens {
+        margin: 0;
+        font-family: var(--mono);
+        font-size: var(--token-size, 0.95rem);
+        line-height: 1.85;
+        white-space: pre-wrap;
+        overflow-wrap: anywhere;
+      }
+      .token {
+        position: relative;
+        display: inline-block;
+        max-width: 100%;
+        line-height: 1.45;
+        min-height: 1.45em;
+        vertical-align: top;
+        border-radius: 3px;
+        box-shadow: inset -1px 0 0 var(--line);
+        cursor: pointer;
+        print-color-adjust: exact;
+      }
+      .token.generated {
+        border-bottom: 2px solid var(--flame);
+      }
+      .token[data-target] {
+        outline: 2px solid var(--flame);
+        outline-offset: -1px;
+      }
+      .token[data-here] {
+        box-shadow: 0 0 0 2px var(--ink);
+        z-index: 1;
+      }
+      .token:focus-visible {
+        outline: 2px solid var(--flame);
+        outline-offset: 2px;
+      }
+      /* The sign is drawn, not written: selecting and copying give the space itself. */
+      .sign {
+        position: relative;
+      }
+      .sign::before {
+        content: attr(data-glyph);
+        position: absolute;
+        inset: 0;
+        display: grid;
+        place-items: center;
+        line-height: 1;
+        opacity: 0.5;
+        pointer-events: none;
+      }
+      .token.breaks {
+        display: inline;
+      }
+      .newline::before,
+      .code::before {
+        position: static;
+        display: inline;
+      }
+      .code::before {
+        font-size: 0.75em;
+        border: 1px solid currentColor;
+        border-radius: 2px;
+        padding: 0 0.2em;
+      }
+      .legend {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.4rem;
+        margin-top: 0.3rem;
+        font-size: 0.82rem;
+        color: var(--soft);
+      }
+      .ramp {
+        width: 6rem;
+        height: 0.65rem;
+        border-radius: 2px;
+        box-shadow: 0 0 0 1px var(--line);
+        print-color-adjust: exact;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** @type {readonly string[]} */
+    this.tokens = [];
+    /** One value of 0 to 1 per token, or NaN for none; null for no colour at all. @type {ArrayLike<number> | null} */
+    this.values = null;
+    /** @type {import("../draw/scale.js").Stretch} */
+    this.scale = "linear";
+    /** What is said of each token. @type {((position: number) => string) | null} */
+    this.sentences = null;
+    /** The token whose view of the text this is; -1 for none. */
+    this.position = -1;
+    /** The token singled out as looked at (or looking); -1 for none. */
+    this.target = -1;
+    this.locked = -1;
+    /** Tokens from this position on were written by the model. */
+    this.generated = Infinity;
+    /** @type {{ from: string, to: string, text: string } | null} */
+    this.legend = null;
+    this.theme = new ThemeController(this);
+    this.voice = new Voice();
+  }
+
+  render() {
+    const reachable = this.position >= 0 ? this.position : this.locked >= 0 ? this.locked : 0;
+    return html`
+      <p class="tokens" role="listbox" aria-label="tokens of the text" @keydown=${this.#onKey} @pointerleave=${() => send(this, "token-hover", null)}>${repeat(
+        this.tokens,
+        (_, position) => position,
+        (token, position) => this.#token(token, position, position === Math.min(reachable, this.tokens.length - 1)),
+      )}</p>
+      ${this.legend ? this.#legend(this.legend) : ""}
+      <p class="heard" aria-live="polite"></p>
+    `;
+  }
+
+  /** @param {string} token @param {number} position @param {boolean} reachable by the tab key */
+  #token(token, position, reachable) {
+    return html`<span
+      class="token ${position >= this.generated ? "generated" : ""} ${token.includes("\n") ? "breaks" : ""}"
+      role="option"
+      aria-selected=${position === this.locked}
+      aria-label="token ${position} ${said(token)}"
+      tabindex=${reachable ? 0 : -1}
+      data-position=${position}
+      ?data-here=${position === this.position}
+      ?data-target=${position === this.target}
+      @pointerenter=${() => this.#hover(position)}
+      @focus=${this.#onFocus}
+      @click=${() => this.#click(position)}
+    >${token === "" ? html`<span class="sign code" data-glyph="…"></span>` : pieces(token).map(piece)}</span>`;
+  }
+
+  /** @param {{ from: string, to: string, text: string }} legend */
+  #legend({ from, to, text }) {
+    return html`<div class="legend" role="img" aria-label="colour scale: ${text}, from ${from} to ${to}">
+      <span class="mono">${from}</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">${to}</span><span>${text}</span>
+    </div>`;
+  }
+
+  /** Colours are set on the elements one by one: hovering must not render a thousand tokens anew. */
+  updated() {
+    const tokens = /** @type {NodeListOf<HTMLElement>} */ (this.renderRoot.querySelectorAll(".token"));
+    tokens.forEach((element, position) => {
+      const value = this.values?.[position] ?? NaN;
+      const none = Number.isNaN(value);
+      const { theme } = this.theme;
+      element.style.backgroundColor = none ? "" : colourOf(value, theme, this.scale);
+      element.style.color = none ? "" : textOn(value, theme, this.scale) === "dark" ? "oklch(0.2 0.03 52)" : "oklch(0.97 0.02 86)";
+    });
+  }
+
+  /** @param {number} position */
+  #hover(position) {
+    if (this.sentences) this.voice.say(this.renderRoot.querySelector(".heard"), this.sentences(position));
+    send(this, "token-hover", position);
+  }
+
+  /** @param {FocusEvent} event */
+  #onFocus(event) {
+    const element = /** @type {HTMLElement} */ (event.currentTarget);
+    if (element.matches(":focus-visible")) this.#hover(Number(element.dataset.position));
+  }
+
+  /** A drag that selected text is not a click. @param {number} position */
+  #click(position) {
+    if (getSelection()?.isCollapsed === false) return;
+    send(this, "token-lock", position === this.locked ? null : position);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const at = Number(/** @type {HTMLElement} */ (event.target).dataset?.position ?? 0);
+    /** @type {Record<string, number>} */
+    const moves = { ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, Home: 0, End: this.tokens.length - 1 };
+    if (event.key === "Enter" || event.key === " ") send(this, "token-lock", at === this.locked ? null : at);
+    else if (event.key === "Escape") {
+      send(this, "token-lock", null);
+      send(this, "token-hover", null);
+    } else if (event.key in moves && !event.ctrlKey && !event.metaKey) this.#focus(moves[event.key]);
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {number} position */
+  #focus(position) {
+    const inside = Math.max(0, Math.min(this.tokens.length - 1, position));
+    /** @type {HTMLElement | null} */ (this.renderRoot.querySelector(`[data-position="${inside}"]`))?.focus();
+    this.#hover(inside);
+  }
+}
+
+/** @param {import("../draw/token.js").Piece} piece */
+function piece({ kind, text, glyph }) {
+  return kind === "text" ? text : html`<span class="sign ${kind}" data-glyph=${glyph}>${text}</span>`;
+}
+
+define("token-strip", TokenStrip);

@@ -1,0 +1,362 @@
+// The page: the one place that knows both the model and the elements. It loads, reads, writes, and remembers in the address.
+
+import { loadModel } from "./candlescope.js";
+import * as hash from "./hash.js";
+import { extend, Reader } from "./reading.js";
+import { strongestInduction } from "./scores.js";
+
+import "./elements/error-notice.js";
+import "./elements/load-progress.js";
+import "./elements/model-chooser.js";
+import "./elements/model-tree.js";
+import "./elements/next-tokens.js";
+import "./elements/scope-figure.js";
+
+/** @typedef {Awaited<ReturnType<typeof loadModel>>} Model */
+/** @typedef {import("./reading.js").Reading} Reading */
+/** @typedef {import("./elements/model-chooser.js").Choice} Choice */
+
+const SENTENCE = "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing.";
+/** The notebook's experiment: the same sentence twice, so that a head can copy. */
+const OPENING = `${SENTENCE} ${SENTENCE}`;
+const BUNDLED = [{ source: "models/shakespeare", name: "Shakespeare", note: "A small GPT-2 trained for this page on Shakespeare's plays; loads at once." }];
+
+/** @template {Element} T @param {string} selector @returns {T} */
+const one = (selector) => /** @type {T} */ (document.querySelector(selector));
+const page = {
+  prompt: /** @type {HTMLTextAreaElement} */ (one("#prompt")),
+  figure: /** @type {import("./elements/scope-figure.js").ScopeFigure} */ (one("scope-figure")),
+  next: /** @type {import("./elements/next-tokens.js").NextTokens} */ (one("next-tokens")),
+  chooser: /** @type {import("./elements/model-chooser.js").ModelChooser} */ (one("model-chooser")),
+  progress: /** @type {import("./elements/load-progress.js").LoadProgress} */ (one("load-progress")),
+  notice: /** @type {import("./elements/error-notice.js").ErrorNotice} */ (one("error-notice")),
+  tree: /** @type {import("./elements/model-tree.js").ModelTree} */ (one("model-tree")),
+};
+
+/** What the page is about now. */
+const now = {
+  /** @type {Model | null} */
+  model: null,
+  /** @type {Reader | null} */
+  reader: null,
+  /** @type {Reading | null} */
+  reading: null,
+  source: BUNDLED[0].source,
+  /** The reader of the page chose a head; until then the strongest one is shown. */
+  headChosen: false,
+  /** Position whose continuation is shown; null for the end of the text. @type {number | null} */
+  position: null,
+  /** @type {AbortController | null} */
+  loading: null,
+  /** @type {AbortController | null} */
+  writing: null,
+};
+
+// ---- errors, in place ----
+
+/** @param {unknown} error */
+function tell(error) {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  page.notice.error = { name, message };
+  page.notice.toggleAttribute("shown", true);
+}
+
+function hush() {
+  page.notice.error = null;
+  page.notice.toggleAttribute("shown", false);
+}
+
+// ---- loading ----
+
+/** Loads a model; until it is there, the old one stays in use. @param {Choice} choice */
+async function load({ source, name }) {
+  now.loading?.abort();
+  now.writing?.abort();
+  const loading = (now.loading = new AbortController());
+  hush();
+  Object.assign(page.progress, { name, stage: "", file: "", loaded: 0, total: null });
+  page.progress.hidden = false;
+  try {
+    const model = await loadModel(source, {
+      signal: loading.signal,
+      onProgress: ({ stage, file, loaded, total }) => {
+        if (now.loading === loading) Object.assign(page.progress, { stage, file, loaded, total: total ?? null });
+      },
+    });
+    if (now.loading !== loading) return;
+    await use(model, typeof source === "string" ? source : "", name);
+  } catch (error) {
+    if (now.loading === loading) tell(error);
+  } finally {
+    if (now.loading === loading) page.progress.hidden = true;
+  }
+}
+
+/** @param {Model} model @param {string} source @param {string} name */
+async function use(model, source, name) {
+  const former = now.model;
+  Object.assign(now, { model, reader: new Reader(/** @type {any} */ (model)), source, headChosen: former === null && now.headChosen });
+  if (former && former !== model) former.dispose();
+  one("#model-name").textContent = `${name}, ${millions(model.parameterCount)}`;
+  one("#parameter-count").textContent = `${model.parameterCount.toLocaleString("en-US")} in ${model.parameters.length} tensors`;
+  Object.assign(page.tree, { parameters: model.parameters, count: model.parameterCount });
+  page.chooser.current = source;
+  page.figure.vocabulary = model.config.vocab_size;
+  open("choose", false);
+  await read();
+}
+
+/** @param {number} count */
+function millions(count) {
+  return count >= 1e9 ? `${(count / 1e9).toFixed(1)}B` : `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)}M`;
+}
+
+// ---- reading ----
+
+/** Reads the text of the prompt box. While one text is read the last figure stays; only the newest text is drawn. */
+async function read() {
+  const { reader } = now;
+  if (!reader) return;
+  page.figure.stale = now.reading !== null;
+  try {
+    const reading = await reader.read(page.prompt.value, { layer: page.figure.layer, onLayer: show });
+    if (!reading) return;
+    show(reading);
+    hush();
+  } catch (error) {
+    tell(error);
+  }
+  page.figure.stale = false;
+}
+
+/** @param {Reading} reading */
+function show(reading) {
+  now.reading = reading;
+  if (!now.headChosen && reading.scores.length > 0) {
+    const { layer, head } = strongestInduction(reading.scores);
+    Object.assign(page.figure, { layer, head });
+  }
+  clampHead();
+  page.figure.reading = reading;
+  page.next.disabled = false;
+  const { length } = reading.ids;
+  const context = now.model?.config.n_positions;
+  one("#count").textContent = `${length} of ${context} tokens`;
+  fillNext();
+  remember();
+}
+
+/** A head from an address, or from a larger model, may not exist in this one. */
+function clampHead() {
+  const config = now.model?.config;
+  if (!config) return;
+  page.figure.layer = Math.min(page.figure.layer, config.n_layer - 1);
+  page.figure.head = Math.min(page.figure.head, config.n_head - 1);
+}
+
+/** @param {number} layer */
+async function needLayer(layer) {
+  const { reader, reading } = now;
+  if (!reader || !reading || reading.patterns[layer]) return;
+  const fuller = await reader.layer(reading, layer).catch(tell);
+  if (!fuller || now.reading !== reading) return;
+  now.reading = fuller;
+  page.figure.reading = fuller;
+}
+
+// ---- what comes next ----
+
+let asked = 0;
+
+/** The likeliest tokens after the position in question. */
+async function fillNext() {
+  const { reader, reading, position } = now;
+  if (!reader || !reading) return;
+  const turn = ++asked;
+  const after = Math.min(position ?? Infinity, reading.ids.length - 1);
+  const alternatives = await reader.alternatives(reading, after).catch(() => []);
+  if (turn !== asked || alternatives.length === 0) return;
+  Object.assign(page.next, { position: after, token: reading.strings[after], truth: reading.ids[after + 1] ?? -1, alternatives });
+}
+
+/** Lets the model go on with the text, token by token. @param {import("./elements/next-tokens.js").Sampling} sampling */
+async function write(sampling) {
+  const { model, reader } = now;
+  if (!model || !reader || now.writing) return;
+  const writing = (now.writing = new AbortController());
+  page.next.note = "";
+  try {
+    await read(); // what is typed but not yet read
+    const start = now.reading;
+    if (!start || start.text !== page.prompt.value) return;
+    const room = model.config.n_positions - start.ids.length;
+    if (room <= 0) {
+      page.next.note = `The context of ${model.config.n_positions} tokens is full: shorten the text to let the model go on.`;
+      return;
+    }
+    Object.assign(page.next, { generating: true });
+    Object.assign(page.prompt, { readOnly: true });
+    page.figure.generated = start.ids.length;
+    await stream(start, { ...sampling, maxNewTokens: Math.min(room, sampling.maxNewTokens), signal: writing.signal });
+    if (room < sampling.maxNewTokens && !writing.signal.aborted) page.next.note = `Stopped where the context of ${model.config.n_positions} tokens ends.`;
+  } catch (error) {
+    if (/** @type {Error} */ (error).name !== "AbortError") tell(error);
+  } finally {
+    now.writing = null;
+    page.next.generating = false;
+    page.prompt.readOnly = false;
+  }
+  await read(); // the last token's own row
+}
+
+/** Patterns grow row by row while the text is short enough to copy them at every step (16 MB). */
+const GROWN = 4 * 2 ** 20;
+
+/** @param {Reading} start @param {Record<string, any>} options */
+async function stream(start, options) {
+  const { model } = now;
+  if (!model) return;
+  let reading = start;
+  const { n_layer: layers, n_head: heads } = model.config;
+  const grows = layers * heads * (start.ids.length + options.maxNewTokens) ** 2 <= GROWN;
+  const names = grows ? ["blocks.*.attn.hook_pattern"] : [];
+  for await (const step of model.generate(start.ids, { ...options, stopAtEos: true, names })) {
+    reading = extend(reading, grows ? step : { ...step, cache: undefined });
+    page.prompt.value = reading.text;
+    now.reading = reading;
+    page.figure.reading = reading;
+    Object.assign(page.next, { position: reading.ids.length - 2, token: reading.strings.at(-2), truth: step.id, alternatives: step.top });
+  }
+}
+
+/** Goes on from a position with another token. @param {import("./reading.js").Alternative & { after: number }} picked */
+function pick({ string, after }) {
+  const { reading } = now;
+  if (!reading) return;
+  page.prompt.value = reading.strings.slice(0, after + 1).join("") + string;
+  page.figure.generated = Infinity;
+  read();
+}
+
+// ---- the address ----
+
+function remember() {
+  const { figure, prompt } = page;
+  /** @type {hash.Shown} */
+  const shown = { layer: figure.layer, head: figure.head };
+  if (now.source !== BUNDLED[0].source) shown.model = now.source;
+  if (prompt.value !== OPENING) shown.prompt = prompt.value;
+  if (figure.view !== "attention") shown.view = figure.view;
+  if (figure.scale !== "linear") shown.scale = figure.scale;
+  if (figure.look !== "from") shown.look = figure.look;
+  if (figure.lock) shown.lock = figure.lock;
+  history.replaceState(null, "", `#${hash.write(shown)}`);
+}
+
+/** Takes over what an address asks for. @returns {string} the model it names */
+function recall() {
+  const { model, prompt, layer, head, view, scale, look, lock } = hash.read(location.hash);
+  page.prompt.value = prompt ?? OPENING;
+  now.headChosen = layer !== undefined || head !== undefined;
+  Object.assign(page.figure, { layer: layer ?? 0, head: head ?? 0, view: view ?? "attention", scale: scale ?? "linear", look: look ?? "from", lock: lock ?? null });
+  return model ?? BUNDLED[0].source;
+}
+
+async function share() {
+  remember();
+  const button = one("#share");
+  try {
+    await navigator.clipboard.writeText(location.href);
+    button.textContent = "copied";
+  } catch {
+    button.textContent = "copy it from the address bar";
+  }
+  setTimeout(() => (button.textContent = "share"), 2000);
+}
+
+// ---- the page's own controls ----
+
+/** @param {"choose" | "help"} button @param {boolean} [state] */
+function open(button, state) {
+  const control = one(`#${button}`);
+  const section = /** @type {HTMLElement} */ (document.getElementById(control.getAttribute("aria-controls") ?? ""));
+  section.hidden = !(state ?? section.hidden);
+  control.setAttribute("aria-expanded", String(!section.hidden));
+}
+
+function switchTheme() {
+  const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  const theme = dark === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  try {
+    localStorage.setItem("candlescope-theme", theme);
+  } catch {
+    // Without storage the choice lasts as long as the page.
+  }
+}
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  const inText = event.composedPath()[0] instanceof HTMLElement && /** @type {HTMLElement} */ (event.composedPath()[0]).matches("input, textarea, select");
+  if (event.key === "/" && !inText && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    page.prompt.focus();
+  } else if (event.key === "Escape") {
+    if (inText) /** @type {HTMLElement} */ (event.composedPath()[0]).blur();
+    else if (page.figure.lock) {
+      page.figure.lock = null;
+      remember();
+    }
+  }
+}
+
+/** @template T @param {string} name @param {(detail: T) => unknown} act */
+function on(name, act) {
+  document.addEventListener(name, (event) => act(/** @type {CustomEvent<T>} */ (event).detail));
+}
+
+on("model-choose", load);
+on("load-cancel", () => now.loading?.abort());
+on("error-dismiss", hush);
+on("generate", write);
+on("generate-stop", () => now.writing?.abort());
+on("token-pick", pick);
+on("position-focus", (/** @type {number | null} */ position) => {
+  now.position = position;
+  if (!now.writing) fillNext();
+});
+on("figure-change", (/** @type {Record<string, any>} */ choice) => {
+  if ("layer" in choice) {
+    now.headChosen = true;
+    needLayer(choice.layer);
+  }
+  remember();
+});
+page.prompt.addEventListener("input", () => {
+  page.figure.generated = Infinity;
+  read();
+});
+one("#choose").addEventListener("click", () => open("choose"));
+one("#help").addEventListener("click", () => open("help"));
+one("#theme").addEventListener("click", switchTheme);
+one("#share").addEventListener("click", share);
+document.addEventListener("keydown", onKey);
+window.addEventListener("hashchange", () => {
+  recall();
+  read();
+});
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.toggle("dropping", event.dataTransfer?.types.includes("Files"));
+});
+document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dropping");
+  open("choose", true);
+  page.chooser.take([...(event.dataTransfer?.files ?? [])]);
+});
+
+page.chooser.bundled = BUNDLED;
+const source = recall();
+load({ source, name: BUNDLED.find((one) => one.source === source)?.name ?? source.replace(/\/$/, "").split("/").at(-1) ?? source });
