@@ -31,7 +31,7 @@ export function fit(count, room) {
  * @returns {Fit}
  */
 export function fitNear(count, target, most) {
-  if (count * 1.5 > most) return fit(count, most);
+  if (count > most) return fit(count, most);
   const cell = Math.max(1, Math.min(Math.round(target / count), Math.floor(most / count)));
   return { factor: 1, cells: count, cell, size: count * cell };
 }

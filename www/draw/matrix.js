@@ -49,6 +49,24 @@ export function maxPool(matrix, factor) {
 }
 
 /**
+ * Pooled into exactly `bins` rows and columns, blocks differing by one token at most: thumbnails of one size for texts of any length.
+ * @param {Matrix} matrix square @param {number} bins @returns {Matrix}
+ */
+export function maxPoolTo(matrix, bins) {
+  if (matrix.rows <= bins) return matrix;
+  const bin = Uint32Array.from({ length: matrix.rows }, (_, at) => Math.floor((at * bins) / matrix.rows));
+  const data = new Float32Array(bins * bins);
+  for (let row = 0; row < matrix.rows; row++) {
+    for (let column = 0; column <= row; column++) {
+      const at = bin[row] * bins + bin[column];
+      const value = matrix.data[row * matrix.columns + column];
+      if (value > data[at]) data[at] = value;
+    }
+  }
+  return { data, rows: bins, columns: bins };
+}
+
+/**
  * All heads of a tensor pooled until at most `most` rows are left: what a thumbnail needs of a long text.
  * @param {Tensor} tensor @param {number} most @returns {Tensor} axes head, query, key
  */

@@ -134,7 +134,7 @@ export function colourOf(value, theme, stretch = "linear") {
  * @param {number} value @param {Theme} theme @param {Stretch} [stretch] @returns {Theme} the text's shade
  */
 export function textOn(value, theme, stretch = "linear") {
-  return lightness(colours(theme)[level(value, stretch)]) > 0.62 ? "dark" : "light";
+  return lightness(colours(theme)[level(value, stretch)]) > 0.585 ? "dark" : "light";
 }
 
 /** The scale as a CSS gradient, for legends. @param {Theme} theme */

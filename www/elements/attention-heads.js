@@ -3,7 +3,7 @@
 import { css, html, LitElement } from "lit";
 
 import { drawHeatmap, fitNear, whole } from "../draw/heatmap.js";
-import { headMatrix, maxPool, sizeOf } from "../draw/matrix.js";
+import { headMatrix, maxPoolTo, sizeOf } from "../draw/matrix.js";
 import { attention } from "../draw/token.js";
 import { base, define, pixelRatio, send, ThemeController } from "./base.js";
 
@@ -52,6 +52,9 @@ export class AttentionHeads extends LitElement {
         border-radius: 4px;
         cursor: pointer;
         scroll-margin: 8px;
+      }
+      .dense .cell {
+        padding: 1px;
       }
       .cell:hover {
         border-color: var(--soft);
@@ -136,6 +139,11 @@ export class AttentionHeads extends LitElement {
     return Array.from({ length: Math.ceil(heads.length / widest) }, (_, row) => heads.slice(row * widest, (row + 1) * widest));
   }
 
+  /** Many heads side by side need narrow margins. */
+  get dense() {
+    return this.rows.some((row) => row.length > 8);
+  }
+
   /** @param {Head} head */
   #score({ layer, head }) {
     const found = this.scores.find((one) => one.layer === layer && one.head === head);
@@ -145,7 +153,7 @@ export class AttentionHeads extends LitElement {
   render() {
     const rows = this.rows;
     return html`
-      <div class="grid" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.#onKey} @pointerleave=${() => send(this, "head-hover", null)}>
+      <div class="grid ${this.dense ? "dense" : ""}" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.#onKey} @pointerleave=${() => send(this, "head-hover", null)}>
         ${rows.map(
           (row, i) => html`<div class="row" role="row">
             ${this.order === "layer" ? html`<span class="layer mono" role="rowheader" aria-label="layer ${i}">L${i}</span>` : ""}
@@ -222,8 +230,8 @@ export class AttentionHeads extends LitElement {
   /** CSS pixels that a thumbnail should take, so that a layer fits the element's width where it can. */
   get thumbnailSize() {
     const heads = Math.max(1, ...this.rows.map((row) => row.length));
-    const room = this.width - 6 - (this.order === "layer" ? 30 : 0) - heads * 10;
-    return Math.max(22, Math.min(72, Math.floor(room / heads)));
+    const room = this.width - 8 - (this.order === "layer" ? 30 : 0) - heads * (this.dense ? 6 : 10);
+    return Math.max(20, Math.min(72, Math.floor(room / heads)));
   }
 
   /** @param {HTMLElement} cell */
@@ -246,8 +254,7 @@ export class AttentionHeads extends LitElement {
     const what = [layer, head, target, this.scale, this.theme.theme].join();
     if (this.drawn.get(canvas) === what) return;
     this.drawn.set(canvas, what);
-    const full = headMatrix(pattern, head);
-    const matrix = maxPool(full, full.rows * 1.5 > target ? Math.ceil(full.rows / target) : 1);
+    const matrix = maxPoolTo(headMatrix(pattern, head), Math.floor(target));
     const fit = fitNear(matrix.rows, target, target);
     drawHeatmap(canvas, matrix, { view: whole(matrix), fit, theme: this.theme.theme, stretch: this.scale, ratio });
   }

@@ -92,7 +92,7 @@ export class ModelChooser extends LitElement {
       <div class="way">
         <h3>Bundled</h3>
         ${this.bundled.map(
-          (one) => html`<div><button ?disabled=${one.source === this.current} @click=${() => this.#choose(one)}>${one.name}</button></div>
+          (one) => html`<div><button ?disabled=${one.source === this.current} @click=${() => this.#choose(one)}>${one.name}</button>${one.source === this.current ? html` <span class="soft">in use</span>` : ""}</div>
             <p>${one.note}</p>`,
         )}
       </div>

@@ -146,7 +146,7 @@ export class ScopeFigure extends LitElement {
       }
       @container figure (min-width: 1080px) {
         .board {
-          grid-template-columns: minmax(13rem, 22rem) minmax(0, 1fr) 18.5rem;
+          grid-template-columns: minmax(13rem, 24rem) minmax(0, 1fr) 18.5rem;
           gap: 2rem;
         }
         .losses {

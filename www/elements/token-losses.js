@@ -7,7 +7,7 @@ import { logProbability, said, shown } from "../draw/token.js";
 import { base, define, pixelRatio, send, ThemeController, Voice } from "./base.js";
 
 /** CSS pixels. */
-const HEIGHT = 220;
+const HEIGHT = 260;
 
 export class TokenLosses extends LitElement {
   static properties = {
@@ -123,7 +123,7 @@ export class TokenLosses extends LitElement {
         ${at >= 0 ? html`<span class="here" style="left: ${at * this.step}px; width: ${Math.max(3, this.step)}px"></span>` : ""}
       </div>
       <div class="axis"><span>first token</span><span>last →</span></div>
-      <p class="readout mono">${value === undefined ? "" : html`${at} <b>${shown(this.tokens[at])}</b> log-probability ${logProbability(value)}, probability ${Math.exp(value).toFixed(2)}`}</p>
+      <p class="readout mono">${value === undefined ? "" : html`${at} <b>${shown(this.tokens[at])}</b> log-probability ${logProbability(value)}, probability ${Math.exp(value).toPrecision(2)}`}</p>
       <p class="heard" aria-live="polite"></p>
     `;
   }

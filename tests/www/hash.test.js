@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { read, write } from "../../www/hash.js";
+
+test("what_is_on_show_survives_the_address", () => {
+  /** @type {import("../../www/hash.js").Shown} */
+  const shown = {
+    model: "openai-community/gpt2",
+    prompt: "a & b = #c?\n 100% “moon” 🌙 +",
+    layer: 11,
+    head: 0,
+    view: "log-probability",
+    scale: "sqrt",
+    look: "to",
+    lock: { query: 31, key: 12 },
+  };
+  assert.deepEqual(read(`#${write(shown)}`), shown);
+});
+
+test("a_row_or_a_column_can_be_locked", () => {
+  assert.deepEqual(read(write({ lock: { query: 0 } })), { lock: { query: 0 } });
+  assert.deepEqual(read(write({ lock: { key: 7 } })), { lock: { key: 7 } });
+});
+
+test("what_is_not_understood_is_left_out", () => {
+  assert.deepEqual(read("#layer=-1&head=two&scale=log&look=up&lock=a,b&lock=,&x=1"), {});
+  assert.deepEqual(read(""), {});
+});
+
+test("an_empty_prompt_is_a_prompt", () => {
+  assert.deepEqual(read(write({ prompt: "" })), { prompt: "" });
+});

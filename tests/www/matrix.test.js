@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { grow, headMatrix, masked, maxPool, maxPoolTo, sizeOf, thumbnail } from "../../www/draw/matrix.js";
+
+const axes = ["batch", "head", "query", "key"];
+
+/** @param {number} heads @param {number} size */
+function tensor(heads, size) {
+  return { data: Float32Array.from({ length: heads * size * size }, (_, i) => i + 1), shape: [1, heads, size, size], axes };
+}
+
+test("a_head_is_a_slice_without_a_copy", () => {
+  const pattern = tensor(3, 4);
+  const head = headMatrix(pattern, 2);
+  assert.deepEqual([head.rows, head.columns, head.data[0]], [4, 4, 33]);
+  assert.equal(head.data.buffer, pattern.data.buffer);
+  assert.equal(sizeOf(pattern, "d_model"), 1);
+});
+
+test("a_tensor_of_query_and_key_is_its_own_only_head", () => {
+  const slice = { data: new Float32Array(6), shape: [2, 3], axes: ["query", "key"] };
+  assert.deepEqual(headMatrix(slice, 0), { data: slice.data, rows: 2, columns: 3 });
+});
+
+test("the_last_query_of_a_shorter_block_sees_every_key", () => {
+  const rows = { data: new Float32Array(6), rows: 2, columns: 3 };
+  assert.deepEqual([masked(rows, 0, 1), masked(rows, 0, 2), masked(rows, 1, 2)], [false, true, false]);
+});
+
+test("pooling_keeps_every_maximum", () => {
+  for (const factor of [1, 2, 3, 7]) {
+    const matrix = headMatrix(tensor(1, 10), 0);
+    const pooled = maxPool(matrix, factor);
+    matrix.data.forEach((value, at) => {
+      const [row, column] = [Math.floor(at / 10), at % 10];
+      const cell = pooled.data[Math.floor(row / factor) * pooled.columns + Math.floor(column / factor)];
+      assert.ok(cell >= value);
+    });
+    assert.ok(pooled.data.every((value) => matrix.data.includes(value)));
+  }
+});
+
+test("a_single_bright_cell_survives_any_thumbnail", () => {
+  for (const [row, column] of [[0, 0], [76, 43], [99, 99], [50, 0]]) {
+    const data = new Float32Array(100 * 100);
+    data[row * 100 + column] = 0.8;
+    const small = maxPoolTo({ data, rows: 100, columns: 100 }, 64);
+    assert.equal(small.rows, 64);
+    assert.equal(small.data.filter((value) => value > 0).length, 1);
+  }
+});
+
+test("a_thumbnail_tensor_pools_each_head_by_itself", () => {
+  const small = thumbnail(tensor(2, 5), 3);
+  assert.deepEqual([...small.shape], [2, 3, 3]);
+  assert.equal(headMatrix(small, 0).data.at(-1), 25);
+  assert.equal(headMatrix(small, 1).data.at(-1), 50);
+});
+
+test("a_grown_pattern_is_the_old_one_above_the_new_row", () => {
+  const rows = { data: Float32Array.of(101, 102, 103, 201, 202, 203), shape: [1, 2, 1, 3], axes };
+  const grown = grow(tensor(2, 2), rows);
+  assert.deepEqual([...grown.shape], [1, 2, 3, 3]);
+  assert.deepEqual([...headMatrix(grown, 0).data], [1, 2, 0, 3, 4, 0, 101, 102, 103]);
+  assert.deepEqual([...headMatrix(grown, 1).data], [5, 6, 0, 7, 8, 0, 201, 202, 203]);
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { attention, logProbability, pieces, said, sentence, short, shown } from "../../www/draw/token.js";
+
+test("pieces_joined_are_the_token", () => {
+  for (const token of [" moon", "\n\n", "a b", "\u0000x", "é", "👩‍🚀", "\u202eevil", "", " "]) {
+    assert.equal(pieces(token).map(({ text }) => text).join(""), token);
+  }
+});
+
+test("whitespace_can_be_seen", () => {
+  assert.equal(shown(" moon"), "·moon");
+  assert.equal(shown("\n"), "⏎");
+  assert.equal(shown("\t  "), "⇥··");
+  assert.equal(shown("\u00a0"), "⍽");
+});
+
+test("what_cannot_be_seen_is_written_in_hexadecimal", () => {
+  assert.equal(shown("\u0007"), "0x07");
+  assert.equal(shown("\u202eevil"), "U+202Eevil");
+  assert.equal(shown("\ufffd"), "U+FFFD");
+});
+
+test("letters_of_all_scripts_stay_as_they_are", () => {
+  for (const token of ["日本", "é", "ß", "🌙", "<b>"]) assert.equal(shown(token), token);
+});
+
+test("a_token_that_is_part_of_a_character_is_not_nothing", () => {
+  assert.equal(shown(""), "∅");
+  assert.equal(said(""), "part of a character");
+});
+
+test("long_tokens_are_cut_with_a_sign", () => {
+  assert.equal(short(" indistinguishable", 8), "·indist…");
+  assert.equal(short("moon", 8), "moon");
+});
+
+test("the_sentence_for_screen_readers_is_the_documented_one", () => {
+  const tokens = [...Array(12).fill("x"), " the", ...Array(18).fill("x"), " moon"];
+  assert.equal(sentence(tokens, { query: 31, key: 12 }, 0.8312), "query 31 ' moon', key 12 ' the', 0.83");
+});
+
+test("numbers_have_two_decimals_and_a_true_minus", () => {
+  assert.equal(attention(0.8), "0.80");
+  assert.equal(logProbability(-1.239), "−1.24");
+});
