@@ -1,0 +1,110 @@
+//! Generated text equals Hugging Face's, and the same seed gives the same text.
+
+mod common;
+
+use candlescope::{GenerateOptions, Generation, Model, NoHooks};
+use common::*;
+
+fn generate(model: &Model, prompt: &[u32], options: GenerateOptions) -> Vec<u32> {
+    let mut generation = Generation::new(model, None, prompt, options).unwrap();
+    while generation.next_step().unwrap().is_some() {}
+    generation.tokens()[prompt.len()..].to_vec()
+}
+
+/// The prompts are three tokens short of the context, so that 47 of the 50 steps crop it.
+#[test]
+fn greedy_text_equals_hugging_face_over_50_tokens_with_cropping() {
+    for fixture in &FIXTURES {
+        let (model, greedy) = (fixture.model(), fixture.expected().greedy);
+        assert_eq!(greedy.ids.len(), 50);
+        assert_eq!(greedy.prompt.len() + 3, model.config().n_positions);
+        for use_cache in [true, false] {
+            let options = GenerateOptions {
+                max_new_tokens: 50,
+                stop_at_eos: false,
+                use_cache,
+                ..GenerateOptions::default()
+            };
+            let found = generate(&model, &greedy.prompt, options);
+            assert_eq!(found, greedy.ids, "{}, use_cache: {use_cache}", fixture.name);
+        }
+    }
+}
+
+/// The oracle is a ChaCha with 8 rounds and a sampler written out in `make_fixtures.py` after the documentation.
+#[test]
+fn sampled_text_is_the_one_that_the_documented_generator_gives() {
+    for fixture in &FIXTURES {
+        let model = fixture.model();
+        for sampled in fixture.expected().sampled {
+            let options = GenerateOptions {
+                max_new_tokens: sampled.ids.len(),
+                do_sample: true,
+                temperature: sampled.temperature,
+                top_k: sampled.top_k,
+                top_p: sampled.top_p,
+                seed: sampled.seed,
+                stop_at_eos: false,
+                ..GenerateOptions::default()
+            };
+            let found = generate(&model, &sampled.prompt, options);
+            assert_eq!(found, sampled.ids, "{}, seed {}", fixture.name, sampled.seed);
+        }
+    }
+}
+
+#[test]
+fn a_step_tells_the_log_probability_of_its_token_and_of_the_alternatives() {
+    let fixture = Fixture::plain();
+    let (model, prompt) = (fixture.model(), fixture.expected().greedy.prompt);
+    let options = GenerateOptions { max_new_tokens: 8, top: 5, ..GenerateOptions::default() };
+    let mut generation = Generation::new(&model, None, &prompt, options).unwrap();
+    loop {
+        let tokens = generation.tokens().to_vec();
+        let Some(step) = generation.next_step().unwrap() else { break };
+        let window = &tokens[tokens.len().saturating_sub(model.config().n_positions)..];
+        let logits = model.forward(&row(window), None, &mut NoHooks).unwrap();
+        let last = numbers(&logits.get(0).unwrap().get(window.len() - 1).unwrap());
+        let total: f64 = last.iter().map(|logit| f64::from(*logit).exp()).sum();
+        let log_prob = |id: u32| f64::from(last[id as usize]) - total.ln();
+
+        assert_eq!(step.top.len(), 5);
+        assert_eq!(step.top[0], (step.id, step.log_prob), "greedy takes the first of the alternatives");
+        assert!(step.top.is_sorted_by(|a, b| a.1 >= b.1));
+        assert!(step.top.iter().all(|(id, found)| (f64::from(*found) - log_prob(*id)).abs() < 1e-4));
+        let better = (0..last.len() as u32).filter(|id| log_prob(*id) > f64::from(step.top[4].1) + 1e-4);
+        assert!(better.count() <= 4, "a token that is not listed is more probable than the fifth");
+    }
+}
+
+#[test]
+fn text_ends_with_the_end_of_text_token_unless_told_not_to() {
+    let fixture = Fixture::plain();
+    let greedy = fixture.expected().greedy;
+    let config = candlescope::Config { eos_token_id: Some(greedy.ids[4]), ..fixture.config() };
+    let weights = candlescope::Weights::from_bytes(&config, fixture.weights).unwrap();
+    let model = Model::new(config, &weights).unwrap();
+    let first = greedy.ids.iter().position(|id| *id == greedy.ids[4]).unwrap();
+    let options =
+        |stop_at_eos| GenerateOptions { max_new_tokens: 50, stop_at_eos, ..GenerateOptions::default() };
+    assert_eq!(generate(&model, &greedy.prompt, options(true)), greedy.ids[..=first]);
+    assert_eq!(generate(&model, &greedy.prompt, options(false)), greedy.ids);
+}
+
+#[test]
+fn seeds_differ_and_repeat() {
+    let fixture = Fixture::plain();
+    let (model, prompt) = (fixture.model(), fixture.expected().tokens);
+    let text = |seed| {
+        let options = GenerateOptions {
+            max_new_tokens: 30,
+            do_sample: true,
+            stop_at_eos: false,
+            seed,
+            ..Default::default()
+        };
+        generate(&model, &prompt, options)
+    };
+    assert_eq!(text(1), text(1));
+    assert_ne!(text(1), text(2));
+}
