@@ -33,7 +33,7 @@ model.safetensors (f16). Plays in the form `speaker, tab, line` become `NAME:` a
 model     --vocab 4096  --layers 4  --heads 4  --width 256  --context 256
 training  --steps 4000  --batch 2048 (tokens in a step)  --rate 2e-3  --warmup 100
           --cooldown 0.4 (share of the steps in which the rate falls)  --weight-decay 0.01  --clip 1
-          --seed 1  --phases 1000x64:0.5,800x128:0.4,256:0.2
+          --seed 1  --threads (all)  --phases 1000x64:0.5,800x128:0.4,256:0.2
           (phases: for 1000 steps rows of 64 tokens, half of them repeated pieces; ...)
 reports   --log-every 10  --evaluate-every 250  --save-every 100  (in steps)
 ";
@@ -70,6 +70,7 @@ impl Default for Options {
             adam: AdamW::default(),
             clip: 1.0,
             seed: 1,
+            threads: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
         };
         Options {
             text: Vec::new(),
@@ -123,6 +124,7 @@ impl Options {
             "--batch" => self.settings.batch = one(name, values)?,
             "--clip" => self.settings.clip = one(name, values)?,
             "--seed" => self.settings.seed = one(name, values)?,
+            "--threads" => self.settings.threads = one(name, values)?,
             "--phases" => self.settings.phases = one::<Phases>(name, values)?,
             "--log-every" => self.log_every = one(name, values)?,
             "--evaluate-every" => self.evaluate_every = one(name, values)?,
@@ -153,6 +155,11 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let options = Options::parse(&arguments)?;
+    if options.settings.threads > 1 {
+        // SAFETY: no other thread runs yet. candle reads this at its first product: every one of our
+        // threads then computes its rows alone.
+        unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
+    }
     std::fs::create_dir_all(&options.out)?;
     let corpus = corpus(&options)?;
     if options.evaluate {

@@ -66,6 +66,29 @@ pub struct Batch {
     pub weights: Vec<f32>,
 }
 
+impl Batch {
+    /// The batch in at most `parts` parts of whole rows.
+    pub fn split(&self, parts: usize) -> Vec<Batch> {
+        let share = self.rows.div_ceil(parts.max(1));
+        let part = |first: usize| {
+            let rows = share.min(self.rows - first);
+            let range = first * self.length..(first + rows) * self.length;
+            Batch {
+                rows,
+                length: self.length,
+                tokens: self.tokens[range.clone()].to_vec(),
+                targets: self.targets[range.clone()].to_vec(),
+                weights: self.weights[range].to_vec(),
+            }
+        };
+        (0..self.rows).step_by(share).map(part).collect()
+    }
+
+    pub fn weight(&self) -> f32 {
+        self.weights.iter().sum()
+    }
+}
+
 /// The rows of step `step`: about `size` tokens, a function of the seed and the step alone.
 pub fn batch(text: &[u32], vocab: usize, size: usize, phase: Phase, seed: u64, step: usize) -> Result<Batch> {
     let Phase { length, repeated, .. } = phase;
