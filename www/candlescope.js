@@ -1,0 +1,369 @@
+// The public face: loadModel and the Model class. The model itself lives in one worker for the whole page.
+//
+// Shapes are written with B batch (1), T positions, V vocabulary. Log-probabilities and losses are in nats.
+// Every failure rejects with an Error that has a stable `name` (see problem.js), and leaves the model usable.
+
+import * as Comlink from "comlink";
+
+import { checked, ids as asIds, rule, textOrIds } from "./check.js";
+import { hookName, nearest } from "./names.js";
+import { problem, shown } from "./problem.js";
+import { candidatesOf, identity } from "./source.js";
+import { Tensor } from "./tensor.js";
+
+export { Tensor };
+
+/** @typedef {import("./source.js").Source} Source */
+/** @typedef {import("./source.js").Files} Files */
+/** @typedef {import("./names.js").HookName} HookName */
+/** @typedef {import("./names.js").HookPoint} HookPoint */
+/** @typedef {import("./check.js").Ids} Ids */
+/** A text, or token ids. @typedef {string | Ids} Input */
+/**
+ * How far a load is.
+ * @typedef {object} Progress
+ * @property {"config" | "tokenizer" | "weights"} stage
+ * @property {string} file its name or address
+ * @property {number} loaded bytes
+ * @property {number} [total] bytes; undefined where the server does not say
+ */
+/** @typedef {{ dtype?: "f32" | "f16" | "q8" | "q4", onProgress?: (progress: Progress) => void, signal?: AbortSignal }} LoadOptions */
+/** @typedef {{ name: string, shape: number[], dtype: string, count: number }} Parameter */
+/** @typedef {{ build: "simd" | "relaxed" | "threads", threads: number, dtype: string, memoryBytes: number }} Backend memoryBytes: wasm memory once loaded, all models together */
+/** bytes: those that each token spells, for a token that holds part of a character. @typedef {{ ids: Uint32Array, strings: string[], bytes: number[][] }} Tokens */
+/**
+ * @typedef {object} RunOptions
+ * @property {boolean} [prependBos] put the config's `bos_token_id` in front (default false)
+ * @property {HookName[]} [names] what to capture: names, globs, /regular expressions/ or ["pattern", 2] (default none)
+ * @property {readonly number[]} [positions] keep these rows of what is captured, negative from the end (default all)
+ * @property {number} [stopAtLayer] stop before this block: `residual` instead of `logits`
+ */
+/**
+ * @typedef {object} Run
+ * @property {Uint32Array} ids the tokens that were run, T of them
+ * @property {Tensor} logits [B, T, V] over batch, pos, vocab; null when the run stopped at a layer
+ * @property {Tensor | null} residual [B, T, d_model] where the run stopped; null when it did not
+ * @property {number | null} loss mean of -logProbs; null for a single token
+ * @property {Float32Array} logProbs of the true next token, T - 1 of them
+ * @property {Uint32Array} ranks of the true next token: 0 when it was the first choice
+ * @property {Cache} cache
+ */
+/**
+ * @typedef {object} GenerateOptions
+ * @property {boolean} [prependBos] put the config's `bos_token_id` in front (default false)
+ * @property {number} [maxNewTokens] default 20
+ * @property {boolean} [doSample] draw a token; else take the most probable one (default false)
+ * @property {number} [temperature] divides the logits before drawing (default 1)
+ * @property {number} [topK] draw only among so many (default all)
+ * @property {number} [topP] draw only among the most probable that add up to this (default 1)
+ * @property {number} [seed] the same seed gives the same text on every machine (default 0)
+ * @property {string | string[]} [stop] stop after the token that completes one of these
+ * @property {boolean} [stopAtEos] stop after the config's `eos_token_id` (default true)
+ * @property {number} [top] how many of the most probable tokens each step lists (default 10)
+ * @property {HookName[]} [names] what to capture at each step
+ * @property {AbortSignal} [signal]
+ */
+/** @typedef {{ id: number, string: string, logProb: number }} Choice logProb is before temperature, topK and topP */
+/** @typedef {Choice & { top: Choice[], cache: Cache }} Step */
+
+// ---- the worker ----
+
+/** @typedef {Comlink.Remote<import("./worker.js").WorkerFace>} Face */
+/** @type {{ face: Face, failed: Promise<never> } | undefined} */
+let started;
+
+/** The page's one worker, started at the first call. */
+function worker() {
+  started ??= startWorker();
+  return started;
+}
+
+function startWorker() {
+  const address = new URL("./worker.js", import.meta.url);
+  const thread = new Worker(sameSite(address), { type: "module", name: "candlescope" });
+  const failed = new Promise((_, reject) => {
+    thread.addEventListener("error", (event) => {
+      if (event.message) return; // an error inside it, which the call that met it reports
+      started = undefined;
+      reject(problem("NetworkError", `the worker ${address} cannot be started: expected worker.js and pkg/ beside candlescope.js`));
+    });
+  });
+  failed.catch(() => {});
+  return { face: /** @type {Face} */ (Comlink.wrap(thread)), failed: /** @type {Promise<never>} */ (failed) };
+}
+
+/** A worker must come from the page's own site; one from elsewhere is imported by a line that does. @param {URL} address */
+function sameSite(address) {
+  if (address.origin === location.origin) return address;
+  return URL.createObjectURL(new Blob([`import ${JSON.stringify(address.href)};`], { type: "text/javascript" }));
+}
+
+/** An answer of the worker, or the news that there is none. @template T @param {(face: Face) => Promise<T>} call @returns {Promise<T>} */
+function ask(call) {
+  const { face, failed } = worker();
+  return Promise.race([call(face), failed]);
+}
+
+// ---- loading ----
+
+/** @typedef {Awaited<ReturnType<import("./worker.js").WorkerFace["load"]>>} Loaded */
+/** A model in the worker, or on its way there, and those who use it. */
+class Shared {
+  /** @param {Files[]} candidates @param {() => void} forget called when nobody uses it any more */
+  constructor(candidates, forget) {
+    this.forget = forget;
+    this.users = 0;
+    this.job = ++Shared.jobs;
+    /** @type {Set<(progress: Progress) => void>} */
+    this.listeners = new Set();
+    const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.listeners.forEach((listener) => listener(progress)));
+    this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(candidates, this.job, onProgress)));
+    this.loaded.catch(forget);
+  }
+
+  static jobs = 0;
+
+  /** @param {((progress: Progress) => void) | undefined} listener @param {AbortSignal | undefined} signal */
+  async join(listener, signal) {
+    this.users += 1;
+    if (listener) this.listeners.add(listener);
+    try {
+      return await abortable(this.loaded, signal, "loading");
+    } catch (error) {
+      this.leave();
+      throw error;
+    } finally {
+      if (listener) this.listeners.delete(listener);
+    }
+  }
+
+  /** The last one out frees the model, or stops the load. */
+  leave() {
+    this.users -= 1;
+    if (this.users > 0) return;
+    this.forget();
+    ask((face) => face.abort(this.job)).catch(() => {});
+    this.loaded.then(({ key }) => ask((face) => face.dispose(key))).catch(() => {});
+  }
+}
+
+/** Models by what they were loaded from. @type {Map<string, Shared>} */
+const shared = new Map();
+
+/**
+ * Loads a model. Loading the same address again gives the same weights, without another download, as long as one of
+ * its models is not disposed of.
+ * @param {Source} source a folder address relative to the page, a Hugging Face id, `{ config, tokenizer, weights }` as
+ *   address, URL, File, Blob or bytes, or an array of Files; source.js has the rule that tells an address from an id
+ * @param {LoadOptions} [options]
+ * @returns {Promise<Model>}
+ * @throws NetworkError, ConfigError, WeightsError, TokenizerError, MemoryError; AbortError; InputError
+ */
+export async function loadModel(source, options) {
+  const { dtype = "f32", onProgress, signal } = checked("loadModel", options, {
+    dtype: rule.text,
+    onProgress: rule.listener,
+    signal: rule.signal,
+  });
+  if (dtype !== "f32") throw problem("InputError", `\`dtype\` is ${shown(dtype)}, expected "f32"`);
+  const candidates = candidatesOf(source, document.baseURI);
+  throwIfAborted(signal, "loading");
+  const of = sharedOf(candidates);
+  return new Model(of, await of.join(onProgress, signal));
+}
+
+/** @param {Files[]} candidates */
+function sharedOf(candidates) {
+  const address = identity(candidates);
+  if (address === undefined) return new Shared(candidates, () => {});
+  const known = shared.get(address);
+  if (known) return known;
+  const fresh = new Shared(candidates, () => {
+    if (shared.get(address) === fresh) shared.delete(address);
+  });
+  shared.set(address, fresh);
+  return fresh;
+}
+
+// ---- the model ----
+
+export class Model {
+  /** @type {Shared | undefined} */
+  #shared;
+  #key;
+
+  /** Use loadModel. @param {Shared} of @param {Loaded} loaded */
+  constructor(of, loaded) {
+    this.#shared = of;
+    this.#key = loaded.key;
+    /** Hugging Face field names. @type {Readonly<Record<string, any>>} */
+    this.config = loaded.config;
+    /** Every tensor of the checkpoint once, in the order of the forward pass. @type {readonly Parameter[]} */
+    this.parameters = loaded.parameters;
+    /** @type {number} */
+    this.parameterCount = loaded.parameterCount;
+    /** In firing order. @type {readonly HookPoint[]} */
+    this.hookPoints = loaded.hookPoints;
+    /** @type {Readonly<Backend>} */
+    this.backend = loaded.backend;
+    /** Whether text can be used, or ids alone. @type {boolean} */
+    this.hasTokenizer = loaded.hasTokenizer;
+  }
+
+  /**
+   * @param {Input} input
+   * @param {{ prependBos?: boolean }} [options] put the config's `bos_token_id` in front (default false)
+   * @returns {Promise<Tokens>} of a text, the strings joined give it back exactly
+   */
+  async tokenize(input, options) {
+    const { prependBos = false } = checked("tokenize", options, { prependBos: rule.flag });
+    const tokens = textOrIds(input);
+    return this.#ask((face, key) => face.tokenize(key, tokens, prependBos));
+  }
+
+  /** @param {Ids} ids @returns {Promise<string>} bytes that are no character become U+FFFD */
+  async detokenize(ids) {
+    const list = asIds(ids);
+    return this.#ask((face, key) => face.detokenize(key, list));
+  }
+
+  /**
+   * One forward pass, captured where `names` say.
+   * @param {Input} input
+   * @param {RunOptions} [options]
+   * @returns {Promise<Run>}
+   * @throws HookError when a name matches nothing; InputError when the input does not fit the model
+   */
+  async runWithCache(input, options) {
+    const given = checked("runWithCache", options, {
+      prependBos: rule.flag,
+      names: rule.array,
+      positions: rule.positions,
+      stopAtLayer: rule.count,
+    });
+    const tokens = textOrIds(input);
+    const plain = { ...given, ...this.#names(given), ...(given.positions && { positions: [...given.positions] }) };
+    const { logits, residual, cache, ...scores } = await this.#ask((face, key) => face.runWithCache(key, tokens, plain));
+    return { ...scores, logits: logits && tensor(logits), residual: residual && tensor(residual), cache: this.#cache(cache) };
+  }
+
+  /**
+   * Goes on after `input`, one step for each token. Leaving the loop early, or aborting, frees the generation; several
+   * may run at once.
+   * @param {Input} input
+   * @param {GenerateOptions} [options]
+   * @returns {AsyncGenerator<Step, void, void>}
+   * @throws AbortError; InputError; HookError
+   */
+  async *generate(input, options) {
+    const { signal, stop, ...given } = checked("generate", options, {
+      prependBos: rule.flag,
+      maxNewTokens: rule.count,
+      doSample: rule.flag,
+      temperature: rule.number,
+      topK: rule.count,
+      topP: rule.number,
+      seed: rule.count,
+      stop: rule.texts,
+      stopAtEos: rule.flag,
+      top: rule.count,
+      names: rule.array,
+      signal: rule.signal,
+    });
+    const tokens = textOrIds(input);
+    const plain = { ...given, ...this.#names(given), ...(stop !== undefined && { stop: [stop].flat() }) };
+    throwIfAborted(signal, "generating");
+    const generation = await this.#ask((face, key) => face.generate(key, tokens, plain));
+    try {
+      for (;;) {
+        const step = await abortable(ask((face) => /** @type {Promise<any>} */ (face.next(generation))), signal, "generating");
+        if (step === undefined) return;
+        yield { ...step, cache: this.#cache(step.cache) };
+      }
+    } finally {
+      ask((face) => face.stop(generation)).catch(() => {});
+    }
+  }
+
+  /** Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError. */
+  dispose() {
+    this.#shared?.leave();
+    this.#shared = undefined;
+  }
+
+  /** @param {(face: Face, key: number) => Promise<any>} call @returns {Promise<any>} */
+  async #ask(call) {
+    if (!this.#shared) throw problem("InputError", "the model was disposed of: load it again");
+    return ask((face) => call(face, this.#key));
+  }
+
+  /** @param {{ names?: HookName[] }} given */
+  #names({ names }) {
+    return names && { names: names.map((name) => hookName(name, this.hookPoints)) };
+  }
+
+  /** @param {{ name: string, value: Numbers }[]} entries */
+  #cache(entries) {
+    return new Cache(entries.map(({ name, value }) => [name, tensor(value)]), this.hookPoints);
+  }
+}
+
+/** What was captured. */
+export class Cache {
+  #tensors;
+  #points;
+
+  /** @param {[string, Tensor][]} entries in firing order @param {readonly HookPoint[]} points the model's */
+  constructor(entries, points) {
+    this.#tensors = new Map(entries);
+    this.#points = points;
+  }
+
+  /** What was captured, in the order in which it was computed. */
+  names() {
+    return [...this.#tensors.keys()];
+  }
+
+  /**
+   * @param {HookName} name "blocks.2.attn.hook_pattern" or ["pattern", 2]
+   * @returns {Tensor} with the axes of the hook point
+   * @throws HookError when it was not captured
+   */
+  get(name) {
+    const full = hookName(name, this.#points);
+    const found = this.#tensors.get(full);
+    if (found) return found;
+    const near = nearest(full, this.names()).map((one) => `"${one}"`).join(", ");
+    throw problem("HookError", `"${full}" was not captured: ${near ? `the nearest that were are ${near}` : "nothing was; ask for it in `names`"}`);
+  }
+}
+
+/** @typedef {{ data: Float32Array, shape: number[], axes: string[] }} Numbers */
+/** @param {Numbers} numbers */
+function tensor({ data, shape, axes }) {
+  return new Tensor(data, shape, axes);
+}
+
+// ---- aborting ----
+
+/** @param {string} what @param {AbortSignal | undefined} signal */
+function aborted(what, signal) {
+  const reason = signal?.reason instanceof Error && signal.reason.name !== "AbortError" ? `: ${signal.reason.message}` : "";
+  return problem("AbortError", `${what} was aborted${reason}`);
+}
+
+/** @param {AbortSignal | undefined} signal @param {string} what */
+function throwIfAborted(signal, what) {
+  if (signal?.aborted) throw aborted(what, signal);
+}
+
+/** The promise's outcome, or an AbortError as soon as the signal fires. @template T @param {Promise<T>} promise @param {AbortSignal | undefined} signal @param {string} what @returns {Promise<T>} */
+function abortable(promise, signal, what) {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(aborted(what, signal));
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}

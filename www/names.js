@@ -1,0 +1,59 @@
+// Hook points by name, and by the short form that TransformerLens's users write: ["pattern", 2].
+
+import { problem, shown } from "./problem.js";
+
+/** A hook point's name, glob or /regular expression/, or a short name with a layer (negative from the end). @typedef {string | readonly [string, number]} HookName */
+/** @typedef {{ name: string, axes: string[], onRequest: boolean }} HookPoint */
+
+/**
+ * The name as the model writes it. A text is handed through: whether it matches anything is for the model to say.
+ * @param {HookName} name ["pattern", 2] is "blocks.2.attn.hook_pattern"; ["ln1.scale", 0] tells ln1 from ln2
+ * @param {readonly HookPoint[]} points the model's
+ * @returns {string}
+ * @throws HookError when the short name fits no point of that layer, or several; InputError for another type
+ */
+export function hookName(name, points) {
+  if (typeof name === "string") return name;
+  if (!Array.isArray(name) || typeof name[0] !== "string" || !Number.isInteger(name[1])) {
+    throw problem("InputError", `a hook name is ${shown(name)}, expected a text such as "blocks.2.attn.hook_pattern" or a pair such as ["pattern", 2]`);
+  }
+  const [short, asked] = name;
+  const layers = 1 + Math.max(...points.map((point) => Number(/^blocks\.(\d+)\./.exec(point.name)?.[1] ?? -1)));
+  const layer = asked < 0 ? asked + layers : asked;
+  const prefix = `blocks.${layer}.`;
+  const ofLayer = points.filter((point) => point.name.startsWith(prefix)).map((point) => point.name.slice(prefix.length));
+  if (ofLayer.length === 0) throw problem("HookError", `["${short}", ${asked}] names layer ${asked}, expected ${-layers} to ${layers - 1}`);
+  const fitting = ofLayer.filter((full) => shortForms(full).includes(short));
+  if (fitting.length === 1) return prefix + fitting[0];
+  const near = fitting.length ? fitting : nearest(short, ofLayer);
+  const what = fitting.length ? "fits several points" : "fits no hook point; the nearest are";
+  throw problem("HookError", `["${short}", ${asked}] ${what}: ${near.map((full) => `["${shortForms(full).at(-1)}", ${asked}]`).join(", ")}`);
+}
+
+/** "attn.hook_pattern" is written so, "pattern" or "attn.pattern", the longest last. @param {string} full */
+function shortForms(full) {
+  const long = full.replace("hook_", "");
+  return [full, /** @type {string} */ (long.split(".").at(-1)), long];
+}
+
+/**
+ * The three of `known` that are spelled most like `word`.
+ * @param {string} word @param {readonly string[]} known
+ */
+export function nearest(word, known) {
+  const ranked = known.map((name) => ({ name, distance: distance(word, name) - (name.includes(word) ? word.length : 0) }));
+  return ranked.sort((a, b) => a.distance - b.distance).slice(0, 3).map(({ name }) => name);
+}
+
+/** How many letters must be changed, added or left out. @param {string} a @param {string} b */
+function distance(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

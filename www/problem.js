@@ -1,0 +1,22 @@
+// Failures with the stable names of the API.
+
+/**
+ * @typedef {"ConfigError" | "WeightsError" | "TokenizerError" | "HookError" | "InputError" | "NetworkError" | "MemoryError" | "AbortError" | "InternalError"} ProblemName
+ */
+
+/**
+ * @param {ProblemName} name
+ * @param {string} message what was expected and what was found
+ */
+export function problem(name, message) {
+  return Object.assign(new Error(message), { name });
+}
+
+/** A value in a message: short, and telling its type. @param {unknown} value */
+export function shown(value) {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === "object") return `an object of type ${value.constructor?.name ?? "Object"}`;
+  if (typeof value === "function") return "a function";
+  return `${typeof value === "bigint" ? `${value}n` : String(value)}`;
+}

@@ -1,0 +1,165 @@
+// The worker: owns the wasm module and every model in it, and answers candlescope.js, its only caller.
+// Arguments were checked there. What goes back is plain data whose typed arrays are transferred, not copied.
+
+import * as Comlink from "comlink";
+
+import init, { WasmModel } from "./pkg/candlescope.js";
+
+/** @typedef {import("./source.js").Files} Files */
+/** @typedef {import("./pkg/candlescope.js").WasmGeneration} WasmGeneration */
+/** @typedef {{ stage: string, file: string, loaded: number, total: number | undefined }} Progress */
+
+const ready = init();
+ready.catch(() => {}); // reported by the calls that wait for it
+
+let lastKey = 0;
+/** @type {Map<number, WasmModel>} */
+const models = new Map();
+/** @type {Map<number, WasmGeneration>} */
+const generations = new Map();
+/** What can be aborted, by the key that the caller chose. @type {Map<number, AbortController>} */
+const jobs = new Map();
+/** Rejections of the loads under way, for a panic in the middle of one. @type {Set<(error: unknown) => void>} */
+const hanging = new Set();
+
+const face = {
+  /**
+   * @param {Files[]} candidates
+   * @param {number} job a key for abort()
+   * @param {(progress: Progress) => void} onProgress
+   */
+  async load(candidates, job, onProgress) {
+    const controller = new AbortController();
+    jobs.set(job, controller);
+    try {
+      await ready;
+      const tell = (/** @type {string} */ stage, /** @type {string} */ file, /** @type {number} */ loaded, /** @type {number | undefined} */ total) =>
+        onProgress({ stage, file, loaded, total });
+      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (candidates), tell, controller.signal));
+      const key = ++lastKey;
+      models.set(key, model);
+      return { key, ...model.describe() };
+    } finally {
+      jobs.delete(job);
+    }
+  },
+
+  /** @param {number} job */
+  abort(job) {
+    jobs.get(job)?.abort();
+  },
+
+  /** @param {number} key @param {string | Uint32Array} input @param {boolean} prependBos */
+  tokenize(key, input, prependBos) {
+    return handOver(modelOf(key).tokenize(input, prependBos));
+  },
+
+  /** @param {number} key @param {Uint32Array} ids */
+  detokenize(key, ids) {
+    return modelOf(key).detokenize(ids);
+  },
+
+  /** @param {number} key @param {string | Uint32Array} input @param {object} options */
+  runWithCache(key, input, options) {
+    return handOver(modelOf(key).runWithCache(input, options));
+  },
+
+  /** Starts a generation; gives its key. @param {number} key @param {string | Uint32Array} input @param {object} options */
+  generate(key, input, options) {
+    const generation = modelOf(key).generate(input, options);
+    generations.set(++lastKey, generation);
+    return lastKey;
+  },
+
+  /** The next step, or undefined at the end. @param {number} key */
+  next(key) {
+    return handOver(generations.get(key)?.next());
+  },
+
+  /** Frees a generation. @param {number} key */
+  stop(key) {
+    generations.get(key)?.free();
+    generations.delete(key);
+  },
+
+  /** Frees a model. @param {number} key */
+  dispose(key) {
+    models.get(key)?.free();
+    models.delete(key);
+  },
+};
+
+/** @typedef {typeof face} WorkerFace */
+
+Comlink.expose(sayingWhatFailed(face));
+
+/** @param {number} key */
+function modelOf(key) {
+  const model = models.get(key);
+  if (!model) throw Object.assign(new Error("the model was disposed"), { name: "InputError" });
+  return model;
+}
+
+/** Transfers every typed array in an answer. @template T @param {T} answer @returns {T} */
+function handOver(answer) {
+  /** @type {ArrayBuffer[]} */
+  const buffers = [];
+  collectBuffers(answer, buffers);
+  return Comlink.transfer(/** @type {any} */ (answer), buffers);
+}
+
+/** @param {unknown} value @param {ArrayBuffer[]} buffers */
+function collectBuffers(value, buffers) {
+  if (ArrayBuffer.isView(value)) buffers.push(/** @type {ArrayBuffer} */ (value.buffer));
+  else if (typeof value === "object" && value !== null) Object.values(value).forEach((inner) => collectBuffers(inner, buffers));
+}
+
+/**
+ * A panic inside an async wasm function surfaces as an error of the worker and leaves its promise pending for ever.
+ * @template T @param {Promise<T>} promise @returns {Promise<T>}
+ */
+function unlessPanicked(promise) {
+  return new Promise((resolve, reject) => {
+    hanging.add(reject);
+    promise.then(resolve, reject).finally(() => hanging.delete(reject));
+  });
+}
+
+/** @param {unknown} error */
+function rejectHanging(error) {
+  hanging.forEach((reject) => reject(error));
+}
+self.addEventListener("error", (event) => rejectHanging(event.error));
+self.addEventListener("unhandledrejection", (event) => rejectHanging(event.reason));
+
+/** Wraps each function so that what is no error of ours becomes one. @template {Record<string, (...args: any[]) => any>} T @param {T} functions @returns {T} */
+function sayingWhatFailed(functions) {
+  const wrapped = Object.entries(functions).map(([name, call]) => [
+    name,
+    async (/** @type {any[]} */ ...args) => {
+      try {
+        return await call(...args);
+      } catch (error) {
+        throw inOurWords(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(wrapped);
+}
+
+/** @param {unknown} error */
+function inOurWords(error) {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof WebAssembly.CompileError) {
+    return internal(`this browser cannot compile the WebAssembly module (it needs SIMD): ${message}`);
+  }
+  if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
+    return internal(`candlescope met a bug of its own (${message}); the console says where. Reload the page to go on`);
+  }
+  return error instanceof Error ? error : internal(message);
+}
+
+/** @param {string} message */
+function internal(message) {
+  return Object.assign(new Error(message), { name: "InternalError" });
+}
