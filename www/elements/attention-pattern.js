@@ -315,8 +315,10 @@ export class AttentionPattern extends LitElement {
     return other || ["pattern", "head", "tokens", "scale"].some((name) => changed.has(name));
   }
 
-  /** @type {string | null} */
+  /** Where and in which theme the picture was drawn. @type {string | null} */
   what = null;
+  /** @type {import("../draw/labels.js").Palette | null} */
+  palette = null;
 
   /** @param {string} name @returns {HTMLCanvasElement} */
   canvas(name) {
@@ -333,7 +335,7 @@ export class AttentionPattern extends LitElement {
     drawHeatmap(cells, matrix, { view, fit: fitted, theme: this.theme.theme, stretch: this.scale, ratio });
     const context = this.#clear("labels", geometry);
     if (!context) return;
-    const palette = this.#palette();
+    const palette = (this.palette = this.#readPalette());
     const options = { pitch: geometry.pitch, gutter, most: LABEL, palette };
     axisLabels(context, this.tokens.slice(view.row, view.row + view.count), view.row, { axis: "query", ...options });
     axisLabels(context, this.tokens.slice(view.column, view.column + view.count), view.column, { axis: "key", ...options });
@@ -354,7 +356,8 @@ export class AttentionPattern extends LitElement {
     return context;
   }
 
-  #palette() {
+  /** Colours as the browser resolved them. Asking makes it compute styles, so once a picture, not once a hover. */
+  #readPalette() {
     const plot = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".plot")));
     const axis = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".axis")));
     return {
@@ -379,7 +382,7 @@ export class AttentionPattern extends LitElement {
     if (!context || !focused) return;
     const { gutter, view, pitch, size, ratio } = geometry;
     const { query, key } = focused;
-    const palette = this.#palette();
+    const palette = (this.palette ??= this.#readPalette());
     context.strokeStyle = palette.ink;
     context.globalAlpha = 0.5;
     context.lineWidth = 1 / ratio;

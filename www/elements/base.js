@@ -127,10 +127,6 @@ export class ThemeController {
     this.theme = theme;
     this.host.requestUpdate();
   }
-
-  hostUpdate() {
-    this.theme = matchMedia("print").matches ? "light" : themeOf(this.host);
-  }
 }
 
 /** @type {Set<() => void>} */
@@ -147,10 +143,15 @@ function watch() {
   new MutationObserver(tell).observe(document.documentElement, { attributes: true });
 }
 
+/** Themes by ink colour: reading a pixel back is too slow to do at every update. @type {Map<string, Theme>} */
+const inks = new Map();
+
 /** Light ink means dark paper. @param {Element} element @returns {Theme} */
 function themeOf(element) {
-  const rgb = rgbOf(getComputedStyle(element).color);
-  return lightness(rgb) > 0.6 ? "dark" : "light";
+  const { color } = getComputedStyle(element);
+  const theme = inks.get(color) ?? (lightness(rgbOf(color)) > 0.6 ? "dark" : "light");
+  inks.set(color, theme);
+  return theme;
 }
 
 /** @type {CanvasRenderingContext2D | null} */

@@ -7,6 +7,8 @@ import { colourOf, gradient, textOn } from "../draw/scale.js";
 import { pieces, said } from "../draw/token.js";
 import { base, define, send, ThemeController, Voice } from "./base.js";
 
+const INKS = { dark: "oklch(0.2 0.03 52)", light: "oklch(0.97 0.02 86)" };
+
 export class TokenStrip extends LitElement {
   static properties = {
     tokens: { attribute: false },
@@ -126,6 +128,8 @@ export class TokenStrip extends LitElement {
     this.legend = null;
     this.theme = new ThemeController(this);
     this.voice = new Voice();
+    /** The colour that each token's element has now. @type {WeakMap<HTMLElement, string>} */
+    this.painted = new WeakMap();
   }
 
   render() {
@@ -168,12 +172,14 @@ export class TokenStrip extends LitElement {
   /** Colours are set on the elements one by one: hovering must not render a thousand tokens anew. */
   updated() {
     const tokens = /** @type {NodeListOf<HTMLElement>} */ (this.renderRoot.querySelectorAll(".token"));
+    const { theme } = this.theme;
     tokens.forEach((element, position) => {
       const value = this.values?.[position] ?? NaN;
-      const none = Number.isNaN(value);
-      const { theme } = this.theme;
-      element.style.backgroundColor = none ? "" : colourOf(value, theme, this.scale);
-      element.style.color = none ? "" : textOn(value, theme, this.scale) === "dark" ? "oklch(0.2 0.03 52)" : "oklch(0.97 0.02 86)";
+      const colour = Number.isNaN(value) ? "" : colourOf(value, theme, this.scale);
+      if (this.painted.get(element) === colour) return;
+      this.painted.set(element, colour);
+      element.style.backgroundColor = colour;
+      element.style.color = colour && INKS[textOn(value, theme, this.scale)];
     });
   }
 
