@@ -45,11 +45,14 @@ fn a_key_value_cache_changes_nothing() {
 fn the_fixtures_are_not_trivial() {
     for fixture in &FIXTURES {
         let activations = fixture.activations();
-        let pattern = &activations["blocks.1.attn.hook_pattern"];
-        let largest = pattern.max_keepdim(3).unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap();
+        let unevenness = |layer| {
+            let pattern = &activations[&format!("blocks.{layer}.attn.hook_pattern")];
+            pattern.max_keepdim(3).unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap()
+        };
+        let largest = unevenness(0).max(unevenness(1));
         let length = fixture.expected().tokens.len();
         let uniform = (1..=length).map(|keys| 1.0 / keys as f32).sum::<f32>() / length as f32;
-        assert!(largest > 1.25 * uniform, "{}: mean largest attention weight {largest}", fixture.name);
+        assert!(largest > 1.5 * uniform, "{}: mean largest attention weight {largest}", fixture.name);
         let pre = numbers(&activations["blocks.1.mlp.hook_pre"]);
         let bent = pre.iter().filter(|value| value.abs() > 0.5).count();
         assert!(3 * bent > pre.len(), "{}: activations are near zero", fixture.name);

@@ -1,0 +1,144 @@
+//! With GPT-2's vocabulary the ids equal those of Hugging Face, and no text loses a byte.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use candlescope::Tokenizer;
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::json;
+
+const MERGES: &str = include_str!("fixtures/gpt2/merges.txt");
+const GOLDEN: &str = include_str!("fixtures/gpt2/golden.json");
+const END: &str = "<|endoftext|>";
+
+/// GPT-2's `tokenizer.json` as it is published, derived from its merges.
+fn gpt2() -> &'static Tokenizer {
+    static TOKENIZER: OnceLock<Tokenizer> = OnceLock::new();
+    TOKENIZER.get_or_init(|| Tokenizer::from_json(&tokenizer_json()).unwrap())
+}
+
+fn tokenizer_json() -> Vec<u8> {
+    let merges: Vec<&str> = MERGES.lines().skip(1).collect();
+    let merged = merges.iter().map(|merge| merge.replace(' ', ""));
+    let tokens = byte_letters().map(String::from).chain(merged).chain([END.to_string()]);
+    let vocab: HashMap<String, usize> = tokens.zip(0..).collect();
+    let byte_level =
+        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    let end = json!({
+        "id": vocab[END], "content": END, "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": true, "special": true,
+    });
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [end], "normalizer": null,
+        "pre_tokenizer": byte_level, "post_processor": byte_level, "decoder": byte_level,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "",
+            "end_of_word_suffix": "", "fuse_unk": false, "vocab": vocab, "merges": merges,
+        },
+    });
+    serde_json::to_vec(&tokenizer).unwrap()
+}
+
+/// How GPT-2 writes each byte, in the order of their ids: printable ones as themselves, then the others from U+0100.
+fn byte_letters() -> impl Iterator<Item = char> {
+    let printable = ('!'..='~').chain('¡'..='¬').chain('®'..='ÿ');
+    printable.chain(('\u{100}'..).take(256 - 188))
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    text: String,
+    ids: Vec<u32>,
+}
+
+fn golden() -> Vec<Golden> {
+    serde_json::from_str(GOLDEN).unwrap()
+}
+
+fn joined(text: &str) -> String {
+    gpt2().tokenize(text).unwrap().into_iter().map(|token| token.string).collect()
+}
+
+#[test]
+fn the_vocabulary_is_gpt2s() {
+    assert_eq!(gpt2().vocab_size(), 50257);
+    assert_eq!(gpt2().encode(" Juliet").unwrap(), [38201]);
+    assert_eq!(gpt2().encode(END).unwrap(), [50256]);
+}
+
+#[test]
+fn ids_of_hard_strings_equal_hugging_face() {
+    let golden = golden();
+    assert!(golden.len() >= 300);
+    assert!(golden.iter().any(|case| case.text.chars().count() > 10_000));
+    for case in golden {
+        let found = gpt2().encode(&case.text).unwrap();
+        let first: String = case.text.chars().take(60).collect();
+        assert_eq!(found.len(), case.ids.len(), "number of ids of {first:?}");
+        assert_eq!(found, case.ids, "ids of {first:?}");
+    }
+}
+
+#[test]
+fn the_strings_of_hard_strings_joined_are_the_text() {
+    for case in golden() {
+        assert!(joined(&case.text) == case.text, "{:?}", case.text.chars().take(60).collect::<String>());
+        assert!(gpt2().decode(&case.ids).unwrap() == case.text);
+    }
+}
+
+#[test]
+fn a_character_in_several_tokens_belongs_to_the_last_and_the_others_keep_their_bytes() {
+    let tokens = gpt2().tokenize("😀").unwrap();
+    assert!(tokens.len() > 1);
+    let (last, others) = tokens.split_last().unwrap();
+    assert_eq!(last.string, "😀");
+    assert!(others.iter().all(|token| token.string.is_empty() && !token.bytes.is_empty()));
+    let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.bytes.clone()).collect();
+    assert_eq!(bytes, "😀".as_bytes());
+}
+
+/// Any prefix of the ids, which may end inside a character.
+fn check_cuts(text: &str) {
+    let ids = gpt2().encode(text).unwrap();
+    let mut bytes = Vec::new();
+    for cut in 0..=ids.len() {
+        let tokens = gpt2().tokens(&ids[..cut]).unwrap();
+        if let Some(last) = tokens.last() {
+            bytes.extend_from_slice(&last.bytes);
+        }
+        let found: String = tokens.into_iter().map(|token| token.string).collect();
+        assert_eq!(found, String::from_utf8_lossy(&bytes), "the first {cut} tokens of {text:?}");
+    }
+    assert_eq!(bytes, text.as_bytes());
+}
+
+/// Strings of what byte-level tokenizers find hard, beside what proptest draws from all of Unicode.
+fn hard_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<String>(),
+        "[ \t\n\r\u{a0}\u{3000}]{1,8}",
+        "('s|'t|'re|’s|'){1,3}",
+        "[a-zA-Z0-9.,!?]{1,12}",
+        "(\u{1F468}\u{200D}\u{1F469}|\u{1F44D}\u{1F3FD}|e\u{301}\u{302}|\u{5E9}\u{5B8}|한|漢|𝔘){1,4}",
+        Just(END.to_string()),
+    ];
+    proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_loses_a_byte(text in hard_text()) {
+        prop_assert_eq!(joined(&text), text.as_str());
+        prop_assert_eq!(gpt2().decode(&gpt2().encode(&text).unwrap()).unwrap(), text.as_str());
+        let tokens = gpt2().tokenize(&text).unwrap();
+        let bytes: Vec<u8> = tokens.into_iter().flat_map(|token| token.bytes).collect();
+        prop_assert_eq!(bytes, text.as_bytes());
+    }
+
+    #[test]
+    fn a_text_cut_anywhere_shows_its_complete_characters(text in hard_text()) {
+        check_cuts(&text);
+    }
+}
