@@ -74,7 +74,7 @@ wasm_tests() {
   [ "${#targets[@]}" -gt 0 ] || return 0
   # The seconds that one test program may take in the browser; the default is 20.
   export WASM_BINDGEN_TEST_TIMEOUT=600
-  suite libtest wasm-pack test --headless --chrome --mode no-install . -- "${targets[@]}"
+  suite libtest wasm-pack test --headless --chrome --mode no-install . "${targets[@]}"
 }
 
 # node_tests FOLDER: its *.test.js and *.test.mjs files.

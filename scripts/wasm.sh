@@ -7,7 +7,7 @@
 build() {
   local folder=$1
   shift
-  wasm-pack --quiet build --mode no-install --release --target web --no-opt --no-pack --out-dir "$folder" . -- --quiet "$@"
+  wasm-pack --quiet build --mode no-install --release --target web --no-opt --no-pack --out-dir "$folder" . "$@"
   rm -f "$folder/.gitignore"
 }
 
