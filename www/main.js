@@ -2,6 +2,7 @@
 
 import { loadModel } from "./candlescope.js";
 import * as hash from "./hash.js";
+import { textOf } from "./draw/token.js";
 import { extend, Reader } from "./reading.js";
 import { strongestInduction } from "./scores.js";
 
@@ -83,7 +84,7 @@ async function load({ source, name }) {
         if (now.loading === loading) Object.assign(page.progress, { stage, file, loaded, total: total ?? null });
       },
     });
-    if (now.loading !== loading) return;
+    if (now.loading !== loading) return model.dispose();
     await use(model, typeof source === "string" ? source : "", name);
   } catch (error) {
     if (now.loading === loading) tell(error);
@@ -176,7 +177,7 @@ async function fillNext() {
   const after = Math.min(position ?? Infinity, reading.ids.length - 1);
   const alternatives = await reader.alternatives(reading, after).catch(() => []);
   if (turn !== asked || alternatives.length === 0) return;
-  Object.assign(page.next, { position: after, token: reading.strings[after], truth: reading.ids[after + 1] ?? -1, alternatives });
+  Object.assign(page.next, { position: after, token: reading.tokens[after], truth: reading.ids[after + 1] ?? -1, alternatives });
 }
 
 /** Lets the model go on with the text, token by token. @param {import("./elements/next-tokens.js").Sampling} sampling */
@@ -225,7 +226,7 @@ async function stream(start, options) {
     page.prompt.value = reading.text;
     now.reading = reading;
     page.figure.reading = reading;
-    Object.assign(page.next, { position: reading.ids.length - 2, token: reading.strings.at(-2), truth: step.id, alternatives: step.top });
+    Object.assign(page.next, { position: reading.ids.length - 2, token: reading.tokens.at(-2), truth: step.id, alternatives: step.top });
   }
 }
 
@@ -233,7 +234,7 @@ async function stream(start, options) {
 function pick({ string, after }) {
   const { reading } = now;
   if (!reading) return;
-  page.prompt.value = reading.strings.slice(0, after + 1).join("") + string;
+  page.prompt.value = reading.tokens.slice(0, after + 1).map(textOf).join("") + textOf(string);
   page.figure.generated = Infinity;
   read();
 }

@@ -2,18 +2,20 @@
 // The model is handed in; nothing here knows where it came from.
 
 import { grow, sizeOf, thumbnail } from "./draw/matrix.js";
+import { textOf } from "./draw/token.js";
 import { earlierSame, scoreLayer } from "./scores.js";
 
 /** @typedef {import("./draw/matrix.js").Tensor} Tensor */
 /** @typedef {import("./scores.js").HeadScore} HeadScore */
-/** @typedef {{ id: number, string: string, logProb: number }} Alternative */
+/** @typedef {import("./draw/token.js").Token} Token */
+/** @typedef {{ id: number, string: Token, logProb: number }} Alternative */
 
 /**
  * What a reading needs of a model: a part of the Model class in candlescope.js.
  * @typedef {object} Readable
  * @property {Record<string, any>} config
- * @property {(text: string) => Promise<{ ids: Uint32Array, strings: string[] }>} tokenize
- * @property {(ids: Uint32Array | number[]) => Promise<string>} detokenize
+ * @property {(input: string | Uint32Array) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} tokenize
+ * @property {() => void} [dispose]
  * @property {(input: Uint32Array, options: { names: string[] }) => Promise<Run>} runWithCache
  */
 /** @typedef {{ logits: Tensor, loss: number | null | undefined, logProbs: ArrayLike<number>, cache: { get: (name: string) => Tensor } }} Run */
@@ -22,7 +24,7 @@ import { earlierSame, scoreLayer } from "./scores.js";
  * @typedef {object} Reading
  * @property {string} text
  * @property {Uint32Array} ids
- * @property {readonly string[]} strings joined, they are the text
+ * @property {readonly Token[]} tokens their texts joined are the text
  * @property {readonly (Tensor | null)[]} patterns by layer, [1 head query key]; null where the text is too long to keep them all
  * @property {readonly (Tensor | null)[]} thumbnails by layer; the pattern itself where it is kept
  * @property {readonly HeadScore[]} scores layer by layer, head by head
@@ -80,11 +82,11 @@ export class Reader {
    */
   async #read(text, keep, overtaken, onLayer) {
     const { n_layer: layers, n_head: heads } = this.model.config;
-    const { ids, strings } = await this.model.tokenize(text);
+    const { ids, ...tokens } = await this.model.tokenize(text);
     if (overtaken()) return null;
     const all = layers * heads * ids.length ** 2 <= KEPT;
     const run = await this.model.runWithCache(ids, { names: [all ? "blocks.*.attn.hook_pattern" : patternOf(keep)] });
-    const reading = begin(text, ids, strings, run, layers);
+    const reading = begin(text, ids, tokensOf(tokens), run, layers);
     if (all) return withLayers(reading, run, range(layers));
     return this.#layers(withLayers(reading, run, [keep]), keep, overtaken, onLayer);
   }
@@ -126,7 +128,10 @@ export class Reader {
     const vocabulary = logits.data.length / sizeOf(logits, "pos");
     const row = logits.data.subarray(position * vocabulary, (position + 1) * vocabulary);
     return Promise.all(
-      likeliest(row, count).map(async (one) => ({ ...one, string: await this.model.detokenize([one.id]) })),
+      likeliest(row, count).map(async (one) => {
+        const [string] = tokensOf(await this.model.tokenize(Uint32Array.of(one.id)));
+        return { ...one, string };
+      }),
     );
   }
 }
@@ -136,13 +141,21 @@ function range(count) {
   return Array.from({ length: count }, (_, i) => i);
 }
 
-/** @param {string} text @param {Uint32Array} ids @param {string[]} strings @param {Run} run @param {number} layers @returns {Reading} */
-function begin(text, ids, strings, run, layers) {
+/** @param {{ strings: string[], bytes?: ArrayLike<number>[] }} tokenized @returns {Token[]} */
+export function tokensOf({ strings, bytes }) {
+  return strings.map((string, at) => {
+    const part = bytes?.[at];
+    return part?.length && (string === "" || string.includes("\ufffd")) ? { string, bytes: part } : string;
+  });
+}
+
+/** @param {string} text @param {Uint32Array} ids @param {Token[]} tokens @param {Run} run @param {number} layers @returns {Reading} */
+function begin(text, ids, tokens, run, layers) {
   const none = range(layers).map(() => null);
   return {
     text,
     ids,
-    strings,
+    tokens,
     patterns: none,
     thumbnails: none,
     scores: [],
@@ -163,7 +176,7 @@ function withLayers(reading, run, layers) {
     const pattern = run.cache.get(patternOf(layer));
     patterns[layer] = pattern;
     thumbnails[layer] = layers.length > 1 ? pattern : thumbnail(pattern, THUMBNAIL);
-    scores = [...scores, ...scoreLayer(pattern, layer, earlier, reading.strings)];
+    scores = [...scores, ...scoreLayer(pattern, layer, earlier, reading.tokens)];
   }
   scores.sort((a, b) => a.layer - b.layer || a.head - b.head);
   return { ...reading, patterns, thumbnails, scores };
@@ -172,7 +185,7 @@ function withLayers(reading, run, layers) {
 /**
  * The reading with one generated token more. Its pattern rows are those of the positions the model has run so far.
  * @param {Reading} reading
- * @param {{ id: number, string: string, logProb: number, top: Alternative[], cache?: { get: (name: string) => Tensor } }} step
+ * @param {{ id: number, string: Token, logProb: number, top: Alternative[], cache?: { get: (name: string) => Tensor } }} step
  * @returns {Reading}
  */
 export function extend(reading, step) {
@@ -185,9 +198,9 @@ export function extend(reading, step) {
   });
   return {
     ...reading,
-    text: reading.text + step.string,
+    text: reading.text + textOf(step.string),
     ids: Uint32Array.of(...reading.ids, step.id),
-    strings: [...reading.strings, step.string],
+    tokens: [...reading.tokens, step.string],
     logProbs: Float32Array.of(...reading.logProbs, step.logProb),
     patterns,
     thumbnails: reading.thumbnails.map((small, layer) => (small === reading.patterns[layer] ? patterns[layer] : small)),

@@ -1,6 +1,7 @@
 // What a head looks at, measured on one text and said in one sentence.
 
 import { headMatrix, sizeOf } from "./draw/matrix.js";
+import { textOf } from "./draw/token.js";
 
 /** @typedef {import("./draw/matrix.js").Tensor} Tensor */
 /** @typedef {import("./draw/matrix.js").Matrix} Matrix */
@@ -37,7 +38,7 @@ export function earlierSame(ids) {
 
 /**
  * @param {Matrix} pattern @param {number[][]} earlier @param {Detector} detector
- * @param {readonly string[]} tokens an example is best seen on words @returns {Score}
+ * @param {readonly import("./draw/token.js").Token[]} tokens an example is best seen on words @returns {Score}
  */
 export function score(pattern, earlier, detector, tokens = []) {
   let sum = 0;
@@ -52,7 +53,7 @@ export function score(pattern, earlier, detector, tokens = []) {
     for (const key of keys) {
       const value = pattern.data[query * pattern.columns + key];
       sum += value;
-      const telling = WORD.test(tokens[query] ?? "") ? value : value / 2;
+      const telling = WORD.test(textOf(tokens[query] ?? "")) ? value : value / 2;
       if (telling > most) [most, example] = [telling, { query, key }];
     }
   }
@@ -62,7 +63,7 @@ export function score(pattern, earlier, detector, tokens = []) {
 /**
  * Every head of one layer.
  * @param {Tensor} pattern [batch head query key] @param {number} layer @param {number[][]} earlier
- * @param {readonly string[]} tokens @returns {HeadScore[]}
+ * @param {readonly import("./draw/token.js").Token[]} tokens @returns {HeadScore[]}
  */
 export function scoreLayer(pattern, layer, earlier, tokens = []) {
   return Array.from({ length: sizeOf(pattern, "head") }, (_, head) => {

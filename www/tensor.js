@@ -89,11 +89,11 @@ function pick(data, shape, box) {
 
 /** Where the box begins in each row of the axes before `outer`. @param {readonly number[]} shape @param {Range[]} box @param {number} outer */
 function startsOf(shape, box, outer) {
-  let starts = [0];
-  shape.forEach((length, axis) => {
-    const { start, end } = box[axis];
-    const count = axis < outer ? end - start : 1;
-    starts = starts.flatMap((base) => Array.from({ length: count }, (_, i) => base * length + (axis <= outer || shape.length === 0 ? start + i : 0)));
-  });
-  return starts;
+  return box.reduce(
+    (bases, { start, end }, axis) => {
+      const count = axis < outer ? end - start : 1;
+      return bases.flatMap((base) => Array.from({ length: count }, (_, i) => base * shape[axis] + start + i));
+    },
+    [0],
+  );
 }

@@ -7,7 +7,7 @@ import init, { WasmModel } from "./pkg/candlescope.js";
 
 /** @typedef {import("./source.js").Files} Files */
 /** @typedef {import("./pkg/candlescope.js").WasmGeneration} WasmGeneration */
-/** @typedef {{ stage: string, file: string, loaded: number, total: number | undefined }} Progress */
+/** @typedef {import("./candlescope.js").Progress} Progress */
 
 const ready = init();
 ready.catch(() => {}); // reported by the calls that wait for it
@@ -33,8 +33,8 @@ const face = {
     jobs.set(job, controller);
     try {
       await ready;
-      const tell = (/** @type {string} */ stage, /** @type {string} */ file, /** @type {number} */ loaded, /** @type {number | undefined} */ total) =>
-        onProgress({ stage, file, loaded, total });
+      /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
+      const tell = (stage, file, loaded, total) => onProgress({ stage, file, loaded, total });
       const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (candidates), tell, controller.signal));
       const key = ++lastKey;
       models.set(key, model);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { extend, likeliest, Reader } from "../../www/reading.js";
+import { extend, likeliest, Reader, tokensOf } from "../../www/reading.js";
 
 /**
  * A model whose runs end when told to. Its tokens are characters, its patterns look at the first one.
@@ -14,8 +14,10 @@ function slowModel(layers = 1) {
   const asked = [];
   const model = {
     config: { n_layer: layers, n_head: 1 },
-    tokenize: async (/** @type {string} */ text) => ({ ids: Uint32Array.from(text, (c) => c.charCodeAt(0)), strings: [...text] }),
-    detokenize: async (/** @type {ArrayLike<number>} */ ids) => String.fromCharCode(...Array.from(ids)),
+    tokenize: async (/** @type {string | Uint32Array} */ input) => {
+      const text = typeof input === "string" ? input : String.fromCharCode(...input);
+      return { ids: Uint32Array.from(text, (c) => c.charCodeAt(0)), strings: [...text] };
+    },
     runWithCache: async (/** @type {Uint32Array} */ ids, /** @type {{ names: string[] }} */ { names }) => {
       asked.push(names);
       await new Promise((resolve) => waiting.push(() => resolve(null)));
@@ -88,6 +90,11 @@ test("the_likeliest_tokens_come_first_with_normalised_log_probabilities", () => 
   assert.deepEqual(best.map(({ id }) => id), [4, 1, 3]);
   const sum = likeliest(logits, 5).reduce((total, { logProb }) => total + Math.exp(logProb), 0);
   assert.ok(Math.abs(sum - 1) < 1e-12);
+});
+
+test("a_part_of_a_character_keeps_its_bytes_and_a_whole_one_does_not_need_them", () => {
+  const part = tokensOf({ strings: ["", "日", " a", "\ufffd"], bytes: [[0xe6], [0x97, 0xa5], [], [0xff]] });
+  assert.deepEqual(part, [{ string: "", bytes: [0xe6] }, "日", " a", { string: "\ufffd", bytes: [0xff] }]);
 });
 
 test("logits_of_any_size_do_not_overflow", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { attention, logProbability, pieces, said, sentence, short, shown } from "../../www/draw/token.js";
+import { attention, logProbability, pieces, said, sentence, short, shown, textOf } from "../../www/draw/token.js";
 
 test("pieces_joined_are_the_token", () => {
   for (const token of [" moon", "\n\n", "a b", "\u0000x", "é", "👩‍🚀", "\u202eevil", "", " "]) {
@@ -26,9 +26,12 @@ test("letters_of_all_scripts_stay_as_they_are", () => {
   for (const token of ["日本", "é", "ß", "🌙", "<b>"]) assert.equal(shown(token), token);
 });
 
-test("a_token_that_is_part_of_a_character_is_not_nothing", () => {
+test("a_token_that_is_part_of_a_character_shows_its_bytes", () => {
+  const part = { string: "", bytes: [0xe6, 0x97] };
+  assert.equal(shown(part), "0xE6 0x97");
+  assert.equal(textOf(part), "");
+  assert.equal(said(part), "part of a character");
   assert.equal(shown(""), "∅");
-  assert.equal(said(""), "part of a character");
 });
 
 test("long_tokens_are_cut_with_a_sign", () => {

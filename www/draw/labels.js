@@ -2,6 +2,7 @@
 
 import { pieces } from "./token.js";
 
+/** @typedef {import("./token.js").Token} Token */
 /** @typedef {{ ink: string, faint: string, glow: string, accent: string, font: string }} Palette */
 
 /**
@@ -15,7 +16,7 @@ export function labelling(pitch) {
 
 /**
  * A label ends (rows) or starts (columns) at its point; whitespace is faint. Returns nothing; draws one line.
- * @param {CanvasRenderingContext2D} context @param {string} token @param {number} most characters
+ * @param {CanvasRenderingContext2D} context @param {Token} token @param {number} most characters
  * @param {"start" | "end"} side @param {Palette} palette
  */
 export function label(context, token, most, side, palette) {
@@ -29,12 +30,12 @@ export function label(context, token, most, side, palette) {
   });
 }
 
-/** @param {string} token @param {number} most */
+/** @param {Token} token @param {number} most */
 function clipped(token, most) {
   /** @type {{ kind: string, glyph: string }[]} */
   const kept = [];
   let room = most;
-  for (const { kind, glyph } of token === "" ? [{ kind: "code", glyph: "∅" }] : pieces(token)) {
+  for (const { kind, glyph } of pieces(token)) {
     const characters = [...glyph];
     if (characters.length > room) {
       kept.push({ kind, glyph: `${characters.slice(0, Math.max(0, room - 1)).join("")}…` });
@@ -48,7 +49,7 @@ function clipped(token, most) {
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {readonly string[]} tokens of the view @param {number} first position of the first of them
+ * @param {readonly Token[]} tokens of the view @param {number} first position of the first of them
  * @param {{ axis: "query" | "key", pitch: number, gutter: number, most: number, palette: Palette, only?: number }} options
  *   gutter: CSS pixels between the canvas's corner and the plot; only: draw this position alone, in bold
  */

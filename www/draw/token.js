@@ -6,15 +6,30 @@
  * @typedef {{ kind: "text" | "space" | "newline" | "code", text: string, glyph: string }} Piece
  */
 
+/**
+ * A token: its text; with its bytes where it holds only a part of a character, which the text alone cannot show.
+ * @typedef {string | { string: string, bytes: ArrayLike<number> }} Token
+ */
+
 const GLYPHS = new Map([[" ", "·"], ["\n", "⏎"], ["\t", "⇥"], ["\r", "␍"], ["\u00a0", "⍽"]]);
 // Controls, and characters that hide or turn the text around them.
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]/;
 
+/** What a token holds, and what copying gives. @param {Token} token */
+export function textOf(token) {
+  return typeof token === "string" ? token : token.string;
+}
+
 /**
- * @param {string} string one token's text
- * @returns {Piece[]} whose texts joined are the string
+ * @param {Token} token
+ * @returns {Piece[]} whose texts joined are the token's text
  */
-export function pieces(string) {
+export function pieces(token) {
+  const string = textOf(token);
+  if (typeof token !== "string") {
+    return [{ kind: "code", text: string, glyph: Array.from(token.bytes, (byte) => `0x${hexadecimal(byte, 2)}`).join(" ") }];
+  }
+  if (string === "") return [{ kind: "code", text: "", glyph: "∅" }];
   /** @type {Piece[]} */
   const found = [];
   for (const character of string) {
@@ -39,26 +54,31 @@ function pieceOf(character) {
 
 /** @param {string} character */
 function code(character) {
-  const hex = /** @type {number} */ (character.codePointAt(0)).toString(16).toUpperCase();
-  return hex.length <= 2 ? `0x${hex.padStart(2, "0")}` : `U+${hex.padStart(4, "0")}`;
+  const point = /** @type {number} */ (character.codePointAt(0));
+  return point < 256 ? `0x${hexadecimal(point, 2)}` : `U+${hexadecimal(point, 4)}`;
 }
 
-/** The token in one line, whitespace visible. @param {string} string */
-export function shown(string) {
-  return string === "" ? "∅" : pieces(string).map((piece) => piece.glyph).join("");
+/** @param {number} value @param {number} digits */
+function hexadecimal(value, digits) {
+  return value.toString(16).toUpperCase().padStart(digits, "0");
 }
 
-/** The same, cut to a number of characters. @param {string} string @param {number} most */
-export function short(string, most) {
-  const characters = [...shown(string)];
+/** The token in one line, whitespace visible. @param {Token} token */
+export function shown(token) {
+  return pieces(token).map((piece) => piece.glyph).join("");
+}
+
+/** The same, cut to a number of characters. @param {Token} token @param {number} most */
+export function short(token, most) {
+  const characters = [...shown(token)];
   return characters.length <= most ? characters.join("") : `${characters.slice(0, most - 1).join("")}…`;
 }
 
-/** The token for the ear: quoted, with words for what has no sound. @param {string} string */
-export function said(string) {
-  if (string === "") return "part of a character";
-  if (string === "\n") return "newline";
-  return `'${pieces(string).map(({ kind, text, glyph }) => (kind === "text" || text === " " ? text : glyph)).join("")}'`;
+/** The token for the ear: quoted, with words for what has no sound. @param {Token} token */
+export function said(token) {
+  if (token === "" || typeof token !== "string") return "part of a character";
+  if (token === "\n") return "newline";
+  return `'${pieces(token).map(({ kind, text, glyph }) => (kind === "text" || text === " " ? text : glyph)).join("")}'`;
 }
 
 /** @param {number} value attention, said and shown with two decimals */
@@ -73,7 +93,7 @@ export function logProbability(value) {
 
 /**
  * "query 31 ' moon', key 12 ' the', 0.83"
- * @param {readonly string[]} tokens @param {{ query: number, key: number }} pair @param {number} value
+ * @param {readonly Token[]} tokens @param {{ query: number, key: number }} pair @param {number} value
  */
 export function sentence(tokens, { query, key }, value) {
   return `query ${query} ${said(tokens[query] ?? "")}, key ${key} ${said(tokens[key] ?? "")}, ${attention(value)}`;

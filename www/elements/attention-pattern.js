@@ -158,7 +158,7 @@ export class AttentionPattern extends LitElement {
     /** axes [batch] [head] query key @type {Tensor | null} */
     this.pattern = null;
     this.head = 0;
-    /** @type {readonly string[]} */
+    /** @type {readonly import("../draw/token.js").Token[]} */
     this.tokens = [];
     /** @type {import("../draw/scale.js").Stretch} */
     this.scale = "linear";

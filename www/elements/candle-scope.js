@@ -103,10 +103,24 @@ export class CandleScope extends LitElement {
     this.loading = null;
   }
 
+  connectedCallback() {
+    super.connectedCallback();
+    if (this.hasUpdated && !this.loaded) this.#load();
+  }
+
+  /** An element that was moved is connected again at once; one that was removed lets go of its model. */
   disconnectedCallback() {
     super.disconnectedCallback();
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#leave();
+    });
+  }
+
+  #leave() {
     this.loading?.abort();
     this.reader?.cancel();
+    this.loaded?.dispose?.();
+    Object.assign(this, { loading: null, reader: null, loaded: null });
   }
 
   /** @param {Map<string, unknown>} changed */
@@ -129,7 +143,9 @@ export class CandleScope extends LitElement {
           if (this.loading === loading) this.progress = progress;
         },
       });
-      if (this.loading !== loading) return;
+      if (this.loading !== loading) return void model.dispose?.();
+      this.reader?.cancel();
+      this.loaded?.dispose?.();
       this.loaded = model;
       this.reader = new Reader(model);
       await this.#read();

@@ -4,24 +4,10 @@ import { css, html, LitElement } from "lit";
 
 import { base, define, send } from "./base.js";
 
-/** @typedef {{ config: File, tokenizer?: File, weights: File }} Files */
-/** What loadModel takes, and what to call it. @typedef {{ source: string | Files, name: string }} Choice */
-
-/**
- * Finds a model's files among those dropped or picked.
- * @param {readonly File[]} files @returns {Files}
- */
-export function sortFiles(files) {
-  const config = files.find((file) => file.name === "config.json");
-  const weights = files.find((file) => file.name.endsWith(".safetensors"));
-  const tokenizer = files.find((file) => file.name === "tokenizer.json");
-  const missing = [!config && "config.json", !weights && "a .safetensors file"].filter(Boolean);
-  if (!config || !weights) throw new Error(`${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} missing among ${files.map((file) => file.name).join(", ") || "no files"}`);
-  return tokenizer ? { config, tokenizer, weights } : { config, weights };
-}
+/** What loadModel takes, and what to call it. @typedef {{ source: string | File[], name: string }} Choice */
 
 export class ModelChooser extends LitElement {
-  static properties = { bundled: { attribute: false }, current: { type: String }, problem: { state: true } };
+  static properties = { bundled: { attribute: false }, current: { type: String } };
 
   static styles = [
     base,
@@ -84,7 +70,6 @@ export class ModelChooser extends LitElement {
     /** Models that came with the page. @type {readonly { source: string, name: string, note: string }[]} */
     this.bundled = [];
     this.current = "";
-    this.problem = "";
   }
 
   render() {
@@ -96,7 +81,7 @@ export class ModelChooser extends LitElement {
             <p>${one.note}</p>`,
         )}
       </div>
-      ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "An id of any GPT-2. GPT-2 itself is 548 MB.")}
+      ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "An id of any GPT-2. GPT-2 itself is 548 MB.", "hf:")}
       ${this.#address("folder", "From an address", "https://…/my-model/", "A folder with config.json, tokenizer.json and model.safetensors.")}
       <div class="way">
         <h3>From files</h3>
@@ -104,18 +89,18 @@ export class ModelChooser extends LitElement {
           Drop the three files here, or
           <label>choose them<input class="heard" type="file" multiple accept=".json,.safetensors" @change=${this.#onPick} /></label>.
         </div>
-        <p role="status">${this.problem || "They stay on your machine."}</p>
+        <p>They stay on your machine.</p>
       </div>
     </div>`;
   }
 
-  /** @param {string} name @param {string} title @param {string} placeholder @param {string} note */
-  #address(name, title, placeholder, note) {
+  /** @param {string} name @param {string} title @param {string} placeholder @param {string} note @param {string} [prefix] of the source */
+  #address(name, title, placeholder, note, prefix = "") {
     /** @param {SubmitEvent} event */
     const submit = (event) => {
       event.preventDefault();
       const source = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get(name)).trim();
-      if (source) this.#choose({ source, name: source.replace(/\/$/, "").split("/").at(-1) ?? source });
+      if (source) this.#choose({ source: prefix + source, name: source.replace(/\/$/, "").split("/").at(-1) ?? source });
     };
     return html`<div class="way">
       <h3>${title}</h3>
@@ -129,17 +114,12 @@ export class ModelChooser extends LitElement {
 
   /** @param {Choice} choice */
   #choose({ source, name }) {
-    this.problem = "";
     send(this, "model-choose", { source, name });
   }
 
-  /** For files dropped anywhere on the page, too. @param {readonly File[]} files */
+  /** For files dropped anywhere on the page, too. Which of them are missing, the loader says. @param {File[]} files */
   take(files) {
-    try {
-      this.#choose({ source: sortFiles(files), name: "your files" });
-    } catch (error) {
-      this.problem = /** @type {Error} */ (error).message;
-    }
+    if (files.length > 0) this.#choose({ source: files, name: "your files" });
   }
 
   /** @param {Event} event */

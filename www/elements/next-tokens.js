@@ -5,7 +5,7 @@ import { css, html, LitElement } from "lit";
 import { logProbability, said, short } from "../draw/token.js";
 import { base, define, send } from "./base.js";
 
-/** @typedef {{ id: number, string: string, logProb: number }} Alternative */
+/** @typedef {import("../reading.js").Alternative} Alternative */
 /**
  * @typedef {object} Sampling  as model.generate takes it
  * @property {boolean} doSample
@@ -19,7 +19,7 @@ import { base, define, send } from "./base.js";
 export class NextTokens extends LitElement {
   static properties = {
     position: { type: Number },
-    token: { type: String },
+    token: { attribute: false },
     truth: { type: Number },
     alternatives: { attribute: false },
     sampling: { attribute: false },
@@ -146,6 +146,7 @@ export class NextTokens extends LitElement {
     super();
     /** The position whose continuation this is. */
     this.position = -1;
+    /** @type {import("../draw/token.js").Token} */
     this.token = "";
     /** The id that does come next in the text; -1 at its end. */
     this.truth = -1;

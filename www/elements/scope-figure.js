@@ -236,7 +236,7 @@ export class ScopeFigure extends LitElement {
     const locked = this.look === "from" ? this.lock?.query : this.lock?.key;
     return html`
       <token-strip
-        .tokens=${reading.strings}
+        .tokens=${reading.tokens}
         .values=${values}
         .scale=${inAttention ? this.scale : "linear"}
         .position=${position}
@@ -290,7 +290,7 @@ export class ScopeFigure extends LitElement {
             ? html`<attention-pattern
                 .pattern=${pattern}
                 .head=${head}
-                .tokens=${reading.strings}
+                .tokens=${reading.tokens}
                 .scale=${this.scale}
                 .lock=${this.lock}
                 .mark=${this.hoveredToken === null ? (this.lock ? null : this.focused) : this.hovered}
@@ -312,7 +312,7 @@ export class ScopeFigure extends LitElement {
     if (!score) return html`<p class="says"></p>`;
     const { does, mean, what, example } = describe(score);
     /** @param {number} at */
-    const token = (at) => html`<span class="chip mono">${short(reading.strings[at] ?? "", 20)}</span>`;
+    const token = (at) => html`<span class="chip mono">${short(reading.tokens[at] ?? "", 20)}</span>`;
     const evidence = example
       ? html`On average ${attention(mean)} of its attention goes there; here, from ${token(example.query)} to ${token(example.key)}.`
       : html`It is most like a head for ${what}, but gives that only ${attention(mean)} of its attention.`;
@@ -329,7 +329,7 @@ export class ScopeFigure extends LitElement {
       <div class="board">
         <div class="losses">
           <token-losses
-            .tokens=${reading.strings}
+            .tokens=${reading.tokens}
             .logProbs=${reading.logProbs}
             .loss=${mean}
             .vocabulary=${this.vocabulary}
@@ -354,7 +354,7 @@ export class ScopeFigure extends LitElement {
     const target = (this.look === "from" ? focused?.key : focused?.query) ?? -1;
     if (!pattern || position < 0) return { position, target, values: null };
     const matrix = headMatrix(pattern, head);
-    const values = reading.strings.map((_, other) => {
+    const values = reading.tokens.map((_, other) => {
       const [query, key] = this.look === "from" ? [position, other] : [other, position];
       return query >= matrix.rows || masked(matrix, query, key) ? NaN : matrix.data[query * matrix.columns + key];
     });
@@ -370,7 +370,7 @@ export class ScopeFigure extends LitElement {
 
   /** @param {Reading} reading @param {number} position */
   #said(reading, position) {
-    const token = `token ${position} ${said(reading.strings[position])}`;
+    const token = `token ${position} ${said(reading.tokens[position])}`;
     if (this.view === "log-probability") {
       return position === 0 ? `${token}, the first` : `${token}, log-probability ${logProbability(reading.logProbs[position - 1])}`;
     }
@@ -378,7 +378,7 @@ export class ScopeFigure extends LitElement {
     const best = (values ?? []).reduce((most, value, at) => (value > ((values ?? [])[most] ?? -1) ? at : most), -1);
     if (!values || best < 0) return token;
     const verb = this.look === "from" ? "attends most to" : "is attended to most by";
-    return `${token} ${verb} ${best} ${said(short(reading.strings[best], 24))}, ${attention(values[best])}`;
+    return `${token} ${verb} ${best} ${said(reading.tokens[best])}, ${attention(values[best])}`;
   }
 
   /** @param {CustomEvent<number | null>} event */
@@ -404,7 +404,7 @@ export class ScopeFigure extends LitElement {
 
   /** @param {Map<string, unknown>} changed */
   willUpdate(changed) {
-    const count = this.reading?.strings.length ?? 0;
+    const count = this.reading?.tokens.length ?? 0;
     if (changed.has("reading") && count > 0) {
       if (this.hoveredToken !== null && this.hoveredToken >= count) this.hoveredToken = null;
       if (this.hoveredCell && this.hoveredCell.query >= count) this.hoveredCell = null;

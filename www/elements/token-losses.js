@@ -69,7 +69,7 @@ export class TokenLosses extends LitElement {
 
   constructor() {
     super();
-    /** @type {readonly string[]} */
+    /** @type {readonly import("../draw/token.js").Token[]} */
     this.tokens = [];
     /** Log-probability of each token but the first. @type {ArrayLike<number>} */
     this.logProbs = [];

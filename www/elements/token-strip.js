@@ -4,7 +4,7 @@ import { css, html, LitElement } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
-import { pieces, said } from "../draw/token.js";
+import { pieces, said, textOf } from "../draw/token.js";
 import { base, define, send, ThemeController, Voice } from "./base.js";
 
 const INKS = { dark: "oklch(0.2 0.03 52)", light: "oklch(0.97 0.02 86)" };
@@ -109,7 +109,7 @@ export class TokenStrip extends LitElement {
 
   constructor() {
     super();
-    /** @type {readonly string[]} */
+    /** @type {readonly import("../draw/token.js").Token[]} */
     this.tokens = [];
     /** One value of 0 to 1 per token, or NaN for none; null for no colour at all. @type {ArrayLike<number> | null} */
     this.values = null;
@@ -145,10 +145,10 @@ export class TokenStrip extends LitElement {
     `;
   }
 
-  /** @param {string} token @param {number} position @param {boolean} reachable by the tab key */
+  /** @param {import("../draw/token.js").Token} token @param {number} position @param {boolean} reachable by the tab key */
   #token(token, position, reachable) {
     return html`<span
-      class="token ${position >= this.generated ? "generated" : ""} ${token.includes("\n") ? "breaks" : ""}"
+      class="token ${position >= this.generated ? "generated" : ""} ${textOf(token).includes("\n") ? "breaks" : ""}"
       role="option"
       aria-selected=${position === this.locked}
       aria-label="token ${position} ${said(token)}"
@@ -159,7 +159,7 @@ export class TokenStrip extends LitElement {
       @pointerenter=${() => this.#hover(position)}
       @focus=${this.#onFocus}
       @click=${() => this.#click(position)}
-    >${token === "" ? html`<span class="sign code" data-glyph="…"></span>` : pieces(token).map(piece)}</span>`;
+    >${pieces(token).map(piece)}</span>`;
   }
 
   /** @param {{ from: string, to: string, text: string }} legend */

@@ -1,0 +1,198 @@
+// What the JavaScript face does before a worker is asked: indexing, names, sources, arguments.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { checked, ids, rule, textOrIds } from "../../www/check.js";
+import { hookName, nearest } from "../../www/names.js";
+import { candidatesOf, identity } from "../../www/source.js";
+import { Tensor } from "../../www/tensor.js";
+
+/** @param {string} name @param {RegExp} message */
+const failure = (name, message) => (/** @type {any} */ error) => error instanceof Error && error.name === name && message.test(error.message);
+
+// ---- tensors ----
+
+/** [1, 2, 3, 4], each number telling its own index: head, query, key. */
+const pattern = new Tensor(
+  Float32Array.from({ length: 24 }, (_, i) => 100 * Math.floor(i / 12) + 10 * (Math.floor(i / 4) % 3) + (i % 4)),
+  [1, 2, 3, 4],
+  ["batch", "head", "query", "key"],
+);
+
+test("a slice keeps the names of the axes that are left", () => {
+  const row = pattern.at({ head: 1, query: -1 });
+  assert.deepEqual([row.axes, row.shape], [["batch", "key"], [1, 4]]);
+  assert.deepEqual([...row.data], [120, 121, 122, 123]);
+});
+
+test("axes can be given in any order and one after the other", () => {
+  const once = pattern.at({ key: 2, head: 1 });
+  assert.deepEqual([...once.data], [102, 112, 122]);
+  assert.deepEqual(once, pattern.at({ head: 1 }).at({ key: 2 }));
+});
+
+test("every position along every axis is what a walk over the data finds", () => {
+  for (let head = 0; head < 2; head++)
+    for (let query = 0; query < 3; query++)
+      for (let key = 0; key < 4; key++)
+        assert.equal(pattern.at({ batch: 0, head, query, key }).item(), 100 * head + 10 * query + key);
+});
+
+test("a range keeps its axis", () => {
+  const part = pattern.at({ head: 0, query: [1, 3], key: [0, -1] });
+  assert.deepEqual([part.axes, part.shape], [["batch", "query", "key"], [1, 2, 3]]);
+  assert.deepEqual([...part.data], [10, 11, 12, 20, 21, 22]);
+  assert.deepEqual([...pattern.at({ head: [0, 2], query: [1, 2], key: 3 }).data], [13, 113]);
+});
+
+test("a leading index shares memory, an index of nothing is the whole", () => {
+  assert.equal(pattern.at({ head: 1 }).data.buffer, pattern.data.buffer);
+  assert.deepEqual(pattern.at({}), pattern);
+  assert.equal(pattern.size("key"), 4);
+});
+
+test("an unknown axis is answered with those that are there", () => {
+  assert.throws(() => pattern.at({ heads: 1 }), failure("InputError", /no axis "heads".*batch, head, query, key/));
+  assert.throws(() => pattern.size("pos"), failure("InputError", /no axis "pos"/));
+  const number = pattern.at({ batch: 0, head: 0, query: 0, key: 0 });
+  assert.throws(() => number.at({ head: 0 }), failure("InputError", /none left/));
+});
+
+test("a position outside of an axis is answered with the range", () => {
+  assert.throws(() => pattern.at({ head: 2 }), failure("InputError", /head 2 is out of range.*-2 to 1/));
+  assert.throws(() => pattern.at({ head: -3 }), failure("InputError", /head -3/));
+  assert.throws(() => pattern.at({ query: 0.5 }), failure("InputError", /query 0.5/));
+  assert.throws(() => pattern.at({ query: NaN }), failure("InputError", /query NaN/));
+  assert.throws(() => pattern.at({ key: [2, 2] }), failure("InputError", /key \[2,2\]/));
+  assert.throws(() => pattern.at({ key: [0, 5] }), failure("InputError", /within 0 to 4/));
+  assert.throws(() => pattern.at({ key: /** @type {any} */ ("1") }), failure("InputError", /key "1"/));
+});
+
+test("item() is for one number alone", () => {
+  assert.throws(() => pattern.item(), failure("InputError", /\[1,2,3,4\] over batch, head, query, key/));
+});
+
+// ---- names ----
+
+const points = ["hook_embed", ...[0, 1].flatMap((layer) => ["hook_resid_pre", "ln1.hook_scale", "attn.hook_pattern", "ln2.hook_scale", "mlp.hook_pre"].map((name) => `blocks.${layer}.${name}`))].map(
+  (name) => ({ name, axes: [], onRequest: false }),
+);
+
+test("a short name and a layer are one hook point", () => {
+  assert.equal(hookName(["pattern", 1], points), "blocks.1.attn.hook_pattern");
+  assert.equal(hookName(["attn.hook_pattern", 1], points), "blocks.1.attn.hook_pattern");
+  assert.equal(hookName(["resid_pre", 0], points), "blocks.0.hook_resid_pre");
+  assert.equal(hookName(["ln2.scale", -1], points), "blocks.1.ln2.hook_scale");
+  assert.equal(hookName("blocks.*", points), "blocks.*");
+});
+
+test("a short name that fits several points, or none, is a HookError that lists them", () => {
+  assert.throws(() => hookName(["scale", 0], points), failure("HookError", /several.*\["ln1.scale", 0\], \["ln2.scale", 0\]/));
+  assert.throws(() => hookName(["patern", 0], points), failure("HookError", /\["attn.pattern", 0\]/));
+  assert.throws(() => hookName(["pattern", 2], points), failure("HookError", /layer 2, expected -2 to 1/));
+  assert.throws(() => hookName(/** @type {any} */ (3), points), failure("InputError", /hook name is 3/));
+  assert.throws(() => hookName(/** @type {any} */ (["pattern"]), points), failure("InputError", /pair/));
+});
+
+test("the nearest names are the nearest", () => {
+  const known = ["blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern", "blocks.0.hook_mlp_out", "hook_embed"];
+  assert.equal(nearest("blocks.1.attn.hook_patern", known)[0], "blocks.1.attn.hook_pattern");
+  assert.equal(nearest("hook_embedd", known)[0], "hook_embed");
+});
+
+// ---- sources ----
+
+const page = "https://host.example/lab/index.html";
+/** @param {any} source */
+const configs = (source) => candidatesOf(source, page).map(({ config }) => config.address ?? config.blob);
+
+test("a name that may be both is a folder first and a Hugging Face id second", () => {
+  assert.deepEqual(configs("models/shakespeare"), [
+    "https://host.example/lab/models/shakespeare/config.json",
+    "https://huggingface.co/models/shakespeare/resolve/main/config.json",
+  ]);
+  assert.deepEqual(configs("gpt2"), ["https://host.example/lab/gpt2/config.json", "https://huggingface.co/gpt2/resolve/main/config.json"]);
+});
+
+test("an address is a folder alone, relative to the page", () => {
+  assert.deepEqual(configs("./gpt2"), ["https://host.example/lab/gpt2/config.json"]);
+  assert.deepEqual(configs("../gpt2/"), ["https://host.example/gpt2/config.json"]);
+  assert.deepEqual(configs("/a/b"), ["https://host.example/a/b/config.json"]);
+  assert.deepEqual(configs("a/b/c"), ["https://host.example/lab/a/b/c/config.json"]);
+  assert.deepEqual(configs("models/shakespeare/"), ["https://host.example/lab/models/shakespeare/config.json"]);
+  assert.deepEqual(configs("https://else.example/m?key=1"), ["https://else.example/m/config.json?key=1"]);
+  assert.deepEqual(configs(new URL("https://else.example/m")), ["https://else.example/m/config.json"]);
+});
+
+test("hf: is a Hugging Face id alone, with a revision if it has one", () => {
+  const [files] = candidatesOf("hf:openai-community/gpt2@607a30d", page);
+  assert.equal(files.weights.address, "https://huggingface.co/openai-community/gpt2/resolve/607a30d/model.safetensors");
+  assert.deepEqual(configs("hf:gpt2"), ["https://huggingface.co/gpt2/resolve/main/config.json"]);
+  assert.throws(() => configs("hf:a/b/c"), failure("InputError", /"a\/b\/c" is no Hugging Face id/));
+});
+
+test("the tokenizer of a folder may be missing, one that is named may not", () => {
+  assert.equal(candidatesOf("./m", page)[0].tokenizer?.optional, true);
+  const [files] = candidatesOf({ config: "c.json", tokenizer: "t.json", weights: new URL("https://else.example/w") }, page);
+  assert.equal(files.tokenizer?.optional, undefined);
+  assert.equal(files.tokenizer?.address, "https://host.example/lab/t.json");
+  assert.equal(files.weights.address, "https://else.example/w");
+});
+
+test("files, blobs and bytes are blobs with names", async () => {
+  const bytes = new Uint8Array([0, 1, 2, 3]).subarray(1, 3);
+  const [files] = candidatesOf({ config: new File(["{}"], "my.json"), weights: bytes }, page);
+  assert.deepEqual([files.config.name, files.weights.name, files.tokenizer], ["my.json", "model.safetensors", undefined]);
+  assert.deepEqual(new Uint8Array(await /** @type {Blob} */ (files.weights.blob).arrayBuffer()), new Uint8Array([1, 2]));
+  assert.equal(candidatesOf({ config: bytes.buffer, weights: new DataView(bytes.buffer) }, page)[0].weights.blob?.size, 4);
+});
+
+test("dropped files are told apart by their names", () => {
+  const file = (/** @type {string} */ name) => new File([name], name);
+  const [files] = candidatesOf([file("README.md"), file("weights.safetensors"), file("config.json"), file("tokenizer.json")], page);
+  assert.deepEqual([files.config.name, files.tokenizer?.name, files.weights.name], ["config.json", "tokenizer.json", "weights.safetensors"]);
+  assert.equal(candidatesOf([file("config.json"), file("a.safetensors"), file("model.safetensors")], page)[0].weights.name, "model.safetensors");
+  assert.throws(() => candidatesOf([file("config.json"), file("notes.txt")], page), failure("InputError", /\*\.safetensors.*found config.json, notes.txt/));
+  assert.throws(() => candidatesOf([file("config.json"), file("a.safetensors"), file("b.safetensors")], page), failure("InputError", /one \*\.safetensors/));
+  assert.throws(() => candidatesOf([], page), failure("InputError", /found none/));
+  assert.throws(() => candidatesOf(/** @type {any} */ (["config.json"]), page), failure("InputError", /Files alone/));
+});
+
+test("what is no source says what one is", () => {
+  for (const [source, found] of [[undefined, /undefined/], [null, /null/], [3, /load 3/], ["", /empty/], [{ weights: "w" }, /Object/], [new Uint8Array(2), /Uint8Array/]]) {
+    assert.throws(() => candidatesOf(/** @type {any} */ (source), page), failure("InputError", /** @type {RegExp} */ (found)));
+  }
+  assert.throws(() => configs("https://[nonsense"), failure("InputError", /is no address/));
+  assert.throws(() => candidatesOf(/** @type {any} */ ({ config: 1, weights: "w" }), page), failure("InputError", /config.json is 1/));
+});
+
+test("the same addresses are the same model, bytes never are", () => {
+  const name = (/** @type {any} */ source) => identity(candidatesOf(source, page));
+  assert.equal(name("./m"), name("/lab/m/"));
+  assert.notEqual(name("m"), name("./m"));
+  assert.equal(name({ config: "c.json", weights: new Uint8Array(1) }), undefined);
+});
+
+// ---- arguments ----
+
+test("options are known, and of their types", () => {
+  const rules = { topK: rule.count, signal: rule.signal, stop: rule.texts };
+  assert.deepEqual(checked("generate", { topK: 3, signal: undefined }, rules), { topK: 3 });
+  assert.deepEqual(checked("generate", undefined, rules), {});
+  assert.throws(() => checked("generate", { topk: 3 }, rules), failure("InputError", /no option `topk`, expected topK, signal, stop/));
+  assert.throws(() => checked("generate", { topK: -1 }, rules), failure("InputError", /`topK` of generate is -1, expected a whole number/));
+  assert.throws(() => checked("generate", { topK: "3" }, rules), failure("InputError", /is "3"/));
+  assert.throws(() => checked("generate", { signal: {} }, rules), failure("InputError", /expected an AbortSignal/));
+  assert.throws(() => checked("generate", { stop: ["a", 1] }, rules), failure("InputError", /texts/));
+  assert.throws(() => checked("generate", /** @type {any} */ (null), rules), failure("InputError", /are null/));
+});
+
+test("an input is a text, or whole numbers that a token can have", () => {
+  assert.equal(textOrIds("To be"), "To be");
+  assert.deepEqual(textOrIds([1, 2]), Uint32Array.of(1, 2));
+  assert.deepEqual(ids(new Uint16Array([7])), Uint32Array.of(7));
+  for (const wrong of [undefined, null, 3, {}, () => 1, new DataView(new ArrayBuffer(4))]) assert.throws(() => textOrIds(wrong), failure("InputError", /expected a text or token ids/));
+  assert.throws(() => ids("To be"), failure("InputError", /is "To be", expected token ids/));
+  for (const wrong of [[1, -1], [1, 1.5], [1, "2"], [1, 2 ** 32], [1, NaN]]) assert.throws(() => ids(wrong), failure("InputError", /token id 1/));
+});
