@@ -216,7 +216,8 @@ fn train(options: &Options, corpus: &Corpus) -> Result<Trainer> {
         }
         if due(options.evaluate_every, trainer.step) {
             checkpoint::export(&trainer, &options.out)?;
-            glance(&trainer.frozen()?, corpus)?;
+            let seen = options.settings.phases.at(trainer.step - 1).length;
+            glance(&trainer.frozen()?, corpus, seen)?;
         }
     }
     Ok(trainer)
@@ -249,14 +250,13 @@ impl Progress {
     }
 }
 
-/// A quick look at the first held-out rows and at the strongest heads.
-fn glance(model: &Model, corpus: &Corpus) -> Result<()> {
-    let length = model.config().n_positions;
+/// A quick look at the first held-out rows and at the strongest heads, in rows as long as those seen so far.
+fn glance(model: &Model, corpus: &Corpus, length: usize) -> Result<()> {
     if corpus.held_out.len() > length {
         let some = &corpus.held_out[..corpus.held_out.len().min(32 * length + 1)];
         println!("  held-out loss {:.4} (first {} tokens)", evaluate::loss(model, some, length)?, some.len());
     }
-    print_heads(model, length / 4, 8)
+    print_heads(model, length / 2, 8)
 }
 
 fn print_heads(model: &Model, period: usize, sequences: usize) -> Result<()> {

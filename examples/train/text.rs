@@ -32,7 +32,7 @@ pub fn normalize(text: &str) -> String {
     without_directions(text)
         .lines()
         .skip_while(|line| !opens_a_play(line))
-        .for_each(|line| play.take(line.trim_end()));
+        .for_each(|line| play.take(line));
     play.finish_speech();
     play.dialogue
 }
