@@ -29,10 +29,7 @@ pub fn normalize(text: &str) -> String {
         return text.to_string();
     }
     let mut play = Play { title: first_line(text), ..Play::default() };
-    without_directions(text)
-        .lines()
-        .skip_while(|line| !opens_a_play(line))
-        .for_each(|line| play.take(line));
+    without_directions(text).lines().skip_while(|line| !opens_a_play(line)).for_each(|line| play.take(line));
     play.finish_speech();
     play.dialogue
 }
