@@ -120,6 +120,7 @@ export class AttentionHeads extends LitElement {
   connectedCallback() {
     super.connectedCallback();
     this.resize.observe(this);
+    this.requestUpdate(); // cells are watched anew
   }
 
   disconnectedCallback() {

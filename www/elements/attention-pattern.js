@@ -3,7 +3,7 @@
 import { css, html, LitElement } from "lit";
 
 import { clip, drawHeatmap, fit, pairAt, reveal, whole, zoom } from "../draw/heatmap.js";
-import { axisLabels } from "../draw/labels.js";
+import { axisLabels, labelling } from "../draw/labels.js";
 import { headMatrix, masked } from "../draw/matrix.js";
 import { gradient } from "../draw/scale.js";
 import { attention, sentence, short, shown } from "../draw/token.js";
@@ -210,7 +210,8 @@ export class AttentionPattern extends LitElement {
   /** CSS pixels for the labels: as long as the longest, within reason. */
   get gutter() {
     const longest = Math.max(3, ...this.tokens.map((token) => Math.min(LABEL, [...shown(token)].length)));
-    return Math.ceil(longest * (this.width < 420 ? 6.3 : 7)) + 10;
+    const { size } = labelling((this.width - 90) / Math.max(1, this.tokens.length)); // what the pitch will be, near enough
+    return Math.ceil(longest * size * 0.61) + 12;
   }
 
   /** @param {Pair} pair */

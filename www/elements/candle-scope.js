@@ -44,6 +44,7 @@ export class CandleScope extends LitElement {
     css`
       :host {
         --token-size: 0.88rem;
+        margin-block: 1rem;
         padding: 1rem;
         border: 1px solid var(--line);
         border-radius: 8px;

@@ -18,6 +18,12 @@ export class LoadProgress extends LitElement {
     css`
       :host {
         font-size: 0.88rem;
+        animation: appear 0s 200ms both; /* a load that takes no time shows no bar */
+      }
+      @keyframes appear {
+        from {
+          visibility: hidden;
+        }
       }
       .line {
         display: flex;
@@ -69,7 +75,7 @@ export class LoadProgress extends LitElement {
       ${known
         ? html`<progress aria-label="loading ${this.name}" max=${/** @type {number} */ (this.total)} .value=${this.loaded}></progress>`
         : html`<progress aria-label="loading ${this.name}"></progress>`}
-      <span class="mono soft">${this.file} ${amount}</span>
+      <span class="mono soft">${this.file.split("/").at(-1)} ${amount}</span>
       <button @click=${() => send(this, "load-cancel")}>Cancel</button>
     </div>`;
   }

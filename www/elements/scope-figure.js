@@ -224,7 +224,7 @@ export class ScopeFigure extends LitElement {
     return html`
       <div class="frame" aria-busy=${this.stale}>
         <slot name="text"></slot>
-        ${reading ? html`${this.#strip(reading)} ${view.draw(this, reading)}` : html`<div class="board"><span></span><div class="aside"><slot name="aside"></slot></div></div>`}
+        ${reading ? html`${this.#strip(reading)} ${view.draw(this, reading)}` : html`<div class="board"><span class="losses"></span>${this.#aside()}</div>`}
       </div>
     `;
   }
@@ -244,7 +244,7 @@ export class ScopeFigure extends LitElement {
         .locked=${locked ?? -1}
         .generated=${this.generated}
         .sentences=${(/** @type {number} */ at) => this.#said(reading, at)}
-        .legend=${inAttention ? null : { from: "0", to: logProbability(Math.log(Math.max(2, this.vocabulary))), text: "surprise: minus the log-probability of the token, given those before it; the dark end is a blind guess" }}
+        .legend=${inAttention ? null : { from: "0", to: logProbability(Math.log(Math.max(2, this.vocabulary))), text: "surprise: minus the log-probability of the token, given those before it; the far end is a blind guess" }}
         @token-hover=${this.#onTokenHover}
         @token-lock=${this.#onTokenLock}
       ></token-strip>
@@ -301,9 +301,14 @@ export class ScopeFigure extends LitElement {
               ></attention-pattern>`
             : html`<p class="soft">Reading layer ${layer} …</p>`}
         </div>
-        <div class="aside"><slot name="aside"></slot></div>
+        ${this.#aside()}
       </div>
     `;
+  }
+
+  /** What the owner put beside the picture, if anything. */
+  #aside() {
+    return this.querySelector("[slot=aside]") ? html`<div class="aside"><slot name="aside"></slot></div>` : "";
   }
 
   /** One line in words, so that the picture does not need to be known already. @param {Reading} reading */
@@ -337,7 +342,7 @@ export class ScopeFigure extends LitElement {
             @token-hover=${this.#onTokenHover}
           ></token-losses>
         </div>
-        <div class="aside"><slot name="aside"></slot></div>
+        ${this.#aside()}
       </div>
     `;
   }

@@ -76,14 +76,18 @@ export class TokenStrip extends LitElement {
       }
       .token.breaks {
         display: inline;
+        unicode-bidi: isolate;
       }
       .newline::before,
       .code::before {
         position: static;
         display: inline;
       }
+      .code {
+        font-size: 0;
+      }
       .code::before {
-        font-size: 0.75em;
+        font-size: 0.72rem;
         border: 1px solid currentColor;
         border-radius: 2px;
         padding: 0 0.2em;

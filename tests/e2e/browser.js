@@ -1,0 +1,120 @@
+// A headless Chromium on the built page, for the tests beside this file.
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+import { serve } from "../../scripts/serve.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+const CHROMIUM = [process.env.CHROME_BIN, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
+
+/** @param {string} [root] the folder to serve */
+export async function start(root = new URL("../../dist", import.meta.url).pathname) {
+  const server = await serve({ root });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  return {
+    url: server.url,
+    browser,
+    stop: async () => {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+/**
+ * Opens a page, does something with it, and finds no error on it that was not expected.
+ * @param {Awaited<ReturnType<typeof start>>} site
+ * @param {{ path?: string, width?: number, height?: number, dark?: boolean, ratio?: number, expect?: RegExp, before?: (page: Page) => Promise<unknown> }} options
+ *   expect: errors that may be reported; before: what to do before the page opens
+ * @param {(page: Page) => Promise<void>} act
+ */
+export async function visit(site, { path = "", width = 1440, height = 900, dark = false, ratio = 1, expect, before }, act) {
+  const context = await site.browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", deviceScaleFactor: ratio, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  /** @type {string[]} */
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
+  });
+  try {
+    await before?.(page);
+    await page.goto(site.url + path);
+    await act(page);
+    assert.deepEqual(errors.filter((error) => !expect?.test(error)), []);
+  } finally {
+    await context.close();
+  }
+}
+
+/** Waits until the text in the box is the one that is drawn. @param {Page} page */
+export async function settled(page) {
+  await page.waitForFunction(() => {
+    const figure = /** @type {any} */ (document.querySelector("scope-figure"));
+    const prompt = /** @type {HTMLTextAreaElement | null} */ (document.querySelector("#prompt"));
+    return figure?.reading && !figure.stale && (!prompt || figure.reading.text === prompt.value);
+  });
+  await page.evaluate(async () => {
+    const figure = /** @type {any} */ (document.querySelector("scope-figure"));
+    await figure.updateComplete;
+    await figure.renderRoot.querySelector("attention-pattern")?.updateComplete;
+    await new Promise((done) => requestAnimationFrame(done));
+  });
+}
+
+/** What the figure shows, as plain data. @param {Page} page */
+export function shown(page) {
+  return page.evaluate(() => {
+    const { layer, head, lock, view, scale, look, reading } = /** @type {any} */ (document.querySelector("scope-figure"));
+    return { layer, head, lock, view, scale, look, text: reading?.text, count: reading?.ids.length };
+  });
+}
+
+/**
+ * The colour in the middle of every cell of the large pattern, and the geometry that says where cells are.
+ * @param {Page} page @returns {Promise<{ count: number, colours: number[][], size: number, cell: number }>}
+ */
+export function drawn(page) {
+  return page.locator("attention-pattern").first().evaluate((/** @type {any} */ element) => {
+    const { fit, view } = element.geometry;
+    const canvas = element.renderRoot.querySelector(".cells");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, fit.size, fit.size);
+    const colours = [];
+    for (let row = 0; row < fit.cells; row++) {
+      for (let column = 0; column < fit.cells; column++) {
+        const at = 4 * ((row * fit.cell + (fit.cell >> 1)) * fit.size + column * fit.cell + (fit.cell >> 1));
+        colours.push([...data.slice(at, at + 4)]);
+      }
+    }
+    return { count: view.count, colours, size: canvas.width, cell: fit.cell };
+  });
+}
+
+/**
+ * What the public face says of the same text: one head of the captured pattern.
+ * @param {Page} page @param {{ text: string, layer: number, head: number }} what @returns {Promise<number[]>} row by row
+ */
+export function captured(page, what) {
+  return page.evaluate(async ({ text, layer, head }) => {
+    const { loadModel } = await import(new URL("candlescope.js", location.href).href);
+    const model = await loadModel("models/shakespeare");
+    const { cache } = await model.runWithCache(text, { names: [`blocks.${layer}.attn.hook_pattern`] });
+    const { data } = cache.get(`blocks.${layer}.attn.hook_pattern`).at({ batch: 0, head });
+    model.dispose();
+    return [...data];
+  }, what);
+}
+
+/** The middle of a cell of the large pattern, in the window. @param {Page} page @param {number} query @param {number} key */
+export function cellAt(page, query, key) {
+  return page.locator("attention-pattern").first().evaluate((/** @type {any} */ element, [query, key]) => {
+    element.scrollIntoView({ block: "center" });
+    const { view, pitch } = element.geometry;
+    const box = element.renderRoot.querySelector(".cells").getBoundingClientRect();
+    return { x: box.left + (key - view.column + 0.5) * pitch, y: box.top + (query - view.row + 0.5) * pitch };
+  }, [query, key]);
+}

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, symlink, writeFile, mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { start, visit } from "./browser.js";
+
+const DIST = new URL("../../dist", import.meta.url).pathname;
+const POST = `<!doctype html>
+<meta charset="utf-8" />
+<title>A post on somebody's page</title>
+<script type="module" src="assets/candlescope/elements.js"></script>
+<p>Some words.</p>
+<candle-scope model="assets/candlescope/models/shakespeare" prompt="the moon, the moon, the moon" layer="1" head="3"></candle-scope>
+<candle-scope model="assets/candlescope/models/shakespeare" prompt="To be, or not to be" view="log-probability"></candle-scope>
+<candle-scope model="assets/candlescope/models/shakespeare" prompt="Good night, good night" editable></candle-scope>
+`;
+
+/** @type {string} */
+let root;
+/** @type {Awaited<ReturnType<typeof start>>} */
+let site;
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), "candlescope-"));
+  await mkdir(join(root, "blog/2026/assets"), { recursive: true });
+  await symlink(DIST, join(root, "blog/2026/assets/candlescope"));
+  await writeFile(join(root, "blog/2026/post.html"), POST);
+  site = await start(root);
+});
+after(async () => {
+  await site.stop();
+  await rm(root, { recursive: true, force: true });
+});
+
+test("several_figures_on_a_page_below_a_path_share_one_worker_and_one_model", async () => {
+  /** @type {string[]} */
+  const weights = [];
+  await visit(site, { path: "blog/2026/post.html", before: async (page) => page.on("request", (request) => /safetensors/.test(request.url()) && weights.push(request.url())) }, async (page) => {
+    await page.waitForFunction(() => [...document.querySelectorAll("candle-scope")].every((one) => /** @type {any} */ (one).reading && !(/** @type {any} */ (one).busy)));
+    assert.equal(page.workers().length, 1);
+    assert.equal(new Set(weights).size, 1);
+    const figures = await page.evaluate(() =>
+      [...document.querySelectorAll("candle-scope")].map((/** @type {any} */ one) => {
+        const figure = one.renderRoot.querySelector("scope-figure");
+        return { text: one.reading.text, layer: figure.layer, head: figure.head, view: figure.view };
+      }),
+    );
+    assert.deepEqual(figures[0], { text: "the moon, the moon, the moon", layer: 1, head: 3, view: "attention" });
+    assert.equal(figures[1].view, "log-probability");
+    assert.equal(await page.locator("candle-scope attention-pattern").count(), 2);
+    await page.locator("candle-scope textarea").fill("sweet sorrow, sweet sorrow");
+    await page.waitForFunction(() => /** @type {any} */ (document.querySelectorAll("candle-scope")[2]).reading.text === "sweet sorrow, sweet sorrow");
+    assert.equal(page.workers().length, 1);
+  });
+});
+
+test("a_removed_figure_leaves_the_others_their_model_and_a_moved_one_stays", async () => {
+  await visit(site, { path: "blog/2026/post.html" }, async (page) => {
+    await page.waitForFunction(() => [...document.querySelectorAll("candle-scope")].every((one) => /** @type {any} */ (one).reading));
+    await page.evaluate(() => {
+      const [first, second, third] = document.querySelectorAll("candle-scope");
+      first.remove();
+      document.body.append(second); // moved
+      /** @type {any} */ (third).prompt = "once more, once more";
+    });
+    await page.waitForFunction(() => /** @type {any} */ (document.querySelectorAll("candle-scope")[0]).reading.text === "once more, once more");
+    const moved = await page.evaluate(() => Boolean(/** @type {any} */ (document.querySelectorAll("candle-scope")[1]).loaded));
+    assert.equal(moved, true);
+  });
+});
+
+test("a_figure_whose_model_is_missing_says_so_in_place", async () => {
+  await writeFile(join(root, "blog/2026/missing.html"), POST.replaceAll("models/shakespeare", "models/nowhere/"));
+  await visit(site, { path: "blog/2026/missing.html", expect: /404/ }, async (page) => {
+    await page.locator("candle-scope error-notice .notice").first().waitFor();
+    assert.match(await page.locator("candle-scope error-notice .notice p").first().innerText(), /nowhere/);
+  });
+});
