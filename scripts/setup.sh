@@ -13,9 +13,9 @@ main() {
   have node || die "no node found; install Node.js 20 or newer and run this again"
   wasm_target
   cargo_tool wasm-bindgen wasm-bindgen-cli "$(locked wasm-bindgen)"
-  cargo_tool wasm-pack wasm-pack "$WASM_PACK"
   npm_packages
   [ "${1:-build}" = test ] || return 0
+  cargo_tool wasm-pack wasm-pack "$WASM_PACK" # runs the browser tests; scripts/wasm.sh says why it does not build
   component clippy
   component rustfmt
   have cargo-nextest || install_tool cargo-nextest cargo-nextest "$NEXTEST"
