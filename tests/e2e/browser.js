@@ -10,8 +10,11 @@ import { serve } from "../../scripts/serve.mjs";
 
 const CHROMIUM = [process.env.CHROME_BIN, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
 
+/** The built page; DIST may name another build. */
+export const DIST = process.env.DIST ?? new URL("../../dist", import.meta.url).pathname;
+
 /** @param {string} [root] the folder to serve */
-export async function start(root = new URL("../../dist", import.meta.url).pathname) {
+export async function start(root = DIST) {
   const server = await serve({ root });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
   return {
@@ -82,7 +85,9 @@ export function drawn(page) {
   return page.locator("attention-pattern").first().evaluate((/** @type {any} */ element) => {
     const { fit, view } = element.geometry;
     const canvas = element.renderRoot.querySelector(".cells");
-    const { data } = canvas.getContext("2d").getImageData(0, 0, fit.size, fit.size);
+    const copy = new OffscreenCanvas(fit.size, fit.size).getContext("2d", { willReadFrequently: true });
+    copy?.drawImage(canvas, 0, 0);
+    const data = copy?.getImageData(0, 0, fit.size, fit.size).data ?? [];
     const colours = [];
     for (let row = 0; row < fit.cells; row++) {
       for (let column = 0; column < fit.cells; column++) {

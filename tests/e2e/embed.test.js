@@ -4,9 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { start, visit } from "./browser.js";
+import { DIST, start, visit } from "./browser.js";
 
-const DIST = new URL("../../dist", import.meta.url).pathname;
 const POST = `<!doctype html>
 <meta charset="utf-8" />
 <title>A post on somebody's page</title>

@@ -43,7 +43,7 @@ export class ModelTree extends LitElement {
       ul {
         list-style: none;
         margin: 0;
-        padding-left: 1.3rem;
+        padding-left: clamp(0.45rem, 2vw, 1.3rem);
         border-left: 1px solid var(--line);
       }
       ul.root {
@@ -53,14 +53,14 @@ export class ModelTree extends LitElement {
       .line,
       summary {
         display: grid;
-        grid-template-columns: minmax(6rem, 1fr) minmax(5rem, auto) 7.5rem;
-        gap: 0.8rem;
+        grid-template-columns: minmax(0, 1fr) auto minmax(4.6rem, 7.5rem);
+        gap: 0.3rem 0.8rem;
         padding: 0.1rem 0.3rem;
         border-radius: 4px;
+        overflow-wrap: anywhere;
       }
       summary {
         cursor: pointer;
-        grid-template-columns: auto minmax(5rem, 1fr) 7.5rem;
       }
       summary::before {
         content: "▸";
@@ -71,10 +71,10 @@ export class ModelTree extends LitElement {
         content: "▾";
       }
       summary {
-        grid-template-columns: 0.9em minmax(4rem, 1fr) 7.5rem;
+        grid-template-columns: 0.9em minmax(0, 1fr) auto;
       }
       .line {
-        padding-left: 2rem;
+        padding-left: 1.1rem;
       }
       summary:hover,
       .line:hover {

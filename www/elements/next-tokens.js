@@ -31,6 +31,9 @@ export class NextTokens extends LitElement {
   static styles = [
     base,
     css`
+      :host {
+        max-width: 36rem;
+      }
       h2 {
         margin: 0 0 0.3rem;
         font-size: 1rem;

@@ -285,7 +285,7 @@ export class ScopeFigure extends LitElement {
           ></attention-heads>
         </div>
         <div class="large">
-          <h2>Head ${layer}.${head} <span class="pinned">${preview ? "preview; click to keep it" : ""}</span></h2>
+          <h2>Head ${layer}.${head} <span class="pinned">${preview ? "preview; click to keep it" : ""}</span> <slot name="head"></slot></h2>
           ${pattern
             ? html`<attention-pattern
                 .pattern=${pattern}
