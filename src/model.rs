@@ -7,24 +7,26 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use crate::config::{Activation, Config};
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint, Hooks, NoHooks, Site};
-use crate::kernel;
-use crate::weights::{Weights, dtype_name, expected_shapes};
+use crate::kernel::{self, Matrix};
+use crate::weights::{Weights, expected_shapes};
 
 /// `x w + b`, a `Conv1D` of the checkpoint.
 struct Linear {
-    weight: Tensor, // [in, out]
+    weight: Matrix, // [in, out]
     bias: Tensor,   // [out]
 }
 
 impl Linear {
     fn load(weights: &Weights, name: &str) -> Result<Linear> {
-        let tensor = |part| weights.get(&format!("{name}.{part}")).cloned();
-        Ok(Linear { weight: tensor("weight")?, bias: tensor("bias")? })
+        Ok(Linear {
+            weight: weights.matrix(&format!("{name}.weight"))?,
+            bias: weights.get(&format!("{name}.bias"))?,
+        })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -41,7 +43,7 @@ struct LayerNorm {
 
 impl LayerNorm {
     fn load(weights: &Weights, name: &str, config: &Config) -> Result<LayerNorm> {
-        let tensor = |part| weights.get(&format!("{name}.{part}")).cloned();
+        let tensor = |part| weights.get(&format!("{name}.{part}"));
         Ok(LayerNorm { weight: tensor("weight")?, bias: tensor("bias")?, epsilon: config.layer_norm_epsilon })
     }
 
@@ -85,7 +87,6 @@ impl Attention {
         x: &Tensor,
         split: PathInputs,
         past: Option<&mut LayerCache>,
-        mask: &Tensor,
         tap: &mut Tap,
     ) -> Result<Tensor> {
         let [q, k, v] = self.project(x, split)?; // [B, T, H, K] each
@@ -95,13 +96,13 @@ impl Attention {
 
         let q = (by_head(&q)? / self.divisor)?; // [B, H, T, K]
         let (k, v) = match past {
-            Some(past) => past.append(by_head(&k)?, by_head(&v)?)?,
+            Some(past) => past.append(&by_head(&k)?, &by_head(&v)?)?,
             None => (by_head(&k)?, by_head(&v)?),
         }; // [B, H, S, K]
-        let scores = kernel::add_mask(&q.matmul(&k.t()?)?, mask)?; // [B, H, T, S]
+        let scores = kernel::attention_scores(&q, &k)?; // [B, H, T, S], -inf where masked
         let scores = tap.block(BlockPoint::AttnScores, scores)?;
         let pattern = tap.block(BlockPoint::Pattern, kernel::softmax(&scores)?)?;
-        let z = pattern.contiguous()?.matmul(&v)?.transpose(1, 2)?.contiguous()?; // [B, T, H, K]
+        let z = kernel::attention_mix(&pattern, &v)?.transpose(1, 2)?.contiguous()?; // [B, T, H, K]
         let z = tap.block(BlockPoint::Z, z)?;
         self.output(&z, tap)
     }
@@ -124,7 +125,7 @@ impl Attention {
         let width = d / heads;
         let each = (0..heads).map(|head| {
             let columns = path * d + head * width;
-            let weight = self.c_attn.weight.narrow(1, columns, width)?.contiguous()?;
+            let weight = self.c_attn.weight.columns(columns..columns + width)?;
             let bias = self.c_attn.bias.narrow(0, columns, width)?;
             kernel::linear(&input.narrow(2, head, 1)?.squeeze(2)?.contiguous()?, &weight, &bias) // [B, T, K]
         });
@@ -147,7 +148,7 @@ impl Attention {
     fn head_results(&self, z: &Tensor) -> Result<Tensor> {
         let (_, _, heads, width) = z.dims4()?;
         let each = (0..heads).map(|head| {
-            let weight = self.c_proj.weight.narrow(0, head * width, width)?; // [K, D]
+            let weight = self.c_proj.weight.rows(head * width..(head + 1) * width)?; // [K, D]
             kernel::matmul(&z.narrow(2, head, 1)?.squeeze(2)?.contiguous()?, &weight)
         });
         Ok(Tensor::stack(&each.collect::<Result<Vec<_>>>()?, 2)?)
@@ -200,18 +201,12 @@ impl Block {
         })
     }
 
-    fn forward(
-        &self,
-        x: Tensor,
-        past: Option<&mut LayerCache>,
-        mask: &Tensor,
-        tap: &mut Tap,
-    ) -> Result<Tensor> {
+    fn forward(&self, x: Tensor, past: Option<&mut LayerCache>, tap: &mut Tap) -> Result<Tensor> {
         let resid_pre = tap.block(BlockPoint::ResidPre, x)?; // [B, T, D]
         let split = self.path_inputs(&resid_pre, tap)?;
         let ln1 = [tap.point(BlockPoint::Ln1Scale), tap.point(BlockPoint::Ln1Normalized)];
         let normalized = self.ln_1.forward(&resid_pre, ln1, tap)?;
-        let attn_out = self.attn.forward(&normalized, split, past, mask, tap)?;
+        let attn_out = self.attn.forward(&normalized, split, past, tap)?;
         let attn_out = tap.block(BlockPoint::AttnOut, attn_out)?;
         let resid_mid = tap.block(BlockPoint::ResidMid, (resid_pre + attn_out)?)?;
 
@@ -246,18 +241,50 @@ impl Block {
     }
 }
 
-/// Keys and values of one layer: `[B, H, S, K]` each, after the hooks on them.
-#[derive(Clone, Default)]
-struct LayerCache(Option<(Tensor, Tensor)>);
+/// Keys and values of one layer, after the hooks on them: the first `len` rows of buffers `[B, H, capacity, K]`.
+#[derive(Default)]
+struct LayerCache {
+    buffers: Option<(Tensor, Tensor)>,
+    len: usize,
+}
 
 impl LayerCache {
-    fn append(&mut self, k: Tensor, v: Tensor) -> Result<(Tensor, Tensor)> {
-        let joined = match self.0.take() {
-            None => (k, v),
-            Some((past_k, past_v)) => (Tensor::cat(&[past_k, k], 2)?, Tensor::cat(&[past_v, v], 2)?),
+    /// Keys and values of all positions, `[B, H, S, K]` each, after `k` and `v` of the new ones.
+    fn append(&mut self, k: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
+        let len = self.len + k.dim(2)?;
+        let (keys, values) = self.buffers_for(len, k)?;
+        keys.slice_set(k, 2, self.len)?;
+        values.slice_set(v, 2, self.len)?;
+        let seen = (keys.narrow(2, 0, len)?, values.narrow(2, 0, len)?);
+        (self.buffers, self.len) = (Some((keys, values)), len);
+        Ok(seen)
+    }
+
+    /// Buffers with room for `len` positions that hold those there are. They double, so that a step copies none.
+    fn buffers_for(&mut self, len: usize, like: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (batch, heads, _, width) = like.dims4()?;
+        let grown = |old: Option<&Tensor>| -> Result<Tensor> {
+            let new =
+                Tensor::zeros((batch, heads, len.next_power_of_two(), width), like.dtype(), like.device())?;
+            if let Some(old) = old {
+                new.slice_set(&old.narrow(2, 0, self.len)?.contiguous()?, 2, 0)?;
+            }
+            Ok(new)
         };
-        self.0 = Some(joined.clone());
-        Ok(joined)
+        match self.buffers.take() {
+            Some((k, v)) if k.dim(2)? >= len => Ok((k, v)),
+            Some((k, v)) => Ok((grown(Some(&k))?, grown(Some(&v))?)),
+            None => Ok((grown(None)?, grown(None)?)),
+        }
+    }
+}
+
+impl Clone for LayerCache {
+    /// A copy of the numbers: each clone writes its own positions into its buffers.
+    fn clone(&self) -> LayerCache {
+        let copy = |buffer: &Tensor| buffer.copy().expect("the memory of a tensor can be copied");
+        let buffers = self.buffers.as_ref().map(|(k, v)| (copy(k), copy(v)));
+        LayerCache { buffers, len: self.len }
     }
 }
 
@@ -274,12 +301,24 @@ impl KvCache {
 
     /// How many positions it holds.
     pub fn len(&self) -> usize {
-        let keys = self.layers.first().and_then(|layer| layer.0.as_ref());
-        keys.map_or(0, |(k, _)| k.dims()[2])
+        self.layers.first().map_or(0, |layer| layer.len)
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What it held when it held `length` positions: those before `length` do not depend on later ones.
+    pub fn prefix(&self, length: usize) -> Result<KvCache> {
+        if length == 0 {
+            return Ok(KvCache { layers: vec![LayerCache::default(); self.layers.len()] });
+        }
+        let prefix = |layer: &LayerCache| {
+            let rows = |buffer: &Tensor| -> Result<Tensor> { Ok(buffer.narrow(2, 0, length)?.contiguous()?) };
+            let buffers = layer.buffers.as_ref().map(|(k, v)| Ok::<_, Error>((rows(k)?, rows(v)?)));
+            Ok(LayerCache { buffers: buffers.transpose()?, len: length })
+        };
+        Ok(KvCache { layers: self.layers.iter().map(prefix).collect::<Result<_>>()? })
     }
 }
 
@@ -336,11 +375,11 @@ pub struct Model(Arc<Parts>);
 
 struct Parts {
     config: Config,
-    wte: Tensor, // [V, D]
+    wte: Matrix, // [D, V]
     wpe: Tensor, // [n_positions, D]
     blocks: Vec<Block>,
     ln_f: LayerNorm,
-    lm_head: Tensor, // [V, D], `wte` itself where tied
+    lm_head: Matrix, // [D, V], `wte` itself where tied
     parameters: Vec<Parameter>,
     weights: Weights,
 }
@@ -354,11 +393,11 @@ impl Model {
         let head = if config.tie_word_embeddings { "wte.weight" } else { "lm_head.weight" };
         let blocks = (0..config.n_layer).map(|layer| Block::load(weights, layer, &config));
         Ok(Model(Arc::new(Parts {
-            wte: weights.get("wte.weight")?.clone(),
-            wpe: weights.get("wpe.weight")?.clone(),
+            wte: weights.matrix("wte.weight")?,
+            wpe: weights.get("wpe.weight")?,
             blocks: blocks.collect::<Result<_>>()?,
             ln_f: LayerNorm::load(weights, "ln_f", &config)?,
-            lm_head: weights.get(head)?.clone(),
+            lm_head: weights.matrix(head)?,
             parameters: parameters(&config, weights)?,
             weights: weights.clone(),
             config,
@@ -380,7 +419,19 @@ impl Model {
 
     /// The tensor with this checkpoint key, as [`Weights::get`] names it; `lm_head.weight` is `wte.weight` where tied.
     pub fn weight(&self, name: &str) -> Result<Tensor> {
-        if name == "lm_head.weight" { Ok(self.0.lm_head.clone()) } else { self.0.weights.get(name).cloned() }
+        let tied = self.0.config.tie_word_embeddings && name == "lm_head.weight";
+        self.0.weights.get(if tied { "wte.weight" } else { name })
+    }
+
+    /// What tokens (u32, of any shape) are embedded as, along a new last axis.
+    pub fn embedding_of(&self, tokens: &Tensor) -> Result<Tensor> {
+        self.0.wte.embedding(tokens)
+    }
+
+    /// The directions of the last residual stream, after the final LayerNorm, that are read as the logits of tokens
+    /// (u32, of any shape), along a new last axis.
+    pub fn unembedding_of(&self, tokens: &Tensor) -> Result<Tensor> {
+        self.0.lm_head.embedding(tokens)
     }
 
     /// Logits `[B, T, V]` of `tokens` `[B, T]` (u32), which follow the positions in `kv` if there is one.
@@ -405,9 +456,7 @@ impl Model {
         self.check_input(tokens, first_position)?;
         let mut tap = Tap { hooks, layer: 0, first_position };
         let (batch, length) = tokens.dims2()?;
-        let embed = self.0.wte.index_select(&tokens.flatten_all()?, 0)?;
-        let embed = embed.reshape((batch, length, self.0.config.n_embd))?; // [B, T, D]
-        let embed = tap.at(HookPoint::Embed, embed)?;
+        let embed = tap.at(HookPoint::Embed, self.0.wte.embedding(tokens)?)?; // [B, T, D]
         let positions = self.0.wpe.narrow(0, first_position, length)?.unsqueeze(0)?; // [1, T, D]
         let positions = positions.broadcast_as((batch, length, self.0.config.n_embd))?.contiguous()?;
         let pos_embed = tap.at(HookPoint::PosEmbed, positions)?;
@@ -423,11 +472,10 @@ impl Model {
         hooks: &mut dyn Hooks,
     ) -> Result<Tensor> {
         let first_position = kv.as_deref().map_or(0, KvCache::len);
-        let mask = causal_mask(x.dim(1)?, first_position)?;
         for layer in layers {
             let past = kv.as_deref_mut().map(|kv| &mut kv.layers[layer]);
             let mut tap = Tap { hooks: &mut *hooks, layer, first_position };
-            x = self.0.blocks[layer].forward(x, past, &mask, &mut tap)?;
+            x = self.0.blocks[layer].forward(x, past, &mut tap)?;
         }
         Ok(x)
     }
@@ -438,14 +486,13 @@ impl Model {
         let ln_final = [HookPoint::LnFinalScale, HookPoint::LnFinalNormalized];
         let x = self.0.ln_f.forward(x, ln_final, &mut tap)?;
         let x = tap.at(HookPoint::UnembedIn, x)?;
-        tap.at(HookPoint::UnembedOut, kernel::matmul(&x, &self.0.lm_head.t()?)?)
+        tap.at(HookPoint::UnembedOut, kernel::matmul(&x, &self.0.lm_head)?)
     }
 
     fn check_input(&self, tokens: &Tensor, first_position: usize) -> Result<()> {
-        let Config { n_positions, vocab_size, .. } = self.0.config;
-        let ids = tokens.flatten_all()?.to_vec1::<u32>()?;
+        let n_positions = self.0.config.n_positions;
         let length = first_position + tokens.dims2()?.1;
-        if ids.is_empty() {
+        if tokens.elem_count() == 0 {
             return Err(Error::Input("there is no token, expected at least one".into()));
         }
         if length > n_positions {
@@ -453,6 +500,13 @@ impl Model {
                 "the context has {length} tokens, expected at most {n_positions} (the model's `n_positions`)"
             )));
         }
+        self.check_ids(tokens)
+    }
+
+    /// Checks that the vocabulary has every id.
+    pub(crate) fn check_ids(&self, tokens: &Tensor) -> Result<()> {
+        let vocab_size = self.0.config.vocab_size;
+        let ids = tokens.flatten_all()?.to_vec1::<u32>()?;
         match ids.iter().find(|id| **id as usize >= vocab_size) {
             Some(id) => {
                 Err(Error::Input(format!("token id {id} is out of range, expected below {vocab_size}")))
@@ -462,18 +516,9 @@ impl Model {
     }
 }
 
-/// 0 where the query may look at the key, -inf where the key comes after it: `[T, S]`.
-fn causal_mask(length: usize, first_position: usize) -> Result<Tensor> {
-    let width = first_position + length;
-    let row = |query: usize| {
-        (0..width).map(move |key| if key > first_position + query { f32::NEG_INFINITY } else { 0.0 })
-    };
-    Ok(Tensor::from_iter((0..length).flat_map(row), &Device::Cpu)?.reshape((length, width))?)
-}
-
 fn parameters(config: &Config, weights: &Weights) -> Result<Vec<Parameter>> {
     let parameter = |(name, shape): (String, Vec<usize>)| {
-        let dtype = dtype_name(weights.get(&name)?.dtype());
+        let dtype = weights.dtype(&name)?;
         Ok(Parameter { count: shape.iter().product(), dtype, name, shape })
     };
     expected_shapes(config).into_iter().map(parameter).collect()

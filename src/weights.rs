@@ -1,21 +1,24 @@
-//! safetensors bytes in, named and shape-checked f32 tensors out.
+//! safetensors bytes in, named and shape-checked f32 tensors and matrices out.
 //!
 //! Key prefixes, the `Conv1D` layout `[in, out]` and the file's dtypes live only here. The bytes may come in pieces
-//! of any size: each goes straight into its tensor, so a load holds the weights and one piece.
+//! of any size: each goes straight into its tensor, or row by row into the form in which its matrix is multiplied
+//! with, so a load holds the weights and one piece.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, TryReserveError, VecDeque};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::kernel::matrix::{Axes, Builder, Form, Matrix};
 
 /// The tensors of a checkpoint by key, without the `transformer.` that some files put in front.
 #[derive(Debug, Clone)]
 pub struct Weights {
     tensors: HashMap<String, Tensor>,
+    matrices: HashMap<String, Matrix>,
 }
 
 /// The key and shape of every tensor that a checkpoint of this config holds, in the order of the forward pass.
@@ -73,12 +76,53 @@ impl Weights {
             let tensor = tensors.get(&name).ok_or_else(|| missing(&name, &expected))?;
             check_shape(&name, tensor.dims(), &expected)?;
         }
-        Ok(Weights { tensors })
+        Ok(Weights { tensors, matrices: HashMap::new() })
     }
 
-    /// The tensor with this checkpoint key, `h.0.attn.c_attn.weight` say.
-    pub fn get(&self, name: &str) -> Result<&Tensor> {
+    /// The tensor with this checkpoint key, `h.0.attn.c_attn.weight` say. One that is kept as a [`Matrix`] is
+    /// copied out of it.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] when there is none.
+    pub fn get(&self, name: &str) -> Result<Tensor> {
+        match (self.matrices.get(name), matrix_axes(name)) {
+            (Some(matrix), Some(axes)) => matrix.tensor(axes),
+            _ => self.tensor(name).cloned(),
+        }
+    }
+
+    /// The same for a tensor that activations are multiplied with, or whose rows are looked up.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] when there is none.
+    pub fn matrix(&self, name: &str) -> Result<Matrix> {
+        match self.matrices.get(name) {
+            Some(matrix) => Ok(matrix.clone()),
+            None => Matrix::plain(self.tensor(name)?.clone(), matrix_axes(name).unwrap_or(Axes::InOut)),
+        }
+    }
+
+    /// The dtype in which a tensor is held in memory, as `parameters` lists it.
+    pub(crate) fn dtype(&self, name: &str) -> Result<&'static str> {
+        match self.matrices.get(name) {
+            Some(matrix) => Ok(matrix.dtype()),
+            None => Ok(self.tensor(name)?.dtype().as_str()),
+        }
+    }
+
+    fn tensor(&self, name: &str) -> Result<&Tensor> {
         self.tensors.get(name).ok_or_else(|| Error::Weights(format!("`{name}` is missing")))
+    }
+}
+
+/// How the checkpoint stores this tensor if it is one that activations are multiplied with.
+fn matrix_axes(name: &str) -> Option<Axes> {
+    match name {
+        "wte.weight" | "lm_head.weight" => Some(Axes::OutIn),
+        _ => {
+            let conv_1d = ["c_attn.weight", "c_proj.weight", "c_fc.weight"];
+            conv_1d.iter().any(|end| name.ends_with(end)).then_some(Axes::InOut)
+        }
     }
 }
 
@@ -92,12 +136,18 @@ pub struct WeightsReader {
     header: Vec<u8>,
     pending: Option<VecDeque<Destination>>,
     received: u64,
-    tensors: HashMap<String, Tensor>,
+    form: Form,
+    weights: Weights,
 }
 
 impl WeightsReader {
     /// `total` is the file's length in bytes, where it is known.
     pub fn new(config: &Config, total: Option<u64>) -> WeightsReader {
+        WeightsReader::with_form(config, total, Form::default())
+    }
+
+    /// A reader that brings matrices into this form.
+    pub fn with_form(config: &Config, total: Option<u64>, form: Form) -> WeightsReader {
         let expected = expected_shapes(config).into_iter().collect();
         WeightsReader {
             expected,
@@ -105,7 +155,8 @@ impl WeightsReader {
             header: Vec::new(),
             pending: None,
             received: 0,
-            tensors: HashMap::new(),
+            form,
+            weights: Weights { tensors: HashMap::new(), matrices: HashMap::new() },
         }
     }
 
@@ -137,7 +188,7 @@ impl WeightsReader {
                     "the file is cut short: it has {received} bytes, its header promises {expected}"
                 )))
             }
-            Some(_) => Ok(Weights { tensors: self.tensors }),
+            Some(_) => Ok(self.weights),
         }
     }
 
@@ -230,17 +281,13 @@ impl WeightsReader {
             let found = format!("{:?}", info.dtype);
             return Err(Error::Weights(format!("`{name}` has dtype {found}, expected F32, F16 or BF16")));
         };
-        let count = expected.iter().product();
-        let mut values = Vec::new();
-        values.try_reserve_exact(count).map_err(|_| {
-            let total: usize = self.expected.values().map(|shape| 4 * shape.iter().product::<usize>()).sum();
-            Error::Memory(format!(
-                "the weights need {} MB as f32, more than can be had here",
-                total / 1_000_000
-            ))
-        })?;
-        let tensor = Some(Filling { name: name.to_string(), shape: expected.clone(), element, values });
-        Ok(Destination { tensor, bytes_left, carried: Vec::new() })
+        let filling = Filling::new(name, expected, element, self.form).map_err(|_| self.out_of_memory())?;
+        Ok(Destination { tensor: Some(filling), bytes_left, carried: Vec::new() })
+    }
+
+    fn out_of_memory(&self) -> Error {
+        let total: usize = self.expected.values().map(|shape| 4 * shape.iter().product::<usize>()).sum();
+        Error::Memory(format!("the weights need {} MB as f32, more than can be had here", total / 1_000_000))
     }
 
     fn fill(&mut self, mut piece: &[u8]) -> Result<()> {
@@ -264,9 +311,12 @@ impl WeightsReader {
 
     fn keep_front(&mut self) -> Result<()> {
         let finished = self.pending.as_mut().and_then(VecDeque::pop_front);
-        if let Some(Filling { name, shape, values, .. }) = finished.and_then(|destination| destination.tensor)
-        {
-            self.tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
+        let Some(Filling { name, shape, values, matrix, .. }) = finished.and_then(|d| d.tensor) else {
+            return Ok(());
+        };
+        match matrix {
+            Some(matrix) => drop(self.weights.matrices.insert(name, matrix.finish()?)),
+            None => drop(self.weights.tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?)),
         }
         Ok(())
     }
@@ -288,7 +338,40 @@ struct Filling {
     name: String,
     shape: Vec<usize>,
     element: Element,
+    /// The whole tensor, or what `matrix` has not yet taken of it.
     values: Vec<f32>,
+    matrix: Option<Builder>,
+}
+
+impl Filling {
+    fn new(
+        name: &str,
+        shape: &[usize],
+        element: Element,
+        form: Form,
+    ) -> std::result::Result<Filling, TryReserveError> {
+        let matrix = match (matrix_axes(name), shape) {
+            (Some(axes), &[first, second]) => Some(Builder::new([first, second], axes, form)?),
+            _ => None,
+        };
+        let mut values = Vec::new();
+        if matrix.is_none() {
+            values.try_reserve_exact(shape.iter().product())?;
+        }
+        Ok(Filling { name: name.to_string(), shape: shape.to_vec(), element, values, matrix })
+    }
+
+    /// Takes whole elements.
+    fn take(&mut self, bytes: &[u8]) {
+        // In small steps, so that what waits for its matrix stays small however large the piece is.
+        for bytes in bytes.chunks(1 << 18) {
+            self.element.extend(&mut self.values, bytes);
+            if let Some(matrix) = &mut self.matrix {
+                let taken = matrix.push(&self.values);
+                self.values.drain(..taken);
+            }
+        }
+    }
 }
 
 impl Destination {
@@ -298,8 +381,8 @@ impl Destination {
 
     fn take(&mut self, mut bytes: &[u8]) {
         self.bytes_left -= bytes.len();
-        let Some(Filling { element, values, .. }) = &mut self.tensor else { return };
-        let size = element.size();
+        let Some(filling) = &mut self.tensor else { return };
+        let size = filling.element.size();
         if !self.carried.is_empty() {
             let (head, rest) = bytes.split_at((size - self.carried.len()).min(bytes.len()));
             self.carried.extend_from_slice(head);
@@ -307,11 +390,11 @@ impl Destination {
             if self.carried.len() < size {
                 return;
             }
-            element.extend(values, &self.carried);
+            filling.take(&self.carried);
             self.carried.clear();
         }
         let (whole, tail) = bytes.split_at(bytes.len() - bytes.len() % size);
-        element.extend(values, whole);
+        filling.take(whole);
         self.carried.extend_from_slice(tail);
     }
 }
@@ -368,9 +451,4 @@ fn check_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
         return Ok(());
     }
     Err(Error::Weights(format!("`{name}` has shape {found:?}, expected {expected:?}")))
-}
-
-/// The name of a tensor's dtype as `parameters` lists it.
-pub(crate) fn dtype_name(dtype: DType) -> &'static str {
-    dtype.as_str()
 }

@@ -137,7 +137,7 @@ fn weights_that_arrive_byte_by_byte_are_the_same() {
         let (pieces, whole) =
             (reader.finish().unwrap(), candlescope::Weights::from_bytes(&config, fixture.weights).unwrap());
         for (name, _) in candlescope::expected_shapes(&config) {
-            assert_same_bits(&name, pieces.get(&name).unwrap(), whole.get(&name).unwrap());
+            assert_same_bits(&name, &pieces.get(&name).unwrap(), &whole.get(&name).unwrap());
         }
     }
 }

@@ -4,43 +4,59 @@
 //! backward pass; elsewhere the fastest form. Which one runs never depends on hooks, so that looking inside a run
 //! changes no bit of it.
 
-use candle_core::{D, Tensor};
-use candle_nn::ops;
+use candle_core::{CpuStorage, D, Device, Layout, Shape, Storage, Tensor, bail};
 
 use crate::config::Activation;
 use crate::error::Result;
 
+mod attention;
+pub mod matrix;
+mod product;
+mod simd;
 pub mod trainable;
 
+pub use matrix::Matrix;
+
 /// `x w + b` over the last axis of `x` `[.., in]`, with `w` `[in, out]` and `b` `[out]`.
-pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    let product = matmul(x, weight)?;
-    Ok(if product.track_op() { trainable::add_bias(&product, bias)? } else { product.broadcast_add(bias)? })
+pub fn linear(x: &Tensor, weight: &Matrix, bias: &Tensor) -> Result<Tensor> {
+    weight.multiply(x, Some(bias))
 }
 
-/// `x w` over the last axis of `x` `[.., in]`, with `w` `[in, out]`, as one product over all rows.
-pub fn matmul(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let width = x.dim(D::Minus1)?;
-    let mut shape = x.dims().to_vec();
-    if let Some(last) = shape.last_mut() {
-        *last = weight.dim(1)?;
+/// `x w` over the last axis of `x` `[.., in]`, with `w` `[in, out]`.
+pub fn matmul(x: &Tensor, weight: &Matrix) -> Result<Tensor> {
+    weight.multiply(x, None)
+}
+
+/// `q kᵀ` for every head, `-inf` where the key comes after the query: `[B, H, T, K]` and `[B, H, S, K]` to
+/// `[B, H, T, S]`. The last query looks at the last key.
+pub fn attention_scores(q: &Tensor, k: &Tensor) -> Result<Tensor> {
+    if !(q.track_op() || k.track_op()) {
+        return Ok(q.apply_op2_no_bwd(k, &attention::Scores)?);
     }
-    Ok(x.reshape((x.elem_count() / width, width))?.matmul(weight)?.reshape(shape)?)
+    let scores = q.matmul(&k.t()?)?;
+    let mask = causal_mask(q.dim(2)?, k.dim(2)?)?.flatten_all()?;
+    Ok(trainable::add_bias(&scores.flatten_from(D::Minus2)?, &mask)?.reshape(scores.shape())?)
+}
+
+/// `pattern v` for every head: `[B, H, T, S]` and `[B, H, S, K]` to `[B, H, T, K]`.
+pub fn attention_mix(pattern: &Tensor, v: &Tensor) -> Result<Tensor> {
+    if !(pattern.track_op() || v.track_op()) {
+        return Ok(pattern.contiguous()?.apply_op2_no_bwd(v, &attention::Mix)?);
+    }
+    Ok(pattern.contiguous()?.matmul(&v.contiguous()?)?)
+}
+
+/// 0 where the query may look at the key, -inf where the key comes after it: `[queries, keys]`.
+fn causal_mask(queries: usize, keys: usize) -> Result<Tensor> {
+    let earlier = keys - queries;
+    let row =
+        |query: usize| (0..keys).map(move |key| if key > earlier + query { f32::NEG_INFINITY } else { 0.0 });
+    Ok(Tensor::from_iter((0..queries).flat_map(row), &Device::Cpu)?.reshape((queries, keys))?)
 }
 
 /// `exp(x) / sum(exp(x))` over the last axis; `-inf` gets exactly 0.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
-    // candle's fused form has no backward pass.
-    Ok(if x.track_op() { trainable::softmax(x)? } else { ops::softmax_last_dim(&x.contiguous()?)? })
-}
-
-/// Adds the causal mask `[T, S]` to attention scores `[.., T, S]`.
-pub fn add_mask(scores: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    if !scores.track_op() {
-        return Ok(scores.broadcast_add(mask)?);
-    }
-    let rows = scores.flatten_from(D::Minus2)?;
-    Ok(trainable::add_bias(&rows, &mask.flatten_all()?)?.reshape(scores.shape())?)
+    Ok(trainable::softmax(x)?)
 }
 
 /// `sqrt(variance + eps)` over the last axis of `x`, kept with length 1.
@@ -61,11 +77,30 @@ pub fn affine(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
 /// The MLP's non-linearity.
 pub fn activation(x: &Tensor, function: Activation) -> Result<Tensor> {
     Ok(match function {
-        Activation::GeluNew if x.track_op() => trainable::gelu_new(x)?,
-        Activation::GeluNew => x.gelu()?, // candle's `gelu` is the tanh form
+        Activation::GeluNew => trainable::gelu_new(x)?,
         Activation::Gelu => x.gelu_erf()?,
         Activation::Relu => x.relu()?,
         Activation::Silu => x.silu()?,
         Activation::Tanh => x.tanh()?,
     })
+}
+
+/// What a custom op computes.
+type Computed = candle_core::Result<(CpuStorage, Shape)>;
+
+/// The numbers of a contiguous tensor, inside a custom op.
+fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => bail!("a kernel got strides {:?}, expected a contiguous tensor", layout.stride()),
+    }
+}
+
+/// The numbers of a contiguous tensor.
+fn with_floats<T>(x: &Tensor, f: impl FnOnce(&[f32]) -> candle_core::Result<T>) -> candle_core::Result<T> {
+    let (storage, layout) = x.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => f(floats(storage, layout)?),
+        _ => bail!("a kernel got a tensor that is not on the CPU"),
+    }
 }

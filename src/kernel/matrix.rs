@@ -1,0 +1,297 @@
+//! A weight matrix in the form in which it is multiplied with.
+//!
+//! In: its rows as the checkpoint stores them. Out: [`Matrix`], which multiplies activations, gives single columns
+//! (embeddings), and turns back into a plain tensor where an analysis wants one. What a form does to the numbers is
+//! decided here and nowhere else.
+
+use std::collections::TryReserveError;
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
+
+use super::product::{Packed, Panels, Rows, Transposed, product};
+use super::{Computed, floats, with_floats};
+use crate::error::{Error, Result};
+
+/// How weight matrices are kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As a tensor, multiplied by candle: for training, and natively, where candle's product is the fastest.
+    Plain,
+    /// f32 in the panels of [`super::product`].
+    Packed,
+}
+
+impl Default for Form {
+    /// The fastest here without loss.
+    fn default() -> Form {
+        if cfg!(target_arch = "wasm32") { Form::Packed } else { Form::Plain }
+    }
+}
+
+/// Which axis a checkpoint stores first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axes {
+    /// `[in, out]`, as a `Conv1D` has it.
+    InOut,
+    /// `[out, in]`, as embeddings have it.
+    OutIn,
+}
+
+/// A matrix `[in, out]` that activations are multiplied with. A clone shares the numbers.
+#[derive(Debug, Clone)]
+pub struct Matrix(Stored);
+
+#[derive(Debug, Clone)]
+enum Stored {
+    Plain(Tensor), // [in, out], not always contiguous
+    Packed(Arc<Packed>),
+}
+
+impl Matrix {
+    /// A matrix that stays a tensor; `tensor` has the axes that `axes` says.
+    pub fn plain(tensor: Tensor, axes: Axes) -> Result<Matrix> {
+        Ok(Matrix(Stored::Plain(match axes {
+            Axes::InOut => tensor,
+            Axes::OutIn => tensor.t()?,
+        })))
+    }
+
+    /// Length of the input, length of the output.
+    pub fn dims(&self) -> Result<(usize, usize)> {
+        Ok(match &self.0 {
+            Stored::Plain(tensor) => tensor.dims2()?,
+            Stored::Packed(packed) => (packed.inner(), packed.columns()),
+        })
+    }
+
+    /// The dtype of its numbers in memory.
+    pub fn dtype(&self) -> &'static str {
+        match &self.0 {
+            Stored::Plain(tensor) => tensor.dtype().as_str(),
+            Stored::Packed(_) => "f32",
+        }
+    }
+
+    /// The matrix as a tensor with these axes. Only the plain form needs no copy for it.
+    pub fn tensor(&self, axes: Axes) -> Result<Tensor> {
+        let (inner, columns) = self.dims()?;
+        match (&self.0, axes) {
+            (Stored::Plain(tensor), Axes::InOut) => Ok(tensor.clone()),
+            (Stored::Plain(tensor), Axes::OutIn) => Ok(tensor.t()?),
+            (Stored::Packed(packed), Axes::InOut) => packed_rows(packed, 0..inner, 0..columns),
+            (Stored::Packed(packed), Axes::OutIn) => packed_columns(packed, 0..columns),
+        }
+    }
+
+    /// These rows alone, as a matrix.
+    pub fn rows(&self, rows: Range<usize>) -> Result<Matrix> {
+        Ok(Matrix(Stored::Plain(match &self.0 {
+            Stored::Plain(tensor) => tensor.narrow(0, rows.start, rows.len())?,
+            Stored::Packed(packed) => packed_rows(packed, rows, 0..packed.columns())?,
+        })))
+    }
+
+    /// These columns alone, as a matrix.
+    pub fn columns(&self, columns: Range<usize>) -> Result<Matrix> {
+        Ok(Matrix(Stored::Plain(match &self.0 {
+            Stored::Plain(tensor) => tensor.narrow(1, columns.start, columns.len())?.contiguous()?,
+            Stored::Packed(packed) => packed_rows(packed, 0..packed.inner(), columns)?,
+        })))
+    }
+
+    /// The columns at `ids` (u32, of any shape), along a new last axis: an embedding.
+    pub fn embedding(&self, ids: &Tensor) -> Result<Tensor> {
+        let flat = ids.flatten_all()?;
+        let (inner, _) = self.dims()?;
+        let rows = match &self.0 {
+            Stored::Plain(tensor) => tensor.t()?.contiguous()?.index_select(&flat, 0)?,
+            Stored::Packed(packed) => {
+                let ids = flat.to_vec1::<u32>()?;
+                let mut rows = vec![0f32; ids.len() * inner];
+                for (id, row) in ids.iter().zip(rows.chunks_exact_mut(inner)) {
+                    packed.copy_column(*id as usize, row);
+                }
+                Tensor::from_vec(rows, (ids.len(), inner), &Device::Cpu)?
+            }
+        };
+        Ok(rows.reshape([ids.dims(), &[inner]].concat())?)
+    }
+
+    /// `x w + bias` over the last axis of `x`, as one product over all rows.
+    pub(super) fn multiply(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        let (inner, columns) = self.dims()?;
+        let mut shape = x.dims().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = columns;
+        }
+        let rows = x.reshape((x.elem_count() / inner, inner))?;
+        let product = match &self.0 {
+            Stored::Packed(matrix) => {
+                let op = PackedProduct { matrix: matrix.clone(), bias: bias.cloned() };
+                rows.contiguous()?.apply_op1(op)?
+            }
+            Stored::Plain(tensor) => {
+                let frozen = x.track_op() && !tensor.track_op();
+                let product = if frozen {
+                    rows.apply_op1(FrozenProduct(tensor.clone()))?
+                } else {
+                    rows.matmul(tensor)?
+                };
+                match bias {
+                    None => product,
+                    Some(bias) if product.track_op() => super::trainable::add_bias(&product, bias)?,
+                    Some(bias) => product.broadcast_add(bias)?,
+                }
+            }
+        };
+        Ok(product.reshape(shape)?)
+    }
+}
+
+fn packed_rows(packed: &Packed, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
+    let mut values = vec![0f32; rows.len() * columns.len()];
+    let shape = (rows.len(), columns.len());
+    for (row, to) in rows.zip(values.chunks_exact_mut(columns.len())) {
+        packed.copy_row(row, columns.clone(), to);
+    }
+    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+}
+
+fn packed_columns(packed: &Packed, columns: Range<usize>) -> Result<Tensor> {
+    let mut values = vec![0f32; packed.inner() * columns.len()];
+    let shape = (columns.len(), packed.inner());
+    for (column, to) in columns.zip(values.chunks_exact_mut(packed.inner())) {
+        packed.copy_column(column, to);
+    }
+    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+}
+
+/// Takes a matrix row by row, as a checkpoint stores it, and brings each row into its form at once, so that
+/// loading never holds a matrix twice.
+pub struct Builder {
+    building: Building,
+    axes: Axes,
+    shape: [usize; 2],
+    rows: usize,
+}
+
+enum Building {
+    Plain(Vec<f32>),
+    Packed(Packed),
+}
+
+impl Builder {
+    /// Reserves the memory for a matrix that the checkpoint stores with this shape and these axes.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub fn new(shape: [usize; 2], axes: Axes, form: Form) -> std::result::Result<Builder, TryReserveError> {
+        let [first, second] = shape;
+        let building = match (form, axes) {
+            (Form::Plain, _) => {
+                let mut values = Vec::new();
+                values.try_reserve_exact(first * second)?;
+                Building::Plain(values)
+            }
+            (Form::Packed, Axes::InOut) => Building::Packed(Packed::zeros(first, second)?),
+            (Form::Packed, Axes::OutIn) => Building::Packed(Packed::zeros(second, first)?),
+        };
+        Ok(Builder { building, axes, shape, rows: 0 })
+    }
+
+    /// Takes whole rows; returns how many of `values` they are.
+    pub fn push(&mut self, values: &[f32]) -> usize {
+        let width = self.shape[1];
+        let rows = values.chunks_exact(width);
+        let taken = rows.len() * width;
+        for row in rows {
+            match (&mut self.building, self.axes) {
+                (Building::Plain(all), _) => all.extend_from_slice(row),
+                (Building::Packed(packed), Axes::InOut) => packed.set_row(self.rows, row),
+                (Building::Packed(packed), Axes::OutIn) => packed.set_column(self.rows, row),
+            }
+            self.rows += 1;
+        }
+        taken
+    }
+
+    /// The matrix, once all rows are in.
+    pub fn finish(self) -> Result<Matrix> {
+        match self.building {
+            _ if self.rows != self.shape[0] => {
+                Err(Error::Weights(format!("a matrix has {} rows, expected {}", self.rows, self.shape[0])))
+            }
+            Building::Plain(values) => {
+                Matrix::plain(Tensor::from_vec(values, &self.shape, &Device::Cpu)?, self.axes)
+            }
+            Building::Packed(packed) => Ok(Matrix(Stored::Packed(Arc::new(packed)))),
+        }
+    }
+}
+
+/// `x w + bias` with a packed matrix. Only `x` has a gradient.
+struct PackedProduct {
+    matrix: Arc<Packed>,
+    bias: Option<Tensor>,
+}
+
+impl CustomOp1 for PackedProduct {
+    fn name(&self) -> &'static str {
+        "packed-product"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
+        let multiply = |bias: Option<&[f32]>| multiply_rows(floats(x, layout)?, self.matrix.as_ref(), bias);
+        match &self.bias {
+            None => multiply(None),
+            Some(bias) => with_floats(bias, |bias| multiply(Some(bias))),
+        }
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        Ok(Some(grad.contiguous()?.apply_op1_no_bwd(&TransposedProduct(&self.matrix))?))
+    }
+}
+
+/// `x wᵀ` with a packed matrix.
+struct TransposedProduct<'m>(&'m Packed);
+
+impl CustomOp1 for TransposedProduct<'_> {
+    fn name(&self) -> &'static str {
+        "transposed-product"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
+        multiply_rows(floats(x, layout)?, &Transposed(self.0), None)
+    }
+}
+
+fn multiply_rows(x: &[f32], matrix: &impl Panels, bias: Option<&[f32]>) -> Computed {
+    let (inner, columns) = (matrix.inner(), matrix.columns());
+    let rows = x.len() / inner;
+    let mut out = vec![0f32; rows * columns];
+    product(Rows { data: x, rows, stride: inner }, matrix, bias, &mut out);
+    Ok((CpuStorage::F32(out), Shape::from((rows, columns))))
+}
+
+/// `x w` with a plain matrix that has no gradient: candle's own product would compute one and throw it away.
+struct FrozenProduct(Tensor);
+
+impl CustomOp1 for FrozenProduct {
+    fn name(&self) -> &'static str {
+        "frozen-product"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
+        let x = Tensor::from_slice(floats(x, layout)?, layout.shape(), &Device::Cpu)?;
+        let product = x.matmul(&self.0)?;
+        let shape = product.shape().clone();
+        Ok((CpuStorage::F32(product.flatten_all()?.to_vec1()?), shape))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        Ok(Some(grad.matmul(&self.0.t()?)?))
+    }
+}

@@ -1,0 +1,189 @@
+//! The kernels against plain loops in f64, over sizes that no tile divides; natively and in the browser.
+
+use std::ops::Range;
+
+use candle_core::{Device, Tensor, Var};
+use candlescope::kernel::{self, Matrix, matrix::Axes, matrix::Builder, matrix::Form};
+
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+
+macro_rules! facts {
+    ($($(#[$doc:meta])* fn $name:ident() $body:block)*) => {$(
+        $(#[$doc])*
+        #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+        #[cfg_attr(not(target_arch = "wasm32"), test)]
+        fn $name() $body
+    )*};
+}
+
+facts! {
+    fn a_packed_product_is_the_sum_over_the_inner_axis() {
+        for [rows, inner, columns] in SIZES {
+            let (x, w, bias) = (numbers(rows * inner, 1), numbers(inner * columns, 2), numbers(columns, 3));
+            let found = kernel::linear(&tensor(&x, &[rows, inner]), &packed(&w, [inner, columns]), &tensor(&bias, &[columns]));
+            let expected = product(&x, &w, [rows, inner, columns], |column| bias[column]);
+            assert_close(&flat(&found.unwrap()), &expected, inner);
+        }
+    }
+
+    fn a_matrix_packed_by_columns_is_its_transpose_packed_by_rows() {
+        for [_, inner, columns] in SIZES {
+            let w = numbers(inner * columns, 4);
+            let transposed: Vec<f32> =
+                (0..columns).flat_map(|column| (0..inner).map(move |row| (row, column))).map(|(row, column)| w[row * columns + column]).collect();
+            let matrix = build(&transposed, [columns, inner], Axes::OutIn);
+            assert_eq!(flat(&matrix.tensor(Axes::InOut).unwrap()), w);
+            assert_eq!(flat(&matrix.tensor(Axes::OutIn).unwrap()), transposed);
+            assert_eq!(flat(&packed(&w, [inner, columns]).tensor(Axes::OutIn).unwrap()), transposed);
+        }
+    }
+
+    /// So that decoding with the key/value cache gives the very numbers of a run over the whole text.
+    fn a_row_alone_has_the_bits_that_it_has_among_others() {
+        for [rows, inner, columns] in SIZES {
+            let x = numbers(rows * inner, 5);
+            let matrix = packed(&numbers(inner * columns, 6), [inner, columns]);
+            let together = flat(&kernel::matmul(&tensor(&x, &[rows, inner]), &matrix).unwrap());
+            let alone = x.chunks(inner).flat_map(|row| flat(&kernel::matmul(&tensor(row, &[1, inner]), &matrix).unwrap()));
+            assert_eq!(together, alone.collect::<Vec<_>>());
+        }
+    }
+
+    fn the_gradient_of_a_packed_product_is_that_of_the_plain_one() {
+        for [rows, inner, columns] in SIZES {
+            let w = numbers(inner * columns, 7);
+            let x = Var::from_tensor(&tensor(&numbers(rows * inner, 8), &[rows, inner])).unwrap();
+            let weights = tensor(&numbers(rows * columns, 9), &[rows, columns]);
+            let plain = Matrix::plain(tensor(&w, &[inner, columns]), Axes::InOut).unwrap();
+            let [packed, plain] = [packed(&w, [inner, columns]), plain].map(|matrix| {
+                let loss = (kernel::matmul(x.as_tensor(), &matrix).unwrap() * &weights).unwrap().sum_all().unwrap();
+                flat(loss.backward().unwrap().get(&x).unwrap())
+            });
+            assert_close(&packed, &plain, columns);
+        }
+    }
+
+    fn rows_columns_and_embeddings_are_parts_of_the_matrix() {
+        let (inner, columns) = (21, 19);
+        let w = tensor(&numbers(inner * columns, 10), &[inner, columns]);
+        let matrix = packed(&flat(&w), [inner, columns]);
+        let part = |matrix: Matrix| flat(&matrix.tensor(Axes::InOut).unwrap());
+        assert_eq!(part(matrix.rows(3..9).unwrap()), flat(&w.narrow(0, 3, 6).unwrap()));
+        assert_eq!(part(matrix.columns(5..18).unwrap()), flat(&w.narrow(1, 5, 13).unwrap()));
+        let ids = Tensor::new(&[[18u32, 0], [7, 7]], &Device::Cpu).unwrap();
+        let found = matrix.embedding(&ids).unwrap();
+        assert_eq!(found.dims(), [2, 2, inner]);
+        let plain = Matrix::plain(w, Axes::InOut).unwrap();
+        assert_eq!(flat(&found), flat(&plain.embedding(&ids).unwrap()));
+    }
+
+    fn attention_that_skips_the_masked_half_is_attention_with_a_mask() {
+        for (queries, keys) in [(1, 1), (1, 9), (5, 5), (6, 13), (19, 19), (40, 41)] {
+            let (heads, width) = (3, 10);
+            let [q, k, v] = [(queries, 11), (keys, 12), (keys, 13)]
+                .map(|(rows, seed)| tensor(&numbers(heads * rows * width, seed), &[1, heads, rows, width]));
+            let scores = kernel::attention_scores(&q, &k).unwrap();
+            let pattern = kernel::softmax(&scores).unwrap();
+            let z = kernel::attention_mix(&pattern, &v).unwrap();
+            // Tracked values take the path that multiplies everything.
+            let q = Var::from_tensor(&q).unwrap();
+            let whole = kernel::attention_scores(q.as_tensor(), &k).unwrap();
+            assert_close(&flat(&scores), &flat(&whole), width);
+            let whole = kernel::attention_mix(&kernel::softmax(&whole).unwrap(), &v).unwrap();
+            assert_close(&flat(&z), &flat(&whole), keys);
+        }
+    }
+
+    fn a_weight_that_a_hook_put_behind_the_diagonal_counts() {
+        let pattern = tensor(&[0.0, 1.0, 0.5, 0.5], &[1, 1, 2, 2]);
+        let v = tensor(&[1.0, 10.0, 2.0, 20.0], &[1, 1, 2, 2]);
+        assert_eq!(flat(&kernel::attention_mix(&pattern, &v).unwrap()), [2.0, 20.0, 1.5, 15.0]);
+    }
+
+    fn keys_may_lie_in_a_longer_buffer() {
+        let (q, buffer) = (tensor(&numbers(2 * 3 * 4, 14), &[1, 2, 3, 4]), tensor(&numbers(2 * 8 * 4, 15), &[1, 2, 8, 4]));
+        let view = buffer.narrow(2, 0, 5).unwrap();
+        let copy = view.contiguous().unwrap();
+        let scores = |k| flat(&kernel::attention_scores(&q, k).unwrap());
+        assert_eq!(scores(&view), scores(&copy));
+        let pattern = tensor(&numbers(2 * 3 * 5, 16), &[1, 2, 3, 5]);
+        let mix = |v| flat(&kernel::attention_mix(&pattern, v).unwrap());
+        assert_eq!(mix(&view), mix(&copy));
+    }
+}
+
+/// `[rows, inner, columns]`: one row, a tile less one, a tile and one, more than a group of tiles, more than one
+/// depth, more than four panels and one.
+const SIZES: [[usize; 3]; 9] = [
+    [1, 1, 1],
+    [1, 37, 33],
+    [2, 3, 8],
+    [5, 16, 7],
+    [6, 12, 17],
+    [7, 513, 9],
+    [13, 1030, 41],
+    [253, 5, 12],
+    [259, 515, 3],
+];
+
+fn packed(values: &[f32], shape: [usize; 2]) -> Matrix {
+    build(values, shape, Axes::InOut)
+}
+
+/// Row by row, and once two rows in one piece with part of the next.
+fn build(values: &[f32], shape: [usize; 2], axes: Axes) -> Matrix {
+    let mut builder = Builder::new(shape, axes, Form::Packed).unwrap();
+    let mut at = builder.push(&values[..(2 * shape[1] + shape[1] / 2).min(values.len())]);
+    for _ in 0..shape[0] {
+        let row = at..(at + shape[1]).min(values.len());
+        at += builder.push(&values[row]);
+    }
+    builder.finish().unwrap()
+}
+
+fn product(
+    x: &[f32],
+    w: &[f32],
+    [rows, inner, columns]: [usize; 3],
+    bias: impl Fn(usize) -> f32,
+) -> Vec<f64> {
+    let sum = |row: usize, column: usize| -> f64 {
+        (0..inner).map(|i| f64::from(x[row * inner + i]) * f64::from(w[i * columns + column])).sum()
+    };
+    let places = |row: usize| (Range { start: 0, end: columns }).map(move |column| (row, column));
+    (0..rows).flat_map(places).map(|(row, column)| sum(row, column) + f64::from(bias(column))).collect()
+}
+
+/// Numbers between -1 and 1 with no pattern in them, the same on every machine.
+fn numbers(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as f32 / (1u32 << 31) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn tensor(values: &[f32], shape: &[usize]) -> Tensor {
+    Tensor::from_slice(values, shape, &Device::Cpu).unwrap()
+}
+
+fn flat(x: &Tensor) -> Vec<f32> {
+    x.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Sums of `terms` products below 1 in f32, in an order of their own: each rounds by at most 2⁻²⁴ of the largest sum.
+fn assert_close<N: Copy + Into<f64>>(found: &[f32], expected: &[N], terms: usize) {
+    let tolerance = terms as f64 * f64::from(f32::EPSILON);
+    assert_eq!(found.len(), expected.len());
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let (found, expected) = (f64::from(*found), (*expected).into());
+        assert!(
+            found == expected || (found - expected).abs() <= tolerance,
+            "number {index} is {found}, expected {expected}"
+        );
+    }
+}
