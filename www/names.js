@@ -23,17 +23,21 @@ export function hookName(name, points) {
   const prefix = `blocks.${layer}.`;
   const ofLayer = points.filter((point) => point.name.startsWith(prefix)).map((point) => point.name.slice(prefix.length));
   if (ofLayer.length === 0) throw problem("HookError", `["${short}", ${asked}] names layer ${asked}, expected ${-layers} to ${layers - 1}`);
-  const fitting = ofLayer.filter((full) => shortForms(full).includes(short));
+  const fitting = ofLayer.filter((full) => [full, longForm(full), shortForm(full)].includes(short));
   if (fitting.length === 1) return prefix + fitting[0];
-  const near = fitting.length ? fitting : nearest(short, ofLayer);
+  const near = fitting.length ? fitting.map(longForm) : nearest(short, ofLayer.map(short.includes(".") ? longForm : shortForm));
   const what = fitting.length ? "fits several points" : "fits no hook point; the nearest are";
-  throw problem("HookError", `["${short}", ${asked}] ${what}: ${near.map((full) => `["${shortForms(full).at(-1)}", ${asked}]`).join(", ")}`);
+  throw problem("HookError", `["${short}", ${asked}] ${what}: ${near.map((form) => `["${form}", ${asked}]`).join(", ")}`);
 }
 
-/** "attn.hook_pattern" is written so, "pattern" or "attn.pattern", the longest last. @param {string} full */
-function shortForms(full) {
-  const long = full.replace("hook_", "");
-  return [full, /** @type {string} */ (long.split(".").at(-1)), long];
+/** "attn.pattern" of "attn.hook_pattern". @param {string} full */
+function longForm(full) {
+  return full.replace("hook_", "");
+}
+
+/** "pattern" of "attn.hook_pattern". @param {string} full */
+function shortForm(full) {
+  return /** @type {string} */ (longForm(full).split(".").at(-1));
 }
 
 /**

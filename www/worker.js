@@ -102,6 +102,7 @@ function modelOf(key) {
 
 /** Transfers every typed array in an answer. @template T @param {T} answer @returns {T} */
 function handOver(answer) {
+  if (answer === undefined) return answer;
   /** @type {ArrayBuffer[]} */
   const buffers = [];
   collectBuffers(answer, buffers);

@@ -44,30 +44,41 @@ after(async () => {
 beforeEach(async () => {
   await page?.close();
   page = await browser.newPage();
-  await page.route(`${site.url}blank.html`, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><title>blank</title>" }));
-  await page.goto(`${site.url}blank.html`);
+  await page.goto(`${site.url}tensor.js`); // any file of the site without code that runs: it is shown as text
   models.asked.length = 0;
 });
 
 /**
- * Runs a function in the page with candlescope.js and one argument; a failure comes back as { name, message }.
- * @template A, R @param {InPage<A, R>} inPage @param {A} [argument] @returns {Promise<R & { failed?: { name: string, message: string } }>}
+ * Runs a function in the page with candlescope.js and one argument.
+ * @template A, R @param {InPage<A, R>} inPage @param {A} [argument] @returns {Promise<R>}
  */
 async function evaluate(inPage, argument) {
-  const script = `(async (argument) => {
-    const face = await import("${site.url}candlescope.js");
-    try { return await (${inPage})(face, argument); }
-    catch (error) { return { failed: { name: error.name, message: error.message, isError: error instanceof Error } }; }
-  })(${JSON.stringify(argument ?? null)})`;
-  return page.evaluate(script);
+  const { value, failed } = await attempt(inPage, argument);
+  if (failed) throw new Error(`${failed.name}: ${failed.message}`);
+  return /** @type {R} */ (value);
 }
 
-/** @param {{ failed?: { name: string, message: string, isError?: boolean } }} result @param {string} name @param {RegExp} message */
-function assertFailed(result, name, message) {
-  assert.ok(result?.failed, `expected ${name}, but it went well`);
-  assert.equal(result.failed.name, name, result.failed.message);
-  assert.match(result.failed.message, message);
-  assert.equal(result.failed.isError, true);
+/** The same where a failure is expected. @template A @param {InPage<A, unknown>} inPage @param {string} name @param {RegExp} message @param {A} [argument] */
+async function assertFails(inPage, name, message, argument) {
+  const { failed } = await attempt(inPage, argument);
+  assert.ok(failed, `expected ${name}, but it went well`);
+  assert.equal(failed.name, name, failed.message);
+  assert.match(failed.message, message);
+  assert.ok(failed.isError);
+}
+
+/**
+ * @template A, R @param {InPage<A, R>} inPage @param {A} [argument]
+ * @returns {Promise<{ value?: R, failed?: { name: string, message: string, isError: boolean } }>}
+ */
+function attempt(inPage, argument) {
+  return page.evaluate(`(async (argument) => {
+    try {
+      return { value: await (${inPage})(await import("${site.url}candlescope.js"), argument) };
+    } catch (error) {
+      return { failed: { name: error.name, message: error.message, isError: error instanceof Error } };
+    }
+  })(${JSON.stringify(argument ?? null)})`);
 }
 
 // ---- sources ----
@@ -121,7 +132,7 @@ describe("a model loads from", () => {
       /** @type {[string, number[]]} */ ([`${models.url}plain/`, expected.tokens]),
     );
     assert.equal(found.losses.length, 5);
-    for (const loss of found.losses) assert.ok(Math.abs(loss - expected.loss) < 1e-5, `${loss}`);
+    for (const loss of found.losses) assert.ok(Math.abs(Number(loss) - expected.loss) < 1e-5, `${loss}`);
     assert.equal(found.intact, weights.length, "the caller's bytes are still the caller's");
   });
 
@@ -170,59 +181,58 @@ describe("a model loads from", () => {
 // ---- failures ----
 
 describe("a load that cannot work says why:", () => {
-  /** @param {any} source */
-  const loading = (source) => evaluate(async ({ loadModel }, source) => ({ count: (await loadModel(source)).parameterCount }), source);
+  /** @param {any} source @param {string} name @param {RegExp} message */
+  const assertLoadFails = (source, name, message) => assertFails(({ loadModel }, source) => loadModel(source), name, message, source);
 
   test("404", async () => {
-    assertFailed(await loading(`${models.url}nowhere`), "NetworkError", /nowhere\/config\.json answered 404/);
+    await assertLoadFails(`${models.url}nowhere`, "NetworkError", /nowhere\/config\.json answered 404/);
   });
 
   test("neither a folder nor an id, naming both addresses", async () => {
     await page.route("https://huggingface.co/**", (route) => route.fulfill({ status: 401, headers: { "access-control-allow-origin": "*" } }));
-    const failed = await loading("no/such");
-    assertFailed(failed, "NetworkError", /\/no\/such\/config\.json answered 404.*huggingface\.co\/no\/such\/resolve\/main\/config\.json answered 401/);
+    await assertLoadFails("no/such", "NetworkError", /\/no\/such\/config\.json answered 404.*huggingface\.co\/no\/such\/resolve\/main\/config\.json answered 401/);
   });
 
   test("missing weights", async () => {
-    assertFailed(await loading(`${models.url}no-weights`), "NetworkError", /no-weights\/model\.safetensors answered 404/);
+    await assertLoadFails(`${models.url}no-weights`, "NetworkError", /no-weights\/model\.safetensors answered 404/);
   });
 
   test("a tokenizer that was named but is not there", async () => {
     const source = { config: `${models.url}plain/config.json`, tokenizer: `${models.url}nowhere.json`, weights: `${models.url}plain/model.safetensors` };
-    assertFailed(await loading(source), "NetworkError", /nowhere\.json answered 404/);
+    await assertLoadFails(source, "NetworkError", /nowhere\.json answered 404/);
   });
 
   test("a site that cannot be reached", async () => {
-    assertFailed(await loading("http://localhost:1/m"), "NetworkError", /localhost:1\/m\/config\.json cannot be reached.*CORS/);
+    await assertLoadFails("http://localhost:1/m", "NetworkError", /localhost:1\/m\/config\.json cannot be reached.*CORS/);
   });
 
   test("a web page instead of a config", async () => {
-    assertFailed(await loading(`${models.url}web-page`), "NetworkError", /web-page\/config\.json is not a config\.json but a page/);
+    await assertLoadFails(`${models.url}web-page`, "NetworkError", /web-page\/config\.json is not a config\.json but a page/);
   });
 
   test("a config of another architecture, of no JSON", async () => {
-    assertFailed(await loading({ config: `${models.url}llama.json`, weights: `${models.url}plain/model.safetensors` }), "ConfigError", /"llama", expected "gpt2"/);
-    assertFailed(await loading({ config: `${models.url}plain/model.safetensors`, weights: "x" }), "ConfigError", /./);
+    await assertLoadFails({ config: `${models.url}llama.json`, weights: `${models.url}plain/model.safetensors` }, "ConfigError", /"llama", expected "gpt2"/);
+    await assertLoadFails({ config: `${models.url}plain/model.safetensors`, weights: "x" }, "ConfigError", /./);
   });
 
   test("weights that end too soon, with and without a known length", async () => {
-    assertFailed(await loading(`${models.url}cut`), "WeightsError", /cut short.*its header promises/);
-    assertFailed(await loading(`${models.url}cut-chunked`), "WeightsError", /cut short.*its header promises/);
+    await assertLoadFails(`${models.url}cut`, "WeightsError", /cut short.*its header promises/);
+    await assertLoadFails(`${models.url}cut-chunked`, "WeightsError", /cut short.*its header promises/);
   });
 
   test("a connection that breaks off", async () => {
-    assertFailed(await loading(`${models.url}broken`), "NetworkError", /model\.safetensors broke off after \d+ bytes/);
+    await assertLoadFails(`${models.url}broken`, "NetworkError", /model\.safetensors broke off after \d+ bytes/);
   });
 
   test("something else than safetensors", async () => {
-    assertFailed(await loading({ config: `${models.url}plain/config.json`, weights: `${models.url}plain/config.json` }), "WeightsError", /not a safetensors file/);
+    await assertLoadFails({ config: `${models.url}plain/config.json`, weights: `${models.url}plain/config.json` }, "WeightsError", /not a safetensors file/);
   });
 
   test("a wrong type of source, option and dtype", async () => {
-    assertFailed(await loading(3), "InputError", /cannot load 3/);
-    const options = (/** @type {any} */ options) => evaluate(async ({ loadModel }, options) => ({ model: await loadModel("./x", options) }), options);
-    assertFailed(await options({ onProgres: 1 }), "InputError", /no option `onProgres`, expected dtype, onProgress, signal/);
-    assertFailed(await options({ dtype: "f64" }), "InputError", /`dtype` is "f64", expected/);
+    await assertLoadFails(3, "InputError", /cannot load 3/);
+    const load = (/** @type {Face} */ { loadModel }, /** @type {any} */ options) => loadModel("./x", options);
+    await assertFails(load, "InputError", /no option `onProgres`, expected dtype, onProgress, signal/, { onProgres: 1 });
+    await assertFails(load, "InputError", /`dtype` is "f64", expected/, { dtype: "f64" });
   });
 
   test("a failed load is forgotten, so that the next one tries again", async () => {
@@ -269,21 +279,24 @@ test("compressed and chunked answers load, with a total that is never too small"
 test("aborting in the middle of a load stops the download and rejects at once", async () => {
   const found = await evaluate(async ({ loadModel }, folder) => {
     const controller = new AbortController();
-    const onProgress = (/** @type {any} */ { stage, loaded }) => stage === "weights" && loaded > 0 && controller.abort();
-    const started = performance.now();
-    setTimeout(() => controller.abort(), 1000);
+    let started = 0;
+    const onProgress = (/** @type {{ stage: string }} */ { stage }) => {
+      if (stage !== "weights") return;
+      started = performance.now();
+      controller.abort();
+    };
     const error = await loadModel(folder, { signal: controller.signal, onProgress }).catch((error) => error);
     return { name: error.name, message: error.message, seconds: (performance.now() - started) / 1000 };
   }, `${models.url}slow`);
   assert.equal(found.name, "AbortError");
   assert.match(found.message, /aborted/);
-  assert.ok(found.seconds < 5, `${found.seconds} s`);
+  assert.ok(found.seconds < 1, `${found.seconds} s`);
   await models.until(() => models.hungUp === 1);
 });
 
 test("a signal that fired before asks for nothing", async () => {
-  const found = await evaluate(async ({ loadModel }, folder) => ({ model: await loadModel(folder, { signal: AbortSignal.abort() }) }), `${models.url}plain`);
-  assertFailed(found, "AbortError", /loading was aborted/);
+  const load = (/** @type {Face} */ { loadModel }, /** @type {string} */ folder) => loadModel(folder, { signal: AbortSignal.abort() });
+  await assertFails(load, "AbortError", /loading was aborted/, `${models.url}plain`);
   assert.deepEqual(models.asked, []);
 });
 
@@ -412,7 +425,7 @@ test("failures keep their names through the worker, and the model goes on", asyn
   );
   const patterns = [
     /^HookError: .*`blocks\.0\.attn\.hook_patern` matches no.*nearest.*`blocks\.0\.attn\.hook_pattern`/,
-    /^HookError: .*\["attn\.pattern", 0\]/,
+    /^HookError: .*nearest are: \["pattern", 0\]/,
     /^InputError: .*61 is out of range, expected below 61/,
     /^InputError: .*no token/,
     /^InputError: .*21 tokens, expected at most 20/,
@@ -466,7 +479,7 @@ test("two models, generations and runs at once do not mix", async () => {
       const [one, two, again, run] = await Promise.all([write(plain), write(other), write(plain), plain.runWithCache(ids)]);
       return { alone, together: [one, two], again, loss: run.loss };
     },
-    { folders: [`${models.url}plain`, `${models.url}untied`], prompt: expected.greedy.prompt, ids: expected.tokens },
+    { folders: [`${models.url}plain`, `${models.url}untied`], prompt: [3, 1, 4], ids: expected.tokens },
   );
   assert.deepEqual(found.together, found.alone);
   assert.deepEqual(found.again, found.alone[0]);
@@ -481,6 +494,7 @@ test("a generation can be left, and aborted before and between steps", async () 
       let steps = 0;
       for await (const _ of model.generate(prompt, { maxNewTokens: 50 })) if (++steps === 3) break;
       const controller = new AbortController();
+      /** @type {number[]} */
       const seen = [];
       const error = await (async () => {
         for await (const { id } of model.generate(prompt, { maxNewTokens: 50, stopAtEos: false, signal: controller.signal })) {
@@ -501,13 +515,13 @@ test("a generation can be left, and aborted before and between steps", async () 
 });
 
 test("a model that was disposed of says so", async () => {
-  const found = await evaluate(async ({ loadModel }, folder) => {
+  const useAfterwards = async (/** @type {Face} */ { loadModel }, /** @type {string} */ folder) => {
     const model = await loadModel(folder);
     model.dispose();
     model.dispose();
     return model.runWithCache([1]);
-  }, `${models.url}plain`);
-  assertFailed(found, "InputError", /disposed of/);
+  };
+  await assertFails(useAfterwards, "InputError", /disposed of/, `${models.url}plain`);
 });
 
 test("text works where there is a tokenizer, whatever it holds", async () => {

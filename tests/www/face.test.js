@@ -89,7 +89,8 @@ test("a short name and a layer are one hook point", () => {
 
 test("a short name that fits several points, or none, is a HookError that lists them", () => {
   assert.throws(() => hookName(["scale", 0], points), failure("HookError", /several.*\["ln1.scale", 0\], \["ln2.scale", 0\]/));
-  assert.throws(() => hookName(["patern", 0], points), failure("HookError", /\["attn.pattern", 0\]/));
+  assert.throws(() => hookName(["patern", 0], points), failure("HookError", /nearest are: \["pattern", 0\]/));
+  assert.throws(() => hookName(["attn.patern", 0], points), failure("HookError", /nearest are: \["attn.pattern", 0\]/));
   assert.throws(() => hookName(["pattern", 2], points), failure("HookError", /layer 2, expected -2 to 1/));
   assert.throws(() => hookName(/** @type {any} */ (3), points), failure("InputError", /hook name is 3/));
   assert.throws(() => hookName(/** @type {any} */ (["pattern"]), points), failure("InputError", /pair/));
