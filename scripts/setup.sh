@@ -45,13 +45,16 @@ cargo_tool() {
 install_tool() {
   if prebuilt "$2" "$3"; then say "installed a prebuilt $2 $3"; return; fi
   say "building $2 $3, which takes some minutes"
-  # These tools run for a second at a time: building them fast matters more than how fast they are.
+  # These tools run for a second at a time: building them fast matters more than how fast they are. wasm-bindgen alone
+  # reads megabytes of wasm; its default feature is TLS, for web drivers on other machines.
+  local options=() level=0
+  [ "$2" != wasm-bindgen-cli ] || { options=(--no-default-features); level=1; }
   # A registry mirror may lag behind the versions that the crate was locked with, hence the second try.
   (
-    export CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
-    export CARGO_TARGET_DIR="$PWD/target/tools"
-    cargo install --quiet --root .tools --version "$3" --locked "$2" ||
-      cargo install --quiet --root .tools --version "$3" "$2"
+    export CARGO_PROFILE_RELEASE_OPT_LEVEL=$level CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+    export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/tools"
+    cargo install --quiet --root .tools --version "$3" "${options[@]}" --locked "$2" ||
+      cargo install --quiet --root .tools --version "$3" "${options[@]}" "$2"
   )
 }
 
