@@ -8,6 +8,7 @@ import { DIST, start, visit } from "./browser.js";
 
 const POST = `<!doctype html>
 <meta charset="utf-8" />
+<link rel="icon" href="data:," />
 <title>A post on somebody's page</title>
 <script type="module" src="assets/candlescope/elements.js"></script>
 <p>Some words.</p>

@@ -460,6 +460,7 @@ test("a_long_pattern_can_be_zoomed_into_until_cells_are_seen", async () => {
     for (let times = 0; times < 4; times++) await page.getByRole("button", { name: "zoom in" }).click();
     const after = await drawn(page);
     assert.ok(after.count < before.count / 4 && after.cell > before.cell);
+    await page.mouse.move(1, 1);
     await page.locator("attention-pattern .plot").focus();
     await page.keyboard.press("0");
     assert.deepEqual(await drawn(page), before);

@@ -154,7 +154,7 @@ export class AttentionHeads extends LitElement {
   render() {
     const rows = this.rows;
     return html`
-      <div class="grid ${this.dense ? "dense" : ""}" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.#onKey} @pointerleave=${() => send(this, "head-hover", null)}>
+      <div class="grid ${this.dense ? "dense" : ""}" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.#onKey} @pointerleave=${() => send(this, "head-hover", null)} @focusout=${this.#onFocusOut}>
         ${rows.map(
           (row, i) => html`<div class="row" role="row">
             ${this.order === "layer" ? html`<span class="layer mono" role="rowheader" aria-label="layer ${i}">L${i}</span>` : ""}
@@ -282,6 +282,11 @@ export class AttentionHeads extends LitElement {
       this.#focus(next);
       send(this, "head-hover", next);
     }
+  }
+
+  /** Moving from head to head is no leaving. @param {FocusEvent} event */
+  #onFocusOut(event) {
+    if (!/** @type {Element | null} */ (event.relatedTarget)?.matches?.(".cell")) send(this, "head-hover", null);
   }
 
   /** @returns {Head} */

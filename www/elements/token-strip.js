@@ -139,7 +139,7 @@ export class TokenStrip extends LitElement {
   render() {
     const reachable = this.position >= 0 ? this.position : this.locked >= 0 ? this.locked : 0;
     return html`
-      <p class="tokens" role="listbox" aria-label="tokens of the text" @keydown=${this.#onKey} @pointerleave=${() => send(this, "token-hover", null)}>${repeat(
+      <p class="tokens" role="listbox" aria-label="tokens of the text" @keydown=${this.#onKey} @pointerleave=${() => send(this, "token-hover", null)} @focusout=${this.#onFocusOut}>${repeat(
         this.tokens,
         (_, position) => position,
         (token, position) => this.#token(token, position, position === Math.min(reachable, this.tokens.length - 1)),
@@ -197,6 +197,11 @@ export class TokenStrip extends LitElement {
   #onFocus(event) {
     const element = /** @type {HTMLElement} */ (event.currentTarget);
     if (element.matches(":focus-visible")) this.#hover(Number(element.dataset.position));
+  }
+
+  /** Moving from token to token is no leaving. @param {FocusEvent} event */
+  #onFocusOut(event) {
+    if (!/** @type {Element | null} */ (event.relatedTarget)?.matches?.(".token")) send(this, "token-hover", null);
   }
 
   /** A drag that selected text is not a click. @param {number} position */
