@@ -244,7 +244,7 @@ fn after_prompt(tokenizer: &Tokenizer, prompt: &[u32]) -> TextStream {
 }
 
 /// The ids of the `count` greatest logits, the greatest first, the lowest id first on a tie. NaN is never among them.
-fn most_probable(logits: &[f32], count: usize) -> Vec<u32> {
+pub(crate) fn most_probable(logits: &[f32], count: usize) -> Vec<u32> {
     let mut ids: Vec<u32> = (0..logits.len() as u32).filter(|id| !logits[*id as usize].is_nan()).collect();
     let order = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
     if count < ids.len() {
@@ -285,7 +285,7 @@ fn enough(ranked: &[(u32, f64)], top_p: f64) -> usize {
     before.count().max(1)
 }
 
-fn generator(seed: u64) -> ChaCha8Rng {
+pub(crate) fn generator(seed: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     ChaCha8Rng::from_seed(key)

@@ -1,0 +1,140 @@
+//! Direct logit attribution: how much each part of the residual stream adds to a logit, or to a difference of two.
+//!
+//! With `u` the unembedding column of the answer (less that of the other token), and `x = Σ parts` the stream after the
+//! last layer, the logit is `LN(x) · u = Σ ((part - mean(part)) / scale * weight) · u + bias · u`, the scale being that
+//! of the whole stream. After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", and
+//! TransformerLens's `logit_attrs` on a model after `fold_ln`; here the raw weights' gain and bias are put in instead.
+
+use candle_core::{Device, IndexOp, Tensor};
+
+use super::Table;
+pub use super::residual::By;
+use super::residual::{Parts, Reader, captured, parts};
+use crate::error::{Error, Result};
+use crate::hook::HookPoint;
+use crate::intervene::resolve_position;
+use crate::model::Model;
+use crate::run::Cache;
+
+/// What is attributed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// The logit of a token.
+    Answer(u32),
+    /// How far the logit of `answer` lies above that of `against`.
+    Difference { answer: u32, against: u32 },
+    /// The dot product of the unembedding's input with these `d_model` numbers.
+    Direction(Vec<f32>),
+}
+
+/// What the parts' shares are measured through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinalLayerNorm {
+    /// The scale is that of the whole stream: shares are linear in the parts, and their order does not matter.
+    Frozen,
+    /// The scale is that of the stream as it was: a share is what the target gains when the part is added to all that
+    /// was written before it. Heads of one layer, and its neurons, are added in the order of their numbers, although
+    /// they act at once.
+    Recomputed,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttributionOptions {
+    pub target: Target,
+    /// Whose prediction; negative positions count from the end.
+    pub position: i64,
+    pub by: By,
+    pub layer_norm: FinalLayerNorm,
+}
+
+/// What a run must capture: every position of these.
+pub fn names(by: By) -> Vec<&'static str> {
+    [by.names(), vec!["ln_final.hook_scale"]].concat()
+}
+
+/// The share of every part, the last being that of ln_final's bias: they add up to the target. Axis `component`.
+///
+/// # Errors
+/// [`Error::Hook`] when [`names`] were not captured, [`Error::Input`] when the target or the position does not fit.
+pub fn attribution(model: &Model, cache: &Cache, options: &AttributionOptions) -> Result<Table> {
+    let direction = options.target.direction(model)?;
+    let scale = captured(cache, HookPoint::LnFinalScale)?; // [T, 1]
+    let length = scale.dim(0)?;
+    let position =
+        resolve_position(options.position, length).filter(|position| *position < length).ok_or_else(
+            || Error::Input(format!("position {} is out of range for {length} tokens", options.position)),
+        )?;
+    let parts = parts(model, cache, Reader::Unembed, options.by, Some(&[position]))?;
+    let mut shares = match options.layer_norm {
+        FinalLayerNorm::Frozen => {
+            frozen(model, &parts, &direction, scale.i((position, 0))?.to_scalar::<f32>()?)?
+        }
+        FinalLayerNorm::Recomputed => recomputed(model, &parts, &direction)?,
+    };
+    shares.push((model.weight("ln_f.bias")? * &direction)?.sum_all()?.to_scalar()?);
+    let mut labels: Vec<String> = parts.into_iter().flat_map(|part| part.labels).collect();
+    labels.push("ln_final_bias".to_string());
+    let shares = Tensor::from_vec(shares, labels.len(), &Device::Cpu)?;
+    Ok(Table::new(&["component"], &shares)?.labelled("component", labels))
+}
+
+impl Target {
+    /// What the unembedding's input is multiplied with: `[D]`.
+    fn direction(&self, model: &Model) -> Result<Tensor> {
+        let lm_head = model.weight("lm_head.weight")?; // [V, D]
+        let (vocab, width) = lm_head.dims2()?;
+        let column = |id: u32| match (id as usize) < vocab {
+            true => Ok(lm_head.get(id as usize)?),
+            false => Err(Error::Input(format!("answer id {id} is out of range, expected below {vocab}"))),
+        };
+        match self {
+            Target::Answer(answer) => column(*answer),
+            Target::Difference { answer, against } => Ok((column(*answer)? - column(*against)?)?),
+            Target::Direction(values) if values.len() == width => {
+                Ok(Tensor::from_slice(values, width, &Device::Cpu)?)
+            }
+            Target::Direction(values) => {
+                let found = values.len();
+                Err(Error::Input(format!("the direction has {found} numbers, expected `n_embd`, {width}")))
+            }
+        }
+    }
+}
+
+fn frozen(model: &Model, parts: &[Parts], direction: &Tensor, scale: f32) -> Result<Vec<f32>> {
+    let gained = (model.weight("ln_f.weight")? * direction)?;
+    // Centring the direction instead of every part: (x - mean(x)) · v = x · (v - mean(v)).
+    let centred = gained.broadcast_sub(&gained.mean_keepdim(0)?)?;
+    let mut shares = Vec::new();
+    for part in parts {
+        let along = part.along(&(&centred / f64::from(scale))?)?; // [component, 1]
+        shares.extend(along.flatten_all()?.to_vec1::<f32>()?);
+    }
+    Ok(shares)
+}
+
+fn recomputed(model: &Model, parts: &[Parts], direction: &Tensor) -> Result<Vec<f32>> {
+    let gained: Vec<f32> = (model.weight("ln_f.weight")? * direction)?.to_vec1()?;
+    let epsilon = model.config().layer_norm_epsilon;
+    let mut stream = vec![0.0; gained.len()];
+    let mut before = 0.0;
+    let mut shares = Vec::new();
+    for part in parts {
+        for written in part.values()?.i((.., 0))?.to_vec2::<f32>()? {
+            stream.iter_mut().zip(written).for_each(|(sum, value)| *sum += f64::from(value));
+            let after = normalized_along(&stream, &gained, epsilon);
+            shares.push((after - before) as f32);
+            before = after;
+        }
+    }
+    Ok(shares)
+}
+
+/// `(x - mean(x)) / sqrt(variance + eps) · direction`.
+fn normalized_along(x: &[f64], direction: &[f32], epsilon: f64) -> f64 {
+    let count = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / count;
+    let variance = x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    let along: f64 = x.iter().zip(direction).map(|(value, other)| (value - mean) * f64::from(*other)).sum();
+    along / (variance + epsilon).sqrt()
+}

@@ -1,0 +1,245 @@
+//! What kind of head a head is, from where it attends.
+//!
+//! Each kind wants certain attention edges; a head's score is the attention that it gives to wanted keys, summed over
+//! each query's keys, then averaged over the queries that have any:
+//!
+//! - *previous token*: the key before the query;
+//! - *duplicate token*: every earlier position with the query's own token;
+//! - *induction*: every position after an earlier occurrence of the query's token (Olsson et al. 2022, "In-context
+//!   Learning and Induction Heads"); after `a a`, that is the second `a` itself.
+//!
+//! A query without any wanted key does not count. Where no query counts there is no score: the number is NaN.
+//! [`similarity`] measures against any pattern of one's own, as TransformerLens's `head_detector` does.
+
+use candle_core::{D, Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::RngCore;
+
+use super::Table;
+use super::residual::captured;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::generate::generator;
+use crate::hook::{BlockPoint, HookPoint};
+use crate::model::Model;
+use crate::run::{Cache, run_with_cache};
+
+/// What a run must capture, at every position.
+pub const NAMES: [&str; 1] = ["blocks.*.attn.hook_pattern"];
+
+/// A kind of head, by the edges that it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    PreviousToken,
+    DuplicateToken,
+    Induction,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::PreviousToken, Kind::DuplicateToken, Kind::Induction];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::PreviousToken => "previous_token",
+            Kind::DuplicateToken => "duplicate_token",
+            Kind::Induction => "induction",
+        }
+    }
+
+    fn wants(self, tokens: &[u32], query: usize, key: usize) -> bool {
+        match self {
+            Kind::PreviousToken => key + 1 == query,
+            Kind::DuplicateToken => key < query && tokens[key] == tokens[query],
+            Kind::Induction => key > 0 && key <= query && tokens[key - 1] == tokens[query],
+        }
+    }
+
+    /// 1 on the wanted edges, 0 elsewhere: `[T, T]`.
+    pub fn pattern(self, tokens: &[u32]) -> Result<Tensor> {
+        let length = tokens.len();
+        let edges = (0..length).flat_map(|query| (0..length).map(move |key| (query, key)));
+        let wanted = edges.map(|(query, key)| f32::from(u8::from(self.wants(tokens, query, key))));
+        Ok(Tensor::from_iter(wanted, &Device::Cpu)?.reshape((length, length))?)
+    }
+}
+
+/// The scores of every head on the text that was run: `score layer head`, labelled with [`Kind::name`].
+///
+/// # Errors
+/// [`Error::Hook`] when [`NAMES`] were not captured, [`Error::Input`] when `tokens` are not those of the run.
+pub fn head_scores(model: &Model, cache: &Cache, tokens: &[u32]) -> Result<Table> {
+    let of_kind = |kind: &Kind| -> Result<Tensor> {
+        let wanted = kind.pattern(tokens)?;
+        let counting: f32 = wanted.max(D::Minus1)?.sum_all()?.to_scalar()?;
+        Ok((attention_on(model, cache, &wanted)? / f64::from(counting))?)
+    };
+    let scores = Kind::ALL.iter().map(of_kind).collect::<Result<Vec<_>>>()?;
+    let labels = Kind::ALL.map(|kind| kind.name().to_string()).to_vec();
+    Ok(Table::new(&["score", "layer", "head"], &Tensor::stack(&scores, 0)?)?.labelled("score", labels))
+}
+
+/// How a head's attention is compared with a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// `Σ attention * pattern / Σ attention`: with a pattern of ones and zeros, the share of all attention that goes to
+    /// wanted edges.
+    Mul,
+    /// `1 - Σ |attention - pattern| / T`: 1 for the same pattern, -1 for attention that is nowhere the same.
+    Abs,
+}
+
+/// What [`similarity`] leaves out of the comparison.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Excluded {
+    /// Attention to the first token, where heads that find nothing rest.
+    pub first_token: bool,
+    /// Attention of each token to itself.
+    pub current_token: bool,
+}
+
+/// How alike every head's attention and `pattern` `[T, T]` are: `layer head`.
+///
+/// # Errors
+/// [`Error::Input`] when the pattern has another shape than the run's attention, or wants a key after its query.
+pub fn similarity(
+    model: &Model,
+    cache: &Cache,
+    pattern: &Tensor,
+    measure: Measure,
+    excluded: Excluded,
+) -> Result<Table> {
+    let (length, keys) = pattern.dims2()?;
+    let kept = compared(length, keys, excluded)?; // [T, T]
+    let later = pattern.to_vec2::<f32>()?.into_iter().enumerate().any(|(query, row)| {
+        row.iter().skip(query + 1).any(|wanted| *wanted != 0.0) // a causal model attends to none of these
+    });
+    if later {
+        return Err(Error::Input("the pattern wants a key after its query, expected zeros there".into()));
+    }
+    let scores = (0..model.config().n_layer).map(|layer| -> Result<Tensor> {
+        let attention = attention(cache, layer, length)?; // [H, T, T]
+        let total = |x: Tensor| Ok::<_, Error>(x.broadcast_mul(&kept)?.sum((1, 2))?);
+        match measure {
+            Measure::Mul => {
+                Ok((total(attention.broadcast_mul(pattern)?)? / total(attention)?)?) // [H]
+            }
+            Measure::Abs => {
+                let apart = total(attention.broadcast_sub(pattern)?.abs()?)?;
+                Ok(apart.affine(-1.0 / length as f64, 1.0)?)
+            }
+        }
+    });
+    Table::new(&["layer", "head"], &Tensor::stack(&scores.collect::<Result<Vec<_>>>()?, 0)?)
+}
+
+/// Random tokens repeated twice, in which only heads that look back can predict anything.
+///
+/// The tokens of a sequence are all different, so that each one of the second half occurred exactly once before; the
+/// config's `bos_token_id` and `eos_token_id` are not among them. They are drawn by ChaCha with 8 rounds, keyed by the
+/// seed as in [`crate::GenerateOptions::seed`]: of `n` ids in order, draw `i` swaps place `i` with place
+/// `i + floor(u64 * (n - i) / 2^64)` and takes it, one u64 of the stream for each token, sequences one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RepeatedTokens {
+    /// How many tokens there are before they repeat.
+    pub period: usize,
+    pub sequences: usize,
+    pub seed: u64,
+}
+
+impl RepeatedTokens {
+    /// Four sequences of 50 tokens twice, or of as many as the model can take.
+    pub fn for_model(config: &Config) -> RepeatedTokens {
+        let period = 50.min(config.n_positions / 2).min(usable_ids(config).len());
+        RepeatedTokens { period, sequences: 4, seed: 0 }
+    }
+
+    /// The sequences, each `2 * period` tokens long.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when a sequence does not fit the model's context or vocabulary, or there is none.
+    pub fn draw(&self, config: &Config) -> Result<Vec<Vec<u32>>> {
+        let ids = usable_ids(config);
+        let longest = (config.n_positions / 2).min(ids.len());
+        if self.period == 0 || self.period > longest || self.sequences == 0 {
+            let RepeatedTokens { period, sequences, .. } = self;
+            return Err(Error::Input(format!(
+                "{sequences} sequences of {period} tokens twice, expected at least one sequence and 1 to {longest} \
+                 tokens (different ones, twice within `n_positions`)"
+            )));
+        }
+        let mut rng = generator(self.seed);
+        Ok((0..self.sequences).map(|_| draw_different(&ids, self.period, &mut rng).repeat(2)).collect())
+    }
+}
+
+fn usable_ids(config: &Config) -> Vec<u32> {
+    let special = [config.bos_token_id, config.eos_token_id];
+    (0..config.vocab_size as u32).filter(|id| !special.contains(&Some(*id))).collect()
+}
+
+fn draw_different(ids: &[u32], count: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
+    let mut ids = ids.to_vec();
+    for place in 0..count {
+        let left = (ids.len() - place) as u128;
+        ids.swap(place, place + ((u128::from(rng.next_u64()) * left) >> 64) as usize);
+    }
+    ids.truncate(count);
+    ids
+}
+
+/// The scores of every head on random tokens repeated twice, the mean over the sequences: `score layer head`.
+pub fn scores_on_repeated_tokens(model: &Model, tokens: &RepeatedTokens) -> Result<Table> {
+    let sequences = tokens.draw(model.config())?;
+    let mut mean: Option<Table> = None;
+    for sequence in &sequences {
+        let run = run_with_cache(model, sequence, &NAMES)?;
+        let scores = head_scores(model, &run.cache, sequence)?;
+        let mean = mean.get_or_insert_with(|| Table { data: vec![0.0; scores.data.len()], ..scores.clone() });
+        mean.data
+            .iter_mut()
+            .zip(&scores.data)
+            .for_each(|(sum, score)| *sum += score / sequences.len() as f32);
+    }
+    mean.ok_or_else(|| Error::Input("there is no sequence".into()))
+}
+
+/// The attention of every head that falls on the `wanted` `[T, T]` edges: `[layer, head]`.
+fn attention_on(model: &Model, cache: &Cache, wanted: &Tensor) -> Result<Tensor> {
+    let length = wanted.dim(0)?;
+    let of_layer = |layer| -> Result<Tensor> {
+        Ok(attention(cache, layer, length)?.broadcast_mul(wanted)?.sum((1, 2))?) // [H]
+    };
+    let layers = (0..model.config().n_layer).map(of_layer).collect::<Result<Vec<_>>>()?;
+    Ok(Tensor::stack(&layers, 0)?)
+}
+
+/// The attention pattern of a layer, `[H, T, T]`.
+fn attention(cache: &Cache, layer: usize, length: usize) -> Result<Tensor> {
+    let pattern = captured(cache, HookPoint::Block(layer, BlockPoint::Pattern))?;
+    let (_, queries, keys) = pattern.dims3()?;
+    if (queries, keys) != (length, length) {
+        return Err(Error::Input(format!(
+            "{length} tokens for attention of {queries} queries to {keys} keys, expected as many of each"
+        )));
+    }
+    Ok(pattern)
+}
+
+/// 1 where attention is compared, 0 where it is left out: `[T, T]`.
+fn compared(queries: usize, keys: usize, excluded: Excluded) -> Result<Tensor> {
+    let keeps = |query, key| {
+        let left_out = (excluded.first_token && key == 0) || (excluded.current_token && key == query);
+        f32::from(u8::from(!left_out))
+    };
+    let edges = (0..queries).flat_map(|query| (0..keys).map(move |key| keeps(query, key)));
+    Ok(Tensor::from_iter(edges, &Device::Cpu)?.reshape((queries, keys))?)
+}
+
+/// The head with the greatest score of a kind, as `(layer, head, score)`: heads without a score are passed over.
+pub fn strongest(scores: &Table, kind: Kind) -> Option<(usize, usize, f32)> {
+    let row = Kind::ALL.iter().position(|other| *other == kind)?;
+    let [_, layers, heads] = *scores.shape.as_slice() else { return None };
+    let all = (0..layers).flat_map(|layer| (0..heads).map(move |head| (layer, head)));
+    let scored = all.map(|(layer, head)| (layer, head, scores.at(&[row, layer, head])));
+    scored.filter(|(.., score)| !score.is_nan()).max_by(|a, b| a.2.total_cmp(&b.2))
+}

@@ -1,0 +1,211 @@
+//! What the model would predict if it stopped at a point of the residual stream.
+//!
+//! `softmax(LN_final(x) W_U)` at every point `x`, the mean and scale of the final LayerNorm computed anew from each `x`.
+//! After nostalgebraist 2020, "interpreting GPT: the logit lens". The divergence is `KL(final || lens)`, in nats, as
+//! Belrose et al. 2023 ("Eliciting Latent Predictions from Transformers with the Tuned Lens") measure it.
+
+use candle_core::{Device, Tensor};
+
+use super::Table;
+use super::residual::captured;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::generate::most_probable;
+use crate::hook::{BlockPoint, HookPoint, NoHooks};
+use crate::model::Model;
+use crate::run::{Cache, log_sum_exp};
+
+/// Rows of logits that are in memory at once, at every point.
+const ROWS: usize = 16;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LensOptions {
+    /// Where to look: points with the axes of the residual stream, captured at every position.
+    pub points: Vec<HookPoint>,
+    /// How many of the most probable tokens to list.
+    pub top: usize,
+    /// A token to follow besides the true next ones.
+    pub answer: Option<u32>,
+}
+
+/// What the lens shows. The axis `layer` goes over the points, labelled with their names.
+pub struct LogitLens {
+    /// The most probable tokens' ids, `layer pos top`: whole numbers, which `f32` holds up to 2^24.
+    pub top_ids: Table,
+    /// Their probabilities, `layer pos top`.
+    pub top_probabilities: Table,
+    /// About the true next token: every position but the last.
+    pub next: Followed,
+    /// About [`LensOptions::answer`], at every position.
+    pub answer: Option<Followed>,
+    /// `KL(final || lens)`, `layer pos`.
+    pub kl: Table,
+}
+
+/// About one token at each position: `layer pos`.
+pub struct Followed {
+    pub probability: Table,
+    /// How many tokens have a greater logit: 0 when it is the first choice.
+    pub rank: Table,
+}
+
+/// The points of every layer that are called `of`: `resid_pre`, `resid_mid`, `resid_post`, `attn_out` or `mlp_out`.
+pub fn points(config: &Config, of: &str) -> Result<Vec<HookPoint>> {
+    let point = match of {
+        "resid_pre" => BlockPoint::ResidPre,
+        "resid_mid" => BlockPoint::ResidMid,
+        "resid_post" => BlockPoint::ResidPost,
+        "attn_out" => BlockPoint::AttnOut,
+        "mlp_out" => BlockPoint::MlpOut,
+        _ => {
+            return Err(Error::Input(format!(
+                "the logit lens cannot look at `{of}`, expected `resid_pre`, `resid_mid`, `resid_post`, `attn_out` \
+                 or `mlp_out`"
+            )));
+        }
+    };
+    Ok((0..config.n_layer).map(|layer| HookPoint::Block(layer, point)).collect())
+}
+
+/// What a run must capture: the points, and the end of the stream, which the final distribution is computed from.
+pub fn names(config: &Config, points: &[HookPoint]) -> Vec<String> {
+    let end = HookPoint::Block(config.n_layer - 1, BlockPoint::ResidPost);
+    let more = (!points.contains(&end)).then_some(end);
+    points.iter().copied().chain(more).map(|point| point.to_string()).collect()
+}
+
+/// Looks at a run of `tokens` through the lens.
+///
+/// # Errors
+/// [`Error::Hook`] when [`names`] were not captured or a point is none of the stream's, [`Error::Input`] when the answer
+/// is not in the vocabulary or `tokens` are not those of the run.
+pub fn logit_lens(model: &Model, cache: &Cache, tokens: &[u32], options: &LensOptions) -> Result<LogitLens> {
+    let config = model.config();
+    let end = captured(cache, HookPoint::Block(config.n_layer - 1, BlockPoint::ResidPost))?; // [T, D]
+    let length = end.dim(0)?;
+    if length != tokens.len() {
+        let found = tokens.len();
+        return Err(Error::Input(format!("{found} tokens for a run that captured {length} positions")));
+    }
+    if let Some(answer) = options.answer.filter(|answer| *answer as usize >= config.vocab_size) {
+        let vocab = config.vocab_size;
+        return Err(Error::Input(format!("answer id {answer} is out of range, expected below {vocab}")));
+    }
+    let streams =
+        options.points.iter().map(|point| stream(cache, *point, length)).collect::<Result<Vec<_>>>()?;
+    let mut rows = vec![Vec::with_capacity(length); streams.len()];
+    for first in (0..length).step_by(ROWS) {
+        let count = ROWS.min(length - first);
+        let last = logits(model, &end.narrow(0, first, count)?)?;
+        for (rows, stream) in rows.iter_mut().zip(&streams) {
+            let here = logits(model, &stream.narrow(0, first, count)?)?;
+            for (row, (here, last)) in here.iter().zip(&last).enumerate() {
+                rows.push(Reading::of(here, last, tokens.get(first + row + 1).copied(), options));
+            }
+        }
+    }
+    tables(&rows.concat(), length, options)
+}
+
+/// The logits of `ids` at every point: `layer pos token`.
+pub fn logits_of(model: &Model, cache: &Cache, points: &[HookPoint], ids: &[u32]) -> Result<Table> {
+    let vocab = model.config().vocab_size;
+    if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
+        return Err(Error::Input(format!("token id {id} is out of range, expected below {vocab}")));
+    }
+    let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
+    let columns = model.weight("lm_head.weight")?.index_select(&ids, 0)?.t()?; // [D, token]
+    let of_point = |point: &HookPoint| -> Result<Tensor> {
+        let value = captured(cache, *point)?;
+        let stream = super::residual::Stack { labels: vec![point.to_string()], values: value.unsqueeze(0)? };
+        let read = super::residual::through_recomputed_layer_norm(model, &stream)?;
+        Ok(read.values.squeeze(0)?.matmul(&columns)?)
+    };
+    let values = points.iter().map(of_point).collect::<Result<Vec<_>>>()?;
+    let table = Table::new(&["layer", "pos", "token"], &Tensor::stack(&values, 0)?)?;
+    Ok(table.labelled("layer", points.iter().map(HookPoint::to_string).collect()))
+}
+
+/// What is kept of one distribution.
+#[derive(Clone)]
+struct Reading {
+    top: Vec<(u32, f32)>,
+    next: Option<(f32, f32)>,
+    answer: Option<(f32, f32)>,
+    kl: f32,
+}
+
+impl Reading {
+    fn of(logits: &[f32], last: &[f32], next: Option<u32>, options: &LensOptions) -> Reading {
+        let total = log_sum_exp(logits);
+        let probability = |id: u32| (f64::from(logits[id as usize]) - total).exp() as f32;
+        let follow = |id: u32| {
+            let rank = logits.iter().filter(|logit| **logit > logits[id as usize]).count();
+            (probability(id), rank as f32)
+        };
+        let top = most_probable(logits, options.top).into_iter().map(|id| (id, probability(id))).collect();
+        Reading {
+            top,
+            next: next.map(follow),
+            answer: options.answer.map(follow),
+            kl: divergence(last, logits) as f32,
+        }
+    }
+}
+
+/// `KL(p || q)` of two distributions given by their logits, in nats.
+fn divergence(p: &[f32], q: &[f32]) -> f64 {
+    let (total_p, total_q) = (log_sum_exp(p), log_sum_exp(q));
+    let term = |(p, q): (&f32, &f32)| {
+        let log_p = f64::from(*p) - total_p;
+        log_p.exp() * (log_p - (f64::from(*q) - total_q))
+    };
+    p.iter().zip(q).map(term).sum()
+}
+
+/// The value at a point of the stream, `[T, D]`.
+fn stream(cache: &Cache, point: HookPoint, length: usize) -> Result<Tensor> {
+    if point.axes() != HookPoint::Embed.axes() {
+        let found = point.axes().join(" ");
+        return Err(Error::Hook(format!(
+            "the logit lens cannot look at `{point}`: its axes are {found}, expected batch pos d_model"
+        )));
+    }
+    let value = captured(cache, point)?;
+    match value.dim(0)? {
+        found if found == length => Ok(value),
+        found => Err(Error::Hook(format!("`{point}` was captured at {found} positions, expected {length}"))),
+    }
+}
+
+/// Through the final LayerNorm and the unembedding: `[T, D]` to T rows of V.
+fn logits(model: &Model, x: &Tensor) -> Result<Vec<Vec<f32>>> {
+    Ok(model.unembed(&x.unsqueeze(0)?, 0, &mut NoHooks)?.squeeze(0)?.to_vec2()?)
+}
+
+fn tables(rows: &[Reading], length: usize, options: &LensOptions) -> Result<LogitLens> {
+    let labels: Vec<String> = options.points.iter().map(HookPoint::to_string).collect();
+    let count = labels.len();
+    let table = |axes: &[&'static str], shape: &[usize], data: Vec<f32>| -> Result<Table> {
+        let tensor = Tensor::from_vec(data, shape, &Device::Cpu)?;
+        Ok(Table::new(axes, &tensor)?.labelled("layer", labels.clone()))
+    };
+    let followed = |rows: Vec<(f32, f32)>| -> Result<Followed> {
+        let shape = [count, rows.len() / count.max(1)];
+        let (probability, rank) = rows.into_iter().unzip();
+        Ok(Followed {
+            probability: table(&["layer", "pos"], &shape, probability)?,
+            rank: table(&["layer", "pos"], &shape, rank)?,
+        })
+    };
+    let top = rows.first().map_or(0, |row| row.top.len());
+    let (ids, probabilities) = rows.iter().flat_map(|row| &row.top).map(|(id, p)| (*id as f32, *p)).unzip();
+    let answer = options.answer.map(|_| followed(rows.iter().filter_map(|row| row.answer).collect()));
+    Ok(LogitLens {
+        top_ids: table(&["layer", "pos", "top"], &[count, length, top], ids)?,
+        top_probabilities: table(&["layer", "pos", "top"], &[count, length, top], probabilities)?,
+        next: followed(rows.iter().filter_map(|row| row.next).collect())?,
+        answer: answer.transpose()?,
+        kl: table(&["layer", "pos"], &[count, length], rows.iter().map(|row| row.kl).collect())?,
+    })
+}
