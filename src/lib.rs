@@ -33,6 +33,7 @@ pub mod kernel;
 pub mod model;
 pub mod run;
 pub mod tokenizer;
+pub mod transform;
 pub mod weights;
 
 #[cfg(target_arch = "wasm32")]

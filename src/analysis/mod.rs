@@ -2,6 +2,14 @@
 //!
 //! One file each, opening with its formula and its source. None of them is known to the model.
 
+pub mod attribution;
+pub mod circuits;
+pub mod factored;
+pub mod heads;
+pub mod logit_lens;
+pub mod residual;
+pub mod tokens;
+
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
