@@ -41,7 +41,7 @@ export { Tensor };
 /**
  * @typedef {object} Run
  * @property {Uint32Array} ids the tokens that were run, T of them
- * @property {Tensor} logits [B, T, V] over batch, pos, vocab; null when the run stopped at a layer
+ * @property {Tensor} logits [B, T, V] over batch, pos, vocab; null (in spite of this type) when the run stopped at a layer
  * @property {Tensor | null} residual [B, T, d_model] where the run stopped; null when it did not
  * @property {number | null} loss mean of -logProbs; null for a single token
  * @property {Float32Array} logProbs of the true next token, T - 1 of them
@@ -69,7 +69,7 @@ export { Tensor };
 // ---- the worker ----
 
 /** @typedef {Comlink.Remote<import("./worker.js").WorkerFace>} Face */
-/** @type {{ face: Face, failed: Promise<never> } | undefined} */
+/** waiting: rejections of the calls under way. @type {{ face: Face, waiting: Set<(error: Error) => void> } | undefined} */
 let started;
 
 /** The page's one worker, started at the first call. */
@@ -81,15 +81,15 @@ function worker() {
 function startWorker() {
   const address = new URL("./worker.js", import.meta.url);
   const thread = new Worker(sameSite(address), { type: "module", name: "candlescope" });
-  const failed = new Promise((_, reject) => {
-    thread.addEventListener("error", (event) => {
-      if (event.message) return; // an error inside it, which the call that met it reports
-      started = undefined;
-      reject(problem("NetworkError", `the worker ${address} cannot be started: expected worker.js and pkg/ beside candlescope.js`));
-    });
+  /** @type {Set<(error: Error) => void>} */
+  const waiting = new Set();
+  thread.addEventListener("error", (event) => {
+    if (event.message) return; // an error inside it, which the call that met it reports
+    started = undefined;
+    const error = problem("NetworkError", `the worker cannot be started: expected ${address} and pkg/ beside it`);
+    waiting.forEach((reject) => reject(error));
   });
-  failed.catch(() => {});
-  return { face: /** @type {Face} */ (Comlink.wrap(thread)), failed: /** @type {Promise<never>} */ (failed) };
+  return { face: /** @type {Face} */ (Comlink.wrap(thread)), waiting };
 }
 
 /** A worker must come from the page's own site; one from elsewhere is imported by a line that does. @param {URL} address */
@@ -100,8 +100,11 @@ function sameSite(address) {
 
 /** An answer of the worker, or the news that there is none. @template T @param {(face: Face) => Promise<T>} call @returns {Promise<T>} */
 function ask(call) {
-  const { face, failed } = worker();
-  return Promise.race([call(face), failed]);
+  const { face, waiting } = worker();
+  return new Promise((resolve, reject) => {
+    waiting.add(reject);
+    call(face).then(resolve, reject).finally(() => waiting.delete(reject));
+  });
 }
 
 // ---- loading ----
@@ -116,7 +119,7 @@ class Shared {
     this.job = ++Shared.jobs;
     /** @type {Set<(progress: Progress) => void>} */
     this.listeners = new Set();
-    const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.listeners.forEach((listener) => listener(progress)));
+    const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.listeners.forEach((listener) => tell(listener, progress)));
     this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(candidates, this.job, onProgress)));
     this.loaded.catch(forget);
   }
@@ -144,6 +147,15 @@ class Shared {
     this.forget();
     ask((face) => face.abort(this.job)).catch(() => {});
     this.loaded.then(({ key }) => ask((face) => face.dispose(key))).catch(() => {});
+  }
+}
+
+/** A listener that throws is the page's own trouble. @param {(progress: Progress) => void} listener @param {Progress} progress */
+function tell(listener, progress) {
+  try {
+    listener(progress);
+  } catch (error) {
+    reportError(error);
   }
 }
 

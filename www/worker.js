@@ -4,12 +4,18 @@
 import * as Comlink from "comlink";
 
 import init, { WasmModel } from "./pkg/candlescope.js";
+import { isProblem, problem } from "./problem.js";
 
 /** @typedef {import("./source.js").Files} Files */
 /** @typedef {import("./pkg/candlescope.js").WasmGeneration} WasmGeneration */
 /** @typedef {import("./candlescope.js").Progress} Progress */
 
-const ready = init();
+const ready = init().catch((error) => {
+  if (error instanceof WebAssembly.CompileError) {
+    throw problem("InternalError", `this browser cannot compile the WebAssembly module, which needs SIMD (${error.message})`);
+  }
+  throw problem("NetworkError", `the WebAssembly module cannot be loaded, expected it in pkg/ beside worker.js (${error.message})`);
+});
 ready.catch(() => {}); // reported by the calls that wait for it
 
 let lastKey = 0;
@@ -26,7 +32,7 @@ const face = {
   /**
    * @param {Files[]} candidates
    * @param {number} job a key for abort()
-   * @param {(progress: Progress) => void} onProgress
+   * @param {(progress: Progress) => void} onProgress a proxy, released at the end
    */
   async load(candidates, job, onProgress) {
     const controller = new AbortController();
@@ -34,13 +40,14 @@ const face = {
     try {
       await ready;
       /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
-      const tell = (stage, file, loaded, total) => onProgress({ stage, file, loaded, total });
+      const tell = (stage, file, loaded, total) => void onProgress({ stage, file, loaded, total });
       const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (candidates), tell, controller.signal));
       const key = ++lastKey;
       models.set(key, model);
       return { key, ...model.describe() };
     } finally {
       jobs.delete(job);
+      /** @type {any} */ (onProgress)[Comlink.releaseProxy]();
     }
   },
 
@@ -96,7 +103,7 @@ Comlink.expose(sayingWhatFailed(face));
 /** @param {number} key */
 function modelOf(key) {
   const model = models.get(key);
-  if (!model) throw Object.assign(new Error("the model was disposed"), { name: "InputError" });
+  if (!model) throw problem("InputError", "the model was disposed of: load it again");
   return model;
 }
 
@@ -128,12 +135,12 @@ function unlessPanicked(promise) {
 
 /** @param {unknown} error */
 function rejectHanging(error) {
-  hanging.forEach((reject) => reject(error));
+  if (error instanceof WebAssembly.RuntimeError) hanging.forEach((reject) => reject(error));
 }
 self.addEventListener("error", (event) => rejectHanging(event.error));
 self.addEventListener("unhandledrejection", (event) => rejectHanging(event.reason));
 
-/** Wraps each function so that what is no error of ours becomes one. @template {Record<string, (...args: any[]) => any>} T @param {T} functions @returns {T} */
+/** Wraps each function so that whatever it fails with has a stable name. @template {Record<string, (...args: any[]) => any>} T @param {T} functions @returns {T} */
 function sayingWhatFailed(functions) {
   const wrapped = Object.entries(functions).map(([name, call]) => [
     name,
@@ -141,7 +148,7 @@ function sayingWhatFailed(functions) {
       try {
         return await call(...args);
       } catch (error) {
-        throw inOurWords(error);
+        throw isProblem(error) ? error : ourFault(error);
       }
     },
   ]);
@@ -149,18 +156,7 @@ function sayingWhatFailed(functions) {
 }
 
 /** @param {unknown} error */
-function inOurWords(error) {
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof WebAssembly.CompileError) {
-    return internal(`this browser cannot compile the WebAssembly module (it needs SIMD): ${message}`);
-  }
-  if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
-    return internal(`candlescope met a bug of its own (${message}); the console says where. Reload the page to go on`);
-  }
-  return error instanceof Error ? error : internal(message);
-}
-
-/** @param {string} message */
-function internal(message) {
-  return Object.assign(new Error(message), { name: "InternalError" });
+function ourFault(error) {
+  console.error(error);
+  return problem("InternalError", `candlescope met a bug of its own (${error}); the console says where. Reload the page to go on`);
 }

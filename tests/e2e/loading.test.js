@@ -246,6 +246,28 @@ describe("a load that cannot work says why:", () => {
   });
 });
 
+// ---- the worker itself ----
+
+test("a worker or a wasm module that is not there is a NetworkError that names it", async () => {
+  const load = (/** @type {Face} */ { loadModel }) => loadModel("./models/shakespeare");
+  await page.route(`${site.url}pkg/candlescope_bg.wasm`, (route) => route.fulfill({ status: 404 }));
+  await assertFails(load, "NetworkError", /WebAssembly module cannot be loaded/);
+  await page.reload();
+  await page.route(`${site.url}worker.js`, (route) => route.fulfill({ status: 404 }));
+  await assertFails(load, "NetworkError", /worker cannot be started: expected .*worker\.js/);
+});
+
+test("a panic rejects, at once and inside a load, instead of hanging", async () => {
+  const glue = (/** @type {string} */ load) => `export default async () => {}; export class WasmModel { static load() { ${load} } }`;
+  const panic = `throw new WebAssembly.RuntimeError("unreachable");`;
+  for (const body of [panic, `queueMicrotask(() => { ${panic} }); return new Promise(() => {});`, `Promise.resolve().then(() => { ${panic} }); return new Promise(() => {});`]) {
+    await page.unroute("**/pkg/candlescope.js");
+    await page.route("**/pkg/candlescope.js", (route) => route.fulfill({ contentType: "text/javascript", body: glue(body) }));
+    await page.reload();
+    await assertFails(({ loadModel }) => loadModel("./x"), "InternalError", /bug of its own.*unreachable/);
+  }
+});
+
 // ---- progress and aborting ----
 
 test("progress names the stage and the file, counts bytes up, and ends at the total", async () => {
@@ -261,6 +283,16 @@ test("progress names the stage and the file, counts bytes up, and ends at the to
   assert.equal(of("weights")[0].loaded, 0);
   const loaded = of("weights").map((event) => event.loaded);
   assert.deepEqual(loaded, [...loaded].sort((a, b) => a - b));
+});
+
+test("a listener that throws stops nothing", async () => {
+  const found = await evaluate(async ({ loadModel }, folder) => {
+    const onProgress = () => {
+      throw new Error("the page's own trouble");
+    };
+    return { count: (await loadModel(folder, { onProgress })).parameterCount };
+  }, `${models.url}plain`);
+  assert.ok(found.count > 0);
 });
 
 test("compressed and chunked answers load, with a total that is never too small", async () => {
