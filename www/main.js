@@ -140,11 +140,14 @@ function show(reading) {
   clampHead();
   page.figure.reading = reading;
   page.next.disabled = false;
-  const { length } = reading.ids;
-  const context = now.model?.config.n_positions;
-  one("#count").textContent = `${length} of ${context} tokens`;
+  tellCount(reading);
   fillNext();
   remember();
+}
+
+/** @param {Reading} reading */
+function tellCount({ ids }) {
+  one("#count").textContent = `${ids.length} of ${now.model?.config.n_positions} tokens`;
 }
 
 /** A head from an address, or from a larger model, may not exist in this one. */
@@ -168,6 +171,7 @@ async function needLayer(layer) {
 // ---- what comes next ----
 
 let asked = 0;
+let resting = 0;
 
 /** The likeliest tokens after the position in question. */
 async function fillNext() {
@@ -226,6 +230,7 @@ async function stream(start, options) {
     page.prompt.value = reading.text;
     now.reading = reading;
     page.figure.reading = reading;
+    tellCount(reading);
     Object.assign(page.next, { position: reading.ids.length - 2, token: reading.tokens.at(-2), truth: step.id, alternatives: step.top });
   }
 }
@@ -324,7 +329,8 @@ on("generate-stop", () => now.writing?.abort());
 on("token-pick", pick);
 on("position-focus", (/** @type {number | null} */ position) => {
   now.position = position;
-  if (!now.writing) fillNext();
+  clearTimeout(resting);
+  resting = window.setTimeout(() => !now.writing && fillNext(), 40); // what is only passed over is not asked for
 });
 on("figure-change", (/** @type {Record<string, any>} */ choice) => {
   if ("layer" in choice) {

@@ -50,6 +50,8 @@ export class Reader {
     this.turn = 0;
     /** @type {Promise<unknown>} */
     this.last = Promise.resolve();
+    /** Tokens by id: what one is called never changes. @type {Map<number, Token>} */
+    this.names = new Map();
   }
 
   /**
@@ -127,12 +129,16 @@ export class Reader {
     if (!logits || position >= sizeOf(logits, "pos")) return reading.tops[position] ?? [];
     const vocabulary = logits.data.length / sizeOf(logits, "pos");
     const row = logits.data.subarray(position * vocabulary, (position + 1) * vocabulary);
-    return Promise.all(
-      likeliest(row, count).map(async (one) => {
-        const [string] = tokensOf(await this.model.tokenize(Uint32Array.of(one.id)));
-        return { ...one, string };
-      }),
-    );
+    return Promise.all(likeliest(row, count).map(async (one) => ({ ...one, string: await this.#name(one.id) })));
+  }
+
+  /** @param {number} id @returns {Promise<Token>} */
+  async #name(id) {
+    const known = this.names.get(id);
+    if (known !== undefined) return known;
+    const [name] = tokensOf(await this.model.tokenize(Uint32Array.of(id)));
+    this.names.set(id, name);
+    return name;
   }
 }
 

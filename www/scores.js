@@ -98,10 +98,11 @@ const CLEAR = 0.3;
 /**
  * What a head does on this text, in words, with the clearest example.
  * @param {HeadScore} head
- * @returns {{ does: string, mean: number, what: string, example: Pair | null }} mean: attention on `what`
+ * @returns {{ does: string, mean: number, what: string, clear: boolean, example: Pair | null }} mean: attention on `what`
  */
 export function describe(head) {
   const [kind, does, what] = KINDS.reduce((best, one) => (head[one[0]].score > head[best[0]].score ? one : best));
   const { score: mean, example } = head[kind];
-  return mean < CLEAR ? { does: "spreads its attention in a way of its own", mean, what, example: null } : { does, mean, what, example };
+  const clear = mean >= CLEAR;
+  return { does: clear ? does : "spreads its attention in a way of its own", mean, what, clear, example };
 }

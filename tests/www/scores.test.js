@@ -61,5 +61,6 @@ test("words_follow_the_numbers", () => {
   assert.equal(describe(a).does, "looks back to what followed this word last time");
   assert.equal(describe(b).does, "looks at the word just before");
   const [flat] = scoreLayer(layer([new Float32Array(36)]), 0, earlierSame(ids));
-  assert.equal(describe(flat).example, null);
+  assert.equal(describe(flat).clear, false);
+  assert.equal(describe(a).clear, true);
 });

@@ -113,6 +113,8 @@ export class ModelTree extends LitElement {
   #branch(branch, depth) {
     const { parameter, children } = branch;
     if (parameter && children.size === 0) return this.#leaf(branch.name, parameter);
+    const [only] = children.values();
+    if (children.size === 1 && !parameter) return this.#branch({ ...only, name: `${branch.name}.${only.name}` }, depth);
     return html`<li>
       <details ?open=${depth === 0 && children.size > 1}>
         <summary><span>${branch.name}</span><span class="count">${number(branch.count)}</span></summary>

@@ -315,10 +315,10 @@ export class ScopeFigure extends LitElement {
   #says(reading) {
     const score = this.headScore;
     if (!score) return html`<p class="says"></p>`;
-    const { does, mean, what, example } = describe(score);
+    const { does, mean, what, clear, example } = describe(score);
     /** @param {number} at */
     const token = (at) => html`<span class="chip mono">${short(reading.tokens[at] ?? "", 20)}</span>`;
-    const evidence = example
+    const evidence = clear && example
       ? html`On average ${attention(mean)} of its attention goes there; here, from ${token(example.query)} to ${token(example.key)}.`
       : html`It is most like a head for ${what}, but gives that only ${attention(mean)} of its attention.`;
     return html`<p class="says"><strong>Head ${score.layer}.${score.head} ${does}.</strong> <span class="soft">${evidence}</span></p>`;

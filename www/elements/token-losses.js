@@ -44,6 +44,11 @@ export class TokenLosses extends LitElement {
         text-align: right;
         pointer-events: none;
       }
+      .mean span {
+        padding: 0 0.3em;
+        border-radius: 3px;
+        background: var(--paper);
+      }
       .here {
         position: absolute;
         top: 0;
@@ -119,7 +124,7 @@ export class TokenLosses extends LitElement {
         @keydown=${this.#onKey}
       >
         <canvas aria-hidden="true"></canvas>
-        ${mean === null ? "" : html`<span class="mean" style="top: ${mean}px">mean ${logProbability(/** @type {number} */ (this.loss))}</span>`}
+        ${mean === null ? "" : html`<span class="mean" style="top: ${mean}px"><span>mean ${logProbability(/** @type {number} */ (this.loss))}</span></span>`}
         ${at >= 0 ? html`<span class="here" style="left: ${at * this.step}px; width: ${Math.max(3, this.step)}px"></span>` : ""}
       </div>
       <div class="axis"><span>first token</span><span>last →</span></div>
