@@ -78,7 +78,10 @@ pub enum Action {
     /// `"zero"` or `"mean"`.
     Named(Named),
     /// `x` times a number.
-    Scale { scale: f32 },
+    Scale {
+        #[serde(with = "number")]
+        scale: f32,
+    },
     /// `x` plus values that broadcast to the selection: a steering vector, say.
     Add { add: Values },
     /// Values that broadcast to the selection instead of `x`.
@@ -132,8 +135,8 @@ pub type Source = BTreeMap<String, Array>;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Values {
-    Number(f32),
-    List(Vec<f32>),
+    Number(#[serde(with = "number")] f32),
+    List(#[serde(with = "numbers")] Vec<f32>),
     Array(Array),
 }
 
@@ -153,33 +156,50 @@ impl Array {
 }
 
 /// JSON has no infinities and no NaN: they are written as text.
-mod numbers {
-    use serde::{Deserialize, Deserializer, Serializer, ser::SerializeSeq};
+mod number {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     #[serde(untagged)]
-    enum Number {
+    pub(super) enum Number {
         Finite(f32),
         Text(String),
     }
 
-    pub fn serialize<S: Serializer>(data: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(data.len()))?;
-        for value in data {
-            match value.is_finite() {
-                true => sequence.serialize_element(value)?,
-                false => sequence.serialize_element(&value.to_string())?,
+    impl From<f32> for Number {
+        fn from(value: f32) -> Number {
+            if value.is_finite() { Number::Finite(value) } else { Number::Text(value.to_string()) }
+        }
+    }
+
+    impl Number {
+        pub(super) fn value<E: serde::de::Error>(self) -> Result<f32, E> {
+            match self {
+                Number::Finite(value) => Ok(value),
+                Number::Text(text) => text.parse().map_err(E::custom),
             }
         }
-        sequence.end()
+    }
+
+    pub fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+        Number::from(*value).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+        Number::deserialize(deserializer)?.value()
+    }
+}
+
+mod numbers {
+    use super::number::Number;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(data: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(data.iter().map(|value| Number::from(*value)))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
-        let number = |number| match number {
-            Number::Finite(value) => Ok(value),
-            Number::Text(text) => text.parse().map_err(serde::de::Error::custom),
-        };
-        Vec::<Number>::deserialize(deserializer)?.into_iter().map(number).collect()
+        Vec::<Number>::deserialize(deserializer)?.into_iter().map(Number::value).collect()
     }
 }
 
@@ -242,26 +262,26 @@ pub struct Extent {
 
 /// Interventions resolved against a model and a prompt: the [`Hooks`] that carry them out, in their order.
 pub struct Plan {
-    changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     extent: Extent,
     /// The position in the text of the context's first token: above 0 once a generation crops its context.
     pub(crate) window_start: usize,
 }
 
 /// One intervention, resolved.
-struct Change {
-    at: String,
-    points: Vec<HookPoint>,
-    heads: Option<Vec<usize>>,
+pub(crate) struct Change {
+    pub(crate) at: String,
+    pub(crate) points: Vec<HookPoint>,
+    pub(crate) heads: Option<Vec<usize>>,
     /// Of the last axis: neurons or dimensions.
-    lanes: Option<Vec<usize>>,
+    pub(crate) lanes: Option<Vec<usize>>,
     /// Positions in the text; none given means all.
-    positions: Option<Vec<usize>>,
-    effect: Effect,
+    pub(crate) positions: Option<Vec<usize>>,
+    pub(crate) effect: Effect,
     fired: bool,
 }
 
-enum Effect {
+pub(crate) enum Effect {
     Scale(f32),
     Add(Array),
     Set(Array),
@@ -279,15 +299,15 @@ enum Effect {
     Function(Function),
 }
 
-enum Rows {
+pub(crate) enum Rows {
     Same,
     Listed(Vec<usize>),
     Only,
 }
 
-struct ResolvedEdge {
-    query: Option<usize>,
-    key: Option<usize>,
+pub(crate) struct ResolvedEdge {
+    pub(crate) query: Option<usize>,
+    pub(crate) key: Option<usize>,
 }
 
 impl Plan {
@@ -364,6 +384,7 @@ impl Change {
             }
             Effect::From { source, rows } => {
                 let array = patch_source(source, met.point)?;
+                let Some(selection) = selection.present_in(array, rows) else { return Ok(value) };
                 selection.replace(&value, &selection.patch(array, rows, met)?)
             }
             Effect::Mean(means) => {
@@ -410,12 +431,14 @@ impl Change {
                 "pos" | "query" => self.rows(length, met),
                 "head" => self.heads.as_deref().map_or_else(|| all(length), listed),
                 "d_model" | "d_head" | "d_mlp" => self.lanes.as_deref().map_or_else(|| all(length), listed),
+                "key" => (0..length).map(|key| (key, met.window_start + key)).collect(),
                 _ => all(length),
             }
         };
         let indices: Vec<_> = (0..axes.len()).map(along).collect();
         let empty = indices.iter().any(Vec::is_empty);
-        (!empty).then(|| Selection { axes, dims: value.dims().to_vec(), indices })
+        let past = met.first - met.window_start;
+        (!empty).then(|| Selection { axes, dims: value.dims().to_vec(), indices, first: met.first, past })
     }
 
     /// Row in the value and place in the selection of every row that is meant.
@@ -428,23 +451,36 @@ impl Change {
     }
 }
 
-/// A part of a value: along each axis, the indices that are meant and the place of each in the selection.
+/// A part of a value: along each axis, the indices that are meant and the place of each in the selection (of a key,
+/// its position in the text).
 struct Selection {
     axes: &'static [&'static str],
     dims: Vec<usize>,
     indices: Vec<Vec<(usize, usize)>>,
+    /// The position in the text of the first row, and how many keys come before it.
+    first: usize,
+    past: usize,
 }
 
 impl Selection {
     /// `new` where it is selected, `old` elsewhere. Differentiable in both.
+    ///
+    /// A query never gets to see a later key, whatever is done to the attention: only edges that the causal mask
+    /// leaves are replaced. (Otherwise a run with cached keys and values, which has no later keys, would differ.)
     fn replace(&self, old: &Tensor, new: &Tensor) -> Result<Tensor> {
-        if self.indices.iter().zip(&self.dims).all(|(indices, length)| indices.len() == *length) {
+        let whole = self.indices.iter().zip(&self.dims).all(|(indices, length)| indices.len() == *length);
+        if whole && !self.axes.contains(&"key") {
             return Ok(new.clone());
         }
         let mut mask = vec![0u8; self.dims.iter().product()];
-        self.each(|flat, _| mask[flat] = 1);
+        self.each(|flat, coordinates| mask[flat] = u8::from(self.causal(coordinates)));
         let mask = Tensor::from_vec(mask, self.dims.as_slice(), &Device::Cpu)?;
         Ok(mask.where_cond(&new.contiguous()?, &old.contiguous()?)?)
+    }
+
+    /// Whether an element is not an attention edge to a later key.
+    fn causal(&self, coordinates: &[(usize, usize)]) -> bool {
+        !self.axes.contains(&"key") || coordinates[3].0 <= self.past + coordinates[2].0
     }
 
     /// Calls `f` with every selected element: its flat index and its coordinates.
@@ -515,61 +551,68 @@ impl Selection {
         (!self.indices[axis].is_empty()).then_some(self)
     }
 
-    /// `array` broadcast to the selection by its last axes.
+    /// `array` broadcast to the selection by its last axes. One that has a row for each selected position may
+    /// have fewer keys than there are by now.
     fn spread(&self, at: &str, array: &Array) -> Result<Tensor> {
-        let offset = self.dims.len().checked_sub(array.shape.len());
-        let fits = |offset: usize| {
-            let (row_axis, lengths) = (self.row_axis(), self.lengths());
-            array.shape.iter().enumerate().all(|(axis, length)| {
-                *length == 1 || axis + offset == row_axis || *length == lengths[axis + offset]
-            })
+        let lengths = self.lengths();
+        let unfit = || {
+            let found = &array.shape;
+            Error::Hook(format!("values of shape {found:?} do not broadcast to {lengths:?} at `{at}`"))
         };
-        let Some(offset) = offset.filter(|offset| fits(*offset)) else {
-            let (found, expected) = (&array.shape, self.lengths());
-            return Err(Error::Hook(format!(
-                "values of shape {found:?} do not broadcast to {expected:?} at `{at}`"
-            )));
+        let offset = self.dims.len().checked_sub(array.shape.len()).ok_or_else(unfit)?;
+        let free = |axis: usize| axis == self.row_axis() || self.axes[axis] == "key";
+        let fits = |(axis, length): (usize, &usize)| {
+            *length == 1 || free(axis + offset) || *length == lengths[axis + offset]
         };
-        self.build(|coordinates| {
-            let places = coordinates[offset..].iter().zip(&array.shape);
-            let flat = places.fold(0, |flat, ((_, place), length)| flat * length + place % length);
-            array.data[flat]
-        })
+        let mut fit = array.shape.iter().enumerate().all(fits);
+        let tensor = self.build(|coordinates| {
+            let mut flat = 0;
+            for ((_, place), length) in coordinates[offset..].iter().zip(&array.shape) {
+                let place = if *length == 1 { 0 } else { *place };
+                if place >= *length {
+                    fit &= !self.causal(coordinates);
+                    return 0.0;
+                }
+                flat = flat * length + place;
+            }
+            if fit { array.data[flat] } else { 0.0 }
+        })?;
+        if fit { Ok(tensor) } else { Err(unfit()) }
+    }
+
+    /// Without the rows that come after the other run's last position.
+    fn present_in(mut self, array: &Array, rows: &Rows) -> Option<Selection> {
+        let axis = self.row_axis();
+        let length = array.shape.get(axis).copied().unwrap_or_default();
+        match rows {
+            Rows::Same => self.indices[axis].retain(|(row, _)| self.first + row < length),
+            Rows::Listed(rows) => self.indices[axis].retain(|(_, place)| *place < rows.len()),
+            Rows::Only => {}
+        }
+        (!self.indices[axis].is_empty()).then_some(self)
     }
 
     /// The selected values as `array`, the same point of another run, has them.
     fn patch(&self, array: &Array, rows: &Rows, met: Met) -> Result<Tensor> {
-        let row_axis = self.row_axis();
         self.check_source(array, met)?;
-        let fill = if met.point.axes()[row_axis] == "query" { masked_value(met.point) } else { 0.0 };
-        let mut missing = None;
-        let tensor = self.build(|coordinates| {
+        let masked = masked_value(met.point);
+        self.build(|coordinates| {
             let mut flat = 0;
             for (axis, ((index, place), length)) in coordinates.iter().zip(&array.shape).enumerate() {
                 let index = match (self.axes[axis], rows) {
                     ("pos" | "query", Rows::Same) => met.first + index,
                     ("pos" | "query", Rows::Listed(rows)) => rows[*place],
                     ("pos" | "query", Rows::Only) => 0,
-                    ("key", _) => met.window_start + index,
+                    ("key", _) => *place,
                     _ => *index,
                 };
                 if index >= *length {
-                    if self.axes[axis] != "key" {
-                        missing = Some(index);
-                    }
-                    return fill; // a key that the other run had not seen
+                    return masked; // a key that the other run had not seen
                 }
                 flat = flat * length + index;
             }
             array.data[flat]
-        })?;
-        match missing {
-            Some(position) => Err(Error::Input(format!(
-                "position {position} is not in the other run, which has {} at `{}`",
-                array.shape[row_axis], met.point
-            ))),
-            None => Ok(tensor),
-        }
+        })
     }
 
     fn check_source(&self, array: &Array, met: Met) -> Result<()> {
@@ -582,6 +625,20 @@ impl Selection {
         let (found, expected, point) = (&array.shape, &self.dims, met.point);
         Err(Error::Hook(format!("the other run has shape {found:?} at `{point}`, expected {expected:?}")))
     }
+}
+
+/// How many rows along `pos` or `query` the other run has at `point`.
+fn source_rows(source: &Source, point: HookPoint) -> Result<usize> {
+    let shape = &patch_source(source, point)?.shape;
+    let rows = rows_axis(point).and_then(|axis| shape.get(axis));
+    rows.copied().ok_or_else(|| {
+        let axes = point.axes().join(" ");
+        Error::Hook(format!("the other run has shape {shape:?} at `{point}`, whose axes are {axes}"))
+    })
+}
+
+fn rows_axis(point: HookPoint) -> Option<usize> {
+    point.axes().iter().position(|axis| matches!(*axis, "pos" | "query"))
 }
 
 fn patch_source(source: &Source, point: HookPoint) -> Result<&Array> {
@@ -614,13 +671,17 @@ fn knock_out(
     };
     let mut mask = vec![0u8; value.elem_count()];
     selection.each(|flat, coordinates| {
-        let (query, key) = (met.first + coordinates[2].0, met.window_start + coordinates[3].0);
-        mask[flat] = u8::from(cut(query, key));
+        let cut = cut(met.first + coordinates[2].0, coordinates[3].1);
+        mask[flat] = u8::from(cut && selection.causal(coordinates));
     });
     let mask = Tensor::from_vec(mask, value.shape(), &Device::Cpu)?;
     let blank = Tensor::full(masked_value(met.point), value.shape(), &Device::Cpu)?;
     let left = mask.where_cond(&blank, &value.contiguous()?)?;
-    if !renormalize || masked_value(met.point) != 0.0 {
+    if masked_value(met.point) != 0.0 {
+        let deaf = left.max(3)?.flatten_all()?.to_vec1::<f32>()?.contains(&f32::NEG_INFINITY);
+        return if deaf { Err(nothing_left(met.point)) } else { Ok(left) };
+    }
+    if !renormalize {
         return Ok(left);
     }
     let sum = left.sum_keepdim(3)?;
@@ -630,11 +691,17 @@ fn knock_out(
     Ok(rows.where_cond(&left.broadcast_div(&divisor)?, value)?)
 }
 
+fn nothing_left(point: HookPoint) -> Error {
+    Error::Hook(format!(
+        "every edge of a query was cut at `{point}`, which leaves its softmax nothing; cut them at `hook_pattern` to let \
+         the query attend to nothing"
+    ))
+}
+
 /// How many rows along `pos` or `query` an array that broadcasts to the values at `point` has.
-fn rows_of(array: &Array, point: HookPoint) -> Option<usize> {
-    let axes = point.axes();
-    let row_axis = axes.iter().position(|axis| matches!(*axis, "pos" | "query"))?;
-    array.shape.get((row_axis + array.shape.len()).checked_sub(axes.len())?).copied()
+pub(crate) fn rows_of(array: &Array, point: HookPoint) -> Option<usize> {
+    let row_axis = rows_axis(point)?;
+    array.shape.get((row_axis + array.shape.len()).checked_sub(point.axes().len())?).copied()
 }
 
 /// Resolves one intervention.
@@ -702,19 +769,26 @@ impl Resolver<'_> {
         if indices.is_empty() {
             return Err(self.selects_nothing(name));
         }
-        match indices.iter().find(|index| **index >= length) {
-            Some(index) => {
-                Err(Error::Input(format!("`{name}` {index} is out of range, expected below {length}")))
-            }
-            None => Ok(Some(indices)),
+        if let Some(index) = indices.iter().find(|index| **index >= length) {
+            return Err(Error::Input(format!("`{name}` {index} is out of range, expected below {length}")));
         }
+        self.expect_different(name, &indices)?;
+        Ok(Some(indices))
     }
 
     fn selects_nothing(&self, name: &str) -> Error {
-        Error::Input(format!(
-            "the intervention at `{}` selects nothing: `{name}` is empty",
-            self.intervention.at
-        ))
+        self.error(format!("selects nothing: `{name}` is empty"))
+    }
+
+    fn error(&self, what: String) -> Error {
+        Error::Input(format!("the intervention at `{}` {what}", self.intervention.at))
+    }
+
+    fn expect_different(&self, name: &str, indices: &[usize]) -> Result<()> {
+        match (1..indices.len()).find(|index| indices[..*index].contains(&indices[*index])) {
+            Some(index) => Err(self.error(format!("lists {} twice in `{name}`", indices[index]))),
+            None => Ok(()),
+        }
     }
 
     fn expect_axis(
@@ -738,38 +812,37 @@ impl Resolver<'_> {
     fn positions(&self) -> Result<Option<Vec<usize>>> {
         let listed =
             self.intervention.positions.as_ref().map(|choice| self.listed(&choice.to_vec())).transpose()?;
-        let Some(steps) = &self.intervention.step else { return Ok(listed) };
-        let mut of_steps = Vec::new();
-        for step in steps.to_vec() {
-            if step > self.extent.new.saturating_sub(1) {
-                let last = self.extent.new.saturating_sub(1);
-                return Err(Error::Input(format!("`step` {step} is out of range, the last step is {last}")));
-            }
-            match step {
-                0 => of_steps.extend(0..self.extent.prompt),
-                _ => of_steps.push(self.extent.prompt + step - 1),
-            }
+        let Some(steps) = self.indices("step", &self.intervention.step, self.extent.new.max(1))? else {
+            return Ok(listed);
+        };
+        let Extent { prompt, .. } = self.extent;
+        let step_of = |position: &usize| (position + 1).saturating_sub(prompt);
+        let mut positions = listed.unwrap_or_else(|| (0..self.text_length()).collect());
+        positions.retain(|position| steps.contains(&step_of(position)));
+        if positions.is_empty() {
+            return Err(
+                self.error(format!("selects nothing: none of its positions is new at step {steps:?}"))
+            );
         }
-        if let Some(listed) = listed {
-            of_steps.retain(|position| listed.contains(position));
-        }
-        if of_steps.is_empty() {
-            return Err(self.selects_nothing("step"));
-        }
-        Ok(Some(of_steps))
+        Ok(Some(positions))
     }
 
     fn listed(&self, positions: &[i64]) -> Result<Vec<usize>> {
         if positions.is_empty() {
             return Err(self.selects_nothing("positions"));
         }
-        positions.iter().map(|position| self.position(*position)).collect()
+        let listed = positions.iter().map(|position| self.position(*position)).collect::<Result<Vec<_>>>()?;
+        self.expect_different("positions", &listed)?;
+        Ok(listed)
     }
 
-    /// A position in the text. The last generated token is never run, so it has none.
+    /// How many positions the text may come to have. The last generated token is never run, so it has none.
+    fn text_length(&self) -> usize {
+        self.extent.prompt + self.extent.new.saturating_sub(1)
+    }
+
     fn position(&self, position: i64) -> Result<usize> {
-        let Extent { prompt, new } = self.extent;
-        let length = prompt + new.saturating_sub(1);
+        let (prompt, length) = (self.extent.prompt, self.text_length());
         resolve_position(position, prompt).filter(|position| *position < length).ok_or_else(|| {
             let last = length.saturating_sub(1);
             Error::Input(format!("position {position} is out of range, expected -{prompt} to {last}"))
@@ -797,12 +870,22 @@ impl Resolver<'_> {
             Action::Add { add } => Effect::Add(self.array(add, points, positions)?),
             Action::Set { set } => Effect::Set(self.array(set, points, positions)?),
             Action::From { from, from_positions } => {
-                points.iter().try_for_each(|point| patch_source(from, *point).map(drop))?;
-                let rows = self.source_rows(from, from_positions.as_deref(), positions)?;
+                let mut rows = Rows::Same;
+                for point in points {
+                    let found = source_rows(from, *point)?;
+                    rows = self.from_rows(found, *point, from_positions.as_deref(), positions)?;
+                }
                 Effect::From { source: from.clone(), rows }
             }
             Action::Mean { mean } => {
-                points.iter().try_for_each(|point| patch_source(mean, *point).map(drop))?;
+                for point in points {
+                    let found = source_rows(mean, *point)?;
+                    if found != 1 {
+                        return Err(self.error(format!(
+                            "has means with {found} positions for `{point}`, expected 1: take the mean over positions"
+                        )));
+                    }
+                }
                 Effect::From { source: mean.clone(), rows: Rows::Only }
             }
             Action::KnockOut { knock_out, renormalize } => {
@@ -822,7 +905,8 @@ impl Resolver<'_> {
                 if knock_out.is_empty() {
                     return Err(self.selects_nothing("knockOut"));
                 }
-                let edges = knock_out.iter().map(|edge| self.edge(*edge)).collect::<Result<_>>()?;
+                let edge = |edge: &Edge| self.edge(*edge, positions);
+                let edges = knock_out.iter().map(edge).collect::<Result<_>>()?;
                 Effect::KnockOut { edges, renormalize }
             }
             Action::Js { js } => match compiler {
@@ -859,37 +943,45 @@ impl Resolver<'_> {
         }
     }
 
-    fn source_rows(
+    /// Which of the other run's `found` positions stand for the selected ones.
+    fn from_rows(
         &self,
-        source: &Source,
-        from_positions: Option<&[i64]>,
+        found: usize,
+        point: HookPoint,
+        from: Option<&[i64]>,
         positions: Option<&[usize]>,
     ) -> Result<Rows> {
-        let Some(from) = from_positions else { return Ok(Rows::Same) };
-        let selected = positions.map_or(self.extent.prompt, <[usize]>::len);
+        let prompt = self.extent.prompt;
+        let Some(from) = from else {
+            let last = positions.map(|positions| positions.iter().copied().max().unwrap_or_default());
+            return match last {
+                None if !(prompt..=self.text_length()).contains(&found) => Err(self.error(format!(
+                    "takes `{point}` from a run of {found} tokens for one of {prompt}; where the two differ in length, \
+                     choose `positions` and `fromPositions`"
+                ))),
+                Some(last) if last >= found => Err(self.error(format!(
+                    "selects position {last}, but the other run has {found} at `{point}`; `fromPositions` can say \
+                     which of them stand for the selected ones"
+                ))),
+                _ => Ok(Rows::Same),
+            };
+        };
+        let selected = positions.map_or(prompt, <[usize]>::len);
         if from.len() != selected {
-            let found = from.len();
-            return Err(Error::Input(format!(
-                "`fromPositions` has {found} positions for {selected} selected ones"
+            let listed = from.len();
+            return Err(self.error(format!(
+                "has {listed} `fromPositions` for {selected} selected positions, expected as many"
             )));
         }
-        // All points of one run have as many positions.
-        let rows = |(name, array): (&String, &Array)| {
-            let axes = name.parse::<HookPoint>().ok()?.axes();
-            array.shape.get(axes.iter().position(|axis| matches!(*axis, "pos" | "query"))?).copied()
-        };
-        let length = source.iter().find_map(rows).unwrap_or_default();
         let row = |position: &i64| {
-            resolve_position(*position, length).filter(|row| *row < length).ok_or_else(|| {
-                Error::Input(format!(
-                    "`fromPositions` has {position}, but the other run has {length} positions"
-                ))
+            resolve_position(*position, found).filter(|row| *row < found).ok_or_else(|| {
+                self.error(format!("takes position {position} from a run that has {found} at `{point}`"))
             })
         };
         Ok(Rows::Listed(from.iter().map(row).collect::<Result<_>>()?))
     }
 
-    fn edge(&self, edge: Edge) -> Result<ResolvedEdge> {
+    fn edge(&self, edge: Edge, positions: Option<&[usize]>) -> Result<ResolvedEdge> {
         let position = |position: Option<i64>| position.map(|position| self.position(position)).transpose();
         let (query, key) = (position(edge.query)?, position(edge.key)?);
         if let (Some(query), Some(key)) = (query, key)
@@ -898,6 +990,12 @@ impl Resolver<'_> {
             return Err(Error::Input(format!(
                 "query {query} never attends to the later key {key}: nothing to cut"
             )));
+        }
+        let met = |position: &usize| {
+            query.is_none_or(|query| query == *position) && key.is_none_or(|key| key <= *position)
+        };
+        if positions.is_some_and(|positions| !positions.iter().any(met)) {
+            return Err(self.error(format!("selects nothing of {edge:?}: no query in `positions` has it")));
         }
         Ok(ResolvedEdge { query, key })
     }

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, IndexOp, Tensor, Var};
 use crate::config::Config;
 use crate::error::{Error, Result, nearest};
 use crate::hook::{Chain, HookPoint, Hooks, Selector, Site};
-use crate::intervene::{Compiler, Extent, Intervention, Plan, resolve_position};
+use crate::intervene::{Array, Compiler, Extent, Intervention, Plan, Source, resolve_position};
 use crate::model::Model;
 
 /// Captured activations, in the order in which they were computed.
@@ -44,6 +44,11 @@ impl Cache {
                 }
             }
         })
+    }
+
+    /// Everything in it, as what an intervention takes from another run.
+    pub fn source(&self) -> Result<Source> {
+        self.entries.iter().map(|(point, value)| Ok((point.to_string(), Array::of(value)?))).collect()
     }
 
     /// The value at `point`, if it was captured.
@@ -257,6 +262,38 @@ pub fn run_with_cache<S: AsRef<str>>(model: &Model, tokens: &[u32], names: &[S])
     run(model, tokens, &RunOptions { names, ..RunOptions::default() })
 }
 
+/// The means of activations over all positions of some prompts, for [`Action::Mean`](crate::Action::Mean).
+///
+/// # Errors
+/// As [`run`]; [`Error::Input`] when there is no prompt, [`Error::Hook`] at attention scores and patterns, whose keys
+/// differ from position to position.
+pub fn means<S: AsRef<str>>(model: &Model, prompts: &[Vec<u32>], names: &[S]) -> Result<Source> {
+    let mut sums: Vec<(HookPoint, Tensor)> = Vec::new();
+    let count: usize = prompts.iter().map(Vec::len).sum();
+    for prompt in prompts {
+        for (index, (point, value)) in
+            run_with_cache(model, prompt, names)?.cache.entries.into_iter().enumerate()
+        {
+            if point.axes().contains(&"key") {
+                return Err(Error::Hook(format!(
+                    "`{point}` has no mean over positions: each has other keys"
+                )));
+            }
+            let sum = value.sum_keepdim(1)?;
+            match sums.get_mut(index) {
+                Some((_, total)) => *total = (&*total + sum)?,
+                None => sums.push((point, sum)),
+            }
+        }
+    }
+    if count == 0 {
+        return Err(Error::Input("there is no prompt to take means over, expected at least one".into()));
+    }
+    let mean =
+        |(point, sum): (HookPoint, Tensor)| Ok((point.to_string(), Array::of(&(sum / count as f64)?)?));
+    sums.into_iter().map(mean).collect()
+}
+
 /// Runs `tokens` through the model under `options`.
 ///
 /// # Errors
@@ -313,6 +350,7 @@ fn start(
             "the residual stream to start from has shape {found:?}, expected {expected:?}"
         )));
     }
+    model.check_ids(&tokens)?;
     Ok((first..last, start.resid.clone()))
 }
 

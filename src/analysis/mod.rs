@@ -5,8 +5,11 @@
 pub mod attribution;
 pub mod circuits;
 pub mod factored;
+pub mod gradients;
 pub mod heads;
 pub mod logit_lens;
+pub mod patching;
+pub mod path_patching;
 pub mod residual;
 pub mod tokens;
 

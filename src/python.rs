@@ -1,0 +1,629 @@
+//! "Copy as TransformerLens": a run, a generation or a sweep as a Python script that does the same.
+//!
+//! The script needs `transformer_lens` 4 and `transformers` alone. It loads the checkpoint folder it is given, holds the
+//! tokens as ids and the values of interventions as numbers, and prints its results as one line of JSON. TransformerLens 4
+//! has `TransformerBridge` instead of `HookedTransformer`; with its compatibility names and without processing of the
+//! weights, every hook point has the name and the value that it has here.
+
+use std::fmt::Write;
+
+use crate::analysis::patching::{Contrast, Direction, SweepOptions};
+use crate::analysis::path_patching::{Input, Mlps, PathOptions, Receivers};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::generate::GenerateOptions;
+use crate::hook::{BlockPoint, HookPoint, Selector};
+use crate::intervene::{
+    Action, Array, Change, Effect, Extent, Function, Intervention, Plan, Rows, Selected, rows_of,
+};
+use crate::intervene::{Compiler, resolve_position};
+use crate::run::{Objective, RunOptions};
+
+/// `run(model, tokens, options)`. Prints `log_probs`, `loss`, the norm of what was captured, and that of gradients.
+///
+/// # Errors
+/// As [`run`](crate::run()); [`Error::Config`] where TransformerLens computes something else.
+pub fn run_script(config: &Config, folder: &str, tokens: &[u32], options: &RunOptions) -> Result<String> {
+    let extent = Extent { prompt: tokens.len(), new: 1 };
+    let names = captured(config, options)?;
+    let mut script = Script::new(config, folder)?;
+    script.hooks(config, extent, &options.interventions)?;
+    if let Some(start) = &options.start {
+        let point = HookPoint::Block(start.layer.min(config.n_layer - 1), BlockPoint::ResidPre);
+        let point = if start.layer < config.n_layer {
+            point
+        } else {
+            HookPoint::Block(config.n_layer - 1, BlockPoint::ResidPost)
+        };
+        let resid = tensor(&Array::of(&start.resid)?);
+        script
+            .line(&format!("hooks.insert(0, (\"{point}\", lambda x, hook: {resid}))  # the run starts here"));
+    }
+    script.switches(names.iter().copied());
+    script.line(&format!("tokens = torch.tensor([{}])", list(tokens)));
+    script.line(&format!("names = {}", strings(&names)));
+    match &options.gradients_of {
+        None => script.push(RUN),
+        Some(objective) => {
+            script.objective(objective, tokens.len())?;
+            script.push(GRADIENTS);
+        }
+    }
+    let rows = match &options.positions {
+        Some(positions) => format!("{:?}", absolute(positions, tokens.len())?),
+        None => "None".into(),
+    };
+    script.line(&format!("rows = {rows}  # of what is captured"));
+    script.push(if options.stop_at_layer.is_some() { REPORT_STOPPED } else { REPORT });
+    Ok(script.text)
+}
+
+/// A generation of the same tokens where they are not sampled; where they are, by the same rule with other random
+/// numbers. Prints `ids` and `log_probs`.
+///
+/// # Errors
+/// As [`Generation::new`](crate::Generation::new); [`Error::Config`] where TransformerLens computes something else.
+pub fn generation_script(
+    config: &Config,
+    folder: &str,
+    prompt: &[u32],
+    options: &GenerateOptions,
+) -> Result<String> {
+    let mut script = Script::new(config, folder)?;
+    script.hooks(
+        config,
+        Extent { prompt: prompt.len(), new: options.max_new_tokens },
+        &options.interventions,
+    )?;
+    script.switches([]);
+    script.line(&format!("text, log_probs = [{}], []", list(prompt)));
+    script.line(&format!("for step in range({}):", options.max_new_tokens));
+    script.line(&format!(
+        "    start = max(0, len(text) - {})  # the context is cropped to its last tokens",
+        config.n_positions
+    ));
+    script.push(STEP);
+    if options.do_sample {
+        script.line(&format!(
+            "    logits = logits / {:?}  # drawn with PyTorch's random numbers, not Candlescope's",
+            options.temperature
+        ));
+        if let Some(top_k) = options.top_k {
+            script.line(&format!(
+                "    logits[logits < logits.topk(min({top_k}, len(logits))).values[-1]] = -torch.inf"
+            ));
+        }
+        if let Some(top_p) = options.top_p {
+            script.line("    ordered = logits.softmax(-1).sort(descending=True)");
+            script.line(&format!(
+                "    logits[ordered.indices[ordered.values.cumsum(0) - ordered.values >= {top_p:?}]] = -torch.inf"
+            ));
+        }
+        script.line("    token = int(logits.softmax(-1).multinomial(1))");
+    } else {
+        script.line("    token = int(logits.argmax())");
+    }
+    script.line("    text.append(token)");
+    script.line("    log_probs.append(float(scores[token]))");
+    if let (true, Some(eos)) = (options.stop_at_eos, config.eos_token_id) {
+        script.line(&format!("    if token == {eos}:"));
+        script.line("        break");
+    }
+    for stop in &options.stop {
+        script.line(&format!("# Candlescope also stops after the token that completes {stop:?}."));
+    }
+    script
+        .line(&format!("print(json.dumps({{\"ids\": text[{}:], \"log_probs\": log_probs}}))", prompt.len()));
+    Ok(script.text)
+}
+
+/// A sweep of activation patches. Prints `metric` in the order of [`Patched::raw`](crate::analysis::patching::Patched), and
+/// those of the two runs.
+///
+/// # Errors
+/// As [`Sweep::new`](crate::analysis::patching::Sweep::new); [`Error::Config`] where TransformerLens computes something
+/// else.
+pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Result<String> {
+    let mut script = Script::new(config, folder)?;
+    script.contrast(&options.contrast)?;
+    let point = options.at.point(0).to_string();
+    script.line(&format!(
+        "_, theirs = model.run_with_cache(other, names_filter=lambda name: name.endswith(\"{}\"))",
+        &point["blocks.0".len()..]
+    ));
+    let (heads, each_position) = (options.at.per_head(), options.each_position || !options.at.per_head());
+    let attention = point.ends_with("hook_pattern");
+    let head = if heads { "head" } else { "None" };
+    let pos = if each_position { "pos" } else { "None" };
+    let index = match (heads, each_position, attention) {
+        (false, ..) => ":, pos",
+        (true, false, true) => ":, head",
+        (true, true, true) => ":, head, pos",
+        (true, false, false) => ":, :, head",
+        (true, true, false) => ":, pos, head",
+    };
+    script.line("found = []");
+    script.line(&format!("for layer in range({}):", config.n_layer));
+    script.line(&format!(
+        "    for head in {}:",
+        if heads { format!("range({})", config.n_head) } else { "[None]".into() }
+    ));
+    script.line(&format!(
+        "        for pos in {}:",
+        if each_position { "range(base.shape[1])" } else { "[None]" }
+    ));
+    script.line(&format!("            def patch(x, hook, head={head}, pos={pos}):"));
+    script.line("                y = x.clone()");
+    script.line(&format!("                y[{index}] = theirs[hook.name][{index}]"));
+    script.line("                return y");
+    script.line(&format!("            name = f\"blocks.{{layer}}{}\"", &point["blocks.0".len()..]));
+    script.line("            found.append(metric(model.run_with_hooks(base, fwd_hooks=[(name, patch)]), base).item())");
+    script.push(SWEPT);
+    Ok(script.text)
+}
+
+/// A sweep of path patches over all senders. Prints as [`sweep_script`].
+///
+/// # Errors
+/// As [`PathSweep::new`](crate::analysis::path_patching::PathSweep::new); [`Error::Config`] where TransformerLens computes
+/// something else.
+pub fn path_script(config: &Config, folder: &str, options: &PathOptions) -> Result<String> {
+    let mut script = Script::new(config, folder)?;
+    script.contrast(&options.contrast)?;
+    script.line("_, ours = model.run_with_cache(base)");
+    script.line("_, theirs = model.run_with_cache(other)");
+    let receivers = match &options.receivers {
+        Receivers::Logits => "None".to_string(),
+        Receivers::Heads(heads) => {
+            let receiver = |receiver: &crate::analysis::path_patching::Receiver| {
+                let input = match receiver.input {
+                    Input::Q => "q",
+                    Input::K => "k",
+                    Input::V => "v",
+                };
+                format!("(\"blocks.{}.attn.hook_{input}\", {})", receiver.layer, receiver.head)
+            };
+            format!("[{}]", heads.iter().map(receiver).collect::<Vec<_>>().join(", "))
+        }
+    };
+    script.line(&format!("receivers = {receivers}"));
+    let frozen = match options.mlps {
+        Mlps::Frozen => "(\"hook_z\", \"hook_mlp_out\")",
+        Mlps::Recomputed => "(\"hook_z\",)",
+    };
+    script.line(&format!("frozen = [name for name in ours if name.endswith({frozen})]"));
+    script.line("found = []");
+    script.line(&format!("for layer in range({}):", config.n_layer));
+    script.line(&format!("    for head in range({}):", config.n_head));
+    script.push(PATHS);
+    script.push(SWEPT);
+    Ok(script.text)
+}
+
+const RUN: &str = r#"with torch.no_grad(), model.hooks(fwd_hooks=hooks):
+    logits, cache = model.run_with_cache(tokens, names_filter=names)
+gradients = {}
+"#;
+
+const GRADIENTS: &str = r#"cache = {}
+
+
+def keep(x, hook):
+    if hook.name not in cache:
+        x = x if x.requires_grad else x.clone().requires_grad_(True)
+        x.retain_grad()
+        cache[hook.name] = x
+        return x
+
+
+logits = model.run_with_hooks(tokens, fwd_hooks=hooks + [(name, keep) for name in names])
+metric(logits, tokens).backward()
+gradients = {name: torch.zeros_like(x) if x.grad is None else x.grad for name, x in cache.items()}
+"#;
+
+const REPORT: &str = r#"log_probs = logits[0, :-1].log_softmax(-1).gather(-1, tokens[0, 1:, None])[:, 0].tolist()
+
+
+def norm(name, x):
+    if rows is not None:
+        x = x[:, :, rows] if name.endswith(("hook_attn_scores", "hook_pattern")) else x[:, rows]
+    return x[x.isfinite()].norm().item()
+
+
+print(json.dumps({
+    "log_probs": log_probs,
+    "loss": -sum(log_probs) / len(log_probs) if log_probs else None,
+    "captured": {name: norm(name, cache[name]) for name in names},
+    "gradients": {name: norm(name, x) for name, x in gradients.items()},
+}))
+"#;
+
+const REPORT_STOPPED: &str = r#"def norm(name, x):
+    if rows is not None:
+        x = x[:, :, rows] if name.endswith(("hook_attn_scores", "hook_pattern")) else x[:, rows]
+    return x[x.isfinite()].norm().item()
+
+
+print(json.dumps({"captured": {name: norm(name, cache[name]) for name in names}}))
+"#;
+
+const STEP: &str = r#"    with torch.no_grad():
+        logits = model.run_with_hooks(torch.tensor([text[start:]]), fwd_hooks=hooks)[0, -1]
+    scores = logits.log_softmax(-1)
+"#;
+
+const SWEPT: &str = r#"print(json.dumps({
+    "metric": found,
+    "base": metric(model(base), base).item(),
+    "other": metric(model(other), other).item(),
+}))
+"#;
+
+const PATHS: &str = r#"        def send(x, hook, head=head):
+            y = x.clone()
+            y[:, :, head] = theirs[hook.name][:, :, head]
+            return y
+
+        hooks = [(name, lambda x, hook: ours[hook.name]) for name in frozen]
+        hooks.append((f"blocks.{layer}.attn.hook_z", send))
+        if receivers is None:
+            found.append(metric(model.run_with_hooks(base, fwd_hooks=hooks), base).item())
+            continue
+        heard = {}
+
+        def listen(x, hook):
+            heard[hook.name] = x.clone()
+
+        def receive(x, hook):
+            y = x.clone()
+            for name, receiver in receivers:
+                if name == hook.name:
+                    y[:, :, receiver] = heard[name][:, :, receiver]
+            return y
+
+        reached = sorted({name for name, _ in receivers})
+        model.run_with_hooks(base, fwd_hooks=hooks + [(name, listen) for name in reached])
+        patched = model.run_with_hooks(base, fwd_hooks=[(name, receive) for name in reached])
+        found.append(metric(patched, base).item())
+"#;
+
+/// What hooks on a part of a value need.
+const HELPERS: &str = r#"
+start = 0  # the position in the text of the context's first token
+means = {}
+
+
+def attention(hook):
+    return hook.name.endswith(("hook_attn_scores", "hook_pattern"))
+
+
+def select(x, hook, positions=None, head=None, last=None, rows=None):
+    """The index of a part of x, and the place of each of its rows in the list of positions."""
+    axis = 2 if attention(hook) else 1
+    listed = range(start + x.shape[axis]) if positions is None else positions
+    pairs = [(p - start, place) for place, p in enumerate(listed) if 0 <= p - start < x.shape[axis]]
+    pairs = [(row, place) for row, place in pairs if rows is None or place < rows]
+    chosen = [list(range(n)) for n in x.shape]
+    chosen[axis] = [row for row, _ in pairs]
+    if head is not None:
+        chosen[1 if attention(hook) else 2] = head
+    if last is not None:
+        chosen[-1] = last
+    part = torch.meshgrid(*[torch.tensor(c, dtype=torch.long) for c in chosen], indexing="ij")
+    return part, [place for _, place in pairs]
+
+
+def causal(x, y, hook):
+    """Attention to later keys stays as it was."""
+    return torch.where(torch.ones_like(x, dtype=torch.bool).tril(), y, x) if attention(hook) else y
+
+
+def keys(values, x):
+    """One value for each key of the context."""
+    missing = max(0, start + x.shape[-1] - values.shape[-1])
+    return torch.nn.functional.pad(values, (0, missing))[..., start : start + x.shape[-1]]
+
+
+def other_values(values, x, part, places, hook, rows=None):
+    """The part of another run's values; rows says which of its positions stand for the selected ones."""
+    axis = 2 if attention(hook) else 1
+    part = list(part)
+    if rows is None:
+        part[axis] = part[axis] + start
+    else:
+        shape = [-1 if a == axis else 1 for a in range(x.dim())]
+        part[axis] = torch.tensor([rows[place] for place in places]).reshape(shape).expand_as(part[0])
+    return (keys(values, x) if attention(hook) else values)[tuple(part)]
+
+
+def mean_of_prompt(x, key, prompt):
+    if key not in means:
+        means[key] = x[:, : max(1, prompt - start)].mean(1, keepdim=True)
+    return means[key].expand_as(x)
+
+
+def cut(x, hook, edges, part, renormalize):
+    """Without some attention edges; None means every query, or every key."""
+    selected = torch.zeros_like(x, dtype=torch.bool)
+    selected[part] = True
+    length = x.shape[-1]
+    for query, key in edges:
+        gone = torch.zeros(length, length, dtype=torch.bool)
+        for q in range(length) if query is None else [query - start]:
+            for k in range(q + 1) if key is None else [key - start]:
+                if 0 <= k <= q < length:
+                    gone[q, k] = True
+        x = torch.where(selected & gone, -torch.inf if hook.name.endswith("scores") else 0.0, x)
+        touched = selected & gone.any(-1, keepdim=True)
+        if renormalize:
+            total = x.sum(-1, keepdim=True)
+            x = torch.where(touched, x / torch.where(total == 0, 1.0, total), x)
+    return x
+
+"#;
+
+struct Script {
+    text: String,
+    hooked: Vec<HookPoint>,
+}
+
+impl Script {
+    fn new(config: &Config, folder: &str) -> Result<Script> {
+        if !config.scale_attn_weights {
+            return Err(Error::Config(
+                "`scale_attn_weights` is off: TransformerLens 4 scales the attention of every GPT-2, so its numbers would \
+                 differ"
+                    .into(),
+            ));
+        }
+        let folder = text(folder);
+        let text = format!(
+            "# pip install \"transformer_lens>=4,<5\"\n\
+             import json\n\n\
+             import torch\n\
+             from transformer_lens.model_bridge import TransformerBridge\n\
+             from transformers import GPT2LMHeadModel\n\n\
+             folder = {folder}  # config.json and model.safetensors\n\
+             weights = GPT2LMHeadModel.from_pretrained(folder, attn_implementation=\"eager\", dtype=torch.float32)\n\
+             model = TransformerBridge.boot_transformers(folder, hf_model=weights, dtype=torch.float32, device=\"cpu\")\n\
+             model.enable_compatibility_mode(disable_warnings=True, no_processing=True)\n"
+        );
+        Ok(Script { text, hooked: Vec::new() })
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn push(&mut self, lines: &str) {
+        self.text.push_str(lines);
+    }
+
+    /// Switches on what TransformerLens computes only when told to.
+    fn switches(&mut self, names: impl IntoIterator<Item = HookPoint>) {
+        let points: Vec<_> = names.into_iter().chain(self.hooked.clone()).collect();
+        let switches: [(&str, &[BlockPoint]); 4] = [
+            ("use_attn_result", &[BlockPoint::Result]),
+            ("use_attn_in", &[BlockPoint::AttnIn]),
+            ("use_split_qkv_input", &[BlockPoint::QInput, BlockPoint::KInput, BlockPoint::VInput]),
+            ("use_hook_mlp_in", &[BlockPoint::MlpIn]),
+        ];
+        for (switch, switched) in switches {
+            let needed =
+                |point: &HookPoint| matches!(point, HookPoint::Block(_, point) if switched.contains(point));
+            if points.iter().any(needed) {
+                self.line(&format!("model.set_{switch}(True)"));
+            }
+        }
+    }
+
+    /// One Python function for each intervention, and `hooks`, the list of them.
+    fn hooks(&mut self, config: &Config, extent: Extent, interventions: &[Intervention]) -> Result<()> {
+        let untranslated: Compiler =
+            std::rc::Rc::new(|_| Ok(Box::new(|x: Vec<f32>, _: &Selected| Ok(x)) as Function));
+        let plan = Plan::new(interventions, config, extent, Some(&untranslated))?;
+        if plan.changes.is_empty() {
+            self.line("hooks = []");
+            return Ok(());
+        }
+        self.push(HELPERS);
+        let mut listed = String::new();
+        for (number, (change, intervention)) in plan.changes.iter().zip(interventions).enumerate() {
+            self.change(number, change, intervention, extent);
+            let _ =
+                writeln!(listed, "    *[(name, change_{number}) for name in {}],", strings(&change.points));
+            self.hooked.extend_from_slice(&change.points);
+        }
+        self.line(&format!("hooks = [\n{listed}]"));
+        Ok(())
+    }
+
+    fn change(&mut self, number: usize, change: &Change, intervention: &Intervention, extent: Extent) {
+        if let Action::Js { js } = &intervention.action {
+            self.line(&format!("\ndef change_{number}(x, hook):"));
+            self.line(&format!(
+                "    raise NotImplementedError({})\n",
+                text(&format!("write this JavaScript in Python: {js}"))
+            ));
+            return;
+        }
+        if let Effect::From { source, .. } = &change.effect {
+            self.line(&format!("\nvalues_{number} = {{"));
+            for point in &change.points {
+                let name = point.to_string();
+                self.line(&format!("    \"{name}\": {},", tensor(&source[&name])));
+            }
+            self.line("}");
+        }
+        self.line(&format!("\n\ndef change_{number}(x, hook):"));
+        let rows = match &change.effect {
+            Effect::Add(array) | Effect::Set(array) => many_rows(array, change),
+            Effect::From { rows: Rows::Same, source } => {
+                change.points.first().and_then(|point| rows_of(&source[&point.to_string()], *point))
+            }
+            _ => None,
+        };
+        let mut selection = String::new();
+        for (name, indices) in
+            [("positions", &change.positions), ("head", &change.heads), ("last", &change.lanes)]
+        {
+            if let Some(indices) = indices {
+                let _ = write!(selection, ", {name}={indices:?}");
+            }
+        }
+        if let Some(rows) = rows
+            && change.positions.is_none()
+        {
+            let _ = write!(selection, ", rows={rows}");
+        }
+        self.line(&format!("    part, places = select(x, hook{selection})"));
+        self.line("    y = x.clone()");
+        let effect = match &change.effect {
+            Effect::Scale(factor) => format!("y[part] *= {}", number_of(*factor)),
+            Effect::Add(array) => format!("y[part] += {}", values(array, change)),
+            Effect::Set(array) => format!("y[part] = {}", values(array, change)),
+            Effect::Mean(_) => {
+                format!("y[part] = mean_of_prompt(x, ({number}, hook.name), {})[part]", extent.prompt)
+            }
+            Effect::From { rows: Rows::Only, .. } => {
+                format!("y[part] = values_{number}[hook.name].expand_as(x)[part]")
+            }
+            Effect::From { rows, .. } => {
+                let rows = match rows {
+                    Rows::Listed(rows) => format!(", rows={rows:?}"),
+                    _ => String::new(),
+                };
+                format!("y[part] = other_values(values_{number}[hook.name], x, part, places, hook{rows})")
+            }
+            Effect::KnockOut { edges, renormalize } => {
+                let python = |index: Option<usize>| index.map_or("None".into(), |index| index.to_string());
+                let edges: Vec<_> = edges
+                    .iter()
+                    .map(|edge| format!("({}, {})", python(edge.query), python(edge.key)))
+                    .collect();
+                let scores = change
+                    .points
+                    .iter()
+                    .any(|point| matches!(point, HookPoint::Block(_, BlockPoint::AttnScores)));
+                let renormalize = if *renormalize && !scores { "True" } else { "False" };
+                format!("y = cut(y, hook, [{}], part, {renormalize})", edges.join(", "))
+            }
+            Effect::Function(_) => "pass".into(),
+        };
+        self.line(&format!("    {effect}"));
+        self.line("    return causal(x, y, hook)\n");
+    }
+
+    /// `metric(logits, tokens)`.
+    fn objective(&mut self, objective: &Objective, length: usize) -> Result<()> {
+        self.line("\n\ndef metric(logits, tokens):");
+        let metric = match objective {
+            Objective::Loss => {
+                "-logits[0, :-1].log_softmax(-1).gather(-1, tokens[0, 1:, None]).mean()".to_string()
+            }
+            Objective::Logit { answer, against, position } => {
+                let row = absolute(&[*position], length)?[0];
+                let against =
+                    against.map_or(String::new(), |against| format!(" - logits[0, {row}, {against}]"));
+                format!("logits[0, {row}, {answer}]{against}")
+            }
+        };
+        self.line(&format!("    return {metric}\n\n"));
+        Ok(())
+    }
+
+    /// The prompt that is patched as `base`, the one whose values go into it as `other`, and `metric`.
+    fn contrast(&mut self, contrast: &Contrast) -> Result<()> {
+        contrast.check()?;
+        let (base, other) = match contrast.direction {
+            Direction::Denoise => ("corrupted", "clean"),
+            Direction::Noise => ("clean", "corrupted"),
+        };
+        self.line("torch.set_grad_enabled(False)");
+        self.line(&format!("base = torch.tensor([{}])  # the {base} prompt", list(contrast.base())));
+        self.line(&format!("other = torch.tensor([{}])  # the {other} prompt", list(contrast.other())));
+        self.objective(&contrast.metric, contrast.base().len())
+    }
+}
+
+/// The points that a run captures, of those that it reaches.
+fn captured(config: &Config, options: &RunOptions) -> Result<Vec<HookPoint>> {
+    let mut points = Vec::new();
+    for name in &options.names {
+        points.extend_from_slice(Selector::parse(name, config)?.points());
+    }
+    let first = options.start.as_ref().map(|start| start.layer);
+    let reached = |point: &HookPoint| {
+        let early = matches!(point, HookPoint::Embed | HookPoint::PosEmbed);
+        let after_start =
+            first.is_none_or(|first| !early && point.layer().is_none_or(|layer| layer >= first));
+        let before_stop =
+            options.stop_at_layer.is_none_or(|stop| early || point.layer().is_some_and(|layer| layer < stop));
+        after_start && before_stop
+    };
+    Ok(HookPoint::all(config).into_iter().filter(|point| points.contains(point) && reached(point)).collect())
+}
+
+fn absolute(positions: &[i64], length: usize) -> Result<Vec<usize>> {
+    let row = |position: &i64| {
+        resolve_position(*position, length)
+            .filter(|row| *row < length)
+            .ok_or_else(|| Error::Input(format!("position {position} is out of range for {length} tokens")))
+    };
+    positions.iter().map(row).collect()
+}
+
+/// How many rows values have, if more than one.
+fn many_rows(array: &Array, change: &Change) -> Option<usize> {
+    change.points.first().and_then(|point| rows_of(array, *point)).filter(|rows| *rows > 1)
+}
+
+/// Values as Python: those of the rows that were selected, where each has its own.
+fn values(array: &Array, change: &Change) -> String {
+    if array.shape.is_empty() {
+        return number_of(array.data[0]);
+    }
+    let mut python = tensor(array);
+    let Some(point) = change.points.first() else { return python };
+    let attention = point.axes().contains(&"key");
+    if attention && array.shape.last().is_some_and(|keys| *keys > 1) {
+        python = format!("keys({python}, x)");
+    }
+    match many_rows(array, change) {
+        Some(_) => {
+            let axis = if attention { -2 } else { 1 - point.axes().len() as i64 };
+            format!("{python}.index_select({axis}, torch.tensor(places, dtype=torch.long))")
+        }
+        None => python,
+    }
+}
+
+fn tensor(array: &Array) -> String {
+    let numbers: Vec<_> = array.data.iter().map(|value| number_of(*value)).collect();
+    format!("torch.tensor([{}]).reshape({:?})", numbers.join(", "), array.shape)
+}
+
+/// An f32 so that Python reads back the same.
+fn number_of(value: f32) -> String {
+    match value {
+        value if value.is_nan() => "torch.nan".into(),
+        value if value == f32::INFINITY => "torch.inf".into(),
+        value if value == f32::NEG_INFINITY => "-torch.inf".into(),
+        value => format!("{value:?}"),
+    }
+}
+
+fn list(ids: &[u32]) -> String {
+    format!("{ids:?}")
+}
+
+fn strings(points: &[HookPoint]) -> String {
+    let quoted: Vec<_> = points.iter().map(|point| format!("\"{point}\"")).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// A Python string: JSON's escapes are Python's, but for characters beyond 16 bits, which both may hold as they are.
+fn text(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
