@@ -654,8 +654,8 @@ fn the_collapsed_sides_of_a_factored_matrix_keep_its_norm() {
     let norm = |x: Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
     let whole = head.w_v.matmul(&head.w_o).unwrap().to_dtype(DType::F64).unwrap();
     let expected = norm(whole);
-    assert!((norm(matrix.from_left().unwrap()) - expected).abs() < 1e-5 * expected);
-    assert!((norm(matrix.from_right().unwrap()) - expected).abs() < 1e-5 * expected);
+    assert!((norm(matrix.collapse_left().unwrap()) - expected).abs() < 1e-5 * expected);
+    assert!((norm(matrix.collapse_right().unwrap()) - expected).abs() < 1e-5 * expected);
 }
 
 #[test]

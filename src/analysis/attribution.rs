@@ -81,10 +81,9 @@ pub fn attribution(model: &Model, cache: &Cache, options: &AttributionOptions) -
 impl Target {
     /// What the unembedding's input is multiplied with: `[D]`.
     fn direction(&self, model: &Model) -> Result<Tensor> {
-        let lm_head = model.weight("lm_head.weight")?; // [V, D]
-        let (vocab, width) = lm_head.dims2()?;
+        let (vocab, width) = (model.config().vocab_size, model.config().n_embd);
         let column = |id: u32| match (id as usize) < vocab {
-            true => Ok(lm_head.get(id as usize)?),
+            true => model.unembedding_of(&Tensor::new(id, &Device::Cpu)?),
             false => Err(Error::Input(format!("answer id {id} is out of range, expected below {vocab}"))),
         };
         match self {

@@ -201,7 +201,7 @@ fn side(model: &Model, layer: usize, of_head: impl Fn(usize) -> Result<Tensor>) 
 }
 
 fn of_writer(model: &Model, layer: usize, head: usize) -> Result<Tensor> {
-    matrix(model, layer, head, HeadMatrix::Ov)?.from_left()
+    matrix(model, layer, head, HeadMatrix::Ov)?.collapse_left()
 }
 
 fn of_reader(model: &Model, layer: usize, head: usize, path: Composition) -> Result<Tensor> {
@@ -210,7 +210,7 @@ fn of_reader(model: &Model, layer: usize, head: usize, path: Composition) -> Res
         Composition::K => matrix(model, layer, head, HeadMatrix::Qk)?.transpose()?,
         Composition::V => matrix(model, layer, head, HeadMatrix::Ov)?,
     };
-    Ok(matrix.from_right()?.t()?.contiguous()?)
+    Ok(matrix.collapse_right()?.t()?.contiguous()?)
 }
 
 fn norm(x: &Tensor) -> Result<f64> {

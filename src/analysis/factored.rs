@@ -109,14 +109,14 @@ impl FactoredMatrix {
     }
 
     /// `R_A B`, `[K, n]`: what `A B` does to the space on its right, with the same norms.
-    pub fn from_left(&self) -> Result<Tensor> {
+    pub fn collapse_left(&self) -> Result<Tensor> {
         let (_, r) = orthogonalize(columns(&self.a)?);
         Ok(tensor_of_columns(&r)?.matmul(&self.b)?)
     }
 
     /// `A R_Bᵀ`, `[m, K]`: what it does to the space on its left.
-    pub fn from_right(&self) -> Result<Tensor> {
-        Ok(self.transpose()?.from_left()?.t()?.contiguous()?)
+    pub fn collapse_right(&self) -> Result<Tensor> {
+        Ok(self.transpose()?.collapse_left()?.t()?.contiguous()?)
     }
 
     pub fn singular_values(&self) -> Result<SingularValues> {
@@ -164,21 +164,21 @@ fn sign(row: &[f64]) -> f64 {
 fn orthogonalize(mut columns: Vec<Vec<f64>>) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
     let count = columns.len();
     let mut r = vec![vec![0.0; count]; count];
-    for index in 0..count {
+    for (index, r) in r.iter_mut().enumerate() {
         let (done, rest) = columns.split_at_mut(index);
         let column = &mut rest[0];
         let length = dot(column, column).sqrt();
         for _ in 0..2 {
             for (other, q) in done.iter().enumerate() {
                 let along = dot(q, column);
-                r[index][other] += along;
+                r[other] += along;
                 column.iter_mut().zip(q).for_each(|(x, q)| *x -= along * q);
             }
         }
         let left = dot(column, column).sqrt();
         // What rounding leaves of a column that lies in the span of those before it is no direction.
         let new = left > 1e-14 * length;
-        r[index][index] = if new { left } else { 0.0 };
+        r[index] = if new { left } else { 0.0 };
         column.iter_mut().for_each(|x| *x = if new { *x / left } else { 0.0 });
     }
     (columns, r)
@@ -254,7 +254,7 @@ fn eigenvalues(rows: Vec<Vec<f64>>) -> Result<Vec<Complex>> {
         qr_step(&mut h, start, last, shift);
     }
     let mut values: Vec<Complex> = (0..h.len()).map(|index| h[index][index]).collect();
-    values.sort_by(|a, b| b.norm().total_cmp(&a.norm()).then(b.im.total_cmp(&a.im)));
+    values.sort_by(|a, b| b.norm().total_cmp(&a.norm()));
     Ok(values)
 }
 
@@ -269,9 +269,11 @@ fn hessenberg(mut rows: Vec<Vec<f64>>) -> Vec<Vec<Complex>> {
         if square == 0.0 {
             continue;
         }
-        for other in 0..count {
-            let along: f64 = (column + 1..count).zip(&v).map(|(row, v)| rows[row][other] * v).sum();
-            (column + 1..count).zip(&v).for_each(|(row, v)| rows[row][other] -= 2.0 * along / square * v);
+        let below = &mut rows[column + 1..];
+        let along: Vec<f64> =
+            (0..count).map(|other| below.iter().zip(&v).map(|(row, v)| row[other] * v).sum()).collect();
+        for (row, v) in below.iter_mut().zip(&v) {
+            row.iter_mut().zip(&along).for_each(|(x, along)| *x -= 2.0 * along / square * v);
         }
         for row in &mut rows {
             let along = dot(&row[column + 1..], &v);
@@ -338,9 +340,11 @@ mod tests {
 
     #[test]
     fn a_rotation_has_complex_eigenvalues() {
-        let found = eigenvalues(vec![vec![0.0, -2.0], vec![2.0, 0.0]]).unwrap();
-        assert!((found[0] - Complex { re: 0.0, im: 2.0 }).norm() < 1e-14, "{found:?}");
-        assert!((found[1] - Complex { re: 0.0, im: -2.0 }).norm() < 1e-14, "{found:?}");
+        let mut found = eigenvalues(vec![vec![0.0, -2.0], vec![2.0, 0.0]]).unwrap();
+        found.sort_by(|a, b| a.im.total_cmp(&b.im));
+        for (found, im) in found.into_iter().zip([-2.0, 2.0]) {
+            assert!((found - Complex { re: 0.0, im }).norm() < 1e-14, "{found:?}");
+        }
     }
 
     /// The plain QR iteration cycles on it for ever.

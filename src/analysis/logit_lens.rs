@@ -113,8 +113,7 @@ pub fn logits_of(model: &Model, cache: &Cache, points: &[HookPoint], ids: &[u32]
     if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
         return Err(Error::Input(format!("token id {id} is out of range, expected below {vocab}")));
     }
-    let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
-    let columns = model.weight("lm_head.weight")?.index_select(&ids, 0)?.t()?; // [D, token]
+    let columns = model.unembedding_of(&Tensor::from_slice(ids, ids.len(), &Device::Cpu)?)?.t()?; // [D, token]
     let of_point = |point: &HookPoint| -> Result<Tensor> {
         let value = captured(cache, *point)?;
         let stream = super::residual::Stack { labels: vec![point.to_string()], values: value.unsqueeze(0)? };
