@@ -31,9 +31,9 @@ model.safetensors (f16). Plays in the form `speaker, tab, line` become `NAME:` a
   --evaluate              train nothing: score the model in DIR
 
 model     --vocab 4096  --layers 4  --heads 4  --width 256  --context 256
-training  --steps 4000  --batch 2048 (tokens in a step)  --rate 2e-3  --warmup 100
+training  --steps 3300  --batch 2048 (tokens in a step)  --rate 2e-3  --warmup 100
           --cooldown 0.4 (share of the steps in which the rate falls)  --weight-decay 0.01  --clip 1
-          --seed 1  --threads (all)  --phases 1000x64:0.5,800x128:0.4,256:0.2
+          --seed 1  --threads (all)  --phases 1000x64:0.5,550x128:0.4,250x128:0.75,350x256:0.2,256:0.08
           (phases: for 1000 steps rows of 64 tokens, half of them repeated pieces; ...)
 reports   --log-every 10  --evaluate-every 250  --save-every 100  (in steps)
 ";
@@ -64,9 +64,9 @@ impl Default for Options {
         };
         let settings = Settings {
             config,
-            phases: "1000x64:0.5,800x128:0.4,256:0.2".parse().expect("the default phases"),
+            phases: "1000x64:0.5,550x128:0.4,250x128:0.75,350x256:0.2,256:0.08".parse().expect("the default phases"),
             batch: 2048,
-            schedule: Schedule { peak: 2e-3, warmup: 100, steps: 4000, cooldown: 0.4 },
+            schedule: Schedule { peak: 2e-3, warmup: 100, steps: 3300, cooldown: 0.4 },
             adam: AdamW::default(),
             clip: 1.0,
             seed: 1,
