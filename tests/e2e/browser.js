@@ -37,7 +37,7 @@ export async function start(root = DIST) {
 export async function visit(site, { path = "", width = 1440, height = 900, dark = false, ratio = 1, expect, before }, act) {
   const context = await site.browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", deviceScaleFactor: ratio, reducedMotion: "reduce" });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(120_000); // a machine may be busy with other work
   /** @type {string[]} */
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
