@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use candle_core::{Device, Tensor, Var};
-use candlescope::kernel::{self, Matrix, matrix::Axes, matrix::Builder, matrix::Form};
+use candlescope::kernel::{self, Build, Matrix, matrix::Axes, matrix::Builder, matrix::Form};
 
 #[cfg(target_arch = "wasm32")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
@@ -13,7 +13,11 @@ macro_rules! facts {
         $(#[$doc])*
         #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
         #[cfg_attr(not(target_arch = "wasm32"), test)]
-        fn $name() $body
+        fn $name() {
+            for build in [Build::Simd, Build::Relaxed] {
+                if kernel::choose(build) $body
+            }
+        }
     )*};
 }
 
@@ -111,6 +115,15 @@ facts! {
         let mix = |v| flat(&kernel::attention_mix(&pattern, v).unwrap());
         assert_eq!(mix(&view), mix(&copy));
     }
+}
+
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen_test::wasm_bindgen_test]
+fn the_relaxed_kernels_are_linked_where_the_browser_has_relaxed_simd() {
+    assert!(kernel::choose(Build::Relaxed));
+    assert_eq!(kernel::build(), Build::Relaxed);
+    assert!(kernel::choose(Build::Simd));
+    assert_eq!(kernel::build(), Build::Simd);
 }
 
 /// `[rows, inner, columns]`: one row, a tile less one, a tile and one, more than a group of tiles, more than one

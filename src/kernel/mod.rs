@@ -10,11 +10,14 @@ use crate::config::Activation;
 use crate::error::Result;
 
 mod attention;
+mod inner;
+mod linked;
 pub mod matrix;
 mod product;
 mod simd;
 pub mod trainable;
 
+pub use linked::{Build, build, choose};
 pub use matrix::Matrix;
 
 /// `x w + b` over the last axis of `x` `[.., in]`, with `w` `[in, out]` and `b` `[out]`.

@@ -3,24 +3,18 @@
 //! Layout: `a` and `c` are row-major. `b` `[inner, columns]` is read in panels of eight columns, `[inner, 8]` each,
 //! one after the other; a weight is stored that way, anything else is copied into panels on the way ([`Panels`]).
 //!
-//! Tile: 6 rows by 2 vectors. Its 12 sums, the 2 vectors of `b` and 1 value of `a` fill the 15 vector registers that
-//! V8 hands out on x86-64; one more would spill. A step of `inner` is 8 loads for 12 multiply-adds, enough of them
-//! in flight to hide the latency of each: 54 GFLOP/s where two relaxed multiply-adds a cycle allow 55. The loads
-//! must stay between the multiply-adds, just before their use. LLVM's scheduler would move them all to the front,
-//! and the flag `-pre-RA-sched=source` in `.cargo/config.toml` keeps it from that; without it the tile reaches 31.
-//!
-//! One row alone ([`row_product`]) waits for memory, not for arithmetic: four panels are read side by side, because
-//! four streams keep more cache lines on the way than one (11 GB/s against 7).
+//! This file cuts the product into tiles of 6 by 8; what happens inside one is in `inner.rs`.
 //!
 //! Every sum runs over `inner` in order, whatever the number of rows: a row's result is the same bits alone
 //! (decoding with the key/value cache) and among others (the whole text at once).
 
 use std::ops::Range;
 
-use super::simd::F32x4;
+use super::inner::{Factors, STREAMS};
+use super::linked;
 
-/// Columns in a panel.
-pub const WIDTH: usize = 8;
+pub use super::inner::WIDTH;
+
 /// Rows of a full tile.
 const ROWS: usize = 6;
 /// Steps of `inner` in one go: a panel's part (16 kB) and a tile's rows (12 kB) stay in the first-level cache…
@@ -116,11 +110,11 @@ pub struct Transposed<'m>(pub &'m Packed);
 
 impl Panels for Transposed<'_> {
     fn inner(&self) -> usize {
-        self.0.columns
+        self.0.columns()
     }
 
     fn columns(&self) -> usize {
-        self.0.inner
+        self.0.inner()
     }
 
     fn panel<'a>(&'a self, index: usize, steps: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
@@ -235,9 +229,10 @@ pub fn partial_product(
                     let depth = depth(rows.clone(), panel).clamp(start, steps.end) - start;
                     if depth > 0 {
                         let a = &packed[(row - first) * steps.len()..];
-                        let place = Place { rows, column: panel * WIDTH, columns };
+                        assert!(a.len() >= depth * rows.len() && b.len() >= depth * WIDTH);
+                        let factors = Factors { rows: rows.len(), depth, a: a.as_ptr(), b: b.as_ptr() };
                         let begin = if start == 0 { Begin::Bias(bias) } else { Begin::Sum };
-                        add_tile(a, b, depth, begin, place, out);
+                        add_tile(&factors, begin, Place { row, column: panel * WIDTH, columns }, out);
                     }
                 }
             }
@@ -268,82 +263,51 @@ enum Begin<'b> {
     Sum,
 }
 
+static ZEROS: [f32; WIDTH] = [0.0; WIDTH];
+
 /// Where in the output a tile lies.
 struct Place {
-    rows: Range<usize>,
+    row: usize,
     column: usize,
+    /// From one row of the output to the next.
     columns: usize,
 }
 
-impl Place {
-    fn width(&self) -> usize {
-        (self.columns - self.column).min(WIDTH)
+fn add_tile(factors: &Factors, begin: Begin, place: Place, out: &mut [f32]) {
+    let Place { row, column, columns } = place;
+    let width = (columns - column).min(WIDTH);
+    let out = &mut out[row * columns + column..];
+    assert!(out.len() >= (factors.rows - 1) * columns + width);
+    if width < WIDTH {
+        return add_edge_tile(factors, begin, column, columns, out);
     }
+    let (from, from_stride) = match begin {
+        Begin::Bias(None) => (ZEROS.as_ptr(), 0),
+        Begin::Bias(Some(bias)) => (bias[column..][..WIDTH].as_ptr(), 0),
+        Begin::Sum => (out.as_ptr(), columns),
+    };
+    // SAFETY: the output has these rows, as was checked, and the one row of bias or zeros stands for all.
+    unsafe { linked::tile(factors, from, from_stride, out.as_mut_ptr(), columns) };
 }
 
-fn add_tile(a: &[f32], b: &[f32], depth: usize, begin: Begin, place: Place, out: &mut [f32]) {
-    match place.rows.len() {
-        6 => tile::<6>(a, b, depth, begin, place, out),
-        5 => tile::<5>(a, b, depth, begin, place, out),
-        4 => tile::<4>(a, b, depth, begin, place, out),
-        3 => tile::<3>(a, b, depth, begin, place, out),
-        2 => tile::<2>(a, b, depth, begin, place, out),
-        _ => tile::<1>(a, b, depth, begin, place, out),
-    }
-}
-
-fn tile<const M: usize>(a: &[f32], b: &[f32], depth: usize, begin: Begin, place: Place, out: &mut [f32]) {
-    assert!(a.len() >= depth * M && b.len() >= depth * WIDTH && place.rows.len() == M);
-    let mut edge = [[0f32; WIDTH]; M];
-    let width = place.width();
-    let row = |i: usize| (place.rows.start + i) * place.columns + place.column;
-    for (i, edge) in edge.iter_mut().enumerate() {
+/// The last columns, fewer than a panel has.
+fn add_edge_tile(factors: &Factors, begin: Begin, column: usize, columns: usize, out: &mut [f32]) {
+    let width = columns - column;
+    let mut sums = [[0f32; WIDTH]; ROWS];
+    for (i, sum) in sums[..factors.rows].iter_mut().enumerate() {
         match begin {
             Begin::Bias(None) => {}
-            Begin::Bias(Some(bias)) => edge[..width].copy_from_slice(&bias[place.column..][..width]),
-            Begin::Sum => edge[..width].copy_from_slice(&out[row(i)..][..width]),
+            Begin::Bias(Some(bias)) => sum[..width].copy_from_slice(&bias[column..]),
+            Begin::Sum => sum[..width].copy_from_slice(&out[i * columns..][..width]),
         }
     }
-    // SAFETY: the lengths were checked above.
-    unsafe { multiply_add::<M>(a.as_ptr(), b.as_ptr(), depth, &mut edge) };
-    for (i, edge) in edge.iter().enumerate() {
-        out[row(i)..][..width].copy_from_slice(&edge[..width]);
-    }
-}
-
-/// `sums += a b` for `a` `[depth, M]` and `b` `[depth, WIDTH]`.
-///
-/// # Safety
-/// `a` and `b` must be readable that far.
-#[inline(always)]
-unsafe fn multiply_add<const M: usize>(
-    mut a: *const f32,
-    mut b: *const f32,
-    depth: usize,
-    sums: &mut [[f32; WIDTH]; M],
-) {
-    // SAFETY: every address below is inside `a`, `b` or `sums`; the pointers end one past their arrays.
-    unsafe {
-        let mut sum: [[F32x4; 2]; M] =
-            std::array::from_fn(|i| [F32x4::load(sums[i].as_ptr()), F32x4::load(sums[i].as_ptr().add(4))]);
-        for _ in 0..depth {
-            let (left, right) = (F32x4::load(b), F32x4::load(b.add(4)));
-            for (i, sum) in sum.iter_mut().enumerate() {
-                let x = F32x4::load_splat(a.add(i));
-                sum[0] = x.mul_add(left, sum[0]);
-                sum[1] = x.mul_add(right, sum[1]);
-            }
-            (a, b) = (a.add(M), b.add(WIDTH));
-        }
-        for (sum, to) in sum.iter().zip(sums) {
-            sum[0].store(to.as_mut_ptr());
-            sum[1].store(to.as_mut_ptr().add(4));
-        }
+    let sums_at = sums.as_mut_ptr().cast::<f32>();
+    // SAFETY: there are sums for six rows.
+    unsafe { linked::tile(factors, sums_at, WIDTH, sums_at, WIDTH) };
+    for (i, sum) in sums[..factors.rows].iter().enumerate() {
+        out[i * columns..][..width].copy_from_slice(&sum[..width]);
     }
 }
-
-/// Panels that one row is multiplied with side by side.
-const STREAMS: usize = 4;
 
 /// `out = x b + bias` for one row `x`, `b` stored in panels.
 pub fn row_product(x: &[f32], panels: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
@@ -354,38 +318,8 @@ pub fn row_product(x: &[f32], panels: &[f32], bias: Option<&[f32]>, out: &mut [f
         if let Some(bias) = bias {
             sums[..out.len()].copy_from_slice(&bias[group * STREAMS * WIDTH..][..out.len()]);
         }
-        match panels.len() / size {
-            STREAMS => row_by_panels::<STREAMS>(x, panels, &mut sums),
-            count => {
-                for panel in 0..count {
-                    row_by_panels::<1>(x, &panels[panel * size..][..size], &mut sums[panel * WIDTH..]);
-                }
-            }
-        }
+        // SAFETY: each of these panels has `WIDTH` values for each of `x`, and at most `STREAMS` panels have sums.
+        unsafe { linked::row(x.as_ptr(), x.len(), panels.as_ptr(), panels.len() / size, sums.as_mut_ptr()) };
         out.copy_from_slice(&sums[..out.len()]);
-    }
-}
-
-fn row_by_panels<const P: usize>(x: &[f32], panels: &[f32], sums: &mut [f32]) {
-    let size = x.len() * WIDTH;
-    assert!(panels.len() == P * size && sums.len() >= P * WIDTH);
-    // SAFETY: as the lengths above say, every panel has eight values for each of `x`, and `sums` eight for each panel.
-    unsafe {
-        let at = |panel: usize| sums.as_ptr().add(panel * WIDTH);
-        let mut sum: [[F32x4; 2]; P] =
-            std::array::from_fn(|p| [F32x4::load(at(p)), F32x4::load(at(p).add(4))]);
-        let mut b = panels.as_ptr();
-        for x in x {
-            let x = F32x4::load_splat(x);
-            for (panel, sum) in sum.iter_mut().enumerate() {
-                sum[0] = x.mul_add(F32x4::load(b.add(panel * size)), sum[0]);
-                sum[1] = x.mul_add(F32x4::load(b.add(panel * size + 4)), sum[1]);
-            }
-            b = b.add(WIDTH);
-        }
-        for (panel, sum) in sum.iter().enumerate() {
-            sum[0].store(sums.as_mut_ptr().add(panel * WIDTH));
-            sum[1].store(sums.as_mut_ptr().add(panel * WIDTH + 4));
-        }
     }
 }

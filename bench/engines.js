@@ -1,0 +1,109 @@
+// Runs in the page: each engine as { prefill(tokens), decode(count), memory() }, all times in milliseconds.
+// Every engine computes its kernels in the thread that calls it; the page has nothing else to do.
+
+/** Ids with no pattern in them, the same for everyone. */
+export const ids = (count) => Array.from({ length: count }, (_, i) => (i * 7919 + 13) % 50257);
+
+async function timed(work) {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** @param {"simd" | "relaxed"} build @param {string} folder of the wasm and its glue */
+export async function candlescope(build, folder) {
+  const glue = await import(`${folder}/candlescope.js`);
+  const wasm = await glue.default();
+  const at = (name) => ({ name, address: new URL(`/bench/build/candlescope/${name}`, location.href).href });
+  const start = performance.now();
+  const model = await glue.WasmModel.load([{ config: at("config.json"), weights: at("model.safetensors") }]);
+  const loading = performance.now() - start;
+  if (build !== model.describe().backend.build && !glue.chooseBuild?.(build)) throw new Error(`no ${build} build here`);
+  const run = (tokens, names = []) => model.runWithCache(new Uint32Array(ids(tokens)), { names });
+  return {
+    loading,
+    prefill: (tokens) => timed(() => run(tokens)),
+    capture: (tokens) => timed(() => run(tokens, ["*"])),
+    async decode(count) {
+      const generation = model.generate(new Uint32Array(ids(64)), { maxNewTokens: count + 1, doSample: false, stopAtEos: false });
+      generation.next();
+      const time = await timed(() => { for (let i = 0; i < count; i++) generation.next(); });
+      generation.free();
+      return time / count;
+    },
+    memory: () => wasm.memory.buffer.byteLength,
+  };
+}
+
+/** @param {string} file @param {number} threads */
+export async function onnx(file, threads) {
+  const ort = await import("/bench/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs");
+  ort.env.wasm.numThreads = threads;
+  ort.env.wasm.wasmPaths = new URL("/bench/node_modules/onnxruntime-web/dist/", location.href).href;
+  const session = await ort.InferenceSession.create(`/bench/build/${file}`, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
+  const int64 = (values) => new ort.Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
+  const empty = () => new ort.Tensor("float32", new Float32Array(0), [2, 1, 12, 0, 64]);
+  const forward = (tokens, past, first) => {
+    const feeds = { input_ids: int64(tokens), position_ids: int64(tokens.map((_, i) => first + i)) };
+    for (let i = 0; i < 12; i++) feeds[`past_${i}`] = past?.[`present_${i}`] ?? empty();
+    return session.run(feeds);
+  };
+  const greedy = (logits) => {
+    const row = logits.data.subarray(logits.data.length - 50257);
+    return row.reduce((best, value, i) => (value > row[best] ? i : best), 0);
+  };
+  return {
+    prefill: (tokens) => timed(() => forward(ids(tokens), undefined, 0)),
+    async decode(count) {
+      let answer = await forward(ids(64), undefined, 0);
+      const time = await timed(async () => {
+        for (let i = 0; i < count; i++) answer = await forward([greedy(answer.logits)], answer, 64 + i);
+      });
+      return time / count;
+    },
+    memory: () => 0,
+  };
+}
+
+/** @param {string} file @param {number} threads */
+export async function wllama(file, threads) {
+  const { Wllama } = await import("/bench/node_modules/@wllama/wllama/esm/index.js");
+  const engine = new Wllama({ default: new URL("/bench/node_modules/@wllama/wllama/esm/wasm/wllama.wasm", location.href).href }, { suppressNativeLog: true });
+  const blob = await (await fetch(`/bench/build/${file}`)).blob();
+  await engine.loadModel([blob], { n_ctx: 512, n_batch: 512, n_ubatch: 512, n_threads: threads, n_gpu_layers: 0 });
+  // Its own times: of the prompt, with the logits of the last position alone, and of the tokens after it.
+  // Every prompt begins differently, so that none is answered from the cache of the one before.
+  let round = 0;
+  const complete = async (tokens, count) => {
+    const prompt = Array.from({ length: tokens }, (_, i) => (i === 0 ? String.fromCharCode(65 + (round++ % 26)) : " the")).join("");
+    const { timings } = await engine.createCompletion({ prompt, max_tokens: count, temperature: 0 });
+    return timings;
+  };
+  return {
+    prefill: async (tokens) => {
+      const timings = await complete(tokens, 1);
+      return (timings.prompt_ms / timings.prompt_n) * tokens;
+    },
+    decode: async (count) => {
+      const timings = await complete(64, count);
+      return timings.predicted_ms / timings.predicted_n;
+    },
+    memory: () => 0,
+  };
+}
+
+/** What the machine allows, from `machine.rs`. */
+export async function machine() {
+  const load = async (name) => (await WebAssembly.instantiateStreaming(fetch(`/bench/build/${name}.wasm`))).instance.exports;
+  const [simd, relaxed] = [await load("machine-simd"), await load("machine-relaxed")];
+  const bytes = 400e6;
+  const at = simd.memory.grow(Math.ceil(bytes / 65536)) * 65536;
+  new Float32Array(simd.memory.buffer, at, bytes / 4).fill(1);
+  const rate = async (amount, work) => amount / (await timed(work)) / 1e6;
+  const steps = 2e6;
+  return {
+    read: () => rate(bytes, () => simd.read(at, bytes)),
+    simd: () => rate(96 * steps, () => simd.arithmetic(0.5, steps)),
+    relaxed: () => rate(96 * steps, () => relaxed.arithmetic(0.5, steps)),
+  };
+}

@@ -1,0 +1,138 @@
+//! The inner loops of the f32 product: what happens inside one tile, and one row against a few panels.
+//!
+//! Compiled twice: into the crate with plain SIMD, and into the module of `relaxed.rs` with relaxed multiply-adds.
+//! Hence raw pointers, C's calling convention, and nothing from the standard library.
+//!
+//! Tile: 6 rows by 2 vectors. Its 12 sums, the 2 vectors of `b` and 1 value of `a` fill the 15 vector registers that
+//! V8 hands out on x86-64; one more would spill. A step is 8 loads for 12 multiply-adds, enough of them in flight to
+//! hide the latency of each: 54 GFLOP/s where two relaxed multiply-adds a cycle allow 55. The loads must stay between
+//! the multiply-adds, just before their use. LLVM's scheduler would move them all to the front, and the flag
+//! `-pre-RA-sched=source` (`.cargo/config.toml`, `build.rs`) keeps it from that; without it the tile reaches 31.
+//!
+//! One row alone waits for memory, not for arithmetic: four panels are read side by side, because four streams keep
+//! more cache lines on the way than one (11 GB/s against 7). Their 8 sums hide the latency of the additions.
+
+use super::simd::F32x4;
+
+/// Columns in a panel.
+pub const WIDTH: usize = 8;
+/// Panels that one row is multiplied with side by side.
+pub const STREAMS: usize = 4;
+
+/// The factors of a tile: `a` `[depth, rows]` with at most six rows, `b` `[depth, WIDTH]`.
+#[repr(C)]
+pub struct Factors {
+    pub rows: usize,
+    pub depth: usize,
+    pub a: *const f32,
+    pub b: *const f32,
+}
+
+/// `to = from + a b`, row by row; the rows of `from` and of `to` lie as far apart as their strides say.
+///
+/// # Safety
+/// `a` and `b` must be readable that far, and every row of `from` readable, of `to` writable for `WIDTH` floats.
+pub unsafe extern "C" fn tile(
+    factors: &Factors,
+    from: *const f32,
+    from_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match factors.rows {
+            6 => tile_of::<6>(factors, from, from_stride, to, to_stride),
+            5 => tile_of::<5>(factors, from, from_stride, to, to_stride),
+            4 => tile_of::<4>(factors, from, from_stride, to, to_stride),
+            3 => tile_of::<3>(factors, from, from_stride, to, to_stride),
+            2 => tile_of::<2>(factors, from, from_stride, to, to_stride),
+            _ => tile_of::<1>(factors, from, from_stride, to, to_stride),
+        }
+    }
+}
+
+/// `sums += x b` for one row `x` and `count` panels `[depth, WIDTH]`, one after the other.
+///
+/// # Safety
+/// `x` and `panels` must be readable and `sums` `[count, WIDTH]` writable that far.
+pub unsafe extern "C" fn row(x: *const f32, depth: usize, panels: *const f32, count: usize, sums: *mut f32) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if count == STREAMS {
+            return row_of::<STREAMS>(x, depth, panels, sums);
+        }
+        for panel in 0..count {
+            row_of::<1>(x, depth, panels.add(panel * depth * WIDTH), sums.add(panel * WIDTH));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn tile_of<const M: usize>(
+    factors: &Factors,
+    from: *const f32,
+    from_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
+    let Factors { mut a, mut b, depth, .. } = *factors;
+    // SAFETY: every address is inside `a`, `b`, `from` or `to`; the pointers end one past their arrays.
+    unsafe {
+        let mut sum = load_sums::<M>(from, from_stride);
+        for _ in 0..depth {
+            let (left, right) = (F32x4::load(b), F32x4::load(b.add(4)));
+            let mut i = 0;
+            while i < M {
+                let x = F32x4::load_splat(a.add(i));
+                sum[i][0] = x.mul_add(left, sum[i][0]);
+                sum[i][1] = x.mul_add(right, sum[i][1]);
+                i += 1;
+            }
+            a = a.add(M);
+            b = b.add(WIDTH);
+        }
+        store_sums(&sum, to, to_stride);
+    }
+}
+
+#[inline(always)]
+unsafe fn row_of<const P: usize>(mut x: *const f32, depth: usize, panels: *const f32, sums: *mut f32) {
+    // SAFETY: every address is inside `x`, `panels` or `sums`; the pointers end one past their arrays.
+    unsafe {
+        let mut sum = load_sums::<P>(sums, WIDTH);
+        let mut b = panels;
+        for _ in 0..depth {
+            let value = F32x4::load_splat(x);
+            let mut panel = 0;
+            while panel < P {
+                let at = b.add(panel * depth * WIDTH);
+                sum[panel][0] = value.mul_add(F32x4::load(at), sum[panel][0]);
+                sum[panel][1] = value.mul_add(F32x4::load(at.add(4)), sum[panel][1]);
+                panel += 1;
+            }
+            x = x.add(1);
+            b = b.add(WIDTH);
+        }
+        store_sums(&sum, sums, WIDTH);
+    }
+}
+
+#[inline(always)]
+unsafe fn load_sums<const N: usize>(from: *const f32, stride: usize) -> [[F32x4; 2]; N] {
+    // SAFETY: the caller's rows have `WIDTH` floats each.
+    core::array::from_fn(|i| unsafe {
+        [F32x4::load(from.add(i * stride)), F32x4::load(from.add(i * stride + 4))]
+    })
+}
+
+#[inline(always)]
+unsafe fn store_sums<const N: usize>(sums: &[[F32x4; 2]; N], to: *mut f32, stride: usize) {
+    for (i, sum) in sums.iter().enumerate() {
+        // SAFETY: as in `load_sums`.
+        unsafe {
+            sum[0].store(to.add(i * stride));
+            sum[1].store(to.add(i * stride + 4));
+        }
+    }
+}
