@@ -64,7 +64,9 @@ impl Default for Options {
         };
         let settings = Settings {
             config,
-            phases: "1000x64:0.5,550x128:0.4,250x128:0.75,350x256:0.2,256:0.08".parse().expect("the default phases"),
+            phases: "1000x64:0.5,550x128:0.4,250x128:0.75,350x256:0.2,256:0.08"
+                .parse()
+                .expect("the default phases"),
             batch: 2048,
             schedule: Schedule { peak: 2e-3, warmup: 100, steps: 3300, cooldown: 0.4 },
             adam: AdamW::default(),
