@@ -30,6 +30,7 @@ pub mod generate;
 pub mod hook;
 pub mod intervene;
 pub mod kernel;
+pub mod lab;
 pub mod model;
 pub mod python;
 pub mod run;
@@ -38,9 +39,9 @@ pub mod transform;
 pub mod weights;
 
 #[cfg(target_arch = "wasm32")]
-mod fetch;
+pub mod fetch;
 #[cfg(target_arch = "wasm32")]
-mod wasm;
+pub mod wasm;
 
 pub use config::{Activation, Config};
 pub use error::{Error, Result};

@@ -4,24 +4,32 @@
 //!   owns it.
 //! - A failure leaves as an `Error` whose `name` is [`Error::name`]. Nothing here changes a model, so it stays
 //!   usable after any failure.
-//! - `free()` of a model or a generation gives its memory back. A generation holds on to its model's weights.
+//! - `free()` of a model, a generation or a measurement gives its memory back. The latter two hold on to their model's
+//!   weights.
 //!
 //! `www/worker.js` is the only caller; it checks nothing, so what comes in here was checked by `www/candlescope.js`.
 
-use candle_core::{CpuStorage, Storage, Tensor};
-use js_sys::{Float32Array, Function, Uint32Array};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use candle_core::{CpuStorage, Device, Storage, Tensor};
+use js_sys::{ArrayBuffer, Float32Array, Function, Uint32Array};
 use serde::{Deserialize, Serialize};
 use serde_wasm_bindgen::{Serializer, preserve};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
+use crate::analysis::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fetch::{self, Files, Watch};
 use crate::generate::{GenerateOptions, Generation, Step};
 use crate::hook::HookPoint;
+use crate::intervene::{self, Array, Compiler, Intervention};
+use crate::kernel::{self, Build};
+use crate::lab::{Findings, Lab, Measurement, Metric};
 use crate::model::Model;
-use crate::run::{Cache, Run, RunOptions, run};
+use crate::run::{Cache, Run, RunOptions, Start, run};
 use crate::tokenizer::{Token, Tokenizer};
 
 #[wasm_bindgen(start)]
@@ -37,11 +45,20 @@ impl From<Error> for JsValue {
     }
 }
 
+/// Computes with the kernels of this build from now on, `"simd"` or `"relaxed"`; false where the browser lacks it.
+#[wasm_bindgen(js_name = chooseBuild)]
+pub fn choose_build(build: &str) -> bool {
+    match build {
+        "simd" => kernel::choose(Build::Simd),
+        "relaxed" => kernel::choose(Build::Relaxed),
+        _ => false,
+    }
+}
+
 /// A loaded model with its tokenizer, if it came with one.
 #[wasm_bindgen]
 pub struct WasmModel {
-    model: Model,
-    tokenizer: Option<Tokenizer>,
+    lab: Lab,
 }
 
 #[wasm_bindgen]
@@ -54,35 +71,36 @@ impl WasmModel {
     ) -> Result<WasmModel> {
         let checkpoint = fetch::load(&candidates, &Watch { on_progress, signal }).await?;
         let model = Model::new(checkpoint.config, &checkpoint.weights)?;
-        Ok(WasmModel { model, tokenizer: checkpoint.tokenizer })
+        let compiler: Compiler = Rc::new(compile);
+        Ok(WasmModel { lab: Lab { model, tokenizer: checkpoint.tokenizer, compiler: Some(compiler) } })
     }
 
     /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer }`.
     pub fn describe(&self) -> Result<JsValue> {
-        let parameters = self.model.parameters().iter().map(|parameter| ParameterRow {
+        let parameters = self.lab.model.parameters().iter().map(|parameter| ParameterRow {
             name: &parameter.name,
             shape: &parameter.shape,
             dtype: parameter.dtype,
             count: parameter.count,
         });
-        let points = HookPoint::all(self.model.config()).into_iter().map(|point| PointRow {
+        let points = HookPoint::all(self.lab.model.config()).into_iter().map(|point| PointRow {
             name: point.to_string(),
             axes: point.axes(),
             on_request: point.on_request(),
         });
         to_js(&Description {
-            config: self.model.config(),
+            config: self.lab.model.config(),
             parameters: parameters.collect(),
-            parameter_count: self.model.parameter_count(),
+            parameter_count: self.lab.model.parameter_count(),
             hook_points: points.collect(),
-            backend: Backend { build: "simd", threads: 1, dtype: "f32", memory_bytes: memory_bytes() },
-            has_tokenizer: self.tokenizer.is_some(),
+            backend: Backend { build: build_name(), threads: 1, dtype: "f32", memory_bytes: memory_bytes() },
+            has_tokenizer: self.lab.tokenizer.is_some(),
         })
     }
 
     /// `{ ids, strings, bytes }` of a text or of ids.
     pub fn tokenize(&self, input: JsValue, prepend_bos: bool) -> Result<JsValue> {
-        let tokenizer = self.tokenizer()?;
+        let tokenizer = self.lab.tokenizer()?;
         let mut tokens = match input.as_string() {
             Some(text) => tokenizer.tokenize(&text)?,
             None => tokenizer.tokens(&ids_of(input))?,
@@ -95,7 +113,7 @@ impl WasmModel {
 
     /// The text of `ids`.
     pub fn detokenize(&self, ids: &[u32]) -> Result<String> {
-        self.tokenizer()?.decode(ids)
+        self.lab.tokenizer()?.decode(ids)
     }
 
     /// One forward pass over a text or ids.
@@ -105,34 +123,37 @@ impl WasmModel {
         let ids = self.ids(input, request.prepend_bos)?;
         let options = RunOptions {
             names: request.names,
+            interventions: request.interventions,
             positions: request.positions,
             stop_at_layer: request.stop_at_layer,
-            ..RunOptions::default()
+            start: request.start_at.map(StartRequest::start).transpose()?,
+            gradients_of: request.gradients_of.map(|metric| self.lab.objective(&metric)).transpose()?,
+            compiler: self.lab.compiler.clone(),
         };
-        to_js(&RunAnswer::of(&ids, &run(&self.model, &ids, &options)?)?)
+        to_js(&RunAnswer::of(&ids, &run(&self.lab.model, &ids, &options)?)?)
     }
 
     /// A generation that goes on after a text or ids, one step for each call of `next()`.
     pub fn generate(&self, input: JsValue, options: JsValue) -> Result<WasmGeneration> {
         let request: GenerateRequest = from_js(options)?;
         let ids = self.ids(input, request.prepend_bos)?;
-        let generation = Generation::new(&self.model, self.tokenizer.as_ref(), &ids, request.into())?;
-        Ok(WasmGeneration { generation, tokenizer: self.tokenizer.clone() })
+        let options = GenerateOptions { compiler: self.lab.compiler.clone(), ..request.into() };
+        let tokenizer = self.lab.tokenizer.clone();
+        let generation = Generation::new(&self.lab.model, tokenizer.as_ref(), &ids, options)?;
+        Ok(WasmGeneration { generation, tokenizer })
+    }
+
+    /// The measurement called `name`, of those that [`Lab::begin`] knows.
+    pub fn measure(&self, name: &str, request: JsValue) -> Result<WasmMeasurement> {
+        let measurement = self.lab.begin(name, serde_wasm_bindgen::Deserializer::from(request))?;
+        Ok(WasmMeasurement { measurement: Some(measurement) })
     }
 }
 
 impl WasmModel {
-    fn tokenizer(&self) -> Result<&Tokenizer> {
-        self.tokenizer.as_ref().ok_or_else(|| {
-            Error::Input(
-                "the model came without a tokenizer.json, so text cannot be used: pass token ids".into(),
-            )
-        })
-    }
-
     fn ids(&self, input: JsValue, prepend_bos: bool) -> Result<Vec<u32>> {
         let mut ids = match input.as_string() {
-            Some(text) => self.tokenizer()?.encode(&text)?,
+            Some(text) => self.lab.tokenizer()?.encode(&text)?,
             None => ids_of(input),
         };
         if prepend_bos {
@@ -142,7 +163,7 @@ impl WasmModel {
     }
 
     fn bos(&self) -> Result<u32> {
-        self.model
+        self.lab.model
             .config()
             .bos_token_id
             .ok_or_else(|| Error::Input("`prependBos` is true, but the config has no `bos_token_id`".into()))
@@ -167,13 +188,123 @@ impl WasmGeneration {
     }
 }
 
+/// A measurement under way.
+#[wasm_bindgen]
+pub struct WasmMeasurement {
+    measurement: Option<Box<dyn Measurement>>,
+}
+
+#[wasm_bindgen]
+impl WasmMeasurement {
+    pub fn total(&self) -> usize {
+        self.measurement.as_ref().map_or(0, |measurement| measurement.total())
+    }
+
+    pub fn done(&self) -> usize {
+        self.measurement.as_ref().map_or(0, |measurement| measurement.done())
+    }
+
+    /// Does the next step; false when there was none left.
+    pub fn step(&mut self) -> Result<bool> {
+        self.measurement.as_mut().map_or(Ok(false), |measurement| measurement.step())
+    }
+
+    /// `{ tables, numbers, texts }`, each by name. Afterwards nothing is left.
+    pub fn finish(&mut self) -> Result<JsValue> {
+        match self.measurement.take() {
+            Some(measurement) => to_js(&FindingsAnswer::of(measurement.finish()?)),
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FindingsAnswer {
+    tables: BTreeMap<&'static str, TableAnswer>,
+    numbers: BTreeMap<&'static str, f32>,
+    texts: BTreeMap<&'static str, Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct TableAnswer {
+    #[serde(with = "preserve")]
+    data: Float32Array,
+    shape: Vec<usize>,
+    axes: Vec<&'static str>,
+    labels: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl FindingsAnswer {
+    fn of(findings: Findings) -> FindingsAnswer {
+        let table = |Table { axes, shape, data, labels }| TableAnswer {
+            data: data.as_slice().into(),
+            shape,
+            axes,
+            labels,
+        };
+        FindingsAnswer {
+            tables: findings.tables.into_iter().map(|(name, found)| (name, table(found))).collect(),
+            numbers: findings.numbers.into_iter().collect(),
+            texts: findings.texts.into_iter().collect(),
+        }
+    }
+}
+
+/// Makes the function of a JavaScript intervention from its text. It gets the selected values as a `Float32Array` and
+/// returns as many numbers, or changes those it got and returns nothing.
+fn compile(source: &str) -> Result<intervene::Function> {
+    let shown = |thrown: &JsValue| match thrown.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.to_string()),
+        None => format!("{thrown:?}"),
+    };
+    let function = js_sys::eval(&format!("({source})"))
+        .map_err(|thrown| Error::Input(format!("`js` is not a function: {}", shown(&thrown))))?;
+    let function: Function =
+        function.dyn_into().map_err(|_| Error::Input("`js` is not a function, expected (x, info) => …".into()))?;
+    Ok(Box::new(move |values, selected| {
+        let given = Float32Array::from(values.as_slice());
+        let name = &selected.name;
+        let returned = function
+            .call2(&JsValue::UNDEFINED, &given, &to_js(selected)?)
+            .map_err(|thrown| Error::Hook(format!("the function at `{name}` threw {}", shown(&thrown))))?;
+        if returned.is_undefined() {
+            return Ok(given.to_vec());
+        }
+        if !returned.is_array() && !ArrayBuffer::is_view(returned.unchecked_ref()) {
+            let found = returned.js_typeof().as_string().unwrap_or_default();
+            return Err(Error::Hook(format!("the function at `{name}` returned a {found}, expected an array of numbers")));
+        }
+        Ok(Float32Array::new(&returned).to_vec())
+    }))
+}
+
+#[derive(Deserialize)]
+struct StartRequest {
+    layer: usize,
+    resid: Array,
+}
+
+impl StartRequest {
+    fn start(self) -> Result<Start> {
+        let Array { shape, data } = self.resid;
+        let (found, expected) = (data.len(), shape.iter().product::<usize>());
+        if found != expected {
+            return Err(Error::Input(format!("`resid` has {found} values, expected {expected} for its shape {shape:?}")));
+        }
+        Ok(Start { layer: self.layer, resid: Tensor::from_vec(data, shape, &Device::Cpu)? })
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 struct RunRequest {
     prepend_bos: bool,
     names: Vec<String>,
+    interventions: Vec<Intervention>,
     positions: Option<Vec<i64>>,
     stop_at_layer: Option<usize>,
+    start_at: Option<StartRequest>,
+    gradients_of: Option<Metric>,
 }
 
 #[derive(Deserialize)]
@@ -190,6 +321,8 @@ struct GenerateRequest {
     stop_at_eos: bool,
     top: usize,
     names: Vec<String>,
+    interventions: Vec<Intervention>,
+    use_cache: bool,
 }
 
 impl Default for GenerateRequest {
@@ -207,6 +340,8 @@ impl Default for GenerateRequest {
             stop_at_eos: options.stop_at_eos,
             top: options.top,
             names: options.names,
+            interventions: options.interventions,
+            use_cache: options.use_cache,
         }
     }
 }
@@ -224,7 +359,9 @@ impl From<GenerateRequest> for GenerateOptions {
             stop_at_eos: request.stop_at_eos,
             top: request.top,
             names: request.names,
-            ..GenerateOptions::default()
+            interventions: request.interventions,
+            use_cache: request.use_cache,
+            compiler: None,
         }
     }
 }
@@ -254,6 +391,13 @@ struct PointRow {
     name: String,
     axes: &'static [&'static str],
     on_request: bool,
+}
+
+fn build_name() -> &'static str {
+    match kernel::build() {
+        Build::Simd => "simd",
+        Build::Relaxed => "relaxed",
+    }
 }
 
 /// How the model is computed, and how much wasm memory there is: as it never shrinks, the most that was needed.
@@ -295,6 +439,7 @@ struct RunAnswer {
     #[serde(with = "preserve")]
     ranks: Uint32Array,
     cache: Vec<Captured>,
+    gradients: Vec<Captured>,
 }
 
 impl RunAnswer {
@@ -312,6 +457,7 @@ impl RunAnswer {
             log_probs: run.scores.log_probs.as_slice().into(),
             ranks: run.scores.ranks.as_slice().into(),
             cache: captured(&run.cache)?,
+            gradients: captured(&run.gradients)?,
         })
     }
 }

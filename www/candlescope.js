@@ -7,6 +7,7 @@ import * as Comlink from "comlink";
 
 import { checked, ids as asIds, rule, textOrIds } from "./check.js";
 import { hookName, nearest } from "./names.js";
+import { plain as asPlain, plainInterventions } from "./plain.js";
 import { problem, shown } from "./problem.js";
 import { candidatesOf, identity } from "./source.js";
 import { Tensor } from "./tensor.js";
@@ -36,8 +37,17 @@ export { Tensor };
  * @property {boolean} [prependBos] put the config's `bos_token_id` in front (default false)
  * @property {HookName[]} [names] what to capture: names, globs, /regular expressions/ or ["pattern", 2] (default none)
  * @property {readonly number[]} [positions] keep these rows of what is captured, negative from the end (default all)
+ * @property {readonly Intervention[]} [interventions] what to change, in this order; a capture sees the changed values
  * @property {number} [stopAtLayer] stop before this block: `residual` instead of `logits`
+ * @property {{ layer: number, resid: Tensor }} [startAt] start from a residual stream [1, T, d_model] before this block
+ * @property {Metric} [gradientsOf] differentiate this with respect to all that `names` select: see Cache.gradient
  */
+/** A token's text, which must be a single token, or its id. @typedef {string | number} Answer */
+/** The logit of `answer`, less that of `against`, at `position` (default -1, the last); or the loss. @typedef {{ answer?: Answer, against?: Answer, position?: number, loss?: boolean }} Metric */
+/** @typedef {import("./plain.js").Intervention} Intervention */
+/** What a measurement found: tensors, numbers, and texts beside tensors, by name. @typedef {Record<string, any>} Findings */
+/** @typedef {{ signal?: AbortSignal, onProgress?: (progress: { done: number, total: number }) => void }} Progressing */
+/** @typedef {Metric & { clean: Input, corrupted: Input, direction?: "denoise" | "noise" }} Contrast prompts with as many tokens */
 /**
  * @typedef {object} Run
  * @property {Uint32Array} ids the tokens that were run, T of them
@@ -61,6 +71,8 @@ export { Tensor };
  * @property {boolean} [stopAtEos] stop after the config's `eos_token_id` (default true)
  * @property {number} [top] how many of the most probable tokens each step lists (default 10)
  * @property {HookName[]} [names] what to capture at each step
+ * @property {readonly Intervention[]} [interventions] what to change at each step
+ * @property {boolean} [useCache] keep keys and values from step to step (default true); the text is the same without
  * @property {AbortSignal} [signal]
  */
 /** @typedef {{ id: number, string: string, logProb: number }} Choice logProb is before temperature, topK and topP */
@@ -250,13 +262,16 @@ export class Model {
     const given = checked("runWithCache", options, {
       prependBos: rule.flag,
       names: rule.array,
+      interventions: rule.array,
       positions: rule.positions,
       stopAtLayer: rule.count,
+      startAt: rule.object,
+      gradientsOf: rule.object,
     });
     const tokens = textOrIds(input);
-    const plain = { ...given, ...this.#names(given), ...(given.positions && { positions: [...given.positions] }) };
-    const { logits, residual, cache, ...scores } = await this.#ask((face, key) => face.runWithCache(key, tokens, plain));
-    return { ...scores, logits: logits && tensor(logits), residual: residual && tensor(residual), cache: this.#cache(cache) };
+    const plain = asPlain({ ...given, ...this.#named(given) });
+    const { logits, residual, cache, gradients, ...scores } = await this.#ask((face, key) => face.runWithCache(key, tokens, plain));
+    return { ...scores, logits: logits && tensor(logits), residual: residual && tensor(residual), cache: this.#cache(cache, gradients) };
   }
 
   /**
@@ -280,10 +295,12 @@ export class Model {
       stopAtEos: rule.flag,
       top: rule.count,
       names: rule.array,
+      interventions: rule.array,
+      useCache: rule.flag,
       signal: rule.signal,
     });
     const tokens = textOrIds(input);
-    const plain = { ...given, ...this.#names(given), ...(stop !== undefined && { stop: [stop].flat() }) };
+    const plain = { ...given, ...this.#named(given), ...(stop !== undefined && { stop: [stop].flat() }) };
     throwIfAborted(signal, "generating");
     const generation = await this.#ask((face, key) => face.generate(key, tokens, plain));
     try {
@@ -309,26 +326,175 @@ export class Model {
     return ask((face) => call(face, this.#key));
   }
 
-  /** @param {{ names?: HookName[] }} given */
-  #names({ names }) {
-    return names && { names: names.map((name) => hookName(name, this.hookPoints)) };
+  /** @param {{ names?: HookName[], interventions?: readonly Intervention[] }} given */
+  #named({ names, interventions }) {
+    const named = (/** @type {HookName} */ name) => hookName(name, this.hookPoints);
+    return {
+      ...(names && { names: names.map(named) }),
+      ...(interventions && { interventions: plainInterventions(interventions, named) }),
+    };
   }
 
-  /** @param {{ name: string, value: Numbers }[]} entries */
-  #cache(entries) {
-    return new Cache(entries.map(({ name, value }) => [name, tensor(value)]), this.hookPoints);
+  /** @param {{ name: string, value: Numbers }[]} entries @param {{ name: string, value: Numbers }[]} [gradients] */
+  #cache(entries, gradients = []) {
+    const tensors = (/** @type {{ name: string, value: Numbers }[]} */ list) => new Map(list.map(({ name, value }) => [name, tensor(value)]));
+    return new Cache(tensors(entries), this.hookPoints, tensors(gradients));
+  }
+
+  /**
+   * Runs a measurement in the worker, step by step.
+   * @param {string} name @param {object | undefined} options @param {Record<string, import("./check.js").Rule>} rules
+   * @param {object} [fixed] @returns {Promise<Findings>}
+   */
+  async #measure(name, options, rules, fixed = {}) {
+    const { signal, onProgress, ...given } = checked(name, /** @type {any} */ (options), { ...rules, signal: rule.signal, onProgress: rule.listener });
+    const request = asPlain({ ...fixed, ...given, ...this.#named(given) });
+    throwIfAborted(signal, name);
+    const measurement = await this.#ask((face, key) => face.measure(key, name, request));
+    /** @param {(face: Face) => any} call */
+    const next = (call) => abortable(ask((face) => /** @type {Promise<any>} */ (call(face))), signal, name);
+    try {
+      for (let more = true; more; ) {
+        const progress = await next((face) => face.advance(measurement));
+        onProgress?.({ done: progress.done, total: progress.total });
+        more = progress.more;
+      }
+      const { tables, numbers, texts } = await next((face) => face.findings(measurement));
+      const tensors = Object.entries(tables).map(([key, table]) => [key, tensor(/** @type {Numbers} */ (table))]);
+      return { ...Object.fromEntries(tensors), ...numbers, ...texts };
+    } finally {
+      ask((face) => face.forget(measurement)).catch(() => {});
+    }
+  }
+
+  /**
+   * What the model would predict if it stopped at each layer, the final LayerNorm computed anew there.
+   * @param {Input} input
+   * @param {{ of?: "resid_pre" | "resid_mid" | "resid_post" | "attn_out" | "mlp_out", top?: number, answer?: Answer, interventions?: readonly Intervention[] }} [options] default resid_post, 5
+   * @returns {Promise<Findings>} topIds, topProbabilities (layer pos top), topStrings (as flat as topIds),
+   *   nextProbability, nextRank, kl (layer pos, nats), and answerProbability, answerRank
+   */
+  async logitLens(input, options) {
+    return this.#measure("logitLens", options, { of: rule.text, top: rule.count, answer: rule.token, interventions: rule.array }, { input: textOrIds(input) });
+  }
+
+  /**
+   * Direct logit attribution: how much each part of the residual stream adds to a logit or a difference of two.
+   * @param {Input} input
+   * @param {{ answer?: Answer, against?: Answer, direction?: ArrayLike<number>, position?: number, by?: "component" | "head" | "neuron", layerNorm?: "frozen" | "recomputed", interventions?: readonly Intervention[] }} options
+   * @returns {Promise<Findings>} shares (component, labelled): they add up to the logit or the difference
+   */
+  async attribution(input, options) {
+    return this.#measure("attribution", options, { ...METRIC, direction: rule.list, by: rule.text, layerNorm: rule.text, interventions: rule.array }, { input: textOrIds(input) });
+  }
+
+  /**
+   * The residual stream before the unembedding, taken apart.
+   * @param {Input} input
+   * @param {{ by?: "component" | "head" | "neuron", positions?: readonly number[], interventions?: readonly Intervention[] }} [options]
+   * @returns {Promise<Findings>} parts (component pos d_model, labelled): they add up to the stream
+   */
+  async residual(input, options) {
+    return this.#measure("residual", options, { by: rule.text, positions: rule.positions, interventions: rule.array }, { input: textOrIds(input) });
+  }
+
+  /**
+   * Previous-token, duplicate-token and induction score of every head, and its likeness to a pattern of one's own.
+   * @param {Input} [input] default: random tokens repeated twice
+   * @param {{ pattern?: number[][], measure?: "mul" | "abs", excludeFirstToken?: boolean, excludeCurrentToken?: boolean, interventions?: readonly Intervention[] }} [options]
+   * @returns {Promise<Findings>} scores (score layer head, labelled; NaN where no position counts), similarity (layer head)
+   */
+  async headScores(input, options) {
+    const rules = { pattern: rule.array, measure: rule.text, excludeFirstToken: rule.flag, excludeCurrentToken: rule.flag, interventions: rule.array };
+    return this.#measure("headScores", options, rules, input === undefined ? {} : { input: textOrIds(input) });
+  }
+
+  /**
+   * The metric under every patch of one run's activations into the other's.
+   * @param {Contrast & Progressing & { at?: "resid_pre" | "resid_mid" | "attn_out" | "mlp_out" | "z" | "q" | "k" | "v" | "pattern", method?: "activation" | "attribution", eachPosition?: boolean }} options
+   *   default resid_pre, by activation; eachPosition: heads by position too
+   * @returns {Promise<Findings>} raw and normalized (layer pos, layer head or layer head pos), clean, corrupted
+   */
+  async patching(options) {
+    return this.#measure("patching", options, { ...CONTRAST, at: rule.text, method: rule.text, eachPosition: rule.flag });
+  }
+
+  /**
+   * The metric when one head's output reaches only the given receivers from the other run, all else frozen.
+   * @param {Contrast & Progressing & { receivers: "logits" | { layer: number, head: number, input: "q" | "k" | "v" }[], mlps?: "frozen" | "recomputed" }} options
+   * @returns {Promise<Findings>} raw and normalized (layer head, by sender), clean, corrupted
+   */
+  async pathPatching(options) {
+    return this.#measure("pathPatching", options, { ...CONTRAST, receivers: rule.anything, mlps: rule.text });
+  }
+
+  /**
+   * Each token's share in a metric, from zero embeddings or those of `baseline`.
+   * @param {Input} input
+   * @param {Metric & Progressing & { baseline?: Input, steps?: number }} options default 32 steps
+   * @returns {Promise<Findings>} shares (pos), metric, baseline, error: what the shares fail to add up to
+   */
+  async integratedGradients(input, options) {
+    return this.#measure("integratedGradients", options, { ...METRIC, baseline: rule.input, steps: rule.count }, { input: textOrIds(input) });
+  }
+
+  /**
+   * What a head does whatever the text is: singular values and vectors of W_V W_O and W_Q W_K^T, read as tokens.
+   * @param {{ layer: number, head: number, top?: number, components?: number }} options default 8, 8
+   * @returns {Promise<Findings>} ovSingularValues, qkSingularValues, ovEigenvalues, qkEigenvalues, copyingScore, and the
+   *   tokens at both ends of each vector: ovReads, ovWrites, qkQueries, qkKeys (component end top) with ...Strings
+   */
+  async circuits(options) {
+    return this.#measure("circuits", options, { layer: rule.count, head: rule.count, top: rule.count, components: rule.count });
+  }
+
+  /**
+   * How much each head writes into what each later head reads.
+   * @param {{ path: "q" | "k" | "v" }} options
+   * @returns {Promise<Findings>} scores (writer_layer writer_head reader_layer reader_head)
+   */
+  async compositionScores(options) {
+    return this.#measure("compositionScores", options, { path: rule.text });
+  }
+
+  /**
+   * @param {Input} input @param {{ interventions?: readonly Intervention[] }} [options]
+   * @returns {Promise<Findings>} loss and rank of the next token, entropy of the distribution (pos, nats)
+   */
+  async tokenScores(input, options) {
+    return this.#measure("tokenScores", options, { interventions: rule.array }, { input: textOrIds(input) });
+  }
+
+  /**
+   * Where in some texts a neuron, or any other number of an activation, is greatest.
+   * @param {{ texts: Input[], at: HookName, head?: number, index: number, count?: number }} options default 20
+   * @returns {Promise<Findings>} text, position, value (place, the greatest first)
+   */
+  async mostActive(options) {
+    const at = hookName(options?.at, this.hookPoints);
+    return this.#measure("mostActive", { ...options, at }, { texts: rule.array, at: rule.text, head: rule.count, index: rule.count, count: rule.count });
   }
 }
+
+/** @type {Record<string, import("./check.js").Rule>} */
+const METRIC = { answer: rule.token, against: rule.token, position: rule.integer, loss: rule.flag };
+/** @type {Record<string, import("./check.js").Rule>} */
+const CONTRAST = { ...METRIC, clean: rule.input, corrupted: rule.input, direction: rule.text };
 
 /** What was captured. */
 export class Cache {
   #tensors;
   #points;
+  #gradients;
 
-  /** @param {[string, Tensor][]} entries in firing order @param {readonly HookPoint[]} points the model's */
-  constructor(entries, points) {
-    this.#tensors = new Map(entries);
+  /**
+   * @param {Map<string, Tensor>} tensors in firing order @param {readonly HookPoint[]} points the model's
+   * @param {Map<string, Tensor>} gradients
+   */
+  constructor(tensors, points, gradients) {
+    this.#tensors = tensors;
     this.#points = points;
+    this.#gradients = gradients;
   }
 
   /** What was captured, in the order in which it was computed. */
@@ -348,12 +514,26 @@ export class Cache {
     const near = nearest(full, this.names()).map((one) => `"${one}"`).join(", ");
     throw problem("HookError", `"${full}" was not captured: ${near ? `the nearest that were are ${near}` : "nothing was; ask for it in `names`"}`);
   }
+
+  /**
+   * The gradient of what the run's `gradientsOf` said, with the axes of the value itself.
+   * @param {HookName} name
+   * @returns {Tensor}
+   * @throws HookError when there is none
+   */
+  gradient(name) {
+    const full = hookName(name, this.#points);
+    const found = this.#gradients.get(full);
+    if (found) return found;
+    const why = this.#gradients.size ? "it was not captured" : "ask for it in `gradientsOf`";
+    throw problem("HookError", `there is no gradient at "${full}": ${why}`);
+  }
 }
 
-/** @typedef {{ data: Float32Array, shape: number[], axes: string[] }} Numbers */
+/** @typedef {{ data: Float32Array, shape: number[], axes: string[], labels?: Record<string, string[]> }} Numbers */
 /** @param {Numbers} numbers */
-function tensor({ data, shape, axes }) {
-  return new Tensor(data, shape, axes);
+function tensor({ data, shape, axes, labels }) {
+  return new Tensor(data, shape, axes, labels);
 }
 
 // ---- aborting ----

@@ -13,6 +13,12 @@ export const rule = {
   texts: { expected: "a text or an array of texts", fits: (value) => [value].flat().every((one) => typeof one === "string") },
   array: { expected: "an array", fits: Array.isArray },
   positions: { expected: "an array of whole numbers", fits: (value) => (Array.isArray(value) || ArrayBuffer.isView(value)) && Array.from(/** @type {any} */ (value)).every(Number.isSafeInteger) },
+  list: { expected: "an array or a typed array of numbers", fits: (value) => (Array.isArray(value) || ArrayBuffer.isView(value)) && Array.from(/** @type {any} */ (value)).every((one) => typeof one === "number") },
+  object: { expected: "an object", fits: (value) => typeof value === "object" && value !== null },
+  input: { expected: "a text or token ids", fits: (value) => typeof value === "string" || Array.isArray(value) || ArrayBuffer.isView(value) },
+  token: { expected: "a token's text or its id", fits: (value) => typeof value === "string" || (Number.isSafeInteger(value) && value >= 0) },
+  integer: { expected: "a whole number", fits: Number.isSafeInteger },
+  anything: { expected: "anything", fits: () => true },
   listener: { expected: "a function", fits: (value) => typeof value === "function" },
   signal: { expected: "an AbortSignal", fits: (value) => value instanceof AbortSignal },
 };

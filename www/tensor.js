@@ -9,11 +9,14 @@ export class Tensor {
    * @param {Float32Array} data the last axis running fastest
    * @param {readonly number[]} shape
    * @param {readonly string[]} axes one name for each number of the shape
+   * @param {Readonly<Record<string, readonly string[]>>} [labels] by axis, what its places stand for where numbers do
+   *   not say it: the components of an attribution
    */
-  constructor(data, shape, axes) {
+  constructor(data, shape, axes, labels = {}) {
     this.data = data;
     this.shape = shape;
     this.axes = axes;
+    this.labels = labels;
   }
 
   /**

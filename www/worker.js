@@ -8,6 +8,7 @@ import { isProblem, problem } from "./problem.js";
 
 /** @typedef {import("./source.js").Files} Files */
 /** @typedef {import("./pkg/candlescope.js").WasmGeneration} WasmGeneration */
+/** @typedef {import("./pkg/candlescope.js").WasmMeasurement} WasmMeasurement */
 /** @typedef {import("./candlescope.js").Progress} Progress */
 
 const ready = init().catch((error) => {
@@ -18,11 +19,16 @@ const ready = init().catch((error) => {
 });
 ready.catch(() => {}); // reported by the calls that wait for it
 
+/** How long a measurement works before it looks for other calls. */
+const FRAME_MS = 16;
+
 let lastKey = 0;
 /** @type {Map<number, WasmModel>} */
 const models = new Map();
 /** @type {Map<number, WasmGeneration>} */
 const generations = new Map();
+/** @type {Map<number, WasmMeasurement>} */
+const measurements = new Map();
 /** What can be aborted, by the key that the caller chose. @type {Map<number, AbortController>} */
 const jobs = new Map();
 /** Rejections of the loads under way, for a panic in the middle of one. @type {Set<(error: unknown) => void>} */
@@ -87,6 +93,32 @@ const face = {
   stop(key) {
     generations.get(key)?.free();
     generations.delete(key);
+  },
+
+  /** Starts a measurement; gives its key. @param {number} key @param {string} name @param {object} request */
+  measure(key, name, request) {
+    measurements.set(++lastKey, modelOf(key).measure(name, request));
+    return lastKey;
+  },
+
+  /** Goes on with a measurement for about a frame, so that other calls get their turn. @param {number} key */
+  advance(key) {
+    const measurement = measurements.get(key);
+    const start = performance.now();
+    let more = measurement !== undefined;
+    while (more && performance.now() - start < FRAME_MS) more = /** @type {WasmMeasurement} */ (measurement).step();
+    return { more, done: measurement?.done() ?? 0, total: measurement?.total() ?? 0 };
+  },
+
+  /** What a measurement found. @param {number} key */
+  findings(key) {
+    return handOver(measurements.get(key)?.finish());
+  },
+
+  /** Frees a measurement. @param {number} key */
+  forget(key) {
+    measurements.get(key)?.free();
+    measurements.delete(key);
   },
 
   /** Frees a model. @param {number} key */
