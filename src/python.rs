@@ -5,10 +5,11 @@
 //! has `TransformerBridge` instead of `HookedTransformer`; with its compatibility names and without processing of the
 //! weights, every hook point has the name and the value that it has here.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::analysis::patching::{Contrast, Direction, SweepOptions};
-use crate::analysis::path_patching::{Input, Mlps, PathOptions, Receivers};
+use crate::analysis::path_patching::{Mlps, PathOptions, Receivers};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::generate::GenerateOptions;
@@ -39,7 +40,7 @@ pub fn run_script(config: &Config, folder: &str, tokens: &[u32], options: &RunOp
         script
             .line(&format!("hooks.insert(0, (\"{point}\", lambda x, hook: {resid}))  # the run starts here"));
     }
-    script.switches(names.iter().copied());
+    script.switches(names.iter().copied())?;
     script.line(&format!("tokens = torch.tensor([{}])", list(tokens)));
     script.line(&format!("names = {}", strings(&names)));
     match &options.gradients_of {
@@ -75,7 +76,7 @@ pub fn generation_script(
         Extent { prompt: prompt.len(), new: options.max_new_tokens },
         &options.interventions,
     )?;
-    script.switches([]);
+    script.switches([])?;
     script.line(&format!("text, log_probs = [{}], []", list(prompt)));
     script.line(&format!("for step in range({}):", options.max_new_tokens));
     script.line(&format!(
@@ -152,12 +153,12 @@ pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Re
         "        for pos in {}:",
         if each_position { "range(base.shape[1])" } else { "[None]" }
     ));
-    script.line(&format!("            def patch(x, hook, head={head}, pos={pos}):"));
+    script.line(&format!("            def patch(x, hook, name, head={head}, pos={pos}):"));
     script.line("                y = x.clone()");
-    script.line(&format!("                y[{index}] = theirs[hook.name][{index}]"));
+    script.line(&format!("                y[{index}] = theirs[name][{index}]"));
     script.line("                return y");
     script.line(&format!("            name = f\"blocks.{{layer}}{}\"", &point["blocks.0".len()..]));
-    script.line("            found.append(metric(model.run_with_hooks(base, fwd_hooks=[(name, patch)]), base).item())");
+    script.line("            found.append(metric(model.run_with_hooks(base, fwd_hooks=[(name, partial(patch, name=name))]), base).item())");
     script.push(SWEPT);
     Ok(script.text)
 }
@@ -174,16 +175,12 @@ pub fn path_script(config: &Config, folder: &str, options: &PathOptions) -> Resu
     script.line("_, theirs = model.run_with_cache(other)");
     let receivers = match &options.receivers {
         Receivers::Logits => "None".to_string(),
-        Receivers::Heads(heads) => {
-            let receiver = |receiver: &crate::analysis::path_patching::Receiver| {
-                let input = match receiver.input {
-                    Input::Q => "q",
-                    Input::K => "k",
-                    Input::V => "v",
-                };
-                format!("(\"blocks.{}.attn.hook_{input}\", {})", receiver.layer, receiver.head)
-            };
-            format!("[{}]", heads.iter().map(receiver).collect::<Vec<_>>().join(", "))
+        Receivers::Heads(receivers) => {
+            let mut heads: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+            for receiver in receivers {
+                heads.entry(receiver.point().to_string()).or_default().push(receiver.head);
+            }
+            format!("{heads:?}")
         }
     };
     script.line(&format!("receivers = {receivers}"));
@@ -208,15 +205,14 @@ gradients = {}
 const GRADIENTS: &str = r#"cache = {}
 
 
-def keep(x, hook):
-    if hook.name not in cache:
-        x = x if x.requires_grad else x.clone().requires_grad_(True)
-        x.retain_grad()
-        cache[hook.name] = x
-        return x
+def keep(x, hook, name):
+    x = x.clone() if x.requires_grad else x.clone().requires_grad_(True)
+    x.retain_grad()
+    cache[name] = x
+    return x
 
 
-logits = model.run_with_hooks(tokens, fwd_hooks=hooks + [(name, keep) for name in names])
+logits = model.run_with_hooks(tokens, fwd_hooks=hooks + [(name, partial(keep, name=name)) for name in names])
 metric(logits, tokens).backward()
 gradients = {name: torch.zeros_like(x) if x.grad is None else x.grad for name, x in cache.items()}
 "#;
@@ -259,32 +255,31 @@ const SWEPT: &str = r#"print(json.dumps({
 }))
 "#;
 
-const PATHS: &str = r#"        def send(x, hook, head=head):
+const PATHS: &str = r#"        sender = f"blocks.{layer}.attn.hook_z"
+
+        def send(x, hook, head=head, sender=sender):
             y = x.clone()
-            y[:, :, head] = theirs[hook.name][:, :, head]
+            y[:, :, head] = theirs[sender][:, :, head]
             return y
 
-        hooks = [(name, lambda x, hook: ours[hook.name]) for name in frozen]
-        hooks.append((f"blocks.{layer}.attn.hook_z", send))
+        hooks = [(name, lambda x, hook, name=name: ours[name]) for name in frozen]
+        hooks.append((sender, send))
         if receivers is None:
             found.append(metric(model.run_with_hooks(base, fwd_hooks=hooks), base).item())
             continue
         heard = {}
 
-        def listen(x, hook):
-            heard[hook.name] = x.clone()
+        def listen(x, hook, name):
+            heard[name] = x.clone()
 
-        def receive(x, hook):
+        def receive(x, hook, name, heads):
             y = x.clone()
-            for name, receiver in receivers:
-                if name == hook.name:
-                    y[:, :, receiver] = heard[name][:, :, receiver]
+            y[:, :, heads] = heard[name][:, :, heads]
             return y
 
-        reached = sorted({name for name, _ in receivers})
-        model.run_with_hooks(base, fwd_hooks=hooks + [(name, listen) for name in reached])
-        patched = model.run_with_hooks(base, fwd_hooks=[(name, receive) for name in reached])
-        found.append(metric(patched, base).item())
+        model.run_with_hooks(base, fwd_hooks=hooks + [(name, partial(listen, name=name)) for name in receivers])
+        reached = [(name, partial(receive, name=name, heads=heads)) for name, heads in receivers.items()]
+        found.append(metric(model.run_with_hooks(base, fwd_hooks=reached), base).item())
 "#;
 
 /// What hooks on a part of a value need.
@@ -293,29 +288,29 @@ start = 0  # the position in the text of the context's first token
 means = {}
 
 
-def attention(hook):
-    return hook.name.endswith(("hook_attn_scores", "hook_pattern"))
+def attention(name):
+    return name.endswith(("hook_attn_scores", "hook_pattern"))
 
 
-def select(x, hook, positions=None, head=None, last=None, rows=None):
+def select(x, name, positions=None, head=None, last=None, rows=None):
     """The index of a part of x, and the place of each of its rows in the list of positions."""
-    axis = 2 if attention(hook) else 1
+    axis = 2 if attention(name) else 1
     listed = range(start + x.shape[axis]) if positions is None else positions
     pairs = [(p - start, place) for place, p in enumerate(listed) if 0 <= p - start < x.shape[axis]]
     pairs = [(row, place) for row, place in pairs if rows is None or place < rows]
     chosen = [list(range(n)) for n in x.shape]
     chosen[axis] = [row for row, _ in pairs]
     if head is not None:
-        chosen[1 if attention(hook) else 2] = head
+        chosen[1 if attention(name) else 2] = head
     if last is not None:
         chosen[-1] = last
     part = torch.meshgrid(*[torch.tensor(c, dtype=torch.long) for c in chosen], indexing="ij")
     return part, [place for _, place in pairs]
 
 
-def causal(x, y, hook):
+def causal(x, y, name):
     """Attention to later keys stays as it was."""
-    return torch.where(torch.ones_like(x, dtype=torch.bool).tril(), y, x) if attention(hook) else y
+    return torch.where(torch.ones_like(x, dtype=torch.bool).tril(), y, x) if attention(name) else y
 
 
 def keys(values, x):
@@ -324,16 +319,16 @@ def keys(values, x):
     return torch.nn.functional.pad(values, (0, missing))[..., start : start + x.shape[-1]]
 
 
-def other_values(values, x, part, places, hook, rows=None):
+def other_values(values, x, part, places, name, rows=None):
     """The part of another run's values; rows says which of its positions stand for the selected ones."""
-    axis = 2 if attention(hook) else 1
+    axis = 2 if attention(name) else 1
     part = list(part)
     if rows is None:
         part[axis] = part[axis] + start
     else:
         shape = [-1 if a == axis else 1 for a in range(x.dim())]
         part[axis] = torch.tensor([rows[place] for place in places]).reshape(shape).expand_as(part[0])
-    return (keys(values, x) if attention(hook) else values)[tuple(part)]
+    return (keys(values, x) if attention(name) else values)[tuple(part)]
 
 
 def mean_of_prompt(x, key, prompt):
@@ -342,7 +337,7 @@ def mean_of_prompt(x, key, prompt):
     return means[key].expand_as(x)
 
 
-def cut(x, hook, edges, part, renormalize):
+def cut(x, name, edges, part, renormalize):
     """Without some attention edges; None means every query, or every key."""
     selected = torch.zeros_like(x, dtype=torch.bool)
     selected[part] = True
@@ -353,7 +348,7 @@ def cut(x, hook, edges, part, renormalize):
             for k in range(q + 1) if key is None else [key - start]:
                 if 0 <= k <= q < length:
                     gone[q, k] = True
-        x = torch.where(selected & gone, -torch.inf if hook.name.endswith("scores") else 0.0, x)
+        x = torch.where(selected & gone, -torch.inf if name.endswith("scores") else 0.0, x)
         touched = selected & gone.any(-1, keepdim=True)
         if renormalize:
             total = x.sum(-1, keepdim=True)
@@ -379,7 +374,8 @@ impl Script {
         let folder = text(folder);
         let text = format!(
             "# pip install \"transformer_lens>=4,<5\"\n\
-             import json\n\n\
+             import json\n\
+             from functools import partial\n\n\
              import torch\n\
              from transformer_lens.model_bridge import TransformerBridge\n\
              from transformers import GPT2LMHeadModel\n\n\
@@ -401,21 +397,33 @@ impl Script {
     }
 
     /// Switches on what TransformerLens computes only when told to.
-    fn switches(&mut self, names: impl IntoIterator<Item = HookPoint>) {
+    fn switches(&mut self, names: impl IntoIterator<Item = HookPoint>) -> Result<()> {
         let points: Vec<_> = names.into_iter().chain(self.hooked.clone()).collect();
-        let switches: [(&str, &[BlockPoint]); 4] = [
-            ("use_attn_result", &[BlockPoint::Result]),
-            ("use_attn_in", &[BlockPoint::AttnIn]),
-            ("use_split_qkv_input", &[BlockPoint::QInput, BlockPoint::KInput, BlockPoint::VInput]),
-            ("use_hook_mlp_in", &[BlockPoint::MlpIn]),
-        ];
-        for (switch, switched) in switches {
-            let needed =
-                |point: &HookPoint| matches!(point, HookPoint::Block(_, point) if switched.contains(point));
-            if points.iter().any(needed) {
+        let uses = |switched: &[BlockPoint]| {
+            points.iter().any(|point| matches!(point, HookPoint::Block(_, point) if switched.contains(point)))
+        };
+        let (attn_in, split) = (
+            uses(&[BlockPoint::AttnIn]),
+            uses(&[BlockPoint::QInput, BlockPoint::KInput, BlockPoint::VInput]),
+        );
+        if attn_in && split {
+            return Err(Error::Hook(
+                "TransformerLens 4 computes either `hook_attn_in` or `hook_q_input`, `hook_k_input` and `hook_v_input`: \
+                 name only one of the two kinds"
+                    .into(),
+            ));
+        }
+        for (needed, switch) in [
+            (uses(&[BlockPoint::Result]), "use_attn_result"),
+            (attn_in, "use_attn_in"),
+            (split, "use_split_qkv_input"),
+            (uses(&[BlockPoint::MlpIn]), "use_hook_mlp_in"),
+        ] {
+            if needed {
                 self.line(&format!("model.set_{switch}(True)"));
             }
         }
+        Ok(())
     }
 
     /// One Python function for each intervention, and `hooks`, the list of them.
@@ -431,8 +439,11 @@ impl Script {
         let mut listed = String::new();
         for (number, (change, intervention)) in plan.changes.iter().zip(interventions).enumerate() {
             self.change(number, change, intervention, extent);
-            let _ =
-                writeln!(listed, "    *[(name, change_{number}) for name in {}],", strings(&change.points));
+            let _ = writeln!(
+                listed,
+                "    *[(name, partial(change_{number}, name=name)) for name in {}],",
+                strings(&change.points)
+            );
             self.hooked.extend_from_slice(&change.points);
         }
         self.line(&format!("hooks = [\n{listed}]"));
@@ -441,7 +452,7 @@ impl Script {
 
     fn change(&mut self, number: usize, change: &Change, intervention: &Intervention, extent: Extent) {
         if let Action::Js { js } = &intervention.action {
-            self.line(&format!("\ndef change_{number}(x, hook):"));
+            self.line(&format!("\ndef change_{number}(x, hook, name):"));
             self.line(&format!(
                 "    raise NotImplementedError({})\n",
                 text(&format!("write this JavaScript in Python: {js}"))
@@ -456,7 +467,7 @@ impl Script {
             }
             self.line("}");
         }
-        self.line(&format!("\n\ndef change_{number}(x, hook):"));
+        self.line(&format!("\n\ndef change_{number}(x, hook, name):"));
         let rows = match &change.effect {
             Effect::Add(array) | Effect::Set(array) => many_rows(array, change),
             Effect::From { rows: Rows::Same, source } => {
@@ -477,24 +488,24 @@ impl Script {
         {
             let _ = write!(selection, ", rows={rows}");
         }
-        self.line(&format!("    part, places = select(x, hook{selection})"));
+        self.line(&format!("    part, places = select(x, name{selection})"));
         self.line("    y = x.clone()");
         let effect = match &change.effect {
             Effect::Scale(factor) => format!("y[part] *= {}", number_of(*factor)),
             Effect::Add(array) => format!("y[part] += {}", values(array, change)),
             Effect::Set(array) => format!("y[part] = {}", values(array, change)),
             Effect::Mean(_) => {
-                format!("y[part] = mean_of_prompt(x, ({number}, hook.name), {})[part]", extent.prompt)
+                format!("y[part] = mean_of_prompt(x, ({number}, name), {})[part]", extent.prompt)
             }
             Effect::From { rows: Rows::Only, .. } => {
-                format!("y[part] = values_{number}[hook.name].expand_as(x)[part]")
+                format!("y[part] = values_{number}[name].expand_as(x)[part]")
             }
             Effect::From { rows, .. } => {
                 let rows = match rows {
                     Rows::Listed(rows) => format!(", rows={rows:?}"),
                     _ => String::new(),
                 };
-                format!("y[part] = other_values(values_{number}[hook.name], x, part, places, hook{rows})")
+                format!("y[part] = other_values(values_{number}[name], x, part, places, name{rows})")
             }
             Effect::KnockOut { edges, renormalize } => {
                 let python = |index: Option<usize>| index.map_or("None".into(), |index| index.to_string());
@@ -507,12 +518,12 @@ impl Script {
                     .iter()
                     .any(|point| matches!(point, HookPoint::Block(_, BlockPoint::AttnScores)));
                 let renormalize = if *renormalize && !scores { "True" } else { "False" };
-                format!("y = cut(y, hook, [{}], part, {renormalize})", edges.join(", "))
+                format!("y = cut(y, name, [{}], part, {renormalize})", edges.join(", "))
             }
             Effect::Function(_) => "pass".into(),
         };
         self.line(&format!("    {effect}"));
-        self.line("    return causal(x, y, hook)\n");
+        self.line("    return causal(x, y, name)\n");
     }
 
     /// `metric(logits, tokens)`.

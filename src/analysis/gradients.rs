@@ -42,9 +42,8 @@ pub fn attribution_patching(model: &Model, options: &SweepOptions) -> Result<Pat
     let of_base = RunOptions { gradients_of: Some(contrast.metric.clone()), ..with_names.clone() };
     let base = run(model, contrast.base(), &of_base)?;
     let other = run(model, contrast.other(), &with_names)?;
-    let [base_metric, other_metric] = [(&base, contrast.base()), (&other, contrast.other())]
-        .map(|(run, tokens)| metric_of(run, &contrast.metric, tokens));
-    let base_metric = base_metric?;
+    let metric = |run: &Run| metric_of(run, &contrast.metric, contrast.base());
+    let (base_metric, other_metric) = (metric(&base)?, metric(&other)?);
     let mut data = Vec::new();
     for name in &names {
         let change = (other.cache.get(name)? - base.cache.get(name)?)?;
@@ -54,7 +53,7 @@ pub fn attribution_patching(model: &Model, options: &SweepOptions) -> Result<Pat
     data.iter_mut().for_each(|effect| *effect += base_metric);
     let (axes, shape) = table_axes(options, layers, heads, contrast.base().len());
     let raw = Table { axes, shape, data, ..Table::default() };
-    Ok(contrast.patched(raw, base_metric, other_metric?))
+    Ok(contrast.patched(raw, base_metric, other_metric))
 }
 
 fn metric_of(run: &Run, metric: &Objective, tokens: &[u32]) -> Result<f32> {

@@ -151,7 +151,7 @@ pub struct Patched {
     pub raw: Table,
     /// 1 for the clean run's metric, 0 for the corrupted run's; none where the two are the same.
     pub normalized: Option<Table>,
-    /// The metric of the runs without patches.
+    /// The metric of the runs without patches. A loss is that of the patched prompt's tokens, in the other run too.
     pub clean: f32,
     pub corrupted: f32,
 }
@@ -210,8 +210,8 @@ impl Sweep {
         contrast.check()?;
         let (layers, heads) = (model.config().n_layer, model.config().n_head);
         let names: Vec<String> = (0..layers).map(|layer| at.point(layer).to_string()).collect();
-        let base = Base::new(model, contrast.base(), &contrast.metric, &[] as &[&str])?;
-        let other = Base::new(model, contrast.other(), &contrast.metric, &names)?;
+        let base = Base::new(model, contrast.base(), contrast, &[] as &[&str])?;
+        let other = Base::new(model, contrast.other(), contrast, &names)?;
         let heads: Vec<_> = if at.per_head() { (0..heads).map(Some).collect() } else { vec![None] };
         let each_position = *each_position || !at.per_head();
         let positions: Vec<_> =
@@ -302,7 +302,7 @@ impl Base {
     pub fn new<S: AsRef<str>>(
         model: &Model,
         tokens: &[u32],
-        metric: &Objective,
+        contrast: &Contrast,
         names: &[S],
     ) -> Result<Base> {
         let config = model.config();
@@ -311,7 +311,7 @@ impl Base {
         let (mut kv, mut capture) = (KvCache::new(config), Capture::new(&names, config)?);
         let x = model.embed(&as_batch(tokens)?, 0, &mut capture)?;
         let x = model.blocks(x, 0..config.n_layer, Some(&mut kv), &mut capture)?;
-        let mut readout = Readout::new(model, tokens, metric)?;
+        let mut readout = Readout::new(model, contrast.base(), &contrast.metric)?;
         let metric = readout.measure(&x, 0)?;
         readout.keep_base(&x)?;
         Ok(Base {

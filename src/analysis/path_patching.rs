@@ -45,7 +45,8 @@ pub enum Input {
 }
 
 impl Receiver {
-    fn point(self) -> HookPoint {
+    /// Where the input is met.
+    pub fn point(self) -> HookPoint {
         let target = match self.input {
             Input::Q => Target::Q,
             Input::K => Target::K,
@@ -89,10 +90,9 @@ impl PathSweep {
     pub fn new(model: &crate::model::Model, options: PathOptions) -> Result<PathSweep> {
         options.contrast.check()?;
         options.receivers.check(model.config())?;
-        let Contrast { metric, .. } = &options.contrast;
         let names = ["blocks.*.attn.hook_z", "blocks.*.hook_mlp_out"];
-        let base = Base::new(model, options.contrast.base(), metric, &names)?;
-        let other = Base::new(model, options.contrast.other(), metric, &names[..1])?;
+        let base = Base::new(model, options.contrast.base(), &options.contrast, &names)?;
+        let other = Base::new(model, options.contrast.other(), &options.contrast, &names[..1])?;
         Ok(PathSweep { options, base, other, metrics: Vec::new() })
     }
 

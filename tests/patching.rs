@@ -1,0 +1,241 @@
+//! Sweeps against TransformerLens's patching module and its hooks, their laws, and what is refused.
+
+#[path = "common/causal.rs"]
+mod causal;
+mod common;
+
+use candlescope::Objective;
+use candlescope::analysis::Table;
+use candlescope::analysis::patching::{Contrast, Direction, Patched, Sweep, SweepOptions, Target};
+use candlescope::analysis::path_patching::{Input, Mlps, PathOptions, PathSweep, Receiver, Receivers};
+use serde_json::Value;
+
+use causal::Causal;
+use common::assert_all_close;
+
+fn contrast(causal: &Causal, metric: &str, direction: Direction) -> Contrast {
+    let (clean, corrupted) = (causal.tokens.clone(), causal.other.clone());
+    Contrast { clean, corrupted, direction, metric: causal.metric(metric) }
+}
+
+fn sweep(causal: &Causal, at: Target, each_position: bool, contrast: Contrast) -> Patched {
+    let options = SweepOptions { contrast, at, each_position };
+    Sweep::new(&causal.model, options).unwrap().finish().unwrap()
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+const TARGETS: [Target; 9] = [
+    Target::ResidPre,
+    Target::ResidMid,
+    Target::AttnOut,
+    Target::MlpOut,
+    Target::Z,
+    Target::Q,
+    Target::K,
+    Target::V,
+    Target::Pattern,
+];
+
+#[test]
+fn sweeps_are_those_of_transformer_lens() {
+    for causal in Causal::all() {
+        for case in causal.json["sweeps"].as_array().unwrap() {
+            let (at, each_position) = match case["at"].as_str().unwrap().split_once(" by ") {
+                Some((at, _)) => (at, true),
+                None => (case["at"].as_str().unwrap(), false),
+            };
+            let direction =
+                if case["direction"] == "denoise" { Direction::Denoise } else { Direction::Noise };
+            let contrast = contrast(&causal, case["metric"].as_str().unwrap(), direction);
+            let found = sweep(&causal, at.parse().unwrap(), each_position, contrast);
+            let what = format!("{}: {} {} {}", causal.name, case["direction"], case["at"], case["metric"]);
+            let shape: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
+            assert_eq!(found.raw.shape, shape, "{what}");
+            assert_all_close(&what, &found.raw.data, &floats(&case["values"]));
+        }
+    }
+}
+
+#[test]
+fn paths_are_those_of_transformer_lens_with_every_other_head_frozen() {
+    for causal in Causal::all() {
+        for case in causal.json["paths"].as_array().unwrap() {
+            let receivers = match &case["receivers"] {
+                Value::Null => Receivers::Logits,
+                list => Receivers::Heads(list.as_array().unwrap().iter().map(receiver).collect()),
+            };
+            let mlps = if case["mlps"] == "frozen" { Mlps::Frozen } else { Mlps::Recomputed };
+            let contrast = contrast(&causal, "difference", Direction::Denoise);
+            let options = PathOptions { contrast, receivers, mlps };
+            let found = PathSweep::new(&causal.model, options).unwrap().finish().unwrap();
+            let expected: Vec<f32> = case["values"].as_array().unwrap().iter().flat_map(floats).collect();
+            let what = format!("{}: {}, MLPs {}", causal.name, case["name"], case["mlps"]);
+            assert_all_close(&what, &found.raw.data, &expected);
+        }
+    }
+}
+
+fn receiver(case: &Value) -> Receiver {
+    let index = |index: usize| case[index].as_u64().unwrap() as usize;
+    let input = match case[2].as_str().unwrap() {
+        "q" => Input::Q,
+        "k" => Input::K,
+        _ => Input::V,
+    };
+    Receiver { layer: index(0), head: index(1), input }
+}
+
+#[test]
+fn patches_that_no_path_leads_from_leave_the_base_run() {
+    let causal = Causal::plain();
+    let last = causal.tokens.len() - 1;
+    for (direction, nothing) in [(Direction::Denoise, 0.0), (Direction::Noise, 1.0)] {
+        let of = |at| sweep(&causal, at, true, contrast_of(&causal, direction));
+        let close = |found: f32| assert!((found - nothing).abs() < 1e-4, "{found}, expected {nothing}");
+        let Patched { normalized, clean, corrupted, .. } = of(Target::ResidPre);
+        assert!((clean - corrupted).abs() > 0.1, "the fixture's prompts differ: {clean} {corrupted}");
+        // The prompts begin and end with the same tokens; after the last layer only the last position is read.
+        close(normalized.as_ref().unwrap().at(&[0, 0]));
+        close(normalized.unwrap().at(&[0, last]));
+        let last_layer = of(Target::MlpOut).normalized.unwrap();
+        (0..last).for_each(|position| close(last_layer.at(&[1, position])));
+    }
+}
+
+fn contrast_of(causal: &Causal, direction: Direction) -> Contrast {
+    contrast(causal, "logit", direction)
+}
+
+#[test]
+fn where_one_token_differs_its_first_residual_stream_carries_everything() {
+    let mut causal = Causal::plain();
+    causal.other = causal.tokens.clone();
+    causal.other[1] = (causal.tokens[1] + 1) % 61;
+    let last = causal.tokens.len() - 1;
+    for (direction, nothing, everything) in [(Direction::Denoise, 0.0, 1.0), (Direction::Noise, 1.0, 0.0)] {
+        for metric in ["logit", "difference", "loss"] {
+            let found = sweep(&causal, Target::ResidPre, true, contrast(&causal, metric, direction))
+                .normalized
+                .unwrap();
+            for position in 0..=last {
+                let expected = if position == 1 { everything } else { nothing };
+                let found = found.at(&[0, position]);
+                assert!(
+                    (found - expected).abs() < 1e-3,
+                    "{metric} at {position}: {found}, expected {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn patching_a_runs_own_values_changes_nothing() {
+    let mut causal = Causal::plain();
+    causal.other = causal.tokens.clone();
+    for at in TARGETS {
+        for each_position in [false, true] {
+            let found =
+                sweep(&causal, at, each_position, contrast(&causal, "difference", Direction::Denoise));
+            assert!(found.normalized.is_none());
+            let same = vec![found.clean; found.raw.data.len()];
+            assert_all_close(&at.to_string(), &found.raw.data, &same);
+        }
+    }
+}
+
+#[test]
+fn a_patch_after_the_position_that_is_read_changes_no_bit() {
+    let causal = Causal::plain();
+    let metric = Objective::Logit { answer: 3, against: None, position: 4 };
+    let found =
+        sweep(&causal, Target::Z, true, Contrast { metric, ..contrast_of(&causal, Direction::Denoise) });
+    assert_eq!(found.raw.axes, ["layer", "head", "pos"]);
+    for head in 0..3 {
+        for position in 5..11 {
+            assert_eq!(found.raw.at(&[0, head, position]).to_bits(), found.corrupted.to_bits());
+        }
+    }
+}
+
+#[test]
+fn steps_are_counted_and_a_sweep_can_be_dropped_at_any_of_them() {
+    let causal = Causal::plain();
+    let options = SweepOptions {
+        contrast: contrast_of(&causal, Direction::Denoise),
+        at: Target::Z,
+        each_position: false,
+    };
+    let mut sweep = Sweep::new(&causal.model, options.clone()).unwrap();
+    assert_eq!((sweep.done(), sweep.len()), (0, 6));
+    assert!(sweep.step().unwrap() && sweep.step().unwrap());
+    assert_eq!(sweep.done(), 2);
+    drop(sweep);
+    let mut sweep = Sweep::new(&causal.model, options).unwrap();
+    let steps = std::iter::from_fn(|| sweep.step().unwrap().then_some(())).count();
+    assert_eq!((steps, sweep.done()), (6, 6));
+}
+
+#[test]
+fn a_head_after_the_receiver_says_nothing_to_it() {
+    let causal = Causal::plain();
+    let receivers = Receivers::Heads(vec![Receiver { layer: 1, head: 0, input: Input::V }]);
+    let options =
+        PathOptions { contrast: contrast_of(&causal, Direction::Denoise), receivers, mlps: Mlps::Recomputed };
+    let found = PathSweep::new(&causal.model, options).unwrap().finish().unwrap();
+    let Table { data, .. } = found.raw;
+    assert_eq!(data[3..], [found.corrupted; 3]);
+    assert!(data[..3].iter().any(|metric| *metric != found.corrupted));
+}
+
+#[test]
+fn prompts_and_answers_that_do_not_fit_are_refused_with_a_reason() {
+    let causal = Causal::plain();
+    let whole = contrast_of(&causal, Direction::Denoise);
+    let logit = |answer, against, position| Objective::Logit { answer, against, position };
+    let refused = [
+        (
+            Contrast { clean: causal.tokens[1..].to_vec(), ..whole.clone() },
+            "the clean prompt has 10 tokens and the corrupted one 11",
+        ),
+        (Contrast { clean: vec![], corrupted: vec![], ..whole.clone() }, "there is no token"),
+        (
+            Contrast { clean: vec![1; 21], corrupted: vec![2; 21], ..whole.clone() },
+            "the context has 21 tokens, expected at most 20",
+        ),
+        (Contrast { corrupted: vec![61; 11], ..whole.clone() }, "token id 61 is out of range"),
+        (
+            Contrast { metric: logit(61, None, -1), ..whole.clone() },
+            "answer id 61 is out of range, expected below 61",
+        ),
+        (Contrast { metric: logit(1, Some(70), -1), ..whole.clone() }, "answer id 70 is out of range"),
+        (
+            Contrast { metric: logit(1, None, 11), ..whole.clone() },
+            "position 11 is out of range for 11 tokens",
+        ),
+        (
+            Contrast { clean: vec![1], corrupted: vec![2], metric: Objective::Loss, ..whole.clone() },
+            "at least two tokens",
+        ),
+    ];
+    for (contrast, reason) in refused {
+        let options = SweepOptions { contrast, at: Target::Z, each_position: false };
+        let error = Sweep::new(&causal.model, options).err().unwrap();
+        assert!(
+            error.name() == "InputError" && error.to_string().contains(reason),
+            "{error}, expected {reason}"
+        );
+    }
+    let error = "zz".parse::<Target>().unwrap_err();
+    assert!(error.to_string().contains("`z`") && error.name() == "InputError", "{error}");
+    let nobody = PathOptions {
+        contrast: whole,
+        receivers: Receivers::Heads(vec![Receiver { layer: 2, head: 0, input: Input::Q }]),
+        mlps: Mlps::Frozen,
+    };
+    let error = PathSweep::new(&causal.model, nobody).err().unwrap();
+    assert!(error.to_string().contains("head 0 of layer 2, is out of range"), "{error}");
+}
