@@ -149,7 +149,8 @@ async fn an_address_that_is_not_there_is_named_with_its_status() {
 #[wasm_bindgen_test]
 async fn an_aborted_load_is_an_abort_error() {
     let weights = file_of_bytes("model.safetensors", Fixture::plain().weights);
-    let error = load_watched(&plain_config(), &weights, None, Some(AbortSignal::abort())).await.err().expect("a failure");
+    let loaded = load_watched(&plain_config(), &weights, None, Some(AbortSignal::abort())).await;
+    let error = loaded.err().expect("a failure");
     assert_failed(&error, "AbortError", &["config.json"]);
 }
 
@@ -164,7 +165,8 @@ async fn a_load_can_be_aborted_from_its_own_progress() {
     });
     let listener = stop.as_ref().unchecked_ref::<Function>().clone();
     let weights = file_of_bytes("model.safetensors", Fixture::plain().weights);
-    let error = load_watched(&plain_config(), &weights, Some(listener), Some(signal)).await.err().expect("a failure");
+    let loaded = load_watched(&plain_config(), &weights, Some(listener), Some(signal)).await;
+    let error = loaded.err().expect("a failure");
     assert_failed(&error, "AbortError", &["model.safetensors"]);
 }
 
