@@ -7,6 +7,7 @@
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Deserializer};
 
+use crate::analysis::Table;
 use crate::analysis::attribution::{self, AttributionOptions, By, FinalLayerNorm};
 use crate::analysis::circuits::{self, Composition, HeadMatrix, Through};
 use crate::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
@@ -16,7 +17,6 @@ use crate::analysis::patching::{Contrast, Direction, Patched, Sweep, SweepOption
 use crate::analysis::path_patching::{Input as Path, Mlps, PathOptions, PathSweep, Receiver, Receivers};
 use crate::analysis::residual::{self, Reader};
 use crate::analysis::tokens::{self, Lane};
-use crate::analysis::Table;
 use crate::error::{Error, Result, nearest};
 use crate::intervene::{Compiler, Intervention};
 use crate::model::Model;
@@ -193,7 +193,9 @@ impl Lab {
     /// [`Error::Input`] when the model came without one.
     pub fn tokenizer(&self) -> Result<&Tokenizer> {
         self.tokenizer.as_ref().ok_or_else(|| {
-            Error::Input("the model came without a tokenizer.json, so text cannot be used: pass token ids".into())
+            Error::Input(
+                "the model came without a tokenizer.json, so text cannot be used: pass token ids".into(),
+            )
         })
     }
 
@@ -213,7 +215,9 @@ impl Lab {
                 against: metric.against.as_ref().map(|against| self.answer(against)).transpose()?,
                 position: metric.position.unwrap_or(-1),
             }),
-            _ => Err(Error::Input("expected either `answer` (with `against`, `position`) or `loss: true`".into())),
+            _ => Err(Error::Input(
+                "expected either `answer` (with `against`, `position`) or `loss: true`".into(),
+            )),
         }
     }
 
@@ -356,7 +360,9 @@ impl Lab {
     fn path_patching(&self, request: &PathRequest) -> Begun {
         let receivers = match &request.receivers {
             ReceiversRequest::Logits(LogitsWord::Logits) => Receivers::Logits,
-            ReceiversRequest::Heads(heads) => Receivers::Heads(heads.iter().map(ReceiverRequest::receiver).collect()),
+            ReceiversRequest::Heads(heads) => {
+                Receivers::Heads(heads.iter().map(ReceiverRequest::receiver).collect())
+            }
         };
         let options = PathOptions {
             contrast: self.contrast(&request.contrast)?,
@@ -385,7 +391,8 @@ impl Lab {
         let (top, components) = (request.top.unwrap_or(8), request.components.unwrap_or(8));
         let ov = circuits::circuit(&self.model, layer, head, HeadMatrix::Ov)?;
         let qk = circuits::circuit(&self.model, layer, head, HeadMatrix::Qk)?;
-        let mut found = Findings::default().number("copyingScore", circuits::copying_score(&self.model, layer, head)?);
+        let mut found =
+            Findings::default().number("copyingScore", circuits::copying_score(&self.model, layer, head)?);
         let sides = [
             ("ovReads", "ovReadsStrings", &ov.left, Through::Embedding),
             ("ovWrites", "ovWritesStrings", &ov.right, Through::Unembedding),

@@ -77,7 +77,7 @@ pub fn generation_script(
         &options.interventions,
     )?;
     script.switches([])?;
-    script.line(&format!("text, log_probs = [{}], []", list(prompt)));
+    script.line(&format!("text, log_probs = {}, []", list(prompt)));
     script.line(&format!("for step in range({}):", options.max_new_tokens));
     script.line(&format!(
         "    start = max(0, len(text) - {})  # the context is cropped to its last tokens",

@@ -163,7 +163,8 @@ impl WasmModel {
     }
 
     fn bos(&self) -> Result<u32> {
-        self.lab.model
+        self.lab
+            .model
             .config()
             .bos_token_id
             .ok_or_else(|| Error::Input("`prependBos` is true, but the config has no `bos_token_id`".into()))
@@ -259,8 +260,9 @@ fn compile(source: &str) -> Result<intervene::Function> {
     };
     let function = js_sys::eval(&format!("({source})"))
         .map_err(|thrown| Error::Input(format!("`js` is not a function: {}", shown(&thrown))))?;
-    let function: Function =
-        function.dyn_into().map_err(|_| Error::Input("`js` is not a function, expected (x, info) => …".into()))?;
+    let function: Function = function
+        .dyn_into()
+        .map_err(|_| Error::Input("`js` is not a function, expected (x, info) => …".into()))?;
     Ok(Box::new(move |values, selected| {
         let given = Float32Array::from(values.as_slice());
         let name = &selected.name;
@@ -272,7 +274,9 @@ fn compile(source: &str) -> Result<intervene::Function> {
         }
         if !returned.is_array() && !ArrayBuffer::is_view(returned.unchecked_ref()) {
             let found = returned.js_typeof().as_string().unwrap_or_default();
-            return Err(Error::Hook(format!("the function at `{name}` returned a {found}, expected an array of numbers")));
+            return Err(Error::Hook(format!(
+                "the function at `{name}` returned a {found}, expected an array of numbers"
+            )));
         }
         Ok(Float32Array::new(&returned).to_vec())
     }))
@@ -289,7 +293,9 @@ impl StartRequest {
         let Array { shape, data } = self.resid;
         let (found, expected) = (data.len(), shape.iter().product::<usize>());
         if found != expected {
-            return Err(Error::Input(format!("`resid` has {found} values, expected {expected} for its shape {shape:?}")));
+            return Err(Error::Input(format!(
+                "`resid` has {found} values, expected {expected} for its shape {shape:?}"
+            )));
         }
         Ok(Start { layer: self.layer, resid: Tensor::from_vec(data, shape, &Device::Cpu)? })
     }
