@@ -2,7 +2,7 @@
 
 candlescope/model.safetensors + config.json   f32
 gpt2.onnx, gpt2-int8.onnx                     one fused Attention node per block, with past; dynamic int8
-gpt2-f32.gguf, gpt2-q8_0.gguf                 for llama.cpp
+gpt2-q8_0.gguf                                for llama.cpp
 
 The ONNX graph is written by hand, because it is what the optimiser of onnxruntime makes of an export at best:
 Attention, SkipLayerNormalization and FastGelu in one node each, and no reshape between them.
@@ -141,7 +141,7 @@ def write_gguf(weights, path, kind):
 
     def add(name, array):
         array = np.ascontiguousarray(array)
-        if array.ndim == 2 and kind != gguf.GGMLQuantizationType.F32 and name != "position_embd.weight":
+        if array.ndim == 2 and name != "position_embd.weight":
             writer.add_tensor(name, gguf.quants.quantize(array, kind), raw_dtype=kind)
         else:
             writer.add_tensor(name, array)
@@ -169,7 +169,6 @@ def main():
     write_safetensors(weights, out)
     write_onnx(weights, out / "gpt2.onnx")
     write_int8(out / "gpt2.onnx", out / "gpt2-int8.onnx")
-    write_gguf(weights, out / "gpt2-f32.gguf", gguf.GGMLQuantizationType.F32)
     write_gguf(weights, out / "gpt2-q8_0.gguf", gguf.GGMLQuantizationType.Q8_0)
 
 

@@ -13,7 +13,7 @@ process.chdir(root);
 const ROUNDS = Number(process.argv[2] ?? 5);
 const PKG = `/${process.env.PKG ?? "pkg"}`;
 const DECODED = 16;
-const WEIGHTS = { f32: 497.8e6, q8: 132.3e6 };
+const WEIGHTS = { f32: 497.8e6 };
 
 /** Multiplications and additions of a pass over `t` tokens, with the logits of every position. */
 const flop = (t) => 2 * t * (12 * 12 * 768 * 768 + 768 * 50257) + 12 * 2 * t * t * 768;
@@ -23,9 +23,7 @@ const CONTESTANTS = [
   { name: "candlescope", precision: "f32", threads: 1, make: ["candlescope", "relaxed", PKG], also: ["capture"] },
   { name: "candlescope simd", precision: "f32", threads: 1, make: ["candlescope", "simd", PKG] },
   { name: "onnxruntime-web", precision: "f32", threads: 1, make: ["onnx", "gpt2.onnx", 1] },
-  { name: "onnxruntime-web", precision: "f32", threads: 2, make: ["onnx", "gpt2.onnx", 2] },
   { name: "onnxruntime-web", precision: "q8", threads: 1, make: ["onnx", "gpt2-int8.onnx", 1] },
-  { name: "wllama", precision: "f32", threads: 1, make: ["wllama", "gpt2-f32.gguf", 1] },
   { name: "wllama", precision: "q8", threads: 1, make: ["wllama", "gpt2-q8_0.gguf", 1] },
 ];
 
@@ -44,8 +42,12 @@ try {
     }
   }
   const limits = { read: [], simd: [], relaxed: [] };
-  for (let round = -1; round < ROUNDS; round++) await turn(round, machine, racers, limits);
-  report(racers, limits, await browser.version());
+  // A run that is cut short leaves what it had.
+  for (let round = -1; round < ROUNDS; round++) {
+    await turn(round, machine, racers, limits);
+    if (round >= 0) report(round + 1, racers, limits, browser.version());
+  }
+  console.log(readFileSync("bench/README.md", "utf8").split(/<!-- .* -->/)[1]);
 } finally {
   await browser.close();
   await server.close();
@@ -79,7 +81,7 @@ async function open([engine, ...args]) {
   }, [engine, args]);
   const call = (name, ...args) => page.evaluate(([name, args]) => window.engine[name](...args), [name, args]);
   const loading = await page.evaluate(() => window.engine.loading);
-  return { call, loading };
+  return { call, loading, memory: engine === "machine" ? 0 : await call("memory") };
 }
 
 /** One measurement of everything, round -1 to warm up. */
@@ -103,7 +105,7 @@ function median(values) {
   return sorted[sorted.length >> 1];
 }
 
-function report(racers, samples, version) {
+function report(rounds, racers, samples, version) {
   const limits = Object.fromEntries(Object.entries(samples).map(([name, rates]) => [name, median(rates)]));
   const find = (name, precision, threads) => racers.find((r) => r.name === name && r.precision === precision && r.threads === threads);
   const at = (racer, id) => (racer?.times[id] ? median(racer.times[id]) : undefined);
@@ -114,27 +116,22 @@ function report(racers, samples, version) {
     const ratio = peer / our;
     rows.push({ id, precision, threads: 1, tokens, ours: round(our), peer: round(peer), peerName, unit: "ms", ratio: round(ratio, 3), limit: round(limit), ofLimit: round(limit / our, 3), target, met: target === null ? null : ratio >= target });
   };
+  const peer = find("onnxruntime-web", "f32", 1);
   for (const [tokens, target] of [[64, 1.2], [256, 1.25]]) {
-    const limit = flop(tokens) / limits.relaxed / 1e6;
-    for (const peer of ["onnxruntime-web", "wllama"]) {
-      add(`f32 prefill ${tokens}`, "f32", tokens, at(ours, `prefill ${tokens}`), at(find(peer, "f32", 1), `prefill ${tokens}`), peer, limit, peer === "wllama" ? null : target);
-    }
+    const id = `prefill ${tokens}`;
+    add(`f32 ${id}`, "f32", tokens, at(ours, id), at(peer, id), peer?.name, flop(tokens) / limits.relaxed / 1e6, target);
   }
-  const reading = WEIGHTS.f32 / limits.read / 1e6;
-  for (const peer of ["onnxruntime-web", "wllama"]) {
-    add("f32 decode, per token", "f32", 1, at(ours, "decode"), at(find(peer, "f32", 1), "decode"), peer, reading, peer === "wllama" ? null : 1.15);
-  }
+  add("f32 decode, per token", "f32", 1, at(ours, "decode"), at(peer, "decode"), peer?.name, WEIGHTS.f32 / limits.read / 1e6, 1.15);
   add("f32 prefill 256, simd build", "f32", 256, at(ours, "prefill 256"), at(find("candlescope simd", "f32", 1), "prefill 256"), "candlescope simd", flop(256) / limits.relaxed / 1e6, null);
   add("plain pass against capture of every default point, 256", "f32", 256, at(ours, "capture 256"), at(ours, "prefill 256"), "candlescope", flop(256) / limits.relaxed / 1e6, 1 / 1.15);
   const others = racers.filter((racer) => racer.precision === "q8" || racer.threads > 1);
   const peers = others.map(({ name, precision, threads, times }) => ({ name, precision, threads, ...Object.fromEntries(Object.entries(times).map(([id, all]) => [id, round(median(all))])) }));
-  const memory = { loadMs: round(ours?.loading ?? 0) };
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryGB: Math.round(totalmem() / 1e9), chromium: version, readGBs: round(limits.read), simdGFLOPs: round(limits.simd), relaxedGFLOPs: round(limits.relaxed), rounds: ROUNDS };
+  const memory = { loadMs: round(ours?.loading ?? 0), wasmMB: round((ours?.memory ?? 0) / 1e6), weightsMB: round(WEIGHTS.f32 / 1e6) };
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryGB: Math.round(totalmem() / 1e9), chromium: version, readGBs: round(limits.read), simdGFLOPs: round(limits.simd), relaxedGFLOPs: round(limits.relaxed), rounds };
   writeFileSync("bench/results.json", `${JSON.stringify({ machine, rows, peers, memory }, null, 2)}\n`);
   const table = markdown(machine, rows, peers);
   const readme = readFileSync("bench/README.md", "utf8");
   writeFileSync("bench/README.md", readme.replace(/(<!-- results -->)[^]*(<!-- end -->)/, `$1\n${table}\n$2`));
-  console.log(table);
 }
 
 function markdown(machine, rows, peers) {

@@ -310,8 +310,8 @@ impl Hooks for Chain<'_> {
     }
 
     fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
-        let wanting = self.0.iter_mut().filter(|hooks| hooks.wants(site.point));
-        wanting.fold(Ok(value), |value, hooks| hooks.visit(site, value?))
+        let mut wanting = self.0.iter_mut().filter(|hooks| hooks.wants(site.point));
+        wanting.try_fold(value, |value, hooks| hooks.visit(site, value))
     }
 }
 

@@ -873,7 +873,7 @@ impl Resolver<'_> {
                 let mut rows = Rows::Same;
                 for point in points {
                     let found = source_rows(from, *point)?;
-                    rows = self.from_rows(found, *point, from_positions.as_deref(), positions)?;
+                    rows = self.rows_to_take(found, *point, from_positions.as_deref(), positions)?;
                 }
                 Effect::From { source: from.clone(), rows }
             }
@@ -944,7 +944,7 @@ impl Resolver<'_> {
     }
 
     /// Which of the other run's `found` positions stand for the selected ones.
-    fn from_rows(
+    fn rows_to_take(
         &self,
         found: usize,
         point: HookPoint,

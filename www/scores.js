@@ -12,7 +12,8 @@ import { textOf } from "./draw/token.js";
  * @typedef {{ layer: number, head: number, induction: Score, previous: Score, duplicate: Score, first: Score }} HeadScore
  */
 
-const WORD = /\p{L}{3}/u;
+/** @param {import("./draw/token.js").Token | undefined} token */
+const isWord = (token) => token !== undefined && /\p{L}{3}/u.test(textOf(token));
 
 /** `earlier` are the positions before the query that hold the same token. @type {Record<"induction" | "previous" | "duplicate" | "first", Detector>} */
 export const detectors = {
@@ -53,7 +54,7 @@ export function score(pattern, earlier, detector, tokens = []) {
     for (const key of keys) {
       const value = pattern.data[query * pattern.columns + key];
       sum += value;
-      const telling = WORD.test(textOf(tokens[query] ?? "")) ? value : value / 2;
+      const telling = value * (isWord(tokens[query]) ? 1 : 0.5) * (isWord(tokens[key]) ? 1 : 0.7);
       if (telling > most) [most, example] = [telling, { query, key }];
     }
   }

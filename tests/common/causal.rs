@@ -1,4 +1,6 @@
 //! What the oracles make of interventions, sweeps and gradients: `causal.json` and `causal.safetensors` of a fixture.
+// Each test program uses a part of this.
+#![allow(dead_code)]
 
 use std::collections::HashMap;
 use std::rc::Rc;

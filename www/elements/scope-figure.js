@@ -328,7 +328,7 @@ export class ScopeFigure extends LitElement {
   drawLosses(reading) {
     const mean = reading.loss ?? -average(reading.logProbs);
     const words = html`<strong>On average the model gave the true next token a log-probability of ${logProbability(-mean)}.</strong>
-      <span class="soft">A tall column surprised it. Where the text repeats itself, induction heads make the columns short.</span>`;
+      <span class="soft">A tall column surprised it. Where the text repeats itself and the model copies, the columns get short.</span>`;
     return html`
       <p class="says">${reading.logProbs.length > 0 ? words : "One token alone has nothing before it to be foreseen from."}</p>
       <div class="board">
