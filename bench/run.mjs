@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Measures Candlescope beside its peers, in turns, in one headless Chromium: `node bench/run.mjs [ROUNDS]`, after a build.
+// Measures Candlescope beside its peers, in turns, in one headless Chromium: `node bench/run.mjs [ROUNDS [PRECISION]]`, after a build.
 // Comes in: pkg/. Goes out: a table, bench/results.json and bench/README.md. The models are made on the first run.
 
 import { execFileSync } from "node:child_process";
@@ -11,6 +11,7 @@ import { serve } from "../scripts/serve.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
 const ROUNDS = Number(process.argv[2] ?? 5);
+const PRECISION = process.argv[3]; // this one alone, or all
 const PKG = `/${process.env.PKG ?? "pkg"}`;
 const DECODED = 16;
 const WEIGHTS = { f32: 497.8e6 };
@@ -34,7 +35,7 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 
 try {
   const machine = await open(["machine"]);
   const racers = [];
-  for (const contestant of CONTESTANTS) {
+  for (const contestant of CONTESTANTS.filter(({ precision }) => !PRECISION || precision === PRECISION)) {
     try {
       racers.push({ ...contestant, ...(await open(contestant.make)), times: {} });
     } catch (error) {
