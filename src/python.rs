@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::analysis::patching::{Contrast, Direction, SweepOptions};
+use crate::analysis::patching::{Contrast, Direction, SweepOptions, Target};
 use crate::analysis::path_patching::{Mlps, PathOptions, Receivers};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -143,6 +143,9 @@ pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Re
         (true, false, false) => ":, :, head",
         (true, true, false) => ":, pos, head",
     };
+    if options.at == Target::ResidMid {
+        script.push(CARRY);
+    }
     script.line("found = []");
     script.line(&format!("for layer in range({}):", config.n_layer));
     script.line(&format!(
@@ -158,7 +161,12 @@ pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Re
     script.line(&format!("                y[{index}] = theirs[name][{index}]"));
     script.line("                return y");
     script.line(&format!("            name = f\"blocks.{{layer}}{}\"", &point["blocks.0".len()..]));
-    script.line("            found.append(metric(model.run_with_hooks(base, fwd_hooks=[(name, partial(patch, name=name))]), base).item())");
+    if options.at == Target::ResidMid {
+        script.line(&format!("            hooks = [{CARRYING}, (name, partial(through(patch), name=name))]"));
+    } else {
+        script.line("            hooks = [(name, partial(patch, name=name))]");
+    }
+    script.line("            found.append(metric(model.run_with_hooks(base, fwd_hooks=hooks), base).item())");
     script.push(SWEPT);
     Ok(script.text)
 }
@@ -212,9 +220,17 @@ def keep(x, hook, name):
     return x
 
 
-logits = model.run_with_hooks(tokens, fwd_hooks=hooks + [(name, partial(keep, name=name)) for name in names])
+# TransformerBridge shows hook_resid_mid to the MLP alone: the rest of its gradient is that after the block.
+after = [name.replace("resid_mid", "resid_post") for name in names if name.endswith("hook_resid_mid")]
+kept = list(dict.fromkeys(names + after))
+
+logits = model.run_with_hooks(tokens, fwd_hooks=hooks + [(name, partial(keep, name=name)) for name in kept])
 metric(logits, tokens).backward()
 gradients = {name: torch.zeros_like(x) if x.grad is None else x.grad for name, x in cache.items()}
+for name in names:
+    if name.endswith("hook_resid_mid"):
+        gradients[name] = gradients[name] + gradients[name.replace("resid_mid", "resid_post")]
+gradients = {name: gradients[name] for name in names}
 "#;
 
 const REPORT: &str = r#"log_probs = logits[0, :-1].log_softmax(-1).gather(-1, tokens[0, 1:, None])[:, 0].tolist()
@@ -281,6 +297,9 @@ const PATHS: &str = r#"        sender = f"blocks.{layer}.attn.hook_z"
         reached = [(name, partial(receive, name=name, heads=heads)) for name, heads in receivers.items()]
         found.append(metric(model.run_with_hooks(base, fwd_hooks=reached), base).item())
 "#;
+
+/// The hook that gives the residual stream after a block what changed at `name`, its `hook_resid_mid`.
+const CARRYING: &str = r#"(name.replace("resid_mid", "resid_post"), partial(carry, name=name))"#;
 
 /// What hooks on a part of a value need.
 const HELPERS: &str = r#"
@@ -354,6 +373,27 @@ def cut(x, name, edges, part, renormalize):
             total = x.sum(-1, keepdim=True)
             x = torch.where(touched, x / torch.where(total == 0, 1.0, total), x)
     return x
+
+"#;
+
+/// TransformerBridge shows `hook_resid_mid` to the MLP alone.
+const CARRY: &str = r#"
+carried = {}
+
+
+def through(change):
+    """A change at hook_resid_mid reaches the MLP; the residual stream beside it gets it after the block."""
+
+    def both(x, hook, name):
+        y = change(x, hook, name)
+        carried[name] = carried.get(name, 0) + y - x
+        return y
+
+    return both
+
+
+def carry(x, hook, name):
+    return x + carried.pop(name, 0)
 
 "#;
 
@@ -436,15 +476,34 @@ impl Script {
             return Ok(());
         }
         self.push(HELPERS);
-        let mut listed = String::new();
+        let (mut listed, mut carried) = (String::new(), Vec::<HookPoint>::new());
         for (number, (change, intervention)) in plan.changes.iter().zip(interventions).enumerate() {
             self.change(number, change, intervention, extent);
-            let _ = writeln!(
-                listed,
-                "    *[(name, partial(change_{number}, name=name)) for name in {}],",
-                strings(&change.points)
-            );
+            let (mids, rest): (Vec<HookPoint>, Vec<HookPoint>) = change
+                .points
+                .iter()
+                .copied()
+                .partition(|point| matches!(point, HookPoint::Block(_, BlockPoint::ResidMid)));
+            if !rest.is_empty() {
+                let _ = writeln!(
+                    listed,
+                    "    *[(name, partial(change_{number}, name=name)) for name in {}],",
+                    strings(&rest)
+                );
+            }
+            if !mids.is_empty() {
+                let _ = writeln!(
+                    listed,
+                    "    *[(name, partial(through(change_{number}), name=name)) for name in {}],",
+                    strings(&mids)
+                );
+            }
+            carried.extend(mids);
             self.hooked.extend_from_slice(&change.points);
+        }
+        if !carried.is_empty() {
+            self.push(CARRY);
+            listed.insert_str(0, &format!("    *[{CARRYING} for name in {}],\n", strings(&carried)));
         }
         self.line(&format!("hooks = [\n{listed}]"));
         Ok(())
@@ -629,7 +688,7 @@ fn list(ids: &[u32]) -> String {
     format!("{ids:?}")
 }
 
-fn strings(points: &[HookPoint]) -> String {
+fn strings(points: &[impl std::fmt::Display]) -> String {
     let quoted: Vec<_> = points.iter().map(|point| format!("\"{point}\"")).collect();
     format!("[{}]", quoted.join(", "))
 }

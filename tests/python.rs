@@ -170,6 +170,7 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for (at, each_position, direction, metric) in [
         ("resid_pre", true, Direction::Denoise, "difference"),
+        ("resid_mid", true, Direction::Noise, "difference"),
         ("z", false, Direction::Noise, "loss"),
         ("k", true, Direction::Denoise, "logit"),
         ("pattern", true, Direction::Denoise, "difference"),
