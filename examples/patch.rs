@@ -83,9 +83,9 @@ fn draw(patched: &Patched, labels: &[String]) {
     (0..layers).for_each(|layer| print!("  L{layer:<4}"));
     println!();
     for column in 0..columns {
-        match by_position {
-            true => print!("{:>3} {:>12} ", column, format!("{:?}", labels[column])),
-            false => print!("{column:>16} "),
+        match labels.get(column).filter(|_| by_position) {
+            Some(label) => print!("{column:>3} {:>12} ", format!("{label:?}")),
+            None => print!("{column:>16} "),
         }
         for layer in 0..layers {
             let share = table.at(&[layer, column]);

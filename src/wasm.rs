@@ -181,7 +181,8 @@ pub struct WasmGeneration {
 #[wasm_bindgen]
 impl WasmGeneration {
     /// `{ id, string, logProb, top, cache }`, or undefined at the end.
-    pub fn next(&mut self) -> Result<JsValue> {
+    #[wasm_bindgen(js_name = next)]
+    pub fn next_step(&mut self) -> Result<JsValue> {
         match self.generation.next_step()? {
             Some(step) => to_js(&StepAnswer::of(step, self.tokenizer.as_ref())?),
             None => Ok(JsValue::UNDEFINED),

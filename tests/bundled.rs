@@ -3,7 +3,6 @@
 //! `fixtures/make_bundled_fixtures.py` makes the expected numbers. Of large tensors it keeps some that are spread evenly.
 
 #[path = "common/causal.rs"]
-#[allow(dead_code)] // the parts for the tiny models
 mod causal;
 mod common;
 
