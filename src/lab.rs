@@ -222,10 +222,21 @@ impl Lab {
     }
 
     fn run<S: AsRef<str>>(&self, text: &Text, names: &[S]) -> Result<(Vec<u32>, Run)> {
+        self.run_at(text, names, None)
+    }
+
+    /// As [`Lab::run`], capturing these positions alone.
+    fn run_at<S: AsRef<str>>(
+        &self,
+        text: &Text,
+        names: &[S],
+        positions: Option<Vec<i64>>,
+    ) -> Result<(Vec<u32>, Run)> {
         let ids = self.ids(&text.input)?;
         let options = RunOptions {
             names: names.iter().map(|name| name.as_ref().to_string()).collect(),
             interventions: text.interventions.clone(),
+            positions,
             compiler: self.compiler.clone(),
             ..RunOptions::default()
         };
@@ -290,15 +301,7 @@ impl Lab {
 
     fn residual(&self, request: &ResidualRequest) -> Result<Findings> {
         let by: By = request.by.unwrap_or(Fineness::Component).into();
-        let ids = self.ids(&request.text.input)?;
-        let options = RunOptions {
-            names: by.names().into_iter().map(String::from).collect(),
-            interventions: request.text.interventions.clone(),
-            positions: request.positions.clone(),
-            compiler: self.compiler.clone(),
-            ..RunOptions::default()
-        };
-        let run = run(&self.model, &ids, &options)?;
+        let (_, run) = self.run_at(&request.text, &by.names(), request.positions.clone())?;
         let stack = residual::decomposed(&self.model, &run.cache, Reader::Unembed, by)?;
         Ok(Findings::default().table("parts", stack.table()?))
     }

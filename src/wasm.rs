@@ -27,7 +27,7 @@ use crate::generate::{GenerateOptions, Generation, Step};
 use crate::hook::HookPoint;
 use crate::intervene::{self, Array, Compiler, Intervention};
 use crate::kernel::{self, Build};
-use crate::lab::{Findings, Lab, Measurement, Metric};
+use crate::lab::{Findings, Lab, Measurement, Metric, Prompt};
 use crate::model::Model;
 use crate::run::{Cache, Run, RunOptions, Start, run};
 use crate::tokenizer::{Token, Tokenizer};
@@ -152,10 +152,8 @@ impl WasmModel {
 
 impl WasmModel {
     fn ids(&self, input: JsValue, prepend_bos: bool) -> Result<Vec<u32>> {
-        let mut ids = match input.as_string() {
-            Some(text) => self.lab.tokenizer()?.encode(&text)?,
-            None => ids_of(input),
-        };
+        let prompt = input.as_string().map_or_else(|| Prompt::Ids(ids_of(input)), Prompt::Text);
+        let mut ids = self.lab.ids(&prompt)?;
         if prepend_bos {
             ids.insert(0, self.bos()?);
         }

@@ -37,17 +37,7 @@ fn sampled_text_is_the_one_that_the_documented_generator_gives() {
     for fixture in &FIXTURES {
         let model = fixture.model();
         for sampled in fixture.expected().sampled {
-            let options = GenerateOptions {
-                max_new_tokens: sampled.ids.len(),
-                do_sample: true,
-                temperature: sampled.temperature,
-                top_k: sampled.top_k,
-                top_p: sampled.top_p,
-                seed: sampled.seed,
-                stop_at_eos: false,
-                ..GenerateOptions::default()
-            };
-            let found = generate(&model, &sampled.prompt, options);
+            let found = generate(&model, &sampled.prompt, sampled.options());
             assert_eq!(found, sampled.ids, "{}, seed {}", fixture.name, sampled.seed);
         }
     }

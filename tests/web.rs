@@ -83,17 +83,7 @@ fn greedy_text_equals_hugging_face() {
 fn a_seed_gives_the_same_text_as_natively() {
     for fixture in &FIXTURES {
         for expected in fixture.expected().sampled {
-            let options = GenerateOptions {
-                max_new_tokens: expected.ids.len(),
-                do_sample: true,
-                temperature: expected.temperature,
-                top_k: expected.top_k,
-                top_p: expected.top_p,
-                seed: expected.seed,
-                stop_at_eos: false,
-                ..GenerateOptions::default()
-            };
-            let found = generated(&fixture.model(), &expected.prompt, options);
+            let found = generated(&fixture.model(), &expected.prompt, expected.options());
             assert_eq!(found, expected.ids, "{}, seed {}", fixture.name, expected.seed);
         }
     }

@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
-use candlescope::{Config, HookPoint, Hooks, KvCache, Model, NoHooks, Result, Site, Weights, run_with_cache};
+use candlescope::{
+    Config, GenerateOptions, HookPoint, Hooks, KvCache, Model, NoHooks, Result, Site, Weights, run_with_cache,
+};
 use serde::Deserialize;
 
 /// A tiny random checkpoint, and what the oracles compute from it. `fixtures/README.md` describes the files.
@@ -67,6 +69,22 @@ pub struct Sampled {
     pub top_k: Option<usize>,
     pub top_p: Option<f64>,
     pub ids: Vec<u32>,
+}
+
+impl Sampled {
+    /// What makes a generation draw these ids.
+    pub fn options(&self) -> GenerateOptions {
+        GenerateOptions {
+            max_new_tokens: self.ids.len(),
+            do_sample: true,
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            seed: self.seed,
+            stop_at_eos: false,
+            ..GenerateOptions::default()
+        }
+    }
 }
 
 impl Fixture {
