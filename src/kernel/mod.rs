@@ -13,11 +13,15 @@ mod attention;
 mod inner;
 mod linked;
 pub mod matrix;
+mod packed;
+mod pool;
 mod product;
+mod quantized;
+mod share;
 mod simd;
 pub mod trainable;
 
-pub use linked::{Build, build, choose};
+pub use linked::{Build, build, choose, workers};
 pub use matrix::Matrix;
 
 /// `x w + b` over the last axis of `x` `[.., in]`, with `w` `[in, out]` and `b` `[out]`.
