@@ -10,6 +10,7 @@ use web_sys::{AbortSignal, Blob, ReadableStream, ReadableStreamDefaultReader, Re
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::kernel::matrix::Form;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Weights, WeightsReader};
 
@@ -65,11 +66,11 @@ pub struct Checkpoint {
 /// # Errors
 /// [`Error::Network`] when no candidate is there, naming every address that was tried, or when a file cannot be
 /// fetched; [`Error::Abort`] when the signal fired; whatever is wrong with the files.
-pub async fn load(candidates: &[Files], watch: &Watch) -> Result<Checkpoint> {
+pub async fn load(candidates: &[Files], form: Form, watch: &Watch) -> Result<Checkpoint> {
     let mut absent = Vec::new();
     for files in candidates {
         match read_config(&files.config(), watch).await {
-            Ok(Some(config)) => return load_rest(config, files, watch).await,
+            Ok(Some(config)) => return load_rest(config, files, form, watch).await,
             Ok(None) => absent.push(format!("{} is not a config.json but a page", files.config().name())),
             Err(Error::Network(message)) => absent.push(message),
             Err(error) => return Err(error),
@@ -78,12 +79,12 @@ pub async fn load(candidates: &[Files], watch: &Watch) -> Result<Checkpoint> {
     Err(Error::Network(absent.join("; ")))
 }
 
-async fn load_rest(config: Config, files: &Files, watch: &Watch) -> Result<Checkpoint> {
+async fn load_rest(config: Config, files: &Files, form: Form, watch: &Watch) -> Result<Checkpoint> {
     let tokenizer = match files.tokenizer() {
         Some(file) => read_tokenizer(&file, watch).await?,
         None => None,
     };
-    let weights = read_weights(&config, &files.weights(), watch).await?;
+    let weights = read_weights(&config, &files.weights(), form, watch).await?;
     Ok(Checkpoint { config, tokenizer, weights })
 }
 
@@ -112,9 +113,9 @@ async fn read_tokenizer(file: &File, watch: &Watch) -> Result<Option<Tokenizer>>
     Tokenizer::from_json(&bytes).map(Some)
 }
 
-async fn read_weights(config: &Config, file: &File, watch: &Watch) -> Result<Weights> {
+async fn read_weights(config: &Config, file: &File, form: Form, watch: &Watch) -> Result<Weights> {
     let mut download = Download::open("weights", file, watch).await?;
-    let mut reader = WeightsReader::new(config, download.exact_total());
+    let mut reader = WeightsReader::with_form(config, download.exact_total(), form);
     download.each_piece(|piece| reader.push(piece)).await?;
     reader.finish()
 }

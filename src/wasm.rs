@@ -26,6 +26,7 @@ use crate::fetch::{self, Files, Watch};
 use crate::generate::{GenerateOptions, Generation, Step};
 use crate::hook::HookPoint;
 use crate::intervene::{self, Array, Compiler, Intervention};
+use crate::kernel::matrix::Form;
 use crate::kernel::{self, Build};
 use crate::lab::{Findings, Lab, Measurement, Metric, Prompt};
 use crate::model::Model;
@@ -55,24 +56,46 @@ pub fn choose_build(build: &str) -> bool {
     }
 }
 
+/// What `count` workers need to help with products: `{ module, memory, pool }`, the last one an address. Each of them
+/// runs `enter(pool)` of the module once, then `help(pool, n)` with a number of its own from 1 to `count`; they may come
+/// at any time, or never.
+///
+/// # Errors
+/// When this is not the build with shared memory.
+#[wasm_bindgen(js_name = askHelpers)]
+pub fn ask_helpers(count: u32) -> std::result::Result<JsValue, JsValue> {
+    let (module, memory) = (kernel::module(kernel::build())?, wasm_bindgen::memory());
+    let asked = js_sys::Object::new();
+    for (name, value) in [("module", module.into()), ("memory", memory), ("pool", kernel::pool(count).into())]
+    {
+        js_sys::Reflect::set(&asked, &name.into(), &value)?;
+    }
+    Ok(asked.into())
+}
+
 /// A loaded model with its tokenizer, if it came with one.
 #[wasm_bindgen]
 pub struct WasmModel {
     lab: Lab,
+    form: Form,
 }
 
 #[wasm_bindgen]
 impl WasmModel {
-    /// Loads the first of `candidates` that is there. `on_progress` gets `(stage, file, loaded, total)`.
+    /// Loads the first of `candidates` that is there, its matrices in the form that `dtype` names. `on_progress` gets
+    /// `(stage, file, loaded, total)`.
     pub async fn load(
         candidates: Vec<Files>,
+        dtype: &str,
         on_progress: Option<Function>,
         signal: Option<AbortSignal>,
     ) -> Result<WasmModel> {
-        let checkpoint = fetch::load(&candidates, &Watch { on_progress, signal }).await?;
+        let form = Form::named(dtype)?;
+        let checkpoint = fetch::load(&candidates, form, &Watch { on_progress, signal }).await?;
         let model = Model::new(checkpoint.config, &checkpoint.weights)?;
         let compiler: Compiler = Rc::new(compile);
-        Ok(WasmModel { lab: Lab { model, tokenizer: checkpoint.tokenizer, compiler: Some(compiler) } })
+        let lab = Lab { model, tokenizer: checkpoint.tokenizer, compiler: Some(compiler) };
+        Ok(WasmModel { lab, form })
     }
 
     /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer }`.
@@ -93,7 +116,12 @@ impl WasmModel {
             parameters: parameters.collect(),
             parameter_count: self.lab.model.parameter_count(),
             hook_points: points.collect(),
-            backend: Backend { build: build_name(), threads: 1, dtype: "f32", memory_bytes: memory_bytes() },
+            backend: Backend {
+                build: build_name(),
+                threads: kernel::workers(),
+                dtype: self.form.name(),
+                memory_bytes: memory_bytes(),
+            },
             has_tokenizer: self.lab.tokenizer.is_some(),
         })
     }
@@ -400,6 +428,7 @@ struct PointRow {
 
 fn build_name() -> &'static str {
     match kernel::build() {
+        _ if kernel::workers() > 1 => "threads",
         Build::Simd => "simd",
         Build::Relaxed => "relaxed",
     }

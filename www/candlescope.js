@@ -124,15 +124,15 @@ function ask(call) {
 /** @typedef {Awaited<ReturnType<import("./worker.js").WorkerFace["load"]>>} Loaded */
 /** A model in the worker, or on its way there, and those who use it. */
 class Shared {
-  /** @param {Files[]} candidates @param {() => void} forget called when nobody uses it any more */
-  constructor(candidates, forget) {
+  /** @param {Files[]} candidates @param {string} dtype @param {() => void} forget called when nobody uses it any more */
+  constructor(candidates, dtype, forget) {
     this.forget = forget;
     this.users = 0;
     this.job = ++Shared.jobs;
     /** @type {Set<(progress: Progress) => void>} */
     this.listeners = new Set();
     const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.listeners.forEach((listener) => tell(listener, progress)));
-    this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(candidates, this.job, onProgress)));
+    this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(candidates, dtype, this.job, onProgress)));
     this.loaded.catch(forget);
   }
 
@@ -189,20 +189,24 @@ export async function loadModel(source, options) {
     onProgress: rule.listener,
     signal: rule.signal,
   });
-  if (dtype !== "f32") throw problem("InputError", `\`dtype\` is ${shown(dtype)}, expected "f32"`);
+  if (!DTYPES.includes(dtype)) throw problem("InputError", `\`dtype\` is ${shown(dtype)}, expected one of "${DTYPES.join('", "')}"`);
   const candidates = candidatesOf(source, document.baseURI);
   throwIfAborted(signal, "loading");
-  const of = sharedOf(candidates);
+  const of = sharedOf(candidates, dtype);
   return new Model(of, await of.join(onProgress, signal));
 }
 
-/** @param {Files[]} candidates */
-function sharedOf(candidates) {
-  const address = identity(candidates);
-  if (address === undefined) return new Shared(candidates, () => {});
+/** What weight matrices can be kept in. */
+const DTYPES = ["f32", "f16", "q8", "q4"];
+
+/** @param {Files[]} candidates @param {string} dtype */
+function sharedOf(candidates, dtype) {
+  const files = identity(candidates);
+  if (files === undefined) return new Shared(candidates, dtype, () => {});
+  const address = `${dtype} ${files}`;
   const known = shared.get(address);
   if (known) return known;
-  const fresh = new Shared(candidates, () => {
+  const fresh = new Shared(candidates, dtype, () => {
     if (shared.get(address) === fresh) shared.delete(address);
   });
   shared.set(address, fresh);

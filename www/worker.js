@@ -3,15 +3,16 @@
 
 import * as Comlink from "comlink";
 
-import init, { WasmModel } from "./pkg/candlescope.js";
+import { WasmModel } from "./pkg/candlescope.js";
 import { isProblem, problem } from "./problem.js";
+import { start } from "./threads.js";
 
 /** @typedef {import("./source.js").Files} Files */
 /** @typedef {import("./pkg/candlescope.js").WasmGeneration} WasmGeneration */
 /** @typedef {import("./pkg/candlescope.js").WasmMeasurement} WasmMeasurement */
 /** @typedef {import("./candlescope.js").Progress} Progress */
 
-const ready = init().catch((error) => {
+const ready = start().catch((error) => {
   if (error instanceof WebAssembly.CompileError) {
     throw problem("InternalError", `this browser cannot compile the WebAssembly module, which needs SIMD (${error.message})`);
   }
@@ -37,17 +38,18 @@ const hanging = new Set();
 const face = {
   /**
    * @param {Files[]} candidates
+   * @param {string} dtype
    * @param {number} job a key for abort()
    * @param {(progress: Progress) => void} onProgress a proxy, released at the end
    */
-  async load(candidates, job, onProgress) {
+  async load(candidates, dtype, job, onProgress) {
     const controller = new AbortController();
     jobs.set(job, controller);
     try {
       await ready;
       /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
       const tell = (stage, file, loaded, total) => void onProgress({ stage, file, loaded, total });
-      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (candidates), tell, controller.signal));
+      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (candidates), dtype, tell, controller.signal));
       const key = ++lastKey;
       models.set(key, model);
       return { key, ...model.describe() };

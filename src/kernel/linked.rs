@@ -50,6 +50,13 @@ pub fn workers() -> usize {
     1 + POOL.asked.load(Ordering::Relaxed) as usize
 }
 
+/// Asks for `count` helpers; the address of the pool, where they meet.
+#[cfg(target_arch = "wasm32")]
+pub fn pool(count: u32) -> u32 {
+    POOL.asked.store(count, Ordering::Relaxed);
+    &raw const POOL as u32
+}
+
 /// As [`inner::tile`].
 #[inline]
 pub(super) unsafe fn tile(
@@ -88,7 +95,9 @@ pub use modules::module;
 mod modules {
     use std::sync::OnceLock;
 
-    use js_sys::{Atomics, Function, Int32Array, Object, Reflect, SharedArrayBuffer, Uint8Array, WebAssembly};
+    use js_sys::{
+        Atomics, Function, Int32Array, Object, Reflect, SharedArrayBuffer, Uint8Array, WebAssembly,
+    };
     use wasm_bindgen::prelude::Closure;
     use wasm_bindgen::{JsCast, JsValue};
 

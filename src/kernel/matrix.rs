@@ -43,7 +43,9 @@ impl Form {
             "f16" => Ok(Form::F16),
             "q8" => Ok(Form::Q8),
             "q4" => Ok(Form::Q4),
-            _ => Err(Error::Input(format!("`dtype` is \"{name}\", expected \"f32\", \"f16\", \"q8\" or \"q4\""))),
+            _ => Err(Error::Input(format!(
+                "`dtype` is \"{name}\", expected \"f32\", \"f16\", \"q8\" or \"q4\""
+            ))),
         }
     }
 

@@ -22,6 +22,8 @@ mod simd;
 pub mod trainable;
 
 pub use linked::{Build, build, choose, workers};
+#[cfg(target_arch = "wasm32")]
+pub use linked::{module, pool};
 pub use matrix::Matrix;
 
 /// `x w + b` over the last axis of `x` `[.., in]`, with `w` `[in, out]` and `b` `[out]`.
@@ -66,6 +68,11 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     Ok(trainable::softmax(x)?)
 }
 
+/// `log(sum(exp(x)))`.
+pub fn log_sum_exp(x: &[f32]) -> f64 {
+    trainable::log_sum_exp(x)
+}
+
 /// `sqrt(variance + eps)` over the last axis of `x`, kept with length 1.
 pub fn scale(x: &Tensor, eps: f64) -> Result<Tensor> {
     Ok(trainable::scale(x, eps)?)
@@ -104,7 +111,10 @@ fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&
 }
 
 /// The numbers of a contiguous tensor.
-fn with_floats<T>(x: &Tensor, f: impl FnOnce(&[f32]) -> candle_core::Result<T>) -> candle_core::Result<T> {
+pub(crate) fn with_floats<T>(
+    x: &Tensor,
+    f: impl FnOnce(&[f32]) -> candle_core::Result<T>,
+) -> candle_core::Result<T> {
     let (storage, layout) = x.storage_and_layout();
     match &*storage {
         Storage::Cpu(storage) => f(floats(storage, layout)?),
