@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 
-use super::product::{Packed, Panels, Rows, Transposed, product};
+use super::product::{Packed, Panels, Rows, Transposed, WIDTH, product};
 use super::{Computed, floats, with_floats};
 use crate::error::{Error, Result};
 
@@ -30,6 +30,25 @@ impl Default for Form {
     }
 }
 
+impl Form {
+    /// What a store of matrices in this form is known by; another name for another layout.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Plain => "plain",
+            Form::Packed => "f32x8",
+        }
+    }
+
+    /// The bytes that a matrix takes which the checkpoint stores with this shape and these axes.
+    pub fn bytes(self, shape: [usize; 2], axes: Axes) -> u64 {
+        let [inner, columns] = axes.in_out(shape).map(|length| length as u64);
+        match self {
+            Form::Plain => 4 * inner * columns,
+            Form::Packed => 4 * inner * columns.next_multiple_of(WIDTH as u64),
+        }
+    }
+}
+
 /// Which axis a checkpoint stores first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axes {
@@ -37,6 +56,16 @@ pub enum Axes {
     InOut,
     /// `[out, in]`, as embeddings have it.
     OutIn,
+}
+
+impl Axes {
+    /// `[in, out]` of what the checkpoint stores with this shape.
+    fn in_out(self, [first, second]: [usize; 2]) -> [usize; 2] {
+        match self {
+            Axes::InOut => [first, second],
+            Axes::OutIn => [second, first],
+        }
+    }
 }
 
 /// A matrix `[in, out]` that activations are multiplied with. A clone shares the numbers.
@@ -82,6 +111,36 @@ impl Matrix {
             (Stored::Plain(tensor), Axes::OutIn) => Ok(tensor.t()?),
             (Stored::Packed(packed), Axes::InOut) => packed_rows(packed, 0..inner, 0..columns),
             (Stored::Packed(packed), Axes::OutIn) => packed_columns(packed, 0..columns),
+        }
+    }
+
+    /// The numbers as they lie in memory, part after part. None for tensors, which have no form of their own.
+    pub fn raw(&self) -> Option<Vec<&[u8]>> {
+        match &self.0 {
+            Stored::Plain(_) => None,
+            Stored::Packed(packed) => Some(vec![packed.bytes()]),
+        }
+    }
+
+    /// The matrix that [`Matrix::raw`] took apart: `fill` writes each part, in the same order.
+    ///
+    /// # Errors
+    /// Those of `fill`; when there is not enough memory; when the form is that of tensors.
+    pub fn from_raw(
+        shape: [usize; 2],
+        axes: Axes,
+        form: Form,
+        mut fill: impl FnMut(&mut [u8]) -> Result<()>,
+    ) -> Result<Matrix> {
+        let [inner, columns] = axes.in_out(shape);
+        match form {
+            Form::Plain => Err(Error::Weights("tensors are not kept as they lie in memory".into())),
+            Form::Packed => {
+                let mut packed = Packed::zeros(inner, columns)
+                    .map_err(|_| Error::Memory(format!("no room for a matrix {inner} by {columns}")))?;
+                fill(packed.bytes_mut())?;
+                Ok(Matrix(Stored::Packed(Arc::new(packed))))
+            }
         }
     }
 

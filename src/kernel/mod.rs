@@ -100,10 +100,25 @@ fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&
 }
 
 /// The numbers of a contiguous tensor.
-fn with_floats<T>(x: &Tensor, f: impl FnOnce(&[f32]) -> candle_core::Result<T>) -> candle_core::Result<T> {
+pub(crate) fn with_floats<T>(
+    x: &Tensor,
+    f: impl FnOnce(&[f32]) -> candle_core::Result<T>,
+) -> candle_core::Result<T> {
     let (storage, layout) = x.storage_and_layout();
     match &*storage {
         Storage::Cpu(storage) => f(floats(storage, layout)?),
         _ => bail!("a kernel got a tensor that is not on the CPU"),
     }
+}
+
+/// Numbers as they lie in memory.
+pub(crate) fn bytes_of(values: &[f32]) -> &[u8] {
+    // SAFETY: the same memory; a byte may have any value and any alignment.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
+/// The same, to be written to.
+pub(crate) fn bytes_of_mut(values: &mut [f32]) -> &mut [u8] {
+    // SAFETY: as above, and any four bytes are an f32.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
 }

@@ -59,6 +59,15 @@ impl Packed {
         Ok(Packed { data, inner, columns })
     }
 
+    /// The panels as they lie in memory.
+    pub fn bytes(&self) -> &[u8] {
+        super::bytes_of(&self.data)
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        super::bytes_of_mut(&mut self.data)
+    }
+
     pub fn set_row(&mut self, row: usize, values: &[f32]) {
         let panels = self.data.chunks_exact_mut(self.inner * WIDTH);
         for (panel, values) in panels.zip(values.chunks(WIDTH)) {
