@@ -266,6 +266,7 @@ impl<'w> Download<'w> {
     /// The bytes of a piece, or something else where the answer is not what was asked for.
     fn ask_for(&self, address: &str, range: Range<u64>, end: u64) -> JsFuture {
         let init = self.watch.init();
+        set_cache(&init, "no-store"); // the browser's own cache would let only one at a time have the address
         let wanted = format!("{}-{}", range.start, range.end - 1);
         let identity = self.identity.clone();
         let headers = Headers::new().and_then(|headers| {
@@ -509,7 +510,7 @@ async fn is_unchanged(origin: &Origin, signal: Option<&AbortSignal>) -> bool {
     false
 }
 
-fn message_of(error: &JsValue) -> String {
+pub fn message_of(error: &JsValue) -> String {
     match error.dyn_ref::<js_sys::Error>() {
         Some(error) => error.message().into(),
         None => format!("{error:?}"),

@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::config::Config;
-use crate::download::{Download, File, Origin, are_unchanged};
+use crate::download::{Download, File, Origin, are_unchanged, message_of};
 use crate::error::{Error, Result};
 use crate::kernel::matrix::Form;
 use crate::store::{Checkpoint, Disk, Keeping, Restoring};
@@ -291,7 +291,7 @@ fn complete(done: std::result::Result<f64, JsValue>, expected: usize, verb: &str
     match done {
         Ok(count) if count == expected as f64 => Ok(()),
         Ok(count) => Err(Error::Input(format!("{count} bytes of {expected} could be {verb}"))),
-        Err(error) => Err(Error::Input(format!("a stored copy cannot be {verb}: {error:?}"))),
+        Err(error) => Err(Error::Input(format!("a stored copy cannot be {verb}: {}", message_of(&error)))),
     }
 }
 

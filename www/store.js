@@ -92,7 +92,7 @@ export async function keep(files, dtype, keeping, goOn) {
     const length = start + keeping.length;
     if (!(await makeRoom(directory, name, length))) return note("there is no room for it in the browser's storage");
     const file = await directory.getFileHandle(name, { create: true });
-    const handle = await /** @type {any} */ (file).createSyncAccessHandle();
+    const handle = await openToWrite(directory, file);
     const copy = new Copy(directory, name, handle, { start, length: keeping.length, label: { dtype, address: "", origins: [] } });
     const whole = await write(copy, handle, label, length, keeping, goOn).catch((error) => {
       copy.close("bad");
@@ -100,8 +100,23 @@ export async function keep(files, dtype, keeping, goOn) {
     });
     copy.close(whole ? "new" : "bad");
   } catch (error) {
-    if (/** @type {Error} */ (error).name !== "NoModificationAllowedError") note(String(error)); // else another tab is at it
+    if (!isInUse(error)) note(String(error));
   }
+}
+
+/** @param {FileSystemDirectoryHandle} directory @param {any} file @returns {Promise<any>} */
+async function openToWrite(directory, file) {
+  try {
+    return await file.createSyncAccessHandle();
+  } catch (error) {
+    if (!isInUse(error)) await remove(directory, file.name);
+    throw error;
+  }
+}
+
+/** Another tab has the file. @param {unknown} error */
+function isInUse(error) {
+  return error instanceof DOMException && error.name === "NoModificationAllowedError";
 }
 
 /**

@@ -131,7 +131,7 @@ describe("a second visit", () => {
     const { bits, kept } = await firstVisit("plain");
     assert.equal(kept[0].address, `${models.url}plain/`);
     assert.equal(kept[0].dtype, "f32");
-    assert.ok(kept[0].bytes > 50_000);
+    assert.ok(kept[0].bytes > 30_000);
     const page = await visit();
     assert.deepEqual(await load(page, "plain"), bits);
     const heads = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => ({ method: "HEAD", path: `/plain/${name}`, range: undefined }));
@@ -159,16 +159,16 @@ describe("a second visit", () => {
 
   for (const file of ["config.json", "tokenizer.json", "model.safetensors"]) {
     test(`notices that ${file} has changed, and keeps the new state`, async () => {
-      const { bits } = await firstVisit("plain");
-      models.change("plain", file);
+      const { bits } = await firstVisit("shakespeare");
+      models.change("shakespeare", file);
       const page = await visit();
-      const changed = await load(page, "plain");
+      const changed = await load(page, "shakespeare");
       assert.equal(downloads().length, 1);
       if (file === "model.safetensors") assert.notDeepEqual(changed, bits);
       await soon();
       assert.equal((await stored(page)).length, 1);
       models.asked.length = 0;
-      assert.deepEqual(await load(await visit(), "plain"), changed);
+      assert.deepEqual(await load(await visit(), "shakespeare"), changed);
       assert.deepEqual(downloads(), []);
     });
   }
@@ -322,12 +322,12 @@ describe("a copy is not used, and replaced, when", () => {
       const write = FileSystemSyncAccessHandle.prototype.write;
       let pieces = 0;
       FileSystemSyncAccessHandle.prototype.write = function (...args) {
-        if ((pieces += 1) > 4) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+        if ((pieces += 1) > 4) for (;;);
         return write.apply(this, args);
       };`);
     await load(page, "plain");
     await soon();
-    assert.ok((await files(page))[0].size > 50_000, "it has its length already");
+    assert.ok((await files(page))[0]?.size > 30_000, "it has its length already");
     await page.close();
     const next = await visit();
     assert.ok((await load(next, "plain")).length > 0);
@@ -360,7 +360,7 @@ describe("a model loads all the same when", () => {
       page.on("console", (message) => notes.push(`${message.type()} ${message.text()}`));
       const bits = await load(page, "plain");
       await soon();
-      assert.deepEqual(notes.filter((note) => !/404/.test(note)).map((note) => note.replace(/next visit: .*/, "next visit")), ["info candlescope: the model is not kept for the next visit"]);
+      assert.deepEqual(notes.filter((note) => !/404/.test(note)).map((note) => note.replace(/next visit: .*/s, "next visit")), ["info candlescope: the model is not kept for the next visit"]);
       assert.deepEqual(await files(await visit()), [], "nothing half-written is left");
       assert.deepEqual(await stored(page), []);
       await page.close();
@@ -378,12 +378,15 @@ describe("a model loads all the same when", () => {
 });
 
 test("where room is short, the copy that was not used for longest makes place", async () => {
-  const { kept } = await firstVisit("plain", 1);
+  const { kept } = await firstVisit("scaled", 1);
+  await evaluate(await visit(), ({ forgetStored }) => forgetStored());
+  await firstVisit("plain", 1);
   await firstVisit("untied", 2);
   await load(await visit(), "plain");
   await soon();
+  // One byte too little: the smallest copy's place is enough.
   const room = `const estimate = StorageManager.prototype.estimate;
-    StorageManager.prototype.estimate = async function () { return { quota: ((await estimate.call(this)).usage + ${kept[0].bytes >> 1}) / 0.9, usage: (await estimate.call(this)).usage }; };`;
+    StorageManager.prototype.estimate = async function () { return { quota: ((await estimate.call(this)).usage + ${kept[0].bytes - 1}) / 0.9, usage: (await estimate.call(this)).usage }; };`;
   const page = await visit(room);
   await load(page, "scaled");
   await new Promise((resolve) => setTimeout(resolve, 1500));
