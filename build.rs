@@ -1,29 +1,45 @@
-//! Compiles the kernels with relaxed SIMD (`src/kernel/relaxed.rs`) into a wasm module of their own.
+//! Compiles the inner loops of the kernels (`src/kernel/relaxed.rs`) into wasm modules of their own.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
 const ROOT: &str = "src/kernel/relaxed.rs";
+const MODULES: [(&str, &str, &[&str]); 3] = [
+    ("relaxed", "+simd128,+relaxed-simd", &[]),
+    ("simd-shared", "+simd128,+atomics", SHARED),
+    ("relaxed-shared", "+simd128,+relaxed-simd,+atomics", SHARED),
+];
+/// The most memory that threads can share: all that 32 bits address. The crate's memory is declared so by
+/// `scripts/threads.mjs`.
+const SHARED: &[&str] = &["--cfg=shared", "-Clink-arg=--shared-memory", "-Clink-arg=--max-memory=4294967296"];
 
 fn main() {
-    for file in [ROOT, "src/kernel/inner.rs", "src/kernel/simd.rs"] {
-        println!("cargo:rerun-if-changed={file}");
+    println!("cargo::rustc-check-cfg=cfg(shared)");
+    for file in ["relaxed", "inner", "pool", "quantized", "share", "simd"] {
+        println!("cargo:rerun-if-changed=src/kernel/{file}.rs");
     }
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("wasm32") {
         return;
     }
-    // The functions of that module get places in the table of the crate's own.
+    // The functions of a module get places in the table of the crate's own.
     println!("cargo:rustc-link-arg=--growable-table");
+    for (name, features, options) in MODULES {
+        compile(name, features, options);
+    }
+}
+
+fn compile(name: &str, features: &str, options: &[&str]) {
     let variable = |name: &str| env::var(name).expect("cargo sets it");
-    let out = Path::new(&variable("OUT_DIR")).join("relaxed.wasm");
+    let out = Path::new(&variable("OUT_DIR")).join(name).with_extension("wasm");
     let status = Command::new(variable("RUSTC"))
         .args([ROOT, "--crate-type=cdylib", "--edition=2024", "--target=wasm32-unknown-unknown", "-o"])
         .arg(&out)
-        .args(["-Copt-level=3", "-Cpanic=abort", "-Ctarget-feature=+simd128,+relaxed-simd"])
+        .args(["-Copt-level=3", "-Cpanic=abort", &format!("-Ctarget-feature={features}")])
         .arg("-Cllvm-args=-pre-RA-sched=source")
         // No stack: a function that needed one would trap at once instead of writing into the crate's.
         .args(["-Clink-arg=--import-memory", "-Clink-arg=-zstack-size=0", "-Clink-arg=--strip-all"])
+        .args(options)
         .status()
         .expect("rustc can be started");
     assert!(status.success(), "rustc could not compile {ROOT}");

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::kernel::matrix::{Form, Matrix};
-use crate::kernel::{bytes_of, bytes_of_mut, with_floats};
+use crate::kernel::with_floats;
 use crate::weights::{Weights, expected_shapes, matrix_axes, reserve};
 
 /// A file that is read and written at any place.
@@ -63,8 +63,7 @@ pub struct Keeping {
 enum Part {
     Bytes(Vec<u8>),
     Tensor(Tensor),
-    /// A matrix, and which of its raw parts.
-    Raw(Matrix, usize),
+    Matrix(Matrix),
 }
 
 impl Keeping {
@@ -83,15 +82,10 @@ impl Keeping {
         parts.push_back(Part::Bytes(head));
         parts.extend(tokenizer.map(Part::Bytes));
         for (name, _) in shapes {
-            match matrix_axes(&name) {
-                None => parts.push_back(Part::Tensor(weights.tensor(&name)?.contiguous()?)),
-                Some(_) => {
-                    let matrix = weights.matrix(&name)?;
-                    let count = matrix.raw().map(|raw| raw.len());
-                    let count = count.ok_or_else(|| Error::Weights(format!("`{name}` is a tensor")))?;
-                    parts.extend((0..count).map(|part| Part::Raw(matrix.clone(), part)));
-                }
-            }
+            parts.push_back(match matrix_axes(&name) {
+                None => Part::Tensor(weights.tensor(&name)?.contiguous()?),
+                Some(_) => Part::Matrix(weights.matrix(&name)?),
+            });
         }
         let lengths = parts.iter().map(|part| part.with(|bytes| Ok(bytes.len() as u64)));
         let end = lengths.sum::<Result<u64>>()?;
@@ -129,10 +123,10 @@ impl Part {
     fn with<T>(&self, f: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
         match self {
             Part::Bytes(bytes) => f(bytes),
-            Part::Tensor(tensor) => with_floats(tensor, |values| Ok(f(bytes_of(values))))?,
-            Part::Raw(matrix, part) => match matrix.raw() {
-                Some(raw) => f(raw[*part]),
-                None => Err(Error::Weights("a tensor has no raw parts".into())),
+            Part::Tensor(tensor) => with_floats(tensor, |values| Ok(f(bytemuck::cast_slice(values))))?,
+            Part::Matrix(matrix) => match matrix.raw() {
+                Some(panels) => f(panels),
+                None => Err(Error::Weights("tensors have no panels".into())),
             },
         }
     }
@@ -213,7 +207,7 @@ impl Restoring {
             }
             _ => {
                 let mut values = vec![0f32; shape.iter().product()];
-                fill(bytes_of_mut(&mut values))?;
+                fill(bytemuck::cast_slice_mut(&mut values))?;
                 self.weights.keep_tensor(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
             }
         }

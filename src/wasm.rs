@@ -60,23 +60,28 @@ pub fn choose_build(build: &str) -> bool {
 #[wasm_bindgen]
 pub struct WasmModel {
     lab: Lab,
+    form: Form,
     unkept: Option<Unkept>,
 }
 
 #[wasm_bindgen]
 impl WasmModel {
-    /// Loads the first of `candidates` that is there. `on_progress` gets `(stage, file, loaded, total)`.
+    /// Loads the first of `candidates` that is there, its matrices in the form that `dtype` names. `on_progress` gets
+    /// `(stage, file, loaded, total)`.
     pub async fn load(
         candidates: Vec<Files>,
+        dtype: &str,
         on_progress: Option<Function>,
         signal: Option<AbortSignal>,
     ) -> Result<WasmModel> {
+        let form = Form::named(dtype)?;
         let mut watch = Watch { on_progress, signal, anew: false };
         let Loaded { config, tokenizer, weights, unkept } =
-            fetch::load(&candidates, Form::default(), &mut watch).await?;
+            fetch::load(&candidates, form, &mut watch).await?;
         let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(compile);
-        Ok(WasmModel { lab: Lab { model, tokenizer, compiler: Some(compiler) }, unkept })
+        let lab = Lab { model, tokenizer, compiler: Some(compiler) };
+        Ok(WasmModel { lab, form, unkept })
     }
 
     /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
@@ -103,7 +108,12 @@ impl WasmModel {
             parameters: parameters.collect(),
             parameter_count: self.lab.model.parameter_count(),
             hook_points: points.collect(),
-            backend: Backend { build: build_name(), threads: 1, dtype: "f32", memory_bytes: memory_bytes() },
+            backend: Backend {
+                build: build_name(),
+                threads: 1,
+                dtype: self.form.name(),
+                memory_bytes: memory_bytes(),
+            },
             has_tokenizer: self.lab.tokenizer.is_some(),
         })
     }

@@ -139,7 +139,7 @@ pub(crate) fn matrix_axes(name: &str) -> Option<Axes> {
 }
 
 /// The bytes that the weights of this config take in this form.
-pub(crate) fn bytes_needed(config: &Config, form: Form) -> u64 {
+pub fn bytes_needed(config: &Config, form: Form) -> u64 {
     let bytes = |(name, shape): &(String, Vec<usize>)| match (matrix_axes(name), shape.as_slice()) {
         (Some(axes), &[first, second]) => form.bytes([first, second], axes),
         _ => shape.iter().map(|length| *length as u64).product::<u64>() * 4,

@@ -31,15 +31,65 @@ facts! {
         }
     }
 
+    fn a_product_in_fewer_bits_is_that_of_the_rounded_numbers() {
+        for form in [Form::F16, Form::Q8, Form::Q4] {
+            for [rows, inner, columns] in SIZES {
+                let (x, w, bias) = (numbers(rows * inner, 1), numbers(inner * columns, 2), numbers(columns, 3));
+                let matrix = build(&w, [inner, columns], Axes::InOut, form);
+                let found = kernel::linear(&tensor(&x, &[rows, inner]), &matrix, &tensor(&bias, &[columns]));
+                let w = flat(&matrix.tensor(Axes::InOut).unwrap());
+                let x = match form {
+                    Form::Q8 => in_7_bits(&x, inner, 64),
+                    Form::Q4 => in_7_bits(&x, inner, 32),
+                    _ => x,
+                };
+                let expected = product(&x, &w, [rows, inner, columns], |column| bias[column]);
+                // Sums of a block's weights are halves in Q4: each rounds by 2⁻¹¹ of at most 32, times a least value.
+                let slack = if form == Form::Q4 { inner.div_ceil(32) as f64 * 32.0 / 2048.0 } else { 0.0 };
+                assert_near(&flat(&found.unwrap()), &expected, inner as f64 * 4.0 * f64::from(f32::EPSILON) + slack);
+            }
+        }
+    }
+
+    /// By half a step at most.
+    fn fewer_bits_round_to_the_nearest_number() {
+        for [_, inner, columns] in SIZES {
+            let w = numbers(inner * columns, 4);
+            // Numbers are below 1. Halves have 11 bits; steps are 1/127 and 1/8, where 7 of 8 may be cut off at one end.
+            for (form, step) in [(Form::F16, 1.0 / 2048.0), (Form::Q8, 1.0 / 127.0), (Form::Q4, 2.01 / 8.0)] {
+                let found = flat(&build(&w, [inner, columns], Axes::InOut, form).tensor(Axes::InOut).unwrap());
+                let expected: Vec<f64> = w.iter().map(|number| f64::from(*number)).collect();
+                assert_near(&found, &expected, step / 2.0 + 1e-6);
+            }
+        }
+    }
+
+    fn numbers_that_are_none_stay_none() {
+        for form in [Form::F32, Form::F16, Form::Q8, Form::Q4] {
+            let (inner, columns) = (70, 9);
+            let matrix = build(&numbers(inner * columns, 5), [inner, columns], Axes::InOut, form);
+            let mut x = numbers(2 * inner, 6);
+            (x[3], x[inner + 66]) = (f32::NAN, f32::INFINITY);
+            let found = flat(&kernel::matmul(&tensor(&x, &[2, inner]), &matrix).unwrap());
+            assert!(found.iter().all(|number| !number.is_finite()), "{form:?}: {found:?}");
+        }
+    }
+
     fn a_matrix_packed_by_columns_is_its_transpose_packed_by_rows() {
         for [_, inner, columns] in SIZES {
             let w = numbers(inner * columns, 4);
             let transposed: Vec<f32> =
                 (0..columns).flat_map(|column| (0..inner).map(move |row| (row, column))).map(|(row, column)| w[row * columns + column]).collect();
-            let matrix = build(&transposed, [columns, inner], Axes::OutIn);
+            for form in [Form::F32, Form::F16, Form::Q8] {
+                let by_columns = build(&transposed, [columns, inner], Axes::OutIn, form);
+                let by_rows = build(&w, [inner, columns], Axes::InOut, form);
+                for axes in [Axes::InOut, Axes::OutIn] {
+                    assert_eq!(flat(&by_columns.tensor(axes).unwrap()), flat(&by_rows.tensor(axes).unwrap()));
+                }
+            }
+            let matrix = build(&transposed, [columns, inner], Axes::OutIn, Form::F32);
             assert_eq!(flat(&matrix.tensor(Axes::InOut).unwrap()), w);
             assert_eq!(flat(&matrix.tensor(Axes::OutIn).unwrap()), transposed);
-            assert_eq!(flat(&packed(&w, [inner, columns]).tensor(Axes::OutIn).unwrap()), transposed);
         }
     }
 
@@ -47,10 +97,12 @@ facts! {
     fn a_row_alone_has_the_bits_that_it_has_among_others() {
         for [rows, inner, columns] in SIZES {
             let x = numbers(rows * inner, 5);
-            let matrix = packed(&numbers(inner * columns, 6), [inner, columns]);
-            let together = flat(&kernel::matmul(&tensor(&x, &[rows, inner]), &matrix).unwrap());
-            let alone = x.chunks(inner).flat_map(|row| flat(&kernel::matmul(&tensor(row, &[1, inner]), &matrix).unwrap()));
-            assert_eq!(together, alone.collect::<Vec<_>>());
+            for form in [Form::F32, Form::F16, Form::Q8, Form::Q4] {
+                let matrix = build(&numbers(inner * columns, 6), [inner, columns], Axes::InOut, form);
+                let together = flat(&kernel::matmul(&tensor(&x, &[rows, inner]), &matrix).unwrap());
+                let alone = x.chunks(inner).flat_map(|row| flat(&kernel::matmul(&tensor(row, &[1, inner]), &matrix).unwrap()));
+                assert_eq!(together, alone.collect::<Vec<_>>());
+            }
         }
     }
 
@@ -141,18 +193,29 @@ const SIZES: [[usize; 3]; 9] = [
 ];
 
 fn packed(values: &[f32], shape: [usize; 2]) -> Matrix {
-    build(values, shape, Axes::InOut)
+    build(values, shape, Axes::InOut, Form::F32)
 }
 
 /// Row by row, and once two rows in one piece with part of the next.
-fn build(values: &[f32], shape: [usize; 2], axes: Axes) -> Matrix {
-    let mut builder = Builder::new(shape, axes, Form::Packed).unwrap();
-    let mut at = builder.push(&values[..(2 * shape[1] + shape[1] / 2).min(values.len())]);
-    for _ in 0..shape[0] {
-        let row = at..(at + shape[1]).min(values.len());
-        at += builder.push(&values[row]);
+fn build(values: &[f32], shape: [usize; 2], axes: Axes, form: Form) -> Matrix {
+    let mut builder = Builder::new(shape, axes, form).unwrap();
+    let (mut at, mut end) = (0, 2 * shape[1] + shape[1] / 2);
+    while at < values.len() {
+        at += builder.push(&values[at..end.min(values.len())]);
+        end += shape[1];
     }
     builder.finish().unwrap()
+}
+
+/// `x` `[.., inner]` in 128 steps between the least and the largest of each block.
+fn in_7_bits(x: &[f32], inner: usize, block: usize) -> Vec<f32> {
+    let round = |numbers: &[f32]| -> Vec<f32> {
+        let least = numbers.iter().copied().fold(f32::INFINITY, f32::min);
+        let scale = (numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max) - least) / 127.0;
+        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        numbers.iter().map(|x| ((x - least) * inverse).round_ties_even() * scale + least).collect()
+    };
+    x.chunks(inner).flat_map(|row| row.chunks(block).flat_map(round).collect::<Vec<_>>()).collect()
 }
 
 fn product(
@@ -190,7 +253,10 @@ fn flat(x: &Tensor) -> Vec<f32> {
 
 /// Sums of `terms` products below 1 in f32, in an order of their own: each rounds by at most 2⁻²⁴ of the largest sum.
 fn assert_close<N: Copy + Into<f64>>(found: &[f32], expected: &[N], terms: usize) {
-    let tolerance = terms as f64 * f64::from(f32::EPSILON);
+    assert_near(found, expected, terms as f64 * f64::from(f32::EPSILON));
+}
+
+fn assert_near<N: Copy + Into<f64>>(found: &[f32], expected: &[N], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         let (found, expected) = (f64::from(*found), (*expected).into());

@@ -198,12 +198,15 @@ export async function loadModel(source, options) {
     onProgress: rule.listener,
     signal: rule.signal,
   });
-  if (dtype !== "f32") throw problem("InputError", `\`dtype\` is ${shown(dtype)}, expected "f32"`);
+  if (!DTYPES.includes(dtype)) throw problem("InputError", `\`dtype\` is ${shown(dtype)}, expected one of "${DTYPES.join('", "')}"`);
   const candidates = candidatesOf(source, base());
   throwIfAborted(signal, "loading");
   const of = sharedOf(candidates, { dtype, keep });
   return new Model(of, await of.join(onProgress, signal));
 }
+
+/** What weight matrices can be kept in. */
+const DTYPES = ["f32", "f16", "q8", "q4"];
 
 /** What addresses are relative to: the page, or the worker that this module is used in. */
 function base() {
@@ -212,8 +215,9 @@ function base() {
 
 /** @param {Files[]} candidates @param {{ dtype: string, keep: boolean }} options */
 function sharedOf(candidates, options) {
-  const address = identity(candidates);
-  if (address === undefined) return new Shared(candidates, options, () => {});
+  const files = identity(candidates);
+  if (files === undefined) return new Shared(candidates, options, () => {});
+  const address = `${options.dtype} ${files}`;
   const known = shared.get(address);
   if (known) return known;
   const fresh = new Shared(candidates, options, () => {

@@ -57,7 +57,7 @@ const face = {
       const tell = (stage, file, loaded, total) => void onProgress({ stage, file, loaded, total });
       const kept = (/** @type {Files} */ files) => () => find(files, options.dtype);
       const files = candidates.map((files) => (options.keep && canBeKept(files) ? { ...files, kept: kept(files) } : files));
-      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), tell, controller.signal));
+      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), options.dtype, tell, controller.signal));
       const key = ++lastKey;
       models.set(key, model);
       keepLater(key, candidates, options.dtype);

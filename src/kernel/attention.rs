@@ -28,7 +28,7 @@ impl CustomOp2 for Scores {
             let depth = |rows: std::ops::Range<usize>, panel: usize| {
                 if panel * WIDTH < earlier + rows.end { q.width } else { 0 }
             };
-            partial_product(q.matrix(head), &keys_of, None, depth, out);
+            partial_product(q.matrix(head), &keys_of, depth, out);
             for (query, row) in out.chunks_exact_mut(keys).enumerate() {
                 row[earlier + query + 1..].fill(f32::NEG_INFINITY);
             }
@@ -60,7 +60,7 @@ impl CustomOp2 for Mix {
                 .collect();
             let values = ByRows { data: v.head(head), inner: v.rows, columns: width, stride: v.stride };
             let depth = |rows: std::ops::Range<usize>, _| ends[rows].iter().copied().max().unwrap_or(0);
-            partial_product(rows, &values, None, depth, out);
+            partial_product(rows, &values, depth, out);
         }
         Ok((CpuStorage::F32(z), Shape::from((pattern.batch, pattern.heads, queries, width))))
     }

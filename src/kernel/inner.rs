@@ -1,7 +1,7 @@
 //! The inner loops of the f32 product: what happens inside one tile, and one row against a few panels.
 //!
 //! Compiled twice: into the crate with plain SIMD, and into the module of `relaxed.rs` with relaxed multiply-adds.
-//! Hence raw pointers, C's calling convention, and nothing from the standard library.
+//! Hence raw pointers, plain loops, and nothing from the standard library.
 //!
 //! Tile: 6 rows by 2 vectors. Its 12 sums, the 2 vectors of `b` and 1 value of `a` fill the 15 vector registers that
 //! V8 hands out on x86-64; one more would spill. A step is 8 loads for 12 multiply-adds, enough of them in flight to
@@ -32,13 +32,8 @@ pub struct Factors {
 ///
 /// # Safety
 /// `a` and `b` must be readable that far, and every row of `from` readable, of `to` writable for `WIDTH` floats.
-pub unsafe extern "C" fn tile(
-    factors: &Factors,
-    from: *const f32,
-    from_stride: usize,
-    to: *mut f32,
-    to_stride: usize,
-) {
+#[inline(always)]
+pub unsafe fn tile(factors: &Factors, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
     // SAFETY: as the caller promises.
     unsafe {
         match factors.rows {
@@ -56,7 +51,8 @@ pub unsafe extern "C" fn tile(
 ///
 /// # Safety
 /// `x` and `panels` must be readable and `sums` `[count, WIDTH]` writable that far.
-pub unsafe extern "C" fn row(x: *const f32, depth: usize, panels: *const f32, count: usize, sums: *mut f32) {
+#[inline(always)]
+pub unsafe fn row(x: *const f32, depth: usize, panels: *const f32, count: usize, sums: *mut f32) {
     // SAFETY: as the caller promises.
     unsafe {
         if count == STREAMS {

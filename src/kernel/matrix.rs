@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 
-use super::product::{Packed, Panels, Rows, Transposed, WIDTH, product};
+use super::packed::{Packed, Transposed};
+use super::product::{Panels, Rows, partial_product, product};
+use super::share;
 use super::{Computed, floats, with_floats};
 use crate::error::{Error, Result};
 
@@ -19,33 +21,68 @@ use crate::error::{Error, Result};
 pub enum Form {
     /// As a tensor, multiplied by candle: for training, and natively, where candle's product is the fastest.
     Plain,
-    /// f32 in the panels of [`super::product`].
-    Packed,
-}
-
-impl Default for Form {
-    /// The fastest here without loss.
-    fn default() -> Form {
-        if cfg!(target_arch = "wasm32") { Form::Packed } else { Form::Plain }
-    }
+    /// f32 in panels (`packed.rs`).
+    F32,
+    /// 16 bits in panels: rounded to 11 significant bits.
+    F16,
+    /// 8 bits in panels, scaled in blocks of 64; activations are rounded to 7 bits in such blocks for each product.
+    Q8,
+    /// 4 bits in panels, scaled in blocks of 32; activations as above. Embeddings get 8 bits: every logit depends on
+    /// them, and they are the least forgiving.
+    Q4,
 }
 
 impl Form {
-    /// What a store of matrices in this form is known by; another name for another layout.
+    /// The form of this name, as JavaScript spells it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for any other.
+    pub fn named(name: &str) -> Result<Form> {
+        match name {
+            "f32" => Ok(Form::default()),
+            "f16" => Ok(Form::F16),
+            "q8" => Ok(Form::Q8),
+            "q4" => Ok(Form::Q4),
+            _ => Err(Error::Input(format!(
+                "`dtype` is \"{name}\", expected \"f32\", \"f16\", \"q8\" or \"q4\""
+            ))),
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
-            Form::Plain => "plain",
-            Form::Packed => "f32x8",
+            Form::Plain | Form::F32 => "f32",
+            Form::F16 => "f16",
+            Form::Q8 => "q8",
+            Form::Q4 => "q4",
         }
     }
 
     /// The bytes that a matrix takes which the checkpoint stores with this shape and these axes.
     pub fn bytes(self, shape: [usize; 2], axes: Axes) -> u64 {
-        let [inner, columns] = axes.in_out(shape).map(|length| length as u64);
-        match self {
-            Form::Plain => 4 * inner * columns,
-            Form::Packed => 4 * inner * columns.next_multiple_of(WIDTH as u64),
+        let [inner, columns] = axes.in_out(shape);
+        match self.panels(axes) {
+            None => 4 * inner as u64 * columns as u64,
+            Some(form) => Packed::length(form, inner, columns),
         }
+    }
+
+    /// How panels store it, for a matrix with these axes.
+    fn panels(self, axes: Axes) -> Option<share::Form> {
+        match (self, axes) {
+            (Form::Plain, _) => None,
+            (Form::F32, _) => Some(share::Form::F32),
+            (Form::F16, _) => Some(share::Form::F16),
+            (Form::Q8, _) | (Form::Q4, Axes::OutIn) => Some(share::Form::Q8),
+            (Form::Q4, Axes::InOut) => Some(share::Form::Q4),
+        }
+    }
+}
+
+impl Default for Form {
+    /// The fastest here without loss.
+    fn default() -> Form {
+        if cfg!(target_arch = "wasm32") { Form::F32 } else { Form::Plain }
     }
 }
 
@@ -99,7 +136,12 @@ impl Matrix {
     pub fn dtype(&self) -> &'static str {
         match &self.0 {
             Stored::Plain(tensor) => tensor.dtype().as_str(),
-            Stored::Packed(_) => "f32",
+            Stored::Packed(packed) => match packed.form() {
+                share::Form::F32 => "f32",
+                share::Form::F16 => "f16",
+                share::Form::Q8 => "q8",
+                share::Form::Q4 => "q4",
+            },
         }
     }
 
@@ -114,34 +156,30 @@ impl Matrix {
         }
     }
 
-    /// The numbers as they lie in memory, part after part. None for tensors, which have no form of their own.
-    pub fn raw(&self) -> Option<Vec<&[u8]>> {
+    /// The panels as they lie in memory. None for tensors, which have none.
+    pub fn raw(&self) -> Option<&[u8]> {
         match &self.0 {
             Stored::Plain(_) => None,
-            Stored::Packed(packed) => Some(vec![packed.bytes()]),
+            Stored::Packed(packed) => Some(packed.bytes()),
         }
     }
 
-    /// The matrix that [`Matrix::raw`] took apart: `fill` writes each part, in the same order.
+    /// The matrix whose [`Matrix::raw`] is what `fill` writes.
     ///
     /// # Errors
-    /// Those of `fill`; when there is not enough memory; when the form is that of tensors.
+    /// Those of `fill`; when there is not enough memory; when the form has no panels.
     pub fn from_raw(
         shape: [usize; 2],
         axes: Axes,
         form: Form,
-        mut fill: impl FnMut(&mut [u8]) -> Result<()>,
+        fill: impl FnOnce(&mut [u8]) -> Result<()>,
     ) -> Result<Matrix> {
         let [inner, columns] = axes.in_out(shape);
-        match form {
-            Form::Plain => Err(Error::Weights("tensors are not kept as they lie in memory".into())),
-            Form::Packed => {
-                let mut packed = Packed::zeros(inner, columns)
-                    .map_err(|_| Error::Memory(format!("no room for a matrix {inner} by {columns}")))?;
-                fill(packed.bytes_mut())?;
-                Ok(Matrix(Stored::Packed(Arc::new(packed))))
-            }
-        }
+        let form = form.panels(axes).ok_or_else(|| Error::Weights("tensors have no panels".into()))?;
+        let mut packed = Packed::zeros(form, inner, columns)
+            .map_err(|_| Error::Memory(format!("no room for a matrix {inner} by {columns}")))?;
+        fill(packed.bytes_mut())?;
+        Ok(Matrix(Stored::Packed(Arc::new(packed))))
     }
 
     /// These rows alone, as a matrix.
@@ -248,32 +286,44 @@ impl Builder {
     /// When there is not enough memory.
     pub fn new(shape: [usize; 2], axes: Axes, form: Form) -> std::result::Result<Builder, TryReserveError> {
         let [first, second] = shape;
-        let building = match (form, axes) {
-            (Form::Plain, _) => {
+        let building = match (form.panels(axes), axes) {
+            (None, _) => {
                 let mut values = Vec::new();
                 values.try_reserve_exact(first * second)?;
                 Building::Plain(values)
             }
-            (Form::Packed, Axes::InOut) => Building::Packed(Packed::zeros(first, second)?),
-            (Form::Packed, Axes::OutIn) => Building::Packed(Packed::zeros(second, first)?),
+            (Some(form), Axes::InOut) => Building::Packed(Packed::zeros(form, first, second)?),
+            (Some(form), Axes::OutIn) => Building::Packed(Packed::zeros(form, second, first)?),
         };
         Ok(Builder { building, axes, shape, rows: 0 })
     }
 
-    /// Takes whole rows; returns how many of `values` they are.
+    /// Takes as many whole rows as its form wants at once; returns how many of `values` they are.
     pub fn push(&mut self, values: &[f32]) -> usize {
-        let width = self.shape[1];
-        let rows = values.chunks_exact(width);
-        let taken = rows.len() * width;
-        for row in rows {
-            match (&mut self.building, self.axes) {
-                (Building::Plain(all), _) => all.extend_from_slice(row),
-                (Building::Packed(packed), Axes::InOut) => packed.set_row(self.rows, row),
-                (Building::Packed(packed), Axes::OutIn) => packed.set_column(self.rows, row),
+        let [rows, width] = self.shape;
+        let there = (values.len() / width).min(rows - self.rows);
+        let at_once = match (&self.building, self.axes) {
+            (Building::Packed(packed), Axes::InOut) => packed.rows_at_once(),
+            _ => 1,
+        };
+        let is_last = self.rows + there == rows;
+        let taken = if is_last { there } else { there / at_once * at_once };
+        let values = &values[..taken * width];
+        match (&mut self.building, self.axes) {
+            (Building::Plain(all), _) => all.extend_from_slice(values),
+            (Building::Packed(packed), Axes::InOut) => {
+                for (index, rows) in values.chunks(at_once * width).enumerate() {
+                    packed.set_rows(self.rows + index * at_once, rows);
+                }
             }
-            self.rows += 1;
+            (Building::Packed(packed), Axes::OutIn) => {
+                for (index, row) in values.chunks_exact(width).enumerate() {
+                    packed.set_column(self.rows + index, row);
+                }
+            }
         }
-        taken
+        self.rows += taken;
+        values.len()
     }
 
     /// The matrix, once all rows are in.
@@ -302,7 +352,11 @@ impl CustomOp1 for PackedProduct {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
-        let multiply = |bias: Option<&[f32]>| multiply_rows(floats(x, layout)?, self.matrix.as_ref(), bias);
+        let x = floats(x, layout)?;
+        let multiply = |bias: Option<&[f32]>| {
+            let shape = (self.matrix.inner(), self.matrix.columns());
+            multiply_rows(x, shape, |rows, out| product(rows, &self.matrix, bias, out))
+        };
         match &self.bias {
             None => multiply(None),
             Some(bias) => with_floats(bias, |bias| multiply(Some(bias))),
@@ -323,15 +377,21 @@ impl CustomOp1 for TransposedProduct<'_> {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
-        multiply_rows(floats(x, layout)?, &Transposed(self.0), None)
+        let matrix = Transposed(self.0);
+        multiply_rows(floats(x, layout)?, (matrix.inner(), matrix.columns()), |rows, out| {
+            partial_product(rows, &matrix, |_, _| matrix.inner(), out);
+        })
     }
 }
 
-fn multiply_rows(x: &[f32], matrix: &impl Panels, bias: Option<&[f32]>) -> Computed {
-    let (inner, columns) = (matrix.inner(), matrix.columns());
+fn multiply_rows(
+    x: &[f32],
+    (inner, columns): (usize, usize),
+    multiply: impl FnOnce(Rows, &mut [f32]),
+) -> Computed {
     let rows = x.len() / inner;
     let mut out = vec![0f32; rows * columns];
-    product(Rows { data: x, rows, stride: inner }, matrix, bias, &mut out);
+    multiply(Rows { data: x, rows, stride: inner }, &mut out);
     Ok((CpuStorage::F32(out), Shape::from((rows, columns))))
 }
 

@@ -13,11 +13,15 @@ mod attention;
 mod inner;
 mod linked;
 pub mod matrix;
+mod packed;
+mod pool;
 mod product;
+mod quantized;
+mod share;
 mod simd;
 pub mod trainable;
 
-pub use linked::{Build, build, choose};
+pub use linked::{Build, build, choose, workers};
 pub use matrix::Matrix;
 
 /// `x w + b` over the last axis of `x` `[.., in]`, with `w` `[in, out]` and `b` `[out]`.
@@ -109,16 +113,4 @@ pub(crate) fn with_floats<T>(
         Storage::Cpu(storage) => f(floats(storage, layout)?),
         _ => bail!("a kernel got a tensor that is not on the CPU"),
     }
-}
-
-/// Numbers as they lie in memory.
-pub(crate) fn bytes_of(values: &[f32]) -> &[u8] {
-    // SAFETY: the same memory; a byte may have any value and any alignment.
-    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
-}
-
-/// The same, to be written to.
-pub(crate) fn bytes_of_mut(values: &mut [f32]) -> &mut [u8] {
-    // SAFETY: as above, and any four bytes are an f32.
-    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
 }

@@ -1,26 +1,24 @@
-//! The f32 matrix product `c = a b + bias`.
+//! The matrix product `c = a b + bias`.
 //!
-//! Layout: `a` and `c` are row-major. `b` `[inner, columns]` is read in panels of eight columns, `[inner, 8]` each,
-//! one after the other; a weight is stored that way, anything else is copied into panels on the way ([`Panels`]).
+//! Layout: `a` and `c` are row-major. `b` `[inner, columns]` is read in panels of eight columns, one after the other.
+//! A weight is stored that way ([`Packed`], in `packed.rs`); anything else is copied into panels on the way ([`Panels`]).
 //!
-//! This file cuts the product into tiles of 6 by 8; what happens inside one is in `inner.rs`.
+//! This file cuts the product into tiles of 6 by 8; what happens inside one is in `inner.rs` and `quantized.rs`, and
+//! how the tiles of a weight's product are shared out in `share.rs`.
 //!
 //! Every sum runs over `inner` in order, whatever the number of rows: a row's result is the same bits alone
 //! (decoding with the key/value cache) and among others (the whole text at once).
 
 use std::ops::Range;
+use std::sync::atomic::AtomicU32;
 
 use super::inner::{Factors, STREAMS};
 use super::linked;
+use super::packed::Packed;
+use super::quantized::STEP;
+use super::share::{DEPTH, DEPTH_STEPS, Form, Job, ROWS, SCRATCH, TILES};
 
 pub use super::inner::WIDTH;
-
-/// Rows of a full tile.
-const ROWS: usize = 6;
-/// Steps of `inner` in one go: a panel's part (16 kB) and a tile's rows (12 kB) stay in the first-level cache…
-const DEPTH: usize = 512;
-/// … and the rows of this many tiles (504 kB) in the second.
-const TILES: usize = 42;
 
 /// A right-hand matrix `[inner, columns]` that can be read in panels.
 pub trait Panels {
@@ -31,112 +29,6 @@ pub trait Panels {
     /// Steps `steps` of panel `index`: `[steps, WIDTH]`, zero where the matrix has no more columns. `scratch` is
     /// there to be filled by matrices that are not stored in panels.
     fn panel<'a>(&'a self, index: usize, steps: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32];
-
-    /// All panels one after the other, where they are stored so.
-    fn stored(&self) -> Option<&[f32]> {
-        None
-    }
-}
-
-/// A matrix stored in panels: `[panel][inner][WIDTH]`.
-#[derive(Debug)]
-pub struct Packed {
-    data: Vec<f32>,
-    inner: usize,
-    columns: usize,
-}
-
-impl Packed {
-    /// All zeros, to be filled.
-    ///
-    /// # Errors
-    /// When there is not enough memory.
-    pub fn zeros(inner: usize, columns: usize) -> Result<Packed, std::collections::TryReserveError> {
-        let len = columns.div_ceil(WIDTH) * WIDTH * inner;
-        let mut data = Vec::new();
-        data.try_reserve_exact(len)?;
-        data.resize(len, 0.0);
-        Ok(Packed { data, inner, columns })
-    }
-
-    /// The panels as they lie in memory.
-    pub fn bytes(&self) -> &[u8] {
-        super::bytes_of(&self.data)
-    }
-
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        super::bytes_of_mut(&mut self.data)
-    }
-
-    pub fn set_row(&mut self, row: usize, values: &[f32]) {
-        let panels = self.data.chunks_exact_mut(self.inner * WIDTH);
-        for (panel, values) in panels.zip(values.chunks(WIDTH)) {
-            panel[row * WIDTH..][..values.len()].copy_from_slice(values);
-        }
-    }
-
-    pub fn set_column(&mut self, column: usize, values: &[f32]) {
-        let panel = &mut self.data[column / WIDTH * WIDTH * self.inner..][..WIDTH * self.inner];
-        for (row, value) in panel.chunks_exact_mut(WIDTH).zip(values) {
-            row[column % WIDTH] = *value;
-        }
-    }
-
-    pub fn copy_row(&self, row: usize, columns: Range<usize>, to: &mut [f32]) {
-        for (column, to) in columns.zip(to) {
-            *to = self.data[(column / WIDTH * self.inner + row) * WIDTH + column % WIDTH];
-        }
-    }
-
-    pub fn copy_column(&self, column: usize, to: &mut [f32]) {
-        let panel = &self.data[column / WIDTH * WIDTH * self.inner..];
-        for (row, to) in panel.chunks_exact(WIDTH).zip(to) {
-            *to = row[column % WIDTH];
-        }
-    }
-}
-
-impl Panels for Packed {
-    fn inner(&self) -> usize {
-        self.inner
-    }
-
-    fn columns(&self) -> usize {
-        self.columns
-    }
-
-    fn panel<'a>(&'a self, index: usize, steps: Range<usize>, _: &'a mut Vec<f32>) -> &'a [f32] {
-        &self.data[(index * self.inner + steps.start) * WIDTH..][..steps.len() * WIDTH]
-    }
-
-    fn stored(&self) -> Option<&[f32]> {
-        Some(&self.data)
-    }
-}
-
-/// The transpose of a packed matrix. The blocks of 8 by 8 that make it up lie in one piece.
-pub struct Transposed<'m>(pub &'m Packed);
-
-impl Panels for Transposed<'_> {
-    fn inner(&self) -> usize {
-        self.0.columns()
-    }
-
-    fn columns(&self) -> usize {
-        self.0.inner()
-    }
-
-    fn panel<'a>(&'a self, index: usize, steps: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        let Packed { data, inner, .. } = self.0;
-        let width = (inner - index * WIDTH).min(WIDTH);
-        scratch.clear();
-        scratch.resize(steps.len() * WIDTH, 0.0);
-        for (step, row) in steps.zip(scratch.chunks_exact_mut(WIDTH)) {
-            let block = &data[(step / WIDTH * inner + index * WIDTH) * WIDTH + step % WIDTH..];
-            row[..width].iter_mut().zip(block.iter().step_by(WIDTH)).for_each(|(to, from)| *to = *from);
-        }
-        scratch
-    }
 }
 
 /// `[inner, columns]` by rows, the rows `stride` apart.
@@ -207,11 +99,126 @@ pub struct Rows<'a> {
 }
 
 /// `out = a b + bias`, `out` with rows `b.columns()` apart.
-pub fn product(a: Rows, b: &impl Panels, bias: Option<&[f32]>, out: &mut [f32]) {
-    match b.stored() {
-        Some(panels) if a.rows == 1 => row_product(&a.data[..b.inner()], panels, bias, out),
-        _ => partial_product(a, b, bias, |_, _| b.inner(), out),
+pub fn product(a: Rows, b: &Packed, bias: Option<&[f32]>, out: &mut [f32]) {
+    let (form, columns) = (b.form(), b.columns());
+    assert!(out.len() >= a.rows * columns && bias.is_none_or(|bias| bias.len() == columns));
+    let (floats, words);
+    let rows: *const u8 = if form.is_quantized() {
+        words = quantized_tiles(a, b);
+        words.as_ptr().cast()
+    } else {
+        floats = tiles(a, b.inner());
+        floats.as_ptr().cast()
+    };
+    let panels = columns.div_ceil(WIDTH);
+    let whole = columns % WIDTH == 0;
+    let (padded, bias_step) = match bias {
+        None => (vec![0.0; WIDTH], 0),
+        Some(_) if whole => (Vec::new(), WIDTH),
+        Some(bias) => (bias.iter().copied().chain([0.0; WIDTH]).collect(), WIDTH),
+    };
+    let bias = bias.filter(|_| whole).unwrap_or(&padded);
+    let mut edge = vec![0f32; if whole { 0 } else { a.rows * WIDTH }];
+    let workers = linked::workers();
+    let scratch = matches!(form, Form::F16 | Form::Q4);
+    let mut scratch = vec![0f32; if scratch { workers * SCRATCH / 4 } else { 0 }];
+    // So that the last worker has not long to go when the others have finished.
+    let grain = if workers == 1 { panels } else { panels.div_ceil(4 * workers).next_multiple_of(STREAMS) };
+    let job = Job {
+        form,
+        rows: a.rows,
+        inner: b.depth(),
+        columns,
+        a: rows,
+        b: b.bytes().as_ptr(),
+        bias: bias.as_ptr(),
+        bias_step,
+        out: out.as_mut_ptr(),
+        edge: edge.as_mut_ptr(),
+        scratch: scratch.as_mut_ptr().cast(),
+        ones: [1; 8],
+        grain,
+        next: AtomicU32::new(0),
+    };
+    // SAFETY: everything is as long as the job's sizes say: `rows` and `b` by their layouts, `out` as was checked.
+    unsafe { linked::work(&job) };
+    if !whole {
+        let first = columns / WIDTH * WIDTH;
+        for (to, from) in out.chunks_exact_mut(columns).zip(edge.chunks_exact(WIDTH)) {
+            to[first..].copy_from_slice(&from[..columns - first]);
+        }
     }
+}
+
+/// Rows in tiles, depth by depth: `[depth][tile][step][row in tile]`.
+fn tiles(a: Rows, inner: usize) -> Vec<f32> {
+    if a.rows == 1 {
+        return a.data[..inner].to_vec();
+    }
+    let mut tiles = vec![0f32; a.rows * inner];
+    let mut rest = &mut tiles[..];
+    for start in (0..inner).step_by(DEPTH) {
+        let steps = start..(start + DEPTH).min(inner);
+        let (depth, after) = rest.split_at_mut(a.rows * steps.len());
+        pack_rows(a, 0..a.rows, steps, depth);
+        rest = after;
+    }
+    tiles
+}
+
+/// The same in 7 bits, in the layout of `quantized.rs`.
+fn quantized_tiles(a: Rows, b: &Packed) -> Vec<u32> {
+    let (form, inner, all_steps) = (b.form(), b.inner(), b.depth());
+    let mut words = Vec::with_capacity(a.rows * form.row_bytes(all_steps) / 4);
+    let block = form.block_steps();
+    let mut numbers = vec![0f32; block * STEP];
+    for depth in (0..all_steps).step_by(DEPTH_STEPS) {
+        let depth = depth..(depth + DEPTH_STEPS).min(all_steps);
+        for first in (0..a.rows).step_by(ROWS) {
+            let rows = first..(first + ROWS).min(a.rows);
+            for start in depth.clone().step_by(block) {
+                let steps = block.min(depth.end - start);
+                let at = words.len();
+                words.resize(at + rows.len() * (steps + 2), 0);
+                let (bytes, tails) = words[at..].split_at_mut(rows.len() * steps);
+                for (i, row) in rows.clone().enumerate() {
+                    let row = &a.data[row * a.stride..][..inner];
+                    let row = &row[(start * STEP).min(inner)..((start + steps) * STEP).min(inner)];
+                    let numbers = &mut numbers[..steps * STEP];
+                    numbers[..row.len()].copy_from_slice(row);
+                    numbers[row.len()..].fill(row.last().copied().unwrap_or(0.0));
+                    let [scale, least] = quantize(numbers, bytes[i..].iter_mut().step_by(rows.len()));
+                    (tails[2 * i], tails[2 * i + 1]) = (scale.to_bits(), least.to_bits());
+                }
+            }
+        }
+    }
+    words
+}
+
+/// `numbers` as `scale x + least` with `x` from 0 to 127, four to a word. A block that holds an infinity or no number
+/// has no scale, and so no product.
+fn quantize<'w>(numbers: &[f32], words: impl Iterator<Item = &'w mut u32>) -> [f32; 2] {
+    let mut least = [f32::INFINITY; STEP];
+    let mut most = [f32::NEG_INFINITY; STEP];
+    let mut finite = 0.0;
+    for four in numbers.as_chunks::<STEP>().0 {
+        for i in 0..STEP {
+            least[i] = if four[i] < least[i] { four[i] } else { least[i] };
+            most[i] = if four[i] > most[i] { four[i] } else { most[i] };
+            finite += four[i] * 0.0;
+        }
+    }
+    let least = least.into_iter().fold(f32::INFINITY, f32::min);
+    let most = most.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let scale = (most - least) / 127.0;
+    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    for (four, word) in numbers.as_chunks::<STEP>().0.iter().zip(words) {
+        // Adding 2²³ leaves the nearest integer in the lowest bits.
+        let bits = four.map(|x| ((x - least) * inverse + 8_388_608.0).to_bits() & 0x7F);
+        *word = bits[0] | bits[1] << 8 | bits[2] << 16 | bits[3] << 24;
+    }
+    [scale + finite, least + finite]
 }
 
 /// A product that stops early: `depth(rows, panel)` says how many steps of `inner` those rows need in that panel,
@@ -219,7 +226,6 @@ pub fn product(a: Rows, b: &impl Panels, bias: Option<&[f32]>, out: &mut [f32]) 
 pub fn partial_product(
     a: Rows,
     b: &impl Panels,
-    bias: Option<&[f32]>,
     depth: impl Fn(Range<usize>, usize) -> usize,
     out: &mut [f32],
 ) {
@@ -230,6 +236,8 @@ pub fn partial_product(
         let steps = start..(start + DEPTH).min(inner);
         for first in (0..a.rows).step_by(TILES * ROWS) {
             let group = first..(first + TILES * ROWS).min(a.rows);
+            packed.clear();
+            packed.resize(group.len() * steps.len(), 0.0);
             pack_rows(a, group.clone(), steps.clone(), &mut packed);
             for panel in 0..columns.div_ceil(WIDTH) {
                 let b = b.panel(panel, steps.clone(), &mut scratch);
@@ -240,7 +248,7 @@ pub fn partial_product(
                         let a = &packed[(row - first) * steps.len()..];
                         assert!(a.len() >= depth * rows.len() && b.len() >= depth * WIDTH);
                         let factors = Factors { rows: rows.len(), depth, a: a.as_ptr(), b: b.as_ptr() };
-                        let begin = if start == 0 { Begin::Bias(bias) } else { Begin::Sum };
+                        let begin = if start == 0 { Begin::Zero } else { Begin::Sum };
                         add_tile(&factors, begin, Place { row, column: panel * WIDTH, columns }, out);
                     }
                 }
@@ -250,9 +258,7 @@ pub fn partial_product(
 }
 
 /// Copies rows into tiles, `[tile][step][row in tile]`, so that a tile reads one stream.
-fn pack_rows(a: Rows, group: Range<usize>, steps: Range<usize>, packed: &mut Vec<f32>) {
-    packed.clear();
-    packed.resize(group.len() * steps.len(), 0.0);
+fn pack_rows(a: Rows, group: Range<usize>, steps: Range<usize>, packed: &mut [f32]) {
     for (tile, to) in packed.chunks_mut(ROWS * steps.len()).enumerate() {
         let height = to.len() / steps.len();
         for row in 0..height {
@@ -266,8 +272,8 @@ fn pack_rows(a: Rows, group: Range<usize>, steps: Range<usize>, packed: &mut Vec
 
 /// What a tile's sums start from.
 #[derive(Clone, Copy)]
-enum Begin<'b> {
-    Bias(Option<&'b [f32]>),
+enum Begin {
+    Zero,
     /// What is in the output already.
     Sum,
 }
@@ -291,8 +297,7 @@ fn add_tile(factors: &Factors, begin: Begin, place: Place, out: &mut [f32]) {
         return add_edge_tile(factors, begin, column, columns, out);
     }
     let (from, from_stride) = match begin {
-        Begin::Bias(None) => (ZEROS.as_ptr(), 0),
-        Begin::Bias(Some(bias)) => (bias[column..][..WIDTH].as_ptr(), 0),
+        Begin::Zero => (ZEROS.as_ptr(), 0),
         Begin::Sum => (out.as_ptr(), columns),
     };
     // SAFETY: the output has these rows, as was checked, and the one row of bias or zeros stands for all.
@@ -305,8 +310,7 @@ fn add_edge_tile(factors: &Factors, begin: Begin, column: usize, columns: usize,
     let mut sums = [[0f32; WIDTH]; ROWS];
     for (i, sum) in sums[..factors.rows].iter_mut().enumerate() {
         match begin {
-            Begin::Bias(None) => {}
-            Begin::Bias(Some(bias)) => sum[..width].copy_from_slice(&bias[column..]),
+            Begin::Zero => {}
             Begin::Sum => sum[..width].copy_from_slice(&out[i * columns..][..width]),
         }
     }
@@ -315,20 +319,5 @@ fn add_edge_tile(factors: &Factors, begin: Begin, column: usize, columns: usize,
     unsafe { linked::tile(factors, sums_at, WIDTH, sums_at, WIDTH) };
     for (i, sum) in sums[..factors.rows].iter().enumerate() {
         out[i * columns..][..width].copy_from_slice(&sum[..width]);
-    }
-}
-
-/// `out = x b + bias` for one row `x`, `b` stored in panels.
-pub fn row_product(x: &[f32], panels: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
-    let size = x.len() * WIDTH;
-    let groups = panels.chunks(STREAMS * size).zip(out.chunks_mut(STREAMS * WIDTH));
-    for (group, (panels, out)) in groups.enumerate() {
-        let mut sums = [0f32; STREAMS * WIDTH];
-        if let Some(bias) = bias {
-            sums[..out.len()].copy_from_slice(&bias[group * STREAMS * WIDTH..][..out.len()]);
-        }
-        // SAFETY: each of these panels has `WIDTH` values for each of `x`, and at most `STREAMS` panels have sums.
-        unsafe { linked::row(x.as_ptr(), x.len(), panels.as_ptr(), panels.len() / size, sums.as_mut_ptr()) };
-        out.copy_from_slice(&sums[..out.len()]);
     }
 }

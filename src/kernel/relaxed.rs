@@ -1,14 +1,22 @@
-//! The root of a second, tiny wasm module: the inner loops with relaxed SIMD, over the memory of the first.
+//! The root of a second, tiny wasm module over the memory of the first: the inner loops with relaxed SIMD, with
+//! threads, or with both.
 //!
-//! `build.rs` compiles it, `linked.rs` puts it in place where the browser has relaxed SIMD. A module that holds one
-//! relaxed instruction is refused as a whole by a browser that lacks them, and a second build of everything would
-//! double what is built, tested and kept: this one has a few kilobytes. It owns no memory and no stack.
+//! `build.rs` compiles it, `linked.rs` puts it in place where the browser has what it needs. A module that holds one
+//! relaxed instruction is refused as a whole by a browser that lacks them, and several builds of everything would
+//! multiply what is built, tested and kept: this one has a few kilobytes. It owns no memory, no constants in memory and
+//! no stack, so any number of threads can run it.
 
 #![no_std]
+// Some of what these files hold is for the owner alone.
+#![allow(dead_code)]
 
 mod inner;
+mod pool;
+mod quantized;
+mod share;
 mod simd;
 
+/// As [`inner::tile`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn tile(
     factors: &inner::Factors,
@@ -20,9 +28,36 @@ unsafe extern "C" fn tile(
     unsafe { inner::tile(factors, from, from_stride, to, to_stride) }
 }
 
+/// As [`share::work`], with the helpers in `pool` where there are threads.
+#[cfg(not(shared))]
 #[unsafe(no_mangle)]
-unsafe extern "C" fn row(x: *const f32, depth: usize, panels: *const f32, count: usize, sums: *mut f32) {
-    unsafe { inner::row(x, depth, panels, count, sums) }
+unsafe extern "C" fn work(_: &pool::Pool, job: &share::Job) {
+    unsafe { share::work(job, 0) }
+}
+
+#[cfg(shared)]
+mod threads {
+    use crate::{pool::Pool, share::Job};
+
+    unsafe extern "C" {
+        /// Wakes the helpers that sleep.
+        safe fn wake();
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn work(pool: &Pool, job: &Job) {
+        unsafe { pool.lead(job, || wake()) }
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn enter(pool: &Pool) {
+        pool.enter();
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn help(pool: &Pool, worker: usize) -> u32 {
+        pool.help(worker)
+    }
 }
 
 #[panic_handler]

@@ -1,74 +1,298 @@
-//! Four f32 side by side: a wasm vector in the browser, a plain array natively, where only tests run it.
+//! Vectors of 16 bytes: wasm's own in the browser, plain arrays natively, where only tests run them.
 //!
 //! This is the one file that knows instruction sets.
 
 #[cfg(target_arch = "wasm32")]
-use core::arch::wasm32::*;
+pub use wasm::*;
 
-#[derive(Clone, Copy)]
+#[cfg(not(target_arch = "wasm32"))]
+pub use arrays::*;
+
 #[cfg(target_arch = "wasm32")]
-pub struct F32x4(v128);
+mod wasm {
+    use core::arch::wasm32::*;
 
-#[cfg(target_arch = "wasm32")]
-impl F32x4 {
-    /// # Safety
-    /// Four floats must be readable at `from`.
-    #[inline(always)]
-    pub unsafe fn load(from: *const f32) -> F32x4 {
-        F32x4(unsafe { v128_load(from.cast()) })
+    /// Four f32.
+    #[derive(Clone, Copy)]
+    pub struct F32x4(v128);
+
+    impl F32x4 {
+        /// # Safety
+        /// Four floats must be readable at `from`.
+        #[inline(always)]
+        pub unsafe fn load(from: *const f32) -> F32x4 {
+            F32x4(unsafe { v128_load(from.cast()) })
+        }
+
+        /// # Safety
+        /// One float must be readable at `from`.
+        #[inline(always)]
+        pub unsafe fn load_splat(from: *const f32) -> F32x4 {
+            F32x4(unsafe { v128_load32_splat(from.cast()) })
+        }
+
+        /// # Safety
+        /// Four floats must be writable at `to`.
+        #[inline(always)]
+        pub unsafe fn store(self, to: *mut f32) {
+            unsafe { v128_store(to.cast(), self.0) }
+        }
+
+        /// Four halves at `from`, whose exponents f32 can all hold: infinities and NaN are not among weights.
+        ///
+        /// # Safety
+        /// Four halves must be readable at `from`.
+        #[inline(always)]
+        pub unsafe fn load_halves(from: *const u16) -> F32x4 {
+            // Sign and the other 15 bits to their places; the difference of the exponents' biases is a factor.
+            let wide = unsafe { i32x4_load_extend_i16x4(from.cast()) };
+            let moved = v128_and(i32x4_shl(wide, 13), i32x4_splat(0x8FFF_E000_u32 as i32));
+            F32x4(f32x4_mul(moved, f32x4_splat(f32::from_bits((127 + 112) << 23))))
+        }
+
+        #[inline(always)]
+        pub fn mul(self, factor: F32x4) -> F32x4 {
+            F32x4(f32x4_mul(self.0, factor.0))
+        }
+
+        /// `self * factor + summand`, rounded once where the machine can.
+        #[inline(always)]
+        pub fn mul_add(self, factor: F32x4, summand: F32x4) -> F32x4 {
+            #[cfg(target_feature = "relaxed-simd")]
+            let sum = f32x4_relaxed_madd(self.0, factor.0, summand.0);
+            #[cfg(not(target_feature = "relaxed-simd"))]
+            let sum = f32x4_add(summand.0, f32x4_mul(self.0, factor.0));
+            F32x4(sum)
+        }
     }
 
-    /// # Safety
-    /// One float must be readable at `from`.
-    #[inline(always)]
-    pub unsafe fn load_splat(from: *const f32) -> F32x4 {
-        F32x4(unsafe { v128_load32_splat(from.cast()) })
+    /// Four i32.
+    #[derive(Clone, Copy)]
+    pub struct I32x4(v128);
+
+    impl I32x4 {
+        pub const ZERO: I32x4 = I32x4(i32x4(0, 0, 0, 0));
+
+        #[inline(always)]
+        pub fn to_f32(self) -> F32x4 {
+            F32x4(f32x4_convert_i32x4(self.0))
+        }
+
+        /// Adds to each lane the products of its four weights and its four activations: exactly, on every machine.
+        #[inline(always)]
+        pub fn add_dot(self, weights: &Weights, activations: &Activations, ones: Ones) -> I32x4 {
+            #[cfg(target_feature = "relaxed-simd")]
+            let products = {
+                // Neighbours fit 16 bits, because activations have 7 and weights stay above -128.
+                let pairs = i16x8_relaxed_dot_i8x16_i7x16(weights.0, activations.0);
+                i32x4_dot_i16x8(pairs, ones.0)
+            };
+            #[cfg(not(target_feature = "relaxed-simd"))]
+            let products = {
+                let _ = ones;
+                let even = i32x4_dot_i16x8(weights.even, activations.even);
+                i32x4_add(even, i32x4_dot_i16x8(weights.odd, activations.odd))
+            };
+            I32x4(i32x4_add(self.0, products))
+        }
     }
 
-    /// # Safety
-    /// Four floats must be writable at `to`.
-    #[inline(always)]
-    pub unsafe fn store(self, to: *mut f32) {
-        unsafe { v128_store(to.cast(), self.0) }
+    /// Eight times one in 16 bits. It is loaded, because a constant would be made anew in every turn of a loop.
+    #[derive(Clone, Copy)]
+    pub struct Ones(v128);
+
+    impl Ones {
+        /// # Safety
+        /// Eight ones must be readable at `from`.
+        #[inline(always)]
+        pub unsafe fn load(from: *const i16) -> Ones {
+            Ones(unsafe { v128_load(from.cast()) })
+        }
     }
 
-    /// `self * factor + summand`, rounded once where the machine can.
+    /// Four signed bytes for each of four lanes.
+    #[derive(Clone, Copy)]
+    #[cfg(target_feature = "relaxed-simd")]
+    pub struct Weights(v128);
+
+    /// Four bytes from 0 to 127, the same for each of four lanes.
+    #[derive(Clone, Copy)]
+    #[cfg(target_feature = "relaxed-simd")]
+    pub struct Activations(v128);
+
+    #[cfg(target_feature = "relaxed-simd")]
+    impl Weights {
+        /// # Safety
+        /// 16 bytes must be readable at `from`.
+        #[inline(always)]
+        pub unsafe fn load(from: *const u8) -> Weights {
+            Weights(unsafe { v128_load(from.cast()) })
+        }
+    }
+
+    #[cfg(target_feature = "relaxed-simd")]
+    impl Activations {
+        /// # Safety
+        /// 4 bytes must be readable at `from`.
+        #[inline(always)]
+        pub unsafe fn load(from: *const u8) -> Activations {
+            Activations(unsafe { v128_load32_splat(from.cast()) })
+        }
+    }
+
+    /// Four signed bytes for each of four lanes, those with even and with odd places in 16 bits each.
+    #[derive(Clone, Copy)]
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    pub struct Weights {
+        even: v128,
+        odd: v128,
+    }
+
+    /// Four bytes from 0 to 127, the same for each of four lanes, likewise.
+    #[derive(Clone, Copy)]
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    pub struct Activations {
+        even: v128,
+        odd: v128,
+    }
+
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    impl Weights {
+        /// # Safety
+        /// 16 bytes must be readable at `from`.
+        #[inline(always)]
+        pub unsafe fn load(from: *const u8) -> Weights {
+            let bytes = unsafe { v128_load(from.cast()) };
+            Weights { even: i16x8_shr(i16x8_shl(bytes, 8), 8), odd: i16x8_shr(bytes, 8) }
+        }
+    }
+
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    impl Activations {
+        /// # Safety
+        /// 4 bytes must be readable at `from`.
+        #[inline(always)]
+        pub unsafe fn load(from: *const u8) -> Activations {
+            let bytes = unsafe { v128_load32_splat(from.cast()) };
+            Activations { even: v128_and(bytes, i16x8_splat(0xFF)), odd: u16x8_shr(bytes, 8) }
+        }
+    }
+
+    /// The 32 numbers of 4 bits at `from`, less 8, as bytes: the lower halves at `to`, the upper ones `apart` from there.
+    ///
+    /// # Safety
+    /// 16 bytes must be readable at `from`, 16 writable at `to` and `apart` from there.
     #[inline(always)]
-    pub fn mul_add(self, factor: F32x4, summand: F32x4) -> F32x4 {
-        #[cfg(target_feature = "relaxed-simd")]
-        let sum = f32x4_relaxed_madd(self.0, factor.0, summand.0);
-        #[cfg(not(target_feature = "relaxed-simd"))]
-        let sum = f32x4_add(summand.0, f32x4_mul(self.0, factor.0));
-        F32x4(sum)
+    pub unsafe fn widen_nibbles(from: *const u8, to: *mut u8, apart: usize) {
+        unsafe {
+            let (bytes, eight) = (v128_load(from.cast()), i8x16_splat(8));
+            v128_store(to.cast(), i8x16_sub(v128_and(bytes, i8x16_splat(15)), eight));
+            v128_store(to.add(apart).cast(), i8x16_sub(u8x16_shr(bytes, 4), eight));
+        }
     }
 }
 
-#[derive(Clone, Copy)]
 #[cfg(not(target_arch = "wasm32"))]
-pub struct F32x4([f32; 4]);
+mod arrays {
+    use std::array::from_fn;
 
-#[cfg(not(target_arch = "wasm32"))]
-impl F32x4 {
-    /// # Safety
-    /// Four floats must be readable at `from`.
-    pub unsafe fn load(from: *const f32) -> F32x4 {
-        F32x4(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    #[derive(Clone, Copy)]
+    pub struct F32x4([f32; 4]);
+
+    impl F32x4 {
+        /// # Safety
+        /// Four floats must be readable at `from`.
+        pub unsafe fn load(from: *const f32) -> F32x4 {
+            F32x4(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+        }
+
+        /// # Safety
+        /// One float must be readable at `from`.
+        pub unsafe fn load_splat(from: *const f32) -> F32x4 {
+            F32x4([unsafe { from.read_unaligned() }; 4])
+        }
+
+        /// # Safety
+        /// Four floats must be writable at `to`.
+        pub unsafe fn store(self, to: *mut f32) {
+            unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+        }
+
+        /// # Safety
+        /// Four halves must be readable at `from`.
+        pub unsafe fn load_halves(from: *const u16) -> F32x4 {
+            let halves = unsafe { from.cast::<[u16; 4]>().read_unaligned() };
+            F32x4(halves.map(|half| half::f16::from_bits(half).to_f32()))
+        }
+
+        pub fn mul(self, factor: F32x4) -> F32x4 {
+            F32x4(from_fn(|i| self.0[i] * factor.0[i]))
+        }
+
+        /// `self * factor + summand`.
+        pub fn mul_add(self, factor: F32x4, summand: F32x4) -> F32x4 {
+            F32x4(from_fn(|i| self.0[i] * factor.0[i] + summand.0[i]))
+        }
+    }
+
+    #[derive(Clone, Copy)]
+    pub struct I32x4([i32; 4]);
+
+    impl I32x4 {
+        pub const ZERO: I32x4 = I32x4([0; 4]);
+
+        pub fn to_f32(self) -> F32x4 {
+            F32x4(self.0.map(|lane| lane as f32))
+        }
+
+        pub fn add_dot(self, weights: &Weights, activations: &Activations, _: Ones) -> I32x4 {
+            let dot = |lane: &[i8]| -> i32 {
+                lane.iter().zip(activations.0).map(|(w, x)| i32::from(*w) * i32::from(x)).sum()
+            };
+            I32x4(from_fn(|i| self.0[i] + dot(&weights.0[4 * i..][..4])))
+        }
+    }
+
+    #[derive(Clone, Copy)]
+    pub struct Ones;
+
+    impl Ones {
+        /// # Safety
+        /// None is needed.
+        pub unsafe fn load(_: *const i16) -> Ones {
+            Ones
+        }
+    }
+
+    #[derive(Clone, Copy)]
+    pub struct Weights([i8; 16]);
+
+    impl Weights {
+        /// # Safety
+        /// 16 bytes must be readable at `from`.
+        pub unsafe fn load(from: *const u8) -> Weights {
+            Weights(unsafe { from.cast::<[i8; 16]>().read_unaligned() })
+        }
+    }
+
+    #[derive(Clone, Copy)]
+    pub struct Activations([u8; 4]);
+
+    impl Activations {
+        /// # Safety
+        /// 4 bytes must be readable at `from`.
+        pub unsafe fn load(from: *const u8) -> Activations {
+            Activations(unsafe { from.cast::<[u8; 4]>().read_unaligned() })
+        }
     }
 
     /// # Safety
-    /// One float must be readable at `from`.
-    pub unsafe fn load_splat(from: *const f32) -> F32x4 {
-        F32x4([unsafe { *from }; 4])
-    }
-
-    /// # Safety
-    /// Four floats must be writable at `to`.
-    pub unsafe fn store(self, to: *mut f32) {
-        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
-    }
-
-    /// `self * factor + summand`.
-    pub fn mul_add(self, factor: F32x4, summand: F32x4) -> F32x4 {
-        F32x4(std::array::from_fn(|i| self.0[i] * factor.0[i] + summand.0[i]))
+    /// 16 bytes must be readable at `from`, 16 writable at `to` and `apart` from there.
+    pub unsafe fn widen_nibbles(from: *const u8, to: *mut u8, apart: usize) {
+        unsafe {
+            let bytes = from.cast::<[u8; 16]>().read_unaligned();
+            to.cast::<[u8; 16]>().write_unaligned(bytes.map(|byte| (byte & 15).wrapping_sub(8)));
+            to.add(apart).cast::<[u8; 16]>().write_unaligned(bytes.map(|byte| (byte >> 4).wrapping_sub(8)));
+        }
     }
 }

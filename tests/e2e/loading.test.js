@@ -231,7 +231,7 @@ describe("a load that cannot work says why:", () => {
   test("a wrong type of source, option and dtype", async () => {
     await assertLoadFails(3, "InputError", /cannot load 3/);
     const load = (/** @type {Face} */ { loadModel }, /** @type {any} */ options) => loadModel("./x", options);
-    await assertFails(load, "InputError", /no option `onProgres`, expected dtype, onProgress, signal/, { onProgres: 1 });
+    await assertFails(load, "InputError", /no option `onProgres`, expected dtype, keep, onProgress, signal/, { onProgres: 1 });
     await assertFails(load, "InputError", /`dtype` is "f64", expected/, { dtype: "f64" });
   });
 

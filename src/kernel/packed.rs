@@ -1,0 +1,251 @@
+//! A weight matrix `[inner, columns]` in panels of eight columns, in one of the forms that `share.rs` multiplies with.
+//!
+//! In: f32 rows or columns, as a checkpoint stores them. Out: the bytes of the panels, and the numbers that they stand
+//! for. Rounding happens here and nowhere else: to the nearest half; to 255 steps between minus and plus the largest
+//! of 64 numbers; to 16 steps from the largest of 32 down, by its sign.
+
+use std::collections::TryReserveError;
+use std::ops::Range;
+
+use half::f16;
+
+use super::product::{Panels, WIDTH};
+use super::quantized::{BLOCK_TAIL, STEP, STEP_BYTES};
+use super::share::Form;
+
+/// A matrix stored in panels.
+#[derive(Debug)]
+pub struct Packed {
+    form: Form,
+    words: Vec<u32>,
+    inner: usize,
+    columns: usize,
+}
+
+impl Packed {
+    /// All zeros, to be filled.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub fn zeros(form: Form, inner: usize, columns: usize) -> Result<Packed, TryReserveError> {
+        let mut packed = Packed { form, words: Vec::new(), inner, columns };
+        let len = columns.div_ceil(WIDTH) * packed.panel_bytes() / 4;
+        packed.words.try_reserve_exact(len)?;
+        packed.words.resize(len, 0);
+        Ok(packed)
+    }
+
+    /// The bytes of all panels of such a matrix, which may be more than memory has.
+    pub fn length(form: Form, inner: usize, columns: usize) -> u64 {
+        let depth = if form.is_quantized() { form.steps(inner) } else { inner };
+        columns.div_ceil(WIDTH) as u64 * form.panel_bytes(depth) as u64
+    }
+
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    pub fn inner(&self) -> usize {
+        self.inner
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// What a [`super::share::Job`] calls `inner`: numbers, or steps where the form is quantized.
+    pub fn depth(&self) -> usize {
+        if self.form.is_quantized() { self.form.steps(self.inner) } else { self.inner }
+    }
+
+    /// All panels, one after the other.
+    pub fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.words)
+    }
+
+    /// The same, to be filled.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.words)
+    }
+
+    fn panel_bytes(&self) -> usize {
+        self.form.panel_bytes(self.depth())
+    }
+
+    fn panel(&self, column: usize) -> &[u8] {
+        let len = self.panel_bytes();
+        &self.bytes()[column / WIDTH * len..][..len]
+    }
+
+    fn panel_mut(&mut self, column: usize) -> &mut [u8] {
+        let len = self.panel_bytes();
+        &mut self.bytes_mut()[column / WIDTH * len..][..len]
+    }
+
+    /// How many rows [`Packed::set_rows`] takes at once, and from which multiples on; the last may be fewer.
+    pub fn rows_at_once(&self) -> usize {
+        if self.form.is_quantized() { self.form.block_steps() * STEP } else { 1 }
+    }
+
+    /// Sets the rows from `first` on to `values` `[rows, columns]`.
+    pub fn set_rows(&mut self, first: usize, values: &[f32]) {
+        let columns = self.columns;
+        let mut numbers = vec![0f32; values.len() / columns];
+        for column in 0..columns {
+            let column_of = values[column..].iter().step_by(columns);
+            numbers.iter_mut().zip(column_of).for_each(|(to, from)| *to = *from);
+            self.set_numbers(column, first, &numbers);
+        }
+    }
+
+    pub fn set_column(&mut self, column: usize, values: &[f32]) {
+        let at_once = self.rows_at_once().max(1);
+        for (index, numbers) in values.chunks(at_once).enumerate() {
+            self.set_numbers(column, index * at_once, numbers);
+        }
+    }
+
+    /// Sets what lies from row `first` on in one column: one block where there are blocks.
+    fn set_numbers(&mut self, column: usize, first: usize, numbers: &[f32]) {
+        let lane = column % WIDTH;
+        let (form, steps) = (self.form, self.block(first));
+        let panel = self.panel_mut(column);
+        match form {
+            Form::F32 => {
+                for (row, number) in numbers.iter().enumerate() {
+                    put(panel, ((first + row) * WIDTH + lane) * 4, number.to_le_bytes());
+                }
+            }
+            Form::F16 => {
+                for (row, number) in numbers.iter().enumerate() {
+                    put(panel, ((first + row) * WIDTH + lane) * 2, to_half(*number).to_le_bytes());
+                }
+            }
+            Form::Q8 => set_block_of_8_bits(&mut panel[steps], lane, numbers),
+            Form::Q4 => set_block_of_4_bits(&mut panel[steps], lane, numbers),
+        }
+    }
+
+    /// Where in a panel the block of this row lies.
+    fn block(&self, row: usize) -> Range<usize> {
+        if !self.form.is_quantized() {
+            return 0..0;
+        }
+        let start = row / STEP / self.form.block_steps() * self.form.block_steps();
+        let end = (start + self.form.block_steps()).min(self.depth());
+        self.form.panel_bytes(start)..self.form.panel_bytes(end)
+    }
+
+    fn value(&self, row: usize, column: usize) -> f32 {
+        let (panel, lane) = (self.panel(column), column % WIDTH);
+        let step = row / STEP % self.form.block_steps();
+        let place = lane * STEP + row % STEP;
+        match self.form {
+            Form::F32 => f32::from_le_bytes(get(panel, (row * WIDTH + lane) * 4)),
+            Form::F16 => f16::from_le_bytes(get(panel, (row * WIDTH + lane) * 2)).to_f32(),
+            Form::Q8 => {
+                let block = &panel[self.block(row)];
+                let scale = f32::from_le_bytes(get(block, block.len() - BLOCK_TAIL + lane * 4));
+                f32::from(block[step * STEP_BYTES + place] as i8) * scale
+            }
+            Form::Q4 => {
+                let block = &panel[self.block(row)];
+                let scale = f16::from_le_bytes(get(block, block.len() - BLOCK_TAIL / 2 + lane * 2));
+                let both = block[step / 2 * STEP_BYTES + place];
+                let nibble = if step % 2 == 0 { both & 15 } else { both >> 4 };
+                (f32::from(nibble) - 8.0) * scale.to_f32()
+            }
+        }
+    }
+
+    pub fn copy_row(&self, row: usize, columns: Range<usize>, to: &mut [f32]) {
+        columns.zip(to).for_each(|(column, to)| *to = self.value(row, column));
+    }
+
+    pub fn copy_column(&self, column: usize, to: &mut [f32]) {
+        to.iter_mut().enumerate().for_each(|(row, to)| *to = self.value(row, column));
+    }
+}
+
+fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
+    bytes[at..at + N].copy_from_slice(&value);
+}
+
+fn get<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    *bytes[at..].first_chunk().expect("a panel is as long as its form says")
+}
+
+/// The nearest half; what is larger than any becomes the largest.
+fn to_half(number: f32) -> f16 {
+    f16::from_f32(number.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()))
+}
+
+fn set_block_of_8_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
+    let largest = numbers.iter().fold(0f32, |largest, number| largest.max(number.abs()));
+    let scale = largest / 127.0;
+    let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
+    let mut sum = 0;
+    for (row, number) in numbers.iter().enumerate() {
+        let level = (number * inverse).round().clamp(-127.0, 127.0) as i8;
+        block[row / STEP * STEP_BYTES + lane * STEP + row % STEP] = level as u8;
+        sum += i32::from(level);
+    }
+    let tail = block.len() - BLOCK_TAIL + lane * 4;
+    put(block, tail, scale.to_le_bytes());
+    put(block, tail + 4 * WIDTH, (scale * sum as f32).to_le_bytes());
+}
+
+fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
+    let larger = |a: f32, b: &f32| if b.abs() > a.abs() { *b } else { a };
+    // 16 steps have one more below zero than above: the largest number gets the end that reaches further.
+    let scale = to_half(numbers.iter().fold(0f32, larger) / -8.0);
+    let inverse = if scale == f16::ZERO { 0.0 } else { scale.to_f32().recip() };
+    let mut sum = 0.0;
+    for step in 0..(block.len() - BLOCK_TAIL / 2) / STEP_BYTES * 2 {
+        for place in 0..STEP {
+            let number = numbers.get(step * STEP + place).copied().unwrap_or(0.0);
+            let level = (number * inverse).round().clamp(-8.0, 7.0);
+            let byte = &mut block[step / 2 * STEP_BYTES + lane * STEP + place];
+            let nibble = (level + 8.0) as u8;
+            *byte = if step % 2 == 0 { *byte & 0xF0 | nibble } else { *byte & 0x0F | nibble << 4 };
+            sum += level;
+        }
+    }
+    let tail = block.len() - BLOCK_TAIL / 2 + lane * 2;
+    put(block, tail, scale.to_le_bytes());
+    put(block, tail + 2 * WIDTH, to_half(scale.to_f32() * sum).to_le_bytes());
+}
+
+/// The transpose of a packed matrix.
+pub struct Transposed<'m>(pub &'m Packed);
+
+impl Panels for Transposed<'_> {
+    fn inner(&self) -> usize {
+        self.0.columns
+    }
+
+    fn columns(&self) -> usize {
+        self.0.inner
+    }
+
+    fn panel<'a>(&'a self, index: usize, steps: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        let inner = self.0.inner;
+        let width = (inner - index * WIDTH).min(WIDTH);
+        scratch.clear();
+        scratch.resize(steps.len() * WIDTH, 0.0);
+        let numbers: &[f32] = bytemuck::cast_slice(&self.0.words);
+        for (step, row) in steps.zip(scratch.chunks_exact_mut(WIDTH)) {
+            let row = &mut row[..width];
+            if self.0.form == Form::F32 {
+                // The blocks of 8 by 8 that make up the matrix lie in one piece.
+                let block = &numbers[(step / WIDTH * inner + index * WIDTH) * WIDTH + step % WIDTH..];
+                row.iter_mut().zip(block.iter().step_by(WIDTH)).for_each(|(to, from)| *to = *from);
+            } else {
+                row.iter_mut()
+                    .enumerate()
+                    .for_each(|(lane, to)| *to = self.0.value(index * WIDTH + lane, step));
+            }
+        }
+        scratch
+    }
+}

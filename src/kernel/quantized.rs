@@ -1,0 +1,105 @@
+//! The inner loop of products with weights in 8 bits: what happens inside one tile.
+//!
+//! Compiled like `inner.rs`, by the same rules.
+//!
+//! Layout: the inner axis is cut into blocks, a block into steps of four. A panel's block holds, for each step, four
+//! bytes of each of its eight columns, then for each column the scale `s` of its weights `s w` and their sum `s Σw`.
+//! A tile's block holds, for each step, four bytes of each of its rows, then for each row the scale `t` and the least
+//! value `m` of its activations `t x + m`, where `x` has 7 bits. So a block adds `t s Σwx + m s Σw` to a sum.
+//!
+//! `Σwx` is computed in integers, exactly, so every machine and every number of rows gives the same one. A step is two
+//! loads of weights and, for each row, one load and two dots of three instructions (multiply to pairs, add pairs, add):
+//! 32 multiplications and additions in three, 95 GOP/s where f32 reaches 54. With plain SIMD a dot takes four: 58.
+
+use super::inner::WIDTH;
+use super::simd::{Activations, F32x4, I32x4, Ones, Weights};
+
+/// Numbers along the inner axis that one step takes in.
+pub const STEP: usize = 4;
+/// Bytes of a panel in one step.
+pub const STEP_BYTES: usize = STEP * WIDTH;
+/// Bytes behind the steps of a panel's block: scales and sums.
+pub const BLOCK_TAIL: usize = 2 * 4 * WIDTH;
+/// Bytes behind the steps of a tile's block for each of its rows: scale and least value.
+pub const ROW_TAIL: usize = 2 * 4;
+
+/// The factors of a tile: `a` with at most six rows, `b`; `steps` in all, `block_steps` in a block, fewer in the last.
+pub struct Factors {
+    pub rows: usize,
+    pub steps: usize,
+    pub block_steps: usize,
+    pub a: *const u8,
+    pub b: *const u8,
+    pub ones: *const i16,
+}
+
+/// `to = from + a b`, row by row; the rows of `from` and of `to` lie as far apart as their strides say.
+///
+/// # Safety
+/// `a`, `b` and eight `ones` must be readable, every row of `from` readable, of `to` writable for `WIDTH` floats.
+#[inline(always)]
+pub unsafe fn tile(f: &Factors, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match f.rows {
+            6 => tile_of::<6>(f, from, from_stride, to, to_stride),
+            5 => tile_of::<5>(f, from, from_stride, to, to_stride),
+            4 => tile_of::<4>(f, from, from_stride, to, to_stride),
+            3 => tile_of::<3>(f, from, from_stride, to, to_stride),
+            2 => tile_of::<2>(f, from, from_stride, to, to_stride),
+            _ => tile_of::<1>(f, from, from_stride, to, to_stride),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn tile_of<const M: usize>(
+    factors: &Factors,
+    mut from: *const f32,
+    mut from_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
+    let Factors { steps, block_steps, mut a, mut b, ones, .. } = *factors;
+    // SAFETY: every address is inside `a`, `b`, `from` or `to`; the pointers end one past their arrays.
+    unsafe {
+        let ones = Ones::load(ones);
+        let mut left = steps;
+        while left > 0 {
+            let steps = if left < block_steps { left } else { block_steps };
+            let mut sum = [[I32x4::ZERO; 2]; M];
+            for _ in 0..steps {
+                let w = [Weights::load(b), Weights::load(b.add(16))];
+                let mut i = 0;
+                while i < M {
+                    let x = Activations::load(a.add(STEP * i));
+                    sum[i][0] = sum[i][0].add_dot(&w[0], &x, ones);
+                    sum[i][1] = sum[i][1].add_dot(&w[1], &x, ones);
+                    i += 1;
+                }
+                a = a.add(STEP * M);
+                b = b.add(STEP_BYTES);
+            }
+            let (scales, sums) = (b.cast::<f32>(), b.cast::<f32>().add(WIDTH));
+            let mut half = 0;
+            while half < 2 {
+                let (scale, weights) = (F32x4::load(scales.add(4 * half)), F32x4::load(sums.add(4 * half)));
+                let mut i = 0;
+                while i < M {
+                    let row = a.cast::<f32>().add(2 * i);
+                    let start = F32x4::load(from.add(i * from_stride + 4 * half));
+                    let start = weights.mul_add(F32x4::load_splat(row.add(1)), start);
+                    let products = sum[i][half].to_f32().mul(scale);
+                    let total = products.mul_add(F32x4::load_splat(row), start);
+                    total.store(to.add(i * to_stride + 4 * half));
+                    i += 1;
+                }
+                half += 1;
+            }
+            a = a.add(ROW_TAIL * M);
+            b = b.add(BLOCK_TAIL);
+            (from, from_stride) = (to, to_stride);
+            left -= steps;
+        }
+    }
+}
