@@ -4,7 +4,10 @@
 //! model's name becomes addresses is JavaScript's affair (`www/source.js`), and so is where copies are kept
 //! (`www/store.js`); what is in a copy is that of [`crate::store`].
 
+use std::collections::BTreeMap;
+
 use js_sys::{Array, Function, Object, Promise, Reflect};
+use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -14,14 +17,15 @@ use crate::error::{Error, Result};
 use crate::kernel::matrix::Form;
 use crate::store::{Checkpoint, Disk, Keeping, Restoring};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Weights, WeightsReader};
+use crate::weights::{Weights, WeightsReader, files_of};
 
 pub use crate::download::Watch;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `{ config, tokenizer?, weights, kept? }`: three [`File`]s, and a function that gives the promise of a [`Kept`]
-    /// or of undefined; without it no copy is looked for, and none is made.
+    /// `{ config, tokenizer?, weights, more?, index?, kept? }`: [`File`]s; the rest of the weights where they are in
+    /// several; the list of those several, where `weights` is not there; and a function that gives the promise of a
+    /// [`Kept`] or of undefined, without which no copy is looked for, and none is made.
     #[derive(Clone)]
     pub type Files;
     #[wasm_bindgen(method, getter)]
@@ -31,7 +35,21 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn weights(this: &Files) -> File;
     #[wasm_bindgen(method, getter)]
+    fn more(this: &Files) -> Option<Vec<File>>;
+    #[wasm_bindgen(method, getter)]
+    fn index(this: &Files) -> Option<File>;
+    #[wasm_bindgen(method, getter)]
     fn kept(this: &Files) -> Option<Function>;
+
+    /// A file of several, beside the list of them.
+    #[wasm_bindgen(js_name = Object)]
+    type Beside;
+    #[wasm_bindgen(constructor, js_class = "Object")]
+    fn new() -> Beside;
+    #[wasm_bindgen(method, setter)]
+    fn set_name(this: &Beside, name: &str);
+    #[wasm_bindgen(method, setter)]
+    fn set_address(this: &Beside, address: &str);
 
     /// A file in the browser's storage, opened: a copy of a checkpoint is at its end, from `start` on.
     pub type Kept;
@@ -148,7 +166,7 @@ async fn download(
         Some(file) => tokenizer(&file, &mut origins, watch).await?,
         None => None,
     };
-    let weights = weights(&parsed, &files.weights(), form, &mut origins, watch).await?;
+    let weights = weights(&parsed, files, form, &mut origins, watch).await?;
     Ok(Some((Checkpoint { config, tokenizer, weights }, origins)))
 }
 
@@ -181,16 +199,71 @@ async fn tokenizer(file: &File, origins: &mut Origins, watch: &Watch) -> Result<
 
 async fn weights(
     config: &Config,
-    file: &File,
+    files: &Files,
     form: Form,
     origins: &mut Origins,
     watch: &Watch,
 ) -> Result<Weights> {
-    let download = Download::open("weights", file, watch).await?;
-    remember(origins, file, &download);
-    let mut reader = WeightsReader::with_form(config, download.exact_total(), form);
-    download.pour(&mut reader).await?;
+    let mut all = [vec![files.weights()], files.more().unwrap_or_default()].concat();
+    let first = match (Download::open("weights", &all[0], watch).await, files.index()) {
+        (Err(Error::Network(message)), Some(index)) => {
+            all = listed(config, &index, origins, watch).await.map_err(|error| match error {
+                Error::Network(other) => Error::Network(format!("{message}; {other}")),
+                error => error,
+            })?;
+            Download::open("weights", &all[0], watch).await?
+        }
+        (first, _) => first?,
+    };
+    remember(origins, &all[0], &first);
+    let mut reader = match all.len() {
+        1 => WeightsReader::with_form(config, first.exact_total(), form),
+        _ => WeightsReader::sharded(config, first.exact_total(), form),
+    };
+    first.pour(&mut reader).await?;
+    for file in &all[1..] {
+        let next = Download::open("weights", file, watch).await?;
+        remember(origins, file, &next);
+        reader.next_file(next.exact_total())?;
+        next.pour(&mut reader).await?;
+    }
     reader.finish()
+}
+
+/// `model.safetensors.index.json`: which tensor is in which file.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// The files that hold the weights, in the order of their names.
+async fn listed(config: &Config, file: &File, origins: &mut Origins, watch: &Watch) -> Result<Vec<File>> {
+    let (bytes, name) = (small("weights", file, origins, watch).await?, file.name());
+    if is_web_page(&bytes) {
+        return Err(Error::Network(format!("{name} is not a list of files but a page")));
+    }
+    let index: Index = serde_json::from_slice(&bytes)
+        .map_err(|error| Error::Weights(format!("{name} is no list of files: {error}")))?;
+    let names = files_of(config, &index.weight_map)?;
+    names.into_iter().map(|shard| beside(file, shard)).collect()
+}
+
+/// A file in the same folder as this one.
+fn beside(file: &File, name: &str) -> Result<File> {
+    let address = file.address().unwrap_or_default();
+    let (path, query) = address.find('?').map_or((address.as_str(), ""), |at| address.split_at(at));
+    let folder = path.rfind('/').map_or("", |end| &path[..=end]);
+    if name.contains(['/', '\\']) {
+        return Err(Error::Weights(format!(
+            "{} names `{name}`, expected a file in its own folder",
+            file.name()
+        )));
+    }
+    let address = format!("{folder}{}{query}", js_sys::encode_uri_component(name));
+    let beside = Beside::new();
+    beside.set_name(&address);
+    beside.set_address(&address);
+    Ok(beside.unchecked_into())
 }
 
 /// Adds a file to the origins; there are none if it has no identity.

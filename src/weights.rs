@@ -4,7 +4,7 @@
 //! of any size: each goes straight into its tensor, or row by row into the form in which its matrix is multiplied
 //! with, so a load holds the weights and one piece.
 
-use std::collections::{HashMap, TryReserveError, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, TryReserveError, VecDeque};
 use std::ops::Range;
 
 use candle_core::{Device, Tensor};
@@ -145,6 +145,19 @@ pub fn bytes_needed(config: &Config, form: Form) -> u64 {
         _ => shape.iter().map(|length| *length as u64).product::<u64>() * 4,
     };
     expected_shapes(config).iter().map(bytes).sum()
+}
+
+/// The names of the files that hold a checkpoint in several, each once, by `weight_map`: which tensor is in which.
+///
+/// # Errors
+/// [`Error::Weights`] when a tensor is in none.
+pub fn files_of<'m>(config: &Config, weight_map: &'m BTreeMap<String, String>) -> Result<BTreeSet<&'m str>> {
+    let files: HashMap<&str, &str> =
+        weight_map.iter().map(|(key, file)| (without_prefix(key), file.as_str())).collect();
+    let file_of = |(name, shape): &(String, Vec<usize>)| {
+        files.get(name.as_str()).copied().ok_or_else(|| missing(name, shape))
+    };
+    expected_shapes(config).iter().map(file_of).collect()
 }
 
 /// Has all the memory that the weights will take brought in now, or fails. What cannot fit is refused before a byte of

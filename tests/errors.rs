@@ -2,8 +2,10 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use candlescope::kernel::matrix::Form;
+use candlescope::weights::files_of;
 use candlescope::{
     Config, Error, GenerateOptions, Generation, HookPoint, NoHooks, Selector, Tokenizer, Weights,
     WeightsReader, expected_shapes, run_with_cache,
@@ -215,6 +217,65 @@ fn bytes_between_the_needed_tensors_can_be_passed_over() {
     for (name, _) in expected_shapes(&config) {
         common::assert_same_bits(&name, &passed.get(&name).unwrap(), &whole.get(&name).unwrap());
     }
+}
+
+/// The plain checkpoint in two files, by the evenness of a tensor's place in the alphabet.
+fn halves() -> (Config, [Vec<u8>; 2]) {
+    let file = SafeTensors::deserialize(Fixture::plain().weights).unwrap();
+    let mut tensors = file.tensors();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let half = |which| {
+        let some = tensors.iter().enumerate().filter(|(place, _)| place % 2 == which);
+        safetensors::serialize(some.map(|(_, (name, view))| (name.clone(), view)), None).unwrap()
+    };
+    (Fixture::plain().config(), [half(0), half(1)])
+}
+
+#[test]
+fn a_checkpoint_in_several_files_is_the_same() {
+    let (config, [first, second]) = halves();
+    let mut reader = WeightsReader::sharded(&config, None, Form::default());
+    first.chunks(1000).for_each(|piece| reader.push(piece).unwrap());
+    reader.next_file(Some(second.len() as u64)).unwrap();
+    second.chunks(1000).for_each(|piece| reader.push(piece).unwrap());
+    let weights = reader.finish().unwrap();
+    let whole = Weights::from_bytes(&config, Fixture::plain().weights).unwrap();
+    for (name, _) in expected_shapes(&config) {
+        common::assert_same_bits(&name, &weights.get(&name).unwrap(), &whole.get(&name).unwrap());
+    }
+}
+
+#[test]
+fn a_file_of_several_that_is_missing_cut_short_or_there_twice_is_named_by_its_tensors() {
+    let (config, [first, second]) = halves();
+    let start = || {
+        let mut reader = WeightsReader::sharded(&config, None, Form::default());
+        reader.push(&first).unwrap();
+        reader
+    };
+    assert_mentions(start().finish(), "WeightsError", &["is missing, expected with shape"]);
+    let mut twice = start();
+    twice.next_file(None).unwrap();
+    assert_mentions(twice.push(&first), "WeightsError", &["is in two of the files"]);
+    let mut short = start();
+    short.next_file(None).unwrap();
+    short.push(&second[..second.len() - 1]).unwrap();
+    assert_mentions(short.next_file(None), "WeightsError", &["cut short"]);
+}
+
+#[test]
+fn the_list_of_several_files_names_each_once_and_must_know_every_tensor() {
+    let config = Fixture::plain().config();
+    let shapes = expected_shapes(&config);
+    let file = |(place, (name, _)): (usize, &(String, Vec<usize>))| {
+        (format!("transformer.{name}"), if place < 5 { "a" } else { "b" }.to_string())
+    };
+    let mut map: BTreeMap<String, String> = shapes.iter().enumerate().map(file).collect();
+    map.insert("lm_head.weight".into(), "c".into()); // tied: its file is not needed
+    assert_eq!(files_of(&config, &map).unwrap(), BTreeSet::from(["a", "b"]));
+    map.remove("transformer.wpe.weight");
+    let message = "weights: `wpe.weight` is missing, expected with shape [20, 18]";
+    assert_fails(files_of(&config, &map), "WeightsError", message);
 }
 
 #[test]

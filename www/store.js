@@ -8,6 +8,8 @@
 // Without such a file system (an insecure page, a private window, a setting), or when it refuses, a load is what it is
 // without; the console says so once.
 
+import { filesOf } from "./source.js";
+
 /** @typedef {import("./source.js").Files} Files */
 /** A file and which state of it: no identity where there was none. @typedef {{ address: string, identity?: string }} Origin */
 /** @typedef {{ dtype: string, address: string, origins: Origin[] }} Label */
@@ -37,8 +39,8 @@ async function folder() {
 }
 
 /** The name of a model's copy: the same addresses and dtype have the same. @param {Files} files @param {string} dtype */
-async function nameOf({ config, tokenizer, weights }, dtype) {
-  const what = [dtype, config.address, tokenizer?.address ?? "", weights.address].join("\n");
+async function nameOf(files, dtype) {
+  const what = [dtype, ...filesOf(files).map((file) => file?.address ?? "")].join("\n");
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(what)));
   return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -49,8 +51,8 @@ function addressOf({ config }) {
 }
 
 /** Whether a model can have a copy: its files have addresses, which can be asked again. @param {Files} files */
-export function canBeKept({ config, tokenizer, weights }) {
-  return [config, tokenizer, weights].every((file) => file === undefined || file.address !== undefined);
+export function canBeKept(files) {
+  return filesOf(files).every((file) => file === undefined || file.address !== undefined);
 }
 
 /**
