@@ -3,6 +3,10 @@
 //! A file is streamed. Where a part of a weights file is not needed and the server answers ranges, the rest of it is
 //! asked for in pieces, several at once. Any answer to that which is not exactly what was asked for sends the load
 //! back to streaming.
+//!
+//! A file that is needed whole is one stream. In pieces, 500 MB from the same machine took 3.3 s instead of 1.6 s, with
+//! one in flight or with eight: each is an answer to wait for and a buffer to fill. Over a real network the link is the
+//! limit, and pieces from one host share one connection where it speaks HTTP/2 or 3, as those that serve models do.
 
 use std::collections::VecDeque;
 use std::ops::Range;

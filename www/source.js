@@ -118,19 +118,22 @@ function byFileNames(files) {
   const [tokenizer] = all((name) => name === "tokenizer.json");
   const [whole] = all((name) => name === "model.safetensors");
   const weights = whole ? [whole] : all((name) => name.endsWith(".safetensors"));
-  if (!config || weights.length === 0 || (weights.length > 1 && !areShards(weights))) {
+  const one = weights.length === 1 && !PART.test(weights[0].name);
+  if (!config || !(one || areShards(weights))) {
     const found = files.map((file) => file.name).join(", ") || "none";
     throw problem("InputError", `expected the files config.json and one *.safetensors, or all of *-00001-of-0000N.safetensors (and tokenizer.json for text), found ${found}`);
   }
   return byParts({ config, tokenizer, weights }, "");
 }
 
+/** One file of several: stem, number, how many. */
+const PART = /^(.*)-(\d+)-of-(\d+)\.safetensors$/;
+
 /** Whether these are all parts of one checkpoint, as their names say. @param {File[]} files */
 function areShards(files) {
-  const parts = files.map(({ name }) => /^(.*)-(\d+)-of-(\d+)\.safetensors$/.exec(name));
-  const [, stem, , count] = parts[0] ?? [];
-  const numbers = new Set(parts.map((part) => (part && part[1] === stem && part[3] === count ? Number(part[2]) : 0)));
-  return numbers.size === files.length && files.length === Number(count) && !numbers.has(0);
+  const [, stem, , count] = PART.exec(files[0]?.name ?? "") ?? [];
+  const numbers = files.map(({ name }) => PART.exec(name)).map((part) => (part?.[1] === stem && part?.[3] === count ? Number(part?.[2]) : 0));
+  return new Set(numbers).size === Number(count) && numbers.every((number) => number >= 1 && number <= Number(count));
 }
 
 /** @param {string} address @param {string} base */

@@ -476,6 +476,64 @@ describe("of a file with tensors that no model needs", () => {
   });
 });
 
+// ---- weights in several files ----
+
+describe("weights in several files", () => {
+  test("load from a folder with a list of them, and are kept", async () => {
+    const { bits, kept } = await firstVisit("sharded");
+    assert.deepEqual(await load(await visit(), "plain"), bits);
+    assert.equal(kept[0].address, `${models.url}sharded/`);
+    models.asked.length = 0;
+    const page = await visit();
+    assert.deepEqual(await load(page, "sharded"), bits);
+    assert.deepEqual(downloads(), []);
+    models.change("sharded", "model-00002-of-00002.safetensors");
+    assert.notDeepEqual(await load(await visit(), "sharded"), bits);
+  });
+
+  test("load from a Hugging Face id", async () => {
+    const page = await visit();
+    await page.route("https://huggingface.co/**", (route) => {
+      const [name = ""] = route.request().url().split("/").slice(-1);
+      const body = file(`/sharded/${name}`);
+      const headers = { "access-control-allow-origin": "*" };
+      return body ? route.fulfill({ body, headers }) : route.fulfill({ status: 404, headers });
+    });
+    const count = await evaluate(page, async ({ loadModel }) => (await loadModel("hf:someone/sharded")).parameterCount);
+    assert.ok(count > 0);
+  });
+
+  test("load from Files, in any order, and from addresses", async () => {
+    const page = await visit();
+    const found = await evaluate(
+      page,
+      async ({ loadModel }, { url, ids }) => {
+        const names = ["model-00002-of-00002.safetensors", "config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors"];
+        const files = await Promise.all(names.map(async (name) => new File([await (await fetch(url + name)).arrayBuffer()], name)));
+        const fromFiles = await loadModel(files);
+        const fromAddresses = await loadModel({ config: `${url}config.json`, weights: [`${url}${names[0]}`, `${url}${names[3]}`] });
+        return Promise.all([fromFiles, fromAddresses].map(async (model) => (await model.runWithCache(ids)).loss));
+      },
+      { url: `${models.url}sharded/`, ids: IDS },
+    );
+    const whole = await evaluate(page, async ({ loadModel }, { folder, ids }) => (await (await loadModel(folder)).runWithCache(ids)).loss, { folder: `${models.url}plain`, ids: IDS });
+    assert.deepEqual(found, [whole, whole]);
+  });
+
+  test("are refused where one is missing, by its name", async () => {
+    const page = await visit();
+    const { name, message } = await failure(page, "half");
+    assert.equal(name, "NetworkError");
+    assert.match(message, /half\/model-00002-of-00002\.safetensors answered 404/);
+    const without = await failure(page, "unlisted");
+    assert.equal(without.name, "WeightsError");
+    assert.match(without.message, /`wte\.weight` is missing, expected with shape \[61, 18\]/);
+    const outside = await failure(page, "outside");
+    assert.equal(outside.name, "WeightsError");
+    assert.match(outside.message, /names `\.\.\/plain\/model\.safetensors`, expected a file in its own folder/);
+  });
+});
+
 // ---- bad luck ----
 
 test("weights that memory cannot hold are a MemoryError before the tab dies, and the next model loads", async () => {
@@ -687,11 +745,27 @@ function make(path) {
     if (model === "shakespeare") return read(`models/shakespeare/${name}`);
     if (name === "tokenizer.json") return undefined;
     if (model === "masked") return name === "config.json" ? read("tests/fixtures/plain/config.json") : masked(read("tests/fixtures/plain/model.safetensors"));
+    if (["sharded", "half", "unlisted", "outside"].includes(model)) return sharded(model, name, read);
     if (model === "huge") return name === "config.json" ? Buffer.from(JSON.stringify(HUGE)) : promised();
     return read(`tests/fixtures/${model}/${name}`);
   } catch {
     return undefined;
   }
+}
+
+/** The plain checkpoint in two files: by the evenness of a tensor's place. @param {string} model @param {string} name @param {(path: string) => Buffer} read */
+function sharded(model, name, read) {
+  if (name === "config.json") return read("tests/fixtures/plain/config.json");
+  const { header, data } = parsed(read("tests/fixtures/plain/model.safetensors"));
+  const names = Object.keys(header).sort();
+  const fileOf = (/** @type {number} */ place) => (model === "outside" ? "../plain/model.safetensors" : `model-0000${(place % 2) + 1}-of-00002.safetensors`);
+  if (name === "model.safetensors.index.json") {
+    const known = names.filter((tensor) => model !== "unlisted" || !tensor.endsWith("wte.weight"));
+    return Buffer.from(JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(known.map((tensor) => [tensor, fileOf(names.indexOf(tensor))])) }));
+  }
+  const some = names.filter((_, place) => fileOf(place) === name);
+  if (some.length === 0 || (model === "half" && name.includes("00002-of"))) return undefined;
+  return joined(some.map((tensor) => ({ name: tensor, entry: header[tensor], part: data.subarray(...header[tensor].data_offsets) })));
 }
 
 const HUGE = { model_type: "gpt2", n_layer: 48, n_head: 25, n_embd: 1600, n_positions: 1024, vocab_size: 50257 };
@@ -714,22 +788,31 @@ function promised() {
 
 /** A checkpoint with what old files hold besides: causal masks, and the tied embedding a second time. @param {Buffer} bytes */
 function masked(bytes) {
-  const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
-  delete header.__metadata__;
-  const data = bytes.subarray(8 + length);
+  const { header, data } = parsed(bytes);
   const known = Object.entries(header).map(([name, entry]) => ({ name, entry, part: data.subarray(...entry.data_offsets) }));
   const mask = Buffer.alloc(12 << 20, 7);
   const extra = ["transformer.h.0.attn.bias", "transformer.h.1.attn.bias", "lm_head.weight"].map((name) => ({ name, entry: { dtype: "U8", shape: [mask.length] }, part: mask }));
   const third = Math.ceil(known.length / 3);
-  const all = [0, 1, 2].flatMap((i) => [extra[i], ...known.slice(i * third, (i + 1) * third)]);
+  return joined([0, 1, 2].flatMap((i) => [extra[i], ...known.slice(i * third, (i + 1) * third)]));
+}
+
+/** A safetensors file's header and what follows it. @param {Buffer} bytes @returns {{ header: Record<string, any>, data: Buffer }} */
+function parsed(bytes) {
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
+  delete header.__metadata__;
+  return { header, data: bytes.subarray(8 + length) };
+}
+
+/** @param {{ name: string, entry: object, part: Buffer }[]} tensors */
+function joined(tensors) {
   let end = 0;
-  const entries = all.map(({ name, entry, part }) => {
+  const entries = tensors.map(({ name, entry, part }) => {
     const start = end;
     end += part.length;
     return [name, { ...entry, data_offsets: [start, end] }];
   });
-  return withHeader(Object.fromEntries(entries), all.map(({ part }) => part));
+  return withHeader(Object.fromEntries(entries), tensors.map(({ part }) => part));
 }
 
 /** @param {object} header @param {Buffer[]} parts */
