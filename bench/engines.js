@@ -10,15 +10,23 @@ async function timed(work) {
   return performance.now() - start;
 }
 
-/** @param {"simd" | "relaxed"} build @param {string} folder of the wasm and its glue */
-export async function candlescope(build, folder) {
+/**
+ * @param {"simd" | "relaxed"} build
+ * @param {string} folder of the wasm and its glue
+ * @param {string} dtype
+ * @param {number} threads
+ */
+export async function candlescope(build, folder, dtype = "f32", threads = 1) {
   const glue = await import(`${folder}/candlescope.js`);
-  const wasm = await glue.default();
+  const wasm = await glue.default({ module_or_path: `${folder}/candlescope${threads > 1 ? "_threads" : ""}_bg.wasm` });
+  if (!glue.chooseBuild(build)) throw new Error(`no ${build} build here`);
+  for (let number = 1, asked = threads > 1 && glue.askHelpers(threads - 1); number < threads; number++) {
+    new Worker("/www/helper.js", { type: "module" }).postMessage({ ...asked, number });
+  }
   const at = (name) => ({ name, address: new URL(`/bench/build/candlescope/${name}`, location.href).href });
   const start = performance.now();
-  const model = await glue.WasmModel.load([{ config: at("config.json"), weights: at("model.safetensors") }]);
+  const model = await glue.WasmModel.load([{ config: at("config.json"), weights: at("model.safetensors") }], dtype);
   const loading = performance.now() - start;
-  if (build !== model.describe().backend.build && !glue.chooseBuild?.(build)) throw new Error(`no ${build} build here`);
   const run = (tokens, names = []) => model.runWithCache(new Uint32Array(ids(tokens)), { names });
   return {
     loading,

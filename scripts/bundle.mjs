@@ -48,7 +48,7 @@ await Promise.all([
   }),
   // The worker chooses among the wasm builds when it runs: they stay what they are, in pkg/.
   existsSync(join(WWW, "worker.js")) &&
-    build({ ...common, entryPoints: [join(WWW, "worker.js")], external: ["./pkg/*"] }),
+    build({ ...common, entryPoints: ["worker.js", "helper.js"].map((name) => join(WWW, name)), external: ["./pkg/*"] }),
 ]);
 
 const copied = sources.filter((path) => ![".js", ".css", ".ts"].includes(extname(path)));

@@ -14,6 +14,7 @@ build() {
   [ "$folder/candlescope_bg.wasm" -nt "$wasm" ] && [ "$folder/candlescope_bg.wasm" -nt Cargo.lock ] && return
   say "writing $folder/"
   wasm-bindgen --target web --out-dir "$folder" "$wasm"
+  node scripts/threads.mjs "$folder"
 }
 
 build pkg

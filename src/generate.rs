@@ -12,8 +12,9 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use crate::error::{Error, Result};
 use crate::hook::{Chain, Hooks, NoHooks};
 use crate::intervene::{Compiler, Extent, Intervention, Plan};
+use crate::kernel;
 use crate::model::{KvCache, Model};
-use crate::run::{Cache, Capture, as_batch, log_sum_exp};
+use crate::run::{Cache, Capture, as_batch};
 use crate::tokenizer::{TextStream, Tokenizer};
 
 /// How to choose tokens and when to stop. The names are those of Hugging Face's `generate`.
@@ -148,7 +149,7 @@ impl Generation {
         }
         let (logits, cache) = self.last_logits(hooks)?;
         let id = self.choose(&logits)?;
-        let total = log_sum_exp(&logits);
+        let total = kernel::log_sum_exp(&logits);
         let log_prob = |id: u32| (f64::from(logits[id as usize]) - total) as f32;
         let top = most_probable(&logits, self.options.top).into_iter().map(|id| (id, log_prob(id))).collect();
         let string = self.take(id);

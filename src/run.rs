@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::{Error, Result, nearest};
 use crate::hook::{Chain, HookPoint, Hooks, Selector, Site};
 use crate::intervene::{Array, Compiler, Extent, Intervention, Plan, Source, resolve_position};
+use crate::kernel;
 use crate::model::Model;
 
 /// Captured activations, in the order in which they were computed.
@@ -219,14 +220,16 @@ pub struct Scores {
 impl Scores {
     /// `logits` `[1, T, V]` scored against the tokens that they were computed from.
     pub fn of(logits: &Tensor, tokens: &[u32]) -> Result<Scores> {
-        let rows = logits.squeeze(0)?;
+        let (_, _, vocabulary) = logits.dims3()?;
         let mut scores = Scores::default();
-        for (position, next) in tokens.iter().skip(1).enumerate() {
-            let row = rows.get(position)?.to_vec1::<f32>()?;
-            let logit = row[*next as usize];
-            scores.log_probs.push((f64::from(logit) - log_sum_exp(&row)) as f32);
-            scores.ranks.push(row.iter().filter(|other| **other > logit).count() as u32);
-        }
+        kernel::with_floats(&logits.contiguous()?, |all| {
+            for (row, next) in all.chunks_exact(vocabulary).zip(tokens.iter().skip(1)) {
+                let logit = row[*next as usize];
+                scores.log_probs.push((f64::from(logit) - kernel::log_sum_exp(row)) as f32);
+                scores.ranks.push(row.iter().map(|other| u32::from(*other > logit)).sum());
+            }
+            Ok(())
+        })?;
         Ok(scores)
     }
 
@@ -236,13 +239,6 @@ impl Scores {
         let sum: f64 = self.log_probs.iter().map(|log_prob| f64::from(*log_prob)).sum();
         (count > 0.0).then(|| (-sum / count) as f32)
     }
-}
-
-/// `log(sum(exp(x)))`, in f64 so that a vocabulary of any size adds up.
-pub(crate) fn log_sum_exp(row: &[f32]) -> f64 {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = row.iter().map(|logit| f64::from(logit - max).exp()).sum();
-    f64::from(max) + sum.ln()
 }
 
 /// Runs `tokens` through the model and keeps the activations that `names` select.

@@ -56,6 +56,23 @@ pub fn choose_build(build: &str) -> bool {
     }
 }
 
+/// What `count` workers need to help with products: `{ module, memory, pool }`, the last one an address. Each of them
+/// runs `enter(pool)` of the module once, then `help(pool, n)` with a number of its own from 1 to `count`; they may come
+/// at any time, or never.
+///
+/// # Errors
+/// When this is not the build with shared memory.
+#[wasm_bindgen(js_name = askHelpers)]
+pub fn ask_helpers(count: u32) -> std::result::Result<JsValue, JsValue> {
+    let (module, memory) = (kernel::module(kernel::build())?, wasm_bindgen::memory());
+    let asked = js_sys::Object::new();
+    for (name, value) in [("module", module.into()), ("memory", memory), ("pool", kernel::pool(count).into())]
+    {
+        js_sys::Reflect::set(&asked, &name.into(), &value)?;
+    }
+    Ok(asked.into())
+}
+
 /// A loaded model with its tokenizer, if it came with one.
 #[wasm_bindgen]
 pub struct WasmModel {
@@ -110,7 +127,7 @@ impl WasmModel {
             hook_points: points.collect(),
             backend: Backend {
                 build: build_name(),
-                threads: 1,
+                threads: kernel::workers(),
                 dtype: self.form.name(),
                 memory_bytes: memory_bytes(),
             },
@@ -450,6 +467,7 @@ struct PointRow {
 
 fn build_name() -> &'static str {
     match kernel::build() {
+        _ if kernel::workers() > 1 => "threads",
         Build::Simd => "simd",
         Build::Relaxed => "relaxed",
     }

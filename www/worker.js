@@ -3,9 +3,10 @@
 
 import * as Comlink from "comlink";
 
-import init, { WasmModel } from "./pkg/candlescope.js";
+import { WasmModel } from "./pkg/candlescope.js";
 import { isProblem, problem } from "./problem.js";
 import { canBeKept, find, forget, keep, list } from "./store.js";
+import { start } from "./threads.js";
 
 /** @typedef {import("./source.js").Files} Files */
 /** @typedef {import("./pkg/candlescope.js").WasmGeneration} WasmGeneration */
@@ -15,7 +16,7 @@ import { canBeKept, find, forget, keep, list } from "./store.js";
 /** A module with one function, which returns a vector. */
 const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11);
 
-const ready = init().catch((error) => {
+const ready = start().catch((error) => {
   if (error instanceof WebAssembly.CompileError) {
     if (!WebAssembly.validate(SIMD)) throw problem("InternalError", "this browser has no SIMD in WebAssembly, without which Candlescope does not compute: Chrome has it from version 91, Firefox from 89, Safari from 16.4");
     throw problem("InternalError", `this browser cannot compile the WebAssembly module (${error.message})`);

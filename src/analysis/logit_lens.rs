@@ -12,8 +12,9 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::generate::most_probable;
 use crate::hook::{BlockPoint, HookPoint, NoHooks};
+use crate::kernel;
 use crate::model::Model;
-use crate::run::{Cache, log_sum_exp};
+use crate::run::Cache;
 
 /// Rows of logits that are in memory at once, at every point.
 const ROWS: usize = 16;
@@ -136,7 +137,7 @@ struct Reading {
 
 impl Reading {
     fn of(logits: &[f32], last: &[f32], next: Option<u32>, options: &LensOptions) -> Reading {
-        let total = log_sum_exp(logits);
+        let total = kernel::log_sum_exp(logits);
         let probability = |id: u32| (f64::from(logits[id as usize]) - total).exp() as f32;
         let follow = |id: u32| {
             let rank = logits.iter().filter(|logit| **logit > logits[id as usize]).count();
@@ -154,7 +155,7 @@ impl Reading {
 
 /// `KL(p || q)` of two distributions given by their logits, in nats.
 fn divergence(p: &[f32], q: &[f32]) -> f64 {
-    let (total_p, total_q) = (log_sum_exp(p), log_sum_exp(q));
+    let (total_p, total_q) = (kernel::log_sum_exp(p), kernel::log_sum_exp(q));
     let term = |(p, q): (&f32, &f32)| {
         let log_p = f64::from(*p) - total_p;
         log_p.exp() * (log_p - (f64::from(*q) - total_q))

@@ -8,8 +8,9 @@ use super::Table;
 use super::residual::captured;
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
+use crate::kernel;
 use crate::model::Model;
-use crate::run::{Scores, log_sum_exp, run_with_cache};
+use crate::run::{Scores, run_with_cache};
 
 /// What the model made of each position of a text. Axis `pos`.
 pub struct TokenScores {
@@ -36,7 +37,7 @@ pub fn token_scores(logits: &Tensor, tokens: &[u32]) -> Result<TokenScores> {
 }
 
 fn entropy(logits: &[f32]) -> f64 {
-    let total = log_sum_exp(logits);
+    let total = kernel::log_sum_exp(logits);
     let term = |logit: &f32| {
         let log_prob = f64::from(*logit) - total;
         // A logit of minus infinity adds nothing.

@@ -47,23 +47,6 @@ pub unsafe fn tile(factors: &Factors, from: *const f32, from_stride: usize, to: 
     }
 }
 
-/// `sums += x b` for one row `x` and `count` panels `[depth, WIDTH]`, one after the other.
-///
-/// # Safety
-/// `x` and `panels` must be readable and `sums` `[count, WIDTH]` writable that far.
-#[inline(always)]
-pub unsafe fn row(x: *const f32, depth: usize, panels: *const f32, count: usize, sums: *mut f32) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        if count == STREAMS {
-            return row_of::<STREAMS>(x, depth, panels, sums);
-        }
-        for panel in 0..count {
-            row_of::<1>(x, depth, panels.add(panel * depth * WIDTH), sums.add(panel * WIDTH));
-        }
-    }
-}
-
 #[inline(always)]
 unsafe fn tile_of<const M: usize>(
     factors: &Factors,
@@ -92,12 +75,23 @@ unsafe fn tile_of<const M: usize>(
     }
 }
 
+/// `to = from + x b` for one row `x` and `P` panels, one after the other. `from` has the panels' columns side by side if
+/// `from_step` is `WIDTH`; with 0 they all start from the same.
+///
+/// # Safety
+/// `x`, `b` and `from` must be readable and `to` `[P, WIDTH]` writable that far.
 #[inline(always)]
-unsafe fn row_of<const P: usize>(mut x: *const f32, depth: usize, panels: *const f32, sums: *mut f32) {
-    // SAFETY: every address is inside `x`, `panels` or `sums`; the pointers end one past their arrays.
+pub unsafe fn row<const P: usize>(
+    mut x: *const f32,
+    depth: usize,
+    mut b: *const f32,
+    from: *const f32,
+    from_step: usize,
+    to: *mut f32,
+) {
+    // SAFETY: every address is inside `x`, `b`, `from` or `to`; the pointers end one past their arrays.
     unsafe {
-        let mut sum = load_sums::<P>(sums, WIDTH);
-        let mut b = panels;
+        let mut sum = load_sums::<P>(from, from_step);
         for _ in 0..depth {
             let value = F32x4::load_splat(x);
             let mut panel = 0;
@@ -110,7 +104,7 @@ unsafe fn row_of<const P: usize>(mut x: *const f32, depth: usize, panels: *const
             x = x.add(1);
             b = b.add(WIDTH);
         }
-        store_sums(&sum, sums, WIDTH);
+        store_sums(&sum, to, WIDTH);
     }
 }
 

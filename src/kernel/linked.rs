@@ -50,6 +50,13 @@ pub fn workers() -> usize {
     1 + POOL.asked.load(Ordering::Relaxed) as usize
 }
 
+/// Asks for `count` helpers; the address of the pool, where they meet.
+#[cfg(target_arch = "wasm32")]
+pub fn pool(count: u32) -> u32 {
+    POOL.asked.store(count, Ordering::Relaxed);
+    &raw const POOL as u32
+}
+
 /// As [`inner::tile`].
 #[inline]
 pub(super) unsafe fn tile(

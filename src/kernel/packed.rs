@@ -152,7 +152,7 @@ impl Packed {
                 let block = &panel[self.block(row)];
                 let scale = f16::from_le_bytes(get(block, block.len() - BLOCK_TAIL / 2 + lane * 2));
                 let both = block[step / 2 * STEP_BYTES + place];
-                let nibble = if step % 2 == 0 { both & 15 } else { both >> 4 };
+                let nibble = if step % 2 == 1 { both >> 4 } else { both & 15 };
                 (f32::from(nibble) - 8.0) * scale.to_f32()
             }
         }
@@ -219,6 +219,7 @@ fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
 /// The transpose of a packed matrix.
 pub struct Transposed<'m>(pub &'m Packed);
 
+#[expect(clippy::misnamed_getters, reason = "the axes trade places")]
 impl Panels for Transposed<'_> {
     fn inner(&self) -> usize {
         self.0.columns

@@ -17,6 +17,7 @@ use super::linked;
 use super::packed::Packed;
 use super::quantized::STEP;
 use super::share::{DEPTH, DEPTH_STEPS, Form, Job, ROWS, SCRATCH, TILES};
+use super::simd::F32x4;
 
 pub use super::inner::WIDTH;
 
@@ -199,24 +200,27 @@ fn quantized_tiles(a: Rows, b: &Packed) -> Vec<u32> {
 /// `numbers` as `scale x + least` with `x` from 0 to 127, four to a word. A block that holds an infinity or no number
 /// has no scale, and so no product.
 fn quantize<'w>(numbers: &[f32], words: impl Iterator<Item = &'w mut u32>) -> [f32; 2] {
-    let mut least = [f32::INFINITY; STEP];
-    let mut most = [f32::NEG_INFINITY; STEP];
-    let mut finite = 0.0;
-    for four in numbers.as_chunks::<STEP>().0 {
-        for i in 0..STEP {
-            least[i] = if four[i] < least[i] { four[i] } else { least[i] };
-            most[i] = if four[i] > most[i] { four[i] } else { most[i] };
-            finite += four[i] * 0.0;
-        }
+    let fours = numbers.as_chunks::<STEP>().0.iter();
+    // SAFETY: a chunk has four floats.
+    let fours = fours.map(|four| unsafe { F32x4::load(four.as_ptr()) });
+    let (infinity, zero) = (F32x4::splat(f32::INFINITY), F32x4::splat(0.0));
+    let mut least = infinity;
+    let mut most = F32x4::splat(f32::NEG_INFINITY);
+    let mut finite = zero; // 0, or no number where one is infinite or none
+    for four in fours.clone() {
+        (least, most) = (least.min(four), most.max(four));
+        finite = four.mul_add(zero, finite);
     }
-    let least = least.into_iter().fold(f32::INFINITY, f32::min);
-    let most = most.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let least = least.to_array().into_iter().fold(f32::INFINITY, f32::min);
+    let most = most.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let finite: f32 = finite.to_array().iter().sum();
     let scale = (most - least) / 127.0;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    for (four, word) in numbers.as_chunks::<STEP>().0.iter().zip(words) {
-        // Adding 2²³ leaves the nearest integer in the lowest bits.
-        let bits = four.map(|x| ((x - least) * inverse + 8_388_608.0).to_bits() & 0x7F);
-        *word = bits[0] | bits[1] << 8 | bits[2] << 16 | bits[3] << 24;
+    let (minus_least, factor) = (F32x4::splat(-least), F32x4::splat(inverse));
+    // Adding 2²³ leaves the nearest integer in the lowest bits.
+    let to_integer = F32x4::splat(8_388_608.0);
+    for (four, word) in fours.zip(words) {
+        *word = four.add(minus_least).mul(factor).add(to_integer).lowest_bytes() & 0x7F7F_7F7F;
     }
     [scale + finite, least + finite]
 }

@@ -80,26 +80,86 @@ unsafe fn tile_of<const M: usize>(
                 a = a.add(STEP * M);
                 b = b.add(STEP_BYTES);
             }
-            let (scales, sums) = (b.cast::<f32>(), b.cast::<f32>().add(WIDTH));
-            let mut half = 0;
-            while half < 2 {
-                let (scale, weights) = (F32x4::load(scales.add(4 * half)), F32x4::load(sums.add(4 * half)));
-                let mut i = 0;
-                while i < M {
-                    let row = a.cast::<f32>().add(2 * i);
-                    let start = F32x4::load(from.add(i * from_stride + 4 * half));
-                    let start = weights.mul_add(F32x4::load_splat(row.add(1)), start);
-                    let products = sum[i][half].to_f32().mul(scale);
-                    let total = products.mul_add(F32x4::load_splat(row), start);
-                    total.store(to.add(i * to_stride + 4 * half));
-                    i += 1;
-                }
-                half += 1;
-            }
+            add_block::<M, 0>(&sum, a, b, (from, from_stride), (to, to_stride));
+            add_block::<M, 1>(&sum, a, b, (from, from_stride), (to, to_stride));
             a = a.add(ROW_TAIL * M);
             b = b.add(BLOCK_TAIL);
             (from, from_stride) = (to, to_stride);
             left -= steps;
+        }
+    }
+}
+
+/// One row `a` with `P` panels, `panel_bytes` apart, side by side: alone it waits for memory, and several streams keep more
+/// cache lines on the way than one. `to` has the panels' columns side by side, and so does `from` if `from_step` is
+/// `WIDTH`; with 0 they all start from the same.
+///
+/// # Safety
+/// As for [`tile`], of each panel.
+#[inline(always)]
+pub unsafe fn row<const P: usize>(
+    factors: &Factors,
+    panel_bytes: usize,
+    mut from: *const f32,
+    mut from_step: usize,
+    to: *mut f32,
+) {
+    let Factors { steps, block_steps, mut a, mut b, ones, .. } = *factors;
+    // SAFETY: every address is inside `a`, a panel, `from` or `to`; the pointers end one past their arrays.
+    unsafe {
+        let ones = Ones::load(ones);
+        let mut left = steps;
+        while left > 0 {
+            let steps = if left < block_steps { left } else { block_steps };
+            let mut sum = [[[I32x4::ZERO; 2]; 1]; P];
+            for _ in 0..steps {
+                let x = Activations::load(a);
+                let mut p = 0;
+                while p < P {
+                    let panel = b.add(p * panel_bytes);
+                    sum[p][0][0] = sum[p][0][0].add_dot(&Weights::load(panel), &x, ones);
+                    sum[p][0][1] = sum[p][0][1].add_dot(&Weights::load(panel.add(16)), &x, ones);
+                    p += 1;
+                }
+                a = a.add(STEP);
+                b = b.add(STEP_BYTES);
+            }
+            let mut p = 0;
+            while p < P {
+                let (from, to) = ((from.add(p * from_step), 0), (to.add(p * WIDTH), 0));
+                add_block::<1, 0>(&sum[p], a, b.add(p * panel_bytes), from, to);
+                add_block::<1, 1>(&sum[p], a, b.add(p * panel_bytes), from, to);
+                p += 1;
+            }
+            a = a.add(ROW_TAIL);
+            b = b.add(BLOCK_TAIL);
+            (from, from_step) = (to, WIDTH);
+            left -= steps;
+        }
+    }
+}
+
+/// Adds what a block's four columns on one side come to; `a` and `b` point behind its steps.
+#[inline(always)]
+unsafe fn add_block<const M: usize, const SIDE: usize>(
+    sum: &[[I32x4; 2]; M],
+    a: *const u8,
+    b: *const u8,
+    (from, from_stride): (*const f32, usize),
+    (to, to_stride): (*mut f32, usize),
+) {
+    // SAFETY: as in `tile_of`.
+    unsafe {
+        let tail = b.cast::<f32>().add(4 * SIDE);
+        let (scale, weights) = (F32x4::load(tail), F32x4::load(tail.add(WIDTH)));
+        let mut i = 0;
+        while i < M {
+            let row = a.cast::<f32>().add(2 * i);
+            let start = F32x4::load(from.add(i * from_stride + 4 * SIDE));
+            let start = weights.mul_add(F32x4::load_splat(row.add(1)), start);
+            let products = sum[i][SIDE].to_f32().mul(scale);
+            products.mul_add(F32x4::load_splat(row), start).store(to.add(i * to_stride + 4 * SIDE));
+            i += 1;
         }
     }
 }

@@ -132,7 +132,7 @@ pub unsafe fn work(job: &Job, worker: usize) {
         let last = if first + job.grain < panels { first + job.grain } else { panels };
         // SAFETY: as the caller promises.
         unsafe {
-            if job.rows == 1 && job.form == Form::F32 {
+            if job.rows == 1 && matches!(job.form, Form::F32 | Form::Q8) {
                 multiply_row(job, first, last);
             } else {
                 multiply_tiles(job, first, last, job.scratch.add(worker * SCRATCH));
@@ -143,24 +143,32 @@ pub unsafe fn work(job: &Job, worker: usize) {
 
 /// One row, which waits for memory: it reads the panels in several streams.
 unsafe fn multiply_row(job: &Job, first: usize, last: usize) {
-    let size = job.inner * WIDTH;
+    let size = job.form.panel_bytes(job.inner);
     let mut panel = first;
     while panel < last {
         let full = panel + STREAMS <= last && (panel + STREAMS) * WIDTH <= job.columns;
-        let count = if full { STREAMS } else { 1 };
         // SAFETY: the panels from `panel` on are whole and have a place in `out`, or it is one and has it in `edge`.
         unsafe {
             let (to, _) = place(job, panel, 0);
-            let bias = job.bias.add(panel * job.bias_step);
-            let mut i = 0;
-            while i < 2 * count {
-                F32x4::load(bias.add(i * job.bias_step / 2)).store(to.add(4 * i));
-                i += 1;
+            let (bias, b) = (job.bias.add(panel * job.bias_step), job.b.add(panel * size));
+            match (job.form, full) {
+                (Form::F32, true) => {
+                    inner::row::<STREAMS>(job.a.cast(), job.inner, b.cast(), bias, job.bias_step, to)
+                }
+                (Form::F32, false) => {
+                    inner::row::<1>(job.a.cast(), job.inner, b.cast(), bias, job.bias_step, to)
+                }
+                (_, true) => quantized::row::<STREAMS>(&row_factors(job, b), size, bias, job.bias_step, to),
+                (_, false) => quantized::row::<1>(&row_factors(job, b), size, bias, job.bias_step, to),
             }
-            inner::row(job.a.cast(), job.inner, job.b.cast::<f32>().add(panel * size), count, to);
         }
-        panel += count;
+        panel += if full { STREAMS } else { 1 };
     }
+}
+
+const fn row_factors(job: &Job, b: *const u8) -> quantized::Factors {
+    let block_steps = job.form.block_steps();
+    quantized::Factors { rows: 1, steps: job.inner, block_steps, a: job.a, b, ones: job.ones.as_ptr() }
 }
 
 unsafe fn multiply_tiles(job: &Job, first: usize, last: usize, scratch: *mut u8) {

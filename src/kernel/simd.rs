@@ -51,8 +51,45 @@ mod wasm {
         }
 
         #[inline(always)]
+        pub fn splat(value: f32) -> F32x4 {
+            F32x4(f32x4_splat(value))
+        }
+
+        #[inline(always)]
+        pub fn to_array(self) -> [f32; 4] {
+            let mut array = [0.0; 4];
+            // SAFETY: it has room for four.
+            unsafe { self.store(array.as_mut_ptr()) };
+            array
+        }
+
+        #[inline(always)]
+        pub fn add(self, other: F32x4) -> F32x4 {
+            F32x4(f32x4_add(self.0, other.0))
+        }
+
+        #[inline(always)]
         pub fn mul(self, factor: F32x4) -> F32x4 {
             F32x4(f32x4_mul(self.0, factor.0))
+        }
+
+        /// The lesser in each lane; `self` where there is none.
+        #[inline(always)]
+        pub fn min(self, other: F32x4) -> F32x4 {
+            F32x4(f32x4_pmin(self.0, other.0))
+        }
+
+        /// The greater in each lane; `self` where there is none.
+        #[inline(always)]
+        pub fn max(self, other: F32x4) -> F32x4 {
+            F32x4(f32x4_pmax(self.0, other.0))
+        }
+
+        /// The lowest bytes of the four bit patterns, in one word.
+        #[inline(always)]
+        pub fn lowest_bytes(self) -> u32 {
+            let bytes = u8x16_shuffle::<0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>(self.0, self.0);
+            u32x4_extract_lane::<0>(bytes)
         }
 
         /// `self * factor + summand`, rounded once where the machine can.
@@ -225,8 +262,32 @@ mod arrays {
             F32x4(halves.map(|half| half::f16::from_bits(half).to_f32()))
         }
 
+        pub fn splat(value: f32) -> F32x4 {
+            F32x4([value; 4])
+        }
+
+        pub fn to_array(self) -> [f32; 4] {
+            self.0
+        }
+
+        pub fn add(self, other: F32x4) -> F32x4 {
+            F32x4(from_fn(|i| self.0[i] + other.0[i]))
+        }
+
         pub fn mul(self, factor: F32x4) -> F32x4 {
             F32x4(from_fn(|i| self.0[i] * factor.0[i]))
+        }
+
+        pub fn min(self, other: F32x4) -> F32x4 {
+            F32x4(from_fn(|i| if other.0[i] < self.0[i] { other.0[i] } else { self.0[i] }))
+        }
+
+        pub fn max(self, other: F32x4) -> F32x4 {
+            F32x4(from_fn(|i| if other.0[i] > self.0[i] { other.0[i] } else { self.0[i] }))
+        }
+
+        pub fn lowest_bytes(self) -> u32 {
+            u32::from_le_bytes(self.0.map(|lane| lane.to_bits() as u8))
         }
 
         /// `self * factor + summand`.

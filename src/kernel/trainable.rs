@@ -372,8 +372,7 @@ impl CustomOp1 for CrossEntropy {
         let losses = fill_rows(self.targets.len(), 1, |row, out| {
             if self.weights[row] != 0.0 {
                 let logits = &logits[row * vocab..][..vocab];
-                let top = max(logits);
-                let log_sum = sum(logits, |x| exp(x - top)).ln() + top;
+                let log_sum = log_sum_exp(logits) as f32;
                 out[0] = self.weights[row] * (log_sum - logits[self.targets[row] as usize]);
             }
         });
@@ -452,6 +451,13 @@ fn fill_rows(len: usize, width: usize, fill: impl Fn(usize, &mut [f32]) + Sync) 
         }
     });
     out
+}
+
+/// `log(sum(exp(x)))`, summed in f64 every thousand numbers, so that a vocabulary of any size adds up.
+pub fn log_sum_exp(x: &[f32]) -> f64 {
+    let top = max(x);
+    let sum: f64 = x.chunks(1024).map(|part| f64::from(sum(part, |x| exp(x - top)))).sum();
+    f64::from(top) + sum.ln()
 }
 
 fn softmax_row(row: &[f32], out: &mut [f32]) {

@@ -232,6 +232,35 @@ describe("a second visit", () => {
   });
 });
 
+test("memory that threads share is written and read as well", async () => {
+  site.isolated = true;
+  try {
+    const { bits } = await firstVisit("plain");
+    const page = await visit();
+    assert.deepEqual(await load(page, "plain"), bits);
+    assert.deepEqual(downloads(), []);
+    assert.ok(await page.evaluate(() => globalThis.crossOriginIsolated));
+  } finally {
+    site.isolated = false;
+  }
+});
+
+for (const dtype of ["f16", "q8", "q4"]) {
+  test(`a model in ${dtype} has a copy of its own`, async () => {
+    const { bits, kept } = await firstVisit("plain");
+    const page = await visit();
+    const rounded = await load(page, "plain", { dtype });
+    assert.notDeepEqual(rounded, bits);
+    const sizes = new Map((await untilKept(page, 2)).map(({ dtype, bytes }) => [dtype, bytes]));
+    assert.deepEqual(new Set(sizes.keys()), new Set(["f32", dtype]));
+    assert.ok(Number(sizes.get(dtype)) < kept[0].bytes);
+    models.asked.length = 0;
+    assert.deepEqual(await load(await visit(), "plain", { dtype }), rounded);
+    assert.deepEqual(await load(await visit(), "plain"), bits);
+    assert.deepEqual(downloads(), []);
+  });
+}
+
 test("what is kept is listed, the last used first, and forgotten by name or altogether", async () => {
   await firstVisit("plain", 1);
   await firstVisit("untied", 2);
@@ -587,16 +616,17 @@ test("a model loads in a worker, where there is no document", async () => {
 
 // ---- the servers ----
 
-/** The built page, and an empty one; `stubs` run first in the worker. */
+/** The built page, and an empty one; `stubs` run first in the worker; `isolated` pages may share memory. */
 async function servePage() {
-  const state = { url: "", stubs: "", close: async () => {} };
+  const state = { url: "", stubs: "", isolated: false, close: async () => {} };
   const types = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
     const type = types[/** @type {keyof typeof types} */ (extname(path))] ?? "application/octet-stream";
     const body = path === "/empty.html" ? "<!doctype html><title>Empty</title>" : await readFile(DIST + path).catch(() => undefined);
     if (body === undefined) return void response.writeHead(404).end();
-    response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store" });
+    const isolation = state.isolated ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } : {};
+    response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store", ...isolation });
     if (path === "/worker.js") response.write(`{ ${state.stubs} }\n`);
     response.end(body);
   });

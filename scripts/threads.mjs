@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+// Makes a wasm build ready for threads: `node scripts/threads.mjs pkg`.
+// Comes in: what wasm-bindgen wrote. Goes out: NAME_threads_bg.wasm beside NAME_bg.wasm, the same module with its memory
+// declared shared; and glue that works with both.
+//
+// Shared memory is all that the module needs to know: helpers run the small module of src/kernel/relaxed.rs, never this one.
+// wasm-bindgen's own way to threads wants a standard library built with atomics, hence a nightly compiler.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const [folder = "pkg", name = "candlescope"] = process.argv.slice(2);
+const MEMORY_SECTION = 5;
+/** The most pages that 32 bits address; src/kernel's modules expect the same. */
+const MOST_PAGES = 65536;
+
+writeFileSync(join(folder, `${name}_threads_bg.wasm`), withSharedMemory(readFileSync(join(folder, `${name}_bg.wasm`))));
+const glue = join(folder, `${name}.js`);
+writeFileSync(glue, fitForSharedMemory(readFileSync(glue, "utf8")));
+
+/** @param {Buffer} wasm */
+function withSharedMemory(wasm) {
+  let at = 8;
+  while (at < wasm.length) {
+    const id = wasm[at];
+    const [size, start] = leb(wasm, at + 1);
+    if (id === MEMORY_SECTION) {
+      // One memory: flags, then the least number of pages, then the most.
+      const [least] = leb(wasm, start + 2);
+      const body = [1, 3, ...toLeb(least), ...toLeb(MOST_PAGES)];
+      return Buffer.concat([wasm.subarray(0, at), Buffer.from([id, ...toLeb(body.length), ...body]), wasm.subarray(start + size)]);
+    }
+    at = start + size;
+  }
+  throw new Error("the module has no memory of its own");
+}
+
+/** A number and where it ends. @param {Buffer} bytes @param {number} at @returns {[number, number]} */
+function leb(bytes, at) {
+  let value = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++];
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return [value >>> 0, at];
+  }
+}
+
+/** @param {number} value @returns {number[]} */
+function toLeb(value) {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...toLeb(value >>> 7)];
+}
+
+/** @param {string} text */
+function fitForSharedMemory(text) {
+  const replacements = [
+    // Shared memory that grew leaves the old views as they were: they are not emptied, only too short.
+    { from: /(cached\w+ArrayMemory0)\.byteLength === 0/g, to: "$1.buffer !== wasm.memory.buffer" },
+    // Browsers decode no shared bytes, and encode into none.
+    { from: /decodeText\(getUint8ArrayMemory0\(\)\.subarray\(/g, to: "decodeText(getUint8ArrayMemory0().slice(" },
+    { from: /if \(!\('encodeInto' in cachedTextEncoder\)\) \{/g, to: "{" },
+  ];
+  return replacements.reduce((glue, { from, to }) => {
+    if (!from.test(glue)) throw new Error(`wasm-bindgen writes other glue now: ${from} is not in it`);
+    return glue.replace(from, to);
+  }, text);
+}
