@@ -477,9 +477,9 @@ fn is_same_state(identity: &Option<String>, part: &Response) -> bool {
     }
 }
 
-/// Whether all these files are as they were, as far as their servers can be asked: what cannot be reached is taken to
-/// be unchanged.
-pub async fn are_unchanged(origins: &[Origin], watch: &Watch) -> bool {
+/// Whether all these files are as they were, as far as their servers can be asked: what cannot be reached before
+/// `patience` ends is taken to be unchanged.
+pub async fn are_unchanged(origins: &[Origin], watch: &Watch, patience: &Promise) -> bool {
     let answers: Array = origins
         .iter()
         .map(|origin| {
@@ -487,9 +487,10 @@ pub async fn are_unchanged(origins: &[Origin], watch: &Watch) -> bool {
             future_to_promise(async move { Ok(is_unchanged(&origin, signal.as_ref()).await.into()) })
         })
         .collect();
-    match JsFuture::from(Promise::all(&answers)).await {
-        Ok(answers) => Array::from(&answers).iter().all(|answer| answer.is_truthy()),
-        Err(_) => false,
+    let all = Promise::race(&Array::of2(&Promise::all(&answers), patience));
+    match JsFuture::from(all).await {
+        Ok(answers) if answers.is_array() => Array::from(&answers).iter().all(|answer| answer.is_truthy()),
+        _ => true,
     }
 }
 

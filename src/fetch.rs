@@ -68,6 +68,9 @@ extern "C" {
     /// Lets other calls have their turn.
     #[wasm_bindgen(method)]
     fn pause(this: &Kept) -> Promise;
+    /// So many milliseconds.
+    #[wasm_bindgen(method)]
+    fn wait(this: &Kept, time: f64) -> Promise;
     /// `fate`: "good", "bad" where the copy can never be used again.
     #[wasm_bindgen(method)]
     fn close(this: &Kept, fate: &str);
@@ -99,14 +102,17 @@ pub async fn load(candidates: &[Files], form: Form, watch: &mut Watch) -> Result
     let mut absent = Vec::new();
     for (candidate, files) in candidates.iter().enumerate() {
         match restore(files, form, watch).await? {
-            Found::Checkpoint(checkpoint) => return loaded(checkpoint, None),
+            Found::Checkpoint(checkpoint) => return loaded_from_copy(checkpoint),
             Found::Outdated => watch.anew = true,
             Found::Nothing => {}
         }
         match download(files, form, watch).await {
-            Ok(Some((checkpoint, origins))) => {
-                let origins = origins.filter(|_| files.kept().is_some());
-                return loaded(checkpoint, origins.map(|origins| (candidate, origins, form)));
+            Ok(Some(Downloaded { config, tokenizer, checkpoint, origins })) => {
+                let weights = checkpoint.weights.clone();
+                let unkept = origins.filter(|_| files.kept().is_some()).and_then(|origins| {
+                    Some(Unkept { candidate, keeping: Keeping::new(checkpoint, form).ok()?, origins })
+                });
+                return Ok(Loaded { config, tokenizer, weights, unkept });
             }
             Ok(None) => absent.push(format!("{} is not a config.json but a page", files.config().name())),
             Err(Absent::Config(message)) => absent.push(message),
@@ -128,29 +134,25 @@ impl From<Error> for Absent {
     }
 }
 
-fn loaded(checkpoint: Checkpoint, keep: Option<(usize, Vec<Origin>, Form)>) -> Result<Loaded> {
-    let config = Config::from_json(&checkpoint.config)?;
-    let tokenizer = checkpoint.tokenizer.as_deref().map(Tokenizer::from_json).transpose()?;
-    let weights = checkpoint.weights.clone();
-    let unkept = keep.and_then(|(candidate, origins, form)| {
-        let keeping = Keeping::new(checkpoint, form).ok()?;
-        Some(Unkept { candidate, keeping, origins })
-    });
-    Ok(Loaded { config, tokenizer, weights, unkept })
-}
-
 // ---- from the network, or from blobs ----
 
 /// The files' origins where all of them have an identity.
 type Origins = Option<Vec<Origin>>;
 
-/// A checkpoint and its origins. None when the config is a web page: many hosts send one, with status 200, for an
-/// address that they do not know.
+/// A checkpoint, and what was read of it already.
+struct Downloaded {
+    config: Config,
+    tokenizer: Option<Tokenizer>,
+    checkpoint: Checkpoint,
+    origins: Origins,
+}
+
+/// None when the config is a web page: many hosts send one, with status 200, for an address that they do not know.
 async fn download(
     files: &Files,
     form: Form,
     watch: &Watch,
-) -> std::result::Result<Option<(Checkpoint, Origins)>, Absent> {
+) -> std::result::Result<Option<Downloaded>, Absent> {
     let mut origins = Some(Vec::new());
     let config = match small("config", &files.config(), &mut origins, watch).await {
         Err(Error::Network(message)) => return Err(Absent::Config(message)),
@@ -159,15 +161,17 @@ async fn download(
     if is_web_page(&config) {
         return Ok(None);
     }
-    let config = String::from_utf8(config)
+    let text = String::from_utf8(config)
         .map_err(|_| Error::Config(format!("{} is not UTF-8 text, expected JSON", files.config().name())))?;
-    let parsed = Config::from_json(&config)?;
-    let tokenizer = match files.tokenizer() {
+    let config = Config::from_json(&text)?;
+    let bytes = match files.tokenizer() {
         Some(file) => tokenizer(&file, &mut origins, watch).await?,
         None => None,
     };
-    let weights = weights(&parsed, files, form, &mut origins, watch).await?;
-    Ok(Some((Checkpoint { config, tokenizer, weights }, origins)))
+    let tokenizer = bytes.as_deref().map(Tokenizer::from_json).transpose()?;
+    let weights = weights(&config, files, form, &mut origins, watch).await?;
+    let checkpoint = Checkpoint { config: text, tokenizer: bytes, weights };
+    Ok(Some(Downloaded { config, tokenizer, checkpoint, origins }))
 }
 
 async fn small(stage: &'static str, file: &File, origins: &mut Origins, watch: &Watch) -> Result<Vec<u8>> {
@@ -193,7 +197,6 @@ async fn tokenizer(file: &File, origins: &mut Origins, watch: &Watch) -> Result<
     if optional && is_web_page(&bytes) {
         return Ok(None);
     }
-    Tokenizer::from_json(&bytes)?; // before the weights are asked for
     Ok(Some(bytes))
 }
 
@@ -289,6 +292,15 @@ enum Found {
     Nothing,
 }
 
+fn loaded_from_copy(checkpoint: Checkpoint) -> Result<Loaded> {
+    let config = Config::from_json(&checkpoint.config)?;
+    let tokenizer = checkpoint.tokenizer.as_deref().map(Tokenizer::from_json).transpose()?;
+    Ok(Loaded { config, tokenizer, weights: checkpoint.weights, unkept: None })
+}
+
+/// How long servers have time to say that a file has changed, in milliseconds.
+const PATIENCE: f64 = 4000.0;
+
 /// What an earlier visit kept, unless it has changed or is damaged.
 async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Found> {
     let Some(kept) = files.kept() else { return Ok(Found::Nothing) };
@@ -298,7 +310,7 @@ async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Found> {
         return Ok(Found::Nothing);
     }
     let mut open = Open { kept: found.unchecked_into(), fate: "good" };
-    let unchanged = are_unchanged(&origins_of(&open.kept), watch).await;
+    let unchanged = are_unchanged(&origins_of(&open.kept), watch, &open.kept.wait(PATIENCE)).await;
     watch.check(&files.weights().name())?;
     if !unchanged {
         open.fate = "bad";

@@ -20,8 +20,8 @@
 //! ```
 //!
 //! Data flows one way, and a file uses only those above it: [`error`], [`config`], [`weights`], [`hook`], [`kernel`],
-//! [`model`], [`tokenizer`], [`intervene`], [`run`], [`generate`], and at the end `fetch` and `wasm`, which exist in a browser
-//! alone.
+//! [`model`], [`tokenizer`], [`intervene`], [`run`], [`generate`], [`store`], and at the end `download`, `fetch` and
+//! `wasm`, which exist in a browser alone.
 
 pub mod analysis;
 pub mod config;

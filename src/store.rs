@@ -47,6 +47,13 @@ struct Head {
     tokenizer: Option<u64>,
 }
 
+/// The number of this arrangement of panels. A copy with another is not read.
+const LAYOUT: u32 = 1;
+
+fn layout(form: Form) -> String {
+    format!("{} in panels of layout {LAYOUT}", form.name())
+}
+
 const LENGTH_BYTES: usize = 8;
 /// What is written or read at once: a few milliseconds, so that whoever asks in between is answered soon.
 const STEP: usize = 4 << 20;
@@ -73,7 +80,7 @@ impl Keeping {
         let Checkpoint { config, tokenizer, weights } = checkpoint;
         let shapes = expected_shapes(&Config::from_json(&config)?);
         let head = Head {
-            form: form.name().into(),
+            form: layout(form),
             config,
             tokenizer: tokenizer.as_ref().map(|bytes| bytes.len() as u64),
         };
@@ -164,8 +171,8 @@ impl Restoring {
         let head: Head = serde_json::from_slice(&read(at, head_length)?)
             .map_err(|error| Error::Weights(format!("the stored copy has a damaged head: {error}")))?;
         at += head_length;
-        if head.form != form.name() {
-            let (found, expected) = (&head.form, form.name());
+        if head.form != layout(form) {
+            let (found, expected) = (&head.form, layout(form));
             return Err(Error::Weights(format!("the stored copy is kept as {found}, expected {expected}")));
         }
         let tokenizer = head.tokenizer.map(|count| read(at, count)).transpose()?;

@@ -95,6 +95,24 @@ fn a_copy_is_as_long_as_its_weights_and_little_more() {
     }
 }
 
+/// A copy outlives the version that wrote it: whoever arranges panels anew changes `LAYOUT` in `src/store.rs`, so that
+/// older copies are not read, and then these numbers.
+#[test]
+fn panels_are_arranged_as_the_layouts_number_says() {
+    // FNV-1a
+    let hash = |bytes: &[u8]| {
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+        })
+    };
+    let found = FORMS.map(|form| {
+        let (disk, _) = keep(checkpoint(Fixture::plain(), None, form), form);
+        format!("{} {:016x}", form.name(), hash(&disk.0.borrow()))
+    });
+    let expected = ["f32 0fef68d2c604359a", "f16 fbbdededcbf95a2d", "q8 6c2a213eefb5d850", "q4 dd2c45e8310c0599"];
+    assert_eq!(found, expected);
+}
+
 fn plain() -> (Memory, u64) {
     keep(checkpoint(Fixture::plain(), Some(b"{}"), Form::F32), Form::F32)
 }

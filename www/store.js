@@ -180,6 +180,11 @@ class Copy {
     });
   }
 
+  /** @param {number} time in milliseconds @returns {Promise<void>} */
+  wait(time) {
+    return new Promise((resolve) => setTimeout(resolve, time));
+  }
+
   /** @param {"good" | "new" | "bad"} fate good: it was used; bad: it can never be used again */
   close(fate) {
     this.#handle.close();

@@ -201,6 +201,12 @@ describe("a second visit", () => {
     assert.notDeepEqual(await load(await visit(), "plain"), bits);
   });
 
+  test("does not wait for a server that does not answer", async () => {
+    const { bits } = await firstVisit("plain");
+    models.fault = "silent";
+    assert.deepEqual(await load(await visit(), "plain"), bits);
+  });
+
   test("fails as the network does when the files are gone", async () => {
     await firstVisit("plain");
     models.fault = "gone";
@@ -681,6 +687,7 @@ async function serveModels() {
     response.setHeader("Access-Control-Expose-Headers", "*");
     response.setHeader("Cache-Control", "no-store");
     if (method === "OPTIONS") return void response.writeHead(204).end();
+    if (fault === "silent") return;
     if (fault === "busy") return void response.writeHead(503).end();
     if (fault === "no HEAD" && method === "HEAD") return void response.writeHead(405).end();
     const content = fault === "gone" ? undefined : contentOf(path);
