@@ -1,11 +1,12 @@
-//! Compiles the inner loops of the kernels (`src/kernel/relaxed.rs`) into wasm modules of their own.
+//! Compiles the inner loops of the kernels (`src/kernel/apart.rs`) into wasm modules of their own.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
-const ROOT: &str = "src/kernel/relaxed.rs";
-const MODULES: [(&str, &str, &[&str]); 3] = [
+const ROOT: &str = "src/kernel/apart.rs";
+const MODULES: [(&str, &str, &[&str]); 4] = [
+    ("simd", "+simd128", &[]),
     ("relaxed", "+simd128,+relaxed-simd", &[]),
     ("simd-shared", "+simd128,+atomics", SHARED),
     ("relaxed-shared", "+simd128,+relaxed-simd,+atomics", SHARED),
@@ -16,7 +17,7 @@ const SHARED: &[&str] = &["--cfg=shared", "-Clink-arg=--shared-memory", "-Clink-
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(shared)");
-    for file in ["relaxed", "inner", "pool", "quantized", "share", "simd"] {
+    for file in ["apart", "inner", "pool", "quantized", "share", "simd"] {
         println!("cargo:rerun-if-changed=src/kernel/{file}.rs");
     }
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("wasm32") {

@@ -8,12 +8,12 @@
 # link-time optimisation off where an rlib is among them: hence `--crate-type cdylib`, and cargo and wasm-bindgen by name.
 # No wasm-opt: after LTO, -O3 takes 5 minutes on this code and gains 1.5 % of the compressed size.
 build() {
-  local folder=$1 wasm=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/release/candlescope.wasm
+  local folder=$1 wasm=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/wasm/candlescope.wasm
   shift
-  cargo rustc --quiet --lib --release --target wasm32-unknown-unknown --crate-type cdylib "$@"
+  cargo rustc --quiet --lib --profile wasm --target wasm32-unknown-unknown --crate-type cdylib "$@"
   [ "$folder/candlescope_bg.wasm" -nt "$wasm" ] && [ "$folder/candlescope_bg.wasm" -nt Cargo.lock ] && return
   say "writing $folder/"
-  wasm-bindgen --target web --out-dir "$folder" "$wasm"
+  wasm-bindgen --target web --remove-name-section --out-dir "$folder" "$wasm"
   node scripts/threads.mjs "$folder"
 }
 

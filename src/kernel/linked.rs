@@ -1,11 +1,11 @@
-//! Which inner loops run: those of this crate, with plain SIMD and one thread, or those of the modules made of
-//! `relaxed.rs`, which are linked in on first use where the browser has what they need.
+//! Which inner loops run: those of one of the modules made of `apart.rs`, linked in on first use. All they need is told by
+//! the browser: relaxed SIMD or not, memory that threads share or not.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::inner::{self, Factors};
+use super::inner::Factors;
 use super::pool::Pool;
-use super::share::{self, Job};
+use super::share::Job;
 
 /// The inner loops to run with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,19 +26,15 @@ static CHOSEN: AtomicU8 = AtomicU8::new(0);
 #[inline]
 pub fn build() -> Build {
     match CHOSEN.load(Ordering::Relaxed) {
-        0 if choose(Build::Relaxed) => Build::Relaxed,
-        0 => {
-            choose(Build::Simd);
-            Build::Simd
-        }
-        1 => Build::Simd,
-        _ => Build::Relaxed,
+        0 if choose(Build::Relaxed) || choose(Build::Simd) => build(),
+        2 => Build::Relaxed,
+        _ => Build::Simd,
     }
 }
 
 /// Runs with `build` from now on; false, and nothing changes, where this machine lacks it.
 pub fn choose(build: Build) -> bool {
-    let possible = build == Build::Simd || modules::link(Build::Relaxed);
+    let possible = modules::link(build);
     if possible {
         CHOSEN.store(if build == Build::Simd { 1 } else { 2 }, Ordering::Relaxed);
     }
@@ -57,7 +53,7 @@ pub fn pool(count: u32) -> u32 {
     &raw const POOL as u32
 }
 
-/// As [`inner::tile`].
+/// As [`super::inner::tile`].
 #[inline]
 pub(super) unsafe fn tile(
     factors: &Factors,
@@ -66,26 +62,21 @@ pub(super) unsafe fn tile(
     to: *mut f32,
     to_stride: usize,
 ) {
-    // SAFETY: as the caller promises; both builds do the same.
-    unsafe {
-        match build() {
-            Build::Simd => inner::tile(factors, from, from_stride, to, to_stride),
-            Build::Relaxed => modules::tile(factors, from, from_stride, to, to_stride),
-        }
-    }
+    // SAFETY: as the caller promises.
+    unsafe { (modules::loops(build()).tile)(factors, from, from_stride, to, to_stride) }
 }
 
-/// As [`share::work`], with all threads that there are.
+/// As [`super::share::work`], with all threads that there are.
 pub(super) unsafe fn work(job: &Job) {
-    let build = build();
-    // SAFETY: as the caller promises; all builds do the same.
-    unsafe {
-        if build == Build::Relaxed || workers() > 1 && modules::link(Build::Simd) {
-            modules::work(build, &POOL, job);
-        } else {
-            share::work(job, 0);
-        }
-    }
+    // SAFETY: as the caller promises.
+    unsafe { (modules::loops(build()).work)(&POOL, job) }
+}
+
+/// The entries of a module.
+#[derive(Clone, Copy)]
+struct Loops {
+    tile: unsafe extern "C" fn(&Factors, *const f32, usize, *mut f32, usize),
+    work: unsafe extern "C" fn(&Pool, &Job),
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -101,50 +92,33 @@ mod modules {
     use wasm_bindgen::prelude::Closure;
     use wasm_bindgen::{JsCast, JsValue};
 
-    use super::{Build, POOL};
-    use crate::kernel::inner::Factors;
-    use crate::kernel::pool::Pool;
-    use crate::kernel::share::Job;
+    use super::{Build, Loops, POOL};
 
-    type Tile = unsafe extern "C" fn(&Factors, *const f32, usize, *mut f32, usize);
-    type Work = unsafe extern "C" fn(&Pool, &Job);
-
-    // What `build.rs` made of `relaxed.rs`.
+    // What `build.rs` made of `apart.rs`.
+    const SIMD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/simd.wasm"));
     const RELAXED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/relaxed.wasm"));
     const SIMD_SHARED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/simd-shared.wasm"));
     const RELAXED_SHARED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/relaxed-shared.wasm"));
 
-    static SIMD_LINKED: OnceLock<Option<(Tile, Work)>> = OnceLock::new();
-    static RELAXED_LINKED: OnceLock<Option<(Tile, Work)>> = OnceLock::new();
+    static SIMD_LOOPS: OnceLock<Option<Loops>> = OnceLock::new();
+    static RELAXED_LOOPS: OnceLock<Option<Loops>> = OnceLock::new();
 
-    fn place(build: Build) -> &'static OnceLock<Option<(Tile, Work)>> {
-        match build {
-            Build::Simd => &SIMD_LINKED,
-            Build::Relaxed => &RELAXED_LINKED,
-        }
+    fn linked(build: Build) -> Option<Loops> {
+        let place = match build {
+            Build::Simd => &SIMD_LOOPS,
+            Build::Relaxed => &RELAXED_LOOPS,
+        };
+        *place.get_or_init(|| entries(build).ok())
     }
 
-    /// Links the module of this build on the first call; false where there is none or the browser refuses it.
+    /// Links the module of this build on the first call; false where the browser refuses it.
     pub fn link(build: Build) -> bool {
-        place(build).get_or_init(|| functions(build).ok()).is_some()
+        linked(build).is_some()
     }
 
-    pub unsafe fn tile(
-        factors: &Factors,
-        from: *const f32,
-        from_stride: usize,
-        to: *mut f32,
-        to_stride: usize,
-    ) {
-        if let Some(Some((tile, _))) = RELAXED_LINKED.get() {
-            unsafe { tile(factors, from, from_stride, to, to_stride) }
-        }
-    }
-
-    pub unsafe fn work(build: Build, pool: &Pool, job: &Job) {
-        if let Some(Some((_, work))) = place(build).get() {
-            unsafe { work(pool, job) }
-        }
+    #[inline]
+    pub fn loops(build: Build) -> Loops {
+        linked(build).expect("a browser that runs this module has plain SIMD")
     }
 
     /// The module of this build for the memory that there is, which helpers run too.
@@ -152,14 +126,14 @@ mod modules {
         let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
         let bytes = match (build, memory.buffer().is_instance_of::<SharedArrayBuffer>()) {
             (Build::Simd, true) => SIMD_SHARED,
-            (Build::Simd, false) => return Err(JsValue::UNDEFINED), // the crate has it
+            (Build::Simd, false) => SIMD,
             (Build::Relaxed, true) => RELAXED_SHARED,
             (Build::Relaxed, false) => RELAXED,
         };
         WebAssembly::Module::new(&Uint8Array::from(bytes).into())
     }
 
-    fn functions(build: Build) -> Result<(Tile, Work), JsValue> {
+    fn entries(build: Build) -> Result<Loops, JsValue> {
         let (imports, env) = (Object::new(), Object::new());
         Reflect::set(&env, &"memory".into(), &wasm_bindgen::memory())?;
         Reflect::set(&env, &"wake".into(), &Closure::<dyn Fn()>::new(wake).into_js_value())?;
@@ -169,8 +143,8 @@ mod modules {
             function_pointer(&Reflect::get(&exports, &name.into())?.dyn_into()?)
         };
         let (tile, work) = (pointer("tile")?, pointer("work")?);
-        // SAFETY: `relaxed.rs` exports both with these signatures, and a function pointer is a place in the table.
-        Ok(unsafe { (std::mem::transmute::<usize, Tile>(tile), std::mem::transmute::<usize, Work>(work)) })
+        // SAFETY: `apart.rs` exports both with these signatures, and a function pointer is a place in the table.
+        Ok(unsafe { Loops { tile: std::mem::transmute(tile), work: std::mem::transmute(work) } })
     }
 
     /// A function's place in this module's table.
@@ -190,18 +164,31 @@ mod modules {
     }
 }
 
+/// Outside a browser there is one build, for tests: weights are multiplied by candle there.
 #[cfg(not(target_arch = "wasm32"))]
 mod modules {
-    pub use crate::kernel::inner::tile;
+    use super::{Build, Loops};
+    use crate::kernel::{inner, inner::Factors, pool::Pool, share, share::Job};
 
-    use super::{Build, Job, Pool, share};
-
-    /// There is nothing to link outside a browser.
-    pub fn link(_: Build) -> bool {
-        false
+    pub fn link(build: Build) -> bool {
+        build == Build::Simd
     }
 
-    pub unsafe fn work(_: Build, _: &Pool, job: &Job) {
+    pub fn loops(_: Build) -> Loops {
+        Loops { tile, work }
+    }
+
+    unsafe extern "C" fn tile(
+        f: &Factors,
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
+        unsafe { inner::tile(f, from, from_stride, to, to_stride) }
+    }
+
+    unsafe extern "C" fn work(_: &Pool, job: &Job) {
         unsafe { share::work(job, 0) }
     }
 }
