@@ -109,7 +109,8 @@ fn panels_are_arranged_as_the_layouts_number_says() {
         let (disk, _) = keep(checkpoint(Fixture::plain(), None, form), form);
         format!("{} {:016x}", form.name(), hash(&disk.0.borrow()))
     });
-    let expected = ["f32 0fef68d2c604359a", "f16 fbbdededcbf95a2d", "q8 6c2a213eefb5d850", "q4 dd2c45e8310c0599"];
+    let expected =
+        ["f32 0fef68d2c604359a", "f16 fbbdededcbf95a2d", "q8 6c2a213eefb5d850", "q4 dd2c45e8310c0599"];
     assert_eq!(found, expected);
 }
 

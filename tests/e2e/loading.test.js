@@ -250,7 +250,7 @@ describe("a load that cannot work says why:", () => {
 
 test("a worker or a wasm module that is not there is a NetworkError that names it", async () => {
   const load = (/** @type {Face} */ { loadModel }) => loadModel("./models/shakespeare");
-  await page.route(`${site.url}pkg/candlescope_bg.wasm`, (route) => route.fulfill({ status: 404 }));
+  await page.route(`${site.url}pkg/*.wasm`, (route) => route.fulfill({ status: 404 }));
   await assertFails(load, "NetworkError", /WebAssembly module cannot be loaded/);
   await page.reload();
   await page.route(`${site.url}worker.js`, (route) => route.fulfill({ status: 404 }));
@@ -258,7 +258,7 @@ test("a worker or a wasm module that is not there is a NetworkError that names i
 });
 
 test("a panic rejects, at once and inside a load, instead of hanging", async () => {
-  const glue = (/** @type {string} */ load) => `export default async () => {}; export class WasmModel { static load() { ${load} } }`;
+  const glue = (/** @type {string} */ load) => `export default async () => {}; export const askHelpers = () => { throw "none"; }; export class WasmModel { static load() { ${load} } }`;
   const panic = `throw new WebAssembly.RuntimeError("unreachable");`;
   for (const body of [panic, `queueMicrotask(() => { ${panic} }); return new Promise(() => {});`, `Promise.resolve().then(() => { ${panic} }); return new Promise(() => {});`]) {
     await page.unroute("**/pkg/candlescope.js");
