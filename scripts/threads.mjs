@@ -57,9 +57,9 @@ function fitForSharedMemory(text) {
     { from: /(cached\w+ArrayMemory0)\.byteLength === 0/g, to: "$1.buffer !== wasm.memory.buffer" },
     // Browsers decode no shared bytes, and encode into none.
     { from: /decodeText\(getUint8ArrayMemory0\(\)\.subarray\(/g, to: "decodeText(getUint8ArrayMemory0().slice(" },
+    { from: /if \(!\('encodeInto' in cachedTextEncoder\)\) \{/g, to: "{" },
     // Nor do they put random numbers there.
     { from: /globalThis\.crypto\.getRandomValues\(getArrayU8FromWasm0\((\w+), (\w+)\)\)/g, to: "getArrayU8FromWasm0($1, $2).set(crypto.getRandomValues(new Uint8Array($2)))" },
-    { from: /if \(!\('encodeInto' in cachedTextEncoder\)\) \{/g, to: "{" },
   ];
   return replacements.reduce((glue, { from, to }) => {
     if (!from.test(glue)) throw new Error(`wasm-bindgen writes other glue now: ${from} is not in it`);

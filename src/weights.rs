@@ -168,6 +168,9 @@ pub fn files_of<'m>(config: &Config, weight_map: &'m BTreeMap<String, String>) -
 pub(crate) fn reserve(config: &Config, form: Form) -> Result<()> {
     const PIECE: u64 = isize::MAX as u64 / 2; // a single allocation is at most half of all addresses
     let needed = bytes_needed(config, form);
+    if usize::try_from(needed).is_err() {
+        return Err(out_of_memory(needed)); // without growing first, for nothing
+    }
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     for start in (0..needed).step_by(PIECE as usize) {
         let mut piece = Vec::new();

@@ -571,14 +571,36 @@ describe("weights in several files", () => {
 
 // ---- bad luck ----
 
-test("weights that memory cannot hold are a MemoryError before the tab dies, and the next model loads", async () => {
-  const page = await visit();
-  const { name, message } = await failure(page, "huge");
-  assert.equal(name, "MemoryError");
-  assert.match(message, /the weights need 6\d{3} MB/);
-  assert.ok((await load(page, "plain")).length > 0);
-  const memory = await page.evaluate(() => /** @type {any} */ (globalThis).model.backend.memoryBytes);
-  assert.ok(memory > 0);
+for (const isolated of [false, true]) {
+  test(`weights that memory cannot hold are a MemoryError before the tab dies, and the next model loads${isolated ? ", with shared memory too" : ""}`, async () => {
+    site.isolated = isolated;
+    try {
+      const page = await visit();
+      const { name, message } = await failure(page, "huge");
+      assert.equal(name, "MemoryError");
+      assert.match(message, /the weights need 6\d{3} MB/);
+      assert.ok((await load(page, "plain")).length > 0);
+      const memory = await page.evaluate(() => /** @type {any} */ (globalThis).model.backend.memoryBytes);
+      assert.ok(memory < 64e6, `${memory} bytes`);
+    } finally {
+      site.isolated = false;
+    }
+  });
+}
+
+test("weights that 32 bits could address are one too where the browser gives less", async () => {
+  const poor = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--js-flags=--wasm-max-mem-pages=16384"] });
+  try {
+    const page = await poor.newPage();
+    site.stubs = "";
+    await page.goto(`${site.url}empty.html`);
+    const { name, message } = await failure(page, "large");
+    assert.equal(name, "MemoryError");
+    assert.match(message, /the weights need 3\d{3} MB/);
+    assert.ok((await load(page, "plain")).length > 0);
+  } finally {
+    await poor.close();
+  }
 });
 
 test("a browser without SIMD says so", async () => {
@@ -783,7 +805,8 @@ function make(path) {
     if (name === "tokenizer.json") return undefined;
     if (model === "masked") return name === "config.json" ? read("tests/fixtures/plain/config.json") : masked(read("tests/fixtures/plain/model.safetensors"));
     if (["sharded", "half", "unlisted", "outside"].includes(model)) return sharded(model, name, read);
-    if (model === "huge") return name === "config.json" ? Buffer.from(JSON.stringify(HUGE)) : promised();
+    const shape = promised[/** @type {keyof typeof promised} */ (model)];
+    if (shape) return name === "config.json" ? Buffer.from(JSON.stringify(shape)) : header(shape);
     return read(`tests/fixtures/${model}/${name}`);
   } catch {
     return undefined;
@@ -805,22 +828,25 @@ function sharded(model, name, read) {
   return joined(some.map((tensor) => ({ name: tensor, entry: header[tensor], part: data.subarray(...header[tensor].data_offsets) })));
 }
 
-const HUGE = { model_type: "gpt2", n_layer: 48, n_head: 25, n_embd: 1600, n_positions: 1024, vocab_size: 50257 };
+/** GPT-2 with 1.5 billion and with 774 million parameters. */
+const promised = {
+  huge: { model_type: "gpt2", n_layer: 48, n_head: 25, n_embd: 1600, n_positions: 1024, vocab_size: 50257 },
+  large: { model_type: "gpt2", n_layer: 36, n_head: 20, n_embd: 1280, n_positions: 1024, vocab_size: 50257 },
+};
 
-/** The header of a GPT-2 with 1.5 billion parameters, and nothing behind it. */
-function promised() {
-  const d = HUGE.n_embd;
+/** The header of a checkpoint, and nothing behind it. @param {typeof promised.huge} shape */
+function header({ n_layer, n_embd: d, n_positions, vocab_size }) {
   /** @type {[string, number[]][]} */
-  const tensors = [["wte.weight", [HUGE.vocab_size, d]], ["wpe.weight", [HUGE.n_positions, d]], ["ln_f.weight", [d]], ["ln_f.bias", [d]]];
+  const tensors = [["wte.weight", [vocab_size, d]], ["wpe.weight", [n_positions, d]], ["ln_f.weight", [d]], ["ln_f.bias", [d]]];
   const block = { "ln_1.weight": [d], "ln_1.bias": [d], "attn.c_attn.weight": [d, 3 * d], "attn.c_attn.bias": [3 * d], "attn.c_proj.weight": [d, d], "attn.c_proj.bias": [d], "ln_2.weight": [d], "ln_2.bias": [d], "mlp.c_fc.weight": [d, 4 * d], "mlp.c_fc.bias": [4 * d], "mlp.c_proj.weight": [4 * d, d], "mlp.c_proj.bias": [d] };
-  for (let layer = 0; layer < HUGE.n_layer; layer++) for (const [name, shape] of Object.entries(block)) tensors.push([`h.${layer}.${name}`, shape]);
+  for (let layer = 0; layer < n_layer; layer++) for (const [name, shape] of Object.entries(block)) tensors.push([`h.${layer}.${name}`, shape]);
   let end = 0;
-  const header = Object.fromEntries(tensors.map(([name, shape]) => {
+  const entries = tensors.map(([name, shape]) => {
     const start = end;
     end += 4 * shape.reduce((product, length) => product * length, 1);
     return [name, { dtype: "F32", shape, data_offsets: [start, end] }];
-  }));
-  return withHeader(header, []);
+  });
+  return withHeader(Object.fromEntries(entries), []);
 }
 
 /** A checkpoint with what old files hold besides: causal masks, and the tied embedding a second time. @param {Buffer} bytes */
