@@ -58,6 +58,8 @@ function fitForSharedMemory(text) {
     // Browsers decode no shared bytes, and encode into none.
     { from: /decodeText\(getUint8ArrayMemory0\(\)\.subarray\(/g, to: "decodeText(getUint8ArrayMemory0().slice(" },
     { from: /if \(!\('encodeInto' in cachedTextEncoder\)\) \{/g, to: "{" },
+    // Nor do they put random numbers there.
+    { from: /globalThis\.crypto\.getRandomValues\(getArrayU8FromWasm0\((\w+), (\w+)\)\)/g, to: "getArrayU8FromWasm0($1, $2).set(crypto.getRandomValues(new Uint8Array($2)))" },
   ];
   return replacements.reduce((glue, { from, to }) => {
     if (!from.test(glue)) throw new Error(`wasm-bindgen writes other glue now: ${from} is not in it`);

@@ -123,6 +123,11 @@ impl Config {
         if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return Err(Error::Config(format!("`{name}` is 0, expected at least 1")));
         }
+        // Larger than any model; every number of parameters then fits 64 bits.
+        if let Some((name, size)) = sizes.iter().find(|(name, size)| *size > longest(name)) {
+            let most = longest(name);
+            return Err(Error::Config(format!("`{name}` is {size}, expected at most {most}")));
+        }
         if !self.n_embd.is_multiple_of(self.n_head) {
             let (width, heads) = (self.n_embd, self.n_head);
             return Err(Error::Config(format!(
@@ -131,6 +136,10 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn longest(size: &str) -> usize {
+    if size == "n_layer" { 1 << 12 } else { 1 << 24 }
 }
 
 /// Hugging Face reads the names on the left as those on the right; old files write `n_ctx` beside or instead of

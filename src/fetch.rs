@@ -1,22 +1,32 @@
-//! Files in, from the network or from the disk; a config, a tokenizer and weights out.
+//! Files in, from the network, from the disk or from what an earlier visit kept; a config, a tokenizer and weights out.
 //!
 //! Bytes arrive as a stream and go into the weights piece by piece, so a load holds the weights and one piece. How a
-//! model's name becomes addresses is JavaScript's affair (`www/source.js`).
+//! model's name becomes addresses is JavaScript's affair (`www/source.js`), and so is where copies are kept
+//! (`www/store.js`); what is in a copy is that of [`crate::store`].
 
-use js_sys::{Function, Promise, Uint8Array};
+use std::collections::BTreeMap;
+
+use js_sys::{Array, Function, Object, Promise, Reflect};
+use serde::Deserialize;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{AbortSignal, Blob, ReadableStream, ReadableStreamDefaultReader, RequestInit, Response};
+use wasm_bindgen_futures::JsFuture;
 
 use crate::config::Config;
+use crate::download::{Download, File, Origin, are_unchanged, message_of};
 use crate::error::{Error, Result};
 use crate::kernel::matrix::Form;
+use crate::store::{Checkpoint, Disk, Keeping, Restoring};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Weights, WeightsReader};
+use crate::weights::{Weights, WeightsReader, files_of};
+
+pub use crate::download::Watch;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `{ config, tokenizer?, weights }`, each a [`File`].
+    /// `{ config, tokenizer?, weights, more?, index?, kept? }`: [`File`]s; the rest of the weights where they are in
+    /// several; the list of those several, where `weights` is not there; and a function that gives the promise of a
+    /// [`Kept`] or of undefined, without which no copy is looked for, and none is made.
+    #[derive(Clone)]
     pub type Files;
     #[wasm_bindgen(method, getter)]
     fn config(this: &Files) -> File;
@@ -24,278 +34,379 @@ extern "C" {
     fn tokenizer(this: &Files) -> Option<File>;
     #[wasm_bindgen(method, getter)]
     fn weights(this: &Files) -> File;
+    #[wasm_bindgen(method, getter)]
+    fn more(this: &Files) -> Option<Vec<File>>;
+    #[wasm_bindgen(method, getter)]
+    fn index(this: &Files) -> Option<File>;
+    #[wasm_bindgen(method, getter)]
+    fn kept(this: &Files) -> Option<Function>;
 
-    /// `{ name, address?, blob?, optional? }`: a name for messages, and where the bytes are.
-    pub type File;
-    #[wasm_bindgen(method, getter)]
-    fn name(this: &File) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn address(this: &File) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    fn blob(this: &File) -> Option<Blob>;
-    #[wasm_bindgen(method, getter)]
-    fn optional(this: &File) -> Option<bool>;
+    /// A file of several, beside the list of them.
+    #[wasm_bindgen(js_name = Object)]
+    type Beside;
+    #[wasm_bindgen(constructor, js_class = "Object")]
+    fn new() -> Beside;
+    #[wasm_bindgen(method, setter)]
+    fn set_name(this: &Beside, name: &str);
+    #[wasm_bindgen(method, setter)]
+    fn set_address(this: &Beside, address: &str);
 
-    /// What a stream's reader answers.
-    type Read;
+    /// A file in the browser's storage, opened: a copy of a checkpoint is at its end, from `start` on.
+    pub type Kept;
     #[wasm_bindgen(method, getter)]
-    fn done(this: &Read) -> bool;
+    fn start(this: &Kept) -> f64;
     #[wasm_bindgen(method, getter)]
-    fn value(this: &Read) -> Uint8Array;
-
-    /// The same in a worker and in a page.
-    fn fetch(address: &str, init: &RequestInit) -> Promise;
+    fn length(this: &Kept) -> f64;
+    /// `[{ address, identity }]`, as [`Unkept::origins`] gave it.
+    #[wasm_bindgen(method, getter)]
+    fn origins(this: &Kept) -> Array;
+    /// Each gives the number of bytes. The view is of wasm memory itself.
+    #[wasm_bindgen(method, catch)]
+    fn read(this: &Kept, into: &mut [u8], at: f64) -> std::result::Result<f64, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn write(this: &Kept, bytes: &[u8], at: f64) -> std::result::Result<f64, JsValue>;
+    /// Lets other calls have their turn.
+    #[wasm_bindgen(method)]
+    fn pause(this: &Kept) -> Promise;
+    /// So many milliseconds.
+    #[wasm_bindgen(method)]
+    fn wait(this: &Kept, time: f64) -> Promise;
+    /// `fate`: "good", "bad" where the copy can never be used again.
+    #[wasm_bindgen(method)]
+    fn close(this: &Kept, fate: &str);
 }
 
-/// Who follows a load: a listener for its progress, and a signal that ends it.
-pub struct Watch {
-    /// Called with `(stage, file, loaded, total)`, in bytes; `total` is undefined where it is not known.
-    pub on_progress: Option<Function>,
-    pub signal: Option<AbortSignal>,
-}
-
-/// What a model is made of.
-pub struct Checkpoint {
+/// A loaded model in parts.
+pub struct Loaded {
     pub config: Config,
     pub tokenizer: Option<Tokenizer>,
     pub weights: Weights,
+    /// What came from the network and can be kept.
+    pub unkept: Option<Unkept>,
 }
 
-/// Loads the first of `candidates` whose `config.json` is there.
+/// A checkpoint that is to be kept.
+pub struct Unkept {
+    /// Which of the candidates it is.
+    pub candidate: usize,
+    keeping: Keeping,
+    origins: Vec<Origin>,
+}
+
+/// Loads the first of `candidates` that is there.
 ///
 /// # Errors
 /// [`Error::Network`] when no candidate is there, naming every address that was tried, or when a file cannot be
 /// fetched; [`Error::Abort`] when the signal fired; whatever is wrong with the files.
-pub async fn load(candidates: &[Files], form: Form, watch: &Watch) -> Result<Checkpoint> {
+pub async fn load(candidates: &[Files], form: Form, watch: &mut Watch) -> Result<Loaded> {
     let mut absent = Vec::new();
-    for files in candidates {
-        match read_config(&files.config(), watch).await {
-            Ok(Some(config)) => return load_rest(config, files, form, watch).await,
+    for (candidate, files) in candidates.iter().enumerate() {
+        match restore(files, form, watch).await? {
+            Found::Checkpoint(checkpoint) => return loaded_from_copy(checkpoint),
+            Found::Outdated => watch.anew = true,
+            Found::Nothing => {}
+        }
+        match download(files, form, watch).await {
+            Ok(Some(Downloaded { config, tokenizer, checkpoint, origins })) => {
+                let weights = checkpoint.weights.clone();
+                let unkept = origins.filter(|_| files.kept().is_some()).and_then(|origins| {
+                    Some(Unkept { candidate, keeping: Keeping::new(checkpoint, form).ok()?, origins })
+                });
+                return Ok(Loaded { config, tokenizer, weights, unkept });
+            }
             Ok(None) => absent.push(format!("{} is not a config.json but a page", files.config().name())),
-            Err(Error::Network(message)) => absent.push(message),
-            Err(error) => return Err(error),
+            Err(Absent::Config(message)) => absent.push(message),
+            Err(Absent::Other(error)) => return Err(error),
         }
     }
     Err(Error::Network(absent.join("; ")))
 }
 
-async fn load_rest(config: Config, files: &Files, form: Form, watch: &Watch) -> Result<Checkpoint> {
-    let tokenizer = match files.tokenizer() {
-        Some(file) => read_tokenizer(&file, watch).await?,
-        None => None,
-    };
-    let weights = read_weights(&config, &files.weights(), form, watch).await?;
-    Ok(Checkpoint { config, tokenizer, weights })
+/// Why a download ended: the next candidate is tried only when there is no config.
+enum Absent {
+    Config(String),
+    Other(Error),
 }
 
-/// None when the answer is a web page: many hosts send one, with status 200, for an address that they do not know.
-async fn read_config(file: &File, watch: &Watch) -> Result<Option<Config>> {
-    let bytes = Download::open("config", file, watch).await?.bytes().await?;
-    if is_web_page(&bytes) {
+impl From<Error> for Absent {
+    fn from(error: Error) -> Absent {
+        Absent::Other(error)
+    }
+}
+
+// ---- from the network, or from blobs ----
+
+/// The files' origins where all of them have an identity.
+type Origins = Option<Vec<Origin>>;
+
+/// A checkpoint, and what was read of it already.
+struct Downloaded {
+    config: Config,
+    tokenizer: Option<Tokenizer>,
+    checkpoint: Checkpoint,
+    origins: Origins,
+}
+
+/// None when the config is a web page: many hosts send one, with status 200, for an address that they do not know.
+async fn download(
+    files: &Files,
+    form: Form,
+    watch: &Watch,
+) -> std::result::Result<Option<Downloaded>, Absent> {
+    let mut origins = Some(Vec::new());
+    let config = match small("config", &files.config(), &mut origins, watch).await {
+        Err(Error::Network(message)) => return Err(Absent::Config(message)),
+        config => config?,
+    };
+    if is_web_page(&config) {
         return Ok(None);
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::Config(format!("{} is not UTF-8 text, expected JSON", file.name())))?;
-    Config::from_json(&text).map(Some)
+    let text = String::from_utf8(config)
+        .map_err(|_| Error::Config(format!("{} is not UTF-8 text, expected JSON", files.config().name())))?;
+    let config = Config::from_json(&text)?;
+    let bytes = match files.tokenizer() {
+        Some(file) => tokenizer(&file, &mut origins, watch).await?,
+        None => None,
+    };
+    let tokenizer = bytes.as_deref().map(Tokenizer::from_json).transpose()?;
+    let weights = weights(&config, files, form, &mut origins, watch).await?;
+    let checkpoint = Checkpoint { config: text, tokenizer: bytes, weights };
+    Ok(Some(Downloaded { config, tokenizer, checkpoint, origins }))
+}
+
+async fn small(stage: &'static str, file: &File, origins: &mut Origins, watch: &Watch) -> Result<Vec<u8>> {
+    let download = Download::open(stage, file, watch).await?;
+    remember(origins, file, &download);
+    download.bytes().await
 }
 
 /// None when the file is optional and not there.
-async fn read_tokenizer(file: &File, watch: &Watch) -> Result<Option<Tokenizer>> {
+async fn tokenizer(file: &File, origins: &mut Origins, watch: &Watch) -> Result<Option<Vec<u8>>> {
     let optional = file.optional().unwrap_or_default();
-    let download = match Download::open("tokenizer", file, watch).await {
-        Err(Error::Network(_)) if optional => return Ok(None),
-        download => download?,
+    let bytes = match small("tokenizer", file, origins, watch).await {
+        Err(Error::Network(_)) if optional => {
+            let address = file.address().unwrap_or_default();
+            origins
+                .as_mut()
+                .into_iter()
+                .for_each(|all| all.push(Origin { address: address.clone(), identity: None }));
+            return Ok(None);
+        }
+        bytes => bytes?,
     };
-    let bytes = download.bytes().await?;
     if optional && is_web_page(&bytes) {
         return Ok(None);
     }
-    Tokenizer::from_json(&bytes).map(Some)
+    Ok(Some(bytes))
 }
 
-async fn read_weights(config: &Config, file: &File, form: Form, watch: &Watch) -> Result<Weights> {
-    let mut download = Download::open("weights", file, watch).await?;
-    let mut reader = WeightsReader::with_form(config, download.exact_total(), form);
-    download.each_piece(|piece| reader.push(piece)).await?;
+async fn weights(
+    config: &Config,
+    files: &Files,
+    form: Form,
+    origins: &mut Origins,
+    watch: &Watch,
+) -> Result<Weights> {
+    let mut all = [vec![files.weights()], files.more().unwrap_or_default()].concat();
+    let first = match (Download::open("weights", &all[0], watch).await, files.index()) {
+        (Err(Error::Network(message)), Some(index)) => {
+            all = listed(config, &index, origins, watch).await.map_err(|error| match error {
+                Error::Network(other) => Error::Network(format!("{message}; {other}")),
+                error => error,
+            })?;
+            Download::open("weights", &all[0], watch).await?
+        }
+        (first, _) => first?,
+    };
+    remember(origins, &all[0], &first);
+    let mut reader = match all.len() {
+        1 => WeightsReader::with_form(config, first.exact_total(), form),
+        _ => WeightsReader::sharded(config, first.exact_total(), form),
+    };
+    first.pour(&mut reader).await?;
+    for file in &all[1..] {
+        let next = Download::open("weights", file, watch).await?;
+        remember(origins, file, &next);
+        reader.next_file(next.exact_total())?;
+        next.pour(&mut reader).await?;
+    }
     reader.finish()
+}
+
+/// `model.safetensors.index.json`: which tensor is in which file.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// The files that hold the weights, in the order of their names.
+async fn listed(config: &Config, file: &File, origins: &mut Origins, watch: &Watch) -> Result<Vec<File>> {
+    let (bytes, name) = (small("weights", file, origins, watch).await?, file.name());
+    if is_web_page(&bytes) {
+        return Err(Error::Network(format!("{name} is not a list of files but a page")));
+    }
+    let index: Index = serde_json::from_slice(&bytes)
+        .map_err(|error| Error::Weights(format!("{name} is no list of files: {error}")))?;
+    let names = files_of(config, &index.weight_map)?;
+    names.into_iter().map(|shard| beside(file, shard)).collect()
+}
+
+/// A file in the same folder as this one.
+fn beside(file: &File, name: &str) -> Result<File> {
+    let address = file.address().unwrap_or_default();
+    let (path, query) = address.find('?').map_or((address.as_str(), ""), |at| address.split_at(at));
+    let folder = path.rfind('/').map_or("", |end| &path[..=end]);
+    if name.contains(['/', '\\']) {
+        return Err(Error::Weights(format!(
+            "{} names `{name}`, expected a file in its own folder",
+            file.name()
+        )));
+    }
+    let address = format!("{folder}{}{query}", js_sys::encode_uri_component(name));
+    let beside = Beside::new();
+    beside.set_name(&address);
+    beside.set_address(&address);
+    Ok(beside.unchecked_into())
+}
+
+/// Adds a file to the origins; there are none if it has no identity.
+fn remember(origins: &mut Origins, file: &File, download: &Download) {
+    match (file.address(), &download.identity, origins.as_mut()) {
+        (Some(address), Some(identity), Some(all)) => {
+            all.push(Origin { address, identity: Some(identity.clone()) });
+        }
+        _ => *origins = None,
+    }
 }
 
 fn is_web_page(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"<")
 }
 
-/// The most bytes that are copied into wasm memory at once.
-const PIECE: usize = 1 << 20;
-/// A listener hears of progress after this many bytes, and at the end.
-const REPORT_EVERY: u64 = 1 << 18;
+// ---- from the browser's storage ----
 
-/// A file on its way.
-struct Download<'w> {
-    stage: &'static str,
-    name: String,
-    reader: ReadableStreamDefaultReader,
-    total: Total,
-    loaded: u64,
-    reported: u64,
-    watch: &'w Watch,
+enum Found {
+    Checkpoint(Checkpoint),
+    /// There was a copy, but the files have changed since.
+    Outdated,
+    Nothing,
 }
 
-/// How long a file is.
-#[derive(Clone, Copy)]
-enum Total {
-    Unknown,
-    /// `content-length` of another site, which does not say whether it counts compressed bytes.
-    Claimed(u64),
-    Exact(u64),
+fn loaded_from_copy(checkpoint: Checkpoint) -> Result<Loaded> {
+    let config = Config::from_json(&checkpoint.config)?;
+    let tokenizer = checkpoint.tokenizer.as_deref().map(Tokenizer::from_json).transpose()?;
+    Ok(Loaded { config, tokenizer, weights: checkpoint.weights, unkept: None })
 }
 
-impl<'w> Download<'w> {
-    async fn open(stage: &'static str, file: &File, watch: &'w Watch) -> Result<Download<'w>> {
-        let name = file.name();
-        watch.check(&name)?;
-        let (stream, total) = match (file.blob(), file.address()) {
-            (Some(blob), _) => (blob.stream(), Total::Exact(blob.size() as u64)),
-            (None, Some(address)) => respond(&address, watch).await?,
-            (None, None) => return Err(Error::Input(format!("{name} has neither an address nor bytes"))),
-        };
-        let reader = ReadableStreamDefaultReader::new(&stream)
-            .map_err(|error| Error::Network(format!("{name} cannot be read: {}", message_of(&error))))?;
-        let download = Download { stage, name, reader, total, loaded: 0, reported: 0, watch };
-        download.report();
-        Ok(download)
-    }
+/// How long servers have time to say that a file has changed, in milliseconds.
+const PATIENCE: f64 = 4000.0;
 
-    /// The length, where it can be relied on.
-    fn exact_total(&self) -> Option<u64> {
-        match self.total {
-            Total::Exact(total) => Some(total),
-            Total::Claimed(_) | Total::Unknown => None,
-        }
+/// What an earlier visit kept, unless it has changed or is damaged.
+async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Found> {
+    let Some(kept) = files.kept() else { return Ok(Found::Nothing) };
+    let Ok(promise) = kept.call0(files) else { return Ok(Found::Nothing) };
+    let found = JsFuture::from(Promise::resolve(&promise)).await.unwrap_or_default();
+    if found.is_falsy() {
+        return Ok(Found::Nothing);
     }
-
-    async fn bytes(mut self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.each_piece(|piece| {
-            bytes.extend_from_slice(piece);
-            Ok(())
-        })
-        .await?;
-        Ok(bytes)
+    let mut open = Open { kept: found.unchecked_into(), fate: "good" };
+    let unchanged = are_unchanged(&origins_of(&open.kept), watch, &open.kept.wait(PATIENCE)).await;
+    watch.check(&files.weights().name())?;
+    if !unchanged {
+        open.fate = "bad";
+        return Ok(Found::Outdated);
     }
-
-    async fn each_piece(&mut self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut buffer = vec![0; PIECE];
-        while let Some(chunk) = self.next_chunk().await? {
-            for start in (0..chunk.length()).step_by(PIECE) {
-                let piece = chunk.subarray(start, chunk.length().min(start + PIECE as u32));
-                let room = &mut buffer[..piece.length() as usize];
-                piece.copy_to(room);
-                take(room)?;
-            }
-            self.count(chunk.length());
-        }
-        self.total = Total::Exact(self.loaded);
-        self.report();
-        Ok(())
-    }
-
-    async fn next_chunk(&self) -> Result<Option<Uint8Array>> {
-        let answer = JsFuture::from(self.reader.read()).await;
-        self.watch.check(&self.name)?;
-        let read: Read = answer.map_err(|error| self.broken(&error))?.unchecked_into();
-        Ok((!read.done()).then(|| read.value()))
-    }
-
-    fn broken(&self, error: &JsValue) -> Error {
-        let (name, loaded, reason) = (&self.name, self.loaded, message_of(error));
-        Error::Network(format!("{name} broke off after {loaded} bytes: {reason}"))
-    }
-
-    fn count(&mut self, bytes: u32) {
-        self.loaded += u64::from(bytes);
-        if let Total::Claimed(total) = self.total
-            && self.loaded > total
-        {
-            self.total = Total::Unknown; // it counted compressed bytes
-        }
-        if self.loaded - self.reported >= REPORT_EVERY {
-            self.reported = self.loaded;
-            self.report();
-        }
-    }
-
-    fn report(&self) {
-        let Some(listener) = &self.watch.on_progress else { return };
-        let total = match self.total {
-            Total::Unknown => JsValue::UNDEFINED,
-            Total::Claimed(total) | Total::Exact(total) => (total as f64).into(),
-        };
-        let loaded = (self.loaded as f64).into();
-        // A listener that throws is no reason to stop loading.
-        let _ = listener.call4(&JsValue::NULL, &self.stage.into(), &(&self.name).into(), &loaded, &total);
-    }
+    read_copy(open, files, form, watch).await
 }
 
-/// A download that is given up, for whatever reason, stops.
-impl Drop for Download<'_> {
+/// A copy that is closed whatever happens.
+struct Open {
+    kept: Kept,
+    fate: &'static str,
+}
+
+impl Drop for Open {
     fn drop(&mut self) {
-        let cancelled = self.reader.cancel();
-        spawn_local(async {
-            let _ = JsFuture::from(cancelled).await;
-        });
+        self.kept.close(self.fate);
     }
 }
 
-impl Watch {
-    fn check(&self, name: &str) -> Result<()> {
-        match &self.signal {
-            Some(signal) if signal.aborted() => Err(Error::Abort(format!("while loading {name}"))),
-            _ => Ok(()),
+async fn read_copy(mut open: Open, files: &Files, form: Form, watch: &Watch) -> Result<Found> {
+    match read_parts(&open.kept, files, form, watch).await {
+        Ok(checkpoint) => Ok(Found::Checkpoint(checkpoint)),
+        Err(error @ (Error::Memory(_) | Error::Abort(_))) => Err(error),
+        Err(_) => {
+            open.fate = "bad";
+            Ok(Found::Nothing)
         }
     }
 }
 
-/// The body of a successful answer, and its length.
-async fn respond(address: &str, watch: &Watch) -> Result<(ReadableStream, Total)> {
-    let init = RequestInit::new();
-    init.set_signal(watch.signal.as_ref());
-    let answer = JsFuture::from(fetch(address, &init)).await;
-    watch.check(address)?;
-    let response: Response = answer
-        .map_err(|error| {
-            let reason = message_of(&error);
-            Error::Network(format!(
-                "{address} cannot be reached ({reason}); if it is on another site, that site must allow it (CORS)"
-            ))
-        })?
-        .unchecked_into();
-    if !response.ok() {
-        let (status, text) = (response.status(), response.status_text());
-        return Err(Error::Network(format!("{address} answered {}", format!("{status} {text}").trim_end())));
+/// Other calls have their turn after this many bytes.
+const PAUSE_EVERY: u64 = 16 << 20;
+
+async fn read_parts(kept: &Kept, files: &Files, form: Form, watch: &Watch) -> Result<Checkpoint> {
+    let (name, length) = (files.weights().name(), kept.length() as u64);
+    let mut restoring = Restoring::new(kept, kept.start() as u64, length, form)?;
+    let mut paused = 0;
+    while restoring.step(kept)? {
+        if restoring.position() - paused >= PAUSE_EVERY {
+            paused = restoring.position();
+            watch.report("weights", &name, paused, Some(length));
+            let _ = JsFuture::from(kept.pause()).await;
+            watch.check(&name)?;
+        }
     }
-    let body = response.body().ok_or_else(|| Error::Network(format!("{address} answered without a body")))?;
-    Ok((body, length_of(&response)))
+    watch.report("weights", &name, length, Some(length));
+    restoring.finish()
 }
 
-fn length_of(response: &Response) -> Total {
-    let header = |name| response.headers().get(name).ok().flatten();
-    let encoded = header("content-encoding").is_some_and(|encoding| encoding != "identity");
-    let length = header("content-length").and_then(|length| length.parse().ok());
-    match length {
-        Some(length) if !encoded && is_same_site(response) => Total::Exact(length),
-        Some(length) if !encoded => Total::Claimed(length),
-        _ => Total::Unknown,
+impl Disk for Kept {
+    fn read(&self, at: u64, into: &mut [u8]) -> Result<()> {
+        let expected = into.len();
+        complete(self.read(into, at as f64), expected, "read")
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) -> Result<()> {
+        complete(self.write(bytes, at as f64), bytes.len(), "written")
     }
 }
 
-/// Another site's answer hides its `content-encoding`.
-fn is_same_site(response: &Response) -> bool {
-    js_sys::Reflect::get(response, &"type".into()).is_ok_and(|kind| kind == "basic")
+fn complete(done: std::result::Result<f64, JsValue>, expected: usize, verb: &str) -> Result<()> {
+    match done {
+        Ok(count) if count == expected as f64 => Ok(()),
+        Ok(count) => Err(Error::Input(format!("{count} bytes of {expected} could be {verb}"))),
+        Err(error) => Err(Error::Input(format!("a stored copy cannot be {verb}: {}", message_of(&error)))),
+    }
 }
 
-fn message_of(error: &JsValue) -> String {
-    match error.dyn_ref::<js_sys::Error>() {
-        Some(error) => error.message().into(),
-        None => format!("{error:?}"),
+fn origins_of(kept: &Kept) -> Vec<Origin> {
+    let text = |origin: &JsValue, key: &str| Reflect::get(origin, &key.into()).ok()?.as_string();
+    let origin = |origin: JsValue| Origin {
+        address: text(&origin, "address").unwrap_or_default(),
+        identity: text(&origin, "identity"),
+    };
+    kept.origins().iter().map(origin).collect()
+}
+
+impl Unkept {
+    /// The bytes that the copy takes.
+    pub fn length(&self) -> u64 {
+        self.keeping.length()
+    }
+
+    /// Writes some megabytes; false when nothing was left to write.
+    pub fn step(&mut self, file: &Kept) -> Result<bool> {
+        self.keeping.step(file, file.start() as u64)
+    }
+
+    /// `[{ address, identity }]`, to be given back as [`Kept`]'s.
+    pub fn origins(&self) -> Array {
+        let origin = |Origin { address, identity }: &Origin| {
+            let entries = [("address", address.into()), ("identity", identity.clone().into())];
+            let entries = entries.map(|(key, value): (&str, JsValue)| Array::of2(&key.into(), &value));
+            Object::from_entries(&Array::from_iter(entries)).unwrap_or_default()
+        };
+        self.origins.iter().map(origin).collect()
     }
 }

@@ -20,13 +20,14 @@
 //! ```
 //!
 //! Data flows one way, and a file uses only those above it: [`error`], [`config`], [`weights`], [`hook`], [`kernel`],
-//! [`model`], [`tokenizer`], [`intervene`], [`run`], [`generate`], and at the end `fetch` and `wasm`, which exist in a browser
-//! alone.
+//! [`model`], [`tokenizer`], [`intervene`], [`run`], [`generate`], [`store`], and at the end `download`, `fetch` and
+//! `wasm`, which exist in a browser alone.
 
 pub mod analysis;
 pub mod config;
 pub mod error;
 pub mod generate;
+mod header;
 pub mod hook;
 pub mod intervene;
 pub mod kernel;
@@ -34,10 +35,13 @@ pub mod lab;
 pub mod model;
 pub mod python;
 pub mod run;
+pub mod store;
 pub mod tokenizer;
 pub mod transform;
 pub mod weights;
 
+#[cfg(target_arch = "wasm32")]
+mod download;
 #[cfg(target_arch = "wasm32")]
 pub mod fetch;
 #[cfg(target_arch = "wasm32")]

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use candle_core::{CpuStorage, Device, Storage, Tensor};
-use js_sys::{ArrayBuffer, Float32Array, Function, Uint32Array};
+use js_sys::{Array as JsArray, ArrayBuffer, Float32Array, Function, Uint32Array};
 use serde::{Deserialize, Serialize};
 use serde_wasm_bindgen::{Serializer, preserve};
 use wasm_bindgen::prelude::*;
@@ -22,7 +22,7 @@ use web_sys::AbortSignal;
 use crate::analysis::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::fetch::{self, Files, Watch};
+use crate::fetch::{self, Files, Kept, Loaded, Unkept, Watch};
 use crate::generate::{GenerateOptions, Generation, Step};
 use crate::hook::HookPoint;
 use crate::intervene::{self, Array, Compiler, Intervention};
@@ -78,6 +78,7 @@ pub fn ask_helpers(count: u32) -> std::result::Result<JsValue, JsValue> {
 pub struct WasmModel {
     lab: Lab,
     form: Form,
+    unkept: Option<Unkept>,
 }
 
 #[wasm_bindgen]
@@ -91,11 +92,19 @@ impl WasmModel {
         signal: Option<AbortSignal>,
     ) -> Result<WasmModel> {
         let form = Form::named(dtype)?;
-        let checkpoint = fetch::load(&candidates, form, &Watch { on_progress, signal }).await?;
-        let model = Model::new(checkpoint.config, &checkpoint.weights)?;
+        let mut watch = Watch { on_progress, signal, anew: false };
+        let Loaded { config, tokenizer, weights, unkept } =
+            fetch::load(&candidates, form, &mut watch).await?;
+        let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(compile);
-        let lab = Lab { model, tokenizer: checkpoint.tokenizer, compiler: Some(compiler) };
-        Ok(WasmModel { lab, form })
+        let lab = Lab { model, tokenizer, compiler: Some(compiler) };
+        Ok(WasmModel { lab, form, unkept })
+    }
+
+    /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
+    #[wasm_bindgen(js_name = takeUnkept)]
+    pub fn take_unkept(&mut self) -> Option<WasmKeeping> {
+        self.unkept.take().map(WasmKeeping)
     }
 
     /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer }`.
@@ -194,6 +203,36 @@ impl WasmModel {
             .config()
             .bos_token_id
             .ok_or_else(|| Error::Input("`prependBos` is true, but the config has no `bos_token_id`".into()))
+    }
+}
+
+/// A checkpoint being written to a file. It holds on to the weights.
+#[wasm_bindgen]
+pub struct WasmKeeping(Unkept);
+
+#[wasm_bindgen]
+impl WasmKeeping {
+    /// Which of the candidates it is.
+    #[wasm_bindgen(getter)]
+    pub fn candidate(&self) -> usize {
+        self.0.candidate
+    }
+
+    /// The bytes that it takes.
+    #[wasm_bindgen(getter)]
+    pub fn length(&self) -> f64 {
+        self.0.length() as f64
+    }
+
+    /// `[{ address, identity }]` of the files that it was made from.
+    #[wasm_bindgen(getter)]
+    pub fn origins(&self) -> JsArray {
+        self.0.origins()
+    }
+
+    /// Writes some megabytes; false when nothing was left to write.
+    pub fn step(&mut self, file: &Kept) -> Result<bool> {
+        self.0.step(file)
     }
 }
 

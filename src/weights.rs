@@ -4,18 +4,18 @@
 //! of any size: each goes straight into its tensor, or row by row into the form in which its matrix is multiplied
 //! with, so a load holds the weights and one piece.
 
-use std::collections::{HashMap, TryReserveError, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, TryReserveError, VecDeque};
+use std::ops::Range;
 
 use candle_core::{Device, Tensor};
-use safetensors::Dtype;
-use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::header::{self, Entry};
 use crate::kernel::matrix::{Axes, Builder, Form, Matrix};
 
 /// The tensors of a checkpoint by key, without the `transformer.` that some files put in front.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Weights {
     tensors: HashMap<String, Tensor>,
     matrices: HashMap<String, Matrix>,
@@ -110,13 +110,25 @@ impl Weights {
         }
     }
 
-    fn tensor(&self, name: &str) -> Result<&Tensor> {
+    pub(crate) fn tensor(&self, name: &str) -> Result<&Tensor> {
         self.tensors.get(name).ok_or_else(|| Error::Weights(format!("`{name}` is missing")))
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.tensors.contains_key(name) || self.matrices.contains_key(name)
+    }
+
+    pub(crate) fn keep_tensor(&mut self, name: String, tensor: Tensor) {
+        self.tensors.insert(name, tensor);
+    }
+
+    pub(crate) fn keep_matrix(&mut self, name: String, matrix: Matrix) {
+        self.matrices.insert(name, matrix);
     }
 }
 
 /// How the checkpoint stores this tensor if it is one that activations are multiplied with.
-fn matrix_axes(name: &str) -> Option<Axes> {
+pub(crate) fn matrix_axes(name: &str) -> Option<Axes> {
     match name {
         "wte.weight" | "lm_head.weight" => Some(Axes::OutIn),
         _ => {
@@ -126,18 +138,76 @@ fn matrix_axes(name: &str) -> Option<Axes> {
     }
 }
 
-/// Reads a safetensors file that arrives in pieces.
+/// The bytes that the weights of this config take in this form.
+pub fn bytes_needed(config: &Config, form: Form) -> u64 {
+    let bytes = |(name, shape): &(String, Vec<usize>)| match (matrix_axes(name), shape.as_slice()) {
+        (Some(axes), &[first, second]) => form.bytes([first, second], axes),
+        _ => shape.iter().map(|length| *length as u64).product::<u64>() * 4,
+    };
+    expected_shapes(config).iter().map(bytes).sum()
+}
+
+/// The names of the files that hold a checkpoint in several, each once, by `weight_map`: which tensor is in which.
 ///
-/// Once the header is whole, its tensors are checked against the config and the memory for all of them is
+/// # Errors
+/// [`Error::Weights`] when a tensor is in none.
+pub fn files_of<'m>(config: &Config, weight_map: &'m BTreeMap<String, String>) -> Result<BTreeSet<&'m str>> {
+    let files: HashMap<&str, &str> =
+        weight_map.iter().map(|(key, file)| (without_prefix(key), file.as_str())).collect();
+    let file_of = |(name, shape): &(String, Vec<usize>)| {
+        files.get(name.as_str()).copied().ok_or_else(|| missing(name, shape))
+    };
+    expected_shapes(config).iter().map(file_of).collect()
+}
+
+/// Has all the memory that the weights will take brought in now, or fails. What cannot fit is refused before a byte of
+/// it is written to, which in a browser would have the whole tab ended first.
+///
+/// # Errors
+/// [`Error::Memory`].
+pub(crate) fn reserve(config: &Config, form: Form) -> Result<()> {
+    const PIECE: u64 = isize::MAX as u64 / 2; // a single allocation is at most half of all addresses
+    let needed = bytes_needed(config, form);
+    if usize::try_from(needed).is_err() {
+        return Err(out_of_memory(needed)); // without growing first, for nothing
+    }
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    for start in (0..needed).step_by(PIECE as usize) {
+        let mut piece = Vec::new();
+        piece.try_reserve_exact((needed - start).min(PIECE) as usize).map_err(|_| out_of_memory(needed))?;
+        pieces.push(std::hint::black_box(piece)); // an allocation that is not used may be left out
+    }
+    Ok(()) // given back to the allocator, which keeps it for the tensors
+}
+
+fn out_of_memory(needed: u64) -> Error {
+    Error::Memory(format!("the weights need {} MB, more than can be had here", needed / 1_000_000))
+}
+
+/// Reads a safetensors file, or several, arriving in pieces.
+///
+/// Once a header is whole, its tensors are checked against the config and the memory for all of them is
 /// reserved, so that what cannot work fails before the download goes on.
 pub struct WeightsReader {
+    config: Config,
+    form: Form,
     expected: HashMap<String, Vec<usize>>,
+    /// Of one file alone it is known from its header whether a tensor is missing.
+    sharded: bool,
+    reserved: bool,
+    file: FileReader,
+    weights: Weights,
+}
+
+/// The file that is being read.
+#[derive(Default)]
+struct FileReader {
     total: Option<u64>,
     header: Vec<u8>,
     pending: Option<VecDeque<Destination>>,
-    received: u64,
-    form: Form,
-    weights: Weights,
+    /// How far it was read, and how long it is if its header is right.
+    position: u64,
+    end: u64,
 }
 
 impl WeightsReader {
@@ -148,16 +218,30 @@ impl WeightsReader {
 
     /// A reader that brings matrices into this form.
     pub fn with_form(config: &Config, total: Option<u64>, form: Form) -> WeightsReader {
-        let expected = expected_shapes(config).into_iter().collect();
         WeightsReader {
-            expected,
-            total,
-            header: Vec::new(),
-            pending: None,
-            received: 0,
+            config: config.clone(),
             form,
-            weights: Weights { tensors: HashMap::new(), matrices: HashMap::new() },
+            expected: expected_shapes(config).into_iter().collect(),
+            sharded: false,
+            reserved: false,
+            file: FileReader { total, ..FileReader::default() },
+            weights: Weights::default(),
         }
+    }
+
+    /// A reader of a checkpoint in several files: [`WeightsReader::next_file`] comes before each but the first.
+    pub fn sharded(config: &Config, total: Option<u64>, form: Form) -> WeightsReader {
+        WeightsReader { sharded: true, ..WeightsReader::with_form(config, total, form) }
+    }
+
+    /// Goes on with another file.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] when the one before was cut short.
+    pub fn next_file(&mut self, total: Option<u64>) -> Result<()> {
+        self.file.check_whole()?;
+        self.file = FileReader { total, ..FileReader::default() };
+        Ok(())
     }
 
     /// Takes the next piece of the file.
@@ -166,90 +250,167 @@ impl WeightsReader {
     /// [`Error::Weights`] when this is no safetensors file, or when a tensor is missing, has another shape than
     /// the config says, or a dtype other than F32, F16 and BF16; [`Error::Memory`] when the weights do not fit.
     pub fn push(&mut self, piece: &[u8]) -> Result<()> {
-        self.received += piece.len() as u64;
-        let piece = if self.pending.is_none() { self.take_header(piece)? } else { piece };
+        let piece = if self.file.pending.is_none() { self.take_header(piece)? } else { piece };
         self.fill(piece)
+    }
+
+    /// How far the file was read, in bytes.
+    pub fn position(&self) -> u64 {
+        self.file.position
+    }
+
+    /// The length of the file and where in it are the tensors that are needed, from [`WeightsReader::position`] on;
+    /// None before the header is whole.
+    pub fn needed(&self) -> Option<(u64, Vec<Range<u64>>)> {
+        let mut start = self.file.position;
+        let mut needed: Vec<Range<u64>> = Vec::new();
+        for destination in self.file.pending.as_ref()? {
+            let end = start + destination.bytes_left;
+            match needed.last_mut() {
+                _ if destination.tensor.is_none() => {}
+                Some(last) if last.end == start => last.end = end,
+                _ => needed.push(start..end),
+            }
+            start = end;
+        }
+        Some((self.file.end, needed))
+    }
+
+    /// Passes over bytes of the file that are not needed.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] when some of them are.
+    pub fn skip_to(&mut self, position: u64) -> Result<()> {
+        while self.file.position < position {
+            let left = position - self.file.position;
+            match self.file.pending.as_mut().and_then(VecDeque::front_mut) {
+                Some(Destination { tensor: None, bytes_left }) => {
+                    let skipped = left.min(*bytes_left);
+                    *bytes_left -= skipped;
+                    self.file.position += skipped;
+                }
+                _ => return Err(Error::Weights(format!("{left} bytes before {position} were passed over"))),
+            }
+            self.file.keep_finished(&mut self.weights)?;
+        }
+        Ok(())
     }
 
     /// The weights, once all pieces are in.
     ///
     /// # Errors
-    /// [`Error::Weights`] when the file was cut short.
+    /// [`Error::Weights`] when a file was cut short, or when no file held a tensor.
     pub fn finish(self) -> Result<Weights> {
-        let received = self.received;
-        match self.pending {
-            None => Err(Error::Weights(format!(
-                "not a safetensors file: it ends after {received} bytes, inside its header"
-            ))),
-            Some(pending) if !pending.is_empty() => {
-                let missing: usize = pending.iter().map(|destination| destination.bytes_left).sum();
-                let expected = received + missing as u64;
-                Err(Error::Weights(format!(
-                    "the file is cut short: it has {received} bytes, its header promises {expected}"
-                )))
-            }
-            Some(_) => Ok(self.weights),
-        }
+        self.file.check_whole()?;
+        self.check_complete(|name| self.weights.holds(name))?;
+        Ok(self.weights)
     }
 
     /// Collects the header; returns what of `piece` lies behind it.
     fn take_header<'p>(&mut self, piece: &'p [u8]) -> Result<&'p [u8]> {
-        let wanted = self.header_length()?;
-        let (header, rest) = piece.split_at(wanted.saturating_sub(self.header.len()).min(piece.len()));
-        self.header.extend_from_slice(header);
-        if self.header.len() < LENGTH_BYTES || self.header.len() < self.header_length()? {
+        let file = &mut self.file;
+        let wanted = header::length(&file.header, file.total)?;
+        let (start, rest) = piece.split_at(wanted.saturating_sub(file.header.len()).min(piece.len()));
+        file.header.extend_from_slice(start);
+        file.position += start.len() as u64;
+        if file.header.len() < header::LENGTH_BYTES
+            || file.header.len() < header::length(&file.header, file.total)?
+        {
             // The first eight bytes alone do not say more: go on with what follows them.
             return if rest.is_empty() { Ok(rest) } else { self.take_header(rest) };
         }
-        self.pending = Some(self.destinations()?);
-        self.header = Vec::new();
+        let entries = header::parse(&file.header)?;
+        file.end = entries.last().map_or(file.header.len() as u64, |last| last.bytes.end);
+        file.check_total()?;
+        file.header = Vec::new();
+        self.file.pending = Some(self.destinations(&entries)?);
         Ok(rest)
     }
 
-    /// The bytes up to the first tensor; those of the length field alone until they are in.
-    fn header_length(&self) -> Result<usize> {
-        let Some(field) = self.header.first_chunk::<LENGTH_BYTES>() else { return Ok(LENGTH_BYTES) };
-        let length = u64::from_le_bytes(*field);
-        if self.header.starts_with(b"PK") || self.header.starts_with(&[0x80, 0x02]) {
-            return Err(Error::Weights(
-                "not a safetensors file but a PyTorch one; save the model with `safe_serialization=True`"
-                    .into(),
-            ));
+    /// Checks the tensors of the file against the config and reserves their memory, in the file's order.
+    fn destinations(&mut self, entries: &[Entry]) -> Result<VecDeque<Destination>> {
+        if !self.sharded {
+            let found: Vec<&str> = entries.iter().map(|entry| without_prefix(&entry.key)).collect();
+            self.check_complete(|name| found.contains(&name))?;
         }
-        let fits = self.total.is_none_or(|total| length <= total.saturating_sub(LENGTH_BYTES as u64));
-        if !fits {
-            let total = self.total.unwrap_or_default();
-            return Err(Error::Weights(format!(
-                "not a safetensors file, or cut short: its header claims {length} bytes, the file has {total}"
-            )));
+        for entry in entries {
+            self.check(entry)?;
         }
-        if length > LONGEST_HEADER {
-            return Err(Error::Weights(format!(
-                "not a safetensors file: its header claims {length} bytes, expected at most {LONGEST_HEADER}"
-            )));
+        if !std::mem::replace(&mut self.reserved, true) {
+            reserve(&self.config, self.form)?;
         }
-        Ok(LENGTH_BYTES + length as usize)
-    }
-
-    /// Checks the header against the config and reserves the memory of every tensor, in the file's order.
-    fn destinations(&self) -> Result<VecDeque<Destination>> {
-        let metadata: Metadata = serde_json::from_slice(&self.header[LENGTH_BYTES..])
-            .map_err(|error| Error::Weights(format!("not a safetensors file: {error}")))?;
-        self.check_total(&metadata)?;
-        let keys = metadata.offset_keys();
-        self.check_complete(&keys)?;
-        let info = |key: &str| metadata.info(key).expect("offset_keys lists the file's own keys");
-        let needed =
-            keys.iter().map(|key| self.destination(key, info(key))).collect::<Result<VecDeque<_>>>()?;
+        let needed = entries.iter().map(|entry| self.destination(entry)).collect::<Result<VecDeque<_>>>()?;
         Ok(needed.into_iter().filter(|destination| destination.bytes_left > 0).collect())
     }
 
-    fn check_total(&self, metadata: &Metadata) -> Result<()> {
-        let promised = (self.header.len() + metadata.data_len()) as u64;
+    fn check_complete(&self, is_there: impl Fn(&str) -> bool) -> Result<()> {
+        let mut missing_names: Vec<_> = self.expected.iter().filter(|(name, _)| !is_there(name)).collect();
+        missing_names.sort();
+        match missing_names.first() {
+            Some((name, shape)) => Err(missing(name, shape)),
+            None => Ok(()),
+        }
+    }
+
+    /// That a tensor is as the config says, if it is one that the model has.
+    fn check(&self, entry: &Entry) -> Result<()> {
+        let name = without_prefix(&entry.key);
+        let Some(expected) = self.expected.get(name) else { return Ok(()) };
+        let expected: Vec<u64> = expected.iter().map(|length| *length as u64).collect();
+        check_shape(name, &entry.shape, &expected)?;
+        let Some(element) = Element::of(&entry.dtype) else {
+            let found = &entry.dtype;
+            return Err(Error::Weights(format!("`{name}` has dtype {found}, expected F32, F16 or BF16")));
+        };
+        let bytes = entry.bytes.end - entry.bytes.start;
+        let promised = expected.iter().product::<u64>() * element.size() as u64;
+        if bytes != promised {
+            return Err(Error::Weights(format!(
+                "not a safetensors file: `{name}` has {bytes} bytes, its shape takes {promised}"
+            )));
+        }
+        match self.weights.holds(name) {
+            true => Err(Error::Weights(format!("`{name}` is in two of the files"))),
+            false => Ok(()),
+        }
+    }
+
+    fn destination(&self, entry: &Entry) -> Result<Destination> {
+        let name = without_prefix(&entry.key);
+        let bytes_left = entry.bytes.end - entry.bytes.start;
+        // The causal mask of old files (`attn.bias`, `attn.masked_bias`), a tied `lm_head`, another head.
+        let needed = self.expected.get(name).zip(Element::of(&entry.dtype));
+        let Some((shape, element)) = needed else { return Ok(Destination { tensor: None, bytes_left }) };
+        let filling = Filling::new(name, shape, element, self.form)
+            .map_err(|_| out_of_memory(bytes_needed(&self.config, self.form)))?;
+        Ok(Destination { tensor: Some(filling), bytes_left })
+    }
+
+    fn fill(&mut self, mut piece: &[u8]) -> Result<()> {
+        while !piece.is_empty() {
+            let Some(pending) = &mut self.file.pending else { return Ok(()) };
+            let Some(destination) = pending.front_mut() else {
+                let extra = piece.len();
+                return Err(Error::Weights(format!(
+                    "the file goes on for {extra} bytes after its last tensor"
+                )));
+            };
+            let own = destination.bytes_left.min(piece.len() as u64) as usize;
+            let (own, rest) = piece.split_at(own);
+            destination.take(own);
+            self.file.position += own.len() as u64;
+            self.file.keep_finished(&mut self.weights)?;
+            piece = rest;
+        }
+        Ok(())
+    }
+}
+
+impl FileReader {
+    fn check_total(&self) -> Result<()> {
+        let promised = self.end;
         match self.total {
-            Some(total) if total < promised => Err(Error::Weights(format!(
-                "the file is cut short: it has {total} bytes, its header promises {promised}"
-            ))),
+            Some(total) if total < promised => Err(cut_short(total, promised)),
             Some(total) if total > promised => Err(Error::Weights(format!(
                 "the file has {total} bytes, {} more than its header promises",
                 total - promised
@@ -258,86 +419,49 @@ impl WeightsReader {
         }
     }
 
-    fn check_complete(&self, keys: &[String]) -> Result<()> {
-        let found: Vec<&str> = keys.iter().map(|key| without_prefix(key)).collect();
-        let mut missing_names: Vec<_> =
-            self.expected.iter().filter(|(name, _)| !found.contains(&name.as_str())).collect();
-        missing_names.sort();
-        match missing_names.first() {
-            Some((name, shape)) => Err(missing(name, shape)),
-            None => Ok(()),
+    fn check_whole(&self) -> Result<()> {
+        match self.pending {
+            None => Err(Error::Weights(format!(
+                "not a safetensors file: it ends after {} bytes, inside its header",
+                self.position
+            ))),
+            Some(_) if self.position < self.end => Err(cut_short(self.position, self.end)),
+            Some(_) => Ok(()),
         }
     }
 
-    fn destination(&self, key: &str, info: &TensorInfo) -> Result<Destination> {
-        let name = without_prefix(key);
-        let bytes_left = info.data_offsets.1 - info.data_offsets.0;
-        let Some(expected) = self.expected.get(name) else {
-            // The causal mask of old files (`attn.bias`, `attn.masked_bias`), a tied `lm_head`, another head.
-            return Ok(Destination::skip(bytes_left));
-        };
-        check_shape(name, &info.shape, expected)?;
-        let Some(element) = Element::of(info.dtype) else {
-            let found = format!("{:?}", info.dtype);
-            return Err(Error::Weights(format!("`{name}` has dtype {found}, expected F32, F16 or BF16")));
-        };
-        let filling = Filling::new(name, expected, element, self.form).map_err(|_| self.out_of_memory())?;
-        Ok(Destination { tensor: Some(filling), bytes_left, carried: Vec::new() })
-    }
-
-    fn out_of_memory(&self) -> Error {
-        let total: usize = self.expected.values().map(|shape| 4 * shape.iter().product::<usize>()).sum();
-        Error::Memory(format!("the weights need {} MB as f32, more than can be had here", total / 1_000_000))
-    }
-
-    fn fill(&mut self, mut piece: &[u8]) -> Result<()> {
-        while !piece.is_empty() {
-            let Some(pending) = &mut self.pending else { return Ok(()) };
-            let Some(destination) = pending.front_mut() else {
-                let extra = piece.len();
-                return Err(Error::Weights(format!(
-                    "the file goes on for {extra} bytes after its last tensor"
-                )));
-            };
-            let (own, rest) = piece.split_at(destination.bytes_left.min(piece.len()));
-            destination.take(own);
-            piece = rest;
-            if destination.bytes_left == 0 {
-                self.keep_front()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn keep_front(&mut self) -> Result<()> {
-        let finished = self.pending.as_mut().and_then(VecDeque::pop_front);
-        let Some(Filling { name, shape, values, matrix, .. }) = finished.and_then(|d| d.tensor) else {
+    /// Keeps the tensor at the front if all of it is in.
+    fn keep_finished(&mut self, weights: &mut Weights) -> Result<()> {
+        let Some(pending) = &mut self.pending else { return Ok(()) };
+        if pending.front().is_none_or(|destination| destination.bytes_left > 0) {
             return Ok(());
-        };
+        }
+        let finished = pending.pop_front().and_then(|destination| destination.tensor);
+        let Some(Filling { name, shape, values, matrix, .. }) = finished else { return Ok(()) };
         match matrix {
-            Some(matrix) => drop(self.weights.matrices.insert(name, matrix.finish()?)),
-            None => drop(self.weights.tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?)),
+            Some(matrix) => weights.keep_matrix(name, matrix.finish()?),
+            None => weights.keep_tensor(name, Tensor::from_vec(values, shape, &Device::Cpu)?),
         }
         Ok(())
     }
 }
 
-const LENGTH_BYTES: usize = 8;
-/// As in the reference implementation.
-const LONGEST_HEADER: u64 = 100_000_000;
+fn cut_short(found: u64, promised: u64) -> Error {
+    Error::Weights(format!("the file is cut short: it has {found} bytes, its header promises {promised}"))
+}
 
 /// Where a run of the file's bytes goes: into a tensor, or nowhere.
 struct Destination {
     tensor: Option<Filling>,
-    bytes_left: usize,
-    /// The first bytes of an element that the last piece cut apart.
-    carried: Vec<u8>,
+    bytes_left: u64,
 }
 
 struct Filling {
     name: String,
     shape: Vec<usize>,
     element: Element,
+    /// The first bytes of an element that the last piece cut apart.
+    carried: Vec<u8>,
     /// The whole tensor, or what `matrix` has not yet taken of it.
     values: Vec<f32>,
     matrix: Option<Builder>,
@@ -358,11 +482,28 @@ impl Filling {
         if matrix.is_none() {
             values.try_reserve_exact(shape.iter().product())?;
         }
-        Ok(Filling { name: name.to_string(), shape: shape.to_vec(), element, values, matrix })
+        let (name, shape, carried) = (name.to_string(), shape.to_vec(), Vec::new());
+        Ok(Filling { name, shape, element, carried, values, matrix })
     }
 
-    /// Takes whole elements.
-    fn take(&mut self, bytes: &[u8]) {
+    fn take(&mut self, mut bytes: &[u8]) {
+        let size = self.element.size();
+        if !self.carried.is_empty() {
+            let (head, rest) = bytes.split_at((size - self.carried.len()).min(bytes.len()));
+            self.carried.extend_from_slice(head);
+            bytes = rest;
+            if self.carried.len() < size {
+                return;
+            }
+            let element = std::mem::take(&mut self.carried);
+            self.take_elements(&element);
+        }
+        let (whole, tail) = bytes.split_at(bytes.len() - bytes.len() % size);
+        self.take_elements(whole);
+        self.carried.extend_from_slice(tail);
+    }
+
+    fn take_elements(&mut self, bytes: &[u8]) {
         // In small steps, so that what waits for its matrix stays small however large the piece is.
         for bytes in bytes.chunks(1 << 18) {
             self.element.extend(&mut self.values, bytes);
@@ -375,27 +516,11 @@ impl Filling {
 }
 
 impl Destination {
-    fn skip(bytes_left: usize) -> Destination {
-        Destination { tensor: None, bytes_left, carried: Vec::new() }
-    }
-
-    fn take(&mut self, mut bytes: &[u8]) {
-        self.bytes_left -= bytes.len();
-        let Some(filling) = &mut self.tensor else { return };
-        let size = filling.element.size();
-        if !self.carried.is_empty() {
-            let (head, rest) = bytes.split_at((size - self.carried.len()).min(bytes.len()));
-            self.carried.extend_from_slice(head);
-            bytes = rest;
-            if self.carried.len() < size {
-                return;
-            }
-            filling.take(&self.carried);
-            self.carried.clear();
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes_left -= bytes.len() as u64;
+        if let Some(filling) = &mut self.tensor {
+            filling.take(bytes);
         }
-        let (whole, tail) = bytes.split_at(bytes.len() - bytes.len() % size);
-        filling.take(whole);
-        self.carried.extend_from_slice(tail);
     }
 }
 
@@ -408,11 +533,11 @@ enum Element {
 }
 
 impl Element {
-    fn of(dtype: Dtype) -> Option<Element> {
+    fn of(dtype: &str) -> Option<Element> {
         match dtype {
-            Dtype::F32 => Some(Element::F32),
-            Dtype::F16 => Some(Element::F16),
-            Dtype::BF16 => Some(Element::Bf16),
+            "F32" => Some(Element::F32),
+            "F16" => Some(Element::F16),
+            "BF16" => Some(Element::Bf16),
             _ => None,
         }
     }
@@ -446,7 +571,7 @@ fn missing(name: &str, shape: &[usize]) -> Error {
     Error::Weights(format!("`{name}` is missing, expected with shape {shape:?}"))
 }
 
-fn check_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
+fn check_shape<N: PartialEq + std::fmt::Debug>(name: &str, found: &[N], expected: &[N]) -> Result<()> {
     if found == expected {
         return Ok(());
     }

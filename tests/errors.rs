@@ -2,11 +2,13 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use candlescope::kernel::matrix::Form;
+use candlescope::weights::files_of;
 use candlescope::{
     Config, Error, GenerateOptions, Generation, HookPoint, NoHooks, Selector, Tokenizer, Weights,
-    WeightsReader, run_with_cache,
+    WeightsReader, expected_shapes, run_with_cache,
 };
 use common::{Fixture, row};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -133,6 +135,147 @@ fn a_file_that_goes_on_after_its_tensors_is_refused() {
     let (config, mut bytes) = changed(|_| {});
     bytes.extend_from_slice(&[0; 10]);
     assert_mentions(Weights::from_bytes(&config, &bytes), "WeightsError", &["10 more"]);
+}
+
+/// A safetensors header for this config, and nothing behind it.
+fn header_for(config: &Config) -> Vec<u8> {
+    let mut end = 0u64;
+    let entries = expected_shapes(config).into_iter().map(|(name, shape)| {
+        let start = end;
+        end += 4 * shape.iter().map(|length| *length as u64).product::<u64>();
+        (name, serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, end] }))
+    });
+    let json = serde_json::Value::Object(entries.collect()).to_string();
+    [&(json.len() as u64).to_le_bytes(), json.as_bytes()].concat()
+}
+
+/// The header alone says so, before a byte of the weights arrives.
+#[test]
+fn weights_that_memory_cannot_hold_are_a_memory_error() {
+    // 2^22 tokens of width 2^22 make embeddings of 2^46 bytes each, and so are the other matrices.
+    let huge = |key: &str, json: &mut serde_json::Value| json[key] = (1u64 << 22).into();
+    let mut json: serde_json::Value = serde_json::from_str(Fixture::plain().config).unwrap();
+    ["n_embd", "vocab_size", "n_positions"].iter().for_each(|key| huge(key, &mut json));
+    json["n_head"] = 1.into();
+    let config = Config::from_json(&json.to_string()).unwrap();
+    let mut reader = WeightsReader::new(&config, None);
+    assert_mentions(reader.push(&header_for(&config)), "MemoryError", &["MB, more than can be had here"]);
+}
+
+#[test]
+fn sizes_beyond_any_model_are_refused() {
+    let message = "config: `n_layer` is 4000000000, expected at most 4096";
+    assert_fails(config_with("n_layer", 4_000_000_000u64.into()), "ConfigError", message);
+    let message = "config: `vocab_size` is 16777217, expected at most 16777216";
+    assert_fails(config_with("vocab_size", ((1 << 24) + 1).into()), "ConfigError", message);
+}
+
+#[test]
+fn offsets_that_leave_a_gap_overlap_or_do_not_fit_the_shape_are_refused() {
+    let (config, bytes) = changed(|_| {});
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let json: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let with_offsets = |start: u64, end: u64| {
+        let mut json = json.clone();
+        json["transformer.wte.weight"]["data_offsets"] = serde_json::json!([start, end]);
+        let json = json.to_string();
+        let mut reader = WeightsReader::new(&config, None);
+        reader.push(&[&(json.len() as u64).to_le_bytes(), json.as_bytes()].concat())
+    };
+    for (start, end) in [(4, 10), (0, 4), (10, 4), (0, u64::MAX), (u64::MAX, u64::MAX)] {
+        assert_mentions(with_offsets(start, end), "WeightsError", &["not a safetensors file"]);
+    }
+}
+
+/// What is not needed may be passed over; the weights are the same.
+#[test]
+fn bytes_between_the_needed_tensors_can_be_passed_over() {
+    let (config, bytes) = changed(|entries| {
+        for layer in 0..2 {
+            let mask = (Dtype::F32, vec![1, 1, 20, 20], vec![0; 4 * 400]);
+            entries.insert(format!("transformer.h.{layer}.attn.bias"), mask);
+        }
+        let tied = entries["transformer.wte.weight"].clone();
+        entries.insert("lm_head.weight".into(), tied);
+    });
+    let mut reader = WeightsReader::new(&config, None);
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    assert!(reader.needed().is_none());
+    reader.push(&bytes[..header]).unwrap();
+    let (end, needed) = reader.needed().unwrap();
+    assert_eq!(end, bytes.len() as u64);
+    let count: u64 = needed.iter().map(|range| range.end - range.start).sum();
+    assert_eq!(count, bytes.len() as u64 - header as u64 - 2 * 1600 - 4 * 61 * 18);
+    assert!(needed.len() > 1, "{needed:?}");
+    for range in &needed {
+        reader.skip_to(range.start).unwrap();
+        assert_mentions(reader.skip_to(range.end), "WeightsError", &["passed over"]);
+        reader.push(&bytes[range.start as usize..range.end as usize]).unwrap();
+    }
+    reader.skip_to(end).unwrap();
+    let (passed, whole) = (reader.finish().unwrap(), Weights::from_bytes(&config, &bytes).unwrap());
+    for (name, _) in expected_shapes(&config) {
+        common::assert_same_bits(&name, &passed.get(&name).unwrap(), &whole.get(&name).unwrap());
+    }
+}
+
+/// The plain checkpoint in two files, by the evenness of a tensor's place in the alphabet.
+fn halves() -> (Config, [Vec<u8>; 2]) {
+    let file = SafeTensors::deserialize(Fixture::plain().weights).unwrap();
+    let mut tensors = file.tensors();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let half = |which| {
+        let some = tensors.iter().enumerate().filter(|(place, _)| place % 2 == which);
+        safetensors::serialize(some.map(|(_, (name, view))| (name.clone(), view)), None).unwrap()
+    };
+    (Fixture::plain().config(), [half(0), half(1)])
+}
+
+#[test]
+fn a_checkpoint_in_several_files_is_the_same() {
+    let (config, [first, second]) = halves();
+    let mut reader = WeightsReader::sharded(&config, None, Form::default());
+    first.chunks(1000).for_each(|piece| reader.push(piece).unwrap());
+    reader.next_file(Some(second.len() as u64)).unwrap();
+    second.chunks(1000).for_each(|piece| reader.push(piece).unwrap());
+    let weights = reader.finish().unwrap();
+    let whole = Weights::from_bytes(&config, Fixture::plain().weights).unwrap();
+    for (name, _) in expected_shapes(&config) {
+        common::assert_same_bits(&name, &weights.get(&name).unwrap(), &whole.get(&name).unwrap());
+    }
+}
+
+#[test]
+fn a_file_of_several_that_is_missing_cut_short_or_there_twice_is_named_by_its_tensors() {
+    let (config, [first, second]) = halves();
+    let start = || {
+        let mut reader = WeightsReader::sharded(&config, None, Form::default());
+        reader.push(&first).unwrap();
+        reader
+    };
+    assert_mentions(start().finish(), "WeightsError", &["is missing, expected with shape"]);
+    let mut twice = start();
+    twice.next_file(None).unwrap();
+    assert_mentions(twice.push(&first), "WeightsError", &["is in two of the files"]);
+    let mut short = start();
+    short.next_file(None).unwrap();
+    short.push(&second[..second.len() - 1]).unwrap();
+    assert_mentions(short.next_file(None), "WeightsError", &["cut short"]);
+}
+
+#[test]
+fn the_list_of_several_files_names_each_once_and_must_know_every_tensor() {
+    let config = Fixture::plain().config();
+    let shapes = expected_shapes(&config);
+    let file = |(place, (name, _)): (usize, &(String, Vec<usize>))| {
+        (format!("transformer.{name}"), if place < 5 { "a" } else { "b" }.to_string())
+    };
+    let mut map: BTreeMap<String, String> = shapes.iter().enumerate().map(file).collect();
+    map.insert("lm_head.weight".into(), "c".into()); // tied: its file is not needed
+    assert_eq!(files_of(&config, &map).unwrap(), BTreeSet::from(["a", "b"]));
+    map.remove("transformer.wpe.weight");
+    let message = "weights: `wpe.weight` is missing, expected with shape [20, 18]";
+    assert_fails(files_of(&config, &map), "WeightsError", message);
 }
 
 #[test]

@@ -201,7 +201,7 @@ async fn load_watched(
 ) -> Result<WasmModel, JsValue> {
     let files = object(&[("config", config.clone()), ("weights", weights.clone())]);
     let candidates = vec![files.unchecked_into::<Files>()];
-    WasmModel::load(candidates, on_progress, signal).await.map_err(JsValue::from)
+    WasmModel::load(candidates, "f32", on_progress, signal).await.map_err(JsValue::from)
 }
 
 fn plain_config() -> JsValue {

@@ -28,7 +28,15 @@ export { Tensor };
  * @property {number} loaded bytes
  * @property {number} [total] bytes; undefined where the server does not say
  */
-/** @typedef {{ dtype?: "f32" | "f16" | "q8" | "q4", onProgress?: (progress: Progress) => void, signal?: AbortSignal }} LoadOptions */
+/**
+ * @typedef {object} LoadOptions
+ * @property {"f32" | "f16" | "q8" | "q4"} [dtype] default f32
+ * @property {boolean} [keep] use what an earlier visit kept in the browser, if the files have not changed since, and
+ *   keep what comes from the network (default true); see storedModels
+ * @property {(progress: Progress) => void} [onProgress]
+ * @property {AbortSignal} [signal]
+ */
+/** @typedef {import("./store.js").StoredModel} StoredModel */
 /** @typedef {{ name: string, shape: number[], dtype: string, count: number }} Parameter */
 /** @typedef {{ build: "simd" | "relaxed" | "threads", threads: number, dtype: string, memoryBytes: number }} Backend memoryBytes: wasm memory once loaded, all models together */
 /** bytes: those that each token spells, for a token that holds part of a character. @typedef {{ ids: Uint32Array, strings: string[], bytes: number[][] }} Tokens */
@@ -124,15 +132,15 @@ function ask(call) {
 /** @typedef {Awaited<ReturnType<import("./worker.js").WorkerFace["load"]>>} Loaded */
 /** A model in the worker, or on its way there, and those who use it. */
 class Shared {
-  /** @param {Files[]} candidates @param {string} dtype @param {() => void} forget called when nobody uses it any more */
-  constructor(candidates, dtype, forget) {
+  /** @param {Files[]} candidates @param {{ dtype: string, keep: boolean }} options @param {() => void} forget called when nobody uses it any more */
+  constructor(candidates, options, forget) {
     this.forget = forget;
     this.users = 0;
     this.job = ++Shared.jobs;
     /** @type {Set<(progress: Progress) => void>} */
     this.listeners = new Set();
     const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.listeners.forEach((listener) => tell(listener, progress)));
-    this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(candidates, dtype, this.job, onProgress)));
+    this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(candidates, options, this.job, onProgress)));
     this.loaded.catch(forget);
   }
 
@@ -184,33 +192,58 @@ const shared = new Map();
  * @throws NetworkError, ConfigError, WeightsError, TokenizerError, MemoryError; AbortError; InputError
  */
 export async function loadModel(source, options) {
-  const { dtype = "f32", onProgress, signal } = checked("loadModel", options, {
+  const { dtype = "f32", keep = true, onProgress, signal } = checked("loadModel", options, {
     dtype: rule.text,
+    keep: rule.flag,
     onProgress: rule.listener,
     signal: rule.signal,
   });
   if (!DTYPES.includes(dtype)) throw problem("InputError", `\`dtype\` is ${shown(dtype)}, expected one of "${DTYPES.join('", "')}"`);
-  const candidates = candidatesOf(source, document.baseURI);
+  const candidates = candidatesOf(source, base());
   throwIfAborted(signal, "loading");
-  const of = sharedOf(candidates, dtype);
+  const of = sharedOf(candidates, { dtype, keep });
   return new Model(of, await of.join(onProgress, signal));
 }
 
 /** What weight matrices can be kept in. */
 const DTYPES = ["f32", "f16", "q8", "q4"];
 
-/** @param {Files[]} candidates @param {string} dtype */
-function sharedOf(candidates, dtype) {
+/** What addresses are relative to: the page, or the worker that this module is used in. */
+function base() {
+  return globalThis.document?.baseURI ?? location.href;
+}
+
+/** @param {Files[]} candidates @param {{ dtype: string, keep: boolean }} options */
+function sharedOf(candidates, options) {
   const files = identity(candidates);
-  if (files === undefined) return new Shared(candidates, dtype, () => {});
-  const address = `${dtype} ${files}`;
+  if (files === undefined) return new Shared(candidates, options, () => {});
+  const address = `${options.dtype} ${files}`;
   const known = shared.get(address);
   if (known) return known;
-  const fresh = new Shared(candidates, dtype, () => {
+  const fresh = new Shared(candidates, options, () => {
     if (shared.get(address) === fresh) shared.delete(address);
   });
   shared.set(address, fresh);
   return fresh;
+}
+
+/**
+ * The models that this browser keeps for this site, the last used first. Each is removed when another needs its place
+ * and it was not used for longest; the browser may remove all of them.
+ * @returns {Promise<StoredModel[]>} none where the browser keeps nothing
+ */
+export async function storedModels() {
+  return ask((face) => face.stored());
+}
+
+/**
+ * Removes what is kept of a model, in every dtype, or of all models. A model that is loaded stays usable.
+ * @param {Source} [source] as for loadModel
+ * @returns {Promise<number>} how many were removed
+ */
+export async function forgetStored(source) {
+  const candidates = source === undefined ? undefined : candidatesOf(source, base());
+  return ask((face) => face.forgetStored(candidates));
 }
 
 // ---- the model ----

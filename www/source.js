@@ -9,9 +9,9 @@
 import { problem, shown } from "./problem.js";
 
 /** @typedef {{ name: string, address?: string, blob?: Blob, optional?: boolean }} File_ a name for messages, and where the bytes are */
-/** @typedef {{ config: File_, tokenizer?: File_, weights: File_ }} Files */
+/** more: the rest of weights in several files; index: the list of them, where `weights` is not there. @typedef {{ config: File_, tokenizer?: File_, weights: File_, more?: File_[], index?: File_ }} Files */
 /** @typedef {string | URL | Blob | ArrayBuffer | ArrayBufferView} Part an address, or the bytes themselves */
-/** @typedef {{ config: Part, tokenizer?: Part, weights: Part }} Parts */
+/** weights: one file, or the several that they are in. @typedef {{ config: Part, tokenizer?: Part, weights: Part | Part[] }} Parts */
 /** @typedef {string | URL | Parts | Iterable<File>} Source */
 
 const HUB = "https://huggingface.co";
@@ -34,9 +34,14 @@ export function candidatesOf(source, base) {
   throw problem("InputError", `cannot load ${shown(source)}: ${EXPECTED}`);
 }
 
+/** Every file of a model that is known before one is opened. @param {Files} files @returns {(File_ | undefined)[]} */
+export function filesOf({ config, tokenizer, weights, more = [] }) {
+  return [config, tokenizer, weights, ...more];
+}
+
 /** What tells two sources apart; undefined for bytes, which are never shared. @param {Files[]} candidates */
 export function identity(candidates) {
-  const files = candidates.flatMap(({ config, tokenizer, weights }) => [config, tokenizer, weights]);
+  const files = candidates.flatMap(filesOf);
   return files.some((file) => file?.blob) ? undefined : files.map((file) => file?.address).join(" ");
 }
 
@@ -58,7 +63,7 @@ function folder(address) {
   const [path, query = ""] = href.split(/(?=[?#])/, 2);
   /** @param {string} file */
   const at = (file) => `${path.replace(/\/?$/, "/")}${file}${query.startsWith("?") ? query : ""}`;
-  return named({ config: at("config.json"), tokenizer: at("tokenizer.json"), weights: at("model.safetensors") });
+  return named({ config: at("config.json"), tokenizer: at("tokenizer.json"), weights: at("model.safetensors"), index: at("model.safetensors.index.json") });
 }
 
 /** @param {string} id @returns {Files} */
@@ -67,21 +72,26 @@ function hub(id) {
   return folder(`${HUB}/${name}/resolve/${revision}`);
 }
 
-/** @param {{ config: string, tokenizer: string, weights: string }} addresses @returns {Files} */
-function named({ config, tokenizer, weights }) {
+/** @param {{ config: string, tokenizer: string, weights: string, index: string }} addresses @returns {Files} */
+function named({ config, tokenizer, weights, index }) {
   return {
     config: { name: config, address: config },
     tokenizer: { name: tokenizer, address: tokenizer, optional: true },
     weights: { name: weights, address: weights },
+    index: { name: index, address: index },
   };
 }
 
 /** @param {Parts} parts @param {string} base @returns {Files} */
 function byParts({ config, tokenizer, weights }, base) {
+  const all = Array.isArray(weights) ? weights : [weights];
+  if (all.length === 0) throw problem("InputError", "`weights` is an empty array, expected one file or more");
+  const [first, ...more] = all.map((one) => part("model.safetensors", one, base));
   return {
     config: part("config.json", config, base),
     ...(tokenizer === undefined || tokenizer === null ? {} : { tokenizer: part("tokenizer.json", tokenizer, base) }),
-    weights: part("model.safetensors", weights, base),
+    weights: first,
+    ...(more.length > 0 && { more }),
   };
 }
 
@@ -106,13 +116,24 @@ function byFileNames(files) {
   const all = (test) => files.filter((file) => test(file.name));
   const [config] = all((name) => name === "config.json");
   const [tokenizer] = all((name) => name === "tokenizer.json");
-  const weights = all((name) => name === "model.safetensors");
-  if (weights.length === 0) weights.push(...all((name) => name.endsWith(".safetensors")));
-  if (!config || weights.length !== 1) {
+  const [whole] = all((name) => name === "model.safetensors");
+  const weights = whole ? [whole] : all((name) => name.endsWith(".safetensors"));
+  const one = weights.length === 1 && !PART.test(weights[0].name);
+  if (!config || !(one || areShards(weights))) {
     const found = files.map((file) => file.name).join(", ") || "none";
-    throw problem("InputError", `expected the files config.json and one *.safetensors (and tokenizer.json for text), found ${found}`);
+    throw problem("InputError", `expected the files config.json and one *.safetensors, or all of *-00001-of-0000N.safetensors (and tokenizer.json for text), found ${found}`);
   }
-  return byParts({ config, tokenizer, weights: weights[0] }, "");
+  return byParts({ config, tokenizer, weights }, "");
+}
+
+/** One file of several: stem, number, how many. */
+const PART = /^(.*)-(\d+)-of-(\d+)\.safetensors$/;
+
+/** Whether these are all parts of one checkpoint, as their names say. @param {File[]} files */
+function areShards(files) {
+  const [, stem, , count] = PART.exec(files[0]?.name ?? "") ?? [];
+  const numbers = files.map(({ name }) => PART.exec(name)).map((part) => (part?.[1] === stem && part?.[3] === count ? Number(part?.[2]) : 0));
+  return new Set(numbers).size === Number(count) && numbers.every((number) => number >= 1 && number <= Number(count));
 }
 
 /** @param {string} address @param {string} base */

@@ -5,6 +5,7 @@ import * as Comlink from "comlink";
 
 import { WasmModel } from "./pkg/candlescope.js";
 import { isProblem, problem } from "./problem.js";
+import { canBeKept, find, forget, keep, list } from "./store.js";
 import { start } from "./threads.js";
 
 /** @typedef {import("./source.js").Files} Files */
@@ -12,9 +13,13 @@ import { start } from "./threads.js";
 /** @typedef {import("./pkg/candlescope.js").WasmMeasurement} WasmMeasurement */
 /** @typedef {import("./candlescope.js").Progress} Progress */
 
+/** A module with one function, which returns a vector. */
+const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11);
+
 const ready = start().catch((error) => {
   if (error instanceof WebAssembly.CompileError) {
-    throw problem("InternalError", `this browser cannot compile the WebAssembly module, which needs SIMD (${error.message})`);
+    if (!WebAssembly.validate(SIMD)) throw problem("InternalError", "this browser has no SIMD in WebAssembly, without which Candlescope does not compute: Chrome has it from version 91, Firefox from 89, Safari from 16.4");
+    throw problem("InternalError", `this browser cannot compile the WebAssembly module (${error.message})`);
   }
   throw problem("NetworkError", `the WebAssembly module cannot be loaded, expected it in pkg/ beside worker.js (${error.message})`);
 });
@@ -22,6 +27,8 @@ ready.catch(() => {}); // reported by the calls that wait for it
 
 /** How long a measurement works before it looks for other calls. */
 const FRAME_MS = 16;
+/** A loaded model is kept this much later: what it was loaded for comes first. */
+const KEEP_AFTER_MS = 300;
 
 let lastKey = 0;
 /** @type {Map<number, WasmModel>} */
@@ -38,26 +45,34 @@ const hanging = new Set();
 const face = {
   /**
    * @param {Files[]} candidates
-   * @param {string} dtype
+   * @param {{ dtype: string, keep: boolean }} options
    * @param {number} job a key for abort()
    * @param {(progress: Progress) => void} onProgress a proxy, released at the end
    */
-  async load(candidates, dtype, job, onProgress) {
+  async load(candidates, options, job, onProgress) {
     const controller = new AbortController();
     jobs.set(job, controller);
     try {
       await ready;
       /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
       const tell = (stage, file, loaded, total) => void onProgress({ stage, file, loaded, total });
-      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (candidates), dtype, tell, controller.signal));
+      const kept = (/** @type {Files} */ files) => () => find(files, options.dtype);
+      const files = candidates.map((files) => (options.keep && canBeKept(files) ? { ...files, kept: kept(files) } : files));
+      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), options.dtype, tell, controller.signal));
       const key = ++lastKey;
       models.set(key, model);
+      keepLater(key, candidates, options.dtype);
       return { key, ...model.describe() };
     } finally {
       jobs.delete(job);
       /** @type {any} */ (onProgress)[Comlink.releaseProxy]();
     }
   },
+
+  stored: list,
+
+  /** @param {Files[]} [candidates] */
+  forgetStored: (candidates) => forget(candidates),
 
   /** @param {number} job */
   abort(job) {
@@ -133,6 +148,16 @@ const face = {
 /** @typedef {typeof face} WorkerFace */
 
 Comlink.expose(sayingWhatFailed(face));
+
+/** Keeps a model for the next visit, unless it is disposed of before. @param {number} key @param {Files[]} candidates @param {string} dtype */
+async function keepLater(key, candidates, dtype) {
+  const keeping = models.get(key)?.takeUnkept();
+  if (!keeping) return;
+  const goOn = () => models.has(key);
+  await new Promise((resolve) => setTimeout(resolve, KEEP_AFTER_MS));
+  if (goOn()) await keep(candidates[keeping.candidate], dtype, keeping, goOn);
+  keeping.free();
+}
 
 /** @param {number} key */
 function modelOf(key) {

@@ -58,6 +58,15 @@ impl Form {
         }
     }
 
+    /// The bytes that a matrix takes which the checkpoint stores with this shape and these axes.
+    pub fn bytes(self, shape: [usize; 2], axes: Axes) -> u64 {
+        let [inner, columns] = axes.in_out(shape);
+        match self.panels(axes) {
+            None => 4 * inner as u64 * columns as u64,
+            Some(form) => Packed::length(form, inner, columns),
+        }
+    }
+
     /// How panels store it, for a matrix with these axes.
     fn panels(self, axes: Axes) -> Option<share::Form> {
         match (self, axes) {
@@ -84,6 +93,16 @@ pub enum Axes {
     InOut,
     /// `[out, in]`, as embeddings have it.
     OutIn,
+}
+
+impl Axes {
+    /// `[in, out]` of what the checkpoint stores with this shape.
+    fn in_out(self, [first, second]: [usize; 2]) -> [usize; 2] {
+        match self {
+            Axes::InOut => [first, second],
+            Axes::OutIn => [second, first],
+        }
+    }
 }
 
 /// A matrix `[in, out]` that activations are multiplied with. A clone shares the numbers.
@@ -135,6 +154,32 @@ impl Matrix {
             (Stored::Packed(packed), Axes::InOut) => packed_rows(packed, 0..inner, 0..columns),
             (Stored::Packed(packed), Axes::OutIn) => packed_columns(packed, 0..columns),
         }
+    }
+
+    /// The panels as they lie in memory. None for tensors, which have none.
+    pub fn raw(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Stored::Plain(_) => None,
+            Stored::Packed(packed) => Some(packed.bytes()),
+        }
+    }
+
+    /// The matrix whose [`Matrix::raw`] is what `fill` writes.
+    ///
+    /// # Errors
+    /// Those of `fill`; when there is not enough memory; when the form has no panels.
+    pub fn from_raw(
+        shape: [usize; 2],
+        axes: Axes,
+        form: Form,
+        fill: impl FnOnce(&mut [u8]) -> Result<()>,
+    ) -> Result<Matrix> {
+        let [inner, columns] = axes.in_out(shape);
+        let form = form.panels(axes).ok_or_else(|| Error::Weights("tensors have no panels".into()))?;
+        let mut packed = Packed::zeros(form, inner, columns)
+            .map_err(|_| Error::Memory(format!("no room for a matrix {inner} by {columns}")))?;
+        fill(packed.bytes_mut())?;
+        Ok(Matrix(Stored::Packed(Arc::new(packed))))
     }
 
     /// These rows alone, as a matrix.

@@ -35,6 +35,12 @@ impl Packed {
         Ok(packed)
     }
 
+    /// The bytes of all panels of such a matrix, which may be more than memory has.
+    pub fn length(form: Form, inner: usize, columns: usize) -> u64 {
+        let depth = if form.is_quantized() { form.steps(inner) } else { inner };
+        columns.div_ceil(WIDTH) as u64 * form.panel_bytes(depth) as u64
+    }
+
     pub fn form(&self) -> Form {
         self.form
     }
@@ -57,6 +63,11 @@ impl Packed {
         bytemuck::cast_slice(&self.words)
     }
 
+    /// The same, to be filled.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.words)
+    }
+
     fn panel_bytes(&self) -> usize {
         self.form.panel_bytes(self.depth())
     }
@@ -68,7 +79,7 @@ impl Packed {
 
     fn panel_mut(&mut self, column: usize) -> &mut [u8] {
         let len = self.panel_bytes();
-        &mut bytemuck::cast_slice_mut(&mut self.words)[column / WIDTH * len..][..len]
+        &mut self.bytes_mut()[column / WIDTH * len..][..len]
     }
 
     /// How many rows [`Packed::set_rows`] takes at once, and from which multiples on; the last may be fewer.

@@ -231,7 +231,7 @@ describe("a load that cannot work says why:", () => {
   test("a wrong type of source, option and dtype", async () => {
     await assertLoadFails(3, "InputError", /cannot load 3/);
     const load = (/** @type {Face} */ { loadModel }, /** @type {any} */ options) => loadModel("./x", options);
-    await assertFails(load, "InputError", /no option `onProgres`, expected dtype, onProgress, signal/, { onProgres: 1 });
+    await assertFails(load, "InputError", /no option `onProgres`, expected dtype, keep, onProgress, signal/, { onProgres: 1 });
     await assertFails(load, "InputError", /`dtype` is "f64", expected/, { dtype: "f64" });
   });
 
@@ -250,7 +250,7 @@ describe("a load that cannot work says why:", () => {
 
 test("a worker or a wasm module that is not there is a NetworkError that names it", async () => {
   const load = (/** @type {Face} */ { loadModel }) => loadModel("./models/shakespeare");
-  await page.route(`${site.url}pkg/candlescope_bg.wasm`, (route) => route.fulfill({ status: 404 }));
+  await page.route(`${site.url}pkg/*.wasm`, (route) => route.fulfill({ status: 404 }));
   await assertFails(load, "NetworkError", /WebAssembly module cannot be loaded/);
   await page.reload();
   await page.route(`${site.url}worker.js`, (route) => route.fulfill({ status: 404 }));
@@ -258,7 +258,7 @@ test("a worker or a wasm module that is not there is a NetworkError that names i
 });
 
 test("a panic rejects, at once and inside a load, instead of hanging", async () => {
-  const glue = (/** @type {string} */ load) => `export default async () => {}; export class WasmModel { static load() { ${load} } }`;
+  const glue = (/** @type {string} */ load) => `export default async () => {}; export const askHelpers = () => { throw "none"; }; export class WasmModel { static load() { ${load} } }`;
   const panic = `throw new WebAssembly.RuntimeError("unreachable");`;
   for (const body of [panic, `queueMicrotask(() => { ${panic} }); return new Promise(() => {});`, `Promise.resolve().then(() => { ${panic} }); return new Promise(() => {});`]) {
     await page.unroute("**/pkg/candlescope.js");

@@ -149,13 +149,27 @@ test("files, blobs and bytes are blobs with names", async () => {
   assert.equal(candidatesOf({ config: bytes.buffer, weights: new DataView(bytes.buffer) }, page)[0].weights.blob?.size, 4);
 });
 
+const file = (/** @type {string} */ name) => new File([name], name);
+
 test("dropped files are told apart by their names", () => {
-  const file = (/** @type {string} */ name) => new File([name], name);
   const [files] = candidatesOf([file("README.md"), file("weights.safetensors"), file("config.json"), file("tokenizer.json")], page);
   assert.deepEqual([files.config.name, files.tokenizer?.name, files.weights.name], ["config.json", "tokenizer.json", "weights.safetensors"]);
   assert.equal(candidatesOf([file("config.json"), file("a.safetensors"), file("model.safetensors")], page)[0].weights.name, "model.safetensors");
   assert.throws(() => candidatesOf([file("config.json"), file("notes.txt")], page), failure("InputError", /\*\.safetensors.*found config.json, notes.txt/));
   assert.throws(() => candidatesOf([file("config.json"), file("a.safetensors"), file("b.safetensors")], page), failure("InputError", /one \*\.safetensors/));
+});
+
+test("weights in several files are those that their names count", () => {
+  const shard = (/** @type {number} */ number, count = 3, stem = "model") => file(`${stem}-0000${number}-of-0000${count}.safetensors`);
+  const [files] = candidatesOf([shard(3), file("config.json"), shard(1), file("model.safetensors.index.json"), shard(2)], page);
+  assert.deepEqual([files.weights, ...(files.more ?? [])].map(({ name }) => name), [3, 1, 2].map((number) => shard(number).name));
+  for (const wrong of [[shard(1)], [shard(1), shard(3)], [shard(1), shard(2), shard(2)], [shard(1), shard(2), shard(4)], [shard(1), shard(2), shard(3, 3, "other")], [shard(1), shard(2), shard(3, 4)]]) {
+    assert.throws(() => candidatesOf([file("config.json"), ...wrong], page), failure("InputError", /all of \*-00001-of-0000N\.safetensors.*found config\.json/));
+  }
+  const [parts] = candidatesOf({ config: "c.json", weights: ["a.safetensors", "b.safetensors"] }, page);
+  assert.deepEqual(parts.more?.map(({ address }) => address), [new URL("b.safetensors", page).href]);
+  assert.throws(() => candidatesOf({ config: "c.json", weights: [] }, page), failure("InputError", /empty array/));
+  assert.equal(candidatesOf("./x/", page)[0].index?.address, new URL("x/model.safetensors.index.json", page).href);
   assert.throws(() => candidatesOf([], page), failure("InputError", /found none/));
   assert.throws(() => candidatesOf(/** @type {any} */ (["config.json"]), page), failure("InputError", /Files alone/));
 });

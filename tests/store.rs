@@ -1,0 +1,161 @@
+//! A checkpoint that was kept and read back is the same bit for bit, and a damaged copy is refused.
+
+mod common;
+
+use std::cell::RefCell;
+
+use candlescope::kernel::matrix::Form;
+use candlescope::store::{Checkpoint, Disk, Keeping, Restoring};
+use candlescope::weights::bytes_needed;
+use candlescope::{Config, Error, Model, Result, WeightsReader, run_with_cache};
+use common::{FIXTURES, Fixture, assert_same_bits};
+
+/// A file in memory.
+struct Memory(RefCell<Vec<u8>>);
+
+impl Disk for Memory {
+    fn read(&self, at: u64, into: &mut [u8]) -> Result<()> {
+        let (bytes, at) = (self.0.borrow(), at as usize);
+        let found = bytes.get(at..at + into.len());
+        into.copy_from_slice(found.ok_or_else(|| Error::Weights("read past the end".into()))?);
+        Ok(())
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) -> Result<()> {
+        let mut all = self.0.borrow_mut();
+        assert_eq!(all.len() as u64, at, "written in order, without gaps");
+        all.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Where the copy begins in its file.
+const START: u64 = 48;
+
+const FORMS: [Form; 4] = [Form::F32, Form::F16, Form::Q8, Form::Q4];
+
+fn checkpoint(fixture: &Fixture, tokenizer: Option<&[u8]>, form: Form) -> Checkpoint {
+    let mut reader = WeightsReader::with_form(&fixture.config(), None, form);
+    reader.push(fixture.weights).unwrap();
+    let weights = reader.finish().unwrap();
+    Checkpoint { config: fixture.config.into(), tokenizer: tokenizer.map(Vec::from), weights }
+}
+
+fn keep(checkpoint: Checkpoint, form: Form) -> (Memory, u64) {
+    let disk = Memory(RefCell::new(vec![0; START as usize]));
+    let mut keeping = Keeping::new(checkpoint, form).unwrap();
+    let length = keeping.length();
+    while keeping.step(&disk, START).unwrap() {}
+    assert_eq!(disk.0.borrow().len() as u64, START + length);
+    (disk, length)
+}
+
+fn restore(disk: &Memory, length: u64, form: Form) -> Result<Checkpoint> {
+    let mut restoring = Restoring::new(disk, START, length, form)?;
+    while restoring.step(disk)? {}
+    restoring.finish()
+}
+
+#[test]
+fn what_was_kept_is_the_same_bit_for_bit_in_every_form() {
+    for (fixture, form) in FIXTURES.iter().flat_map(|fixture| FORMS.map(|form| (fixture, form))) {
+        for tokenizer in [None, Some(&b"{}"[..])] {
+            let (disk, length) = keep(checkpoint(fixture, tokenizer, form), form);
+            let fresh = checkpoint(fixture, tokenizer, form);
+            let kept = restore(&disk, length, form).unwrap();
+            assert_eq!(kept.config, fresh.config);
+            assert_eq!(kept.tokenizer, fresh.tokenizer);
+            assert_same_models(&format!("{} as {}", fixture.name, form.name()), fixture, &kept, &fresh);
+        }
+    }
+}
+
+fn assert_same_models(what: &str, fixture: &Fixture, kept: &Checkpoint, fresh: &Checkpoint) {
+    let model = |checkpoint: &Checkpoint| {
+        Model::new(Config::from_json(&checkpoint.config).unwrap(), &checkpoint.weights).unwrap()
+    };
+    let (kept, fresh) = (model(kept), model(fresh));
+    for parameter in fresh.parameters() {
+        let weight = |model: &Model| model.weight(&parameter.name).unwrap();
+        assert_same_bits(&format!("{what}: {}", parameter.name), &weight(&kept), &weight(&fresh));
+    }
+    let tokens = fixture.expected().tokens;
+    let logits = |model| run_with_cache::<&str>(model, &tokens, &[]).unwrap().logits().unwrap().clone();
+    assert_same_bits(what, &logits(&kept), &logits(&fresh));
+}
+
+/// What is reserved before a load is what the load takes.
+#[test]
+fn a_copy_is_as_long_as_its_weights_and_little_more() {
+    for (fixture, form) in FIXTURES.iter().flat_map(|fixture| FORMS.map(|form| (fixture, form))) {
+        let (_, length) = keep(checkpoint(fixture, None, form), form);
+        let needed = bytes_needed(&fixture.config(), form);
+        let head = length - needed;
+        assert!(head < 2000, "{} as {}: {length} for {needed}", fixture.name, form.name());
+    }
+}
+
+/// A copy outlives the version that wrote it: whoever arranges panels anew changes `LAYOUT` in `src/store.rs`, so that
+/// older copies are not read, and then these numbers.
+#[test]
+fn panels_are_arranged_as_the_layouts_number_says() {
+    // FNV-1a
+    let hash = |bytes: &[u8]| {
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+        })
+    };
+    let found = FORMS.map(|form| {
+        let (disk, _) = keep(checkpoint(Fixture::plain(), None, form), form);
+        format!("{} {:016x}", form.name(), hash(&disk.0.borrow()))
+    });
+    let expected =
+        ["f32 0fef68d2c604359a", "f16 fbbdededcbf95a2d", "q8 6c2a213eefb5d850", "q4 dd2c45e8310c0599"];
+    assert_eq!(found, expected);
+}
+
+fn plain() -> (Memory, u64) {
+    keep(checkpoint(Fixture::plain(), Some(b"{}"), Form::F32), Form::F32)
+}
+
+fn assert_refused(disk: &Memory, length: u64) {
+    let Err(error) = restore(disk, length, Form::F32) else { panic!("{length} bytes were taken") };
+    assert_eq!(error.name(), "WeightsError", "{error}");
+}
+
+#[test]
+fn a_copy_that_was_cut_short_anywhere_is_refused() {
+    let (disk, length) = plain();
+    for cut in (0..length).step_by(997).chain([length - 1]) {
+        let short = Memory(RefCell::new(disk.0.borrow()[..(START + cut) as usize].to_vec()));
+        assert_refused(&short, cut);
+        assert_refused(&short, length);
+    }
+}
+
+#[test]
+fn a_copy_that_goes_on_or_begins_with_something_else_is_refused() {
+    let (disk, length) = plain();
+    disk.0.borrow_mut().push(0);
+    assert_refused(&disk, length + 1);
+    disk.0.borrow_mut()[START as usize + 12] ^= 1;
+    assert_refused(&disk, length);
+}
+
+#[test]
+fn a_copy_in_another_form_is_refused_with_both_names() {
+    let (disk, length) = plain();
+    let text = Restoring::new(&disk, START, length, Form::Q8).err().expect("a failure").to_string();
+    assert!(text.contains("f32") && text.contains("q8"), "{text}");
+}
+
+#[test]
+fn weights_that_are_tensors_are_not_kept() {
+    let fixture = Fixture::plain();
+    let mut reader = WeightsReader::with_form(&fixture.config(), None, Form::Plain);
+    reader.push(fixture.weights).unwrap();
+    let weights = reader.finish().unwrap();
+    let kept =
+        Keeping::new(Checkpoint { config: fixture.config.into(), tokenizer: None, weights }, Form::F32);
+    assert_eq!(kept.err().map(|error| error.name()), Some("WeightsError"));
+}

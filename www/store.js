@@ -1,0 +1,295 @@
+// What earlier visits kept in the origin's private file system: which copies there are, whether they may be used, and
+// room for more. What is inside a copy is Rust's affair (src/store.rs); whether its files have changed on their server too.
+//
+// A copy is one file. It begins with 32 bytes, written last: until then, and so for ever if the tab is closed in between,
+// they are zeros, and the copy is none. A file that is being written has one handle, which the browser gives to nobody
+// else: that is all the locking there is. Whoever gets no handle does without the copy, and nobody waits.
+//
+// Without such a file system (an insecure page, a private window, a setting), or when it refuses, a load is what it is
+// without; the console says so once.
+
+import { filesOf } from "./source.js";
+
+/** @typedef {import("./source.js").Files} Files */
+/** A file and which state of it: no identity where there was none. @typedef {{ address: string, identity?: string }} Origin */
+/** @typedef {{ dtype: string, address: string, origins: Origin[] }} Label */
+/**
+ * A model kept in the browser.
+ * @typedef {object} StoredModel
+ * @property {string} address the folder that it was loaded from, or its config.json if that has another name
+ * @property {string} dtype
+ * @property {number} bytes
+ * @property {Date} lastUsed
+ */
+
+const FOLDER = "candlescope-models";
+/** Another format of copies, another name. A copy in an older one is no copy. */
+const MAGIC = "cscope01";
+/** The magic, the file's length and the time of the last use as f64, the label's length as u32, four zeros. */
+const HEAD_BYTES = 32;
+/** Copies leave this share of what the browser allows to the rest of the site. */
+const SHARE = 0.9;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The copies' folder, made if need be. @returns {Promise<FileSystemDirectoryHandle>} */
+async function folder() {
+  return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+}
+
+/** The name of a model's copy: the same addresses and dtype have the same. @param {Files} files @param {string} dtype */
+async function nameOf(files, dtype) {
+  const what = [dtype, ...filesOf(files).map((file) => file?.address ?? "")].join("\n");
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(what)));
+  return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** @param {Files} files */
+function addressOf({ config }) {
+  return config.address?.replace(/(?<=\/)config\.json$/, "");
+}
+
+/** Whether a model can have a copy: its files have addresses, which can be asked again. @param {Files} files */
+export function canBeKept(files) {
+  return filesOf(files).every((file) => file === undefined || file.address !== undefined);
+}
+
+/**
+ * The copy of a model, opened, or undefined.
+ * @param {Files} files @param {string} dtype @returns {Promise<Copy | undefined>}
+ */
+export async function find(files, dtype) {
+  try {
+    const directory = await folder();
+    const name = await nameOf(files, dtype);
+    const file = await directory.getFileHandle(name).catch(() => undefined);
+    if (!file) return undefined;
+    // Several tabs may read at once where the browser knows this mode. Elsewhere the second gets no handle.
+    const handle = await /** @type {any} */ (file).createSyncAccessHandle({ mode: "read-only" });
+    const read = headOf((at, length) => {
+      const bytes = new Uint8Array(length);
+      return bytes.subarray(0, handle.read(bytes, { at }));
+    }, handle.getSize());
+    const copy = new Copy(directory, name, handle, read);
+    if (read) return copy;
+    copy.close("bad");
+  } catch {
+    // refused, or in use
+  }
+  return undefined;
+}
+
+/**
+ * Writes a copy of a model, a little at a time, if there is room or room can be made.
+ * @param {Files} files @param {string} dtype @param {import("./pkg/candlescope.js").WasmKeeping} keeping
+ * @param {() => boolean} goOn asked between two pieces
+ */
+export async function keep(files, dtype, keeping, goOn) {
+  try {
+    const directory = await folder();
+    const name = await nameOf(files, dtype);
+    const label = encoder.encode(JSON.stringify({ dtype, address: addressOf(files), origins: keeping.origins }));
+    const start = HEAD_BYTES + label.length;
+    const length = start + keeping.length;
+    if (!(await makeRoom(directory, name, length))) return note("there is no room for it in the browser's storage");
+    const file = await directory.getFileHandle(name, { create: true });
+    const handle = await openToWrite(directory, file);
+    const copy = new Copy(directory, name, handle, { start, length: keeping.length, label: { dtype, address: "", origins: [] } });
+    const whole = await write(copy, handle, label, length, keeping, goOn).catch((error) => {
+      copy.close("bad");
+      throw error;
+    });
+    copy.close(whole ? "new" : "bad");
+  } catch (error) {
+    if (!isInUse(error)) note(String(error));
+  }
+}
+
+/** @param {FileSystemDirectoryHandle} directory @param {any} file @returns {Promise<any>} */
+async function openToWrite(directory, file) {
+  try {
+    return await file.createSyncAccessHandle();
+  } catch (error) {
+    if (!isInUse(error)) await remove(directory, file.name);
+    throw error;
+  }
+}
+
+/** Another tab has the file. @param {unknown} error */
+function isInUse(error) {
+  return error instanceof DOMException && error.name === "NoModificationAllowedError";
+}
+
+/**
+ * @param {Copy} copy @param {any} handle @param {Uint8Array<ArrayBuffer>} label @param {number} length
+ * @param {import("./pkg/candlescope.js").WasmKeeping} keeping @param {() => boolean} goOn
+ * @returns {Promise<boolean>} false when it was left off
+ */
+async function write(copy, handle, label, length, keeping, goOn) {
+  handle.truncate(0);
+  handle.truncate(length); // fails now if it does not fit
+  handle.write(label, { at: HEAD_BYTES });
+  for (let more = true; more; await copy.pause()) {
+    if (!goOn()) return false;
+    more = keeping.step(/** @type {any} */ (copy));
+  }
+  handle.flush(); // all of it is there before the head says so
+  const head = new DataView(new ArrayBuffer(HEAD_BYTES));
+  encoder.encodeInto(MAGIC, new Uint8Array(head.buffer));
+  head.setFloat64(8, length, true);
+  head.setFloat64(16, Date.now(), true);
+  head.setUint32(24, label.length, true);
+  handle.write(head, { at: 0 });
+  handle.flush();
+  return true;
+}
+
+/** A copy's file, opened. Rust reads and writes it by these names. */
+class Copy {
+  #directory;
+  #name;
+  #handle;
+
+  /** @param {FileSystemDirectoryHandle} directory @param {string} name @param {any} handle @param {Head | undefined} head */
+  constructor(directory, name, handle, head) {
+    this.#directory = directory;
+    this.#name = name;
+    this.#handle = handle;
+    this.start = head?.start ?? 0;
+    this.length = head?.length ?? 0;
+    this.origins = head?.label.origins ?? [];
+  }
+
+  /** @param {Uint8Array} into @param {number} at */
+  read(into, at) {
+    return this.#handle.read(into, { at });
+  }
+
+  /** @param {Uint8Array} bytes @param {number} at */
+  write(bytes, at) {
+    return this.#handle.write(bytes, { at });
+  }
+
+  /** A turn of the event loop: a timer would wait for 4 ms. @returns {Promise<void>} */
+  pause() {
+    return new Promise((resolve) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => (port1.close(), resolve());
+      port2.postMessage(0);
+    });
+  }
+
+  /** @param {number} time in milliseconds @returns {Promise<void>} */
+  wait(time) {
+    return new Promise((resolve) => setTimeout(resolve, time));
+  }
+
+  /** @param {"good" | "new" | "bad"} fate good: it was used; bad: it can never be used again */
+  close(fate) {
+    this.#handle.close();
+    if (fate === "bad") this.#directory.removeEntry(this.#name).catch(() => {});
+    if (fate === "good") this.#touch().catch(() => {}); // another tab has it open
+  }
+
+  async #touch() {
+    const file = await this.#directory.getFileHandle(this.#name);
+    const handle = await /** @type {any} */ (file).createSyncAccessHandle();
+    handle.write(new Float64Array([Date.now()]), { at: 16 });
+    handle.close();
+  }
+}
+
+/** @typedef {{ start: number, length: number, lastUsed: number, label: Label }} Whole */
+/** @typedef {{ start: number, length: number, label: Label }} Head */
+
+/** What a file says of itself, or undefined if it is no whole copy. @param {(at: number, length: number) => Uint8Array<ArrayBuffer>} read @param {number} size @returns {Whole | undefined} */
+function headOf(read, size) {
+  const bytes = read(0, HEAD_BYTES);
+  if (bytes.length < HEAD_BYTES || decoder.decode(bytes.subarray(0, 8)) !== MAGIC) return undefined;
+  const head = new DataView(bytes.buffer, bytes.byteOffset);
+  const start = HEAD_BYTES + head.getUint32(24, true);
+  if (head.getFloat64(8, true) !== size || start > size) return undefined;
+  try {
+    const label = JSON.parse(decoder.decode(read(HEAD_BYTES, start - HEAD_BYTES)));
+    return { start, length: size - start, lastUsed: head.getFloat64(16, true), label };
+  } catch {
+    return undefined;
+  }
+}
+
+// ---- which copies there are ----
+
+/** @typedef {{ name: string, size: number, head: Whole | undefined }} Entry */
+
+/** Every file of ours, the copies that are whole and those that are not. @param {FileSystemDirectoryHandle} directory @returns {Promise<Entry[]>} */
+async function entries(directory) {
+  const found = [];
+  for await (const [name, handle] of /** @type {any} */ (directory).entries()) {
+    const entry = await entryOf(name, handle).catch(() => undefined); // another tab took it away
+    if (entry) found.push(entry);
+  }
+  return found;
+}
+
+/** @param {string} name @param {FileSystemFileHandle} handle @returns {Promise<Entry>} */
+async function entryOf(name, handle) {
+  const file = await handle.getFile();
+  const start = new Uint8Array(await file.slice(0, 1 << 16).arrayBuffer());
+  return { name, size: file.size, head: headOf((at, length) => start.slice(at, at + length), file.size) };
+}
+
+/**
+ * Removes what is no whole copy, and then the copies that were not used for longest, until `length` bytes fit.
+ * @param {FileSystemDirectoryHandle} directory @param {string} name of the copy that is to be written @param {number} length
+ */
+async function makeRoom(directory, name, length) {
+  const others = (await entries(directory)).filter((entry) => entry.name !== name);
+  const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
+  const own = await directory.getFileHandle(name).then((handle) => handle.getFile()).catch(() => ({ size: 0 }));
+  let room = quota * SHARE - usage + own.size;
+  others.sort((a, b) => (a.head?.lastUsed ?? 0) - (b.head?.lastUsed ?? 0));
+  // Nothing is gained by removing copies when all of them together are too small.
+  const possible = room + others.reduce((sum, { size }) => sum + size, 0);
+  for (const { name, size, head } of others) {
+    if (head && (room >= length || possible < length)) break;
+    if (await remove(directory, name)) room += size;
+  }
+  return room >= length;
+}
+
+/** False where another tab uses it. @param {FileSystemDirectoryHandle} directory @param {string} name */
+function remove(directory, name) {
+  return directory.removeEntry(name).then(() => true, () => false);
+}
+
+/** The models that are kept, the last used first. @returns {Promise<StoredModel[]>} */
+export async function list() {
+  const all = await folder().then(entries).catch(() => []);
+  const models = all.flatMap(({ size, head }) => (head ? [{ address: head.label.address, dtype: head.label.dtype, bytes: size, lastUsed: new Date(head.lastUsed) }] : []));
+  return models.sort((a, b) => Number(b.lastUsed) - Number(a.lastUsed));
+}
+
+/**
+ * Removes the copies of these models, or all; gives how many.
+ * @param {Files[]} [candidates] @returns {Promise<number>}
+ */
+export async function forget(candidates) {
+  const directory = await folder().catch(() => undefined);
+  if (!directory) return 0;
+  const addresses = candidates?.map(addressOf);
+  let count = 0;
+  for (const { name, head } of await entries(directory)) {
+    if (addresses && !addresses.includes(head?.label.address)) continue;
+    if ((await remove(directory, name)) && head) count += 1;
+  }
+  return count;
+}
+
+let noted = false;
+
+/** A refusal is no failure. @param {string} reason */
+function note(reason) {
+  if (!noted) console.info(`candlescope: the model is not kept for the next visit: ${reason}`);
+  noted = true;
+}
