@@ -389,15 +389,30 @@ const PATHS: &str = r#"        sender = f"blocks.{layer}.attn.hook_z"
 /// The hook that gives the residual stream after a block what changed at `name`, its `hook_resid_mid`.
 const CARRYING: &str = r#"(name.replace("resid_mid", "resid_post"), partial(carry, name=name))"#;
 
-/// What hooks on a part of a value need.
-const HELPERS: &str = r#"
+/// What hooks on a part of a value need, each by the word that tells that it is used; later ones use earlier ones.
+const HELPERS: [(&str, &str); 9] = [
+    (
+        "start",
+        r#"
 start = 0  # the position in the text of the context's first token
-means = {}
-
+"#,
+    ),
+    (
+        "means",
+        r#"means = {}
+"#,
+    ),
+    (
+        "attention(",
+        r#"
 
 def attention(name):
     return name.endswith(("hook_attn_scores", "hook_pattern"))
-
+"#,
+    ),
+    (
+        "select(",
+        r#"
 
 def select(x, name, positions=None, head=None, last=None, rows=None):
     """The index of a part of x, and the place of each of its rows in the list of positions."""
@@ -413,18 +428,30 @@ def select(x, name, positions=None, head=None, last=None, rows=None):
         chosen[-1] = last
     part = torch.meshgrid(*[torch.tensor(c, dtype=torch.long) for c in chosen], indexing="ij")
     return part, [place for _, place in pairs]
-
+"#,
+    ),
+    (
+        "causal(",
+        r#"
 
 def causal(x, y, name):
     """Attention to later keys stays as it was."""
     return torch.where(torch.ones_like(x, dtype=torch.bool).tril(), y, x) if attention(name) else y
-
+"#,
+    ),
+    (
+        "keys(",
+        r#"
 
 def keys(values, x):
     """One value for each key of the context."""
     missing = max(0, start + x.shape[-1] - values.shape[-1])
     return torch.nn.functional.pad(values, (0, missing))[..., start : start + x.shape[-1]]
-
+"#,
+    ),
+    (
+        "other_values(",
+        r#"
 
 def other_values(values, x, part, places, name, rows=None):
     """The part of another run's values; rows says which of its positions stand for the selected ones."""
@@ -436,13 +463,21 @@ def other_values(values, x, part, places, name, rows=None):
         shape = [-1 if a == axis else 1 for a in range(x.dim())]
         part[axis] = torch.tensor([rows[place] for place in places]).reshape(shape).expand_as(part[0])
     return (keys(values, x) if attention(name) else values)[tuple(part)]
-
+"#,
+    ),
+    (
+        "mean_of_prompt(",
+        r#"
 
 def mean_of_prompt(x, key, prompt):
     if key not in means:
         means[key] = x[:, : max(1, prompt - start)].mean(1, keepdim=True)
     return means[key].expand_as(x)
-
+"#,
+    ),
+    (
+        "cut(",
+        r#"
 
 def cut(x, name, edges, part, renormalize):
     """Without some attention edges; None means every query, or every key."""
@@ -461,8 +496,9 @@ def cut(x, name, edges, part, renormalize):
             total = x.sum(-1, keepdim=True)
             x = torch.where(touched, x / torch.where(total == 0, 1.0, total), x)
     return x
-
-"#;
+"#,
+    ),
+];
 
 /// TransformerBridge shows `hook_resid_mid` to the MLP alone.
 const CARRY: &str = r#"
@@ -568,7 +604,7 @@ impl Script {
             self.line("hooks = []");
             return Ok(());
         }
-        self.push(HELPERS);
+        let before = self.text.len();
         let (mut listed, mut carried) = (String::new(), Vec::<HookPoint>::new());
         for (number, change) in plan.changes.iter().enumerate() {
             self.change(number, change, extent);
@@ -599,6 +635,8 @@ impl Script {
             listed.insert_str(0, &format!("    *[{CARRYING} for name in {}],\n", strings(&carried)));
         }
         self.line(&format!("hooks = [\n{listed}]"));
+        let helpers = helpers(&self.text[before..]);
+        self.text.insert_str(before, &helpers);
         Ok(())
     }
 
@@ -667,7 +705,8 @@ impl Script {
             Effect::Function(_) => "pass".into(),
         };
         self.line(&format!("    {effect}"));
-        self.line("    return causal(x, y, name)\n");
+        let attention = change.points.iter().any(|point| point.axes().contains(&"key"));
+        self.line(if attention { "    return causal(x, y, name)\n" } else { "    return y\n" });
     }
 
     /// `metric(logits, tokens)`.
@@ -699,6 +738,17 @@ impl Script {
         self.line(&format!("other = torch.tensor([{}])  # the {other} prompt", list(contrast.other())));
         self.objective(&contrast.metric, contrast.base().len())
     }
+}
+
+/// Those of [`HELPERS`] that `code` uses, and those that these use.
+fn helpers(code: &str) -> String {
+    let mut used = String::new();
+    for (name, helper) in HELPERS.iter().rev() {
+        if code.contains(name) || used.contains(name) {
+            used.insert_str(0, helper);
+        }
+    }
+    used
 }
 
 /// The points that a run captures, of those that it reaches.
