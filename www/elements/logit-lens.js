@@ -64,7 +64,7 @@ export class LogitLens extends LitElement {
         flex: 1;
         min-width: 0;
         border-radius: 3px;
-        padding: 0 2px 4px;
+        padding-bottom: 4px;
       }
       .row {
         display: flex;

@@ -98,6 +98,18 @@ export class ScopeFigure extends LitElement {
       .choice button[aria-pressed="true"] {
         z-index: 1;
       }
+      @container figure (max-width: 619px) {
+        .choice {
+          flex-wrap: wrap;
+          gap: 0.25rem;
+        }
+        .choice button,
+        .choice button:first-child,
+        .choice button:last-child {
+          border-radius: 999px;
+          margin-left: 0;
+        }
+      }
       .end {
         margin-left: auto;
       }
@@ -333,19 +345,20 @@ export class ScopeFigure extends LitElement {
   /** @param {Reading} reading */
   #strip(reading) {
     const inAttention = this.#inAttention;
+    const bySurprise = !inAttention && this.view !== "activations";
     const { position, target, values } = inAttention ? this.#attentionOf(reading) : this.#surpriseOf(reading);
     const locked = this.look === "from" ? this.lock?.query : this.lock?.key;
     return html`
       <token-strip
         .tokens=${reading.tokens}
-        .values=${values}
+        .values=${inAttention || bySurprise ? values : null}
         .scale=${inAttention ? this.scale : "linear"}
         .position=${position}
         .target=${target}
         .locked=${locked ?? -1}
         .generated=${this.generated}
         .sentences=${(/** @type {number} */ at) => this.#said(reading, at)}
-        .legend=${inAttention ? null : { from: "0", to: logProbability(Math.log(Math.max(2, this.vocabulary))), text: "surprise: minus the log-probability of the token, given those before it; the far end is a blind guess" }}
+        .legend=${!bySurprise ? null : { from: "0", to: logProbability(Math.log(Math.max(2, this.vocabulary))), text: "surprise: minus the log-probability of the token, given those before it; the far end is a blind guess" }}
         @token-hover=${this.#onTokenHover}
         @token-lock=${this.#onTokenLock}
       ></token-strip>
@@ -452,7 +465,7 @@ export class ScopeFigure extends LitElement {
   drawLens() {
     return html`
       <p class="says"><strong>What the model would say next, if it stopped after each layer.</strong>
-        <span class="soft">Reading down a column shows where the guess is made. Each cell is the likeliest token there; the darker, the surer.</span></p>
+        <span class="soft">Reading down a column shows where the guess is made. Each cell is the likeliest token there; the stronger its colour, the surer.</span></p>
       <div class="board">
         <div class="losses">
           ${this.lens
@@ -530,6 +543,7 @@ export class ScopeFigure extends LitElement {
                 .columns=${this.cut.columns ?? ""}
                 .index=${this.cut.index ?? {}}
                 .scale=${this.scale}
+                @value-hover=${this.#onValueHover}
                 @cut-change=${(/** @type {CustomEvent} */ event) => (this.cut = event.detail)}
                 @scale-change=${(/** @type {CustomEvent} */ event) => this.#choose({ scale: event.detail })}
               ></tensor-view>`
@@ -538,6 +552,13 @@ export class ScopeFigure extends LitElement {
         ${this.#aside()}
       </div>
     `;
+  }
+
+  /** A value that belongs to a token points at it. @param {CustomEvent<{ row: number, column: number } | null>} event */
+  #onValueHover({ detail, target }) {
+    const { rows, columns } = /** @type {import("./tensor-view.js").TensorView} */ (target).cut;
+    const ofToken = (/** @type {string} */ axis) => axis === "pos" || axis === "query";
+    this.hoveredToken = detail && (ofToken(rows) ? detail.row : ofToken(columns) ? detail.column : null);
   }
 
   #hookChoice() {

@@ -260,10 +260,13 @@ export class TensorView extends LitElement {
     return { ratio, left, top, down, across };
   }
 
-  /** CSS pixels for the labels of an axis. @param {"rows" | "columns"} side */
+  /** CSS pixels for the labels of an axis, in letters of about the size that its pitch will allow. @param {"rows" | "columns"} side */
   #gutter(side) {
-    const longest = Math.max(1, ...this.#labels(this.cut[side]).map((label) => Math.min(LABEL, [...shown(label)].length)));
-    return Math.ceil(longest * 7.4) + 14;
+    const labels = this.#labels(this.cut[side]);
+    const longest = Math.max(1, ...labels.map((label) => Math.min(LABEL, [...shown(label)].length)));
+    const room = side === "rows" ? TALLEST * window.innerHeight : this.width - 60;
+    const { size } = labelling(Math.min(CELL, room / Math.max(1, labels.length)));
+    return Math.ceil(longest * size * 0.61) + 12;
   }
 
   /** @param {string} axis @returns {readonly import("../draw/token.js").Token[]} */
