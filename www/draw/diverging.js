@@ -29,6 +29,7 @@ export function divergingColours(theme) {
   const { zero, end, below, above } = ENDS[theme];
   const table = Array.from({ length: 2 * SIDE + 1 }, (_, level) => {
     const t = Math.abs(level - SIDE) / SIDE;
+    if (t === 0) return nearestColour(zero, 0.012, 86); // paper
     const [hue, chroma] = level < SIDE ? below : above;
     return nearestColour(zero + t * (end - zero), chroma * Math.sqrt(t), hue);
   });

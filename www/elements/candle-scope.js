@@ -136,24 +136,22 @@ export class CandleScope extends LitElement {
     this.#prepare();
   }
 
-  /** What the view on show needs beyond the reading is computed when it is shown. */
+  /** What the view on show needs beyond the reading is computed when it is shown, and asked for once. */
   async #prepare() {
     const figure = /** @type {import("./scope-figure.js").ScopeFigure} */ (this.renderRoot.querySelector("scope-figure"));
     const { needs, reading } = figure;
-    if (!needs || !reading || !this.reader || this.preparing === reading) return;
-    this.preparing = reading;
+    const asked = `${needs} ${this.hook}`;
+    if (!needs || !reading || !this.reader || (this.#prepared.reading === reading && this.#prepared.asked === asked)) return;
+    this.#prepared = { reading, asked };
     try {
       Object.assign(figure, await this.reader.prepare(reading, needs, this.hook));
     } catch (error) {
       this.error = /** @type {Error} */ (error);
-    } finally {
-      this.preparing = null;
-      if (!this.error && figure.needs) this.#prepare();
     }
   }
 
-  /** @type {import("../reading.js").Reading | null} */
-  preparing = null;
+  /** @type {{ reading: import("../reading.js").Reading | null, asked: string }} */
+  #prepared = { reading: null, asked: "" };
 
   async #load() {
     const load = this.load ?? CandleScope.load;
