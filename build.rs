@@ -1,4 +1,5 @@
-//! Compiles the kernels with relaxed SIMD (`src/kernel/relaxed.rs`) into a wasm module of their own.
+//! Compiles the kernels with relaxed SIMD (`src/kernel/relaxed.rs`) into a wasm module of their own, and tells
+//! `tests/python.rs` whether there is a Python to run.
 
 use std::env;
 use std::path::Path;
@@ -9,6 +10,11 @@ const ROOT: &str = "src/kernel/relaxed.rs";
 fn main() {
     for file in [ROOT, "src/kernel/inner.rs", "src/kernel/simd.rs"] {
         println!("cargo:rerun-if-changed={file}");
+    }
+    println!("cargo:rustc-check-cfg=cfg(python)");
+    println!("cargo:rerun-if-env-changed=CANDLESCOPE_PYTHON");
+    if env::var_os("CANDLESCOPE_PYTHON").is_some() {
+        println!("cargo:rustc-cfg=python");
     }
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("wasm32") {
         return;
