@@ -18,7 +18,7 @@ const SHARED: &[&str] = &["--cfg=shared", "-Clink-arg=--shared-memory", "-Clink-
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(shared)");
-    for file in ["apart", "inner", "pool", "quantized", "share", "simd"] {
+    for file in ["apart", "inner", "pool", "quantized", "rows", "share", "simd"] {
         println!("cargo:rerun-if-changed=src/kernel/{file}.rs");
     }
     println!("cargo:rustc-check-cfg=cfg(python)");

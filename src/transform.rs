@@ -19,6 +19,7 @@ use candle_core::{D, Tensor};
 
 use crate::config::Config;
 use crate::error::{Error, Result, nearest};
+use crate::kernel::matrix::Form;
 use crate::model::Model;
 use crate::weights::Weights;
 
@@ -176,7 +177,7 @@ impl Rewriting {
     }
 
     fn model(self) -> Result<Model> {
-        let weights = Weights::from_tensors(&self.config, self.tensors)?;
+        let weights = Weights::from_tensors(&self.config, self.tensors)?.in_form(Form::default())?;
         Model::new(self.config, &weights)
     }
 }

@@ -79,6 +79,28 @@ impl Weights {
         Ok(Weights { tensors, matrices: HashMap::new() })
     }
 
+    /// The same weights with their matrices in `form`.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when they do not fit.
+    pub fn in_form(mut self, form: Form) -> Result<Weights> {
+        if form == Form::Plain {
+            return Ok(self);
+        }
+        let names: Vec<String> = self.tensors.keys().cloned().collect();
+        for name in names {
+            let Some(axes) = matrix_axes(&name) else { continue };
+            if let Some(tensor) = self.tensors.remove(&name) {
+                let (first, second) = tensor.dims2()?;
+                let out_of_memory = |_| Error::Memory(format!("`{name}` does not fit into memory"));
+                let mut builder = Builder::new([first, second], axes, form).map_err(out_of_memory)?;
+                builder.push(&tensor.flatten_all()?.to_vec1::<f32>()?);
+                self.matrices.insert(name, builder.finish()?);
+            }
+        }
+        Ok(self)
+    }
+
     /// The tensor with this checkpoint key, `h.0.attn.c_attn.weight` say. One that is kept as a [`Matrix`] is
     /// copied out of it.
     ///

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use candle_core::{Device, Tensor, Var};
+use candlescope::Activation;
 use candlescope::kernel::{self, Build, Matrix, matrix::Axes, matrix::Builder, matrix::Form};
 
 #[cfg(target_arch = "wasm32")]
@@ -134,6 +135,52 @@ facts! {
         assert_eq!(flat(&found), flat(&plain.embedding(&ids).unwrap()));
     }
 
+    /// Within a few roundings of what f64 gives; sums of a row round once for each of its lanes' numbers.
+    fn rows_are_mapped_as_their_formulas_say() {
+        for (rows, width) in [(1, 1), (3, 3), (2, 4), (5, 17), (2, 64), (3, 1000), (1, 50_257)] {
+            let x: Vec<f32> = numbers(rows * width, 20).iter().map(|x| 6.0 * x).collect();
+            let tensor_of_x = tensor(&x, &[rows, width]);
+            let slack = 1e-6 * (width as f64).sqrt().max(8.0);
+            let each = |f: &dyn Fn(&[f32]) -> Vec<f64>| x.chunks(width).flat_map(f).collect::<Vec<f64>>();
+            let check = |found: &Tensor, expected: Vec<f64>| assert_near(&flat(found), &expected, slack);
+
+            let gelu = |x: f64| x / 2.0 * (1.0 + (std::f64::consts::FRAC_2_PI.sqrt() * (x + 0.044_715 * x.powi(3))).tanh());
+            let found = kernel::activation(&tensor_of_x, Activation::GeluNew).unwrap();
+            check(&found, each(&|row| row.iter().map(|x| gelu(f64::from(*x))).collect()));
+
+            let found = kernel::softmax(&tensor_of_x).unwrap();
+            let softmax = |row: &[f32], total: f64| row.iter().map(|x| (f64::from(*x) - total).exp()).collect();
+            check(&found, each(&|row| softmax(row, log_sum_exp(row))));
+            for row in x.chunks(width) {
+                assert!((kernel::log_sum_exp(row) - log_sum_exp(row)).abs() < slack);
+            }
+
+            let scales = kernel::scale(&tensor_of_x, 1e-5).unwrap();
+            check(&scales, each(&|row| vec![mean_and_scale(row).1]));
+            let found = kernel::normalize(&tensor_of_x, &scales).unwrap();
+            // A single number is its own mean: the scale is small, and what is left of the rounding is divided by it.
+            let normalized = each(&|row| {
+                let (mean, scale) = mean_and_scale(row);
+                row.iter().map(|x| (f64::from(*x) - mean) / scale).collect()
+            });
+            check(&found, normalized.clone());
+
+            let (weight, bias) = (numbers(width, 21), numbers(width, 22));
+            let found = kernel::affine(&found, &tensor(&weight, &[width]), &tensor(&bias, &[width])).unwrap();
+            let affine = |(i, x): (usize, &f64)| x * f64::from(weight[i % width]) + f64::from(bias[i % width]);
+            check(&found, normalized.iter().enumerate().map(affine).collect());
+        }
+    }
+
+    fn numbers_far_out_are_mapped_without_harm() {
+        let x = tensor(&[f32::NEG_INFINITY, -1e30, -100.0, 0.0, 100.0, 1e30, f32::MAX], &[1, 7]);
+        let found = flat(&kernel::activation(&x, Activation::GeluNew).unwrap());
+        assert_eq!(found[1..], [0.0, 0.0, 0.0, 100.0, 1e30, f32::MAX]);
+        let scores = tensor(&[f32::NEG_INFINITY, -1e30, 3.0, 3.0, f32::NEG_INFINITY], &[1, 5]);
+        assert_eq!(flat(&kernel::softmax(&scores).unwrap()), [0.0, 0.0, 0.5, 0.5, 0.0]);
+        assert!(flat(&kernel::softmax(&tensor(&[1.0, f32::NAN], &[1, 2])).unwrap()).iter().all(|p| p.is_nan()));
+    }
+
     fn attention_that_skips_the_masked_half_is_attention_with_a_mask() {
         for (queries, keys) in [(1, 1), (1, 9), (5, 5), (6, 13), (19, 19), (40, 41)] {
             let (heads, width) = (3, 10);
@@ -229,6 +276,17 @@ fn product(
     };
     let places = |row: usize| (Range { start: 0, end: columns }).map(move |column| (row, column));
     (0..rows).flat_map(places).map(|(row, column)| sum(row, column) + f64::from(bias(column))).collect()
+}
+
+fn log_sum_exp(row: &[f32]) -> f64 {
+    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    f64::from(top) + row.iter().map(|x| f64::from(x - top).exp()).sum::<f64>().ln()
+}
+
+fn mean_and_scale(row: &[f32]) -> (f64, f64) {
+    let count = row.len() as f64;
+    let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
+    (mean, (row.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / count + 1e-5).sqrt())
 }
 
 /// Numbers between -1 and 1 with no pattern in them, the same on every machine.

@@ -13,6 +13,7 @@
 mod inner;
 mod pool;
 mod quantized;
+mod rows;
 mod share;
 mod simd;
 

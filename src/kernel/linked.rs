@@ -1,11 +1,12 @@
 //! Which inner loops run: those of one of the modules made of `apart.rs`, linked in on first use. All they need is told by
 //! the browser: relaxed SIMD or not, memory that threads share or not.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use super::inner::Factors;
 use super::pool::Pool;
-use super::share::Job;
+use super::rows::{Map, Rows};
+use super::share::{Job, Task};
 
 /// The inner loops to run with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +67,32 @@ pub(super) unsafe fn tile(
     unsafe { (modules::loops(build()).tile)(factors, from, from_stride, to, to_stride) }
 }
 
-/// As [`super::share::work`], with all threads that there are.
-pub(super) unsafe fn work(job: &Job) {
+/// Does all `count` pieces of a task, with all threads that there are; they take multiples of `least` at once.
+///
+/// # Safety
+/// The task's pointers must be good for what its sizes say.
+pub(super) unsafe fn share(task: Task, count: usize, least: usize, effort: usize) {
+    // Small enough shares that the last worker has not long to go when the others have finished.
+    let shares = if cfg!(target_arch = "wasm32") && workers() == 1 { 1 } else { 4 * workers() };
+    let grain = count.div_ceil(shares).next_multiple_of(least);
+    let job = Job { task, count, grain, next: AtomicU32::new(0), effort };
     // SAFETY: as the caller promises.
-    unsafe { (modules::loops(build()).work)(&POOL, job) }
+    unsafe { (modules::loops(build()).work)(&POOL, &job) }
+}
+
+/// Maps rows `[.., width]`.
+///
+/// # Panics
+/// When `x` is no whole number of rows.
+pub(super) fn map(map: Map, x: &[f32], width: usize) -> Vec<f32> {
+    assert!(x.len().is_multiple_of(width), "{} numbers in rows of {width}", x.len());
+    let rows = x.len() / width;
+    let mut out = vec![0f32; rows * map.width(width)];
+    let task = Task::Rows(Rows { map, width, x: x.as_ptr(), out: out.as_mut_ptr() });
+    // A number costs some ten multiplications.
+    // SAFETY: both have as many rows as `rows` says; what `map` holds is up to its maker.
+    unsafe { share(task, rows, 1, 10 * x.len()) };
+    out
 }
 
 /// The entries of a module.
@@ -168,6 +191,7 @@ mod modules {
 #[cfg(not(target_arch = "wasm32"))]
 mod modules {
     use super::{Build, Loops};
+    use crate::kernel::share::Task;
     use crate::kernel::{inner, inner::Factors, pool::Pool, share, share::Job};
 
     pub fn link(build: Build) -> bool {
@@ -188,7 +212,30 @@ mod modules {
         unsafe { inner::tile(f, from, from_stride, to, to_stride) }
     }
 
+    /// Rows are shared out to as many threads as candle uses, where it is worth starting them.
     unsafe extern "C" fn work(_: &Pool, job: &Job) {
-        unsafe { share::work(job, 0) }
+        const WORTH_A_THREAD: usize = 10 << 16;
+        let rows = matches!(job.task, Task::Rows(_));
+        let threads =
+            if rows { candle_core::utils::get_num_threads().min(1 + job.effort / WORTH_A_THREAD) } else { 1 };
+        let shared = Shared(job);
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                // SAFETY: as the caller promises; nobody takes a piece twice.
+                scope.spawn(|| unsafe { share::work(shared.job(), 0) });
+            }
+            unsafe { share::work(job, 0) }
+        });
+    }
+
+    struct Shared<'j>(&'j Job);
+
+    // SAFETY: pieces are taken atomically, and each writes a part of the output of its own.
+    unsafe impl Sync for Shared<'_> {}
+
+    impl Shared<'_> {
+        fn job(&self) -> &Job {
+            self.0
+        }
     }
 }

@@ -10,16 +10,24 @@ use crate::config::Activation;
 use crate::error::Result;
 
 mod attention;
-mod inner;
 mod linked;
 pub mod matrix;
 mod packed;
 mod pool;
 mod product;
-mod quantized;
-mod share;
-mod simd;
 pub mod trainable;
+
+// In a browser these run in modules of their own (`apart.rs`); of them the crate needs the layouts alone.
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+mod inner;
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+mod quantized;
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+mod rows;
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+mod share;
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+mod simd;
 
 pub use linked::{Build, build, choose, workers};
 #[cfg(target_arch = "wasm32")]

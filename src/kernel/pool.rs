@@ -63,7 +63,7 @@ mod threads {
         /// # Safety
         /// As for [`work`].
         pub unsafe fn lead(&self, job: &Job, wake: impl Fn()) {
-            if self.helpers.load(SeqCst) == 0 || job.multiplications() < WORTH_SHARING {
+            if self.helpers.load(SeqCst) == 0 || job.effort < WORTH_SHARING {
                 // SAFETY: as the caller promises.
                 return unsafe { work(job, 0) };
             }

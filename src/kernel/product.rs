@@ -10,13 +10,12 @@
 //! (decoding with the key/value cache) and among others (the whole text at once).
 
 use std::ops::Range;
-use std::sync::atomic::AtomicU32;
 
 use super::inner::{Factors, STREAMS};
 use super::linked;
 use super::packed::Packed;
 use super::quantized::STEP;
-use super::share::{DEPTH, DEPTH_STEPS, Form, Job, ROWS, SCRATCH, TILES};
+use super::share::{DEPTH, DEPTH_STEPS, Form, Product, ROWS, SCRATCH, TILES, Task};
 use super::simd::F32x4;
 
 pub use super::inner::WIDTH;
@@ -123,9 +122,7 @@ pub fn product(a: Rows, b: &Packed, bias: Option<&[f32]>, out: &mut [f32]) {
     let workers = linked::workers();
     let scratch = matches!(form, Form::F16 | Form::Q4);
     let mut scratch = vec![0f32; if scratch { workers * SCRATCH / 4 } else { 0 }];
-    // So that the last worker has not long to go when the others have finished.
-    let grain = if workers == 1 { panels } else { panels.div_ceil(4 * workers).next_multiple_of(STREAMS) };
-    let job = Job {
+    let product = Product {
         form,
         rows: a.rows,
         inner: b.depth(),
@@ -138,11 +135,10 @@ pub fn product(a: Rows, b: &Packed, bias: Option<&[f32]>, out: &mut [f32]) {
         edge: edge.as_mut_ptr(),
         scratch: scratch.as_mut_ptr().cast(),
         ones: [1; 8],
-        grain,
-        next: AtomicU32::new(0),
     };
+    let effort = a.rows * b.inner() * columns;
     // SAFETY: everything is as long as the job's sizes say: `rows` and `b` by their layouts, `out` as was checked.
-    unsafe { linked::work(&job) };
+    unsafe { linked::share(Task::Product(product), panels, STREAMS, effort) };
     if !whole {
         let first = columns / WIDTH * WIDTH;
         for (to, from) in out.chunks_exact_mut(columns).zip(edge.chunks_exact(WIDTH)) {

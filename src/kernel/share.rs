@@ -1,6 +1,7 @@
-//! A product as work to be shared out: everyone who works at it takes a few panels at a time until none are left.
+//! A product, or a map of rows, as work to be shared out: everyone who works at it takes a few panels or rows at a time
+//! until none are left.
 //!
-//! Compiled like `inner.rs`, by the same rules. Whoever owns the memory fills in a [`Job`] (`product.rs`); this file
+//! Compiled like `inner.rs`, by the same rules. Whoever owns the memory fills in a [`Job`] (`product.rs`, `linked.rs`); this file
 //! walks through it. Threads (`pool.rs`) run nothing but this file, so nothing else needs to know of them.
 //!
 //! The inner axis is cut into depths that keep a panel's part and a tile's rows in the first-level cache, the rows
@@ -10,6 +11,7 @@ use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use super::inner::{self, STREAMS, WIDTH};
 use super::quantized::{self, BLOCK_TAIL, ROW_TAIL, STEP, STEP_BYTES};
+use super::rows::{self, Rows};
 use super::simd::{F32x4, widen_nibbles};
 
 /// Rows of a full tile.
@@ -79,9 +81,28 @@ impl Form {
     }
 }
 
-/// `out = a b + bias`.
+/// Work that can be shared out in `count` pieces: everyone takes `grain` of them at a time, from `next` on.
 #[repr(C)]
 pub struct Job {
+    pub task: Task,
+    pub count: usize,
+    pub grain: usize,
+    pub next: AtomicU32,
+    /// Roughly how many numbers are multiplied.
+    pub effort: usize,
+}
+
+#[repr(C)]
+pub enum Task {
+    /// Its pieces are panels.
+    Product(Product),
+    /// Its pieces are rows.
+    Rows(Rows),
+}
+
+/// `out = a b + bias`.
+#[repr(C)]
+pub struct Product {
     pub form: Form,
     pub rows: usize,
     /// Numbers (f32, f16) or steps (quantized) along the inner axis.
@@ -101,48 +122,34 @@ pub struct Job {
     /// [`SCRATCH`] bytes for each worker, where the form is widened.
     pub scratch: *mut u8,
     pub ones: [i16; 8],
-    /// Panels that a worker takes at once, and the next one to be taken.
-    pub grain: usize,
-    pub next: AtomicU32,
 }
 
-impl Job {
-    const fn panels(&self) -> usize {
-        self.columns.div_ceil(WIDTH)
-    }
-
-    #[cfg(shared)]
-    pub const fn multiplications(&self) -> usize {
-        let step = if self.form.is_quantized() { STEP } else { 1 };
-        self.rows * self.inner * step * self.columns
-    }
-}
-
-/// Works at `job` until all its panels are taken. `worker` tells those who work at it apart: 0 is the owner.
+/// Works at `job` until all of it is taken. `worker` tells those who work at it apart: 0 is the owner.
 ///
 /// # Safety
 /// The job's pointers must be good for what its sizes say.
 pub unsafe fn work(job: &Job, worker: usize) {
-    let panels = job.panels();
     loop {
         let first = job.next.fetch_add(job.grain as u32, SeqCst) as usize;
-        if first >= panels {
+        if first >= job.count {
             return;
         }
-        let last = if first + job.grain < panels { first + job.grain } else { panels };
+        let last = if first + job.grain < job.count { first + job.grain } else { job.count };
         // SAFETY: as the caller promises.
         unsafe {
-            if job.rows == 1 && matches!(job.form, Form::F32 | Form::Q8) {
-                multiply_row(job, first, last);
-            } else {
-                multiply_tiles(job, first, last, job.scratch.add(worker * SCRATCH));
+            match &job.task {
+                Task::Rows(rows) => rows::map(rows, first, last),
+                Task::Product(job) if job.rows == 1 && matches!(job.form, Form::F32 | Form::Q8) => {
+                    multiply_row(job, first, last);
+                }
+                Task::Product(job) => multiply_tiles(job, first, last, job.scratch.add(worker * SCRATCH)),
             }
         }
     }
 }
 
 /// One row, which waits for memory: it reads the panels in several streams.
-unsafe fn multiply_row(job: &Job, first: usize, last: usize) {
+unsafe fn multiply_row(job: &Product, first: usize, last: usize) {
     let size = job.form.panel_bytes(job.inner);
     let mut panel = first;
     while panel < last {
@@ -166,13 +173,13 @@ unsafe fn multiply_row(job: &Job, first: usize, last: usize) {
     }
 }
 
-const fn row_factors(job: &Job, b: *const u8) -> quantized::Factors {
+const fn row_factors(job: &Product, b: *const u8) -> quantized::Factors {
     let block_steps = job.form.block_steps();
     quantized::Factors { rows: 1, steps: job.inner, block_steps, a: job.a, b, ones: job.ones.as_ptr() }
 }
 
-unsafe fn multiply_tiles(job: &Job, first: usize, last: usize, scratch: *mut u8) {
-    let Job { form, rows, inner, .. } = *job;
+unsafe fn multiply_tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
+    let Product { form, rows, inner, .. } = *job;
     let mut start = 0;
     while start < inner {
         let depth = if inner - start < form.depth() { inner - start } else { form.depth() };
@@ -213,7 +220,7 @@ unsafe fn multiply_tiles(job: &Job, first: usize, last: usize, scratch: *mut u8)
 }
 
 /// Where a panel's part of a row goes, and how far it is to the next row.
-unsafe fn place(job: &Job, panel: usize, row: usize) -> (*mut f32, usize) {
+unsafe fn place(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
     // SAFETY: a panel that is not whole is the last, which has `edge`.
     unsafe {
         if (panel + 1) * WIDTH > job.columns {

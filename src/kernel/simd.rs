@@ -73,6 +73,51 @@ mod wasm {
             F32x4(f32x4_mul(self.0, factor.0))
         }
 
+        #[inline(always)]
+        pub fn sub(self, other: F32x4) -> F32x4 {
+            F32x4(f32x4_sub(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub fn div(self, other: F32x4) -> F32x4 {
+            F32x4(f32x4_div(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub fn sqrt(self) -> F32x4 {
+            F32x4(f32x4_sqrt(self.0))
+        }
+
+        /// The first lane.
+        #[inline(always)]
+        pub fn first(self) -> f32 {
+            f32x4_extract_lane::<0>(self.0)
+        }
+
+        #[inline(always)]
+        pub fn sum(self) -> f32 {
+            let halves = f32x4_add(self.0, i32x4_shuffle::<2, 3, 2, 3>(self.0, self.0));
+            f32x4_extract_lane::<0>(halves) + f32x4_extract_lane::<1>(halves)
+        }
+
+        #[inline(always)]
+        pub fn greatest(self) -> f32 {
+            let halves = f32x4_pmax(self.0, i32x4_shuffle::<2, 3, 2, 3>(self.0, self.0));
+            F32x4(f32x4_pmax(halves, i32x4_shuffle::<1, 1, 1, 1>(halves, halves))).first()
+        }
+
+        /// 2 to the power of each lane, an integer from -126 to 127.
+        #[inline(always)]
+        pub fn power_of_two(self) -> F32x4 {
+            F32x4(i32x4_shl(i32x4_add(i32x4_trunc_sat_f32x4(self.0), i32x4_splat(127)), 23))
+        }
+
+        /// 0 in the lanes where `x` is below `limit`.
+        #[inline(always)]
+        pub fn zero_where_below(self, x: F32x4, limit: F32x4) -> F32x4 {
+            F32x4(v128_andnot(self.0, f32x4_lt(x.0, limit.0)))
+        }
+
         /// The lesser in each lane; `self` where there is none.
         #[inline(always)]
         pub fn min(self, other: F32x4) -> F32x4 {
@@ -276,6 +321,38 @@ mod arrays {
 
         pub fn mul(self, factor: F32x4) -> F32x4 {
             F32x4(from_fn(|i| self.0[i] * factor.0[i]))
+        }
+
+        pub fn sub(self, other: F32x4) -> F32x4 {
+            F32x4(from_fn(|i| self.0[i] - other.0[i]))
+        }
+
+        pub fn div(self, other: F32x4) -> F32x4 {
+            F32x4(from_fn(|i| self.0[i] / other.0[i]))
+        }
+
+        pub fn sqrt(self) -> F32x4 {
+            F32x4(self.0.map(f32::sqrt))
+        }
+
+        pub fn first(self) -> f32 {
+            self.0[0]
+        }
+
+        pub fn sum(self) -> f32 {
+            (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
+        }
+
+        pub fn greatest(self) -> f32 {
+            self.0.into_iter().fold(f32::NEG_INFINITY, f32::max)
+        }
+
+        pub fn power_of_two(self) -> F32x4 {
+            F32x4(self.0.map(|lane| f32::from_bits(((lane as i32 + 127) << 23) as u32)))
+        }
+
+        pub fn zero_where_below(self, x: F32x4, limit: F32x4) -> F32x4 {
+            F32x4(from_fn(|i| if x.0[i] < limit.0[i] { 0.0 } else { self.0[i] }))
         }
 
         pub fn min(self, other: F32x4) -> F32x4 {

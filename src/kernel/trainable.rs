@@ -5,6 +5,8 @@
 //! alone goes through `powf` and `tanh` of the C library in its backward pass. In: contiguous f32
 //! tensors on the CPU. Out: the numbers of the composed forms, up to rounding.
 
+use super::linked::map as map_rows;
+use super::rows::Map;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `x + bias`, the bias along the last axis.
@@ -105,13 +107,7 @@ impl CustomOp1 for Gelu {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
-        let x = floats(x, layout)?;
-        let width = last(layout);
-        let out = fill_rows(x.len(), width, |row, out| {
-            for (out, &x) in out.iter_mut().zip(&x[row * width..]) {
-                *out = 0.5 * x * (1.0 + tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x)));
-            }
-        });
+        let out = map_rows(Map::Gelu, floats(x, layout)?, last(layout));
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -155,14 +151,7 @@ impl CustomOp1 for Scale {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
-        let x = floats(x, layout)?;
-        let width = last(layout);
-        let out = fill_rows(x.len() / width, 1, |row, out| {
-            let x = &x[row * width..][..width];
-            let mean = mean(x);
-            let variance = sum(x, |x| (x - mean) * (x - mean)) / width as f32;
-            out[0] = (variance + self.eps).sqrt();
-        });
+        let out = map_rows(Map::Scale { eps: self.eps }, floats(x, layout)?, last(layout));
         let mut dims = layout.dims().to_vec();
         dims.pop();
         dims.push(1);
@@ -214,13 +203,10 @@ impl CustomOp2 for Normalize {
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, scale: &CpuStorage, sl: &Layout) -> Computed {
         let (x, scale) = (floats(x, xl)?, floats(scale, sl)?);
         let width = last(xl);
-        let out = fill_rows(x.len(), width, |row, out| {
-            let x = &x[row * width..][..width];
-            let (mean, inverse) = (mean(x), 1.0 / scale[row]);
-            for (out, x) in out.iter_mut().zip(x) {
-                *out = (x - mean) * inverse;
-            }
-        });
+        if scale.len() * width != x.len() {
+            bail!("{} scales for {} rows", scale.len(), x.len() / width)
+        }
+        let out = map_rows(Map::Normalize { scale: scale.as_ptr() }, x, width);
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 
@@ -278,11 +264,10 @@ impl CustomOp3 for Affine {
     ) -> Computed {
         let (x, weight, bias) = (floats(x, xl)?, floats(weight, wl)?, floats(bias, bl)?);
         let width = last(xl);
-        let out = fill_rows(x.len(), width, |row, out| {
-            for (((out, x), w), b) in out.iter_mut().zip(&x[row * width..]).zip(weight).zip(bias) {
-                *out = x * w + b;
-            }
-        });
+        if weight.len() != width || bias.len() != width {
+            bail!("a weight of {} and a bias of {} for rows of {width}", weight.len(), bias.len())
+        }
+        let out = map_rows(Map::Affine { weight: weight.as_ptr(), bias: bias.as_ptr() }, x, width);
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 
@@ -324,9 +309,7 @@ impl CustomOp1 for Softmax {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
-        let x = floats(x, layout)?;
-        let width = last(layout);
-        let out = fill_rows(x.len(), width, |row, out| softmax_row(&x[row * width..][..width], out));
+        let out = map_rows(Map::Softmax, floats(x, layout)?, last(layout));
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -455,9 +438,16 @@ fn fill_rows(len: usize, width: usize, fill: impl Fn(usize, &mut [f32]) + Sync) 
 
 /// `log(sum(exp(x)))`, summed in f64 every thousand numbers, so that a vocabulary of any size adds up.
 pub fn log_sum_exp(x: &[f32]) -> f64 {
-    let top = max(x);
-    let sum: f64 = x.chunks(1024).map(|part| f64::from(sum(part, |x| exp(x - top)))).sum();
-    f64::from(top) + sum.ln()
+    const PART: usize = 1024;
+    let (parts, rest) = x.split_at(x.len() / PART * PART);
+    let mut sums = map_rows(Map::SumExp, parts, PART);
+    if !rest.is_empty() {
+        sums.extend(map_rows(Map::SumExp, rest, rest.len()));
+    }
+    let sums = sums.as_chunks::<2>().0;
+    let greatest = sums.iter().fold(f64::NEG_INFINITY, |greatest, part| greatest.max(f64::from(part[0])));
+    let scaled = sums.iter().map(|part| f64::from(part[1]) * (f64::from(part[0]) - greatest).exp());
+    greatest + scaled.sum::<f64>().ln()
 }
 
 fn softmax_row(row: &[f32], out: &mut [f32]) {
