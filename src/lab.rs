@@ -14,7 +14,7 @@ use crate::analysis::attribution::{self, AttributionOptions, By, FinalLayerNorm}
 use crate::analysis::circuits::{self, Composition, HeadMatrix, Through};
 use crate::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
 use crate::analysis::heads::{self, Excluded, Measure, RepeatedTokens};
-use crate::analysis::logit_lens::{self, LensOptions};
+use crate::analysis::logit_lens::{self, Lens, LensOptions};
 use crate::analysis::patching::{Contrast, Direction, Patched, Sweep, SweepOptions};
 use crate::analysis::path_patching::{Input as Path, Mlps, PathOptions, PathSweep, Receiver, Receivers};
 use crate::analysis::residual::{self, Reader, Stack, Steps};
@@ -106,6 +106,45 @@ stepwise!(IntegratedGradients, |shares: crate::analysis::gradients::Shares| {
     found.number("error", error).table("shares", shares.shares)
 });
 
+/// A logit lens, whose ids are spelled out at the end.
+struct Looking {
+    lens: Lens,
+    lab: Lab,
+}
+
+impl Measurement for Looking {
+    fn total(&self) -> usize {
+        self.lens.len()
+    }
+
+    fn done(&self) -> usize {
+        self.lens.done()
+    }
+
+    fn step(&mut self) -> Result<bool> {
+        self.lens.step()
+    }
+
+    fn finish(self: Box<Self>) -> Result<Findings> {
+        let Looking { lens, lab } = *self;
+        let lens = lens.finish()?;
+        let spelled = lab.spelled(&lens.top_ids);
+        let found = Findings::default()
+            .table("topIds", lens.top_ids)
+            .table("topProbabilities", lens.top_probabilities)
+            .texts("topStrings", spelled)
+            .table("nextProbability", lens.next.probability)
+            .table("nextRank", lens.next.rank)
+            .table("kl", lens.kl);
+        Ok(match lens.answer {
+            Some(answer) => {
+                found.table("answerProbability", answer.probability).table("answerRank", answer.rank)
+            }
+            None => found,
+        })
+    }
+}
+
 /// A measurement of one step.
 struct Single<F>(Option<F>, Findings);
 
@@ -168,7 +207,7 @@ impl Lab {
     pub fn begin<'de, D: Deserializer<'de>>(&self, name: &str, request: D) -> Begun {
         let lab = self.clone();
         match name {
-            "logitLens" => parse(request).and_then(|request| once(move || lab.logit_lens(&request))),
+            "logitLens" => parse(request).and_then(|request| lab.logit_lens(&request)),
             "attribution" => parse(request).and_then(|request| once(move || lab.attribution(&request))),
             "residual" => parse(request).and_then(|request| once(move || lab.residual(&request))),
             "headScores" => parse(request).and_then(|request| once(move || lab.head_scores(request))),
@@ -289,25 +328,14 @@ impl Lab {
         ids.data.iter().map(spell).collect()
     }
 
-    fn logit_lens(&self, request: &LensRequest) -> Result<Findings> {
+    fn logit_lens(&self, request: &LensRequest) -> Begun {
         let config = self.model.config();
         let points = logit_lens::points(config, request.of.as_deref().unwrap_or("resid_post"))?;
-        let (ids, run) = self.run(&request.text, &logit_lens::names(config, &points))?;
         let answer = request.answer.as_ref().map(|answer| self.answer(answer)).transpose()?;
+        let (ids, run) = self.run(&request.text, &logit_lens::names(config, &points))?;
         let options = LensOptions { points, top: request.top.unwrap_or(5), answer };
-        let lens = logit_lens::logit_lens(&self.model, &run.cache, &ids, &options)?;
-        let spelled = self.spelled(&lens.top_ids);
-        let mut found = Findings::default()
-            .table("topIds", lens.top_ids)
-            .table("topProbabilities", lens.top_probabilities)
-            .texts("topStrings", spelled)
-            .table("nextProbability", lens.next.probability)
-            .table("nextRank", lens.next.rank)
-            .table("kl", lens.kl);
-        if let Some(answer) = lens.answer {
-            found = found.table("answerProbability", answer.probability).table("answerRank", answer.rank);
-        }
-        Ok(found)
+        let lens = Lens::new(&self.model, &run.cache, &ids, options)?;
+        Ok(Box::new(Looking { lens, lab: self.clone() }))
     }
 
     fn attribution(&self, request: &AttributionRequest) -> Result<Findings> {

@@ -414,7 +414,7 @@ export class Model {
   /**
    * What the model would predict if it stopped at each layer, the final LayerNorm computed anew there.
    * @param {Input} input
-   * @param {{ of?: "resid_pre" | "resid_mid" | "resid_post" | "attn_out" | "mlp_out", top?: number, answer?: Answer, interventions?: readonly Intervention[] }} [options] default resid_post, 5
+   * @param {{ of?: "resid_pre" | "resid_mid" | "resid_post" | "attn_out" | "mlp_out", top?: number, answer?: Answer, interventions?: readonly Intervention[] } & Progressing} [options] default resid_post, 5
    * @returns {Promise<Findings>} topIds, topProbabilities (layer pos top), topStrings (as flat as topIds),
    *   nextProbability, nextRank, kl (layer pos, nats), and answerProbability, answerRank
    */

@@ -119,6 +119,20 @@ test("gradients, lens, attribution, circuits and token scores come back with the
   assert.equal(found.shares, found.tokens);
 });
 
+test("a logit lens can be followed and left off, and the model answers meanwhile", async () => {
+  const found = await inLab(`
+    const seen = [];
+    const controller = new AbortController();
+    await model.logitLens(sentence + sentence, { onProgress: ({ done, total }) => seen.push([done, total]) });
+    const aborted = failure(() => model.logitLens(sentence + sentence, { signal: controller.signal, onProgress: () => controller.abort() }));
+    return { seen, aborted: await aborted, ids: (await model.tokenize(sentence + sentence)).ids.length, still: (await model.logitLens("To be", { top: 1 })).topStrings.length };
+  `);
+  const [done, total] = found.seen.at(-1);
+  assert.deepEqual([done, total], [Math.ceil(found.ids / 16), Math.ceil(found.ids / 16)]);
+  assert.match(found.aborted, /^AbortError: /);
+  assert.equal(found.still, 8);
+});
+
 test("a function runs in the worker, a bad one is named, and the model stays usable", async () => {
   const found = await inLab(`
     const run = (js) => model.runWithCache(sentence, { interventions: [{ at: "blocks.0.attn.hook_z", head: 1, do: { js } }] });

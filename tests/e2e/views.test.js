@@ -234,6 +234,36 @@ test("the_lens_is_computed_when_it_is_shown_and_follows_the_text_and_what_is_off
   });
 });
 
+test("token_text_in_the_views_is_never_markup", async () => {
+  await visit(site, { path: `#view=lens&prompt=${encodeURIComponent("<b>bold</b> <img src=x onerror=alert(1)> &amp;")}` }, async (page) => {
+    await prepared(page);
+    await page.locator('logit-lens [data-layer="3"][data-position="3"]').hover();
+    assert.match(await page.locator("logit-lens .row").first().innerText(), /</);
+    for (const view of ["lens", "activations"]) {
+      await page.getByRole("button", { name: view }).click();
+      await prepared(page);
+      assert.equal(await page.locator("logit-lens img, logit-lens .cell b, tensor-view img, switched-off img, next-tokens img").count(), 0);
+    }
+    await page.locator("tensor-view .plot").focus();
+    await page.keyboard.press("ArrowRight");
+    assert.match(await page.locator("tensor-view .readout").innerText(), /^pos 0 </);
+  });
+});
+
+test("what_a_view_was_asked_for_another_text_is_left_off", async () => {
+  await visit(site, { path: "#view=lens" }, async (page) => {
+    await prepared(page);
+    await page.locator("#prompt").fill("");
+    await page.locator("#prompt").pressSequentially("the moon and the stars, the moon and the stars");
+    await prepared(page);
+    const { text } = await shown(page);
+    const [found, tokens] = await page.evaluate(() => { const { lens, reading } = /** @type {any} */ (document.querySelector("scope-figure")).lens; return [[...lens.topProbabilities.data], reading.text]; });
+    assert.equal(tokens, "the moon and the stars, the moon and the stars");
+    assert.deepEqual(found, await ask(page, { text }, "return [...(await model.logitLens(given.text, { top: 5 })).topProbabilities.data];"));
+    assert.equal(await page.locator("error-notice .notice").count(), 0, "leaving off is no error");
+  });
+});
+
 test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async () => {
   await visit(site, { path: "#view=heads" }, async (page) => {
     await prepared(page);
