@@ -13,7 +13,7 @@ use crate::analysis::Table;
 use crate::analysis::attribution::{self, AttributionOptions, By, FinalLayerNorm};
 use crate::analysis::circuits::{self, Composition, HeadMatrix, Through};
 use crate::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
-use crate::analysis::heads::{self, Excluded, Measure, RepeatedTokens};
+use crate::analysis::heads::{self, Excluded, Measure, RepeatedScores, RepeatedTokens};
 use crate::analysis::logit_lens::{self, Lens, LensOptions};
 use crate::analysis::patching::{Contrast, Direction, Patched, Sweep, SweepOptions};
 use crate::analysis::path_patching::{Input as Path, Mlps, PathOptions, PathSweep, Receiver, Receivers};
@@ -100,6 +100,7 @@ macro_rules! stepwise {
 
 stepwise!(Sweep, Findings::from);
 stepwise!(PathSweep, Findings::from);
+stepwise!(RepeatedScores, |scores| Findings::default().table("scores", scores));
 stepwise!(IntegratedGradients, |shares: crate::analysis::gradients::Shares| {
     let error = shares.error();
     let found = Findings::default().number("metric", shares.metric).number("baseline", shares.baseline);
@@ -210,7 +211,7 @@ impl Lab {
             "logitLens" => parse(request).and_then(|request| lab.logit_lens(&request)),
             "attribution" => parse(request).and_then(|request| once(move || lab.attribution(&request))),
             "residual" => parse(request).and_then(|request| once(move || lab.residual(&request))),
-            "headScores" => parse(request).and_then(|request| once(move || lab.head_scores(request))),
+            "headScores" => parse(request).and_then(|request| lab.head_scores(request)),
             "patching" => parse(request).and_then(|request| lab.patching(&request)),
             "pathPatching" => parse(request).and_then(|request| lab.path_patching(&request)),
             "integratedGradients" => parse(request).and_then(|request| lab.integrated_gradients(&request)),
@@ -419,13 +420,24 @@ impl Lab {
         Ok(Findings { tables: tables.collect::<Result<_>>()?, ..Findings::default() })
     }
 
-    fn head_scores(&self, request: HeadScoresRequest) -> Result<Findings> {
-        let Some(input) = request.input else {
-            let tokens = RepeatedTokens::for_model(self.model.config());
-            let scores = heads::scores_on_repeated_tokens(&self.model, &tokens)?;
-            return Ok(Findings::default().table("scores", scores));
-        };
-        let text = Text { input, interventions: request.interventions };
+    fn head_scores(&self, request: HeadScoresRequest) -> Begun {
+        let lab = self.clone();
+        match request.input.clone() {
+            Some(input) => {
+                let text = Text { input, interventions: request.interventions.clone() };
+                once(move || lab.head_scores_on(&text, request))
+            }
+            None if request.pattern.is_some() => Err(Error::Input(
+                "`pattern` is compared with the attention on a text: expected an input".into(),
+            )),
+            None => {
+                let tokens = RepeatedTokens::for_model(self.model.config());
+                Ok(Box::new(RepeatedScores::new(&self.model, &tokens, request.interventions, lab.compiler)?))
+            }
+        }
+    }
+
+    fn head_scores_on(&self, text: &Text, request: HeadScoresRequest) -> Result<Findings> {
         let Some(pattern) = request.pattern else {
             let ids = self.ids(&text.input)?;
             let extent = Extent { prompt: ids.len(), new: 1 };
@@ -433,7 +445,7 @@ impl Lab {
             let plan = Plan::new(&text.interventions, config, extent, self.compiler.as_ref())?;
             return Ok(Findings::default().table("scores", heads::head_scores_on(&self.model, &ids, plan)?));
         };
-        let (ids, run) = self.run(&text, &heads::NAMES)?;
+        let (ids, run) = self.run(text, &heads::NAMES)?;
         let found = Findings::default().table("scores", heads::head_scores(&self.model, &run.cache, &ids)?);
         let (rows, columns) = (pattern.len(), pattern.first().map_or(0, Vec::len));
         if pattern.iter().any(|row| row.len() != columns) {

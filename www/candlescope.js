@@ -467,7 +467,7 @@ export class Model {
   /**
    * Previous-token, duplicate-token and induction score of every head, and its likeness to a pattern of one's own.
    * @param {Input} [input] default: random tokens repeated twice
-   * @param {{ pattern?: number[][], measure?: "mul" | "abs", excludeFirstToken?: boolean, excludeCurrentToken?: boolean, interventions?: readonly Intervention[] }} [options]
+   * @param {{ pattern?: number[][], measure?: "mul" | "abs", excludeFirstToken?: boolean, excludeCurrentToken?: boolean, interventions?: readonly Intervention[] } & Progressing} [options]
    * @returns {Promise<Findings>} scores (score layer head, labelled; NaN where no position counts), similarity (layer head)
    */
   async headScores(input, options) {

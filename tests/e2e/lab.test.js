@@ -133,6 +133,28 @@ test("a logit lens can be followed and left off, and the model answers meanwhile
   assert.equal(found.still, 8);
 });
 
+test("heads are measured on random tokens under interventions too, sequence by sequence", async () => {
+  const found = await inLab(`
+    const seen = [];
+    const { scores } = await model.headScores(undefined, { onProgress: ({ done, total }) => seen.push([done, total]) });
+    // Without the head that looks at the token before, the heads above it have nothing to find.
+    const previous = scores.at({ score: scores.labels.score.indexOf("previous_token") });
+    const best = previous.data.indexOf(Math.max(...previous.data));
+    const interventions = [{ at: ["z", Math.floor(best / 4)], head: best % 4, do: "zero" }];
+    const without = (await model.headScores(undefined, { interventions })).scores;
+    const induction = (table) => Math.max(...table.at({ score: table.labels.score.indexOf("induction") }).data);
+    return {
+      seen, before: induction(scores), after: induction(without),
+      nothing: await failure(() => model.headScores(undefined, { interventions: [{ at: "blocks.0.hook_resid_pre", head: 1, do: "zero" }] })),
+      pattern: await failure(() => model.headScores(undefined, { pattern: [[1]] })),
+    };
+  `);
+  assert.deepEqual(found.seen.at(-1), [4, 4]);
+  assert.ok(found.before > 0.9 && found.after < found.before - 0.3, `${found.before} and ${found.after}`);
+  assert.match(found.nothing, /^HookError: .*head/);
+  assert.match(found.pattern, /^InputError: .*expected an input/);
+});
+
 test("a function runs in the worker, a bad one is named, and the model stays usable", async () => {
   const found = await inLab(`
     const run = (js) => model.runWithCache(sentence, { interventions: [{ at: "blocks.0.attn.hook_z", head: 1, do: { js } }] });

@@ -299,6 +299,19 @@ test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async ()
   });
 });
 
+test("head_scores_on_random_tokens_are_those_under_what_is_off", async () => {
+  await visit(site, { path: "#view=heads&off=0.1" }, async (page) => {
+    await prepared(page);
+    await page.getByRole("button", { name: "random tokens" }).click();
+    await prepared(page);
+    const found = await page.evaluate(() => [.../** @type {any} */ (document.querySelector("scope-figure")).random.table.data]);
+    const [off, plain] = await ask(page, {}, `const interventions = [{ at: ["z", 0], head: 1, do: "zero" }]; return [[...(await model.headScores(undefined, { interventions })).scores.data], [...(await model.headScores()).scores.data]];`);
+    assert.deepEqual(found, off);
+    assert.notDeepEqual(off, plain);
+    assert.match(await page.locator('head-scores [data-layer="0"][data-head="1"]').getAttribute("class") ?? "", /off/);
+  });
+});
+
 test("where_nothing_repeats_there_is_no_score_rather_than_a_zero", async () => {
   await visit(site, { path: "#view=heads&prompt=Good%20night" }, async (page) => {
     await prepared(page);
