@@ -13,8 +13,8 @@ use crate::analysis::Table;
 use crate::analysis::attribution::{self, AttributionOptions, By, FinalLayerNorm};
 use crate::analysis::circuits::{self, Composition, HeadMatrix, Through};
 use crate::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
-use crate::analysis::heads::{self, Excluded, Measure, RepeatedTokens};
-use crate::analysis::logit_lens::{self, LensOptions};
+use crate::analysis::heads::{self, Excluded, Measure, RepeatedScores, RepeatedTokens};
+use crate::analysis::logit_lens::{self, Lens, LensOptions};
 use crate::analysis::patching::{Contrast, Direction, Patched, Sweep, SweepOptions};
 use crate::analysis::path_patching::{Input as Path, Mlps, PathOptions, PathSweep, Receiver, Receivers};
 use crate::analysis::residual::{self, Reader, Stack, Steps};
@@ -100,11 +100,51 @@ macro_rules! stepwise {
 
 stepwise!(Sweep, Findings::from);
 stepwise!(PathSweep, Findings::from);
+stepwise!(RepeatedScores, |scores| Findings::default().table("scores", scores));
 stepwise!(IntegratedGradients, |shares: crate::analysis::gradients::Shares| {
     let error = shares.error();
     let found = Findings::default().number("metric", shares.metric).number("baseline", shares.baseline);
     found.number("error", error).table("shares", shares.shares)
 });
+
+/// A logit lens, whose ids are spelled out at the end.
+struct Looking {
+    lens: Lens,
+    lab: Lab,
+}
+
+impl Measurement for Looking {
+    fn total(&self) -> usize {
+        self.lens.len()
+    }
+
+    fn done(&self) -> usize {
+        self.lens.done()
+    }
+
+    fn step(&mut self) -> Result<bool> {
+        self.lens.step()
+    }
+
+    fn finish(self: Box<Self>) -> Result<Findings> {
+        let Looking { lens, lab } = *self;
+        let lens = lens.finish()?;
+        let spelled = lab.spelled(&lens.top_ids);
+        let found = Findings::default()
+            .table("topIds", lens.top_ids)
+            .table("topProbabilities", lens.top_probabilities)
+            .texts("topStrings", spelled)
+            .table("nextProbability", lens.next.probability)
+            .table("nextRank", lens.next.rank)
+            .table("kl", lens.kl);
+        Ok(match lens.answer {
+            Some(answer) => {
+                found.table("answerProbability", answer.probability).table("answerRank", answer.rank)
+            }
+            None => found,
+        })
+    }
+}
 
 /// A measurement of one step.
 struct Single<F>(Option<F>, Findings);
@@ -168,10 +208,10 @@ impl Lab {
     pub fn begin<'de, D: Deserializer<'de>>(&self, name: &str, request: D) -> Begun {
         let lab = self.clone();
         match name {
-            "logitLens" => parse(request).and_then(|request| once(move || lab.logit_lens(&request))),
+            "logitLens" => parse(request).and_then(|request| lab.logit_lens(&request)),
             "attribution" => parse(request).and_then(|request| once(move || lab.attribution(&request))),
             "residual" => parse(request).and_then(|request| once(move || lab.residual(&request))),
-            "headScores" => parse(request).and_then(|request| once(move || lab.head_scores(request))),
+            "headScores" => parse(request).and_then(|request| lab.head_scores(request)),
             "patching" => parse(request).and_then(|request| lab.patching(&request)),
             "pathPatching" => parse(request).and_then(|request| lab.path_patching(&request)),
             "integratedGradients" => parse(request).and_then(|request| lab.integrated_gradients(&request)),
@@ -289,25 +329,14 @@ impl Lab {
         ids.data.iter().map(spell).collect()
     }
 
-    fn logit_lens(&self, request: &LensRequest) -> Result<Findings> {
+    fn logit_lens(&self, request: &LensRequest) -> Begun {
         let config = self.model.config();
         let points = logit_lens::points(config, request.of.as_deref().unwrap_or("resid_post"))?;
-        let (ids, run) = self.run(&request.text, &logit_lens::names(config, &points))?;
         let answer = request.answer.as_ref().map(|answer| self.answer(answer)).transpose()?;
+        let (ids, run) = self.run(&request.text, &logit_lens::names(config, &points))?;
         let options = LensOptions { points, top: request.top.unwrap_or(5), answer };
-        let lens = logit_lens::logit_lens(&self.model, &run.cache, &ids, &options)?;
-        let spelled = self.spelled(&lens.top_ids);
-        let mut found = Findings::default()
-            .table("topIds", lens.top_ids)
-            .table("topProbabilities", lens.top_probabilities)
-            .texts("topStrings", spelled)
-            .table("nextProbability", lens.next.probability)
-            .table("nextRank", lens.next.rank)
-            .table("kl", lens.kl);
-        if let Some(answer) = lens.answer {
-            found = found.table("answerProbability", answer.probability).table("answerRank", answer.rank);
-        }
-        Ok(found)
+        let lens = Lens::new(&self.model, &run.cache, &ids, options)?;
+        Ok(Box::new(Looking { lens, lab: self.clone() }))
     }
 
     fn attribution(&self, request: &AttributionRequest) -> Result<Findings> {
@@ -391,13 +420,24 @@ impl Lab {
         Ok(Findings { tables: tables.collect::<Result<_>>()?, ..Findings::default() })
     }
 
-    fn head_scores(&self, request: HeadScoresRequest) -> Result<Findings> {
-        let Some(input) = request.input else {
-            let tokens = RepeatedTokens::for_model(self.model.config());
-            let scores = heads::scores_on_repeated_tokens(&self.model, &tokens)?;
-            return Ok(Findings::default().table("scores", scores));
-        };
-        let text = Text { input, interventions: request.interventions };
+    fn head_scores(&self, request: HeadScoresRequest) -> Begun {
+        let lab = self.clone();
+        match request.input.clone() {
+            Some(input) => {
+                let text = Text { input, interventions: request.interventions.clone() };
+                once(move || lab.head_scores_on(&text, request))
+            }
+            None if request.pattern.is_some() => Err(Error::Input(
+                "`pattern` is compared with the attention on a text: expected an input".into(),
+            )),
+            None => {
+                let tokens = RepeatedTokens::for_model(self.model.config());
+                Ok(Box::new(RepeatedScores::new(&self.model, &tokens, request.interventions, lab.compiler)?))
+            }
+        }
+    }
+
+    fn head_scores_on(&self, text: &Text, request: HeadScoresRequest) -> Result<Findings> {
         let Some(pattern) = request.pattern else {
             let ids = self.ids(&text.input)?;
             let extent = Extent { prompt: ids.len(), new: 1 };
@@ -405,7 +445,7 @@ impl Lab {
             let plan = Plan::new(&text.interventions, config, extent, self.compiler.as_ref())?;
             return Ok(Findings::default().table("scores", heads::head_scores_on(&self.model, &ids, plan)?));
         };
-        let (ids, run) = self.run(&text, &heads::NAMES)?;
+        let (ids, run) = self.run(text, &heads::NAMES)?;
         let found = Findings::default().table("scores", heads::head_scores(&self.model, &run.cache, &ids)?);
         let (rows, columns) = (pattern.len(), pattern.first().map_or(0, Vec::len));
         if pattern.iter().any(|row| row.len() != columns) {

@@ -451,7 +451,7 @@ export class Model {
   /**
    * What the model would predict if it stopped at each layer, the final LayerNorm computed anew there.
    * @param {Input} input
-   * @param {{ of?: "resid_pre" | "resid_mid" | "resid_post" | "attn_out" | "mlp_out", top?: number, answer?: Answer, interventions?: readonly Intervention[] }} [options] default resid_post, 5
+   * @param {{ of?: "resid_pre" | "resid_mid" | "resid_post" | "attn_out" | "mlp_out", top?: number, answer?: Answer, interventions?: readonly Intervention[] } & Progressing} [options] default resid_post, 5
    * @returns {Promise<Findings>} topIds, topProbabilities (layer pos top), topStrings (as flat as topIds),
    *   nextProbability, nextRank, kl (layer pos, nats), and answerProbability, answerRank
    */
@@ -504,7 +504,7 @@ export class Model {
   /**
    * Previous-token, duplicate-token and induction score of every head, and its likeness to a pattern of one's own.
    * @param {Input} [input] default: random tokens repeated twice
-   * @param {{ pattern?: number[][], measure?: "mul" | "abs", excludeFirstToken?: boolean, excludeCurrentToken?: boolean, interventions?: readonly Intervention[] }} [options]
+   * @param {{ pattern?: number[][], measure?: "mul" | "abs", excludeFirstToken?: boolean, excludeCurrentToken?: boolean, interventions?: readonly Intervention[] } & Progressing} [options]
    * @returns {Promise<Findings>} scores (score layer head, labelled; NaN where no position counts), similarity (layer head)
    */
   async headScores(input, options) {

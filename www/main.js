@@ -60,6 +60,8 @@ const now = {
   loading: null,
   /** @type {AbortController | null} */
   writing: null,
+  /** What is being computed for the view on show. @type {{ reading: Reading | null, asked: string, job: AbortController } | null} */
+  preparing: null,
 };
 
 // ---- errors, in place ----
@@ -130,6 +132,8 @@ async function read() {
   const { reader } = now;
   if (!reader) return;
   page.figure.stale = now.reading !== null;
+  now.preparing?.job.abort(); // of the former text
+  now.preparing = null;
   try {
     const { interventions, cropped: crop } = now;
     const reading = await reader.read(page.prompt.value, { layer: page.figure.layer, onLayer: show, interventions, crop });
@@ -165,24 +169,25 @@ function tellCount({ ids, dropped }) {
   one("#count").textContent = dropped ? `the last ${ids.length} of ${ids.length + dropped} tokens: more the model cannot read at once` : `${ids.length} of ${context} tokens`;
 }
 
-/** Computes what the view on show needs beyond the reading; one thing at a time, so that only the newest is worked on. */
+/** Computes what the view on show needs beyond the reading. What was begun for another text or view is left off. */
 async function prepare() {
-  const { reader } = now;
-  const { figure } = page;
-  const { needs, reading, hook } = figure;
-  if (!reader || !reading || !needs || preparing || now.writing) return;
-  preparing = true;
+  const { reader, preparing } = now;
+  const { needs, reading, hook } = page.figure;
+  const what = { reading, asked: `${needs} ${hook}`, job: new AbortController() };
+  if (preparing && preparing.reading === reading && preparing.asked === what.asked) return;
+  preparing?.job.abort();
+  now.preparing = null;
+  if (!reader || !reading || !needs || now.writing) return;
+  now.preparing = what;
   try {
-    Object.assign(figure, await reader.prepare(reading, needs, hook));
+    const prepared = await reader.prepare(reading, needs, hook, what.job.signal);
+    if (now.preparing === what) Object.assign(page.figure, prepared);
   } catch (error) {
-    return tell(error);
+    if (now.preparing === what) tell(error);
   } finally {
-    preparing = false;
+    if (now.preparing === what) now.preparing = null;
   }
-  prepare(); // another text or view may have been asked for meanwhile
 }
-
-let preparing = false;
 
 /** A head from an address, or from a larger model, may not exist in this one. */
 function clampHead() {
@@ -233,6 +238,7 @@ function nameSwitch() {
   const button = one("#off");
   button.textContent = isOff ? `switch ${layer}.${head} on again` : `switch ${layer}.${head} off`;
   button.setAttribute("aria-pressed", String(isOff));
+  /** @type {HTMLButtonElement} */ (button).disabled = now.model === null || now.writing !== null;
 }
 
 // ---- what comes next ----
@@ -265,6 +271,7 @@ async function write(sampling) {
     const start = now.reading;
     if (!start || start.text !== page.prompt.value) return;
     Object.assign(page.next, { generating: true });
+    nameSwitch();
     Object.assign(page.prompt, { readOnly: true });
     now.cropped = true;
     await stream(start, { ...sampling, interventions: now.interventions, signal: writing.signal });

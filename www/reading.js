@@ -21,8 +21,8 @@ import { scoresOf } from "./scores.js";
  * @property {readonly { name: string, axes: readonly string[] }[]} [hookPoints]
  * @property {() => void} [dispose]
  * @property {(input: Uint32Array, options: { names: string[], headScores?: boolean, interventions?: readonly Intervention[] }) => Promise<Run>} runWithCache
- * @property {(input: Uint32Array | undefined, options: { interventions?: readonly Intervention[] }) => Promise<Record<string, any>>} headScores
- * @property {(input: Uint32Array, options: { top: number, interventions: readonly Intervention[] }) => Promise<Record<string, any>>} logitLens
+ * @property {(input: Uint32Array | undefined, options: { interventions?: readonly Intervention[], signal?: AbortSignal }) => Promise<Record<string, any>>} headScores
+ * @property {(input: Uint32Array, options: { top: number, interventions?: readonly Intervention[], signal?: AbortSignal }) => Promise<Record<string, any>>} logitLens
  */
 /** @typedef {{ logits: Tensor, loss: number | null | undefined, logProbs: ArrayLike<number>, headScores?: Table | null, cache: { get: (name: string) => Tensor } }} Run */
 
@@ -197,13 +197,14 @@ export class Reader {
   /**
    * What a view of <scope-figure> needs beyond the reading, as the properties that it sets there.
    * @param {Reading} reading @param {import("./elements/scope-figure.js").Need} need @param {string} hook
+   * @param {AbortSignal} [signal] it is no longer wanted
    */
-  async prepare(reading, need, hook) {
+  async prepare(reading, need, hook, signal) {
     const { ids, interventions } = reading;
-    const under = interventions.length ? { interventions } : {};
+    const under = { ...(interventions.length && { interventions }), ...(signal && { signal }) };
     if (need === "random") return { random: { interventions, table: (await this.model.headScores(undefined, under)).scores } };
     if (need === "value") return { value: { reading, hook, tensor: (await this.#again(reading, hook)).cache.get(hook) } };
-    const found = await this.model.logitLens(ids, { top: 5, interventions });
+    const found = await this.model.logitLens(ids, { top: 5, ...under });
     return { lens: { reading, lens: /** @type {any} */ ({ ...found, topStrings: await this.#spell(found.topIds.data) }) } };
   }
 

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::generate::generator;
 use crate::hook::{BlockPoint, Chain, HookPoint, Hooks, Site};
-use crate::intervene::{Extent, Plan};
+use crate::intervene::{Compiler, Extent, Intervention, Plan};
 use crate::model::Model;
 use crate::run::{Cache, as_batch};
 
@@ -248,18 +248,64 @@ fn draw_different(ids: &[u32], count: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
 
 /// The scores of every head on random tokens repeated twice, the mean over the sequences: `score layer head`.
 pub fn scores_on_repeated_tokens(model: &Model, tokens: &RepeatedTokens) -> Result<Table> {
-    let sequences = tokens.draw(model.config())?;
-    let mut mean: Option<Table> = None;
-    for sequence in &sequences {
-        let plan = Plan::new(&[], model.config(), Extent { prompt: sequence.len(), new: 1 }, None)?;
-        let scores = head_scores_on(model, sequence, plan)?;
-        let mean = mean.get_or_insert_with(|| Table { data: vec![0.0; scores.data.len()], ..scores.clone() });
-        mean.data
-            .iter_mut()
-            .zip(&scores.data)
-            .for_each(|(sum, score)| *sum += score / sequences.len() as f32);
+    RepeatedScores::new(model, tokens, Vec::new(), None)?.finish()
+}
+
+/// The same under way, and under interventions: a step is one sequence.
+pub struct RepeatedScores {
+    model: Model,
+    sequences: Vec<Vec<u32>>,
+    interventions: Vec<Intervention>,
+    compiler: Option<Compiler>,
+    found: Vec<Table>,
+}
+
+impl RepeatedScores {
+    /// # Errors
+    /// As [`RepeatedTokens::draw`].
+    pub fn new(
+        model: &Model,
+        tokens: &RepeatedTokens,
+        interventions: Vec<Intervention>,
+        compiler: Option<Compiler>,
+    ) -> Result<RepeatedScores> {
+        let sequences = tokens.draw(model.config())?;
+        Ok(RepeatedScores { model: model.clone(), sequences, interventions, compiler, found: Vec::new() })
     }
-    mean.ok_or_else(|| Error::Input("there is no sequence".into()))
+
+    pub fn len(&self) -> usize {
+        self.sequences.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sequences.is_empty()
+    }
+
+    pub fn done(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Does the next sequence; false when there was none left.
+    pub fn step(&mut self) -> Result<bool> {
+        let Some(sequence) = self.sequences.get(self.found.len()) else { return Ok(false) };
+        let extent = Extent { prompt: sequence.len(), new: 1 };
+        let plan = Plan::new(&self.interventions, self.model.config(), extent, self.compiler.as_ref())?;
+        self.found.push(head_scores_on(&self.model, sequence, plan)?);
+        Ok(true)
+    }
+
+    /// Does what is left, and takes the mean.
+    pub fn finish(mut self) -> Result<Table> {
+        while self.step()? {}
+        let count = self.found.len() as f32;
+        let mut tables = self.found.into_iter();
+        let mut mean = tables.next().ok_or_else(|| Error::Input("there is no sequence".into()))?;
+        for table in tables {
+            mean.data.iter_mut().zip(&table.data).for_each(|(sum, score)| *sum += score);
+        }
+        mean.data.iter_mut().for_each(|sum| *sum /= count);
+        Ok(mean)
+    }
 }
 
 /// The attention pattern of a layer, `[H, T, T]`.

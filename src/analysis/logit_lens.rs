@@ -81,31 +81,82 @@ pub fn names(config: &Config, points: &[HookPoint]) -> Vec<String> {
 /// [`Error::Hook`] when [`names`] were not captured or a point is none of the stream's, [`Error::Input`] when the answer
 /// is not in the vocabulary or `tokens` are not those of the run.
 pub fn logit_lens(model: &Model, cache: &Cache, tokens: &[u32], options: &LensOptions) -> Result<LogitLens> {
-    let config = model.config();
-    let end = captured(cache, HookPoint::Block(config.n_layer - 1, BlockPoint::ResidPost))?; // [T, D]
-    let length = end.dim(0)?;
-    if length != tokens.len() {
-        let found = tokens.len();
-        return Err(Error::Input(format!("{found} tokens for a run that captured {length} positions")));
+    Lens::new(model, cache, tokens, options.clone())?.finish()
+}
+
+/// A look under way: a step is some positions at every point.
+pub struct Lens {
+    model: Model,
+    tokens: Vec<u32>,
+    options: LensOptions,
+    /// The end of the stream, and each point's, `[T, D]`; none where the point is that end itself.
+    end: Tensor,
+    streams: Vec<Option<Tensor>>,
+    rows: Vec<Vec<Reading>>,
+    done: usize,
+}
+
+impl Lens {
+    /// # Errors
+    /// As [`logit_lens`].
+    pub fn new(model: &Model, cache: &Cache, tokens: &[u32], options: LensOptions) -> Result<Lens> {
+        let config = model.config();
+        let last = HookPoint::Block(config.n_layer - 1, BlockPoint::ResidPost);
+        let end = captured(cache, last)?; // [T, D]
+        let length = end.dim(0)?;
+        if length != tokens.len() {
+            let found = tokens.len();
+            return Err(Error::Input(format!("{found} tokens for a run that captured {length} positions")));
+        }
+        if let Some(answer) = options.answer.filter(|answer| *answer as usize >= config.vocab_size) {
+            let vocab = config.vocab_size;
+            return Err(Error::Input(format!("answer id {answer} is out of range, expected below {vocab}")));
+        }
+        let of = |point: &HookPoint| (*point != last).then(|| stream(cache, *point, length)).transpose();
+        let streams = options.points.iter().map(of).collect::<Result<Vec<_>>>()?;
+        let rows = vec![Vec::with_capacity(length); streams.len()];
+        Ok(Lens { model: model.clone(), tokens: tokens.to_vec(), options, end, streams, rows, done: 0 })
     }
-    if let Some(answer) = options.answer.filter(|answer| *answer as usize >= config.vocab_size) {
-        let vocab = config.vocab_size;
-        return Err(Error::Input(format!("answer id {answer} is out of range, expected below {vocab}")));
+
+    pub fn len(&self) -> usize {
+        self.tokens.len().div_ceil(ROWS)
     }
-    let streams =
-        options.points.iter().map(|point| stream(cache, *point, length)).collect::<Result<Vec<_>>>()?;
-    let mut rows = vec![Vec::with_capacity(length); streams.len()];
-    for first in (0..length).step_by(ROWS) {
-        let count = ROWS.min(length - first);
-        let last = logits(model, &end.narrow(0, first, count)?)?;
-        for (rows, stream) in rows.iter_mut().zip(&streams) {
-            let here = logits(model, &stream.narrow(0, first, count)?)?;
+
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Does the next step; false when there was none left.
+    pub fn step(&mut self) -> Result<bool> {
+        if self.done == self.len() {
+            return Ok(false);
+        }
+        let first = self.done * ROWS;
+        let count = ROWS.min(self.tokens.len() - first);
+        let last = logits(&self.model, &self.end.narrow(0, first, count)?)?;
+        for (rows, stream) in self.rows.iter_mut().zip(&self.streams) {
+            let here = match stream {
+                Some(stream) => logits(&self.model, &stream.narrow(0, first, count)?)?,
+                None => last.clone(),
+            };
             for (row, (here, last)) in here.iter().zip(&last).enumerate() {
-                rows.push(Reading::of(here, last, tokens.get(first + row + 1).copied(), options));
+                let next = self.tokens.get(first + row + 1).copied();
+                rows.push(Reading::of(here, last, next, &self.options));
             }
         }
+        self.done += 1;
+        Ok(true)
     }
-    tables(&rows.concat(), length, options)
+
+    /// Does what is left, and sums up.
+    pub fn finish(mut self) -> Result<LogitLens> {
+        while self.step()? {}
+        tables(&self.rows.concat(), self.tokens.len(), &self.options)
+    }
 }
 
 /// The logits of `ids` at every point: `layer pos token`.

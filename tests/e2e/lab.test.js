@@ -119,6 +119,42 @@ test("gradients, lens, attribution, circuits and token scores come back with the
   assert.equal(found.shares, found.tokens);
 });
 
+test("a logit lens can be followed and left off, and the model answers meanwhile", async () => {
+  const found = await inLab(`
+    const seen = [];
+    const controller = new AbortController();
+    await model.logitLens(sentence + sentence, { onProgress: ({ done, total }) => seen.push([done, total]) });
+    const aborted = failure(() => model.logitLens(sentence + sentence, { signal: controller.signal, onProgress: () => controller.abort() }));
+    return { seen, aborted: await aborted, ids: (await model.tokenize(sentence + sentence)).ids.length, still: (await model.logitLens("To be", { top: 1 })).topStrings.length };
+  `);
+  const [done, total] = found.seen.at(-1);
+  assert.deepEqual([done, total], [Math.ceil(found.ids / 16), Math.ceil(found.ids / 16)]);
+  assert.match(found.aborted, /^AbortError: /);
+  assert.equal(found.still, 8);
+});
+
+test("heads are measured on random tokens under interventions too, sequence by sequence", async () => {
+  const found = await inLab(`
+    const seen = [];
+    const { scores } = await model.headScores(undefined, { onProgress: ({ done, total }) => seen.push([done, total]) });
+    // Without the head that looks at the token before, the heads above it have nothing to find.
+    const previous = scores.at({ score: scores.labels.score.indexOf("previous_token") });
+    const best = previous.data.indexOf(Math.max(...previous.data));
+    const interventions = [{ at: ["z", Math.floor(best / 4)], head: best % 4, do: "zero" }];
+    const without = (await model.headScores(undefined, { interventions })).scores;
+    const induction = (table) => Math.max(...table.at({ score: table.labels.score.indexOf("induction") }).data);
+    return {
+      seen, before: induction(scores), after: induction(without),
+      nothing: await failure(() => model.headScores(undefined, { interventions: [{ at: "blocks.0.hook_resid_pre", head: 1, do: "zero" }] })),
+      pattern: await failure(() => model.headScores(undefined, { pattern: [[1]] })),
+    };
+  `);
+  assert.deepEqual(found.seen.at(-1), [4, 4]);
+  assert.ok(found.before > 0.9 && found.after < found.before - 0.3, `${found.before} and ${found.after}`);
+  assert.match(found.nothing, /^HookError: .*head/);
+  assert.match(found.pattern, /^InputError: .*expected an input/);
+});
+
 test("a function runs in the worker, a bad one is named, and the model stays usable", async () => {
   const found = await inLab(`
     const run = (js) => model.runWithCache(sentence, { interventions: [{ at: "blocks.0.attn.hook_z", head: 1, do: { js } }] });

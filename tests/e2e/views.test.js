@@ -234,6 +234,36 @@ test("the_lens_is_computed_when_it_is_shown_and_follows_the_text_and_what_is_off
   });
 });
 
+test("token_text_in_the_views_is_never_markup", async () => {
+  await visit(site, { path: `#view=lens&prompt=${encodeURIComponent("<b>bold</b> <img src=x onerror=alert(1)> &amp;")}` }, async (page) => {
+    await prepared(page);
+    await page.locator('logit-lens [data-layer="3"][data-position="3"]').hover();
+    assert.match(await page.locator("logit-lens .row").first().innerText(), /</);
+    for (const view of ["lens", "activations"]) {
+      await page.getByRole("button", { name: view }).click();
+      await prepared(page);
+      assert.equal(await page.locator("logit-lens img, logit-lens .cell b, tensor-view img, switched-off img, next-tokens img").count(), 0);
+    }
+    await page.locator("tensor-view .plot").focus();
+    await page.keyboard.press("ArrowRight");
+    assert.match(await page.locator("tensor-view .readout").innerText(), /^pos 0 </);
+  });
+});
+
+test("what_a_view_was_asked_for_another_text_is_left_off", async () => {
+  await visit(site, { path: "#view=lens" }, async (page) => {
+    await prepared(page);
+    await page.locator("#prompt").fill("");
+    await page.locator("#prompt").pressSequentially("the moon and the stars, the moon and the stars");
+    await prepared(page);
+    const { text } = await shown(page);
+    const [found, tokens] = await page.evaluate(() => { const { lens, reading } = /** @type {any} */ (document.querySelector("scope-figure")).lens; return [[...lens.topProbabilities.data], reading.text]; });
+    assert.equal(tokens, "the moon and the stars, the moon and the stars");
+    assert.deepEqual(found, await ask(page, { text }, "return [...(await model.logitLens(given.text, { top: 5 })).topProbabilities.data];"));
+    assert.equal(await page.locator("error-notice .notice").count(), 0, "leaving off is no error");
+  });
+});
+
 test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async () => {
   await visit(site, { path: "#view=heads" }, async (page) => {
     await prepared(page);
@@ -266,6 +296,19 @@ test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async ()
     await page.keyboard.press("Enter");
     const { layer, head, view } = await shown(page);
     assert.deepEqual([layer, head, view], [3, 0, "attention"]);
+  });
+});
+
+test("head_scores_on_random_tokens_are_those_under_what_is_off", async () => {
+  await visit(site, { path: "#view=heads&off=0.1" }, async (page) => {
+    await prepared(page);
+    await page.getByRole("button", { name: "random tokens" }).click();
+    await prepared(page);
+    const found = await page.evaluate(() => [.../** @type {any} */ (document.querySelector("scope-figure")).random.table.data]);
+    const [off, plain] = await ask(page, {}, `const interventions = [{ at: ["z", 0], head: 1, do: "zero" }]; return [[...(await model.headScores(undefined, { interventions })).scores.data], [...(await model.headScores()).scores.data]];`);
+    assert.deepEqual(found, off);
+    assert.notDeepEqual(off, plain);
+    assert.match(await page.locator('head-scores [data-layer="0"][data-head="1"]').getAttribute("class") ?? "", /off/);
   });
 });
 

@@ -305,7 +305,7 @@ export class LogitLens extends LitElement {
           @keydown=${this.#onKey}
           @blur=${() => this.#hover(null)}
         >
-          ${row((position) => html`<span class="cell head" ?data-here=${position === this.focused?.position}><span class="at">${position}</span>${short(this.tokens[position] ?? "", 8)}</span>`)}
+          ${row((position) => html`<span class="cell head" ?data-here=${position === this.focused?.position}><span class="at">${position}</span>${short(this.tokens[position] ?? "", 9 - String(position).length)}</span>`)}
           ${rows.map((layer) => row((position) => this.#cell({ layer, position })))}
           ${row((position) => html`<span class="cell foot" ?data-here=${position === this.focused?.position}>${position + 1 < positions ? short(this.tokens[position + 1] ?? "", 9) : ""}</span>`)}
         </div>

@@ -60,6 +60,10 @@ export class SwitchedOff extends LitElement {
       dd b {
         font-weight: 600;
       }
+      .unit {
+        font-family: var(--prose);
+        color: var(--soft);
+      }
       .token {
         white-space: pre;
         background: var(--paper);
@@ -107,7 +111,7 @@ export class SwitchedOff extends LitElement {
   #pair(title, name, { before, after }) {
     return html`<div class=${name}>
       <dt>${title}</dt>
-      <dd class="mono">${logProbability(before)} → <b>${logProbability(after)}</b></dd>
+      <dd class="mono">${logProbability(before)} → <b>${logProbability(after)}</b> <span class="unit">nats</span></dd>
     </div>`;
   }
 }
