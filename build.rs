@@ -1,4 +1,5 @@
-//! Compiles the inner loops of the kernels (`src/kernel/apart.rs`) into wasm modules of their own.
+//! Compiles the inner loops of the kernels (`src/kernel/apart.rs`) into wasm modules of their own, and tells
+//! `tests/python.rs` whether there is a Python to run.
 
 use std::env;
 use std::path::Path;
@@ -19,6 +20,11 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(shared)");
     for file in ["apart", "inner", "pool", "quantized", "share", "simd"] {
         println!("cargo:rerun-if-changed=src/kernel/{file}.rs");
+    }
+    println!("cargo:rustc-check-cfg=cfg(python)");
+    println!("cargo:rerun-if-env-changed=CANDLESCOPE_PYTHON");
+    if env::var_os("CANDLESCOPE_PYTHON").is_some() {
+        println!("cargo:rustc-cfg=python");
     }
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("wasm32") {
         return;

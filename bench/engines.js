@@ -24,8 +24,43 @@ export async function candlescope(build, folder, dtype = "f32", threads = 1) {
     new Worker("/www/helper.js", { type: "module" }).postMessage({ ...asked, number });
   }
   const at = (name) => ({ name, address: new URL(`/bench/build/candlescope/${name}`, location.href).href });
+  return answers(glue, wasm, { config: at("config.json"), weights: at("model.safetensors") }, dtype);
+}
+
+/** A model of random weights and any shape, f32, one thread. @param {{ n_layer: number, n_embd: number, n_head: number }} shape */
+export async function randomModel(shape) {
+  const glue = await import("/pkg/candlescope.js");
+  const wasm = await glue.default();
+  const config = { ...shape, n_positions: 1024, vocab_size: 50257 };
+  const bytes = (name, content) => ({ name, blob: new Blob([content].flat()) });
+  return answers(glue, wasm, { config: bytes("config.json", JSON.stringify(config)), weights: bytes("model.safetensors", randomWeights(config)) }, "f32");
+}
+
+/** A safetensors file, in parts. */
+function randomWeights({ n_layer, n_embd: d, n_positions, vocab_size }) {
+  const shapes = { "wte.weight": [vocab_size, d], "wpe.weight": [n_positions, d], "ln_f.weight": [d], "ln_f.bias": [d] };
+  for (let layer = 0; layer < n_layer; layer++) {
+    const block = { "ln_1.weight": [d], "ln_1.bias": [d], "attn.c_attn.weight": [d, 3 * d], "attn.c_attn.bias": [3 * d], "attn.c_proj.weight": [d, d], "attn.c_proj.bias": [d], "ln_2.weight": [d], "ln_2.bias": [d], "mlp.c_fc.weight": [d, 4 * d], "mlp.c_fc.bias": [4 * d], "mlp.c_proj.weight": [4 * d, d], "mlp.c_proj.bias": [d] };
+    for (const [name, shape] of Object.entries(block)) shapes[`h.${layer}.${name}`] = shape;
+  }
+  const header = {}, parts = [];
+  let offset = 0, state = 1;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const values = new Float32Array(shape.reduce((a, b) => a * b));
+    for (let i = 0; i < values.length; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) | 0;
+      values[i] = state / 2 ** 31 / 28; // a standard deviation of 0.02
+    }
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, (offset += values.byteLength)] };
+    parts.push(values);
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  return [new BigUint64Array([BigInt(text.length)]), text, ...parts];
+}
+
+async function answers(glue, wasm, files, dtype) {
   const start = performance.now();
-  const model = await glue.WasmModel.load([{ config: at("config.json"), weights: at("model.safetensors") }], dtype);
+  const model = await glue.WasmModel.load([files], dtype);
   const loading = performance.now() - start;
   const run = (tokens, names = []) => model.runWithCache(new Uint32Array(ids(tokens)), { names });
   return {

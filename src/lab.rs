@@ -4,6 +4,8 @@
 //! is one arm of [`Lab::begin`] and the request it takes. The names of a request's fields are those of the JavaScript
 //! face.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Deserializer};
 
@@ -15,26 +17,28 @@ use crate::analysis::heads::{self, Excluded, Measure, RepeatedTokens};
 use crate::analysis::logit_lens::{self, LensOptions};
 use crate::analysis::patching::{Contrast, Direction, Patched, Sweep, SweepOptions};
 use crate::analysis::path_patching::{Input as Path, Mlps, PathOptions, PathSweep, Receiver, Receivers};
-use crate::analysis::residual::{self, Reader};
+use crate::analysis::residual::{self, Reader, Stack, Steps};
 use crate::analysis::tokens::{self, Lane};
 use crate::error::{Error, Result, nearest};
-use crate::intervene::{Compiler, Intervention};
+use crate::hook::HookPoint;
+use crate::intervene::{Compiler, Extent, Intervention, Plan};
 use crate::model::Model;
-use crate::run::{Objective, Run, RunOptions, run};
+use crate::python::{attribution_script, integrated_script, path_script, sweep_script};
+use crate::run::{Objective, Run, RunOptions, means, run};
 use crate::tokenizer::Tokenizer;
 
 /// What a measurement found.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    pub tables: Vec<(&'static str, Table)>,
+    pub tables: Vec<(Cow<'static, str>, Table)>,
     pub numbers: Vec<(&'static str, f32)>,
     /// Texts beside a table: the tokens whose ids it holds, say.
     pub texts: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Findings {
-    fn table(mut self, name: &'static str, table: Table) -> Findings {
-        self.tables.push((name, table));
+    fn table(mut self, name: impl Into<Cow<'static, str>>, table: Table) -> Findings {
+        self.tables.push((name.into(), table));
         self
     }
 
@@ -140,7 +144,7 @@ pub struct Lab {
     pub compiler: Option<Compiler>,
 }
 
-const MEASUREMENTS: [&str; 11] = [
+const MEASUREMENTS: [&str; 12] = [
     "logitLens",
     "attribution",
     "residual",
@@ -152,6 +156,7 @@ const MEASUREMENTS: [&str; 11] = [
     "compositionScores",
     "tokenScores",
     "mostActive",
+    "means",
 ];
 
 impl Lab {
@@ -174,9 +179,42 @@ impl Lab {
             "compositionScores" => parse(request).and_then(|request| once(move || lab.composition(&request))),
             "tokenScores" => parse(request).and_then(|request| once(move || lab.token_scores(&request))),
             "mostActive" => parse(request).and_then(|request| once(move || lab.most_active(&request))),
+            "means" => parse(request).and_then(|request| once(move || lab.means(&request))),
             _ => Err(Error::Input(format!(
                 "there is no measurement `{name}`; the nearest are {}",
                 nearest(name, MEASUREMENTS, 3)
+            ))),
+        }
+    }
+
+    /// The Python that does in TransformerLens what the measurement called `name` does with the same request.
+    ///
+    /// # Errors
+    /// As [`Lab::begin`]; [`Error::Input`] for a measurement that is no sweep, otherwise as [`crate::python`].
+    pub fn to_python<'de, D: Deserializer<'de>>(
+        &self,
+        name: &str,
+        request: D,
+        folder: &str,
+    ) -> Result<String> {
+        let config = self.model.config();
+        match name {
+            "patching" => {
+                let request: PatchingRequest = parse(request)?;
+                let script = match request.method {
+                    Some(Method::Attribution) => attribution_script,
+                    Some(Method::Activation) | None => sweep_script,
+                };
+                script(config, folder, &self.sweep_options(&request)?)
+            }
+            "pathPatching" => path_script(config, folder, &self.path_options(&parse(request)?)?),
+            "integratedGradients" => {
+                let Integrated { ids, metric, baseline, steps } = self.integrated(&parse(request)?)?;
+                integrated_script(config, folder, &ids, &metric, &baseline, steps)
+            }
+            _ => Err(Error::Input(format!(
+                "`{name}` cannot be printed as Python, expected runWithCache, generate, patching, pathPatching or \
+                 integratedGradients"
             ))),
         }
     }
@@ -300,10 +338,57 @@ impl Lab {
     }
 
     fn residual(&self, request: &ResidualRequest) -> Result<Findings> {
-        let by: By = request.by.unwrap_or(Fineness::Component).into();
-        let (_, run) = self.run_at(&request.text, &by.names(), request.positions.clone())?;
-        let stack = residual::decomposed(&self.model, &run.cache, Reader::Unembed, by)?;
-        Ok(Findings::default().table("parts", stack.table()?))
+        let (model, by) = (&self.model, request.by.unwrap_or(Fineness::Component).into());
+        let reader = request.reader.as_ref().map_or(Reader::Unembed, ReaderRequest::reader);
+        let mut names = match request.stack {
+            None | Some(StackName::Decomposed) => By::names(by),
+            Some(StackName::Accumulated) => vec!["/hook_resid_(pre|mid|post)$/"],
+            Some(StackName::Heads) => vec!["blocks.*.attn.hook_z"],
+            Some(StackName::Neurons) => vec!["blocks.*.mlp.hook_post"],
+        };
+        names.extend(request.layer_norm.map(|_| "/hook_scale$/"));
+        let (ids, run) = self.run_at(&request.text, &names, request.positions.clone())?;
+        let stack = match request.stack {
+            None | Some(StackName::Decomposed) => residual::decomposed(model, &run.cache, reader, by)?,
+            Some(StackName::Accumulated) => {
+                let steps = if request.sublayers { Steps::Sublayers } else { Steps::Layers };
+                residual::accumulated(model, &run.cache, reader, steps)?
+            }
+            Some(StackName::Heads) => residual::heads(model, &run.cache, reader)?,
+            Some(StackName::Neurons) => {
+                let rows = 0..request.positions.as_ref().map_or(ids.len(), Vec::len);
+                let layers = reader.layers_before(model.config())?;
+                residual::neurons(model, &run.cache, &layers, &rows.collect::<Vec<_>>())?
+            }
+        };
+        let read = self.through(&run, stack, reader, request.layer_norm)?;
+        Ok(Findings::default().table("parts", read.table()?))
+    }
+
+    /// The stack as `reader` reads it through a LayerNorm, or as it is.
+    fn through(&self, run: &Run, stack: Stack, reader: Reader, norm: Option<Norm>) -> Result<Stack> {
+        match (norm, reader) {
+            (None, _) => Ok(stack),
+            (Some(Norm::Frozen), _) => {
+                residual::through_frozen_layer_norm(&self.model, &run.cache, &stack, reader)
+            }
+            (Some(Norm::Recomputed), Reader::Unembed) => {
+                residual::through_recomputed_layer_norm(&self.model, &stack)
+            }
+            (Some(Norm::Recomputed), _) => Err(Error::Input(
+                "`layerNorm: \"recomputed\"` is the final LayerNorm's: leave `reader` out, or take \"frozen\"".into(),
+            )),
+        }
+    }
+
+    fn means(&self, request: &MeansRequest) -> Result<Findings> {
+        let texts = request.texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<_>>>()?;
+        let found = means(&self.model, &texts, &request.names)?;
+        let tables = found.into_iter().map(|(name, array)| {
+            let axes = name.parse::<HookPoint>()?.axes().to_vec();
+            Ok((name.into(), Table { axes, shape: array.shape, data: array.data, ..Table::default() }))
+        });
+        Ok(Findings { tables: tables.collect::<Result<_>>()?, ..Findings::default() })
     }
 
     fn head_scores(&self, request: HeadScoresRequest) -> Result<Findings> {
@@ -313,9 +398,15 @@ impl Lab {
             return Ok(Findings::default().table("scores", scores));
         };
         let text = Text { input, interventions: request.interventions };
+        let Some(pattern) = request.pattern else {
+            let ids = self.ids(&text.input)?;
+            let extent = Extent { prompt: ids.len(), new: 1 };
+            let config = self.model.config();
+            let plan = Plan::new(&text.interventions, config, extent, self.compiler.as_ref())?;
+            return Ok(Findings::default().table("scores", heads::head_scores_on(&self.model, &ids, plan)?));
+        };
         let (ids, run) = self.run(&text, &heads::NAMES)?;
         let found = Findings::default().table("scores", heads::head_scores(&self.model, &run.cache, &ids)?);
-        let Some(pattern) = request.pattern else { return Ok(found) };
         let (rows, columns) = (pattern.len(), pattern.first().map_or(0, Vec::len));
         if pattern.iter().any(|row| row.len() != columns) {
             return Err(Error::Input("`pattern` has rows of different lengths, expected a square".into()));
@@ -345,12 +436,16 @@ impl Lab {
         })
     }
 
-    fn patching(&self, request: &PatchingRequest) -> Begun {
-        let options = SweepOptions {
+    fn sweep_options(&self, request: &PatchingRequest) -> Result<SweepOptions> {
+        Ok(SweepOptions {
             contrast: self.contrast(&request.contrast)?,
             at: request.at.as_deref().unwrap_or("resid_pre").parse()?,
             each_position: request.each_position,
-        };
+        })
+    }
+
+    fn patching(&self, request: &PatchingRequest) -> Begun {
+        let options = self.sweep_options(request)?;
         match request.method {
             Some(Method::Attribution) => {
                 let model = self.model.clone();
@@ -360,32 +455,41 @@ impl Lab {
         }
     }
 
-    fn path_patching(&self, request: &PathRequest) -> Begun {
+    fn path_options(&self, request: &PathRequest) -> Result<PathOptions> {
         let receivers = match &request.receivers {
             ReceiversRequest::Logits(LogitsWord::Logits) => Receivers::Logits,
             ReceiversRequest::Heads(heads) => {
                 Receivers::Heads(heads.iter().map(ReceiverRequest::receiver).collect())
             }
         };
-        let options = PathOptions {
+        Ok(PathOptions {
             contrast: self.contrast(&request.contrast)?,
             receivers,
             mlps: match request.mlps {
                 Some(MlpsRequest::Recomputed) => Mlps::Recomputed,
                 Some(MlpsRequest::Frozen) | None => Mlps::Frozen,
             },
-        };
-        Ok(Box::new(PathSweep::new(&self.model, options)?))
+        })
+    }
+
+    fn path_patching(&self, request: &PathRequest) -> Begun {
+        Ok(Box::new(PathSweep::new(&self.model, self.path_options(request)?)?))
+    }
+
+    fn integrated(&self, request: &IntegratedRequest) -> Result<Integrated> {
+        Ok(Integrated {
+            ids: self.ids(&request.input)?,
+            metric: self.objective(&request.metric)?,
+            baseline: match &request.baseline {
+                None => Baseline::Zero,
+                Some(prompt) => Baseline::Tokens(self.ids(prompt)?),
+            },
+            steps: request.steps.unwrap_or(32),
+        })
     }
 
     fn integrated_gradients(&self, request: &IntegratedRequest) -> Begun {
-        let ids = self.ids(&request.input)?;
-        let metric = self.objective(&request.metric)?;
-        let baseline = match &request.baseline {
-            None => Baseline::Zero,
-            Some(prompt) => Baseline::Tokens(self.ids(prompt)?),
-        };
-        let steps = request.steps.unwrap_or(32);
+        let Integrated { ids, metric, baseline, steps } = self.integrated(request)?;
         Ok(Box::new(IntegratedGradients::new(&self.model, &ids, &metric, &baseline, steps)?))
     }
 
@@ -537,11 +641,54 @@ enum Norm {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ResidualRequest {
     #[serde(flatten)]
     text: Text,
+    stack: Option<StackName>,
     by: Option<Fineness>,
+    #[serde(default)]
+    sublayers: bool,
+    reader: Option<ReaderRequest>,
+    layer_norm: Option<Norm>,
     positions: Option<Vec<i64>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StackName {
+    Decomposed,
+    Accumulated,
+    Heads,
+    Neurons,
+}
+
+#[derive(Deserialize)]
+struct ReaderRequest {
+    layer: usize,
+    part: ReaderPart,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ReaderPart {
+    Attn,
+    Mlp,
+}
+
+impl ReaderRequest {
+    fn reader(&self) -> Reader {
+        match self.part {
+            ReaderPart::Attn => Reader::Attention(self.layer),
+            ReaderPart::Mlp => Reader::Mlp(self.layer),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct MeansRequest {
+    texts: Vec<Prompt>,
+    names: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -660,6 +807,14 @@ struct IntegratedRequest {
     metric: Metric,
     baseline: Option<Prompt>,
     steps: Option<usize>,
+}
+
+/// What integrated gradients are computed of.
+struct Integrated {
+    ids: Vec<u32>,
+    metric: Objective,
+    baseline: Baseline,
+    steps: usize,
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::analysis::gradients::Baseline;
 use crate::analysis::patching::{Contrast, Direction, SweepOptions, Target};
 use crate::analysis::path_patching::{Mlps, PathOptions, Receivers};
 use crate::config::Config;
@@ -15,15 +16,15 @@ use crate::error::{Error, Result};
 use crate::generate::GenerateOptions;
 use crate::hook::{BlockPoint, HookPoint, Selector};
 use crate::intervene::{
-    Action, Array, Change, Effect, Extent, Function, Intervention, Plan, Rows, Selected, rows_of,
+    Action, Array, Change, Effect, Extent, Intervention, Plan, Rows, resolve_position, rows_of,
 };
-use crate::intervene::{Compiler, resolve_position};
 use crate::run::{Objective, RunOptions};
 
 /// `run(model, tokens, options)`. Prints `log_probs`, `loss`, the norm of what was captured, and that of gradients.
 ///
 /// # Errors
-/// As [`run`](crate::run()); [`Error::Config`] where TransformerLens computes something else.
+/// As [`run`](crate::run()); [`Error::Config`] where TransformerLens computes something else, [`Error::Hook`] for an
+/// intervention that is a JavaScript function.
 pub fn run_script(config: &Config, folder: &str, tokens: &[u32], options: &RunOptions) -> Result<String> {
     let extent = Extent { prompt: tokens.len(), new: 1 };
     let names = captured(config, options)?;
@@ -63,7 +64,7 @@ pub fn run_script(config: &Config, folder: &str, tokens: &[u32], options: &RunOp
 /// numbers. Prints `ids` and `log_probs`.
 ///
 /// # Errors
-/// As [`Generation::new`](crate::Generation::new); [`Error::Config`] where TransformerLens computes something else.
+/// As [`Generation::new`](crate::Generation::new); otherwise as [`run_script`].
 pub fn generation_script(
     config: &Config,
     folder: &str,
@@ -126,6 +127,7 @@ pub fn generation_script(
 /// else.
 pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Result<String> {
     let mut script = Script::new(config, folder)?;
+    script.line("torch.set_grad_enabled(False)");
     script.contrast(&options.contrast)?;
     let point = options.at.point(0).to_string();
     script.line(&format!(
@@ -171,6 +173,59 @@ pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Re
     Ok(script.text)
 }
 
+/// The estimate of a sweep from one backward pass. Prints as [`sweep_script`].
+///
+/// # Errors
+/// As [`attribution_patching`](crate::analysis::gradients::attribution_patching); [`Error::Config`] where TransformerLens
+/// computes something else.
+pub fn attribution_script(config: &Config, folder: &str, options: &SweepOptions) -> Result<String> {
+    let mut script = Script::new(config, folder)?;
+    script.contrast(&options.contrast)?;
+    let points: Vec<_> = (0..config.n_layer).map(|layer| options.at.point(layer)).collect();
+    script.line("hooks = []");
+    script.line(&format!("names = {}", strings(&points)));
+    script.line("tokens = base");
+    script.push(GRADIENTS);
+    script.push(ATTRIBUTED);
+    if options.at.per_head() {
+        if !options.at.point(0).axes().contains(&"key") {
+            script.line("    effect = effect.T  # by head, then position");
+        }
+        if !options.each_position {
+            script.line("    effect = effect.sum(-1)");
+        }
+    }
+    script.line("    found += (effect + metric(logits, base)).flatten().tolist()");
+    script.push(SWEPT);
+    Ok(script.text)
+}
+
+/// Integrated gradients over the tokens. Prints `shares`, and the metric of the prompt and of the `baseline`.
+///
+/// # Errors
+/// As [`IntegratedGradients::new`](crate::analysis::gradients::IntegratedGradients::new); [`Error::Config`] where
+/// TransformerLens computes something else.
+pub fn integrated_script(
+    config: &Config,
+    folder: &str,
+    tokens: &[u32],
+    metric: &Objective,
+    baseline: &Baseline,
+    steps: usize,
+) -> Result<String> {
+    let mut script = Script::new(config, folder)?;
+    script.line(&format!("tokens = torch.tensor([{}])", list(tokens)));
+    script.objective(metric, tokens.len())?;
+    script.push(EMBEDDED);
+    script.line(&match baseline {
+        Baseline::Zero => "start = torch.zeros_like(end)".into(),
+        Baseline::Tokens(other) => format!("start = embedded(torch.tensor([{}]))", list(other)),
+    });
+    script.line(&format!("steps = {steps}"));
+    script.push(INTEGRATED);
+    Ok(script.text)
+}
+
 /// A sweep of path patches over all senders. Prints as [`sweep_script`].
 ///
 /// # Errors
@@ -178,6 +233,7 @@ pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Re
 /// something else.
 pub fn path_script(config: &Config, folder: &str, options: &PathOptions) -> Result<String> {
     let mut script = Script::new(config, folder)?;
+    script.line("torch.set_grad_enabled(False)");
     script.contrast(&options.contrast)?;
     script.line("_, ours = model.run_with_cache(base)");
     script.line("_, theirs = model.run_with_cache(other)");
@@ -264,6 +320,38 @@ const STEP: &str = r#"    with torch.no_grad():
     scores = logits.log_softmax(-1)
 "#;
 
+const ATTRIBUTED: &str = r#"
+_, theirs = model.run_with_cache(other, names_filter=names)
+found = []
+for name in names:
+    effect = ((theirs[name] - cache[name]) * gradients[name]).sum(-1)[0].detach()
+"#;
+
+const EMBEDDED: &str = r#"
+
+def embedded(tokens):
+    return model.run_with_cache(tokens, names_filter=["hook_embed"])[1]["hook_embed"].detach()
+
+
+def measured(x):
+    return metric(model.run_with_hooks(tokens, fwd_hooks=[("hook_embed", lambda _, hook: x)]), tokens)
+
+
+end = embedded(tokens)
+"#;
+
+const INTEGRATED: &str = r#"total = torch.zeros_like(end)
+for step in range(steps):
+    x = (start + (step + 0.5) / steps * (end - start)).requires_grad_(True)
+    measured(x).backward()
+    total += x.grad
+print(json.dumps({
+    "shares": ((end - start) * total / steps).sum(-1)[0].tolist(),
+    "metric": measured(end).item(),
+    "baseline": measured(start).item(),
+}))
+"#;
+
 const SWEPT: &str = r#"print(json.dumps({
     "metric": found,
     "base": metric(model(base), base).item(),
@@ -301,15 +389,30 @@ const PATHS: &str = r#"        sender = f"blocks.{layer}.attn.hook_z"
 /// The hook that gives the residual stream after a block what changed at `name`, its `hook_resid_mid`.
 const CARRYING: &str = r#"(name.replace("resid_mid", "resid_post"), partial(carry, name=name))"#;
 
-/// What hooks on a part of a value need.
-const HELPERS: &str = r#"
+/// What hooks on a part of a value need, each by the word that tells that it is used; later ones use earlier ones.
+const HELPERS: [(&str, &str); 9] = [
+    (
+        "start",
+        r#"
 start = 0  # the position in the text of the context's first token
-means = {}
-
+"#,
+    ),
+    (
+        "means",
+        r#"means = {}
+"#,
+    ),
+    (
+        "attention(",
+        r#"
 
 def attention(name):
     return name.endswith(("hook_attn_scores", "hook_pattern"))
-
+"#,
+    ),
+    (
+        "select(",
+        r#"
 
 def select(x, name, positions=None, head=None, last=None, rows=None):
     """The index of a part of x, and the place of each of its rows in the list of positions."""
@@ -325,18 +428,30 @@ def select(x, name, positions=None, head=None, last=None, rows=None):
         chosen[-1] = last
     part = torch.meshgrid(*[torch.tensor(c, dtype=torch.long) for c in chosen], indexing="ij")
     return part, [place for _, place in pairs]
-
+"#,
+    ),
+    (
+        "causal(",
+        r#"
 
 def causal(x, y, name):
     """Attention to later keys stays as it was."""
     return torch.where(torch.ones_like(x, dtype=torch.bool).tril(), y, x) if attention(name) else y
-
+"#,
+    ),
+    (
+        "keys(",
+        r#"
 
 def keys(values, x):
     """One value for each key of the context."""
     missing = max(0, start + x.shape[-1] - values.shape[-1])
     return torch.nn.functional.pad(values, (0, missing))[..., start : start + x.shape[-1]]
-
+"#,
+    ),
+    (
+        "other_values(",
+        r#"
 
 def other_values(values, x, part, places, name, rows=None):
     """The part of another run's values; rows says which of its positions stand for the selected ones."""
@@ -348,13 +463,21 @@ def other_values(values, x, part, places, name, rows=None):
         shape = [-1 if a == axis else 1 for a in range(x.dim())]
         part[axis] = torch.tensor([rows[place] for place in places]).reshape(shape).expand_as(part[0])
     return (keys(values, x) if attention(name) else values)[tuple(part)]
-
+"#,
+    ),
+    (
+        "mean_of_prompt(",
+        r#"
 
 def mean_of_prompt(x, key, prompt):
     if key not in means:
         means[key] = x[:, : max(1, prompt - start)].mean(1, keepdim=True)
     return means[key].expand_as(x)
-
+"#,
+    ),
+    (
+        "cut(",
+        r#"
 
 def cut(x, name, edges, part, renormalize):
     """Without some attention edges; None means every query, or every key."""
@@ -373,8 +496,9 @@ def cut(x, name, edges, part, renormalize):
             total = x.sum(-1, keepdim=True)
             x = torch.where(touched, x / torch.where(total == 0, 1.0, total), x)
     return x
-
-"#;
+"#,
+    ),
+];
 
 /// TransformerBridge shows `hook_resid_mid` to the MLP alone.
 const CARRY: &str = r#"
@@ -419,7 +543,7 @@ impl Script {
              import torch\n\
              from transformer_lens.model_bridge import TransformerBridge\n\
              from transformers import GPT2LMHeadModel\n\n\
-             folder = {folder}  # config.json and model.safetensors\n\
+             folder = {folder}  # with config.json and model.safetensors, or a Hugging Face id\n\
              weights = GPT2LMHeadModel.from_pretrained(folder, attn_implementation=\"eager\", dtype=torch.float32)\n\
              model = TransformerBridge.boot_transformers(folder, hf_model=weights, dtype=torch.float32, device=\"cpu\")\n\
              model.enable_compatibility_mode(disable_warnings=True, no_processing=True)\n"
@@ -468,17 +592,22 @@ impl Script {
 
     /// One Python function for each intervention, and `hooks`, the list of them.
     fn hooks(&mut self, config: &Config, extent: Extent, interventions: &[Intervention]) -> Result<()> {
-        let untranslated: Compiler =
-            std::rc::Rc::new(|_| Ok(Box::new(|x: Vec<f32>, _: &Selected| Ok(x)) as Function));
-        let plan = Plan::new(interventions, config, extent, Some(&untranslated))?;
+        if let Some(at) = interventions.iter().position(|one| matches!(one.action, Action::Js { .. })) {
+            return Err(Error::Hook(format!(
+                "intervention {at} at `{}` is a JavaScript function, which cannot be printed as Python: leave it out, or \
+                 say it as one of the actions that are data",
+                interventions[at].at
+            )));
+        }
+        let plan = Plan::new(interventions, config, extent, None)?;
         if plan.changes.is_empty() {
             self.line("hooks = []");
             return Ok(());
         }
-        self.push(HELPERS);
+        let before = self.text.len();
         let (mut listed, mut carried) = (String::new(), Vec::<HookPoint>::new());
-        for (number, (change, intervention)) in plan.changes.iter().zip(interventions).enumerate() {
-            self.change(number, change, intervention, extent);
+        for (number, change) in plan.changes.iter().enumerate() {
+            self.change(number, change, extent);
             let (mids, rest): (Vec<HookPoint>, Vec<HookPoint>) = change
                 .points
                 .iter()
@@ -506,18 +635,12 @@ impl Script {
             listed.insert_str(0, &format!("    *[{CARRYING} for name in {}],\n", strings(&carried)));
         }
         self.line(&format!("hooks = [\n{listed}]"));
+        let helpers = helpers(&self.text[before..]);
+        self.text.insert_str(before, &helpers);
         Ok(())
     }
 
-    fn change(&mut self, number: usize, change: &Change, intervention: &Intervention, extent: Extent) {
-        if let Action::Js { js } = &intervention.action {
-            self.line(&format!("\ndef change_{number}(x, hook, name):"));
-            self.line(&format!(
-                "    raise NotImplementedError({})\n",
-                text(&format!("write this JavaScript in Python: {js}"))
-            ));
-            return;
-        }
+    fn change(&mut self, number: usize, change: &Change, extent: Extent) {
         if let Effect::From { source, .. } = &change.effect {
             self.line(&format!("\nvalues_{number} = {{"));
             for point in &change.points {
@@ -582,7 +705,8 @@ impl Script {
             Effect::Function(_) => "pass".into(),
         };
         self.line(&format!("    {effect}"));
-        self.line("    return causal(x, y, name)\n");
+        let attention = change.points.iter().any(|point| point.axes().contains(&"key"));
+        self.line(if attention { "    return causal(x, y, name)\n" } else { "    return y\n" });
     }
 
     /// `metric(logits, tokens)`.
@@ -610,11 +734,21 @@ impl Script {
             Direction::Denoise => ("corrupted", "clean"),
             Direction::Noise => ("clean", "corrupted"),
         };
-        self.line("torch.set_grad_enabled(False)");
         self.line(&format!("base = torch.tensor([{}])  # the {base} prompt", list(contrast.base())));
         self.line(&format!("other = torch.tensor([{}])  # the {other} prompt", list(contrast.other())));
         self.objective(&contrast.metric, contrast.base().len())
     }
+}
+
+/// Those of [`HELPERS`] that `code` uses, and those that these use.
+fn helpers(code: &str) -> String {
+    let mut used = String::new();
+    for (name, helper) in HELPERS.iter().rev() {
+        if code.contains(name) || used.contains(name) {
+            used.insert_str(0, helper);
+        }
+    }
+    used
 }
 
 /// The points that a run captures, of those that it reaches.

@@ -18,13 +18,38 @@ use std::collections::HashMap;
 use candle_core::{D, Tensor};
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result, nearest};
 use crate::model::Model;
 use crate::weights::Weights;
 
 /// All four, in the order of TransformerLens's `from_pretrained`.
 pub fn process(model: &Model) -> Result<Model> {
     fold_value_biases(&center_unembed(&center_writing_weights(&fold_ln(model)?)?)?)
+}
+
+/// One of a model's rewritings.
+type Transform = fn(&Model) -> Result<Model>;
+
+const TRANSFORMS: [(&str, Transform); 4] = [
+    ("fold_ln", fold_ln),
+    ("center_writing_weights", center_writing_weights),
+    ("center_unembed", center_unembed),
+    ("fold_value_biases", fold_value_biases),
+];
+
+/// The transforms called so, one after the other.
+///
+/// # Errors
+/// [`Error::Input`] when there is none of that name.
+pub fn by_name<S: AsRef<str>>(model: &Model, names: &[S]) -> Result<Model> {
+    names.iter().map(AsRef::as_ref).try_fold(model.clone(), |model, name| {
+        let found = TRANSFORMS.iter().find(|(known, _)| *known == name);
+        let (_, transform) = found.ok_or_else(|| {
+            let known = nearest(name, TRANSFORMS.iter().map(|(known, _)| *known), TRANSFORMS.len());
+            Error::Input(format!("there is no weight transform `{name}`, expected {known}"))
+        })?;
+        transform(&model)
+    })
 }
 
 /// Brings the gain and bias of every LayerNorm into the weights that read its output, and takes from those weights what

@@ -9,6 +9,7 @@
 //!
 //! `www/worker.js` is the only caller; it checks nothing, so what comes in here was checked by `www/candlescope.js`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -19,7 +20,7 @@ use serde_wasm_bindgen::{Serializer, preserve};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
-use crate::analysis::Table;
+use crate::analysis::{Table, heads};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fetch::{self, Files, Kept, Loaded, Unkept, Watch};
@@ -30,8 +31,10 @@ use crate::kernel::matrix::Form;
 use crate::kernel::{self, Build};
 use crate::lab::{Findings, Lab, Measurement, Metric, Prompt};
 use crate::model::Model;
+use crate::python::{generation_script, run_script};
 use crate::run::{Cache, Run, RunOptions, Start, run};
 use crate::tokenizer::{Token, Tokenizer};
+use crate::transform;
 
 #[wasm_bindgen(start)]
 fn start() {
@@ -157,27 +160,42 @@ impl WasmModel {
     #[wasm_bindgen(js_name = runWithCache)]
     pub fn run_with_cache(&self, input: JsValue, options: JsValue) -> Result<JsValue> {
         let request: RunRequest = from_js(options)?;
-        let ids = self.ids(input, request.prepend_bos)?;
-        let options = RunOptions {
-            names: request.names,
-            interventions: request.interventions,
-            positions: request.positions,
-            stop_at_layer: request.stop_at_layer,
-            start: request.start_at.map(StartRequest::start).transpose()?,
-            gradients_of: request.gradients_of.map(|metric| self.lab.objective(&metric)).transpose()?,
-            compiler: self.lab.compiler.clone(),
-        };
-        to_js(&RunAnswer::of(&ids, &run(&self.lab.model, &ids, &options)?)?)
+        let scored = request.head_scores;
+        let (ids, options) = self.run_options(input, request)?;
+        let run = run(&self.lab.model, &ids, &options)?;
+        let scores = scored.then(|| heads::head_scores(&self.lab.model, &run.cache, &ids)).transpose()?;
+        to_js(&RunAnswer::of(&ids, &run, scores)?)
     }
 
     /// A generation that goes on after a text or ids, one step for each call of `next()`.
     pub fn generate(&self, input: JsValue, options: JsValue) -> Result<WasmGeneration> {
-        let request: GenerateRequest = from_js(options)?;
-        let ids = self.ids(input, request.prepend_bos)?;
-        let options = GenerateOptions { compiler: self.lab.compiler.clone(), ..request.into() };
+        let (ids, options) = self.generate_options(input, from_js(options)?)?;
         let tokenizer = self.lab.tokenizer.clone();
         let generation = Generation::new(&self.lab.model, tokenizer.as_ref(), &ids, options)?;
         Ok(WasmGeneration { generation, tokenizer })
+    }
+
+    /// The Python that does in TransformerLens what the call named `call` does with the same arguments.
+    #[wasm_bindgen(js_name = toPython)]
+    pub fn to_python(&self, call: &str, input: JsValue, options: JsValue, folder: &str) -> Result<String> {
+        let config = self.lab.model.config();
+        match call {
+            "runWithCache" => {
+                let (ids, options) = self.run_options(input, from_js(options)?)?;
+                run_script(config, folder, &ids, &options)
+            }
+            "generate" => {
+                let (ids, options) = self.generate_options(input, from_js(options)?)?;
+                generation_script(config, folder, &ids, &options)
+            }
+            _ => self.lab.to_python(call, serde_wasm_bindgen::Deserializer::from(options), folder),
+        }
+    }
+
+    /// The same model with its weights rewritten by these transforms, one after the other.
+    pub fn transformed(&self, transforms: Vec<String>) -> Result<WasmModel> {
+        let model = transform::by_name(&self.lab.model, &transforms)?;
+        Ok(WasmModel { lab: Lab { model, ..self.lab.clone() } })
     }
 
     /// The measurement called `name`, of those that [`Lab::begin`] knows.
@@ -188,6 +206,29 @@ impl WasmModel {
 }
 
 impl WasmModel {
+    fn run_options(&self, input: JsValue, request: RunRequest) -> Result<(Vec<u32>, RunOptions)> {
+        let ids = self.ids(input, request.prepend_bos)?;
+        let options = RunOptions {
+            names: request.names,
+            interventions: request.interventions,
+            positions: request.positions,
+            stop_at_layer: request.stop_at_layer,
+            start: request.start_at.map(StartRequest::start).transpose()?,
+            gradients_of: request.gradients_of.map(|metric| self.lab.objective(&metric)).transpose()?,
+            compiler: self.lab.compiler.clone(),
+        };
+        Ok((ids, options))
+    }
+
+    fn generate_options(
+        &self,
+        input: JsValue,
+        request: GenerateRequest,
+    ) -> Result<(Vec<u32>, GenerateOptions)> {
+        let ids = self.ids(input, request.prepend_bos)?;
+        Ok((ids, GenerateOptions { compiler: self.lab.compiler.clone(), ..request.into() }))
+    }
+
     fn ids(&self, input: JsValue, prepend_bos: bool) -> Result<Vec<u32>> {
         let prompt = input.as_string().map_or_else(|| Prompt::Ids(ids_of(input)), Prompt::Text);
         let mut ids = self.lab.ids(&prompt)?;
@@ -287,7 +328,7 @@ impl WasmMeasurement {
 
 #[derive(Serialize)]
 struct FindingsAnswer {
-    tables: BTreeMap<&'static str, TableAnswer>,
+    tables: BTreeMap<Cow<'static, str>, TableAnswer>,
     numbers: BTreeMap<&'static str, f32>,
     texts: BTreeMap<&'static str, Vec<String>>,
 }
@@ -301,16 +342,16 @@ struct TableAnswer {
     labels: BTreeMap<&'static str, Vec<String>>,
 }
 
+impl From<Table> for TableAnswer {
+    fn from(Table { axes, shape, data, labels }: Table) -> TableAnswer {
+        TableAnswer { data: data.as_slice().into(), shape, axes, labels }
+    }
+}
+
 impl FindingsAnswer {
     fn of(findings: Findings) -> FindingsAnswer {
-        let table = |Table { axes, shape, data, labels }| TableAnswer {
-            data: data.as_slice().into(),
-            shape,
-            axes,
-            labels,
-        };
         FindingsAnswer {
-            tables: findings.tables.into_iter().map(|(name, found)| (name, table(found))).collect(),
+            tables: findings.tables.into_iter().map(|(name, found)| (name, found.into())).collect(),
             numbers: findings.numbers.into_iter().collect(),
             texts: findings.texts.into_iter().collect(),
         }
@@ -377,6 +418,7 @@ struct RunRequest {
     stop_at_layer: Option<usize>,
     start_at: Option<StartRequest>,
     gradients_of: Option<Metric>,
+    head_scores: bool,
 }
 
 #[derive(Deserialize)]
@@ -513,10 +555,11 @@ struct RunAnswer {
     ranks: Uint32Array,
     cache: Vec<Captured>,
     gradients: Vec<Captured>,
+    head_scores: Option<TableAnswer>,
 }
 
 impl RunAnswer {
-    fn of(ids: &[u32], run: &Run) -> Result<RunAnswer> {
+    fn of(ids: &[u32], run: &Run, head_scores: Option<Table>) -> Result<RunAnswer> {
         let logits = match run.residual() {
             None => Some(Numbers::of(run.logits()?, HookPoint::UnembedOut.axes())?),
             Some(_) => None,
@@ -531,6 +574,7 @@ impl RunAnswer {
             ranks: run.scores.ranks.as_slice().into(),
             cache: captured(&run.cache)?,
             gradients: captured(&run.gradients)?,
+            head_scores: head_scores.map(TableAnswer::from),
         })
     }
 }

@@ -14,7 +14,10 @@ use candlescope::analysis::logit_lens::{self, LensOptions};
 use candlescope::analysis::residual::{self, By, Reader, Stack, Steps};
 use candlescope::analysis::tokens::{self, Lane};
 use candlescope::analysis::{HeadWeights, Table};
-use candlescope::{Config, HookPoint, Model, Run, run_with_cache, transform};
+use candlescope::{
+    Action, Config, Extent, HookPoint, Intervention, Model, Named, Plan, Run, RunOptions, run,
+    run_with_cache, transform,
+};
 use common::{FIXTURES, Fixture, TOLERANCE, Tolerance, assert_close, assert_within, numbers, tensors};
 use serde::Deserialize;
 
@@ -404,6 +407,25 @@ fn head_scores_are_attention_on_transformer_lenss_detection_patterns() {
 }
 
 #[test]
+fn patterns_measured_as_they_come_score_as_captured_ones() {
+    for oracle in oracles() {
+        let (model, tokens) = (oracle.fixture.model(), &oracle.inputs.tokens);
+        let off = Intervention::new("blocks.0.attn.hook_z", Action::Named(Named::Zero));
+        for interventions in [vec![], vec![off]] {
+            let extent = Extent { prompt: tokens.len(), new: 1 };
+            let plan = Plan::new(&interventions, model.config(), extent, None).unwrap();
+            let names = heads::NAMES.map(String::from).to_vec();
+            let captured =
+                run(&model, tokens, &RunOptions { names, interventions, ..RunOptions::default() }).unwrap();
+            let expected = heads::head_scores(&model, &captured.cache, tokens).unwrap();
+            let found = heads::head_scores_on(&model, tokens, plan).unwrap();
+            assert_eq!(found.labels, expected.labels);
+            assert_close("scores", &tensor(&found), &tensor(&expected));
+        }
+    }
+}
+
+#[test]
 fn similarities_are_those_of_transformer_lenss_head_detector() {
     // `abs` is rounded there to three digits.
     let rounded = Tolerance { absolute: 5.1e-4, ..TOLERANCE };
@@ -736,6 +758,20 @@ fn transforms_leave_predictions_as_they_are() {
             );
         }
     }
+}
+
+#[test]
+fn transforms_are_called_by_name_one_after_the_other() {
+    let model = Fixture::plain().model();
+    let names = ["fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases"];
+    let (found, expected) =
+        (transform::by_name(&model, &names).unwrap(), transform::process(&model).unwrap());
+    for parameter in expected.parameters() {
+        let weight = |model: &Model| model.weight(&parameter.name).unwrap();
+        assert_eq!(numbers(&weight(&found)), numbers(&weight(&expected)), "{}", parameter.name);
+    }
+    let error = transform::by_name(&model, &["fold"]).err().unwrap();
+    assert!(error.name() == "InputError" && error.to_string().contains("`fold_ln`"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! "Copy as TransformerLens": the printed Python is run, and gives the same numbers.
 //!
-//! It takes a Python that has transformer_lens 4: the one that CANDLESCOPE_PYTHON names, else python3. Without one, the
-//! test says that it was skipped.
+//! It takes a Python that has transformer_lens 4, which CANDLESCOPE_PYTHON names. Without that variable, the test is
+//! skipped and counted so.
 
 #[path = "common/causal.rs"]
 mod causal;
@@ -9,9 +9,12 @@ mod common;
 
 use std::process::Command;
 
+use candlescope::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
 use candlescope::analysis::patching::{Contrast, Direction, Sweep, SweepOptions};
 use candlescope::analysis::path_patching::{Input, Mlps, PathOptions, PathSweep, Receiver, Receivers};
-use candlescope::python::{generation_script, path_script, run_script, sweep_script};
+use candlescope::python::{
+    attribution_script, generation_script, integrated_script, path_script, run_script, sweep_script,
+};
 use candlescope::{
     Action, GenerateOptions, Generation, Intervention, RunOptions, Start, run, run_with_cache,
 };
@@ -32,13 +35,14 @@ for path in sys.argv[1:]:
     print("RESULT", out.getvalue().strip().splitlines()[-1], flush=True)
 "#;
 
-fn python() -> Option<String> {
+fn python() -> String {
     let python = std::env::var("CANDLESCOPE_PYTHON").unwrap_or("python3".into());
     let check =
         "import importlib.metadata as m, sys; sys.exit(not m.version('transformer_lens').startswith('4.'))";
     let found =
         Command::new(&python).args(["-c", check]).output().is_ok_and(|output| output.status.success());
-    found.then_some(python)
+    assert!(found, "{python}, which CANDLESCOPE_PYTHON names, has no transformer_lens 4");
+    python
 }
 
 fn results(python: &str, scripts: &[String]) -> Vec<Value> {
@@ -183,6 +187,28 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         let check = move |found: &Value| assert_all_close(at, &floats(&found["metric"]), &metrics);
         cases.push((at.into(), script, Box::new(check)));
     }
+    for (at, each_position, direction, metric) in [
+        ("resid_pre", true, Direction::Denoise, "difference"),
+        ("resid_mid", true, Direction::Denoise, "logit"),
+        ("mlp_out", true, Direction::Noise, "loss"),
+        ("z", false, Direction::Denoise, "difference"),
+        ("v", true, Direction::Noise, "difference"),
+        ("pattern", true, Direction::Denoise, "logit"),
+    ] {
+        let options =
+            SweepOptions { contrast: contrast(direction, metric), at: at.parse().unwrap(), each_position };
+        let script = attribution_script(causal.model.config(), folder, &options).unwrap();
+        let estimate = attribution_patching(&causal.model, &options).unwrap();
+        let base = match direction {
+            Direction::Denoise => estimate.corrupted,
+            Direction::Noise => estimate.clean,
+        };
+        let check = move |found: &Value| {
+            assert_all_close(at, &floats(&found["metric"]), &estimate.raw.data);
+            assert_all_close(at, &floats(&json!([found["base"]])), &[base]);
+        };
+        cases.push((format!("attribution patching at {at}"), script, Box::new(check)));
+    }
     let receivers =
         [Input::Q, Input::K, Input::V].map(|input| Receiver { layer: 1, head: 2, input }).to_vec();
     for (receivers, mlps) in
@@ -197,19 +223,34 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
     cases
 }
 
-#[test]
-fn the_printed_python_gives_the_same_numbers() {
-    let Some(python) = python() else {
-        eprintln!("SKIPPED: no Python with transformer_lens 4 (set CANDLESCOPE_PYTHON to one)");
-        return;
+fn integrated_cases(causal: &Causal, folder: &str) -> Vec<Case> {
+    let case = |(metric, baseline): (&str, Baseline)| {
+        let (objective, steps) = (causal.metric(metric), 5);
+        let config = causal.model.config();
+        let script = integrated_script(config, folder, &causal.tokens, &objective, &baseline, steps).unwrap();
+        let shares = IntegratedGradients::new(&causal.model, &causal.tokens, &objective, &baseline, steps)
+            .and_then(IntegratedGradients::finish)
+            .unwrap();
+        let check = move |found: &Value| {
+            assert_all_close("shares", &floats(&found["shares"]), &shares.shares.data);
+            let ends = floats(&json!([found["metric"], found["baseline"]]));
+            assert_all_close("metric and baseline", &ends, &[shares.metric, shares.baseline]);
+        };
+        (format!("integrated gradients of {metric}"), script, Box::new(check) as Box<dyn Fn(&Value)>)
     };
+    [("loss", Baseline::Zero), ("difference", Baseline::Tokens(causal.other.clone()))].map(case).into()
+}
+
+#[test]
+#[cfg_attr(not(python), ignore = "CANDLESCOPE_PYTHON names no Python with transformer_lens 4")]
+fn the_printed_python_gives_the_same_numbers() {
+    let python = python();
     let causal = Causal::plain();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/plain");
-    let cases: Vec<Case> =
-        [run_cases(&causal, folder), generation_cases(&causal, folder), sweep_cases(&causal, folder)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let cases: Vec<Case> = [run_cases, generation_cases, sweep_cases, integrated_cases]
+        .into_iter()
+        .flat_map(|cases| cases(&causal, folder))
+        .collect();
     let scripts: Vec<String> = cases.iter().map(|(_, script, _)| script.clone()).collect();
     let results = results(&python, &scripts);
     assert_eq!(results.len(), cases.len());
@@ -225,13 +266,12 @@ fn the_printed_python_gives_the_same_numbers() {
 #[test]
 fn what_python_cannot_do_is_said() {
     let causal = Causal::plain();
-    let js = Intervention::new("hook_embed", Action::Js { js: "x => x * \"2\"".into() });
+    let js = Intervention::new("hook_embed", Action::Js { js: "x => x * 2".into() });
     let options = RunOptions { interventions: vec![js], ..RunOptions::default() };
-    let script = run_script(causal.model.config(), "models/\"odd\"", &causal.tokens, &options).unwrap();
-    assert!(
-        script.contains(r#"raise NotImplementedError("write this JavaScript in Python: x => x * \"2\"")"#),
-        "{script}"
-    );
+    let error = run_script(causal.model.config(), "folder", &causal.tokens, &options).unwrap_err();
+    assert!(error.name() == "HookError" && error.to_string().contains("JavaScript function"), "{error}");
+    let script =
+        run_script(causal.model.config(), "models/\"odd\"", &causal.tokens, &RunOptions::default()).unwrap();
     assert!(script.contains(r#"folder = "models/\"odd\"""#), "{script}");
     let silu = FIXTURES[5].config();
     let error = run_script(&silu, "folder", &[1, 2], &RunOptions::default()).unwrap_err();

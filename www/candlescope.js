@@ -49,6 +49,7 @@ export { Tensor };
  * @property {number} [stopAtLayer] stop before this block: `residual` instead of `logits`
  * @property {{ layer: number, resid: Tensor }} [startAt] start from a residual stream [1, T, d_model] before this block
  * @property {Metric} [gradientsOf] differentiate this with respect to all that `names` select: see Cache.gradient
+ * @property {boolean} [headScores] measure the captured patterns, which must be those of every layer: see Model.headScores
  */
 /** A token's text, which must be a single token, or its id. @typedef {string | number} Answer */
 /** The logit of `answer`, less that of `against`, at `position` (default -1, the last); or the loss. @typedef {{ answer?: Answer, against?: Answer, position?: number, loss?: boolean }} Metric */
@@ -65,6 +66,7 @@ export { Tensor };
  * @property {Float32Array} logProbs of the true next token, T - 1 of them
  * @property {Uint32Array} ranks of the true next token: 0 when it was the first choice
  * @property {Cache} cache
+ * @property {Tensor | null} headScores (score layer head), where asked for
  */
 /**
  * @typedef {object} GenerateOptions
@@ -83,6 +85,14 @@ export { Tensor };
  * @property {boolean} [useCache] keep keys and values from step to step (default true); the text is the same without
  * @property {AbortSignal} [signal]
  */
+/** @typedef {Metric & Progressing & { baseline?: Input, steps?: number }} IntegratedOptions */
+/** @typedef {Contrast & Progressing & { at?: "resid_pre" | "resid_mid" | "attn_out" | "mlp_out" | "z" | "q" | "k" | "v" | "pattern", method?: "activation" | "attribution", eachPosition?: boolean }} PatchingOptions */
+/** @typedef {Contrast & Progressing & { receivers: "logits" | { layer: number, head: number, input: "q" | "k" | "v" }[], mlps?: "frozen" | "recomputed" }} PathOptions */
+/**
+ * One call of the model by its name: the options of the method, and `input` where it takes one.
+ * @typedef {{ runWithCache: RunOptions & { input: Input } } | { generate: GenerateOptions & { input: Input } } | { patching: PatchingOptions } | { pathPatching: PathOptions } | { integratedGradients: IntegratedOptions & { input: Input } }} Call
+ */
+/** @typedef {"fold_ln" | "center_writing_weights" | "center_unembed" | "fold_value_biases"} Transform */
 /** @typedef {{ id: number, string: string, logProb: number }} Choice logProb is before temperature, topK and topP */
 /** @typedef {Choice & { top: Choice[], cache: Cache }} Step */
 
@@ -202,7 +212,13 @@ export async function loadModel(source, options) {
   const candidates = candidatesOf(source, base());
   throwIfAborted(signal, "loading");
   const of = sharedOf(candidates, { dtype, keep });
-  return new Model(of, await of.join(onProgress, signal));
+  return new Model(of, await of.join(onProgress, signal), placeOf(source));
+}
+
+/** What another program would load the model from: its name here, or a folder to be filled in. @param {Source} source */
+function placeOf(source) {
+  if (typeof source === "string") return source.trim().replace(/^hf:/, "");
+  return source instanceof URL ? source.href : "the model's folder";
 }
 
 /** What weight matrices can be kept in. */
@@ -249,14 +265,18 @@ export async function forgetStored(source) {
 // ---- the model ----
 
 export class Model {
-  /** @type {Shared | undefined} */
+  /** @type {{ leave(): void } | undefined} */
   #shared;
   #key;
+  #place;
 
-  /** Use loadModel. @param {Shared} of @param {Loaded} loaded */
-  constructor(of, loaded) {
+  /** Use loadModel. @param {{ leave(): void }} of @param {Loaded} loaded @param {string} place @param {readonly Transform[]} [transforms] */
+  constructor(of, loaded, place, transforms = []) {
     this.#shared = of;
     this.#key = loaded.key;
+    this.#place = place;
+    /** What was done to the checkpoint's weights, in this order. @type {readonly Transform[]} */
+    this.transforms = transforms;
     /** Hugging Face field names. @type {Readonly<Record<string, any>>} */
     this.config = loaded.config;
     /** Every tensor of the checkpoint once, in the order of the forward pass. @type {readonly Parameter[]} */
@@ -296,19 +316,17 @@ export class Model {
    * @throws HookError when a name matches nothing; InputError when the input does not fit the model
    */
   async runWithCache(input, options) {
-    const given = checked("runWithCache", options, {
-      prependBos: rule.flag,
-      names: rule.array,
-      interventions: rule.array,
-      positions: rule.positions,
-      stopAtLayer: rule.count,
-      startAt: rule.object,
-      gradientsOf: rule.object,
-    });
+    const given = checked("runWithCache", options, RULES.runWithCache);
     const tokens = textOrIds(input);
-    const plain = asPlain({ ...given, ...this.#named(given) });
-    const { logits, residual, cache, gradients, ...scores } = await this.#ask((face, key) => face.runWithCache(key, tokens, plain));
-    return { ...scores, logits: logits && tensor(logits), residual: residual && tensor(residual), cache: this.#cache(cache, gradients) };
+    const plain = this.#request(given);
+    const { logits, residual, cache, gradients, headScores, ...scores } = await this.#ask((face, key) => face.runWithCache(key, tokens, plain));
+    return {
+      ...scores,
+      logits: logits && tensor(logits),
+      residual: residual && tensor(residual),
+      headScores: headScores && tensor(headScores),
+      cache: this.#cache(cache, gradients),
+    };
   }
 
   /**
@@ -320,24 +338,9 @@ export class Model {
    * @throws AbortError; InputError; HookError
    */
   async *generate(input, options) {
-    const { signal, stop, ...given } = checked("generate", options, {
-      prependBos: rule.flag,
-      maxNewTokens: rule.count,
-      doSample: rule.flag,
-      temperature: rule.number,
-      topK: rule.count,
-      topP: rule.number,
-      seed: rule.count,
-      stop: rule.texts,
-      stopAtEos: rule.flag,
-      top: rule.count,
-      names: rule.array,
-      interventions: rule.array,
-      useCache: rule.flag,
-      signal: rule.signal,
-    });
+    const { signal, ...given } = checked("generate", options, RULES.generate);
     const tokens = textOrIds(input);
-    const plain = { ...given, ...this.#named(given), ...(stop !== undefined && { stop: [stop].flat() }) };
+    const plain = this.#request(given);
     throwIfAborted(signal, "generating");
     const generation = await this.#ask((face, key) => face.generate(key, tokens, plain));
     try {
@@ -349,6 +352,44 @@ export class Model {
     } finally {
       ask((face) => face.stop(generation)).catch(() => {});
     }
+  }
+
+  /**
+   * "Copy as TransformerLens": a script that does the same on TransformerLens 4 (TransformerBridge), with the tokens as
+   * ids and the values of interventions as numbers. It prints what it finds as one line of JSON.
+   * @param {Call} call such as { runWithCache: { input: "To be", names: ["*"] } }: a method and its options
+   * @param {{ folder?: string }} [options] where the script finds the model: a folder or a Hugging Face id (default
+   *   what this model was loaded from)
+   * @returns {Promise<string>}
+   * @throws HookError for an intervention that is a function; ConfigError where TransformerLens computes something else;
+   *   otherwise as the method itself
+   */
+  async toPython(call, options) {
+    const { folder = this.#place } = checked("toPython", options, { folder: rule.text });
+    if (this.transforms.length > 0) {
+      const done = this.transforms.join(", ");
+      throw problem("InputError", `the weights were rewritten (${done}), and Python would load the checkpoint's own: ask the model that was loaded`);
+    }
+    const [name, { input, ...given }] = callOf(call);
+    const takesInput = !Object.hasOwn(RULES[name], "clean");
+    const { signal, onProgress, ...rest } = /** @type {any} */ (checked(name, takesInput ? given : { ...given, input }, { ...RULES[name], ...PROGRESSING }));
+    const tokens = takesInput ? textOrIds(input) : undefined;
+    const request = { ...this.#request(rest), ...(name === "integratedGradients" && { input: asPlain(tokens) }) };
+    return this.#ask((face, key) => face.toPython(key, name, tokens, request, folder));
+  }
+
+  /**
+   * The same model with other weights that predict the same and are easier to read, as TransformerLens's: never done
+   * unasked. It is a model of its own, to be disposed of by itself.
+   * @param {readonly Transform[]} transforms one after the other, such as ["fold_ln", "center_writing_weights"]
+   * @returns {Promise<Model>}
+   * @throws InputError when there is no such transform
+   */
+  async transformed(transforms) {
+    if (!Array.isArray(transforms) || !rule.texts.fits(transforms)) throw problem("InputError", `the transforms are ${shown(transforms)}, expected an array of names such as "fold_ln"`);
+    const loaded = await this.#ask((face, key) => face.transform(key, transforms));
+    const leave = () => void ask((face) => face.dispose(loaded.key)).catch(() => {});
+    return new Model({ leave }, loaded, this.#place, [...this.transforms, ...transforms]);
   }
 
   /** Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError. */
@@ -363,13 +404,16 @@ export class Model {
     return ask((face) => call(face, this.#key));
   }
 
-  /** @param {{ names?: HookName[], interventions?: readonly Intervention[] }} given */
-  #named({ names, interventions }) {
+  /** Checked options as plain data. @param {{ names?: HookName[], interventions?: readonly Intervention[], stop?: string | string[] }} given */
+  #request(given) {
+    const { names, interventions, stop } = given;
     const named = (/** @type {HookName} */ name) => hookName(name, this.hookPoints);
-    return {
+    return asPlain({
+      ...given,
       ...(names && { names: names.map(named) }),
       ...(interventions && { interventions: plainInterventions(interventions, named) }),
-    };
+      ...(stop !== undefined && { stop: [stop].flat() }),
+    });
   }
 
   /** @param {{ name: string, value: Numbers }[]} entries @param {{ name: string, value: Numbers }[]} [gradients] */
@@ -384,8 +428,8 @@ export class Model {
    * @param {object} [fixed] @returns {Promise<Findings>}
    */
   async #measure(name, options, rules, fixed = {}) {
-    const { signal, onProgress, ...given } = checked(name, /** @type {any} */ (options), { ...rules, signal: rule.signal, onProgress: rule.listener });
-    const request = asPlain({ ...fixed, ...given, ...this.#named(given) });
+    const { signal, onProgress, ...given } = /** @type {any} */ (checked(name, options, { ...rules, ...PROGRESSING }));
+    const request = this.#request({ ...fixed, ...given });
     throwIfAborted(signal, name);
     const measurement = await this.#ask((face, key) => face.measure(key, name, request));
     /** @param {(face: Face) => any} call */
@@ -426,13 +470,35 @@ export class Model {
   }
 
   /**
-   * The residual stream before the unembedding, taken apart.
+   * The residual stream that a reader sees, taken apart: into what was written into it ("decomposed": its parts add up
+   * to the stream), into its states on the way ("accumulated"), or what each head ("heads") or neuron ("neurons") wrote.
    * @param {Input} input
-   * @param {{ by?: "component" | "head" | "neuron", positions?: readonly number[], interventions?: readonly Intervention[] }} [options]
-   * @returns {Promise<Findings>} parts (component pos d_model, labelled): they add up to the stream
+   * @param {object} [options]
+   * @param {"decomposed" | "accumulated" | "heads" | "neurons"} [options.stack] default decomposed
+   * @param {"component" | "head" | "neuron"} [options.by] how finely it is decomposed (default component)
+   * @param {boolean} [options.sublayers] accumulated: also between attention and MLP
+   * @param {{ layer: number, part: "attn" | "mlp" }} [options.reader] who reads the stream (default the unembedding)
+   * @param {"frozen" | "recomputed"} [options.layerNorm] through the reader's LayerNorm, with the run's scale or, before
+   *   the unembedding, one of each part's own (default not at all)
+   * @param {readonly number[]} [options.positions] of neurons, take few: they are d_mlp × d_model numbers each
+   * @param {readonly Intervention[]} [options.interventions]
+   * @returns {Promise<Findings>} parts (component pos d_model, labelled)
    */
   async residual(input, options) {
-    return this.#measure("residual", options, { by: rule.text, positions: rule.positions, interventions: rule.array }, { input: textOrIds(input) });
+    const rules = { stack: rule.text, by: rule.text, sublayers: rule.flag, reader: rule.object, layerNorm: rule.text, positions: rule.positions, interventions: rule.array };
+    return this.#measure("residual", options, rules, { input: textOrIds(input) });
+  }
+
+  /**
+   * The means of activations over all positions of some texts, for interventions: { do: { mean: means } }.
+   * @param {{ texts: Input[], names: HookName[] }} options
+   * @returns {Promise<Cache>} values with one position
+   * @throws HookError at attention scores and patterns, whose keys differ from position to position
+   */
+  async means(options) {
+    const found = await this.#measure("means", options, { texts: rule.array, names: rule.array });
+    const points = this.hookPoints.filter(({ name }) => name in found);
+    return new Cache(new Map(points.map(({ name }) => [name, found[name]])), this.hookPoints, new Map());
   }
 
   /**
@@ -448,31 +514,31 @@ export class Model {
 
   /**
    * The metric under every patch of one run's activations into the other's.
-   * @param {Contrast & Progressing & { at?: "resid_pre" | "resid_mid" | "attn_out" | "mlp_out" | "z" | "q" | "k" | "v" | "pattern", method?: "activation" | "attribution", eachPosition?: boolean }} options
+   * @param {PatchingOptions} options
    *   default resid_pre, by activation; eachPosition: heads by position too
    * @returns {Promise<Findings>} raw and normalized (layer pos, layer head or layer head pos), clean, corrupted
    */
   async patching(options) {
-    return this.#measure("patching", options, { ...CONTRAST, at: rule.text, method: rule.text, eachPosition: rule.flag });
+    return this.#measure("patching", options, RULES.patching);
   }
 
   /**
    * The metric when one head's output reaches only the given receivers from the other run, all else frozen.
-   * @param {Contrast & Progressing & { receivers: "logits" | { layer: number, head: number, input: "q" | "k" | "v" }[], mlps?: "frozen" | "recomputed" }} options
+   * @param {PathOptions} options
    * @returns {Promise<Findings>} raw and normalized (layer head, by sender), clean, corrupted
    */
   async pathPatching(options) {
-    return this.#measure("pathPatching", options, { ...CONTRAST, receivers: rule.anything, mlps: rule.text });
+    return this.#measure("pathPatching", options, RULES.pathPatching);
   }
 
   /**
    * Each token's share in a metric, from zero embeddings or those of `baseline`.
    * @param {Input} input
-   * @param {Metric & Progressing & { baseline?: Input, steps?: number }} options default 32 steps
+   * @param {IntegratedOptions} options default 32 steps
    * @returns {Promise<Findings>} shares (pos), metric, baseline, error: what the shares fail to add up to
    */
   async integratedGradients(input, options) {
-    return this.#measure("integratedGradients", options, { ...METRIC, baseline: rule.input, steps: rule.count }, { input: textOrIds(input) });
+    return this.#measure("integratedGradients", options, RULES.integratedGradients, { input: textOrIds(input) });
   }
 
   /**
@@ -517,6 +583,53 @@ export class Model {
 const METRIC = { answer: rule.token, against: rule.token, position: rule.integer, loss: rule.flag };
 /** @type {Record<string, import("./check.js").Rule>} */
 const CONTRAST = { ...METRIC, clean: rule.input, corrupted: rule.input, direction: rule.text };
+/** @type {Record<string, import("./check.js").Rule>} */
+const PROGRESSING = { signal: rule.signal, onProgress: rule.listener };
+
+/** The options of what can be printed as Python too. @type {Record<string, Record<string, import("./check.js").Rule>>} */
+const RULES = {
+  runWithCache: {
+    prependBos: rule.flag,
+    names: rule.array,
+    interventions: rule.array,
+    positions: rule.positions,
+    stopAtLayer: rule.count,
+    startAt: rule.object,
+    gradientsOf: rule.object,
+    headScores: rule.flag,
+  },
+  generate: {
+    prependBos: rule.flag,
+    maxNewTokens: rule.count,
+    doSample: rule.flag,
+    temperature: rule.number,
+    topK: rule.count,
+    topP: rule.number,
+    seed: rule.count,
+    stop: rule.texts,
+    stopAtEos: rule.flag,
+    top: rule.count,
+    names: rule.array,
+    interventions: rule.array,
+    useCache: rule.flag,
+    signal: rule.signal,
+  },
+  patching: { ...CONTRAST, at: rule.text, method: rule.text, eachPosition: rule.flag },
+  pathPatching: { ...CONTRAST, receivers: rule.anything, mlps: rule.text },
+  integratedGradients: { ...METRIC, baseline: rule.input, steps: rule.count },
+};
+
+/** The method that a call names, and its options. @param {unknown} call @returns {[string, Record<string, any>]} */
+function callOf(call) {
+  const expected = `expected one of ${Object.keys(RULES).join(", ")}, such as { runWithCache: { input: "To be" } }`;
+  const names = call !== null && typeof call === "object" ? Object.keys(call) : [];
+  if (names.length !== 1 || !Object.hasOwn(RULES, names[0])) {
+    throw problem("InputError", `the call is ${names.length ? `{ ${names.join(", ")} }` : shown(call)}, ${expected}`);
+  }
+  const options = /** @type {any} */ (call)[names[0]];
+  if (options === null || typeof options !== "object") throw problem("InputError", `the options of ${names[0]} are ${shown(options)}, expected an object`);
+  return [names[0], options];
+}
 
 /** What was captured. */
 export class Cache {

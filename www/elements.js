@@ -5,5 +5,6 @@ import { CandleScope } from "./elements/candle-scope.js";
 
 import "./elements/model-tree.js";
 import "./elements/next-tokens.js";
+import "./elements/switched-off.js";
 
 CandleScope.load = /** @type {import("./elements/candle-scope.js").Load} */ (loadModel);

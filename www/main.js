@@ -12,10 +12,12 @@ import "./elements/model-chooser.js";
 import "./elements/model-tree.js";
 import "./elements/next-tokens.js";
 import "./elements/scope-figure.js";
+import "./elements/switched-off.js";
 
 /** @typedef {Awaited<ReturnType<typeof loadModel>>} Model */
 /** @typedef {import("./reading.js").Reading} Reading */
 /** @typedef {import("./elements/model-chooser.js").Choice} Choice */
+/** @typedef {import("./elements/attention-heads.js").Head} Head */
 
 const SENTENCE = "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing.";
 /** The notebook's experiment: the same sentence twice, so that a head can copy. */
@@ -32,6 +34,7 @@ const page = {
   progress: /** @type {import("./elements/load-progress.js").LoadProgress} */ (one("load-progress")),
   notice: /** @type {import("./elements/error-notice.js").ErrorNotice} */ (one("error-notice")),
   tree: /** @type {import("./elements/model-tree.js").ModelTree} */ (one("model-tree")),
+  off: /** @type {import("./elements/switched-off.js").SwitchedOff} */ (one("switched-off")),
 };
 
 /** What the page is about now. */
@@ -45,6 +48,12 @@ const now = {
   source: BUNDLED[0].source,
   /** The reader of the page chose a head; until then the strongest one is shown. */
   headChosen: false,
+  /** Heads that are switched off, and the same as the model takes it. @type {readonly Head[]} */
+  off: [],
+  /** @type {readonly import("./reading.js").Intervention[]} */
+  interventions: [],
+  /** The text may be longer than the context, because the model wrote it: its end is read. */
+  cropped: false,
   /** Position whose continuation is shown; null for the end of the text. @type {number | null} */
   position: null,
   /** @type {AbortController | null} */
@@ -102,7 +111,9 @@ async function use(model, source, name) {
   one("#parameter-count").textContent = `${model.parameterCount.toLocaleString("en-US")} in ${model.parameters.length} tensors`;
   Object.assign(page.tree, { parameters: model.parameters, count: model.parameterCount });
   page.chooser.current = source;
-  page.figure.vocabulary = model.config.vocab_size;
+  Object.assign(page.figure, { vocabulary: model.config.vocab_size, points: model.hookPoints });
+  if (!model.hookPoints.some(({ name }) => name === page.figure.hook)) page.figure.hook = `blocks.${model.config.n_layer - 1}.hook_resid_post`;
+  switchOff(now.off.filter(({ layer, head }) => layer < model.config.n_layer && head < model.config.n_head));
   open("choose", false);
   await read();
 }
@@ -120,8 +131,10 @@ async function read() {
   if (!reader) return;
   page.figure.stale = now.reading !== null;
   try {
-    const reading = await reader.read(page.prompt.value, { layer: page.figure.layer, onLayer: show });
+    const { interventions, cropped: crop } = now;
+    const reading = await reader.read(page.prompt.value, { layer: page.figure.layer, onLayer: show, interventions, crop });
     if (!reading) return;
+    now.cropped = reading.dropped > 0;
     show(reading);
     hush();
   } catch (error) {
@@ -142,13 +155,34 @@ function show(reading) {
   page.next.disabled = false;
   tellCount(reading);
   fillNext();
+  prepare();
   remember();
 }
 
 /** @param {Reading} reading */
-function tellCount({ ids }) {
-  one("#count").textContent = `${ids.length} of ${now.model?.config.n_positions} tokens`;
+function tellCount({ ids, dropped }) {
+  const context = now.model?.config.n_positions;
+  one("#count").textContent = dropped ? `the last ${ids.length} of ${ids.length + dropped} tokens: more the model cannot read at once` : `${ids.length} of ${context} tokens`;
 }
+
+/** Computes what the view on show needs beyond the reading; one thing at a time, so that only the newest is worked on. */
+async function prepare() {
+  const { reader } = now;
+  const { figure } = page;
+  const { needs, reading, hook } = figure;
+  if (!reader || !reading || !needs || preparing || now.writing) return;
+  preparing = true;
+  try {
+    Object.assign(figure, await reader.prepare(reading, needs, hook));
+  } catch (error) {
+    return tell(error);
+  } finally {
+    preparing = false;
+  }
+  prepare(); // another text or view may have been asked for meanwhile
+}
+
+let preparing = false;
 
 /** A head from an address, or from a larger model, may not exist in this one. */
 function clampHead() {
@@ -168,6 +202,39 @@ async function needLayer(layer) {
   page.figure.reading = fuller;
 }
 
+// ---- switching heads off ----
+
+/** Switches exactly these heads off, and tells the elements. @param {readonly Head[]} off */
+function switchOff(off) {
+  const layers = [...new Set(off.map(({ layer }) => layer))];
+  now.off = off;
+  now.interventions = layers.map((layer) => {
+    const heads = off.filter((one) => one.layer === layer).map(({ head }) => head);
+    return { at: `blocks.${layer}.attn.hook_z`, head: heads.length === 1 ? heads[0] : heads, do: "zero" };
+  });
+  page.figure.off = off;
+  Object.assign(page.off, { heads: off, change: null });
+  nameSwitch();
+}
+
+/** Switches a head off, or on again. @param {Head} head */
+function toggle({ layer, head }) {
+  if (!now.model || now.writing) return;
+  const others = now.off.filter((one) => one.layer !== layer || one.head !== head);
+  switchOff(others.length < now.off.length ? others : [...now.off, { layer, head }]);
+  now.headChosen = true; // the picture stays with the head that was switched
+  read();
+}
+
+/** The button beside the head's name says what it will do to the head that is chosen. */
+function nameSwitch() {
+  const { layer, head } = page.figure;
+  const isOff = page.figure.isOff({ layer, head });
+  const button = one("#off");
+  button.textContent = isOff ? `switch ${layer}.${head} on again` : `switch ${layer}.${head} off`;
+  button.setAttribute("aria-pressed", String(isOff));
+}
+
 // ---- what comes next ----
 
 let asked = 0;
@@ -177,10 +244,13 @@ let resting = 0;
 async function fillNext() {
   const { reader, reading, position } = now;
   if (!reader || !reading) return;
+  nameSwitch();
   const turn = ++asked;
   const after = Math.min(position ?? Infinity, reading.ids.length - 1);
   const alternatives = await reader.alternatives(reading, after).catch(() => []);
+  const change = await reader.change(reading, after);
   if (turn !== asked || alternatives.length === 0) return;
+  page.off.change = change;
   Object.assign(page.next, { position: after, token: reading.tokens[after], truth: reading.ids[after + 1] ?? -1, alternatives });
 }
 
@@ -194,16 +264,10 @@ async function write(sampling) {
     await read(); // what is typed but not yet read
     const start = now.reading;
     if (!start || start.text !== page.prompt.value) return;
-    const room = model.config.n_positions - start.ids.length;
-    if (room <= 0) {
-      page.next.note = `The context of ${model.config.n_positions} tokens is full: shorten the text to let the model go on.`;
-      return;
-    }
     Object.assign(page.next, { generating: true });
     Object.assign(page.prompt, { readOnly: true });
-    page.figure.generated = start.ids.length;
-    await stream(start, { ...sampling, maxNewTokens: Math.min(room, sampling.maxNewTokens), signal: writing.signal });
-    if (room < sampling.maxNewTokens && !writing.signal.aborted) page.next.note = `Stopped where the context of ${model.config.n_positions} tokens ends.`;
+    now.cropped = true;
+    await stream(start, { ...sampling, interventions: now.interventions, signal: writing.signal });
   } catch (error) {
     if (/** @type {Error} */ (error).name !== "AbortError") tell(error);
   } finally {
@@ -222,14 +286,15 @@ async function stream(start, options) {
   const { model } = now;
   if (!model) return;
   let reading = start;
-  const { n_layer: layers, n_head: heads } = model.config;
-  const grows = layers * heads * (start.ids.length + options.maxNewTokens) ** 2 <= GROWN;
+  const { n_layer: layers, n_head: heads, n_positions: context } = model.config;
+  const grows = layers * heads * Math.min(context, start.ids.length + options.maxNewTokens) ** 2 <= GROWN;
+  const written = start.dropped + start.ids.length; // tokens of the text before the model's own
   const names = grows ? ["blocks.*.attn.hook_pattern"] : [];
   for await (const step of model.generate(start.ids, { ...options, stopAtEos: true, names })) {
-    reading = extend(reading, grows ? step : { ...step, cache: undefined });
+    reading = extend(reading, grows ? step : { ...step, cache: undefined }, context);
     page.prompt.value = reading.text;
     now.reading = reading;
-    page.figure.reading = reading;
+    Object.assign(page.figure, { reading, generated: Math.max(0, written - reading.dropped) });
     tellCount(reading);
     Object.assign(page.next, { position: reading.ids.length - 2, token: reading.tokens.at(-2), truth: step.id, alternatives: step.top });
   }
@@ -256,33 +321,61 @@ function remember() {
   if (figure.scale !== "linear") shown.scale = figure.scale;
   if (figure.look !== "from") shown.look = figure.look;
   if (figure.lock) shown.lock = figure.lock;
+  if (now.off.length > 0) shown.off = [...now.off];
+  if (figure.view === "activations") shown.hook = figure.hook;
   history.replaceState(null, "", `#${hash.write(shown)}`);
 }
 
 /** Takes over what an address asks for. @returns {string} the model it names */
 function recall() {
-  const { model, prompt, layer, head, view, scale, look, lock } = hash.read(location.hash);
+  const { model, prompt, layer, head, view, scale, look, lock, off, hook } = hash.read(location.hash);
   page.prompt.value = prompt ?? OPENING;
+  now.cropped = prompt !== undefined; // the model may have written it
   now.headChosen = layer !== undefined || head !== undefined;
-  Object.assign(page.figure, { layer: layer ?? 0, head: head ?? 0, view: view ?? "attention", scale: scale ?? "linear", look: look ?? "from", lock: lock ?? null });
+  Object.assign(page.figure, { layer: layer ?? 0, head: head ?? 0, view: view ?? "attention", scale: scale ?? "linear", look: look ?? "from", lock: lock ?? null, hook: hook ?? page.figure.hook });
+  switchOff(off ?? []);
   return model ?? BUNDLED[0].source;
 }
 
-async function share() {
-  remember();
-  const button = one("#share");
+/** What is on show, as the model's own methods take it. */
+function asCall() {
+  const { figure, prompt } = page;
+  const names = { attention: [`blocks.${figure.layer}.attn.hook_pattern`], activations: [figure.hook] }[figure.view] ?? [];
+  return { input: now.reading && now.reading.text === prompt.value && now.reading.dropped ? now.reading.ids : prompt.value, names, interventions: now.interventions };
+}
+
+/** What the share menu copies, by its button. @type {Record<string, () => string | Promise<string>>} */
+const COPIES = {
+  address: () => {
+    remember();
+    return location.href;
+  },
+  python: async () => (now.model ? now.model.toPython({ runWithCache: asCall() }) : ""),
+  json: () => JSON.stringify({ model: now.source, ...asCall(), input: page.prompt.value }, null, 2),
+};
+
+/** @param {HTMLButtonElement} button */
+async function copy(button) {
+  const said = one("#copied");
+  const shown = /** @type {HTMLTextAreaElement} */ (one("#copy"));
   try {
-    await navigator.clipboard.writeText(location.href);
-    button.textContent = "copied";
-  } catch {
-    button.textContent = "copy it from the address bar";
+    const text = await COPIES[button.value]();
+    Object.assign(shown, { value: text, hidden: false, scrollTop: 0 });
+    try {
+      await navigator.clipboard.writeText(text);
+      said.textContent = "Copied:";
+    } catch {
+      said.textContent = "The browser lets no page copy here. Take it from this box:";
+      shown.select();
+    }
+  } catch (error) {
+    tell(error);
   }
-  setTimeout(() => (button.textContent = "share"), 2000);
 }
 
 // ---- the page's own controls ----
 
-/** @param {"choose" | "help"} button @param {boolean} [state] */
+/** @param {"choose" | "help" | "share"} button @param {boolean} [state] */
 function open(button, state) {
   const control = one(`#${button}`);
   const section = /** @type {HTMLElement} */ (document.getElementById(control.getAttribute("aria-controls") ?? ""));
@@ -307,6 +400,9 @@ function onKey(event) {
   if (event.key === "/" && !inText && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
     page.prompt.focus();
+  } else if (event.key === "x" && !inText && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    const { layer, head } = page.figure.shownHead;
+    toggle({ layer, head });
   } else if (event.key === "Escape") {
     if (inText) /** @type {HTMLElement} */ (event.composedPath()[0]).blur();
     else if (page.figure.lock) {
@@ -324,6 +420,12 @@ function on(name, act) {
 on("model-choose", load);
 on("load-cancel", () => now.loading?.abort());
 on("error-dismiss", hush);
+on("head-restore", (/** @type {Head | null} */ head) => {
+  if (head) return toggle(head);
+  if (now.writing) return;
+  switchOff([]);
+  read();
+});
 on("generate", write);
 on("generate-stop", () => now.writing?.abort());
 on("token-pick", pick);
@@ -336,7 +438,9 @@ on("figure-change", (/** @type {Record<string, any>} */ choice) => {
   if ("layer" in choice) {
     now.headChosen = true;
     needLayer(choice.layer);
+    nameSwitch();
   }
+  prepare();
   remember();
 });
 page.prompt.addEventListener("input", () => {
@@ -346,7 +450,12 @@ page.prompt.addEventListener("input", () => {
 one("#choose").addEventListener("click", () => open("choose"));
 one("#help").addEventListener("click", () => open("help"));
 one("#theme").addEventListener("click", switchTheme);
-one("#share").addEventListener("click", share);
+one("#share").addEventListener("click", () => open("share"));
+one("#sharing").addEventListener("click", (event) => {
+  const button = /** @type {Element} */ (event.target).closest("button");
+  if (button) copy(button);
+});
+one("#off").addEventListener("click", () => toggle({ layer: page.figure.layer, head: page.figure.head }));
 document.addEventListener("keydown", onKey);
 window.addEventListener("hashchange", () => {
   recall();

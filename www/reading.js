@@ -1,38 +1,52 @@
 // One text read by one model: its tokens, every head's pattern, how well each token was foreseen.
 // The model is handed in; nothing here knows where it came from.
 
+import { lossesOf } from "./compare.js";
 import { grow, sizeOf, thumbnail } from "./draw/matrix.js";
 import { textOf } from "./draw/token.js";
-import { earlierSame, scoreLayer } from "./scores.js";
+import { scoresOf } from "./scores.js";
 
 /** @typedef {import("./draw/matrix.js").Tensor} Tensor */
 /** @typedef {import("./scores.js").HeadScore} HeadScore */
 /** @typedef {import("./draw/token.js").Token} Token */
-/** @typedef {{ id: number, string: Token, logProb: number }} Alternative */
+/** before: its logProb without the interventions. @typedef {{ id: number, string: Token, logProb: number, before?: number }} Alternative */
+/** @typedef {{ at: string, head: number | number[], do: "zero" }} Intervention */
+/** @typedef {Tensor & { labels: Readonly<Record<string, readonly string[]>> }} Table */
 
 /**
  * What a reading needs of a model: a part of the Model class in candlescope.js.
  * @typedef {object} Readable
  * @property {Record<string, any>} config
  * @property {(input: string | Uint32Array) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} tokenize
+ * @property {readonly { name: string, axes: readonly string[] }[]} [hookPoints]
  * @property {() => void} [dispose]
- * @property {(input: Uint32Array, options: { names: string[] }) => Promise<Run>} runWithCache
+ * @property {(input: Uint32Array, options: { names: string[], headScores?: boolean, interventions?: readonly Intervention[] }) => Promise<Run>} runWithCache
+ * @property {(input: Uint32Array | undefined, options: { interventions?: readonly Intervention[] }) => Promise<Record<string, any>>} headScores
+ * @property {(input: Uint32Array, options: { top: number, interventions: readonly Intervention[] }) => Promise<Record<string, any>>} logitLens
  */
-/** @typedef {{ logits: Tensor, loss: number | null | undefined, logProbs: ArrayLike<number>, cache: { get: (name: string) => Tensor } }} Run */
+/** @typedef {{ logits: Tensor, loss: number | null | undefined, logProbs: ArrayLike<number>, headScores?: Table | null, cache: { get: (name: string) => Tensor } }} Run */
 
 /**
  * @typedef {object} Reading
  * @property {string} text
+ * @property {number} dropped tokens of the text that came before the context's and were not read
  * @property {Uint32Array} ids
- * @property {readonly Token[]} tokens their texts joined are the text
+ * @property {readonly Token[]} tokens their texts joined are the text, less what was dropped
+ * @property {readonly Intervention[]} interventions what was changed while it was read
  * @property {readonly (Tensor | null)[]} patterns by layer, [1 head query key]; null where the text is too long to keep them all
  * @property {readonly (Tensor | null)[]} thumbnails by layer; the pattern itself where it is kept
- * @property {readonly HeadScore[]} scores layer by layer, head by head
+ * @property {Table | null} table score, layer and head: what the model says of each head on this text
+ * @property {readonly HeadScore[]} scores the same, layer by layer, head by head
  * @property {Float32Array} logProbs of each token but the first, given those before it
  * @property {number | null} loss mean of -logProbs
  * @property {Tensor | null} logits [position vocab]
+ * @property {Plain | null} plain the same text without the interventions, where there are any
  * @property {readonly (Alternative[] | undefined)[]} tops what generation weighed up, by the position it followed
  */
+/** @typedef {{ logits: Tensor | null, logProbs: ArrayLike<number> }} Plain */
+/** @typedef {{ layer?: number, onLayer?: (reading: Reading) => void, interventions?: readonly Intervention[], crop?: boolean }} Options
+ *   layer: the one to keep of a long text; onLayer: told as the layers of a long text come in; crop: of a text longer
+ *   than the context, read its end */
 
 /** Patterns of all layers are kept up to this many values (128 MB); beyond it, one layer is kept and the others become thumbnails. */
 const KEPT = 32 * 2 ** 20;
@@ -55,14 +69,13 @@ export class Reader {
   }
 
   /**
-   * @param {string} text @param {{ layer?: number, onLayer?: (reading: Reading) => void }} [options]
-   *   layer: the one to keep of a long text; onLayer: told as the layers of a long text come in
+   * @param {string} text @param {Options} [options]
    * @returns {Promise<Reading | null>} null when a newer text was asked for meanwhile
    */
-  async read(text, { layer = 0, onLayer } = {}) {
+  async read(text, options = {}) {
     const turn = ++this.turn;
     const overtaken = () => turn !== this.turn;
-    const read = this.last.then(() => (overtaken() ? null : this.#read(text, layer, overtaken, onLayer)));
+    const read = this.last.then(() => (overtaken() ? null : this.#read(text, options, overtaken)));
     this.last = read.catch(() => {});
     try {
       const reading = await read;
@@ -78,35 +91,56 @@ export class Reader {
     this.turn += 1;
   }
 
-  /**
-   * @param {string} text @param {number} keep @param {() => boolean} overtaken
-   * @param {((reading: Reading) => void) | undefined} onLayer @returns {Promise<Reading | null>}
-   */
-  async #read(text, keep, overtaken, onLayer) {
-    const { n_layer: layers, n_head: heads } = this.model.config;
-    const { ids, ...tokens } = await this.model.tokenize(text);
+  /** @param {string} text @param {Options} options @param {() => boolean} overtaken @returns {Promise<Reading | null>} */
+  async #read(text, { layer: keep = 0, onLayer, interventions = [], crop = false }, overtaken) {
+    const { n_layer: layers, n_head: heads, n_positions: context } = this.model.config;
+    const { ids: all, ...named } = await this.model.tokenize(text);
     if (overtaken()) return null;
-    const all = layers * heads * ids.length ** 2 <= KEPT;
-    const run = await this.model.runWithCache(ids, { names: [all ? "blocks.*.attn.hook_pattern" : patternOf(keep)] });
-    const reading = begin(text, ids, tokensOf(tokens), run, layers);
-    if (all) return withLayers(reading, run, range(layers));
+    const dropped = crop ? Math.max(0, all.length - context) : 0;
+    const [ids, tokens] = [all.slice(dropped), tokensOf(named).slice(dropped)];
+    const whole = layers * heads * ids.length ** 2 <= KEPT;
+    const names = [whole ? "blocks.*.attn.hook_pattern" : patternOf(keep)];
+    const run = await this.model.runWithCache(ids, { names, headScores: whole, ...(interventions.length && { interventions }) });
+    const plain = await this.#plain(ids, interventions, run);
+    const reading = { ...begin(text, ids, tokens, run, layers), dropped, interventions, plain };
+    if (whole) return withLayers(reading, run, range(layers));
     return this.#layers(withLayers(reading, run, [keep]), keep, overtaken, onLayer);
   }
 
   /**
-   * The other layers of a long text, one run each, kept only as thumbnails and scores.
+   * The same tokens without the interventions: from memory where they were just read so.
+   * @param {Uint32Array} ids @param {readonly Intervention[]} interventions @param {Run} run @returns {Promise<Plain | null>}
+   */
+  async #plain(ids, interventions, run) {
+    const key = ids.join();
+    if (interventions.length === 0) this.untouched = { key, logits: run.logits, logProbs: run.logProbs };
+    else if (this.untouched?.key !== key) {
+      const { logits, logProbs } = await this.model.runWithCache(ids, { names: [] });
+      this.untouched = { key, logits, logProbs };
+    }
+    return interventions.length && this.untouched ? this.untouched : null;
+  }
+
+  /** The last text that was read without interventions. @type {(Plain & { key: string }) | undefined} */
+  untouched;
+
+  /**
+   * The other layers of a long text, one run each, kept only as thumbnails; then the scores of all heads.
    * @param {Reading} reading @param {number} kept @param {() => boolean} overtaken
    * @param {((reading: Reading) => void) | undefined} onLayer
    */
   async #layers(reading, kept, overtaken, onLayer) {
+    const options = reading.interventions.length ? { interventions: reading.interventions } : {};
     for (const layer of range(this.model.config.n_layer)) {
       if (overtaken()) return null;
       onLayer?.(reading);
       if (layer === kept) continue;
-      const run = await this.model.runWithCache(reading.ids, { names: [patternOf(layer)] });
+      const run = await this.model.runWithCache(reading.ids, { names: [patternOf(layer)], ...options });
       reading = { ...withLayers(reading, run, [layer]), patterns: reading.patterns };
     }
-    return reading;
+    if (overtaken()) return null;
+    const { scores } = await this.model.headScores(reading.ids, options);
+    return { ...reading, table: scores, scores: scoresOf(scores) };
   }
 
   /**
@@ -115,30 +149,72 @@ export class Reader {
    */
   async layer(reading, layer) {
     if (reading.patterns[layer]) return reading;
-    const run = await this.model.runWithCache(reading.ids, { names: [patternOf(layer)] });
+    const run = await this.#again(reading, patternOf(layer));
     const patterns = reading.patterns.map((_, at) => (at === layer ? run.cache.get(patternOf(layer)) : null));
     return { ...reading, patterns };
   }
 
+  /** @param {Reading} reading @param {string} name what to capture */
+  #again({ ids, interventions }, name) {
+    return this.model.runWithCache(ids, { names: [name], ...(interventions.length && { interventions }) });
+  }
+
   /**
-   * The likeliest next tokens after a position.
+   * The likeliest next tokens after a position; under interventions, also the one that was the likeliest without.
    * @param {Reading} reading @param {number} position @param {number} [count] @returns {Promise<Alternative[]>}
    */
   async alternatives(reading, position, count = 10) {
-    const { logits } = reading;
-    if (!logits || position >= sizeOf(logits, "pos")) return reading.tops[position] ?? [];
-    const vocabulary = logits.data.length / sizeOf(logits, "pos");
-    const row = logits.data.subarray(position * vocabulary, (position + 1) * vocabulary);
-    return Promise.all(likeliest(row, count).map(async (one) => ({ ...one, string: await this.#name(one.id) })));
+    const row = rowAt(reading.logits, position);
+    if (!row) return reading.tops[position] ?? [];
+    const plain = rowAt(reading.plain?.logits ?? null, position);
+    /** @type {{ id: number, logProb: number, before?: number }[]} */
+    const best = likeliest(row, count);
+    if (plain) {
+      const [now, then] = [logNormaliser(row), logNormaliser(plain)];
+      const [{ id }] = likeliest(plain, 1);
+      if (best.every((one) => one.id !== id)) best.push({ id, logProb: row[id] - now });
+      for (const one of best) one.before = plain[one.id] - then;
+    }
+    const names = await this.#spell(best.map(({ id }) => id));
+    return best.map((one, i) => ({ ...one, string: names[i] }));
   }
 
-  /** @param {number} id @returns {Promise<Token>} */
-  async #name(id) {
-    const known = this.names.get(id);
-    if (known !== undefined) return known;
-    const [name] = tokensOf(await this.model.tokenize(Uint32Array.of(id)));
-    this.names.set(id, name);
-    return name;
+  /**
+   * What the interventions changed, on the whole and at one position.
+   * @param {Reading} reading @param {number} position @returns {Promise<import("./compare.js").Change | null>} null where there were none
+   */
+  async change(reading, position) {
+    const { plain, ids } = reading;
+    if (!plain) return null;
+    const [now, then] = [rowAt(reading.logits, position), rowAt(plain.logits, position)];
+    const losses = lossesOf(ids, plain, reading);
+    if (!now || !then) return { ...losses, next: null };
+    const [{ id, logProb }] = likeliest(then, 1);
+    const [token] = await this.#spell([id]);
+    return { ...losses, next: { token, before: Math.exp(logProb), after: Math.exp(now[id] - logNormaliser(now)) } };
+  }
+
+  /**
+   * What a view of <scope-figure> needs beyond the reading, as the properties that it sets there.
+   * @param {Reading} reading @param {import("./elements/scope-figure.js").Need} need @param {string} hook
+   */
+  async prepare(reading, need, hook) {
+    const { ids, interventions } = reading;
+    const under = interventions.length ? { interventions } : {};
+    if (need === "random") return { random: { interventions, table: (await this.model.headScores(undefined, under)).scores } };
+    if (need === "value") return { value: { reading, hook, tensor: (await this.#again(reading, hook)).cache.get(hook) } };
+    const found = await this.model.logitLens(ids, { top: 5, interventions });
+    return { lens: { reading, lens: /** @type {any} */ ({ ...found, topStrings: await this.#spell(found.topIds.data) }) } };
+  }
+
+  /** @param {ArrayLike<number>} ids @returns {Promise<Token[]>} */
+  async #spell(ids) {
+    const unknown = [...new Set(Array.from(ids))].filter((id) => !this.names.has(id));
+    if (unknown.length > 0) {
+      const found = tokensOf(await this.model.tokenize(Uint32Array.from(unknown)));
+      unknown.forEach((id, i) => this.names.set(id, found[i]));
+    }
+    return Array.from(ids, (id) => this.names.get(id) ?? "");
   }
 }
 
@@ -160,58 +236,81 @@ function begin(text, ids, tokens, run, layers) {
   const none = range(layers).map(() => null);
   return {
     text,
+    dropped: 0,
     ids,
     tokens,
+    interventions: [],
     patterns: none,
     thumbnails: none,
-    scores: [],
+    table: run.headScores ?? null,
+    scores: run.headScores ? scoresOf(run.headScores) : [],
     logProbs: Float32Array.from(run.logProbs),
     loss: run.loss ?? null,
     logits: run.logits,
+    plain: null,
     tops: [],
   };
 }
 
 /** @param {Reading} reading @param {Run} run @param {number[]} layers @returns {Reading} */
 function withLayers(reading, run, layers) {
-  const earlier = earlierSame(reading.ids);
   const patterns = [...reading.patterns];
   const thumbnails = [...reading.thumbnails];
-  let scores = [...reading.scores];
   for (const layer of layers) {
     const pattern = run.cache.get(patternOf(layer));
     patterns[layer] = pattern;
     thumbnails[layer] = layers.length > 1 ? pattern : thumbnail(pattern, THUMBNAIL);
-    scores = [...scores, ...scoreLayer(pattern, layer, earlier, reading.tokens)];
   }
-  scores.sort((a, b) => a.layer - b.layer || a.head - b.head);
-  return { ...reading, patterns, thumbnails, scores };
+  return { ...reading, patterns, thumbnails };
 }
 
 /**
- * The reading with one generated token more. Its pattern rows are those of the positions the model has run so far.
+ * The reading with one generated token more. Its pattern rows are those of the positions the model has run so far. Once
+ * the context is full, the model reads the text's end alone, and the first token of the reading is dropped.
  * @param {Reading} reading
  * @param {{ id: number, string: Token, logProb: number, top: Alternative[], cache?: { get: (name: string) => Tensor } }} step
+ * @param {number} [context] how many tokens the model can read
  * @returns {Reading}
  */
-export function extend(reading, step) {
+export function extend(reading, step, context = Infinity) {
   const tops = [...reading.tops];
   tops[reading.ids.length - 1] = step.top;
   const patterns = reading.patterns.map((pattern, layer) => {
     if (!pattern || !step.cache) return pattern;
     const rows = step.cache.get(patternOf(layer));
-    return sizeOf(rows, "query") === sizeOf(rows, "key") ? rows : grow(pattern, rows); // the first step holds the whole prompt
+    return sizeOf(rows, "query") === sizeOf(rows, "key") ? rows : grow(pattern, rows); // a whole prompt, or a cropped one
   });
+  const gone = reading.ids.length > context ? 1 : 0;
   return {
     ...reading,
     text: reading.text + textOf(step.string),
-    ids: Uint32Array.of(...reading.ids, step.id),
-    tokens: [...reading.tokens, step.string],
-    logProbs: Float32Array.of(...reading.logProbs, step.logProb),
+    dropped: reading.dropped + gone,
+    ids: Uint32Array.of(...reading.ids.subarray(gone), step.id),
+    tokens: [...reading.tokens.slice(gone), step.string],
+    logProbs: Float32Array.of(...reading.logProbs.subarray(gone), step.logProb),
     patterns,
     thumbnails: reading.thumbnails.map((small, layer) => (small === reading.patterns[layer] ? patterns[layer] : small)),
-    tops,
+    logits: gone ? null : reading.logits, // its rows are no longer those of the tokens
+    plain: null,
+    tops: tops.slice(gone),
   };
+}
+
+/** The logits after a position, if they are there. @param {Tensor | null} logits [position vocab] @param {number} position */
+function rowAt(logits, position) {
+  const rows = logits ? sizeOf(logits, "pos") : 0;
+  if (!logits || position < 0 || position >= rows) return null;
+  const vocabulary = logits.data.length / rows;
+  return logits.data.subarray(position * vocabulary, (position + 1) * vocabulary);
+}
+
+/** The logarithm of the sum of the exponentials. @param {Float32Array} logits one row */
+function logNormaliser(logits) {
+  let most = -Infinity;
+  for (const logit of logits) if (logit > most) most = logit;
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - most);
+  return most + Math.log(sum);
 }
 
 /**
@@ -220,11 +319,7 @@ export function extend(reading, step) {
  * @returns {{ id: number, logProb: number }[]}
  */
 export function likeliest(logits, count) {
-  let most = -Infinity;
-  for (const logit of logits) if (logit > most) most = logit;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - most);
-  const normaliser = most + Math.log(sum);
+  const normaliser = logNormaliser(logits);
   /** @type {{ id: number, logProb: number }[]} */
   const best = [];
   for (let id = 0; id < logits.length; id++) {

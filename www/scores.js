@@ -1,23 +1,41 @@
-// What a head looks at, measured on one text and said in one sentence.
+// What a head looks at, said in one sentence. How much it is of a kind, the model says (Model.headScores); here is where
+// on this text that is seen best.
 
-import { headMatrix, sizeOf } from "./draw/matrix.js";
+import { headMatrix } from "./draw/matrix.js";
 import { textOf } from "./draw/token.js";
 
 /** @typedef {import("./draw/matrix.js").Tensor} Tensor */
 /** @typedef {import("./draw/matrix.js").Matrix} Matrix */
+/** @typedef {import("./draw/token.js").Token} Token */
 /** @typedef {{ query: number, key: number }} Pair */
-/** A detector names the keys a query would look at if its head were of that kind. @typedef {(query: number, earlier: readonly number[]) => number[]} Detector */
+/** The kinds that the model scores. @typedef {"induction" | "previous" | "duplicate"} Kind */
+/** One head's scores; 0 where the text has no place to measure one. @typedef {{ layer: number, head: number } & Record<Kind, number>} HeadScore */
+
+/** As the model calls them. @type {Record<Kind, string>} */
+const NAMES = { induction: "induction", previous: "previous_token", duplicate: "duplicate_token" };
+
 /**
- * @typedef {{ score: number, example: Pair | null }} Score  mean attention on the detector's keys, over the queries that have any
- * @typedef {{ layer: number, head: number, induction: Score, previous: Score, duplicate: Score, first: Score }} HeadScore
+ * The model's table head by head, layer by layer.
+ * @param {Tensor & { labels: Readonly<Record<string, readonly string[]>> }} table axes score, layer and head @returns {HeadScore[]}
  */
+export function scoresOf({ data, shape: [, layers, heads], labels }) {
+  /** @param {Kind} kind @param {number} at */
+  const score = (kind, at) => data[labels.score.indexOf(NAMES[kind]) * layers * heads + at] || 0;
+  return Array.from({ length: layers * heads }, (_, at) => ({
+    layer: Math.floor(at / heads),
+    head: at % heads,
+    induction: score("induction", at),
+    previous: score("previous", at),
+    duplicate: score("duplicate", at),
+  }));
+}
 
 /** @param {import("./draw/token.js").Token | undefined} token */
 const isWord = (token) => token !== undefined && /\p{L}{3}/u.test(textOf(token));
 
-/** `earlier` are the positions before the query that hold the same token. @type {Record<"induction" | "previous" | "duplicate" | "first", Detector>} */
-export const detectors = {
-  induction: (query, earlier) => earlier.map((at) => at + 1).filter((key) => key < query),
+/** The keys that a head of a kind looks at. @type {Record<Kind | "first", (query: number, earlier: readonly number[]) => number[]>} */
+const looked = {
+  induction: (_, earlier) => earlier.map((at) => at + 1),
   previous: (query) => (query > 0 ? [query - 1] : []),
   duplicate: (_, earlier) => [...earlier],
   first: (query) => (query > 0 ? [0] : []),
@@ -38,54 +56,36 @@ export function earlierSame(ids) {
 }
 
 /**
- * @param {Matrix} pattern @param {number[][]} earlier @param {Detector} detector
- * @param {readonly import("./draw/token.js").Token[]} tokens an example is best seen on words @returns {Score}
+ * Where a kind is seen best: the brightest of its edges, on words rather than on commas.
+ * @param {Matrix} pattern @param {Kind | "first"} kind @param {number[][]} earlier @param {readonly Token[]} tokens @returns {Pair | null}
  */
-export function score(pattern, earlier, detector, tokens = []) {
-  let sum = 0;
-  let queries = 0;
+export function clearest(pattern, kind, earlier, tokens) {
   let most = -1;
   /** @type {Pair | null} */
-  let example = null;
+  let best = null;
   for (let query = 0; query < pattern.rows; query++) {
-    const keys = detector(query, earlier[query]);
-    if (keys.length === 0) continue;
-    queries += 1;
-    for (const key of keys) {
+    for (const key of looked[kind](query, earlier[query])) {
       const value = pattern.data[query * pattern.columns + key];
-      sum += value;
       const telling = value * (isWord(tokens[query]) ? 1 : 0.5) * (isWord(tokens[key]) ? 1 : 0.7);
-      if (telling > most) [most, example] = [telling, { query, key }];
+      if (telling > most) [most, best] = [telling, { query, key }];
     }
   }
-  return { score: queries ? sum / queries : 0, example };
+  return best;
 }
 
-/**
- * Every head of one layer.
- * @param {Tensor} pattern [batch head query key] @param {number} layer @param {number[][]} earlier
- * @param {readonly import("./draw/token.js").Token[]} tokens @returns {HeadScore[]}
- */
-export function scoreLayer(pattern, layer, earlier, tokens = []) {
-  return Array.from({ length: sizeOf(pattern, "head") }, (_, head) => {
-    const matrix = headMatrix(pattern, head);
-    return {
-      layer,
-      head,
-      induction: score(matrix, earlier, detectors.induction, tokens),
-      previous: score(matrix, earlier, detectors.previous, tokens),
-      duplicate: score(matrix, earlier, detectors.duplicate, tokens),
-      first: score(matrix, earlier, detectors.first, tokens),
-    };
-  });
+/** The mean attention on the first token, where heads that find nothing rest: no kind of its own to the model. @param {Matrix} pattern */
+export function restsOnFirst(pattern) {
+  let sum = 0;
+  for (let query = 1; query < pattern.rows; query++) sum += pattern.data[query * pattern.columns];
+  return pattern.rows > 1 ? sum / (pattern.rows - 1) : 0;
 }
 
 /** The head with the highest induction score, or the first head where nothing repeats. @param {readonly HeadScore[]} scores */
 export function strongestInduction(scores) {
-  return scores.reduce((best, one) => (one.induction.score > best.induction.score ? one : best), scores[0]);
+  return scores.reduce((best, one) => (one.induction > best.induction ? one : best), scores[0]);
 }
 
-/** Which kind a head is most like, and how a sentence about it goes on. @type {[keyof typeof detectors, string, string][]} */
+/** Which kind a head is most like, and how a sentence about it goes on. @type {[Kind | "first", string, string][]} */
 const KINDS = [
   ["induction", "looks back to what followed this word last time", "what followed last time"],
   ["previous", "looks at the word just before", "the word before"],
@@ -98,12 +98,14 @@ const CLEAR = 0.3;
 
 /**
  * What a head does on this text, in words, with the clearest example.
- * @param {HeadScore} head
+ * @param {HeadScore} score @param {Tensor} patterns its layer's @param {ArrayLike<number>} ids @param {readonly Token[]} tokens
  * @returns {{ does: string, mean: number, what: string, clear: boolean, example: Pair | null }} mean: attention on `what`
  */
-export function describe(head) {
-  const [kind, does, what] = KINDS.reduce((best, one) => (head[one[0]].score > head[best[0]].score ? one : best));
-  const { score: mean, example } = head[kind];
-  const clear = mean >= CLEAR;
-  return { does: clear ? does : "spreads its attention in a way of its own", mean, what, clear, example };
+export function describe(score, patterns, ids, tokens) {
+  const pattern = headMatrix(patterns, score.head);
+  const all = { ...score, first: restsOnFirst(pattern) };
+  const [kind, does, what] = KINDS.reduce((best, one) => (all[one[0]] > all[best[0]] ? one : best));
+  const clear = all[kind] >= CLEAR;
+  const example = clearest(pattern, kind, earlierSame(ids), tokens);
+  return { does: clear ? does : "spreads its attention in a way of its own", mean: all[kind], what, clear, example };
 }

@@ -112,6 +112,18 @@ const face = {
     generations.delete(key);
   },
 
+  /** @param {number} key @param {string} call @param {string | Uint32Array | undefined} input @param {object} options @param {string} folder */
+  toPython(key, call, input, options, folder) {
+    return modelOf(key).toPython(call, input, options, folder);
+  },
+
+  /** The same model with its weights rewritten, as load() answers. @param {number} key @param {string[]} transforms */
+  transform(key, transforms) {
+    const model = modelOf(key).transformed(transforms);
+    models.set(++lastKey, model);
+    return { key: lastKey, ...model.describe() };
+  },
+
   /** Starts a measurement; gives its key. @param {number} key @param {string} name @param {object} request */
   measure(key, name, request) {
     measurements.set(++lastKey, modelOf(key).measure(name, request));

@@ -20,9 +20,10 @@ use super::residual::captured;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::generate::generator;
-use crate::hook::{BlockPoint, HookPoint};
+use crate::hook::{BlockPoint, Chain, HookPoint, Hooks, Site};
+use crate::intervene::{Extent, Plan};
 use crate::model::Model;
-use crate::run::{Cache, run_with_cache};
+use crate::run::{Cache, as_batch};
 
 /// What a run must capture, at every position.
 pub const NAMES: [&str; 1] = ["blocks.*.attn.hook_pattern"];
@@ -68,14 +69,72 @@ impl Kind {
 /// # Errors
 /// [`Error::Hook`] when [`NAMES`] were not captured, [`Error::Input`] when `tokens` are not those of the run.
 pub fn head_scores(model: &Model, cache: &Cache, tokens: &[u32]) -> Result<Table> {
-    let of_kind = |kind: &Kind| -> Result<Tensor> {
-        let wanted = kind.pattern(tokens)?;
-        let counting: f32 = wanted.max(D::Minus1)?.sum_all()?.to_scalar()?;
-        Ok((attention_on(model, cache, &wanted)? / f64::from(counting))?)
-    };
-    let scores = Kind::ALL.iter().map(of_kind).collect::<Result<Vec<_>>>()?;
+    let wanted = Wanted::all(tokens)?;
+    let of_layer = |layer| Wanted::scores(&wanted, &attention(cache, layer, tokens.len())?);
+    table((0..model.config().n_layer).map(of_layer).collect::<Result<Vec<_>>>()?)
+}
+
+/// The same of a text that is run for it under `plan`. Each pattern is measured when it comes and then let go: those of
+/// 144 heads on 1024 tokens would take 604 MB together.
+///
+/// # Errors
+/// [`Error::Input`] when the tokens do not fit the model, whatever an intervention fails with.
+pub fn head_scores_on(model: &Model, tokens: &[u32], mut plan: Plan) -> Result<Table> {
+    let mut scorer = Scorer { wanted: Wanted::all(tokens)?, layers: Vec::new() };
+    model.forward(&as_batch(tokens)?, None, &mut Chain(vec![&mut plan, &mut scorer]))?;
+    plan.check_fired()?;
+    table(scorer.layers)
+}
+
+/// One kind's edges on a text.
+struct Wanted {
+    /// `[T, T]`.
+    edges: Tensor,
+    /// How many queries want any key.
+    queries: f64,
+}
+
+impl Wanted {
+    fn all(tokens: &[u32]) -> Result<Vec<Wanted>> {
+        let of_kind = |kind: &Kind| -> Result<Wanted> {
+            let edges = kind.pattern(tokens)?;
+            let queries: f32 = edges.max(D::Minus1)?.sum_all()?.to_scalar()?;
+            Ok(Wanted { edges, queries: f64::from(queries) })
+        };
+        Kind::ALL.iter().map(of_kind).collect()
+    }
+
+    /// The scores of a layer's heads, `[score, H]`, from its pattern `[H, T, T]`.
+    fn scores(all: &[Wanted], pattern: &Tensor) -> Result<Tensor> {
+        let score = |wanted: &Wanted| -> Result<Tensor> {
+            Ok((pattern.broadcast_mul(&wanted.edges)?.sum((1, 2))? / wanted.queries)?)
+        };
+        Ok(Tensor::stack(&all.iter().map(score).collect::<Result<Vec<_>>>()?, 0)?)
+    }
+}
+
+/// Hooks that measure each layer's pattern.
+struct Scorer {
+    wanted: Vec<Wanted>,
+    /// `[score, H]` each.
+    layers: Vec<Tensor>,
+}
+
+impl Hooks for Scorer {
+    fn wants(&self, point: HookPoint) -> bool {
+        matches!(point, HookPoint::Block(_, BlockPoint::Pattern))
+    }
+
+    fn visit(&mut self, _: Site, value: Tensor) -> Result<Tensor> {
+        self.layers.push(Wanted::scores(&self.wanted, &value.squeeze(0)?)?);
+        Ok(value)
+    }
+}
+
+/// `[score, H]` of each layer as `score layer head`.
+fn table(layers: Vec<Tensor>) -> Result<Table> {
     let labels = Kind::ALL.map(|kind| kind.name().to_string()).to_vec();
-    Ok(Table::new(&["score", "layer", "head"], &Tensor::stack(&scores, 0)?)?.labelled("score", labels))
+    Ok(Table::new(&["score", "layer", "head"], &Tensor::stack(&layers, 1)?)?.labelled("score", labels))
 }
 
 /// How a head's attention is compared with a pattern.
@@ -192,8 +251,8 @@ pub fn scores_on_repeated_tokens(model: &Model, tokens: &RepeatedTokens) -> Resu
     let sequences = tokens.draw(model.config())?;
     let mut mean: Option<Table> = None;
     for sequence in &sequences {
-        let run = run_with_cache(model, sequence, &NAMES)?;
-        let scores = head_scores(model, &run.cache, sequence)?;
+        let plan = Plan::new(&[], model.config(), Extent { prompt: sequence.len(), new: 1 }, None)?;
+        let scores = head_scores_on(model, sequence, plan)?;
         let mean = mean.get_or_insert_with(|| Table { data: vec![0.0; scores.data.len()], ..scores.clone() });
         mean.data
             .iter_mut()
@@ -201,16 +260,6 @@ pub fn scores_on_repeated_tokens(model: &Model, tokens: &RepeatedTokens) -> Resu
             .for_each(|(sum, score)| *sum += score / sequences.len() as f32);
     }
     mean.ok_or_else(|| Error::Input("there is no sequence".into()))
-}
-
-/// The attention of every head that falls on the `wanted` `[T, T]` edges: `[layer, head]`.
-fn attention_on(model: &Model, cache: &Cache, wanted: &Tensor) -> Result<Tensor> {
-    let length = wanted.dim(0)?;
-    let of_layer = |layer| -> Result<Tensor> {
-        Ok(attention(cache, layer, length)?.broadcast_mul(wanted)?.sum((1, 2))?) // [H]
-    };
-    let layers = (0..model.config().n_layer).map(of_layer).collect::<Result<Vec<_>>>()?;
-    Ok(Tensor::stack(&layers, 0)?)
 }
 
 /// The attention pattern of a layer, `[H, T, T]`.

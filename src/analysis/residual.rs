@@ -39,6 +39,11 @@ impl Reader {
         Ok(counts)
     }
 
+    /// The layers whose MLPs wrote before it.
+    pub fn layers_before(self, config: &Config) -> Result<Vec<usize>> {
+        Ok((0..self.layers(config)?.1).collect())
+    }
+
     /// Its LayerNorm's checkpoint key and the hook point of the LayerNorm's scale.
     fn layer_norm(self) -> (String, HookPoint) {
         match self {

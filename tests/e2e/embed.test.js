@@ -77,3 +77,59 @@ test("a_figure_whose_model_is_missing_says_so_in_place", async () => {
     assert.match(await page.locator("candle-scope error-notice .notice p").first().innerText(), /nowhere/);
   });
 });
+
+const VIEWS = `<!doctype html>
+<meta charset="utf-8" />
+<link rel="icon" href="data:," />
+<script type="module" src="assets/candlescope/elements.js"></script>
+<candle-scope model="assets/candlescope/models/shakespeare" prompt="the moon, the moon" view="lens"></candle-scope>
+<candle-scope model="assets/candlescope/models/shakespeare" prompt="the moon, the moon" view="heads"></candle-scope>
+<candle-scope model="assets/candlescope/models/shakespeare" prompt="the moon, the moon" view="activations" hook="blocks.1.hook_attn_out"></candle-scope>
+<logit-lens></logit-lens><head-scores></head-scores><tensor-view></tensor-view>
+`;
+
+test("every_view_can_be_embedded_and_every_element_fed_by_hand", async () => {
+  await writeFile(join(root, "blog/2026/views.html"), VIEWS);
+  await visit(site, { path: "blog/2026/views.html" }, async (page) => {
+    await page.locator("candle-scope logit-lens .cell[data-layer]").first().waitFor();
+    await page.locator("candle-scope head-scores .cell").first().waitFor();
+    await page.locator("candle-scope tensor-view canvas.cells").waitFor();
+    assert.equal(page.workers().length, 1);
+    // A newer text is looked at anew.
+    await page.evaluate(() => document.querySelectorAll("candle-scope").forEach((one) => one.setAttribute("prompt", "sweet sorrow, sweet sorrow")));
+    await page.waitForFunction(() => {
+      const figures = [...document.querySelectorAll("candle-scope")].map((/** @type {any} */ one) => one.renderRoot.querySelector("scope-figure"));
+      return figures[0].lens.reading.text === "sweet sorrow, sweet sorrow" && figures[2].value.reading.text === "sweet sorrow, sweet sorrow" && figures.every((figure) => !figure.needs);
+    });
+    // The README's words: an element takes what the model answers.
+    const same = await page.evaluate(async () => {
+      const { loadModel } = await import(new URL("assets/candlescope/candlescope.js", location.href).href);
+      const model = await loadModel("assets/candlescope/models/shakespeare");
+      const text = "sweet sorrow, sweet sorrow";
+      const { strings: tokens } = await model.tokenize(text);
+      const [lens, scores, tensor] = [...document.querySelectorAll("body > logit-lens, body > head-scores, body > tensor-view")];
+      Object.assign(lens, { lens: await model.logitLens(text), tokens });
+      Object.assign(scores, { scores: (await model.headScores(text)).scores });
+      const { cache } = await model.runWithCache(text, { names: ["blocks.1.hook_attn_out"] });
+      Object.assign(tensor, { tensor: cache.get("blocks.1.hook_attn_out"), tokens, name: "blocks.1.hook_attn_out" });
+      await Promise.all([lens, scores, tensor].map((/** @type {any} */ one) => one.updateComplete));
+      const inFigure = [...document.querySelectorAll("candle-scope")].map((/** @type {any} */ one) => one.renderRoot.querySelector("scope-figure").renderRoot);
+      const text_ = (/** @type {any} */ element, /** @type {string} */ cells) => [...element.renderRoot.querySelectorAll(cells)].slice(0, 16).map((cell) => cell.textContent).join("|");
+      return [
+        text_(lens, ".cell[data-position='0'],.cell[data-position='1']") === text_(inFigure[0].querySelector("logit-lens"), ".cell[data-position='0'],.cell[data-position='1']"),
+        text_(scores, ".cell") === text_(inFigure[1].querySelector("head-scores"), ".cell"),
+        /** @type {any} */ (tensor).most === inFigure[2].querySelector("tensor-view").most,
+      ];
+    });
+    assert.deepEqual(same, [true, true, true]);
+  });
+});
+
+test("a_hook_point_that_is_not_there_is_said_once_and_the_figure_stays", async () => {
+  await writeFile(join(root, "blog/2026/hook.html"), VIEWS.replace("blocks.1.hook_attn_out", "blocks.1.nowhere"));
+  await visit(site, { path: "blog/2026/hook.html" }, async (page) => {
+    await page.locator("candle-scope head-scores .cell").first().waitFor();
+    await page.waitForFunction(() => /** @type {any} */ (document.querySelectorAll("candle-scope")[2]).reading);
+    await page.getByText("There is no hook point of that name").waitFor();
+  });
+});

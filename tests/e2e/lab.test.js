@@ -145,3 +145,193 @@ test("a function runs in the worker, a bad one is named, and the model stays usa
   assert.match(found.several, /^InputError: .*tokens/);
   assert.match(found.aborted, /^AbortError: /);
 });
+
+test("a call prints the Python that does the same, by the options of the method itself", async () => {
+  const found = await inLab(`
+    const z = ["z", 1];
+    const off = [{ at: z, head: 0, do: "zero" }];
+    const { ids } = await model.tokenize("To be, or not");
+    const contrast = { clean: "To be, or not", corrupted: "To do, or not", answer: " to", against: " be" };
+    return {
+      ids: [...ids], to: (await model.tokenize(" to")).ids[0], be: (await model.tokenize(" be")).ids[0],
+      run: await model.toPython({ runWithCache: { input: "To be, or not", names: [z, "blocks.0.hook_resid_mid"], interventions: off, gradientsOf: { answer: " to" } } }),
+      ofIds: await model.toPython({ runWithCache: { input: ids } }, { folder: "gpt2" }),
+      generate: await model.toPython({ generate: { input: "To be, or not", maxNewTokens: 7, interventions: off, doSample: true, temperature: 0.5, stop: "." } }),
+      sweep: await model.toPython({ patching: { ...contrast, at: "z" } }),
+      estimate: await model.toPython({ patching: { ...contrast, at: "z", method: "attribution" } }),
+      paths: await model.toPython({ pathPatching: { ...contrast, receivers: [{ layer: 2, head: 1, input: "k" }] } }),
+      integrated: await model.toPython({ integratedGradients: { input: "To be, or not", loss: true, steps: 9, baseline: "To do, or not" } }),
+    };
+  `);
+  const tokens = `torch.tensor([[${found.ids.join(", ")}]])`;
+  for (const script of Object.values(found).filter((one) => typeof one === "string")) {
+    assert.match(script, /from transformer_lens.model_bridge import TransformerBridge/);
+    assert.match(script, /print\(json.dumps\(/);
+  }
+  assert.ok(found.run.includes(`tokens = ${tokens}`) && found.run.includes('names = ["blocks.0.hook_resid_mid", "blocks.1.attn.hook_z"]'));
+  assert.match(found.run, /select\(x, name, head=\[0\]\)\n {4}y = x.clone\(\)\n {4}y\[part\] = 0\.0\n {4}return y\n/);
+  assert.match(found.run, new RegExp(`return logits\\[0, ${found.ids.length - 1}, ${found.to}\\]\n`));
+  assert.match(found.run, /^folder = ".*models\/shakespeare\/"/m);
+  assert.match(found.ofIds, /^folder = "gpt2"/m);
+  assert.doesNotMatch(found.run, /def (keys|causal|cut|mean_of_prompt)\(/, "what is not needed is not printed");
+  assert.ok(found.ofIds.includes(`tokens = ${tokens}`));
+  assert.match(found.generate, /for step in range\(7\):/);
+  assert.match(found.generate, /logits \/ 0\.5/);
+  assert.ok(found.sweep.includes(`other = ${tokens}  # the clean prompt`));
+  assert.match(found.sweep, new RegExp(`logits\\[0, ${found.ids.length - 1}, ${found.to}\\] - logits\\[0, ${found.ids.length - 1}, ${found.be}\\]`));
+  assert.match(found.sweep, /for layer in range\(4\):/);
+  assert.match(found.estimate, /\* gradients\[name\]\)\.sum\(-1\)/);
+  assert.match(found.paths, /receivers = \{"blocks\.2\.attn\.hook_k": \[1\]\}/);
+  assert.match(found.integrated, /^steps = 9$/m);
+});
+
+test("what cannot be printed as Python is said by name, and the model stays usable", async () => {
+  const found = await inLab(`
+    const js = [{ at: "blocks.0.attn.hook_z", do: { js: (x) => x } }];
+    const folded = await model.transformed(["fold_ln"]);
+    const failures = {
+      js: await failure(() => model.toPython({ runWithCache: { input: sentence, interventions: js } })),
+      generated: await failure(() => model.toPython({ generate: { input: sentence, interventions: js } })),
+      unknown: await failure(() => model.toPython({ headScores: {} })),
+      two: await failure(() => model.toPython({ patching: {}, generate: {} })),
+      option: await failure(() => model.toPython({ runWithCache: { input: sentence, maxNewTokens: 3 } })),
+      input: await failure(() => model.toPython({ patching: { input: sentence, clean: sentence, corrupted: sentence, answer: 5 } })),
+      missing: await failure(() => model.toPython({ runWithCache: {} })),
+      name: await failure(() => model.toPython({ runWithCache: { input: sentence, names: ["blocks.9.hook_resid_pre"] } })),
+      lengths: await failure(() => model.toPython({ patching: { clean: sentence, corrupted: "To be", answer: 5 } })),
+      folded: await failure(() => folded.toPython({ runWithCache: { input: sentence } })),
+      still: (await model.toPython({ runWithCache: { input: sentence } })).length > 0,
+    };
+    folded.dispose();
+    return failures;
+  `);
+  assert.match(found.js, /^HookError: hook: intervention 0 at `blocks.0.attn.hook_z` is a JavaScript function/);
+  assert.match(found.generated, /^HookError: .*JavaScript function/);
+  assert.match(found.unknown, /^InputError: the call is { headScores }, expected one of runWithCache, generate, patching/);
+  assert.match(found.two, /^InputError: the call is { patching, generate }/);
+  assert.match(found.option, /^InputError: runWithCache has no option `maxNewTokens`/);
+  assert.match(found.input, /^InputError: patching has no option `input`/);
+  assert.match(found.missing, /^InputError: the input is undefined/);
+  assert.match(found.name, /^HookError: /);
+  assert.match(found.lengths, /^InputError: .*same length/);
+  assert.match(found.folded, /^InputError: the weights were rewritten \(fold_ln\)/);
+  assert.ok(found.still);
+});
+
+test("weight transforms change the weights and not the predictions, and only where asked for", async () => {
+  const found = await inLab(`
+    const names = ["blocks.0.ln1.hook_normalized", "blocks.1.attn.hook_v"];
+    const folded = await model.transformed(["fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases"]);
+    const [plain, other] = [await model.runWithCache(sentence, { names }), await folded.runWithCache(sentence, { names })];
+    const apart = (a, b) => a.reduce((most, one, i) => Math.max(most, Math.abs(one - b[i])), 0);
+    const answer = {
+      transforms: [model.transforms, folded.transforms],
+      logProbs: apart([...plain.logProbs], other.logProbs),
+      values: apart([...plain.cache.get(names[1]).data], other.cache.get(names[1]).data),
+      logits: apart([...plain.logits.data], other.logits.data),
+      unknown: await failure(() => model.transformed(["fold"])),
+      wrong: await failure(() => model.transformed("fold_ln")),
+    };
+    folded.dispose();
+    return { ...answer, gone: await failure(() => folded.runWithCache("To be")), loss: (await model.runWithCache(sentence)).loss - plain.loss };
+  `);
+  assert.deepEqual(found.transforms, [[], ["fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases"]]);
+  assert.ok(found.logProbs < 1e-3, `log-probabilities differ by ${found.logProbs}`); // other weights, other roundings
+  assert.ok(found.values > 1e-2 && found.logits > 1e-2, "the transforms did something");
+  assert.match(found.unknown, /^InputError: input: there is no weight transform `fold`, expected/);
+  assert.match(found.wrong, /^InputError: the transforms are "fold_ln", expected an array/);
+  assert.match(found.gone, /^InputError: .*disposed/);
+  assert.equal(found.loss, 0);
+});
+
+test("stacks of the residual stream add up to it, and through the final LayerNorm to the logits", async () => {
+  const found = await inLab(`
+    const names = ["blocks.3.hook_resid_post", "blocks.2.hook_resid_mid", "blocks.2.ln2.hook_normalized", "blocks.1.attn.hook_result"];
+    const { cache } = await model.runWithCache("To be, or not", { names });
+    const apart = (a, b) => a.reduce((most, one, i) => Math.max(most, Math.abs(one - b[i])), 0);
+    const sum = (parts) => { const each = parts.data.length / parts.shape[0]; return Array.from({ length: each }, (_, i) => { let total = 0; for (let at = i; at < parts.data.length; at += each) total += parts.data[at]; return total; }); };
+    const parts = async (options) => (await model.residual("To be, or not", options)).parts;
+    const decomposed = await parts();
+    const byNeuron = await parts({ by: "neuron", positions: [-1] });
+    const before = await parts({ by: "head", reader: { layer: 2, part: "mlp" } });
+    const accumulated = await parts({ stack: "accumulated" });
+    const sublayers = await parts({ stack: "accumulated", sublayers: true, reader: { layer: 2, part: "mlp" } });
+    const heads = await parts({ stack: "heads" });
+    const neurons = await parts({ stack: "neurons", positions: [0, 2], reader: { layer: 1, part: "attn" } });
+    const end = cache.get(names[0]).at({ batch: 0 });
+    const result = cache.get(names[3]).at({ batch: 0, head: 2 });
+    return {
+      decomposed: apart(sum(decomposed), end.data), byNeuron: apart(sum(byNeuron), end.at({ pos: -1 }).data),
+      before: apart(sum(before), cache.get(names[1]).data),
+      states: accumulated.labels.component, last: apart([...accumulated.at({ component: -1 }).data], end.data),
+      sublayers: sublayers.labels.component, mid: apart([...sublayers.at({ component: -1 }).data], cache.get(names[1]).data),
+      heads: heads.shape, head: apart([...heads.at({ component: heads.labels.component.indexOf("L1H2") }).data], result.data),
+      neurons: neurons.shape, label: neurons.labels.component.at(-1), axes: neurons.axes,
+      normalised: (await parts({ layerNorm: "frozen" })).shape, recomputed: (await parts({ stack: "accumulated", layerNorm: "recomputed" })).shape,
+      wrong: await failure(() => model.residual("To be", { layerNorm: "recomputed", reader: { layer: 1, part: "mlp" } })),
+      none: await failure(() => model.residual("To be", { stack: "heads", reader: { layer: 0, part: "attn" } })),
+    };
+  `);
+  for (const name of ["decomposed", "byNeuron", "before"]) assert.ok(found[name] < 1e-3, `${name}: ${found[name]}`); // sums of up to 4,000 f32 parts
+  assert.ok(found.last < 1e-6 && found.mid < 1e-6 && found.head < 1e-4, `${found.last} ${found.mid} ${found.head}`);
+  assert.deepEqual(found.states, ["0_pre", "1_pre", "2_pre", "3_pre", "final_post"]);
+  assert.deepEqual(found.sublayers, ["0_pre", "0_mid", "1_pre", "1_mid", "2_pre", "2_mid"]);
+  assert.equal(found.heads[0], 16);
+  assert.deepEqual([found.neurons[0], found.neurons[1], found.axes.join(" ")], [1024, 2, "component pos d_model"]);
+  assert.equal(found.label, "L0N1023");
+  assert.equal(found.normalised[0], 10);
+  assert.equal(found.recomputed[0], 5);
+  assert.match(found.wrong, /^InputError: .*recomputed/);
+  assert.match(found.none, /^InputError: .*nothing to stack/);
+});
+
+test("means over reference texts can be captured once and put in place of what a head says", async () => {
+  const found = await inLab(`
+    const texts = ["To be, or not to be", "Good night, good night!"];
+    const means = await model.means({ texts, names: [["z", 1], "blocks.0.hook_mlp_out"] });
+    const sums = new Float64Array(256);
+    let count = 0;
+    for (const text of texts) {
+      const { cache } = await model.runWithCache(text, { names: ["blocks.0.hook_mlp_out"] });
+      const { data, shape } = cache.get("blocks.0.hook_mlp_out");
+      data.forEach((one, i) => (sums[i % 256] += one));
+      count += shape[1];
+    }
+    const mean = means.get("blocks.0.hook_mlp_out");
+    const names = ["blocks.1.attn.hook_z"];
+    const { cache, loss } = await model.runWithCache(sentence, { names, interventions: [{ at: names[0], head: 2, do: { mean: means } }] });
+    const [written, wanted] = [cache.get(names[0]).at({ batch: 0, pos: 5, head: 2 }), means.get(names[0]).at({ batch: 0, pos: 0, head: 2 })];
+    return {
+      names: means.names(), shape: mean.shape, axes: mean.axes, width: sums.length,
+      apart: Math.max(...[...mean.data].map((one, i) => Math.abs(one - sums[i] / count))),
+      written: [...written.data].every((one, i) => one === wanted.data[i]), changed: loss !== (await model.runWithCache(sentence)).loss,
+      pattern: await failure(() => model.means({ texts, names: [["pattern", 0]] })),
+      empty: await failure(() => model.means({ texts: [], names: ["*"] })),
+    };
+  `);
+  assert.deepEqual(found.names, ["blocks.0.hook_mlp_out", "blocks.1.attn.hook_z"]);
+  assert.deepEqual([found.shape, found.axes], [[1, 1, found.width], ["batch", "pos", "d_model"]]);
+  assert.ok(found.apart < 1e-4, String(found.apart)); // f32 sums of values of some dozens
+  assert.ok(found.written && found.changed);
+  assert.match(found.pattern, /^HookError: .*no mean over positions/);
+  assert.match(found.empty, /^InputError: .*no prompt/);
+});
+
+test("a run measures its own patterns as headScores does on the same text", async () => {
+  const found = await inLab(`
+    const options = { names: ["blocks.*.attn.hook_pattern"], headScores: true };
+    const { headScores } = await model.runWithCache(sentence, options);
+    const { scores } = await model.headScores(sentence);
+    const off = [{ at: "blocks.0.attn.hook_z", do: "zero" }];
+    const under = (await model.headScores(sentence, { interventions: off })).scores;
+    return {
+      same: [...headScores.data].every((one, i) => one === scores.data[i] || (Number.isNaN(one) && Number.isNaN(scores.data[i]))), axes: headScores.axes, labels: headScores.labels.score,
+      under: [...under.data].some((one, i) => one !== scores.data[i]), none: (await model.runWithCache(sentence)).headScores,
+      missing: await failure(() => model.runWithCache(sentence, { headScores: true })),
+    };
+  `);
+  assert.ok(found.same && found.under);
+  assert.deepEqual([found.axes.join(" "), found.labels], ["score layer head", ["previous_token", "duplicate_token", "induction"]]);
+  assert.equal(found.none, null);
+  assert.match(found.missing, /^HookError: .*hook_pattern/);
+});

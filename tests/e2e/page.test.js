@@ -42,7 +42,7 @@ test("the_page_opens_on_the_repeated_sentence_and_its_strongest_induction_head",
     await settled(page);
     const { layer, head, text, count } = await shown(page);
     assert.equal(text, OPENING);
-    const scores = await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading.scores.map((/** @type {any} */ one) => [one.layer, one.head, one.induction.score]));
+    const scores = await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading.scores.map((/** @type {any} */ one) => [one.layer, one.head, one.induction]));
     const best = Math.max(...scores.map((/** @type {number[]} */ one) => one[2]));
     assert.deepEqual(scores.find((/** @type {number[]} */ one) => one[2] === best).slice(0, 2), [layer, head]);
     assert.ok(best > 0.3, `the strongest head gives ${best} to what followed last time`);
@@ -440,7 +440,17 @@ test("nothing_scrolls_sideways_on_a_phone", async () => {
       await settled(page);
       const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert.equal(await overflow(), 0);
-      await page.getByRole("button", { name: "log-probability" }).click();
+      for (const view of ["log-probability", "lens", "head scores", "activations"]) {
+        await page.getByRole("button", { name: view }).click();
+        await page.waitForFunction(() => !(/** @type {any} */ (document.querySelector("scope-figure")).needs));
+        assert.equal(await overflow(), 0, view);
+      }
+      await page.keyboard.press("x");
+      await settled(page);
+      await page.locator("#share").click();
+      await page.getByRole("button", { name: "copy as JSON" }).click();
+      await page.locator("#copy").waitFor();
+      assert.equal(await overflow(), 0);
       await page.locator("#choose").click();
       await page.locator("#help").click();
       await page.locator("#parameters summary").first().click();

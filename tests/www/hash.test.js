@@ -31,3 +31,10 @@ test("what_is_not_understood_is_left_out", () => {
 test("an_empty_prompt_is_a_prompt", () => {
   assert.deepEqual(read(write({ prompt: "" })), { prompt: "" });
 });
+
+test("heads_that_are_switched_off_and_a_hook_point_come_back", () => {
+  const shown = { off: [{ layer: 1, head: 0 }, { layer: 11, head: 10 }], hook: "blocks.0.attn.hook_z", view: "activations" };
+  assert.deepEqual(read(write(shown)), shown);
+  assert.match(write(shown), /off=1\.0%2C11\.10/);
+  assert.deepEqual(read("off=1,x.2,3.4,"), { off: [{ layer: 3, head: 4 }] });
+});

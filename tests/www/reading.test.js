@@ -12,13 +12,17 @@ function slowModel(layers = 1) {
   const waiting = [];
   /** @type {string[][]} */
   const asked = [];
+  const names = ["previous_token", "duplicate_token", "induction"];
+  const table = { data: new Float32Array(3 * layers).fill(0.5), shape: [3, layers, 1], axes: ["score", "layer", "head"], labels: { score: names } };
   const model = {
-    config: { n_layer: layers, n_head: 1 },
+    config: { n_layer: layers, n_head: 1, n_positions: 4000 },
+    headScores: async () => ({ scores: table }),
+    logitLens: async () => ({}),
     tokenize: async (/** @type {string | Uint32Array} */ input) => {
       const text = typeof input === "string" ? input : String.fromCharCode(...input);
       return { ids: Uint32Array.from(text, (c) => c.charCodeAt(0)), strings: [...text] };
     },
-    runWithCache: async (/** @type {Uint32Array} */ ids, /** @type {{ names: string[] }} */ { names }) => {
+    runWithCache: async (/** @type {Uint32Array} */ ids, /** @type {{ names: string[], headScores?: boolean, interventions?: readonly object[] }} */ { names, headScores, interventions = [] }) => {
       asked.push(names);
       await new Promise((resolve) => waiting.push(() => resolve(null)));
       if (ids.length === 0) throw Object.assign(new Error("the text is empty"), { name: "InputError" });
@@ -26,7 +30,9 @@ function slowModel(layers = 1) {
       const data = new Float32Array(size * size).map((_, at) => (at % size === 0 ? 1 : 0));
       const cache = { get: () => ({ data, shape: [1, 1, size, size], axes: ["batch", "head", "query", "key"] }) };
       const logits = { data: new Float32Array(size * 128), shape: [size, 128], axes: ["pos", "vocab"] };
-      return { logits, loss: 1, logProbs: new Float32Array(size - 1).fill(-1), cache };
+      logits.data[size * 128 - 1 - interventions.length] = 9; // the likeliest at the end: 127, or with an intervention 126
+      const logProbs = new Float32Array(size - 1).fill(-1 - interventions.length);
+      return { logits, loss: 1, logProbs, cache, headScores: headScores ? table : null };
     },
   };
   const turn = () => new Promise((resolve) => setTimeout(resolve, 2));
@@ -80,7 +86,7 @@ test("a_long_text_keeps_one_layer_and_makes_thumbnails_of_the_others", async () 
   const { patterns, thumbnails, scores } = /** @type {import("../../www/reading.js").Reading} */ (await reading);
   assert.deepEqual(patterns.map((pattern) => pattern !== null), [false, true, false]);
   assert.ok(thumbnails.every((small) => small && small.shape[1] <= 160));
-  assert.deepEqual(scores.map(({ layer }) => layer), [0, 1, 2]);
+  assert.deepEqual(scores.map(({ layer, induction }) => [layer, induction]), [[0, 0.5], [1, 0.5], [2, 0.5]]);
   assert.deepEqual(asked, [["blocks.1.attn.hook_pattern"], ["blocks.0.attn.hook_pattern"], ["blocks.2.attn.hook_pattern"]]);
 });
 
@@ -114,4 +120,61 @@ test("a_generated_token_extends_the_reading_and_remembers_what_else_there_was", 
   assert.equal(after.logProbs.at(-1), -0.5);
   assert.equal(after.tops[1], top);
   assert.equal(before.ids.length, 2, "the former reading is as it was");
+});
+
+test("a_reading_under_an_intervention_knows_the_same_text_without_it", async () => {
+  const { model, asked, finish } = slowModel();
+  const reader = new Reader(model);
+  const interventions = [/** @type {const} */ ({ at: "blocks.0.attn.hook_z", head: 0, do: "zero" })];
+  const changed = reader.read("abab", { interventions });
+  for (let run = 0; run < 2; run++) await finish();
+  const reading = /** @type {import("../../www/reading.js").Reading} */ (await changed);
+  assert.deepEqual(asked, [["blocks.*.attn.hook_pattern"], []], "the second run captures nothing");
+  const change = await reader.change(reading, 3);
+  assert.deepEqual(change?.loss, { before: 1, after: 2 });
+  assert.deepEqual(change?.repeated, { count: 1, before: 1, after: 2 });
+  assert.equal(change?.next?.token, String.fromCharCode(127));
+  assert.ok(change.next.before > 0.9 && change.next.after < 0.01);
+  const alternatives = await reader.alternatives(reading, 3, 2);
+  assert.deepEqual(alternatives.map(({ id }) => id).slice(0, 1), [126]);
+  assert.equal(alternatives.at(-1)?.id, 127, "what was the likeliest is listed although it no longer is");
+  assert.ok(alternatives.every(({ before }) => before !== undefined));
+});
+
+test("what_was_just_read_without_interventions_is_not_run_again", async () => {
+  const { model, asked, finish } = slowModel();
+  const reader = new Reader(model);
+  const plain = reader.read("abab");
+  await finish();
+  assert.equal((await plain)?.plain, null);
+  const changed = reader.read("abab", { interventions: [{ at: "blocks.0.attn.hook_z", head: 0, do: "zero" }] });
+  await finish();
+  assert.equal((await changed)?.plain?.logProbs[0], -1);
+  assert.equal(asked.length, 2);
+});
+
+test("a_text_longer_than_the_context_is_read_at_its_end_where_it_may_be", async () => {
+  const { model, finish } = slowModel();
+  model.config.n_positions = 3;
+  const reader = new Reader(model);
+  const cropped = reader.read("abcde", { crop: true });
+  await finish();
+  const reading = /** @type {import("../../www/reading.js").Reading} */ (await cropped);
+  assert.deepEqual([reading.text, reading.tokens.join(""), reading.dropped], ["abcde", "cde", 2]);
+  const whole = reader.read("abcde");
+  await finish();
+  assert.equal((await whole)?.ids.length, 5, "else the model is asked, and says what is wrong");
+});
+
+test("past_the_end_of_the_context_the_first_token_goes_when_one_comes", async () => {
+  const { model, finish } = slowModel();
+  const reader = new Reader(model);
+  const read = reader.read("abc");
+  await finish();
+  let reading = /** @type {import("../../www/reading.js").Reading} */ (await read);
+  for (const string of ["d", "e", "f"]) reading = extend(reading, { id: string.charCodeAt(0), string, logProb: -2, top: [] }, 4);
+  assert.equal(reading.text, "abcdef");
+  assert.deepEqual([reading.tokens.join(""), reading.dropped, reading.logProbs.length], ["bcdef", 1, 4]); // the last has no row of its own yet
+  assert.equal(reading.logits, null, "the rows of the logits are those of other positions");
+  assert.deepEqual(reading.tops.map((top) => top !== undefined), [false, true, true, true]);
 });

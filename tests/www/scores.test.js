@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { describe, detectors, earlierSame, score, scoreLayer, strongestInduction } from "../../www/scores.js";
+import { clearest, describe, earlierSame, restsOnFirst, scoresOf, strongestInduction } from "../../www/scores.js";
 
 const ids = [5, 6, 7, 5, 6, 7];
+const tokens = [" a", " b", " c", " a", " b", " c"];
 
 /** A head that puts all attention on one key. @param {(query: number) => number} key */
 function head(key) {
@@ -21,46 +22,51 @@ function layer(heads) {
 
 const induction = head((query) => (query < 3 ? 0 : query - 2));
 const previous = head((query) => Math.max(0, query - 1));
-const duplicate = head((query) => (query < 3 ? query : query - 3));
+const matrix = { data: induction, rows: 6, columns: 6 };
+
+/** The model's table of two layers of two heads. @param {number[]} data */
+function table(data) {
+  return { data: Float32Array.from(data), shape: [3, 2, 2], axes: ["score", "layer", "head"], labels: { score: ["previous_token", "duplicate_token", "induction"] } };
+}
 
 test("earlier_occurrences_are_found", () => {
   assert.deepEqual(earlierSame([1, 2, 1, 1]), [[], [], [0], [0, 2]]);
 });
 
-test("a_perfect_head_of_a_kind_scores_one_in_it", () => {
-  const [a, b, c] = scoreLayer(layer([induction, previous, duplicate]), 3, earlierSame(ids));
-  assert.equal(a.induction.score, 1);
-  assert.equal(b.previous.score, 1);
-  assert.equal(c.duplicate.score, 1);
-  assert.deepEqual([a.layer, c.head], [3, 2]);
-  assert.ok(b.induction.score === 0 && c.induction.score === 0);
-});
-
-test("the_score_is_the_mean_over_queries_that_have_a_key", () => {
-  const half = { data: induction.map((value) => value / 2), rows: 6, columns: 6 };
-  assert.equal(score(half, earlierSame(ids), detectors.induction).score, 0.5);
-});
-
-test("a_token_does_not_induce_itself", () => {
-  assert.deepEqual(detectors.induction(1, [0]), []);
-});
-
-test("the_example_is_a_word_rather_than_a_comma", () => {
-  const { example } = score({ data: induction, rows: 6, columns: 6 }, earlierSame(ids), detectors.induction, [";", " moon", ",", ";", " moon", ","]);
-  assert.deepEqual(example, { query: 4, key: 2 });
+test("the_models_table_is_read_head_by_head_by_the_names_of_its_scores", () => {
+  const scores = scoresOf(table([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, NaN]));
+  assert.deepEqual(scores[2], { layer: 1, head: 0, previous: 3, duplicate: 7, induction: 11 });
+  assert.equal(scores[3].induction, 0, "no place to measure it is no attention");
 });
 
 test("the_strongest_induction_head_is_chosen", () => {
-  const scores = [...scoreLayer(layer([previous, duplicate]), 0, earlierSame(ids)), ...scoreLayer(layer([duplicate, induction]), 1, earlierSame(ids))];
-  const { layer: at, head: which } = strongestInduction(scores);
-  assert.deepEqual([at, which], [1, 1]);
+  const { layer: at, head: which } = strongestInduction(scoresOf(table([9, 9, 9, 9, 9, 9, 9, 9, NaN, 0.2, 0.7, 0.3])));
+  assert.deepEqual([at, which], [1, 0]);
+});
+
+test("the_example_is_a_word_rather_than_a_comma", () => {
+  assert.deepEqual(clearest(matrix, "induction", earlierSame(ids), [";", " moon", ",", ";", " moon", ","]), { query: 4, key: 2 });
+});
+
+test("the_example_of_a_kind_is_an_edge_of_that_kind", () => {
+  for (const kind of /** @type {const} */ (["induction", "previous", "duplicate", "first"])) {
+    const found = clearest({ data: new Float32Array(36).fill(1 / 6), rows: 6, columns: 6 }, kind, earlierSame(ids), tokens);
+    const expected = { induction: -2, previous: -1, duplicate: -3, first: -(found?.query ?? 0) }[kind];
+    assert.equal((found?.key ?? 0) - (found?.query ?? 0), expected, kind);
+  }
+  assert.equal(clearest(matrix, "duplicate", earlierSame([1, 2, 3, 4, 5, 6]), tokens), null);
+});
+
+test("attention_on_the_first_token_is_the_mean_over_the_others", () => {
+  assert.equal(restsOnFirst(matrix), 2 / 5);
+  assert.equal(restsOnFirst({ data: Float32Array.of(1), rows: 1, columns: 1 }), 0);
 });
 
 test("words_follow_the_numbers", () => {
-  const [a, b] = scoreLayer(layer([induction, previous]), 1, earlierSame(ids));
-  assert.equal(describe(a).does, "looks back to what followed this word last time");
-  assert.equal(describe(b).does, "looks at the word just before");
-  const [flat] = scoreLayer(layer([new Float32Array(36)]), 0, earlierSame(ids));
-  assert.equal(describe(flat).clear, false);
-  assert.equal(describe(a).clear, true);
+  const patterns = layer([induction, previous, new Float32Array(36)]);
+  const none = { layer: 1, induction: 0, previous: 0, duplicate: 0 };
+  assert.equal(describe({ ...none, head: 0, induction: 1 }, patterns, ids, tokens).does, "looks back to what followed this word last time");
+  const second = describe({ ...none, head: 1, previous: 0.9 }, patterns, ids, tokens);
+  assert.deepEqual([second.does, second.mean, second.clear], ["looks at the word just before", 0.9, true]);
+  assert.equal(describe({ ...none, head: 2, previous: 0.1 }, patterns, ids, tokens).clear, false);
 });

@@ -50,17 +50,18 @@ function clipped(token, most) {
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {readonly Token[]} tokens of the view @param {number} first position of the first of them
- * @param {{ axis: "query" | "key", pitch: number, gutter: number, most: number, palette: Palette, only?: number }} options
- *   gutter: CSS pixels between the canvas's corner and the plot; only: draw this position alone, in bold
+ * @param {{ axis: "query" | "key", pitch: number, gutter: number, start?: number, most: number, palette: Palette, only?: number }} options
+ *   axis: rows ("query") or columns ("key"); gutter: CSS pixels that the labels have; start: those before the first of
+ *   them along the axis, the same where not said; only: draw this position alone, in bold
  */
-export function axisLabels(context, tokens, first, { axis, pitch, gutter, most, palette, only }) {
+export function axisLabels(context, tokens, first, { axis, pitch, gutter, start = gutter, most, palette, only }) {
   const { size, step } = labelling(pitch);
   context.save();
   context.font = `${only === undefined ? "" : "600 "}${only === undefined ? size : Math.max(size, 11)}px ${palette.font}`;
   context.textBaseline = "middle";
   tokens.forEach((token, i) => {
     if (only === undefined ? (first + i) % step !== 0 : first + i !== only) return;
-    const middle = gutter + (i + 0.5) * pitch;
+    const middle = start + (i + 0.5) * pitch;
     context.save();
     if (axis === "query") context.translate(gutter - 6, middle);
     else {

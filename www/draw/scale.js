@@ -59,9 +59,11 @@ function through([start, middle, end], t) {
   return start * (1 - t) * (1 - 2 * t) + middle * 4 * t * (1 - t) + end * t * (2 * t - 1);
 }
 
-/** The nearest colour that a screen can show: chroma gives way, lightness stays. */
-/** @param {number} light @param {number} chroma @param {number} hue @returns {Rgb} */
-function shown(light, chroma, hue) {
+/**
+ * The nearest colour that a screen can show: chroma gives way, lightness stays.
+ * @param {number} light @param {number} chroma @param {number} hue @returns {Rgb}
+ */
+export function nearestColour(light, chroma, hue) {
   for (let c = chroma; ; c *= 0.96) {
     const rgb = oklch(light, c, hue);
     if (c < 0.002 || rgb.every((x) => x >= 0 && x <= 1)) {
@@ -83,7 +85,7 @@ export function colours(theme) {
   const { from, to, hues, chroma } = ENDS[theme];
   const table = Array.from({ length: LEVELS }, (_, level) => {
     const t = level / (LEVELS - 1);
-    return shown(from + t * (to - from), through(chroma, t), through(hues, t));
+    return nearestColour(from + t * (to - from), through(chroma, t), through(hues, t));
   });
   tables.set(theme, table);
   return table;
@@ -139,7 +141,12 @@ export function textOn(value, theme, stretch = "linear") {
 
 /** The scale as a CSS gradient, for legends. @param {Theme} theme */
 export function gradient(theme) {
-  const table = colours(theme);
-  const stops = Array.from({ length: 17 }, (_, i) => `rgb(${table[Math.min(255, i * 16)].join(" ")})`);
+  return gradientOf(colours(theme));
+}
+
+/** @param {readonly Rgb[]} table */
+export function gradientOf(table) {
+  const last = table.length - 1;
+  const stops = Array.from({ length: 17 }, (_, i) => `rgb(${table[Math.round((i * last) / 16)].join(" ")})`);
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }

@@ -19,6 +19,7 @@ export class AttentionHeads extends LitElement {
     scale: { type: String },
     width: { state: true },
     order: { type: String },
+    off: { attribute: false },
   };
 
   static styles = [
@@ -73,6 +74,16 @@ export class AttentionHeads extends LitElement {
         background: var(--sheet);
         pointer-events: none;
       }
+      .cell.off canvas {
+        opacity: 0.45;
+      }
+      .cell.off::after {
+        content: "";
+        position: absolute;
+        inset: 3px;
+        background: linear-gradient(to top right, transparent calc(50% - 1px), var(--flame) calc(50% - 1px) calc(50% + 1px), transparent calc(50% + 1px));
+        pointer-events: none;
+      }
       .number {
         font-size: 0.68rem;
         line-height: 1.2;
@@ -105,6 +116,8 @@ export class AttentionHeads extends LitElement {
     this.scale = "linear";
     /** "layer": as in the model. Or by a score: the strongest heads first. @type {string} */
     this.order = "layer";
+    /** Heads that are switched off. @type {readonly Head[]} */
+    this.off = [];
     this.width = 0;
     this.theme = new ThemeController(this);
     /** What each canvas shows now, so that nothing is drawn twice. @type {WeakMap<HTMLCanvasElement, string>} */
@@ -148,7 +161,7 @@ export class AttentionHeads extends LitElement {
   /** @param {Head} head */
   #score({ layer, head }) {
     const found = this.scores.find((one) => one.layer === layer && one.head === head);
-    return found ? found[/** @type {"induction" | "previous" | "duplicate"} */ (this.order)].score : 0;
+    return found ? found[/** @type {import("../scores.js").Kind} */ (this.order)] : 0;
   }
 
   render() {
@@ -171,7 +184,7 @@ export class AttentionHeads extends LitElement {
     const chosen = one.layer === this.layer && one.head === this.head;
     const label = this.order === "layer" ? "" : html`<span class="number mono">${one.layer}.${one.head} ${attention(this.#score(one))}</span>`;
     return html`<div
-      class="cell"
+      class="cell ${this.#isOff(one) ? "off" : ""}"
       role="gridcell"
       tabindex=${chosen ? 0 : -1}
       aria-selected=${chosen}
@@ -187,10 +200,15 @@ export class AttentionHeads extends LitElement {
   }
 
   /** @param {Head} one */
+  #isOff({ layer, head }) {
+    return this.off.some((other) => other.layer === layer && other.head === head);
+  }
+
+  /** @param {Head} one */
   #name({ layer, head }) {
     const found = this.scores.find((score) => score.layer === layer && score.head === head);
-    const name = `head ${layer}.${head}`;
-    return found ? `${name}, induction ${attention(found.induction.score)}, previous token ${attention(found.previous.score)}` : name;
+    const name = `head ${layer}.${head}${this.#isOff({ layer, head }) ? ", switched off" : ""}`;
+    return found ? `${name}, induction ${attention(found.induction)}, previous token ${attention(found.previous)}` : name;
   }
 
   #tools() {

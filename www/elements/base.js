@@ -96,6 +96,9 @@ export const base = css`
   }
 `;
 
+/** Text on a colour of the scale, by the shade that textOn() asks for. */
+export const INKS = { dark: "oklch(0.2 0.03 52)", light: "oklch(0.97 0.02 86)" };
+
 /**
  * Tells an element whether it stands on light or dark, and asks it to draw again when that changes:
  * by the system, by a page's own switch, or for the printer, which always gets paper.

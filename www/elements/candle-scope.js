@@ -30,6 +30,7 @@ export class CandleScope extends LitElement {
     head: { type: Number },
     scale: { type: String },
     look: { type: String },
+    hook: { type: String },
     editable: { type: Boolean },
     load: { attribute: false },
     loaded: { state: true },
@@ -86,6 +87,10 @@ export class CandleScope extends LitElement {
     this.scale = "linear";
     /** @type {"from" | "to"} */
     this.look = "from";
+    /** The hook point that the view `activations` draws. */
+    this.hook = "blocks.0.hook_resid_post";
+    /** What head scores are measured on. @type {"text" | "random"} */
+    this.measured = "text";
     this.editable = false;
     /** @type {Load | null} */
     this.load = null;
@@ -128,7 +133,25 @@ export class CandleScope extends LitElement {
   updated(changed) {
     if (changed.has("model") || changed.has("dtype") || (changed.has("load") && !this.loaded)) this.#load();
     else if (changed.has("prompt")) this.#read();
+    this.#prepare();
   }
+
+  /** What the view on show needs beyond the reading is computed when it is shown, and asked for once. */
+  async #prepare() {
+    const figure = /** @type {import("./scope-figure.js").ScopeFigure} */ (this.renderRoot.querySelector("scope-figure"));
+    const { needs, reading } = figure;
+    const asked = `${needs} ${this.hook}`;
+    if (!needs || !reading || !this.reader || (this.#prepared.reading === reading && this.#prepared.asked === asked)) return;
+    this.#prepared = { reading, asked };
+    try {
+      Object.assign(figure, await this.reader.prepare(reading, needs, this.hook));
+    } catch (error) {
+      this.error = /** @type {Error} */ (error);
+    }
+  }
+
+  /** @type {{ reading: import("../reading.js").Reading | null, asked: string }} */
+  #prepared = { reading: null, asked: "" };
 
   async #load() {
     const load = this.load ?? CandleScope.load;
@@ -193,6 +216,9 @@ export class CandleScope extends LitElement {
         .view=${this.view}
         .scale=${this.scale}
         .look=${this.look}
+        .hook=${this.hook}
+        .points=${this.loaded?.hookPoints ?? []}
+        .measured=${this.measured}
         .stale=${this.busy && this.reading !== null}
         @figure-change=${this.#onChange}
       ></scope-figure>
@@ -207,6 +233,7 @@ export class CandleScope extends LitElement {
   /** @param {CustomEvent} event */
   async #onChange(event) {
     Object.assign(this, event.detail);
+    this.requestUpdate();
     const reading = this.reading;
     if (!("layer" in event.detail) || !reading || !this.reader || reading.patterns[event.detail.layer]) return;
     const fuller = await this.reader.layer(reading, event.detail.layer);

@@ -79,8 +79,22 @@ export class NextTokens extends LitElement {
         overflow: hidden;
         text-overflow: ellipsis;
       }
+      .changed .one {
+        grid-template-columns: 5.6rem 1fr 6.4rem;
+      }
+      .changed .value {
+        white-space: nowrap;
+      }
       .one.true {
         background: var(--glow);
+      }
+      .bars {
+        position: relative;
+      }
+      .was {
+        position: absolute;
+        inset: -2px auto -2px 0;
+        border-right: 1px solid var(--ink);
       }
       .bar {
         height: 0.62rem;
@@ -168,21 +182,28 @@ export class NextTokens extends LitElement {
       ${this.position < 0
         ? html`<p class="after">appears when a text has been read</p>`
         : html`<p class="after">after token <span class="mono">${this.position}</span>, <b class="mono">${short(this.token, 18)}</b></p>`}
-      <ol aria-label="likeliest next tokens">${this.alternatives.map((one) => this.#alternative(one))}</ol>
+      ${this.changed ? html`<p class="after">probability before → now</p>` : ""}
+      <ol aria-label="likeliest next tokens" class=${this.changed ? "changed" : ""}>${this.alternatives.map((one) => this.#alternative(one))}</ol>
       ${this.#controls()}
     `;
+  }
+
+  /** Something was switched off: each alternative says what it was before. */
+  get changed() {
+    return this.alternatives.some((one) => one.before !== undefined);
   }
 
   /** @param {Alternative} one */
   #alternative(one) {
     const probability = Math.exp(one.logProb);
+    const before = one.before === undefined ? null : Math.exp(one.before);
     const true_ = one.id === this.truth;
-    const say = `${said(one.string)}, probability ${probability.toFixed(2)}${true_ ? ", the true next token" : ""}. Press to continue the text with it.`;
+    const say = `${said(one.string)}, probability ${probability.toFixed(2)}${before === null ? "" : `, before ${before.toFixed(2)}`}${true_ ? ", the true next token" : ""}. Press to continue the text with it.`;
     return html`<li>
       <button class="one ${true_ ? "true" : ""}" aria-label=${say} title="log-probability ${logProbability(one.logProb)}${true_ ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @click=${() => send(this, "token-pick", { ...one, after: this.position })}>
         <span class="name mono">${short(one.string, 14)}</span>
-        <span><span class="bar" style="display: block; width: ${(100 * probability).toFixed(1)}%"></span></span>
-        <span class="value mono">${probability >= 0.0095 ? probability.toFixed(2) : "<.01"}</span>
+        <span class="bars"><span class="bar" style="display: block; width: ${(100 * probability).toFixed(1)}%"></span>${before === null ? "" : html`<span class="was" style="width: ${(100 * before).toFixed(1)}%"></span>`}</span>
+        <span class="value mono">${before === null ? "" : `${rounded(before)} → `}${rounded(probability)}</span>
       </button>
     </li>`;
   }
@@ -226,6 +247,11 @@ export class NextTokens extends LitElement {
     if (this.generating) send(this, "generate-stop");
     else send(this, "generate", this.sampling);
   }
+}
+
+/** @param {number} probability */
+function rounded(probability) {
+  return probability >= 0.0095 ? probability.toFixed(2) : "<.01";
 }
 
 define("next-tokens", NextTokens);

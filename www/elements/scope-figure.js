@@ -10,6 +10,9 @@ import { base, define, send } from "./base.js";
 
 import "./attention-heads.js";
 import "./attention-pattern.js";
+import "./head-scores.js";
+import "./logit-lens.js";
+import "./tensor-view.js";
 import "./token-losses.js";
 import "./token-strip.js";
 
@@ -17,10 +20,15 @@ import "./token-strip.js";
 /** @typedef {import("./attention-heads.js").Head} Head */
 /** @typedef {import("./attention-pattern.js").Band} Band */
 
+/** What a view may need beyond the reading. @typedef {"lens" | "value" | "random"} Need */
+
 /** The ways to look at a reading. A further one is a further entry. @type {Record<string, { title: string, draw: (figure: ScopeFigure, reading: Reading) => unknown }>} */
 const VIEWS = {
   attention: { title: "attention", draw: (figure, reading) => figure.drawAttention(reading) },
   "log-probability": { title: "log-probability", draw: (figure, reading) => figure.drawLosses(reading) },
+  lens: { title: "lens", draw: (figure) => figure.drawLens() },
+  heads: { title: "head scores", draw: (figure, reading) => figure.drawScores(reading) },
+  activations: { title: "activations", draw: (figure) => figure.drawValue() },
 };
 
 export class ScopeFigure extends LitElement {
@@ -33,11 +41,21 @@ export class ScopeFigure extends LitElement {
     scale: { type: String },
     look: { type: String },
     lock: { attribute: false },
+    off: { attribute: false },
+    hook: { type: String },
+    points: { attribute: false },
+    lens: { attribute: false },
+    value: { attribute: false },
+    random: { attribute: false },
+    measured: { type: String },
     generated: { type: Number },
     stale: { type: Boolean, reflect: true },
     hoveredHead: { state: true },
     hoveredToken: { state: true },
     hoveredCell: { state: true },
+    lensLock: { state: true },
+    kind: { state: true },
+    cut: { state: true },
   };
 
   static styles = [
@@ -79,6 +97,18 @@ export class ScopeFigure extends LitElement {
       }
       .choice button[aria-pressed="true"] {
         z-index: 1;
+      }
+      @container figure (max-width: 619px) {
+        .choice {
+          flex-wrap: wrap;
+          gap: 0.25rem;
+        }
+        .choice button,
+        .choice button:first-child,
+        .choice button:last-child {
+          border-radius: 999px;
+          margin-left: 0;
+        }
       }
       .end {
         margin-left: auto;
@@ -129,6 +159,33 @@ export class ScopeFigure extends LitElement {
         font-weight: 400;
         font-size: 0.85rem;
         color: var(--soft);
+      }
+      .hook {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.4rem 0.6rem;
+        margin: 0 0 0.6rem;
+        font-size: 0.9rem;
+      }
+      .hook label {
+        display: flex;
+        flex: 1 1 16rem;
+        max-width: 30rem;
+        align-items: center;
+        gap: 0.5rem;
+      }
+      .hook input {
+        flex: 1;
+        font-family: var(--mono);
+        font-size: 0.86rem;
+      }
+      .hook button {
+        font-size: 0.8rem;
+        padding: 0.14em 0.7em;
+      }
+      .off {
+        color: var(--flame);
       }
       @container figure (min-width: 620px) {
         .board {
@@ -181,6 +238,20 @@ export class ScopeFigure extends LitElement {
     this.look = "from";
     /** @type {Band | null} */
     this.lock = null;
+    /** Heads that are switched off. @type {readonly Head[]} */
+    this.off = [];
+    /** The hook point whose values are drawn. */
+    this.hook = "";
+    /** What can be drawn: the model's hook points. @type {readonly { name: string, axes: readonly string[] }[]} */
+    this.points = [];
+    /** A reading through the logit lens. @type {{ reading: Reading, lens: import("./logit-lens.js").Lens } | null} */
+    this.lens = null;
+    /** The values at a hook point. @type {{ reading: Reading, hook: string, tensor: import("./tensor-view.js").Tensor } | null} */
+    this.value = null;
+    /** Every head's scores on random tokens, under the interventions of a reading. @type {{ interventions: Reading["interventions"], table: import("./head-scores.js").Table } | null} */
+    this.random = null;
+    /** What head scores are measured on. @type {"text" | "random"} */
+    this.measured = "text";
     /** Tokens from here on were written by the model. */
     this.generated = Infinity;
     /** A newer text is being read; this figure is the last good one. */
@@ -191,6 +262,26 @@ export class ScopeFigure extends LitElement {
     this.hoveredToken = null;
     /** @type {import("../scores.js").Pair | null} */
     this.hoveredCell = null;
+    /** @type {import("./logit-lens.js").Place | null} */
+    this.lensLock = null;
+    /** Which score is on show. */
+    this.kind = "induction";
+    /** Which axes of a value are on show. @type {Partial<import("./tensor-view.js").Cut>} */
+    this.cut = {};
+  }
+
+  /**
+   * What the owner must compute for the view on show, because it is not there or is about another text; what is there
+   * stays until then.
+   * @returns {Need | null}
+   */
+  get needs() {
+    const { reading } = this;
+    if (!reading) return null;
+    if (this.view === "lens") return this.lens?.reading === reading ? null : "lens";
+    if (this.view === "heads" && this.measured === "random") return this.random?.interventions === reading.interventions ? null : "random";
+    if (this.view !== "activations" || !this.points.some(({ name }) => name === this.hook)) return null;
+    return this.value?.reading === reading && this.value.hook === this.hook ? null : "value";
   }
 
   /** The head on show: the previewed one, or the chosen one. */
@@ -213,9 +304,26 @@ export class ScopeFigure extends LitElement {
 
   /** The same, or what is locked, or at rest the clearest example of what the head does. @returns {Band | null} */
   get focused() {
-    const reading = this.reading;
-    const score = this.headScore;
-    return this.hovered ?? this.lock ?? (reading && score ? describe(score).example : null);
+    return this.hovered ?? this.lock ?? this.described?.example ?? null;
+  }
+
+  /** What the head on show does on this text; worked out once for each. */
+  get described() {
+    const { reading, headScore: score } = this;
+    const pattern = score && reading?.patterns[score.layer];
+    if (!reading || !score || !pattern) return null;
+    if (this.#described?.reading !== reading || this.#described.score !== score) {
+      this.#described = { reading, score, ...describe(score, pattern, reading.ids, reading.tokens) };
+    }
+    return this.#described;
+  }
+
+  /** @type {ReturnType<typeof describe> & { reading: Reading, score: import("../scores.js").HeadScore } | null} */
+  #described = null;
+
+  /** @param {Head} one */
+  isOff({ layer, head }) {
+    return this.off.some((other) => other.layer === layer && other.head === head);
   }
 
   render() {
@@ -229,22 +337,28 @@ export class ScopeFigure extends LitElement {
     `;
   }
 
+  /** The tokens are coloured by attention; else by how much each surprised the model. */
+  get #inAttention() {
+    return this.view === "attention" || this.view === "heads";
+  }
+
   /** @param {Reading} reading */
   #strip(reading) {
-    const inAttention = this.view !== "log-probability";
+    const inAttention = this.#inAttention;
+    const bySurprise = !inAttention && this.view !== "activations";
     const { position, target, values } = inAttention ? this.#attentionOf(reading) : this.#surpriseOf(reading);
     const locked = this.look === "from" ? this.lock?.query : this.lock?.key;
     return html`
       <token-strip
         .tokens=${reading.tokens}
-        .values=${values}
+        .values=${inAttention || bySurprise ? values : null}
         .scale=${inAttention ? this.scale : "linear"}
         .position=${position}
         .target=${target}
         .locked=${locked ?? -1}
         .generated=${this.generated}
         .sentences=${(/** @type {number} */ at) => this.#said(reading, at)}
-        .legend=${inAttention ? null : { from: "0", to: logProbability(Math.log(Math.max(2, this.vocabulary))), text: "surprise: minus the log-probability of the token, given those before it; the far end is a blind guess" }}
+        .legend=${!bySurprise ? null : { from: "0", to: logProbability(Math.log(Math.max(2, this.vocabulary))), text: "surprise: minus the log-probability of the token, given those before it; the far end is a blind guess" }}
         @token-hover=${this.#onTokenHover}
         @token-lock=${this.#onTokenLock}
       ></token-strip>
@@ -261,6 +375,7 @@ export class ScopeFigure extends LitElement {
         ${this.lock ? html`<button @click=${() => this.#choose({ lock: null })}>release (Esc)</button>` : ""}
         <slot name="tools" class="end"></slot>
       </div>
+      <slot name="changes"></slot>
     `;
   }
 
@@ -280,12 +395,13 @@ export class ScopeFigure extends LitElement {
             .layer=${this.layer}
             .head=${this.head}
             .scale=${this.scale}
+            .off=${this.off}
             @head-hover=${(/** @type {CustomEvent<Head | null>} */ event) => (this.hoveredHead = event.detail)}
             @head-select=${(/** @type {CustomEvent<Head>} */ event) => this.#choose(event.detail)}
           ></attention-heads>
         </div>
         <div class="large">
-          <h2>Head ${layer}.${head} <span class="pinned">${preview ? "preview; click to keep it" : ""}</span> <slot name="head"></slot></h2>
+          <h2>Head ${layer}.${head} <span class="pinned">${preview ? "preview; click to keep it" : ""}</span>${this.isOff({ layer, head }) ? html` <span class="pinned off">switched off: what it reads here is not passed on</span>` : ""} <slot name="head"></slot></h2>
           ${pattern
             ? html`<attention-pattern
                 .pattern=${pattern}
@@ -313,9 +429,8 @@ export class ScopeFigure extends LitElement {
 
   /** One line in words, so that the picture does not need to be known already. @param {Reading} reading */
   #says(reading) {
-    const score = this.headScore;
-    if (!score) return html`<p class="says"></p>`;
-    const { does, mean, what, clear, example } = describe(score);
+    if (!this.described) return html`<p class="says"></p>`;
+    const { score, does, mean, what, clear, example } = this.described;
     /** @param {number} at */
     const token = (at) => html`<span class="chip mono">${short(reading.tokens[at] ?? "", 20)}</span>`;
     const evidence = clear && example
@@ -347,6 +462,130 @@ export class ScopeFigure extends LitElement {
     `;
   }
 
+  drawLens() {
+    return html`
+      <p class="says"><strong>What the model would say next, if it stopped after each layer.</strong>
+        <span class="soft">Reading down a column shows where the guess is made. Each cell is the likeliest token there; the stronger its colour, the surer.</span></p>
+      <div class="board">
+        <div class="losses">
+          ${this.lens
+            ? html`<logit-lens
+                .lens=${this.lens.lens}
+                .tokens=${this.lens.reading.tokens}
+                .scale=${this.scale}
+                .lock=${this.lock ? this.lensLock : null}
+                @cell-hover=${(/** @type {CustomEvent} */ event) => (this.hoveredToken = event.detail?.position ?? null)}
+                @cell-lock=${this.#onLensLock}
+                @scale-change=${(/** @type {CustomEvent} */ event) => this.#choose({ scale: event.detail })}
+              ></logit-lens>`
+            : html`<p class="soft" role="status">Asking each layer …</p>`}
+        </div>
+        ${this.#aside()}
+      </div>
+    `;
+  }
+
+  /** @param {CustomEvent<import("./logit-lens.js").Place | null>} event */
+  #onLensLock({ detail }) {
+    this.lensLock = detail;
+    this.#choose({ lock: detail && { query: detail.position } });
+  }
+
+  /** @param {Reading} reading */
+  drawScores(reading) {
+    const onText = this.measured === "text";
+    const table = onText ? reading.table : (this.random?.table ?? null);
+    return html`
+      <p class="says"><strong>How much each head is of one kind${onText ? ", on this text" : ", on random tokens that repeat once"}.</strong>
+        <span class="soft">${onText ? "The mean attention that it gives to such tokens." : "There only a head that looks back can foresee anything: this is how heads are usually told apart."} Choosing a head shows its attention.</span></p>
+      <div class="board">
+        <div class="losses">
+          ${table
+            ? html`<head-scores
+                .scores=${table}
+                .kind=${this.kind}
+                .layer=${this.layer}
+                .head=${this.head}
+                .off=${this.off}
+                @kind-change=${(/** @type {CustomEvent<string>} */ event) => (this.kind = event.detail)}
+                @head-hover=${(/** @type {CustomEvent<Head | null>} */ event) => (this.hoveredHead = event.detail)}
+                @head-select=${(/** @type {CustomEvent<Head>} */ event) => this.#choose({ ...event.detail, view: "attention" })}
+                >${this.#measuredOn()}</head-scores
+              >`
+            : html`<p class="soft" role="status">Measuring the heads …</p>`}
+        </div>
+        ${this.#aside()}
+      </div>
+    `;
+  }
+
+  #measuredOn() {
+    return html`<span class="choice" role="group" aria-label="measured on">
+      <button aria-pressed=${this.measured === "text"} @click=${() => this.#choose({ measured: "text" })}>this text</button>
+      <button aria-pressed=${this.measured === "random"} @click=${() => this.#choose({ measured: "random" })}>random tokens</button>
+    </span>`;
+  }
+
+  drawValue() {
+    const known = this.points.some(({ name }) => name === this.hook);
+    return html`
+      <p class="says"><strong>Any number inside the model, by its TransformerLens name.</strong>
+        <span class="soft">Paper is zero, flame above it, blue below.</span></p>
+      <div class="board">
+        <div class="losses">
+          ${this.#hookChoice()}
+          ${this.value && known
+            ? html`<tensor-view
+                .tensor=${this.value.tensor}
+                name=${this.value.hook}
+                .tokens=${this.value.reading.tokens}
+                .rows=${this.cut.rows ?? ""}
+                .columns=${this.cut.columns ?? ""}
+                .index=${this.cut.index ?? {}}
+                .scale=${this.scale}
+                @value-hover=${this.#onValueHover}
+                @cut-change=${(/** @type {CustomEvent} */ event) => (this.cut = event.detail)}
+                @scale-change=${(/** @type {CustomEvent} */ event) => this.#choose({ scale: event.detail })}
+              ></tensor-view>`
+            : html`<p class="soft" role="status">${known || this.points.length === 0 ? "Reading …" : "There is no hook point of that name."}</p>`}
+        </div>
+        ${this.#aside()}
+      </div>
+    `;
+  }
+
+  /** A value that belongs to a token points at it. @param {CustomEvent<{ row: number, column: number } | null>} event */
+  #onValueHover({ detail, target }) {
+    const { rows, columns } = /** @type {import("./tensor-view.js").TensorView} */ (target).cut;
+    const ofToken = (/** @type {string} */ axis) => axis === "pos" || axis === "query";
+    this.hoveredToken = detail && (ofToken(rows) ? detail.row : ofToken(columns) ? detail.column : null);
+  }
+
+  #hookChoice() {
+    const at = this.points.findIndex(({ name }) => name === this.hook);
+    /** The same point of another layer. @param {number} by */
+    const layer = (by) => this.hook.replace(/^blocks\.(\d+)\./, (_, here) => `blocks.${Number(here) + by}.`);
+    /** @param {string} name */
+    const there = (name) => name !== this.hook && this.points.some((point) => point.name === name);
+    /** @param {string} name @param {string} title */
+    const button = (name, title) => html`<button ?disabled=${!there(name)} @click=${() => this.#choose({ hook: name })}>${title}</button>`;
+    return html`<div class="hook">
+      <label><span>hook point</span>
+        <input list="points" name="hook" spellcheck="false" autocomplete="off" .value=${this.hook} @change=${this.#onHook} @input=${this.#onHook} @focus=${(/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).select()} />
+      </label>
+      <datalist id="points">${this.points.map(({ name, axes }) => html`<option value=${name}>${axes.filter((axis) => axis !== "batch").join(" × ")}</option>`)}</datalist>
+      ${button(layer(-1), "layer −")}${button(layer(1), "layer +")}${button(this.points[at - 1]?.name ?? this.hook, "← previous")}${button(this.points[at + 1]?.name ?? this.hook, "next →")}
+    </div>`;
+  }
+
+  /** A name takes effect once it is whole. @param {Event} event */
+  #onHook(event) {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    const found = this.points.find(({ name }) => name === input.value.trim());
+    if (found && found.name !== this.hook) this.#choose({ hook: found.name });
+    else if (!found && event.type === "change") input.value = this.hook;
+  }
+
   /**
    * The colours of the strip: a row of the pattern, or a column. What cannot see, or be seen, has none.
    * @param {Reading} reading
@@ -376,7 +615,7 @@ export class ScopeFigure extends LitElement {
   /** @param {Reading} reading @param {number} position */
   #said(reading, position) {
     const token = `token ${position} ${said(reading.tokens[position])}`;
-    if (this.view === "log-probability") {
+    if (!this.#inAttention) {
       return position === 0 ? `${token}, the first` : `${token}, log-probability ${logProbability(reading.logProbs[position - 1])}`;
     }
     const { values } = this.#attentionOf(reading);
@@ -396,11 +635,11 @@ export class ScopeFigure extends LitElement {
   #onTokenLock(event) {
     event.stopPropagation();
     const at = event.detail;
-    const band = this.look === "from" || this.view === "log-probability" ? { query: at ?? 0 } : { key: at ?? 0 };
+    const band = this.look === "from" || !this.#inAttention ? { query: at ?? 0 } : { key: at ?? 0 };
     this.#choose({ lock: at === null ? null : band });
   }
 
-  /** @param {Partial<Pick<ScopeFigure, "layer" | "head" | "view" | "scale" | "look" | "lock">>} choice */
+  /** @param {Partial<Pick<ScopeFigure, "layer" | "head" | "view" | "scale" | "look" | "lock" | "hook" | "measured">>} choice */
   #choose(choice) {
     Object.assign(this, choice);
     if ("layer" in choice) this.hoveredHead = null;

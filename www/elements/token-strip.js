@@ -5,9 +5,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
 import { pieces, said, textOf } from "../draw/token.js";
-import { base, define, send, ThemeController, Voice } from "./base.js";
-
-const INKS = { dark: "oklch(0.2 0.03 52)", light: "oklch(0.97 0.02 86)" };
+import { base, define, INKS, send, ThemeController, Voice } from "./base.js";
 
 export class TokenStrip extends LitElement {
   static properties = {

@@ -1,0 +1,105 @@
+// The built page as a visitor meets it: how long until the first pattern is drawn, what comes over the network, and how
+// smoothly a large grid of heads is drawn while the pointer moves over it.
+
+import { readFileSync } from "node:fs";
+import { brotliCompressSync } from "node:zlib";
+import { serve } from "../scripts/serve.mjs";
+import { median } from "./race.mjs";
+
+/** @param {import("playwright-core").Browser} browser @param {number} rounds */
+export async function measurePage(browser, rounds) {
+  const server = await serve({ root: "dist" });
+  try {
+    const cold = [], again = [];
+    let transferred;
+    for (let round = -1; round < rounds; round++) {
+      const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+      const first = await firstPattern(context, server.url);
+      const second = await firstPattern(context, server.url);
+      await context.close();
+      if (round < 0) continue;
+      cold.push(first.ms);
+      again.push(second.ms);
+      transferred = first.files;
+    }
+    return { firstPattern: { cold: median(cold), again: median(again) }, files: sizes(transferred), drawing: await drawing(browser, server.url) };
+  } finally {
+    await server.close();
+  }
+}
+
+/** From navigation until a pattern is on the page, and which files that took. */
+async function firstPattern(context, url) {
+  const page = await context.newPage();
+  const files = new Set();
+  context.on("response", (response) => files.add(new URL(response.url()).pathname.slice(1) || "index.html"));
+  await page.goto(url, { waitUntil: "commit" });
+  const ms = await page.evaluate(() => new Promise((done) => {
+    const find = (root, name) => root.querySelector(name) ?? [...root.querySelectorAll("*")].map((inner) => inner.shadowRoot && find(inner.shadowRoot, name)).find(Boolean);
+    const look = () => {
+      const cells = find(document, "attention-pattern")?.shadowRoot?.querySelector("canvas.cells");
+      const pixels = cells?.width && cells.getContext("2d").getImageData(0, 0, cells.width, cells.height).data;
+      if (pixels && pixels.some((value, i) => i % 4 === 3 && value > 0)) done(performance.now());
+      else requestAnimationFrame(look);
+    };
+    look();
+  }));
+  await page.close();
+  return { ms, files: [...files] };
+}
+
+/** Bytes of the scripts and the wasm, raw and in brotli. @param {string[]} paths */
+function sizes(paths) {
+  const all = new Set([...paths, "worker.js", "pkg/candlescope.js", "pkg/candlescope_bg.wasm"]);
+  const total = { raw: 0, brotli: 0, files: {} };
+  for (const path of all) {
+    if (!/\.(js|wasm)$/.test(path) || path.includes("threads_bg")) continue;
+    const bytes = readFileSync(`dist/${path}`);
+    const brotli = brotliCompressSync(bytes).length;
+    total.files[path] = { raw: bytes.length, brotli };
+    total.raw += bytes.length;
+    total.brotli += brotli;
+  }
+  return total;
+}
+
+/** Frames while the pointer moves over 12 by 12 heads of 64 tokens, each 64 by 64 numbers. */
+async function drawing(browser, url) {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  await page.goto(`${url}tensor.js`);
+  const frames = await page.evaluate(async () => {
+    await import("/elements.js");
+    const { Tensor } = await import("/tensor.js");
+    document.documentElement.innerHTML = "<body></body>";
+    const [tokens, heads] = [64, 12];
+    const grid = document.createElement("attention-heads");
+    grid.patterns = Array.from({ length: 12 }, (_, layer) => {
+      const data = new Float32Array(heads * tokens * tokens);
+      for (let head = 0; head < heads; head++) {
+        for (let query = 0; query < tokens; query++) {
+          for (let key = 0; key <= query; key++) data[(head * tokens + query) * tokens + key] = ((query * 31 + key * 17 + head * 7 + layer) % 97) / 97 / (query + 1);
+        }
+      }
+      return new Tensor(data, [1, heads, tokens, tokens], ["batch", "head", "query", "key"]);
+    });
+    document.body.append(grid);
+    await new Promise((done) => setTimeout(done, 500));
+    const long = [];
+    new PerformanceObserver((list) => long.push(...list.getEntries().map((entry) => entry.duration))).observe({ type: "longtask" });
+    const times = [];
+    const box = grid.getBoundingClientRect();
+    let last = await new Promise(requestAnimationFrame);
+    for (let i = 0; i < 240; i++) {
+      const [x, y] = [box.left + ((i * 37) % Math.max(1, box.width)), box.top + ((i * 23) % Math.max(1, Math.min(box.height, innerHeight)))];
+      const target = document.elementFromPoint(x, y) ?? grid;
+      (target.shadowRoot?.elementFromPoint(x, y) ?? target).dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y, bubbles: true, composed: true }));
+      const now = await new Promise(requestAnimationFrame);
+      times.push(now - last);
+      last = now;
+    }
+    return { times, long, height: box.height };
+  });
+  await page.close();
+  if (!(frames.height > 0)) throw new Error("the grid of heads was not drawn");
+  return { medianFrame: median(frames.times), longestFrame: Math.max(...frames.times), longTasks: frames.long.length };
+}

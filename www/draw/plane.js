@@ -1,0 +1,121 @@
+// Two axes of a tensor as a matrix of signed numbers, and that matrix as pixels.
+
+import { signedLevel, signedPixels } from "./diverging.js";
+
+/** @typedef {import("./matrix.js").Tensor} Tensor */
+/** @typedef {import("./matrix.js").Matrix} Matrix */
+/** @typedef {import("./scale.js").Theme} Theme */
+/** @typedef {import("./scale.js").Stretch} Stretch */
+/** Which axis runs down, which across, and where along each other one. @typedef {{ rows: string, columns: string, index: Readonly<Record<string, number>> }} Cut */
+/** How the places of an axis fit some device pixels: `cells` of `cell` pixels, each covering `factor` places. @typedef {{ factor: number, cells: number, cell: number, size: number }} Fit */
+
+/**
+ * A cut that can be drawn: what was asked for where the tensor has it; else positions down and the last axis across.
+ * @param {Tensor} tensor of two axes or more @param {Partial<Cut>} asked @returns {Cut}
+ */
+export function cutOf({ axes, shape }, asked) {
+  const long = axes.filter((_, i) => shape[i] > 1);
+  const [first, ...others] = long.length >= 2 ? long : axes.slice(-2); // a batch of one is not worth an axis
+  const usual = [first, ...others].find((name) => name === "pos" || name === "query") ?? first;
+  const known = (/** @type {string | undefined} */ name) => (name !== undefined && axes.includes(name) ? name : undefined);
+  const columns = known(asked.columns) ?? [first, ...others].reverse().find((name) => name !== (known(asked.rows) ?? usual)) ?? first;
+  const rows = [known(asked.rows), usual, first, ...others].find((name) => name !== undefined && name !== columns) ?? first;
+  const rest = axes.filter((name) => name !== rows && name !== columns);
+  const place = (/** @type {string} */ name) => Math.max(0, Math.min(shape[axes.indexOf(name)] - 1, Math.floor(asked.index?.[name] ?? 0) || 0));
+  return { rows, columns, index: Object.fromEntries(rest.map((name) => [name, place(name)])) };
+}
+
+/**
+ * The matrix of a cut.
+ * @param {Tensor} tensor @param {Cut} cut @returns {Matrix}
+ */
+export function planeOf({ data, shape, axes }, { rows, columns, index }) {
+  const strides = shape.map((_, i) => shape.slice(i + 1).reduce((product, size) => product * size, 1));
+  /** @param {string} name */
+  const along = (name) => ({ count: shape[axes.indexOf(name)], stride: strides[axes.indexOf(name)] });
+  const [down, across] = [along(rows), along(columns)];
+  const start = Object.entries(index).reduce((sum, [name, place]) => sum + place * along(name).stride, 0);
+  const plane = new Float32Array(down.count * across.count);
+  for (let row = 0; row < down.count; row++) {
+    for (let column = 0; column < across.count; column++) {
+      plane[row * across.count + column] = data[start + row * down.stride + column * across.stride];
+    }
+  }
+  return { data: plane, rows: down.count, columns: across.count };
+}
+
+/** The largest distance from zero, of the finite values; 0 where all are. @param {Matrix} matrix */
+export function reach({ data }) {
+  let most = 0;
+  for (const value of data) if (Number.isFinite(value) && Math.abs(value) > most) most = Math.abs(value);
+  return most;
+}
+
+/**
+ * Every block becomes its value that is farthest from zero, so that nothing large is lost; NaN where none is finite.
+ * @param {Matrix} matrix @param {number} down @param {number} across places that a cell covers @returns {Matrix}
+ */
+export function pooled(matrix, down, across) {
+  if (down === 1 && across === 1) return matrix;
+  const rows = Math.ceil(matrix.rows / down);
+  const columns = Math.ceil(matrix.columns / across);
+  const data = new Float32Array(rows * columns).fill(NaN);
+  matrix.data.forEach((value, i) => {
+    const at = Math.floor(Math.floor(i / matrix.columns) / down) * columns + Math.floor((i % matrix.columns) / across);
+    if (Number.isFinite(value) && !(Math.abs(value) <= Math.abs(data[at]))) data[at] = value;
+  });
+  return { data, rows, columns };
+}
+
+/** @param {number} count places @param {number} room device pixels @param {number} most device pixels a cell may have @returns {Fit} */
+export function fitAlong(count, room, most) {
+  const space = Math.max(1, Math.floor(room));
+  const factor = Math.max(1, Math.ceil(count / space));
+  const cells = Math.ceil(count / factor);
+  const cell = Math.max(1, Math.min(Math.floor(most), Math.floor(space / Math.max(1, cells))));
+  return { factor, cells, cell, size: cells * cell };
+}
+
+/**
+ * Paints a matrix; what has no finite value stays transparent.
+ * @param {Uint32Array<ArrayBufferLike>} image `across.size` pixels a row @param {Matrix} matrix
+ * @param {{ down: Fit, across: Fit, most: number, theme: Theme, stretch: Stretch }} options most: the value at the ends of the scale
+ */
+export function paintPlane(image, matrix, { down, across, most, theme, stretch }) {
+  const ink = signedPixels(theme);
+  const shown = pooled(matrix, down.factor, across.factor);
+  for (let row = 0; row < shown.rows; row++) {
+    const top = row * down.cell * across.size;
+    for (let column = 0; column < shown.columns; column++) {
+      const level = signedLevel(shown.data[row * shown.columns + column], most, stretch);
+      if (level >= 0) image.fill(ink[level], top + column * across.cell, top + (column + 1) * across.cell);
+    }
+    for (let line = 1; line < down.cell; line++) image.copyWithin(top + line * across.size, top, top + across.size);
+  }
+}
+
+/**
+ * The place under a point, or null outside; where a cell covers several, the one farthest from zero.
+ * @param {Matrix} matrix @param {Fit} down @param {Fit} across @param {number} x @param {number} y device pixels
+ * @returns {{ row: number, column: number } | null}
+ */
+export function placeAt(matrix, down, across, x, y) {
+  const [top, left] = [Math.floor(y / down.cell) * down.factor, Math.floor(x / across.cell) * across.factor];
+  if (top < 0 || left < 0 || top >= matrix.rows || left >= matrix.columns) return null;
+  let best = { row: top, column: left };
+  let most = -1;
+  for (let row = top; row < Math.min(matrix.rows, top + down.factor); row++) {
+    for (let column = left; column < Math.min(matrix.columns, left + across.factor); column++) {
+      const far = Math.abs(matrix.data[row * matrix.columns + column]);
+      if (Number.isFinite(far) && far > most) [best, most] = [{ row, column }, far];
+    }
+  }
+  return best;
+}
+
+/** The places farthest from zero, farthest first. @param {Matrix} matrix @param {number} count @returns {{ row: number, column: number, value: number }[]} */
+export function farthest(matrix, count) {
+  const places = Array.from(matrix.data.keys()).filter((i) => Number.isFinite(matrix.data[i]));
+  places.sort((a, b) => Math.abs(matrix.data[b]) - Math.abs(matrix.data[a]));
+  return places.slice(0, count).map((i) => ({ row: Math.floor(i / matrix.columns), column: i % matrix.columns, value: matrix.data[i] }));
+}

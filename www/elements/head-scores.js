@@ -1,0 +1,251 @@
+// <head-scores>: how much every head is of one kind, layers down and heads across.
+
+import { css, html, LitElement } from "lit";
+
+import { colourOf, gradient, textOn } from "../draw/scale.js";
+import { attention } from "../draw/token.js";
+import { base, define, INKS, send, ThemeController } from "./base.js";
+
+/** @typedef {import("../draw/matrix.js").Tensor & { labels?: Readonly<Record<string, readonly string[]>> }} Table axes score, layer and head; `labels.score` names the scores */
+/** @typedef {import("./attention-heads.js").Head} Head */
+
+/** What the names of scores mean. @type {Record<string, [title: string, meaning: string]>} */
+const KINDS = {
+  previous_token: ["previous token", "how much of its attention goes to the token just before"],
+  duplicate_token: ["same token", "how much of its attention goes to earlier places of the same token"],
+  induction: ["induction", "how much of its attention goes to what followed the same token before"],
+};
+
+export class HeadScores extends LitElement {
+  static properties = {
+    scores: { attribute: false },
+    kind: { type: String },
+    layer: { type: Number },
+    head: { type: Number },
+    off: { attribute: false },
+  };
+
+  static styles = [
+    base,
+    css`
+      .tools {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.3rem 0.8rem;
+        align-items: center;
+        margin-bottom: 0.6rem;
+      }
+      .choice {
+        display: inline-flex;
+        flex-wrap: wrap;
+        gap: 0.3rem;
+      }
+      .choice button {
+        font-size: 0.85rem;
+        padding: 0.14em 0.8em;
+      }
+      .scroll {
+        overflow-x: auto;
+        scrollbar-width: thin;
+        padding: 3px;
+      }
+      .row {
+        display: flex;
+        gap: 3px;
+        margin-bottom: 3px;
+        width: max-content;
+      }
+      .layer,
+      .column {
+        flex: none;
+        font-size: 0.75rem;
+        color: var(--soft);
+        display: grid;
+        place-items: center;
+      }
+      .layer {
+        width: 2.2em;
+      }
+      .column,
+      .cell {
+        width: var(--cell);
+      }
+      .cell {
+        flex: none;
+        height: calc(0.68 * var(--cell));
+        min-height: 1.5rem;
+        display: grid;
+        place-items: center;
+        font-size: 0.8rem;
+        border-radius: 3px;
+        cursor: pointer;
+        print-color-adjust: exact;
+      }
+      .cell:hover {
+        box-shadow: 0 0 0 1px var(--soft);
+      }
+      .cell[aria-selected="true"] {
+        box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--flame);
+      }
+      .cell.off {
+        text-decoration: line-through;
+        text-decoration-thickness: 2px;
+      }
+      .none {
+        border: 1px dashed var(--line);
+        color: var(--soft);
+      }
+      .legend {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.4rem;
+        margin-top: 0.6rem;
+        font-size: 0.85rem;
+        color: var(--soft);
+      }
+      .ramp {
+        width: 8.5rem;
+        height: 0.72rem;
+        border-radius: 2px;
+        box-shadow: 0 0 0 1px var(--line);
+        print-color-adjust: exact;
+      }
+      .readout {
+        min-height: 1.5em;
+        margin: 0.4rem 0 0;
+        font-size: 0.92rem;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** What model.headScores returns as `scores`. @type {Table | null} */
+    this.scores = null;
+    /** One of its scores. */
+    this.kind = "induction";
+    this.layer = 0;
+    this.head = 0;
+    /** Heads that are switched off. @type {readonly Head[]} */
+    this.off = [];
+    /** The head that the pointer or the keyboard is on. @type {Head | null} */
+    this.hovered = null;
+    this.theme = new ThemeController(this);
+  }
+
+  /** @returns {[layers: number, heads: number]} */
+  get size() {
+    const table = this.scores;
+    return table ? [table.shape[1], table.shape[2]] : [0, 0];
+  }
+
+  /** The names of the scores. */
+  get kinds() {
+    return this.scores?.labels?.score ?? Object.keys(KINDS);
+  }
+
+  /** NaN where the text has no place to measure it. @param {Head} head @param {string} [kind] */
+  scoreOf({ layer, head }, kind = this.kind) {
+    const [layers, heads] = this.size;
+    const row = this.kinds.indexOf(kind);
+    return this.scores && row >= 0 ? this.scores.data[(row * layers + layer) * heads + head] : NaN;
+  }
+
+  render() {
+    const [layers, heads] = this.size;
+    if (layers === 0) return "";
+    const meaning = KINDS[this.kind]?.[1] ?? this.kind;
+    const cell = heads > 16 ? "2.3rem" : heads > 8 ? "2.9rem" : heads > 6 ? "4.2rem" : "min(6rem, 18vw)";
+    return html`
+      <div class="tools">
+        <span class="choice" role="group" aria-label="kind of head">
+          ${this.kinds.map((kind) => html`<button aria-pressed=${kind === this.kind} @click=${() => this.#pick(kind)}>${KINDS[kind]?.[0] ?? kind}</button>`)}
+        </span>
+        <slot></slot>
+      </div>
+      <div class="scroll" style="--cell: ${cell}" role="grid" aria-label="${meaning}, by layer and head" @keydown=${this.#onKey}>
+        <div class="row" role="row" aria-hidden="true"><span class="layer"></span>${Array.from({ length: heads }, (_, head) => html`<span class="column mono">H${head}</span>`)}</div>
+        ${Array.from(
+          { length: layers },
+          (_, layer) => html`<div class="row" role="row"><span class="layer mono" role="rowheader" aria-label="layer ${layer}">L${layer}</span>${Array.from({ length: heads }, (_, head) => this.#cell({ layer, head }))}</div>`,
+        )}
+      </div>
+      <p class="readout mono" aria-live="polite"></p>
+      <div class="legend" role="img" aria-label="colour scale from 0 to 1: ${meaning}">
+        <span class="mono">0</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">1</span><span>${meaning}</span>
+      </div>
+    `;
+  }
+
+  /** @param {Head} one */
+  #cell(one) {
+    const value = this.scoreOf(one);
+    const chosen = one.layer === this.layer && one.head === this.head;
+    const none = Number.isNaN(value);
+    const { theme } = this.theme;
+    const colours = none ? "" : `background: ${colourOf(value, theme)}; color: ${INKS[textOn(value, theme)]}`;
+    return html`<div
+      class="cell mono ${none ? "none" : ""} ${this.#isOff(one) ? "off" : ""}"
+      style=${colours}
+      role="gridcell"
+      tabindex=${chosen ? 0 : -1}
+      aria-selected=${chosen}
+      aria-label=${this.sentence(one)}
+      data-layer=${one.layer}
+      data-head=${one.head}
+      @pointerenter=${() => this.#hover(one)}
+      @pointerleave=${() => this.#hover(null)}
+      @focus=${() => this.#hover(one)}
+      @blur=${() => this.#hover(null)}
+      @click=${() => send(this, "head-select", one)}
+    >${none ? "–" : attention(value)}</div>`;
+  }
+
+  /** @param {Head} one */
+  #isOff({ layer, head }) {
+    return this.off.some((other) => other.layer === layer && other.head === head);
+  }
+
+  /** @param {Head} one */
+  sentence(one) {
+    const value = this.scoreOf(one);
+    const score = Number.isNaN(value) ? "no place in this text to measure it" : attention(value);
+    return `head ${one.layer}.${one.head}, ${KINDS[this.kind]?.[0] ?? this.kind} ${score}${this.#isOff(one) ? ", switched off" : ""}`;
+  }
+
+  /** @param {Head | null} one */
+  #hover(one) {
+    this.hovered = one;
+    const line = this.renderRoot.querySelector(".readout");
+    if (!line) return;
+    const others = one ? this.kinds.map((kind) => `${KINDS[kind]?.[0] ?? kind} ${Number.isNaN(this.scoreOf(one, kind)) ? "–" : this.scoreOf(one, kind).toPrecision(4)}`) : [];
+    line.textContent = one ? `head ${one.layer}.${one.head}${this.#isOff(one) ? " (off)" : ""}  ${others.join(", ")}` : "";
+    send(this, "head-hover", one);
+  }
+
+  /** @param {string} kind */
+  #pick(kind) {
+    this.kind = kind;
+    send(this, "kind-change", kind);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const [layers, heads] = this.size;
+    const focused = /** @type {HTMLElement} */ (event.target).dataset;
+    const at = { layer: Number(focused.layer ?? this.layer), head: Number(focused.head ?? this.head) };
+    /** @type {Record<string, [number, number]>} */
+    const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], Home: [0, -heads], End: [0, heads] };
+    if (event.key === "Enter" || event.key === " ") send(this, "head-select", at);
+    else if (moves[event.key]) {
+      const [down, right] = moves[event.key];
+      const layer = Math.max(0, Math.min(layers - 1, at.layer + down));
+      const head = Math.max(0, Math.min(heads - 1, at.head + right));
+      /** @type {HTMLElement | null} */ (this.renderRoot.querySelector(`[data-layer="${layer}"][data-head="${head}"]`))?.focus();
+    } else return;
+    event.preventDefault();
+  }
+}
+
+define("head-scores", HeadScores);

@@ -1,0 +1,436 @@
+// <logit-lens>: what the model would say next if it stopped after each layer, layers down and positions across.
+// Only the columns in view are in the document, so a text may be as long as the context.
+
+import { css, html, LitElement } from "lit";
+
+import { colourOf, gradient, textOn } from "../draw/scale.js";
+import { attention, said, short } from "../draw/token.js";
+import { base, define, INKS, send, ThemeController, Voice } from "./base.js";
+
+/** @typedef {import("../draw/matrix.js").Tensor} Tensor */
+/** @typedef {import("../draw/token.js").Token} Token */
+/** @typedef {{ layer: number, position: number }} Place */
+/**
+ * What model.logitLens returns; `topStrings` may hold tokens with their bytes.
+ * @typedef {{ topProbabilities: Tensor & { labels?: Readonly<Record<string, readonly string[]>> }, topStrings: readonly Token[], nextProbability: Tensor, nextRank: Tensor, kl: Tensor }} Lens
+ */
+/** @typedef {{ token: Token, probability: number }} Guess */
+
+/** CSS pixels of a cell. */
+const WIDE = 78;
+const TALL = 29;
+/** Columns kept beyond the visible ones. */
+const SPARE = 4;
+
+export class LogitLens extends LitElement {
+  static properties = {
+    lens: { attribute: false },
+    tokens: { attribute: false },
+    scale: { type: String },
+    lock: { attribute: false },
+    hovered: { state: true },
+    first: { state: true },
+    width: { state: true },
+  };
+
+  static styles = [
+    base,
+    css`
+      .board {
+        display: flex;
+        font-size: 0.78rem;
+      }
+      .layers {
+        flex: none;
+        width: 3.4rem;
+        color: var(--soft);
+      }
+      .layers > *,
+      .row {
+        height: ${TALL}px;
+      }
+      .layers > * {
+        display: flex;
+        align-items: center;
+      }
+      .layers .what {
+        font-family: var(--prose);
+        font-style: italic;
+        line-height: 1.1;
+      }
+      .scroll {
+        overflow-x: auto;
+        scrollbar-width: thin;
+        flex: 1;
+        min-width: 0;
+        border-radius: 3px;
+        padding-bottom: 4px;
+      }
+      .row {
+        display: flex;
+      }
+      .cell {
+        flex: none;
+        position: relative;
+        width: ${WIDE}px;
+        height: ${TALL}px;
+        padding: 0 0.35em;
+        display: flex;
+        align-items: center;
+        overflow: hidden;
+        white-space: pre;
+        border: 1px solid var(--paper);
+        border-radius: 4px;
+        cursor: pointer;
+        print-color-adjust: exact;
+      }
+      .cell.right::after {
+        content: "";
+        position: absolute;
+        right: 3px;
+        top: 3px;
+        width: 5px;
+        height: 5px;
+        border-radius: 50%;
+        background: currentColor;
+      }
+      .head,
+      .foot {
+        cursor: default;
+        color: var(--ink);
+        gap: 0.4em;
+      }
+      .head .at {
+        color: var(--soft);
+        font-size: 0.68rem;
+      }
+      .foot {
+        color: var(--soft);
+      }
+      .cell[data-here] {
+        box-shadow: inset 0 0 0 2px var(--flame);
+      }
+      .head[data-here],
+      .foot[data-here] {
+        background: var(--glow);
+        box-shadow: none;
+      }
+      .detail {
+        min-height: 11.2rem;
+        margin-top: 0.8rem;
+        font-size: 0.9rem;
+      }
+      .detail p {
+        margin: 0 0 0.4rem;
+      }
+      .detail b {
+        font-weight: 500;
+        background: var(--glow);
+        border-radius: 3px;
+        padding: 0.05em 0.25em;
+        white-space: pre;
+      }
+      ol {
+        list-style: none;
+        margin: 0 0 0.5rem;
+        padding: 0;
+        max-width: 30rem;
+      }
+      li {
+        display: grid;
+        grid-template-columns: 8rem 1fr 4.4rem;
+        align-items: center;
+        gap: 0.5rem;
+        font-size: 0.84rem;
+        padding: 0.06rem 0.3rem;
+        border-radius: 4px;
+      }
+      li.true {
+        background: var(--glow);
+      }
+      li .name {
+        white-space: pre;
+        overflow: hidden;
+        text-overflow: ellipsis;
+      }
+      .bar {
+        display: block;
+        height: 0.6rem;
+        min-width: 1px;
+        border-radius: 1px;
+        background: var(--flame);
+        print-color-adjust: exact;
+      }
+      .value {
+        text-align: right;
+        color: var(--soft);
+      }
+      .below {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.35rem 1rem;
+        margin-top: 0.5rem;
+        font-size: 0.85rem;
+        color: var(--soft);
+      }
+      .below button {
+        font-size: 0.8rem;
+        padding: 0.12em 0.65em;
+        color: var(--ink);
+      }
+      .legend {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.4rem;
+      }
+      .ramp {
+        width: 8.5rem;
+        height: 0.72rem;
+        border-radius: 2px;
+        box-shadow: 0 0 0 1px var(--line);
+        print-color-adjust: exact;
+      }
+      .dot {
+        display: inline-block;
+        width: 5px;
+        height: 5px;
+        border-radius: 50%;
+        background: currentColor;
+        vertical-align: middle;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** @type {Lens | null} */
+    this.lens = null;
+    /** The text. @type {readonly Token[]} */
+    this.tokens = [];
+    /** @type {import("../draw/scale.js").Stretch} */
+    this.scale = "linear";
+    /** @type {Place | null} */
+    this.lock = null;
+    /** @type {Place | null} */
+    this.hovered = null;
+    this.first = 0;
+    this.width = 0;
+    this.theme = new ThemeController(this);
+    this.voice = new Voice();
+    this.resize = new ResizeObserver(([entry]) => (this.width = entry.contentRect.width));
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.resize.observe(this);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.resize.disconnect();
+  }
+
+  /** @returns {[layers: number, positions: number, top: number]} */
+  get size() {
+    const [layers = 0, positions = 0, top = 0] = this.lens?.topProbabilities.shape ?? [];
+    return [layers, positions, top];
+  }
+
+  /** The likeliest next tokens there, the likeliest first. @param {Place} place @returns {Guess[]} */
+  guesses({ layer, position }) {
+    const [, positions, top] = this.size;
+    const from = (layer * positions + position) * top;
+    const { lens } = this;
+    return lens ? Array.from({ length: top }, (_, i) => ({ token: lens.topStrings[from + i] ?? "", probability: lens.topProbabilities.data[from + i] })) : [];
+  }
+
+  /** About the true next token, which the last position does not have. @param {Place} place */
+  next({ layer, position }) {
+    const { lens } = this;
+    const positions = lens?.nextRank.shape[1] ?? 0;
+    if (!lens || position >= positions) return null;
+    const at = layer * positions + position;
+    return { token: this.tokens[position + 1] ?? "", probability: lens.nextProbability.data[at], rank: lens.nextRank.data[at] };
+  }
+
+  /** @param {Place} place the distance from what the model says in the end, in nats */
+  divergence({ layer, position }) {
+    return this.lens ? this.lens.kl.data[layer * this.size[1] + position] : NaN;
+  }
+
+  /** The name of a row. @param {number} layer */
+  #row(layer) {
+    const name = this.lens?.topProbabilities.labels?.layer?.[layer] ?? `layer ${layer}`;
+    return name.replace(/^blocks\.(\d+)\..*/, "L$1");
+  }
+
+  /** The columns in the document. @returns {number[]} */
+  get shown() {
+    const [, positions] = this.size;
+    const count = Math.ceil(this.width / WIDE) + 2 * SPARE;
+    const from = Math.max(0, Math.min(this.first - SPARE, positions - count));
+    return Array.from({ length: Math.min(count, positions - from) }, (_, i) => from + i);
+  }
+
+  /** @param {Map<string, unknown>} changed */
+  willUpdate(changed) {
+    if (!changed.has("lens")) return;
+    const [layers, positions] = this.size;
+    const gone = (/** @type {Place | null} */ place) => place && (place.layer >= layers || place.position >= positions);
+    if (gone(this.hovered)) this.hovered = null;
+    if (gone(this.lock)) this.lock = null;
+  }
+
+  render() {
+    const [layers, positions] = this.size;
+    if (layers === 0) return "";
+    const rows = Array.from({ length: layers }, (_, layer) => layer);
+    const shown = this.shown;
+    const before = (shown[0] ?? 0) * WIDE;
+    const after = (positions - (shown[0] ?? 0) - shown.length) * WIDE;
+    /** @param {(position: number) => unknown} cell */
+    const row = (cell) => html`<div class="row" style="padding-left: ${before}px; padding-right: ${after}px; width: ${positions * WIDE}px">${shown.map(cell)}</div>`;
+    return html`
+      <div class="board mono" @pointerleave=${() => this.#hover(null)}>
+        <div class="layers" aria-hidden="true"><span class="what">read</span>${rows.map((layer) => html`<span>${this.#row(layer)}</span>`)}<span class="what">next</span></div>
+        <div
+          class="scroll"
+          role="application"
+          aria-roledescription="logit lens"
+          aria-label="the likeliest next token after each of ${layers} layers, at ${positions} positions. Arrows move among them, Enter locks, Escape releases."
+          tabindex="0"
+          @scroll=${this.#onScroll}
+          @keydown=${this.#onKey}
+          @blur=${() => this.#hover(null)}
+        >
+          ${row((position) => html`<span class="cell head" ?data-here=${position === this.focused?.position}><span class="at">${position}</span>${short(this.tokens[position] ?? "", 8)}</span>`)}
+          ${rows.map((layer) => row((position) => this.#cell({ layer, position })))}
+          ${row((position) => html`<span class="cell foot" ?data-here=${position === this.focused?.position}>${position + 1 < positions ? short(this.tokens[position + 1] ?? "", 9) : ""}</span>`)}
+        </div>
+      </div>
+      ${this.#legend()}
+      <div class="detail">${this.#detail()}</div>
+      <p class="heard" aria-live="polite"></p>
+    `;
+  }
+
+  /** The place that is hovered, or else locked. */
+  get focused() {
+    return this.hovered ?? this.lock;
+  }
+
+  /** @param {Place} place */
+  #cell(place) {
+    const [first] = this.guesses(place);
+    const { theme } = this.theme;
+    const colours = `background: ${colourOf(first.probability, theme, this.scale)}; color: ${INKS[textOn(first.probability, theme, this.scale)]}`;
+    const here = place.layer === this.focused?.layer && place.position === this.focused?.position;
+    return html`<span
+      class="cell ${this.next(place)?.rank === 0 ? "right" : ""}"
+      style=${colours}
+      data-layer=${place.layer}
+      data-position=${place.position}
+      ?data-here=${here}
+      @pointerenter=${() => this.#hover(place)}
+      @click=${() => this.#setLock(place)}
+    >${short(first.token, 9)}</span>`;
+  }
+
+  #legend() {
+    const root = this.scale === "sqrt";
+    return html`<div class="below">
+      <span class="legend" role="img" aria-label="colour scale from 0 to 1: the probability of the likeliest token, ${root ? "square root" : "linear"}; a dot where it is the true next token">
+        <span class="mono">0</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">1</span>
+        <span>probability, ${root ? "square root" : "linear"}</span><span>· <span class="dot"></span> it is the true next token</span>
+      </span>
+      <button aria-pressed=${root} title="Lifts faint values" @click=${() => send(this, "scale-change", root ? "linear" : "sqrt")}>square root</button>
+    </div>`;
+  }
+
+  #detail() {
+    const place = this.focused;
+    if (!place) return html`<p class="soft">Point at a cell for the five likeliest tokens there; a click keeps it.</p>`;
+    const next = this.next(place);
+    const guesses = this.guesses(place);
+    return html`
+      <p>After ${this.#row(place.layer)}, at token <span class="mono">${place.position}</span> <b class="mono">${short(this.tokens[place.position] ?? "", 20)}</b>, the next token would be</p>
+      <ol>
+        ${guesses.map(({ token, probability }, i) => html`<li class=${next?.rank === i ? "true" : ""}><span class="name mono">${short(token, 16)}</span><span><span class="bar" style="width: ${(100 * probability).toFixed(1)}%"></span></span><span class="value mono">${probability.toPrecision(3)}</span></li>`)}
+      </ol>
+      <p class="soft">
+        ${next
+          ? html`The true next token <b class="mono">${short(next.token, 16)}</b> has rank <span class="mono rank">${next.rank + 1}</span> and probability <span class="mono probability">${next.probability.toPrecision(3)}</span>.`
+          : "The text ends here: there is no true next token."}
+        ${this.divergence(place) > 1e-6 ? html`From what the model says in the end this is <span class="mono">${this.divergence(place).toFixed(2)}</span> nats away.` : ""}
+      </p>
+    `;
+  }
+
+  /** @param {Place} place */
+  sentence(place) {
+    const next = this.next(place);
+    const first = this.guesses(place)[0];
+    const truth = next ? `, true next ${said(next.token)} rank ${next.rank + 1}, ${attention(next.probability)}` : "";
+    return `${this.#row(place.layer).replace("L", "layer ")}, position ${place.position} ${said(this.tokens[place.position] ?? "")}: ${said(first.token)}, ${attention(first.probability)}${truth}`;
+  }
+
+  /** @param {Place | null} place */
+  #hover(place) {
+    if (place?.layer === this.hovered?.layer && place?.position === this.hovered?.position) return;
+    this.hovered = place;
+    if (place) this.voice.say(this.renderRoot.querySelector(".heard"), this.sentence(place));
+    send(this, "cell-hover", place);
+  }
+
+  /** Locking what is locked releases it. @param {Place | null} place */
+  #setLock(place) {
+    const same = place && this.lock && place.layer === this.lock.layer && place.position === this.lock.position;
+    this.lock = same ? null : place;
+    send(this, "cell-lock", this.lock);
+  }
+
+  /** @param {Event} event */
+  #onScroll(event) {
+    this.first = Math.floor(/** @type {Element} */ (event.currentTarget).scrollLeft / WIDE);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const [layers, positions] = this.size;
+    const at = this.focused ?? { layer: 0, position: this.first };
+    const by = event.shiftKey ? 5 : 1;
+    /** @type {Record<string, Place>} */
+    const moves = {
+      ArrowUp: { ...at, layer: at.layer - by },
+      ArrowDown: { ...at, layer: at.layer + by },
+      ArrowLeft: { ...at, position: at.position - by },
+      ArrowRight: { ...at, position: at.position + by },
+      Home: { ...at, position: 0 },
+      End: { ...at, position: positions - 1 },
+    };
+    const to = moves[event.key];
+    if (to) this.#go({ layer: Math.max(0, Math.min(layers - 1, to.layer)), position: Math.max(0, Math.min(positions - 1, to.position)) });
+    else if (event.key === "Enter") this.#setLock(this.focused);
+    else if (event.key === "Escape") {
+      this.#hover(null);
+      if (this.lock) this.#setLock(this.lock);
+    } else return;
+    event.preventDefault();
+  }
+
+  /** Brings a place into view. @param {Place} place */
+  #go(place) {
+    const scroll = this.renderRoot.querySelector(".scroll");
+    if (scroll) {
+      const left = place.position * WIDE;
+      const last = left + WIDE - scroll.clientWidth;
+      scroll.scrollLeft = Math.min(left, Math.max(scroll.scrollLeft, last));
+    }
+    this.#hover(place);
+  }
+}
+
+define("logit-lens", LogitLens);

@@ -1,0 +1,610 @@
+// <tensor-view>: any activation, two of its axes at a time, as a heat map whose paper is zero.
+
+import { css, html, LitElement } from "lit";
+
+import { signedGradient } from "../draw/diverging.js";
+import { axisLabels, labelling } from "../draw/labels.js";
+import { cutOf, farthest, fitAlong, paintPlane, placeAt, planeOf, reach } from "../draw/plane.js";
+import { said, short, shown } from "../draw/token.js";
+import { base, define, pixelRatio, send, ThemeController, Voice } from "./base.js";
+
+/** @typedef {import("../draw/matrix.js").Tensor} Tensor */
+/** @typedef {import("../draw/plane.js").Cut} Cut */
+/** @typedef {{ row: number, column: number }} Place */
+
+/** Characters of a label, at most. */
+const LABEL = 11;
+/** CSS pixels that a cell and the plot take at most, and the share of the window's height. */
+const CELL = 24;
+const WIDEST = 860;
+const TALLEST = 0.6;
+/** Axes whose places are the tokens of the text. */
+const OF_TOKENS = ["pos", "query", "key"];
+
+/** What an axis is called in a sentence. @type {Record<string, string>} */
+const NAMES = { pos: "position", d_model: "dimension", d_head: "dimension", d_mlp: "neuron", vocab: "token id" };
+
+export class TensorView extends LitElement {
+  static properties = {
+    tensor: { attribute: false },
+    name: { type: String },
+    tokens: { attribute: false },
+    rows: { type: String },
+    columns: { type: String },
+    index: { attribute: false },
+    scale: { type: String },
+    lock: { attribute: false },
+    width: { state: true },
+    table: { state: true },
+  };
+
+  static styles = [
+    base,
+    css`
+      :host {
+        position: relative;
+      }
+      .cut {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.4rem 1rem;
+        margin-bottom: 0.6rem;
+        font-size: 0.88rem;
+        color: var(--soft);
+      }
+      .cut label {
+        display: inline-flex;
+        align-items: center;
+        gap: 0.4rem;
+      }
+      .cut select,
+      .cut input {
+        font-family: var(--mono);
+        font-size: 0.82rem;
+        color: var(--ink);
+      }
+      .cut input {
+        width: 4.6rem;
+      }
+      .axes {
+        display: grid;
+        grid-template-columns: 1.1rem 1fr;
+      }
+      .axis {
+        font-size: 0.78rem;
+        font-style: italic;
+        color: var(--soft);
+        white-space: nowrap;
+      }
+      .axis.across {
+        grid-column: 2;
+      }
+      .axis.down {
+        writing-mode: vertical-rl;
+        transform: rotate(180deg);
+        justify-self: center;
+        text-align: right;
+      }
+      .plot {
+        position: relative;
+        accent-color: var(--flame);
+        caret-color: var(--glow);
+        border-radius: 3px;
+        user-select: none;
+        cursor: crosshair;
+      }
+      canvas {
+        position: absolute;
+        display: block;
+      }
+      .cells {
+        image-rendering: pixelated;
+        box-shadow: 0 0 0 1px var(--line);
+      }
+      .overlay,
+      .labels {
+        pointer-events: none;
+      }
+      .readout {
+        min-height: 1.6em;
+        margin: 0.35rem 0 0;
+        font-size: 0.92rem;
+        overflow-wrap: anywhere;
+      }
+      .readout b {
+        font-weight: 600;
+        background: var(--glow);
+        border-radius: 3px;
+        padding: 0 0.2em;
+        white-space: pre-wrap;
+      }
+      .below {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.35rem 1rem;
+        margin-top: 0.6rem;
+        font-size: 0.85rem;
+      }
+      .below button {
+        font-size: 0.8rem;
+        padding: 0.12em 0.65em;
+      }
+      .legend {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.4rem;
+        color: var(--soft);
+      }
+      .ramp {
+        position: relative;
+        width: 10rem;
+        height: 0.72rem;
+        border-radius: 2px;
+        box-shadow: 0 0 0 1px var(--line);
+        print-color-adjust: exact;
+      }
+      .ramp::after {
+        content: "";
+        position: absolute;
+        left: 50%;
+        top: 100%;
+        height: 4px;
+        border-left: 1px solid var(--soft);
+      }
+      .push {
+        margin-left: auto;
+        display: flex;
+        gap: 0.35rem;
+      }
+      .table {
+        max-height: 20rem;
+        overflow: auto;
+        margin-top: 0.6rem;
+        border: 1px solid var(--line);
+        border-radius: 4px;
+      }
+      table {
+        border-collapse: collapse;
+        font-size: 0.8rem;
+      }
+      caption {
+        text-align: left;
+        padding: 0.4rem 0.6rem;
+        color: var(--soft);
+        font-family: var(--prose);
+      }
+      th,
+      td {
+        padding: 0.12rem 0.6rem;
+        text-align: left;
+        font-weight: 400;
+        white-space: pre;
+        border-top: 1px solid var(--line);
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** Two axes or more. @type {Tensor | null} */
+    this.tensor = null;
+    /** The hook point's name. */
+    this.name = "";
+    /** What the places of pos, query and key are called. @type {readonly import("../draw/token.js").Token[]} */
+    this.tokens = [];
+    /** The axis that runs down, and the one that runs across; empty for the usual ones. */
+    this.rows = "";
+    this.columns = "";
+    /** Where along each other axis. @type {Readonly<Record<string, number>>} */
+    this.index = {};
+    /** @type {import("../draw/scale.js").Stretch} */
+    this.scale = "linear";
+    /** @type {Place | null} */
+    this.lock = null;
+    this.width = 0;
+    this.table = false;
+    /** @type {Place | null} */
+    this.hovered = null;
+    this.theme = new ThemeController(this);
+    this.voice = new Voice();
+    this.resize = new ResizeObserver(([entry]) => (this.width = Math.floor(entry.contentRect.width)));
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.resize.observe(this);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.resize.disconnect();
+  }
+
+  /** The cut on show. @returns {Cut} */
+  get cut() {
+    const asked = { rows: this.rows || undefined, columns: this.columns || undefined, index: this.index };
+    return this.tensor ? cutOf(this.tensor, asked) : { rows: "", columns: "", index: {} };
+  }
+
+  /** The matrix that is drawn, cut out once for each tensor and cut. */
+  get matrix() {
+    const { tensor, cut } = this;
+    if (!tensor) return null;
+    const key = JSON.stringify(cut);
+    if (this.#drawn?.tensor !== tensor || this.#drawn.key !== key) {
+      const matrix = planeOf(tensor, cut);
+      this.#drawn = { tensor, key, matrix, most: reach(matrix) };
+    }
+    return this.#drawn.matrix;
+  }
+
+  /** @type {{ tensor: Tensor, key: string, matrix: import("../draw/matrix.js").Matrix, most: number } | null} */
+  #drawn = null;
+
+  /** The value at the ends of the scale. */
+  get most() {
+    return this.matrix ? this.#drawn?.most || 1 : 1;
+  }
+
+  /** Where everything is: what a test needs to read a value back from the pixels. */
+  get geometry() {
+    const matrix = this.matrix;
+    if (!matrix || this.width === 0) return null;
+    const ratio = pixelRatio();
+    const [left, top] = [this.#gutter("rows"), this.#gutter("columns")];
+    const across = fitAlong(matrix.columns, Math.max(40, Math.min(WIDEST, this.width - 18 - left)) * ratio, CELL * ratio);
+    const down = fitAlong(matrix.rows, Math.max(240, TALLEST * window.innerHeight) * ratio, CELL * ratio);
+    return { ratio, left, top, down, across };
+  }
+
+  /** CSS pixels for the labels of an axis, in letters of about the size that its pitch will allow. @param {"rows" | "columns"} side */
+  #gutter(side) {
+    const labels = this.#labels(this.cut[side]);
+    const longest = Math.max(1, ...labels.map((label) => Math.min(LABEL, [...shown(label)].length)));
+    const room = side === "rows" ? TALLEST * window.innerHeight : this.width - 60;
+    const { size } = labelling(Math.min(CELL, room / Math.max(1, labels.length)));
+    return Math.ceil(longest * size * 0.61) + 12;
+  }
+
+  /** @param {string} axis @returns {readonly import("../draw/token.js").Token[]} */
+  #labels(axis) {
+    if (OF_TOKENS.includes(axis) && this.tokens.length > 0) return this.tokens;
+    const at = this.tensor?.axes.indexOf(axis) ?? -1;
+    return Array.from({ length: at < 0 ? 0 : (this.tensor?.shape[at] ?? 0) }, (_, i) => String(i));
+  }
+
+  /** @param {Place} place */
+  valueAt({ row, column }) {
+    const matrix = this.matrix;
+    return matrix ? matrix.data[row * matrix.columns + column] : NaN;
+  }
+
+  /** @param {Map<string, unknown>} changed */
+  willUpdate(changed) {
+    const matrix = this.matrix;
+    if (["tensor", "rows", "columns"].some((name) => changed.has(name)) && matrix) {
+      const gone = (/** @type {Place | null} */ place) => place && (place.row >= matrix.rows || place.column >= matrix.columns);
+      if (gone(this.hovered)) this.hovered = null;
+      if (gone(this.lock)) this.lock = null;
+    }
+  }
+
+  render() {
+    const { tensor, geometry, cut } = this;
+    if (!tensor) return "";
+    const height = geometry ? geometry.down.size / geometry.ratio + geometry.top : 200;
+    const width = geometry ? geometry.across.size / geometry.ratio + geometry.left : 200;
+    return html`
+      ${this.#controls(tensor, cut)}
+      <div class="axes">
+        <span class="axis across" style="margin-left: ${geometry?.left ?? 0}px">${cut.columns} →</span>
+        <span class="axis down" style="margin-top: ${geometry?.top ?? 0}px">← ${cut.rows}</span>
+        <div
+          class="plot"
+          style="width: ${width}px; height: ${height}px"
+          role="application"
+          aria-roledescription="heat map"
+          aria-label="${this.name}, ${this.matrix?.rows} ${cut.rows} by ${this.matrix?.columns} ${cut.columns}. Arrows move among values, Enter locks, Escape releases."
+          tabindex="0"
+          @pointermove=${(/** @type {PointerEvent} */ event) => this.#hover(this.#placeUnder(event))}
+          @pointerleave=${() => this.#hover(null)}
+          @click=${this.#onClick}
+          @keydown=${this.#onKey}
+          @blur=${() => this.#hover(null)}
+        >
+          <canvas class="labels"></canvas>
+          <canvas class="cells"></canvas>
+          <canvas class="overlay"></canvas>
+        </div>
+      </div>
+      <p class="readout mono"></p>
+      <div class="below">${this.#legend()}${this.#buttons()}</div>
+      <p class="heard" aria-live="polite"></p>
+      ${this.table ? this.#table() : ""}
+    `;
+  }
+
+  /** @param {Tensor} tensor @param {Cut} cut */
+  #controls({ axes, shape }, cut) {
+    const cuttable = axes.filter((_, i) => shape[i] > 1 || axes.length <= 2);
+    /** @param {"rows" | "columns"} side @param {string} title */
+    const choice = (side, title) => html`<label>${title}
+      <select name=${side} @change=${(/** @type {Event} */ event) => this.#turn(side, /** @type {HTMLSelectElement} */ (event.target).value)}>
+        ${cuttable.map((name) => html`<option value=${name} ?selected=${cut[side] === name} .selected=${cut[side] === name}>${name}</option>`)}
+      </select>
+    </label>`;
+    const places = Object.entries(cut.index).filter(([name]) => shape[axes.indexOf(name)] > 1);
+    return html`<div class="cut" role="group" aria-label="what is drawn">
+      ${cuttable.length > 1 ? html`${choice("rows", "down")}${choice("columns", "across")}` : ""}
+      ${places.map(
+        ([name, place]) => html`<label>${name}
+          <input type="number" name=${name} min="0" max=${shape[axes.indexOf(name)] - 1} step="1" .value=${String(place)} @change=${(/** @type {Event} */ event) => this.#move(name, event)} />
+          <span class="mono">of ${shape[axes.indexOf(name)]}</span>
+        </label>`,
+      )}
+    </div>`;
+  }
+
+  #legend() {
+    const root = this.scale === "sqrt";
+    const most = number(this.most);
+    const { down, across } = this.geometry ?? { down: { factor: 1 }, across: { factor: 1 } };
+    const covered = down.factor * across.factor;
+    return html`
+      <span class="legend" role="img" aria-label="colour scale from minus ${most} over zero to ${most}, ${root ? "square root" : "linear"}">
+        <span class="mono">−${most}</span><span class="ramp" style="background: ${signedGradient(this.theme.theme)}"></span><span class="mono">${most}</span>
+        <span>zero in the middle, ${root ? "square root" : "linear"}${covered > 1 ? html`; a cell shows the farthest from zero of ${down.factor} × ${across.factor}` : ""}</span>
+      </span>
+      <button aria-pressed=${root} title="Lifts faint values" @click=${() => send(this, "scale-change", root ? "linear" : "sqrt")}>square root</button>
+    `;
+  }
+
+  #buttons() {
+    return html`<span class="push">
+      <button aria-pressed=${this.table} @click=${() => (this.table = !this.table)}>table</button>
+      <button title="Copy all values on show, tab-separated" @click=${this.#copy}>copy</button>
+    </span>`;
+  }
+
+  /** The text alternative: the values farthest from zero. */
+  #table() {
+    const matrix = this.matrix;
+    if (!matrix) return "";
+    const { rows, columns } = this.cut;
+    const [down, across] = [this.#labels(rows), this.#labels(columns)];
+    /** @param {readonly import("../draw/token.js").Token[]} labels @param {string} axis @param {number} at */
+    const place = (labels, axis, at) => (OF_TOKENS.includes(axis) ? `${at} ${shown(labels[at] ?? "")}` : String(at));
+    return html`<div class="table" tabindex="0" role="region" aria-label="the same as a table">
+      <table class="mono">
+        <caption>The values farthest from zero. “copy” gives every value.</caption>
+        <thead><tr><th scope="col">${rows}</th><th scope="col">${columns}</th><th scope="col">value</th></tr></thead>
+        <tbody>
+          ${farthest(matrix, 20).map((one) => html`<tr><td>${place(down, rows, one.row)}</td><td>${place(across, columns, one.column)}</td><td>${signed(one.value)}</td></tr>`)}
+        </tbody>
+      </table>
+    </div>`;
+  }
+
+  updated() {
+    this.#draw();
+    this.#drawOverlay();
+  }
+
+  /** @param {string} name @returns {HTMLCanvasElement | null} */
+  #canvas(name) {
+    return this.renderRoot.querySelector(`canvas.${name}`);
+  }
+
+  #draw() {
+    const { matrix, geometry } = this;
+    const cells = this.#canvas("cells");
+    if (!matrix || !geometry || !cells) return;
+    const { ratio, left, top, down, across } = geometry;
+    const what = [JSON.stringify([geometry, this.cut, this.scale, this.theme.theme]), this.#labels(this.cut.rows).length].join();
+    if (what === this.#what && this.#painted === matrix) return;
+    [this.#what, this.#painted] = [what, matrix];
+    cells.width = across.size;
+    cells.height = down.size;
+    Object.assign(cells.style, { left: `${Math.round(left * ratio) / ratio}px`, top: `${Math.round(top * ratio) / ratio}px`, width: `${across.size / ratio}px`, height: `${down.size / ratio}px` });
+    const context = cells.getContext("2d");
+    if (!context) return;
+    const image = context.createImageData(across.size, down.size);
+    paintPlane(new Uint32Array(image.data.buffer), matrix, { down, across, most: this.most, theme: this.theme.theme, stretch: this.scale });
+    context.putImageData(image, 0, 0);
+    const labels = this.#clear("labels");
+    if (!labels) return;
+    const palette = (this.#palette = this.#readPalette());
+    for (const side of /** @type {const} */ (["rows", "columns"])) this.#label(labels, side, palette);
+  }
+
+  /** What was drawn last, and from which matrix. @type {string} */
+  #what = "";
+  /** @type {unknown} */
+  #painted = null;
+  /** @type {import("../draw/labels.js").Palette | null} */
+  #palette = null;
+
+  /** @param {CanvasRenderingContext2D} context @param {"rows" | "columns"} side @param {import("../draw/labels.js").Palette} palette @param {number} [only] */
+  #label(context, side, palette, only) {
+    const { geometry } = this;
+    if (!geometry) return;
+    const { ratio, left, top } = geometry;
+    const fit = side === "rows" ? geometry.down : geometry.across;
+    const pitch = fit.cell / fit.factor / ratio;
+    const [gutter, start] = side === "rows" ? [left, top] : [top, left];
+    axisLabels(context, this.#labels(this.cut[side]), 0, { axis: side === "rows" ? "query" : "key", pitch, gutter, start, most: LABEL, palette, only });
+  }
+
+  /** An empty canvas over the whole plot, scaled to CSS pixels. @param {string} name */
+  #clear(name) {
+    const { geometry } = this;
+    const canvas = this.#canvas(name);
+    if (!geometry || !canvas) return null;
+    const { ratio, left, top, down, across } = geometry;
+    canvas.width = Math.ceil(left * ratio) + across.size + 3;
+    canvas.height = Math.ceil(top * ratio) + down.size + 3;
+    Object.assign(canvas.style, { width: `${canvas.width / ratio}px`, height: `${canvas.height / ratio}px` });
+    const context = canvas.getContext("2d");
+    context?.scale(ratio, ratio);
+    return context;
+  }
+
+  /** Colours as the browser resolved them. */
+  #readPalette() {
+    const style = (/** @type {string} */ selector) => getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(selector)));
+    const plot = style(".plot");
+    return { ink: plot.color, faint: style(".axis").color, glow: plot.caretColor, accent: plot.accentColor, font: style(".readout").fontFamily };
+  }
+
+  #drawOverlay() {
+    const { geometry } = this;
+    const focused = this.hovered ?? this.lock;
+    const context = this.#clear("overlay");
+    this.#readout(focused);
+    if (!context || !geometry || !focused) return;
+    const { ratio, left, top, down, across } = geometry;
+    const palette = (this.#palette ??= this.#readPalette());
+    /** @param {import("../draw/plane.js").Fit} fit @param {number} place */
+    const from = (fit, place) => (Math.floor(place / fit.factor) * fit.cell) / ratio;
+    const [x, y] = [left + from(across, focused.column), top + from(down, focused.row)];
+    context.strokeStyle = palette.accent;
+    context.lineWidth = 2;
+    context.strokeRect(x - 1, y - 1, across.cell / ratio + 2, down.cell / ratio + 2);
+    this.#plates(context, focused, palette);
+  }
+
+  /** The focused place's labels, on plates of their own. @param {CanvasRenderingContext2D} context @param {Place} focused @param {import("../draw/labels.js").Palette} palette */
+  #plates(context, focused, palette) {
+    const { geometry } = this;
+    if (!geometry) return;
+    const { ratio, left, top, down, across } = geometry;
+    const middle = (/** @type {import("../draw/plane.js").Fit} */ fit, /** @type {number} */ place) => ((place + 0.5) * fit.cell) / fit.factor / ratio;
+    context.fillStyle = palette.glow;
+    context.beginPath();
+    context.roundRect(0, top + middle(down, focused.row) - 8, left - 2, 16, 4);
+    context.roundRect(left + middle(across, focused.column) - 8, 0, 16, top - 2, 4);
+    context.fill();
+    this.#label(context, "rows", palette, focused.row);
+    this.#label(context, "columns", palette, focused.column);
+  }
+
+  /** @param {Place | null} place */
+  #readout(place) {
+    const line = this.renderRoot.querySelector(".readout");
+    if (!line) return;
+    if (!place) return line.replaceChildren();
+    const { rows, columns } = this.cut;
+    const parts = [...this.#spoken(rows, place.row), ", ", ...this.#spoken(columns, place.column), `  ${signed(this.valueAt(place))}`];
+    line.replaceChildren(...parts);
+  }
+
+  /** @param {string} axis @param {number} at @returns {(string | HTMLElement)[]} */
+  #spoken(axis, at) {
+    const token = OF_TOKENS.includes(axis) ? this.tokens[at] : undefined;
+    const bold = document.createElement("b");
+    bold.textContent = token === undefined ? String(at) : `${at} ${short(token, 24)}`;
+    return [`${axis} `, bold];
+  }
+
+  /** @param {Place} place */
+  sentence({ row, column }) {
+    const { rows, columns } = this.cut;
+    /** @param {string} axis @param {number} at */
+    const part = (axis, at) => `${NAMES[axis] ?? axis} ${at}${OF_TOKENS.includes(axis) && this.tokens[at] !== undefined ? ` ${said(this.tokens[at])}` : ""}`;
+    return `${part(rows, row)}, ${part(columns, column)}, ${signed(this.valueAt({ row, column }))}`;
+  }
+
+  /** @param {Place | null} place */
+  #hover(place) {
+    if (place?.row === this.hovered?.row && place?.column === this.hovered?.column) return;
+    this.hovered = place;
+    this.#drawOverlay();
+    if (place) this.voice.say(this.renderRoot.querySelector(".heard"), this.sentence(place));
+    send(this, "value-hover", place && { ...place, value: this.valueAt(place) });
+  }
+
+  /** @param {MouseEvent} event */
+  #placeUnder(event) {
+    const { matrix, geometry } = this;
+    const box = this.#canvas("cells")?.getBoundingClientRect();
+    if (!matrix || !geometry || !box) return null;
+    return placeAt(matrix, geometry.down, geometry.across, (event.clientX - box.left) * geometry.ratio, (event.clientY - box.top) * geometry.ratio);
+  }
+
+  /** @param {MouseEvent} event */
+  #onClick(event) {
+    const place = this.#placeUnder(event);
+    if (place) this.#setLock(place);
+  }
+
+  /** Locking what is locked releases it. @param {Place | null} place */
+  #setLock(place) {
+    const same = place && this.lock && place.row === this.lock.row && place.column === this.lock.column;
+    this.lock = same ? null : place;
+    send(this, "value-lock", this.lock);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const { matrix } = this;
+    if (!matrix || event.altKey || event.ctrlKey || event.metaKey) return;
+    /** @type {Record<string, [number, number]>} */
+    const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+    const move = moves[event.key];
+    if (move) {
+      const from = this.hovered ?? this.lock ?? { row: 0, column: 0 };
+      const by = event.shiftKey ? 5 : 1;
+      const within = (/** @type {number} */ at, /** @type {number} */ count) => Math.max(0, Math.min(count - 1, at));
+      this.#hover({ row: within(from.row + move[0] * by, matrix.rows), column: within(from.column + move[1] * by, matrix.columns) });
+    } else if (event.key === "Enter") this.#setLock(this.hovered ?? this.lock);
+    else if (event.key === "Escape") {
+      this.#hover(null);
+      if (this.lock) this.#setLock(this.lock);
+    } else return;
+    event.preventDefault();
+  }
+
+  /** The other side gives way where both would be the same axis. @param {"rows" | "columns"} side @param {string} axis */
+  #turn(side, axis) {
+    const cut = this.cut;
+    const other = side === "rows" ? "columns" : "rows";
+    this.#choose({ ...cut, [side]: axis, ...(cut[other] === axis && { [other]: cut[side] }) });
+  }
+
+  /** @param {string} axis @param {Event} event */
+  #move(axis, event) {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    if (input.value !== "" && input.validity.valid) this.#choose({ ...this.cut, index: { ...this.cut.index, [axis]: Number(input.value) } });
+    else input.value = String(this.cut.index[axis]);
+  }
+
+  /** @param {Cut} cut */
+  #choose({ rows, columns, index }) {
+    Object.assign(this, { rows, columns, index: { ...this.index, ...index } });
+    send(this, "cut-change", { rows, columns, index: this.index });
+  }
+
+  async #copy() {
+    const matrix = this.matrix;
+    if (!matrix) return;
+    const rows = Array.from({ length: matrix.rows }, (_, row) => Array.from(matrix.data.subarray(row * matrix.columns, (row + 1) * matrix.columns)).join("\t"));
+    await navigator.clipboard.writeText(rows.join("\n"));
+    this.voice.say(this.renderRoot.querySelector(".heard"), `copied ${matrix.rows} by ${matrix.columns} values`);
+  }
+}
+
+/** A size for a legend. @param {number} value */
+function number(value) {
+  return Number(value.toPrecision(3)).toString();
+}
+
+/** Every digit that an f32 holds, with a true minus sign. @param {number} value */
+function signed(value) {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "none" : value > 0 ? "∞" : "−∞";
+  return Number(value.toPrecision(7)).toString().replace("-", "−");
+}
+
+define("tensor-view", TensorView);
