@@ -192,10 +192,11 @@ impl WasmModel {
         }
     }
 
-    /// The same model with its weights rewritten by these transforms, one after the other.
+    /// The same model with its weights rewritten by these transforms, one after the other; in f32, whatever it was in.
     pub fn transformed(&self, transforms: Vec<String>) -> Result<WasmModel> {
         let model = transform::by_name(&self.lab.model, &transforms)?;
-        Ok(WasmModel { lab: Lab { model, ..self.lab.clone() } })
+        let lab = Lab { model, ..self.lab.clone() };
+        Ok(WasmModel { lab, form: Form::default(), unkept: None })
     }
 
     /// The measurement called `name`, of those that [`Lab::begin`] knows.
