@@ -205,40 +205,42 @@ impl<'w> Download<'w> {
     /// Brings the tensors of a weights file into `reader`.
     pub async fn pour(mut self, reader: &mut WeightsReader) -> Result<()> {
         let mut buffer = Vec::new();
-        let mut planned = false;
+        let mut is_planned = false;
         while let Some(chunk) = self.next_chunk().await? {
             each_piece(&chunk, &mut buffer, |piece| reader.push(piece))?;
             self.count(chunk.length());
-            let Some((end, needed)) = reader.needed().filter(|_| !planned) else { continue };
-            planned = true;
-            let pieces = pieces(reader.position(), end, needed);
-            if let Some(address) = self.address.clone().filter(|_| self.can_skip(end))
-                && let Some(pieces) = pieces
+            if is_planned {
+                continue;
+            }
+            let Some((end, needed)) = reader.needed() else { continue };
+            is_planned = true;
+            if self.can_skip(end)
+                && let Some(pieces) = pieces(reader.position(), end, needed)
             {
-                return self.pour_pieces(&address, end, pieces, reader).await;
+                return self.pour_pieces(end, pieces, reader).await;
             }
         }
         self.finish();
         Ok(())
     }
 
-    /// Whether parts of a file can be asked for that is as long as its own header says: then what the server sends
-    /// is not compressed.
+    /// Whether parts of a file can be asked for that is as long as its own header says (so that what the server sends
+    /// is not compressed), and be told from those of another state of it.
     fn can_skip(&self, end: u64) -> bool {
         let length_is_right =
             matches!(self.total, Total::Claimed(total) | Total::Exact(total) if total == end);
-        self.answers_ranges && length_is_right
+        self.answers_ranges && length_is_right && self.identity.is_some()
     }
 
     /// Asks for the pieces in order, some ahead, and streams the whole file where an answer is not as it should be.
     async fn pour_pieces(
         mut self,
-        address: &str,
         end: u64,
         pieces: Vec<Range<u64>>,
         reader: &mut WeightsReader,
     ) -> Result<()> {
         self.stream = None;
+        let address = self.address.clone().unwrap_or_default();
         let mut pieces = pieces.into_iter();
         let mut coming = VecDeque::new();
         let mut buffer = Vec::new();
@@ -246,7 +248,7 @@ impl<'w> Download<'w> {
             while coming.len() < IN_FLIGHT
                 && let Some(range) = pieces.next()
             {
-                coming.push_back((range.clone(), self.ask_for(address, range, end)));
+                coming.push_back((range.clone(), self.ask_for(&address, range, end)));
             }
             let Some((range, answer)) = coming.pop_front() else { break };
             let answer = answer.await;
