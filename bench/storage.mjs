@@ -1,64 +1,51 @@
-#!/usr/bin/env node
 // How long a model takes from the browser's own storage, beside reading as many bytes from there, in one headless
-// Chromium with a profile on disk: `node bench/storage.mjs [FOLDER [ROUNDS]]`, after a build.
-// Comes in: dist/ and a folder with config.json and model.safetensors (that of bench/run.mjs). Goes out: a table.
+// Chromium with a profile on disk.
 
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
-
 import { serve } from "../scripts/serve.mjs";
+import { median } from "./race.mjs";
 
-const folder = resolve(process.argv[2] ?? fileURLToPath(new URL("build/candlescope", import.meta.url)));
-const ROUNDS = Number(process.argv[3] ?? 5);
-if (!existsSync(join(folder, "model.safetensors"))) {
-  console.error(`${folder} has no model.safetensors: \`make bench\` makes one`);
-  process.exit(1);
-}
-
-const scratch = mkdtempSync(join(tmpdir(), "candlescope-storage-"));
-cpSync(fileURLToPath(new URL("../dist", import.meta.url)), join(scratch, "site"), { recursive: true });
-symlinkSync(folder, join(scratch, "site/measured"));
-const server = await serve({ root: join(scratch, "site") });
-const options = { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] };
-const visitor = await chromium.launchPersistentContext(join(scratch, "profile"), options);
-try {
-  await measure();
-} finally {
-  await visitor.close();
-  await server.close();
-  rmSync(scratch, { recursive: true });
-}
-
-/** In turns: the model from the storage in a new page, and its bytes alone in another. */
-async function measure() {
-  const network = await withPage(loadOnce, true);
-  console.log(`from the network of this machine: ${network.ms.toFixed(0)} ms; kept: ${(network.bytes / 1e6).toFixed(0)} MB after ${network.keptMs.toFixed(0)} ms more`);
-  const times = { load: [], read: [], readAgain: [] };
-  let memory = 0;
-  for (let round = -1; round < ROUNDS; round++) {
-    const { whole, again } = await withPage(readBytes);
-    const load = await withPage(loadOnce, false);
-    memory = load.memory;
-    if (round < 0) continue; // to warm up
-    times.load.push(load.ms);
-    times.read.push(whole);
-    times.readAgain.push(again);
+/**
+ * In turns: the model from the storage in a new page, and its bytes alone in another. Times in ms: `load` from open to
+ * ready, `read` into a buffer of that size, `again` into 4 MB of memory that is in use already.
+ * @param {import("playwright-core").BrowserType} chromium
+ * @param {import("playwright-core").LaunchOptions} options
+ * @param {string} folder with config.json and model.safetensors
+ * @param {number} rounds
+ */
+export async function measureStorage(chromium, options, folder, rounds) {
+  const scratch = mkdtempSync(join(tmpdir(), "candlescope-storage-"));
+  cpSync("dist", join(scratch, "site"), { recursive: true });
+  symlinkSync(resolve(folder), join(scratch, "site/measured"));
+  const server = await serve({ root: join(scratch, "site") });
+  const visitor = await chromium.launchPersistentContext(join(scratch, "profile"), options);
+  try {
+    const network = await withPage(visitor, server.url, loadOnce, true);
+    const times = { load: [], read: [], again: [] };
+    let memory = 0;
+    for (let round = -1; round < rounds; round++) {
+      const { whole, again } = await withPage(visitor, server.url, readBytes);
+      const load = await withPage(visitor, server.url, loadOnce, false);
+      memory = load.memory;
+      if (round < 0) continue; // to warm up
+      times.load.push(load.ms);
+      times.read.push(whole);
+      times.again.push(again);
+    }
+    return { load: median(times.load), read: median(times.read), again: median(times.again), network: network.ms, bytes: network.bytes, memory };
+  } finally {
+    await visitor.close();
+    await server.close();
+    rmSync(scratch, { recursive: true });
   }
-  const [load, read, again] = [times.load, times.read, times.readAgain].map(median);
-  console.log(`medians of ${ROUNDS} rounds, Chromium ${visitor.browser()?.version() ?? ""}`);
-  console.log(`open to ready from the storage:                     ${load.toFixed(0)} ms (${spread(times.load)})`);
-  console.log(`as many bytes into a buffer of that size:           ${read.toFixed(0)} ms (${spread(times.read)}), ratio ${(load / read).toFixed(2)}, must be at most 2.5`);
-  console.log(`the same into 4 MB of memory that is in use already: ${again.toFixed(0)} ms (${spread(times.readAgain)}), ratio ${(load / again).toFixed(2)}`);
-  console.log(`wasm memory: ${(memory / 1e6).toFixed(0)} MB, ${(memory / network.bytes).toFixed(3)} times what is kept`);
 }
 
-/** @param {(argument: any) => Promise<any>} act @param {any} [argument] */
-async function withPage(act, argument) {
+/** @param {import("playwright-core").BrowserContext} visitor @param {string} url @param {(argument: any) => Promise<any>} act @param {any} [argument] */
+async function withPage(visitor, url, act, argument) {
   const page = await visitor.newPage();
-  await page.goto(`${server.url}tensor.js`);
+  await page.goto(`${url}tensor.js`);
   const found = await page.evaluate(act, argument);
   await page.close();
   return found;
@@ -96,15 +83,4 @@ function readBytes() {
   return new Promise((done) => {
     new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))).onmessage = ({ data }) => done(data);
   });
-}
-
-/** @param {number[]} values */
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
-}
-
-/** @param {number[]} values */
-function spread(values) {
-  return `${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)}`;
 }

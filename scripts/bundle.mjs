@@ -51,6 +51,9 @@ await Promise.all([
     build({ ...common, entryPoints: ["worker.js", "helper.js"].map((name) => join(WWW, name)), external: ["./pkg/*"] }),
 ]);
 
+// A classic script, so that it can be a page's script and a service worker at once.
+await build({ ...common, format: "iife", entryPoints: [join(WWW, "isolate.js")] });
+
 const copied = sources.filter((path) => ![".js", ".css", ".ts"].includes(extname(path)));
 await Promise.all([
   ...copied.map((path) => cp(path, join(OUT, relative(WWW, path)))),

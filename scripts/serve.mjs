@@ -109,7 +109,7 @@ async function answer(root, request, response) {
     ...(range && { "Content-Range": `bytes ${first}-${last}/${file.size}` }),
   });
   if (request.method === "HEAD" || last < first) return void response.end();
-  createReadStream(file.path, { start: first, end: last })
+  createReadStream(file.path, { start: first, end: last, highWaterMark: 1 << 20 })
     .on("error", () => response.destroy())
     .pipe(response);
 }

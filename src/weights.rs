@@ -12,6 +12,7 @@ use candle_core::{Device, Tensor};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::header::{self, Entry};
+use crate::kernel;
 use crate::kernel::matrix::{Axes, Builder, Form, Matrix};
 
 /// The tensors of a checkpoint by key, without the `transformer.` that some files put in front.
@@ -575,14 +576,27 @@ impl Element {
     fn extend(self, values: &mut Vec<f32>, bytes: &[u8]) {
         match self {
             Element::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
-            Element::F16 => {
-                values.extend(bytes.as_chunks().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()));
-            }
+            Element::F16 => extend_from_halves(values, bytes),
             Element::Bf16 => {
                 values.extend(bytes.as_chunks().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()));
             }
         }
     }
+}
+
+/// Four at a time where none is an infinity or not a number, which is everywhere in a sound checkpoint.
+fn extend_from_halves(values: &mut Vec<f32>, bytes: &[u8]) {
+    const EXPONENT: u16 = 0x7C00;
+    let (fours, rest) = bytes.as_chunks::<8>();
+    for four in fours {
+        let halves: [u16; 4] = std::array::from_fn(|i| u16::from_le_bytes([four[2 * i], four[2 * i + 1]]));
+        if halves.iter().all(|half| half & EXPONENT != EXPONENT) {
+            values.extend_from_slice(&kernel::finite_halves(halves));
+        } else {
+            values.extend(halves.map(|half| half::f16::from_bits(half).to_f32()));
+        }
+    }
+    values.extend(rest.as_chunks().0.iter().map(|half| half::f16::from_le_bytes(*half).to_f32()));
 }
 
 fn without_prefix(key: &str) -> &str {

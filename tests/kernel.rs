@@ -65,6 +65,13 @@ facts! {
         }
     }
 
+    fn every_finite_half_is_read_as_its_value() {
+        for bits in (0..=u16::MAX).filter(|bits| bits & 0x7C00 != 0x7C00) {
+            let expected = half::f16::from_bits(bits).to_f32();
+            assert_eq!(kernel::finite_halves([bits; 4]).map(f32::to_bits), [expected.to_bits(); 4]);
+        }
+    }
+
     fn numbers_that_are_none_stay_none() {
         for form in [Form::F32, Form::F16, Form::Q8, Form::Q4] {
             let (inner, columns) = (70, 9);

@@ -24,7 +24,14 @@ fn logits(form: Form) -> Vec<Vec<f32>> {
     let mut reader = WeightsReader::with_form(&config, None, form);
     reader.push(&file("model.safetensors")).unwrap();
     let model = Model::new(config, &reader.finish().unwrap()).unwrap();
-    run_with_cache::<&str>(&model, &tokens, &[]).unwrap().logits().unwrap().squeeze(0).unwrap().to_vec2().unwrap()
+    run_with_cache::<&str>(&model, &tokens, &[])
+        .unwrap()
+        .logits()
+        .unwrap()
+        .squeeze(0)
+        .unwrap()
+        .to_vec2()
+        .unwrap()
 }
 
 fn log_probs(row: &[f32]) -> impl Iterator<Item = f64> {
@@ -49,9 +56,15 @@ fn distance(exact: &[Vec<f32>], found: &[Vec<f32>]) -> (f64, f64) {
 #[test]
 fn fewer_bits_change_predictions_by_no_more_than_the_docs_say() {
     let exact = logits(Form::F32);
-    for (form, most_kl, least_same) in [(Form::F16, 1e-6, 0.99), (Form::Q8, 2e-3, 0.95), (Form::Q4, 0.1, 0.8)] {
+    for (form, most_kl, least_same) in [(Form::F16, 1e-6, 0.99), (Form::Q8, 2e-3, 0.95), (Form::Q4, 0.1, 0.8)]
+    {
         let (kl, same) = distance(&exact, &logits(form));
-        println!("{}: KL {kl:.2e} nats, the same first choice at {:.1} % of {} positions", form.name(), 100.0 * same, exact.len());
+        println!(
+            "{}: KL {kl:.2e} nats, the same first choice at {:.1} % of {} positions",
+            form.name(),
+            100.0 * same,
+            exact.len()
+        );
         assert!((0.0..most_kl).contains(&kl), "{form:?}: KL {kl}");
         assert!(same > least_same, "{form:?}: {same}");
     }

@@ -107,6 +107,12 @@ pub fn activation(x: &Tensor, function: Activation) -> Result<Tensor> {
     })
 }
 
+/// Halves, given as bits, that are neither infinite nor no number.
+pub fn finite_halves(halves: [u16; 4]) -> [f32; 4] {
+    // SAFETY: there are four.
+    unsafe { simd::F32x4::load_halves(halves.as_ptr()) }.to_array()
+}
+
 /// What a custom op computes.
 type Computed = candle_core::Result<(CpuStorage, Shape)>;
 

@@ -101,16 +101,8 @@ describe("builds", () => {
   });
 
   it("a page that is not isolated gets the same text from one thread", async () => {
-    const server = createServer(async (request, response) => {
-      const path = new URL(request.url ?? "/", "http://localhost").pathname;
-      const type = { ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json" }[extname(path)] ?? "application/octet-stream";
-      readFile(join(DIST, path)).then((bytes) => response.writeHead(200, { "content-type": type }).end(bytes), () => response.writeHead(404).end());
-    });
-    await new Promise((done) => server.listen(0, "localhost", () => done(undefined)));
-    const address = server.address();
-    assert.ok(address && typeof address === "object");
-    try {
-      const plain = await inPage(`http://localhost:${address.port}/`, async (prompt) => {
+    await withPlainHost(async (url) => {
+      const plain = await inPage(url, async (prompt) => {
         const { loadModel } = await import(new URL("candlescope.js", location.href).href);
         const model = await loadModel("./models/shakespeare", { keep: false });
         const ids = [];
@@ -121,8 +113,42 @@ describe("builds", () => {
       assert.equal(plain.backend.threads, 1);
       assert.equal(plain.backend.build, "relaxed");
       assert.deepEqual(plain.ids, found["f32 relaxed 1"].ids);
-    } finally {
-      server.close();
-    }
+    });
+  });
+
+  it("isolate.js brings threads to a host without the headers", async () => {
+    await withPlainHost(async (url) => {
+      const page = await site.browser.newPage();
+      try {
+        await page.goto(`${url}isolated.html`);
+        await page.waitForFunction(() => crossOriginIsolated);
+        const backend = await page.evaluate(async () => {
+          const { loadModel } = await import(new URL("candlescope.js", location.href).href);
+          return { ...(await loadModel("./models/shakespeare", { keep: false })).backend, cores: navigator.hardwareConcurrency };
+        });
+        assert.equal(backend.build, backend.cores > 1 ? "threads" : "relaxed");
+      } finally {
+        await page.close();
+      }
+    });
   });
 });
+
+/** A host that sets no headers but the type. @param {(url: string) => Promise<void>} act */
+async function withPlainHost(act) {
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    if (path === "/isolated.html") return void response.writeHead(200, { "content-type": "text/html" }).end('<!doctype html><script src="isolate.js"></script>');
+    const type = { ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json" }[extname(path)] ?? "application/octet-stream";
+    readFile(join(DIST, path)).then((bytes) => response.writeHead(200, { "content-type": type }).end(bytes), () => response.writeHead(404).end());
+  });
+  await new Promise((done) => server.listen(0, "localhost", () => done(undefined)));
+  const address = server.address();
+  assert.ok(address && typeof address === "object");
+  try {
+    await act(`http://localhost:${address.port}/`);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
