@@ -98,9 +98,12 @@ pub(super) fn map(map: Map, x: &[f32], width: usize) -> Vec<f32> {
 /// The entries of a module.
 #[derive(Clone, Copy)]
 struct Loops {
-    tile: unsafe extern "C" fn(&Factors, *const f32, usize, *mut f32, usize),
-    work: unsafe extern "C" fn(&Pool, &Job),
+    tile: Tile,
+    work: Work,
 }
+
+type Tile = unsafe extern "C" fn(&Factors, *const f32, usize, *mut f32, usize);
+type Work = unsafe extern "C" fn(&Pool, &Job);
 
 #[cfg(target_arch = "wasm32")]
 pub use modules::module;
@@ -115,7 +118,7 @@ mod modules {
     use wasm_bindgen::prelude::Closure;
     use wasm_bindgen::{JsCast, JsValue};
 
-    use super::{Build, Loops, POOL};
+    use super::{Build, Loops, POOL, Tile, Work};
 
     // What `build.rs` made of `apart.rs`.
     const SIMD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/simd.wasm"));
@@ -167,7 +170,12 @@ mod modules {
         };
         let (tile, work) = (pointer("tile")?, pointer("work")?);
         // SAFETY: `apart.rs` exports both with these signatures, and a function pointer is a place in the table.
-        Ok(unsafe { Loops { tile: std::mem::transmute(tile), work: std::mem::transmute(work) } })
+        Ok(unsafe {
+            Loops {
+                tile: std::mem::transmute::<usize, Tile>(tile),
+                work: std::mem::transmute::<usize, Work>(work),
+            }
+        })
     }
 
     /// A function's place in this module's table.
