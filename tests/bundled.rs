@@ -245,6 +245,14 @@ fn head_scores_are_attention_on_transformer_lenss_patterns() {
     for (kind, row) in Kind::ALL.iter().zip(scores.data.chunks(scores.data.len() / Kind::ALL.len())) {
         bundled.check(TOLERANCE, &format!("heads.{}", kind.name()), row);
     }
+    // A pattern of the user's own: everything to the first token.
+    let length = bundled.causal.tokens.len();
+    let first = |place: usize| if place.is_multiple_of(length) { 1.0f32 } else { 0.0 };
+    let pattern = Tensor::from_iter((0..length * length).map(first), &Device::Cpu).unwrap();
+    let (measure, excluded) = (heads::Measure::Mul, heads::Excluded::default());
+    let pattern = pattern.reshape((length, length)).unwrap();
+    let given = heads::similarity(bundled.model(), &run.cache, &pattern, measure, excluded).unwrap();
+    bundled.check(TOLERANCE, "heads.first_token", &given.data);
 }
 
 #[test]
@@ -274,18 +282,20 @@ fn shares_of_a_logit_difference_are_transformer_lenss() {
         attribution::attribution(bundled.model(), &run.cache, &options).unwrap()
     };
     bundled.check(TOLERANCE, "attribution.component", &shares(By::Component).data);
-    let by_head = shares(By::Head);
-    let labelled = || by_head.labels["component"].iter().zip(&by_head.data);
-    let wanted = |wanted: fn(&str) -> bool| {
-        labelled().filter(move |(label, _)| wanted(label)).map(|(_, share)| *share)
-    };
-    let biases = wanted(|label| label.ends_with("_b_O")).sum();
-    let ordered = wanted(|label| label.contains('H'))
-        .chain(wanted(|label| label.ends_with("mlp_out")))
-        .chain(wanted(|label| label.contains("embed")))
-        .chain([biases])
-        .chain(wanted(|label| label == "ln_final_bias"));
-    bundled.check(TOLERANCE, "attribution.head", &ordered.collect::<Vec<_>>());
+    for (by, name) in [(By::Head, "attribution.head"), (By::Neuron, "attribution.neuron")] {
+        let found = shares(by);
+        let labelled = || found.labels["component"].iter().zip(&found.data);
+        let wanted = |wanted: fn(&str) -> bool| {
+            labelled().filter(move |(label, _)| wanted(label)).map(|(_, share)| *share)
+        };
+        let biases = wanted(|label| label.ends_with("_b_O") || label.ends_with("_b_out")).sum();
+        let ordered = wanted(|label| label.contains('H'))
+            .chain(wanted(|label| label.contains('N') || label.ends_with("mlp_out")))
+            .chain(wanted(|label| label.contains("embed")))
+            .chain([biases])
+            .chain(wanted(|label| label == "ln_final_bias"));
+        bundled.check(TOLERANCE, name, &ordered.collect::<Vec<_>>());
+    }
 }
 
 #[test]
