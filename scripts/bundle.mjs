@@ -2,7 +2,7 @@
 // Writes dist/, the static folder that any host can serve under any path.
 // Comes in: www/ (plain ES modules), pkg/ (the wasm builds), models/. Leaves to others: building wasm, type declarations.
 
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { extname, join, relative } from "node:path";
 import { build } from "esbuild";
@@ -38,9 +38,10 @@ const common = {
 
 await rm(OUT, { recursive: true, force: true });
 
-await Promise.all([
+const [{ metafile }] = await Promise.all([
   build({
     ...common,
+    metafile: true,
     entryPoints: [...modules, ...elements, ...styles].filter((path) => existsSync(path)),
     splitting: true,
     // Beside the entries, so that `new URL("./worker.js", import.meta.url)` holds in a shared chunk as well.
@@ -61,3 +62,21 @@ await Promise.all([
   cp("pkg", join(OUT, "pkg"), { recursive: true, filter: (path) => !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*)$/.test(path) }),
 ]);
 await mkdir(OUT, { recursive: true });
+await preloadModules("index.html", "main.js");
+
+/**
+ * Names in a page all modules that its script imports, so that they come at once and not each after the one that names it.
+ * @param {string} page @param {string} script
+ */
+async function preloadModules(page, script) {
+  const found = new Set([join(OUT, script)]);
+  for (const path of found) {
+    for (const { path: imported, kind } of metafile?.outputs[path]?.imports ?? []) {
+      if (kind === "import-statement") found.add(imported);
+    }
+  }
+  const links = [...found].map((path) => `<link rel="modulepreload" href="${relative(OUT, path)}" />`);
+  const text = await readFile(join(OUT, page), "utf8");
+  if (!text.includes("</head>")) throw new Error(`${page} has no </head>`);
+  await writeFile(join(OUT, page), text.replace("</head>", `${links.join("")}</head>`));
+}

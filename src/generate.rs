@@ -246,8 +246,13 @@ fn after_prompt(tokenizer: &Tokenizer, prompt: &[u32]) -> TextStream {
 
 /// The ids of the `count` greatest logits, the greatest first, the lowest id first on a tie. NaN is never among them.
 pub(crate) fn most_probable(logits: &[f32], count: usize) -> Vec<u32> {
+    /// Up to so many are best found by looking at each logit once.
+    const FEW: usize = 64;
+    if count <= FEW {
+        return first_choices(logits, count);
+    }
     let mut ids: Vec<u32> = (0..logits.len() as u32).filter(|id| !logits[*id as usize].is_nan()).collect();
-    let order = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    let order = |a: &u32, b: &u32| by_rank(logits, *a, *b);
     if count < ids.len() {
         ids.select_nth_unstable_by(count, order);
         ids.truncate(count);
@@ -256,17 +261,40 @@ pub(crate) fn most_probable(logits: &[f32], count: usize) -> Vec<u32> {
     ids
 }
 
+fn by_rank(logits: &[f32], a: u32, b: u32) -> std::cmp::Ordering {
+    logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b))
+}
+
+fn first_choices(logits: &[f32], count: usize) -> Vec<u32> {
+    let mut best: Vec<u32> = Vec::with_capacity(count + 1);
+    let mut least = f32::NEG_INFINITY;
+    for (id, logit) in logits.iter().enumerate() {
+        if *logit < least || logit.is_nan() {
+            continue; // nearly all of them
+        }
+        let place = best.partition_point(|other| by_rank(logits, *other, id as u32).is_lt());
+        best.insert(place, id as u32);
+        best.truncate(count);
+        if best.len() == count {
+            least = best.last().map_or(f32::INFINITY, |last| logits[*last as usize]);
+        }
+    }
+    best
+}
+
 /// The tokens that may be drawn, in the order of ids, with probabilities up to a common factor: temperature first,
 /// then top-k, then top-p, as Hugging Face orders them.
 fn distribution(logits: &[f32], options: &GenerateOptions) -> Vec<(u32, f64)> {
-    let ranked = most_probable(logits, logits.len());
     let logit = |id: u32| f64::from(logits[id as usize]);
-    let Some(greatest) = ranked.first().map(|id| logit(*id)) else { return Vec::new() };
+    let Some(greatest) = most_probable(logits, 1).first().map(|id| logit(*id)) else { return Vec::new() };
     let probability = |id: u32| ((logit(id) - greatest) / options.temperature).exp();
-    let top_k = options.top_k.unwrap_or(ranked.len()).min(ranked.len());
-    let lowest = logit(ranked[top_k - 1]);
-    let mut kept: Vec<(u32, f64)> =
-        ranked.into_iter().take_while(|id| logit(*id) >= lowest).map(|id| (id, probability(id))).collect();
+    let ranked = options.top_k.map(|top_k| most_probable(logits, top_k));
+    let lowest = ranked.and_then(|ranked| ranked.last().map(|id| logit(*id))).unwrap_or(f64::NEG_INFINITY);
+    let ids = (0..logits.len() as u32).filter(|id| logit(*id) >= lowest); // not those that are NaN
+    let mut kept: Vec<(u32, f64)> = ids.map(|id| (id, probability(id))).collect();
+    if options.top_p.is_some() {
+        kept.sort_unstable_by(|(a, _), (b, _)| by_rank(logits, *a, *b));
+    }
     if let Some(top_p) = options.top_p {
         kept.truncate(enough(&kept, top_p));
     }
@@ -333,6 +361,25 @@ mod tests {
     #[test]
     fn the_greatest_logits_come_first_and_nan_never() {
         assert_eq!(most_probable(&[1.0, f32::NAN, 2.0, 2.0], 3), [2, 3, 0]);
+    }
+
+    #[test]
+    fn a_few_are_the_first_of_many() {
+        // With ties, infinities, both zeros and NaN among them.
+        let logit = |i: u32| match i % 97 {
+            0 => f32::NAN,
+            1 => f32::NEG_INFINITY,
+            2 => -0.0,
+            3 => 0.0,
+            _ => (i.wrapping_mul(0x9E37_79B9) >> 24) as f32 - 100.0,
+        };
+        let logits: Vec<f32> = (0..1000).map(logit).collect();
+        let many = most_probable(&logits, logits.len());
+        assert_eq!(many.len(), 1000 - 11);
+        for count in [0, 1, 2, 10, 64] {
+            assert_eq!(most_probable(&logits, count), many[..count]);
+        }
+        assert_eq!(most_probable(&logits[..5], 10), most_probable(&logits[..5], 1000));
     }
 
     /// The expected words come from a ChaCha written for this purpose in Python after RFC 8439, with 8 rounds.

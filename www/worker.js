@@ -28,7 +28,7 @@ ready.catch(() => {}); // reported by the calls that wait for it
 /** How long a measurement works before it looks for other calls. */
 const FRAME_MS = 16;
 /** A loaded model is kept this much later: what it was loaded for comes first. */
-const KEEP_AFTER_MS = 2000;
+const KEEP_AFTER_MS = 700;
 
 let lastKey = 0;
 /** @type {Map<number, WasmModel>} */

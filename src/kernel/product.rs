@@ -3,7 +3,7 @@
 //! Layout: `a` and `c` are row-major. `b` `[inner, columns]` is read in panels of eight columns, one after the other.
 //! A weight is stored that way ([`Packed`], in `packed.rs`); anything else is copied into panels on the way ([`Panels`]).
 //!
-//! This file cuts the product into tiles of 6 by 8; what happens inside one is in `inner.rs` and `quantized.rs`, and
+//! This file cuts the product into tiles of a few rows by 8; what happens inside one is in `inner.rs` and `quantized.rs`, and
 //! how the tiles of a weight's product are shared out in `share.rs`.
 //!
 //! Every sum runs over `inner` in order, whatever the number of rows: a row's result is the same bits alone
@@ -15,10 +15,13 @@ use super::inner::{Factors, STREAMS};
 use super::linked;
 use super::packed::Packed;
 use super::quantized::STEP;
-use super::share::{DEPTH, DEPTH_STEPS, Form, Product, ROWS, SCRATCH, TILES, Task};
+use super::share::{DEPTH, DEPTH_STEPS, Form, GROUP, Product, SCRATCH, Task};
 use super::simd::F32x4;
 
 pub use super::inner::WIDTH;
+
+/// Rows of a full tile of f32.
+const ROWS: usize = Form::F32.rows();
 
 /// A right-hand matrix `[inner, columns]` that can be read in panels.
 pub trait Panels {
@@ -171,8 +174,8 @@ fn quantized_tiles(a: Rows, b: &Packed) -> Vec<u32> {
     let mut numbers = vec![0f32; block * STEP];
     for depth in (0..all_steps).step_by(DEPTH_STEPS) {
         let depth = depth..(depth + DEPTH_STEPS).min(all_steps);
-        for first in (0..a.rows).step_by(ROWS) {
-            let rows = first..(first + ROWS).min(a.rows);
+        for first in (0..a.rows).step_by(form.rows()) {
+            let rows = first..(first + form.rows()).min(a.rows);
             for start in depth.clone().step_by(block) {
                 let steps = block.min(depth.end - start);
                 let at = words.len();
@@ -234,8 +237,8 @@ pub fn partial_product(
     let (mut packed, mut scratch) = (Vec::new(), Vec::new());
     for start in (0..inner).step_by(DEPTH) {
         let steps = start..(start + DEPTH).min(inner);
-        for first in (0..a.rows).step_by(TILES * ROWS) {
-            let group = first..(first + TILES * ROWS).min(a.rows);
+        for first in (0..a.rows).step_by(GROUP) {
+            let group = first..(first + GROUP).min(a.rows);
             packed.clear();
             packed.resize(group.len() * steps.len(), 0.0);
             pack_rows(a, group.clone(), steps.clone(), &mut packed);

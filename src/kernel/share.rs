@@ -14,10 +14,8 @@ use super::quantized::{self, BLOCK_TAIL, ROW_TAIL, STEP, STEP_BYTES};
 use super::rows::{self, Rows};
 use super::simd::{F32x4, widen_nibbles};
 
-/// Rows of a full tile.
-pub const ROWS: usize = 6;
-/// Tiles in a group.
-pub const TILES: usize = 42;
+/// Rows in a group of tiles.
+pub const GROUP: usize = 252;
 /// f32 along the inner axis in one depth: 16 kB of a panel, 12 kB of a tile's rows, 504 kB of a group's.
 pub const DEPTH: usize = 512;
 /// The same with 8 bits, in steps of four: 9 kB, 7 kB and 290 kB.
@@ -41,6 +39,11 @@ pub enum Form {
 impl Form {
     pub const fn is_quantized(self) -> bool {
         matches!(self, Form::Q8 | Form::Q4)
+    }
+
+    /// Rows of a full tile: as many as registers have room for (`inner.rs`, `quantized.rs`).
+    pub const fn rows(self) -> usize {
+        if self.is_quantized() { 3 } else { 6 }
     }
 
     /// Steps in a block.
@@ -185,7 +188,7 @@ unsafe fn multiply_tiles(job: &Product, first: usize, last: usize, scratch: *mut
         let depth = if inner - start < form.depth() { inner - start } else { form.depth() };
         let mut group = 0;
         while group < rows {
-            let end = if group + TILES * ROWS < rows { group + TILES * ROWS } else { rows };
+            let end = if group + GROUP < rows { group + GROUP } else { rows };
             let mut panel = first;
             while panel < last {
                 // SAFETY: the sizes are those with which the job was laid out.
@@ -194,7 +197,7 @@ unsafe fn multiply_tiles(job: &Product, first: usize, last: usize, scratch: *mut
                     let b = widened(form, b, depth, scratch);
                     let mut row = group;
                     while row < end {
-                        let height = if end - row < ROWS { end - row } else { ROWS };
+                        let height = if end - row < form.rows() { end - row } else { form.rows() };
                         let a = job.a.add(rows * form.row_bytes(start) + row * form.row_bytes(depth));
                         let (to, stride) = place(job, panel, row);
                         let bias = job.bias.add(panel * job.bias_step);
@@ -208,7 +211,7 @@ unsafe fn multiply_tiles(job: &Product, first: usize, last: usize, scratch: *mut
                             let factors = inner::Factors { rows: height, depth, a: a.cast(), b: b.cast() };
                             inner::tile(&factors, from.0, from.1, to, stride);
                         }
-                        row += ROWS;
+                        row += form.rows();
                     }
                 }
                 panel += 1;

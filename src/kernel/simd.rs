@@ -118,13 +118,19 @@ mod wasm {
             F32x4(v128_andnot(self.0, f32x4_lt(x.0, limit.0)))
         }
 
-        /// The lesser in each lane; `self` where there is none.
+        /// `x` in the lanes where that is no number.
+        #[inline(always)]
+        pub fn unless_nan(self, x: F32x4) -> F32x4 {
+            F32x4(v128_bitselect(self.0, x.0, f32x4_eq(x.0, x.0)))
+        }
+
+        /// The lesser in each lane; either where one is no number: with relaxed SIMD the compiler takes that liberty.
         #[inline(always)]
         pub fn min(self, other: F32x4) -> F32x4 {
             F32x4(f32x4_pmin(self.0, other.0))
         }
 
-        /// The greater in each lane; `self` where there is none.
+        /// The greater in each lane, likewise.
         #[inline(always)]
         pub fn max(self, other: F32x4) -> F32x4 {
             F32x4(f32x4_pmax(self.0, other.0))
@@ -353,6 +359,10 @@ mod arrays {
 
         pub fn zero_where_below(self, x: F32x4, limit: F32x4) -> F32x4 {
             F32x4(from_fn(|i| if x.0[i] < limit.0[i] { 0.0 } else { self.0[i] }))
+        }
+
+        pub fn unless_nan(self, x: F32x4) -> F32x4 {
+            F32x4(from_fn(|i| if x.0[i].is_nan() { x.0[i] } else { self.0[i] }))
         }
 
         pub fn min(self, other: F32x4) -> F32x4 {

@@ -99,7 +99,7 @@ async function untilKept(page, count) {
 }
 
 /** Time enough for a model to be kept, where none should be. */
-const soon = () => new Promise((resolve) => setTimeout(resolve, 1000));
+const soon = () => new Promise((resolve) => setTimeout(resolve, 2000));
 
 /** The files of ours in the browser's storage. @param {Page} page @returns {Promise<{ name: string, size: number }[]>} */
 function files(page) {
@@ -424,7 +424,7 @@ test("where room is short, the copy that was not used for longest makes place", 
     StorageManager.prototype.estimate = async function () { return { quota: ((await estimate.call(this)).usage + ${kept[0].bytes - 1}) / 0.9, usage: (await estimate.call(this)).usage }; };`;
   const page = await visit(room);
   await load(page, "scaled");
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await new Promise((resolve) => setTimeout(resolve, 2500));
   const names = (await stored(page)).map(({ address }) => address.slice(models.url.length));
   assert.deepEqual(names, ["scaled/", "plain/"]);
 });
