@@ -1,4 +1,4 @@
-// What was measured, as rows with targets: bench/results.json, and the table in bench/README.md.
+// What was measured, as rows with targets: bench/results.json, the table in README.md, and all of it in bench/README.md.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -20,9 +20,19 @@ export function write(found) {
     readGBs: round(limits?.read), simdGFLOPs: round(limits?.simd), relaxedGFLOPs: round(limits?.relaxed),
   };
   writeFileSync("bench/results.json", `${JSON.stringify({ machine, rows, raw: found }, null, 2)}\n`);
-  const readme = readFileSync("bench/README.md", "utf8");
-  writeFileSync("bench/README.md", readme.replace(/(<!-- results -->)[^]*(<!-- end -->)/, `$1\n${markdown(machine, rows, found)}\n$2`));
+  const [table, ...rest] = markdown(machine, rows, found);
+  put("README.md", table);
+  put("bench/README.md", [table, ...rest].join("\n\n"));
 }
+
+/** Replaces what stands between the marks. @param {string} file @param {string} text */
+function put(file, text) {
+  const old = readFileSync(file, "utf8");
+  writeFileSync(file, old.replace(/(<!-- results -->)[^]*(<!-- end -->)/, (_, before, after) => `${before}\n${text}\n${after}`));
+}
+
+/** Run by hand: writes the tables anew from bench/results.json. */
+if (process.argv[1]?.endsWith("report.mjs")) write(JSON.parse(readFileSync("bench/results.json", "utf8")).raw);
 
 /**
  * One line of the table. `ratio` is how many times the peer's cost ours is; what a target allows counts as a peer too.
@@ -93,24 +103,31 @@ function markdown(machine, rows, { race, growth, page }) {
   const heading = (...cells) => [line(...cells), line(...cells.map(() => "---"))];
   const verdict = ({ target, met }) => (target === null ? "" : `${target} ${met ? "met" : "**not met**"}`);
   const parts = [
-    `${machine.cpu}, ${machine.cores} cores, Chromium ${machine.chromium}; medians of ${machine.rounds} rounds. In wasm and one thread it reads ${machine.readGBs} GB/s and does ${machine.simdGFLOPs} GFLOP/s in f32 with plain SIMD, ${machine.relaxedGFLOPs} with relaxed.`,
-    "",
-    ...heading("measure", "threads", "ours", "peer or what is allowed", "", "ratio", "target", "of the limit"),
-    ...rows.map((row) => line(row.id, row.threads, `${row.ours} ${row.unit}`, `${row.peer} ${row.unit}`, row.peerName, row.ratio, verdict(row), row.ofLimit ?? "")),
+    [
+      `${machine.cpu}, ${machine.cores} cores, Chromium ${machine.chromium}; medians of ${machine.rounds} rounds. In wasm and one thread it reads ${machine.readGBs} GB/s and does ${machine.simdGFLOPs} GFLOP/s in f32 with plain SIMD, ${machine.relaxedGFLOPs} with relaxed.`,
+      "",
+      ...heading("measure", "threads", "ours", "peer or what is allowed", "", "ratio", "target", "of the limit"),
+      ...rows.map((row) => line(row.id, row.threads, `${row.ours} ${row.unit}`, `${row.peer} ${row.unit}`, row.peerName, row.ratio, verdict(row), row.ofLimit ?? "")),
+    ],
   ];
   if (race) {
-    parts.push("", "Everyone, in ms:", "", ...heading("engine", "precision", "threads", "prefill 64", "prefill 256", "decode, per token", "load", "wasm memory, MB"));
-    parts.push(...race.racers.map(({ name, precision, threads, times, loading, memory }) => line(name, precision, threads, ...["prefill 64", "prefill 256", "decode"].map((id) => round(times[id])), round(loading) ?? "", memory ? round(memory / 1e6) : "")));
+    const times = (racer) => ["prefill 64", "prefill 256", "decode"].map((id) => round(racer.times[id]));
+    const megabytes = ({ memory }) => (memory ? round(memory / 1e6) : "");
+    parts.push([
+      "Everyone, in ms:", "",
+      ...heading("engine", "precision", "threads", "prefill 64", "prefill 256", "decode, per token", "load", "wasm memory, MB"),
+      ...race.racers.map((racer) => line(racer.name, racer.precision, racer.threads, ...times(racer), round(racer.loading) ?? "", megabytes(racer))),
+    ]);
   }
   if (growth) {
-    parts.push("", "A forward pass of Candlescope, f32, one thread, in ms:", "", ...heading("GPT-2 124M, tokens", "time"), ...Object.entries(growth.byLength).map(([tokens, ms]) => line(tokens, round(ms))));
-    parts.push("", ...heading("64 tokens, random weights", "time"), ...Object.entries(growth.byShape).map(([shape, ms]) => line(shape, round(ms))));
+    parts.push(["A forward pass of Candlescope, f32, one thread, in ms:", "", ...heading("GPT-2 124M, tokens", "time"), ...Object.entries(growth.byLength).map(([tokens, ms]) => line(tokens, round(ms)))]);
+    parts.push([...heading("64 tokens, random weights", "time"), ...Object.entries(growth.byShape).map(([shape, ms]) => line(shape, round(ms)))]);
   }
   if (page) {
     const { firstPattern, files, drawing } = page;
-    parts.push("", `The page: first pattern after ${round(firstPattern.cold)} ms, ${round(firstPattern.again)} ms on a second visit; ${round(files.raw / 1e3)} kB of scripts and wasm, ${round(files.brotli / 1e3)} kB in brotli; hovering over 12 by 12 heads: median frame ${round(drawing.medianFrame)} ms, longest ${round(drawing.longestFrame)} ms, ${drawing.longTasks} tasks over 50 ms.`);
+    parts.push([`The page: first pattern after ${round(firstPattern.cold)} ms, ${round(firstPattern.again)} ms on a second visit; ${round(files.raw / 1e3)} kB of scripts and wasm, ${round(files.brotli / 1e3)} kB in brotli; hovering over 12 by 12 heads: median frame ${round(drawing.medianFrame)} ms, longest ${round(drawing.longestFrame)} ms, ${drawing.longTasks} tasks over 50 ms.`]);
   }
-  return parts.join("\n");
+  return parts.map((lines) => lines.join("\n"));
 }
 
 function round(value, digits = 1) {
