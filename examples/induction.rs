@@ -6,7 +6,7 @@
 //!
 //! First every head is scored on random tokens repeated twice. Then a sentence is given to the model twice: the second
 //! time it can be copied, and the loss tells how well the model does. At last the strongest induction head is set to
-//! zero, and with it goes most of what the repetition was worth, while the first half stays as it was.
+//! zero: the loss of the second time rises, while the first half stays as it was.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
