@@ -6,8 +6,9 @@ import init, { askHelpers } from "./pkg/candlescope.js";
 /** More would wait for memory, not for arithmetic. */
 const MOST = 8;
 
-/** Loads the module; gives what `init` gives. @param {number} [threads] as many as there are cores, at most 8 */
-export async function start(threads = Math.min(navigator.hardwareConcurrency || 1, MOST)) {
+/** Loads the module; gives what `init` gives. */
+export async function start() {
+  const threads = Math.min(navigator.hardwareConcurrency || 1, MOST);
   if (threads > 1 && globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function") {
     try {
       const wasm = await init({ module_or_path: new URL("./pkg/candlescope_threads_bg.wasm", import.meta.url) });

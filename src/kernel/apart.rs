@@ -1,10 +1,10 @@
-//! The root of a second, tiny wasm module over the memory of the first: the inner loops with relaxed SIMD, with
-//! threads, or with both.
+//! The root of a second, tiny wasm module over the memory of the first: the inner loops, with plain or relaxed SIMD, for
+//! one thread or several.
 //!
-//! `build.rs` compiles it, `linked.rs` puts it in place where the browser has what it needs. A module that holds one
-//! relaxed instruction is refused as a whole by a browser that lacks them, and several builds of everything would
-//! multiply what is built, tested and kept: this one has a few kilobytes. It owns no memory, no constants in memory and
-//! no stack, so any number of threads can run it.
+//! `build.rs` compiles it four times, and `linked.rs` puts the one in place that the browser can run. A module that holds
+//! one relaxed instruction is refused as a whole by a browser that lacks them, and several builds of everything would
+//! multiply what is built, tested and kept: this one has some 14 kB. It owns no memory, no constants in memory and no
+//! stack, so any number of threads can run it.
 
 #![no_std]
 // Some of what these files hold is for the owner alone.

@@ -1,6 +1,6 @@
 //! The inner loops of the f32 product: what happens inside one tile, and one row against a few panels.
 //!
-//! Compiled twice: into the crate with plain SIMD, and into the module of `apart.rs` with relaxed multiply-adds.
+//! Compiled into the modules of `apart.rs`, with plain SIMD and with relaxed multiply-adds, and natively for tests.
 //! Hence raw pointers, plain loops, and nothing from the standard library.
 //!
 //! Tile: 6 rows by 2 vectors. Its 12 sums, the 2 vectors of `b` and 1 value of `a` fill the 15 vector registers that

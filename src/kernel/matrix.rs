@@ -50,12 +50,7 @@ impl Form {
     }
 
     pub fn name(self) -> &'static str {
-        match self {
-            Form::Plain | Form::F32 => "f32",
-            Form::F16 => "f16",
-            Form::Q8 => "q8",
-            Form::Q4 => "q4",
-        }
+        self.panels(Axes::InOut).map_or("f32", share::Form::name)
     }
 
     /// The bytes that a matrix takes which the checkpoint stores with this shape and these axes.
@@ -136,12 +131,7 @@ impl Matrix {
     pub fn dtype(&self) -> &'static str {
         match &self.0 {
             Stored::Plain(tensor) => tensor.dtype().as_str(),
-            Stored::Packed(packed) => match packed.form() {
-                share::Form::F32 => "f32",
-                share::Form::F16 => "f16",
-                share::Form::Q8 => "q8",
-                share::Form::Q4 => "q4",
-            },
+            Stored::Packed(packed) => packed.form().name(),
         }
     }
 

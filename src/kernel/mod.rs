@@ -33,6 +33,7 @@ pub use linked::{Build, build, choose, workers};
 #[cfg(target_arch = "wasm32")]
 pub use linked::{module, pool};
 pub use matrix::Matrix;
+pub use trainable::log_sum_exp;
 
 /// `x w + b` over the last axis of `x` `[.., in]`, with `w` `[in, out]` and `b` `[out]`.
 pub fn linear(x: &Tensor, weight: &Matrix, bias: &Tensor) -> Result<Tensor> {
@@ -74,11 +75,6 @@ fn causal_mask(queries: usize, keys: usize) -> Result<Tensor> {
 /// `exp(x) / sum(exp(x))` over the last axis; `-inf` gets exactly 0.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
     Ok(trainable::softmax(x)?)
-}
-
-/// `log(sum(exp(x)))`.
-pub fn log_sum_exp(x: &[f32]) -> f64 {
-    trainable::log_sum_exp(x)
 }
 
 /// `sqrt(variance + eps)` over the last axis of `x`, kept with length 1.

@@ -303,7 +303,7 @@ fn add_tile(factors: &Factors, begin: Begin, place: Place, out: &mut [f32]) {
         Begin::Zero => (ZEROS.as_ptr(), 0),
         Begin::Sum => (out.as_ptr(), columns),
     };
-    // SAFETY: the output has these rows, as was checked, and the one row of bias or zeros stands for all.
+    // SAFETY: the output has these rows, as was checked, and the one row of zeros stands for all.
     unsafe { linked::tile(factors, from, from_stride, out.as_mut_ptr(), columns) };
 }
 

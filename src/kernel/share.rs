@@ -37,6 +37,16 @@ pub enum Form {
 }
 
 impl Form {
+    /// As JavaScript spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Form::F32 => "f32",
+            Form::F16 => "f16",
+            Form::Q8 => "q8",
+            Form::Q4 => "q4",
+        }
+    }
+
     pub const fn is_quantized(self) -> bool {
         matches!(self, Form::Q8 | Form::Q4)
     }

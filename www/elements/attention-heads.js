@@ -5,7 +5,7 @@ import { css, html, LitElement } from "lit";
 import { drawHeatmap, fitNear, whole } from "../draw/heatmap.js";
 import { headMatrix, maxPoolTo, sizeOf } from "../draw/matrix.js";
 import { attention } from "../draw/token.js";
-import { base, define, pixelRatio, send, ThemeController } from "./base.js";
+import { base, define, pixelRatio, send, ThemeController, WidthController } from "./base.js";
 
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
 /** @typedef {{ layer: number, head: number }} Head */
@@ -126,19 +126,17 @@ export class AttentionHeads extends LitElement {
     this.drawnPatterns = [];
     /** @type {Set<Element>} */
     this.onScreen = new Set();
-    this.resize = new ResizeObserver(([entry]) => (this.width = Math.floor(entry.contentRect.width)));
+    this.measured = new WidthController(this);
     this.seen = new IntersectionObserver((entries) => this.#onSeen(entries), { rootMargin: "120px" });
   }
 
   connectedCallback() {
     super.connectedCallback();
-    this.resize.observe(this);
     this.requestUpdate(); // cells are watched anew
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
-    this.resize.disconnect();
     this.seen.disconnect();
     this.onScreen.clear();
   }

@@ -7,7 +7,7 @@ import { axisLabels, labelling } from "../draw/labels.js";
 import { headMatrix, masked } from "../draw/matrix.js";
 import { gradient } from "../draw/scale.js";
 import { attention, sentence, short, shown } from "../draw/token.js";
-import { base, define, pixelRatio, send, ThemeController, Voice } from "./base.js";
+import { base, define, figure, pixelRatio, send, ThemeController, Voice, WidthController } from "./base.js";
 
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
 /** @typedef {import("../scores.js").Pair} Pair */
@@ -35,6 +35,7 @@ export class AttentionPattern extends LitElement {
 
   static styles = [
     base,
+    figure,
     css`
       :host {
         position: relative;
@@ -83,35 +84,8 @@ export class AttentionPattern extends LitElement {
       .labels {
         pointer-events: none;
       }
-      .below {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.35rem 1rem;
-        margin-top: 0.6rem;
-        font-size: 0.85rem;
-      }
       .legend {
-        display: flex;
-        align-items: center;
-        gap: 0.4rem;
-        color: var(--soft);
-      }
-      .ramp {
-        width: 8.5rem;
-        height: 0.72rem;
-        border-radius: 2px;
-        box-shadow: 0 0 0 1px var(--line);
-        print-color-adjust: exact;
-      }
-      .below button {
-        font-size: 0.8rem;
-        padding: 0.12em 0.65em;
-      }
-      .push {
-        margin-left: auto;
-        display: flex;
-        gap: 0.35rem;
+        flex-wrap: nowrap;
       }
       .readout {
         min-height: 1.6em;
@@ -127,28 +101,6 @@ export class AttentionPattern extends LitElement {
       }
       .table {
         max-height: 22rem;
-        overflow: auto;
-        margin-top: 0.6rem;
-        border: 1px solid var(--line);
-        border-radius: 4px;
-      }
-      table {
-        border-collapse: collapse;
-        font-size: 0.8rem;
-      }
-      caption {
-        text-align: left;
-        padding: 0.4rem 0.6rem;
-        color: var(--soft);
-        font-family: var(--prose);
-      }
-      th,
-      td {
-        padding: 0.12rem 0.6rem;
-        text-align: left;
-        font-weight: 400;
-        white-space: pre;
-        border-top: 1px solid var(--line);
       }
     `,
   ];
@@ -177,17 +129,7 @@ export class AttentionPattern extends LitElement {
     this.voice = new Voice();
     /** @type {{ x: number, y: number, view: import("../draw/heatmap.js").View, moved: boolean } | null} */
     this.drag = null;
-    this.resize = new ResizeObserver(([entry]) => (this.width = Math.floor(entry.contentRect.width)));
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    this.resize.observe(this);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.resize.disconnect();
+    this.measured = new WidthController(this);
   }
 
   /** @returns {import("../draw/matrix.js").Matrix | null} */

@@ -96,6 +96,65 @@ export const base = css`
   }
 `;
 
+/** A colour scale, what stands below a figure, and its table. Elements put what they change behind it. */
+export const figure = css`
+  .below {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.35rem 1rem;
+    margin-top: 0.6rem;
+    font-size: 0.85rem;
+  }
+  .below button {
+    font-size: 0.8rem;
+    padding: 0.12em 0.65em;
+  }
+  .push {
+    margin-left: auto;
+    display: flex;
+    gap: 0.35rem;
+  }
+  .legend {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.4rem;
+    color: var(--soft);
+  }
+  .ramp {
+    width: 8.5rem;
+    height: 0.72rem;
+    border-radius: 2px;
+    box-shadow: 0 0 0 1px var(--line);
+    print-color-adjust: exact;
+  }
+  .table {
+    overflow: auto;
+    margin-top: 0.6rem;
+    border: 1px solid var(--line);
+    border-radius: 4px;
+  }
+  table {
+    border-collapse: collapse;
+    font-size: 0.8rem;
+  }
+  caption {
+    text-align: left;
+    padding: 0.4rem 0.6rem;
+    color: var(--soft);
+    font-family: var(--prose);
+  }
+  th,
+  td {
+    padding: 0.12rem 0.6rem;
+    text-align: left;
+    font-weight: 400;
+    white-space: pre;
+    border-top: 1px solid var(--line);
+  }
+`;
+
 /** Text on a colour of the scale, by the shade that textOn() asks for. */
 export const INKS = { dark: "oklch(0.2 0.03 52)", light: "oklch(0.97 0.02 86)" };
 
@@ -129,6 +188,27 @@ export class ThemeController {
     if (theme === this.theme) return;
     this.theme = theme;
     this.host.requestUpdate();
+  }
+}
+
+/**
+ * Keeps an element's `width` that of the box it has, in whole CSS pixels, while it is in the document.
+ * @implements {ReactiveController}
+ */
+export class WidthController {
+  /** @param {LitElement & { width: number }} host */
+  constructor(host) {
+    this.host = host;
+    this.observer = new ResizeObserver(([entry]) => (host.width = Math.floor(entry.contentRect.width)));
+    host.addController(this);
+  }
+
+  hostConnected() {
+    this.observer.observe(this.host);
+  }
+
+  hostDisconnected() {
+    this.observer.disconnect();
   }
 }
 

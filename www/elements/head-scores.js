@@ -4,7 +4,7 @@ import { css, html, LitElement } from "lit";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
 import { attention } from "../draw/token.js";
-import { base, define, INKS, send, ThemeController } from "./base.js";
+import { base, define, figure, INKS, send, ThemeController } from "./base.js";
 
 /** @typedef {import("../draw/matrix.js").Tensor & { labels?: Readonly<Record<string, readonly string[]>> }} Table axes score, layer and head; `labels.score` names the scores */
 /** @typedef {import("./attention-heads.js").Head} Head */
@@ -27,6 +27,7 @@ export class HeadScores extends LitElement {
 
   static styles = [
     base,
+    figure,
     css`
       .tools {
         display: flex;
@@ -96,20 +97,8 @@ export class HeadScores extends LitElement {
         color: var(--soft);
       }
       .legend {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.4rem;
         margin-top: 0.6rem;
         font-size: 0.85rem;
-        color: var(--soft);
-      }
-      .ramp {
-        width: 8.5rem;
-        height: 0.72rem;
-        border-radius: 2px;
-        box-shadow: 0 0 0 1px var(--line);
-        print-color-adjust: exact;
       }
       .readout {
         min-height: 1.5em;

@@ -5,7 +5,7 @@ import { css, html, LitElement } from "lit";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
 import { attention, said, short } from "../draw/token.js";
-import { base, define, INKS, send, ThemeController, Voice } from "./base.js";
+import { base, define, figure, INKS, send, ThemeController, Voice, WidthController } from "./base.js";
 
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
 /** @typedef {import("../draw/token.js").Token} Token */
@@ -35,6 +35,7 @@ export class LogitLens extends LitElement {
 
   static styles = [
     base,
+    figure,
     css`
       .board {
         display: flex;
@@ -166,31 +167,7 @@ export class LogitLens extends LitElement {
         color: var(--soft);
       }
       .below {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.35rem 1rem;
         margin-top: 0.5rem;
-        font-size: 0.85rem;
-        color: var(--soft);
-      }
-      .below button {
-        font-size: 0.8rem;
-        padding: 0.12em 0.65em;
-        color: var(--ink);
-      }
-      .legend {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.4rem;
-      }
-      .ramp {
-        width: 8.5rem;
-        height: 0.72rem;
-        border-radius: 2px;
-        box-shadow: 0 0 0 1px var(--line);
-        print-color-adjust: exact;
       }
       .dot {
         display: inline-block;
@@ -219,17 +196,7 @@ export class LogitLens extends LitElement {
     this.width = 0;
     this.theme = new ThemeController(this);
     this.voice = new Voice();
-    this.resize = new ResizeObserver(([entry]) => (this.width = entry.contentRect.width));
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    this.resize.observe(this);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.resize.disconnect();
+    this.measured = new WidthController(this);
   }
 
   /** @returns {[layers: number, positions: number, top: number]} */

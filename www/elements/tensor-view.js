@@ -6,7 +6,7 @@ import { signedGradient } from "../draw/diverging.js";
 import { axisLabels, labelling } from "../draw/labels.js";
 import { cutOf, farthest, fitAlong, paintPlane, placeAt, planeOf, reach } from "../draw/plane.js";
 import { said, short, shown } from "../draw/token.js";
-import { base, define, pixelRatio, send, ThemeController, Voice } from "./base.js";
+import { base, define, figure, pixelRatio, send, ThemeController, Voice, WidthController } from "./base.js";
 
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
 /** @typedef {import("../draw/plane.js").Cut} Cut */
@@ -40,6 +40,7 @@ export class TensorView extends LitElement {
 
   static styles = [
     base,
+    figure,
     css`
       :host {
         position: relative;
@@ -119,32 +120,9 @@ export class TensorView extends LitElement {
         padding: 0 0.2em;
         white-space: pre-wrap;
       }
-      .below {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.35rem 1rem;
-        margin-top: 0.6rem;
-        font-size: 0.85rem;
-      }
-      .below button {
-        font-size: 0.8rem;
-        padding: 0.12em 0.65em;
-      }
-      .legend {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.4rem;
-        color: var(--soft);
-      }
       .ramp {
         position: relative;
         width: 10rem;
-        height: 0.72rem;
-        border-radius: 2px;
-        box-shadow: 0 0 0 1px var(--line);
-        print-color-adjust: exact;
       }
       .ramp::after {
         content: "";
@@ -154,35 +132,8 @@ export class TensorView extends LitElement {
         height: 4px;
         border-left: 1px solid var(--soft);
       }
-      .push {
-        margin-left: auto;
-        display: flex;
-        gap: 0.35rem;
-      }
       .table {
         max-height: 20rem;
-        overflow: auto;
-        margin-top: 0.6rem;
-        border: 1px solid var(--line);
-        border-radius: 4px;
-      }
-      table {
-        border-collapse: collapse;
-        font-size: 0.8rem;
-      }
-      caption {
-        text-align: left;
-        padding: 0.4rem 0.6rem;
-        color: var(--soft);
-        font-family: var(--prose);
-      }
-      th,
-      td {
-        padding: 0.12rem 0.6rem;
-        text-align: left;
-        font-weight: 400;
-        white-space: pre;
-        border-top: 1px solid var(--line);
       }
     `,
   ];
@@ -210,17 +161,7 @@ export class TensorView extends LitElement {
     this.hovered = null;
     this.theme = new ThemeController(this);
     this.voice = new Voice();
-    this.resize = new ResizeObserver(([entry]) => (this.width = Math.floor(entry.contentRect.width)));
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    this.resize.observe(this);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.resize.disconnect();
+    this.measured = new WidthController(this);
   }
 
   /** The cut on show. @returns {Cut} */

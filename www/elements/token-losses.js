@@ -4,7 +4,7 @@ import { css, html, LitElement } from "lit";
 
 import { columnWidth, drawColumns } from "../draw/bars.js";
 import { logProbability, said, shown } from "../draw/token.js";
-import { base, define, pixelRatio, send, ThemeController, Voice } from "./base.js";
+import { base, define, pixelRatio, send, ThemeController, Voice, WidthController } from "./base.js";
 
 /** CSS pixels. */
 const HEIGHT = 260;
@@ -86,17 +86,7 @@ export class TokenLosses extends LitElement {
     this.width = 0;
     this.theme = new ThemeController(this);
     this.voice = new Voice();
-    this.resize = new ResizeObserver(([entry]) => (this.width = Math.floor(entry.contentRect.width)));
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    this.resize.observe(this);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.resize.disconnect();
+    this.measured = new WidthController(this);
   }
 
   /** The value at the top of the figure: the largest, or a blind guess. */
