@@ -1,11 +1,11 @@
-//! Compiles the inner loops of the kernels (`src/kernel/apart.rs`) into wasm modules of their own, and tells
+//! Compiles the inner loops of the kernels (`src/kernel/apart/`) into wasm modules of their own, and tells
 //! `tests/python.rs` whether there is a Python to run.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
-const ROOT: &str = "src/kernel/apart.rs";
+const ROOT: &str = "src/kernel/apart/module.rs";
 const MODULES: [(&str, &str, &[&str]); 4] = [
     ("simd", "+simd128", &[]),
     ("relaxed", "+simd128,+relaxed-simd", &[]),
@@ -18,9 +18,7 @@ const SHARED: &[&str] = &["--cfg=shared", "-Clink-arg=--shared-memory", "-Clink-
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(shared)");
-    for file in ["apart", "inner", "pool", "quantized", "rows", "share", "simd"] {
-        println!("cargo:rerun-if-changed=src/kernel/{file}.rs");
-    }
+    println!("cargo:rerun-if-changed=src/kernel/apart");
     println!("cargo:rustc-check-cfg=cfg(python)");
     println!("cargo:rerun-if-env-changed=CANDLESCOPE_PYTHON");
     if env::var_os("CANDLESCOPE_PYTHON").is_some() {
@@ -43,11 +41,32 @@ fn compile(name: &str, features: &str, options: &[&str]) {
         .args([ROOT, "--crate-type=cdylib", "--edition=2024", "--target=wasm32-unknown-unknown", "-o"])
         .arg(&out)
         .args(["-Copt-level=3", "-Cpanic=abort", &format!("-Ctarget-feature={features}")])
-        .arg("-Cllvm-args=-pre-RA-sched=source")
+        // Loops over a row of sums are unrolled whole, or the sums would need a stack.
+        .arg("-Cllvm-args=-pre-RA-sched=source -unroll-threshold=2000")
         // No stack: a function that needed one would trap at once instead of writing into the crate's.
         .args(["-Clink-arg=--import-memory", "-Clink-arg=-zstack-size=0", "-Clink-arg=--strip-all"])
         .args(options)
         .status()
         .expect("rustc can be started");
     assert!(status.success(), "rustc could not compile {ROOT}");
+    let wasm = std::fs::read(&out).expect("rustc wrote it");
+    assert!(
+        !has_data(&wasm),
+        "{ROOT} has constants in memory, over the crate's: does something in it panic?"
+    );
+}
+
+/// Whether a wasm module has a data section.
+fn has_data(wasm: &[u8]) -> bool {
+    const DATA: u8 = 11;
+    let mut rest = &wasm[8..];
+    while let [id, after @ ..] = rest {
+        let length = after.iter().position(|byte| byte & 0x80 == 0).expect("a section has a size") + 1;
+        let size = after[..length].iter().rev().fold(0, |size, byte| size << 7 | usize::from(byte & 0x7F));
+        if *id == DATA {
+            return true;
+        }
+        rest = &after[length + size..];
+    }
+    false
 }

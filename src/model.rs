@@ -94,15 +94,18 @@ impl Attention {
         let k = tap.block(BlockPoint::K, k)?;
         let v = tap.block(BlockPoint::V, v)?;
 
-        let q = (by_head(&q)? / self.divisor)?; // [B, H, T, K]
         let (k, v) = match past {
-            Some(past) => past.append(&by_head(&k)?, &by_head(&v)?)?,
-            None => (by_head(&k)?, by_head(&v)?),
-        }; // [B, H, S, K]
-        let scores = kernel::attention_scores(&q, &k)?; // [B, H, T, S], -inf where masked
-        let scores = tap.block(BlockPoint::AttnScores, scores)?;
-        let pattern = tap.block(BlockPoint::Pattern, kernel::softmax(&scores)?)?;
-        let z = kernel::attention_mix(&pattern, &v)?.transpose(1, 2)?.contiguous()?; // [B, T, H, K]
+            Some(past) => past.append(&k, &v)?, // [B, S, H, K]
+            None => (k, v),
+        };
+        let z = if tap.wants(BlockPoint::AttnScores) || tap.wants(BlockPoint::Pattern) {
+            let scores = kernel::attention_scores(&q, &k, self.divisor)?; // [B, H, T, S], -inf where masked
+            let scores = tap.block(BlockPoint::AttnScores, scores)?;
+            let pattern = tap.block(BlockPoint::Pattern, kernel::softmax(&scores)?)?;
+            kernel::attention_mix(&pattern, &v)?
+        } else {
+            kernel::attention(&q, &k, &v, self.divisor)?
+        }; // [B, T, H, K]
         let z = tap.block(BlockPoint::Z, z)?;
         self.output(&z, tap)
     }
@@ -110,10 +113,9 @@ impl Attention {
     /// Queries, keys and values. A path whose input was replaced has one input for each of its heads.
     fn project(&self, x: &Tensor, split: PathInputs) -> Result<[Tensor; 3]> {
         let (b, t, d) = x.dims3()?;
-        let shape = (b, t, self.n_head, d / self.n_head);
-        let joined = self.c_attn.forward(x)?; // [B, T, 3 D]
+        let joined = self.c_attn.forward(x)?.reshape((b, t, 3, self.n_head, d / self.n_head))?;
         let path = |index: usize| match &split[index] {
-            None => Ok(joined.narrow(2, index * d, d)?.reshape(shape)?),
+            None => Ok(joined.narrow(2, index, 1)?.squeeze(2)?),
             Some(input) => self.project_heads(input, index),
         };
         Ok([path(0)?, path(1)?, path(2)?])
@@ -153,11 +155,6 @@ impl Attention {
         });
         Ok(Tensor::stack(&each.collect::<Result<Vec<_>>>()?, 2)?)
     }
-}
-
-/// `[B, T, H, K]` to `[B, H, T, K]`.
-fn by_head(x: &Tensor) -> Result<Tensor> {
-    Ok(x.transpose(1, 2)?.contiguous()?)
 }
 
 /// Two layers with a non-linearity between them.
@@ -249,13 +246,16 @@ struct LayerCache {
 }
 
 impl LayerCache {
-    /// Keys and values of all positions, `[B, H, S, K]` each, after `k` and `v` of the new ones.
+    /// Keys and values of all positions, `[B, S, H, K]` each, after `k` and `v` of the new ones.
     fn append(&mut self, k: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
+        let by_head = |x: &Tensor| x.transpose(1, 2)?.contiguous();
+        let (k, v) = (by_head(k)?, by_head(v)?);
         let len = self.len + k.dim(2)?;
-        let (keys, values) = self.buffers_for(len, k)?;
-        keys.slice_set(k, 2, self.len)?;
-        values.slice_set(v, 2, self.len)?;
-        let seen = (keys.narrow(2, 0, len)?, values.narrow(2, 0, len)?);
+        let (keys, values) = self.buffers_for(len, &k)?;
+        keys.slice_set(&k, 2, self.len)?;
+        values.slice_set(&v, 2, self.len)?;
+        let seen = |buffer: &Tensor| buffer.narrow(2, 0, len)?.transpose(1, 2);
+        let seen = (seen(&keys)?, seen(&values)?);
         (self.buffers, self.len) = (Some((keys, values)), len);
         Ok(seen)
     }

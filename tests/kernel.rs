@@ -189,37 +189,58 @@ facts! {
     }
 
     fn attention_that_skips_the_masked_half_is_attention_with_a_mask() {
-        for (queries, keys) in [(1, 1), (1, 9), (5, 5), (6, 13), (19, 19), (40, 41)] {
-            let (heads, width) = (3, 10);
-            let [q, k, v] = [(queries, 11), (keys, 12), (keys, 13)]
-                .map(|(rows, seed)| tensor(&numbers(heads * rows * width, seed), &[1, heads, rows, width]));
-            let scores = kernel::attention_scores(&q, &k).unwrap();
-            let pattern = kernel::softmax(&scores).unwrap();
-            let z = kernel::attention_mix(&pattern, &v).unwrap();
-            // Tracked values take the path that multiplies everything.
-            let q = Var::from_tensor(&q).unwrap();
-            let whole = kernel::attention_scores(q.as_tensor(), &k).unwrap();
-            assert_close(&flat(&scores), &flat(&whole), width);
-            let whole = kernel::attention_mix(&kernel::softmax(&whole).unwrap(), &v).unwrap();
-            assert_close(&flat(&z), &flat(&whole), keys);
+        for (queries, keys) in ATTENDED {
+            for width in [10, 16] {
+                let [q, k, v] = attended(queries, keys, width);
+                let scores = kernel::attention_scores(&q, &k, 3.0).unwrap();
+                let pattern = kernel::softmax(&scores).unwrap();
+                let z = kernel::attention_mix(&pattern, &v).unwrap();
+                // Tracked values take the path that multiplies everything.
+                let tracked = Var::from_tensor(&q).unwrap();
+                let whole = kernel::attention_scores(tracked.as_tensor(), &k, 3.0).unwrap();
+                assert_close(&flat(&scores), &flat(&whole), width);
+                let whole = kernel::attention_mix(&kernel::softmax(&whole).unwrap(), &v).unwrap();
+                assert_close(&flat(&z), &flat(&whole), keys);
+                let whole = kernel::attention(tracked.as_tensor(), &k, &v, 3.0).unwrap();
+                assert_close(&flat(&z), &flat(&whole), keys);
+            }
+        }
+    }
+
+    /// So that a run gives the same numbers whether its scores and patterns are looked at or not.
+    fn attention_in_one_go_has_the_bits_of_its_parts() {
+        for (queries, keys) in ATTENDED {
+            for width in [10, 16] {
+                let [q, k, v] = attended(queries, keys, width);
+                let pattern = kernel::softmax(&kernel::attention_scores(&q, &k, 4.0).unwrap()).unwrap();
+                let parts = flat(&kernel::attention_mix(&pattern, &v).unwrap());
+                assert_eq!(flat(&kernel::attention(&q, &k, &v, 4.0).unwrap()), parts);
+                // And a query alone those that it has among others.
+                let (last, earlier) = (q.narrow(1, queries - 1, 1).unwrap(), parts.len() / queries * (queries - 1));
+                if q.dim(0).unwrap() == 1 {
+                    assert_eq!(flat(&kernel::attention(&last, &k, &v, 4.0).unwrap()), parts[earlier..]);
+                }
+            }
         }
     }
 
     fn a_weight_that_a_hook_put_behind_the_diagonal_counts() {
         let pattern = tensor(&[0.0, 1.0, 0.5, 0.5], &[1, 1, 2, 2]);
-        let v = tensor(&[1.0, 10.0, 2.0, 20.0], &[1, 1, 2, 2]);
+        let v = tensor(&[1.0, 10.0, 2.0, 20.0], &[1, 2, 1, 2]);
         assert_eq!(flat(&kernel::attention_mix(&pattern, &v).unwrap()), [2.0, 20.0, 1.5, 15.0]);
     }
 
     fn keys_may_lie_in_a_longer_buffer() {
-        let (q, buffer) = (tensor(&numbers(2 * 3 * 4, 14), &[1, 2, 3, 4]), tensor(&numbers(2 * 8 * 4, 15), &[1, 2, 8, 4]));
-        let view = buffer.narrow(2, 0, 5).unwrap();
+        let (q, buffer) = (tensor(&numbers(2 * 3 * 4, 14), &[1, 3, 2, 4]), tensor(&numbers(2 * 8 * 4, 15), &[1, 2, 8, 4]));
+        let view = buffer.narrow(2, 0, 5).unwrap().transpose(1, 2).unwrap();
         let copy = view.contiguous().unwrap();
-        let scores = |k| flat(&kernel::attention_scores(&q, k).unwrap());
+        let scores = |k| flat(&kernel::attention_scores(&q, k, 2.0).unwrap());
         assert_eq!(scores(&view), scores(&copy));
         let pattern = tensor(&numbers(2 * 3 * 5, 16), &[1, 2, 3, 5]);
         let mix = |v| flat(&kernel::attention_mix(&pattern, v).unwrap());
         assert_eq!(mix(&view), mix(&copy));
+        let whole = |kv| flat(&kernel::attention(&q, kv, kv, 2.0).unwrap());
+        assert_eq!(whole(&view), whole(&copy));
     }
 }
 
@@ -233,8 +254,8 @@ fn the_relaxed_kernels_are_linked_where_the_browser_has_relaxed_simd() {
 }
 
 /// `[rows, inner, columns]`: one row, a tile less one, a tile and one, more than a group of tiles, more than one
-/// depth, more than four panels and one.
-const SIZES: [[usize; 3]; 9] = [
+/// depth, more than six panels and some, three groups.
+const SIZES: [[usize; 3]; 11] = [
     [1, 1, 1],
     [1, 37, 33],
     [2, 3, 8],
@@ -244,7 +265,21 @@ const SIZES: [[usize; 3]; 9] = [
     [13, 1030, 41],
     [253, 5, 12],
     [259, 515, 3],
+    [1, 130, 203],
+    [530, 9, 50],
 ];
+
+/// Queries and keys: one of each, more keys, as many, a tile less one, a tile, a tile and one, panels that are not full.
+const ATTENDED: [(usize, usize); 8] =
+    [(1, 1), (1, 9), (5, 5), (6, 13), (7, 16), (19, 19), (40, 41), (3, 530)];
+
+/// Queries, keys and values of three heads; those of a few are two texts.
+fn attended(queries: usize, keys: usize, width: usize) -> [Tensor; 3] {
+    let (batch, heads) = (if keys < 10 { 2 } else { 1 }, 3);
+    [(queries, 11), (keys, 12), (keys, 13)].map(|(rows, seed)| {
+        tensor(&numbers(batch * rows * heads * width, seed), &[batch, rows, heads, width])
+    })
+}
 
 fn packed(values: &[f32], shape: [usize; 2]) -> Matrix {
     build(values, shape, Axes::InOut, Form::F32)

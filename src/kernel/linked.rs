@@ -1,12 +1,11 @@
-//! Which inner loops run: those of one of the modules made of `apart.rs`, linked in on first use. All they need is told by
+//! Which inner loops run: those of one of the modules made of `apart/module.rs`, linked in on first use. All they need is told by
 //! the browser: relaxed SIMD or not, memory that threads share or not.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-use super::inner::Factors;
-use super::pool::Pool;
-use super::rows::{Map, Rows};
-use super::share::{Job, Task};
+use super::apart::pool::Pool;
+use super::apart::rows::{Map, Rows};
+use super::apart::share::{Job, Task};
 
 /// The inner loops to run with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +41,13 @@ pub fn choose(build: Build) -> bool {
     possible
 }
 
-/// How many threads may work at a product: the first one and the helpers that were asked to come.
+/// How many threads may work at a job: the first one and the helpers that were asked to come.
 pub fn workers() -> usize {
-    1 + POOL.asked.load(Ordering::Relaxed) as usize
+    if cfg!(target_arch = "wasm32") {
+        1 + POOL.asked.load(Ordering::Relaxed) as usize
+    } else {
+        candle_core::utils::get_num_threads()
+    }
 }
 
 /// Asks for `count` helpers; the address of the pool, where they meet.
@@ -54,30 +57,32 @@ pub fn pool(count: u32) -> u32 {
     &raw const POOL as u32
 }
 
-/// As [`super::inner::tile`].
-#[inline]
-pub(super) unsafe fn tile(
-    factors: &Factors,
-    from: *const f32,
-    from_stride: usize,
-    to: *mut f32,
-    to_stride: usize,
-) {
-    // SAFETY: as the caller promises.
-    unsafe { (modules::loops(build()).tile)(factors, from, from_stride, to, to_stride) }
-}
-
 /// Does all `count` pieces of a task, with all threads that there are; they take multiples of `least` at once.
 ///
 /// # Safety
 /// The task's pointers must be good for what its sizes say.
 pub(super) unsafe fn share(task: Task, count: usize, least: usize, effort: usize) {
     // Small enough shares that the last worker has not long to go when the others have finished.
-    let shares = if cfg!(target_arch = "wasm32") && workers() == 1 { 1 } else { 4 * workers() };
+    let shares = if workers() == 1 { 1 } else { 4 * workers() };
     let grain = count.div_ceil(shares).next_multiple_of(least);
-    let job = Job { task, count, grain, next: AtomicU32::new(0), effort };
-    // SAFETY: as the caller promises.
-    unsafe { (modules::loops(build()).work)(&POOL, &job) }
+    let scratch_bytes = task.scratch().next_multiple_of(size_of::<u128>());
+    let mut scratch = Vec::<u128>::with_capacity(workers() * scratch_bytes / size_of::<u128>());
+    let scratch = scratch.as_mut_ptr().cast();
+    let job = Job { task, count, grain, next: AtomicU32::new(0), effort, scratch, scratch_bytes };
+    // SAFETY: as the caller promises; workers write what they need of the scratch before they read it.
+    unsafe { (modules::work(build()))(&POOL, &job) }
+}
+
+/// `len` numbers, which `fill` writes.
+///
+/// # Safety
+/// It must write all of them.
+pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(len);
+    fill(numbers.as_mut_ptr());
+    // SAFETY: there is room for them, and they are written.
+    unsafe { numbers.set_len(len) };
+    numbers
 }
 
 /// Maps rows `[.., width]`.
@@ -87,22 +92,14 @@ pub(super) unsafe fn share(task: Task, count: usize, least: usize, effort: usize
 pub(super) fn map(map: Map, x: &[f32], width: usize) -> Vec<f32> {
     assert!(x.len().is_multiple_of(width), "{} numbers in rows of {width}", x.len());
     let rows = x.len() / width;
-    let mut out = vec![0f32; rows * map.width(width)];
-    let task = Task::Rows(Rows { map, width, x: x.as_ptr(), out: out.as_mut_ptr() });
     // A number costs some ten multiplications.
-    // SAFETY: both have as many rows as `rows` says; what `map` holds is up to its maker.
-    unsafe { share(task, rows, 1, 10 * x.len()) };
-    out
+    let effort = 10 * x.len();
+    let task = |out| Task::Rows(Rows { map, width, x: x.as_ptr(), out });
+    // SAFETY: both have as many rows as `rows` says, and each is written; what `map` holds is up to its maker.
+    unsafe { filled(rows * map.width(width), |out| share(task(out), rows, 1, effort)) }
 }
 
-/// The entries of a module.
-#[derive(Clone, Copy)]
-struct Loops {
-    tile: Tile,
-    work: Work,
-}
-
-type Tile = unsafe extern "C" fn(&Factors, *const f32, usize, *mut f32, usize);
+/// A module's entry, as [`super::apart::share::work`].
 type Work = unsafe extern "C" fn(&Pool, &Job);
 
 #[cfg(target_arch = "wasm32")]
@@ -118,23 +115,23 @@ mod modules {
     use wasm_bindgen::prelude::Closure;
     use wasm_bindgen::{JsCast, JsValue};
 
-    use super::{Build, Loops, POOL, Tile, Work};
+    use super::{Build, POOL, Work};
 
-    // What `build.rs` made of `apart.rs`.
+    // What `build.rs` made of `apart/module.rs`.
     const SIMD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/simd.wasm"));
     const RELAXED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/relaxed.wasm"));
     const SIMD_SHARED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/simd-shared.wasm"));
     const RELAXED_SHARED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/relaxed-shared.wasm"));
 
-    static SIMD_LOOPS: OnceLock<Option<Loops>> = OnceLock::new();
-    static RELAXED_LOOPS: OnceLock<Option<Loops>> = OnceLock::new();
+    static SIMD_WORK: OnceLock<Option<Work>> = OnceLock::new();
+    static RELAXED_WORK: OnceLock<Option<Work>> = OnceLock::new();
 
-    fn linked(build: Build) -> Option<Loops> {
+    fn linked(build: Build) -> Option<Work> {
         let place = match build {
-            Build::Simd => &SIMD_LOOPS,
-            Build::Relaxed => &RELAXED_LOOPS,
+            Build::Simd => &SIMD_WORK,
+            Build::Relaxed => &RELAXED_WORK,
         };
-        *place.get_or_init(|| entries(build).ok())
+        *place.get_or_init(|| entry(build).ok())
     }
 
     /// Links the module of this build on the first call; false where the browser refuses it.
@@ -143,7 +140,7 @@ mod modules {
     }
 
     #[inline]
-    pub fn loops(build: Build) -> Loops {
+    pub fn work(build: Build) -> Work {
         linked(build).expect("a browser that runs this module has plain SIMD")
     }
 
@@ -159,23 +156,15 @@ mod modules {
         WebAssembly::Module::new(&Uint8Array::from(bytes).into())
     }
 
-    fn entries(build: Build) -> Result<Loops, JsValue> {
+    fn entry(build: Build) -> Result<Work, JsValue> {
         let (imports, env) = (Object::new(), Object::new());
         Reflect::set(&env, &"memory".into(), &wasm_bindgen::memory())?;
         Reflect::set(&env, &"wake".into(), &Closure::<dyn Fn()>::new(wake).into_js_value())?;
         Reflect::set(&imports, &"env".into(), &env)?;
         let exports = WebAssembly::Instance::new(&module(build)?, &imports)?.exports();
-        let pointer = |name: &str| -> Result<usize, JsValue> {
-            function_pointer(&Reflect::get(&exports, &name.into())?.dyn_into()?)
-        };
-        let (tile, work) = (pointer("tile")?, pointer("work")?);
-        // SAFETY: `apart.rs` exports both with these signatures, and a function pointer is a place in the table.
-        Ok(unsafe {
-            Loops {
-                tile: std::mem::transmute::<usize, Tile>(tile),
-                work: std::mem::transmute::<usize, Work>(work),
-            }
-        })
+        let work = function_pointer(&Reflect::get(&exports, &"work".into())?.dyn_into()?)?;
+        // SAFETY: `apart/module.rs` exports it with this signature, and a function pointer is a place in the table.
+        Ok(unsafe { std::mem::transmute::<usize, Work>(work) })
     }
 
     /// A function's place in this module's table.
@@ -195,42 +184,33 @@ mod modules {
     }
 }
 
-/// Outside a browser there is one build, for tests: weights are multiplied by candle there.
+/// Outside a browser there is one build, for what candle does not do faster, and for tests.
 #[cfg(not(target_arch = "wasm32"))]
 mod modules {
-    use super::{Build, Loops};
-    use crate::kernel::share::Task;
-    use crate::kernel::{inner, inner::Factors, pool::Pool, share, share::Job};
+    use super::{Build, Work};
+    use crate::kernel::apart::pool::Pool;
+    use crate::kernel::apart::share::{self, Job, Task};
+    use crate::kernel::linked;
 
     pub fn link(build: Build) -> bool {
         build == Build::Simd
     }
 
-    pub fn loops(_: Build) -> Loops {
-        Loops { tile, work }
+    pub fn work(_: Build) -> Work {
+        with_threads
     }
 
-    unsafe extern "C" fn tile(
-        f: &Factors,
-        from: *const f32,
-        from_stride: usize,
-        to: *mut f32,
-        to_stride: usize,
-    ) {
-        unsafe { inner::tile(f, from, from_stride, to, to_stride) }
-    }
-
-    /// Rows are shared out to as many threads as candle uses, where it is worth starting them.
-    unsafe extern "C" fn work(_: &Pool, job: &Job) {
+    /// Rows and heads are shared out to as many threads as candle uses, where it is worth starting them.
+    unsafe extern "C" fn with_threads(_: &Pool, job: &Job) {
         const WORTH_A_THREAD: usize = 10 << 16;
-        let rows = matches!(job.task, Task::Rows(_));
-        let threads =
-            if rows { candle_core::utils::get_num_threads().min(1 + job.effort / WORTH_A_THREAD) } else { 1 };
+        let few = matches!(job.task, Task::Product(_) | Task::Tiles(_));
+        let threads = if few { 1 } else { linked::workers().min(1 + job.effort / WORTH_A_THREAD) };
         let shared = Shared(job);
         std::thread::scope(|scope| {
-            for _ in 1..threads {
-                // SAFETY: as the caller promises; nobody takes a piece twice.
-                scope.spawn(|| unsafe { share::work(shared.job(), 0) });
+            let shared = &shared;
+            for worker in 1..threads {
+                // SAFETY: as the caller promises; nobody takes a piece twice, and each has a scratch of its own.
+                scope.spawn(move || unsafe { share::work(shared.job(), worker) });
             }
             unsafe { share::work(job, 0) }
         });

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 
-use super::packed::{Packed, Transposed};
-use super::product::{Panels, Rows, partial_product, product};
-use super::share;
+use super::apart::form;
+use super::packed::Packed;
+use super::product::{product, transposed_product};
 use super::{Computed, floats, with_floats};
 use crate::error::{Error, Result};
 
@@ -50,7 +50,7 @@ impl Form {
     }
 
     pub fn name(self) -> &'static str {
-        self.panels(Axes::InOut).map_or("f32", share::Form::name)
+        self.panels(Axes::InOut).map_or("f32", form::Form::name)
     }
 
     /// The bytes that a matrix takes which the checkpoint stores with this shape and these axes.
@@ -63,13 +63,13 @@ impl Form {
     }
 
     /// How panels store it, for a matrix with these axes.
-    fn panels(self, axes: Axes) -> Option<share::Form> {
+    fn panels(self, axes: Axes) -> Option<form::Form> {
         match (self, axes) {
             (Form::Plain, _) => None,
-            (Form::F32, _) => Some(share::Form::F32),
-            (Form::F16, _) => Some(share::Form::F16),
-            (Form::Q8, _) | (Form::Q4, Axes::OutIn) => Some(share::Form::Q8),
-            (Form::Q4, Axes::InOut) => Some(share::Form::Q4),
+            (Form::F32, _) => Some(form::Form::F32),
+            (Form::F16, _) => Some(form::Form::F16),
+            (Form::Q8, _) | (Form::Q4, Axes::OutIn) => Some(form::Form::Q8),
+            (Form::Q4, Axes::InOut) => Some(form::Form::Q4),
         }
     }
 }
@@ -343,14 +343,11 @@ impl CustomOp1 for PackedProduct {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
         let x = floats(x, layout)?;
-        let multiply = |bias: Option<&[f32]>| {
-            let shape = (self.matrix.inner(), self.matrix.columns());
-            multiply_rows(x, shape, |rows, out| product(rows, &self.matrix, bias, out))
+        let out = match &self.bias {
+            None => product(x, &self.matrix, None),
+            Some(bias) => with_floats(bias, |bias| Ok(product(x, &self.matrix, Some(bias))))?,
         };
-        match &self.bias {
-            None => multiply(None),
-            Some(bias) => with_floats(bias, |bias| multiply(Some(bias))),
-        }
+        Ok((CpuStorage::F32(out), Shape::from((x.len() / self.matrix.inner(), self.matrix.columns()))))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {
@@ -367,22 +364,10 @@ impl CustomOp1 for TransposedProduct<'_> {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Computed {
-        let matrix = Transposed(self.0);
-        multiply_rows(floats(x, layout)?, (matrix.inner(), matrix.columns()), |rows, out| {
-            partial_product(rows, &matrix, |_, _| matrix.inner(), out);
-        })
+        let x = floats(x, layout)?;
+        let shape = Shape::from((x.len() / self.0.columns(), self.0.inner()));
+        Ok((CpuStorage::F32(transposed_product(x, self.0)), shape))
     }
-}
-
-fn multiply_rows(
-    x: &[f32],
-    (inner, columns): (usize, usize),
-    multiply: impl FnOnce(Rows, &mut [f32]),
-) -> Computed {
-    let rows = x.len() / inner;
-    let mut out = vec![0f32; rows * columns];
-    multiply(Rows { data: x, rows, stride: inner }, &mut out);
-    Ok((CpuStorage::F32(out), Shape::from((rows, columns))))
 }
 
 /// `x w` with a plain matrix that has no gradient: candle's own product would compute one and throw it away.

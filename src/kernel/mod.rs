@@ -9,25 +9,13 @@ use candle_core::{CpuStorage, D, Device, Layout, Shape, Storage, Tensor, bail};
 use crate::config::Activation;
 use crate::error::Result;
 
+mod apart;
 mod attention;
 mod linked;
 pub mod matrix;
 mod packed;
-mod pool;
 mod product;
 pub mod trainable;
-
-// In a browser these run in modules of their own (`apart.rs`); of them the crate needs the layouts alone.
-#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
-mod inner;
-#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
-mod quantized;
-#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
-mod rows;
-#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
-mod share;
-#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
-mod simd;
 
 pub use linked::{Build, build, choose, workers};
 #[cfg(target_arch = "wasm32")]
@@ -45,23 +33,45 @@ pub fn matmul(x: &Tensor, weight: &Matrix) -> Result<Tensor> {
     weight.multiply(x, None)
 }
 
-/// `q kᵀ` for every head, `-inf` where the key comes after the query: `[B, H, T, K]` and `[B, H, S, K]` to
+/// `q kᵀ / divisor` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and `[B, S, H, K]` to
 /// `[B, H, T, S]`. The last query looks at the last key.
-pub fn attention_scores(q: &Tensor, k: &Tensor) -> Result<Tensor> {
+pub fn attention_scores(q: &Tensor, k: &Tensor, divisor: f64) -> Result<Tensor> {
+    let (q, k) = (in_rows(q)?, in_rows(k)?);
     if !(q.track_op() || k.track_op()) {
-        return Ok(q.apply_op2_no_bwd(k, &attention::Scores)?);
+        return Ok(q.apply_op2_no_bwd(&k, &attention::Scores { factor: divisor.recip() as f32 })?);
     }
+    let (q, k) = ((by_head(&q)? / divisor)?, by_head(&k)?);
     let scores = q.matmul(&k.t()?)?;
     let mask = causal_mask(q.dim(2)?, k.dim(2)?)?.flatten_all()?;
     Ok(trainable::add_bias(&scores.flatten_from(D::Minus2)?, &mask)?.reshape(scores.shape())?)
 }
 
-/// `pattern v` for every head: `[B, H, T, S]` and `[B, H, S, K]` to `[B, H, T, K]`.
+/// `pattern v` for every head: `[B, H, T, S]` and `[B, S, H, K]` to `[B, T, H, K]`.
 pub fn attention_mix(pattern: &Tensor, v: &Tensor) -> Result<Tensor> {
+    let (pattern, v) = (pattern.contiguous()?, in_rows(v)?);
     if !(pattern.track_op() || v.track_op()) {
-        return Ok(pattern.contiguous()?.apply_op2_no_bwd(v, &attention::Mix)?);
+        return Ok(pattern.apply_op2_no_bwd(&v, &attention::Mix)?);
     }
-    Ok(pattern.contiguous()?.matmul(&v.contiguous()?)?)
+    by_head(&pattern.matmul(&by_head(&v)?)?)
+}
+
+/// Both, with a softmax between them, for runs that look at neither scores nor pattern: the same bits, in less time.
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, divisor: f64) -> Result<Tensor> {
+    if q.track_op() || k.track_op() || v.track_op() {
+        return attention_mix(&softmax(&attention_scores(q, k, divisor)?)?, v);
+    }
+    let [q, k, v] = [in_rows(q)?, in_rows(k)?, in_rows(v)?];
+    Ok(q.apply_op3_no_bwd(&k, &v, &attention::Whole { factor: divisor.recip() as f32 })?)
+}
+
+/// `[B, rows, H, K]` to `[B, H, rows, K]`, and back.
+fn by_head(x: &Tensor) -> Result<Tensor> {
+    Ok(x.transpose(1, 2)?.contiguous()?)
+}
+
+/// A tensor whose last axis is contiguous, as most are.
+fn in_rows(x: &Tensor) -> Result<Tensor> {
+    Ok(if x.stride().last() == Some(&1) { x.clone() } else { x.contiguous()? })
 }
 
 /// 0 where the query may look at the key, -inf where the key comes after it: `[queries, keys]`.
@@ -106,7 +116,7 @@ pub fn activation(x: &Tensor, function: Activation) -> Result<Tensor> {
 /// Halves, given as bits, that are neither infinite nor no number.
 pub fn finite_halves(halves: [u16; 4]) -> [f32; 4] {
     // SAFETY: there are four.
-    unsafe { simd::F32x4::load_halves(halves.as_ptr()) }.to_array()
+    unsafe { apart::simd::F32x4::load_halves(halves.as_ptr()) }.to_array()
 }
 
 /// What a custom op computes.

@@ -1,4 +1,4 @@
-//! A weight matrix `[inner, columns]` in panels of eight columns, in one of the forms that `share.rs` multiplies with.
+//! A weight matrix `[inner, columns]` in panels of eight columns, in one of the forms that `multiply.rs` multiplies with.
 //!
 //! In: f32 rows or columns, as a checkpoint stores them. Out: the bytes of the panels, and the numbers that they stand
 //! for. Rounding happens here and nowhere else: to the nearest half; to 255 steps between minus and plus the largest
@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use half::f16;
 
-use super::product::{Panels, WIDTH};
-use super::quantized::{BLOCK_TAIL, STEP, STEP_BYTES};
-use super::share::Form;
+use super::apart::form::Form;
+use super::apart::inner::WIDTH;
+use super::apart::quantized::{BLOCK_TAIL, STEP, STEP_BYTES};
 
 /// A matrix stored in panels.
 #[derive(Debug)]
@@ -37,8 +37,7 @@ impl Packed {
 
     /// The bytes of all panels of such a matrix, which may be more than memory has.
     pub fn length(form: Form, inner: usize, columns: usize) -> u64 {
-        let depth = if form.is_quantized() { form.steps(inner) } else { inner };
-        columns.div_ceil(WIDTH) as u64 * form.panel_bytes(depth) as u64
+        columns.div_ceil(WIDTH) as u64 * form.panel_bytes(form.steps(inner)) as u64
     }
 
     pub fn form(&self) -> Form {
@@ -53,9 +52,9 @@ impl Packed {
         self.columns
     }
 
-    /// What a [`super::share::Job`] calls `inner`: numbers, or steps where the form is quantized.
-    pub fn depth(&self) -> usize {
-        if self.form.is_quantized() { self.form.steps(self.inner) } else { self.inner }
+    /// The length of the inner axis, as the form counts it.
+    pub fn steps(&self) -> usize {
+        self.form.steps(self.inner)
     }
 
     /// All panels, one after the other.
@@ -69,7 +68,7 @@ impl Packed {
     }
 
     fn panel_bytes(&self) -> usize {
-        self.form.panel_bytes(self.depth())
+        self.form.panel_bytes(self.steps())
     }
 
     fn panel(&self, column: usize) -> &[u8] {
@@ -146,7 +145,7 @@ impl Packed {
             return 0..0;
         }
         let start = row / STEP / self.form.block_steps() * self.form.block_steps();
-        let end = (start + self.form.block_steps()).min(self.depth());
+        let end = (start + self.form.block_steps()).min(self.steps());
         self.form.panel_bytes(start)..self.form.panel_bytes(end)
     }
 
@@ -178,6 +177,27 @@ impl Packed {
 
     pub fn copy_column(&self, column: usize, to: &mut [f32]) {
         to.iter_mut().enumerate().for_each(|(row, to)| *to = self.value(row, column));
+    }
+
+    /// These rows as the columns of a matrix in f32: `[columns, rows]`.
+    pub fn transposed(&self, rows: Range<usize>) -> Packed {
+        let (inner, columns) = (self.columns, rows.len());
+        let mut words = Vec::with_capacity(columns.div_ceil(WIDTH) * inner * WIDTH);
+        let numbers: &[f32] = bytemuck::cast_slice(&self.words);
+        for first in rows.clone().step_by(WIDTH) {
+            let width = (rows.end - first).min(WIDTH);
+            for column in 0..inner {
+                if self.form == Form::F32 {
+                    // The blocks of 8 by 8 that make up the matrix lie in one piece.
+                    let block = &numbers[(column / WIDTH * self.inner + first) * WIDTH + column % WIDTH..];
+                    words.extend(block.iter().step_by(WIDTH).take(width).map(|number| number.to_bits()));
+                } else {
+                    words.extend((first..first + width).map(|row| self.value(row, column).to_bits()));
+                }
+                words.resize(words.len() + WIDTH - width, 0);
+            }
+        }
+        Packed { form: Form::F32, words, inner, columns }
     }
 }
 
@@ -228,39 +248,4 @@ fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
     let tail = block.len() - BLOCK_TAIL / 2 + lane * 2;
     put(block, tail, scale.to_le_bytes());
     put(block, tail + 2 * WIDTH, to_half(scale.to_f32() * sum).to_le_bytes());
-}
-
-/// The transpose of a packed matrix.
-pub struct Transposed<'m>(pub &'m Packed);
-
-#[expect(clippy::misnamed_getters, reason = "the axes trade places")]
-impl Panels for Transposed<'_> {
-    fn inner(&self) -> usize {
-        self.0.columns
-    }
-
-    fn columns(&self) -> usize {
-        self.0.inner
-    }
-
-    fn panel<'a>(&'a self, index: usize, steps: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        let inner = self.0.inner;
-        let width = (inner - index * WIDTH).min(WIDTH);
-        scratch.clear();
-        scratch.resize(steps.len() * WIDTH, 0.0);
-        let numbers: &[f32] = bytemuck::cast_slice(&self.0.words);
-        for (step, row) in steps.zip(scratch.chunks_exact_mut(WIDTH)) {
-            let row = &mut row[..width];
-            if self.0.form == Form::F32 {
-                // The blocks of 8 by 8 that make up the matrix lie in one piece.
-                let block = &numbers[(step / WIDTH * inner + index * WIDTH) * WIDTH + step % WIDTH..];
-                row.iter_mut().zip(block.iter().step_by(WIDTH)).for_each(|(to, from)| *to = *from);
-            } else {
-                row.iter_mut()
-                    .enumerate()
-                    .for_each(|(lane, to)| *to = self.0.value(index * WIDTH + lane, step));
-            }
-        }
-        scratch
-    }
 }

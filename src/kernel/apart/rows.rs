@@ -81,14 +81,29 @@ pub unsafe fn map(rows: &Rows, first: usize, last: usize) {
     }
 }
 
+/// What is masked behind the last number that is not costs nothing, and changes no bit of what is before it.
+///
+/// # Safety
+/// `x` must be readable and `out` writable that far; they may be the same.
 #[inline(always)]
-unsafe fn softmax(width: usize, x: *const f32, out: *mut f32) {
-    // SAFETY: as in `map`.
+pub unsafe fn softmax(width: usize, x: *const f32, out: *mut f32) {
+    // SAFETY: as the caller promises.
     unsafe {
-        let top = F32x4::splat(greatest(width, x));
-        each(width, x, out, |x| exp(x.sub(top)));
-        let inverse = F32x4::splat(1.0 / total(width, out, |x| x));
-        each(width, out, out, |x| x.mul(inverse));
+        let mut seen = width;
+        while seen > 0 && *x.add(seen - 1) == f32::NEG_INFINITY {
+            seen -= 1;
+        }
+        // Where everything is masked, nothing is a number.
+        let seen = if seen == 0 { width } else { seen };
+        let top = F32x4::splat(greatest(seen, x));
+        each(seen, x, out, |x| exp(x.sub(top)));
+        let inverse = F32x4::splat(1.0 / total(seen, out, |x| x));
+        each(seen, out, out, |x| x.mul(inverse));
+        let mut i = seen;
+        while i < width {
+            *out.add(i) = 0.0;
+            i += 1;
+        }
     }
 }
 

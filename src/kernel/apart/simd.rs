@@ -38,6 +38,37 @@ mod wasm {
             unsafe { v128_store(to.cast(), self.0) }
         }
 
+        /// The first `count` floats at `from`, at least one; where they are fewer than four, the other lanes repeat some.
+        ///
+        /// # Safety
+        /// They must be readable.
+        #[inline(always)]
+        pub unsafe fn load_some(from: *const f32, count: usize) -> F32x4 {
+            unsafe {
+                F32x4(match count {
+                    1 => v128_load32_splat(from.cast()),
+                    2 => v128_load64_splat(from.cast()),
+                    3 => v128_load32_lane::<2>(v128_load64_splat(from.cast()), from.add(2).cast()),
+                    _ => v128_load(from.cast()),
+                })
+            }
+        }
+
+        /// The rows of a matrix as its columns.
+        #[inline(always)]
+        pub fn transposed(a: F32x4, b: F32x4, c: F32x4, d: F32x4) -> [F32x4; 4] {
+            let (ab, ab_behind) =
+                (i32x4_shuffle::<0, 4, 1, 5>(a.0, b.0), i32x4_shuffle::<2, 6, 3, 7>(a.0, b.0));
+            let (cd, cd_behind) =
+                (i32x4_shuffle::<0, 4, 1, 5>(c.0, d.0), i32x4_shuffle::<2, 6, 3, 7>(c.0, d.0));
+            [
+                F32x4(i32x4_shuffle::<0, 1, 4, 5>(ab, cd)),
+                F32x4(i32x4_shuffle::<2, 3, 6, 7>(ab, cd)),
+                F32x4(i32x4_shuffle::<0, 1, 4, 5>(ab_behind, cd_behind)),
+                F32x4(i32x4_shuffle::<2, 3, 6, 7>(ab_behind, cd_behind)),
+            ]
+        }
+
         /// Four halves at `from`, whose exponents f32 can all hold: infinities and NaN are not among weights.
         ///
         /// # Safety
@@ -61,6 +92,12 @@ mod wasm {
             // SAFETY: it has room for four.
             unsafe { self.store(array.as_mut_ptr()) };
             array
+        }
+
+        #[inline(always)]
+        pub fn least(self) -> f32 {
+            let halves = f32x4_pmin(self.0, i32x4_shuffle::<2, 3, 2, 3>(self.0, self.0));
+            F32x4(f32x4_pmin(halves, i32x4_shuffle::<1, 1, 1, 1>(halves, halves))).first()
         }
 
         #[inline(always)]
@@ -214,7 +251,12 @@ mod wasm {
         /// 16 bytes must be readable at `from`.
         #[inline(always)]
         pub unsafe fn load(from: *const u8) -> Weights {
-            Weights(unsafe { v128_load(from.cast()) })
+            Weights::new(unsafe { v128_load(from.cast()) })
+        }
+
+        #[inline(always)]
+        fn new(bytes: v128) -> Weights {
+            Weights(bytes)
         }
     }
 
@@ -250,7 +292,11 @@ mod wasm {
         /// 16 bytes must be readable at `from`.
         #[inline(always)]
         pub unsafe fn load(from: *const u8) -> Weights {
-            let bytes = unsafe { v128_load(from.cast()) };
+            Weights::new(unsafe { v128_load(from.cast()) })
+        }
+
+        #[inline(always)]
+        fn new(bytes: v128) -> Weights {
             Weights { even: i16x8_shr(i16x8_shl(bytes, 8), 8), odd: i16x8_shr(bytes, 8) }
         }
     }
@@ -263,6 +309,19 @@ mod wasm {
         pub unsafe fn load(from: *const u8) -> Activations {
             let bytes = unsafe { v128_load32_splat(from.cast()) };
             Activations { even: v128_and(bytes, i16x8_splat(0xFF)), odd: u16x8_shr(bytes, 8) }
+        }
+    }
+
+    impl Weights {
+        /// The 32 numbers of 4 bits at `from`, less 8: the lower halves of the bytes, and the upper ones.
+        ///
+        /// # Safety
+        /// 16 bytes must be readable at `from`.
+        #[inline(always)]
+        pub unsafe fn load_nibbles(from: *const u8) -> (Weights, Weights) {
+            let (bytes, eight) = (unsafe { v128_load(from.cast()) }, i8x16_splat(8));
+            let lower = i8x16_sub(v128_and(bytes, i8x16_splat(15)), eight);
+            (Weights::new(lower), Weights::new(i8x16_sub(u8x16_shr(bytes, 4), eight)))
         }
     }
 
@@ -304,6 +363,16 @@ mod arrays {
         /// Four floats must be writable at `to`.
         pub unsafe fn store(self, to: *mut f32) {
             unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+        }
+
+        /// # Safety
+        /// The first `count` floats must be readable, at least one.
+        pub unsafe fn load_some(from: *const f32, count: usize) -> F32x4 {
+            F32x4(from_fn(|i| unsafe { *from.add(i.min(count - 1)) }))
+        }
+
+        pub fn transposed(a: F32x4, b: F32x4, c: F32x4, d: F32x4) -> [F32x4; 4] {
+            from_fn(|i| F32x4([a.0[i], b.0[i], c.0[i], d.0[i]]))
         }
 
         /// # Safety
@@ -351,6 +420,10 @@ mod arrays {
 
         pub fn greatest(self) -> f32 {
             self.0.into_iter().fold(f32::NEG_INFINITY, f32::max)
+        }
+
+        pub fn least(self) -> f32 {
+            self.0.into_iter().fold(f32::INFINITY, f32::min)
         }
 
         pub fn power_of_two(self) -> F32x4 {
@@ -420,6 +493,16 @@ mod arrays {
         /// 16 bytes must be readable at `from`.
         pub unsafe fn load(from: *const u8) -> Weights {
             Weights(unsafe { from.cast::<[i8; 16]>().read_unaligned() })
+        }
+
+        /// # Safety
+        /// 16 bytes must be readable at `from`.
+        pub unsafe fn load_nibbles(from: *const u8) -> (Weights, Weights) {
+            let bytes = unsafe { from.cast::<[u8; 16]>().read_unaligned() };
+            (
+                Weights(bytes.map(|byte| (byte & 15) as i8 - 8)),
+                Weights(bytes.map(|byte| (byte >> 4) as i8 - 8)),
+            )
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where threads meet to work at one product together.
 //!
-//! A helper is a worker of the page with an instance of `apart.rs` over the memory of the first thread. It enters
+//! A helper is a worker of the page with an instance of `module.rs` over the memory of the first thread. It enters
 //! once, then helps and sleeps in turns. The first thread never waits for a helper that has not come: who comes late
 //! finds the job closed.
 //!

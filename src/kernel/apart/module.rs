@@ -10,24 +10,16 @@
 // Some of what these files hold is for the owner alone.
 #![allow(dead_code)]
 
+mod attend;
+mod form;
 mod inner;
+mod multiply;
 mod pool;
 mod quantized;
 mod rows;
 mod share;
 mod simd;
-
-/// As [`inner::tile`].
-#[unsafe(no_mangle)]
-unsafe extern "C" fn tile(
-    factors: &inner::Factors,
-    from: *const f32,
-    from_stride: usize,
-    to: *mut f32,
-    to_stride: usize,
-) {
-    unsafe { inner::tile(factors, from, from_stride, to, to_stride) }
-}
+mod tiles;
 
 /// As [`share::work`], with the helpers in `pool` where there are threads.
 #[cfg(not(shared))]
