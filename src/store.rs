@@ -48,7 +48,7 @@ struct Head {
 }
 
 /// The number of this arrangement of panels. A copy with another is not read.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 fn layout(form: Form) -> String {
     format!("{} in panels of layout {LAYOUT}", form.name())

@@ -110,7 +110,7 @@ fn panels_are_arranged_as_the_layouts_number_says() {
         format!("{} {:016x}", form.name(), hash(&disk.0.borrow()))
     });
     let expected =
-        ["f32 0fef68d2c604359a", "f16 fbbdededcbf95a2d", "q8 6c2a213eefb5d850", "q4 dd2c45e8310c0599"];
+        ["f32 d47e7abaecdf78b9", "f16 461729e78137a352", "q8 24bf3c8628d6d1a7", "q4 da33dbc67e585f85"];
     assert_eq!(found, expected);
 }
 

@@ -156,17 +156,15 @@ impl Packed {
         match self.form {
             Form::F32 => f32::from_le_bytes(get(panel, (row * WIDTH + lane) * 4)),
             Form::F16 => f16::from_le_bytes(get(panel, (row * WIDTH + lane) * 2)).to_f32(),
-            Form::Q8 => {
+            Form::Q8 | Form::Q4 => {
                 let block = &panel[self.block(row)];
-                let scale = f32::from_le_bytes(get(block, block.len() - BLOCK_TAIL + lane * 4));
-                f32::from(block[step * STEP_BYTES + place] as i8) * scale
-            }
-            Form::Q4 => {
-                let block = &panel[self.block(row)];
-                let scale = f16::from_le_bytes(get(block, block.len() - BLOCK_TAIL / 2 + lane * 2));
+                let scale = f16::from_le_bytes(get(block, block.len() - BLOCK_TAIL + lane * 2)).to_f32();
+                if self.form == Form::Q8 {
+                    return f32::from(block[step * STEP_BYTES + place] as i8) * scale;
+                }
                 let both = block[step / 2 * STEP_BYTES + place];
                 let nibble = if step % 2 == 1 { both >> 4 } else { both & 15 };
-                (f32::from(nibble) - 8.0) * scale.to_f32()
+                (f32::from(nibble) - 8.0) * scale
             }
         }
     }
@@ -215,27 +213,36 @@ fn to_half(number: f32) -> f16 {
 }
 
 fn set_block_of_8_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
-    let largest = numbers.iter().fold(0f32, |largest, number| largest.max(number.abs()));
-    let scale = largest / 127.0;
-    let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
+    let scale = to_half(numbers.iter().fold(0f32, |largest, number| largest.max(number.abs())) / 127.0);
+    let inverse = inverse(scale);
     let mut sum = 0;
     for (row, number) in numbers.iter().enumerate() {
         let level = (number * inverse).round().clamp(-127.0, 127.0) as i8;
         block[row / STEP * STEP_BYTES + lane * STEP + row % STEP] = level as u8;
         sum += i32::from(level);
     }
-    let tail = block.len() - BLOCK_TAIL + lane * 4;
+    set_tail(block, lane, scale, sum as f32);
+}
+
+/// 0 where there is none.
+fn inverse(scale: f16) -> f32 {
+    if scale == f16::ZERO { 0.0 } else { scale.to_f32().recip() }
+}
+
+/// What a column's numbers in a block are multiples of, and what their sum is in such steps.
+fn set_tail(block: &mut [u8], lane: usize, scale: f16, sum: f32) {
+    let tail = block.len() - BLOCK_TAIL + lane * 2;
     put(block, tail, scale.to_le_bytes());
-    put(block, tail + 4 * WIDTH, (scale * sum as f32).to_le_bytes());
+    put(block, tail + 2 * WIDTH, to_half(scale.to_f32() * sum).to_le_bytes());
 }
 
 fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
     let larger = |a: f32, b: &f32| if b.abs() > a.abs() { *b } else { a };
     // 16 steps have one more below zero than above: the largest number gets the end that reaches further.
     let scale = to_half(numbers.iter().fold(0f32, larger) / -8.0);
-    let inverse = if scale == f16::ZERO { 0.0 } else { scale.to_f32().recip() };
+    let inverse = inverse(scale);
     let mut sum = 0.0;
-    for step in 0..(block.len() - BLOCK_TAIL / 2) / STEP_BYTES * 2 {
+    for step in 0..(block.len() - BLOCK_TAIL) / STEP_BYTES * 2 {
         for place in 0..STEP {
             let number = numbers.get(step * STEP + place).copied().unwrap_or(0.0);
             let level = (number * inverse).round().clamp(-8.0, 7.0);
@@ -245,7 +252,5 @@ fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
             sum += level;
         }
     }
-    let tail = block.len() - BLOCK_TAIL / 2 + lane * 2;
-    put(block, tail, scale.to_le_bytes());
-    put(block, tail + 2 * WIDTH, to_half(scale.to_f32() * sum).to_le_bytes());
+    set_tail(block, lane, scale, sum);
 }

@@ -13,8 +13,7 @@ pub enum Form {
     F16,
     /// Blocks of 64 numbers in 8 bits.
     Q8,
-    /// Blocks of 32 numbers in 4 bits. Two steps lie in one: the lower halves of the bytes, then the upper ones. Scales
-    /// and sums are halves.
+    /// Blocks of 32 numbers in 4 bits. Two steps lie in one: the lower halves of the bytes, then the upper ones.
     Q4,
 }
 
@@ -61,7 +60,7 @@ impl Form {
             Form::F32 => steps * WIDTH * 4,
             Form::F16 => steps * WIDTH * 2,
             Form::Q8 => steps * STEP_BYTES + steps.div_ceil(self.block_steps()) * BLOCK_TAIL,
-            Form::Q4 => steps * STEP_BYTES / 2 + steps.div_ceil(self.block_steps()) * BLOCK_TAIL / 2,
+            Form::Q4 => steps * STEP_BYTES / 2 + steps.div_ceil(self.block_steps()) * BLOCK_TAIL,
         }
     }
 

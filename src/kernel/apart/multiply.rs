@@ -5,7 +5,7 @@
 
 use super::form::Form;
 use super::inner::{self, Apart, STREAMS, WIDTH};
-use super::quantized::{self, BLOCK_TAIL, STEP_BYTES};
+use super::quantized::{self, BLOCK_TAIL, STEP_BYTES, WIDE_TAIL};
 use super::simd::{F32x4, widen_nibbles};
 
 /// The most rows in a group of tiles.
@@ -39,7 +39,7 @@ pub struct Product {
 impl Product {
     /// Bytes that one worker needs besides.
     pub const fn scratch(&self) -> usize {
-        let widened = matches!(self.form, Form::F16 | Form::Q4) && self.rows > 1;
+        let widened = !matches!(self.form, Form::F32) && self.rows > 1;
         if widened { SCRATCH } else { 0 }
     }
 }
@@ -153,53 +153,58 @@ unsafe fn place(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
     }
 }
 
-/// One depth of a panel in a form that a tile reads: f32, or blocks of bytes.
+/// One depth of a panel in a form that a tile reads: f32, or blocks of bytes with tails of f32.
 unsafe fn widened(form: Form, b: *const u8, depth: usize, scratch: *mut u8) -> *const u8 {
     // SAFETY: `scratch` has room for a depth of the wider form.
     unsafe {
         match form {
-            Form::F32 | Form::Q8 => b,
-            Form::F16 => {
-                let mut i = 0;
-                while i < depth * WIDTH {
-                    F32x4::load_halves(b.cast::<u16>().add(i)).store(scratch.cast::<f32>().add(i));
-                    i += 4;
-                }
-                scratch
-            }
-            Form::Q4 => {
-                widen_blocks(b, depth, scratch);
-                scratch
-            }
+            Form::F32 => return b,
+            Form::F16 => widen_halves(b, scratch, depth * WIDTH),
+            Form::Q8 => widen_blocks::<false>(b, depth, scratch),
+            Form::Q4 => widen_blocks::<true>(b, depth, scratch),
         }
+    }
+    scratch
+}
+
+#[inline(always)]
+unsafe fn widen_halves(from: *const u8, to: *mut u8, count: usize) {
+    let mut i = 0;
+    while i < count {
+        // SAFETY: as in `widened`.
+        unsafe { F32x4::load_halves(from.cast::<u16>().add(i)).store(to.cast::<f32>().add(i)) };
+        i += 4;
     }
 }
 
-unsafe fn widen_blocks(mut b: *const u8, steps: usize, mut to: *mut u8) {
+#[inline(always)]
+unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut to: *mut u8) {
+    let form = if NIBBLES { Form::Q4 } else { Form::Q8 };
     let mut left = steps;
     while left > 0 {
-        let steps = if left < Form::Q4.block_steps() { left } else { Form::Q4.block_steps() };
+        let steps = if left < form.block_steps() { left } else { form.block_steps() };
         let mut step = 0;
-        // SAFETY: a block has as many bytes as `panel_bytes` says, half of them where it is not widened.
+        // SAFETY: a block has as many bytes as `panel_bytes` says, and those of its wider form.
         unsafe {
             while step < steps {
-                // The lower halves are one step's, the upper ones the next one's.
                 let mut half = 0;
                 while half < 2 {
-                    widen_nibbles(b.add(16 * half), to.add(16 * half), STEP_BYTES);
+                    let (b, to) = (b.add(16 * half), to.add(16 * half));
+                    if NIBBLES {
+                        widen_nibbles(b, to, STEP_BYTES);
+                    } else {
+                        F32x4::load(b.cast()).store(to.cast());
+                    }
                     half += 1;
                 }
+                let taken = if NIBBLES { 2 } else { 1 };
                 b = b.add(STEP_BYTES);
-                to = to.add(2 * STEP_BYTES);
-                step += 2;
+                to = to.add(taken * STEP_BYTES);
+                step += taken;
             }
-            let mut i = 0;
-            while i < BLOCK_TAIL / 4 {
-                F32x4::load_halves(b.cast::<u16>().add(i)).store(to.cast::<f32>().add(i));
-                i += 4;
-            }
-            b = b.add(BLOCK_TAIL / 2);
-            to = to.add(BLOCK_TAIL);
+            widen_halves(b, to, WIDE_TAIL / 4);
+            b = b.add(BLOCK_TAIL);
+            to = to.add(WIDE_TAIL);
         }
         left -= steps;
     }

@@ -3,7 +3,8 @@
 //! Compiled like `inner.rs`, by the same rules.
 //!
 //! Layout: the inner axis is cut into blocks, a block into steps of four. A panel's block holds, for each step, four
-//! bytes of each of its eight columns, then for each column the scale `s` of its weights `s w` and their sum `s Σw`.
+//! bytes of each of its eight columns, then for each column the scale `s` of its weights `s w` and their sum `s Σw`, both
+//! in halves, or in f32 where a tile reads it.
 //! A tile's block holds, for each step, four bytes of each of its rows, then for each row the scale `t` and the least
 //! value `m` of its activations `t x + m`, where `x` has 7 bits. So a block adds `t s Σwx + m s Σw` to a sum.
 //!
@@ -26,8 +27,10 @@ pub const ROWS: usize = 3;
 pub const STEP: usize = 4;
 /// Bytes of a panel in one step.
 pub const STEP_BYTES: usize = STEP * WIDTH;
-/// Bytes behind the steps of a panel's block: scales and sums.
-pub const BLOCK_TAIL: usize = 2 * 4 * WIDTH;
+/// Bytes behind the steps of a panel's block as it is stored: scales and sums in halves.
+pub const BLOCK_TAIL: usize = 2 * 2 * WIDTH;
+/// The same as a tile reads it, in f32.
+pub const WIDE_TAIL: usize = 2 * BLOCK_TAIL;
 /// Bytes behind the steps of a tile's block for each of its rows: scale and least value.
 pub const ROW_TAIL: usize = 2 * 4;
 
@@ -89,7 +92,7 @@ unsafe fn tile_of<const M: usize>(
             add_block::<M, 0, false>(&sum, a, b, (from, from_stride), (to, to_stride));
             add_block::<M, 1, false>(&sum, a, b, (from, from_stride), (to, to_stride));
             a = a.add(ROW_TAIL * M);
-            b = b.add(BLOCK_TAIL);
+            b = b.add(WIDE_TAIL);
             (from, from_stride) = (to, to_stride);
             left -= steps;
         }
@@ -112,7 +115,7 @@ unsafe fn add_step<const M: usize>(sum: &mut [[I32x4; 2]; M], a: *const u8, b: *
 }
 
 /// One row `a` with `P` panels side by side, in 8 bits, or in 4 with two steps in one: the lower halves of its bytes, then
-/// the upper ones, and tails of halves.
+/// the upper ones.
 ///
 /// # Safety
 /// As for [`tile`], of each panel.
@@ -151,12 +154,12 @@ pub unsafe fn row<const P: usize, const NIBBLES: bool>(
             while p < P {
                 let (from, to) = ((from.add(p * apart.from), 0), (to.add(p * apart.to), 0));
                 let b = b.add(p * apart.panels);
-                add_block::<1, 0, NIBBLES>(&sum[p], a, b, from, to);
-                add_block::<1, 1, NIBBLES>(&sum[p], a, b, from, to);
+                add_block::<1, 0, true>(&sum[p], a, b, from, to);
+                add_block::<1, 1, true>(&sum[p], a, b, from, to);
                 p += 1;
             }
             a = a.add(ROW_TAIL);
-            b = b.add(if NIBBLES { BLOCK_TAIL / 2 } else { BLOCK_TAIL });
+            b = b.add(BLOCK_TAIL);
             (from, apart.from) = (to, apart.to);
             left -= steps;
         }
