@@ -6,7 +6,7 @@ import { cpus, totalmem } from "node:os";
 /** Bytes of the weights in each form: the matrices, and the rest in f32. */
 const MATRICES = 12 * 12 * 768 * 768 + 50257 * 768;
 const REST = 4 * (1024 * 768 + 12 * 13 * 768 + 2 * 768);
-const WEIGHTS = { f32: 4 * MATRICES + REST, q8: (1 + 8 / 64) * MATRICES + REST };
+const WEIGHTS = { f32: 4 * MATRICES + REST, q8: (1 + 4 / 64) * MATRICES + REST };
 
 /** Multiplications and additions of a pass over `t` tokens, with the logits of every position. */
 const operations = (t) => 2 * t * MATRICES + 12 * 2 * t * t * 768;
