@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use js_sys::{Array, Function, Object, Promise, Reflect};
+use bytemuck::Pod;
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -62,7 +63,7 @@ extern "C" {
     fn origins(this: &Kept) -> Array;
     /// Each gives the number of bytes. The view is of wasm memory itself.
     #[wasm_bindgen(method, catch)]
-    fn read(this: &Kept, into: &mut [u8], at: f64) -> std::result::Result<f64, JsValue>;
+    fn read(this: &Kept, into: &Uint8Array, at: f64) -> std::result::Result<f64, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn write(this: &Kept, bytes: &[u8], at: f64) -> std::result::Result<f64, JsValue>;
     /// Lets other calls have their turn.
@@ -362,9 +363,17 @@ async fn read_parts(kept: &Kept, files: &Files, form: Form, watch: &Watch) -> Re
 }
 
 impl Disk for Kept {
-    fn read(&self, at: u64, into: &mut [u8]) -> Result<()> {
-        let expected = into.len();
-        complete(self.read(into, at as f64), expected, "read")
+    fn read<T: Pod>(&self, at: u64, count: usize, to: &mut Vec<T>) -> Result<()> {
+        let bytes = count * size_of::<T>();
+        to.try_reserve_exact(count)
+            .map_err(|_| Error::Memory(format!("no room for {bytes} bytes of a stored copy")))?;
+        // SAFETY: the view is of room that `to` owns and nobody reads, and it is gone before memory can grow or move: all
+        // that happens while it lives is the browser's writing to it.
+        let room = unsafe { Uint8Array::view_mut_raw(to.spare_capacity_mut().as_mut_ptr().cast(), bytes) };
+        complete(self.read(&room, at as f64), bytes, "read")?;
+        // SAFETY: there is room for `count` more; the browser says that it wrote all their bytes, and a `Pod` may have any.
+        unsafe { to.set_len(to.len() + count) };
+        Ok(())
     }
 
     fn write(&self, at: u64, bytes: &[u8]) -> Result<()> {
