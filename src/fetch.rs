@@ -311,13 +311,22 @@ async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Found> {
         return Ok(Found::Nothing);
     }
     let mut open = Open { kept: found.unchecked_into(), fate: "good" };
-    let unchanged = are_unchanged(&origins_of(&open.kept), watch, &open.kept.wait(PATIENCE)).await;
+    // Servers answer while the copy is read: it is seldom out of date.
+    let unchanged = are_unchanged(&origins_of(&open.kept), watch, &open.kept.wait(PATIENCE));
+    let _ = JsFuture::from(open.kept.pause()).await;
+    let read = read_parts(&open.kept, files, form, watch).await;
+    let unchanged = unchanged.await;
     watch.check(&files.weights().name())?;
-    if !unchanged {
+    let found = match read {
+        _ if !unchanged => Found::Outdated,
+        Ok(checkpoint) => Found::Checkpoint(checkpoint),
+        Err(error @ (Error::Memory(_) | Error::Abort(_))) => return Err(error),
+        Err(_) => Found::Nothing, // it is damaged
+    };
+    if !matches!(found, Found::Checkpoint(_)) {
         open.fate = "bad";
-        return Ok(Found::Outdated);
     }
-    read_copy(open, files, form, watch).await
+    Ok(found)
 }
 
 /// A copy that is closed whatever happens.
@@ -332,19 +341,8 @@ impl Drop for Open {
     }
 }
 
-async fn read_copy(mut open: Open, files: &Files, form: Form, watch: &Watch) -> Result<Found> {
-    match read_parts(&open.kept, files, form, watch).await {
-        Ok(checkpoint) => Ok(Found::Checkpoint(checkpoint)),
-        Err(error @ (Error::Memory(_) | Error::Abort(_))) => Err(error),
-        Err(_) => {
-            open.fate = "bad";
-            Ok(Found::Nothing)
-        }
-    }
-}
-
-/// Other calls have their turn after this many bytes.
-const PAUSE_EVERY: u64 = 16 << 20;
+/// Other calls have their turn after this many bytes, some 15 ms.
+const PAUSE_EVERY: u64 = 32 << 20;
 
 async fn read_parts(kept: &Kept, files: &Files, form: Form, watch: &Watch) -> Result<Checkpoint> {
     let (name, length) = (files.weights().name(), kept.length() as u64);
