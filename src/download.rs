@@ -480,8 +480,12 @@ fn is_same_state(identity: &Option<String>, part: &Response) -> bool {
 }
 
 /// Whether all these files are as they were, as far as their servers can be asked: what cannot be reached before
-/// `patience` ends is taken to be unchanged.
-pub async fn are_unchanged(origins: &[Origin], watch: &Watch, patience: &Promise) -> bool {
+/// `patience` ends is taken to be unchanged. They are asked at the next turn of the event loop, whoever waits for this.
+pub fn are_unchanged(
+    origins: &[Origin],
+    watch: &Watch,
+    patience: &Promise,
+) -> impl Future<Output = bool> + use<> {
     let answers: Array = origins
         .iter()
         .map(|origin| {
@@ -490,9 +494,13 @@ pub async fn are_unchanged(origins: &[Origin], watch: &Watch, patience: &Promise
         })
         .collect();
     let all = Promise::race(&Array::of2(&Promise::all(&answers), patience));
-    match JsFuture::from(all).await {
-        Ok(answers) if answers.is_array() => Array::from(&answers).iter().all(|answer| answer.is_truthy()),
-        _ => true,
+    async {
+        match JsFuture::from(all).await {
+            Ok(answers) if answers.is_array() => {
+                Array::from(&answers).iter().all(|answer| answer.is_truthy())
+            }
+            _ => true,
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use js_sys::{Array, Function, Object, Promise, Reflect};
+use bytemuck::Pod;
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -62,7 +63,7 @@ extern "C" {
     fn origins(this: &Kept) -> Array;
     /// Each gives the number of bytes. The view is of wasm memory itself.
     #[wasm_bindgen(method, catch)]
-    fn read(this: &Kept, into: &mut [u8], at: f64) -> std::result::Result<f64, JsValue>;
+    fn read(this: &Kept, into: &Uint8Array, at: f64) -> std::result::Result<f64, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn write(this: &Kept, bytes: &[u8], at: f64) -> std::result::Result<f64, JsValue>;
     /// Lets other calls have their turn.
@@ -310,13 +311,22 @@ async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Found> {
         return Ok(Found::Nothing);
     }
     let mut open = Open { kept: found.unchecked_into(), fate: "good" };
-    let unchanged = are_unchanged(&origins_of(&open.kept), watch, &open.kept.wait(PATIENCE)).await;
+    // Servers answer while the copy is read: it is seldom out of date.
+    let unchanged = are_unchanged(&origins_of(&open.kept), watch, &open.kept.wait(PATIENCE));
+    let _ = JsFuture::from(open.kept.pause()).await;
+    let read = read_parts(&open.kept, files, form, watch).await;
+    let unchanged = unchanged.await;
     watch.check(&files.weights().name())?;
-    if !unchanged {
+    let found = match read {
+        _ if !unchanged => Found::Outdated,
+        Ok(checkpoint) => Found::Checkpoint(checkpoint),
+        Err(error @ (Error::Memory(_) | Error::Abort(_))) => return Err(error),
+        Err(_) => Found::Nothing, // it is damaged
+    };
+    if !matches!(found, Found::Checkpoint(_)) {
         open.fate = "bad";
-        return Ok(Found::Outdated);
     }
-    read_copy(open, files, form, watch).await
+    Ok(found)
 }
 
 /// A copy that is closed whatever happens.
@@ -331,19 +341,8 @@ impl Drop for Open {
     }
 }
 
-async fn read_copy(mut open: Open, files: &Files, form: Form, watch: &Watch) -> Result<Found> {
-    match read_parts(&open.kept, files, form, watch).await {
-        Ok(checkpoint) => Ok(Found::Checkpoint(checkpoint)),
-        Err(error @ (Error::Memory(_) | Error::Abort(_))) => Err(error),
-        Err(_) => {
-            open.fate = "bad";
-            Ok(Found::Nothing)
-        }
-    }
-}
-
-/// Other calls have their turn after this many bytes.
-const PAUSE_EVERY: u64 = 16 << 20;
+/// Other calls have their turn after this many bytes, some 15 ms.
+const PAUSE_EVERY: u64 = 32 << 20;
 
 async fn read_parts(kept: &Kept, files: &Files, form: Form, watch: &Watch) -> Result<Checkpoint> {
     let (name, length) = (files.weights().name(), kept.length() as u64);
@@ -362,9 +361,17 @@ async fn read_parts(kept: &Kept, files: &Files, form: Form, watch: &Watch) -> Re
 }
 
 impl Disk for Kept {
-    fn read(&self, at: u64, into: &mut [u8]) -> Result<()> {
-        let expected = into.len();
-        complete(self.read(into, at as f64), expected, "read")
+    fn read<T: Pod>(&self, at: u64, count: usize, to: &mut Vec<T>) -> Result<()> {
+        let bytes = count * size_of::<T>();
+        to.try_reserve_exact(count)
+            .map_err(|_| Error::Memory(format!("no room for {bytes} bytes of a stored copy")))?;
+        // SAFETY: the view is of room that `to` owns and nobody reads, and it is gone before memory can grow or move: all
+        // that happens while it lives is the browser's writing to it.
+        let room = unsafe { Uint8Array::view_mut_raw(to.spare_capacity_mut().as_mut_ptr().cast(), bytes) };
+        complete(self.read(&room, at as f64), bytes, "read")?;
+        // SAFETY: there is room for `count` more; the browser says that it wrote all their bytes, and a `Pod` may have any.
+        unsafe { to.set_len(to.len() + count) };
+        Ok(())
     }
 
     fn write(&self, at: u64, bytes: &[u8]) -> Result<()> {

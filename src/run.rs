@@ -19,9 +19,14 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// What was captured, in firing order.
+    pub fn iter(&self) -> impl Iterator<Item = (HookPoint, &Tensor)> {
+        self.entries.iter().map(|(point, value)| (*point, value))
+    }
+
     /// The hook points that were captured, in firing order.
     pub fn points(&self) -> impl Iterator<Item = HookPoint> {
-        self.entries.iter().map(|(point, _)| *point)
+        self.iter().map(|(point, _)| point)
     }
 
     /// Their names.
@@ -58,12 +63,30 @@ impl Cache {
     }
 }
 
-/// Hooks that keep the values at some points and change none.
+/// Where captured values go, each as soon as it was computed.
+pub trait Sink {
+    /// Takes the value at `point`, with the axes of [`HookPoint::axes`].
+    ///
+    /// # Errors
+    /// Those of whoever takes it; they end the run.
+    fn take(&mut self, point: HookPoint, value: Tensor) -> Result<()>;
+}
+
+impl Sink for Cache {
+    fn take(&mut self, point: HookPoint, value: Tensor) -> Result<()> {
+        self.entries.push((point, value));
+        Ok(())
+    }
+}
+
+/// Hooks that hand the values at some points to a [`Sink`] and change none.
 #[derive(Clone)]
-pub struct Capture {
+pub struct Capture<S = Cache> {
     wanted: Vec<HookPoint>,
     rows: Option<Tensor>,
-    cache: Cache,
+    /// Forget how the values were computed, so that what the backward pass needs can be freed after it.
+    detached: bool,
+    sink: S,
 }
 
 impl Capture {
@@ -71,44 +94,49 @@ impl Capture {
     ///
     /// # Errors
     /// [`Error::Hook`] when one of them matches nothing.
-    pub fn new<S: AsRef<str>>(names: &[S], config: &Config) -> Result<Capture> {
-        let mut wanted = Vec::new();
-        for name in names {
-            wanted.extend_from_slice(Selector::parse(name.as_ref(), config)?.points());
-        }
-        Ok(Capture { wanted, rows: None, cache: Cache::default() })
-    }
-
-    /// Keeps these rows along `pos` or `query` alone, of values with `length` of them.
-    fn at_positions(mut self, positions: Option<&[i64]>, length: usize) -> Result<Capture> {
-        self.rows = positions.map(|positions| rows(positions, length)).transpose()?;
-        Ok(self)
+    pub fn new<N: AsRef<str>>(names: &[N], config: &Config) -> Result<Capture> {
+        Capture::into(Cache::default(), names, config)
     }
 
     /// A cache of values that were computed already.
     fn keep(values: Vec<(HookPoint, Tensor)>, positions: Option<&[i64]>, length: usize) -> Result<Cache> {
-        let mut capture = Capture { wanted: Vec::new(), rows: None, cache: Cache::default() };
-        capture = capture.at_positions(positions, length)?;
+        let mut capture = Capture::into(Cache::default(), &[] as &[&str], &Config::default())?
+            .at_positions(positions, length)?;
         values.into_iter().try_for_each(|(point, value)| capture.take(point, &value))?;
-        Ok(capture.cache)
+        Ok(capture.sink)
+    }
+
+    pub fn into_cache(self) -> Cache {
+        self.sink
+    }
+}
+
+impl<S: Sink> Capture<S> {
+    fn into<N: AsRef<str>>(sink: S, names: &[N], config: &Config) -> Result<Capture<S>> {
+        let mut wanted = Vec::new();
+        for name in names {
+            wanted.extend_from_slice(Selector::parse(name.as_ref(), config)?.points());
+        }
+        Ok(Capture { wanted, rows: None, detached: false, sink })
+    }
+
+    /// Takes these rows along `pos` or `query` alone, of values with `length` of them.
+    fn at_positions(mut self, positions: Option<&[i64]>, length: usize) -> Result<Capture<S>> {
+        self.rows = positions.map(|positions| rows(positions, length)).transpose()?;
+        Ok(self)
     }
 
     fn take(&mut self, point: HookPoint, value: &Tensor) -> Result<()> {
         let row_axis = point.axes().iter().position(|axis| matches!(*axis, "pos" | "query"));
-        let kept = match (&self.rows, row_axis) {
+        let taken = match (&self.rows, row_axis) {
             (Some(rows), Some(axis)) => value.contiguous()?.index_select(rows, axis)?,
             _ => value.clone(),
         };
-        self.cache.entries.push((point, kept));
-        Ok(())
-    }
-
-    pub fn into_cache(self) -> Cache {
-        self.cache
+        self.sink.take(point, if self.detached { taken.detach() } else { taken })
     }
 }
 
-impl Hooks for Capture {
+impl<S: Sink> Hooks for Capture<S> {
     fn wants(&self, point: HookPoint) -> bool {
         self.wanted.contains(&point)
     }
@@ -171,11 +199,12 @@ pub enum Objective {
 }
 
 /// What one forward pass gave.
-pub struct Run {
+pub struct Run<S = Cache> {
     output: Output,
     /// How well each token but the first was predicted; empty when the run stopped early.
     pub scores: Scores,
-    pub cache: Cache,
+    /// What was captured.
+    pub cache: S,
     /// The gradient of [`RunOptions::gradients_of`] at every captured point, in the same order and shapes.
     pub gradients: Cache,
 }
@@ -185,7 +214,7 @@ enum Output {
     Residual(Tensor),
 }
 
-impl Run {
+impl<S> Run<S> {
     /// `[1, T, V]`.
     ///
     /// # Errors
@@ -296,11 +325,21 @@ pub fn means<S: AsRef<str>>(model: &Model, prompts: &[Vec<u32>], names: &[S]) ->
 /// [`Error::Hook`] when a name matches nothing or a value does not fit, [`Error::Input`] when the tokens, a position,
 /// a layer or an answer do not fit the model, whatever an intervention fails with.
 pub fn run(model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run> {
+    run_into(Cache::default(), model, tokens, options)
+}
+
+/// The same with what is captured going to `sink`, value by value. A value that `sink` does not hold on to gives its
+/// memory back at once.
+///
+/// # Errors
+/// As [`run`], and those of `sink`.
+pub fn run_into<S: Sink>(sink: S, model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run<S>> {
     let config = model.config();
     let extent = Extent { prompt: tokens.len(), new: 1 };
     let mut plan = Plan::new(&options.interventions, config, extent, options.compiler.as_ref())?;
-    let mut capture =
-        Capture::new(&options.names, config)?.at_positions(options.positions.as_deref(), tokens.len())?;
+    let mut capture = Capture::into(sink, &options.names, config)?
+        .at_positions(options.positions.as_deref(), tokens.len())?;
+    capture.detached = options.gradients_of.is_some();
     let mut probe = Probe::new(capture.wanted.iter().copied().filter(|_| options.gradients_of.is_some()));
     let (layers, x) = start(model, tokens, options, &mut Chain(vec![&mut plan, &mut probe, &mut capture]))?;
     let mut hooks = Chain(vec![&mut plan, &mut probe, &mut capture]);
@@ -314,11 +353,11 @@ pub fn run(model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run> {
         Output::Logits(logits) => Scores::of(&logits.detach(), tokens)?,
         Output::Residual(_) => Scores::default(),
     };
-    let mut run = Run { output, scores, cache: capture.into_cache(), gradients: Cache::default() };
+    let mut run = Run { output, scores, cache: capture.sink, gradients: Cache::default() };
     if let Some(objective) = &options.gradients_of {
         let gradients = probe.gradients(&objective.of(run.logits()?, tokens)?)?;
         run.gradients = Capture::keep(gradients, options.positions.as_deref(), tokens.len())?;
-        run.detach();
+        run.output = run.output.detach();
     }
     Ok(run)
 }
@@ -350,12 +389,12 @@ fn start(
     Ok((first..last, start.resid.clone()))
 }
 
-impl Run {
-    /// Forgets how the values were computed, so that what the backward pass needed is freed.
-    fn detach(&mut self) {
-        self.cache.entries.iter_mut().for_each(|(_, value)| *value = value.detach());
-        if let Output::Logits(logits) = &mut self.output {
-            *logits = logits.detach();
+impl Output {
+    /// Forgets how it was computed, so that what the backward pass needed is freed.
+    fn detach(self) -> Output {
+        match self {
+            Output::Logits(logits) => Output::Logits(logits.detach()),
+            Output::Residual(residual) => Output::Residual(residual.detach()),
         }
     }
 }

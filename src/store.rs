@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use bytemuck::Pod;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +19,11 @@ use crate::weights::{Weights, expected_shapes, matrix_axes, reserve};
 
 /// A file that is read and written at any place.
 pub trait Disk {
-    /// Fills `into` with the bytes from `at` on.
+    /// Appends the `count` numbers whose bytes are from `at` on.
     ///
     /// # Errors
     /// When the file has fewer, or cannot be read.
-    fn read(&self, at: u64, into: &mut [u8]) -> Result<()>;
+    fn read<T: Pod>(&self, at: u64, count: usize, to: &mut Vec<T>) -> Result<()>;
 
     /// # Errors
     /// When the file cannot take all of `bytes`.
@@ -55,7 +56,7 @@ fn layout(form: Form) -> String {
 }
 
 const LENGTH_BYTES: usize = 8;
-/// What is written or read at once: a few milliseconds, so that whoever asks in between is answered soon.
+/// What is written at once: a few milliseconds, so that whoever asks in between is answered soon.
 const STEP: usize = 4 << 20;
 
 /// A checkpoint on its way into a file.
@@ -146,9 +147,7 @@ pub struct Restoring {
     form: Form,
     pending: VecDeque<(String, Vec<usize>)>,
     weights: Weights,
-    start: u64,
-    at: u64,
-    length: u64,
+    place: Place,
 }
 
 impl Restoring {
@@ -158,35 +157,27 @@ impl Restoring {
     /// [`Error::Weights`] when the file does not hold a checkpoint in this form; [`Error::Memory`] when it does not
     /// fit.
     pub fn new(disk: &impl Disk, start: u64, length: u64, form: Form) -> Result<Restoring> {
-        let read = |at: u64, count: u64| {
-            if at + count > length {
-                return Err(cut_short(length));
-            }
-            let mut bytes = vec![0; count as usize];
-            disk.read(start + at, &mut bytes).map(|()| bytes)
-        };
-        let mut at = LENGTH_BYTES as u64;
-        let field: [u8; LENGTH_BYTES] = read(0, at)?.try_into().unwrap_or_default();
+        let mut place = Place { start, at: 0, length };
+        let field: [u8; LENGTH_BYTES] =
+            place.bytes(disk, LENGTH_BYTES as u64)?.try_into().unwrap_or_default();
         let head_length = u64::from_le_bytes(field).min(length);
-        let head: Head = serde_json::from_slice(&read(at, head_length)?)
+        let head: Head = serde_json::from_slice(&place.bytes(disk, head_length)?)
             .map_err(|error| Error::Weights(format!("the stored copy has a damaged head: {error}")))?;
-        at += head_length;
         if head.form != layout(form) {
             let (found, expected) = (&head.form, layout(form));
             return Err(Error::Weights(format!("the stored copy is kept as {found}, expected {expected}")));
         }
-        let tokenizer = head.tokenizer.map(|count| read(at, count)).transpose()?;
-        at += head.tokenizer.unwrap_or_default();
+        let tokenizer = head.tokenizer.map(|count| place.bytes(disk, count)).transpose()?;
         let config = Config::from_json(&head.config)?;
         reserve(&config, form)?;
         let pending = expected_shapes(&config).into();
         let weights = Weights::default();
-        Ok(Restoring { config: head.config, tokenizer, form, pending, weights, start, at, length })
+        Ok(Restoring { config: head.config, tokenizer, form, pending, weights, place })
     }
 
     /// How many bytes were read.
     pub fn position(&self) -> u64 {
-        self.at
+        self.place.at
     }
 
     /// Reads the next tensor; false when none was left.
@@ -195,30 +186,19 @@ impl Restoring {
     /// [`Error::Weights`] when the file ends before it does; [`Error::Memory`]; those of the disk.
     pub fn step(&mut self, disk: &impl Disk) -> Result<bool> {
         let Some((name, shape)) = self.pending.pop_front() else { return Ok(false) };
-        let Restoring { form, start, length, .. } = *self;
-        let mut at = self.at;
-        let mut fill = |bytes: &mut [u8]| {
-            for piece in bytes.chunks_mut(STEP) {
-                if at + piece.len() as u64 > length {
-                    return Err(cut_short(length));
-                }
-                disk.read(start + at, piece)?;
-                at += piece.len() as u64;
-            }
-            Ok(())
-        };
         match (matrix_axes(&name), shape.as_slice()) {
             (Some(axes), &[first, second]) => {
-                let matrix = Matrix::from_raw([first, second], axes, form, fill)?;
+                let matrix = Matrix::from_raw([first, second], axes, self.form, |words, count| {
+                    self.place.read(disk, count, words)
+                })?;
                 self.weights.keep_matrix(name, matrix);
             }
             _ => {
-                let mut values = vec![0f32; shape.iter().product()];
-                fill(bytemuck::cast_slice_mut(&mut values))?;
+                let mut values: Vec<f32> = Vec::new();
+                self.place.read(disk, shape.iter().product(), &mut values)?;
                 self.weights.keep_tensor(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
             }
         }
-        self.at = at;
         Ok(true)
     }
 
@@ -227,14 +207,41 @@ impl Restoring {
     /// # Errors
     /// [`Error::Weights`] when the file goes on, or when [`Restoring::step`] was not called to the end.
     pub fn finish(self) -> Result<Checkpoint> {
-        if self.at != self.length || !self.pending.is_empty() {
-            let (found, expected) = (self.length, self.at);
+        let Place { at, length, .. } = self.place;
+        if at != length || !self.pending.is_empty() {
+            let (found, expected) = (length, at);
             return Err(Error::Weights(format!("the stored copy has {found} bytes, expected {expected}")));
         }
         Ok(Checkpoint { config: self.config, tokenizer: self.tokenizer, weights: self.weights })
     }
 }
 
-fn cut_short(length: u64) -> Error {
-    Error::Weights(format!("the stored copy is cut short: it has {length} bytes"))
+/// Where in its file the copy was read to.
+struct Place {
+    start: u64,
+    at: u64,
+    length: u64,
+}
+
+impl Place {
+    fn read<T: Pod>(&mut self, disk: &impl Disk, count: usize, to: &mut Vec<T>) -> Result<()> {
+        let Place { start, at, length } = *self;
+        let bytes = (count * size_of::<T>()) as u64;
+        if bytes > length - at {
+            return Err(self.cut_short());
+        }
+        disk.read(start + at, count, to)?;
+        self.at += bytes;
+        Ok(())
+    }
+
+    fn bytes(&mut self, disk: &impl Disk, count: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read(disk, usize::try_from(count).map_err(|_| self.cut_short())?, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn cut_short(&self) -> Error {
+        Error::Weights(format!("the stored copy is cut short: it has {} bytes", self.length))
+    }
 }

@@ -4,6 +4,7 @@ mod common;
 
 use std::cell::RefCell;
 
+use bytemuck::{Pod, pod_read_unaligned};
 use candlescope::kernel::matrix::Form;
 use candlescope::store::{Checkpoint, Disk, Keeping, Restoring};
 use candlescope::weights::bytes_needed;
@@ -14,10 +15,11 @@ use common::{FIXTURES, Fixture, assert_same_bits};
 struct Memory(RefCell<Vec<u8>>);
 
 impl Disk for Memory {
-    fn read(&self, at: u64, into: &mut [u8]) -> Result<()> {
+    fn read<T: Pod>(&self, at: u64, count: usize, to: &mut Vec<T>) -> Result<()> {
         let (bytes, at) = (self.0.borrow(), at as usize);
-        let found = bytes.get(at..at + into.len());
-        into.copy_from_slice(found.ok_or_else(|| Error::Weights("read past the end".into()))?);
+        let found = bytes.get(at..at + count * size_of::<T>());
+        let found = found.ok_or_else(|| Error::Weights("read past the end".into()))?;
+        to.extend(found.chunks_exact(size_of::<T>()).map(pod_read_unaligned::<T>));
         Ok(())
     }
 

@@ -5,7 +5,9 @@ mod common;
 
 use candlescope::fetch::Files;
 use candlescope::wasm::WasmModel;
-use candlescope::{GenerateOptions, Generation, Model, WeightsReader, run_with_cache};
+use candlescope::{
+    Config, GenerateOptions, Generation, Model, WeightsReader, expected_shapes, run_with_cache,
+};
 use common::*;
 use js_sys::{Array, Float32Array, Function, Object, Reflect, Uint8Array, Uint32Array};
 use wasm_bindgen::prelude::*;
@@ -126,6 +128,45 @@ async fn a_model_loads_from_blobs_and_runs_across_the_boundary() {
     assert_eq!(get(&captured, "name"), "blocks.1.attn.hook_pattern");
     let pattern = floats(get(&get(&captured, "value"), "data"));
     assert_all_close("pattern", &pattern, &numbers(&fixture.activations()["blocks.1.attn.hook_pattern"]));
+}
+
+#[wasm_bindgen_test]
+async fn a_run_that_captures_everything_needs_no_more_memory_than_one_that_captures_nothing() {
+    let config = r#"{"n_layer": 12, "n_embd": 32, "n_head": 4, "n_positions": 256, "vocab_size": 8}"#;
+    let model = load(
+        &file_of_bytes("config.json", config.as_bytes()),
+        &file_of_bytes("model.safetensors", &zeros(config)),
+    )
+    .await
+    .unwrap();
+    let bytes_after = |names: &str| {
+        let options =
+            object(&[("names", names.split_whitespace().map(JsValue::from).collect::<Array>().into())]);
+        let run = model.run_with_cache(Uint32Array::from([1; 256].as_slice()).into(), options).unwrap();
+        let bytes =
+            |captured| Float32Array::from(get(&get(&captured, "value"), "data")).byte_length() as usize;
+        let captured = Array::from(&get(&run, "cache")).iter().map(bytes).sum::<usize>();
+        (captured, core::arch::wasm32::memory_size::<0>() * 65536)
+    };
+    let (_, plain) = bytes_after("");
+    let (captured, all) = bytes_after("*");
+    assert!(captured > 25 << 20, "{captured} bytes captured");
+    assert!(
+        all - plain < captured / 10,
+        "{plain} bytes of memory, then {all} after {captured} were captured"
+    );
+}
+
+/// A safetensors file of zeros.
+fn zeros(config: &str) -> Vec<u8> {
+    let mut end = 0;
+    let entries = expected_shapes(&Config::from_json(config).unwrap()).into_iter().map(|(name, shape)| {
+        let start = end;
+        end += 4 * shape.iter().product::<usize>();
+        format!(r#""{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[{start},{end}]}}"#)
+    });
+    let header = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; end]].concat()
 }
 
 #[wasm_bindgen_test]

@@ -53,11 +53,13 @@ const face = {
     const controller = new AbortController();
     jobs.set(job, controller);
     try {
+      const mayBeKept = (/** @type {Files} */ files) => options.keep && canBeKept(files);
+      const first = mayBeKept(candidates[0]) ? find(candidates[0], options.dtype) : undefined; // opened while the module compiles
       await ready;
       /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
       const tell = (stage, file, loaded, total) => void onProgress({ stage, file, loaded, total });
-      const kept = (/** @type {Files} */ files) => () => find(files, options.dtype);
-      const files = candidates.map((files) => (options.keep && canBeKept(files) ? { ...files, kept: kept(files) } : files));
+      const kept = (/** @type {Files} */ files) => () => (files === candidates[0] ? first : find(files, options.dtype));
+      const files = candidates.map((files) => (mayBeKept(files) ? { ...files, kept: kept(files) } : files));
       const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), options.dtype, tell, controller.signal));
       const key = ++lastKey;
       models.set(key, model);

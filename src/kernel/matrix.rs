@@ -154,21 +154,27 @@ impl Matrix {
         }
     }
 
-    /// The matrix whose [`Matrix::raw`] is what `fill` writes.
+    /// The matrix whose [`Matrix::raw`] is what `fill` appends: so many words, for which there is room. (Not a slice to
+    /// write to: that would have to be cleared first, which takes longer than reading it from a disk's cache.)
     ///
     /// # Errors
-    /// Those of `fill`; when there is not enough memory; when the form has no panels.
+    /// Those of `fill`; when it appends more or less; when there is not enough memory; when the form has no panels.
     pub fn from_raw(
         shape: [usize; 2],
         axes: Axes,
         form: Form,
-        fill: impl FnOnce(&mut [u8]) -> Result<()>,
+        fill: impl FnOnce(&mut Vec<u32>, usize) -> Result<()>,
     ) -> Result<Matrix> {
         let [inner, columns] = axes.in_out(shape);
-        let form = form.panels(axes).ok_or_else(|| Error::Weights("tensors have no panels".into()))?;
-        let mut packed = Packed::zeros(form, inner, columns)
+        let panels = form.panels(axes).ok_or_else(|| Error::Weights("tensors have no panels".into()))?;
+        let count = (form.bytes(shape, axes) / 4) as usize;
+        let mut words = Vec::new();
+        words
+            .try_reserve_exact(count)
             .map_err(|_| Error::Memory(format!("no room for a matrix {inner} by {columns}")))?;
-        fill(packed.bytes_mut())?;
+        fill(&mut words, count)?;
+        let packed = Packed::from_words(panels, inner, columns, words)
+            .ok_or_else(|| Error::Weights(format!("a matrix has other than {count} words")))?;
         Ok(Matrix(Stored::Packed(Arc::new(packed))))
     }
 

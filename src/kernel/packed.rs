@@ -35,6 +35,12 @@ impl Packed {
         Ok(packed)
     }
 
+    /// The matrix whose panels these words are. None where the shape takes more or fewer.
+    pub fn from_words(form: Form, inner: usize, columns: usize, words: Vec<u32>) -> Option<Packed> {
+        let length = Packed::length(form, inner, columns);
+        (words.len() as u64 * 4 == length).then_some(Packed { form, words, inner, columns })
+    }
+
     /// The bytes of all panels of such a matrix, which may be more than memory has.
     pub fn length(form: Form, inner: usize, columns: usize) -> u64 {
         columns.div_ceil(WIDTH) as u64 * form.panel_bytes(form.steps(inner)) as u64
@@ -62,11 +68,6 @@ impl Packed {
         bytemuck::cast_slice(&self.words)
     }
 
-    /// The same, to be filled.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.words)
-    }
-
     fn panel_bytes(&self) -> usize {
         self.form.panel_bytes(self.steps())
     }
@@ -78,7 +79,7 @@ impl Packed {
 
     fn panel_mut(&mut self, column: usize) -> &mut [u8] {
         let len = self.panel_bytes();
-        &mut self.bytes_mut()[column / WIDTH * len..][..len]
+        &mut bytemuck::cast_slice_mut(&mut self.words)[column / WIDTH * len..][..len]
     }
 
     /// How many rows [`Packed::set_rows`] takes at once, and from which multiples on; the last may be fewer.

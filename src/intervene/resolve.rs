@@ -1,0 +1,317 @@
+//! An intervention against a model and a prompt: names and indices to what they mean there, or why they mean nothing.
+
+use std::collections::BTreeMap;
+
+use super::edges::masked_value;
+use super::plan::{Change, Compiler, Effect, Extent, ResolvedEdge, Rows};
+use super::selection::{rows_of, source_rows};
+use super::value::{Action, Array, Choice, Edge, Intervention, Named, Values};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::hook::{HookPoint, Selector};
+
+/// Resolves one intervention.
+pub(super) struct Resolver<'a> {
+    pub(super) intervention: &'a Intervention,
+    pub(super) config: &'a Config,
+    pub(super) extent: Extent,
+}
+
+impl Resolver<'_> {
+    pub(super) fn resolve(&self, compiler: Option<&Compiler>) -> Result<Change> {
+        let points = self.points()?;
+        let positions = self.positions()?;
+        let Intervention { head, neuron, dim, .. } = self.intervention;
+        self.expect_axis(head, "head", &["head"], &points)?;
+        self.expect_axis(neuron, "neuron", &["d_mlp"], &points)?;
+        self.expect_axis(dim, "dim", &["d_model", "d_head"], &points)?;
+        let width = |point: &HookPoint| match point.axes().last() {
+            Some(&"d_mlp") => self.config.d_mlp(),
+            Some(&"d_head") => self.config.d_head(),
+            _ => self.config.n_embd,
+        };
+        let narrowest = points.iter().map(width).min().unwrap_or_default();
+        Ok(Change {
+            at: self.intervention.at.clone(),
+            heads: self.indices("head", head, self.config.n_head)?,
+            lanes: self.indices(
+                if neuron.is_some() { "neuron" } else { "dim" },
+                neuron.as_ref().or(dim.as_ref()),
+                narrowest,
+            )?,
+            effect: self.effect(&points, positions.as_deref(), compiler)?,
+            positions,
+            points,
+            fired: false,
+        })
+    }
+
+    fn points(&self) -> Result<Vec<HookPoint>> {
+        let mut points = Selector::parse(&self.intervention.at, self.config)?.points().to_vec();
+        if let Some(layers) = self.indices("layer", &self.intervention.layer, self.config.n_layer)? {
+            points.retain(|point| point.layer().is_some_and(|layer| layers.contains(&layer)));
+        }
+        match points.is_empty() {
+            true => {
+                let (at, layer) =
+                    (&self.intervention.at, self.intervention.layer.as_ref().map(Choice::to_vec));
+                Err(Error::Hook(format!(
+                    "`{at}` matches no hook point in layers {:?}",
+                    layer.unwrap_or_default()
+                )))
+            }
+            false => Ok(points),
+        }
+    }
+
+    fn indices<'c>(
+        &self,
+        name: &str,
+        choice: impl Into<Option<&'c Choice<usize>>>,
+        length: usize,
+    ) -> Result<Option<Vec<usize>>> {
+        let Some(choice) = choice.into() else { return Ok(None) };
+        let indices = choice.to_vec();
+        if indices.is_empty() {
+            return Err(self.selects_nothing(name));
+        }
+        if let Some(index) = indices.iter().find(|index| **index >= length) {
+            return Err(Error::Input(format!("`{name}` {index} is out of range, expected below {length}")));
+        }
+        self.expect_different(name, &indices)?;
+        Ok(Some(indices))
+    }
+
+    fn selects_nothing(&self, name: &str) -> Error {
+        self.error(format!("selects nothing: `{name}` is empty"))
+    }
+
+    fn error(&self, what: String) -> Error {
+        Error::Input(format!("the intervention at `{}` {what}", self.intervention.at))
+    }
+
+    fn expect_different(&self, name: &str, indices: &[usize]) -> Result<()> {
+        match (1..indices.len()).find(|index| indices[..*index].contains(&indices[*index])) {
+            Some(index) => Err(self.error(format!("lists {} twice in `{name}`", indices[index]))),
+            None => Ok(()),
+        }
+    }
+
+    fn expect_axis(
+        &self,
+        choice: &Option<Choice<usize>>,
+        name: &str,
+        axes: &[&str],
+        points: &[HookPoint],
+    ) -> Result<()> {
+        let lacks = |point: &&HookPoint| !point.axes().iter().any(|axis| axes.contains(axis));
+        match points.iter().find(lacks) {
+            Some(point) if choice.is_some() => {
+                let found = point.axes().join(" ");
+                Err(Error::Hook(format!("`{name}` selects nothing at `{point}`, whose axes are {found}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The positions that both `positions` and `step` select.
+    fn positions(&self) -> Result<Option<Vec<usize>>> {
+        let listed =
+            self.intervention.positions.as_ref().map(|choice| self.listed(&choice.to_vec())).transpose()?;
+        let Some(steps) = self.indices("step", &self.intervention.step, self.extent.new.max(1))? else {
+            return Ok(listed);
+        };
+        let Extent { prompt, .. } = self.extent;
+        let step_of = |position: &usize| (position + 1).saturating_sub(prompt);
+        let mut positions = listed.unwrap_or_else(|| (0..self.text_length()).collect());
+        positions.retain(|position| steps.contains(&step_of(position)));
+        if positions.is_empty() {
+            return Err(
+                self.error(format!("selects nothing: none of its positions is new at step {steps:?}"))
+            );
+        }
+        Ok(Some(positions))
+    }
+
+    fn listed(&self, positions: &[i64]) -> Result<Vec<usize>> {
+        if positions.is_empty() {
+            return Err(self.selects_nothing("positions"));
+        }
+        let listed = positions.iter().map(|position| self.position(*position)).collect::<Result<Vec<_>>>()?;
+        self.expect_different("positions", &listed)?;
+        Ok(listed)
+    }
+
+    /// How many positions the text may come to have. The last generated token is never run, so it has none.
+    fn text_length(&self) -> usize {
+        self.extent.prompt + self.extent.new.saturating_sub(1)
+    }
+
+    fn position(&self, position: i64) -> Result<usize> {
+        let (prompt, length) = (self.extent.prompt, self.text_length());
+        resolve_position(position, prompt).filter(|position| *position < length).ok_or_else(|| {
+            let last = length.saturating_sub(1);
+            Error::Input(format!("position {position} is out of range, expected -{prompt} to {last}"))
+        })
+    }
+
+    fn effect(
+        &self,
+        points: &[HookPoint],
+        positions: Option<&[usize]>,
+        compiler: Option<&Compiler>,
+    ) -> Result<Effect> {
+        let attention = |point: &HookPoint| point.axes().contains(&"key");
+        Ok(match &self.intervention.action {
+            Action::Named(Named::Zero) => Effect::Set(Array { shape: vec![], data: vec![0.0] }),
+            Action::Named(Named::Mean) => {
+                if let Some(point) = points.iter().find(|point| attention(point)) {
+                    return Err(Error::Hook(format!(
+                        "the mean over queries at `{point}` would look at later keys; set the values instead"
+                    )));
+                }
+                Effect::Mean(BTreeMap::new())
+            }
+            Action::Scale { scale } => Effect::Scale(*scale),
+            Action::Add { add } => Effect::Add(self.array(add, points, positions)?),
+            Action::Set { set } => Effect::Set(self.array(set, points, positions)?),
+            Action::From { from, from_positions } => {
+                let mut rows = Rows::Same;
+                for point in points {
+                    let found = source_rows(from, *point)?;
+                    rows = self.rows_to_take(found, *point, from_positions.as_deref(), positions)?;
+                }
+                Effect::From { source: from.clone(), rows }
+            }
+            Action::Mean { mean } => {
+                for point in points {
+                    let found = source_rows(mean, *point)?;
+                    if found != 1 {
+                        return Err(self.error(format!(
+                            "has means with {found} positions for `{point}`, expected 1: take the mean over positions"
+                        )));
+                    }
+                }
+                Effect::From { source: mean.clone(), rows: Rows::Only }
+            }
+            Action::KnockOut { knock_out, renormalize } => {
+                if let Some(point) = points.iter().find(|point| !attention(point)) {
+                    return Err(Error::Hook(format!(
+                        "`{point}` has no attention edges; expected `hook_attn_scores` or `hook_pattern`"
+                    )));
+                }
+                let renormalize = renormalize.unwrap_or(true);
+                if !renormalize && points.iter().any(|point| masked_value(*point) != 0.0) {
+                    return Err(Error::Hook(
+                        "edges cut among attention scores are always renormalised by the softmax after them; cut \
+                         them at `hook_pattern` to leave the others as they were"
+                            .into(),
+                    ));
+                }
+                if knock_out.is_empty() {
+                    return Err(self.selects_nothing("knockOut"));
+                }
+                let edge = |edge: &Edge| self.edge(*edge, positions);
+                let edges = knock_out.iter().map(edge).collect::<Result<_>>()?;
+                Effect::KnockOut { edges, renormalize }
+            }
+            Action::Js { js } => match compiler {
+                Some(compiler) => Effect::Function(compiler(js)?),
+                None => return Err(Error::Input("JavaScript functions run in a browser alone".into())),
+            },
+        })
+    }
+
+    fn array(&self, values: &Values, points: &[HookPoint], positions: Option<&[usize]>) -> Result<Array> {
+        let array = match values {
+            Values::Number(number) => Array { shape: vec![], data: vec![*number] },
+            Values::List(list) => Array { shape: vec![list.len()], data: list.clone() },
+            Values::Array(array) => array.clone(),
+        };
+        let expected: usize = array.shape.iter().product();
+        if array.data.is_empty() || array.data.len() != expected {
+            let (found, shape, at) = (array.data.len(), &array.shape, &self.intervention.at);
+            return Err(Error::Input(format!(
+                "{found} values for shape {shape:?} at `{at}`, expected {expected}"
+            )));
+        }
+        let selected = positions.map_or(self.extent.prompt, <[usize]>::len);
+        let wrong = points
+            .iter()
+            .filter_map(|point| rows_of(&array, *point))
+            .find(|rows| ![1, selected].contains(rows));
+        match wrong {
+            Some(rows) => Err(Error::Input(format!(
+                "values for {rows} positions at `{}`, expected 1 or the {selected} selected ones",
+                self.intervention.at
+            ))),
+            None => Ok(array),
+        }
+    }
+
+    /// Which of the other run's `found` positions stand for the selected ones.
+    fn rows_to_take(
+        &self,
+        found: usize,
+        point: HookPoint,
+        from: Option<&[i64]>,
+        positions: Option<&[usize]>,
+    ) -> Result<Rows> {
+        let prompt = self.extent.prompt;
+        let Some(from) = from else {
+            let last = positions.map(|positions| positions.iter().copied().max().unwrap_or_default());
+            return match last {
+                None if !(prompt..=self.text_length()).contains(&found) => Err(self.error(format!(
+                    "takes `{point}` from a run of {found} tokens for one of {prompt}; where the two differ in length, \
+                     choose `positions` and `fromPositions`"
+                ))),
+                Some(last) if last >= found => Err(self.error(format!(
+                    "selects position {last}, but the other run has {found} at `{point}`; `fromPositions` can say \
+                     which of them stand for the selected ones"
+                ))),
+                _ => Ok(Rows::Same),
+            };
+        };
+        let selected = positions.map_or(prompt, <[usize]>::len);
+        if from.len() != selected {
+            let listed = from.len();
+            return Err(self.error(format!(
+                "has {listed} `fromPositions` for {selected} selected positions, expected as many"
+            )));
+        }
+        let row = |position: &i64| {
+            resolve_position(*position, found).filter(|row| *row < found).ok_or_else(|| {
+                self.error(format!("takes position {position} from a run that has {found} at `{point}`"))
+            })
+        };
+        Ok(Rows::Listed(from.iter().map(row).collect::<Result<_>>()?))
+    }
+
+    fn edge(&self, edge: Edge, positions: Option<&[usize]>) -> Result<ResolvedEdge> {
+        let position = |position: Option<i64>| position.map(|position| self.position(position)).transpose();
+        let (query, key) = (position(edge.query)?, position(edge.key)?);
+        if let (Some(query), Some(key)) = (query, key)
+            && key > query
+        {
+            return Err(Error::Input(format!(
+                "query {query} never attends to the later key {key}: nothing to cut"
+            )));
+        }
+        let met = |position: &usize| {
+            query.is_none_or(|query| query == *position) && key.is_none_or(|key| key <= *position)
+        };
+        if positions.is_some_and(|positions| !positions.iter().any(met)) {
+            return Err(self.error(format!("selects nothing of {edge:?}: no query in `positions` has it")));
+        }
+        Ok(ResolvedEdge { query, key })
+    }
+}
+
+/// A position counted from the end of `length` where it is negative.
+pub(crate) fn resolve_position(position: i64, length: usize) -> Option<usize> {
+    if position >= 0 {
+        usize::try_from(position).ok()
+    } else {
+        length.checked_sub(position.unsigned_abs() as usize)
+    }
+}

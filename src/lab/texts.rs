@@ -1,0 +1,63 @@
+//! Texts token by token: how well each was predicted, where something is most active, and means over all of them.
+
+use serde::Deserialize;
+
+use super::measurement::Findings;
+use super::{Lab, Prompt, Text};
+use crate::analysis::Table;
+use crate::analysis::tokens::{self, Lane};
+use crate::error::Result;
+use crate::hook::HookPoint;
+use crate::run::means;
+
+impl Lab {
+    pub(super) fn token_scores(&self, request: &Text) -> Result<Findings> {
+        let (ids, run) = self.run(request, &[] as &[&str])?;
+        let scores = tokens::token_scores(run.logits()?, &ids)?;
+        Ok(Findings::default()
+            .table("loss", scores.loss)
+            .table("rank", scores.rank)
+            .table("entropy", scores.entropy))
+    }
+
+    pub(super) fn most_active(&self, request: &ActiveRequest) -> Result<Findings> {
+        let texts = request.texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<_>>>()?;
+        let lane = Lane { point: request.at.parse()?, head: request.head, index: request.index };
+        let found = tokens::most_active(&self.model, &texts, lane, request.count.unwrap_or(20))?;
+        let column = |of: fn(&tokens::Activity) -> f32| Table {
+            axes: vec!["place"],
+            shape: vec![found.len()],
+            data: found.iter().map(of).collect(),
+            ..Table::default()
+        };
+        Ok(Findings::default()
+            .table("text", column(|activity| activity.text as f32))
+            .table("position", column(|activity| activity.position as f32))
+            .table("value", column(|activity| activity.value)))
+    }
+
+    pub(super) fn means(&self, request: &MeansRequest) -> Result<Findings> {
+        let texts = request.texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<_>>>()?;
+        let found = means(&self.model, &texts, &request.names)?;
+        let tables = found.into_iter().map(|(name, array)| {
+            let axes = name.parse::<HookPoint>()?.axes().to_vec();
+            Ok((name.into(), Table { axes, shape: array.shape, data: array.data, ..Table::default() }))
+        });
+        Ok(Findings { tables: tables.collect::<Result<_>>()?, ..Findings::default() })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ActiveRequest {
+    texts: Vec<Prompt>,
+    at: String,
+    head: Option<usize>,
+    index: usize,
+    count: Option<usize>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct MeansRequest {
+    texts: Vec<Prompt>,
+    names: Vec<String>,
+}
