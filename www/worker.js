@@ -27,8 +27,8 @@ ready.catch(() => {}); // reported by the calls that wait for it
 
 /** How long a measurement works before it looks for other calls. */
 const FRAME_MS = 16;
-/** A loaded model is kept this much later: what it was loaded for comes first. */
-const KEEP_AFTER_MS = 700;
+/** A loaded model is kept, and the rest of the module brought, this much later: what it was loaded for comes first. */
+const QUIET_AFTER_MS = 700;
 
 let lastKey = 0;
 /** @type {Map<number, WasmModel>} */
@@ -62,6 +62,7 @@ const face = {
       const key = ++lastKey;
       models.set(key, model);
       keepLater(key, candidates, options.dtype);
+      setTimeout(() => whole().catch(() => {}), QUIET_AFTER_MS); // who needs it tries again, and is told
       return { key, ...model.describe() };
     } finally {
       jobs.delete(job);
@@ -113,19 +114,22 @@ const face = {
   },
 
   /** @param {number} key @param {string} call @param {string | Uint32Array | undefined} input @param {object} options @param {string} folder */
-  toPython(key, call, input, options, folder) {
+  async toPython(key, call, input, options, folder) {
+    await whole();
     return modelOf(key).toPython(call, input, options, folder);
   },
 
   /** The same model with its weights rewritten, as load() answers. @param {number} key @param {string[]} transforms */
-  transform(key, transforms) {
+  async transform(key, transforms) {
+    await whole();
     const model = modelOf(key).transformed(transforms);
     models.set(++lastKey, model);
     return { key: lastKey, ...model.describe() };
   },
 
   /** Starts a measurement; gives its key. @param {number} key @param {string} name @param {object} request */
-  measure(key, name, request) {
+  async measure(key, name, request) {
+    await whole();
     measurements.set(++lastKey, modelOf(key).measure(name, request));
     return lastKey;
   },
@@ -161,12 +165,17 @@ const face = {
 
 Comlink.expose(sayingWhatFailed(face));
 
+/** All of the module is there: what the first part of it (scripts/split.mjs) lacks is not waited for in the middle of a call. */
+async function whole() {
+  await (await ready)?.arrive();
+}
+
 /** Keeps a model for the next visit, unless it is disposed of before. @param {number} key @param {Files[]} candidates @param {string} dtype */
 async function keepLater(key, candidates, dtype) {
   const keeping = models.get(key)?.takeUnkept();
   if (!keeping) return;
   const goOn = () => models.has(key);
-  await new Promise((resolve) => setTimeout(resolve, KEEP_AFTER_MS));
+  await new Promise((resolve) => setTimeout(resolve, QUIET_AFTER_MS));
   if (goOn()) await keep(candidates[keeping.candidate], dtype, keeping, goOn);
   keeping.free();
 }
