@@ -20,6 +20,7 @@ const TEXT = "You are gentlemen of brave metal; you would lift the moon out of h
 
 /** @param {Buffer[]} builds the same module but for its memory @param {URL} glue @returns {Promise<boolean[]>} */
 export async function functionsUsed(builds, glue) {
+  /** @type {boolean[][]} */
   const used = [];
   for (const [i, wasm] of builds.entries()) used.push(await functionsUsedBy(wasm, `${glue.href}?${i}`));
   return used[0].map((_, at) => used.some((those) => those[at]));
