@@ -55,6 +55,16 @@ export function canBeKept(files) {
   return filesOf(files).every((file) => file === undefined || file.address !== undefined);
 }
 
+/** Whether there may be a copy of a model. @param {Files} files @param {string} dtype */
+export async function has(files, dtype) {
+  try {
+    await (await folder()).getFileHandle(await nameOf(files, dtype));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The copy of a model, opened, or undefined.
  * @param {Files} files @param {string} dtype @returns {Promise<Copy | undefined>}

@@ -3,9 +3,10 @@
 
 import * as Comlink from "comlink";
 
+import { askAhead } from "./ahead.js";
 import { WasmModel } from "./pkg/candlescope.js";
 import { isProblem, problem } from "./problem.js";
-import { canBeKept, find, forget, keep, list } from "./store.js";
+import { canBeKept, find, forget, has, keep, list } from "./store.js";
 import { start } from "./threads.js";
 
 /** @typedef {import("./source.js").Files} Files */
@@ -52,19 +53,24 @@ const face = {
   async load(candidates, options, job, onProgress) {
     const controller = new AbortController();
     jobs.set(job, controller);
+    const { signal } = controller;
     try {
+      const kept = (/** @type {Files} */ files) => options.keep && canBeKept(files);
+      const withCopies = candidates.map((files) => (kept(files) ? { ...files, kept: () => find(files, options.dtype) } : files));
+      const [first, ...others] = withCopies;
+      const isKept = kept(first) && (await has(first, options.dtype));
+      const files = [isKept ? first : askAhead(first, signal), ...others];
       await ready;
       /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
       const tell = (stage, file, loaded, total) => void onProgress({ stage, file, loaded, total });
-      const kept = (/** @type {Files} */ files) => () => find(files, options.dtype);
-      const files = candidates.map((files) => (options.keep && canBeKept(files) ? { ...files, kept: kept(files) } : files));
-      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), options.dtype, tell, controller.signal));
+      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), options.dtype, tell, signal));
       const key = ++lastKey;
       models.set(key, model);
       keepLater(key, candidates, options.dtype);
       setTimeout(() => whole().catch(() => {}), QUIET_AFTER_MS); // who needs it tries again, and is told
       return { key, ...model.describe() };
     } finally {
+      controller.abort(); // what was asked for ahead and then not needed
       jobs.delete(job);
       /** @type {any} */ (onProgress)[Comlink.releaseProxy]();
     }
