@@ -126,6 +126,7 @@ function keep(keeping) {
     wait: (/** @type {number} */ time) => new Promise((resolve) => setTimeout(resolve, time).unref()),
     close: () => {},
   };
+  if (keeping.candidate !== 0) throw new Error("another candidate was loaded");
   while (keeping.step(copy)) continue;
   keeping.free();
   return copy;

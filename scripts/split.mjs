@@ -56,6 +56,7 @@ function split(module, used) {
   const numbers = bodies.map((_, at) => at);
   const [flags, least] = [tables[0][1], leb(tables[0], 2)[0]];
   if (flags !== 0) throw new Error("the table has a most length, expected one that can grow");
+  if (module.globals[0]?.[1] !== 1) throw new Error("the first global never changes, expected the stack pointer, which www/rest.js sets");
   // Table 0 grows by: the loader, what the rest takes a detour to, what the first takes a detour to.
   const loader = least;
   const hot = numbers.filter((at) => used[at] && bodies[at].length > SHORT);

@@ -10,6 +10,7 @@ const HANDOVER = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 2
 export class Rest {
   #first;
   #address;
+  #stack;
   #isHere = false;
   /** @type {Promise<void> | undefined} */
   #coming;
@@ -18,6 +19,8 @@ export class Rest {
   constructor(first, address) {
     this.#first = first;
     this.#address = address;
+    /** Where wasm's own stack begins: the first global is how far it is. */
+    this.#stack = first["3.0"].value;
     const load = new WebAssembly.Instance(new WebAssembly.Module(HANDOVER), { "": { "": () => this.#loadAtOnce() } });
     first["1.0"].set(first.restLoader.value, load.exports[""]);
   }
@@ -47,6 +50,8 @@ export class Rest {
       if (request.status !== 200) throw new Error(String(request.status));
       this.#link(new WebAssembly.Module(request.response));
     } catch (error) {
+      // The call ends here, in all its functions, and none of them tidies up.
+      queueMicrotask(() => (this.#first["3.0"].value = this.#stack));
       throw this.#missing(error);
     }
   }

@@ -54,6 +54,8 @@ const face = {
     const controller = new AbortController();
     jobs.set(job, controller);
     const { signal } = controller;
+    /** @type {Promise<void> | undefined} */
+    let told;
     try {
       const kept = (/** @type {Files} */ files) => options.keep && canBeKept(files);
       const withCopies = candidates.map((files) => (kept(files) ? { ...files, kept: () => find(files, options.dtype) } : files));
@@ -62,11 +64,14 @@ const face = {
       const files = [isKept ? first : askAhead(first, signal), ...others];
       await ready;
       /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
-      const tell = (stage, file, loaded, total) => void onProgress({ stage, file, loaded, total });
+      const tell = (stage, file, loaded, total) => {
+        told = Promise.resolve(onProgress({ stage, file, loaded, total })).catch(() => {});
+      };
       const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), options.dtype, tell, signal));
       const key = ++lastKey;
       models.set(key, model);
       keepLater(key, candidates, options.dtype);
+      await told; // by another port than the answer, which might overtake it
       setTimeout(() => whole().catch(() => {}), QUIET_AFTER_MS); // who needs it tries again, and is told
       return { key, ...model.describe() };
     } finally {
