@@ -52,11 +52,12 @@ const [{ metafile }] = await Promise.all([
 // A classic script, so that it can be a page's script and a service worker at once.
 await build({ ...common, format: "iife", entryPoints: [join(WWW, "isolate.js")] });
 
+// Of the wasm, what www/threads.js takes: of the build with threads that is its two parts alone.
 const copied = sources.filter((path) => ![".js", ".css", ".ts"].includes(extname(path)));
 await Promise.all([
   ...copied.map((path) => cp(path, join(OUT, relative(WWW, path)))),
   ...MODELS.map((model) => cp(model, join(OUT, model), { recursive: true })),
-  cp("pkg", join(OUT, "pkg"), { recursive: true, filter: (path) => !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*)$/.test(path) }),
+  cp("pkg", join(OUT, "pkg"), { recursive: true, filter: (path) => !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*|\w+_threads_bg\.wasm)$/.test(path) }),
 ]);
 await mkdir(OUT, { recursive: true });
 await preloadModules("index.html", ["opening.js", "main.js"]);
