@@ -1,5 +1,6 @@
-// The built page as a visitor meets it: how long until the first pattern is drawn, what comes over the network, and how
-// smoothly a large grid of heads is drawn while the pointer moves over it.
+// The built page as a visitor meets it: how long until the first pattern is drawn, what comes over the network until then,
+// how smoothly a large grid of heads is drawn while the pointer moves over it, and how long the page's thread is busy at once
+// while the model writes.
 
 import { readFileSync } from "node:fs";
 import { brotliCompressSync } from "node:zlib";
@@ -22,17 +23,17 @@ export async function measurePage(browser, rounds) {
       again.push(second.ms);
       transferred = first.files;
     }
-    return { firstPattern: { cold: median(cold), again: median(again) }, files: sizes(transferred), drawing: await drawing(browser, server.url) };
+    return { firstPattern: { cold: median(cold), again: median(again) }, files: sizes(transferred), drawing: await drawing(browser, server.url), writing: await writing(browser, server.url) };
   } finally {
     await server.close();
   }
 }
 
-/** From navigation until a pattern is on the page, and which files that took. */
+/** From navigation until a pattern is on the page, and which files were asked for until then. */
 async function firstPattern(context, url) {
   const page = await context.newPage();
   const files = new Set();
-  context.on("response", (response) => files.add(new URL(response.url()).pathname.slice(1) || "index.html"));
+  page.on("request", (request) => files.add(new URL(request.url()).pathname.slice(1) || "index.html"));
   await page.goto(url, { waitUntil: "commit" });
   const ms = await page.evaluate(() => new Promise((done) => {
     const find = (root, name) => root.querySelector(name) ?? [...root.querySelectorAll("*")].map((inner) => inner.shadowRoot && find(inner.shadowRoot, name)).find(Boolean);
@@ -44,16 +45,17 @@ async function firstPattern(context, url) {
     };
     look();
   }));
+  const found = [...files];
   await page.close();
-  return { ms, files: [...files] };
+  if (!found.some((path) => path.endsWith(".wasm"))) throw new Error(`no wasm among ${found}`);
+  return { ms, files: found };
 }
 
 /** Bytes of the scripts and the wasm, raw and in brotli. @param {string[]} paths */
 function sizes(paths) {
-  const all = new Set([...paths, "worker.js", "pkg/candlescope.js", "pkg/candlescope_bg.wasm"]);
   const total = { raw: 0, brotli: 0, files: {} };
-  for (const path of all) {
-    if (!/\.(js|wasm)$/.test(path) || path.includes("threads_bg")) continue;
+  for (const path of paths) {
+    if (!/\.(js|wasm)$/.test(path)) continue;
     const bytes = readFileSync(`dist/${path}`);
     const brotli = brotliCompressSync(bytes).length;
     total.files[path] = { raw: bytes.length, brotli };
@@ -102,4 +104,30 @@ async function drawing(browser, url) {
   await page.close();
   if (!(frames.height > 0)) throw new Error("the grid of heads was not drawn");
   return { medianFrame: median(frames.times), longestFrame: Math.max(...frames.times), longTasks: frames.long.length };
+}
+
+const WRITTEN = 64;
+
+/** Tasks of the page's thread over 50 ms while the model writes so many tokens. */
+async function writing(browser, url) {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  await page.goto(url);
+  await page.waitForFunction(() => document.querySelector("scope-figure")?.reading && !document.querySelector("next-tokens").disabled);
+  await page.waitForTimeout(2000); // what comes quietly after the first pattern
+  const found = await page.evaluate(async (count) => {
+    const figure = document.querySelector("scope-figure");
+    const before = figure.reading.ids.length;
+    const long = [];
+    const observer = new PerformanceObserver((list) => long.push(...list.getEntries().map((entry) => entry.duration)));
+    observer.observe({ type: "longtask" });
+    const start = performance.now();
+    const sampling = { maxNewTokens: count, doSample: true, temperature: 1, topK: 50, topP: 1, seed: 1 };
+    document.querySelector("next-tokens").dispatchEvent(new CustomEvent("generate", { detail: sampling, bubbles: true, composed: true }));
+    while (figure.reading.ids.length < before + count) await new Promise((done) => setTimeout(done, 20));
+    const ms = performance.now() - start;
+    await new Promise((done) => setTimeout(done, 300)); // an entry is told of later
+    return { ms, longTasks: long.length, longestTask: Math.max(0, ...long) };
+  }, WRITTEN);
+  await page.close();
+  return { tokens: WRITTEN, ...found };
 }

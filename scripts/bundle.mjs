@@ -3,7 +3,6 @@
 // Comes in: www/ (plain ES modules), pkg/ (the wasm builds), models/. Leaves to others: building wasm, type declarations.
 
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { extname, join, relative } from "node:path";
 import { build } from "esbuild";
 
@@ -21,7 +20,8 @@ const sources = await files(WWW);
 
 // A custom element's name holds a hyphen, so its module's does too; the others in elements/ are shared pieces.
 const elements = sources.filter((path) => /^www\/elements\/[^/]*-[^/]*\.js$/.test(path));
-const modules = ["main.js", "candlescope.js", "tensor.js", "elements.js"].map((name) => join(WWW, name));
+/** @param {string[]} names */
+const entries = (...names) => names.map((name) => join(WWW, name));
 const styles = sources.filter((path) => extname(path) === ".css");
 
 /** @type {import("esbuild").BuildOptions} */
@@ -38,45 +38,52 @@ const common = {
 
 await rm(OUT, { recursive: true, force: true });
 
+// Beside the entries, so that `new URL("./worker.js", import.meta.url)` holds in a shared chunk as well.
+const parted = { splitting: true, chunkNames: "chunk-[hash]" };
+
 const [{ metafile }] = await Promise.all([
-  build({
-    ...common,
-    metafile: true,
-    entryPoints: [...modules, ...elements, ...styles].filter((path) => existsSync(path)),
-    splitting: true,
-    // Beside the entries, so that `new URL("./worker.js", import.meta.url)` holds in a shared chunk as well.
-    chunkNames: "chunk-[hash]",
-  }),
+  // The page alone, so that its scripts come in a few large pieces. It shares the public face, and so the worker.
+  build({ ...common, ...parted, metafile: true, entryPoints: [...entries("opening.js", "main.js", "candlescope.js", "tensor.js"), ...styles] }),
+  build({ ...common, ...parted, entryPoints: [...entries("elements.js"), ...elements], external: ["./candlescope.js"] }),
   // The worker chooses among the wasm builds when it runs: they stay what they are, in pkg/.
-  existsSync(join(WWW, "worker.js")) &&
-    build({ ...common, entryPoints: ["worker.js", "helper.js"].map((name) => join(WWW, name)), external: ["./pkg/*"] }),
+  build({ ...common, entryPoints: entries("worker.js", "helper.js"), external: ["./pkg/*"] }),
 ]);
 
 // A classic script, so that it can be a page's script and a service worker at once.
 await build({ ...common, format: "iife", entryPoints: [join(WWW, "isolate.js")] });
 
+// Of the wasm, what www/threads.js takes: of the build with threads that is its two parts alone.
 const copied = sources.filter((path) => ![".js", ".css", ".ts"].includes(extname(path)));
 await Promise.all([
   ...copied.map((path) => cp(path, join(OUT, relative(WWW, path)))),
   ...MODELS.map((model) => cp(model, join(OUT, model), { recursive: true })),
-  cp("pkg", join(OUT, "pkg"), { recursive: true, filter: (path) => !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*)$/.test(path) }),
+  cp("pkg", join(OUT, "pkg"), { recursive: true, filter: (path) => !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*|\w+_threads_bg\.wasm)$/.test(path) }),
 ]);
 await mkdir(OUT, { recursive: true });
-await preloadModules("index.html", "main.js");
+await preloadModules("index.html", ["opening.js", "main.js"]);
 
 /**
- * Names in a page all modules that its script imports, so that they come at once and not each after the one that names it.
- * @param {string} page @param {string} script
+ * Names in a page all modules that its scripts import, so that they come at once and not each after the one that names it.
+ * @param {string} page @param {string[]} scripts in the order in which they are needed
  */
-async function preloadModules(page, script) {
-  const found = new Set([join(OUT, script)]);
-  for (const path of found) {
-    for (const { path: imported, kind } of metafile?.outputs[path]?.imports ?? []) {
-      if (kind === "import-statement") found.add(imported);
-    }
+async function preloadModules(page, scripts) {
+  const found = new Set();
+  for (const script of scripts) {
+    for (const path of within(join(OUT, script))) found.add(path);
   }
   const links = [...found].map((path) => `<link rel="modulepreload" href="${relative(OUT, path)}" />`);
   const text = await readFile(join(OUT, page), "utf8");
   if (!text.includes("</head>")) throw new Error(`${page} has no </head>`);
   await writeFile(join(OUT, page), text.replace("</head>", `${links.join("")}</head>`));
+}
+
+/** A script and all that it imports at once. @param {string} script */
+function within(script) {
+  const found = new Set([script]);
+  for (const path of found) {
+    for (const { path: imported, kind } of metafile.outputs[path].imports) {
+      if (kind === "import-statement") found.add(imported);
+    }
+  }
+  return found;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Prints the size of every script and wasm file in dist/, raw and in brotli at its best level.
+// Prints the size of every script and wasm file in dist/, raw and in brotli at its best level, and of those together that the
+// page needs for a first pattern.
 
 import { readFile, readdir } from "node:fs/promises";
 import { brotliCompressSync } from "node:zlib";
@@ -8,7 +9,16 @@ const names = (await readdir("dist", { recursive: true })).filter((name) => /\.(
 /** @param {number} bytes */
 const kb = (bytes) => `${(bytes / 1000).toFixed(1)} kB`.padStart(12);
 
+/** @param {string} name @param {number} raw @param {number} brotli */
+const line = (name, raw, brotli) => console.log(`${name.padEnd(40)}${kb(raw)}${kb(brotli)} in brotli`);
+
+const preloaded = String(await readFile("dist/index.html")).matchAll(/rel="modulepreload" href="([^"]+)"/g);
+const needed = [...[...preloaded].map(([, name]) => name), "worker.js", "helper.js", "pkg/candlescope.js", "pkg/candlescope_threads_first.wasm"];
+const sum = { raw: 0, brotli: 0 };
 for (const name of names) {
   const bytes = await readFile(`dist/${name}`);
-  console.log(`${name.padEnd(40)}${kb(bytes.length)}${kb(brotliCompressSync(bytes).length)} in brotli`);
+  const brotli = brotliCompressSync(bytes).length;
+  line(name, bytes.length, brotli);
+  if (needed.includes(name)) Object.assign(sum, { raw: sum.raw + bytes.length, brotli: sum.brotli + brotli });
 }
+line("scripts and wasm for a first pattern", sum.raw, sum.brotli);

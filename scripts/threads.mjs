@@ -9,8 +9,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { leb, moduleOf, SECTION, sectionsOf, toLeb } from "./binary.mjs";
+
 const [folder = "pkg", name = "candlescope"] = process.argv.slice(2);
-const MEMORY_SECTION = 5;
 /** The most pages that 32 bits address; src/kernel's modules expect the same. */
 const MOST_PAGES = 65536;
 
@@ -20,34 +21,13 @@ writeFileSync(glue, fitForSharedMemory(readFileSync(glue, "utf8")));
 
 /** @param {Buffer} wasm */
 function withSharedMemory(wasm) {
-  let at = 8;
-  while (at < wasm.length) {
-    const id = wasm[at];
-    const [size, start] = leb(wasm, at + 1);
-    if (id === MEMORY_SECTION) {
-      // One memory: flags, then the least number of pages, then the most.
-      const [least] = leb(wasm, start + 2);
-      const body = [1, 3, ...toLeb(least), ...toLeb(MOST_PAGES)];
-      return Buffer.concat([wasm.subarray(0, at), Buffer.from([id, ...toLeb(body.length), ...body]), wasm.subarray(start + size)]);
-    }
-    at = start + size;
-  }
-  throw new Error("the module has no memory of its own");
-}
-
-/** A number and where it ends. @param {Buffer} bytes @param {number} at @returns {[number, number]} */
-function leb(bytes, at) {
-  let value = 0;
-  for (let shift = 0; ; shift += 7) {
-    const byte = bytes[at++];
-    value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return [value >>> 0, at];
-  }
-}
-
-/** @param {number} value @returns {number[]} */
-function toLeb(value) {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...toLeb(value >>> 7)];
+  const sections = sectionsOf(wasm);
+  const memory = sections.find(({ id }) => id === SECTION.memory);
+  if (!memory) throw new Error("the module has no memory of its own");
+  // One memory: flags, then the least number of pages, then the most.
+  const [least] = leb(memory.body, 2);
+  memory.body = Buffer.from([1, 3, ...toLeb(least), ...toLeb(MOST_PAGES)]);
+  return moduleOf(sections);
 }
 
 /** @param {string} text */

@@ -11,10 +11,12 @@ build() {
   local folder=$1 wasm=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/wasm/candlescope.wasm
   shift
   cargo rustc --quiet --lib --profile wasm --target wasm32-unknown-unknown --crate-type cdylib "$@"
-  [ "$folder/candlescope_bg.wasm" -nt "$wasm" ] && [ "$folder/candlescope_bg.wasm" -nt Cargo.lock ] && return
+  local last=$folder/candlescope_threads_rest.wasm
+  [ "$last" -nt "$wasm" ] && [ "$last" -nt Cargo.lock ] && return
   say "writing $folder/"
   wasm-bindgen --target web --remove-name-section --out-dir "$folder" "$wasm"
   node scripts/threads.mjs "$folder"
+  node scripts/split.mjs "$folder"
 }
 
 build pkg

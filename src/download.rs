@@ -23,7 +23,8 @@ use crate::weights::WeightsReader;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `{ name, address?, blob?, optional? }`: a name for messages, and where the bytes are.
+    /// `{ name, address?, blob?, optional?, ahead? }`: a name for messages, and where the bytes are; the promise of the
+    /// address's answer, if it was asked for before, or of undefined.
     #[derive(Clone)]
     pub type File;
     #[wasm_bindgen(method, getter)]
@@ -34,6 +35,8 @@ extern "C" {
     pub fn blob(this: &File) -> Option<Blob>;
     #[wasm_bindgen(method, getter)]
     pub fn optional(this: &File) -> Option<bool>;
+    #[wasm_bindgen(method, getter)]
+    fn ahead(this: &File) -> Option<Promise>;
 
     /// What a stream's reader answers.
     type Read;
@@ -144,7 +147,10 @@ impl<'w> Download<'w> {
                 Download::new(stage, name, stream, Total::Exact(blob.size() as u64), watch)
             }
             (None, Some(address)) => {
-                let (response, body) = respond(&address, watch).await?;
+                let (response, body) = match file.ahead().filter(|_| !watch.anew) {
+                    Some(ahead) => take(ahead, &address, watch).await?,
+                    None => respond(&address, watch).await?,
+                };
                 let stream = Stream::of(&body, &name)?;
                 let mut download = Download::new(stage, name, stream, length_of(&response), watch);
                 download.identity = identity_of(&response);
@@ -365,7 +371,10 @@ fn each_piece(
     buffer: &mut Vec<u8>,
     mut take: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    buffer.resize(PIECE, 0);
+    let longest = chunk.length().min(PIECE as u32) as usize;
+    if buffer.len() < longest {
+        *buffer = vec![0; longest];
+    }
     for start in (0..chunk.length()).step_by(PIECE) {
         let piece = chunk.subarray(start, chunk.length().min(start + PIECE as u32));
         let room = &mut buffer[..piece.length() as usize];
@@ -409,6 +418,22 @@ fn pieces(position: u64, end: u64, needed: Vec<Range<u64>>) -> Option<Vec<Range<
 /// A successful answer and its body.
 async fn respond(address: &str, watch: &Watch) -> Result<(Response, ReadableStream)> {
     let answer = JsFuture::from(fetch(address, &watch.init())).await;
+    opened(answer, address, watch)
+}
+
+/// The same of an answer that is on its way, or of a new one where it was not asked for after all.
+async fn take(ahead: Promise, address: &str, watch: &Watch) -> Result<(Response, ReadableStream)> {
+    match JsFuture::from(ahead).await {
+        Ok(nothing) if nothing.is_undefined() => respond(address, watch).await,
+        answer => opened(answer, address, watch),
+    }
+}
+
+fn opened(
+    answer: std::result::Result<JsValue, JsValue>,
+    address: &str,
+    watch: &Watch,
+) -> Result<(Response, ReadableStream)> {
     watch.check(address)?;
     let response: Response = answer
         .map_err(|error| {

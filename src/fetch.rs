@@ -314,6 +314,7 @@ async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Found> {
     // Servers answer while the copy is read: it is seldom out of date.
     let unchanged = are_unchanged(&origins_of(&open.kept), watch, &open.kept.wait(PATIENCE));
     let _ = JsFuture::from(open.kept.pause()).await;
+    watch.check(&files.weights().name())?;
     let read = read_parts(&open.kept, files, form, watch).await;
     let unchanged = unchanged.await;
     watch.check(&files.weights().name())?;

@@ -141,4 +141,16 @@ proptest! {
     fn a_text_cut_anywhere_shows_its_complete_characters(text in hard_text()) {
         check_cuts(&text);
     }
+
+    /// ASCII texts are cut into pieces by hand, the others by GPT-2's own expression.
+    #[test]
+    fn an_ascii_text_has_the_ids_that_the_expression_gives(text in "([ \t\n\r\x0b\x0c\x1c]{0,3}|'(s|t|re|ve|m|ll|d|S|LL)?|[a-zA-Z]{1,5}|[0-9]{1,3}|[\x00-\x7f]{1,3}){0,20}") {
+        let reference = reference().encode_fast(text.as_str(), false).unwrap();
+        prop_assert_eq!(gpt2().encode(&text).unwrap(), reference.get_ids());
+    }
+}
+
+fn reference() -> &'static tokenizers::Tokenizer {
+    static REFERENCE: OnceLock<tokenizers::Tokenizer> = OnceLock::new();
+    REFERENCE.get_or_init(|| tokenizers::Tokenizer::from_bytes(tokenizer_json()).unwrap())
 }

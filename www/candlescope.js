@@ -110,7 +110,7 @@ function worker() {
 
 function startWorker() {
   const address = new URL("./worker.js", import.meta.url);
-  const thread = new Worker(sameSite(address), { type: "module", name: "candlescope" });
+  const thread = begunWorker() ?? new Worker(sameSite(address), { type: "module", name: "candlescope" });
   /** @type {Set<(error: Error) => void>} */
   const waiting = new Set();
   thread.addEventListener("error", (event) => {
@@ -120,6 +120,15 @@ function startWorker() {
     waiting.forEach((reject) => reject(error));
   });
   return { face: /** @type {Face} */ (Comlink.wrap(thread)), waiting };
+}
+
+/** The worker that a page started before its modules were there, in a global variable, if it did not fail since. @returns {Worker | null} */
+function begunWorker() {
+  const page = /** @type {{ candlescopeWorker?: Worker | null }} */ (globalThis);
+  const begun = page.candlescopeWorker ?? null;
+  page.candlescopeWorker = null; // one that fails is not taken again
+  if (begun) begun.onerror = null;
+  return begun;
 }
 
 /** A worker must come from the page's own site; one from elsewhere is imported by a line that does. @param {URL} address */

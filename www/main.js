@@ -3,6 +3,7 @@
 import { loadModel } from "./candlescope.js";
 import * as hash from "./hash.js";
 import { textOf } from "./draw/token.js";
+import { BUNDLED, letGo } from "./opening.js";
 import { extend, Reader } from "./reading.js";
 import { strongestInduction } from "./scores.js";
 
@@ -22,7 +23,6 @@ import "./elements/switched-off.js";
 const SENTENCE = "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing.";
 /** The notebook's experiment: the same sentence twice, so that a head can copy. */
 const OPENING = `${SENTENCE} ${SENTENCE}`;
-const BUNDLED = [{ source: "models/shakespeare", name: "Shakespeare", note: "A small GPT-2 trained for this page on Shakespeare's plays; loads at once." }];
 
 /** @template {Element} T @param {string} selector @returns {T} */
 const one = (selector) => /** @type {T} */ (document.querySelector(selector));
@@ -482,4 +482,4 @@ document.addEventListener("drop", (event) => {
 
 page.chooser.bundled = BUNDLED;
 const source = recall();
-load({ source, name: BUNDLED.find((one) => one.source === source)?.name ?? source.replace(/\/$/, "").split("/").at(-1) ?? source });
+load({ source, name: BUNDLED.find((one) => one.source === source)?.name ?? source.replace(/\/$/, "").split("/").at(-1) ?? source }).finally(letGo);

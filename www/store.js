@@ -146,7 +146,7 @@ async function write(copy, handle, label, length, keeping, goOn) {
 }
 
 /** A copy's file, opened. Rust reads and writes it by these names. */
-class Copy {
+export class Copy {
   #directory;
   #name;
   #handle;

@@ -2,23 +2,39 @@
 // where its server isolates it (the README says how); elsewhere, and where anything is refused, there is one.
 
 import init, { askHelpers } from "./pkg/candlescope.js";
+import { Rest } from "./rest.js";
 
 /** More would wait for memory, not for arithmetic. */
 const MOST = 8;
 
-/** Loads the module; gives what `init` gives. */
+/** Loads the module, or its first part; gives what brings the rest. @returns {Promise<Rest | undefined>} */
 export async function start() {
   const threads = Math.min(navigator.hardwareConcurrency || 1, MOST);
   if (threads > 1 && globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function") {
     try {
-      const wasm = await init({ module_or_path: new URL("./pkg/candlescope_threads_bg.wasm", import.meta.url) });
+      const rest = await begin("candlescope_threads");
       hire(threads - 1);
-      return wasm;
+      return rest;
     } catch (error) {
       console.info(`candlescope runs in one thread: ${error}`);
     }
   }
-  return init({ module_or_path: new URL("./pkg/candlescope_bg.wasm", import.meta.url) });
+  try {
+    return await begin("candlescope");
+  } catch (error) {
+    console.info(`candlescope takes its wasm module as a whole: ${error}`);
+    await init({ module_or_path: file("candlescope_bg") });
+  }
+}
+
+/** @param {string} build */
+async function begin(build) {
+  return new Rest(await init({ module_or_path: file(`${build}_first`) }), file(`${build}_rest`));
+}
+
+/** @param {string} name */
+function file(name) {
+  return new URL(`./pkg/${name}.wasm`, import.meta.url);
 }
 
 /** Helpers come when they come; until then the others do their work. @param {number} count */

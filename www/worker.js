@@ -3,6 +3,7 @@
 
 import * as Comlink from "comlink";
 
+import { askAhead } from "./ahead.js";
 import { WasmModel } from "./pkg/candlescope.js";
 import { isProblem, problem } from "./problem.js";
 import { canBeKept, find, forget, keep, list } from "./store.js";
@@ -27,8 +28,8 @@ ready.catch(() => {}); // reported by the calls that wait for it
 
 /** How long a measurement works before it looks for other calls. */
 const FRAME_MS = 16;
-/** A loaded model is kept this much later: what it was loaded for comes first. */
-const KEEP_AFTER_MS = 700;
+/** A loaded model is kept, and the rest of the module brought, this much later: what it was loaded for comes first. */
+const QUIET_AFTER_MS = 700;
 
 let lastKey = 0;
 /** @type {Map<number, WasmModel>} */
@@ -52,20 +53,38 @@ const face = {
   async load(candidates, options, job, onProgress) {
     const controller = new AbortController();
     jobs.set(job, controller);
+    const { signal } = controller;
+    /** @type {Promise<void> | undefined} */
+    let told;
+    /** A copy that nobody has taken yet. @type {import("./store.js").Copy | undefined} */
+    let opened;
+    const take = () => {
+      const copy = opened;
+      opened = undefined;
+      return copy;
+    };
     try {
       const mayBeKept = (/** @type {Files} */ files) => options.keep && canBeKept(files);
-      const first = mayBeKept(candidates[0]) ? find(candidates[0], options.dtype) : undefined; // opened while the module compiles
+      // While the module compiles, the copy is opened, or the files are asked for.
+      opened = mayBeKept(candidates[0]) ? await find(candidates[0], options.dtype) : undefined;
+      const first = opened ? candidates[0] : askAhead(candidates[0], signal);
+      const kept = (/** @type {number} */ i) => (i === 0 ? take() : find(candidates[i], options.dtype));
+      const files = [first, ...candidates.slice(1)].map((files, i) => (mayBeKept(files) ? { ...files, kept: async () => kept(i) } : files));
       await ready;
       /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
-      const tell = (stage, file, loaded, total) => void onProgress({ stage, file, loaded, total });
-      const kept = (/** @type {Files} */ files) => () => (files === candidates[0] ? first : find(files, options.dtype));
-      const files = candidates.map((files) => (mayBeKept(files) ? { ...files, kept: kept(files) } : files));
-      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), options.dtype, tell, controller.signal));
+      const tell = (stage, file, loaded, total) => {
+        told = Promise.resolve(onProgress({ stage, file, loaded, total })).catch(() => {});
+      };
+      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), options.dtype, tell, signal));
       const key = ++lastKey;
       models.set(key, model);
       keepLater(key, candidates, options.dtype);
+      await told; // by another port than the answer, which might overtake it
+      setTimeout(() => whole().catch(() => {}), QUIET_AFTER_MS); // who needs it tries again, and is told
       return { key, ...model.describe() };
     } finally {
+      controller.abort(); // what was asked for ahead and then not needed
+      take()?.close("good");
       jobs.delete(job);
       /** @type {any} */ (onProgress)[Comlink.releaseProxy]();
     }
@@ -115,19 +134,22 @@ const face = {
   },
 
   /** @param {number} key @param {string} call @param {string | Uint32Array | undefined} input @param {object} options @param {string} folder */
-  toPython(key, call, input, options, folder) {
+  async toPython(key, call, input, options, folder) {
+    await whole();
     return modelOf(key).toPython(call, input, options, folder);
   },
 
   /** The same model with its weights rewritten, as load() answers. @param {number} key @param {string[]} transforms */
-  transform(key, transforms) {
+  async transform(key, transforms) {
+    await whole();
     const model = modelOf(key).transformed(transforms);
     models.set(++lastKey, model);
     return { key: lastKey, ...model.describe() };
   },
 
   /** Starts a measurement; gives its key. @param {number} key @param {string} name @param {object} request */
-  measure(key, name, request) {
+  async measure(key, name, request) {
+    await whole();
     measurements.set(++lastKey, modelOf(key).measure(name, request));
     return lastKey;
   },
@@ -163,12 +185,17 @@ const face = {
 
 Comlink.expose(sayingWhatFailed(face));
 
+/** All of the module is there: what the first part of it (scripts/split.mjs) lacks is not waited for in the middle of a call. */
+async function whole() {
+  await (await ready)?.arrive();
+}
+
 /** Keeps a model for the next visit, unless it is disposed of before. @param {number} key @param {Files[]} candidates @param {string} dtype */
 async function keepLater(key, candidates, dtype) {
   const keeping = models.get(key)?.takeUnkept();
   if (!keeping) return;
   const goOn = () => models.has(key);
-  await new Promise((resolve) => setTimeout(resolve, KEEP_AFTER_MS));
+  await new Promise((resolve) => setTimeout(resolve, QUIET_AFTER_MS));
   if (goOn()) await keep(candidates[keeping.candidate], dtype, keeping, goOn);
   keeping.free();
 }

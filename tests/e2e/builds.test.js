@@ -21,6 +21,8 @@ after(() => site.stop());
 async function inPage(url, act, argument) {
   const page = await site.browser.newPage();
   try {
+    // Pages take this build in its two parts, so the whole of it is not in dist/.
+    await page.route("**/pkg/candlescope_threads_bg.wasm", (route) => route.fulfill({ path: "pkg/candlescope_threads_bg.wasm", contentType: "application/wasm" }));
     await page.goto(`${url}tensor.js`);
     return await page.evaluate(act, argument);
   } finally {
