@@ -214,7 +214,8 @@ function collectBuffers(value, buffers) {
 }
 
 /**
- * A panic inside an async wasm function surfaces as an error of the worker and leaves its promise pending for ever.
+ * A panic inside an async wasm function, or a rest of the module that cannot be had, surfaces as an error of the worker and
+ * leaves its promise pending for ever.
  * @template T @param {Promise<T>} promise @returns {Promise<T>}
  */
 function unlessPanicked(promise) {
@@ -226,7 +227,7 @@ function unlessPanicked(promise) {
 
 /** @param {unknown} error */
 function rejectHanging(error) {
-  if (error instanceof WebAssembly.RuntimeError) hanging.forEach((reject) => reject(error));
+  if (error instanceof WebAssembly.RuntimeError || isProblem(error)) hanging.forEach((reject) => reject(error));
 }
 self.addEventListener("error", (event) => rejectHanging(event.error));
 self.addEventListener("unhandledrejection", (event) => rejectHanging(event.reason));
