@@ -11,12 +11,10 @@ const MOST = 8;
 export async function start() {
   const threads = Math.min(navigator.hardwareConcurrency || 1, MOST);
   if (threads > 1 && globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function") {
-    try {
-      const rest = await begin("candlescope_threads");
+    const rest = await begin("candlescope_threads").catch(alone);
+    if (rest) {
       hire(threads - 1);
       return rest;
-    } catch (error) {
-      console.info(`candlescope runs in one thread: ${error}`);
     }
   }
   try {
@@ -25,6 +23,11 @@ export async function start() {
     console.info(`candlescope takes its wasm module as a whole: ${error}`);
     await init({ module_or_path: file("candlescope_bg") });
   }
+}
+
+/** @param {unknown} error */
+function alone(error) {
+  console.info(`candlescope runs in one thread: ${error}`);
 }
 
 /** @param {string} build */
@@ -39,9 +42,13 @@ function file(name) {
 
 /** Helpers come when they come; until then the others do their work. @param {number} count */
 function hire(count) {
-  const asked = askHelpers(count);
-  for (let number = 1; number <= count; number++) {
-    const helper = new Worker(new URL("./helper.js", import.meta.url), { type: "module", name: `candlescope helper ${number}` });
-    helper.postMessage({ ...asked, number });
+  try {
+    const asked = askHelpers(count);
+    for (let number = 1; number <= count; number++) {
+      const helper = new Worker(new URL("./helper.js", import.meta.url), { type: "module", name: `candlescope helper ${number}` });
+      helper.postMessage({ ...asked, number });
+    }
+  } catch (error) {
+    alone(error); // a page on another site
   }
 }

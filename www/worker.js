@@ -223,7 +223,8 @@ function collectBuffers(value, buffers) {
 }
 
 /**
- * A panic inside an async wasm function surfaces as an error of the worker and leaves its promise pending for ever.
+ * A panic inside an async wasm function, or a rest of the module that cannot be had, surfaces as an error of the worker and
+ * leaves its promise pending for ever.
  * @template T @param {Promise<T>} promise @returns {Promise<T>}
  */
 function unlessPanicked(promise) {
@@ -233,12 +234,14 @@ function unlessPanicked(promise) {
   });
 }
 
-/** @param {unknown} error */
-function rejectHanging(error) {
-  if (error instanceof WebAssembly.RuntimeError) hanging.forEach((reject) => reject(error));
+/** @param {Event} event @param {unknown} error */
+function rejectHanging(event, error) {
+  if (!(error instanceof WebAssembly.RuntimeError || isProblem(error))) return;
+  hanging.forEach((reject) => reject(error));
+  if (isProblem(error)) event.preventDefault(); // whoever loads is told
 }
-self.addEventListener("error", (event) => rejectHanging(event.error));
-self.addEventListener("unhandledrejection", (event) => rejectHanging(event.reason));
+self.addEventListener("error", (event) => rejectHanging(event, event.error));
+self.addEventListener("unhandledrejection", (event) => rejectHanging(event, event.reason));
 
 /** Wraps each function so that whatever it fails with has a stable name. @template {Record<string, (...args: any[]) => any>} T @param {T} functions @returns {T} */
 function sayingWhatFailed(functions) {

@@ -34,7 +34,7 @@ async function holdBack(page) {
   return held;
 }
 
-/** What several calls in a page answer, or how they fail. @param {Page} page @param {string} text @param {("read" | "lens" | "write")[]} calls */
+/** What several calls in a page answer, or how they fail. @param {Page} page @param {string} text @param {("read" | "lens" | "write" | "load")[]} calls */
 function answers(page, text, calls) {
   return page.evaluate(async ({ text, calls }) => {
     const { loadModel } = /** @type {Face} */ (await import(new URL("candlescope.js", location.href).href));
@@ -44,6 +44,7 @@ function answers(page, text, calls) {
     const all = {
       read: async () => (await model.runWithCache(text)).ids.length,
       lens: async () => (await model.logitLens(text)).kl.shape.length,
+      load: async () => (await loadModel("./models/shakespeare", { keep: false, dtype: "q4" })).backend.dtype,
       write: async () => {
         let count = 0;
         for await (const { id } of model.generate(text, { maxNewTokens: 3, stopAtEos: false })) count += id >= 0 ? 1 : 0;
@@ -103,9 +104,10 @@ describe("the module in two parts", () => {
         assert.match(String(foreign), missing);
         assert.match(String(lens), missing);
         assert.equal(written, 3);
+        assert.match(String((await answers(page, FOREIGN, ["load"]))[0]), missing);
       }
       await page.unroute(REST);
-      assert.deepEqual(await answers(page, FOREIGN, ["read", "lens", "write"]), [16, 2, 3]);
+      assert.deepEqual(await answers(page, FOREIGN, ["read", "lens", "write", "load"]), [16, 2, 3, "q4"]);
     });
   });
 
