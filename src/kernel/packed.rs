@@ -31,7 +31,11 @@ impl Packed {
         let mut packed = Packed { form, words: Vec::new(), inner, columns };
         let len = columns.div_ceil(WIDTH) * packed.panel_bytes() / 4;
         packed.words.try_reserve_exact(len)?;
-        packed.words.resize(len, 0);
+        // SAFETY: there is room for them, and zero is a number. (`resize` writes them one by one in a build for size.)
+        unsafe {
+            packed.words.as_mut_ptr().write_bytes(0, len);
+            packed.words.set_len(len);
+        }
         Ok(packed)
     }
 
@@ -113,6 +117,14 @@ impl Packed {
     }
 
     pub fn set_column(&mut self, column: usize, values: &[f32]) {
+        if self.form == Form::F32 {
+            let (len, lane) = (self.inner * WIDTH, column % WIDTH);
+            let panel = &mut self.words[column / WIDTH * len..][..len];
+            for (row, number) in panel.chunks_exact_mut(WIDTH).zip(values) {
+                row[lane] = number.to_bits();
+            }
+            return;
+        }
         let at_once = if self.form.is_quantized() { self.rows_at_once() } else { values.len() };
         for (index, numbers) in values.chunks(at_once).enumerate() {
             self.set_numbers(column, index * at_once, numbers);
@@ -125,11 +137,7 @@ impl Packed {
         let (form, steps) = (self.form, self.block(first));
         let panel = self.panel_mut(column);
         match form {
-            Form::F32 => {
-                for (row, number) in numbers.iter().enumerate() {
-                    put(panel, ((first + row) * WIDTH + lane) * 4, number.to_le_bytes());
-                }
-            }
+            Form::F32 => unreachable!("set in whole rows or columns"),
             Form::F16 => {
                 for (row, number) in numbers.iter().enumerate() {
                     put(panel, ((first + row) * WIDTH + lane) * 2, to_half(*number).to_le_bytes());

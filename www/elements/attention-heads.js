@@ -7,6 +7,9 @@ import { headMatrix, maxPoolTo, sizeOf } from "../draw/matrix.js";
 import { attention } from "../draw/token.js";
 import { base, define, pixelRatio, send, ThemeController, WidthController } from "./base.js";
 
+/** What drawing may take of a frame, in milliseconds. */
+const DRAWING_MS = 5;
+
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
 /** @typedef {{ layer: number, head: number }} Head */
 
@@ -126,6 +129,9 @@ export class AttentionHeads extends LitElement {
     this.drawnPatterns = [];
     /** @type {Set<Element>} */
     this.onScreen = new Set();
+    /** The frame in which drawing goes on, and the cell that was drawn last. */
+    this.frame = 0;
+    this.next = -1;
     this.measured = new WidthController(this);
     this.seen = new IntersectionObserver((entries) => this.#onSeen(entries), { rootMargin: "120px" });
   }
@@ -139,6 +145,8 @@ export class AttentionHeads extends LitElement {
     super.disconnectedCallback();
     this.seen.disconnect();
     this.onScreen.clear();
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
   }
 
   /** Rows of the grid: layers in order, or the heads by a score, as many to a row as a layer has. @returns {Head[][]} */
@@ -230,7 +238,25 @@ export class AttentionHeads extends LitElement {
       this.drawn = new WeakMap();
       this.drawnPatterns = this.patterns;
     }
-    for (const cell of this.renderRoot.querySelectorAll(".cell")) this.#draw(/** @type {HTMLElement} */ (cell));
+    if (!this.frame) this.#drawSome();
+  }
+
+  /** Draws what is out of date, a few milliseconds a frame: while a model writes, that is every head at every token. */
+  #drawSome() {
+    const cells = this.renderRoot.querySelectorAll(".cell");
+    const end = performance.now() + DRAWING_MS;
+    for (let count = 0; count < cells.length; count++) {
+      if (performance.now() > end) {
+        this.frame = requestAnimationFrame(() => {
+          this.frame = 0;
+          this.#drawSome();
+        });
+        return;
+      }
+      // Each in its turn, or the last ones would wait for the text's end.
+      this.next = (this.next + 1) % cells.length;
+      this.#draw(/** @type {HTMLElement} */ (cells[this.next]));
+    }
   }
 
   /** @param {IntersectionObserverEntry[]} entries */

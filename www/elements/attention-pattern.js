@@ -15,6 +15,8 @@ import { base, define, figure, pixelRatio, send, ThemeController, Voice, WidthCo
 
 /** Characters of a label, at most; the rest of a longer token is shown on hover. */
 const LABEL = 11;
+/** Colours are read anew when they may have changed this long ago. */
+const PALETTE_MS = 1000;
 /** CSS pixels that the plot takes at most, and the share of the window's height: it should be seen at one look. */
 const WIDEST = 680;
 const TALLEST = 0.6;
@@ -260,7 +262,7 @@ export class AttentionPattern extends LitElement {
 
   /** Where and in which theme the picture was drawn. @type {string | null} */
   what = null;
-  /** @type {import("../draw/labels.js").Palette | null} */
+  /** With the theme that it belongs to, and when it was read. @type {import("../draw/labels.js").Palette & { theme: string, read: number } | null} */
   palette = null;
 
   /** @param {string} name @returns {HTMLCanvasElement} */
@@ -278,7 +280,7 @@ export class AttentionPattern extends LitElement {
     drawHeatmap(cells, matrix, { view, fit: fitted, theme: this.theme.theme, stretch: this.scale, ratio });
     const context = this.#clear("labels", geometry);
     if (!context) return;
-    const palette = (this.palette = this.#readPalette());
+    const palette = this.#readPalette();
     const options = { pitch: geometry.pitch, gutter, most: LABEL, palette };
     axisLabels(context, this.tokens.slice(view.row, view.row + view.count), view.row, { axis: "query", ...options });
     axisLabels(context, this.tokens.slice(view.column, view.column + view.count), view.column, { axis: "key", ...options });
@@ -299,17 +301,18 @@ export class AttentionPattern extends LitElement {
     return context;
   }
 
-  /** Colours as the browser resolved them. Asking makes it compute styles, so once a picture, not once a hover. */
+  /**
+   * Colours as the browser resolved them. Asking makes it compute styles, so once a picture and not once a hover, and not
+   * at every token while a model writes.
+   */
   #readPalette() {
+    const [theme, now] = [this.theme.theme, performance.now()];
+    if (this.palette && this.palette.theme === theme && now - this.palette.read < PALETTE_MS) return this.palette;
     const plot = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".plot")));
     const axis = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".axis")));
-    return {
-      ink: plot.color,
-      faint: axis.color,
-      glow: plot.caretColor,
-      accent: plot.accentColor,
-      font: getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".readout"))).fontFamily,
-    };
+    const { fontFamily } = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".readout")));
+    this.palette = { theme, read: now, ink: plot.color, faint: axis.color, glow: plot.caretColor, accent: plot.accentColor, font: fontFamily };
+    return this.palette;
   }
 
   /** The pair or band on show: hovered here, hovered elsewhere, or locked. */
@@ -325,7 +328,7 @@ export class AttentionPattern extends LitElement {
     if (!context || !focused) return;
     const { gutter, view, pitch, size, ratio } = geometry;
     const { query, key } = focused;
-    const palette = (this.palette ??= this.#readPalette());
+    const palette = this.palette ?? this.#readPalette();
     context.strokeStyle = palette.ink;
     context.globalAlpha = 0.5;
     context.lineWidth = 1 / ratio;
