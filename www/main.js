@@ -2,7 +2,7 @@
 
 import { loadModel } from "./candlescope.js";
 import * as hash from "./hash.js";
-import { textOf } from "./draw/token.js";
+import { grouped, textOf } from "./draw/token.js";
 import { BUNDLED, letGo } from "./opening.js";
 import { extend, Reader } from "./reading.js";
 import { strongestInduction } from "./scores.js";
@@ -110,7 +110,7 @@ async function use(model, source, name) {
   Object.assign(now, { model, reader: new Reader(/** @type {any} */ (model)), source, headChosen: former === null && now.headChosen });
   if (former && former !== model) former.dispose();
   one("#model-name").textContent = `${name}, ${millions(model.parameterCount)}`;
-  one("#parameter-count").textContent = `${model.parameterCount.toLocaleString("en-US")} in ${model.parameters.length} tensors`;
+  one("#parameter-count").textContent = `${grouped(model.parameterCount)} in ${model.parameters.length} tensors`;
   Object.assign(page.tree, { parameters: model.parameters, count: model.parameterCount });
   page.chooser.current = source;
   Object.assign(page.figure, { vocabulary: model.config.vocab_size, points: model.hookPoints });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { attention, logProbability, pieces, said, sentence, short, shown, textOf } from "../../www/draw/token.js";
+import { attention, grouped, logProbability, pieces, said, sentence, short, shown, textOf } from "../../www/draw/token.js";
 
 test("pieces_joined_are_the_token", () => {
   for (const token of [" moon", "\n\n", "a b", "\u0000x", "é", "👩‍🚀", "\u202eevil", "", " "]) {
@@ -47,4 +47,8 @@ test("the_sentence_for_screen_readers_is_the_documented_one", () => {
 test("numbers_have_two_decimals_and_a_true_minus", () => {
   assert.equal(attention(0.8), "0.80");
   assert.equal(logProbability(-1.239), "−1.24");
+});
+
+test("thousands_stand_apart", () => {
+  assert.deepEqual([0, 999, 1000, 3_424_512, 124_439_808].map(grouped), ["0", "999", "1,000", "3,424,512", "124,439,808"]);
 });

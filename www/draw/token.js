@@ -81,6 +81,11 @@ export function said(token) {
   return `'${pieces(token).map(({ kind, text, glyph }) => (kind === "text" || text === " " ? text : glyph)).join("")}'`;
 }
 
+/** A count with its thousands apart. (The browser's own formatting takes 70 ms the first time.) @param {number} count */
+export function grouped(count) {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 /** @param {number} value attention, said and shown with two decimals */
 export function attention(value) {
   return value.toFixed(2);

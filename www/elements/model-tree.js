@@ -2,6 +2,7 @@
 
 import { css, html, LitElement } from "lit";
 
+import { grouped } from "../draw/token.js";
 import { base, define } from "./base.js";
 
 /** @typedef {{ name: string, shape: readonly number[], dtype?: string, count: number, tiedTo?: string }} Parameter */
@@ -104,7 +105,7 @@ export class ModelTree extends LitElement {
   render() {
     const root = branches(this.parameters);
     return html`
-      <p class="total"><span class="mono">${number(this.count ?? root.count)}</span> parameters in <span class="mono">${this.parameters.length}</span> tensors. A tensor used in two places is listed, and counted, once.</p>
+      <p class="total"><span class="mono">${grouped(this.count ?? root.count)}</span> parameters in <span class="mono">${this.parameters.length}</span> tensors. A tensor used in two places is listed, and counted, once.</p>
       <ul class="root mono">${[...root.children.values()].map((branch) => this.#branch(branch, 0))}</ul>
     `;
   }
@@ -117,7 +118,7 @@ export class ModelTree extends LitElement {
     if (children.size === 1 && !parameter) return this.#branch({ ...only, name: `${branch.name}.${only.name}` }, depth);
     return html`<li>
       <details ?open=${depth === 0 && children.size > 1}>
-        <summary><span>${branch.name}</span><span class="count">${number(branch.count)}</span></summary>
+        <summary><span>${branch.name}</span><span class="count">${grouped(branch.count)}</span></summary>
         <ul>${[...children.values()].map((child) => this.#branch(child, depth + 1))}</ul>
       </details>
     </li>`;
@@ -128,14 +129,9 @@ export class ModelTree extends LitElement {
     return html`<li class="line" title=${dtype ?? ""}>
       <span>${name}${tiedTo ? html` <span class="soft">= ${tiedTo}</span>` : ""}</span>
       <span class="shape">${shape.join(" × ")}</span>
-      <span class="count">${number(count)}</span>
+      <span class="count">${grouped(count)}</span>
     </li>`;
   }
-}
-
-/** @param {number} count */
-function number(count) {
-  return count.toLocaleString("en-US");
 }
 
 define("model-tree", ModelTree);
