@@ -6,6 +6,8 @@ import { Rest } from "./rest.js";
 
 /** More would wait for memory, not for arithmetic. */
 const MOST = 8;
+/** Helpers start so much later: what a first pattern needs is too little to share, and starting takes the cores from it. */
+const HELP_AFTER_MS = 1000;
 
 /** Loads the module, or its first part; gives what brings the rest. @returns {Promise<Rest | undefined>} */
 export async function start() {
@@ -13,7 +15,7 @@ export async function start() {
   if (threads > 1 && globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function") {
     const rest = await begin("candlescope_threads").catch(alone);
     if (rest) {
-      hire(threads - 1);
+      hire(threads - 1).catch(alone); // a page on another site
       return rest;
     }
   }
@@ -41,14 +43,11 @@ function file(name) {
 }
 
 /** Helpers come when they come; until then the others do their work. @param {number} count */
-function hire(count) {
-  try {
-    const asked = askHelpers(count);
-    for (let number = 1; number <= count; number++) {
-      const helper = new Worker(new URL("./helper.js", import.meta.url), { type: "module", name: `candlescope helper ${number}` });
-      helper.postMessage({ ...asked, number });
-    }
-  } catch (error) {
-    alone(error); // a page on another site
+async function hire(count) {
+  const asked = askHelpers(count);
+  await new Promise((resolve) => setTimeout(resolve, HELP_AFTER_MS));
+  for (let number = 1; number <= count; number++) {
+    const helper = new Worker(new URL("./helper.js", import.meta.url), { type: "module", name: `candlescope helper ${number}` });
+    helper.postMessage({ ...asked, number });
   }
 }
