@@ -15,7 +15,7 @@ function pattern(size, value) {
 /** @param {ReturnType<typeof pattern>} matrix @param {number} room @param {import("../../www/draw/heatmap.js").View} [view] */
 function painted(matrix, room, view = whole(matrix)) {
   const fitted = fit(view.count, room);
-  const image = new Uint32Array(fitted.size ** 2);
+  const image = new Uint32Array(fitted.cells ** 2);
   heatmap(image, matrix, { view, fit: fitted, theme: "light", stretch: "linear" });
   return { image, fitted };
 }
@@ -36,12 +36,12 @@ test("a_thumbnail_never_outgrows_its_room", () => {
   assert.equal(fitNear(60, 64, 72).size, 60);
 });
 
-test("every_pixel_of_a_cell_has_the_colour_of_its_value", () => {
+test("every_cell_has_the_colour_of_its_value", () => {
   const matrix = pattern(5, (row, column) => (row * 5 + column) / 25);
   const { image, fitted } = painted(matrix, 38);
-  assert.equal(fitted.cell, 7);
+  assert.deepEqual(fitted, { factor: 1, cells: 5, cell: 7, size: 35 });
   image.forEach((colour, at) => {
-    const [row, column] = [Math.floor(at / 35 / 7), Math.floor((at % 35) / 7)];
+    const [row, column] = [Math.floor(at / 5), at % 5];
     assert.equal(colour, column > row ? 0 : pixels("light")[level(matrix.data[row * 5 + column], "linear")]);
   });
 });

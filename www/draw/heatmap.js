@@ -63,23 +63,23 @@ export function visible(matrix, view, factor) {
 }
 
 /**
- * Paints the visible window into a size × size image.
- * @param {Uint32Array<ArrayBufferLike>} image as pixels, `size` a row; transparent where nothing is painted
+ * Paints the visible window, a pixel for each cell.
+ * @param {Uint32Array<ArrayBufferLike>} image as pixels, `cells` a row; transparent where nothing is painted
  * @param {Matrix} matrix
  * @param {{ view: View, fit: Fit, theme: Theme, stretch: Stretch }} options
  */
-export function heatmap(image, matrix, { view, fit: { factor, cell, size }, theme, stretch }) {
+export function heatmap(image, matrix, { view, fit: { factor, cells }, theme, stretch }) {
   const shown = visible(matrix, view, factor);
   const ink = pixels(theme);
   for (let row = 0; row < shown.rows; row++) {
-    const top = row * cell * size;
     for (let column = 0; column < shown.columns && !shown.blank(row, column); column++) {
-      const colour = ink[level(shown.data[row * shown.columns + column], stretch)];
-      image.fill(colour, top + column * cell, top + (column + 1) * cell);
+      image[row * cells + column] = ink[level(shown.data[row * shown.columns + column], stretch)];
     }
-    for (let line = 1; line < cell; line++) image.copyWithin(top + line * size, top, top + size);
   }
 }
+
+/** Where a picture is painted before its pixels grow to cells. @type {CanvasRenderingContext2D | null | undefined} */
+let small;
 
 /**
  * Draws a matrix on a canvas, which takes exactly the pixels it needs.
@@ -87,14 +87,18 @@ export function heatmap(image, matrix, { view, fit: { factor, cell, size }, them
  * @param {{ view: View, fit: Fit, theme: Theme, stretch: Stretch, ratio: number }} options ratio: device pixels per CSS pixel
  */
 export function drawHeatmap(canvas, matrix, options) {
-  const { size } = options.fit;
+  const { size, cells } = options.fit;
+  small ??= document.createElement("canvas").getContext("2d");
+  const context = canvas.getContext("2d");
+  if (!context || !small) return;
+  const image = context.createImageData(cells, cells);
+  heatmap(new Uint32Array(image.data.buffer), matrix, options);
+  small.canvas.width = small.canvas.height = cells;
+  small.putImageData(image, 0, 0);
   canvas.width = canvas.height = size;
   canvas.style.width = canvas.style.height = `${size / options.ratio}px`;
-  const context = canvas.getContext("2d");
-  if (!context) return;
-  const image = context.createImageData(size, size);
-  heatmap(new Uint32Array(image.data.buffer), matrix, options);
-  context.putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false; // every pixel a whole cell of one colour
+  context.drawImage(small.canvas, 0, 0, size, size);
 }
 
 /**

@@ -4,6 +4,7 @@ import { pieces } from "./token.js";
 
 /** @typedef {import("./token.js").Token} Token */
 /** @typedef {{ ink: string, faint: string, glow: string, accent: string, font: string }} Palette */
+/** A piece of a label and where it starts. @typedef {{ glyph: string, x: number, y: number }} Placed */
 
 /**
  * Which labels fit: every `step`-th, in letters of `size` pixels.
@@ -12,22 +13,6 @@ import { pieces } from "./token.js";
 export function labelling(pitch) {
   const size = Math.max(8.5, Math.min(13, pitch * 0.95));
   return { size, step: pitch >= 7.5 ? 1 : Math.ceil(11 / pitch) };
-}
-
-/**
- * A label ends (rows) or starts (columns) at its point; whitespace is faint. Returns nothing; draws one line.
- * @param {CanvasRenderingContext2D} context @param {Token} token @param {number} most characters
- * @param {"start" | "end"} side @param {Palette} palette
- */
-export function label(context, token, most, side, palette) {
-  const parts = clipped(token, most);
-  const widths = parts.map((part) => context.measureText(part.glyph).width);
-  let x = side === "end" ? -widths.reduce((sum, width) => sum + width, 0) : 0;
-  parts.forEach((part, i) => {
-    context.fillStyle = part.kind === "text" ? palette.ink : palette.faint;
-    context.fillText(part.glyph, x, 0);
-    x += widths[i];
-  });
 }
 
 /** @param {Token} token @param {number} most */
@@ -48,28 +33,36 @@ function clipped(token, most) {
 }
 
 /**
+ * Labels of rows end before the plot, those of columns, turned, start there; whitespace is faint. Returns nothing; draws
+ * one line for each.
  * @param {CanvasRenderingContext2D} context
  * @param {readonly Token[]} tokens of the view @param {number} first position of the first of them
  * @param {{ axis: "query" | "key", pitch: number, gutter: number, start?: number, most: number, palette: Palette, only?: number }} options
  *   axis: rows ("query") or columns ("key"); gutter: CSS pixels that the labels have; start: those before the first of
- *   them along the axis, the same where not said; only: draw this position alone, in bold
+ *   them along the axis, the same where not said; most: characters of a label; only: draw this position alone, in bold
  */
 export function axisLabels(context, tokens, first, { axis, pitch, gutter, start = gutter, most, palette, only }) {
   const { size, step } = labelling(pitch);
   context.save();
   context.font = `${only === undefined ? "" : "600 "}${only === undefined ? size : Math.max(size, 11)}px ${palette.font}`;
   context.textBaseline = "middle";
+  if (axis === "key") context.rotate(-Math.PI / 2);
+  // Colour by colour, without a state for each label: a canvas takes longer for those than for the letters.
+  /** @type {Record<"ink" | "faint", Placed[]>} */
+  const placed = { ink: [], faint: [] };
   tokens.forEach((token, i) => {
     if (only === undefined ? (first + i) % step !== 0 : first + i !== only) return;
-    const middle = start + (i + 0.5) * pitch;
-    context.save();
-    if (axis === "query") context.translate(gutter - 6, middle);
-    else {
-      context.translate(middle, gutter - 6);
-      context.rotate(-Math.PI / 2);
-    }
-    label(context, token, most, axis === "query" ? "end" : "start", palette);
-    context.restore();
+    const parts = clipped(token, most);
+    const widths = parts.map((part) => context.measureText(part.glyph).width);
+    let x = axis === "key" ? 6 - gutter : gutter - 6 - widths.reduce((sum, width) => sum + width, 0);
+    parts.forEach(({ kind, glyph }, part) => {
+      placed[kind === "text" ? "ink" : "faint"].push({ glyph, x, y: start + (i + 0.5) * pitch });
+      x += widths[part];
+    });
   });
+  for (const colour of /** @type {const} */ (["ink", "faint"])) {
+    context.fillStyle = palette[colour];
+    for (const { glyph, x, y } of placed[colour]) context.fillText(glyph, x, y);
+  }
   context.restore();
 }

@@ -248,6 +248,20 @@ export class AttentionPattern extends LitElement {
   /** @param {Map<string, unknown>} changed */
   updated(changed) {
     if (this.#mustDraw(changed)) this.#draw();
+    this.writing ??= requestAnimationFrame(() => this.#write());
+  }
+
+  /**
+   * The frame in which text will be drawn. A canvas that is told its font makes the browser compute styles: that is to be
+   * once for all that changes until then, and in a task of its own. @type {number | undefined}
+   */
+  writing;
+  /** The labels are those of an earlier picture. */
+  unlabelled = true;
+
+  #write() {
+    this.writing = undefined;
+    if (this.unlabelled) this.#drawLabels();
     this.#drawOverlay();
   }
 
@@ -278,10 +292,16 @@ export class AttentionPattern extends LitElement {
     const cells = this.canvas("cells");
     cells.style.left = cells.style.top = `${corner}px`;
     drawHeatmap(cells, matrix, { view, fit: fitted, theme: this.theme.theme, stretch: this.scale, ratio });
-    const context = this.#clear("labels", geometry);
+    this.unlabelled = true;
+  }
+
+  #drawLabels() {
+    const { geometry } = this;
+    const context = geometry && this.#clear("labels", geometry);
     if (!context) return;
-    const palette = this.#readPalette();
-    const options = { pitch: geometry.pitch, gutter, most: LABEL, palette };
+    this.unlabelled = false;
+    const { gutter, view, pitch } = geometry;
+    const options = { pitch, gutter, most: LABEL, palette: this.#readPalette() };
     axisLabels(context, this.tokens.slice(view.row, view.row + view.count), view.row, { axis: "query", ...options });
     axisLabels(context, this.tokens.slice(view.column, view.column + view.count), view.column, { axis: "key", ...options });
   }
@@ -320,11 +340,16 @@ export class AttentionPattern extends LitElement {
     return this.hovered ?? this.mark ?? this.lock;
   }
 
+  /** There is something on the overlay. */
+  overlaid = false;
+
   #drawOverlay() {
     const { geometry, matrix, focused } = this;
     if (!geometry || !matrix) return;
-    const context = this.#clear("overlay", geometry);
     this.#readout();
+    if (!focused && !this.overlaid) return;
+    const context = this.#clear("overlay", geometry);
+    this.overlaid = focused !== null;
     if (!context || !focused) return;
     const { gutter, view, pitch, size, ratio } = geometry;
     const { query, key } = focused;
