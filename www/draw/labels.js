@@ -40,12 +40,14 @@ function clipped(token, most) {
  * @param {{ axis: "query" | "key", pitch: number, gutter: number, start?: number, most: number, palette: Palette, only?: number }} options
  *   axis: rows ("query") or columns ("key"); gutter: CSS pixels that the labels have; start: those before the first of
  *   them along the axis, the same where not said; most: characters of a label; only: draw this position alone, in bold
+ *   and on a plate, so that its neighbours do not shine through
  */
 export function axisLabels(context, tokens, first, { axis, pitch, gutter, start = gutter, most, palette, only }) {
   const { size, step } = labelling(pitch);
   context.save();
   context.font = `${only === undefined ? "" : "600 "}${only === undefined ? size : Math.max(size, 11)}px ${palette.font}`;
   context.textBaseline = "middle";
+  if (only !== undefined) plate(context, axis, start + (only - first + 0.5) * pitch, gutter, palette);
   if (axis === "key") context.rotate(-Math.PI / 2);
   // Colour by colour, without a state for each label: a canvas takes longer for those than for the letters.
   /** @type {Record<"ink" | "faint", Placed[]>} */
@@ -65,4 +67,13 @@ export function axisLabels(context, tokens, first, { axis, pitch, gutter, start 
     for (const { glyph, x, y } of placed[colour]) context.fillText(glyph, x, y);
   }
   context.restore();
+}
+
+/** @param {CanvasRenderingContext2D} context @param {"query" | "key"} axis @param {number} middle @param {number} gutter @param {Palette} palette */
+function plate(context, axis, middle, gutter, palette) {
+  context.fillStyle = palette.glow;
+  context.beginPath();
+  if (axis === "query") context.roundRect(0, middle - 8, gutter - 2, 16, 4);
+  else context.roundRect(middle - 8, 0, 16, gutter - 2, 4);
+  context.fill();
 }

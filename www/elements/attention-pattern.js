@@ -8,6 +8,7 @@ import { headMatrix, masked } from "../draw/matrix.js";
 import { gradient } from "../draw/scale.js";
 import { attention, sentence, short, shown } from "../draw/token.js";
 import { base, define, figure, pixelRatio, send, ThemeController, Voice, WidthController } from "./base.js";
+import { bold, Canvases, copyValues, plot } from "./plot.js";
 
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
 /** @typedef {import("../scores.js").Pair} Pair */
@@ -15,8 +16,6 @@ import { base, define, figure, pixelRatio, send, ThemeController, Voice, WidthCo
 
 /** Characters of a label, at most; the rest of a longer token is shown on hover. */
 const LABEL = 11;
-/** Colours are read anew when they may have changed this long ago. */
-const PALETTE_MS = 1000;
 /** CSS pixels that the plot takes at most, and the share of the window's height: it should be seen at one look. */
 const WIDEST = 680;
 const TALLEST = 0.6;
@@ -38,68 +37,17 @@ export class AttentionPattern extends LitElement {
   static styles = [
     base,
     figure,
+    plot,
     css`
-      :host {
-        position: relative;
-      }
-      .axes {
-        display: grid;
-        grid-template-columns: 1.1rem 1fr;
-        grid-template-rows: auto 1fr;
-      }
-      .axis {
-        font-size: 0.78rem;
-        font-style: italic;
-        color: var(--soft);
-        white-space: nowrap;
-      }
-      .axis.key {
-        grid-column: 2;
-      }
-      .axis.query {
-        writing-mode: vertical-rl;
-        transform: rotate(180deg);
-        justify-self: center;
-        text-align: right;
-      }
-      /* What the canvas paints with is read back from here, where the browser has resolved it. */
       .plot {
-        position: relative;
-        accent-color: var(--flame);
-        caret-color: var(--glow);
         touch-action: pan-x pan-y;
-        border-radius: 3px;
-        user-select: none;
       }
       .plot.zoomed {
         touch-action: none;
         cursor: grab;
       }
-      canvas {
-        position: absolute;
-        display: block;
-      }
-      .cells {
-        image-rendering: pixelated;
-      }
-      .overlay,
-      .labels {
-        pointer-events: none;
-      }
       .legend {
         flex-wrap: nowrap;
-      }
-      .readout {
-        min-height: 1.6em;
-        margin-top: 0.35rem;
-        font-size: 0.92rem;
-      }
-      .readout b {
-        font-weight: 600;
-        background: var(--glow);
-        border-radius: 3px;
-        padding: 0 0.2em;
-        white-space: pre;
       }
       .table {
         max-height: 22rem;
@@ -132,6 +80,7 @@ export class AttentionPattern extends LitElement {
     /** @type {{ x: number, y: number, view: import("../draw/heatmap.js").View, moved: boolean } | null} */
     this.drag = null;
     this.measured = new WidthController(this);
+    this.canvases = new Canvases(this);
   }
 
   /** @returns {import("../draw/matrix.js").Matrix | null} */
@@ -177,8 +126,8 @@ export class AttentionPattern extends LitElement {
     const side = geometry ? geometry.size + geometry.gutter : 200;
     return html`
       <div class="axes">
-        <span class="axis key" style="margin-left: ${geometry?.gutter ?? 0}px">key, looked at →</span>
-        <span class="axis query" style="margin-top: ${geometry?.gutter ?? 0}px">← query, looking</span>
+        <span class="axis across" style="margin-left: ${geometry?.gutter ?? 0}px">key, looked at →</span>
+        <span class="axis down" style="margin-top: ${geometry?.gutter ?? 0}px">← query, looking</span>
         <div
           class="plot ${zoomed ? "zoomed" : ""}"
           style="width: ${side}px; height: ${side}px"
@@ -199,7 +148,7 @@ export class AttentionPattern extends LitElement {
           <canvas class="overlay"></canvas>
         </div>
       </div>
-      <p class="readout mono" style="margin-block-end: 0"></p>
+      <p class="readout mono"></p>
       <div class="below">${this.#legend()}${this.#buttons(zoomed)}</div>
       <p class="heard" aria-live="polite"></p>
       ${this.table ? this.#table() : ""}
@@ -248,22 +197,14 @@ export class AttentionPattern extends LitElement {
   /** @param {Map<string, unknown>} changed */
   updated(changed) {
     if (this.#mustDraw(changed)) this.#draw();
-    this.writing ??= requestAnimationFrame(() => this.#write());
+    this.canvases.write(() => {
+      if (this.unlabelled) this.#drawLabels();
+      this.#drawOverlay();
+    });
   }
 
-  /**
-   * The frame in which text will be drawn. A canvas that is told its font makes the browser compute styles: that is to be
-   * once for all that changes until then, and in a task of its own. @type {number | undefined}
-   */
-  writing;
   /** The labels are those of an earlier picture. */
   unlabelled = true;
-
-  #write() {
-    this.writing = undefined;
-    if (this.unlabelled) this.#drawLabels();
-    this.#drawOverlay();
-  }
 
   /** A lock or a mark touches the overlay alone. @param {Map<string, unknown>} changed */
   #mustDraw(changed) {
@@ -276,20 +217,13 @@ export class AttentionPattern extends LitElement {
 
   /** Where and in which theme the picture was drawn. @type {string | null} */
   what = null;
-  /** With the theme that it belongs to, and when it was read. @type {import("../draw/labels.js").Palette & { theme: string, read: number } | null} */
-  palette = null;
-
-  /** @param {string} name @returns {HTMLCanvasElement} */
-  canvas(name) {
-    return /** @type {HTMLCanvasElement} */ (this.renderRoot.querySelector(`.${name}`));
-  }
-
   #draw() {
     const { matrix, geometry } = this;
     if (!matrix || !geometry) return;
     const { ratio, gutter, view, fit: fitted } = geometry;
     const corner = Math.round(gutter * ratio) / ratio;
-    const cells = this.canvas("cells");
+    const cells = this.canvases.get("cells");
+    if (!cells) return;
     cells.style.left = cells.style.top = `${corner}px`;
     drawHeatmap(cells, matrix, { view, fit: fitted, theme: this.theme.theme, stretch: this.scale, ratio });
     this.unlabelled = true;
@@ -301,38 +235,15 @@ export class AttentionPattern extends LitElement {
     if (!context) return;
     this.unlabelled = false;
     const { gutter, view, pitch } = geometry;
-    const options = { pitch, gutter, most: LABEL, palette: this.#readPalette() };
+    const options = { pitch, gutter, most: LABEL, palette: this.canvases.palette };
     axisLabels(context, this.tokens.slice(view.row, view.row + view.count), view.row, { axis: "query", ...options });
     axisLabels(context, this.tokens.slice(view.column, view.column + view.count), view.column, { axis: "key", ...options });
   }
 
-  /** An empty canvas over the whole plot, scaled to CSS pixels. @param {string} name @param {NonNullable<AttentionPattern["geometry"]>} geometry */
+  /** An empty canvas over the whole plot. @param {"labels" | "overlay"} name @param {NonNullable<AttentionPattern["geometry"]>} geometry */
   #clear(name, { ratio, gutter, size }) {
-    const canvas = this.canvas(name);
     const side = Math.ceil((size + gutter) * ratio);
-    if (canvas.width !== side) {
-      canvas.width = canvas.height = side;
-      canvas.style.width = canvas.style.height = `${side / ratio}px`;
-    }
-    const context = canvas.getContext("2d");
-    context?.setTransform(1, 0, 0, 1, 0, 0);
-    context?.clearRect(0, 0, side, side);
-    context?.scale(ratio, ratio);
-    return context;
-  }
-
-  /**
-   * Colours as the browser resolved them. Asking makes it compute styles, so once a picture and not once a hover, and not
-   * at every token while a model writes.
-   */
-  #readPalette() {
-    const [theme, now] = [this.theme.theme, performance.now()];
-    if (this.palette && this.palette.theme === theme && now - this.palette.read < PALETTE_MS) return this.palette;
-    const plot = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".plot")));
-    const axis = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".axis")));
-    const { fontFamily } = getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(".readout")));
-    this.palette = { theme, read: now, ink: plot.color, faint: axis.color, glow: plot.caretColor, accent: plot.accentColor, font: fontFamily };
-    return this.palette;
+    return this.canvases.clear(name, side, side, ratio);
   }
 
   /** The pair or band on show: hovered here, hovered elsewhere, or locked. */
@@ -353,7 +264,7 @@ export class AttentionPattern extends LitElement {
     if (!context || !focused) return;
     const { gutter, view, pitch, size, ratio } = geometry;
     const { query, key } = focused;
-    const palette = this.palette ?? this.#readPalette();
+    const { palette } = this.canvases;
     context.strokeStyle = palette.ink;
     context.globalAlpha = 0.5;
     context.lineWidth = 1 / ratio;
@@ -378,19 +289,12 @@ export class AttentionPattern extends LitElement {
   }
 
   /**
-   * The focused tokens' labels, each on a plate of its own so that its neighbours do not shine through.
    * @param {CanvasRenderingContext2D} context @param {Band} focused
    * @param {NonNullable<AttentionPattern["geometry"]>} geometry @param {import("../draw/labels.js").Palette} palette
    */
   #boldLabels(context, { query, key }, { gutter, view, pitch }, palette) {
     for (const [axis, at, first] of /** @type {const} */ ([["query", query, view.row], ["key", key, view.column]])) {
       if (at === undefined || at < first || at >= first + view.count) continue;
-      const middle = gutter + (at - first + 0.5) * pitch;
-      context.fillStyle = palette.glow;
-      context.beginPath();
-      if (axis === "query") context.roundRect(0, middle - 8, gutter - 2, 16, 4);
-      else context.roundRect(middle - 8, 0, 16, gutter - 2, 4);
-      context.fill();
       const tokens = this.tokens.slice(first, first + view.count);
       axisLabels(context, tokens, first, { axis, pitch, gutter, most: LABEL, palette, only: at });
     }
@@ -423,7 +327,8 @@ export class AttentionPattern extends LitElement {
   #pairUnder(event) {
     const { matrix, geometry } = this;
     if (!matrix || !geometry) return null;
-    const box = this.canvas("cells").getBoundingClientRect();
+    const box = this.canvases.get("cells")?.getBoundingClientRect();
+    if (!box) return null;
     const x = (event.clientX - box.left) * geometry.ratio;
     const y = (event.clientY - box.top) * geometry.ratio;
     return pairAt(matrix, geometry.view, geometry.fit, x, y);
@@ -523,22 +428,13 @@ export class AttentionPattern extends LitElement {
   async #copy() {
     const matrix = this.matrix;
     if (!matrix) return;
-    const rows = Array.from({ length: matrix.rows }, (_, row) => Array.from(matrix.data.subarray(row * matrix.columns, (row + 1) * matrix.columns)).join("\t"));
-    await navigator.clipboard.writeText(rows.join("\n"));
-    this.voice.say(this.renderRoot.querySelector(".heard"), `copied ${matrix.rows} by ${matrix.columns} values`);
+    this.voice.say(this.renderRoot.querySelector(".heard"), await copyValues(matrix));
   }
 }
 
 /** @param {Band | null} band @returns {Pair | null} */
 function cellOf(band) {
   return band && band.query !== undefined && band.key !== undefined ? { query: band.query, key: band.key } : null;
-}
-
-/** @param {string} text */
-function bold(text) {
-  const element = document.createElement("b");
-  element.textContent = text;
-  return element;
 }
 
 /** @param {import("../draw/matrix.js").Matrix} matrix @param {number} query @param {number} count */

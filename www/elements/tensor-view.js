@@ -7,6 +7,7 @@ import { axisLabels, labelling } from "../draw/labels.js";
 import { cutOf, farthest, fitAlong, paintPlane, placeAt, planeOf, reach } from "../draw/plane.js";
 import { said, short, shown } from "../draw/token.js";
 import { base, define, figure, pixelRatio, send, ThemeController, Voice, WidthController } from "./base.js";
+import { bold, Canvases, copyValues, plot } from "./plot.js";
 
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
 /** @typedef {import("../draw/plane.js").Cut} Cut */
@@ -41,10 +42,8 @@ export class TensorView extends LitElement {
   static styles = [
     base,
     figure,
+    plot,
     css`
-      :host {
-        position: relative;
-      }
       .cut {
         display: flex;
         flex-wrap: wrap;
@@ -68,56 +67,16 @@ export class TensorView extends LitElement {
       .cut input {
         width: 4.6rem;
       }
-      .axes {
-        display: grid;
-        grid-template-columns: 1.1rem 1fr;
-      }
-      .axis {
-        font-size: 0.78rem;
-        font-style: italic;
-        color: var(--soft);
-        white-space: nowrap;
-      }
-      .axis.across {
-        grid-column: 2;
-      }
-      .axis.down {
-        writing-mode: vertical-rl;
-        transform: rotate(180deg);
-        justify-self: center;
-        text-align: right;
-      }
       .plot {
-        position: relative;
-        accent-color: var(--flame);
-        caret-color: var(--glow);
-        border-radius: 3px;
-        user-select: none;
         cursor: crosshair;
       }
-      canvas {
-        position: absolute;
-        display: block;
-      }
       .cells {
-        image-rendering: pixelated;
         box-shadow: 0 0 0 1px var(--line);
       }
-      .overlay,
-      .labels {
-        pointer-events: none;
-      }
       .readout {
-        min-height: 1.6em;
-        margin: 0.35rem 0 0;
-        font-size: 0.92rem;
         overflow-wrap: anywhere;
       }
       .readout b {
-        font-weight: 600;
-        background: var(--glow);
-        border-radius: 3px;
-        padding: 0 0.2em;
         white-space: pre-wrap;
       }
       .ramp {
@@ -162,6 +121,7 @@ export class TensorView extends LitElement {
     this.theme = new ThemeController(this);
     this.voice = new Voice();
     this.measured = new WidthController(this);
+    this.canvases = new Canvases(this);
   }
 
   /** The cut on show. @returns {Cut} */
@@ -331,22 +291,27 @@ export class TensorView extends LitElement {
 
   updated() {
     this.#draw();
-    this.#drawOverlay();
+    this.canvases.write(() => {
+      if (this.#unlabelled) this.#drawLabels();
+      this.#drawOverlay();
+    });
   }
 
-  /** @param {string} name @returns {HTMLCanvasElement | null} */
-  #canvas(name) {
-    return this.renderRoot.querySelector(`canvas.${name}`);
-  }
+  /** What was drawn last, and from which matrix. @type {string} */
+  #what = "";
+  /** @type {unknown} */
+  #painted = null;
+  /** The labels are those of an earlier picture. */
+  #unlabelled = true;
 
   #draw() {
     const { matrix, geometry } = this;
-    const cells = this.#canvas("cells");
+    const cells = this.canvases.get("cells");
     if (!matrix || !geometry || !cells) return;
     const { ratio, left, top, down, across } = geometry;
     const what = [JSON.stringify([geometry, this.cut, this.scale, this.theme.theme]), this.#labels(this.cut.rows).length].join();
     if (what === this.#what && this.#painted === matrix) return;
-    [this.#what, this.#painted] = [what, matrix];
+    [this.#what, this.#painted, this.#unlabelled] = [what, matrix, true];
     cells.width = across.size;
     cells.height = down.size;
     Object.assign(cells.style, { left: `${Math.round(left * ratio) / ratio}px`, top: `${Math.round(top * ratio) / ratio}px`, width: `${across.size / ratio}px`, height: `${down.size / ratio}px` });
@@ -355,49 +320,32 @@ export class TensorView extends LitElement {
     const image = context.createImageData(across.size, down.size);
     paintPlane(new Uint32Array(image.data.buffer), matrix, { down, across, most: this.most, theme: this.theme.theme, stretch: this.scale });
     context.putImageData(image, 0, 0);
-    const labels = this.#clear("labels");
-    if (!labels) return;
-    const palette = (this.#palette = this.#readPalette());
-    for (const side of /** @type {const} */ (["rows", "columns"])) this.#label(labels, side, palette);
   }
 
-  /** What was drawn last, and from which matrix. @type {string} */
-  #what = "";
-  /** @type {unknown} */
-  #painted = null;
-  /** @type {import("../draw/labels.js").Palette | null} */
-  #palette = null;
+  #drawLabels() {
+    const context = this.#clear("labels");
+    if (!context) return;
+    this.#unlabelled = false;
+    for (const side of /** @type {const} */ (["rows", "columns"])) this.#label(context, side);
+  }
 
-  /** @param {CanvasRenderingContext2D} context @param {"rows" | "columns"} side @param {import("../draw/labels.js").Palette} palette @param {number} [only] */
-  #label(context, side, palette, only) {
+  /** @param {CanvasRenderingContext2D} context @param {"rows" | "columns"} side @param {number} [only] */
+  #label(context, side, only) {
     const { geometry } = this;
     if (!geometry) return;
     const { ratio, left, top } = geometry;
     const fit = side === "rows" ? geometry.down : geometry.across;
     const pitch = fit.cell / fit.factor / ratio;
     const [gutter, start] = side === "rows" ? [left, top] : [top, left];
-    axisLabels(context, this.#labels(this.cut[side]), 0, { axis: side === "rows" ? "query" : "key", pitch, gutter, start, most: LABEL, palette, only });
+    axisLabels(context, this.#labels(this.cut[side]), 0, { axis: side === "rows" ? "query" : "key", pitch, gutter, start, most: LABEL, palette: this.canvases.palette, only });
   }
 
-  /** An empty canvas over the whole plot, scaled to CSS pixels. @param {string} name */
+  /** An empty canvas over the whole plot, and over the frame around the last cells. @param {"labels" | "overlay"} name */
   #clear(name) {
     const { geometry } = this;
-    const canvas = this.#canvas(name);
-    if (!geometry || !canvas) return null;
+    if (!geometry) return null;
     const { ratio, left, top, down, across } = geometry;
-    canvas.width = Math.ceil(left * ratio) + across.size + 3;
-    canvas.height = Math.ceil(top * ratio) + down.size + 3;
-    Object.assign(canvas.style, { width: `${canvas.width / ratio}px`, height: `${canvas.height / ratio}px` });
-    const context = canvas.getContext("2d");
-    context?.scale(ratio, ratio);
-    return context;
-  }
-
-  /** Colours as the browser resolved them. */
-  #readPalette() {
-    const style = (/** @type {string} */ selector) => getComputedStyle(/** @type {Element} */ (this.renderRoot.querySelector(selector)));
-    const plot = style(".plot");
-    return { ink: plot.color, faint: style(".axis").color, glow: plot.caretColor, accent: plot.accentColor, font: style(".readout").fontFamily };
+    return this.canvases.clear(name, Math.ceil(left * ratio) + across.size + 3, Math.ceil(top * ratio) + down.size + 3, ratio);
   }
 
   #drawOverlay() {
@@ -407,29 +355,14 @@ export class TensorView extends LitElement {
     this.#readout(focused);
     if (!context || !geometry || !focused) return;
     const { ratio, left, top, down, across } = geometry;
-    const palette = (this.#palette ??= this.#readPalette());
     /** @param {import("../draw/plane.js").Fit} fit @param {number} place */
     const from = (fit, place) => (Math.floor(place / fit.factor) * fit.cell) / ratio;
     const [x, y] = [left + from(across, focused.column), top + from(down, focused.row)];
-    context.strokeStyle = palette.accent;
+    context.strokeStyle = this.canvases.palette.accent;
     context.lineWidth = 2;
     context.strokeRect(x - 1, y - 1, across.cell / ratio + 2, down.cell / ratio + 2);
-    this.#plates(context, focused, palette);
-  }
-
-  /** The focused place's labels, on plates of their own. @param {CanvasRenderingContext2D} context @param {Place} focused @param {import("../draw/labels.js").Palette} palette */
-  #plates(context, focused, palette) {
-    const { geometry } = this;
-    if (!geometry) return;
-    const { ratio, left, top, down, across } = geometry;
-    const middle = (/** @type {import("../draw/plane.js").Fit} */ fit, /** @type {number} */ place) => ((place + 0.5) * fit.cell) / fit.factor / ratio;
-    context.fillStyle = palette.glow;
-    context.beginPath();
-    context.roundRect(0, top + middle(down, focused.row) - 8, left - 2, 16, 4);
-    context.roundRect(left + middle(across, focused.column) - 8, 0, 16, top - 2, 4);
-    context.fill();
-    this.#label(context, "rows", palette, focused.row);
-    this.#label(context, "columns", palette, focused.column);
+    this.#label(context, "rows", focused.row);
+    this.#label(context, "columns", focused.column);
   }
 
   /** @param {Place | null} place */
@@ -445,9 +378,7 @@ export class TensorView extends LitElement {
   /** @param {string} axis @param {number} at @returns {(string | HTMLElement)[]} */
   #spoken(axis, at) {
     const token = OF_TOKENS.includes(axis) ? this.tokens[at] : undefined;
-    const bold = document.createElement("b");
-    bold.textContent = token === undefined ? String(at) : `${at} ${short(token, 24)}`;
-    return [`${axis} `, bold];
+    return [`${axis} `, bold(token === undefined ? String(at) : `${at} ${short(token, 24)}`)];
   }
 
   /** @param {Place} place */
@@ -470,7 +401,7 @@ export class TensorView extends LitElement {
   /** @param {MouseEvent} event */
   #placeUnder(event) {
     const { matrix, geometry } = this;
-    const box = this.#canvas("cells")?.getBoundingClientRect();
+    const box = this.canvases.get("cells")?.getBoundingClientRect();
     if (!matrix || !geometry || !box) return null;
     return placeAt(matrix, geometry.down, geometry.across, (event.clientX - box.left) * geometry.ratio, (event.clientY - box.top) * geometry.ratio);
   }
@@ -531,9 +462,7 @@ export class TensorView extends LitElement {
   async #copy() {
     const matrix = this.matrix;
     if (!matrix) return;
-    const rows = Array.from({ length: matrix.rows }, (_, row) => Array.from(matrix.data.subarray(row * matrix.columns, (row + 1) * matrix.columns)).join("\t"));
-    await navigator.clipboard.writeText(rows.join("\n"));
-    this.voice.say(this.renderRoot.querySelector(".heard"), `copied ${matrix.rows} by ${matrix.columns} values`);
+    this.voice.say(this.renderRoot.querySelector(".heard"), await copyValues(matrix));
   }
 }
 

@@ -1,0 +1,144 @@
+// What the plots, <attention-pattern> and <tensor-view>, have in common: named axes, three canvases one above the other
+// (labels, cells, overlay), and a line that says what is in focus. What is drawn on them is each one's own.
+
+import { css } from "lit";
+
+/** @typedef {import("lit").LitElement} LitElement */
+/** @typedef {import("../draw/labels.js").Palette} Palette */
+
+/** Colours are read anew when they may have changed this long ago. */
+const PALETTE_MS = 1000;
+
+export const plot = css`
+  :host {
+    position: relative;
+  }
+  .axes {
+    display: grid;
+    grid-template-columns: 1.1rem 1fr;
+    grid-template-rows: auto 1fr;
+  }
+  .axis {
+    font-size: 0.78rem;
+    font-style: italic;
+    color: var(--soft);
+    white-space: nowrap;
+  }
+  .axis.across {
+    grid-column: 2;
+  }
+  .axis.down {
+    writing-mode: vertical-rl;
+    transform: rotate(180deg);
+    justify-self: center;
+    text-align: right;
+  }
+  /* What the canvas paints with is read back from here, where the browser has resolved it. */
+  .plot {
+    position: relative;
+    accent-color: var(--flame);
+    caret-color: var(--glow);
+    border-radius: 3px;
+    user-select: none;
+  }
+  canvas {
+    position: absolute;
+    display: block;
+    /* Until it is drawn. */
+    width: 0;
+    height: 0;
+  }
+  .cells {
+    image-rendering: pixelated;
+  }
+  .overlay,
+  .labels {
+    pointer-events: none;
+  }
+  .readout {
+    min-height: 1.6em;
+    margin: 0.35rem 0 0;
+    font-size: 0.92rem;
+  }
+  .readout b {
+    font-weight: 600;
+    background: var(--glow);
+    border-radius: 3px;
+    padding: 0 0.2em;
+    white-space: pre;
+  }
+`;
+
+/** The canvases of a plot, and the colours and the font that they take from its styles. */
+export class Canvases {
+  #host;
+  /** @type {(Palette & { theme: string, read: number }) | undefined} */
+  #palette;
+  #frame = 0;
+
+  /** @param {LitElement & { theme: { theme: string } }} host whose shadow root has `.plot`, `.axis` and `.readout` */
+  constructor(host) {
+    this.#host = host;
+  }
+
+  /** @param {"labels" | "cells" | "overlay"} name @returns {HTMLCanvasElement | null} */
+  get(name) {
+    return this.#host.renderRoot.querySelector(`canvas.${name}`);
+  }
+
+  /**
+   * A canvas of so many device pixels, empty, scaled to CSS pixels.
+   * @param {"labels" | "overlay"} name @param {number} width @param {number} height @param {number} ratio device pixels per CSS pixel
+   */
+  clear(name, width, height, ratio) {
+    const canvas = this.get(name);
+    const context = canvas?.getContext("2d");
+    if (!canvas || !context) return null;
+    if (canvas.width !== width || canvas.height !== height) {
+      Object.assign(canvas, { width, height });
+      Object.assign(canvas.style, { width: `${width / ratio}px`, height: `${height / ratio}px` });
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.scale(ratio, ratio);
+    return context;
+  }
+
+  /**
+   * Asking makes the browser compute styles, so it is asked once a picture and not once a hover, and not at every token
+   * while a model writes.
+   */
+  get palette() {
+    const { theme } = this.#host.theme;
+    const now = performance.now();
+    if (this.#palette?.theme === theme && now - this.#palette.read < PALETTE_MS) return this.#palette;
+    const style = (/** @type {string} */ selector) => getComputedStyle(/** @type {Element} */ (this.#host.renderRoot.querySelector(selector)));
+    const plot = style(".plot");
+    this.#palette = { theme, read: now, ink: plot.color, faint: style(".axis").color, glow: plot.caretColor, accent: plot.accentColor, font: style(".readout").fontFamily };
+    return this.#palette;
+  }
+
+  /**
+   * Draws text in the next frame, and once for all that changes until then: a canvas that is told its font makes the
+   * browser compute styles.
+   * @param {() => void} draw
+   */
+  write(draw) {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = requestAnimationFrame(draw);
+  }
+}
+
+/** @param {string} text */
+export function bold(text) {
+  const element = document.createElement("b");
+  element.textContent = text;
+  return element;
+}
+
+/** Copies all values, tab-separated; gives what to say of it. @param {import("../draw/matrix.js").Matrix} matrix */
+export async function copyValues({ data, rows, columns }) {
+  const lines = Array.from({ length: rows }, (_, row) => Array.from(data.subarray(row * columns, (row + 1) * columns)).join("\t"));
+  await navigator.clipboard.writeText(lines.join("\n"));
+  return `copied ${rows} by ${columns} values`;
+}
