@@ -297,13 +297,22 @@ async function stream(start, options) {
   const grows = layers * heads * Math.min(context, start.ids.length + options.maxNewTokens) ** 2 <= GROWN;
   const written = start.dropped + start.ids.length; // tokens of the text before the model's own
   const names = grows ? ["blocks.*.attn.hook_pattern"] : [];
-  for await (const step of model.generate(start.ids, { ...options, stopAtEos: true, names })) {
-    reading = extend(reading, grows ? step : { ...step, cache: undefined }, context);
-    page.prompt.value = reading.text;
-    now.reading = reading;
-    Object.assign(page.figure, { reading, generated: Math.max(0, written - reading.dropped) });
-    tellCount(reading);
-    Object.assign(page.next, { position: reading.ids.length - 2, token: reading.tokens.at(-2), truth: step.id, alternatives: step.top });
+  // A text box that is told its text lays the page out at once: so in the frame that does it anyway.
+  let frame = 0;
+  const showText = () => (page.prompt.value = reading.text);
+  try {
+    for await (const step of model.generate(start.ids, { ...options, stopAtEos: true, names })) {
+      reading = extend(reading, grows ? step : { ...step, cache: undefined }, context);
+      now.reading = reading;
+      cancelAnimationFrame(frame);
+      frame = requestAnimationFrame(showText);
+      Object.assign(page.figure, { reading, generated: Math.max(0, written - reading.dropped) });
+      tellCount(reading);
+      Object.assign(page.next, { position: reading.ids.length - 2, token: reading.tokens.at(-2), truth: step.id, alternatives: step.top });
+    }
+  } finally {
+    cancelAnimationFrame(frame);
+    showText();
   }
 }
 

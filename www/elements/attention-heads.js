@@ -8,7 +8,7 @@ import { attention } from "../draw/token.js";
 import { base, define, pixelRatio, send, ThemeController, WidthController } from "./base.js";
 
 /** What drawing may take of a frame, in milliseconds. */
-const DRAWING_MS = 5;
+const DRAWING_MS = 3;
 
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
 /** @typedef {{ layer: number, head: number }} Head */

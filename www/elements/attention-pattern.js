@@ -197,14 +197,20 @@ export class AttentionPattern extends LitElement {
   /** @param {Map<string, unknown>} changed */
   updated(changed) {
     if (this.#mustDraw(changed)) this.#draw();
-    this.canvases.write(() => {
-      if (this.unlabelled) this.#drawLabels();
-      this.#drawOverlay();
-    });
+    this.canvases.write(() => this.#write());
   }
 
   /** The labels are those of an earlier picture. */
   unlabelled = true;
+
+  #write() {
+    const { geometry } = this;
+    if (!geometry) return;
+    const side = Math.ceil((geometry.size + geometry.gutter) * geometry.ratio);
+    this.canvases.fit(side, side, geometry.ratio);
+    if (this.unlabelled) this.#drawLabels();
+    this.#drawOverlay();
+  }
 
   /** A lock or a mark touches the overlay alone. @param {Map<string, unknown>} changed */
   #mustDraw(changed) {
@@ -231,19 +237,13 @@ export class AttentionPattern extends LitElement {
 
   #drawLabels() {
     const { geometry } = this;
-    const context = geometry && this.#clear("labels", geometry);
-    if (!context) return;
+    const context = this.canvases.clear("labels");
+    if (!geometry || !context) return;
     this.unlabelled = false;
     const { gutter, view, pitch } = geometry;
     const options = { pitch, gutter, most: LABEL, palette: this.canvases.palette };
     axisLabels(context, this.tokens.slice(view.row, view.row + view.count), view.row, { axis: "query", ...options });
     axisLabels(context, this.tokens.slice(view.column, view.column + view.count), view.column, { axis: "key", ...options });
-  }
-
-  /** An empty canvas over the whole plot. @param {"labels" | "overlay"} name @param {NonNullable<AttentionPattern["geometry"]>} geometry */
-  #clear(name, { ratio, gutter, size }) {
-    const side = Math.ceil((size + gutter) * ratio);
-    return this.canvases.clear(name, side, side, ratio);
   }
 
   /** The pair or band on show: hovered here, hovered elsewhere, or locked. */
@@ -254,12 +254,16 @@ export class AttentionPattern extends LitElement {
   /** There is something on the overlay. */
   overlaid = false;
 
+  /** The readout last: what is written on a canvas needs the layout, which the readout changes. */
   #drawOverlay() {
+    this.#paintOverlay();
+    if (this.geometry) this.#readout();
+  }
+
+  #paintOverlay() {
     const { geometry, matrix, focused } = this;
-    if (!geometry || !matrix) return;
-    this.#readout();
-    if (!focused && !this.overlaid) return;
-    const context = this.#clear("overlay", geometry);
+    if (!geometry || !matrix || (!focused && !this.overlaid)) return;
+    const context = this.canvases.clear("overlay");
     this.overlaid = focused !== null;
     if (!context || !focused) return;
     const { gutter, view, pitch, size, ratio } = geometry;

@@ -75,6 +75,7 @@ export class Canvases {
   /** @type {(Palette & { theme: string, read: number }) | undefined} */
   #palette;
   #frame = 0;
+  #ratio = 1;
 
   /** @param {LitElement & { theme: { theme: string } }} host whose shadow root has `.plot`, `.axis` and `.readout` */
   constructor(host) {
@@ -87,20 +88,25 @@ export class Canvases {
   }
 
   /**
-   * A canvas of so many device pixels, empty, scaled to CSS pixels.
-   * @param {"labels" | "overlay"} name @param {number} width @param {number} height @param {number} ratio device pixels per CSS pixel
+   * Gives labels and overlay their size, both before anything is written on either: a new size costs a layout.
+   * @param {number} width @param {number} height device pixels @param {number} ratio device pixels per CSS pixel
    */
-  clear(name, width, height, ratio) {
-    const canvas = this.get(name);
-    const context = canvas?.getContext("2d");
-    if (!canvas || !context) return null;
-    if (canvas.width !== width || canvas.height !== height) {
+  fit(width, height, ratio) {
+    this.#ratio = ratio;
+    for (const canvas of [this.get("labels"), this.get("overlay")]) {
+      if (!canvas || (canvas.width === width && canvas.height === height)) continue;
       Object.assign(canvas, { width, height });
       Object.assign(canvas.style, { width: `${width / ratio}px`, height: `${height / ratio}px` });
     }
+  }
+
+  /** An empty canvas, scaled to CSS pixels. @param {"labels" | "overlay"} name */
+  clear(name) {
+    const context = this.get(name)?.getContext("2d");
+    if (!context) return null;
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.scale(ratio, ratio);
+    context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+    context.scale(this.#ratio, this.#ratio);
     return context;
   }
 
@@ -119,8 +125,8 @@ export class Canvases {
   }
 
   /**
-   * Draws text in the next frame, and once for all that changes until then: a canvas that is told its font makes the
-   * browser compute styles.
+   * Writes in the next frame, and once for all that changes until then: a canvas that is told its font makes the browser
+   * lay the page out.
    * @param {() => void} draw
    */
   write(draw) {

@@ -291,10 +291,7 @@ export class TensorView extends LitElement {
 
   updated() {
     this.#draw();
-    this.canvases.write(() => {
-      if (this.#unlabelled) this.#drawLabels();
-      this.#drawOverlay();
-    });
+    this.canvases.write(() => this.#write());
   }
 
   /** What was drawn last, and from which matrix. @type {string} */
@@ -322,8 +319,17 @@ export class TensorView extends LitElement {
     context.putImageData(image, 0, 0);
   }
 
+  #write() {
+    if (!this.geometry) return;
+    const { ratio, left, top, down, across } = this.geometry;
+    const frame = 3; // around the last cells, when they are in focus
+    this.canvases.fit(Math.ceil(left * ratio) + across.size + frame, Math.ceil(top * ratio) + down.size + frame, ratio);
+    if (this.#unlabelled) this.#drawLabels();
+    this.#drawOverlay();
+  }
+
   #drawLabels() {
-    const context = this.#clear("labels");
+    const context = this.canvases.clear("labels");
     if (!context) return;
     this.#unlabelled = false;
     for (const side of /** @type {const} */ (["rows", "columns"])) this.#label(context, side);
@@ -340,19 +346,17 @@ export class TensorView extends LitElement {
     axisLabels(context, this.#labels(this.cut[side]), 0, { axis: side === "rows" ? "query" : "key", pitch, gutter, start, most: LABEL, palette: this.canvases.palette, only });
   }
 
-  /** An empty canvas over the whole plot, and over the frame around the last cells. @param {"labels" | "overlay"} name */
-  #clear(name) {
-    const { geometry } = this;
-    if (!geometry) return null;
-    const { ratio, left, top, down, across } = geometry;
-    return this.canvases.clear(name, Math.ceil(left * ratio) + across.size + 3, Math.ceil(top * ratio) + down.size + 3, ratio);
+  /** The readout last: what is written on a canvas needs the layout, which the readout changes. */
+  #drawOverlay() {
+    const focused = this.hovered ?? this.lock;
+    this.#paintOverlay(focused);
+    this.#readout(focused);
   }
 
-  #drawOverlay() {
+  /** @param {Place | null} focused */
+  #paintOverlay(focused) {
     const { geometry } = this;
-    const focused = this.hovered ?? this.lock;
-    const context = this.#clear("overlay");
-    this.#readout(focused);
+    const context = this.canvases.clear("overlay");
     if (!context || !geometry || !focused) return;
     const { ratio, left, top, down, across } = geometry;
     /** @param {import("../draw/plane.js").Fit} fit @param {number} place */
