@@ -7,8 +7,8 @@ import { headMatrix, maxPoolTo, sizeOf } from "../draw/matrix.js";
 import { attention } from "../draw/token.js";
 import { base, define, pixelRatio, send, ThemeController, WidthController } from "./base.js";
 
-/** What drawing may take of a frame, in milliseconds. */
-const DRAWING_MS = 3;
+/** What drawing may take of the first frame with new patterns, in milliseconds, and of any; it doubles from frame to frame. */
+const [FIRST_MS, MOST_MS] = [0.5, 8];
 
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
 /** @typedef {{ layer: number, head: number }} Head */
@@ -132,6 +132,8 @@ export class AttentionHeads extends LitElement {
     /** The frame in which drawing goes on, and the cell that was drawn last. */
     this.frame = 0;
     this.next = -1;
+    /** Milliseconds that drawing may take of the next frame. */
+    this.allowed = FIRST_MS;
     this.measured = new WidthController(this);
     this.seen = new IntersectionObserver((entries) => this.#onSeen(entries), { rootMargin: "120px" });
   }
@@ -237,37 +239,41 @@ export class AttentionHeads extends LitElement {
     if (this.drawnPatterns !== this.patterns) {
       this.drawn = new WeakMap();
       this.drawnPatterns = this.patterns;
+      this.allowed = FIRST_MS;
     }
     if (!this.frame) this.#drawSome();
   }
 
-  /** Draws what is out of date, a few milliseconds a frame: while a model writes, that is every head at every token. */
+  /**
+   * Draws what is out of date, a little of it a frame: while a model writes, that is every head at every token, and few of
+   * them are looked at so soon.
+   */
   #drawSome() {
     const cells = this.renderRoot.querySelectorAll(".cell");
-    const end = performance.now() + DRAWING_MS;
+    const end = performance.now() + this.allowed;
+    this.allowed = Math.min(MOST_MS, 2 * this.allowed);
     for (let count = 0; count < cells.length; count++) {
-      if (performance.now() > end) {
-        this.frame = requestAnimationFrame(() => {
-          this.frame = 0;
-          this.#drawSome();
-        });
-        return;
-      }
+      if (performance.now() > end) return this.#goOn();
       // Each in its turn, or the last ones would wait for the text's end.
       this.next = (this.next + 1) % cells.length;
       this.#draw(/** @type {HTMLElement} */ (cells[this.next]));
     }
   }
 
+  #goOn() {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.#drawSome();
+    });
+  }
+
   /** @param {IntersectionObserverEntry[]} entries */
   #onSeen(entries) {
     for (const { target, isIntersecting } of entries) {
-      if (!isIntersecting) this.onScreen.delete(target);
-      else {
-        this.onScreen.add(target);
-        this.#draw(/** @type {HTMLElement} */ (target));
-      }
+      if (isIntersecting) this.onScreen.add(target);
+      else this.onScreen.delete(target);
     }
+    this.#goOn();
   }
 
   /** CSS pixels that a thumbnail should take, so that a layer fits the element's width where it can. */
