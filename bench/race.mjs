@@ -3,19 +3,26 @@
 
 const DECODED = 16;
 
-/** Who runs: name, precision, threads, how its page makes it; extra: what it is asked besides. */
-const CONTESTANTS = [
-  ...[["f32", 1], ["f32", 2], ["q8", 1], ["q8", 2]].map(([precision, threads]) => ({
-    name: "candlescope", precision, threads, make: ["candlescope", "relaxed", "/pkg", precision, threads], extra: precision === "f32" && threads === 1,
-  })),
-  { name: "candlescope, plain SIMD", precision: "f32", threads: 1, make: ["candlescope", "simd", "/pkg", "f32", 1] },
-  ...[["f32", 1], ["f32", 2], ["q8", 1], ["q8", 2]].map(([precision, threads]) => ({
-    name: "onnxruntime-web", precision, threads, make: ["onnx", precision === "q8" ? "gpt2-int8.onnx" : "gpt2.onnx", threads],
-  })),
-  { name: "wllama", precision: "q8", threads: 1, make: ["wllama", "gpt2-q8_0.gguf", 1] },
+/** Our engine and its peer with one precision and so many threads. @param {string} precision @param {number} threads */
+const pair = (precision, threads) => [
+  { name: "candlescope", precision, threads, make: ["candlescope", "relaxed", "/pkg", precision, threads], captures: precision === "f32" && threads === 1 },
+  { name: "onnxruntime-web", precision, threads, make: ["onnx", precision === "q8" ? "gpt2-int8.onnx" : "gpt2.onnx", threads] },
 ];
 
-const QUESTIONS = [["prefill 64", "prefill", 64], ["prefill 256", "prefill", 256], ["decode", "decode", DECODED], ["capture 256", "capture", 256]];
+/**
+ * Who runs: name, precision, threads, how its page makes it; captures: also a pass that captures everything. Who is compared
+ * stands side by side: a machine that others share is another one half a minute later.
+ */
+const CONTESTANTS = [
+  { name: "candlescope, plain SIMD", precision: "f32", threads: 1, make: ["candlescope", "simd", "/pkg", "f32", 1] },
+  ...pair("f32", 1),
+  ...pair("f32", 2),
+  { name: "wllama", precision: "q8", threads: 1, make: ["wllama", "gpt2-q8_0.gguf", 1] },
+  ...pair("q8", 1),
+  ...pair("q8", 2),
+];
+
+const QUESTIONS = [["prefill 64", "prefill", 64], ["prefill 256", "prefill", 256], ["decode", "decode", DECODED]];
 /** Questions that take the slowest peer half a minute are asked it once. */
 const PATIENCE_MS = 5000;
 
@@ -35,10 +42,10 @@ export async function race(browser, url, rounds, keep) {
     for (const [id, question, argument] of QUESTIONS) {
       for (const limit of Object.keys(limits)) limits[limit].push(await machine.call(limit));
       for (const racer of racers) {
-        if (question === "capture" && !racer.extra) continue;
         const times = (racer.times[id] ??= []);
         if (times.length > 1 && times.at(-1) > PATIENCE_MS) continue;
         times.push(await racer.call(question, argument));
+        if (racer.captures && id === "prefill 256") (racer.times["capture 256"] ??= []).push(await racer.call("capture", 256));
       }
     }
     console.error(round < 0 ? "warm" : `round ${round + 1} of ${rounds}`);
