@@ -5,13 +5,13 @@ const DECODED = 16;
 
 /** Our engine and its peer with one precision and so many threads. @param {string} precision @param {number} threads */
 const pair = (precision, threads) => [
-  { name: "candlescope", precision, threads, make: ["candlescope", "relaxed", "/pkg", precision, threads], captures: precision === "f32" && threads === 1 },
+  { name: "candlescope", precision, threads, make: ["candlescope", "relaxed", "/pkg", precision, threads] },
   { name: "onnxruntime-web", precision, threads, make: ["onnx", precision === "q8" ? "gpt2-int8.onnx" : "gpt2.onnx", threads] },
 ];
 
 /**
- * Who runs: name, precision, threads, how its page makes it; captures: also a pass that captures everything. Who is compared
- * stands side by side: a machine that others share is another one half a minute later.
+ * Who runs: name, precision, threads, how its page makes it. Who is compared stands side by side: a machine that others share
+ * is another one half a minute later.
  */
 const CONTESTANTS = [
   { name: "candlescope, plain SIMD", precision: "f32", threads: 1, make: ["candlescope", "simd", "/pkg", "f32", 1] },
@@ -45,7 +45,6 @@ export async function race(browser, url, rounds, keep) {
         const times = (racer.times[id] ??= []);
         if (times.length > 1 && times.at(-1) > PATIENCE_MS) continue;
         times.push(await racer.call(question, argument));
-        if (racer.captures && id === "prefill 256") (racer.times["capture 256"] ??= []).push(await racer.call("capture", 256));
       }
     }
     console.error(round < 0 ? "warm" : `round ${round + 1} of ${rounds}`);
@@ -62,13 +61,18 @@ function settled(values) {
   return median(values.length > 1 ? values.slice(1) : values);
 }
 
-/** Forward passes of growing length, and of models of growing width and depth. */
+/** Forward passes of growing length, with and without capturing everything, and of models of growing width and depth. */
 export async function growth(browser, url, rounds) {
   const gpt2 = await open(browser, url, ["candlescope", "relaxed", "/pkg", "f32", 1]);
   const lengths = [16, 64, 256, 512, 1024];
   const byLength = Object.fromEntries(lengths.map((tokens) => [tokens, []]));
   for (let round = -1; round < rounds; round++) {
     for (const tokens of lengths) byLength[tokens].push(await gpt2.call("prefill", tokens));
+  }
+  const [plain, captured] = [[], []];
+  for (let round = -1; round < 2 * rounds; round++) {
+    plain.push(await gpt2.call("prefill", 256));
+    captured.push(await gpt2.call("capture", 256));
   }
   await gpt2.page.close();
   const byShape = {};
@@ -79,7 +83,7 @@ export async function growth(browser, url, rounds) {
     byShape[`${layers} layers, ${width} wide`] = settled(times);
     await model.page.close();
   }
-  return { byLength: mapped(byLength, settled), byShape };
+  return { byLength: mapped(byLength, settled), capture: { plain: settled(plain), captured: settled(captured) }, byShape };
 }
 
 /** A page of its own with one engine in it. */

@@ -160,7 +160,7 @@ function show(reading) {
   tellCount(reading);
   fillNext();
   prepare();
-  remember();
+  setTimeout(remember); // another task: the browser takes its time for a new address
 }
 
 /** @param {Reading} reading */
@@ -267,7 +267,7 @@ async function write(sampling) {
   const writing = (now.writing = new AbortController());
   page.next.note = "";
   try {
-    await read(); // what is typed but not yet read
+    if (page.figure.stale || now.reading?.text !== page.prompt.value) await read(); // what is typed but not yet read
     const start = now.reading;
     if (!start || start.text !== page.prompt.value) return;
     Object.assign(page.next, { generating: true });

@@ -78,7 +78,7 @@ export function heatmap(image, matrix, { view, fit: { factor, cells }, theme, st
   }
 }
 
-/** Where a picture is painted before its pixels grow to cells. @type {CanvasRenderingContext2D | null | undefined} */
+/** Where a picture is painted before its pixels grow to cells. @type {OffscreenCanvasRenderingContext2D | null | undefined} */
 let small;
 
 /**
@@ -88,7 +88,7 @@ let small;
  */
 export function drawHeatmap(canvas, matrix, options) {
   const { size, cells } = options.fit;
-  small ??= document.createElement("canvas").getContext("2d");
+  small ??= new OffscreenCanvas(1, 1).getContext("2d");
   const context = canvas.getContext("2d");
   if (!context || !small) return;
   const image = context.createImageData(cells, cells);
