@@ -45,6 +45,8 @@ const now = {
   reader: null,
   /** @type {Reading | null} */
   reading: null,
+  /** That is the text's, by this model and with these heads off: neither under way nor failed. */
+  isRead: false,
   source: BUNDLED[0].source,
   /** The reader of the page chose a head; until then the strongest one is shown. */
   headChosen: false,
@@ -132,6 +134,7 @@ async function read() {
   const { reader } = now;
   if (!reader) return;
   page.figure.stale = now.reading !== null;
+  now.isRead = false;
   now.preparing?.job.abort(); // of the former text
   now.preparing = null;
   try {
@@ -140,6 +143,7 @@ async function read() {
     if (!reading) return;
     now.cropped = reading.dropped > 0;
     show(reading);
+    now.isRead = true;
     hush();
   } catch (error) {
     tell(error);
@@ -267,7 +271,7 @@ async function write(sampling) {
   const writing = (now.writing = new AbortController());
   page.next.note = "";
   try {
-    if (page.figure.stale || now.reading?.text !== page.prompt.value) await read(); // what is typed but not yet read
+    if (!now.isRead || now.reading?.text !== page.prompt.value) await read(); // what is typed but not yet read
     const start = now.reading;
     if (!start || start.text !== page.prompt.value) return;
     Object.assign(page.next, { generating: true });

@@ -251,9 +251,6 @@ export class AttentionPattern extends LitElement {
     return this.hovered ?? this.mark ?? this.lock;
   }
 
-  /** There is something on the overlay. */
-  overlaid = false;
-
   /** The readout last: what is written on a canvas needs the layout, which the readout changes. */
   #drawOverlay() {
     this.#paintOverlay();
@@ -262,10 +259,8 @@ export class AttentionPattern extends LitElement {
 
   #paintOverlay() {
     const { geometry, matrix, focused } = this;
-    if (!geometry || !matrix || (!focused && !this.overlaid)) return;
     const context = this.canvases.clear("overlay");
-    this.overlaid = focused !== null;
-    if (!context || !focused) return;
+    if (!context || !geometry || !matrix || !focused) return;
     const { gutter, view, pitch, size, ratio } = geometry;
     const { query, key } = focused;
     const { palette } = this.canvases;
