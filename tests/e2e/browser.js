@@ -78,7 +78,7 @@ export function shown(page) {
 }
 
 /**
- * The colour in the middle of every cell of the large pattern, and the geometry that says where cells are.
+ * The colour of every cell of the large pattern, which is that of all its pixels, and the geometry that says where cells are.
  * @param {Page} page @returns {Promise<{ count: number, colours: number[][], size: number, cell: number }>}
  */
 export function drawn(page) {
@@ -95,6 +95,11 @@ export function drawn(page) {
         colours.push([...data.slice(at, at + 4)]);
       }
     }
+    const pixels = new Uint32Array(Uint8ClampedArray.from(data).buffer);
+    pixels.forEach((colour, at) => {
+      const [row, column] = [Math.floor(Math.floor(at / fit.size) / fit.cell), Math.floor((at % fit.size) / fit.cell)];
+      if (colour !== pixels[row * fit.cell * fit.size + column * fit.cell]) throw new Error(`the cell at ${row}, ${column} has two colours`);
+    });
     return { count: view.count, colours, size: canvas.width, cell: fit.cell };
   });
 }
