@@ -197,6 +197,7 @@ export class AttentionPattern extends LitElement {
   /** @param {Map<string, unknown>} changed */
   updated(changed) {
     if (this.#mustDraw(changed)) this.#draw();
+    this.#readout();
     this.canvases.write(() => this.#write());
   }
 
@@ -251,13 +252,7 @@ export class AttentionPattern extends LitElement {
     return this.hovered ?? this.mark ?? this.lock;
   }
 
-  /** The readout last: what is written on a canvas needs the layout, which the readout changes. */
   #drawOverlay() {
-    this.#paintOverlay();
-    if (this.geometry) this.#readout();
-  }
-
-  #paintOverlay() {
     const { geometry, matrix, focused } = this;
     const context = this.canvases.clear("overlay");
     if (!context || !geometry || !matrix || !focused) return;
@@ -318,6 +313,7 @@ export class AttentionPattern extends LitElement {
     if (pair?.query === this.hovered?.query && pair?.key === this.hovered?.key) return;
     this.hovered = pair;
     this.#drawOverlay();
+    this.#readout();
     if (pair && aloud) this.voice.say(this.renderRoot.querySelector(".heard"), sentence(this.tokens, pair, this.valueAt(pair)));
     send(this, "cell-hover", pair && { ...pair, value: this.valueAt(pair) });
   }

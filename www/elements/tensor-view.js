@@ -291,6 +291,7 @@ export class TensorView extends LitElement {
 
   updated() {
     this.#draw();
+    this.#readout();
     this.canvases.write(() => this.#write());
   }
 
@@ -346,16 +347,13 @@ export class TensorView extends LitElement {
     axisLabels(context, this.#labels(this.cut[side]), 0, { axis: side === "rows" ? "query" : "key", pitch, gutter, start, most: LABEL, palette: this.canvases.palette, only });
   }
 
-  /** The readout last: what is written on a canvas needs the layout, which the readout changes. */
-  #drawOverlay() {
-    const focused = this.hovered ?? this.lock;
-    this.#paintOverlay(focused);
-    this.#readout(focused);
+  /** The place on show: hovered or locked. */
+  get focused() {
+    return this.hovered ?? this.lock;
   }
 
-  /** @param {Place | null} focused */
-  #paintOverlay(focused) {
-    const { geometry } = this;
+  #drawOverlay() {
+    const { geometry, focused } = this;
     const context = this.canvases.clear("overlay");
     if (!context || !geometry || !focused) return;
     const { ratio, left, top, down, across } = geometry;
@@ -369,13 +367,13 @@ export class TensorView extends LitElement {
     this.#label(context, "columns", focused.column);
   }
 
-  /** @param {Place | null} place */
-  #readout(place) {
+  #readout() {
+    const { focused } = this;
     const line = this.renderRoot.querySelector(".readout");
     if (!line) return;
-    if (!place) return line.replaceChildren();
+    if (!focused) return line.replaceChildren();
     const { rows, columns } = this.cut;
-    const parts = [...this.#spoken(rows, place.row), ", ", ...this.#spoken(columns, place.column), `  ${signed(this.valueAt(place))}`];
+    const parts = [...this.#spoken(rows, focused.row), ", ", ...this.#spoken(columns, focused.column), `  ${signed(this.valueAt(focused))}`];
     line.replaceChildren(...parts);
   }
 
@@ -398,6 +396,7 @@ export class TensorView extends LitElement {
     if (place?.row === this.hovered?.row && place?.column === this.hovered?.column) return;
     this.hovered = place;
     this.#drawOverlay();
+    this.#readout();
     if (place) this.voice.say(this.renderRoot.querySelector(".heard"), this.sentence(place));
     send(this, "value-hover", place && { ...place, value: this.valueAt(place) });
   }
