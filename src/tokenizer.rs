@@ -20,10 +20,12 @@ pub struct Tokenizer(Arc<Parts>);
 
 struct Parts {
     inner: tokenizers::Tokenizer,
-    /// Where tokens spell bytes as GPT-2's do.
-    spelling: Option<Spelling>,
-    /// Where texts are cut as GPT-2 cuts them: the tokens that are found in a text before it is cut.
-    uncut: Option<Vec<String>>,
+    /// Tokens that are found in a text before it is cut, and spell their own name.
+    added: HashMap<u32, String>,
+    /// The byte that each letter stands for, where tokens spell bytes as GPT-2's do.
+    byte_of: Option<HashMap<char, u8>>,
+    /// Texts are cut as GPT-2 cuts them.
+    cuts_as_gpt2: bool,
 }
 
 /// A tokenizer of GPT-2's kind. Of a file of any kind it has to be found out, part by part, which kind each part is: that
@@ -53,10 +55,11 @@ impl Tokenizer {
         inner.with_padding(None);
         inner.with_truncation(None).map_err(failed)?;
         let byte_level = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
-        let spelling = byte_level.then(|| Spelling::of(&inner));
-        let uncut = cuts_as_gpt2(&inner)
-            .then(|| inner.get_added_tokens_decoder().into_values().map(|added| added.content).collect());
-        Ok(Tokenizer(Arc::new(Parts { inner, spelling, uncut })))
+        let byte_of = byte_level.then(|| byte_letters().into_iter().zip(0..=255).collect());
+        let added =
+            inner.get_added_tokens_decoder().into_iter().map(|(id, token)| (id, token.content)).collect();
+        let cuts_as_gpt2 = cuts_as_gpt2(&inner);
+        Ok(Tokenizer(Arc::new(Parts { inner, added, byte_of, cuts_as_gpt2 })))
     }
 
     /// How many tokens it knows, special ones included.
@@ -66,8 +69,8 @@ impl Tokenizer {
 
     /// The ids of `text`. No beginning-of-text token is put in front.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let uncut = self.0.uncut.as_ref().filter(|_| text.is_ascii());
-        if uncut.is_some_and(|uncut| !uncut.iter().any(|token| text.contains(token))) {
+        let has_added = || self.0.added.values().any(|token| text.contains(token));
+        if self.0.cuts_as_gpt2 && text.is_ascii() && !has_added() {
             return self.encode_pieces(text);
         }
         Ok(self.0.inner.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
@@ -144,6 +147,14 @@ impl Tokenizer {
         Ok(())
     }
 
+    /// The bytes of a token that the vocabulary writes so.
+    fn spelt(&self, id: u32, written: &str, byte_of: &HashMap<char, u8>) -> Vec<u8> {
+        match self.0.added.get(&id) {
+            Some(name) => name.as_bytes().to_vec(),
+            None => written.chars().filter_map(|letter| byte_of.get(&letter).copied()).collect(),
+        }
+    }
+
     /// A token as the vocabulary writes it.
     fn written(&self, id: u32) -> Result<String> {
         self.0.inner.id_to_token(id).ok_or_else(|| {
@@ -174,8 +185,8 @@ impl TextStream {
     /// [`Error::Input`] when the id is not in the vocabulary; the stream goes on as if it had not come.
     pub fn push(&mut self, id: u32) -> Result<Token> {
         let written = self.tokenizer.written(id)?;
-        let bytes = match &self.tokenizer.0.spelling {
-            Some(spelling) => spelling.bytes(id, &written),
+        let bytes = match &self.tokenizer.0.byte_of {
+            Some(byte_of) => self.tokenizer.spelt(id, &written, byte_of),
             None => return Ok(Token { id, string: self.push_decoded(id)?, bytes: Vec::new() }),
         };
         self.pending.extend_from_slice(&bytes);
@@ -186,7 +197,7 @@ impl TextStream {
 
     /// What is left over: U+FFFD for a character that never was completed.
     pub fn finish(self) -> String {
-        if self.tokenizer.0.spelling.is_some() {
+        if self.tokenizer.0.byte_of.is_some() {
             return String::from_utf8_lossy(&self.pending).into_owned();
         }
         let whole = self.tokenizer.0.inner.decode(&self.ids, false).unwrap_or_default();
@@ -219,28 +230,6 @@ fn complete_characters(bytes: &[u8]) -> (String, Vec<u8>) {
                 text.push(char::REPLACEMENT_CHARACTER);
                 rest = &after[invalid..];
             }
-        }
-    }
-}
-
-/// How a byte-level vocabulary writes bytes.
-struct Spelling {
-    byte_of: HashMap<char, u8>,
-    /// Tokens that spell their own name.
-    added: HashMap<u32, String>,
-}
-
-impl Spelling {
-    fn of(inner: &tokenizers::Tokenizer) -> Spelling {
-        let added =
-            inner.get_added_tokens_decoder().into_iter().map(|(id, token)| (id, token.content)).collect();
-        Spelling { byte_of: byte_letters().into_iter().zip(0..=255).collect(), added }
-    }
-
-    fn bytes(&self, id: u32, written: &str) -> Vec<u8> {
-        match self.added.get(&id) {
-            Some(name) => name.as_bytes().to_vec(),
-            None => written.chars().filter_map(|letter| self.byte_of.get(&letter).copied()).collect(),
         }
     }
 }
