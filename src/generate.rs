@@ -112,7 +112,8 @@ impl Generation {
     ) -> Result<Generation> {
         check_options(&options, tokenizer)?;
         as_batch(prompt)?;
-        let text = tokenizer.map(|tokenizer| after_prompt(tokenizer, prompt));
+        let named = |tokenizer: &Tokenizer| tokenizer.for_model(model.config().vocab_size);
+        let text = tokenizer.map(|tokenizer| after_prompt(named(tokenizer), prompt));
         let extent = Extent { prompt: prompt.len(), new: options.max_new_tokens };
         Ok(Generation {
             plan: Plan::new(&options.interventions, model.config(), extent, options.compiler.as_ref())?,
@@ -198,9 +199,7 @@ impl Generation {
     /// Appends a token, and notices whether the text is finished.
     fn take(&mut self, id: u32) -> String {
         self.tokens.push(id);
-        // A model may know ids that its tokenizer does not.
-        let spell =
-            |text: &mut TextStream| text.push(id).map_or("\u{FFFD}".to_string(), |token| token.string);
+        let spell = |text: &mut TextStream| text.push(id).map(|token| token.string).unwrap_or_default();
         let string = self.text.as_mut().map(spell).unwrap_or_default();
         self.written.push_str(&string);
         let at_eos = self.options.stop_at_eos && self.model.config().eos_token_id == Some(id);
@@ -236,10 +235,10 @@ fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Re
 }
 
 /// A stream of text that begins after `prompt`, which may end inside a character.
-fn after_prompt(tokenizer: &Tokenizer, prompt: &[u32]) -> TextStream {
-    let mut text = TextStream::new(tokenizer.clone());
+fn after_prompt(tokenizer: Tokenizer, prompt: &[u32]) -> TextStream {
+    let mut text = TextStream::new(tokenizer);
     for id in prompt {
-        let _ = text.push(*id); // an id that only the model knows has no text
+        let _ = text.push(*id); // the first forward pass refuses ids that the model does not know
     }
     text
 }

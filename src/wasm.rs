@@ -99,6 +99,7 @@ impl WasmModel {
         let mut watch = Watch { on_progress, signal, anew: false };
         let Loaded { config, tokenizer, weights, unkept } =
             fetch::load(&candidates, form, &mut watch).await?;
+        let tokenizer = tokenizer.map(|tokenizer| tokenizer.for_model(config.vocab_size));
         let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(compile);
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
@@ -150,6 +151,12 @@ impl WasmModel {
             tokens.splice(0..0, tokenizer.tokens(&[self.bos()?])?);
         }
         to_js(&Tokens::of(tokens))
+    }
+
+    /// `{ ids, strings, bytes }` of each id by itself.
+    #[wasm_bindgen(js_name = tokenNames)]
+    pub fn token_names(&self, ids: &[u32]) -> Result<JsValue> {
+        to_js(&Tokens::of(self.lab.tokenizer()?.names(ids)?))
     }
 
     /// The text of `ids`.
@@ -610,15 +617,17 @@ struct StepAnswer {
 struct Choice {
     id: u32,
     string: String,
+    bytes: Vec<u8>,
     log_prob: f32,
 }
 
 impl StepAnswer {
     fn of(step: Step, tokenizer: Option<&Tokenizer>) -> Result<StepAnswer> {
-        let top = step.top.into_iter().map(|(id, log_prob)| Choice {
-            id,
-            string: tokenizer.and_then(|tokenizer| tokenizer.decode(&[id]).ok()).unwrap_or_default(),
-            log_prob,
+        let ids: Vec<u32> = step.top.iter().map(|(id, _)| *id).collect();
+        let mut names = tokenizer.map(|tokenizer| tokenizer.names(&ids)).transpose()?.into_iter().flatten();
+        let top = step.top.into_iter().map(|(id, log_prob)| {
+            let (string, bytes) = names.next().map(|token| (token.string, token.bytes)).unwrap_or_default();
+            Choice { id, string, bytes, log_prob }
         });
         Ok(StepAnswer {
             id: step.id,

@@ -93,7 +93,7 @@ export { Tensor };
  * @typedef {{ runWithCache: RunOptions & { input: Input } } | { generate: GenerateOptions & { input: Input } } | { patching: PatchingOptions } | { pathPatching: PathOptions } | { integratedGradients: IntegratedOptions & { input: Input } }} Call
  */
 /** @typedef {"fold_ln" | "center_writing_weights" | "center_unembed" | "fold_value_biases"} Transform */
-/** @typedef {{ id: number, string: string, logProb: number }} Choice logProb is before temperature, topK and topP */
+/** string and bytes: as Model.tokenNames gives them. @typedef {{ id: number, string: string, bytes: number[], logProb: number }} Choice logProb is before temperature, topK and topP */
 /** @typedef {Choice & { top: Choice[], cache: Cache }} Step */
 
 // ---- the worker ----
@@ -309,6 +309,18 @@ export class Model {
     const { prependBos = false } = checked("tokenize", options, { prependBos: rule.flag });
     const tokens = textOrIds(input);
     return this.#ask((face, key) => face.tokenize(key, tokens, prependBos));
+  }
+
+  /**
+   * The name of each token, which depends on its id only. Where a token is not whole UTF-8 its string has U+FFFD, and its
+   * bytes tell what it is. An id that the model knows and the tokenizer does not is called ⟨350⟩.
+   * @param {Ids} ids
+   * @returns {Promise<Tokens>}
+   * @throws InputError when an id is not in the vocabulary
+   */
+  async tokenNames(ids) {
+    const list = asIds(ids);
+    return this.#ask((face, key) => face.tokenNames(key, list));
   }
 
   /** @param {Ids} ids @returns {Promise<string>} bytes that are no character become U+FFFD */

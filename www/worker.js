@@ -106,6 +106,11 @@ const face = {
   },
 
   /** @param {number} key @param {Uint32Array} ids */
+  tokenNames(key, ids) {
+    return handOver(modelOf(key).tokenNames(ids));
+  },
+
+  /** @param {number} key @param {Uint32Array} ids */
   detokenize(key, ids) {
     return modelOf(key).detokenize(ids);
   },

@@ -173,8 +173,10 @@ impl Lab {
     /// What each id of a table stands for, where there is a tokenizer.
     fn spelled(&self, ids: &Table) -> Vec<String> {
         let Some(tokenizer) = &self.tokenizer else { return Vec::new() };
-        let spell = |id: &f32| tokenizer.decode(&[*id as u32]).unwrap_or_default();
-        ids.data.iter().map(spell).collect()
+        let tokenizer = tokenizer.for_model(self.model.config().vocab_size);
+        let ids: Vec<u32> = ids.data.iter().map(|id| *id as u32).collect();
+        let names = tokenizer.names(&ids).unwrap_or_default();
+        names.into_iter().map(|token| token.string).collect()
     }
 }
 
