@@ -15,7 +15,7 @@ pub enum Error {
     #[error("weights: {0}")]
     Weights(String),
     /// `tokenizer.json` cannot be read, or cannot encode a text.
-    #[error("tokenizer: {0}")]
+    #[error("tokenizer.json: {0}")]
     Tokenizer(String),
     /// A hook point's name, selector or value does not fit the model.
     #[error("hook: {0}")]

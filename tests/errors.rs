@@ -412,7 +412,7 @@ fn options_of_generation_that_make_no_sense_are_named() {
 
 #[test]
 fn a_tokenizer_that_is_none_is_a_tokenizer_error() {
-    assert_mentions(Tokenizer::from_json(b"{}"), "TokenizerError", &["not a `tokenizer.json`"]);
+    assert_mentions(Tokenizer::from_json(b"{}"), "TokenizerError", &["tokenizer.json: `model` is missing"]);
 }
 
 /// After every failure the same model computes what it computed before.
