@@ -86,9 +86,10 @@ export async function find(files, dtype) {
  * @param {() => boolean} goOn asked between two pieces
  */
 export async function keep(files, dtype, keeping, goOn) {
+  const name = await nameOf(files, dtype).catch(() => "");
+  beingWritten.add(name);
   try {
     const directory = await folder();
-    const name = await nameOf(files, dtype);
     const label = encoder.encode(JSON.stringify({ dtype, address: addressOf(files), origins: keeping.origins }));
     const start = HEAD_BYTES + label.length;
     const length = start + keeping.length;
@@ -103,8 +104,13 @@ export async function keep(files, dtype, keeping, goOn) {
     copy.close(whole ? "new" : "bad");
   } catch (error) {
     if (!isInUse(error)) note(String(error));
+  } finally {
+    beingWritten.delete(name);
   }
 }
+
+/** Copies that this worker is about to write: makeRoom() must not take one for the rest of an older writing. @type {Set<string>} */
+const beingWritten = new Set();
 
 /** @param {FileSystemDirectoryHandle} directory @param {any} file @returns {Promise<any>} */
 async function openToWrite(directory, file) {
@@ -239,7 +245,8 @@ async function entryOf(name, handle) {
  * @param {FileSystemDirectoryHandle} directory @param {string} name of the copy that is to be written @param {number} length
  */
 async function makeRoom(directory, name, length) {
-  const others = (await entries(directory)).filter((entry) => entry.name !== name);
+  const before = [...beingWritten];
+  const others = (await entries(directory)).filter((entry) => entry.name !== name && ![...before, ...beingWritten].includes(entry.name));
   const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
   const own = await directory.getFileHandle(name).then((handle) => handle.getFile()).catch(() => ({ size: 0 }));
   let room = quota * SHARE - usage + own.size;
