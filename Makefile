@@ -1,13 +1,17 @@
 # Each target installs what it lacks (scripts/setup.sh) and then runs one script.
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build check test bench sizes clean
+.PHONY: help serve dev build check test fuzz soak bench sizes clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: build ## build, then serve the page on localhost (PORT=8080)
 	@node scripts/serve.mjs dist
+
+dev: ## build fast, serve, rebuild and reload the page on every change (PORT=8080)
+	@scripts/setup.sh
+	@node scripts/dev.mjs
 
 build: ## leave the static page in dist/
 	@scripts/setup.sh
@@ -20,6 +24,14 @@ check: ## format, lints for native and wasm, types; warnings are errors
 test: ## run all tests: Rust, wasm in headless Chromium, JavaScript, end to end
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+fuzz: build ## random files and calls, natively and in headless Chromium (SECONDS=120 SEED=1)
+	@scripts/setup.sh test
+	@scripts/fuzz.sh
+
+soak: build ## a long session of one page, made short (SECONDS=120 SEED=1)
+	@scripts/setup.sh test
+	@node tests/soak/soak.mjs $(or $(SECONDS),120) $(or $(SEED),1)
 
 bench: build ## measure
 	@if [ -f bench/run.mjs ]; then node bench/run.mjs; else echo "there are no benchmarks yet"; fi

@@ -36,17 +36,19 @@ const HEADERS = {
 };
 
 /**
- * Serves `root` on localhost. Port 0 lets the system choose; a taken port moves on to the next.
- * @param {{ root: string, port?: number }} options
+ * Serves `root` on localhost. Port 0 lets the system choose; a taken port moves on to the next. `handle` sees each request
+ * first and returns whether it has answered it.
+ * @param {{ root: string, port?: number, handle?: (request: import("node:http").IncomingMessage, response: import("node:http").ServerResponse) => boolean }} options
  * @returns {Promise<{ url: string, port: number, close: () => Promise<void> }>}
  */
-export async function serve({ root, port = 0 }) {
-  const server = createServer((request, response) =>
+export async function serve({ root, port = 0, handle = () => false }) {
+  const server = createServer((request, response) => {
+    if (handle(request, response)) return;
     answer(resolve(root), request, response).catch((error) => {
       if (!response.headersSent) reply(response, 500, String(error));
       else response.destroy();
-    }),
-  );
+    });
+  });
   const bound = await listen(server, port);
   return {
     url: `http://localhost:${bound}/`,
