@@ -34,6 +34,7 @@ pub mod kernel;
 pub mod lab;
 pub mod model;
 pub mod python;
+pub mod report;
 pub mod run;
 pub mod store;
 pub mod tokenizer;

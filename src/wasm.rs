@@ -32,6 +32,7 @@ use crate::kernel::{self, Build};
 use crate::lab::{Findings, Lab, Measurement, Metric, Prompt};
 use crate::model::Model;
 use crate::python::{generation_script, run_script};
+use crate::report::Report;
 use crate::run::{Cache, Run, RunOptions, Sink, Start, run_into};
 use crate::tokenizer::{Token, Tokenizer};
 use crate::transform;
@@ -81,28 +82,27 @@ pub fn ask_helpers(count: u32) -> std::result::Result<JsValue, JsValue> {
 pub struct WasmModel {
     lab: Lab,
     form: Form,
+    report: Report,
     unkept: Option<Unkept>,
 }
 
 #[wasm_bindgen]
 impl WasmModel {
-    /// Loads the first of `candidates` that is there, its matrices in the form that `dtype` names. `on_progress` gets
-    /// `(stage, file, loaded, total)`.
+    /// Loads a model, its matrices in the form that `dtype` names. `on_progress` gets `(stage, file, loaded, total)`.
     pub async fn load(
-        candidates: Vec<Files>,
+        files: Files,
         dtype: &str,
         on_progress: Option<Function>,
         signal: Option<AbortSignal>,
     ) -> Result<WasmModel> {
         let form = Form::named(dtype)?;
         warm_up(form)?;
-        let mut watch = Watch { on_progress, signal, anew: false };
-        let Loaded { config, tokenizer, weights, unkept } =
-            fetch::load(&candidates, form, &mut watch).await?;
+        let watch = Watch::new(on_progress, signal);
+        let Loaded { config, tokenizer, weights, report, unkept } = fetch::load(&files, form, &watch).await?;
         let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(compile);
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
-        Ok(WasmModel { lab, form, unkept })
+        Ok(WasmModel { lab, form, report, unkept })
     }
 
     /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
@@ -111,7 +111,7 @@ impl WasmModel {
         self.unkept.take().map(WasmKeeping)
     }
 
-    /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer }`.
+    /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer, report }`.
     pub fn describe(&self) -> Result<JsValue> {
         let parameters = self.lab.model.parameters().iter().map(|parameter| ParameterRow {
             name: &parameter.name,
@@ -136,6 +136,7 @@ impl WasmModel {
                 memory_bytes: memory_bytes(),
             },
             has_tokenizer: self.lab.tokenizer.is_some(),
+            report: &self.report,
         })
     }
 
@@ -198,7 +199,7 @@ impl WasmModel {
     pub fn transformed(&self, transforms: Vec<String>) -> Result<WasmModel> {
         let model = transform::by_name(&self.lab.model, &transforms)?;
         let lab = Lab { model, ..self.lab.clone() };
-        Ok(WasmModel { lab, form: Form::default(), unkept: None })
+        Ok(WasmModel { lab, form: Form::default(), report: self.report.clone(), unkept: None })
     }
 
     /// The measurement called `name`, of those that [`Lab::begin`] knows.
@@ -269,12 +270,6 @@ pub struct WasmKeeping(Unkept);
 
 #[wasm_bindgen]
 impl WasmKeeping {
-    /// Which of the candidates it is.
-    #[wasm_bindgen(getter)]
-    pub fn candidate(&self) -> usize {
-        self.0.candidate
-    }
-
     /// The bytes that it takes.
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> f64 {
@@ -505,6 +500,7 @@ struct Description<'m> {
     hook_points: Vec<PointRow>,
     backend: Backend,
     has_tokenizer: bool,
+    report: &'m Report,
 }
 
 #[derive(Serialize)]

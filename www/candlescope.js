@@ -9,7 +9,7 @@ import { checked, ids as asIds, rule, textOrIds } from "./check.js";
 import { hookName, nearest } from "./names.js";
 import { plain as asPlain, plainInterventions } from "./plain.js";
 import { problem, shown } from "./problem.js";
-import { candidatesOf, identity } from "./source.js";
+import { resolveSource, sourceKey } from "./source.js";
 import { Tensor } from "./tensor.js";
 
 export { Tensor };
@@ -34,8 +34,11 @@ export { Tensor };
  * @property {boolean} [keep] use what an earlier visit kept in the browser, if the files have not changed since, and
  *   keep what comes from the network (default true); see storedModels
  * @property {(progress: Progress) => void} [onProgress]
+ * @property {number} [timeout] milliseconds without a byte from a server, after which the load fails (default 30000);
+ *   Infinity waits for ever. What may pass is tried again within it
  * @property {AbortSignal} [signal]
  */
+/** A remark about a model that loaded all the same. `name` is a tensor, a field or a file. @typedef {{ kind: "nonFinite" | "ignored" | "used" | "assumed", name: string, message: string, count?: number }} Notice */
 /** @typedef {import("./store.js").StoredModel} StoredModel */
 /** @typedef {{ name: string, shape: number[], dtype: string, count: number }} Parameter */
 /** @typedef {{ build: "simd" | "relaxed" | "threads", threads: number, dtype: string, memoryBytes: number }} Backend memoryBytes: wasm memory once loaded, all models together */
@@ -133,7 +136,7 @@ function begunWorker() {
 
 /** A worker must come from the page's own site; one from elsewhere is imported by a line that does. @param {URL} address */
 function sameSite(address) {
-  if (address.origin === location.origin) return address;
+  if (address.origin === self.origin) return address;
   return URL.createObjectURL(new Blob([`import ${JSON.stringify(address.href)};`], { type: "text/javascript" }));
 }
 
@@ -151,15 +154,15 @@ function ask(call) {
 /** @typedef {Awaited<ReturnType<import("./worker.js").WorkerFace["load"]>>} Loaded */
 /** A model in the worker, or on its way there, and those who use it. */
 class Shared {
-  /** @param {Files[]} candidates @param {{ dtype: string, keep: boolean }} options @param {() => void} forget called when nobody uses it any more */
-  constructor(candidates, options, forget) {
+  /** @param {Files} files @param {{ dtype: string, keep: boolean, timeout: number }} options @param {() => void} forget called when nobody uses it any more */
+  constructor(files, options, forget) {
     this.forget = forget;
     this.users = 0;
     this.job = ++Shared.jobs;
     /** @type {Set<(progress: Progress) => void>} */
     this.listeners = new Set();
     const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.listeners.forEach((listener) => tell(listener, progress)));
-    this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(candidates, options, this.job, onProgress)));
+    this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(files, options, this.job, onProgress)));
     this.loaded.catch(forget);
   }
 
@@ -204,23 +207,24 @@ const shared = new Map();
 /**
  * Loads a model. Loading the same address again gives the same weights, without another download, as long as one of
  * its models is not disposed of.
- * @param {Source} source a folder address relative to the page, a Hugging Face id, `{ config, tokenizer, weights }` as
- *   address, URL, File, Blob or bytes, or an array of Files; source.js has the rule that tells an address from an id
+ * @param {Source} source a folder address relative to the page, a Hugging Face id as "hf:owner/name" or
+ *   "hf:owner/name@revision", `{ config, tokenizer, weights }` as address, URL, File, Blob or bytes, or an array of Files
  * @param {LoadOptions} [options]
  * @returns {Promise<Model>}
  * @throws NetworkError, ConfigError, WeightsError, TokenizerError, MemoryError; AbortError; InputError
  */
 export async function loadModel(source, options) {
-  const { dtype = "f32", keep = true, onProgress, signal } = checked("loadModel", options, {
+  const { dtype = "f32", keep = true, timeout = 30_000, onProgress, signal } = checked("loadModel", options, {
     dtype: rule.text,
     keep: rule.flag,
+    timeout: rule.timeout,
     onProgress: rule.listener,
     signal: rule.signal,
   });
   if (!DTYPES.includes(dtype)) throw problem("InputError", `\`dtype\` is ${shown(dtype)}, expected one of "${DTYPES.join('", "')}"`);
-  const candidates = candidatesOf(source, base());
+  const files = resolveSource(source, base());
   throwIfAborted(signal, "loading");
-  const of = sharedOf(candidates, { dtype, keep });
+  const of = sharedOf(files, { dtype, keep, timeout });
   return new Model(of, await of.join(onProgress, signal), placeOf(source));
 }
 
@@ -238,14 +242,14 @@ function base() {
   return globalThis.document?.baseURI ?? location.href;
 }
 
-/** @param {Files[]} candidates @param {{ dtype: string, keep: boolean }} options */
-function sharedOf(candidates, options) {
-  const files = identity(candidates);
-  if (files === undefined) return new Shared(candidates, options, () => {});
-  const address = `${options.dtype} ${files}`;
+/** @param {Files} files @param {{ dtype: string, keep: boolean, timeout: number }} options */
+function sharedOf(files, options) {
+  const source = sourceKey(files);
+  if (source === undefined) return new Shared(files, options, () => {});
+  const address = `${options.dtype} ${source}`;
   const known = shared.get(address);
   if (known) return known;
-  const fresh = new Shared(candidates, options, () => {
+  const fresh = new Shared(files, options, () => {
     if (shared.get(address) === fresh) shared.delete(address);
   });
   shared.set(address, fresh);
@@ -267,8 +271,8 @@ export async function storedModels() {
  * @returns {Promise<number>} how many were removed
  */
 export async function forgetStored(source) {
-  const candidates = source === undefined ? undefined : candidatesOf(source, base());
-  return ask((face) => face.forgetStored(candidates));
+  const files = source === undefined ? undefined : resolveSource(source, base());
+  return ask((face) => face.forgetStored(files));
 }
 
 // ---- the model ----
@@ -298,6 +302,8 @@ export class Model {
     this.backend = loaded.backend;
     /** Whether text can be used, or ids alone. @type {boolean} */
     this.hasTokenizer = loaded.hasTokenizer;
+    /** What is to be known about the load. @type {readonly Notice[]} */
+    this.report = loaded.report;
   }
 
   /**
@@ -699,7 +705,7 @@ function tensor({ data, shape, axes, labels }) {
 
 /** @param {string} what @param {AbortSignal | undefined} signal */
 function aborted(what, signal) {
-  const reason = signal?.reason instanceof Error && signal.reason.name !== "AbortError" ? `: ${signal.reason.message}` : "";
+  const reason = typeof signal?.reason?.message === "string" && signal.reason.name !== "AbortError" ? `: ${signal.reason.message}` : "";
   return problem("AbortError", `${what} was aborted${reason}`);
 }
 

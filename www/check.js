@@ -1,6 +1,7 @@
 // Arguments, checked before they leave for the worker: what is no fit is an InputError that says what was expected.
 
 import { problem, shown } from "./problem.js";
+import { isAbortSignal } from "./source.js";
 
 /** @typedef {{ expected: string, fits: (value: any) => boolean }} Rule */
 
@@ -20,7 +21,8 @@ export const rule = {
   integer: { expected: "a whole number", fits: Number.isSafeInteger },
   anything: { expected: "anything", fits: () => true },
   listener: { expected: "a function", fits: (value) => typeof value === "function" },
-  signal: { expected: "an AbortSignal", fits: (value) => value instanceof AbortSignal },
+  signal: { expected: "an AbortSignal", fits: isAbortSignal },
+  timeout: { expected: "a number of milliseconds above 0, or Infinity", fits: (value) => typeof value === "number" && value > 0 },
 };
 
 /**

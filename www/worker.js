@@ -3,7 +3,7 @@
 
 import * as Comlink from "comlink";
 
-import { askAhead } from "./ahead.js";
+import { openable, prefetch, revalidate } from "./network.js";
 import { WasmModel } from "./pkg/candlescope.js";
 import { isProblem, problem } from "./problem.js";
 import { canBeKept, find, forget, keep, list } from "./store.js";
@@ -45,12 +45,12 @@ const hanging = new Set();
 
 const face = {
   /**
-   * @param {Files[]} candidates
-   * @param {{ dtype: string, keep: boolean }} options
+   * @param {Files} files
+   * @param {{ dtype: string, keep: boolean, timeout: number }} options
    * @param {number} job a key for abort()
    * @param {(progress: Progress) => void} onProgress a proxy, released at the end
    */
-  async load(candidates, options, job, onProgress) {
+  async load(files, options, job, onProgress) {
     const controller = new AbortController();
     jobs.set(job, controller);
     const { signal } = controller;
@@ -58,33 +58,46 @@ const face = {
     let told;
     /** A copy that nobody has taken yet. @type {import("./store.js").Copy | undefined} */
     let opened;
-    const take = () => {
-      const copy = opened;
-      opened = undefined;
-      return copy;
-    };
     try {
-      const mayBeKept = (/** @type {Files} */ files) => options.keep && canBeKept(files);
+      const context = { signal, timeout: options.timeout, bypassCache: false };
+      const open = openable(files, context);
+      const mayBeKept = options.keep && canBeKept(files);
       // While the module compiles, the copy is opened, or the files are asked for.
-      opened = mayBeKept(candidates[0]) ? await find(candidates[0], options.dtype) : undefined;
-      const first = opened ? candidates[0] : askAhead(candidates[0], signal);
-      const kept = (/** @type {number} */ i) => (i === 0 ? take() : find(candidates[i], options.dtype));
-      const files = [first, ...candidates.slice(1)].map((files, i) => (mayBeKept(files) ? { ...files, kept: async () => kept(i) } : files));
+      opened = mayBeKept ? await find(files, options.dtype) : undefined;
+      if (!opened) prefetch(open);
+      const copy = () => {
+        const taken = opened;
+        opened = undefined;
+        return taken;
+      };
+      /** @param {import("./network.js").Origin[]} origins */
+      const isCurrent = (origins) => {
+        const freshness = revalidate(origins, context).then((found) => {
+          context.bypassCache ||= found.state === "changed";
+          return found;
+        });
+        freshness.catch(() => {}); // the copy may turn out to be damaged before anyone waits for this
+        return freshness;
+      };
       await ready;
+      /** @type {Map<string, number>} */
+      const furthest = new Map();
       /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
       const tell = (stage, file, loaded, total) => {
-        told = Promise.resolve(onProgress({ stage, file, loaded, total })).catch(() => {});
+        const most = Math.max(loaded, furthest.get(file) ?? 0); // a download that starts again is no news
+        furthest.set(file, most);
+        told = Promise.resolve(onProgress({ stage, file, loaded: most, total })).catch(() => {});
       };
-      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ (files), options.dtype, tell, signal));
+      const model = await unlessPanicked(WasmModel.load(/** @type {any} */ ({ ...open, mayBeKept, copy, isCurrent }), options.dtype, tell, signal));
       const key = ++lastKey;
       models.set(key, model);
-      keepLater(key, candidates, options.dtype);
+      keepLater(key, files, options.dtype);
       await told; // by another port than the answer, which might overtake it
       setTimeout(() => whole().catch(() => {}), QUIET_AFTER_MS); // who needs it tries again, and is told
       return { key, ...model.describe() };
     } finally {
       controller.abort(); // what was asked for ahead and then not needed
-      take()?.close("good");
+      opened?.close("good");
       jobs.delete(job);
       /** @type {any} */ (onProgress)[Comlink.releaseProxy]();
     }
@@ -92,8 +105,8 @@ const face = {
 
   stored: list,
 
-  /** @param {Files[]} [candidates] */
-  forgetStored: (candidates) => forget(candidates),
+  /** @param {Files} [files] */
+  forgetStored: (files) => forget(files),
 
   /** @param {number} job */
   abort(job) {
@@ -190,13 +203,13 @@ async function whole() {
   await (await ready)?.arrive();
 }
 
-/** Keeps a model for the next visit, unless it is disposed of before. @param {number} key @param {Files[]} candidates @param {string} dtype */
-async function keepLater(key, candidates, dtype) {
+/** Keeps a model for the next visit, unless it is disposed of before. @param {number} key @param {Files} files @param {string} dtype */
+async function keepLater(key, files, dtype) {
   const keeping = models.get(key)?.takeUnkept();
   if (!keeping) return;
   const goOn = () => models.has(key);
   await new Promise((resolve) => setTimeout(resolve, QUIET_AFTER_MS));
-  if (goOn()) await keep(candidates[keeping.candidate], dtype, keeping, goOn);
+  if (goOn()) await keep(files, dtype, keeping, goOn);
   keeping.free();
 }
 
