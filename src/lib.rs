@@ -40,6 +40,7 @@ pub mod store;
 pub mod tokenizer;
 pub mod transform;
 pub mod weights;
+mod wire;
 
 #[cfg(target_arch = "wasm32")]
 mod download;
@@ -59,3 +60,4 @@ pub use run::{
 };
 pub use tokenizer::{TextStream, Token, Tokenizer};
 pub use weights::{Weights, WeightsReader, expected_shapes};
+pub use wire::Value;

@@ -5,9 +5,9 @@
 
 import * as Comlink from "comlink";
 
-import { checked, ids as asIds, rule, textOrIds } from "./check.js";
+import { checked, ids as asIds, rule, split, textOrIds, wellFormed } from "./check.js";
 import { hookName, nearest } from "./names.js";
-import { plain as asPlain, plainInterventions } from "./plain.js";
+import { isPlainObject, serializeOptions } from "./plain.js";
 import { problem, shown } from "./problem.js";
 import { resolveSource, sourceKey } from "./source.js";
 import { Tensor } from "./tensor.js";
@@ -67,7 +67,7 @@ export { Tensor };
  * @property {Tensor | null} residual [B, T, d_model] where the run stopped; null when it did not
  * @property {number | null} loss mean of -logProbs; null for a single token
  * @property {Float32Array} logProbs of the true next token, T - 1 of them
- * @property {Uint32Array} ranks of the true next token: 0 when it was the first choice
+ * @property {(number | null)[]} ranks of the true next token: 0 when it was the first choice; null where the logits are not finite
  * @property {Cache} cache
  * @property {Tensor | null} headScores (score layer head), where asked for
  */
@@ -331,9 +331,9 @@ export class Model {
    * @throws HookError when a name matches nothing; InputError when the input does not fit the model
    */
   async runWithCache(input, options) {
-    const given = checked("runWithCache", options, RULES.runWithCache);
+    const { rest } = split("runWithCache", options, {});
     const tokens = textOrIds(input);
-    const plain = this.#request(given);
+    const plain = this.#request("runWithCache", rest);
     const { logits, residual, cache, gradients, headScores, ...scores } = await this.#ask((face, key) => face.runWithCache(key, tokens, plain));
     return {
       ...scores,
@@ -353,9 +353,10 @@ export class Model {
    * @throws AbortError; InputError; HookError
    */
   async *generate(input, options) {
-    const { signal, ...given } = checked("generate", options, RULES.generate);
+    const { local, rest } = split("generate", options, LOCAL.generate);
+    const { signal } = local;
     const tokens = textOrIds(input);
-    const plain = this.#request(given);
+    const plain = this.#request("generate", rest);
     throwIfAborted(signal, "generating");
     const generation = await this.#ask((face, key) => face.generate(key, tokens, plain));
     try {
@@ -386,11 +387,11 @@ export class Model {
       throw problem("InputError", `the weights were rewritten (${done}), and Python would load the checkpoint's own: ask the model that was loaded`);
     }
     const [name, { input, ...given }] = callOf(call);
-    const takesInput = !Object.hasOwn(RULES[name], "clean");
-    const { signal, onProgress, ...rest } = /** @type {any} */ (checked(name, takesInput ? given : { ...given, input }, { ...RULES[name], ...PROGRESSING }));
+    const takesInput = !name.endsWith("atching"); // patching and pathPatching have two
+    const { rest } = split(name, takesInput ? given : { ...given, input }, LOCAL[name]);
     const tokens = takesInput ? textOrIds(input) : undefined;
-    const request = { ...this.#request(rest), ...(name === "integratedGradients" && { input: asPlain(tokens) }) };
-    return this.#ask((face, key) => face.toPython(key, name, tokens, request, folder));
+    const request = { ...this.#request(name, rest), ...(name === "integratedGradients" && { input: tokens }) };
+    return this.#ask((face, key) => face.toPython(key, name, tokens, request, wellFormed(folder, "`folder` of toPython")));
   }
 
   /**
@@ -419,15 +420,16 @@ export class Model {
     return ask((face) => call(face, this.#key));
   }
 
-  /** Checked options as plain data. @param {{ names?: HookName[], interventions?: readonly Intervention[], stop?: string | string[] }} given */
-  #request(given) {
-    const { names, interventions, stop } = given;
-    const named = (/** @type {HookName} */ name) => hookName(name, this.hookPoints);
-    return asPlain({
-      ...given,
-      ...(names && { names: names.map(named) }),
-      ...(interventions && { interventions: plainInterventions(interventions, named) }),
-      ...(stop !== undefined && { stop: [stop].flat() }),
+  /** Options as plain data, checked in the worker. @param {string} call @param {object} options */
+  #request(call, options) {
+    /** Of many interventions, most have the same names. @type {Map<string, string>} */
+    const known = new Map();
+    return serializeOptions(call, options, (name) => {
+      if (typeof name === "string") return name;
+      const key = Array.isArray(name) && name.length === 2 ? name.map(String).join(" ") : "";
+      const full = (key && known.get(key)) || hookName(name, this.hookPoints);
+      if (key) known.set(key, full);
+      return full;
     });
   }
 
@@ -439,12 +441,15 @@ export class Model {
 
   /**
    * Runs a measurement in the worker, step by step.
-   * @param {string} name @param {object | undefined} options @param {Record<string, import("./check.js").Rule>} rules
-   * @param {object} [fixed] @returns {Promise<Findings>}
+   * @param {string} name @param {object | undefined} options
+   * @param {Record<string, any>} [fixed] options that are arguments of the method @returns {Promise<Findings>}
    */
-  async #measure(name, options, rules, fixed = {}) {
-    const { signal, onProgress, ...given } = /** @type {any} */ (checked(name, options, { ...rules, ...PROGRESSING }));
-    const request = this.#request({ ...fixed, ...given });
+  async #measure(name, options, fixed = {}) {
+    const { local, rest } = split(name, options, PROGRESSING);
+    const { signal, onProgress } = local;
+    const twice = Object.keys(fixed).find((key) => Object.hasOwn(rest, key));
+    if (twice) throw problem("InputError", `${name} has no option \`${twice}\`: it is the first argument`);
+    const request = this.#request(name, { ...rest, ...fixed });
     throwIfAborted(signal, name);
     const measurement = await this.#ask((face, key) => face.measure(key, name, request));
     /** @param {(face: Face) => any} call */
@@ -471,7 +476,7 @@ export class Model {
    *   nextProbability, nextRank, kl (layer pos, nats), and answerProbability, answerRank
    */
   async logitLens(input, options) {
-    return this.#measure("logitLens", options, { of: rule.text, top: rule.count, answer: rule.token, interventions: rule.array }, { input: textOrIds(input) });
+    return this.#measure("logitLens", options, { input: textOrIds(input) });
   }
 
   /**
@@ -481,7 +486,7 @@ export class Model {
    * @returns {Promise<Findings>} shares (component, labelled): they add up to the logit or the difference
    */
   async attribution(input, options) {
-    return this.#measure("attribution", options, { ...METRIC, direction: rule.list, by: rule.text, layerNorm: rule.text, interventions: rule.array }, { input: textOrIds(input) });
+    return this.#measure("attribution", options, { input: textOrIds(input) });
   }
 
   /**
@@ -500,8 +505,7 @@ export class Model {
    * @returns {Promise<Findings>} parts (component pos d_model, labelled)
    */
   async residual(input, options) {
-    const rules = { stack: rule.text, by: rule.text, sublayers: rule.flag, reader: rule.object, layerNorm: rule.text, positions: rule.positions, interventions: rule.array };
-    return this.#measure("residual", options, rules, { input: textOrIds(input) });
+    return this.#measure("residual", options, { input: textOrIds(input) });
   }
 
   /**
@@ -511,7 +515,7 @@ export class Model {
    * @throws HookError at attention scores and patterns, whose keys differ from position to position
    */
   async means(options) {
-    const found = await this.#measure("means", options, { texts: rule.array, names: rule.array });
+    const found = await this.#measure("means", options);
     const points = this.hookPoints.filter(({ name }) => name in found);
     return new Cache(new Map(points.map(({ name }) => [name, found[name]])), this.hookPoints, new Map());
   }
@@ -523,18 +527,18 @@ export class Model {
    * @returns {Promise<Findings>} scores (score layer head, labelled; NaN where no position counts), similarity (layer head)
    */
   async headScores(input, options) {
-    const rules = { pattern: rule.array, measure: rule.text, excludeFirstToken: rule.flag, excludeCurrentToken: rule.flag, interventions: rule.array };
-    return this.#measure("headScores", options, rules, input === undefined ? {} : { input: textOrIds(input) });
+    return this.#measure("headScores", options, { input: input === undefined ? undefined : textOrIds(input) });
   }
 
   /**
    * The metric under every patch of one run's activations into the other's.
    * @param {PatchingOptions} options
    *   default resid_pre, by activation; eachPosition: heads by position too
-   * @returns {Promise<Findings>} raw and normalized (layer pos, layer head or layer head pos), clean, corrupted
+   * @returns {Promise<Findings>} raw and normalized (layer pos, layer head or layer head pos; normalized only where clean and corrupted
+   *   are finite and differ), clean, corrupted
    */
   async patching(options) {
-    return this.#measure("patching", options, RULES.patching);
+    return this.#measure("patching", options);
   }
 
   /**
@@ -543,7 +547,7 @@ export class Model {
    * @returns {Promise<Findings>} raw and normalized (layer head, by sender), clean, corrupted
    */
   async pathPatching(options) {
-    return this.#measure("pathPatching", options, RULES.pathPatching);
+    return this.#measure("pathPatching", options);
   }
 
   /**
@@ -553,7 +557,7 @@ export class Model {
    * @returns {Promise<Findings>} shares (pos), metric, baseline, error: what the shares fail to add up to
    */
   async integratedGradients(input, options) {
-    return this.#measure("integratedGradients", options, RULES.integratedGradients, { input: textOrIds(input) });
+    return this.#measure("integratedGradients", options, { input: textOrIds(input) });
   }
 
   /**
@@ -563,7 +567,7 @@ export class Model {
    *   tokens at both ends of each vector: ovReads, ovWrites, qkQueries, qkKeys (component end top) with ...Strings
    */
   async circuits(options) {
-    return this.#measure("circuits", options, { layer: rule.count, head: rule.count, top: rule.count, components: rule.count });
+    return this.#measure("circuits", options);
   }
 
   /**
@@ -572,7 +576,7 @@ export class Model {
    * @returns {Promise<Findings>} scores (writer_layer writer_head reader_layer reader_head)
    */
   async compositionScores(options) {
-    return this.#measure("compositionScores", options, { path: rule.text });
+    return this.#measure("compositionScores", options);
   }
 
   /**
@@ -580,69 +584,41 @@ export class Model {
    * @returns {Promise<Findings>} loss and rank of the next token, entropy of the distribution (pos, nats)
    */
   async tokenScores(input, options) {
-    return this.#measure("tokenScores", options, { interventions: rule.array }, { input: textOrIds(input) });
+    return this.#measure("tokenScores", options, { input: textOrIds(input) });
   }
 
   /**
    * Where in some texts a neuron, or any other number of an activation, is greatest.
    * @param {{ texts: Input[], at: HookName, head?: number, index: number, count?: number }} options default 20
-   * @returns {Promise<Findings>} text, position, value (place, the greatest first)
+   * @returns {Promise<Findings>} text, position, value (place, the greatest first); notFinite: how many values are infinite or NaN, which is never listed
    */
   async mostActive(options) {
     const at = hookName(options?.at, this.hookPoints);
-    return this.#measure("mostActive", { ...options, at }, { texts: rule.array, at: rule.text, head: rule.count, index: rule.count, count: rule.count });
+    return this.#measure("mostActive", { ...options, at });
   }
 }
 
-/** @type {Record<string, import("./check.js").Rule>} */
-const METRIC = { answer: rule.token, against: rule.token, position: rule.integer, loss: rule.flag };
-/** @type {Record<string, import("./check.js").Rule>} */
-const CONTRAST = { ...METRIC, clean: rule.input, corrupted: rule.input, direction: rule.text };
-/** @type {Record<string, import("./check.js").Rule>} */
+/** Options that stay here, by method: all others are known where they are read (src/lab, src/wasm.rs). @type {Record<string, import("./check.js").Rule>} */
 const PROGRESSING = { signal: rule.signal, onProgress: rule.listener };
 
-/** The options of what can be printed as Python too. @type {Record<string, Record<string, import("./check.js").Rule>>} */
-const RULES = {
-  runWithCache: {
-    prependBos: rule.flag,
-    names: rule.array,
-    interventions: rule.array,
-    positions: rule.positions,
-    stopAtLayer: rule.count,
-    startAt: rule.object,
-    gradientsOf: rule.object,
-    headScores: rule.flag,
-  },
-  generate: {
-    prependBos: rule.flag,
-    maxNewTokens: rule.count,
-    doSample: rule.flag,
-    temperature: rule.number,
-    topK: rule.count,
-    topP: rule.number,
-    seed: rule.count,
-    stop: rule.texts,
-    stopAtEos: rule.flag,
-    top: rule.count,
-    names: rule.array,
-    interventions: rule.array,
-    useCache: rule.flag,
-    signal: rule.signal,
-  },
-  patching: { ...CONTRAST, at: rule.text, method: rule.text, eachPosition: rule.flag },
-  pathPatching: { ...CONTRAST, receivers: rule.anything, mlps: rule.text },
-  integratedGradients: { ...METRIC, baseline: rule.input, steps: rule.count },
+/** The same of what can be printed as Python too. @type {Record<string, Record<string, import("./check.js").Rule>>} */
+const LOCAL = {
+  runWithCache: {},
+  generate: { signal: rule.signal },
+  patching: PROGRESSING,
+  pathPatching: PROGRESSING,
+  integratedGradients: PROGRESSING,
 };
 
 /** The method that a call names, and its options. @param {unknown} call @returns {[string, Record<string, any>]} */
 function callOf(call) {
-  const expected = `expected one of ${Object.keys(RULES).join(", ")}, such as { runWithCache: { input: "To be" } }`;
+  const expected = `expected one of ${Object.keys(LOCAL).join(", ")}, such as { runWithCache: { input: "To be" } }`;
   const names = call !== null && typeof call === "object" ? Object.keys(call) : [];
-  if (names.length !== 1 || !Object.hasOwn(RULES, names[0])) {
+  if (names.length !== 1 || !Object.hasOwn(LOCAL, names[0])) {
     throw problem("InputError", `the call is ${names.length ? `{ ${names.join(", ")} }` : shown(call)}, ${expected}`);
   }
   const options = /** @type {any} */ (call)[names[0]];
-  if (options === null || typeof options !== "object") throw problem("InputError", `the options of ${names[0]} are ${shown(options)}, expected an object`);
+  if (!isPlainObject(options)) throw problem("InputError", `the options of ${names[0]} are ${shown(options)}, expected an object`);
   return [names[0], options];
 }
 
@@ -677,7 +653,7 @@ export class Cache {
     const found = this.#tensors.get(full);
     if (found) return found;
     const near = nearest(full, this.names()).map((one) => `"${one}"`).join(", ");
-    throw problem("HookError", `"${full}" was not captured: ${near ? `the nearest that were are ${near}` : "nothing was; ask for it in `names`"}`);
+    throw problem("HookError", `${shown(full)} was not captured: ${near ? `the nearest that were are ${near}` : "nothing was; ask for it in `names`"}`);
   }
 
   /**
@@ -691,7 +667,7 @@ export class Cache {
     const found = this.#gradients.get(full);
     if (found) return found;
     const why = this.#gradients.size ? "it was not captured" : "ask for it in `gradientsOf`";
-    throw problem("HookError", `there is no gradient at "${full}": ${why}`);
+    throw problem("HookError", `there is no gradient at ${shown(full)}: ${why}`);
   }
 }
 
