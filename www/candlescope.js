@@ -137,7 +137,10 @@ function begunWorker() {
 /** A worker must come from the page's own site; one from elsewhere is imported by a line that does. @param {URL} address */
 function sameSite(address) {
   if (address.origin === self.origin) return address;
-  return URL.createObjectURL(new Blob([`import ${JSON.stringify(address.href)};`], { type: "text/javascript" }));
+  const script = `import ${JSON.stringify(address.href)};`;
+  // A sandboxed frame has no origin: Chrome starts no module from a blob there.
+  if (self.origin === "null") return `data:text/javascript,${encodeURIComponent(script)}`;
+  return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
 }
 
 /** An answer of the worker, or the news that there is none. @template T @param {(face: Face) => Promise<T>} call @returns {Promise<T>} */

@@ -365,7 +365,7 @@ export class Download {
 
   /** What made an attempt end. @param {unknown} error @returns {Error} */
   #failureOf(error) {
-    if (error instanceof Failure || (error instanceof Error && isProblem(error))) return error;
+    if (error instanceof Failure || (isProblem(error) && !(error instanceof DOMException))) return /** @type {Error} */ (error);
     const { name, blob } = this.#file;
     const reason = error instanceof Error ? error.message : String(error);
     if (blob) return problem("InputError", `${name} cannot be read after ${this.#received} bytes (${reason}): the file was changed, moved or deleted after it was chosen; choose it again`);

@@ -64,10 +64,8 @@ export class FaultServer {
     return `http://${name}.localhost:${this.port}/model`;
   }
 
-  /** Half of the file; the connection ends when the page asks for /release/NAME. @param {string} name @returns {Fault} */
-  resetOnRelease(name) {
-    return half((response) => void this.#held.set(name, () => response.destroy()));
-  }
+  /** Half of the file; the connection ends when the page asks for /release/NAME of the cell: it has read what was sent. @type {Fault} */
+  resetOnRelease = (exchange) => half((response) => void this.#held.set(cellOf(exchange.request), () => response.destroy()))(exchange);
 
   /** @param {string} name */
   asked(name) {
@@ -76,7 +74,7 @@ export class FaultServer {
 
   /** @param {Request} request @param {Response} response */
   async #answer(request, response) {
-    const host = (request.headers.host ?? "").replace(/\.?localhost:\d+$/, "");
+    const host = cellOf(request);
     const [, folder, file = ""] = new URL(request.url ?? "/", "http://localhost").pathname.split("/");
     for (const header of ["Origin", "Headers", "Methods"]) response.setHeader(`Access-Control-Allow-${header}`, "*");
     response.setHeader("Access-Control-Expose-Headers", "*");
@@ -85,6 +83,8 @@ export class FaultServer {
     if (folder === "release") return void (this.#held.get(file)?.(), response.end());
     const cell = this.#cells.get(folder === "same" ? file : host);
     if (folder === "dist") return sendDist(request, response);
+    if (folder === "policy") response.setHeader("Content-Security-Policy", "connect-src 'self'");
+    if (folder === "policy") return sendDist(request, response);
     if (folder === "same" && cell) return this.#sendFile(cell, fileOf(request), request, response);
     if (folder === "model" && cell) return this.#sendFile(cell, file, request, response);
     response.writeHead(404).end();
@@ -101,6 +101,11 @@ export class FaultServer {
     if (!content) return void response.writeHead(404).end();
     send(request, response, content, cell);
   }
+}
+
+/** The cell that a request's host names. @param {Request} request */
+function cellOf({ headers }) {
+  return (headers.host ?? "").replace(/\.?localhost:\d+$/, "");
 }
 
 /** The last part of /same/CELL/FILE. @param {Request} request */
@@ -130,7 +135,7 @@ export function send(request, response, content, { ranges = true } = {}) {
 
 /** @param {Request} request @param {Response} response */
 async function sendDist(request, response) {
-  const path = new URL(request.url ?? "/", "http://localhost").pathname.slice("/dist".length);
+  const path = new URL(request.url ?? "/", "http://localhost").pathname.replace(/^\/\w+/, "");
   if (path === "/empty.html") return void response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>Empty</title>");
   const types = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
   const body = await readFile(DIST + path).catch(() => undefined);
@@ -269,8 +274,8 @@ export const gzip = ({ request, response, content }) => {
 /** A little at a time, each in less than the timeout, all of it in more. @type {Fault} */
 export const drip = ({ response, content }) => {
   response.writeHead(200, { "Content-Length": content.length });
-  const size = Math.ceil(content.length / 10);
-  const next = (/** @type {number} */ at) => (at < content.length ? void (response.write(content.subarray(at, at + size)), setTimeout(next, 150, at + size)) : void response.end());
+  const size = Math.ceil(content.length / 8);
+  const next = (/** @type {number} */ at) => (at < content.length ? void (response.write(content.subarray(at, at + size)), setTimeout(next, 300, at + size)) : void response.end());
   next(0);
   return true;
 };
@@ -280,9 +285,6 @@ export const onlyFor = (method, fault) => (exchange) => exchange.request.method 
 
 /** As usual, but another state of the file. @type {Fault} */
 export const changed = ({ request, response, content }) => (setValidators(response, { which: "config" }, "2"), send(request, response, content), true);
-
-/** The first answer breaks off; those after it are `then`'s. @param {Fault} then @returns {Fault} */
-export const brokenThen = (then) => (exchange) => (exchange.attempt === 1 ? resetInBody(exchange) : then(exchange));
 
 /** A range request is answered with another range, an error, all of the file, another state. @type {Record<string, Fault>} */
 export const wrongRanges = {
