@@ -44,10 +44,9 @@ export class FaultServer {
   port = 0;
   /** @type {Map<string, Cell & { asked: { method: string, name: string, range?: string }[] }>} */
   #cells = new Map();
+  /** What /release/NAME does. @type {Map<string, () => void>} */
+  #held = new Map();
   #server = createServer((request, response) => void this.#answer(request, response).catch((error) => response.destroy(error)));
-  /** Cells whose host does not answer at all. @type {Set<string>} */
-  #down = new Set();
-
   async listen() {
     await new Promise((resolve) => this.#server.listen(0, "localhost", () => resolve(undefined)));
     this.port = /** @type {import("node:net").AddressInfo} */ (this.#server.address()).port;
@@ -65,6 +64,11 @@ export class FaultServer {
     return `http://${name}.localhost:${this.port}/model`;
   }
 
+  /** Half of the file; the connection ends when the page asks for /release/NAME. @param {string} name @returns {Fault} */
+  resetOnRelease(name) {
+    return half((response) => void this.#held.set(name, () => response.destroy()));
+  }
+
   /** @param {string} name */
   asked(name) {
     return this.#cells.get(name)?.asked ?? [];
@@ -78,7 +82,8 @@ export class FaultServer {
     response.setHeader("Access-Control-Expose-Headers", "*");
     response.setHeader("Cache-Control", "no-store");
     response.setHeader("Cross-Origin-Resource-Policy", "cross-origin");
-    const cell = this.#cells.get(host || file);
+    if (folder === "release") return void (this.#held.get(file)?.(), response.end());
+    const cell = this.#cells.get(folder === "same" ? file : host);
     if (folder === "dist") return sendDist(request, response);
     if (folder === "same" && cell) return this.#sendFile(cell, fileOf(request), request, response);
     if (folder === "model" && cell) return this.#sendFile(cell, file, request, response);
@@ -221,10 +226,11 @@ export const stallBeforeHeaders = () => true;
 
 /** Half of the file, and then `after`. @param {(response: Response) => void} after @returns {Fault} */
 const half = (after) => ({ request, response, content }) => {
-  const [, first = "0"] = /^bytes=(\d+)-/.exec(request.headers.range ?? "") ?? [];
-  const rest = content.subarray(Number(first));
+  const [, first = "0", last = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+  const end = last ? Number(last) + 1 : content.length;
+  const rest = content.subarray(Number(first), end);
   const headers = { "Content-Length": rest.length, "Accept-Ranges": "bytes" };
-  if (request.headers.range) response.writeHead(206, { ...headers, "Content-Range": `bytes ${first}-${content.length - 1}/${content.length}` });
+  if (request.headers.range) response.writeHead(206, { ...headers, "Content-Range": `bytes ${first}-${end - 1}/${content.length}` });
   else response.writeHead(200, headers);
   response.write(rest.subarray(0, Math.ceil(rest.length / 2)), () => after(response));
   return true;
