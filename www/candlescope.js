@@ -318,7 +318,7 @@ export class Model {
     const parent = this.#inUse();
     const handle = new ModelHandle(async () => {
       const { connection, value } = await parent.borrow((api, key) => /** @type {Promise<any>} */ (api.transform(key, names)));
-      return { connection, loaded: value };
+      return { connection, loaded: { ...value, origins: "those of its parent, which were compared" } };
     });
     return new Model(handle, await handle.join(signal), this.#place, [...this.transforms, ...names]);
   }

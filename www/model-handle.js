@@ -21,7 +21,7 @@ const MAX_ATTEMPTS = 3;
 
 export class ModelHandle {
   #load;
-  #onUnused;
+  #onEnd;
   #users = 0;
   /** @type {Promise<Place> | undefined} */
   #place;
@@ -32,10 +32,10 @@ export class ModelHandle {
   /** Why the model cannot be loaded again, for good. @type {Error | undefined} */
   #lost;
 
-  /** @param {() => Promise<Place>} load @param {() => void} [onUnused] called when the last user has left */
-  constructor(load, onUnused = () => {}) {
+  /** @param {() => Promise<Place>} load @param {() => void} [onEnd] called when the last user has left, or when the model is lost */
+  constructor(load, onEnd = () => {}) {
     this.#load = load;
-    this.#onUnused = onUnused;
+    this.#onEnd = onEnd;
   }
 
   /** Adds a user. @param {AbortSignal} [signal] @returns {Promise<Loaded>} */
@@ -56,7 +56,7 @@ export class ModelHandle {
   }
 
   #free() {
-    this.#onUnused();
+    this.#onEnd();
     const place = this.#place;
     this.#place = undefined;
     place?.then(({ connection, loaded }) => connection.call((api) => api.dispose(loaded.key))).catch(() => {});
@@ -129,6 +129,7 @@ export class ModelHandle {
     if (isSame) return;
     connection.call((api) => api.dispose(loaded.key)).catch(() => {});
     this.#lost = problem("WorkerError", "the worker had to be restarted, and the model's files have changed since they were loaded, or cannot be compared: load the model again");
+    this.#onEnd();
     throw this.#lost;
   }
 
@@ -154,12 +155,12 @@ export class LoadedModel extends ModelHandle {
   /** The load that runs. */
   #job = { id: 0, isRunning: false };
 
-  /** @param {Files} files @param {LoadRequest} request @param {() => void} onUnused */
-  constructor(files, request, onUnused) {
+  /** @param {Files} files @param {LoadRequest} request @param {() => void} onEnd */
+  constructor(files, request, onEnd) {
     super(
       () => this.#loadFrom(files, request),
       () => {
-        onUnused();
+        onEnd();
         this.#abort();
       },
     );

@@ -60,7 +60,7 @@ const api = {
     /** A copy that nobody has taken yet. @type {import("./store.js").Copy | undefined} */
     let opened;
     try {
-      const context = { signal, timeout: options.timeout, bypassCache: false };
+      const context = { signal, timeout: options.timeout, bypassCache: false, states: new Map() };
       const open = openable(files, context);
       const mayBeKept = options.keep && canBeKept(files);
       // While the module compiles, the copy is opened, or the files are asked for.
@@ -95,7 +95,7 @@ const api = {
       const key = ++lastKey;
       models.set(key, model);
       const pending = model.takeUnkept();
-      const origins = originsOf(files, pending ?? used);
+      const origins = originsOf(files, context.states, pending ? undefined : used);
       if (pending) keepLater(key, files, options.dtype, pending);
       await told; // by another port than the answer, which might overtake it
       setTimeout(() => whole().catch(() => {}), QUIET_AFTER_MS); // who needs it tries again, and is told
@@ -236,12 +236,15 @@ async function whole() {
 }
 
 /**
- * Which state of its files a model came from, as text; undefined if their server does not tell states apart.
- * @param {Files} files @param {{ origins: object[] } | undefined} source @returns {string | undefined}
+ * Which state of its files a model came from, as text; undefined if a server does not tell states apart.
+ * @param {Files} files @param {Map<string, string | null | undefined>} states of the files that were downloaded
+ * @param {import("./store.js").Copy | undefined} copy if the model came from there @returns {string | undefined}
  */
-function originsOf(files, source) {
-  if (source) return JSON.stringify(source.origins);
-  return listFiles(files).every((file) => file === undefined || file.blob) ? "blobs, which never change" : undefined;
+function originsOf(files, states, copy) {
+  const known = states.size > 0 ? [...states] : (copy?.origins ?? []).map(({ address, identity }) => /** @type {const} */ ([address, identity ?? null]));
+  const areBlobs = listFiles(files).every((file) => file === undefined || file.blob); // which never change
+  const isComplete = areBlobs || (known.length > 0 && known.every(([, state]) => state !== undefined));
+  return isComplete ? JSON.stringify([...known].sort()) : undefined;
 }
 
 /** Keeps a model for the next visit, unless it is disposed of before. @param {number} key @param {Files} files @param {string} dtype @param {import("./pkg/candlescope.js").WasmKeeping} pending */
