@@ -19,6 +19,8 @@ import { sibling } from "./source.js";
  * @property {AbortSignal} signal
  * @property {number} timeout milliseconds
  * @property {boolean} [bypassCache] the browser's HTTP cache is known to be out of date
+ * @property {Map<string, string | null | undefined>} [states] filled with which state of each file came, by address: null if
+ *   the file is absent, undefined if its server does not tell states apart
  */
 
 /** Attempts in a row, the first included, each of which brings less than `ENOUGH` bytes. */
@@ -241,6 +243,7 @@ export class Download {
   #setAbsent(reason) {
     this.absent = withHint(reason, this.#file);
     this.identity = undefined;
+    this.#context.states?.set(this.#file.name, null);
   }
 
   /** The next bytes from the network; what may pass is tried again. @returns {Promise<Uint8Array | undefined>} */
@@ -311,6 +314,7 @@ export class Download {
     if (status !== 200 || !response.body) throw statusError(response, this.#file);
     this.identity = identityOf(response);
     this.#isStrong = isStrong(response);
+    this.#context.states?.set(this.#file.name, this.#isStrong ? this.identity : undefined);
     this.claimedLength = lengthOf(response);
     this.length = isSameSite(response) ? this.claimedLength : undefined;
     this.#acceptsRanges = response.headers.get("accept-ranges") === "bytes";
