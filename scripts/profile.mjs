@@ -9,7 +9,7 @@
 import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 
-import { askAhead } from "../www/ahead.js";
+import { openable, prefetch } from "../www/network.js";
 import { Reader } from "../www/reading.js";
 import { Tensor } from "../www/tensor.js";
 import { leb, moduleOf, SECTION, sectionsOf, toLeb, toSignedLeb, vector } from "./binary.mjs";
@@ -87,18 +87,19 @@ async function visit({ WasmModel }) {
   const files = (place) => Object.fromEntries(Object.entries(names).map(([key, name]) => [key, { name, ...place(name) }]));
   const address = (/** @type {string} */ name) => ({ address: `${server.url}${MODEL}/${name}`, optional: name === names.tokenizer });
   const blobs = Object.fromEntries(await Promise.all(Object.values(names).map(async (name) => [name, new Blob([await readFile(`${MODEL}/${name}`)])])));
-  const { signal } = new AbortController();
-  const load = (/** @type {object} */ files) => WasmModel.load([files], "f32", () => {}, signal);
+  const context = { signal: new AbortController().signal, timeout: Infinity };
+  /** @param {any} files @param {any} [copy] */
+  const open = (files, copy = undefined) => ({ ...openable(files, context), mayBeKept: copy !== undefined, copy: () => copy?.bytes, isCurrent: async () => ({ state: "same" }) });
+  const load = (/** @type {any} */ files, /** @type {any} */ copy = undefined) => WasmModel.load(open(files, copy), "f32", () => {}, context.signal);
   try {
-    const fresh = await load({ ...askAhead(/** @type {any} */ (files(address)), signal), kept: async () => undefined });
-    const copy = keep(fresh.takeUnkept());
+    const asked = open(files(address), {});
+    prefetch(asked);
+    const fresh = await WasmModel.load(asked, "f32", () => {}, context.signal);
+    const bytes = keep(fresh.takeUnkept());
     await read(fresh);
-    await read(await load({ ...files(address), kept: async () => copy }));
+    await read(await load(files(address), { bytes }));
     await read(await load(files((name) => ({ blob: blobs[name] }))));
-    // A name may be a folder's or a hub's: the first has no such file, or the server sends a page.
-    const missing = (/** @type {string} */ name) => ({ address: `${server.url}nowhere/${name}` });
-    const page = () => ({ address: `${server.url}www/index.html` });
-    (await WasmModel.load([files(missing), files(page), files(address)], "q8", undefined, undefined)).free();
+    (await WasmModel.load(open(files(address)), "q8", undefined, undefined)).free();
     const [config, weights] = await Promise.all([names.config, names.weights].map(async (name) => ({ name, blob: new Blob([await readFile(`${TINY}/${name}`)]) })));
     for (let i = 0; i < TINY_LOADS; i++) {
       const tiny = await load({ config, weights });
@@ -123,10 +124,8 @@ function keep(keeping) {
     /** @param {Uint8Array} piece @param {number} at */
     write: (piece, at) => (bytes.set(piece, at), piece.length),
     pause: turn,
-    wait: (/** @type {number} */ time) => new Promise((resolve) => setTimeout(resolve, time).unref()),
     close: () => {},
   };
-  if (keeping.candidate !== 0) throw new Error("another candidate was loaded");
   while (keeping.step(copy)) continue;
   keeping.free();
   return copy;

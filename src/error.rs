@@ -2,6 +2,8 @@
 //!
 //! A message says what was expected and what was found. A panic anywhere in this crate is a bug of ours.
 
+use std::borrow::Cow;
+
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -54,8 +56,20 @@ impl Error {
     }
 }
 
+/// What is quoted of a text from outside, in characters.
+const QUOTED: usize = 100;
+
+/// The text, or its beginning if it is long, for a message.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => Cow::Owned(format!("{}… ({} bytes)", &text[..end], text.len())),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// The up to `count` of `known` that are spelled most like `word`, for the end of a message.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, count: usize) -> String {
+    let word = word.char_indices().nth(QUOTED).map_or(word, |(end, _)| &word[..end]); // the comparison is quadratic
     let mut ranked: Vec<(f64, &str)> =
         known.into_iter().map(|name| (strsim::jaro_winkler(word, name), name)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));

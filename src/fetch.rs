@@ -1,21 +1,22 @@
 //! Files in, from the network, from the disk or from what an earlier visit kept; a config, a tokenizer and weights out.
 //!
 //! Bytes arrive as a stream and go into the weights piece by piece, so a load holds the weights and one piece. How a
-//! model's name becomes addresses is JavaScript's affair (`www/source.js`), and so is where copies are kept
-//! (`www/store.js`); what is in a copy is that of [`crate::store`].
+//! source becomes addresses is JavaScript's affair (`www/source.js`), and so are requests (`www/network.js`) and where
+//! copies are kept (`www/store.js`); what is in a copy is that of [`crate::store`].
 
 use std::collections::BTreeMap;
 
 use bytemuck::Pod;
-use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Object, Promise, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::config::Config;
-use crate::download::{Download, File, Origin, are_unchanged, message_of};
+use crate::download::{Download, File, Opened, error_of, message_of};
 use crate::error::{Error, Result};
 use crate::kernel::matrix::Form;
+use crate::report::Report;
 use crate::store::{Checkpoint, Disk, Keeping, Restoring};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Weights, WeightsReader, files_of};
@@ -24,9 +25,7 @@ pub use crate::download::Watch;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `{ config, tokenizer?, weights, more?, index?, kept? }`: [`File`]s; the rest of the weights where they are in
-    /// several; the list of those several, where `weights` is not there; and a function that gives the promise of a
-    /// [`Kept`] or of undefined, without which no copy is looked for, and none is made.
+    /// The files of a model: `OpenableFiles` of `www/network.js`, with what `www/worker.js` adds for copies.
     #[derive(Clone)]
     pub type Files;
     #[wasm_bindgen(method, getter)]
@@ -35,22 +34,33 @@ extern "C" {
     fn tokenizer(this: &Files) -> Option<File>;
     #[wasm_bindgen(method, getter)]
     fn weights(this: &Files) -> File;
+    /// The other files of weights in several.
     #[wasm_bindgen(method, getter)]
     fn more(this: &Files) -> Option<Vec<File>>;
+    /// The list of those, if `weights` is not there.
     #[wasm_bindgen(method, getter)]
     fn index(this: &Files) -> Option<File>;
-    #[wasm_bindgen(method, getter)]
-    fn kept(this: &Files) -> Option<Function>;
+    /// A file in the folder of the list.
+    #[wasm_bindgen(method, catch)]
+    fn shard(this: &Files, name: &str) -> std::result::Result<File, JsValue>;
+    /// Whether a copy is looked for and made. Without it the methods below are not called.
+    #[wasm_bindgen(method, getter, js_name = mayBeKept)]
+    fn may_be_kept(this: &Files) -> bool;
+    /// What an earlier visit kept; undefined at the second call.
+    #[wasm_bindgen(method)]
+    fn copy(this: &Files) -> Option<Kept>;
+    /// The promise of a [`Freshness`]. It is under way whether it is awaited or not.
+    #[wasm_bindgen(method, js_name = isCurrent)]
+    fn is_current(this: &Files, origins: &Array) -> Promise;
 
-    /// A file of several, beside the list of them.
-    #[wasm_bindgen(js_name = Object)]
-    type Beside;
-    #[wasm_bindgen(constructor, js_class = "Object")]
-    fn new() -> Beside;
-    #[wasm_bindgen(method, setter)]
-    fn set_name(this: &Beside, name: &str);
-    #[wasm_bindgen(method, setter)]
-    fn set_address(this: &Beside, address: &str);
+    /// `Freshness` of `www/network.js`.
+    type Freshness;
+    /// `"same"`, `"changed"` or `"unverified"`.
+    #[wasm_bindgen(method, getter)]
+    fn state(this: &Freshness) -> String;
+    /// Why a server could not be asked.
+    #[wasm_bindgen(method, getter)]
+    fn reason(this: &Freshness) -> Option<String>;
 
     /// A file in the browser's storage, opened: a copy of a checkpoint is at its end, from `start` on.
     pub type Kept;
@@ -69,12 +79,16 @@ extern "C" {
     /// Lets other calls have their turn.
     #[wasm_bindgen(method)]
     fn pause(this: &Kept) -> Promise;
-    /// So many milliseconds.
-    #[wasm_bindgen(method)]
-    fn wait(this: &Kept, time: f64) -> Promise;
     /// `fate`: "good", "bad" where the copy can never be used again.
     #[wasm_bindgen(method)]
     fn close(this: &Kept, fate: &str);
+}
+
+/// A file on a server, and which state of it: None if there was none.
+#[derive(Clone)]
+struct Origin {
+    address: String,
+    identity: Option<String>,
 }
 
 /// A loaded model in parts.
@@ -82,62 +96,37 @@ pub struct Loaded {
     pub config: Config,
     pub tokenizer: Option<Tokenizer>,
     pub weights: Weights,
+    pub report: Report,
     /// What came from the network and can be kept.
     pub unkept: Option<Unkept>,
 }
 
 /// A checkpoint that is to be kept.
 pub struct Unkept {
-    /// Which of the candidates it is.
-    pub candidate: usize,
     keeping: Keeping,
     origins: Vec<Origin>,
 }
 
-/// Loads the first of `candidates` that is there.
+/// Loads a model.
 ///
 /// # Errors
-/// [`Error::Network`] when no candidate is there, naming every address that was tried, or when a file cannot be
-/// fetched; [`Error::Abort`] when the signal fired; whatever is wrong with the files.
-pub async fn load(candidates: &[Files], form: Form, watch: &mut Watch) -> Result<Loaded> {
-    let mut absent = Vec::new();
-    for (candidate, files) in candidates.iter().enumerate() {
-        match restore(files, form, watch).await? {
-            Found::Checkpoint(checkpoint) => return loaded_from_copy(checkpoint),
-            Found::Outdated => watch.anew = true,
-            Found::Nothing => {}
-        }
-        match download(files, form, watch).await {
-            Ok(Some(Downloaded { config, tokenizer, checkpoint, origins })) => {
-                let weights = checkpoint.weights.clone();
-                let unkept = origins.filter(|_| files.kept().is_some()).and_then(|origins| {
-                    Some(Unkept { candidate, keeping: Keeping::new(checkpoint, form).ok()?, origins })
-                });
-                return Ok(Loaded { config, tokenizer, weights, unkept });
-            }
-            Ok(None) => absent.push(format!("{} is not a config.json but a page", files.config().name())),
-            Err(Absent::Config(message)) => absent.push(message),
-            Err(Absent::Other(error)) => return Err(error),
-        }
+/// [`Error::Network`] when a file cannot be fetched; [`Error::Abort`] when the signal fired; whatever is wrong with the
+/// files.
+pub async fn load(files: &Files, form: Form, watch: &Watch) -> Result<Loaded> {
+    if let Some(loaded) = restore(files, form, watch).await? {
+        return Ok(loaded);
     }
-    Err(Error::Network(absent.join("; ")))
-}
-
-/// Why a download ended: the next candidate is tried only when there is no config.
-enum Absent {
-    Config(String),
-    Other(Error),
-}
-
-impl From<Error> for Absent {
-    fn from(error: Error) -> Absent {
-        Absent::Other(error)
-    }
+    let Downloaded { config, tokenizer, checkpoint, origins, report } = download(files, form, watch).await?;
+    let weights = checkpoint.weights.clone();
+    let unkept = origins
+        .filter(|_| files.may_be_kept())
+        .and_then(|origins| Some(Unkept { keeping: Keeping::new(checkpoint, form).ok()?, origins }));
+    Ok(Loaded { config, tokenizer, weights, report, unkept })
 }
 
 // ---- from the network, or from blobs ----
 
-/// The files' origins where all of them have an identity.
+/// The files' origins if all of them have an identity.
 type Origins = Option<Vec<Origin>>;
 
 /// A checkpoint, and what was read of it already.
@@ -146,59 +135,71 @@ struct Downloaded {
     tokenizer: Option<Tokenizer>,
     checkpoint: Checkpoint,
     origins: Origins,
+    report: Report,
 }
 
-/// None when the config is a web page: many hosts send one, with status 200, for an address that they do not know.
-async fn download(
-    files: &Files,
-    form: Form,
-    watch: &Watch,
-) -> std::result::Result<Option<Downloaded>, Absent> {
+async fn download(files: &Files, form: Form, watch: &Watch) -> Result<Downloaded> {
     let mut origins = Some(Vec::new());
-    let config = match small("config", &files.config(), &mut origins, watch).await {
-        Err(Error::Network(message)) => return Err(Absent::Config(message)),
-        config => config?,
-    };
-    if is_web_page(&config) {
-        return Ok(None);
+    let mut report = Report::default();
+    let config = small("config", &files.config(), &mut origins, watch).await?;
+    let name = files.config().name();
+    let config = config.map_err(Error::Network)?;
+    if config.trim_ascii_start().starts_with(b"<") {
+        return Err(Error::Network(format!("{name} is not a config.json but a page")));
     }
     let text = String::from_utf8(config)
-        .map_err(|_| Error::Config(format!("{} is not UTF-8 text, expected JSON", files.config().name())))?;
+        .map_err(|_| Error::Config(format!("{name} is not UTF-8 text, expected JSON")))?;
     let config = Config::from_json(&text)?;
     let bytes = match files.tokenizer() {
-        Some(file) => tokenizer(&file, &mut origins, watch).await?,
+        Some(file) => tokenizer(&file, &mut origins, &mut report, watch).await?,
         None => None,
     };
     let tokenizer = bytes.as_deref().map(Tokenizer::from_json).transpose()?;
     let weights = weights(&config, files, form, &mut origins, watch).await?;
     let checkpoint = Checkpoint { config: text, tokenizer: bytes, weights };
-    Ok(Some(Downloaded { config, tokenizer, checkpoint, origins }))
+    Ok(Downloaded { config, tokenizer, checkpoint, origins, report })
 }
 
-async fn small(stage: &'static str, file: &File, origins: &mut Origins, watch: &Watch) -> Result<Vec<u8>> {
-    let download = Download::open(stage, file, watch).await?;
-    remember(origins, file, &download);
-    download.bytes().await
-}
-
-/// None when the file is optional and not there.
-async fn tokenizer(file: &File, origins: &mut Origins, watch: &Watch) -> Result<Option<Vec<u8>>> {
-    let optional = file.optional().unwrap_or_default();
-    let bytes = match small("tokenizer", file, origins, watch).await {
-        Err(Error::Network(_)) if optional => {
-            let address = file.address().unwrap_or_default();
-            origins
-                .as_mut()
-                .into_iter()
-                .for_each(|all| all.push(Origin { address: address.clone(), identity: None }));
-            return Ok(None);
+/// The bytes of a small file, or why it is absent.
+async fn small(
+    stage: &'static str,
+    file: &File,
+    origins: &mut Origins,
+    watch: &Watch,
+) -> Result<std::result::Result<Vec<u8>, String>> {
+    loop {
+        let download = match Download::open(stage, file, watch).await? {
+            Opened::Absent(reason) => return Ok(Err(reason)),
+            Opened::File(download) => download,
+        };
+        let identity = download.identity();
+        match download.bytes().await {
+            Err(_) if watch.take_restart() => {}
+            bytes => {
+                remember(origins, file, identity);
+                return bytes.map(Ok);
+            }
         }
-        bytes => bytes?,
-    };
-    if optional && is_web_page(&bytes) {
-        return Ok(None);
     }
-    Ok(Some(bytes))
+}
+
+/// None when the file is optional and absent.
+async fn tokenizer(
+    file: &File,
+    origins: &mut Origins,
+    report: &mut Report,
+    watch: &Watch,
+) -> Result<Option<Vec<u8>>> {
+    match small("tokenizer", file, origins, watch).await? {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(reason) if file.optional().unwrap_or_default() => {
+            let origin = Origin { address: file.address().unwrap_or_default(), identity: None };
+            origins.as_mut().into_iter().for_each(|all| all.push(origin.clone()));
+            report.no_tokenizer(&reason);
+            Ok(None)
+        }
+        Err(reason) => Err(Error::Network(reason)),
+    }
 }
 
 async fn weights(
@@ -209,25 +210,40 @@ async fn weights(
     watch: &Watch,
 ) -> Result<Weights> {
     let mut all = [vec![files.weights()], files.more().unwrap_or_default()].concat();
-    let first = match (Download::open("weights", &all[0], watch).await, files.index()) {
-        (Err(Error::Network(message)), Some(index)) => {
-            all = listed(config, &index, origins, watch).await.map_err(|error| match error {
-                Error::Network(other) => Error::Network(format!("{message}; {other}")),
-                error => error,
-            })?;
-            Download::open("weights", &all[0], watch).await?
+    let before = origins.clone();
+    loop {
+        match weights_of(config, &mut all, files, form, origins, watch).await {
+            Err(_) if watch.take_restart() => origins.clone_from(&before),
+            weights => return weights,
         }
-        (first, _) => first?,
+    }
+}
+
+/// `all` becomes the files of the index if the first is absent.
+async fn weights_of(
+    config: &Config,
+    all: &mut Vec<File>,
+    files: &Files,
+    form: Form,
+    origins: &mut Origins,
+    watch: &Watch,
+) -> Result<Weights> {
+    let first = match (Download::open("weights", &all[0], watch).await?, files.index()) {
+        (Opened::Absent(reason), Some(index)) => {
+            *all = listed(config, files, &index, &reason, origins, watch).await?;
+            Download::open("weights", &all[0], watch).await?.required()?
+        }
+        (first, _) => first.required()?,
     };
-    remember(origins, &all[0], &first);
+    remember(origins, &all[0], first.identity());
     let mut reader = match all.len() {
         1 => WeightsReader::with_form(config, first.exact_total(), form),
         _ => WeightsReader::sharded(config, first.exact_total(), form),
     };
     first.pour(&mut reader).await?;
     for file in &all[1..] {
-        let next = Download::open("weights", file, watch).await?;
-        remember(origins, file, &next);
+        let next = Download::open("weights", file, watch).await?.required()?;
+        remember(origins, file, next.identity());
         reader.next_file(next.exact_total())?;
         next.pour(&mut reader).await?;
     }
@@ -240,94 +256,68 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The files that hold the weights, in the order of their names.
-async fn listed(config: &Config, file: &File, origins: &mut Origins, watch: &Watch) -> Result<Vec<File>> {
-    let (bytes, name) = (small("weights", file, origins, watch).await?, file.name());
-    if is_web_page(&bytes) {
-        return Err(Error::Network(format!("{name} is not a list of files but a page")));
-    }
+/// The files that hold the weights, in the order of their names. `reason`: why a single file is absent.
+async fn listed(
+    config: &Config,
+    files: &Files,
+    file: &File,
+    reason: &str,
+    origins: &mut Origins,
+    watch: &Watch,
+) -> Result<Vec<File>> {
+    let bytes = small("weights", file, origins, watch).await?;
+    let bytes = bytes.map_err(|other| Error::Network(format!("{reason}; {other}")))?;
     let index: Index = serde_json::from_slice(&bytes)
-        .map_err(|error| Error::Weights(format!("{name} is no list of files: {error}")))?;
+        .map_err(|error| Error::Weights(format!("{} is no list of files: {error}", file.name())))?;
     let names = files_of(config, &index.weight_map)?;
-    names.into_iter().map(|shard| beside(file, shard)).collect()
-}
-
-/// A file in the same folder as this one.
-fn beside(file: &File, name: &str) -> Result<File> {
-    let address = file.address().unwrap_or_default();
-    let (path, query) = address.find('?').map_or((address.as_str(), ""), |at| address.split_at(at));
-    let folder = path.rfind('/').map_or("", |end| &path[..=end]);
-    if name.contains(['/', '\\']) {
-        return Err(Error::Weights(format!(
-            "{} names `{name}`, expected a file in its own folder",
-            file.name()
-        )));
-    }
-    let address = format!("{folder}{}{query}", js_sys::encode_uri_component(name));
-    let beside = Beside::new();
-    beside.set_name(&address);
-    beside.set_address(&address);
-    Ok(beside.unchecked_into())
+    names.into_iter().map(|name| files.shard(name).map_err(|error| error_of(&error))).collect()
 }
 
 /// Adds a file to the origins; there are none if it has no identity.
-fn remember(origins: &mut Origins, file: &File, download: &Download) {
-    match (file.address(), &download.identity, origins.as_mut()) {
+fn remember(origins: &mut Origins, file: &File, identity: Option<String>) {
+    match (file.address(), identity, origins.as_mut()) {
         (Some(address), Some(identity), Some(all)) => {
-            all.push(Origin { address, identity: Some(identity.clone()) });
+            all.push(Origin { address, identity: Some(identity) });
         }
         _ => *origins = None,
     }
 }
 
-fn is_web_page(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().starts_with(b"<")
-}
-
 // ---- from the browser's storage ----
 
-enum Found {
-    Checkpoint(Checkpoint),
-    /// There was a copy, but the files have changed since.
-    Outdated,
-    Nothing,
-}
-
-fn loaded_from_copy(checkpoint: Checkpoint) -> Result<Loaded> {
+fn loaded_from_copy(checkpoint: Checkpoint, report: Report) -> Result<Loaded> {
     let config = Config::from_json(&checkpoint.config)?;
     let tokenizer = checkpoint.tokenizer.as_deref().map(Tokenizer::from_json).transpose()?;
-    Ok(Loaded { config, tokenizer, weights: checkpoint.weights, unkept: None })
+    Ok(Loaded { config, tokenizer, weights: checkpoint.weights, report, unkept: None })
 }
 
-/// How long servers have time to say that a file has changed, in milliseconds.
-const PATIENCE: f64 = 4000.0;
-
 /// What an earlier visit kept, unless it has changed or is damaged.
-async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Found> {
-    let Some(kept) = files.kept() else { return Ok(Found::Nothing) };
-    let Ok(promise) = kept.call0(files) else { return Ok(Found::Nothing) };
-    let found = JsFuture::from(Promise::resolve(&promise)).await.unwrap_or_default();
-    if found.is_falsy() {
-        return Ok(Found::Nothing);
-    }
-    let mut open = Open { kept: found.unchecked_into(), fate: "good" };
+async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Option<Loaded>> {
+    let Some(kept) = files.may_be_kept().then(|| files.copy()).flatten() else { return Ok(None) };
+    let mut open = Open { kept, fate: "good" };
     // Servers answer while the copy is read: it is seldom out of date.
-    let unchanged = are_unchanged(&origins_of(&open.kept), watch, &open.kept.wait(PATIENCE));
+    let freshness = files.is_current(&open.kept.origins());
     let _ = JsFuture::from(open.kept.pause()).await;
     watch.check(&files.weights().name())?;
     let read = read_parts(&open.kept, files, form, watch).await;
-    let unchanged = unchanged.await;
+    let freshness = JsFuture::from(freshness).await.map_err(|error| error_of(&error))?;
+    let freshness: Freshness = freshness.unchecked_into();
     watch.check(&files.weights().name())?;
-    let found = match read {
-        _ if !unchanged => Found::Outdated,
-        Ok(checkpoint) => Found::Checkpoint(checkpoint),
+    match read {
+        Ok(checkpoint) if freshness.state() != "changed" => {
+            let mut report = Report::default();
+            if checkpoint.tokenizer.is_none() && files.tokenizer().is_some() {
+                report.no_tokenizer("its server had none when the model was kept");
+            }
+            if let Some(reason) = freshness.reason() {
+                report.unverified_copy(&files.config().name(), &reason);
+            }
+            return loaded_from_copy(checkpoint, report).map(Some);
+        }
         Err(error @ (Error::Memory(_) | Error::Abort(_))) => return Err(error),
-        Err(_) => Found::Nothing, // it is damaged
-    };
-    if !matches!(found, Found::Checkpoint(_)) {
-        open.fate = "bad";
+        _ => open.fate = "bad", // it is out of date or damaged
     }
-    Ok(found)
+    Ok(None)
 }
 
 /// A copy that is closed whatever happens.
@@ -386,15 +376,6 @@ fn complete(done: std::result::Result<f64, JsValue>, expected: usize, verb: &str
         Ok(count) => Err(Error::Input(format!("{count} bytes of {expected} could be {verb}"))),
         Err(error) => Err(Error::Input(format!("a stored copy cannot be {verb}: {}", message_of(&error)))),
     }
-}
-
-fn origins_of(kept: &Kept) -> Vec<Origin> {
-    let text = |origin: &JsValue, key: &str| Reflect::get(origin, &key.into()).ok()?.as_string();
-    let origin = |origin: JsValue| Origin {
-        address: text(&origin, "address").unwrap_or_default(),
-        identity: text(&origin, "identity"),
-    };
-    kept.origins().iter().map(origin).collect()
 }
 
 impl Unkept {

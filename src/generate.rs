@@ -111,7 +111,7 @@ impl Generation {
         options: GenerateOptions,
     ) -> Result<Generation> {
         check_options(&options, tokenizer)?;
-        as_batch(prompt)?;
+        model.check_ids(&as_batch(prompt)?)?;
         let named = |tokenizer: &Tokenizer| tokenizer.for_model(model.config().vocab_size);
         let text = tokenizer.map(|tokenizer| after_prompt(named(tokenizer), prompt));
         let extent = Extent { prompt: prompt.len(), new: options.max_new_tokens };
@@ -138,7 +138,8 @@ impl Generation {
     /// Generates the next token, or says that the text is finished.
     ///
     /// # Errors
-    /// As [`Model::forward`]. A later call tries the same step again.
+    /// As [`Model::forward`]; [`Error::Weights`] or, under interventions, [`Error::Hook`] when the logits are not finite.
+    /// A later call tries the same step again.
     pub fn next_step(&mut self) -> Result<Option<Step>> {
         self.next_step_with(&mut NoHooks)
     }
@@ -149,8 +150,11 @@ impl Generation {
             return Ok(None);
         }
         let (logits, cache) = self.last_logits(hooks)?;
-        let id = self.choose(&logits)?;
         let total = kernel::log_sum_exp(&logits);
+        if !total.is_finite() {
+            return Err(self.not_finite());
+        }
+        let id = self.choose(&logits)?;
         let log_prob = |id: u32| (f64::from(logits[id as usize]) - total) as f32;
         let top = most_probable(&logits, self.options.top).into_iter().map(|id| (id, log_prob(id))).collect();
         let string = self.take(id);
@@ -178,11 +182,22 @@ impl Generation {
         Ok((logits.i((0, last))?.to_vec1()?, capture.into_cache()))
     }
 
+    /// By whose fault no token can be chosen.
+    fn not_finite(&self) -> Error {
+        let step = self.tokens.len() - self.prompt_length;
+        let what = format!("the model's logits are not finite at step {step}, so no token can be chosen");
+        match self.options.interventions.as_slice() {
+            [] => Error::Weights(format!(
+                "{what}: expected weights without NaN and infinities, or in another dtype"
+            )),
+            _ => Error::Hook(format!("{what}: expected interventions and weights that leave them finite")),
+        }
+    }
+
+    /// Takes or draws a token by logits of which at least one is finite and none is NaN.
     fn choose(&mut self, logits: &[f32]) -> Result<u32> {
         let best = most_probable(logits, 1);
-        let [best] = best.as_slice() else {
-            return Err(Error::Input("every logit is NaN: the weights or a hook made it so".into()));
-        };
+        let [best] = best.as_slice() else { return Err(self.not_finite()) };
         if !self.options.do_sample {
             return Ok(*best);
         }
@@ -211,7 +226,7 @@ impl Generation {
 
 fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Result<()> {
     let wrong = |message: String| Err(Error::Input(message));
-    if options.do_sample && !(options.temperature > 0.0 && options.temperature.is_finite()) {
+    if !(options.temperature > 0.0 && options.temperature.is_finite()) {
         let found = options.temperature;
         return wrong(format!(
             "`temperature` is {found}, expected above 0 (for the most probable token, do not sample)"

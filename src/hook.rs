@@ -3,13 +3,14 @@
 //! In: a name, a glob or a regular expression. Out: [`HookPoint`]s, and through [`Hooks`] the values at them.
 //! Hooks are passed into a run; the model stores none, so there is nothing to reset.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
 use candle_core::Tensor;
 
 use crate::config::Config;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, nearest, shortened};
 
 /// A place in the forward pass. Prints and parses as TransformerLens names it:
 /// `blocks.1.attn.hook_pattern`.
@@ -158,23 +159,65 @@ impl FromStr for HookPoint {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<HookPoint> {
-        let outer = OUTER_POINTS.iter().find(|(_, known, _)| *known == name).map(|(point, ..)| *point);
-        outer.or_else(|| parse_block_point(name)).ok_or_else(|| {
+        check_length(name)?;
+        outer_point(name).or_else(|| parse_block_point(name)).ok_or_else(|| {
             let known = OUTER_POINTS.iter().map(|(_, known, _)| *known);
             let block = BLOCK_POINTS.map(|(_, known, _)| format!("blocks.0.{known}"));
             let known = known.chain(block.iter().map(String::as_str));
             Error::Hook(format!(
-                "no hook point is named `{name}`; the nearest are {}",
+                "no hook point is named `{}`; the nearest are {}",
+                shortened(name),
                 nearest(name, known, 3)
             ))
         })
     }
 }
 
+fn outer_point(name: &str) -> Option<HookPoint> {
+    OUTER_POINTS.iter().find(|(_, known, _)| *known == name).map(|(point, ..)| *point)
+}
+
 fn parse_block_point(name: &str) -> Option<HookPoint> {
-    let (layer, rest) = name.strip_prefix("blocks.")?.split_once('.')?;
+    let (number, rest) = name.strip_prefix("blocks.")?.split_once('.')?;
     let (point, ..) = BLOCK_POINTS.iter().find(|(_, known, _)| *known == rest)?;
-    Some(HookPoint::Block(layer.parse().ok()?, *point))
+    let layer: usize = number.parse().ok()?;
+    (layer.to_string() == number).then_some(HookPoint::Block(layer, *point)) // not "+1" and "01"
+}
+
+/// A pattern's time and a message's length grow with it.
+const LONGEST_NAME: usize = 1000;
+
+fn check_length(name: &str) -> Result<()> {
+    match name.len() <= LONGEST_NAME {
+        true => Ok(()),
+        false => Err(Error::Hook(format!(
+            "a hook name has {} bytes, expected at most {LONGEST_NAME}; it begins with `{}`",
+            name.len(),
+            shortened(name)
+        ))),
+    }
+}
+
+/// Resolves patterns against one model, each only once.
+pub(crate) struct Selectors<'c> {
+    config: &'c Config,
+    known: HashMap<String, Vec<HookPoint>>,
+}
+
+impl<'c> Selectors<'c> {
+    pub(crate) fn new(config: &'c Config) -> Selectors<'c> {
+        Selectors { config, known: HashMap::new() }
+    }
+
+    /// # Errors
+    /// As [`Selector::parse`].
+    pub(crate) fn parse(&mut self, pattern: &str) -> Result<&[HookPoint]> {
+        if !self.known.contains_key(pattern) {
+            let points = Selector::parse(pattern, self.config)?.points;
+            self.known.insert(pattern.to_string(), points);
+        }
+        Ok(&self.known[pattern])
+    }
 }
 
 /// Which hook points are meant: one by its exact name, many by `*` glob, many by regular expression between
@@ -203,10 +246,16 @@ impl Selector {
     /// # Errors
     /// [`Error::Hook`] with the nearest names when nothing matches, or when a regular expression is malformed.
     pub fn parse(pattern: &str, config: &Config) -> Result<Selector> {
+        check_length(pattern)?;
+        let exact = outer_point(pattern).or_else(|| parse_block_point(pattern));
+        if let Some(point) = exact.filter(|point| point.layer().is_none_or(|layer| layer < config.n_layer)) {
+            return Ok(Selector { points: vec![point] });
+        }
         let all = HookPoint::all(config);
         let points = if let Some(expression) = regular_expression(pattern) {
-            let expression = regex_lite::Regex::new(expression)
-                .map_err(|error| Error::Hook(format!("`{pattern}` is not a regular expression: {error}")))?;
+            let expression = regex_lite::Regex::new(expression).map_err(|error| {
+                Error::Hook(format!("`{}` is not a regular expression: {error}", shortened(pattern)))
+            })?;
             all.into_iter().filter(|point| expression.is_match(&point.to_string())).collect()
         } else if pattern.contains(['*', '?']) {
             matching_glob(pattern, all)
@@ -262,7 +311,8 @@ fn nothing_matches(pattern: &str, config: &Config) -> Error {
     let nearest = nearest(pattern, names.iter().map(String::as_str), 3);
     let layers = config.n_layer;
     Error::Hook(format!(
-        "`{pattern}` matches no hook point of this {layers}-layer model; the nearest are {nearest}"
+        "`{}` matches no hook point of this {layers}-layer model; the nearest are {nearest}",
+        shortened(pattern)
     ))
 }
 

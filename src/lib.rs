@@ -34,11 +34,13 @@ pub mod kernel;
 pub mod lab;
 pub mod model;
 pub mod python;
+pub mod report;
 pub mod run;
 pub mod store;
 pub mod tokenizer;
 pub mod transform;
 pub mod weights;
+mod wire;
 
 #[cfg(target_arch = "wasm32")]
 mod download;
@@ -58,3 +60,4 @@ pub use run::{
 };
 pub use tokenizer::{TextStream, Token, Tokenizer};
 pub use weights::{Weights, WeightsReader, expected_shapes};
+pub use wire::Value;

@@ -692,6 +692,7 @@ impl Script {
             Effect::KnockOut { edges, renormalize } => {
                 let python = |index: Option<usize>| index.map_or("None".into(), |index| index.to_string());
                 let edges: Vec<_> = edges
+                    .listed
                     .iter()
                     .map(|edge| format!("({}, {})", python(edge.query), python(edge.key)))
                     .collect();

@@ -1,13 +1,14 @@
 //! One forward pass looked into: tokens in; logits, scores, a [`Cache`] of captured activations and their gradients
 //! out. Interventions act first, then values are made differentiable, then captured.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use candle_core::{DType, Device, IndexOp, Tensor, Var};
 
 use crate::config::Config;
 use crate::error::{Error, Result, nearest};
-use crate::hook::{Chain, HookPoint, Hooks, Selector, Site};
+use crate::hook::{Chain, HookPoint, Hooks, Selectors, Site};
 use crate::intervene::{Array, Compiler, Extent, Intervention, Plan, Source, resolve_position};
 use crate::kernel;
 use crate::model::Model;
@@ -82,7 +83,7 @@ impl Sink for Cache {
 /// Hooks that hand the values at some points to a [`Sink`] and change none.
 #[derive(Clone)]
 pub struct Capture<S = Cache> {
-    wanted: Vec<HookPoint>,
+    wanted: BTreeSet<HookPoint>,
     rows: Option<Tensor>,
     /// Forget how the values were computed, so that what the backward pass needs can be freed after it.
     detached: bool,
@@ -113,9 +114,9 @@ impl Capture {
 
 impl<S: Sink> Capture<S> {
     fn into<N: AsRef<str>>(sink: S, names: &[N], config: &Config) -> Result<Capture<S>> {
-        let mut wanted = Vec::new();
+        let (mut selectors, mut wanted) = (Selectors::new(config), BTreeSet::new());
         for name in names {
-            wanted.extend_from_slice(Selector::parse(name.as_ref(), config)?.points());
+            wanted.extend(selectors.parse(name.as_ref())?);
         }
         Ok(Capture { wanted, rows: None, detached: false, sink })
     }
@@ -157,6 +158,11 @@ fn rows(positions: &[i64], length: usize) -> Result<Tensor> {
     let rows = positions.iter().map(row).collect::<Result<Vec<_>>>()?;
     if rows.is_empty() {
         return Err(Error::Input("`positions` is empty, expected at least one to capture".into()));
+    }
+    let mut sorted = rows.clone();
+    sorted.sort_unstable();
+    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::Input(format!("`positions` has position {} twice, expected each once", pair[0])));
     }
     Ok(Tensor::from_vec(rows, positions.len(), &Device::Cpu)?)
 }
@@ -240,10 +246,11 @@ impl<S> Run<S> {
 /// How well the true next tokens were predicted: entry `t` is about token `t + 1`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scores {
-    /// The natural logarithm of its probability.
+    /// The natural logarithm of its probability; NaN where the logits are not finite.
     pub log_probs: Vec<f32>,
     /// How many tokens were given a greater logit: 0 when it was the first choice.
-    pub ranks: Vec<u32>,
+    /// None where the logits are not finite: NaN, or infinite above.
+    pub ranks: Vec<Option<u32>>,
 }
 
 impl Scores {
@@ -253,9 +260,13 @@ impl Scores {
         let mut scores = Scores::default();
         kernel::with_floats(&logits.contiguous()?, |all| {
             for (row, next) in all.chunks_exact(vocabulary).zip(tokens.iter().skip(1)) {
-                let logit = row[*next as usize];
-                scores.log_probs.push((f64::from(logit) - kernel::log_sum_exp(row)) as f32);
-                scores.ranks.push(row.iter().map(|other| u32::from(*other > logit)).sum());
+                let (logit, total) = (row[*next as usize], kernel::log_sum_exp(row));
+                scores.log_probs.push(match total.is_finite() {
+                    true => (f64::from(logit) - total) as f32,
+                    false => f32::NAN,
+                });
+                let rank = || row.iter().map(|other| u32::from(*other > logit)).sum();
+                scores.ranks.push(total.is_finite().then(rank));
             }
             Ok(())
         })?;
@@ -439,7 +450,7 @@ impl Objective {
 /// (candle's backward pass keeps the gradients of variables alone. Where one of a block's path inputs is probed, that
 /// path is normalised on its own, so the gradient at ln1's points is that of the other paths.)
 struct Probe {
-    points: Vec<HookPoint>,
+    points: BTreeSet<HookPoint>,
     variables: Vec<(HookPoint, Var)>,
 }
 

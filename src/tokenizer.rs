@@ -111,7 +111,8 @@ impl Tokenizer {
         ids.iter().map(|id| self.name(*id)).collect()
     }
 
-    fn name(&self, id: u32) -> Result<Token> {
+    /// As [`Tokenizer::names`], of one.
+    pub(crate) fn name(&self, id: u32) -> Result<Token> {
         let Some(written) = self.written(id)? else {
             return Ok(Token { id, string: nameless(id), bytes: Vec::new() });
         };

@@ -14,27 +14,29 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
-use js_sys::{Array as JsArray, ArrayBuffer, Float32Array, Function, Uint32Array};
-use serde::{Deserialize, Serialize};
+use js_sys::{Array as JsArray, ArrayBuffer, Float32Array, Float64Array, Function, Reflect, Uint32Array};
+use serde::Serialize;
 use serde_wasm_bindgen::{Serializer, preserve};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
 use crate::analysis::{Table, heads};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 use crate::fetch::{self, Files, Kept, Loaded, Unkept, Watch};
 use crate::generate::{GenerateOptions, Generation, Step};
 use crate::hook::HookPoint;
 use crate::intervene::{self, Array, Compiler, Intervention};
 use crate::kernel::matrix::{Axes, Builder, Form};
 use crate::kernel::{self, Build};
-use crate::lab::{Findings, Lab, Measurement, Metric, Prompt};
+use crate::lab::{Findings, Lab, Measurement, Metric};
 use crate::model::Model;
 use crate::python::{generation_script, run_script};
+use crate::report::Report;
 use crate::run::{Cache, Run, RunOptions, Sink, Start, run_into};
 use crate::tokenizer::{Token, Tokenizer};
 use crate::transform;
+use crate::wire::{self, FromValue, Value, fields};
 
 #[wasm_bindgen(start)]
 fn start() {
@@ -81,29 +83,28 @@ pub fn ask_helpers(count: u32) -> std::result::Result<JsValue, JsValue> {
 pub struct WasmModel {
     lab: Lab,
     form: Form,
+    report: Report,
     unkept: Option<Unkept>,
 }
 
 #[wasm_bindgen]
 impl WasmModel {
-    /// Loads the first of `candidates` that is there, its matrices in the form that `dtype` names. `on_progress` gets
-    /// `(stage, file, loaded, total)`.
+    /// Loads a model, its matrices in the form that `dtype` names. `on_progress` gets `(stage, file, loaded, total)`.
     pub async fn load(
-        candidates: Vec<Files>,
+        files: Files,
         dtype: &str,
         on_progress: Option<Function>,
         signal: Option<AbortSignal>,
     ) -> Result<WasmModel> {
         let form = Form::named(dtype)?;
         warm_up(form)?;
-        let mut watch = Watch { on_progress, signal, anew: false };
-        let Loaded { config, tokenizer, weights, unkept } =
-            fetch::load(&candidates, form, &mut watch).await?;
+        let watch = Watch::new(on_progress, signal);
+        let Loaded { config, tokenizer, weights, report, unkept } = fetch::load(&files, form, &watch).await?;
         let tokenizer = tokenizer.map(|tokenizer| tokenizer.for_model(config.vocab_size));
         let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(compile);
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
-        Ok(WasmModel { lab, form, unkept })
+        Ok(WasmModel { lab, form, report, unkept })
     }
 
     /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
@@ -112,7 +113,7 @@ impl WasmModel {
         self.unkept.take().map(WasmKeeping)
     }
 
-    /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer }`.
+    /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer, report }`.
     pub fn describe(&self) -> Result<JsValue> {
         let parameters = self.lab.model.parameters().iter().map(|parameter| ParameterRow {
             name: &parameter.name,
@@ -137,6 +138,7 @@ impl WasmModel {
                 memory_bytes: memory_bytes(),
             },
             has_tokenizer: self.lab.tokenizer.is_some(),
+            report: &self.report,
         })
     }
 
@@ -145,7 +147,7 @@ impl WasmModel {
         let tokenizer = self.lab.tokenizer()?;
         let mut tokens = match input.as_string() {
             Some(text) => tokenizer.tokenize(&text)?,
-            None => tokenizer.tokens(&ids_of(input))?,
+            None => tokenizer.tokens(&read::<Vec<u32>>("tokenize", &input)?)?,
         };
         if prepend_bos {
             tokens.splice(0..0, tokenizer.tokens(&[self.bos()?])?);
@@ -167,7 +169,7 @@ impl WasmModel {
     /// One forward pass over a text or ids.
     #[wasm_bindgen(js_name = runWithCache)]
     pub fn run_with_cache(&self, input: JsValue, options: JsValue) -> Result<JsValue> {
-        let request: RunRequest = from_js(options)?;
+        let request: RunRequest = parse("runWithCache", options)?;
         let sink = HandedOver { to_score: request.head_scores.then(Cache::default), ..HandedOver::default() };
         let (ids, options) = self.run_options(input, request)?;
         let run = run_into(sink, &self.lab.model, &ids, &options)?;
@@ -178,7 +180,7 @@ impl WasmModel {
 
     /// A generation that goes on after a text or ids, one step for each call of `next()`.
     pub fn generate(&self, input: JsValue, options: JsValue) -> Result<WasmGeneration> {
-        let (ids, options) = self.generate_options(input, from_js(options)?)?;
+        let (ids, options) = self.generate_options(input, parse("generate", options)?)?;
         let tokenizer = self.lab.tokenizer.clone();
         let generation = Generation::new(&self.lab.model, tokenizer.as_ref(), &ids, options)?;
         Ok(WasmGeneration { generation, tokenizer })
@@ -190,14 +192,14 @@ impl WasmModel {
         let config = self.lab.model.config();
         match call {
             "runWithCache" => {
-                let (ids, options) = self.run_options(input, from_js(options)?)?;
+                let (ids, options) = self.run_options(input, parse(call, options)?)?;
                 run_script(config, folder, &ids, &options)
             }
             "generate" => {
-                let (ids, options) = self.generate_options(input, from_js(options)?)?;
+                let (ids, options) = self.generate_options(input, parse(call, options)?)?;
                 generation_script(config, folder, &ids, &options)
             }
-            _ => self.lab.to_python(call, serde_wasm_bindgen::Deserializer::from(options), folder),
+            _ => self.lab.to_python(call, from_js(&options)?, folder),
         }
     }
 
@@ -205,12 +207,12 @@ impl WasmModel {
     pub fn transformed(&self, transforms: Vec<String>) -> Result<WasmModel> {
         let model = transform::by_name(&self.lab.model, &transforms)?;
         let lab = Lab { model, ..self.lab.clone() };
-        Ok(WasmModel { lab, form: Form::default(), unkept: None })
+        Ok(WasmModel { lab, form: Form::default(), report: self.report.clone(), unkept: None })
     }
 
     /// The measurement called `name`, of those that [`Lab::begin`] knows.
     pub fn measure(&self, name: &str, request: JsValue) -> Result<WasmMeasurement> {
-        let measurement = self.lab.begin(name, serde_wasm_bindgen::Deserializer::from(request))?;
+        let measurement = self.lab.begin(name, from_js(&request)?)?;
         Ok(WasmMeasurement { measurement: Some(measurement) })
     }
 }
@@ -240,8 +242,7 @@ impl WasmModel {
     }
 
     fn ids(&self, input: JsValue, prepend_bos: bool) -> Result<Vec<u32>> {
-        let prompt = input.as_string().map_or_else(|| Prompt::Ids(ids_of(input)), Prompt::Text);
-        let mut ids = self.lab.ids(&prompt)?;
+        let mut ids = self.lab.ids(&read("the input", &input)?)?;
         if prepend_bos {
             ids.insert(0, self.bos()?);
         }
@@ -276,12 +277,6 @@ pub struct WasmKeeping(Unkept);
 
 #[wasm_bindgen]
 impl WasmKeeping {
-    /// Which of the candidates it is.
-    #[wasm_bindgen(getter)]
-    pub fn candidate(&self) -> usize {
-        self.0.candidate
-    }
-
     /// The bytes that it takes.
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> f64 {
@@ -383,56 +378,132 @@ impl FindingsAnswer {
 
 /// Makes the function of a JavaScript intervention from its text. It gets the selected values as a `Float32Array` and
 /// returns as many numbers, or changes those it got and returns nothing.
+///
+/// The text is code of whoever wrote it, and runs with the rights of the page's worker: it can reach the network and
+/// whatever else the page's origin can. It is compiled with `Function`, so it sees the worker's globals only, and none of
+/// the variables of the module that calls it.
 fn compile(source: &str) -> Result<intervene::Function> {
-    let shown = |thrown: &JsValue| match thrown.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.to_string()),
-        None => format!("{thrown:?}"),
-    };
-    let function = js_sys::eval(&format!("({source})"))
-        .map_err(|thrown| Error::Input(format!("`js` is not a function: {}", shown(&thrown))))?;
-    let function: Function = function
-        .dyn_into()
-        .map_err(|_| Error::Input("`js` is not a function, expected (x, info) => …".into()))?;
+    let constructor: Function =
+        Reflect::get(&js_sys::global(), &"Function".into()).and_then(JsCast::dyn_into).map_err(|_| {
+            Error::Hook("this worker has no `Function`, so a `js` intervention cannot run".into())
+        })?;
+    let thrown = |thrown: JsValue| uncompiled(&thrown);
+    let body = JsArray::of1(&format!("return (\n{source}\n);").into());
+    let maker: Function = Reflect::construct(&constructor, &body).map_err(thrown)?.unchecked_into();
+    let function: Function =
+        maker.call0(&JsValue::UNDEFINED).map_err(thrown)?.dyn_into().map_err(|found: JsValue| {
+            Error::Input(format!("`js` is {}, expected a function (x, info) => …", in_words(&found)))
+        })?;
     Ok(Box::new(move |values, selected| {
         let given = Float32Array::from(values.as_slice());
-        let name = &selected.name;
-        let returned = function
-            .call2(&JsValue::UNDEFINED, &given, &to_js(selected)?)
-            .map_err(|thrown| Error::Hook(format!("the function at `{name}` threw {}", shown(&thrown))))?;
-        if returned.is_undefined() {
-            return Ok(given.to_vec());
-        }
-        if !returned.is_array() && !ArrayBuffer::is_view(returned.unchecked_ref()) {
-            let found = returned.js_typeof().as_string().unwrap_or_default();
-            return Err(Error::Hook(format!(
-                "the function at `{name}` returned a {found}, expected an array of numbers"
-            )));
-        }
-        Ok(Float32Array::new(&returned).to_vec())
+        let returned = function.call2(&JsValue::UNDEFINED, &given, &to_js(selected)?).map_err(|thrown| {
+            Error::Hook(format!("the function at `{}` threw {}", selected.name, shown(&thrown)))
+        })?;
+        let returned = if returned.is_undefined() { given.into() } else { returned };
+        returned_values(&returned, values.len(), selected)
     }))
 }
 
-#[derive(Deserialize)]
+/// Why a text is no function. Under a policy without `unsafe-eval`, the browser throws an `EvalError`.
+fn uncompiled(thrown: &JsValue) -> Error {
+    match thrown.dyn_ref::<js_sys::EvalError>() {
+        Some(_) => Error::Hook(
+            "the page's Content-Security-Policy forbids `js` interventions: expected 'unsafe-eval' in its script-src, or \
+             an action that is data"
+                .into(),
+        ),
+        None => Error::Input(format!("`js` is not a function: {}", shown(thrown))),
+    }
+}
+
+/// What a function returned, once it is `expected` numbers. Nothing is converted before: not texts, holes or BigInts.
+fn returned_values(returned: &JsValue, expected: usize, selected: &intervene::Selected) -> Result<Vec<f32>> {
+    let name = &selected.name;
+    let wrong = |found: String| {
+        Error::Hook(format!("the function at `{name}` returned {found}, expected an array of numbers"))
+    };
+    let is_view = ArrayBuffer::is_view(returned.unchecked_ref());
+    if !JsArray::is_array(returned) && !is_view {
+        return Err(wrong(in_words(returned)));
+    }
+    if is_view && !holds_numbers(returned) {
+        return Err(wrong(kind_of(returned)));
+    }
+    let length = Reflect::get(returned, &"length".into()).ok().and_then(|length| length.as_f64());
+    if length != Some(expected as f64) {
+        let (found, shape) = (length.unwrap_or(f64::NAN), &selected.shape);
+        return Err(Error::Hook(format!(
+            "the function at `{name}` returned {found} values, expected {expected} for shape {shape:?}"
+        )));
+    }
+    if is_view {
+        return Ok(Float32Array::new(returned).to_vec());
+    }
+    let mut values = Vec::with_capacity(expected);
+    for index in 0..expected as u32 {
+        let item = Reflect::get_u32(returned, index)
+            .map_err(|thrown| wrong(format!("an array that threw {}", shown(&thrown))))?;
+        let number = item.as_f64();
+        let number =
+            number.ok_or_else(|| wrong(format!("an array with {} at index {index}", in_words(&item))))?;
+        values.push(number as f32);
+    }
+    Ok(values)
+}
+
+/// Whether a view is a typed array whose entries are numbers: no `DataView`, no BigInts.
+fn holds_numbers(view: &JsValue) -> bool {
+    let of_big_integers =
+        view.has_type::<js_sys::BigInt64Array>() || view.has_type::<js_sys::BigUint64Array>();
+    !of_big_integers && !view.has_type::<js_sys::DataView>()
+}
+
+/// What was thrown, in words. Nothing of its own is called.
+fn shown(thrown: &JsValue) -> String {
+    let property = |name: &str| Reflect::get(thrown, &name.into()).ok().and_then(|value| value.as_string());
+    match (property("name"), property("message")) {
+        (Some(name), Some(message)) => format!("{}: {}", shortened(&name), shortened(&message)),
+        (None, Some(message)) => shortened(&message).into_owned(),
+        _ => in_words(thrown),
+    }
+}
+
+/// A value in a few words.
+fn in_words(value: &JsValue) -> String {
+    if let Some(text) = value.as_string() {
+        return format!("the text \"{}\"", shortened(&text));
+    }
+    if let Some(number) = value.as_f64() {
+        return format!("the number {number}");
+    }
+    match value.as_bool() {
+        Some(flag) => flag.to_string(),
+        None if value.is_null() => "null".into(),
+        None => kind_of(value),
+    }
+}
+
 struct StartRequest {
     layer: usize,
     resid: Array,
 }
 
+fields! { StartRequest { layer: "layer", resid: "resid" } }
+
 impl StartRequest {
     fn start(self) -> Result<Start> {
+        let expected = self.resid.expected_length();
         let Array { shape, data } = self.resid;
-        let (found, expected) = (data.len(), shape.iter().product::<usize>());
-        if found != expected {
+        if Some(data.len()) != expected {
+            let (found, expected) = (data.len(), expected.map_or("more".into(), |count| count.to_string()));
             return Err(Error::Input(format!(
-                "`resid` has {found} values, expected {expected} for its shape {shape:?}"
+                "`startAt.resid` of runWithCache has {found} values, expected {expected} for its shape {shape:?}"
             )));
         }
         Ok(Start { layer: self.layer, resid: Tensor::from_vec(data, shape, &Device::Cpu)? })
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 struct RunRequest {
     prepend_bos: bool,
     names: Vec<String>,
@@ -444,60 +515,65 @@ struct RunRequest {
     head_scores: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+fields! { RunRequest {
+    prepend_bos: "prependBos" or false,
+    names: "names" or Vec::new(),
+    interventions: "interventions" or Vec::new(),
+    positions: "positions" optional,
+    stop_at_layer: "stopAtLayer" optional,
+    start_at: "startAt" optional,
+    gradients_of: "gradientsOf" optional,
+    head_scores: "headScores" or false,
+} }
+
 struct GenerateRequest {
     prepend_bos: bool,
-    max_new_tokens: usize,
-    do_sample: bool,
-    temperature: f64,
+    max_new_tokens: Option<usize>,
+    do_sample: Option<bool>,
+    temperature: Option<f64>,
     top_k: Option<usize>,
     top_p: Option<f64>,
-    seed: u64,
+    seed: Option<u64>,
     stop: Vec<String>,
-    stop_at_eos: bool,
-    top: usize,
+    stop_at_eos: Option<bool>,
+    top: Option<usize>,
     names: Vec<String>,
     interventions: Vec<Intervention>,
-    use_cache: bool,
+    use_cache: Option<bool>,
 }
 
-impl Default for GenerateRequest {
-    fn default() -> GenerateRequest {
-        let options = GenerateOptions::default();
-        GenerateRequest {
-            prepend_bos: false,
-            max_new_tokens: options.max_new_tokens,
-            do_sample: options.do_sample,
-            temperature: options.temperature,
-            top_k: options.top_k,
-            top_p: options.top_p,
-            seed: options.seed,
-            stop: options.stop,
-            stop_at_eos: options.stop_at_eos,
-            top: options.top,
-            names: options.names,
-            interventions: options.interventions,
-            use_cache: options.use_cache,
-        }
-    }
-}
+fields! { GenerateRequest {
+    prepend_bos: "prependBos" or false,
+    max_new_tokens: "maxNewTokens" optional,
+    do_sample: "doSample" optional,
+    temperature: "temperature" optional,
+    top_k: "topK" optional,
+    top_p: "topP" optional,
+    seed: "seed" optional,
+    stop: "stop" or Vec::new(),
+    stop_at_eos: "stopAtEos" optional,
+    top: "top" optional,
+    names: "names" or Vec::new(),
+    interventions: "interventions" or Vec::new(),
+    use_cache: "useCache" optional,
+} }
 
 impl From<GenerateRequest> for GenerateOptions {
     fn from(request: GenerateRequest) -> GenerateOptions {
+        let default = GenerateOptions::default();
         GenerateOptions {
-            max_new_tokens: request.max_new_tokens,
-            do_sample: request.do_sample,
-            temperature: request.temperature,
+            max_new_tokens: request.max_new_tokens.unwrap_or(default.max_new_tokens),
+            do_sample: request.do_sample.unwrap_or(default.do_sample),
+            temperature: request.temperature.unwrap_or(default.temperature),
             top_k: request.top_k,
             top_p: request.top_p,
-            seed: request.seed,
+            seed: request.seed.unwrap_or(default.seed),
             stop: request.stop,
-            stop_at_eos: request.stop_at_eos,
-            top: request.top,
+            stop_at_eos: request.stop_at_eos.unwrap_or(default.stop_at_eos),
+            top: request.top.unwrap_or(default.top),
             names: request.names,
             interventions: request.interventions,
-            use_cache: request.use_cache,
+            use_cache: request.use_cache.unwrap_or(default.use_cache),
             compiler: None,
         }
     }
@@ -512,6 +588,7 @@ struct Description<'m> {
     hook_points: Vec<PointRow>,
     backend: Backend,
     has_tokenizer: bool,
+    report: &'m Report,
 }
 
 #[derive(Serialize)]
@@ -574,8 +651,7 @@ struct RunAnswer {
     loss: Option<f32>,
     #[serde(with = "preserve")]
     log_probs: Float32Array,
-    #[serde(with = "preserve")]
-    ranks: Uint32Array,
+    ranks: Vec<Option<u32>>,
     cache: Vec<Captured>,
     gradients: Vec<Captured>,
     head_scores: Option<TableAnswer>,
@@ -594,7 +670,7 @@ impl RunAnswer {
             residual,
             loss: run.scores.loss(),
             log_probs: run.scores.log_probs.as_slice().into(),
-            ranks: run.scores.ranks.as_slice().into(),
+            ranks: run.scores.ranks,
             cache: run.cache.captured,
             gradients: captured(&run.gradients)?,
             head_scores: head_scores.map(TableAnswer::from),
@@ -698,12 +774,89 @@ fn memory_bytes() -> usize {
     core::arch::wasm32::memory_size(0) * 65536
 }
 
-fn ids_of(input: JsValue) -> Vec<u32> {
-    input.unchecked_into::<Uint32Array>().to_vec()
+/// Options that `www/candlescope.js` handles itself, for messages.
+const HANDLED_BY_CALLER: [&str; 1] = ["signal"];
+
+fn parse<T: FromValue>(call: &str, options: JsValue) -> Result<T> {
+    wire::read(call, &HANDLED_BY_CALLER, &from_js(&options)?)
 }
 
-fn from_js<T: for<'de> Deserialize<'de>>(value: JsValue) -> Result<T> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| Error::Input(error.to_string()))
+fn read<T: FromValue>(what: &str, value: &JsValue) -> Result<T> {
+    wire::read(what, &[], &from_js(value)?)
+}
+
+/// Objects and arrays within each other; also what stops one that holds itself.
+const DEEPEST: usize = 32;
+
+fn from_js(value: &JsValue) -> Result<Value> {
+    value_of(value, DEEPEST)
+}
+
+/// A JavaScript value as data. Typed arrays are copied in one go.
+fn value_of(value: &JsValue, depth: usize) -> Result<Value> {
+    if depth == 0 {
+        return Err(Error::Input(format!(
+            "the options are nested more than {DEEPEST} deep, expected plain data"
+        )));
+    }
+    if let Some(number) = value.as_f64() {
+        return Ok(Value::Number(number));
+    }
+    if let Some(flag) = value.as_bool() {
+        return Ok(Value::Bool(flag));
+    }
+    if let Some(text) = value.as_string() {
+        return Ok(Value::Text(text));
+    }
+    if value.is_null() {
+        return Ok(Value::Null);
+    }
+    if let Some(floats) = value.dyn_ref::<Float32Array>() {
+        return Ok(Value::Floats(floats.to_vec()));
+    }
+    if let Some(ids) = value.dyn_ref::<Uint32Array>() {
+        return Ok(Value::Numbers(ids.to_vec().into_iter().map(f64::from).collect()));
+    }
+    if let Some(numbers) = value.dyn_ref::<Float64Array>() {
+        return Ok(Value::Numbers(numbers.to_vec()));
+    }
+    if let Some(array) = value.dyn_ref::<JsArray>() {
+        return array.iter().map(|item| value_of(&item, depth - 1)).collect::<Result<_>>().map(Value::List);
+    }
+    match value.dyn_ref::<js_sys::Object>() {
+        Some(object) if !value.is_function() && !ArrayBuffer::is_view(object) => fields_of(object, depth),
+        _ => Ok(Value::Unsupported(kind_of(value))),
+    }
+}
+
+fn fields_of(object: &js_sys::Object, depth: usize) -> Result<Value> {
+    let mut fields = Vec::new();
+    for entry in js_sys::Object::entries(object).iter() {
+        let entry: JsArray = entry.unchecked_into();
+        let (name, value) = (entry.get(0), entry.get(1));
+        if !value.is_undefined() {
+            fields.push((name.as_string().unwrap_or_default(), value_of(&value, depth - 1)?));
+        }
+    }
+    Ok(Value::Object(fields))
+}
+
+/// The kind of a value that is no data, in words.
+fn kind_of(value: &JsValue) -> String {
+    let kind = value.js_typeof().as_string().unwrap_or_default();
+    match kind.as_str() {
+        "undefined" => kind,
+        "bigint" => "a BigInt".into(),
+        "object" => {
+            constructor_of(value).map_or("an object".into(), |name| format!("a value of type {name}"))
+        }
+        _ => format!("a {kind}"),
+    }
+}
+
+fn constructor_of(value: &JsValue) -> Option<String> {
+    let constructor = Reflect::get(value, &"constructor".into()).ok()?;
+    Reflect::get(&constructor, &"name".into()).ok()?.as_string().filter(|name| !name.is_empty())
 }
 
 fn to_js<T: Serialize>(value: &T) -> Result<JsValue> {

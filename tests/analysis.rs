@@ -368,7 +368,7 @@ fn the_last_stream_seen_through_the_lens_is_the_prediction() {
         let lens = read_lens(&oracle);
         let last = lens.kl.shape[0] - 1;
         for (position, rank) in run.scores.ranks.iter().enumerate() {
-            assert_eq!(lens.next.rank.at(&[last, position]), *rank as f32);
+            assert_eq!(lens.next.rank.at(&[last, position]), rank.unwrap() as f32);
             assert_eq!(lens.kl.at(&[last, position]), 0.0);
             let log_prob = lens.next.probability.at(&[last, position]).ln();
             assert!((log_prob - run.scores.log_probs[position]).abs() < 1e-4);
@@ -527,7 +527,10 @@ fn entropies_are_pytorchs_and_losses_those_of_the_run() {
         oracle.check_table("tokens.entropy", &scores.entropy);
         let losses: Vec<f32> = run.scores.log_probs.iter().map(|log_prob| -log_prob).collect();
         assert_eq!(scores.loss.data, losses);
-        assert_eq!(scores.rank.data, run.scores.ranks.iter().map(|rank| *rank as f32).collect::<Vec<_>>());
+        assert_eq!(
+            scores.rank.data,
+            run.scores.ranks.iter().map(|rank| rank.unwrap() as f32).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -548,7 +551,7 @@ fn a_neuron_is_most_active_where_no_other_position_exceeds_it() {
     let texts = [vec![5, 9, 2, 41, 7], vec![60, 3], vec![9, 9, 9, 30, 8, 22, 1]];
     let point: HookPoint = "blocks.1.mlp.hook_post".parse().unwrap();
     let lane = Lane { point, head: None, index: 70 };
-    let found = tokens::most_active(&model, &texts, lane, 4).unwrap();
+    let found = tokens::most_active(&model, &texts, lane, 4).unwrap().places;
     let mut all = Vec::new();
     for tokens in &texts {
         let run = run_with_cache(&model, tokens, &[point.to_string()]).unwrap();

@@ -3,13 +3,13 @@
 // Shapes are written with B batch (1), T positions, V vocabulary. Log-probabilities and losses are in nats.
 // Every failure rejects with an Error that has a stable `name` (see problem.js), and leaves the model usable.
 
-import * as Comlink from "comlink";
-
-import { checked, ids as asIds, rule, textOrIds } from "./check.js";
+import { checked, ids as asIds, rule, split, textOrIds, wellFormed } from "./check.js";
+import { connect } from "./connection.js";
+import { LoadedModel, ModelHandle } from "./model-handle.js";
 import { hookName, nearest } from "./names.js";
-import { plain as asPlain, plainInterventions } from "./plain.js";
+import { isPlainObject, serializeOptions } from "./plain.js";
 import { problem, shown } from "./problem.js";
-import { candidatesOf, identity } from "./source.js";
+import { resolveSource, sourceKey } from "./source.js";
 import { Tensor } from "./tensor.js";
 
 export { Tensor };
@@ -20,6 +20,8 @@ export { Tensor };
 /** @typedef {import("./names.js").HookPoint} HookPoint */
 /** @typedef {import("./check.js").Ids} Ids */
 /** A text, or token ids. @typedef {string | Ids} Input */
+/** @typedef {import("./connection.js").Api} Api */
+/** signal: rejects with an AbortError as soon as it fires; a call that then does not come back has its worker restarted. @typedef {{ signal?: AbortSignal }} Cancellable */
 /**
  * How far a load is.
  * @typedef {object} Progress
@@ -34,8 +36,11 @@ export { Tensor };
  * @property {boolean} [keep] use what an earlier visit kept in the browser, if the files have not changed since, and
  *   keep what comes from the network (default true); see storedModels
  * @property {(progress: Progress) => void} [onProgress]
+ * @property {number} [timeout] milliseconds without a byte from a server, after which the load fails (default 30000);
+ *   Infinity waits for ever. What may pass is tried again within it
  * @property {AbortSignal} [signal]
  */
+/** A remark about a model that loaded all the same. `name` is a tensor, a field or a file. @typedef {{ kind: "nonFinite" | "ignored" | "used" | "assumed", name: string, message: string, count?: number }} Notice */
 /** @typedef {import("./store.js").StoredModel} StoredModel */
 /** @typedef {{ name: string, shape: number[], dtype: string, count: number }} Parameter */
 /** @typedef {{ build: "simd" | "relaxed" | "threads", threads: number, dtype: string, memoryBytes: number }} Backend memoryBytes: wasm memory once loaded, all models together */
@@ -50,6 +55,7 @@ export { Tensor };
  * @property {{ layer: number, resid: Tensor }} [startAt] start from a residual stream [1, T, d_model] before this block
  * @property {Metric} [gradientsOf] differentiate this with respect to all that `names` select: see Cache.gradient
  * @property {boolean} [headScores] measure the captured patterns, which must be those of every layer: see Model.headScores
+ * @property {AbortSignal} [signal]
  */
 /** A token's text, which must be a single token, or its id. @typedef {string | number} Answer */
 /** The logit of `answer`, less that of `against`, at `position` (default -1, the last); or the loss. @typedef {{ answer?: Answer, against?: Answer, position?: number, loss?: boolean }} Metric */
@@ -64,7 +70,7 @@ export { Tensor };
  * @property {Tensor | null} residual [B, T, d_model] where the run stopped; null when it did not
  * @property {number | null} loss mean of -logProbs; null for a single token
  * @property {Float32Array} logProbs of the true next token, T - 1 of them
- * @property {Uint32Array} ranks of the true next token: 0 when it was the first choice
+ * @property {(number | null)[]} ranks of the true next token: 0 when it was the first choice; null where the logits are not finite
  * @property {Cache} cache
  * @property {Tensor | null} headScores (score layer head), where asked for
  */
@@ -96,132 +102,36 @@ export { Tensor };
 /** string and bytes: as Model.tokenNames gives them. @typedef {{ id: number, string: string, bytes: number[], logProb: number }} Choice logProb is before temperature, topK and topP */
 /** @typedef {Choice & { top: Choice[], cache: Cache }} Step */
 
-// ---- the worker ----
-
-/** @typedef {Comlink.Remote<import("./worker.js").WorkerFace>} Face */
-/** waiting: rejections of the calls under way. @type {{ face: Face, waiting: Set<(error: Error) => void> } | undefined} */
-let started;
-
-/** The page's one worker, started at the first call. */
-function worker() {
-  started ??= startWorker();
-  return started;
-}
-
-function startWorker() {
-  const address = new URL("./worker.js", import.meta.url);
-  const thread = begunWorker() ?? new Worker(sameSite(address), { type: "module", name: "candlescope" });
-  /** @type {Set<(error: Error) => void>} */
-  const waiting = new Set();
-  thread.addEventListener("error", (event) => {
-    if (event.message) return; // an error inside it, which the call that met it reports
-    started = undefined;
-    const error = problem("NetworkError", `the worker cannot be started: expected ${address} and pkg/ beside it`);
-    waiting.forEach((reject) => reject(error));
-  });
-  return { face: /** @type {Face} */ (Comlink.wrap(thread)), waiting };
-}
-
-/** The worker that a page started before its modules were there, in a global variable, if it did not fail since. @returns {Worker | null} */
-function begunWorker() {
-  const page = /** @type {{ candlescopeWorker?: Worker | null }} */ (globalThis);
-  const begun = page.candlescopeWorker ?? null;
-  page.candlescopeWorker = null; // one that fails is not taken again
-  if (begun) begun.onerror = null;
-  return begun;
-}
-
-/** A worker must come from the page's own site; one from elsewhere is imported by a line that does. @param {URL} address */
-function sameSite(address) {
-  if (address.origin === location.origin) return address;
-  return URL.createObjectURL(new Blob([`import ${JSON.stringify(address.href)};`], { type: "text/javascript" }));
-}
-
-/** An answer of the worker, or the news that there is none. @template T @param {(face: Face) => Promise<T>} call @returns {Promise<T>} */
-function ask(call) {
-  const { face, waiting } = worker();
-  return new Promise((resolve, reject) => {
-    waiting.add(reject);
-    call(face).then(resolve, reject).finally(() => waiting.delete(reject));
-  });
-}
+/** The option of every asynchronous method. @type {Record<string, import("./check.js").Rule>} */
+const CANCELLABLE = { signal: rule.signal };
 
 // ---- loading ----
 
-/** @typedef {Awaited<ReturnType<import("./worker.js").WorkerFace["load"]>>} Loaded */
-/** A model in the worker, or on its way there, and those who use it. */
-class Shared {
-  /** @param {Files[]} candidates @param {{ dtype: string, keep: boolean }} options @param {() => void} forget called when nobody uses it any more */
-  constructor(candidates, options, forget) {
-    this.forget = forget;
-    this.users = 0;
-    this.job = ++Shared.jobs;
-    /** @type {Set<(progress: Progress) => void>} */
-    this.listeners = new Set();
-    const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.listeners.forEach((listener) => tell(listener, progress)));
-    this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(candidates, options, this.job, onProgress)));
-    this.loaded.catch(forget);
-  }
-
-  static jobs = 0;
-
-  /** @param {((progress: Progress) => void) | undefined} listener @param {AbortSignal | undefined} signal */
-  async join(listener, signal) {
-    this.users += 1;
-    if (listener) this.listeners.add(listener);
-    try {
-      return await abortable(this.loaded, signal, "loading");
-    } catch (error) {
-      this.leave();
-      throw error;
-    } finally {
-      if (listener) this.listeners.delete(listener);
-    }
-  }
-
-  /** The last one out frees the model, or stops the load. */
-  leave() {
-    this.users -= 1;
-    if (this.users > 0) return;
-    this.forget();
-    ask((face) => face.abort(this.job)).catch(() => {});
-    this.loaded.then(({ key }) => ask((face) => face.dispose(key))).catch(() => {});
-  }
-}
-
-/** A listener that throws is the page's own trouble. @param {(progress: Progress) => void} listener @param {Progress} progress */
-function tell(listener, progress) {
-  try {
-    listener(progress);
-  } catch (error) {
-    reportError(error);
-  }
-}
-
-/** Models by what they were loaded from. @type {Map<string, Shared>} */
+/** @typedef {import("./model-handle.js").Loaded} Loaded */
+/** Models by what they were loaded from, so that several on a page share one. @type {Map<string, LoadedModel>} */
 const shared = new Map();
 
 /**
  * Loads a model. Loading the same address again gives the same weights, without another download, as long as one of
  * its models is not disposed of.
- * @param {Source} source a folder address relative to the page, a Hugging Face id, `{ config, tokenizer, weights }` as
- *   address, URL, File, Blob or bytes, or an array of Files; source.js has the rule that tells an address from an id
+ * @param {Source} source a folder address relative to the page, a Hugging Face id as "hf:owner/name" or
+ *   "hf:owner/name@revision", `{ config, tokenizer, weights }` as address, URL, File, Blob or bytes, or an array of Files
  * @param {LoadOptions} [options]
  * @returns {Promise<Model>}
  * @throws NetworkError, ConfigError, WeightsError, TokenizerError, MemoryError; AbortError; InputError
  */
 export async function loadModel(source, options) {
-  const { dtype = "f32", keep = true, onProgress, signal } = checked("loadModel", options, {
+  const { dtype = "f32", keep = true, timeout = 30_000, onProgress, signal } = checked("loadModel", options, {
     dtype: rule.text,
     keep: rule.flag,
+    timeout: rule.timeout,
     onProgress: rule.listener,
     signal: rule.signal,
   });
   if (!DTYPES.includes(dtype)) throw problem("InputError", `\`dtype\` is ${shown(dtype)}, expected one of "${DTYPES.join('", "')}"`);
-  const candidates = candidatesOf(source, base());
-  throwIfAborted(signal, "loading");
-  const of = sharedOf(candidates, { dtype, keep });
-  return new Model(of, await of.join(onProgress, signal), placeOf(source));
+  const files = resolveSource(source, base());
+  const handle = handleOf(files, { dtype, keep, timeout });
+  return new Model(handle, await handle.join(signal, onProgress), placeOf(source));
 }
 
 /** What another program would load the model from: its name here, or a folder to be filled in. @param {Source} source */
@@ -238,51 +148,53 @@ function base() {
   return globalThis.document?.baseURI ?? location.href;
 }
 
-/** @param {Files[]} candidates @param {{ dtype: string, keep: boolean }} options */
-function sharedOf(candidates, options) {
-  const files = identity(candidates);
-  if (files === undefined) return new Shared(candidates, options, () => {});
-  const address = `${options.dtype} ${files}`;
-  const known = shared.get(address);
+/** @param {Files} files @param {import("./model-handle.js").LoadRequest} request */
+function handleOf(files, request) {
+  const source = sourceKey(files);
+  if (source === undefined) return new LoadedModel(files, request, () => {});
+  const key = `${request.dtype} ${source}`;
+  const known = shared.get(key);
   if (known) return known;
-  const fresh = new Shared(candidates, options, () => {
-    if (shared.get(address) === fresh) shared.delete(address);
+  const handle = new LoadedModel(files, request, () => {
+    if (shared.get(key) === handle) shared.delete(key);
   });
-  shared.set(address, fresh);
-  return fresh;
+  shared.set(key, handle);
+  return handle;
 }
 
 /**
  * The models that this browser keeps for this site, the last used first. Each is removed when another needs its place
  * and it was not used for longest; the browser may remove all of them.
+ * @param {Cancellable} [options]
  * @returns {Promise<StoredModel[]>} none where the browser keeps nothing
  */
-export async function storedModels() {
-  return ask((face) => face.stored());
+export async function storedModels(options) {
+  const { signal } = checked("storedModels", options, CANCELLABLE);
+  return connect().call((api) => api.stored(), { signal, what: "storedModels" });
 }
 
 /**
  * Removes what is kept of a model, in every dtype, or of all models. A model that is loaded stays usable.
  * @param {Source} [source] as for loadModel
+ * @param {Cancellable} [options]
  * @returns {Promise<number>} how many were removed
  */
-export async function forgetStored(source) {
-  const candidates = source === undefined ? undefined : candidatesOf(source, base());
-  return ask((face) => face.forgetStored(candidates));
+export async function forgetStored(source, options) {
+  const { signal } = checked("forgetStored", options, CANCELLABLE);
+  const files = source === undefined ? undefined : resolveSource(source, base());
+  return connect().call((api) => api.forgetStored(files), { signal, what: "forgetStored" });
 }
 
 // ---- the model ----
 
 export class Model {
-  /** @type {{ leave(): void } | undefined} */
-  #shared;
-  #key;
+  /** @type {ModelHandle | undefined} */
+  #handle;
   #place;
 
-  /** Use loadModel. @param {{ leave(): void }} of @param {Loaded} loaded @param {string} place @param {readonly Transform[]} [transforms] */
-  constructor(of, loaded, place, transforms = []) {
-    this.#shared = of;
-    this.#key = loaded.key;
+  /** Use loadModel. @param {ModelHandle} handle @param {Loaded} loaded @param {string} place @param {readonly Transform[]} [transforms] */
+  constructor(handle, loaded, place, transforms = []) {
+    this.#handle = handle;
     this.#place = place;
     /** What was done to the checkpoint's weights, in this order. @type {readonly Transform[]} */
     this.transforms = transforms;
@@ -298,35 +210,39 @@ export class Model {
     this.backend = loaded.backend;
     /** Whether text can be used, or ids alone. @type {boolean} */
     this.hasTokenizer = loaded.hasTokenizer;
+    /** What is to be known about the load. @type {readonly Notice[]} */
+    this.report = loaded.report;
   }
 
   /**
    * @param {Input} input
-   * @param {{ prependBos?: boolean }} [options] put the config's `bos_token_id` in front (default false)
+   * @param {{ prependBos?: boolean } & Cancellable} [options] put the config's `bos_token_id` in front (default false)
    * @returns {Promise<Tokens>} of a text, the strings joined give it back exactly
    */
   async tokenize(input, options) {
-    const { prependBos = false } = checked("tokenize", options, { prependBos: rule.flag });
+    const { prependBos = false, signal } = checked("tokenize", options, { prependBos: rule.flag, ...CANCELLABLE });
     const tokens = textOrIds(input);
-    return this.#ask((face, key) => face.tokenize(key, tokens, prependBos));
+    return this.#call("tokenize", signal, (api, key) => api.tokenize(key, tokens, prependBos));
   }
 
   /**
    * The name of each token, which depends on its id only. Where a token is not whole UTF-8 its string has U+FFFD, and its
    * bytes tell what it is. An id that the model knows and the tokenizer does not is called ⟨350⟩.
-   * @param {Ids} ids
+   * @param {Ids} ids @param {Cancellable} [options]
    * @returns {Promise<Tokens>}
    * @throws InputError when an id is not in the vocabulary
    */
-  async tokenNames(ids) {
+  async tokenNames(ids, options) {
+    const { signal } = checked("tokenNames", options, CANCELLABLE);
     const list = asIds(ids);
-    return this.#ask((face, key) => face.tokenNames(key, list));
+    return this.#call("tokenNames", signal, (api, key) => api.tokenNames(key, list));
   }
 
-  /** @param {Ids} ids @returns {Promise<string>} bytes that are no character become U+FFFD */
-  async detokenize(ids) {
+  /** @param {Ids} ids @param {Cancellable} [options] @returns {Promise<string>} bytes that are no character become U+FFFD */
+  async detokenize(ids, options) {
+    const { signal } = checked("detokenize", options, CANCELLABLE);
     const list = asIds(ids);
-    return this.#ask((face, key) => face.detokenize(key, list));
+    return this.#call("detokenize", signal, (api, key) => api.detokenize(key, list));
   }
 
   /**
@@ -337,10 +253,10 @@ export class Model {
    * @throws HookError when a name matches nothing; InputError when the input does not fit the model
    */
   async runWithCache(input, options) {
-    const given = checked("runWithCache", options, RULES.runWithCache);
+    const { local, rest } = split("runWithCache", options, CANCELLABLE);
     const tokens = textOrIds(input);
-    const plain = this.#request(given);
-    const { logits, residual, cache, gradients, headScores, ...scores } = await this.#ask((face, key) => face.runWithCache(key, tokens, plain));
+    const request = this.#request("runWithCache", rest);
+    const { logits, residual, cache, gradients, headScores, ...scores } = await this.#call("runWithCache", local.signal, (api, key) => /** @type {Promise<any>} */ (api.runWithCache(key, tokens, request)));
     return {
       ...scores,
       logits: logits && tensor(logits),
@@ -359,19 +275,19 @@ export class Model {
    * @throws AbortError; InputError; HookError
    */
   async *generate(input, options) {
-    const { signal, ...given } = checked("generate", options, RULES.generate);
+    const { local, rest } = split("generate", options, LOCAL.generate);
+    const { signal } = local;
     const tokens = textOrIds(input);
-    const plain = this.#request(given);
-    throwIfAborted(signal, "generating");
-    const generation = await this.#ask((face, key) => face.generate(key, tokens, plain));
+    const request = this.#request("generate", rest);
+    const { connection, value: generation } = await this.#begin("generate", signal, (api, key) => /** @type {Promise<number>} */ (api.generate(key, tokens, request)));
     try {
       for (;;) {
-        const step = await abortable(ask((face) => /** @type {Promise<any>} */ (face.next(generation))), signal, "generating");
+        const step = await connection.call((api) => /** @type {Promise<any>} */ (api.next(generation)), { signal, what: "generate" });
         if (step === undefined) return;
         yield { ...step, cache: this.#cache(step.cache) };
       }
     } finally {
-      ask((face) => face.stop(generation)).catch(() => {});
+      connection.call((api) => api.stop(generation)).catch(() => {});
     }
   }
 
@@ -379,61 +295,78 @@ export class Model {
    * "Copy as TransformerLens": a script that does the same on TransformerLens 4 (TransformerBridge), with the tokens as
    * ids and the values of interventions as numbers. It prints what it finds as one line of JSON.
    * @param {Call} call such as { runWithCache: { input: "To be", names: ["*"] } }: a method and its options
-   * @param {{ folder?: string }} [options] where the script finds the model: a folder or a Hugging Face id (default
+   * @param {{ folder?: string } & Cancellable} [options] where the script finds the model: a folder or a Hugging Face id (default
    *   what this model was loaded from)
    * @returns {Promise<string>}
    * @throws HookError for an intervention that is a function; ConfigError where TransformerLens computes something else;
    *   otherwise as the method itself
    */
   async toPython(call, options) {
-    const { folder = this.#place } = checked("toPython", options, { folder: rule.text });
+    const { folder = this.#place, signal } = checked("toPython", options, { folder: rule.text, ...CANCELLABLE });
     if (this.transforms.length > 0) {
       const done = this.transforms.join(", ");
       throw problem("InputError", `the weights were rewritten (${done}), and Python would load the checkpoint's own: ask the model that was loaded`);
     }
     const [name, { input, ...given }] = callOf(call);
-    const takesInput = !Object.hasOwn(RULES[name], "clean");
-    const { signal, onProgress, ...rest } = /** @type {any} */ (checked(name, takesInput ? given : { ...given, input }, { ...RULES[name], ...PROGRESSING }));
+    const takesInput = !name.endsWith("atching"); // patching and pathPatching have two
+    const { rest } = split(name, takesInput ? given : { ...given, input }, LOCAL[name]);
     const tokens = takesInput ? textOrIds(input) : undefined;
-    const request = { ...this.#request(rest), ...(name === "integratedGradients" && { input: asPlain(tokens) }) };
-    return this.#ask((face, key) => face.toPython(key, name, tokens, request, folder));
+    const request = { ...this.#request(name, rest), ...(name === "integratedGradients" && { input: tokens }) };
+    const place = wellFormed(folder, "`folder` of toPython");
+    return this.#call("toPython", signal, (api, key) => api.toPython(key, name, tokens, request, place));
   }
 
   /**
    * The same model with other weights that predict the same and are easier to read, as TransformerLens's: never done
    * unasked. It is a model of its own, to be disposed of by itself.
    * @param {readonly Transform[]} transforms one after the other, such as ["fold_ln", "center_writing_weights"]
+   * @param {Cancellable} [options]
    * @returns {Promise<Model>}
    * @throws InputError when there is no such transform
    */
-  async transformed(transforms) {
+  async transformed(transforms, options) {
+    const { signal } = checked("transformed", options, CANCELLABLE);
     if (!Array.isArray(transforms) || !rule.texts.fits(transforms)) throw problem("InputError", `the transforms are ${shown(transforms)}, expected an array of names such as "fold_ln"`);
-    const loaded = await this.#ask((face, key) => face.transform(key, transforms));
-    const leave = () => void ask((face) => face.dispose(loaded.key)).catch(() => {});
-    return new Model({ leave }, loaded, this.#place, [...this.transforms, ...transforms]);
+    const names = [...transforms];
+    const parent = this.#inUse();
+    const handle = new ModelHandle(async () => {
+      const { connection, value } = await parent.borrow((api, key) => /** @type {Promise<any>} */ (api.transform(key, names)));
+      return { connection, loaded: { ...value, origins: "those of its parent, which were compared" } };
+    });
+    return new Model(handle, await handle.join(signal), this.#place, [...this.transforms, ...names]);
   }
 
   /** Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError. */
   dispose() {
-    this.#shared?.leave();
-    this.#shared = undefined;
+    this.#handle?.leave();
+    this.#handle = undefined;
   }
 
-  /** @param {(face: Face, key: number) => Promise<any>} call @returns {Promise<any>} */
-  async #ask(call) {
-    if (!this.#shared) throw problem("InputError", "the model was disposed of: load it again");
-    return ask((face) => call(face, this.#key));
+  #inUse() {
+    if (!this.#handle) throw problem("InputError", "the model was disposed of: load it again");
+    return this.#handle;
   }
 
-  /** Checked options as plain data. @param {{ names?: HookName[], interventions?: readonly Intervention[], stop?: string | string[] }} given */
-  #request(given) {
-    const { names, interventions, stop } = given;
-    const named = (/** @type {HookName} */ name) => hookName(name, this.hookPoints);
-    return asPlain({
-      ...given,
-      ...(names && { names: names.map(named) }),
-      ...(interventions && { interventions: plainInterventions(interventions, named) }),
-      ...(stop !== undefined && { stop: [stop].flat() }),
+  /** @template T @param {string} what the method, for messages @param {AbortSignal | undefined} signal @param {(api: Api, key: number) => Promise<T>} send @returns {Promise<T>} */
+  async #call(what, signal, send) {
+    return this.#inUse().call(send, { signal, what });
+  }
+
+  /** The same for a generation or a measurement, which goes on in the same worker. @template T @param {string} what @param {AbortSignal | undefined} signal @param {(api: Api, key: number) => Promise<T>} send */
+  async #begin(what, signal, send) {
+    return this.#inUse().begin(send, { signal, what });
+  }
+
+  /** Options as plain data, checked in the worker. @param {string} call @param {object} options */
+  #request(call, options) {
+    /** Of many interventions, most have the same names. @type {Map<string, string>} */
+    const known = new Map();
+    return serializeOptions(call, options, (name) => {
+      if (typeof name === "string") return name;
+      const key = Array.isArray(name) && name.length === 2 ? name.map(String).join(" ") : "";
+      const full = (key && known.get(key)) || hookName(name, this.hookPoints);
+      if (key) known.set(key, full);
+      return full;
     });
   }
 
@@ -445,27 +378,29 @@ export class Model {
 
   /**
    * Runs a measurement in the worker, step by step.
-   * @param {string} name @param {object | undefined} options @param {Record<string, import("./check.js").Rule>} rules
-   * @param {object} [fixed] @returns {Promise<Findings>}
+   * @param {string} name @param {object | undefined} options
+   * @param {Record<string, any>} [fixed] options that are arguments of the method @returns {Promise<Findings>}
    */
-  async #measure(name, options, rules, fixed = {}) {
-    const { signal, onProgress, ...given } = /** @type {any} */ (checked(name, options, { ...rules, ...PROGRESSING }));
-    const request = this.#request({ ...fixed, ...given });
-    throwIfAborted(signal, name);
-    const measurement = await this.#ask((face, key) => face.measure(key, name, request));
-    /** @param {(face: Face) => any} call */
-    const next = (call) => abortable(ask((face) => /** @type {Promise<any>} */ (call(face))), signal, name);
+  async #measure(name, options, fixed = {}) {
+    const { local, rest } = split(name, options, PROGRESSING);
+    const { signal, onProgress } = local;
+    const twice = Object.keys(fixed).find((key) => Object.hasOwn(rest, key));
+    if (twice) throw problem("InputError", `${name} has no option \`${twice}\`: it is the first argument`);
+    const request = this.#request(name, { ...rest, ...fixed });
+    const { connection, value: measurement } = await this.#begin(name, signal, (api, key) => api.measure(key, name, request));
+    /** @param {(api: Api) => any} send */
+    const next = (send) => connection.call((api) => /** @type {Promise<any>} */ (send(api)), { signal, what: name });
     try {
       for (let more = true; more; ) {
-        const progress = await next((face) => face.advance(measurement));
+        const progress = await next((api) => api.advance(measurement));
         onProgress?.({ done: progress.done, total: progress.total });
         more = progress.more;
       }
-      const { tables, numbers, texts } = await next((face) => face.findings(measurement));
+      const { tables, numbers, texts } = await next((api) => api.findings(measurement));
       const tensors = Object.entries(tables).map(([key, table]) => [key, tensor(/** @type {Numbers} */ (table))]);
       return { ...Object.fromEntries(tensors), ...numbers, ...texts };
     } finally {
-      ask((face) => face.forget(measurement)).catch(() => {});
+      connection.call((api) => api.forget(measurement)).catch(() => {});
     }
   }
 
@@ -477,7 +412,7 @@ export class Model {
    *   nextProbability, nextRank, kl (layer pos, nats), and answerProbability, answerRank
    */
   async logitLens(input, options) {
-    return this.#measure("logitLens", options, { of: rule.text, top: rule.count, answer: rule.token, interventions: rule.array }, { input: textOrIds(input) });
+    return this.#measure("logitLens", options, { input: textOrIds(input) });
   }
 
   /**
@@ -487,7 +422,7 @@ export class Model {
    * @returns {Promise<Findings>} shares (component, labelled): they add up to the logit or the difference
    */
   async attribution(input, options) {
-    return this.#measure("attribution", options, { ...METRIC, direction: rule.list, by: rule.text, layerNorm: rule.text, interventions: rule.array }, { input: textOrIds(input) });
+    return this.#measure("attribution", options, { input: textOrIds(input) });
   }
 
   /**
@@ -506,8 +441,7 @@ export class Model {
    * @returns {Promise<Findings>} parts (component pos d_model, labelled)
    */
   async residual(input, options) {
-    const rules = { stack: rule.text, by: rule.text, sublayers: rule.flag, reader: rule.object, layerNorm: rule.text, positions: rule.positions, interventions: rule.array };
-    return this.#measure("residual", options, rules, { input: textOrIds(input) });
+    return this.#measure("residual", options, { input: textOrIds(input) });
   }
 
   /**
@@ -517,7 +451,7 @@ export class Model {
    * @throws HookError at attention scores and patterns, whose keys differ from position to position
    */
   async means(options) {
-    const found = await this.#measure("means", options, { texts: rule.array, names: rule.array });
+    const found = await this.#measure("means", options);
     const points = this.hookPoints.filter(({ name }) => name in found);
     return new Cache(new Map(points.map(({ name }) => [name, found[name]])), this.hookPoints, new Map());
   }
@@ -529,18 +463,18 @@ export class Model {
    * @returns {Promise<Findings>} scores (score layer head, labelled; NaN where no position counts), similarity (layer head)
    */
   async headScores(input, options) {
-    const rules = { pattern: rule.array, measure: rule.text, excludeFirstToken: rule.flag, excludeCurrentToken: rule.flag, interventions: rule.array };
-    return this.#measure("headScores", options, rules, input === undefined ? {} : { input: textOrIds(input) });
+    return this.#measure("headScores", options, { input: input === undefined ? undefined : textOrIds(input) });
   }
 
   /**
    * The metric under every patch of one run's activations into the other's.
    * @param {PatchingOptions} options
    *   default resid_pre, by activation; eachPosition: heads by position too
-   * @returns {Promise<Findings>} raw and normalized (layer pos, layer head or layer head pos), clean, corrupted
+   * @returns {Promise<Findings>} raw and normalized (layer pos, layer head or layer head pos; normalized only where clean and corrupted
+   *   are finite and differ), clean, corrupted
    */
   async patching(options) {
-    return this.#measure("patching", options, RULES.patching);
+    return this.#measure("patching", options);
   }
 
   /**
@@ -549,7 +483,7 @@ export class Model {
    * @returns {Promise<Findings>} raw and normalized (layer head, by sender), clean, corrupted
    */
   async pathPatching(options) {
-    return this.#measure("pathPatching", options, RULES.pathPatching);
+    return this.#measure("pathPatching", options);
   }
 
   /**
@@ -559,7 +493,7 @@ export class Model {
    * @returns {Promise<Findings>} shares (pos), metric, baseline, error: what the shares fail to add up to
    */
   async integratedGradients(input, options) {
-    return this.#measure("integratedGradients", options, RULES.integratedGradients, { input: textOrIds(input) });
+    return this.#measure("integratedGradients", options, { input: textOrIds(input) });
   }
 
   /**
@@ -569,7 +503,7 @@ export class Model {
    *   tokens at both ends of each vector: ovReads, ovWrites, qkQueries, qkKeys (component end top) with ...Strings
    */
   async circuits(options) {
-    return this.#measure("circuits", options, { layer: rule.count, head: rule.count, top: rule.count, components: rule.count });
+    return this.#measure("circuits", options);
   }
 
   /**
@@ -578,7 +512,7 @@ export class Model {
    * @returns {Promise<Findings>} scores (writer_layer writer_head reader_layer reader_head)
    */
   async compositionScores(options) {
-    return this.#measure("compositionScores", options, { path: rule.text });
+    return this.#measure("compositionScores", options);
   }
 
   /**
@@ -586,69 +520,41 @@ export class Model {
    * @returns {Promise<Findings>} loss and rank of the next token, entropy of the distribution (pos, nats)
    */
   async tokenScores(input, options) {
-    return this.#measure("tokenScores", options, { interventions: rule.array }, { input: textOrIds(input) });
+    return this.#measure("tokenScores", options, { input: textOrIds(input) });
   }
 
   /**
    * Where in some texts a neuron, or any other number of an activation, is greatest.
    * @param {{ texts: Input[], at: HookName, head?: number, index: number, count?: number }} options default 20
-   * @returns {Promise<Findings>} text, position, value (place, the greatest first)
+   * @returns {Promise<Findings>} text, position, value (place, the greatest first); notFinite: how many values are infinite or NaN, which is never listed
    */
   async mostActive(options) {
     const at = hookName(options?.at, this.hookPoints);
-    return this.#measure("mostActive", { ...options, at }, { texts: rule.array, at: rule.text, head: rule.count, index: rule.count, count: rule.count });
+    return this.#measure("mostActive", { ...options, at });
   }
 }
 
-/** @type {Record<string, import("./check.js").Rule>} */
-const METRIC = { answer: rule.token, against: rule.token, position: rule.integer, loss: rule.flag };
-/** @type {Record<string, import("./check.js").Rule>} */
-const CONTRAST = { ...METRIC, clean: rule.input, corrupted: rule.input, direction: rule.text };
-/** @type {Record<string, import("./check.js").Rule>} */
-const PROGRESSING = { signal: rule.signal, onProgress: rule.listener };
+/** Options that stay here, by method: all others are known where they are read (src/lab, src/wasm.rs). @type {Record<string, import("./check.js").Rule>} */
+const PROGRESSING = { ...CANCELLABLE, onProgress: rule.listener };
 
-/** The options of what can be printed as Python too. @type {Record<string, Record<string, import("./check.js").Rule>>} */
-const RULES = {
-  runWithCache: {
-    prependBos: rule.flag,
-    names: rule.array,
-    interventions: rule.array,
-    positions: rule.positions,
-    stopAtLayer: rule.count,
-    startAt: rule.object,
-    gradientsOf: rule.object,
-    headScores: rule.flag,
-  },
-  generate: {
-    prependBos: rule.flag,
-    maxNewTokens: rule.count,
-    doSample: rule.flag,
-    temperature: rule.number,
-    topK: rule.count,
-    topP: rule.number,
-    seed: rule.count,
-    stop: rule.texts,
-    stopAtEos: rule.flag,
-    top: rule.count,
-    names: rule.array,
-    interventions: rule.array,
-    useCache: rule.flag,
-    signal: rule.signal,
-  },
-  patching: { ...CONTRAST, at: rule.text, method: rule.text, eachPosition: rule.flag },
-  pathPatching: { ...CONTRAST, receivers: rule.anything, mlps: rule.text },
-  integratedGradients: { ...METRIC, baseline: rule.input, steps: rule.count },
+/** The same of what can be printed as Python too. @type {Record<string, Record<string, import("./check.js").Rule>>} */
+const LOCAL = {
+  runWithCache: CANCELLABLE,
+  generate: CANCELLABLE,
+  patching: PROGRESSING,
+  pathPatching: PROGRESSING,
+  integratedGradients: PROGRESSING,
 };
 
 /** The method that a call names, and its options. @param {unknown} call @returns {[string, Record<string, any>]} */
 function callOf(call) {
-  const expected = `expected one of ${Object.keys(RULES).join(", ")}, such as { runWithCache: { input: "To be" } }`;
+  const expected = `expected one of ${Object.keys(LOCAL).join(", ")}, such as { runWithCache: { input: "To be" } }`;
   const names = call !== null && typeof call === "object" ? Object.keys(call) : [];
-  if (names.length !== 1 || !Object.hasOwn(RULES, names[0])) {
+  if (names.length !== 1 || !Object.hasOwn(LOCAL, names[0])) {
     throw problem("InputError", `the call is ${names.length ? `{ ${names.join(", ")} }` : shown(call)}, ${expected}`);
   }
   const options = /** @type {any} */ (call)[names[0]];
-  if (options === null || typeof options !== "object") throw problem("InputError", `the options of ${names[0]} are ${shown(options)}, expected an object`);
+  if (!isPlainObject(options)) throw problem("InputError", `the options of ${names[0]} are ${shown(options)}, expected an object`);
   return [names[0], options];
 }
 
@@ -683,7 +589,7 @@ export class Cache {
     const found = this.#tensors.get(full);
     if (found) return found;
     const near = nearest(full, this.names()).map((one) => `"${one}"`).join(", ");
-    throw problem("HookError", `"${full}" was not captured: ${near ? `the nearest that were are ${near}` : "nothing was; ask for it in `names`"}`);
+    throw problem("HookError", `${shown(full)} was not captured: ${near ? `the nearest that were are ${near}` : "nothing was; ask for it in `names`"}`);
   }
 
   /**
@@ -697,7 +603,7 @@ export class Cache {
     const found = this.#gradients.get(full);
     if (found) return found;
     const why = this.#gradients.size ? "it was not captured" : "ask for it in `gradientsOf`";
-    throw problem("HookError", `there is no gradient at "${full}": ${why}`);
+    throw problem("HookError", `there is no gradient at ${shown(full)}: ${why}`);
   }
 }
 
@@ -705,28 +611,4 @@ export class Cache {
 /** @param {Numbers} numbers */
 function tensor({ data, shape, axes, labels }) {
   return new Tensor(data, shape, axes, labels);
-}
-
-// ---- aborting ----
-
-/** @param {string} what @param {AbortSignal | undefined} signal */
-function aborted(what, signal) {
-  const reason = signal?.reason instanceof Error && signal.reason.name !== "AbortError" ? `: ${signal.reason.message}` : "";
-  return problem("AbortError", `${what} was aborted${reason}`);
-}
-
-/** @param {AbortSignal | undefined} signal @param {string} what */
-function throwIfAborted(signal, what) {
-  if (signal?.aborted) throw aborted(what, signal);
-}
-
-/** The promise's outcome, or an AbortError as soon as the signal fires. @template T @param {Promise<T>} promise @param {AbortSignal | undefined} signal @param {string} what @returns {Promise<T>} */
-function abortable(promise, signal, what) {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(aborted(what, signal));
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

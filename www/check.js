@@ -1,26 +1,19 @@
 // Arguments, checked before they leave for the worker: what is no fit is an InputError that says what was expected.
 
 import { problem, shown } from "./problem.js";
+import { isAbortSignal } from "./source.js";
 
 /** @typedef {{ expected: string, fits: (value: any) => boolean }} Rule */
 
 /** @type {Record<string, Rule>} */
 export const rule = {
   flag: { expected: "true or false", fits: (value) => typeof value === "boolean" },
-  count: { expected: "a whole number from 0", fits: (value) => Number.isSafeInteger(value) && value >= 0 },
-  number: { expected: "a number", fits: (value) => typeof value === "number" && !Number.isNaN(value) },
   text: { expected: "a text", fits: (value) => typeof value === "string" },
+  count: { expected: "a whole number from 0", fits: (value) => Number.isSafeInteger(value) && value >= 0 },
   texts: { expected: "a text or an array of texts", fits: (value) => [value].flat().every((one) => typeof one === "string") },
-  array: { expected: "an array", fits: Array.isArray },
-  positions: { expected: "an array of whole numbers", fits: (value) => (Array.isArray(value) || ArrayBuffer.isView(value)) && Array.from(/** @type {any} */ (value)).every(Number.isSafeInteger) },
-  list: { expected: "an array or a typed array of numbers", fits: (value) => (Array.isArray(value) || ArrayBuffer.isView(value)) && Array.from(/** @type {any} */ (value)).every((one) => typeof one === "number") },
-  object: { expected: "an object", fits: (value) => typeof value === "object" && value !== null },
-  input: { expected: "a text or token ids", fits: (value) => typeof value === "string" || Array.isArray(value) || ArrayBuffer.isView(value) },
-  token: { expected: "a token's text or its id", fits: (value) => typeof value === "string" || (Number.isSafeInteger(value) && value >= 0) },
-  integer: { expected: "a whole number", fits: Number.isSafeInteger },
-  anything: { expected: "anything", fits: () => true },
   listener: { expected: "a function", fits: (value) => typeof value === "function" },
-  signal: { expected: "an AbortSignal", fits: (value) => value instanceof AbortSignal },
+  signal: { expected: "an AbortSignal", fits: isAbortSignal },
+  timeout: { expected: "a number of milliseconds above 0, or Infinity", fits: (value) => typeof value === "number" && value > 0 },
 };
 
 /**
@@ -32,7 +25,7 @@ export const rule = {
  */
 export function checked(call, options, rules) {
   if (options === undefined) return {};
-  if (options === null || typeof options !== "object") throw problem("InputError", `the options of ${call} are ${shown(options)}, expected an object`);
+  if (options === null || typeof options !== "object" || Array.isArray(options)) throw problem("InputError", `the options of ${call} are ${shown(options)}, expected an object`);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   for (const [name, value] of given) {
     if (!Object.hasOwn(rules, name)) throw problem("InputError", `${call} has no option \`${name}\`, expected ${Object.keys(rules).join(", ")}`);
@@ -41,17 +34,61 @@ export function checked(call, options, rules) {
   return /** @type {Partial<T>} */ (Object.fromEntries(given));
 }
 
+/**
+ * The options that do not leave the page, once each has its type, and all others as they are: those are checked where they
+ * are read (src/wire.rs).
+ * @param {string} call for the message @param {object | undefined} options @param {Record<string, Rule>} rules one for each option that stays
+ * @returns {{ local: Record<string, any>, rest: Record<string, any> }}
+ * @throws InputError
+ */
+export function split(call, options, rules) {
+  if (options === undefined) return { local: {}, rest: {} };
+  if (options === null || typeof options !== "object" || Array.isArray(options)) throw problem("InputError", `the options of ${call} are ${shown(options)}, expected an object`);
+  const rest = copied(call, options);
+  /** @type {Record<string, any>} */
+  const local = {};
+  for (const name of Object.keys(rules)) {
+    local[name] = rest[/** @type {keyof typeof rest} */ (name)];
+    delete rest[/** @type {keyof typeof rest} */ (name)];
+  }
+  return { local: checked(call, local, rules), rest };
+}
+
+/** The options, whose getters may throw. @param {string} call @param {object} options @returns {Record<string, any>} */
+function copied(call, options) {
+  try {
+    return { ...options };
+  } catch (error) {
+    throw problem("InputError", `the options of ${call} cannot be read: ${error instanceof Error ? error.message : shown(error)}`);
+  }
+}
+
+/**
+ * The text, if it is Unicode: half of a surrogate pair has no UTF-8, so it would become another character on its way.
+ * @param {string} text @param {string} what for the message
+ * @throws InputError naming the index
+ */
+export function wellFormed(text, what) {
+  const index = text.search(/\p{Surrogate}/u);
+  if (index < 0) return text;
+  const code = text.charCodeAt(index).toString(16).toUpperCase();
+  throw problem("InputError", `${what} has a lone surrogate, U+${code}, at index ${index}, expected text that is valid Unicode`);
+}
+
 /** Token ids. @typedef {Uint32Array | ArrayLike<number>} Ids */
 
 /** @param {unknown} input @returns {string | Uint32Array} @throws InputError */
 export function textOrIds(input) {
-  return typeof input === "string" ? input : ids(input, "a text or token ids");
+  return typeof input === "string" ? wellFormed(input, "the input") : ids(input, "a text or token ids");
 }
 
 /** @param {unknown} input @param {string} [expected] @returns {Uint32Array} @throws InputError */
 export function ids(input, expected = "token ids") {
   if (input instanceof Uint32Array) return input;
   const isList = Array.isArray(input) || (ArrayBuffer.isView(input) && !(input instanceof DataView));
+  if (Array.isArray(input) && (Array.isArray(input[0]) || ArrayBuffer.isView(input[0]))) {
+    throw problem("InputError", `the input is a batch of ${input.length}, expected ${expected} of one text; run them one after the other`);
+  }
   if (!isList) throw problem("InputError", `the input is ${shown(input)}, expected ${expected}`);
   const list = Array.from(/** @type {ArrayLike<unknown>} */ (input));
   const wrong = list.findIndex((id) => typeof id !== "number" || !Number.isInteger(id) || id < 0 || id > 0xffffffff);

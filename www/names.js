@@ -2,6 +2,9 @@
 
 import { problem, shown } from "./problem.js";
 
+/** The time that a comparison takes grows with it. */
+const LONGEST_NAME = 1000;
+
 /** A hook point's name, glob or /regular expression/, or a short name with a layer (negative from the end). @typedef {string | readonly [string, number]} HookName */
 /** @typedef {{ name: string, axes: string[], onRequest: boolean }} HookPoint */
 
@@ -18,6 +21,7 @@ export function hookName(name, points) {
     throw problem("InputError", `a hook name is ${shown(name)}, expected a text such as "blocks.2.attn.hook_pattern" or a pair such as ["pattern", 2]`);
   }
   const [short, asked] = name;
+  if (short.length > LONGEST_NAME) throw problem("HookError", `a hook name has ${short.length} characters, expected at most ${LONGEST_NAME}; it begins with ${shown(short)}`);
   const layers = 1 + Math.max(...points.map((point) => Number(/^blocks\.(\d+)\./.exec(point.name)?.[1] ?? -1)));
   const layer = asked < 0 ? asked + layers : asked;
   const prefix = `blocks.${layer}.`;
@@ -45,6 +49,7 @@ function shortForm(full) {
  * @param {string} word @param {readonly string[]} known
  */
 export function nearest(word, known) {
+  word = word.slice(0, LONGEST_NAME);
   const ranked = known.map((name) => ({ name, distance: distance(word, name) - (name.includes(word) ? word.length : 0) }));
   return ranked.sort((a, b) => a.distance - b.distance).slice(0, 3).map(({ name }) => name);
 }

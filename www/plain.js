@@ -1,5 +1,9 @@
-// Arguments as plain data that can be sent to the worker: tensors, caches and functions inside them are spelled out.
+// Options as plain data that can be sent to the worker: tensors, caches and the functions of interventions are spelled out.
+//
+// What is no data is refused here, with the path to it: structured clone would drop it or fail without saying where. Which
+// options there are and of which types is for the worker to say (src/wire.rs), so it stands in one place.
 
+import { wellFormed } from "./check.js";
 import { problem, shown } from "./problem.js";
 import { Tensor } from "./tensor.js";
 
@@ -7,7 +11,7 @@ import { Tensor } from "./tensor.js";
 /** @typedef {number | readonly number[] | Float32Array | Tensor} Values numbers that broadcast to a selection by their last axes */
 /** Activations by hook name: a cache, or what one was stored as. @typedef {{ names(): string[], get(name: string): Tensor } | Record<string, { shape: readonly number[], data: ArrayLike<number> }>} Source */
 /** An attention edge; what is left out means all of them. @typedef {{ query?: number, key?: number }} Edge */
-/** @typedef {string | ((x: Float32Array, info: { name: string, axes: string[], shape: number[], positions: number[] }) => ArrayLike<number> | void)} HookFunction its text is what counts: it runs in the worker and sees nothing of the page */
+/** @typedef {string | ((x: Float32Array, info: { name: string, axes: string[], shape: number[], positions: number[] }) => ArrayLike<number> | void)} HookFunction its text is what counts: it runs in the worker and sees none of the page's variables. It is code with the rights of the page (network, storage), so take none from strangers; a Content-Security-Policy must allow it by 'unsafe-eval' */
 /** @typedef {"zero" | "mean" | { scale: number } | { add: Values } | { set: Values } | { from: Source, fromPositions?: readonly number[] } | { mean: Source } | { knockOut: readonly Edge[], renormalize?: boolean } | { js: HookFunction }} Action */
 /**
  * One change to a run. What is left out selects everything.
@@ -20,45 +24,154 @@ import { Tensor } from "./tensor.js";
  * @property {Action} do
  */
 
+/** Entries of an array that is no typed array. */
+const LONGEST_ARRAY = 2 ** 24;
+/** Arrays and objects within each other. */
+const DEEPEST = 32;
+
+/** Where in the options of a call a value is. @typedef {{ call: string, path: string, within: readonly object[] }} Place */
+
 /**
- * @param {readonly Intervention[]} interventions @param {(name: HookName) => string} named
- * @returns {object[]} as they can be stored as JSON and used again
- * @throws InputError
+ * The options of a call as they can be sent. `undefined` stands for an option that was not given.
+ * @param {string} call for messages @param {object} options @param {(name: HookName) => string} named
+ * @returns {Record<string, any>}
+ * @throws InputError for what is no data; HookError for a short hook name that fits none
  */
-export function plainInterventions(interventions, named) {
-  return interventions.map((one, i) => {
-    if (one === null || typeof one !== "object") throw problem("InputError", `intervention ${i} is ${shown(one)}, expected { at, do }`);
-    const at = named(one.at);
-    return { ...plain(one), at, do: plainAction(one.do, at) };
+export function serializeOptions(call, options, named) {
+  const place = { call, path: "", within: [options] };
+  /** @param {string} name @param {any} value @param {Place} at */
+  const field = (name, value, at) => {
+    if (name === "interventions" && Array.isArray(value)) return items(value, at, (one, each) => serializeIntervention(one, named, each));
+    if (name === "names" && Array.isArray(value)) return items(value, at, (one) => wellFormed(named(one), "a hook name"));
+    if (name === "stop" && typeof value === "string") return [wellFormed(value, spelled(at))];
+    return serialize(value, at);
+  };
+  return fields(options, place, field);
+}
+
+/** @param {any} intervention @param {(name: HookName) => string} named @param {Place} place */
+function serializeIntervention(intervention, named, place) {
+  if (!isPlainObject(intervention)) throw problem("InputError", `${spelled(place)} is ${shown(intervention)}, expected { at, do }`);
+  const at = Array.isArray(intervention.at) ? named(/** @type {any} */ (intervention.at)) : intervention.at;
+  return fields(intervention, place, (name, value, inner) => {
+    if (name === "at") return serialize(at, inner);
+    return name === "do" && isPlainObject(value) ? serializeAction(value, at, inner) : serialize(value, inner);
   });
 }
 
-/** @param {any} action @param {string} at */
-function plainAction(action, at) {
-  if (action === null || typeof action !== "object") return action;
-  const spelled = plain(action);
-  if (typeof action.js === "function") spelled.js = String(action.js);
-  if (action.from) spelled.from = plainSource(action.from, at);
-  if (action.mean) spelled.mean = plainSource(action.mean, at);
-  return spelled;
+/** @param {object} action @param {unknown} at @param {Place} place */
+function serializeAction(action, at, place) {
+  return fields(action, place, (name, value, inner) => {
+    if (name === "js" && typeof value === "function") return String(value);
+    if ((name === "from" || name === "mean") && isCache(value)) return serializeCache(value, at, inner);
+    return serialize(value, inner);
+  });
 }
 
-/** Of a cache, only what is needed at `at`. @param {any} source @param {string} at */
-function plainSource(source, at) {
-  if (typeof source.names !== "function") return plain(source);
-  const names = source.names().includes(at) ? [at] : source.names();
-  return Object.fromEntries(names.map((/** @type {string} */ name) => [name, plain(source.get(name))]));
+/** @param {any} value @returns {value is { names(): string[], get(name: string): Tensor }} */
+function isCache(value) {
+  return typeof value === "object" && value !== null && typeof value.names === "function" && typeof value.get === "function";
+}
+
+/** Of a cache, only what is needed at `at`. @param {{ names(): string[], get(name: string): Tensor }} cache @param {unknown} at @param {Place} place */
+function serializeCache(cache, at, place) {
+  const names = typeof at === "string" && cache.names().includes(at) ? [at] : cache.names();
+  return Object.fromEntries(names.map((name) => [name, serialize(cache.get(name), place)]));
 }
 
 /**
- * Typed arrays become arrays, tensors `{ shape, data }`, what is undefined is left out.
- * @param {any} value @returns {any}
+ * A value as data: texts, numbers, flags, arrays, typed arrays and objects without a class. Arrays of numbers become
+ * typed arrays, which are copied in one go; tensors `{ shape, data }`.
+ * @param {any} value @param {Place} place @returns {any}
+ * @throws InputError
  */
-export function plain(value) {
-  if (value instanceof Tensor) return { shape: [...value.shape], data: Array.from(value.data) };
-  if (ArrayBuffer.isView(value)) return Array.from(/** @type {any} */ (value));
-  if (Array.isArray(value)) return value.map(plain);
-  if (value === null || typeof value !== "object") return value;
-  const given = Object.entries(value).filter(([, inner]) => inner !== undefined && typeof inner !== "function");
-  return Object.fromEntries(given.map(([name, inner]) => [name, plain(inner)]));
+function serialize(value, place) {
+  if (typeof value === "string") return wellFormed(value, spelled(place));
+  if (typeof value === "number" || typeof value === "boolean" || value === null) return value;
+  if (typeof value !== "object") throw notData(value, place);
+  if (place.within.includes(value)) throw problem("InputError", `${spelled(place)} holds itself, expected plain data`);
+  if (place.within.length > DEEPEST) throw problem("InputError", `${spelled(place)} lies more than ${DEEPEST} levels deep, expected plain data`);
+  const within = { ...place, within: [...place.within, value] };
+  if (value instanceof Tensor) return { shape: serialize(value.shape, within), data: serialize(value.data, within) };
+  if (ArrayBuffer.isView(value)) return numbers(value, place);
+  if (Array.isArray(value)) return numberList(value, place) ?? items(value, within, serialize);
+  if (!isPlainObject(value)) throw notData(value, place);
+  return fields(value, within, (_, inner, at) => serialize(inner, at));
+}
+
+/** Its own numbers, of a view that shares its memory with others. @param {ArrayBufferView} view @param {Place} place */
+function numbers(view, place) {
+  const kind = Object.prototype.toString.call(view).slice(8, -1); // of another window too
+  if (["DataView", "BigInt64Array", "BigUint64Array"].includes(kind)) throw notData(view, place, "an array or a typed array of numbers");
+  const list = /** @type {Float32Array} */ (view);
+  if (kind === "Float32Array" || kind === "Float16Array") return Float32Array.from(list);
+  return kind === "Uint32Array" ? Uint32Array.from(list) : Float64Array.from(list);
+}
+
+/** An array that holds numbers only; undefined for any other. @param {any[]} array @param {Place} place */
+function numberList(array, place) {
+  checkLength(array, place);
+  if (array.length === 0 || typeof array[0] !== "number") return undefined;
+  const list = new Float64Array(array.length);
+  for (let i = 0; i < array.length; i++) {
+    if (typeof array[i] !== "number") return undefined;
+    list[i] = array[i];
+  }
+  return list;
+}
+
+/** Each entry of an array without holes. @param {any[]} array @param {Place} place @param {(value: any, place: Place) => any} convert */
+function items(array, place, convert) {
+  checkLength(array, place);
+  const converted = [];
+  for (let i = 0; i < array.length; i++) {
+    const at = { ...place, path: `${place.path}[${i}]` };
+    if (array[i] === undefined) throw problem("InputError", `${spelled(at)} is ${i in array ? "undefined" : "missing from the array"}, expected a value`);
+    converted.push(convert(array[i], at));
+  }
+  return converted;
+}
+
+/** @param {any[]} array @param {Place} place */
+function checkLength(array, place) {
+  if (array.length > LONGEST_ARRAY) throw problem("InputError", `${spelled(place)} is an array of length ${array.length}, expected at most ${LONGEST_ARRAY}; a typed array may be longer`);
+}
+
+/** The fields of an object that are not undefined. @param {object} object @param {Place} place @param {(name: string, value: any, place: Place) => any} convert */
+function fields(object, place, convert) {
+  if (Object.getOwnPropertySymbols(object).length > 0) throw problem("InputError", `${spelled(place)} has a symbol among its names, expected texts`);
+  const converted = [];
+  for (const name of Object.keys(object)) {
+    const at = { ...place, path: place.path ? `${place.path}.${name}` : name };
+    const value = read(object, name, at);
+    if (value !== undefined) converted.push([wellFormed(name, "a name"), convert(name, value, at)]);
+  }
+  return Object.fromEntries(converted);
+}
+
+/** A property, whose getter may throw. @param {any} object @param {string} name @param {Place} place */
+function read(object, name, place) {
+  try {
+    return object[name];
+  } catch (error) {
+    throw problem("InputError", `${spelled(place)} cannot be read: ${error instanceof Error ? error.message : shown(error)}`);
+  }
+}
+
+/** @param {unknown} value @param {Place} place @param {string} [expected] */
+function notData(value, place, expected = "plain data; only `js` of an intervention may be a function") {
+  return problem("InputError", `${spelled(place)} is ${typeof value === "bigint" ? `the BigInt ${shown(value)}` : shown(value)}, expected ${expected}`);
+}
+
+/** An object without a class, of this window or another. @param {any} value @returns {value is Record<string, any>} */
+export function isPlainObject(value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf"));
+}
+
+/** "`interventions[0].at` of runWithCache". @param {Place} place */
+function spelled({ call, path }) {
+  const short = path.length > 200 ? `${path.slice(0, 200)}…` : path;
+  return path ? `\`${short}\` of ${call}` : `the value of ${call}`;
 }

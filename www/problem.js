@@ -1,7 +1,7 @@
 // Failures with the stable names of the API.
 
 /** @typedef {typeof NAMES[number]} ProblemName */
-const NAMES = /** @type {const} */ (["ConfigError", "WeightsError", "TokenizerError", "HookError", "InputError", "NetworkError", "MemoryError", "AbortError", "InternalError"]);
+export const NAMES = /** @type {const} */ (["ConfigError", "WeightsError", "TokenizerError", "HookError", "InputError", "NetworkError", "MemoryError", "AbortError", "WorkerError", "InternalError"]);
 
 /**
  * @param {ProblemName} name
@@ -19,7 +19,7 @@ export function isProblem(error) {
 /** A value in a message: short, and telling its type. @param {unknown} value */
 export function shown(value) {
   if (value === null || value === undefined) return String(value);
-  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === "string") return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
   if (typeof value === "object") return `an object of type ${value.constructor?.name ?? "Object"}`;
   if (typeof value === "function") return "a function";
   return typeof value === "bigint" ? `${value}n` : String(value);

@@ -1,89 +1,149 @@
-// What a caller names as a model, as the files to load: addresses or blobs. Nothing is fetched here.
+// A model source, as the caller gives it, to the addresses or blobs of the model's files. This module sends no request.
 //
-// A name is resolved by these rules, the first that fits:
-// - "hf:openai-community/gpt2" (or "hf:openai-community/gpt2@revision") is a Hugging Face id.
-// - "https://…", "/models/x", "./x", "../x", and whatever is no id, are the address of a folder, relative to the page.
-// - Else it may be both ("models/shakespeare", "openai-community/gpt2", "gpt2"): the folder is tried first, and the
-//   hub if there is no config.json in it. An answer that is a web page counts as none, whatever its status.
+// A text that begins with "hf:" is a Hugging Face id: "hf:owner/name" or "hf:owner/name@revision". Every other text is the
+// address of a folder, relative to the page. So no host is asked that the caller did not name.
 
+import { nearest } from "./names.js";
 import { problem, shown } from "./problem.js";
 
-/** @typedef {{ name: string, address?: string, blob?: Blob, optional?: boolean }} File_ a name for messages, and where the bytes are */
-/** more: the rest of weights in several files; index: the list of them, where `weights` is not there. @typedef {{ config: File_, tokenizer?: File_, weights: File_, more?: File_[], index?: File_ }} Files */
+/**
+ * A file of a model.
+ * @typedef {object} File_
+ * @property {string} name for messages
+ * @property {string} [address]
+ * @property {Blob} [blob] the bytes, where there is no address
+ * @property {boolean} [optional] the model loads without it
+ * @property {string} [hint] what to do when a server does not have it
+ */
+/** more: the other files of weights in several; index: the list of those, where `weights` is not there. @typedef {{ config: File_, tokenizer?: File_, weights: File_, more?: File_[], index?: File_ }} Files */
 /** @typedef {string | URL | Blob | ArrayBuffer | ArrayBufferView} Part an address, or the bytes themselves */
 /** weights: one file, or the several that they are in. @typedef {{ config: Part, tokenizer?: Part, weights: Part | Part[] }} Parts */
 /** @typedef {string | URL | Parts | Iterable<File>} Source */
 
 const HUB = "https://huggingface.co";
-/** The characters that the hub allows, in one or two segments. */
-const HUB_ID = /^[\w.-]+(?:\/[\w.-]+)?(?:@[\w./-]+)?$/;
-const EXPECTED = "expected a folder address, a Hugging Face id, { config, tokenizer, weights } as URL, File, Blob or bytes, or an array of Files";
+/** What the hub allows as the name of an owner or a model. */
+const HUB_NAME = /^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?$/;
+/** A branch, tag or commit, which may have slashes. */
+const HUB_REVISION = /^[\w.+-]+(?:\/[\w.+-]+)*$/;
+const EXPECTED = "expected a folder address, a Hugging Face id as \"hf:owner/name\", { config, tokenizer, weights } as address, URL, File, Blob or bytes, or an array of Files";
+/** More files than any folder of a model has; a longer list is refused before it is read to its end. */
+const MAX_FILES = 10_000;
 
 /**
- * Where the model's files may be, in the order in which to try.
+ * The files of the model that `source` names.
  * @param {Source} source
- * @param {string} base the page's address
- * @returns {Files[]}
+ * @param {string} base what addresses are relative to
+ * @returns {Files}
  * @throws InputError
  */
-export function candidatesOf(source, base) {
-  if (typeof source === "string") return byName(source.trim(), base);
-  if (source instanceof URL) return [folder(source.href)];
-  if (isIterable(source)) return [byFileNames([...source])];
-  if (source !== null && typeof source === "object" && "config" in source) return [byParts(source, base)];
+export function resolveSource(source, base) {
+  if (typeof source === "string") return fromText(source.trim(), base);
+  if (isUrl(source)) return folder(absolute(source.href, base));
+  if (isIterable(source)) return fromFileList(listOf(source));
+  if (source !== null && typeof source === "object" && "config" in source) return fromParts(source, base);
   throw problem("InputError", `cannot load ${shown(source)}: ${EXPECTED}`);
 }
 
 /** Every file of a model that is known before one is opened. @param {Files} files @returns {(File_ | undefined)[]} */
-export function filesOf({ config, tokenizer, weights, more = [] }) {
+export function listFiles({ config, tokenizer, weights, more = [] }) {
   return [config, tokenizer, weights, ...more];
 }
 
-/** What tells two sources apart; undefined for bytes, which are never shared. @param {Files[]} candidates */
-export function identity(candidates) {
-  const files = candidates.flatMap(filesOf);
-  return files.some((file) => file?.blob) ? undefined : files.map((file) => file?.address).join(" ");
+/** The same for sources with the same addresses; undefined for bytes, which are never shared. @param {Files} files */
+export function sourceKey(files) {
+  const all = listFiles(files);
+  return all.some((file) => file?.blob) ? undefined : all.map((file) => file?.address).join(" ");
 }
 
-/** @param {string} name @param {string} base @returns {Files[]} */
-function byName(name, base) {
-  if (name === "") throw problem("InputError", `the model's name is empty: ${EXPECTED}`);
-  if (name.startsWith("hf:")) {
-    const id = name.slice("hf:".length);
-    if (!HUB_ID.test(id)) throw problem("InputError", `"${id}" is no Hugging Face id: expected "name", "owner/name" or "owner/name@revision"`);
-    return [hub(id)];
-  }
-  const isAddress = name.startsWith(".") || !HUB_ID.test(name) || name.endsWith("/");
-  return isAddress ? [folder(absolute(name, base))] : [folder(absolute(name, base)), hub(name)];
+/**
+ * A file in the folder of `file`, as an index names it.
+ * @param {File_} file @param {string} name @returns {File_}
+ * @throws WeightsError
+ */
+export function sibling(file, name) {
+  const isPlain = /^[^/\\\0]+\.safetensors$/.test(name) && !name.startsWith("..");
+  if (!isPlain || file.address === undefined) throw problem("WeightsError", `${file.name} names ${shown(name)}, expected a *.safetensors file in its own folder`);
+  const address = new URL(file.address);
+  address.pathname = address.pathname.replace(/[^/]*$/, encodeURIComponent(name));
+  return { name: address.href, address: address.href };
 }
 
-/** @param {string} address @returns {Files} */
-function folder(address) {
-  const { href } = new URL(address);
-  const [path, query = ""] = href.split(/(?=[?#])/, 2);
-  /** @param {string} file */
-  const at = (file) => `${path.replace(/\/?$/, "/")}${file}${query.startsWith("?") ? query : ""}`;
-  return named({ config: at("config.json"), tokenizer: at("tokenizer.json"), weights: at("model.safetensors"), index: at("model.safetensors.index.json") });
+// ---- addresses ----
+
+/** @param {string} text @param {string} base @returns {Files} */
+function fromText(text, base) {
+  if (text === "") throw problem("InputError", `the model's name is empty: ${EXPECTED}`);
+  if (text.startsWith("hf:")) return folder(hubFolder(text.slice("hf:".length)), "check the name; private and gated models cannot be loaded");
+  const hint = isHubId(text) ? `if you mean the Hugging Face model, write "hf:${text}"` : undefined;
+  return folder(absolute(text, base), hint);
 }
 
-/** @param {string} id @returns {Files} */
-function hub(id) {
+/** @param {string} id @returns {URL} */
+function hubFolder(id) {
+  if (!isHubId(id)) throw problem("InputError", `${shown(id)} is no Hugging Face id: expected "hf:owner/name" or "hf:owner/name@revision"`);
   const [name, revision = "main"] = id.split("@");
-  return folder(`${HUB}/${name}/resolve/${revision}`);
+  return new URL(`${HUB}/${name}/resolve/${encodeURIComponent(revision)}`);
 }
 
-/** @param {{ config: string, tokenizer: string, weights: string, index: string }} addresses @returns {Files} */
-function named({ config, tokenizer, weights, index }) {
+/** @param {string} text */
+function isHubId(text) {
+  const [name, revision, ...more] = text.split("@");
+  const segments = name.split("/");
+  const isName = segments.length <= 2 && segments.every((segment) => HUB_NAME.test(segment));
+  return isName && more.length === 0 && !text.includes("..") && (revision === undefined || (HUB_REVISION.test(revision) && !/(^|\/)\.(\/|$)/.test(revision)));
+}
+
+/** @param {URL} address @param {string} [hint] @returns {Files} */
+function folder(address, hint) {
+  if (address.protocol === "data:" || address.protocol === "blob:") {
+    throw problem("InputError", `a ${address.protocol} address is one file, expected the address of a folder: give { config, tokenizer, weights } instead`);
+  }
+  /** @param {string} name @param {Partial<File_>} [more] @returns {File_} */
+  const file = (name, more) => {
+    const { href } = Object.assign(new URL(address), { hash: "", pathname: address.pathname.replace(/\/?$/, `/${name}`) });
+    return { name: href, address: href, ...(hint && { hint }), ...more };
+  };
   return {
-    config: { name: config, address: config },
-    tokenizer: { name: tokenizer, address: tokenizer, optional: true },
-    weights: { name: weights, address: weights },
-    index: { name: index, address: index },
+    config: file("config.json"),
+    tokenizer: file("tokenizer.json", { optional: true }),
+    weights: file("model.safetensors"),
+    index: file("model.safetensors.index.json"),
   };
 }
 
+/** @param {string} address @param {string} base @returns {URL} */
+function absolute(address, base) {
+  const url = parsed(address, base);
+  if (!url) throw problem("InputError", `${shown(address)} is no address: ${EXPECTED}`);
+  if (url.username || url.password) throw problem("InputError", `the address of ${url.host}${url.pathname} holds a user name or password, which a browser does not send: take it out`);
+  if (!isFetchable(url, base)) throw problem("InputError", `${shown(address)} begins with "${url.protocol}", expected an http: or https: address; files on this machine are given as Files`);
+  return url;
+}
+
+/** @param {string} address @param {string} base @returns {URL | undefined} */
+function parsed(address, base) {
+  try {
+    return new URL(address, base);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether fetch() may know the scheme: the usual ones, or that of the page itself (an app, an extension). @param {URL} url @param {string} base */
+function isFetchable({ protocol }, base) {
+  if (protocol === "file:") return false;
+  return ["http:", "https:", "data:", "blob:"].includes(protocol) || base.startsWith(protocol);
+}
+
+// ---- parts and lists of files ----
+
+const KEYS = ["config", "tokenizer", "weights"];
+
 /** @param {Parts} parts @param {string} base @returns {Files} */
-function byParts({ config, tokenizer, weights }, base) {
+function fromParts(parts, base) {
+  const unknown = Object.entries(parts).find(([key, value]) => value !== undefined && !KEYS.includes(key));
+  if (unknown) throw problem("InputError", `the source has no file ${shown(unknown[0])}, did you mean \`${nearest(unknown[0], KEYS)[0]}\`? Expected ${KEYS.join(", ")}`);
+  const { config, tokenizer, weights } = parts;
   const all = Array.isArray(weights) ? weights : [weights];
   if (all.length === 0) throw problem("InputError", "`weights` is an empty array, expected one file or more");
   const [first, ...more] = all.map((one) => part("model.safetensors", one, base));
@@ -95,55 +155,90 @@ function byParts({ config, tokenizer, weights }, base) {
   };
 }
 
-/** @param {string} name @param {Part} value @param {string} base @returns {File_} */
+/** @param {string} name @param {unknown} value @param {string} base @returns {File_} */
 function part(name, value, base) {
-  if (typeof value === "string" || value instanceof URL) {
-    const address = absolute(String(value), base);
-    return { name: address, address };
+  if (typeof value === "string" || isUrl(value)) {
+    const address = absolute(String(value), base).href;
+    return { name: address.startsWith("data:") ? name : address, address };
   }
-  if (value instanceof Blob) return { name: "name" in value ? String(value.name) : name, blob: value };
-  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
-    return { name, blob: new Blob([/** @type {BlobPart} */ (value)]) };
-  }
+  if (isBlob(value)) return { name: "name" in value ? String(value.name) : name, blob: value };
+  if (isBuffer(value) || ArrayBuffer.isView(value)) return { name, blob: blobOf(name, value) };
   throw problem("InputError", `${name} is ${shown(value)}, expected an address, a File, a Blob or bytes`);
 }
 
-/** @param {File[]} files @returns {Files} */
-function byFileNames(files) {
-  const stranger = files.find((file) => !(file instanceof Blob));
+/** A copy of bytes, which may be shared memory. @param {string} name @param {ArrayBuffer | ArrayBufferView} bytes */
+function blobOf(name, bytes) {
+  try {
+    const isShared = ArrayBuffer.isView(bytes) && !isBuffer(bytes.buffer);
+    return new Blob([/** @type {BlobPart} */ (isShared ? Uint8Array.from(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)) : bytes)]);
+  } catch (error) {
+    throw problem("InputError", `the bytes of ${name} cannot be read (${/** @type {Error} */ (error).message}): were they transferred to a worker?`);
+  }
+}
+
+/** @param {readonly File[]} files @returns {Files} */
+function fromFileList(files) {
+  const stranger = files.find((file) => !isBlob(file) || typeof file.name !== "string");
   if (stranger !== undefined) throw problem("InputError", `the files hold ${shown(stranger)}, expected Files alone`);
-  /** @param {(name: string) => boolean} test */
-  const all = (test) => files.filter((file) => test(file.name));
-  const [config] = all((name) => name === "config.json");
-  const [tokenizer] = all((name) => name === "tokenizer.json");
-  const [whole] = all((name) => name === "model.safetensors");
-  const weights = whole ? [whole] : all((name) => name.endsWith(".safetensors"));
-  const one = weights.length === 1 && !PART.test(weights[0].name);
-  if (!config || !(one || areShards(weights))) {
-    const found = files.map((file) => file.name).join(", ") || "none";
+  const repeated = files.find(({ name }, i) => files.findIndex((other) => other.name === name) < i && isOfModel(name));
+  if (repeated) throw problem("InputError", `the files hold "${repeated.name}" twice, expected the files of one model`);
+  /** @param {string} name */
+  const named = (name) => files.find((file) => file.name === name);
+  const config = named("config.json");
+  const weights = files.filter(({ name }) => name.endsWith(".safetensors"));
+  const isWhole = weights.length === 1 && !SHARD.test(weights[0].name);
+  if (!config || !(isWhole || areShards(weights))) {
+    const found = files.slice(0, 20).map((file) => file.name).join(", ") || "none";
     throw problem("InputError", `expected the files config.json and one *.safetensors, or all of *-00001-of-0000N.safetensors (and tokenizer.json for text), found ${found}`);
   }
-  return byParts({ config, tokenizer, weights }, "");
+  return fromParts({ config, tokenizer: named("tokenizer.json"), weights }, "");
+}
+
+/** @param {string} name */
+function isOfModel(name) {
+  return name === "config.json" || name === "tokenizer.json" || name.endsWith(".safetensors");
 }
 
 /** One file of several: stem, number, how many. */
-const PART = /^(.*)-(\d+)-of-(\d+)\.safetensors$/;
+const SHARD = /^(.*)-(\d+)-of-(\d+)\.safetensors$/;
 
-/** Whether these are all parts of one checkpoint, as their names say. @param {File[]} files */
+/** Whether these are all the files of one checkpoint, as their names say. @param {readonly File[]} files */
 function areShards(files) {
-  const [, stem, , count] = PART.exec(files[0]?.name ?? "") ?? [];
-  const numbers = files.map(({ name }) => PART.exec(name)).map((part) => (part?.[1] === stem && part?.[3] === count ? Number(part?.[2]) : 0));
+  const [, stem, , count] = SHARD.exec(files[0]?.name ?? "") ?? [];
+  const numbers = files.map(({ name }) => SHARD.exec(name)).map((shard) => (shard?.[1] === stem && shard?.[3] === count ? Number(shard?.[2]) : 0));
   return new Set(numbers).size === Number(count) && numbers.every((number) => number >= 1 && number <= Number(count));
 }
 
-/** @param {string} address @param {string} base */
-function absolute(address, base) {
-  try {
-    return new URL(address, base).href;
-  } catch {
-    throw problem("InputError", `"${address}" is no address: ${EXPECTED}`);
+/** @param {Iterable<File>} files */
+function listOf(files) {
+  const list = [];
+  for (const file of files) {
+    if (list.push(file) > MAX_FILES) throw problem("InputError", `the list has more than ${MAX_FILES} files, expected those of one model`);
   }
+  return list;
 }
+
+// ---- types ----
+//
+// `instanceof` fails for an object of another frame, whose classes are not this frame's. A getter of the platform accepts it.
+
+/** @param {object} prototype @param {string} property @returns {(value: unknown) => boolean} */
+function hasGetter(prototype, property) {
+  const getter = Object.getOwnPropertyDescriptor(prototype, property)?.get;
+  return (value) => {
+    try {
+      getter?.call(value);
+      return getter !== undefined;
+    } catch {
+      return false;
+    }
+  };
+}
+
+const isUrl = /** @type {(value: unknown) => value is URL} */ (hasGetter(URL.prototype, "href"));
+const isBlob = /** @type {(value: unknown) => value is Blob} */ (hasGetter(Blob.prototype, "size"));
+const isBuffer = /** @type {(value: unknown) => value is ArrayBuffer} */ (hasGetter(ArrayBuffer.prototype, "byteLength"));
+export const isAbortSignal = /** @type {(value: unknown) => value is AbortSignal} */ (hasGetter(AbortSignal.prototype, "aborted"));
 
 /** @param {unknown} value @returns {value is Iterable<File>} */
 function isIterable(value) {

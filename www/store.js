@@ -8,7 +8,7 @@
 // Without such a file system (an insecure page, a private window, a setting), or when it refuses, a load is what it is
 // without; the console says so once.
 
-import { filesOf } from "./source.js";
+import { listFiles } from "./source.js";
 
 /** @typedef {import("./source.js").Files} Files */
 /** A file and which state of it: no identity where there was none. @typedef {{ address: string, identity?: string }} Origin */
@@ -40,7 +40,7 @@ async function folder() {
 
 /** The name of a model's copy: the same addresses and dtype have the same. @param {Files} files @param {string} dtype */
 async function nameOf(files, dtype) {
-  const what = [dtype, ...filesOf(files).map((file) => file?.address ?? "")].join("\n");
+  const what = [dtype, ...listFiles(files).map((file) => file?.address ?? "")].join("\n");
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(what)));
   return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -52,7 +52,7 @@ function addressOf({ config }) {
 
 /** Whether a model can have a copy: its files have addresses, which can be asked again. @param {Files} files */
 export function canBeKept(files) {
-  return filesOf(files).every((file) => file === undefined || file.address !== undefined);
+  return listFiles(files).every((file) => file === undefined || file.address !== undefined);
 }
 
 /**
@@ -86,9 +86,10 @@ export async function find(files, dtype) {
  * @param {() => boolean} goOn asked between two pieces
  */
 export async function keep(files, dtype, keeping, goOn) {
+  const name = await nameOf(files, dtype).catch(() => "");
+  beingWritten.add(name);
   try {
     const directory = await folder();
-    const name = await nameOf(files, dtype);
     const label = encoder.encode(JSON.stringify({ dtype, address: addressOf(files), origins: keeping.origins }));
     const start = HEAD_BYTES + label.length;
     const length = start + keeping.length;
@@ -103,8 +104,13 @@ export async function keep(files, dtype, keeping, goOn) {
     copy.close(whole ? "new" : "bad");
   } catch (error) {
     if (!isInUse(error)) note(String(error));
+  } finally {
+    beingWritten.delete(name);
   }
 }
+
+/** Copies that this worker is about to write: makeRoom() must not take one for the rest of an older writing. @type {Set<string>} */
+const beingWritten = new Set();
 
 /** @param {FileSystemDirectoryHandle} directory @param {any} file @returns {Promise<any>} */
 async function openToWrite(directory, file) {
@@ -180,11 +186,6 @@ export class Copy {
     });
   }
 
-  /** @param {number} time in milliseconds @returns {Promise<void>} */
-  wait(time) {
-    return new Promise((resolve) => setTimeout(resolve, time));
-  }
-
   /** @param {"good" | "new" | "bad"} fate good: it was used; bad: it can never be used again */
   close(fate) {
     this.#handle.close();
@@ -244,7 +245,8 @@ async function entryOf(name, handle) {
  * @param {FileSystemDirectoryHandle} directory @param {string} name of the copy that is to be written @param {number} length
  */
 async function makeRoom(directory, name, length) {
-  const others = (await entries(directory)).filter((entry) => entry.name !== name);
+  const before = [...beingWritten];
+  const others = (await entries(directory)).filter((entry) => entry.name !== name && ![...before, ...beingWritten].includes(entry.name));
   const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
   const own = await directory.getFileHandle(name).then((handle) => handle.getFile()).catch(() => ({ size: 0 }));
   let room = quota * SHARE - usage + own.size;
@@ -271,16 +273,16 @@ export async function list() {
 }
 
 /**
- * Removes the copies of these models, or all; gives how many.
- * @param {Files[]} [candidates] @returns {Promise<number>}
+ * Removes the copies of this model, or all; gives how many.
+ * @param {Files} [files] @returns {Promise<number>}
  */
-export async function forget(candidates) {
+export async function forget(files) {
   const directory = await folder().catch(() => undefined);
   if (!directory) return 0;
-  const addresses = candidates?.map(addressOf);
+  const address = files && addressOf(files);
   let count = 0;
   for (const { name, head } of await entries(directory)) {
-    if (addresses && !addresses.includes(head?.label.address)) continue;
+    if (files && head?.label.address !== address) continue;
     if ((await remove(directory, name)) && head) count += 1;
   }
   return count;

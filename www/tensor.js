@@ -1,6 +1,6 @@
 // Numbers with their shape and the names of their axes, and indexing by name.
 
-import { problem } from "./problem.js";
+import { problem, shown } from "./problem.js";
 
 /** An index along each named axis: one position (negative from the end), or a range [start, end). @typedef {Record<string, number | [number, number]>} Index */
 
@@ -50,7 +50,7 @@ export class Tensor {
   /** @param {string} axis */
   noSuchAxis(axis) {
     const axes = this.axes.length ? `expected ${this.axes.join(", ")}` : "it has none left";
-    return problem("InputError", `the tensor has no axis "${axis}": ${axes}`);
+    return problem("InputError", `the tensor has no axis ${shown(axis)}: ${axes}`);
   }
 }
 

@@ -118,6 +118,11 @@ pub fn tokens_along(
     let (mut ids, mut values) = (Vec::new(), Vec::new());
     for row in products.to_vec2::<f32>()? {
         let opposite: Vec<f32> = row.iter().map(|value| -value).collect();
+        if row.iter().any(|product| product.is_nan()) {
+            return Err(Error::Weights(
+                "the embeddings are not finite, so no tokens can be read off a head".into(),
+            ));
+        }
         for end in [most_probable(&row, top), most_probable(&opposite, top)] {
             values.extend(end.iter().map(|id| row[*id as usize]));
             ids.extend(end.into_iter().map(|id| id as f32));

@@ -80,8 +80,9 @@ pub fn head_scores(model: &Model, cache: &Cache, tokens: &[u32]) -> Result<Table
 /// # Errors
 /// [`Error::Input`] when the tokens do not fit the model, whatever an intervention fails with.
 pub fn head_scores_on(model: &Model, tokens: &[u32], mut plan: Plan) -> Result<Table> {
+    let batch = as_batch(tokens)?;
     let mut scorer = Scorer { wanted: Wanted::all(tokens)?, layers: Vec::new() };
-    model.forward(&as_batch(tokens)?, None, &mut Chain(vec![&mut plan, &mut scorer]))?;
+    model.forward(&batch, None, &mut Chain(vec![&mut plan, &mut scorer]))?;
     plan.check_fired()?;
     table(scorer.layers)
 }
@@ -96,6 +97,7 @@ struct Wanted {
 
 impl Wanted {
     fn all(tokens: &[u32]) -> Result<Vec<Wanted>> {
+        as_batch(tokens)?; // at least one
         let of_kind = |kind: &Kind| -> Result<Wanted> {
             let edges = kind.pattern(tokens)?;
             let queries: f32 = edges.max(D::Minus1)?.sum_all()?.to_scalar()?;

@@ -31,7 +31,8 @@ pub struct LensOptions {
 
 /// What the lens shows. The axis `layer` goes over the points, labelled with their names.
 pub struct LogitLens {
-    /// The most probable tokens' ids, `layer pos top`: whole numbers, which `f32` holds up to 2^24.
+    /// The most probable tokens' ids, `layer pos top`: whole numbers, which `f32` holds up to 2^24. NaN where the logits
+    /// are not finite, and so are the numbers of all other tables there.
     pub top_ids: Table,
     /// Their probabilities, `layer pos top`.
     pub top_probabilities: Table,
@@ -180,7 +181,7 @@ pub fn logits_of(model: &Model, cache: &Cache, points: &[HookPoint], ids: &[u32]
 /// What is kept of one distribution.
 #[derive(Clone)]
 struct Reading {
-    top: Vec<(u32, f32)>,
+    top: Vec<Option<(u32, f32)>>,
     next: Option<(f32, f32)>,
     answer: Option<(f32, f32)>,
     kl: f32,
@@ -189,12 +190,16 @@ struct Reading {
 impl Reading {
     fn of(logits: &[f32], last: &[f32], next: Option<u32>, options: &LensOptions) -> Reading {
         let total = kernel::log_sum_exp(logits);
+        if !total.is_finite() {
+            return Reading::unknown(next, options, logits.len());
+        }
         let probability = |id: u32| (f64::from(logits[id as usize]) - total).exp() as f32;
         let follow = |id: u32| {
             let rank = logits.iter().filter(|logit| **logit > logits[id as usize]).count();
             (probability(id), rank as f32)
         };
-        let top = most_probable(logits, options.top).into_iter().map(|id| (id, probability(id))).collect();
+        let top =
+            most_probable(logits, options.top).into_iter().map(|id| Some((id, probability(id)))).collect();
         Reading {
             top,
             next: next.map(follow),
@@ -204,12 +209,26 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// Of logits that are not finite: nothing is known of any token.
+    fn unknown(next: Option<u32>, options: &LensOptions, vocab_size: usize) -> Reading {
+        let pair = (f32::NAN, f32::NAN);
+        Reading {
+            top: vec![None; options.top.min(vocab_size)],
+            next: next.map(|_| pair),
+            answer: options.answer.map(|_| pair),
+            kl: f32::NAN,
+        }
+    }
+}
+
 /// `KL(p || q)` of two distributions given by their logits, in nats.
 fn divergence(p: &[f32], q: &[f32]) -> f64 {
     let (total_p, total_q) = (kernel::log_sum_exp(p), kernel::log_sum_exp(q));
     let term = |(p, q): (&f32, &f32)| {
         let log_p = f64::from(*p) - total_p;
-        log_p.exp() * (log_p - (f64::from(*q) - total_q))
+        // A token that is impossible in `p` adds nothing, whatever it is in `q`.
+        if log_p == f64::NEG_INFINITY { 0.0 } else { log_p.exp() * (log_p - (f64::from(*q) - total_q)) }
     };
     p.iter().zip(q).map(term).sum()
 }
@@ -238,8 +257,8 @@ fn tables(rows: &[Reading], length: usize, options: &LensOptions) -> Result<Logi
     let labels: Vec<String> = options.points.iter().map(HookPoint::to_string).collect();
     let count = labels.len();
     let table = |axes: &[&'static str], shape: &[usize], data: Vec<f32>| -> Result<Table> {
-        let tensor = Tensor::from_vec(data, shape, &Device::Cpu)?;
-        Ok(Table::new(axes, &tensor)?.labelled("layer", labels.clone()))
+        let table = Table { axes: axes.to_vec(), shape: shape.to_vec(), data, ..Table::default() };
+        Ok(table.labelled("layer", labels.clone()))
     };
     let followed = |rows: Vec<(f32, f32)>| -> Result<Followed> {
         let shape = [count, rows.len() / count.max(1)];
@@ -250,7 +269,8 @@ fn tables(rows: &[Reading], length: usize, options: &LensOptions) -> Result<Logi
         })
     };
     let top = rows.first().map_or(0, |row| row.top.len());
-    let (ids, probabilities) = rows.iter().flat_map(|row| &row.top).map(|(id, p)| (*id as f32, *p)).unzip();
+    let listed = |entry: &Option<(u32, f32)>| entry.map_or((f32::NAN, f32::NAN), |(id, p)| (id as f32, p));
+    let (ids, probabilities) = rows.iter().flat_map(|row| &row.top).map(listed).unzip();
     let answer = options.answer.map(|_| followed(rows.iter().filter_map(|row| row.answer).collect()));
     Ok(LogitLens {
         top_ids: table(&["layer", "pos", "top"], &[count, length, top], ids)?,

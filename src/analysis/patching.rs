@@ -136,7 +136,8 @@ impl Contrast {
             Direction::Denoise => (other, base),
             Direction::Noise => (base, other),
         };
-        let normalized = (clean != corrupted).then(|| {
+        let comparable = clean != corrupted && clean.is_finite() && corrupted.is_finite();
+        let normalized = comparable.then(|| {
             let share = |metric: &f32| (metric - corrupted) / (clean - corrupted);
             Table { data: raw.data.iter().map(share).collect(), ..raw.clone() }
         });
@@ -149,7 +150,8 @@ impl Contrast {
 pub struct Patched {
     /// `layer pos`, `layer head` or `layer head pos`; where attention patterns are patched, `pos` is the query.
     pub raw: Table,
-    /// 1 for the clean run's metric, 0 for the corrupted run's; none where the two are the same.
+    /// 1 for the clean run's metric, 0 for the corrupted run's; none where the two are the same
+    /// or one of them is not finite.
     pub normalized: Option<Table>,
     /// The metric of the runs without patches. A loss is that of the patched prompt's tokens, in the other run too.
     pub clean: f32,

@@ -14,7 +14,7 @@ use crate::run::{Scores, run_with_cache};
 
 /// What the model made of each position of a text. Axis `pos`.
 pub struct TokenScores {
-    /// About the token after each position but the last.
+    /// About the token after each position but the last. NaN where the logits are not finite; so are ranks.
     pub loss: Table,
     pub rank: Table,
     /// Of the distribution over the next token, at every position.
@@ -31,7 +31,7 @@ pub fn token_scores(logits: &Tensor, tokens: &[u32]) -> Result<TokenScores> {
     let entropy = |position| Ok(entropy(&logits.i((0, position))?.to_vec1()?) as f32);
     Ok(TokenScores {
         loss: along_positions(log_probs.iter().map(|log_prob| -log_prob).collect())?,
-        rank: along_positions(ranks.iter().map(|rank| *rank as f32).collect())?,
+        rank: along_positions(ranks.iter().map(|rank| rank.map_or(f32::NAN, |rank| rank as f32)).collect())?,
         entropy: along_positions((0..length).map(entropy).collect::<Result<_>>()?)?,
     })
 }
@@ -69,23 +69,32 @@ pub struct Activity {
     pub value: f32,
 }
 
+/// Where a lane is most active.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MostActive {
+    pub places: Vec<Activity>,
+    /// How many of all values are infinite or NaN. NaN is never among the places.
+    pub not_finite: usize,
+}
+
 /// The `count` positions of `texts` where `lane` has its greatest values, the greatest first, the earlier one on a tie.
 ///
 /// # Errors
 /// [`Error::Hook`] when the point has no position axis or needs a head, [`Error::Input`] when an index is out of range
 /// or a text does not fit the model.
-pub fn most_active(model: &Model, texts: &[Vec<u32>], lane: Lane, count: usize) -> Result<Vec<Activity>> {
+pub fn most_active(model: &Model, texts: &[Vec<u32>], lane: Lane, count: usize) -> Result<MostActive> {
     lane.check_axes()?;
-    let mut all = Vec::new();
+    let (mut all, mut not_finite) = (Vec::new(), 0);
     for (text, tokens) in texts.iter().enumerate() {
         let run = run_with_cache(model, tokens, &[lane.point.to_string()])?;
         let values = lane.of(&captured(&run.cache, lane.point)?)?;
-        let here = values.into_iter().enumerate();
+        not_finite += values.iter().filter(|value| !value.is_finite()).count();
+        let here = values.into_iter().enumerate().filter(|(_, value)| !value.is_nan());
         all.extend(here.map(|(position, value)| Activity { text, position, value }));
         all.sort_by(|a, b| b.value.total_cmp(&a.value)); // stable, so that earlier ones stay in front
         all.truncate(count);
     }
-    Ok(all)
+    Ok(MostActive { places: all, not_finite })
 }
 
 impl Lane {

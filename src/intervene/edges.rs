@@ -1,5 +1,7 @@
 //! Attention edges that are cut.
 
+use std::collections::HashSet;
+
 use candle_core::{Device, Tensor};
 
 use super::plan::{Met, ResolvedEdge};
@@ -15,21 +17,54 @@ pub(super) fn masked_value(point: HookPoint) -> f32 {
     }
 }
 
+/// Edges that are cut: as they were listed, and to look them up.
+pub(crate) struct Edges {
+    pub(crate) listed: Vec<ResolvedEdge>,
+    all: bool,
+    queries: HashSet<usize>,
+    keys: HashSet<usize>,
+    pairs: HashSet<(usize, usize)>,
+}
+
+impl Edges {
+    pub(super) fn new(listed: Vec<ResolvedEdge>) -> Edges {
+        let mut edges = Edges {
+            all: false,
+            queries: HashSet::new(),
+            keys: HashSet::new(),
+            pairs: HashSet::new(),
+            listed: Vec::new(),
+        };
+        for edge in &listed {
+            match (edge.query, edge.key) {
+                (None, None) => edges.all = true,
+                (Some(query), None) => edges.queries.extend([query]),
+                (None, Some(key)) => edges.keys.extend([key]),
+                (Some(query), Some(key)) => edges.pairs.extend([(query, key)]),
+            }
+        }
+        Edges { listed, ..edges }
+    }
+
+    fn cut(&self, query: usize, key: usize) -> bool {
+        self.all
+            || self.queries.contains(&query)
+            || self.keys.contains(&key)
+            || self.pairs.contains(&(query, key))
+    }
+}
+
 /// Cuts edges: -inf among scores, which the softmax then leaves out; 0 among probabilities.
 pub(super) fn knock_out(
     value: &Tensor,
-    edges: &[ResolvedEdge],
+    edges: &Edges,
     renormalize: bool,
     selection: &Selection,
     met: Met,
 ) -> Result<Tensor> {
-    let cut = |position: usize, key: usize| {
-        let meets = |wanted: Option<usize>, found| wanted.is_none_or(|wanted| wanted == found);
-        edges.iter().any(|edge| meets(edge.query, position) && meets(edge.key, key))
-    };
     let mut mask = vec![0u8; value.elem_count()];
     selection.each(|flat, coordinates| {
-        let cut = cut(met.first + coordinates[2].0, coordinates[3].1);
+        let cut = edges.cut(met.first + coordinates[2].0, coordinates[3].1);
         mask[flat] = u8::from(cut && selection.causal(coordinates));
     });
     let mask = Tensor::from_vec(mask, value.shape(), &Device::Cpu)?;

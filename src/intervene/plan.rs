@@ -1,18 +1,18 @@
 //! What interventions do when a run meets the values that they select.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use candle_core::Tensor;
 use serde::Serialize;
 
-use super::edges::knock_out;
+use super::edges::{Edges, knock_out};
 use super::resolve::Resolver;
 use super::selection::{Selection, patch_source};
 use super::value::{Array, Intervention, Source};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::hook::{HookPoint, Hooks, Site};
+use crate::hook::{HookPoint, Hooks, Selectors, Site};
 
 /// What a JavaScript function is told about the values it gets: the selected part alone.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,6 +42,8 @@ pub struct Extent {
 /// Interventions resolved against a model and a prompt: the [`Hooks`] that carry them out, in their order.
 pub struct Plan {
     pub(crate) changes: Vec<Change>,
+    /// Which changes are made at each point, in their order.
+    by_point: HashMap<HookPoint, Vec<usize>>,
     extent: Extent,
     /// The position in the text of the context's first token: above 0 once a generation crops its context.
     pub(crate) window_start: usize,
@@ -56,6 +58,8 @@ pub(crate) struct Change {
     pub(crate) lanes: Option<Vec<usize>>,
     /// Positions in the text; none given means all.
     pub(crate) positions: Option<Vec<usize>>,
+    /// The same with their places in that list, by position.
+    pub(super) places: Vec<(usize, usize)>,
     pub(crate) effect: Effect,
     pub(super) fired: bool,
 }
@@ -72,7 +76,7 @@ pub(crate) enum Effect {
     /// By point, taken from the prompt when it is first seen.
     Mean(BTreeMap<HookPoint, Tensor>),
     KnockOut {
-        edges: Vec<ResolvedEdge>,
+        edges: Edges,
         renormalize: bool,
     },
     Function(Function),
@@ -84,6 +88,7 @@ pub(crate) enum Rows {
     Only,
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct ResolvedEdge {
     pub(crate) query: Option<usize>,
     pub(crate) key: Option<usize>,
@@ -101,9 +106,15 @@ impl Plan {
         extent: Extent,
         compiler: Option<&Compiler>,
     ) -> Result<Plan> {
-        let resolve = |intervention| Resolver { intervention, config, extent }.resolve(compiler);
-        let changes = interventions.iter().map(resolve).collect::<Result<_>>()?;
-        Ok(Plan { changes, extent, window_start: 0 })
+        let mut selectors = Selectors::new(config);
+        let mut resolve =
+            |intervention| Resolver { intervention, config, extent }.resolve(&mut selectors, compiler);
+        let changes = interventions.iter().map(&mut resolve).collect::<Result<Vec<_>>>()?;
+        let mut by_point: HashMap<HookPoint, Vec<usize>> = HashMap::new();
+        for (index, change) in changes.iter().enumerate() {
+            change.points.iter().for_each(|point| by_point.entry(*point).or_default().push(index));
+        }
+        Ok(Plan { changes, by_point, extent, window_start: 0 })
     }
 
     /// Checks, after a run, that every intervention had something to change.
@@ -123,12 +134,13 @@ impl Plan {
 
 impl Hooks for Plan {
     fn wants(&self, point: HookPoint) -> bool {
-        self.changes.iter().any(|change| change.points.contains(&point))
+        self.by_point.contains_key(&point)
     }
 
     fn visit(&mut self, site: Site, mut value: Tensor) -> Result<Tensor> {
         let first = self.window_start + site.first_position;
-        for change in self.changes.iter_mut().filter(|change| change.points.contains(&site.point)) {
+        for index in self.by_point.get(&site.point).into_iter().flatten() {
+            let change = &mut self.changes[*index];
             change.fired = true;
             let met = Met { point: site.point, first, window_start: self.window_start, extent: self.extent };
             value = change.apply(value, met)?;
@@ -224,7 +236,10 @@ impl Change {
     fn rows(&self, length: usize, met: Met) -> Vec<(usize, usize)> {
         let place = |position: usize| match &self.positions {
             None => Some(position),
-            Some(positions) => positions.iter().position(|selected| *selected == position),
+            Some(_) => {
+                let found = self.places.binary_search_by_key(&position, |(selected, _)| *selected);
+                found.ok().map(|index| self.places[index].1)
+            }
         };
         (0..length).filter_map(|row| Some((row, place(met.first + row)?))).collect()
     }

@@ -1,14 +1,14 @@
 //! An intervention against a model and a prompt: names and indices to what they mean there, or why they mean nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::edges::masked_value;
+use super::edges::{Edges, masked_value};
 use super::plan::{Change, Compiler, Effect, Extent, ResolvedEdge, Rows};
 use super::selection::{rows_of, source_rows};
 use super::value::{Action, Array, Choice, Edge, Intervention, Named, Values};
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::hook::{HookPoint, Selector};
+use crate::error::{Error, Result, shortened};
+use crate::hook::{HookPoint, Selectors};
 
 /// Resolves one intervention.
 pub(super) struct Resolver<'a> {
@@ -18,8 +18,8 @@ pub(super) struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    pub(super) fn resolve(&self, compiler: Option<&Compiler>) -> Result<Change> {
-        let points = self.points()?;
+    pub(super) fn resolve(&self, selectors: &mut Selectors, compiler: Option<&Compiler>) -> Result<Change> {
+        let points = self.points(selectors)?;
         let positions = self.positions()?;
         let Intervention { head, neuron, dim, .. } = self.intervention;
         self.expect_axis(head, "head", &["head"], &points)?;
@@ -40,15 +40,17 @@ impl Resolver<'_> {
                 narrowest,
             )?,
             effect: self.effect(&points, positions.as_deref(), compiler)?,
+            places: positions.as_deref().map(places).unwrap_or_default(),
             positions,
             points,
             fired: false,
         })
     }
 
-    fn points(&self) -> Result<Vec<HookPoint>> {
-        let mut points = Selector::parse(&self.intervention.at, self.config)?.points().to_vec();
+    fn points(&self, selectors: &mut Selectors) -> Result<Vec<HookPoint>> {
+        let mut points = selectors.parse(&self.intervention.at)?.to_vec();
         if let Some(layers) = self.indices("layer", &self.intervention.layer, self.config.n_layer)? {
+            let layers: HashSet<usize> = layers.into_iter().collect();
             points.retain(|point| point.layer().is_some_and(|layer| layers.contains(&layer)));
         }
         match points.is_empty() {
@@ -56,8 +58,8 @@ impl Resolver<'_> {
                 let (at, layer) =
                     (&self.intervention.at, self.intervention.layer.as_ref().map(Choice::to_vec));
                 Err(Error::Hook(format!(
-                    "`{at}` matches no hook point in layers {:?}",
-                    layer.unwrap_or_default()
+                    "`{at}` matches no hook point in layers {}",
+                    shortened(&format!("{:?}", layer.unwrap_or_default()))
                 )))
             }
             false => Ok(points),
@@ -87,12 +89,13 @@ impl Resolver<'_> {
     }
 
     fn error(&self, what: String) -> Error {
-        Error::Input(format!("the intervention at `{}` {what}", self.intervention.at))
+        Error::Input(format!("the intervention at `{}` {what}", shortened(&self.intervention.at)))
     }
 
     fn expect_different(&self, name: &str, indices: &[usize]) -> Result<()> {
-        match (1..indices.len()).find(|index| indices[..*index].contains(&indices[*index])) {
-            Some(index) => Err(self.error(format!("lists {} twice in `{name}`", indices[index]))),
+        let mut met = HashSet::with_capacity(indices.len());
+        match indices.iter().find(|index| !met.insert(**index)) {
+            Some(index) => Err(self.error(format!("lists {index} twice in `{name}`"))),
             None => Ok(()),
         }
     }
@@ -121,16 +124,30 @@ impl Resolver<'_> {
         let Some(steps) = self.indices("step", &self.intervention.step, self.extent.new.max(1))? else {
             return Ok(listed);
         };
-        let Extent { prompt, .. } = self.extent;
-        let step_of = |position: &usize| (position + 1).saturating_sub(prompt);
-        let mut positions = listed.unwrap_or_else(|| (0..self.text_length()).collect());
-        positions.retain(|position| steps.contains(&step_of(position)));
+        let positions = match listed {
+            Some(mut positions) => {
+                let (prompt, steps) =
+                    (self.extent.prompt, HashSet::<usize>::from_iter(steps.iter().copied()));
+                positions.retain(|position| steps.contains(&(position + 1).saturating_sub(prompt)));
+                positions
+            }
+            None => self.new_at(&steps),
+        };
         if positions.is_empty() {
             return Err(
                 self.error(format!("selects nothing: none of its positions is new at step {steps:?}"))
             );
         }
         Ok(Some(positions))
+    }
+
+    /// The positions that are new at these steps, in order: the prompt's at step 0, one at each later step.
+    fn new_at(&self, steps: &[usize]) -> Vec<usize> {
+        let prompt = self.extent.prompt;
+        let mut steps = steps.to_vec();
+        steps.sort_unstable();
+        let new = |step: &usize| if *step == 0 { 0..prompt } else { prompt + step - 1..prompt + step };
+        steps.iter().flat_map(new).collect()
     }
 
     fn listed(&self, positions: &[i64]) -> Result<Vec<usize>> {
@@ -144,7 +161,7 @@ impl Resolver<'_> {
 
     /// How many positions the text may come to have. The last generated token is never run, so it has none.
     fn text_length(&self) -> usize {
-        self.extent.prompt + self.extent.new.saturating_sub(1)
+        self.extent.prompt.saturating_add(self.extent.new.saturating_sub(1))
     }
 
     fn position(&self, position: i64) -> Result<usize> {
@@ -211,9 +228,10 @@ impl Resolver<'_> {
                 if knock_out.is_empty() {
                     return Err(self.selects_nothing("knockOut"));
                 }
-                let edge = |edge: &Edge| self.edge(*edge, positions);
+                let queries = positions.map(|positions| positions.iter().copied().collect());
+                let edge = |edge: &Edge| self.edge(*edge, queries.as_ref());
                 let edges = knock_out.iter().map(edge).collect::<Result<_>>()?;
-                Effect::KnockOut { edges, renormalize }
+                Effect::KnockOut { edges: Edges::new(edges), renormalize }
             }
             Action::Js { js } => match compiler {
                 Some(compiler) => Effect::Function(compiler(js)?),
@@ -228,8 +246,9 @@ impl Resolver<'_> {
             Values::List(list) => Array { shape: vec![list.len()], data: list.clone() },
             Values::Array(array) => array.clone(),
         };
-        let expected: usize = array.shape.iter().product();
-        if array.data.is_empty() || array.data.len() != expected {
+        let expected = array.expected_length();
+        if array.data.is_empty() || Some(array.data.len()) != expected {
+            let expected = expected.map_or("more than can be counted".into(), |count| count.to_string());
             let (found, shape, at) = (array.data.len(), &array.shape, &self.intervention.at);
             return Err(Error::Input(format!(
                 "{found} values for shape {shape:?} at `{at}`, expected {expected}"
@@ -287,7 +306,7 @@ impl Resolver<'_> {
         Ok(Rows::Listed(from.iter().map(row).collect::<Result<_>>()?))
     }
 
-    fn edge(&self, edge: Edge, positions: Option<&[usize]>) -> Result<ResolvedEdge> {
+    fn edge(&self, edge: Edge, queries: Option<&BTreeSet<usize>>) -> Result<ResolvedEdge> {
         let position = |position: Option<i64>| position.map(|position| self.position(position)).transpose();
         let (query, key) = (position(edge.query)?, position(edge.key)?);
         if let (Some(query), Some(key)) = (query, key)
@@ -297,14 +316,22 @@ impl Resolver<'_> {
                 "query {query} never attends to the later key {key}: nothing to cut"
             )));
         }
-        let met = |position: &usize| {
-            query.is_none_or(|query| query == *position) && key.is_none_or(|key| key <= *position)
+        let met = |queries: &BTreeSet<usize>| match query {
+            Some(query) => queries.contains(&query),
+            None => queries.last().is_some_and(|last| key.is_none_or(|key| key <= *last)),
         };
-        if positions.is_some_and(|positions| !positions.iter().any(met)) {
+        if queries.is_some_and(|queries| !met(queries)) {
             return Err(self.error(format!("selects nothing of {edge:?}: no query in `positions` has it")));
         }
         Ok(ResolvedEdge { query, key })
     }
+}
+
+/// Each position with its place in the list, by position.
+fn places(positions: &[usize]) -> Vec<(usize, usize)> {
+    let mut places: Vec<_> = positions.iter().copied().zip(0..).collect();
+    places.sort_unstable();
+    places
 }
 
 /// A position counted from the end of `length` where it is negative.
@@ -312,6 +339,6 @@ pub(crate) fn resolve_position(position: i64, length: usize) -> Option<usize> {
     if position >= 0 {
         usize::try_from(position).ok()
     } else {
-        length.checked_sub(position.unsigned_abs() as usize)
+        length.checked_sub(usize::try_from(position.unsigned_abs()).ok()?)
     }
 }

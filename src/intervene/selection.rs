@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::edges::masked_value;
 use super::plan::{Met, Rows, Selected};
 use super::value::{Array, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::hook::HookPoint;
 
 /// A part of a value: along each axis, the indices that are meant and the place of each in the selection (of a key,
@@ -184,9 +184,21 @@ impl Selection {
     }
 }
 
+/// What of a name is shown.
+fn shortened_name(name: &str) -> &str {
+    name.char_indices().nth(100).map_or(name, |(end, _)| &name[..end])
+}
+
 /// How many rows along `pos` or `query` the other run has at `point`.
 pub(super) fn source_rows(source: &Source, point: HookPoint) -> Result<usize> {
-    let shape = &patch_source(source, point)?.shape;
+    let array = patch_source(source, point)?;
+    let shape = &array.shape;
+    if array.expected_length() != Some(array.data.len()) {
+        let found = array.data.len();
+        return Err(Error::Input(format!(
+            "the other run has {found} values for shape {shape:?} at `{point}`"
+        )));
+    }
     let rows = rows_axis(point).and_then(|axis| shape.get(axis));
     rows.copied().ok_or_else(|| {
         let axes = point.axes().join(" ");
@@ -201,8 +213,15 @@ pub(super) fn rows_axis(point: HookPoint) -> Option<usize> {
 pub(super) fn patch_source(source: &Source, point: HookPoint) -> Result<&Array> {
     let name = point.to_string();
     source.get(&name).ok_or_else(|| {
-        let names: Vec<_> = source.keys().map(|name| format!("`{name}`")).collect();
-        Error::Hook(format!("the other run did not capture `{name}`; it has {}", names.join(", ")))
+        let known = match source.len() {
+            0 => "it is empty".into(),
+            1..=8 => format!("it has {}", nearest(&name, source.keys().map(|name| shortened_name(name)), 8)),
+            count => {
+                let near = nearest(&name, source.keys().map(|name| shortened_name(name)), 3);
+                format!("the nearest of the {count} that it has are {near}")
+            }
+        };
+        Error::Hook(format!("the other run did not capture `{name}`; {known}"))
     })
 }
 

@@ -1,17 +1,21 @@
 //! Attention heads: how they attend, and what their weights read and write.
 
-use candle_core::{Device, Tensor};
-use serde::Deserialize;
-
 use super::measurement::{Begun, Findings, once};
-use super::{Lab, PathName, Prompt, Text};
+use super::{Lab, PathName, Prompt, Text, check_count};
 use crate::analysis::circuits::{self, Composition, HeadMatrix, Through};
 use crate::analysis::heads::{self, Excluded, Measure, RepeatedScores, RepeatedTokens};
 use crate::error::{Error, Result};
 use crate::intervene::{Extent, Intervention, Plan};
+use crate::wire::{fields, words};
+use candle_core::{Device, Tensor};
 
 impl Lab {
     pub(super) fn head_scores(&self, request: HeadScoresRequest) -> Begun {
+        if let (None, Some(option)) = (&request.pattern, request.of_comparison()) {
+            return Err(Error::Input(format!(
+                "`{option}` says how `pattern` is compared: expected a `pattern` too"
+            )));
+        }
         let lab = self.clone();
         match request.input.clone() {
             Some(input) => {
@@ -29,23 +33,27 @@ impl Lab {
     }
 
     fn head_scores_on(&self, text: &Text, request: HeadScoresRequest) -> Result<Findings> {
+        let ids = self.ids(&text.input)?;
         let Some(pattern) = request.pattern else {
-            let ids = self.ids(&text.input)?;
             let extent = Extent { prompt: ids.len(), new: 1 };
             let config = self.model.config();
             let plan = Plan::new(&text.interventions, config, extent, self.compiler.as_ref())?;
             return Ok(Findings::default().table("scores", heads::head_scores_on(&self.model, &ids, plan)?));
         };
+        let length = ids.len();
+        if pattern.len() != length || pattern.iter().any(|row| row.len() != length) {
+            let (rows, columns) = (pattern.len(), pattern.first().map_or(0, Vec::len));
+            return Err(Error::Input(format!(
+                "`pattern` has {rows} rows, the first of {columns} numbers; expected {length} rows of {length}, as the \
+                 text has {length} tokens"
+            )));
+        }
         let (ids, run) = self.run(text, &heads::NAMES)?;
         let found = Findings::default().table("scores", heads::head_scores(&self.model, &run.cache, &ids)?);
-        let (rows, columns) = (pattern.len(), pattern.first().map_or(0, Vec::len));
-        if pattern.iter().any(|row| row.len() != columns) {
-            return Err(Error::Input("`pattern` has rows of different lengths, expected a square".into()));
-        }
-        let pattern = Tensor::from_vec(pattern.concat(), (rows, columns), &Device::Cpu)?;
+        let pattern = Tensor::from_vec(pattern.concat(), (length, length), &Device::Cpu)?;
         let excluded = Excluded {
-            first_token: request.exclude_first_token,
-            current_token: request.exclude_current_token,
+            first_token: request.exclude_first_token.unwrap_or(false),
+            current_token: request.exclude_current_token.unwrap_or(false),
         };
         let measure = match request.measure {
             Some(Comparison::Abs) => Measure::Abs,
@@ -57,7 +65,17 @@ impl Lab {
 
     pub(super) fn circuits(&self, request: &CircuitsRequest) -> Result<Findings> {
         let CircuitsRequest { layer, head, .. } = *request;
-        let (top, components) = (request.top.unwrap_or(8), request.components.unwrap_or(8));
+        let config = self.model.config();
+        let top = match request.top {
+            Some(top) => check_count("top", top, config.vocab_size, "the size of the vocabulary")?,
+            None => 8.min(config.vocab_size),
+        };
+        let components = match request.components {
+            Some(count) => {
+                check_count("components", count, config.d_head(), "the rank of a head's matrices")?
+            }
+            None => 8.min(config.d_head()),
+        };
         let ov = circuits::circuit(&self.model, layer, head, HeadMatrix::Ov)?;
         let qk = circuits::circuit(&self.model, layer, head, HeadMatrix::Qk)?;
         let mut found =
@@ -92,28 +110,44 @@ impl Lab {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct HeadScoresRequest {
     input: Option<Prompt>,
-    #[serde(default)]
     interventions: Vec<Intervention>,
     pattern: Option<Vec<Vec<f32>>>,
     measure: Option<Comparison>,
-    #[serde(default)]
-    exclude_first_token: bool,
-    #[serde(default)]
-    exclude_current_token: bool,
+    exclude_first_token: Option<bool>,
+    exclude_current_token: Option<bool>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+fields! { HeadScoresRequest {
+    input: "input" optional,
+    interventions: "interventions" or Vec::new(),
+    pattern: "pattern" optional,
+    measure: "measure" optional,
+    exclude_first_token: "excludeFirstToken" optional,
+    exclude_current_token: "excludeCurrentToken" optional,
+} }
+
+impl HeadScoresRequest {
+    /// The first option that says how a pattern is compared.
+    fn of_comparison(&self) -> Option<&'static str> {
+        let given = [
+            (self.measure.is_some(), "measure"),
+            (self.exclude_first_token.is_some(), "excludeFirstToken"),
+            (self.exclude_current_token.is_some(), "excludeCurrentToken"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
+    }
+}
+
+#[derive(Clone, Copy)]
 enum Comparison {
     Mul,
     Abs,
 }
 
-#[derive(Deserialize)]
+words! { Comparison { "mul" => Mul, "abs" => Abs } }
+
 pub(super) struct CircuitsRequest {
     layer: usize,
     head: usize,
@@ -121,7 +155,10 @@ pub(super) struct CircuitsRequest {
     components: Option<usize>,
 }
 
-#[derive(Deserialize)]
+fields! { CircuitsRequest { layer: "layer", head: "head", top: "top" optional, components: "components" optional } }
+
 pub(super) struct CompositionRequest {
     path: PathName,
 }
+
+fields! { CompositionRequest { path: "path" } }

@@ -10,17 +10,16 @@ mod patching;
 mod stream;
 mod texts;
 
-use serde::{Deserialize, Deserializer};
-
 use self::measurement::{Begun, once};
 use self::patching::{Integrated, Method, PatchingRequest};
 use crate::analysis::Table;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, nearest, shortened};
 use crate::intervene::{Compiler, Intervention};
 use crate::model::Model;
 use crate::python::{attribution_script, integrated_script, path_script, sweep_script};
 use crate::run::{Objective, Run, RunOptions, run};
 use crate::tokenizer::Tokenizer;
+use crate::wire::{self, FromValue, Node, Value, fields, words};
 
 pub use self::measurement::{Findings, Measurement};
 
@@ -53,23 +52,28 @@ impl Lab {
     /// # Errors
     /// [`Error::Input`] when there is no such measurement, the request is malformed or does not fit the model;
     /// otherwise as the analysis itself, at its first step.
-    pub fn begin<'de, D: Deserializer<'de>>(&self, name: &str, request: D) -> Begun {
-        let lab = self.clone();
+    pub fn begin(&self, name: &str, request: impl Into<Value>) -> Begun {
+        let (lab, request) = (self.clone(), &request.into());
         match name {
-            "logitLens" => parse(request).and_then(|request| lab.logit_lens(&request)),
-            "attribution" => parse(request).and_then(|request| once(move || lab.attribution(&request))),
-            "residual" => parse(request).and_then(|request| once(move || lab.residual(&request))),
-            "headScores" => parse(request).and_then(|request| lab.head_scores(request)),
-            "patching" => parse(request).and_then(|request| lab.patching(&request)),
-            "pathPatching" => parse(request).and_then(|request| lab.path_patching(&request)),
-            "integratedGradients" => parse(request).and_then(|request| lab.integrated_gradients(&request)),
-            "circuits" => parse(request).and_then(|request| once(move || lab.circuits(&request))),
-            "compositionScores" => parse(request).and_then(|request| once(move || lab.composition(&request))),
-            "tokenScores" => parse(request).and_then(|request| once(move || lab.token_scores(&request))),
-            "mostActive" => parse(request).and_then(|request| once(move || lab.most_active(&request))),
-            "means" => parse(request).and_then(|request| once(move || lab.means(&request))),
+            "logitLens" => lab.logit_lens(&parse(name, request)?),
+            "attribution" => parse(name, request).and_then(|request| once(move || lab.attribution(&request))),
+            "residual" => parse(name, request).and_then(|request| once(move || lab.residual(&request))),
+            "headScores" => lab.head_scores(parse(name, request)?),
+            "patching" => lab.patching(&parse(name, request)?),
+            "pathPatching" => lab.path_patching(&parse(name, request)?),
+            "integratedGradients" => lab.integrated_gradients(&parse(name, request)?),
+            "circuits" => parse(name, request).and_then(|request| once(move || lab.circuits(&request))),
+            "compositionScores" => {
+                parse(name, request).and_then(|request| once(move || lab.composition(&request)))
+            }
+            "tokenScores" => {
+                parse(name, request).and_then(|request| once(move || lab.token_scores(&request)))
+            }
+            "mostActive" => parse(name, request).and_then(|request| once(move || lab.most_active(&request))),
+            "means" => parse(name, request).and_then(|request| once(move || lab.means(&request))),
             _ => Err(Error::Input(format!(
-                "there is no measurement `{name}`; the nearest are {}",
+                "there is no measurement `{}`; the nearest are {}",
+                shortened(name),
                 nearest(name, MEASUREMENTS, 3)
             ))),
         }
@@ -79,25 +83,20 @@ impl Lab {
     ///
     /// # Errors
     /// As [`Lab::begin`]; [`Error::Input`] for a measurement that is no sweep, otherwise as [`crate::python`].
-    pub fn to_python<'de, D: Deserializer<'de>>(
-        &self,
-        name: &str,
-        request: D,
-        folder: &str,
-    ) -> Result<String> {
-        let config = self.model.config();
+    pub fn to_python(&self, name: &str, request: impl Into<Value>, folder: &str) -> Result<String> {
+        let (config, request) = (self.model.config(), &request.into());
         match name {
             "patching" => {
-                let request: PatchingRequest = parse(request)?;
+                let request: PatchingRequest = parse(name, request)?;
                 let script = match request.method {
                     Some(Method::Attribution) => attribution_script,
                     Some(Method::Activation) | None => sweep_script,
                 };
                 script(config, folder, &self.sweep_options(&request)?)
             }
-            "pathPatching" => path_script(config, folder, &self.path_options(&parse(request)?)?),
+            "pathPatching" => path_script(config, folder, &self.path_options(&parse(name, request)?)?),
             "integratedGradients" => {
-                let Integrated { ids, metric, baseline, steps } = self.integrated(&parse(request)?)?;
+                let Integrated { ids, metric, baseline, steps } = self.integrated(&parse(name, request)?)?;
                 integrated_script(config, folder, &ids, &metric, &baseline, steps)
             }
             _ => Err(Error::Input(format!(
@@ -107,12 +106,40 @@ impl Lab {
         }
     }
 
-    /// The ids of a text, or the ids that were given.
+    /// The ids of a text, or the ids that were given: at least one, each of them in the vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when there is none or the vocabulary lacks one, or for a text without a tokenizer.
     pub fn ids(&self, prompt: &Prompt) -> Result<Vec<u32>> {
-        match prompt {
-            Prompt::Ids(ids) => Ok(ids.clone()),
-            Prompt::Text(text) => self.tokenizer()?.encode(text),
+        let ids = match prompt {
+            Prompt::Ids(ids) => ids.clone(),
+            Prompt::Text(text) => self.tokenizer()?.encode(text)?,
+        };
+        if ids.is_empty() {
+            return Err(Error::Input("there is no token, expected at least one".into()));
         }
+        ids.iter().try_for_each(|id| self.check_id("token", *id))?;
+        Ok(ids)
+    }
+
+    fn check_id(&self, what: &str, id: u32) -> Result<()> {
+        let vocab_size = self.model.config().vocab_size;
+        match (id as usize) < vocab_size {
+            true => Ok(()),
+            false => {
+                Err(Error::Input(format!("{what} id {id} is out of range, expected below {vocab_size}")))
+            }
+        }
+    }
+
+    /// The ids of several texts.
+    fn ids_of_all(&self, texts: &[Prompt]) -> Result<Vec<Vec<u32>>> {
+        if texts.is_empty() {
+            return Err(Error::Input(
+                "`texts` is empty, so there is no prompt; expected at least one".into(),
+            ));
+        }
+        texts.iter().map(|text| self.ids(text)).collect()
     }
 
     /// # Errors
@@ -127,22 +154,25 @@ impl Lab {
 
     /// The id of an answer, whose text must be a single token.
     pub fn answer(&self, answer: &Answer) -> Result<u32> {
-        match answer {
-            Answer::Id(id) => Ok(*id),
-            Answer::Text(text) => self.tokenizer()?.single_token(text),
-        }
+        let id = match answer {
+            Answer::Id(id) => *id,
+            Answer::Text(text) => self.tokenizer()?.single_token(text)?,
+        };
+        self.check_id("answer", id)?;
+        Ok(id)
     }
 
     pub fn objective(&self, metric: &Metric) -> Result<Objective> {
+        let beside = metric.against.is_some() || metric.position.is_some();
         match (&metric.answer, metric.loss) {
-            (None, Some(true)) => Ok(Objective::Loss),
+            (None, Some(true)) if !beside => Ok(Objective::Loss),
             (Some(answer), None | Some(false)) => Ok(Objective::Logit {
                 answer: self.answer(answer)?,
                 against: metric.against.as_ref().map(|against| self.answer(against)).transpose()?,
                 position: metric.position.unwrap_or(-1),
             }),
             _ => Err(Error::Input(
-                "expected either `answer` (with `against`, `position`) or `loss: true`".into(),
+                "the metric is not clear: expected either `answer` (with `against`, `position`) or `loss: true` alone".into(),
             )),
         }
     }
@@ -174,35 +204,89 @@ impl Lab {
     fn spelled(&self, ids: &Table) -> Vec<String> {
         let Some(tokenizer) = &self.tokenizer else { return Vec::new() };
         let tokenizer = tokenizer.for_model(self.model.config().vocab_size);
-        let ids: Vec<u32> = ids.data.iter().map(|id| *id as u32).collect();
-        let names = tokenizer.names(&ids).unwrap_or_default();
-        names.into_iter().map(|token| token.string).collect()
+        // NaN is where there is no token, because the logits are not finite.
+        let spell = |id: &f32| match id.is_nan() {
+            true => String::new(),
+            false => tokenizer.name(*id as u32).map(|token| token.string).unwrap_or_default(),
+        };
+        ids.data.iter().map(spell).collect()
     }
 }
 
-fn parse<'de, T: Deserialize<'de>, D: Deserializer<'de>>(request: D) -> Result<T> {
-    T::deserialize(request).map_err(|error| Error::Input(error.to_string()))
+/// Options of every measurement that its caller handles itself, for messages.
+const HANDLED_BY_CALLER: [&str; 2] = ["signal", "onProgress"];
+
+fn parse<T: FromValue>(name: &str, request: &Value) -> Result<T> {
+    wire::read(name, &HANDLED_BY_CALLER, request)
+}
+
+/// Checks a number of things to list. `name` is that of the option.
+pub(crate) fn check_count(name: &str, count: usize, most: usize, what: &str) -> Result<usize> {
+    match count {
+        0 => Err(Error::Input(format!("`{name}` is 0, expected at least 1"))),
+        count if count > most => {
+            Err(Error::Input(format!("`{name}` is {count}, expected at most {most}, {what}")))
+        }
+        count => Ok(count),
+    }
 }
 
 /// A text, or token ids.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone)]
 pub enum Prompt {
     Text(String),
     Ids(Vec<u32>),
 }
 
+impl FromValue for Prompt {
+    fn from_value(node: Node) -> Result<Prompt> {
+        match node.value() {
+            Value::Text(text) => Ok(Prompt::Text(text.clone())),
+            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node).map(Prompt::Ids),
+            _ => Err(node.expected(Self::one())),
+        }
+    }
+
+    fn one() -> String {
+        "a text or an array of token ids".into()
+    }
+
+    fn many() -> String {
+        "texts or arrays of token ids".into()
+    }
+}
+
 /// A token's text, or its id.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone)]
 pub enum Answer {
     Text(String),
     Id(u32),
 }
 
+/// No token is longer; a longer text is not worth tokenizing.
+const LONGEST_ANSWER: usize = 1000;
+
+impl FromValue for Answer {
+    fn from_value(node: Node) -> Result<Answer> {
+        match node.value() {
+            Value::Text(text) if text.len() > LONGEST_ANSWER => {
+                Err(node.error(format!("has {} bytes, expected the text of one token", text.len())))
+            }
+            Value::Text(text) => Ok(Answer::Text(text.clone())),
+            Value::Number(number) if number.fract() == 0.0 && *number >= 0.0 => {
+                u32::from_value(node).map(Answer::Id)
+            }
+            _ => Err(node.expected(Self::one())),
+        }
+    }
+
+    fn one() -> String {
+        "a token's text or its id".into()
+    }
+}
+
 /// What a run's logits come down to.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct Metric {
     pub answer: Option<Answer>,
     pub against: Option<Answer>,
@@ -211,17 +295,25 @@ pub struct Metric {
     pub loss: Option<bool>,
 }
 
-#[derive(Deserialize)]
+fields! { Metric {
+    answer: "answer" optional,
+    against: "against" optional,
+    position: "position" optional,
+    loss: "loss" optional,
+} }
+
 struct Text {
     input: Prompt,
-    #[serde(default)]
     interventions: Vec<Intervention>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+fields! { Text { input: "input", interventions: "interventions" or Vec::new() } }
+
+#[derive(Clone, Copy)]
 enum PathName {
     Q,
     K,
     V,
 }
+
+words! { PathName { "q" => Q, "k" => K, "v" => V } }

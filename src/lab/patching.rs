@@ -1,7 +1,5 @@
 //! What causes what: sweeps that patch one run with another, and gradients between two.
 
-use serde::Deserialize;
-
 use super::measurement::{Begun, once};
 use super::{Lab, Metric, PathName, Prompt};
 use crate::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
@@ -9,6 +7,7 @@ use crate::analysis::patching::{Contrast, Direction, Sweep, SweepOptions};
 use crate::analysis::path_patching::{Input as Path, Mlps, PathOptions, PathSweep, Receiver, Receivers};
 use crate::error::Result;
 use crate::run::Objective;
+use crate::wire::{FromValue, Node, Value, fields, words};
 
 impl Lab {
     fn contrast(&self, request: &ContrastRequest) -> Result<Contrast> {
@@ -44,7 +43,7 @@ impl Lab {
 
     pub(super) fn path_options(&self, request: &PathRequest) -> Result<PathOptions> {
         let receivers = match &request.receivers {
-            ReceiversRequest::Logits(LogitsWord::Logits) => Receivers::Logits,
+            ReceiversRequest::Logits => Receivers::Logits,
             ReceiversRequest::Heads(heads) => {
                 Receivers::Heads(heads.iter().map(ReceiverRequest::receiver).collect())
             }
@@ -81,67 +80,88 @@ impl Lab {
     }
 }
 
-#[derive(Deserialize)]
 struct ContrastRequest {
     clean: Prompt,
     corrupted: Prompt,
     direction: Option<Way>,
-    #[serde(flatten)]
     metric: Metric,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+fields! { ContrastRequest {
+    clean: "clean",
+    corrupted: "corrupted",
+    direction: "direction" optional,
+    ..metric: Metric,
+} }
+
+#[derive(Clone, Copy)]
 enum Way {
     Denoise,
     Noise,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+words! { Way { "denoise" => Denoise, "noise" => Noise } }
+
 pub(super) struct PatchingRequest {
-    #[serde(flatten)]
     contrast: ContrastRequest,
     at: Option<String>,
     pub(super) method: Option<Method>,
-    #[serde(default)]
     each_position: bool,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+fields! { PatchingRequest {
+    at: "at" optional,
+    method: "method" optional,
+    each_position: "eachPosition" or false,
+    ..contrast: ContrastRequest,
+} }
+
+#[derive(Clone, Copy)]
 pub(super) enum Method {
     Activation,
     Attribution,
 }
 
-#[derive(Deserialize)]
+words! { Method { "activation" => Activation, "attribution" => Attribution } }
+
 pub(super) struct PathRequest {
-    #[serde(flatten)]
     contrast: ContrastRequest,
     receivers: ReceiversRequest,
     mlps: Option<MlpsRequest>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
+fields! { PathRequest {
+    receivers: "receivers",
+    mlps: "mlps" optional,
+    ..contrast: ContrastRequest,
+} }
+
 enum ReceiversRequest {
-    Logits(LogitsWord),
+    Logits,
     Heads(Vec<ReceiverRequest>),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum LogitsWord {
-    Logits,
+impl FromValue for ReceiversRequest {
+    fn from_value(node: Node) -> Result<ReceiversRequest> {
+        match node.value() {
+            Value::Text(text) if text == "logits" => Ok(ReceiversRequest::Logits),
+            Value::List(_) => Vec::from_value(node).map(ReceiversRequest::Heads),
+            _ => Err(node.expected(Self::one())),
+        }
+    }
+
+    fn one() -> String {
+        "\"logits\" or an array of { layer, head, input }".into()
+    }
 }
 
-#[derive(Deserialize)]
 struct ReceiverRequest {
     layer: usize,
     head: usize,
     input: PathName,
 }
+
+fields! { ReceiverRequest { layer: "layer", head: "head", input: "input" } }
 
 impl ReceiverRequest {
     fn receiver(&self) -> Receiver {
@@ -154,21 +174,27 @@ impl ReceiverRequest {
     }
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy)]
 enum MlpsRequest {
     Frozen,
     Recomputed,
 }
 
-#[derive(Deserialize)]
+words! { MlpsRequest { "frozen" => Frozen, "recomputed" => Recomputed } }
+
 pub(super) struct IntegratedRequest {
     input: Prompt,
-    #[serde(flatten)]
     metric: Metric,
     baseline: Option<Prompt>,
     steps: Option<usize>,
 }
+
+fields! { IntegratedRequest {
+    input: "input",
+    baseline: "baseline" optional,
+    steps: "steps" optional,
+    ..metric: Metric,
+} }
 
 /// What integrated gradients are computed of.
 pub(super) struct Integrated {

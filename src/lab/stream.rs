@@ -1,22 +1,25 @@
 //! A text's residual stream: read through the lens, in shares of an answer, or part by part.
 
-use serde::Deserialize;
-
 use super::measurement::{Begun, Findings, Measurement};
-use super::{Answer, Lab, Text};
+use super::{Answer, Lab, Text, check_count};
 use crate::analysis::attribution::{self, AttributionOptions, By, FinalLayerNorm};
 use crate::analysis::logit_lens::{self, Lens, LensOptions};
 use crate::analysis::residual::{self, Reader, Stack, Steps};
 use crate::error::{Error, Result};
 use crate::run::Run;
+use crate::wire::{fields, words};
 
 impl Lab {
     pub(super) fn logit_lens(&self, request: &LensRequest) -> Begun {
         let config = self.model.config();
+        let top = match request.top {
+            Some(top) => check_count("top", top, config.vocab_size, "the size of the vocabulary")?,
+            None => 5.min(config.vocab_size),
+        };
         let points = logit_lens::points(config, request.of.as_deref().unwrap_or("resid_post"))?;
         let answer = request.answer.as_ref().map(|answer| self.answer(answer)).transpose()?;
         let (ids, run) = self.run(&request.text, &logit_lens::names(config, &points))?;
-        let options = LensOptions { points, top: request.top.unwrap_or(5), answer };
+        let options = LensOptions { points, top, answer };
         let lens = Lens::new(&self.model, &run.cache, &ids, options)?;
         Ok(Box::new(Looking { lens, lab: self.clone() }))
     }
@@ -32,8 +35,9 @@ impl Lab {
             }
             (None, None, Some(direction)) => attribution::Target::Direction(direction.clone()),
             _ => {
-                let expected = "expected `answer`, `answer` and `against`, or `direction` alone";
-                return Err(Error::Input(expected.into()));
+                return Err(Error::Input(
+                    "what to attribute is not clear: expected `answer`, `answer` and `against`, or `direction` alone".into(),
+                ));
             }
         };
         let options = AttributionOptions {
@@ -49,24 +53,36 @@ impl Lab {
     }
 
     pub(super) fn residual(&self, request: &ResidualRequest) -> Result<Findings> {
+        let kind = request.stack.unwrap_or(StackName::Decomposed);
+        let beside = [
+            (request.by.is_some(), "by", StackName::Decomposed, "decomposed"),
+            (request.sublayers.is_some(), "sublayers", StackName::Accumulated, "accumulated"),
+        ];
+        if let Some((_, option, _, stack)) =
+            beside.iter().find(|(given, _, owner, _)| *given && *owner != kind)
+        {
+            return Err(Error::Input(format!(
+                "`{option}` is an option of `stack: \"{stack}\"` only: leave it out"
+            )));
+        }
         let (model, by) = (&self.model, request.by.unwrap_or(Fineness::Component).into());
         let reader = request.reader.as_ref().map_or(Reader::Unembed, ReaderRequest::reader);
-        let mut names = match request.stack {
-            None | Some(StackName::Decomposed) => By::names(by),
-            Some(StackName::Accumulated) => vec!["/hook_resid_(pre|mid|post)$/"],
-            Some(StackName::Heads) => vec!["blocks.*.attn.hook_z"],
-            Some(StackName::Neurons) => vec!["blocks.*.mlp.hook_post"],
+        let mut names = match kind {
+            StackName::Decomposed => By::names(by),
+            StackName::Accumulated => vec!["/hook_resid_(pre|mid|post)$/"],
+            StackName::Heads => vec!["blocks.*.attn.hook_z"],
+            StackName::Neurons => vec!["blocks.*.mlp.hook_post"],
         };
         names.extend(request.layer_norm.map(|_| "/hook_scale$/"));
         let (ids, run) = self.run_at(&request.text, &names, request.positions.clone())?;
-        let stack = match request.stack {
-            None | Some(StackName::Decomposed) => residual::decomposed(model, &run.cache, reader, by)?,
-            Some(StackName::Accumulated) => {
-                let steps = if request.sublayers { Steps::Sublayers } else { Steps::Layers };
+        let stack = match kind {
+            StackName::Decomposed => residual::decomposed(model, &run.cache, reader, by)?,
+            StackName::Accumulated => {
+                let steps = if request.sublayers.unwrap_or(false) { Steps::Sublayers } else { Steps::Layers };
                 residual::accumulated(model, &run.cache, reader, steps)?
             }
-            Some(StackName::Heads) => residual::heads(model, &run.cache, reader)?,
-            Some(StackName::Neurons) => {
+            StackName::Heads => residual::heads(model, &run.cache, reader)?,
+            StackName::Neurons => {
                 let rows = 0..request.positions.as_ref().map_or(ids.len(), Vec::len);
                 let layers = reader.layers_before(model.config())?;
                 residual::neurons(model, &run.cache, &layers, &rows.collect::<Vec<_>>())?
@@ -132,19 +148,16 @@ impl Measurement for Looking {
     }
 }
 
-#[derive(Deserialize)]
 pub(super) struct LensRequest {
-    #[serde(flatten)]
     text: Text,
     top: Option<usize>,
     of: Option<String>,
     answer: Option<Answer>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+fields! { LensRequest { top: "top" optional, of: "of" optional, answer: "answer" optional, ..text: Text } }
+
 pub(super) struct AttributionRequest {
-    #[serde(flatten)]
     text: Text,
     answer: Option<Answer>,
     against: Option<Answer>,
@@ -154,13 +167,24 @@ pub(super) struct AttributionRequest {
     layer_norm: Option<Norm>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+fields! { AttributionRequest {
+    answer: "answer" optional,
+    against: "against" optional,
+    direction: "direction" optional,
+    position: "position" optional,
+    by: "by" optional,
+    layer_norm: "layerNorm" optional,
+    ..text: Text,
+} }
+
+#[derive(Clone, Copy)]
 enum Fineness {
     Component,
     Head,
     Neuron,
 }
+
+words! { Fineness { "component" => Component, "head" => Head, "neuron" => Neuron } }
 
 impl From<Fineness> for By {
     fn from(by: Fineness) -> By {
@@ -172,29 +196,35 @@ impl From<Fineness> for By {
     }
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy)]
 enum Norm {
     Frozen,
     Recomputed,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+words! { Norm { "frozen" => Frozen, "recomputed" => Recomputed } }
+
 pub(super) struct ResidualRequest {
-    #[serde(flatten)]
     text: Text,
     stack: Option<StackName>,
     by: Option<Fineness>,
-    #[serde(default)]
-    sublayers: bool,
+    sublayers: Option<bool>,
     reader: Option<ReaderRequest>,
     layer_norm: Option<Norm>,
     positions: Option<Vec<i64>>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+fields! { ResidualRequest {
+    stack: "stack" optional,
+    by: "by" optional,
+    sublayers: "sublayers" optional,
+    reader: "reader" optional,
+    layer_norm: "layerNorm" optional,
+    positions: "positions" optional,
+    ..text: Text,
+} }
+
+#[derive(Clone, Copy, PartialEq)]
 enum StackName {
     Decomposed,
     Accumulated,
@@ -202,18 +232,27 @@ enum StackName {
     Neurons,
 }
 
-#[derive(Deserialize)]
+words! { StackName {
+    "decomposed" => Decomposed,
+    "accumulated" => Accumulated,
+    "heads" => Heads,
+    "neurons" => Neurons,
+} }
+
 struct ReaderRequest {
     layer: usize,
     part: ReaderPart,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+fields! { ReaderRequest { layer: "layer", part: "part" } }
+
+#[derive(Clone, Copy)]
 enum ReaderPart {
     Attn,
     Mlp,
 }
+
+words! { ReaderPart { "attn" => Attn, "mlp" => Mlp } }
 
 impl ReaderRequest {
     fn reader(&self) -> Reader {

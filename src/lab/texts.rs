@@ -1,14 +1,13 @@
 //! Texts token by token: how well each was predicted, where something is most active, and means over all of them.
 
-use serde::Deserialize;
-
 use super::measurement::Findings;
-use super::{Lab, Prompt, Text};
+use super::{Lab, Prompt, Text, check_count};
 use crate::analysis::Table;
-use crate::analysis::tokens::{self, Lane};
+use crate::analysis::tokens::{self, Lane, MostActive};
 use crate::error::Result;
 use crate::hook::HookPoint;
 use crate::run::means;
+use crate::wire::fields;
 
 impl Lab {
     pub(super) fn token_scores(&self, request: &Text) -> Result<Findings> {
@@ -21,23 +20,25 @@ impl Lab {
     }
 
     pub(super) fn most_active(&self, request: &ActiveRequest) -> Result<Findings> {
-        let texts = request.texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<_>>>()?;
+        let texts = self.ids_of_all(&request.texts)?;
         let lane = Lane { point: request.at.parse()?, head: request.head, index: request.index };
-        let found = tokens::most_active(&self.model, &texts, lane, request.count.unwrap_or(20))?;
+        let count = check_count("count", request.count.unwrap_or(20), usize::MAX, "")?;
+        let MostActive { places, not_finite } = tokens::most_active(&self.model, &texts, lane, count)?;
         let column = |of: fn(&tokens::Activity) -> f32| Table {
             axes: vec!["place"],
-            shape: vec![found.len()],
-            data: found.iter().map(of).collect(),
+            shape: vec![places.len()],
+            data: places.iter().map(of).collect(),
             ..Table::default()
         };
         Ok(Findings::default()
             .table("text", column(|activity| activity.text as f32))
             .table("position", column(|activity| activity.position as f32))
-            .table("value", column(|activity| activity.value)))
+            .table("value", column(|activity| activity.value))
+            .number("notFinite", not_finite as f32))
     }
 
     pub(super) fn means(&self, request: &MeansRequest) -> Result<Findings> {
-        let texts = request.texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<_>>>()?;
+        let texts = self.ids_of_all(&request.texts)?;
         let found = means(&self.model, &texts, &request.names)?;
         let tables = found.into_iter().map(|(name, array)| {
             let axes = name.parse::<HookPoint>()?.axes().to_vec();
@@ -47,7 +48,6 @@ impl Lab {
     }
 }
 
-#[derive(Deserialize)]
 pub(super) struct ActiveRequest {
     texts: Vec<Prompt>,
     at: String,
@@ -56,8 +56,17 @@ pub(super) struct ActiveRequest {
     count: Option<usize>,
 }
 
-#[derive(Deserialize)]
+fields! { ActiveRequest {
+    texts: "texts",
+    at: "at",
+    head: "head" optional,
+    index: "index",
+    count: "count" optional,
+} }
+
 pub(super) struct MeansRequest {
     texts: Vec<Prompt>,
     names: Vec<String>,
 }
+
+fields! { MeansRequest { texts: "texts", names: "names" } }

@@ -147,7 +147,7 @@ describe("a model loads from", () => {
       return name === "tokenizer.json" ? route.fulfill({ status: 404, headers }) : route.fulfill({ body: fixture(name), headers });
     });
     const found = await evaluate(async ({ loadModel }) => {
-      const one = await loadModel("someone/tiny");
+      const one = await loadModel("hf:someone/tiny");
       const other = await loadModel("hf:someone/tiny@v2");
       return { counts: [one.parameterCount, other.parameterCount] };
     });
@@ -158,15 +158,15 @@ describe("a model loads from", () => {
     ]);
   });
 
-  test("a Hugging Face id where the page's host answers every address with a page", async () => {
+  test("the page's own host alone, where a name could be a Hugging Face id", async () => {
+    /** @type {string[]} */
+    const asked = [];
+    await page.route("https://**", (route) => (asked.push(route.request().url()), route.abort()));
     await page.route(`${site.url}someone/**`, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><p>Home" }));
-    await page.route("https://huggingface.co/**", (route) => {
-      const name = /** @type {string} */ (route.request().url().split("/").at(-1));
-      const headers = { "access-control-allow-origin": "*" };
-      return name === "tokenizer.json" ? route.fulfill({ status: 404, headers }) : route.fulfill({ body: fixture(name), headers });
-    });
-    const found = await evaluate(async ({ loadModel }) => ({ count: (await loadModel("someone/tiny")).parameterCount }));
-    assert.ok(found.count > 0);
+    const load = (/** @type {Face} */ { loadModel }, /** @type {string} */ source) => loadModel(source);
+    await assertFails(load, "NetworkError", /someone\/tiny\/config\.json is not a config\.json but a page; if you mean the Hugging Face model, write "hf:someone\/tiny"/, "someone/tiny");
+    await assertFails(load, "NetworkError", /no\/such\/config\.json answered 404 Not Found; if you mean the Hugging Face model, write "hf:no\/such"/, "no/such");
+    assert.deepEqual(asked, []);
   });
 
   test("a module on another site than the page's", async () => {
@@ -188,9 +188,9 @@ describe("a load that cannot work says why:", () => {
     await assertLoadFails(`${models.url}nowhere`, "NetworkError", /nowhere\/config\.json answered 404/);
   });
 
-  test("neither a folder nor an id, naming both addresses", async () => {
+  test("a Hugging Face model that does not exist, or is private", async () => {
     await page.route("https://huggingface.co/**", (route) => route.fulfill({ status: 401, headers: { "access-control-allow-origin": "*" } }));
-    await assertLoadFails("no/such", "NetworkError", /\/no\/such\/config\.json answered 404.*huggingface\.co\/no\/such\/resolve\/main\/config\.json answered 401/);
+    await assertLoadFails("hf:no/such", "NetworkError", /huggingface\.co\/no\/such\/resolve\/main\/config\.json answered 401.*check the name/);
   });
 
   test("missing weights", async () => {
@@ -231,7 +231,7 @@ describe("a load that cannot work says why:", () => {
   test("a wrong type of source, option and dtype", async () => {
     await assertLoadFails(3, "InputError", /cannot load 3/);
     const load = (/** @type {Face} */ { loadModel }, /** @type {any} */ options) => loadModel("./x", options);
-    await assertFails(load, "InputError", /no option `onProgres`, expected dtype, keep, onProgress, signal/, { onProgres: 1 });
+    await assertFails(load, "InputError", /no option `onProgres`, expected dtype, keep, timeout, onProgress, signal/, { onProgres: 1 });
     await assertFails(load, "InputError", /`dtype` is "f64", expected/, { dtype: "f64" });
   });
 

@@ -1,11 +1,10 @@
-// What the JavaScript face does before a worker is asked: indexing, names, sources, arguments.
+// What the JavaScript face does before a worker is asked: indexing, names, arguments.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { checked, ids, rule, textOrIds } from "../../www/check.js";
 import { hookName, nearest } from "../../www/names.js";
-import { candidatesOf, identity } from "../../www/source.js";
 import { Tensor } from "../../www/tensor.js";
 
 /** @param {string} name @param {RegExp} message */
@@ -100,93 +99,6 @@ test("the nearest names are the nearest", () => {
   const known = ["blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern", "blocks.0.hook_mlp_out", "hook_embed"];
   assert.equal(nearest("blocks.1.attn.hook_patern", known)[0], "blocks.1.attn.hook_pattern");
   assert.equal(nearest("hook_embedd", known)[0], "hook_embed");
-});
-
-// ---- sources ----
-
-const page = "https://host.example/lab/index.html";
-/** @param {any} source */
-const configs = (source) => candidatesOf(source, page).map(({ config }) => config.address ?? config.blob);
-
-test("a name that may be both is a folder first and a Hugging Face id second", () => {
-  assert.deepEqual(configs("models/shakespeare"), [
-    "https://host.example/lab/models/shakespeare/config.json",
-    "https://huggingface.co/models/shakespeare/resolve/main/config.json",
-  ]);
-  assert.deepEqual(configs("gpt2"), ["https://host.example/lab/gpt2/config.json", "https://huggingface.co/gpt2/resolve/main/config.json"]);
-});
-
-test("an address is a folder alone, relative to the page", () => {
-  assert.deepEqual(configs("./gpt2"), ["https://host.example/lab/gpt2/config.json"]);
-  assert.deepEqual(configs("../gpt2/"), ["https://host.example/gpt2/config.json"]);
-  assert.deepEqual(configs("/a/b"), ["https://host.example/a/b/config.json"]);
-  assert.deepEqual(configs("a/b/c"), ["https://host.example/lab/a/b/c/config.json"]);
-  assert.deepEqual(configs("models/shakespeare/"), ["https://host.example/lab/models/shakespeare/config.json"]);
-  assert.deepEqual(configs("https://else.example/m?key=1"), ["https://else.example/m/config.json?key=1"]);
-  assert.deepEqual(configs(new URL("https://else.example/m")), ["https://else.example/m/config.json"]);
-});
-
-test("hf: is a Hugging Face id alone, with a revision if it has one", () => {
-  const [files] = candidatesOf("hf:openai-community/gpt2@607a30d", page);
-  assert.equal(files.weights.address, "https://huggingface.co/openai-community/gpt2/resolve/607a30d/model.safetensors");
-  assert.deepEqual(configs("hf:gpt2"), ["https://huggingface.co/gpt2/resolve/main/config.json"]);
-  assert.throws(() => configs("hf:a/b/c"), failure("InputError", /"a\/b\/c" is no Hugging Face id/));
-});
-
-test("the tokenizer of a folder may be missing, one that is named may not", () => {
-  assert.equal(candidatesOf("./m", page)[0].tokenizer?.optional, true);
-  const [files] = candidatesOf({ config: "c.json", tokenizer: "t.json", weights: new URL("https://else.example/w") }, page);
-  assert.equal(files.tokenizer?.optional, undefined);
-  assert.equal(files.tokenizer?.address, "https://host.example/lab/t.json");
-  assert.equal(files.weights.address, "https://else.example/w");
-});
-
-test("files, blobs and bytes are blobs with names", async () => {
-  const bytes = new Uint8Array([0, 1, 2, 3]).subarray(1, 3);
-  const [files] = candidatesOf({ config: new File(["{}"], "my.json"), weights: bytes }, page);
-  assert.deepEqual([files.config.name, files.weights.name, files.tokenizer], ["my.json", "model.safetensors", undefined]);
-  assert.deepEqual(new Uint8Array(await /** @type {Blob} */ (files.weights.blob).arrayBuffer()), new Uint8Array([1, 2]));
-  assert.equal(candidatesOf({ config: bytes.buffer, weights: new DataView(bytes.buffer) }, page)[0].weights.blob?.size, 4);
-});
-
-const file = (/** @type {string} */ name) => new File([name], name);
-
-test("dropped files are told apart by their names", () => {
-  const [files] = candidatesOf([file("README.md"), file("weights.safetensors"), file("config.json"), file("tokenizer.json")], page);
-  assert.deepEqual([files.config.name, files.tokenizer?.name, files.weights.name], ["config.json", "tokenizer.json", "weights.safetensors"]);
-  assert.equal(candidatesOf([file("config.json"), file("a.safetensors"), file("model.safetensors")], page)[0].weights.name, "model.safetensors");
-  assert.throws(() => candidatesOf([file("config.json"), file("notes.txt")], page), failure("InputError", /\*\.safetensors.*found config.json, notes.txt/));
-  assert.throws(() => candidatesOf([file("config.json"), file("a.safetensors"), file("b.safetensors")], page), failure("InputError", /one \*\.safetensors/));
-});
-
-test("weights in several files are those that their names count", () => {
-  const shard = (/** @type {number} */ number, count = 3, stem = "model") => file(`${stem}-0000${number}-of-0000${count}.safetensors`);
-  const [files] = candidatesOf([shard(3), file("config.json"), shard(1), file("model.safetensors.index.json"), shard(2)], page);
-  assert.deepEqual([files.weights, ...(files.more ?? [])].map(({ name }) => name), [3, 1, 2].map((number) => shard(number).name));
-  for (const wrong of [[shard(1)], [shard(1), shard(3)], [shard(1), shard(2), shard(2)], [shard(1), shard(2), shard(4)], [shard(1), shard(2), shard(3, 3, "other")], [shard(1), shard(2), shard(3, 4)]]) {
-    assert.throws(() => candidatesOf([file("config.json"), ...wrong], page), failure("InputError", /all of \*-00001-of-0000N\.safetensors.*found config\.json/));
-  }
-  const [parts] = candidatesOf({ config: "c.json", weights: ["a.safetensors", "b.safetensors"] }, page);
-  assert.deepEqual(parts.more?.map(({ address }) => address), [new URL("b.safetensors", page).href]);
-  assert.throws(() => candidatesOf({ config: "c.json", weights: [] }, page), failure("InputError", /empty array/));
-  assert.equal(candidatesOf("./x/", page)[0].index?.address, new URL("x/model.safetensors.index.json", page).href);
-  assert.throws(() => candidatesOf([], page), failure("InputError", /found none/));
-  assert.throws(() => candidatesOf(/** @type {any} */ (["config.json"]), page), failure("InputError", /Files alone/));
-});
-
-test("what is no source says what one is", () => {
-  for (const [source, found] of [[undefined, /undefined/], [null, /null/], [3, /load 3/], ["", /empty/], [{ weights: "w" }, /Object/], [new Uint8Array(2), /Uint8Array/]]) {
-    assert.throws(() => candidatesOf(/** @type {any} */ (source), page), failure("InputError", /** @type {RegExp} */ (found)));
-  }
-  assert.throws(() => configs("https://[nonsense"), failure("InputError", /is no address/));
-  assert.throws(() => candidatesOf(/** @type {any} */ ({ config: 1, weights: "w" }), page), failure("InputError", /config.json is 1/));
-});
-
-test("the same addresses are the same model, bytes never are", () => {
-  const name = (/** @type {any} */ source) => identity(candidatesOf(source, page));
-  assert.equal(name("./m"), name("/lab/m/"));
-  assert.notEqual(name("m"), name("./m"));
-  assert.equal(name({ config: "c.json", weights: new Uint8Array(1) }), undefined);
 });
 
 // ---- arguments ----

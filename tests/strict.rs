@@ -1,0 +1,332 @@
+//! Requests as outsiders write them: what is misspelt, misplaced or does not fit is refused with its path, at every depth.
+
+mod common;
+
+use candlescope::lab::{Findings, Lab};
+use candlescope::{Extent, Intervention, Plan};
+use common::Fixture;
+use serde_json::{Value, json};
+
+fn lab() -> Lab {
+    Lab { model: Fixture::plain().model(), tokenizer: None, compiler: None }
+}
+
+fn measure(lab: &Lab, name: &str, request: Value) -> candlescope::Result<Findings> {
+    lab.begin(name, request)?.finish()
+}
+
+#[track_caller]
+fn refused(name: &str, request: Value) -> String {
+    let error = match measure(&lab(), name, request.clone()) {
+        Ok(_) => panic!("{name} took {request}"),
+        Err(error) => error,
+    };
+    assert!(matches!(error.name(), "InputError" | "HookError"), "{error}");
+    let message = error.to_string();
+    for internal in ["untagged", "variant", "serde", "at line", "unreachable", "usize"] {
+        assert!(!message.contains(internal), "`{internal}` is in: {message}");
+    }
+    message
+}
+
+#[track_caller]
+fn assert_refused(name: &str, request: Value, words: &[&str]) {
+    let message = refused(name, request);
+    for word in words {
+        assert!(message.contains(word), "`{word}` is not in: {message}");
+    }
+}
+
+/// A request of each measurement that works.
+fn requests() -> Vec<(&'static str, Value)> {
+    let contrast = json!({ "clean": [1, 2, 3], "corrupted": [1, 4, 3], "answer": 5, "against": 6 });
+    let with = |more: Value| {
+        let mut request = contrast.clone();
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        request
+    };
+    vec![
+        ("logitLens", json!({ "input": [1, 2, 3], "top": 3, "of": "resid_pre", "answer": 4 })),
+        (
+            "attribution",
+            json!({ "input": [1, 2, 3], "answer": 4, "against": 5, "position": -1, "by": "head" }),
+        ),
+        (
+            "residual",
+            json!({ "input": [1, 2, 3], "reader": { "layer": 1, "part": "mlp" }, "positions": [0, -1] }),
+        ),
+        ("headScores", json!({ "input": [1, 2, 1, 2] })),
+        ("headScores", json!({})),
+        ("patching", with(json!({ "at": "z", "eachPosition": true, "direction": "noise" }))),
+        ("patching", with(json!({ "method": "attribution", "position": 2 }))),
+        (
+            "pathPatching",
+            with(json!({ "receivers": [{ "layer": 1, "head": 0, "input": "k" }], "mlps": "frozen" })),
+        ),
+        ("pathPatching", with(json!({ "receivers": "logits" }))),
+        (
+            "integratedGradients",
+            json!({ "input": [1, 2, 3], "loss": true, "steps": 2, "baseline": [3, 2, 1] }),
+        ),
+        ("circuits", json!({ "layer": 0, "head": 1, "top": 2, "components": 2 })),
+        ("compositionScores", json!({ "path": "q" })),
+        ("tokenScores", json!({ "input": [1, 2, 3], "interventions": [intervention()] })),
+        (
+            "mostActive",
+            json!({ "texts": [[1, 2], [3]], "at": "blocks.0.mlp.hook_post", "index": 3, "count": 2 }),
+        ),
+        ("means", json!({ "texts": [[1, 2], [3]], "names": ["hook_embed"] })),
+    ]
+}
+
+fn intervention() -> Value {
+    json!({
+        "at": "blocks.0.attn.hook_pattern", "layer": [0], "head": 1, "positions": [1, -1], "step": 0,
+        "do": { "knockOut": [{ "query": 1, "key": 0 }], "renormalize": false },
+    })
+}
+
+#[test]
+fn every_request_works_as_it_is_documented() {
+    let lab = lab();
+    for (name, request) in requests() {
+        measure(&lab, name, request.clone()).unwrap_or_else(|error| panic!("{name} {request}: {error}"));
+    }
+}
+
+/// Calls `visit` with a copy of `value` for each object in it, `change` having been applied to that object.
+fn in_each_object(value: &Value, change: &dyn Fn(&mut Value) -> bool, visit: &mut dyn FnMut(Value)) {
+    fn pointers(value: &Value, path: String, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                found.push(path.clone());
+                fields.iter().for_each(|(name, inner)| pointers(inner, format!("{path}/{name}"), found));
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(i, inner)| pointers(inner, format!("{path}/{i}"), found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    pointers(value, String::new(), &mut found);
+    for path in found {
+        let mut copy = value.clone();
+        if change(copy.pointer_mut(&path).unwrap()) {
+            visit(copy);
+        }
+    }
+}
+
+#[test]
+fn an_unknown_field_is_refused_in_every_object_of_every_request() {
+    for (name, request) in requests() {
+        let add = |object: &mut Value| {
+            object["extra_field"] = json!(1);
+            true
+        };
+        let mut count = 0;
+        in_each_object(&request, &add, &mut |request| {
+            count += 1;
+            assert_refused(name, request, &["extra_field", "xpected one of"]);
+        });
+        assert!(count > 0);
+    }
+}
+
+#[test]
+fn a_misspelt_field_is_answered_with_the_nearest_at_its_path() {
+    let with = |one: Value| json!({ "input": [1, 2, 3], "interventions": [one] });
+    assert_refused(
+        "tokenScores",
+        with(json!({ "at": "hook_embed", "position": 0, "do": "zero" })),
+        &[
+            "`interventions[0].position` of tokenScores: unknown option; did you mean `positions`?",
+            "at, layer, head",
+        ],
+    );
+    assert_refused(
+        "tokenScores",
+        with(json!({ "at": "blocks.0.attn.hook_pattern", "do": { "knockOut": [{ "kye": 0 }] } })),
+        &["`interventions[0].do.knockOut[0].kye`", "did you mean `key`?", "query, key"],
+    );
+    assert_refused(
+        "tokenScores",
+        with(json!({ "at": "hook_embed", "do": { "set": { "shape": [1], "dta": [1] } } })),
+        &["`interventions[0].do.set.dta`", "did you mean `data`?"],
+    );
+    assert_refused(
+        "circuits",
+        json!({ "layr": 0, "head": 0 }),
+        &["circuits has no option `layr`; did you mean `layer`?"],
+    );
+    assert_refused(
+        "circuits",
+        json!({ "layer": 0 }),
+        &["`head` of circuits is missing, expected a whole number"],
+    );
+    assert_refused(
+        "residual",
+        json!({ "input": [1], "reader": { "layer": 0, "prt": "mlp" } }),
+        &["`reader.prt`", "did you mean `part`?"],
+    );
+}
+
+#[test]
+fn values_that_do_not_fit_are_refused_by_path() {
+    let with = |one: Value| json!({ "input": [1, 2, 3], "interventions": [one] });
+    let at = |field: &str, value: Value| {
+        let mut one = json!({ "at": "blocks.0.attn.hook_z", "do": "zero" });
+        one[field] = value;
+        with(one)
+    };
+    for wrong in [
+        json!(-1),
+        json!(0.5),
+        json!("0"),
+        json!(true),
+        json!(null),
+        json!({}),
+        json!(1e300),
+        json!([0, "1"]),
+    ] {
+        assert_refused(
+            "tokenScores",
+            at("head", wrong),
+            &["`interventions[0].head", "expected a whole number from 0"],
+        );
+    }
+    for wrong in [json!(4294967296u64), json!(-4294967297i64), json!(0.5), json!("1"), json!([[0]])] {
+        assert_refused(
+            "tokenScores",
+            at("positions", wrong),
+            &["`interventions[0].positions", "whole number"],
+        );
+    }
+    for wrong in [
+        json!("zap"),
+        json!(0),
+        json!(null),
+        json!([]),
+        json!({}),
+        json!({ "scale": "2" }),
+        json!({ "set": "1" }),
+    ] {
+        assert_refused("tokenScores", at("do", wrong), &["`interventions[0].do"]);
+    }
+    assert_refused(
+        "tokenScores",
+        json!({ "input": [[1, 2], [3]] }),
+        &["`input[0]`", "expected a whole number"],
+    );
+    assert_refused(
+        "tokenScores",
+        json!({ "input": { "0": 1 } }),
+        &["`input`", "a text or an array of token ids"],
+    );
+    assert_refused("tokenScores", json!([]), &["an array of length 0"]);
+    assert_refused(
+        "compositionScores",
+        json!({ "path": "x" }),
+        &["`path` of compositionScores is \"x\", expected \"q\", \"k\" or \"v\""],
+    );
+    assert_refused(
+        "attribution",
+        json!({ "input": [1], "direction": [1e300] }),
+        &["`direction[0]`", "32-bit float"],
+    );
+}
+
+#[test]
+fn an_action_is_one_action() {
+    let with = |action: Value| json!({ "input": [1, 2, 3], "interventions": [{ "at": "blocks.0.attn.hook_pattern", "do": action }] });
+    assert_refused(
+        "tokenScores",
+        with(json!({ "scale": 1, "add": 2 })),
+        &["`interventions[0].do` of tokenScores has the actions `scale` and `add`, expected one"],
+    );
+    assert_refused(
+        "tokenScores",
+        with(json!({ "scale": 1, "renormalize": true })),
+        &["has `renormalize` beside `scale`, expected it beside `knockOut` only"],
+    );
+}
+
+#[test]
+fn counts_beyond_what_there_is_and_empty_lists_are_refused() {
+    assert_refused("logitLens", json!({ "input": [1], "top": 62 }), &["`top` is 62, expected at most 61"]);
+    assert_refused("logitLens", json!({ "input": [1], "top": 0 }), &["`top` is 0, expected at least 1"]);
+    assert_refused("circuits", json!({ "layer": 0, "head": 0, "components": 99 }), &["`components` is 99"]);
+    assert_refused(
+        "mostActive",
+        json!({ "texts": [], "at": "hook_embed", "index": 0 }),
+        &["`texts` is empty"],
+    );
+    assert_refused("means", json!({ "texts": [], "names": ["*"] }), &["`texts` is empty"]);
+    assert_refused("means", json!({ "texts": [[]], "names": ["*"] }), &["there is no token"]);
+    assert_refused("headScores", json!({ "input": [] }), &["there is no token"]);
+    assert_refused("headScores", json!({ "input": [1, 2], "pattern": [] }), &["`pattern` has 0 rows"]);
+    assert_refused("headScores", json!({ "input": [1], "measure": "abs" }), &["expected a `pattern` too"]);
+    assert_refused("residual", json!({ "input": [1, 2], "positions": [0, -2] }), &["has position 0 twice"]);
+    assert_refused("residual", json!({ "input": [1, 2], "positions": [] }), &["`positions` is empty"]);
+    assert_refused("tokenScores", json!({ "input": [99] }), &["token id 99 is out of range"]);
+    let shape = json!({ "shape": [65536, 65536, 65536, 65536, 65536], "data": [1] });
+    assert_refused(
+        "tokenScores",
+        json!({ "input": [1], "interventions": [{ "at": "hook_embed", "do": { "set": shape } }] }),
+        &["1 values for shape"],
+    );
+    let from = json!({ "hook_embed": { "shape": [1, 3, 18], "data": [1, 2] } });
+    assert_refused(
+        "tokenScores",
+        json!({ "input": [1, 2, 3], "interventions": [{ "at": "hook_embed", "do": { "from": from } }] }),
+        &["the other run has 2 values for shape [1, 3, 18] at `hook_embed`"],
+    );
+}
+
+#[test]
+fn a_long_name_is_refused_and_not_repeated() {
+    let long = "a".repeat(1_000_000);
+    for request in [
+        json!({ "texts": [[1]], "names": [&long] }),
+        json!({ "texts": [[1]], "names": [format!("/{long}/")] }),
+        json!({ "texts": [[1]], &long: 1, "names": ["*"] }),
+    ] {
+        let message = refused("means", request);
+        assert!(message.len() < 1000, "{} bytes", message.len());
+    }
+    assert!(refused("compositionScores", json!({ "path": &long })).len() < 1000);
+    assert!(refused(&long, json!({})).len() < 1000);
+}
+
+/// 10^5 of anything is read and resolved in a time that does not grow with its square: within the test's limit.
+#[test]
+fn many_interventions_positions_and_edges_are_resolved_in_linear_time() {
+    let config = Fixture::plain().config();
+    let extent = Extent { prompt: 3, new: 200_000 };
+    let count = 100_000;
+    let one = json!({ "at": "blocks.0.attn.hook_z", "positions": 0, "do": "zero" });
+    let many = Value::Array(vec![one; count]);
+    let positions: Vec<usize> = (0..count).collect();
+    let edges: Vec<_> = (0..count).map(|query| json!({ "query": query, "key": 0 })).collect();
+    let listed = json!([{ "at": "blocks.0.attn.hook_z", "positions": positions, "do": "zero" }]);
+    let cut =
+        json!([{ "at": "blocks.0.attn.hook_pattern", "positions": positions, "do": { "knockOut": edges } }]);
+    for json in [many, listed, cut] {
+        let interventions = Intervention::list_from_json(&json.to_string()).unwrap();
+        Plan::new(&interventions, &config, extent, None).unwrap();
+    }
+    let twice: Vec<usize> = (0..count).chain([7]).collect();
+    let twice = json!([{ "at": "hook_embed", "positions": twice, "do": "zero" }]).to_string();
+    let error =
+        Plan::new(&Intervention::list_from_json(&twice).unwrap(), &config, extent, None).err().unwrap();
+    assert!(error.to_string().contains("lists 7 twice"), "{error}");
+}
+
+#[test]
+fn a_step_of_a_generation_without_end_takes_no_memory() {
+    let config = Fixture::plain().config();
+    let extent = Extent { prompt: 3, new: 900_000_000 };
+    let json = r#"[{"at":"hook_embed","step":[1,5,899999999],"do":"zero"}]"#;
+    Plan::new(&Intervention::list_from_json(json).unwrap(), &config, extent, None).unwrap();
+}
