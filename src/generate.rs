@@ -110,7 +110,10 @@ impl Generation {
         prompt: &[u32],
         options: GenerateOptions,
     ) -> Result<Generation> {
-        check_options(&options, tokenizer)?;
+        check_options(&options)?;
+        if !options.stop.is_empty() && tokenizer.is_none() {
+            return Err(Error::Input("`stop` is text, but the model has no tokenizer".into()));
+        }
         model.check_ids(&as_batch(prompt)?)?;
         let text = tokenizer.map(|tokenizer| after_prompt(tokenizer, prompt));
         let extent = Extent { prompt: prompt.len(), new: options.max_new_tokens };
@@ -225,7 +228,7 @@ impl Generation {
     }
 }
 
-fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Result<()> {
+pub(crate) fn check_options(options: &GenerateOptions) -> Result<()> {
     let wrong = |message: String| Err(Error::Input(message));
     if !(options.temperature > 0.0 && options.temperature.is_finite()) {
         let found = options.temperature;
@@ -243,9 +246,6 @@ fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Re
     }
     if options.stop.iter().any(String::is_empty) {
         return wrong("`stop` holds an empty text, expected at least one character".into());
-    }
-    if !options.stop.is_empty() && tokenizer.is_none() {
-        return wrong("`stop` is text, but the model has no tokenizer".into());
     }
     Ok(())
 }

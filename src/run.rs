@@ -150,6 +150,13 @@ impl<S: Sink> Hooks for Capture<S> {
 
 /// The indices of `positions` among `length` rows.
 fn rows(positions: &[i64], length: usize) -> Result<Tensor> {
+    let rows = resolve_rows(positions, length)?;
+    Ok(Tensor::from_vec(rows, positions.len(), &Device::Cpu)?)
+}
+
+/// # Errors
+/// [`Error::Input`] when there is none, one is out of range or listed twice.
+pub(crate) fn resolve_rows(positions: &[i64], length: usize) -> Result<Vec<u32>> {
     let row = |position: &i64| {
         let row = resolve_position(*position, length).filter(|row| *row < length);
         row.map(|row| row as u32)
@@ -159,12 +166,11 @@ fn rows(positions: &[i64], length: usize) -> Result<Tensor> {
     if rows.is_empty() {
         return Err(Error::Input("`positions` is empty, expected at least one to capture".into()));
     }
-    let mut sorted = rows.clone();
-    sorted.sort_unstable();
-    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Error::Input(format!("`positions` has position {} twice, expected each once", pair[0])));
+    let mut met = BTreeSet::new();
+    match rows.iter().find(|row| !met.insert(**row)) {
+        Some(row) => Err(Error::Input(format!("`positions` has position {row} twice, expected each once"))),
+        None => Ok(rows),
     }
-    Ok(Tensor::from_vec(rows, positions.len(), &Device::Cpu)?)
 }
 
 /// What a run is to do besides computing logits.
@@ -334,7 +340,7 @@ pub fn means<S: AsRef<str>>(model: &Model, prompts: &[Vec<u32>], names: &[S]) ->
 ///
 /// # Errors
 /// [`Error::Hook`] when a name matches nothing or a value does not fit, [`Error::Input`] when the tokens, a position,
-/// a layer or an answer do not fit the model, whatever an intervention fails with.
+/// a layer or an answer do not fit the model, [`Error::Memory`] when there is not enough memory, whatever an intervention fails with.
 pub fn run(model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run> {
     run_into(Cache::default(), model, tokens, options)
 }
@@ -346,6 +352,7 @@ pub fn run(model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run> {
 /// As [`run`], and those of `sink`.
 pub fn run_into<S: Sink>(sink: S, model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run<S>> {
     let config = model.config();
+    check_memory(config, tokens.len().min(config.n_positions), options)?;
     let extent = Extent { prompt: tokens.len(), new: 1 };
     let mut plan = Plan::new(&options.interventions, config, extent, options.compiler.as_ref())?;
     let mut capture = Capture::into(sink, &options.names, config)?
@@ -380,24 +387,76 @@ fn start(
     options: &RunOptions,
     hooks: &mut dyn Hooks,
 ) -> Result<(Range<usize>, Tensor)> {
-    let config = model.config();
+    let layers = layers(model.config(), tokens, options)?;
     let tokens = as_batch(tokens)?;
+    match &options.start {
+        None => Ok((layers, model.embed(&tokens, 0, hooks)?)),
+        Some(start) => {
+            model.check_ids(&tokens)?;
+            Ok((layers, start.resid.clone()))
+        }
+    }
+}
+
+/// The blocks to run.
+///
+/// # Errors
+/// [`Error::Input`] when the model lacks one of them, or what the run starts from has another shape.
+pub(crate) fn layers(config: &Config, tokens: &[u32], options: &RunOptions) -> Result<Range<usize>> {
     let first = options.start.as_ref().map_or(0, |start| start.layer);
     let last = options.stop_at_layer.unwrap_or(config.n_layer);
     if last > config.n_layer || first > last {
         let layers = config.n_layer;
         return Err(Error::Input(format!("cannot run layers {first} to {last}: the model has {layers}")));
     }
-    let Some(start) = &options.start else { return Ok((first..last, model.embed(&tokens, 0, hooks)?)) };
-    let expected = [1, tokens.dim(1)?, config.n_embd];
-    if start.resid.dims() != expected {
-        let found = start.resid.dims();
-        return Err(Error::Input(format!(
-            "the residual stream to start from has shape {found:?}, expected {expected:?}"
-        )));
+    if options.gradients_of.is_some() && options.stop_at_layer.is_some() {
+        return Err(Error::Input(
+            "`gradientsOf` needs logits, and a run with `stopAtLayer` has none: leave one of them out".into(),
+        ));
     }
-    model.check_ids(&tokens)?;
-    Ok((first..last, start.resid.clone()))
+    let expected = [1, tokens.len(), config.n_embd];
+    match &options.start {
+        Some(start) if start.resid.dims() != expected => {
+            let found = start.resid.dims();
+            Err(Error::Input(format!(
+                "the residual stream to start from has shape {found:?}, expected {expected:?}"
+            )))
+        }
+        _ => Ok(first..last),
+    }
+}
+
+/// Checks that there is memory for a run, before it begins: an allocation that fails in its middle cannot be undone.
+///
+/// # Errors
+/// [`Error::Memory`] with what the run needs.
+fn check_memory(config: &Config, length: usize, options: &RunOptions) -> Result<()> {
+    /// Runs that need less are not checked.
+    const SMALL: u64 = 64 << 20;
+    let bytes = bytes_needed(config, length, options);
+    let fits = || Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
+    match bytes <= SMALL || fits() {
+        true => Ok(()),
+        false => Err(Error::Memory(format!(
+            "a run of {length} tokens needs about {} MB, more than can be had here: expected a shorter text, or fewer \
+             values captured",
+            bytes >> 20
+        ))),
+    }
+}
+
+/// About what a run holds at once: the logits and a layer's values; with gradients, those of every layer, twice.
+fn bytes_needed(config: &Config, length: usize, options: &RunOptions) -> u64 {
+    let [t, d, heads, layers] =
+        [length, config.n_embd, config.n_head, config.n_layer].map(|size| size as u64);
+    let logits = t.saturating_mul(config.vocab_size as u64);
+    let attention = heads.saturating_mul(t).saturating_mul(t).saturating_mul(2);
+    let layer = attention.saturating_add(t.saturating_mul(8 * d + 2 * config.d_mlp() as u64));
+    let numbers = match options.gradients_of {
+        None => logits.saturating_add(layer),
+        Some(_) => logits.saturating_mul(3).saturating_add(layer.saturating_mul(2).saturating_mul(layers)),
+    };
+    numbers.saturating_mul(4)
 }
 
 impl Output {

@@ -79,6 +79,7 @@ fn number_in_words(number: f64) -> String {
     match number {
         number if number == f64::INFINITY => "Infinity".into(),
         number if number == f64::NEG_INFINITY => "-Infinity".into(),
+        number if number.abs() >= 1e21 => format!("{number:e}"),
         number => number.to_string(),
     }
 }
@@ -131,7 +132,8 @@ impl Path<'_> {
         let mut path = String::new();
         self.write(&mut path);
         match path.is_empty() {
-            true => format!("the value of {}", self.call()),
+            true if self.call().starts_with("the ") => self.call().into(),
+            true => format!("the options of {}", self.call()),
             false => format!("`{path}` of {}", self.call()),
         }
     }
@@ -205,6 +207,10 @@ impl<'a> Node<'a> {
 fn similar(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let name = shortened(name).to_lowercase();
     let distance = |known: &str| strsim::osa_distance(&name, &known.to_lowercase());
+    let longer = |known: &&&str| name.len() > 2 && known.to_lowercase().starts_with(&name);
+    if let Some(known) = known.iter().find(longer) {
+        return Some(known);
+    }
     let nearest = known.iter().copied().min_by_key(|known| distance(known))?;
     let longest = name.chars().count().max(nearest.len());
     (distance(nearest) <= (longest / 3).max(1)).then_some(nearest)

@@ -166,7 +166,7 @@ impl PathSweep {
 }
 
 impl Receivers {
-    fn check(&self, config: &Config) -> Result<()> {
+    pub(crate) fn check(&self, config: &Config) -> Result<()> {
         let Receivers::Heads(receivers) = self else { return Ok(()) };
         if receivers.is_empty() {
             return Err(Error::Input(
