@@ -228,6 +228,9 @@ impl Generation {
     }
 }
 
+/// So that positions in the text have 32 bits.
+const MOST_NEW_TOKENS: usize = i32::MAX as usize;
+
 pub(crate) fn check_options(options: &GenerateOptions) -> Result<()> {
     let wrong = |message: String| Err(Error::Input(message));
     if !(options.temperature > 0.0 && options.temperature.is_finite()) {
@@ -235,6 +238,10 @@ pub(crate) fn check_options(options: &GenerateOptions) -> Result<()> {
         return wrong(format!(
             "`temperature` is {found}, expected above 0 (for the most probable token, do not sample)"
         ));
+    }
+    if options.max_new_tokens > MOST_NEW_TOKENS {
+        let found = options.max_new_tokens;
+        return wrong(format!("`maxNewTokens` is {found}, expected at most {MOST_NEW_TOKENS}"));
     }
     if options.top_k == Some(0) {
         return wrong("`topK` is 0, expected at least 1".into());

@@ -66,6 +66,9 @@ impl Cache {
 
 /// Where captured values go, each as soon as it was computed.
 pub trait Sink {
+    /// Whether what it takes stays in this memory.
+    const KEEPS: bool = true;
+
     /// Takes the value at `point`, with the axes of [`HookPoint::axes`].
     ///
     /// # Errors
@@ -105,6 +108,11 @@ impl Capture {
             .at_positions(positions, length)?;
         values.into_iter().try_for_each(|(point, value)| capture.take(point, &value))?;
         Ok(capture.sink)
+    }
+
+    /// What it keeps.
+    pub(crate) fn points(&self) -> &BTreeSet<HookPoint> {
+        &self.wanted
     }
 
     pub fn into_cache(self) -> Cache {
@@ -352,11 +360,14 @@ pub fn run(model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run> {
 /// As [`run`], and those of `sink`.
 pub fn run_into<S: Sink>(sink: S, model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run<S>> {
     let config = model.config();
-    check_memory(config, tokens.len().min(config.n_positions), options)?;
     let extent = Extent { prompt: tokens.len(), new: 1 };
     let mut plan = Plan::new(&options.interventions, config, extent, options.compiler.as_ref())?;
     let mut capture = Capture::into(sink, &options.names, config)?
         .at_positions(options.positions.as_deref(), tokens.len())?;
+    let length = tokens.len().min(config.n_positions);
+    let copies = u64::from(S::KEEPS) + u64::from(options.gradients_of.is_some());
+    let captured = captured_bytes(config, &capture.wanted, length).saturating_mul(copies);
+    check_memory(config, length, options, captured)?;
     capture.detached = options.gradients_of.is_some();
     let mut probe = Probe::new(capture.wanted.iter().copied().filter(|_| options.gradients_of.is_some()));
     let (layers, x) = start(model, tokens, options, &mut Chain(vec![&mut plan, &mut probe, &mut capture]))?;
@@ -426,20 +437,27 @@ pub(crate) fn layers(config: &Config, tokens: &[u32], options: &RunOptions) -> R
     }
 }
 
-/// Checks that there is memory for a run, before it begins: an allocation that fails in its middle cannot be undone.
+/// Checks that there is memory for a run, before it begins.
 ///
 /// # Errors
 /// [`Error::Memory`] with what the run needs.
-fn check_memory(config: &Config, length: usize, options: &RunOptions) -> Result<()> {
-    /// Runs that need less are not checked.
+fn check_memory(config: &Config, length: usize, options: &RunOptions, captured: u64) -> Result<()> {
+    let bytes = bytes_needed(config, length, options).saturating_add(captured);
+    expect_memory(bytes, &format!("a run of {length} tokens"), "a shorter text, or fewer values captured")
+}
+
+/// Checks that so many bytes can be had: an allocation that fails in the middle of a run cannot be undone.
+///
+/// # Errors
+/// [`Error::Memory`] naming `what` needs them, and what to do `instead`.
+pub(crate) fn expect_memory(bytes: u64, what: &str, instead: &str) -> Result<()> {
+    /// What needs less is not checked.
     const SMALL: u64 = 64 << 20;
-    let bytes = bytes_needed(config, length, options);
     let fits = || Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
     match bytes <= SMALL || fits() {
         true => Ok(()),
         false => Err(Error::Memory(format!(
-            "a run of {length} tokens needs about {} MB, more than can be had here: expected a shorter text, or fewer \
-             values captured",
+            "{what} needs about {} MB, more than can be had here: expected {instead}",
             bytes >> 20
         ))),
     }
@@ -457,6 +475,27 @@ fn bytes_needed(config: &Config, length: usize, options: &RunOptions) -> u64 {
         Some(_) => logits.saturating_mul(3).saturating_add(layer.saturating_mul(2).saturating_mul(layers)),
     };
     numbers.saturating_mul(4)
+}
+
+/// The bytes of the values at these points, of a text of `length` tokens.
+pub(crate) fn captured_bytes<'p>(
+    config: &Config,
+    points: impl IntoIterator<Item = &'p HookPoint>,
+    length: usize,
+) -> u64 {
+    let along = |axis: &&str| match *axis {
+        "pos" | "query" | "key" => length,
+        "head" => config.n_head,
+        "d_model" => config.n_embd,
+        "d_head" => config.d_head(),
+        "d_mlp" => config.d_mlp(),
+        "vocab" => config.vocab_size,
+        _ => 1,
+    };
+    let count = |point: &HookPoint| {
+        point.axes().iter().fold(1u64, |product, axis| product.saturating_mul(along(axis) as u64))
+    };
+    points.into_iter().fold(0u64, |sum, point| sum.saturating_add(count(point))).saturating_mul(4)
 }
 
 impl Output {

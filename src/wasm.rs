@@ -588,6 +588,8 @@ struct HandedOver {
 }
 
 impl Sink for HandedOver {
+    const KEEPS: bool = false;
+
     fn take(&mut self, point: HookPoint, value: Tensor) -> Result<()> {
         self.captured.push(Captured::of(point, &value)?);
         self.to_score.as_mut().map_or(Ok(()), |cache| cache.take(point, value))
@@ -634,41 +636,42 @@ fn value_of(value: &JsValue, depth: usize) -> Result<Value> {
             "the options are nested more than {DEEPEST} deep, expected plain data"
         )));
     }
+    // The most frequent kinds first: each question is a call out of wasm.
     if let Some(number) = value.as_f64() {
         return Ok(Value::Number(number));
-    }
-    if let Some(flag) = value.as_bool() {
-        return Ok(Value::Bool(flag));
     }
     if let Some(text) = value.as_string() {
         return Ok(Value::Text(text));
     }
-    if value.is_null() {
-        return Ok(Value::Null);
+    if value.is_object() {
+        return objects(value, depth);
     }
-    if let Some(floats) = value.dyn_ref::<Float32Array>() {
-        return Ok(Value::Floats(floats.to_vec()));
+    match value.as_bool() {
+        Some(flag) => Ok(Value::Bool(flag)),
+        None if value.is_null() => Ok(Value::Null),
+        None => Ok(Value::Unsupported(kind_of(value))),
     }
-    if let Some(ids) = value.dyn_ref::<Uint32Array>() {
-        return Ok(Value::Numbers(ids.to_vec().into_iter().map(f64::from).collect()));
+}
+
+fn objects(value: &JsValue, depth: usize) -> Result<Value> {
+    if JsArray::is_array(value) {
+        let items = value.unchecked_ref::<JsArray>().iter().map(|item| value_of(&item, depth - 1));
+        return items.collect::<Result<_>>().map(Value::List);
     }
-    if let Some(numbers) = value.dyn_ref::<Float64Array>() {
-        return Ok(Value::Numbers(numbers.to_vec()));
+    if !ArrayBuffer::is_view(value.unchecked_ref()) {
+        return fields_of(value.unchecked_ref(), depth);
     }
-    if let Some(array) = value.dyn_ref::<JsArray>() {
-        return array.iter().map(|item| value_of(&item, depth - 1)).collect::<Result<_>>().map(Value::List);
-    }
-    match value.dyn_ref::<js_sys::Object>() {
-        Some(object) if !value.is_function() && !ArrayBuffer::is_view(object) => fields_of(object, depth),
-        _ => Ok(Value::Unsupported(kind_of(value))),
-    }
+    Ok(match value.dyn_ref::<Float32Array>() {
+        Some(floats) => Value::Floats(floats.to_vec()),
+        None if holds_numbers(value) => Value::Numbers(Float64Array::new(value).to_vec()),
+        None => Value::Unsupported(kind_of(value)),
+    })
 }
 
 fn fields_of(object: &js_sys::Object, depth: usize) -> Result<Value> {
     let mut fields = Vec::new();
-    for entry in js_sys::Object::entries(object).iter() {
-        let entry: JsArray = entry.unchecked_into();
-        let (name, value) = (entry.get(0), entry.get(1));
+    for name in js_sys::Object::keys(object).iter() {
+        let value = Reflect::get(object, &name).unwrap_or_default();
         if !value.is_undefined() {
             fields.push((name.as_string().unwrap_or_default(), value_of(&value, depth - 1)?));
         }

@@ -178,8 +178,8 @@ impl<'a> Node<'a> {
     }
 
     /// The fields, once each of their names is one of `known`.
-    pub(crate) fn object(&self, known: &[&'static str], expected: &str) -> Result<Object<'a>> {
-        let Value::Object(fields) = self.value else { return Err(self.expected(expected)) };
+    pub(crate) fn object(&self, known: &[&'static str], expected: fn() -> String) -> Result<Object<'a>> {
+        let Value::Object(fields) = self.value else { return Err(self.expected(expected())) };
         match fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(self.unknown_option(name, known)),
             None => Ok(Object { fields, path: self.path }),
@@ -286,10 +286,10 @@ macro_rules! fields {
 
         impl $crate::wire::FromValue for $type {
             fn from_value(node: $crate::wire::Node) -> $crate::error::Result<Self> {
-                let mut names = Vec::new();
+                let mut names = Vec::with_capacity(16);
                 <$type as $crate::wire::Fields>::names(&mut names);
-                let expected = <$type as $crate::wire::FromValue>::one();
-                <$type as $crate::wire::Fields>::read(&node.object(&names, &expected)?)
+                let expected = <$type as $crate::wire::FromValue>::one;
+                <$type as $crate::wire::Fields>::read(&node.object(&names, expected)?)
             }
 
             fn one() -> String {

@@ -275,7 +275,7 @@ pub enum Answer {
 }
 
 /// No token is longer; a longer text is not worth tokenizing.
-const LONGEST_ANSWER: usize = 1000;
+const LONGEST_ANSWER: usize = 300;
 
 impl FromValue for Answer {
     fn from_value(node: Node) -> Result<Answer> {
