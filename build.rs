@@ -1,24 +1,23 @@
-//! Compiles the inner loops of the kernels (`src/kernel/apart/`) into wasm modules of their own, and tells
-//! `tests/python.rs` whether there is a Python to run.
+//! Compiles the compute kernels (`src/kernel/simd/`) into separate wasm modules, and tells `tests/python.rs` whether a Python
+//! is available.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
-const ROOT: &str = "src/kernel/apart/module.rs";
+const ROOT: &str = "src/kernel/simd/module.rs";
 const MODULES: [(&str, &str, &[&str]); 4] = [
     ("simd", "+simd128", &[]),
     ("relaxed", "+simd128,+relaxed-simd", &[]),
     ("simd-shared", "+simd128,+atomics", SHARED),
     ("relaxed-shared", "+simd128,+relaxed-simd,+atomics", SHARED),
 ];
-/// The most memory that threads can share: all that 32 bits address. The crate's memory is declared so by
-/// `scripts/threads.mjs`.
+/// Shared memory needs a maximum: all that 32 bits address. `scripts/threads.mjs` declares the same for the main module.
 const SHARED: &[&str] = &["--cfg=shared", "-Clink-arg=--shared-memory", "-Clink-arg=--max-memory=4294967296"];
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(shared)");
-    println!("cargo:rerun-if-changed=src/kernel/apart");
+    println!("cargo:rerun-if-changed=src/kernel/simd");
     println!("cargo:rustc-check-cfg=cfg(python)");
     println!("cargo:rerun-if-env-changed=CANDLESCOPE_PYTHON");
     if env::var_os("CANDLESCOPE_PYTHON").is_some() {
@@ -27,7 +26,7 @@ fn main() {
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("wasm32") {
         return;
     }
-    // The functions of a module get places in the table of the crate's own.
+    // The functions of a kernel module are added to the table of the main module.
     println!("cargo:rustc-link-arg=--growable-table");
     for (name, features, options) in MODULES {
         compile(name, features, options);
@@ -41,9 +40,9 @@ fn compile(name: &str, features: &str, options: &[&str]) {
         .args([ROOT, "--crate-type=cdylib", "--edition=2024", "--target=wasm32-unknown-unknown", "-o"])
         .arg(&out)
         .args(["-Copt-level=3", "-Cpanic=abort", &format!("-Ctarget-feature={features}")])
-        // Loops over a row of sums are unrolled whole, or the sums would need a stack.
+        // Loops over the accumulators must be unrolled completely, or the accumulators would need a stack.
         .arg("-Cllvm-args=-pre-RA-sched=source -unroll-threshold=2000")
-        // No stack: a function that needed one would trap at once instead of writing into the crate's.
+        // No stack: a function that needed one traps at once instead of overwriting the main module's memory.
         .args(["-Clink-arg=--import-memory", "-Clink-arg=-zstack-size=0", "-Clink-arg=--strip-all"])
         .args(options)
         .status()
@@ -52,7 +51,7 @@ fn compile(name: &str, features: &str, options: &[&str]) {
     let wasm = std::fs::read(&out).expect("rustc wrote it");
     assert!(
         !has_data(&wasm),
-        "{ROOT} has constants in memory, over the crate's: does something in it panic?"
+        "{ROOT} has a data section, which would overwrite the main module's: does something in it panic?"
     );
 }
 

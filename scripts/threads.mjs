@@ -3,7 +3,7 @@
 // Comes in: what wasm-bindgen wrote. Goes out: NAME_threads_bg.wasm beside NAME_bg.wasm, the same module with its memory
 // declared shared; and glue that works with both.
 //
-// Shared memory is all that the module needs to know: helpers run the small module of src/kernel/apart/, never this one.
+// Shared memory is all that the module needs to know: helpers run the small module of src/kernel/simd/, never this one.
 // wasm-bindgen's own way to threads wants a standard library built with atomics, hence a nightly compiler.
 
 import { readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// A thread that helps the worker with matrix products: it runs the small module of src/kernel/apart/ over the worker's
+// A thread that helps the worker with matrix products: it runs the small module of src/kernel/simd/ over the worker's
 // memory, sleeps where there is nothing to do, and ends with the page.
 
 self.addEventListener("message", ({ data: { module, memory, pool, number } }) => {

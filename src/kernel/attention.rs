@@ -1,15 +1,15 @@
-//! Causal attention over candle tensors: `attend.rs` computes it.
+//! Causal attention over candle tensors, computed by `simd/attention.rs`.
 //!
-//! Queries, keys and values are `[B, rows, H, K]` with a contiguous last axis: views of a longer projection or of a
-//! key/value cache as they are. How many positions there are before the queries follows from the shapes.
+//! Queries, keys and values are `[B, rows, H, K]` with a contiguous last axis; they may be views of a projection or of a
+//! key/value cache. The position of the first query follows from the shapes: the last query is at the last key.
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Shape, bail};
 
 use super::Computed;
-use super::apart::attend::{self, Attention, Part};
-use super::apart::share::Task;
+use super::dispatch::{filled, parallel_for};
 use super::floats;
-use super::linked::{filled, share};
+use super::simd::attention::{self as kernel, Attention, Part};
+use super::simd::job::Task;
 
 /// `factor q kᵀ` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and `[B, S, H, K]` to
 /// `[B, H, T, S]`.
@@ -45,7 +45,7 @@ impl CustomOp2 for Mix {
         let (pattern, v) = (floats(pattern, pl)?, Heads::new(v, vl)?);
         let q = Heads { rows: queries, ..v };
         let part = |out| Attention {
-            pattern: pattern.as_ptr().cast_mut(), // which is only read
+            pattern: pattern.as_ptr().cast_mut(), // only read
             out,
             ..attention(Part::Mix, &q, &v, &v, 1.0)
         };
@@ -55,7 +55,8 @@ impl CustomOp2 for Mix {
     }
 }
 
-/// All of it, for runs that look at neither scores nor pattern: `[B, T, H, K]` and twice `[B, S, H, K]` to `[B, T, H, K]`.
+/// Scores, softmax and mix in one pass, for runs that capture neither scores nor pattern: q `[B, T, H, K]`, k and v
+/// `[B, S, H, K]` to `[B, T, H, K]`.
 pub(super) struct Whole {
     pub factor: f32,
 }
@@ -82,7 +83,7 @@ impl CustomOp3 for Whole {
     }
 }
 
-/// Without the places that the part needs.
+/// A job without its outputs.
 fn attention(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attention {
     assert!(q.rows <= k.rows && (q.batch, q.heads, q.width) == (k.batch, k.heads, k.width));
     assert!((k.batch, k.rows, k.heads, k.width) == (v.batch, v.rows, v.heads, v.width));
@@ -93,17 +94,17 @@ fn attention(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attent
 }
 
 /// # Safety
-/// The places that the part needs must be as long as the shapes say.
+/// The outputs of the part must be as long as the shapes require.
 unsafe fn attend(attention: Attention, q: &Heads) {
-    let effort = 2 * q.count() * attention.keys;
-    // SAFETY: as the caller promises, and the others were checked.
-    unsafe { share(Task::Attention(attention), q.batch * q.heads, 1, effort) };
+    let cost = 2 * q.count() * attention.keys;
+    // SAFETY: the caller guarantees it for the outputs; the inputs were checked by `Heads::new`.
+    unsafe { parallel_for(Task::Attention(attention), q.batch * q.heads, 1, cost) };
 }
 
 /// `[batch, rows, heads, width]` with a contiguous last axis.
 #[derive(Clone, Copy)]
 struct Heads {
-    at: attend::Heads,
+    at: kernel::Heads,
     batch: usize,
     rows: usize,
     heads: usize,
@@ -119,7 +120,7 @@ impl Heads {
         let numbers = &storage.as_slice::<f32>()?[layout.start_offset()..];
         let last = (batch - 1) * by_batch + (rows - 1) * by_row + (heads - 1) * by_head + width;
         assert!(numbers.len() >= last, "{} numbers for shape {:?}", numbers.len(), layout.shape());
-        let at = attend::Heads { data: numbers.as_ptr(), by_batch, by_row, by_head };
+        let at = kernel::Heads { data: numbers.as_ptr(), by_batch, by_row, by_head };
         Ok(Heads { at, batch, rows, heads, width })
     }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 
-use super::apart::form;
 use super::packed::Packed;
 use super::product::{product, transposed_product};
+use super::simd::format;
 use super::{Computed, floats, with_floats};
 use crate::error::{Error, Result};
 
@@ -50,7 +50,7 @@ impl Form {
     }
 
     pub fn name(self) -> &'static str {
-        self.panels(Axes::InOut).map_or("f32", form::Form::name)
+        self.panels(Axes::InOut).map_or("f32", format::Form::name)
     }
 
     /// The bytes that a matrix takes which the checkpoint stores with this shape and these axes.
@@ -63,13 +63,13 @@ impl Form {
     }
 
     /// How panels store it, for a matrix with these axes.
-    fn panels(self, axes: Axes) -> Option<form::Form> {
+    fn panels(self, axes: Axes) -> Option<format::Form> {
         match (self, axes) {
             (Form::Plain, _) => None,
-            (Form::F32, _) => Some(form::Form::F32),
-            (Form::F16, _) => Some(form::Form::F16),
-            (Form::Q8, _) | (Form::Q4, Axes::OutIn) => Some(form::Form::Q8),
-            (Form::Q4, Axes::InOut) => Some(form::Form::Q4),
+            (Form::F32, _) => Some(format::Form::F32),
+            (Form::F16, _) => Some(format::Form::F16),
+            (Form::Q8, _) | (Form::Q4, Axes::OutIn) => Some(format::Form::Q8),
+            (Form::Q4, Axes::InOut) => Some(format::Form::Q4),
         }
     }
 }

@@ -9,17 +9,17 @@ use candle_core::{CpuStorage, D, Device, Layout, Shape, Storage, Tensor, bail};
 use crate::config::Activation;
 use crate::error::Result;
 
-mod apart;
 mod attention;
-mod linked;
+mod dispatch;
 pub mod matrix;
 mod packed;
 mod product;
+mod simd;
 pub mod trainable;
 
-pub use linked::{Build, build, choose, workers};
+pub use dispatch::{Build, build, choose, workers};
 #[cfg(target_arch = "wasm32")]
-pub use linked::{module, pool};
+pub use dispatch::{module, pool};
 pub use matrix::Matrix;
 pub use trainable::log_sum_exp;
 
@@ -116,7 +116,7 @@ pub fn activation(x: &Tensor, function: Activation) -> Result<Tensor> {
 /// Halves, given as bits, that are neither infinite nor no number.
 pub fn finite_halves(halves: [u16; 4]) -> [f32; 4] {
     // SAFETY: there are four.
-    unsafe { apart::simd::F32x4::load_halves(halves.as_ptr()) }.to_array()
+    unsafe { simd::vector::F32x4::load_halves(halves.as_ptr()) }.to_array()
 }
 
 /// What a custom op computes.

@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use half::f16;
 
-use super::apart::form::Form;
-use super::apart::inner::WIDTH;
-use super::apart::quantized::{BLOCK_TAIL, STEP, STEP_BYTES};
+use super::simd::format::Form;
+use super::simd::tile_f32::WIDTH;
+use super::simd::tile_i8::{BLOCK_TAIL, STEP, STEP_BYTES};
 
 /// A matrix stored in panels.
 #[derive(Debug)]

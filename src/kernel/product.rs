@@ -1,19 +1,19 @@
 //! The matrix product `c = a b + bias`.
 //!
-//! Layout: `a` and `c` are row-major. `b` `[inner, columns]` lies in panels of eight columns, one after the other
-//! ([`Packed`], in `packed.rs`). The rows of `a` are brought into tiles (`tiles.rs`), then multiplied panel by panel
-//! (`multiply.rs`); all threads share both.
+//! Layout: `a` and `c` are row-major. `b` `[inner, columns]` is stored in contiguous panels of eight columns ([`Packed`] in
+//! `packed.rs`). The rows of `a` are packed into tiles (`simd/pack.rs`), then multiplied panel by panel
+//! (`simd/matmul.rs`); both run on all threads.
 //!
-//! Every sum runs over `inner` in order, whatever the number of rows: a row's result is the same bits alone
-//! (decoding with the key/value cache) and among others (the whole text at once).
+//! Every sum runs over `inner` in order, independent of the number of rows: a row has the same bits alone (decoding with the
+//! key/value cache) and among others (prefill).
 
-use super::apart::form::Form;
-use super::apart::inner::{STREAMS, WIDTH};
-use super::apart::multiply::Product;
-use super::apart::share::Task;
-use super::apart::tiles::Tiles;
-use super::linked::{filled, share};
+use super::dispatch::{filled, parallel_for};
 use super::packed::Packed;
+use super::simd::format::Form;
+use super::simd::job::Task;
+use super::simd::matmul::Product;
+use super::simd::pack::Tiles;
+use super::simd::tile_f32::{STREAMS, WIDTH};
 
 /// `a b + bias` for the rows `a` `[rows, inner]`: `[rows, columns]`.
 pub fn product(a: &[f32], b: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
@@ -43,10 +43,10 @@ pub fn transposed_product(a: &[f32], b: &Packed) -> Vec<f32> {
     unsafe { filled(rows * columns, multiply_all) }
 }
 
-/// What the sums start from, in whole panels.
+/// The initial values of the sums, padded to whole panels.
 struct Bias {
     numbers: Vec<f32>,
-    /// From one panel to the next.
+    /// The stride between panels, in floats.
     step: usize,
 }
 
@@ -59,25 +59,25 @@ impl Bias {
     }
 }
 
-/// The rows `[.., inner]` in tiles, as [`Tiles`] lays them out.
+/// Packs the rows `[.., inner]` into tiles, in the layout of [`Tiles`].
 fn tiles(a: &[f32], form: Form, inner: usize) -> Vec<u32> {
     let rows = a.len() / inner;
     let words = rows * form.row_bytes(form.steps(inner)) / size_of::<u32>();
     let mut tiles = Vec::<u32>::with_capacity(words);
     let out = tiles.as_mut_ptr().cast();
     let task = Task::Tiles(Tiles { form, rows, inner, x: a.as_ptr(), stride: inner, out });
-    // SAFETY: both are as long as the sizes say, and every tile is written.
+    // SAFETY: both buffers are as long as the sizes require, and every tile is written.
     unsafe {
-        share(task, rows.div_ceil(form.rows()), 1, a.len());
+        parallel_for(task, rows.div_ceil(form.rows()), 1, a.len());
         tiles.set_len(words);
     }
     tiles
 }
 
-/// Writes the product to `out`, whose rows are `stride` apart.
+/// Writes the product to `out`, with a row stride of `stride` floats.
 ///
 /// # Safety
-/// It must have as many rows, with a place for each of the columns of `b`; `tiles` must be of its form.
+/// `out` must have `rows` rows with room for the columns of `b`; `tiles` must be in the format of `b`.
 unsafe fn multiply(tiles: &[u32], b: &Packed, bias: &Bias, rows: usize, out: *mut f32, stride: usize) {
     let columns = b.columns();
     let whole = columns / WIDTH * WIDTH;
@@ -96,10 +96,10 @@ unsafe fn multiply(tiles: &[u32], b: &Packed, bias: &Bias, rows: usize, out: *mu
         edge: edge.as_mut_ptr(),
         ones: [1; 8],
     };
-    let effort = rows * b.inner() * columns;
-    // SAFETY: everything is as long as the job's sizes say: tiles and panels by their layouts, `out` as the caller promises.
+    let cost = rows * b.inner() * columns;
+    // SAFETY: tiles and panels are as long as their formats require; the caller guarantees it for `out`.
     unsafe {
-        share(Task::Product(product), columns.div_ceil(WIDTH), STREAMS, effort);
+        parallel_for(Task::Product(product), columns.div_ceil(WIDTH), STREAMS, cost);
         for (row, edge) in edge.chunks_exact(WIDTH).enumerate() {
             out.add(row * stride + whole).copy_from_nonoverlapping(edge.as_ptr(), columns - whole);
         }

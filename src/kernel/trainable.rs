@@ -5,8 +5,8 @@
 //! alone goes through `powf` and `tanh` of the C library in its backward pass. In: contiguous f32
 //! tensors on the CPU. Out: the numbers of the composed forms, up to rounding.
 
-use super::apart::rows::Map;
-use super::linked::map as map_rows;
+use super::dispatch::map as map_rows;
+use super::simd::rowwise::Map;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `x + bias`, the bias along the last axis.

@@ -54,6 +54,26 @@ export async function visit(site, { path = "", width = 1440, height = 900, dark 
   }
 }
 
+/** How long a condition may take on a machine that is busy with other work. */
+const PATIENCE_MS = 60_000;
+
+/**
+ * Repeats a check until it passes: what follows an action comes in a later task or frame.
+ * @template T @param {() => T | Promise<T>} check throws while the condition does not hold @returns {Promise<T>}
+ * @throws what the check threw last, after a minute
+ */
+export async function eventually(check) {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await new Promise((again) => setTimeout(again, 20));
+    }
+  }
+}
+
 /** Waits until the text in the box is the one that is drawn. @param {Page} page */
 export async function settled(page) {
   await page.waitForFunction(() => {

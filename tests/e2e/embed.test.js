@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { DIST, start, visit } from "./browser.js";
+import { DIST, eventually, start, visit } from "./browser.js";
 
 const POST = `<!doctype html>
 <meta charset="utf-8" />
@@ -48,7 +48,7 @@ test("several_figures_on_a_page_below_a_path_share_one_worker_and_one_model", as
     );
     assert.deepEqual(figures[0], { text: "the moon, the moon, the moon", layer: 1, head: 3, view: "attention" });
     assert.equal(figures[1].view, "log-probability");
-    assert.equal(await page.locator("candle-scope attention-pattern").count(), 2);
+    await eventually(async () => assert.equal(await page.locator("candle-scope attention-pattern").count(), 2));
     await page.locator("candle-scope textarea").fill("sweet sorrow, sweet sorrow");
     await page.waitForFunction(() => /** @type {any} */ (document.querySelectorAll("candle-scope")[2]).reading.text === "sweet sorrow, sweet sorrow");
     assert.equal(workers(page).length, 1);
@@ -74,7 +74,7 @@ test("a_figure_whose_model_is_missing_says_so_in_place", async () => {
   await writeFile(join(root, "blog/2026/missing.html"), POST.replaceAll("models/shakespeare", "models/nowhere/"));
   await visit(site, { path: "blog/2026/missing.html", expect: /404/ }, async (page) => {
     await page.locator("candle-scope error-notice .notice").first().waitFor();
-    assert.match(await page.locator("candle-scope error-notice .notice p").first().innerText(), /nowhere/);
+    await eventually(async () => assert.match(await page.locator("candle-scope error-notice .notice p").first().innerText(), /nowhere/));
   });
 });
 

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 
 import { signedLevelOf, signedValuesOf } from "../../www/draw/diverging.js";
 import { levelOf, valuesOf } from "../../www/draw/scale.js";
-import { settled, shown, start, visit } from "./browser.js";
+import { eventually, settled, shown, start, visit } from "./browser.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -54,7 +54,7 @@ test("a_head_that_is_switched_off_changes_the_text_as_the_model_says", async () 
   await visit(site, {}, async (page) => {
     await measured(page);
     const { layer, head, text } = await shown(page);
-    assert.equal(await page.locator("switched-off section").count(), 0, "nothing is off until someone asks for it");
+    await eventually(async () => assert.equal(await page.locator("switched-off section").count(), 0, "nothing is off until someone asks for it"));
     await page.getByRole("button", { name: `switch ${layer}.${head} off` }).click();
     await measured(page);
     const said = await page.locator("switched-off .what").innerText();
@@ -78,9 +78,9 @@ test("a_head_that_is_switched_off_changes_the_text_as_the_model_says", async () 
     // The reading itself is the one under the intervention.
     const logProbs = await page.evaluate(() => [.../** @type {any} */ (document.querySelector("scope-figure")).reading.logProbs]);
     logProbs.forEach((value, i) => assert.ok(Math.abs(value - expected.logProbs[i]) < 1e-5));
-    assert.deepEqual([(await shown(page)).layer, (await shown(page)).head], [layer, head], "the picture stays with the head");
-    assert.match(await page.locator(".large h2").innerText(), /switched off/);
-    assert.ok(await page.locator(`attention-heads [data-layer="${layer}"][data-head="${head}"]`).evaluate((cell) => cell.classList.contains("off")));
+    await eventually(async () => assert.deepEqual([(await shown(page)).layer, (await shown(page)).head], [layer, head], "the picture stays with the head"));
+    await eventually(async () => assert.match(await page.locator(".large h2").innerText(), /switched off/));
+    await eventually(async () => assert.ok(await page.locator(`attention-heads [data-layer="${layer}"][data-head="${head}"]`).evaluate((cell) => cell.classList.contains("off"))));
     // Each alternative says what it was before and is now.
     const rows = await page.evaluate(() => /** @type {any} */ (document.querySelector("next-tokens")).alternatives.map((/** @type {any} */ one) => [one.id, Math.exp(one.before), Math.exp(one.logProb)]));
     const real = await ask(page, { layer, head, text, ids: rows.map((/** @type {number[]} */ row) => row[0]) }, `
@@ -107,13 +107,13 @@ test("heads_come_back_one_by_one_or_all_at_once_and_by_keyboard", async () => {
     await measured(page);
     const two = await loss();
     assert.ok(two > one && one > before, `${before}, ${one}, ${two}`);
-    assert.match(page.url(), /off=1\.0%2C1\.1/);
+    await eventually(() => assert.match(page.url(), /off=1\.0%2C1\.1/));
     await page.getByRole("button", { name: "switch head 1.0 on again" }).click();
     await measured(page);
-    assert.match(page.url(), /off=1\.1(&|$)/);
+    await eventually(() => assert.match(page.url(), /off=1\.1(&|$)/));
     await page.locator("#prompt").focus();
     await page.keyboard.press("x");
-    assert.match(await page.locator("#prompt").inputValue(), /x/, "in the text x is a letter");
+    await eventually(async () => assert.match(await page.locator("#prompt").inputValue(), /x/, "in the text x is a letter"));
     await page.keyboard.press("Control+z");
     await page.keyboard.press("Escape");
     await page.locator('attention-heads [data-layer="1"][data-head="0"]').click();
@@ -122,20 +122,20 @@ test("heads_come_back_one_by_one_or_all_at_once_and_by_keyboard", async () => {
     await measured(page);
     await page.getByRole("button", { name: "all back" }).click();
     await measured(page);
-    assert.equal(await loss(), before);
-    assert.doesNotMatch(page.url(), /off=/);
-    assert.equal(await page.locator("switched-off section").count(), 0);
+    await eventually(async () => assert.equal(await loss(), before));
+    await eventually(() => assert.doesNotMatch(page.url(), /off=/));
+    await eventually(async () => assert.equal(await page.locator("switched-off section").count(), 0));
   });
 });
 
 test("an_address_switches_heads_off_and_leaves_out_those_that_are_not_there", async () => {
   await visit(site, { path: "#prompt=the%20moon%2C%20the%20moon&off=1.0,9.9,0.3&layer=0&head=3" }, async (page) => {
     await measured(page);
-    assert.match(await page.locator("switched-off section").innerText(), /head 1\.0[^]*head 0\.3/);
+    await eventually(async () => assert.match(await page.locator("switched-off section").innerText(), /head 1\.0[^]*head 0\.3/));
     const { loss, text } = await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading);
     const expected = await ask(page, { text }, `return (await model.runWithCache(given.text, { interventions: [{ at: ["z", 1], head: 0, do: "zero" }, { at: ["z", 0], head: 3, do: "zero" }] })).loss;`);
     assert.ok(Math.abs(loss - expected) < 1e-6);
-    assert.doesNotMatch(page.url(), /9\.9/);
+    await eventually(() => assert.doesNotMatch(page.url(), /9\.9/));
   });
 });
 
@@ -153,7 +153,7 @@ test("what_is_switched_off_stays_off_while_the_model_writes", async () => {
       const written = async (options) => { let all = ""; for await (const step of model.generate(given.text, { maxNewTokens: 10, ...options })) all += step.string; return all; };
       return [await written({ interventions: [{ at: ["z", 1], head: [0, 1], do: "zero" }] }), await written({})];
     `);
-    assert.equal((await shown(page)).text, text + under);
+    await eventually(async () => assert.equal((await shown(page)).text, text + under));
     assert.notEqual(under, plain, "without the heads it says something else");
   });
 });
@@ -165,7 +165,7 @@ test("the_lens_shows_what_logitLens_returns_and_says_rank_and_probability", asyn
     const lens = await ask(page, { text }, `const { topProbabilities, topStrings, nextRank, nextProbability } = await model.logitLens(given.text, { top: 5 }); return { shape: topProbabilities.shape, probabilities: [...topProbabilities.data], strings: topStrings, ranks: [...nextRank.data], next: [...nextProbability.data] };`);
     const [layers, positions, top] = lens.shape;
     const cells = page.locator("logit-lens .cell[data-layer]");
-    assert.equal(await cells.count(), layers * positions, "a short text is there in full");
+    await eventually(async () => assert.equal(await cells.count(), layers * positions, "a short text is there in full"));
     for (const cell of await cells.all()) {
       const { layer, position, colour, text: written, right } = await cell.evaluate((element) => ({ layer: Number(/** @type {HTMLElement} */ (element).dataset.layer), position: Number(/** @type {HTMLElement} */ (element).dataset.position), colour: /** @type {HTMLElement} */ (element).style.backgroundColor, text: element.textContent, right: element.classList.contains("right") }));
       const at = (layer * positions + position) * top;
@@ -178,22 +178,22 @@ test("the_lens_shows_what_logitLens_returns_and_says_rank_and_probability", asyn
     await page.locator('logit-lens [data-layer="2"][data-position="4"]').hover();
     const detail = page.locator("logit-lens .detail");
     const from = (2 * positions + 4) * top;
-    assert.deepEqual((await detail.locator("li .value").allInnerTexts()).map(Number), lens.probabilities.slice(from, from + top).map((/** @type {number} */ one) => Number(one.toPrecision(3))));
+    await eventually(async () => assert.deepEqual((await detail.locator("li .value").allInnerTexts()).map(Number), lens.probabilities.slice(from, from + top).map((/** @type {number} */ one) => Number(one.toPrecision(3)))));
     const next = 2 * (positions - 1) + 4;
-    assert.equal(Number(await detail.locator(".rank").innerText()), lens.ranks[next] + 1);
-    assert.equal(Number(await detail.locator(".probability").innerText()), Number(lens.next[next].toPrecision(3)));
+    await eventually(async () => assert.equal(Number(await detail.locator(".rank").innerText()), lens.ranks[next] + 1));
+    await eventually(async () => assert.equal(Number(await detail.locator(".probability").innerText()), Number(lens.next[next].toPrecision(3))));
     // A click locks, Escape releases; arrows move.
     await page.locator('logit-lens [data-layer="2"][data-position="4"]').click();
     await page.mouse.move(5, 5);
-    assert.match(await detail.innerText(), /After L2, at token 4/);
-    assert.deepEqual((await shown(page)).lock, { query: 4 });
+    await eventually(async () => assert.match(await detail.innerText(), /After L2, at token 4/));
+    await eventually(async () => assert.deepEqual((await shown(page)).lock, { query: 4 }));
     await page.locator("logit-lens .scroll").focus();
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("End");
-    assert.match(await detail.innerText(), new RegExp(`After L3, at token ${positions - 1}[^]*no true next token`));
+    await eventually(async () => assert.match(await detail.innerText(), new RegExp(`After L3, at token ${positions - 1}[^]*no true next token`)));
     await page.keyboard.press("Escape");
-    assert.equal((await shown(page)).lock, null);
-    assert.match(await detail.innerText(), /Point at a cell/);
+    await eventually(async () => assert.equal((await shown(page)).lock, null));
+    await eventually(async () => assert.match(await detail.innerText(), /Point at a cell/));
   });
 });
 
@@ -202,35 +202,35 @@ test("only_the_columns_of_the_lens_in_view_are_in_the_document", async () => {
     await prepared(page);
     const { count } = await shown(page);
     const columns = () => page.locator("logit-lens .head").count();
-    assert.ok((await columns()) < count, `${await columns()} of ${count} columns`);
+    await eventually(async () => assert.ok((await columns()) < count, `${await columns()} of ${count} columns`));
     await page.locator("logit-lens .scroll").focus();
     await page.keyboard.press("End");
     const last = page.locator(`logit-lens [data-layer="3"][data-position="${count - 1}"]`);
     await last.waitFor();
     const [cell, box] = [await last.boundingBox(), await page.locator("logit-lens .scroll").boundingBox()];
     assert.ok(cell && box && cell.x >= box.x - 1 && cell.x + cell.width <= box.x + box.width + 1, "the keyboard brings it into view");
-    assert.equal(await page.locator('logit-lens [data-position="0"][data-layer="0"]').count(), 0);
+    await eventually(async () => assert.equal(await page.locator('logit-lens [data-position="0"][data-layer="0"]').count(), 0));
   });
 });
 
 test("the_lens_is_computed_when_it_is_shown_and_follows_the_text_and_what_is_off", async () => {
   await visit(site, { path: "#prompt=the%20moon%2C%20the%20moon" }, async (page) => {
     await settled(page);
-    assert.equal(await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).lens), null);
+    await eventually(async () => assert.equal(await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).lens), null));
     await page.getByRole("button", { name: "lens" }).click();
     await prepared(page);
     await page.locator("#prompt").fill("the stars and the stars");
     await prepared(page);
     const first = () => page.evaluate(() => { const { lens } = /** @type {any} */ (document.querySelector("scope-figure")).lens; return [...lens.topProbabilities.data]; });
     const expected = (/** @type {object} */ options) => ask(page, options, `return [...(await model.logitLens("the stars and the stars", given)).topProbabilities.data];`);
-    assert.deepEqual(await first(), await expected({ top: 5 }));
+    await eventually(async () => assert.deepEqual(await first(), await expected({ top: 5 })));
     await page.evaluate(() => { /** @type {HTMLElement} */ (document.activeElement).blur(); });
     const { layer, head } = await shown(page);
     await page.keyboard.press("x");
     await prepared(page);
     const off = await expected({ top: 5, interventions: [{ at: ["z", layer], head, do: "zero" }] });
-    assert.deepEqual(await first(), off);
-    assert.notDeepEqual(off, await expected({ top: 5 }));
+    await eventually(async () => assert.deepEqual(await first(), off));
+    await eventually(async () => assert.notDeepEqual(off, await expected({ top: 5 })));
   });
 });
 
@@ -238,15 +238,15 @@ test("token_text_in_the_views_is_never_markup", async () => {
   await visit(site, { path: `#view=lens&prompt=${encodeURIComponent("<b>bold</b> <img src=x onerror=alert(1)> &amp;")}` }, async (page) => {
     await prepared(page);
     await page.locator('logit-lens [data-layer="3"][data-position="3"]').hover();
-    assert.match(await page.locator("logit-lens .row").first().innerText(), /</);
+    await eventually(async () => assert.match(await page.locator("logit-lens .row").first().innerText(), /</));
     for (const view of ["lens", "activations"]) {
       await page.getByRole("button", { name: view }).click();
       await prepared(page);
-      assert.equal(await page.locator("logit-lens img, logit-lens .cell b, tensor-view img, switched-off img, next-tokens img").count(), 0);
+      await eventually(async () => assert.equal(await page.locator("logit-lens img, logit-lens .cell b, tensor-view img, switched-off img, next-tokens img").count(), 0));
     }
     await page.locator("tensor-view .plot").focus();
     await page.keyboard.press("ArrowRight");
-    assert.match(await page.locator("tensor-view .readout").innerText(), /^pos 0 </);
+    await eventually(async () => assert.match(await page.locator("tensor-view .readout").innerText(), /^pos 0 </));
   });
 });
 
@@ -259,8 +259,8 @@ test("what_a_view_was_asked_for_another_text_is_left_off", async () => {
     const { text } = await shown(page);
     const [found, tokens] = await page.evaluate(() => { const { lens, reading } = /** @type {any} */ (document.querySelector("scope-figure")).lens; return [[...lens.topProbabilities.data], reading.text]; });
     assert.equal(tokens, "the moon and the stars, the moon and the stars");
-    assert.deepEqual(found, await ask(page, { text }, "return [...(await model.logitLens(given.text, { top: 5 })).topProbabilities.data];"));
-    assert.equal(await page.locator("error-notice .notice").count(), 0, "leaving off is no error");
+    await eventually(async () => assert.deepEqual(found, await ask(page, { text }, "return [...(await model.logitLens(given.text, { top: 5 })).topProbabilities.data];")));
+    await eventually(async () => assert.equal(await page.locator("error-notice .notice").count(), 0, "leaving off is no error"));
   });
 });
 
@@ -270,7 +270,7 @@ test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async ()
     const { text } = await shown(page);
     const { labels, data, random } = await ask(page, { text }, `const { scores } = await model.headScores(given.text); const random = (await model.headScores()).scores; return { labels: scores.labels.score, data: [...scores.data], random: [...random.data] };`);
     /** @param {number[]} table @param {string} kind */
-    const check = async (table, kind) => {
+    const check = (table, kind) => eventually(async () => {
       const cells = await page.locator("head-scores .cell").evaluateAll((all) => all.map((cell) => [/** @type {HTMLElement} */ (cell).style.backgroundColor, cell.textContent ?? ""]));
       assert.equal(cells.length, 16);
       cells.forEach(([colour, written], i) => {
@@ -279,7 +279,7 @@ test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async ()
         assert.equal(written.trim(), value.toFixed(2));
         assert.ok(value >= low - 1e-6 && value <= high + 1e-6, `${kind} ${i}`);
       });
-    };
+    });
     await check(data, "induction");
     await page.getByRole("button", { name: "previous token" }).click();
     await check(data, "previous_token");
@@ -288,14 +288,16 @@ test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async ()
     await check(random, "previous_token");
     const cell = page.locator('head-scores [data-layer="0"][data-head="1"]');
     await cell.hover();
-    assert.match(await page.locator("head-scores .readout").innerText(), new RegExp(`^head 0\\.1 +previous token ${random[labels.indexOf("previous_token") * 16 + 1].toPrecision(4)}`));
+    await eventually(async () => assert.match(await page.locator("head-scores .readout").innerText(), new RegExp(`^head 0\\.1 +previous token ${random[labels.indexOf("previous_token") * 16 + 1].toPrecision(4)}`)));
     await page.locator('head-scores [aria-selected="true"]').focus();
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Home");
     await page.keyboard.press("Enter");
-    const { layer, head, view } = await shown(page);
-    assert.deepEqual([layer, head, view], [3, 0, "attention"]);
+    await eventually(async () => {
+      const { layer, head, view } = await shown(page);
+      assert.deepEqual([layer, head, view], [3, 0, "attention"]);
+    });
   });
 });
 
@@ -308,15 +310,15 @@ test("head_scores_on_random_tokens_are_those_under_what_is_off", async () => {
     const [off, plain] = await ask(page, {}, `const interventions = [{ at: ["z", 0], head: 1, do: "zero" }]; return [[...(await model.headScores(undefined, { interventions })).scores.data], [...(await model.headScores()).scores.data]];`);
     assert.deepEqual(found, off);
     assert.notDeepEqual(off, plain);
-    assert.match(await page.locator('head-scores [data-layer="0"][data-head="1"]').getAttribute("class") ?? "", /off/);
+    await eventually(async () => assert.match(await page.locator('head-scores [data-layer="0"][data-head="1"]').getAttribute("class") ?? "", /off/));
   });
 });
 
 test("where_nothing_repeats_there_is_no_score_rather_than_a_zero", async () => {
   await visit(site, { path: "#view=heads&prompt=Good%20night" }, async (page) => {
     await prepared(page);
-    assert.deepEqual(new Set(await page.locator("head-scores .cell").allInnerTexts()), new Set(["–"]));
-    assert.match((await page.locator("head-scores .cell").first().getAttribute("aria-label")) ?? "", /no place in this text/);
+    await eventually(async () => assert.deepEqual(new Set(await page.locator("head-scores .cell").allInnerTexts()), new Set(["–"])));
+    await eventually(async () => assert.match((await page.locator("head-scores .cell").first().getAttribute("aria-label")) ?? "", /no place in this text/));
   });
 });
 
@@ -358,16 +360,16 @@ async function assertPlane(page, plane, theme = "light", stretch = "linear") {
 test("an_activation_is_drawn_as_captured_whichever_axes_are_chosen", async () => {
   await visit(site, { path: "#view=activations&hook=blocks.1.attn.hook_z&prompt=the%20moon%2C%20the%20moon" }, async (page) => {
     await prepared(page);
-    await assertPlane(page, (data, [, positions, heads, width]) => Array.from({ length: positions * width }, (_, i) => data[(Math.floor(i / width) * heads + 0) * width + (i % width)]));
+    await eventually(() => assertPlane(page, (data, [, positions, heads, width]) => Array.from({ length: positions * width }, (_, i) => data[(Math.floor(i / width) * heads + 0) * width + (i % width)])));
     await page.locator("tensor-view input[name=head]").fill("3");
     await page.locator("tensor-view input[name=head]").press("Enter");
-    await assertPlane(page, (data, [, positions, heads, width]) => Array.from({ length: positions * width }, (_, i) => data[(Math.floor(i / width) * heads + 3) * width + (i % width)]));
+    await eventually(() => assertPlane(page, (data, [, positions, heads, width]) => Array.from({ length: positions * width }, (_, i) => data[(Math.floor(i / width) * heads + 3) * width + (i % width)])));
     await page.locator("tensor-view select[name=rows]").selectOption("head");
     await page.locator("tensor-view input[name=pos]").fill("2");
     await page.locator("tensor-view input[name=pos]").press("Enter");
     await page.locator("tensor-view").getByRole("button", { name: "square root" }).click();
     await settled(page);
-    await assertPlane(page, (data, [, , heads, width]) => data.slice(2 * heads * width, 3 * heads * width), "light", "sqrt");
+    await eventually(() => assertPlane(page, (data, [, , heads, width]) => data.slice(2 * heads * width, 3 * heads * width), "light", "sqrt"));
   });
 });
 
@@ -375,20 +377,20 @@ test("a_hook_point_is_found_by_name_and_masked_scores_stay_empty", async () => {
   await visit(site, { dark: true, path: "#view=activations&prompt=the%20moon%2C%20the%20moon" }, async (page) => {
     await prepared(page);
     const field = page.locator("input[name=hook]");
-    assert.equal(await field.inputValue(), "blocks.3.hook_resid_post", "the last residual stream until one is chosen");
-    assert.deepEqual(await page.locator("#points option").evaluateAll((all) => all.map((one) => one.getAttribute("value"))), await ask(page, {}, "return model.hookPoints.map(({ name }) => name);"));
+    await eventually(async () => assert.equal(await field.inputValue(), "blocks.3.hook_resid_post", "the last residual stream until one is chosen"));
+    await eventually(async () => assert.deepEqual(await page.locator("#points option").evaluateAll((all) => all.map((one) => one.getAttribute("value"))), await ask(page, {}, "return model.hookPoints.map(({ name }) => name);")));
     await field.fill("blocks.0.attn.hook_attn_scores");
     await prepared(page);
-    await assertPlane(page, (data, [, , queries, keys]) => data.slice(0, queries * keys), "dark");
-    assert.match(page.url(), /hook=blocks\.0\.attn\.hook_attn_scores/);
+    await eventually(() => assertPlane(page, (data, [, , queries, keys]) => data.slice(0, queries * keys), "dark"));
+    await eventually(() => assert.match(page.url(), /hook=blocks\.0\.attn\.hook_attn_scores/));
     await page.getByRole("button", { name: "layer +" }).click();
     await prepared(page);
-    assert.equal(await field.inputValue(), "blocks.1.attn.hook_attn_scores");
-    await assertPlane(page, (data, [, , queries, keys]) => data.slice(0, queries * keys), "dark");
+    await eventually(async () => assert.equal(await field.inputValue(), "blocks.1.attn.hook_attn_scores"));
+    await eventually(() => assertPlane(page, (data, [, , queries, keys]) => data.slice(0, queries * keys), "dark"));
     await field.fill("blocks.7.nowhere");
     await field.press("Enter");
     await field.blur();
-    assert.equal(await field.inputValue(), "blocks.1.attn.hook_attn_scores", "what is no hook point changes nothing");
+    await eventually(async () => assert.equal(await field.inputValue(), "blocks.1.attn.hook_attn_scores", "what is no hook point changes nothing"));
   });
 });
 
@@ -402,23 +404,25 @@ test("the_exact_value_is_said_on_hover_and_by_keyboard", async () => {
     for (const key of ["ArrowDown", "ArrowDown", "Shift+ArrowRight", "ArrowRight"]) await page.keyboard.press(key);
     const readout = page.locator("tensor-view .readout");
     const written = Number(value.toPrecision(7)).toString().replace("-", "−");
-    assert.match(await readout.innerText(), new RegExp(`^pos 2 ${tokens[2].replace(" ", "·")}, d_model 6 +${written}$`));
+    await eventually(async () => assert.match(await readout.innerText(), new RegExp(`^pos 2 ${tokens[2].replace(" ", "·")}, d_model 6 +${written}$`)));
     await page.waitForFunction((sentence) => {
       const view = document.querySelector("scope-figure")?.shadowRoot?.querySelector("tensor-view");
       return view?.shadowRoot?.querySelector("[aria-live]")?.textContent === sentence;
     }, `position 2 '${tokens[2]}', dimension 6, ${written}`);
     await page.keyboard.press("Enter");
     await page.mouse.move(5, 5);
-    assert.match(await readout.innerText(), new RegExp(`${written}$`), "locked");
+    await eventually(async () => assert.match(await readout.innerText(), new RegExp(`${written}$`), "locked"));
     await page.keyboard.press("Escape");
-    assert.equal(await readout.innerText(), "");
+    await eventually(async () => assert.equal(await readout.innerText(), ""));
     const box = await page.locator("tensor-view .cells").boundingBox();
     const { cell, ratio } = await page.locator("tensor-view").evaluate((/** @type {any} */ element) => ({ cell: [element.geometry.across, element.geometry.down], ratio: element.geometry.ratio }));
     assert.ok(box);
     await page.mouse.move(box.x + ((6 + 0.5) * cell[0].cell) / cell[0].factor / ratio, box.y + ((2 + 0.5) * cell[1].cell) / ratio);
-    const hovered = await page.locator("tensor-view").evaluate((/** @type {any} */ element) => element.hovered);
-    assert.equal(hovered.row, 2);
-    assert.ok(Math.abs(hovered.column - 6) < cell[0].factor, "the pointer is on that cell");
+    await eventually(async () => {
+      const hovered = await page.locator("tensor-view").evaluate((/** @type {any} */ element) => element.hovered);
+      assert.equal(hovered?.row, 2);
+      assert.ok(Math.abs(hovered.column - 6) < cell[0].factor, "the pointer is on that cell");
+    });
   });
 });
 
@@ -431,8 +435,8 @@ test("what_is_on_show_is_copied_as_python_and_as_json", async () => {
     await page.getByRole("button", { name: "copy as TransformerLens" }).click();
     await page.waitForFunction(() => document.querySelector("#copied")?.textContent === "Copied:");
     const call = { input: "the moon, the moon", names: ["blocks.1.attn.hook_pattern"], interventions: [{ at: "blocks.1.attn.hook_z", head: 0, do: "zero" }] };
-    assert.equal(await clipboard(), await ask(page, { call }, "return model.toPython({ runWithCache: given.call });"));
-    assert.match(await clipboard(), /TransformerBridge/);
+    await eventually(async () => assert.equal(await clipboard(), await ask(page, { call }, "return model.toPython({ runWithCache: given.call });")));
+    await eventually(async () => assert.match(await clipboard(), /TransformerBridge/));
     await page.getByRole("button", { name: "copy as JSON" }).click();
     await page.waitForFunction(() => /** @type {HTMLTextAreaElement} */ (document.querySelector("#copy")).value.startsWith("{"));
     const { model, ...copied } = JSON.parse(await clipboard());
@@ -442,7 +446,7 @@ test("what_is_on_show_is_copied_as_python_and_as_json", async () => {
     assert.equal(again, loss, "the copied call is what the page shows");
     await page.getByRole("button", { name: "copy address" }).click();
     await page.waitForFunction(() => /** @type {HTMLTextAreaElement} */ (document.querySelector("#copy")).value.startsWith("http"));
-    assert.equal(await clipboard(), page.url());
+    await eventually(async () => assert.equal(await clipboard(), page.url()));
   });
 });
 
@@ -469,13 +473,13 @@ test("the_model_goes_on_past_the_end_of_its_context_and_its_end_is_shown", async
     assert.ok(expected.endsWith(tokens.join("")));
     const window = await ask(page, { ids }, "return [...(await model.runWithCache(given.ids)).logProbs];");
     logProbs.forEach((value, i) => assert.ok(Math.abs(value - window[i]) < 1e-5));
-    assert.match(await page.locator("#count").innerText(), new RegExp(`^the last 256 of ${256 + dropped} tokens`));
-    assert.equal(await page.locator("error-notice .notice").count(), 0);
+    await eventually(async () => assert.match(await page.locator("#count").innerText(), new RegExp(`^the last 256 of ${256 + dropped} tokens`)));
+    await eventually(async () => assert.equal(await page.locator("error-notice .notice").count(), 0));
     const generated = await page.locator("token-strip .token.generated").count();
     assert.ok(Math.abs(generated - more) <= 2, `${generated} tokens are marked as the model's own, ${more} were written`); // read again, a text may fall into other tokens
     // It can still be written on, and a text that fits is read in full again.
     await page.locator("#prompt").fill("the moon");
     await settled(page);
-    assert.equal((await shown(page)).count, 2);
+    await eventually(async () => assert.equal((await shown(page)).count, 2));
   });
 });

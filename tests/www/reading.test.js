@@ -35,7 +35,7 @@ function slowModel(layers = 1) {
       return { logits, loss: 1, logProbs, cache, headScores: headScores ? table : null };
     },
   };
-  const turn = () => new Promise((resolve) => setTimeout(resolve, 2));
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
   const finish = async () => {
     await turn();
     waiting.shift()?.();
@@ -70,7 +70,7 @@ test("an_error_of_a_stale_text_is_not_told", async () => {
   const { model, finish } = slowModel();
   const reader = new Reader(model);
   const stale = reader.read("");
-  await new Promise((resolve) => setTimeout(resolve, 1));
+  await new Promise((resolve) => setImmediate(resolve));
   const next = reader.read("ab");
   await finish();
   await finish();

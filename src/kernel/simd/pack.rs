@@ -1,13 +1,14 @@
-//! The left-hand rows of a product, brought into the tiles that its inner loop reads.
+//! Packs the rows of a product's left factor into the tiles that the micro-kernels read.
 //!
-//! Compiled like `inner.rs`, by the same rules. Layout: `[depth][tile]`, a tile as `inner.rs` or `quantized.rs` reads it.
+//! Compiled like `tile_f32.rs`, with the same restrictions. Layout: `[block][tile]`, a tile as `tile_f32.rs` or `tile_i8.rs`
+//! reads it.
 
-use super::form::Form;
-use super::inner::ROWS;
-use super::quantized::{ROW_TAIL, STEP};
-use super::simd::F32x4;
+use super::format::Form;
+use super::tile_f32::ROWS;
+use super::tile_i8::{ROW_TAIL, STEP};
+use super::vector::F32x4;
 
-/// Rows `[rows, inner]`, `stride` apart, and where their tiles go.
+/// Rows `[rows, inner]` with a row stride of `stride` floats, and the output for their tiles.
 #[repr(C)]
 pub struct Tiles {
     pub form: Form,
@@ -19,10 +20,10 @@ pub struct Tiles {
     pub out: *mut u8,
 }
 
-/// Fills the tiles from `first` to `last`.
+/// Packs the tiles `first..last`.
 ///
 /// # Safety
-/// The job's pointers must be good for what its sizes say.
+/// The job's pointers must be valid for its sizes.
 pub unsafe fn fill(job: &Tiles, first: usize, last: usize) {
     let Tiles { form, rows, inner, x, stride, out } = *job;
     let steps = form.steps(inner);
@@ -33,7 +34,7 @@ pub unsafe fn fill(job: &Tiles, first: usize, last: usize) {
         let mut start = 0;
         while start < steps {
             let depth = if steps - start < form.depth() { steps - start } else { form.depth() };
-            // SAFETY: as the caller promises.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 let from = x.add(row * stride);
                 let to = out.add(rows * form.row_bytes(start) + row * form.row_bytes(depth));
@@ -49,10 +50,10 @@ pub unsafe fn fill(job: &Tiles, first: usize, last: usize) {
     }
 }
 
-/// `depth` numbers of each row, times `factor`: `[depth, height]`.
+/// Interleaves `depth` numbers of each row, multiplied by `factor`: `[depth, height]`.
 ///
 /// # Safety
-/// They must be readable, and `to` writable.
+/// The rows must be readable and `to` writable for these sizes.
 #[inline(always)]
 pub unsafe fn interleave(
     height: usize,
@@ -62,7 +63,7 @@ pub unsafe fn interleave(
     factor: f32,
     to: *mut f32,
 ) {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let mut step = if height == ROWS { interleave_six(x, stride, depth, factor, to) } else { 0 };
         while step < depth {
@@ -76,12 +77,12 @@ pub unsafe fn interleave(
     }
 }
 
-/// Four steps of a full tile at once, up to the last ones; returns how many are done.
+/// Interleaves a full tile four steps at a time; returns the number of steps done.
 #[inline(always)]
 unsafe fn interleave_six(x: *const f32, stride: usize, depth: usize, factor: f32, to: *mut f32) -> usize {
     let factor = F32x4::splat(factor);
     let mut step = 0;
-    // Each step's last two numbers are written with two more, which the next step writes anew: so one must follow.
+    // A step's second store writes two numbers too many, which the next step overwrites, so another step must follow.
     while step + 4 < depth {
         // SAFETY: as in `interleave`.
         unsafe {
@@ -102,7 +103,7 @@ unsafe fn interleave_six(x: *const f32, stride: usize, depth: usize, factor: f32
     step
 }
 
-/// One depth of a tile in 7 bits.
+/// One block of a tile, quantised to 7 bits.
 unsafe fn blocks(job: &Tiles, height: usize, x: *const f32, start: usize, depth: usize, mut to: *mut u8) {
     let block_steps = job.form.block_steps();
     let mut done = 0;
@@ -110,7 +111,7 @@ unsafe fn blocks(job: &Tiles, height: usize, x: *const f32, start: usize, depth:
         let steps = if depth - done < block_steps { depth - done } else { block_steps };
         let at = (start + done) * STEP;
         let count = if job.inner - at < steps * STEP { job.inner - at } else { steps * STEP };
-        // SAFETY: a block has its steps and then its tails for each of the tile's rows.
+        // SAFETY: a block holds its steps and then a scale and a minimum for each of the tile's rows.
         unsafe {
             let tails = to.add(height * steps * STEP);
             let mut i = 0;
@@ -125,23 +126,30 @@ unsafe fn blocks(job: &Tiles, height: usize, x: *const f32, start: usize, depth:
     }
 }
 
-/// `count` numbers as `scale q + least` with `q` from 0 to 127, four to a word, the words `apart`; `tail` gets `scale` and
-/// `least`. A block that holds an infinity or no number has no scale, and so no product.
+/// Writes `count` numbers as `scale q + min` with `q` from 0 to 127, four to a word, with a stride of `stride` words; `tail`
+/// gets `scale` and `min`. Both are NaN if the block contains an infinity or a NaN, so that its products are NaN too.
 #[inline(always)]
-unsafe fn quantize(x: *const f32, count: usize, steps: usize, words: *mut u32, apart: usize, tail: *mut f32) {
+unsafe fn quantize(
+    x: *const f32,
+    count: usize,
+    steps: usize,
+    words: *mut u32,
+    stride: usize,
+    tail: *mut f32,
+) {
     let zero = F32x4::splat(0.0);
-    let mut finite = zero; // 0, or no number where one is infinite or none
-    let mut least = F32x4::splat(f32::INFINITY);
-    let mut most = F32x4::splat(f32::NEG_INFINITY);
+    let mut finite = zero; // 0, or NaN if a number is not finite
+    let mut min = F32x4::splat(f32::INFINITY);
+    let mut max = F32x4::splat(f32::NEG_INFINITY);
     let mut look = |four: F32x4| {
-        (least, most) = (least.min(four), most.max(four));
+        (min, max) = (min.min(four), max.max(four));
         finite = four.mul_add(zero, finite);
     };
     let (whole, some) = (count / STEP, count % STEP);
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let four = |step: usize| F32x4::load(x.add(step * STEP));
-        let last = |step: usize| F32x4::load_some(x.add(step * STEP), some);
+        let last = |step: usize| F32x4::load_partial(x.add(step * STEP), some);
         let mut step = 0;
         while step < whole {
             look(four(step));
@@ -150,24 +158,24 @@ unsafe fn quantize(x: *const f32, count: usize, steps: usize, words: *mut u32, a
         if some > 0 {
             look(last(whole));
         }
-        let (least, finite) = (least.least(), finite.sum());
-        let scale = (most.greatest() - least) / 127.0;
+        let (min, finite) = (min.reduce_min(), finite.reduce_sum());
+        let scale = (max.reduce_max() - min) / 127.0;
         let inverse = F32x4::splat(if scale > 0.0 { 1.0 / scale } else { 0.0 });
-        let minus_least = F32x4::splat(-least);
-        // Adding 2²³ leaves the nearest integer in the lowest bits.
+        let minus_min = F32x4::splat(-min);
+        // Adding 2²³ leaves the nearest integer in the low mantissa bits.
         let to_integer = F32x4::splat(8_388_608.0);
         let level =
-            |four: F32x4| four.add(minus_least).mul(inverse).add(to_integer).lowest_bytes() & 0x7F7F_7F7F;
+            |four: F32x4| four.add(minus_min).mul(inverse).add(to_integer).lowest_bytes() & 0x7F7F_7F7F;
         step = 0;
         while step < whole {
-            *words.add(step * apart) = level(four(step));
+            *words.add(step * stride) = level(four(step));
             step += 1;
         }
         while step < steps {
-            *words.add(step * apart) = if step == whole && some > 0 { level(last(step)) } else { 0 };
+            *words.add(step * stride) = if step == whole && some > 0 { level(last(step)) } else { 0 };
             step += 1;
         }
         *tail = scale + finite;
-        *tail.add(1) = least + finite;
+        *tail.add(1) = min + finite;
     }
 }

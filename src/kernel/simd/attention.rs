@@ -1,18 +1,18 @@
-//! Causal attention, head by head, which leaves out what the mask makes zero.
+//! Causal attention, head by head, without the masked half.
 //!
-//! Compiled like `inner.rs`, by the same rules.
+//! Compiled like `tile_f32.rs`, with the same restrictions.
 //!
-//! A head's keys and values are brought into panels once, then six queries at a time go all the way: their scores with the
-//! keys that they may look at, the softmax of each, and their mix of the values, all in the first two levels of cache. A
-//! run that looks at scores or patterns takes the same steps in parts, through the same tiles, and so gets the same bits.
-//! Every sum runs over its axis in order, whatever the number of queries.
+//! A head's keys and values are packed into panels once. Then six queries at a time are processed from their scores through
+//! the softmax to the weighted sum of the values, all within the L1 and L2 caches. A run that captures scores or patterns
+//! executes the same steps separately, with the same tiles, and therefore gets the same bits. Every sum runs over its axis
+//! in order, independent of the number of queries.
 
-use super::inner::{self, Factors, ROWS, WIDTH};
-use super::rows;
-use super::simd::F32x4;
-use super::tiles::interleave;
+use super::pack::interleave;
+use super::rowwise;
+use super::tile_f32::{self, Factors, ROWS, WIDTH};
+use super::vector::F32x4;
 
-/// `[batch, rows, heads, width]` with a contiguous last axis, and how far apart the others lie.
+/// `[batch, rows, heads, width]` with a contiguous last axis and arbitrary strides for the others, in floats.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Heads {
@@ -23,14 +23,14 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// Where the rows of a head begin.
+    /// The first row of a head.
     #[inline(always)]
     const fn of(&self, batch: usize, head: usize) -> *const f32 {
         self.data.wrapping_add(batch * self.by_batch + head * self.by_head)
     }
 }
 
-/// Attention of `queries` to `keys`, the last query looking at the last key.
+/// Attention of `queries` to `keys`; the last query is at the position of the last key.
 #[repr(C)]
 pub struct Attention {
     pub part: Part,
@@ -38,18 +38,18 @@ pub struct Attention {
     pub queries: usize,
     pub keys: usize,
     pub width: usize,
-    /// Scores are `factor q k`.
+    /// Scores are `factor q·k`.
     pub factor: f32,
     pub q: Heads,
     pub k: Heads,
     pub v: Heads,
-    /// `[batch, heads, queries, keys]`: the scores that go out, or the pattern that comes in.
+    /// `[batch, heads, queries, keys]`: the scores (output) or the pattern (input).
     pub pattern: *mut f32,
     /// `[batch, queries, heads, width]`.
     pub out: *mut f32,
 }
 
-/// Which part of attention is computed.
+/// The part of attention to compute.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Part {
@@ -62,7 +62,7 @@ pub enum Part {
 }
 
 impl Attention {
-    /// Bytes that one worker needs besides: see [`Places`].
+    /// Bytes of scratch that one worker needs: see [`Scratch`].
     pub const fn scratch(&self) -> usize {
         let Attention { keys, width, .. } = *self;
         let (keys_up, width_up) = (keys.next_multiple_of(WIDTH), width.next_multiple_of(WIDTH));
@@ -71,60 +71,60 @@ impl Attention {
     }
 }
 
-/// Where in the scratch what lies.
-struct Places {
-    /// `[WIDTH]` zeros, which sums start from.
+/// The layout of a worker's scratch memory.
+struct Scratch {
+    /// `[WIDTH]` zeros, the initial values of sums.
     zeros: *mut f32,
     /// `[keys / WIDTH, width, WIDTH]`.
     keys: *mut f32,
     /// `[width / WIDTH, keys, WIDTH]`.
     values: *mut f32,
-    /// A tile's left-hand rows: `[width, ROWS]`, then `[keys, ROWS]`.
+    /// The packed left factor of a tile: `[width, ROWS]`, then `[keys, ROWS]`.
     tile: *mut f32,
-    /// Scores, then the pattern: `[ROWS, keys]`, the rows `keys_up` apart.
+    /// Scores, then the pattern: `[ROWS, keys]` with a row stride of `keys_up`.
     rows: *mut f32,
-    /// `[ROWS, width]`, the rows `width_up` apart.
+    /// `[ROWS, width]` with a row stride of `width_up`.
     mixed: *mut f32,
     keys_up: usize,
     width_up: usize,
 }
 
-impl Places {
+impl Scratch {
     #[inline(always)]
-    unsafe fn new(job: &Attention, zeros: *mut f32) -> Places {
+    unsafe fn new(job: &Attention, zeros: *mut f32) -> Scratch {
         let Attention { keys, width, .. } = *job;
         let (keys_up, width_up) = (keys.next_multiple_of(WIDTH), width.next_multiple_of(WIDTH));
         let longer = if keys > width { keys } else { width };
-        // SAFETY: the scratch is as long as `Attention::scratch` says.
+        // SAFETY: the scratch has `Attention::scratch` bytes.
         unsafe {
             let in_keys = zeros.add(WIDTH);
             let in_values = in_keys.add(keys_up * width);
             let tile = in_values.add(keys * width_up);
             let rows = tile.add(ROWS * longer);
             let mixed = rows.add(ROWS * keys_up);
-            Places { zeros, keys: in_keys, values: in_values, tile, rows, mixed, keys_up, width_up }
+            Scratch { zeros, keys: in_keys, values: in_values, tile, rows, mixed, keys_up, width_up }
         }
     }
 }
 
-/// Attends with the heads from `first` to `last`, those of the first text in the batch first.
+/// Computes the heads `first..last`, counted over the batch.
 ///
 /// # Safety
-/// The job's pointers must be good for what its sizes say.
+/// The job's pointers must be valid for its sizes.
 pub unsafe fn heads(job: &Attention, first: usize, last: usize, scratch: *mut f32) {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe {
-        let places = Places::new(job, scratch);
-        F32x4::splat(0.0).store(places.zeros);
-        F32x4::splat(0.0).store(places.zeros.add(4));
-        // No division: one by zero would want to say so.
+        let scratch = Scratch::new(job, scratch);
+        F32x4::splat(0.0).store(scratch.zeros);
+        F32x4::splat(0.0).store(scratch.zeros.add(4));
+        // A division would add a panic for a zero divisor, and panics need constants in memory.
         let (mut batch, mut head) = (0, first);
         while head >= job.heads {
             (batch, head) = (batch + 1, head - job.heads);
         }
         let mut done = first;
         while done < last {
-            attend(job, &places, batch, head);
+            head_attention(job, &scratch, batch, head);
             (batch, head) = if head + 1 < job.heads { (batch, head + 1) } else { (batch + 1, 0) };
             done += 1;
         }
@@ -132,53 +132,53 @@ pub unsafe fn heads(job: &Attention, first: usize, last: usize, scratch: *mut f3
 }
 
 #[inline(always)]
-unsafe fn attend(job: &Attention, places: &Places, batch: usize, head: usize) {
+unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head: usize) {
     let Attention { part, queries, keys, width, .. } = *job;
     // SAFETY: as in `heads`.
     unsafe {
         if part != Part::Mix {
-            pack_columns(job.k.of(batch, head), job.k.by_row, keys, width, places.keys);
+            pack_columns(job.k.of(batch, head), job.k.by_row, keys, width, scratch.keys);
         }
-        // For one query the values are read where they lie, if the last panel reads no further than they go.
-        let mut values = Panels { first: job.v.of(batch, head), apart: WIDTH, step: job.v.by_row };
-        if part != Part::Scores && (queries > 1 || width < places.width_up) {
-            pack_rows(values.first, values.step, keys, width, places.values);
-            values = Panels { first: places.values, apart: keys * WIDTH, step: WIDTH };
+        // For one query the values are read in place, unless the last panel would read past their end.
+        let mut values = Panels { first: job.v.of(batch, head), stride: WIDTH, step: job.v.by_row };
+        if part != Part::Scores && (queries > 1 || width < scratch.width_up) {
+            pack_rows(values.first, values.step, keys, width, scratch.values);
+            values = Panels { first: scratch.values, stride: keys * WIDTH, step: WIDTH };
         }
         let mut query = 0;
         while query < queries {
             let height = if queries - query < ROWS { queries - query } else { ROWS };
-            let seen = keys - queries + query + 1; // keys that the first of them may look at
+            let visible = keys - queries + query + 1; // number of keys before the first query's mask
             let pattern = job.pattern.wrapping_add(((batch * job.heads + head) * queries + query) * keys);
             if part != Part::Mix {
                 let q = job.q.of(batch, head).add(query * job.q.by_row);
-                interleave(height, q, job.q.by_row, width, job.factor, places.tile);
-                let keys = Panels { first: places.keys, apart: width * WIDTH, step: WIDTH };
-                let panels = (seen + height - 1).div_ceil(WIDTH);
-                multiply(height, width, places, keys, panels, places.rows, places.keys_up);
+                interleave(height, q, job.q.by_row, width, job.factor, scratch.tile);
+                let keys = Panels { first: scratch.keys, stride: width * WIDTH, step: WIDTH };
+                let panels = (visible + height - 1).div_ceil(WIDTH);
+                multiply(height, width, scratch, keys, panels, scratch.rows, scratch.keys_up);
             }
             match part {
-                Part::Scores => copy_scores(height, seen, places, pattern, keys),
-                Part::Mix => mix(height, places, pattern, keys, keys, values),
+                Part::Scores => copy_scores(height, visible, scratch, pattern, keys),
+                Part::Mix => mix(height, scratch, pattern, keys, keys, values),
                 Part::Whole => {
-                    softmax(height, seen, places);
-                    mix(height, places, places.rows, places.keys_up, seen + height - 1, values);
+                    softmax(height, visible, scratch);
+                    mix(height, scratch, scratch.rows, scratch.keys_up, visible + height - 1, values);
                 }
             }
             if part != Part::Scores {
                 let row = ((batch * queries + query) * job.heads + head) * width;
-                copy_mixed(height, places, job.out.add(row), job.heads * width, width);
+                copy_mixed(height, scratch, job.out.add(row), job.heads * width, width);
             }
             query += ROWS;
         }
     }
 }
 
-/// Mixes the values by the rows of a pattern, which are `stride` apart and zero from `limit` on.
+/// The values weighted by the rows of a pattern, which has a row stride of `stride` and is zero from column `limit` on.
 #[inline(always)]
 unsafe fn mix(
     height: usize,
-    places: &Places,
+    scratch: &Scratch,
     pattern: *const f32,
     stride: usize,
     limit: usize,
@@ -187,38 +187,38 @@ unsafe fn mix(
     // SAFETY: as in `heads`.
     unsafe {
         let depth = longest(height, pattern, stride, limit);
-        interleave(height, pattern, stride, depth, 1.0, places.tile);
-        multiply(height, depth, places, values, places.width_up / WIDTH, places.mixed, places.width_up);
+        interleave(height, pattern, stride, depth, 1.0, scratch.tile);
+        multiply(height, depth, scratch, values, scratch.width_up / WIDTH, scratch.mixed, scratch.width_up);
     }
 }
 
-/// Panels that are `apart`, their steps `step` apart.
+/// Panels with a stride of `stride` floats, whose rows have a stride of `step` floats.
 #[derive(Clone, Copy)]
 struct Panels {
     first: *const f32,
-    apart: usize,
+    stride: usize,
     step: usize,
 }
 
-/// The rows of the tile times `count` panels.
+/// The packed tile times `count` panels.
 #[inline(always)]
 unsafe fn multiply(
     rows: usize,
     depth: usize,
-    places: &Places,
+    scratch: &Scratch,
     panels: Panels,
     count: usize,
     to: *mut f32,
     stride: usize,
 ) {
-    let Panels { first, apart, step } = panels;
+    let Panels { first, stride: panel_stride, step } = panels;
     // SAFETY: as in `heads`.
     unsafe {
-        multiply_tile(rows, depth, places.tile, first, apart, step, count, places.zeros, to, stride);
+        multiply_tile(rows, depth, scratch.tile, first, panel_stride, step, count, scratch.zeros, to, stride);
     }
 }
 
-/// As [`multiply`], once for all that call it.
+/// The body of [`multiply`], not inlined: one copy of the tile code serves all callers.
 #[expect(clippy::too_many_arguments, reason = "there is no stack that could hold a struct of them")]
 #[inline(never)]
 unsafe fn multiply_tile(
@@ -226,7 +226,7 @@ unsafe fn multiply_tile(
     depth: usize,
     a: *const f32,
     b: *const f32,
-    apart: usize,
+    panel_stride: usize,
     b_step: usize,
     count: usize,
     zeros: *const f32,
@@ -235,16 +235,16 @@ unsafe fn multiply_tile(
 ) {
     let mut panel = 0;
     while panel < count {
-        // SAFETY: the panels are in the scratch, or the values themselves.
+        // SAFETY: the panels lie in the scratch memory or are the values themselves.
         unsafe {
-            let factors = Factors { rows, depth, a, b: b.add(panel * apart), b_step };
-            inner::tile(&factors, zeros, 0, to.add(panel * WIDTH), stride);
+            let factors = Factors { rows, depth, a, b: b.add(panel * panel_stride), b_step };
+            tile_f32::tile(&factors, zeros, 0, to.add(panel * WIDTH), stride);
         }
         panel += 1;
     }
 }
 
-/// `[rows, width]` as the panels of its transpose: `[rows / WIDTH, width, WIDTH]`, zero behind the last row.
+/// Packs `[rows, width]` into the panels of its transpose: `[rows / WIDTH, width, WIDTH]`, padded with zeros.
 #[inline(always)]
 unsafe fn pack_columns(x: *const f32, stride: usize, rows: usize, width: usize, mut to: *mut f32) {
     let mut row = 0;
@@ -283,7 +283,7 @@ unsafe fn pack_columns(x: *const f32, stride: usize, rows: usize, width: usize, 
     }
 }
 
-/// `[rows, width]` in panels: `[width / WIDTH, rows, WIDTH]`, zero behind the last column.
+/// Packs `[rows, width]` into panels: `[width / WIDTH, rows, WIDTH]`, padded with zeros.
 #[inline(always)]
 unsafe fn pack_rows(x: *const f32, stride: usize, rows: usize, width: usize, to: *mut f32) {
     let mut row = 0;
@@ -308,37 +308,38 @@ unsafe fn pack_rows(x: *const f32, stride: usize, rows: usize, width: usize, to:
     }
 }
 
-/// The scores of a tile, row by row, with `-inf` behind the last key that a query may look at.
+/// Copies the scores of a tile, with `-inf` for masked keys.
 #[inline(always)]
-unsafe fn copy_scores(height: usize, seen: usize, places: &Places, to: *mut f32, keys: usize) {
+unsafe fn copy_scores(height: usize, visible: usize, scratch: &Scratch, to: *mut f32, keys: usize) {
     let mut i = 0;
     while i < height {
         // SAFETY: as in `heads`.
         unsafe {
             let to = to.add(i * keys);
-            copy(places.rows.add(i * places.keys_up), to, seen + i);
-            fill(to, f32::NEG_INFINITY, seen + i, keys);
+            copy(scratch.rows.add(i * scratch.keys_up), to, visible + i);
+            fill(to, f32::NEG_INFINITY, visible + i, keys);
         }
         i += 1;
     }
 }
 
-/// The softmax of each row of a tile over the keys that it may look at, and zeros up to where the last one looks.
+/// The softmax of each row of a tile over its unmasked keys, with zeros up to the last row's length.
 #[inline(always)]
-unsafe fn softmax(height: usize, seen: usize, places: &Places) {
+unsafe fn softmax(height: usize, visible: usize, scratch: &Scratch) {
     let mut i = 0;
     while i < height {
         // SAFETY: as in `heads`.
         unsafe {
-            let row = places.rows.add(i * places.keys_up);
-            rows::softmax(seen + i, row, row);
-            fill(row, 0.0, seen + i, seen + height - 1);
+            let row = scratch.rows.add(i * scratch.keys_up);
+            rowwise::softmax(visible + i, row, row);
+            fill(row, 0.0, visible + i, visible + height - 1);
         }
         i += 1;
     }
 }
 
-/// Where the zeros begin that end all rows. A hook may have put a weight behind the diagonal, so the rows themselves say.
+/// The length of the longest row without its trailing zeros. A hook may have written above the diagonal, so the length is
+/// read from the rows and not from the mask.
 #[inline(always)]
 unsafe fn longest(height: usize, pattern: *const f32, stride: usize, limit: usize) -> usize {
     let (mut longest, mut i) = (0, 0);
@@ -358,11 +359,11 @@ unsafe fn longest(height: usize, pattern: *const f32, stride: usize, limit: usiz
 }
 
 #[inline(always)]
-unsafe fn copy_mixed(height: usize, places: &Places, to: *mut f32, stride: usize, width: usize) {
+unsafe fn copy_mixed(height: usize, scratch: &Scratch, to: *mut f32, stride: usize, width: usize) {
     let mut i = 0;
     while i < height {
         // SAFETY: as in `heads`.
-        unsafe { copy(places.mixed.add(i * places.width_up), to.add(i * stride), width) };
+        unsafe { copy(scratch.mixed.add(i * scratch.width_up), to.add(i * stride), width) };
         i += 1;
     }
 }

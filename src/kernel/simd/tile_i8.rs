@@ -1,40 +1,41 @@
-//! The inner loop of products with weights in 8 bits: what happens inside one tile.
+//! The int8 micro-kernels: one tile of a product with 8-bit weights, and one row times several panels of 8 or 4 bits.
 //!
-//! Compiled like `inner.rs`, by the same rules.
+//! Compiled like `tile_f32.rs`, with the same restrictions.
 //!
-//! Layout: the inner axis is cut into blocks, a block into steps of four. A panel's block holds, for each step, four
-//! bytes of each of its eight columns, then for each column the scale `s` of its weights `s w` and their sum `s Σw`, both
-//! in halves, or in f32 where a tile reads it.
-//! A tile's block holds, for each step, four bytes of each of its rows, then for each row the scale `t` and the least
-//! value `m` of its activations `t x + m`, where `x` has 7 bits. So a block adds `t s Σwx + m s Σw` to a sum.
+//! Layout: the inner axis is divided into blocks, and a block into steps of four numbers. A panel's block holds, for each
+//! step, four bytes of each of its eight columns; then, for each column, the scale `s` of its weights `s w` and their sum
+//! `s Σw`, stored as f16 (as f32 in the copy that a tile reads). A tile's block holds, for each step, four bytes of each of
+//! its rows; then, for each row, the scale `t` and the minimum `m` of its activations `t x + m`, where `x` has 7 bits. A
+//! block adds `t s Σwx + m s Σw` to the result.
 //!
-//! `Σwx` is computed in integers, exactly, so every machine and every number of rows gives the same one. A step is two
-//! loads of weights and, for each row, one load and two dots of three instructions (multiply to pairs, add pairs, add):
-//! 32 multiplications and additions in three, up to 95 GOP/s where f32 reaches 54. With plain SIMD a dot takes four: 58.
+//! `Σwx` is an integer sum, so it is exact and does not depend on the machine or the number of rows. A step is two loads of
+//! weights and, for each row, one load and two dot products of three instructions (multiply to pairs, add pairs, add): 32
+//! multiply-adds in three instructions, up to 95 GOP/s where f32 reaches 54 GFLOP/s. With plain SIMD a dot product takes
+//! four instructions: 58 GOP/s.
 //!
-//! Tile: 3 rows by 2 vectors. Its 6 sums, the weights, an activation, the ones and what is between two instructions fit
-//! the vector registers, at the end of a block too, where scales and sums of weights come in. Whole products run 1.15
-//! times as fast as with 6 rows, which spill there. Two steps are taken in a turn of the loop, whose own three
-//! instructions count: 1.12 times as fast as one, and as four. That makes 74 to 80 GOP/s of 95; the rest is the ends of
-//! blocks, where 9 instructions for each sum bring 16 steps to f32.
+//! A tile has 3 rows of 2 vectors. Its 6 accumulators, the weights, one activation, the ones and the temporaries fit into the
+//! vector registers, also at the end of a block, where scales and weight sums are loaded. Whole products run 1.15 times as
+//! fast as with 6 rows, which spill there. The loop is unrolled by two: 1.12 times as fast as not unrolled, and the same as
+//! by four. Measured: 74 to 80 of 95 GOP/s. The rest is block ends: 9 instructions per accumulator convert 16 steps to f32.
 
-use super::inner::{Apart, WIDTH};
-use super::simd::{Activations, F32x4, I32x4, Ones, Weights};
+use super::tile_f32::{Strides, WIDTH};
+use super::vector::{Activations, F32x4, I32x4, Ones, Weights};
 
 /// Rows of a full tile.
 pub const ROWS: usize = 3;
-/// Numbers along the inner axis that one step takes in.
+/// Numbers along the inner axis in one step.
 pub const STEP: usize = 4;
 /// Bytes of a panel in one step.
 pub const STEP_BYTES: usize = STEP * WIDTH;
-/// Bytes behind the steps of a panel's block as it is stored: scales and sums in halves.
+/// Bytes after the steps of a stored panel block: scales and weight sums in f16.
 pub const BLOCK_TAIL: usize = 2 * 2 * WIDTH;
-/// The same as a tile reads it, in f32.
+/// The same in the copy that a tile reads, in f32.
 pub const WIDE_TAIL: usize = 2 * BLOCK_TAIL;
-/// Bytes behind the steps of a tile's block for each of its rows: scale and least value.
+/// Bytes after the steps of a tile's block, for each row: scale and minimum, in f32.
 pub const ROW_TAIL: usize = 2 * 4;
 
-/// The factors of a tile: `a` with at most [`ROWS`] rows, `b`; `steps` in all, `block_steps` in a block, fewer in the last.
+/// The factors of a tile: `a` with at most [`ROWS`] rows, and `b`. There are `steps` steps, `block_steps` in each block but the
+/// last, which may have fewer.
 pub struct Factors {
     pub rows: usize,
     pub steps: usize,
@@ -44,13 +45,14 @@ pub struct Factors {
     pub ones: *const i16,
 }
 
-/// `to = from + a b`, row by row; the rows of `from` and of `to` lie as far apart as their strides say.
+/// `to = from + a b`, with row strides in floats.
 ///
 /// # Safety
-/// `a`, `b` and eight `ones` must be readable, every row of `from` readable, of `to` writable for `WIDTH` floats.
+/// `a`, `b` and eight `ones` must be readable; every row of `from` must be readable and every row of `to` writable for
+/// `WIDTH` floats.
 #[inline(always)]
 pub unsafe fn tile(f: &Factors, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe {
         match f.rows {
             3 => tile_of::<3>(f, from, from_stride, to, to_stride),
@@ -114,17 +116,17 @@ unsafe fn add_step<const M: usize>(sum: &mut [[I32x4; 2]; M], a: *const u8, b: *
     }
 }
 
-/// One row `a` with `P` panels side by side, in 8 bits, or in 4 with two steps in one: the lower halves of its bytes, then
-/// the upper ones.
+/// One row `a` times `P` panels at once, in 8 bits or in 4 (`NIBBLES`), where a byte holds a number of one step in its low
+/// nibble and one of the next step in its high nibble.
 ///
 /// # Safety
-/// As for [`tile`], of each panel.
+/// As for [`tile`], for each panel.
 #[inline(always)]
 pub unsafe fn row<const P: usize, const NIBBLES: bool>(
     factors: &Factors,
     mut from: *const f32,
     to: *mut f32,
-    mut apart: Apart,
+    mut strides: Strides,
 ) {
     let Factors { steps, block_steps, mut a, mut b, ones, .. } = *factors;
     // SAFETY: every address is inside `a`, a panel, `from` or `to`; the pointers end one past their arrays.
@@ -140,7 +142,7 @@ pub unsafe fn row<const P: usize, const NIBBLES: bool>(
                     (Activations::load(a), Activations::load(a.add(if NIBBLES { STEP } else { 0 })));
                 let mut p = 0;
                 while p < P {
-                    let panel = b.add(p * apart.panels);
+                    let panel = b.add(p * strides.panels);
                     sum[p][0][0] = dot::<NIBBLES>(sum[p][0][0], panel, &x, &next, ones);
                     sum[p][0][1] = dot::<NIBBLES>(sum[p][0][1], panel.add(16), &x, &next, ones);
                     p += 1;
@@ -152,21 +154,21 @@ pub unsafe fn row<const P: usize, const NIBBLES: bool>(
             }
             let mut p = 0;
             while p < P {
-                let (from, to) = ((from.add(p * apart.from), 0), (to.add(p * apart.to), 0));
-                let b = b.add(p * apart.panels);
+                let (from, to) = ((from.add(p * strides.from), 0), (to.add(p * strides.to), 0));
+                let b = b.add(p * strides.panels);
                 add_block::<1, 0, true>(&sum[p], a, b, from, to);
                 add_block::<1, 1, true>(&sum[p], a, b, from, to);
                 p += 1;
             }
             a = a.add(ROW_TAIL);
             b = b.add(BLOCK_TAIL);
-            (from, apart.from) = (to, apart.to);
+            (from, strides.from) = (to, strides.to);
             left -= steps;
         }
     }
 }
 
-/// Adds a step of 8 bits, or two of 4.
+/// Adds one step of 8 bits, or two steps of 4.
 #[inline(always)]
 unsafe fn dot<const NIBBLES: bool>(
     sum: I32x4,
@@ -186,7 +188,7 @@ unsafe fn dot<const NIBBLES: bool>(
     }
 }
 
-/// Adds what a block's four columns on one side come to; `a` and `b` point behind its steps.
+/// Adds a block's result for the four columns of one vector (`SIDE`); `a` and `b` point behind the block's steps.
 #[inline(always)]
 unsafe fn add_block<const M: usize, const SIDE: usize, const HALVES: bool>(
     sum: &[[I32x4; 2]; M],

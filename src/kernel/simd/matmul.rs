@@ -1,16 +1,16 @@
 //! A product with a weight matrix, panel by panel.
 //!
-//! Compiled like `inner.rs`, by the same rules. The inner axis is cut into depths that keep a panel's part and a tile's
-//! rows in the first-level cache, the rows into groups of tiles that stay in the second.
+//! Compiled like `tile_f32.rs`, with the same restrictions. The inner axis is blocked so that a panel's part and a tile's
+//! rows stay in the L1 cache; the rows are blocked into groups of tiles that stay in L2.
 
-use super::form::Form;
-use super::inner::{self, Apart, STREAMS, WIDTH};
-use super::quantized::{self, BLOCK_TAIL, STEP_BYTES, WIDE_TAIL};
-use super::simd::{F32x4, widen_nibbles};
+use super::format::Form;
+use super::tile_f32::{self, STREAMS, Strides, WIDTH};
+use super::tile_i8::{self, BLOCK_TAIL, STEP_BYTES, WIDE_TAIL};
+use super::vector::{F32x4, widen_nibbles};
 
-/// The most rows in a group of tiles.
+/// The maximum number of rows in a group of tiles.
 const GROUP: usize = 264;
-/// Bytes in which a worker widens one depth of a panel.
+/// Bytes of scratch into which a worker widens one block of a panel.
 const SCRATCH: usize = Form::F32.panel_bytes(Form::F32.depth());
 
 /// `out = a b + bias`.
@@ -18,47 +18,47 @@ const SCRATCH: usize = Form::F32.panel_bytes(Form::F32.depth());
 pub struct Product {
     pub form: Form,
     pub rows: usize,
-    /// Along the inner axis, as the form counts it.
+    /// The length of the inner axis, in the steps of the format.
     pub steps: usize,
     pub columns: usize,
-    /// The left-hand rows: `[depth][tile]`, a tile as `inner.rs` or `quantized.rs` reads it.
+    /// The packed rows of the left factor: `[block][tile]`, in the layout of `tile_f32.rs` or `tile_i8.rs`.
     pub a: *const u8,
-    /// The right-hand panels, one after the other.
+    /// The panels of the right factor, contiguous.
     pub b: *const u8,
-    /// What the sums of a panel start from: `WIDTH` floats, those of the next panel `bias_step` further on.
+    /// The initial values of the sums: `WIDTH` floats for each panel, with a stride of `bias_step` floats.
     pub bias: *const f32,
     pub bias_step: usize,
-    /// `[rows, columns]`, the rows `stride` apart.
+    /// `[rows, columns]`, with a row stride of `stride` floats.
     pub out: *mut f32,
     pub stride: usize,
-    /// `[rows, WIDTH]`: where the last panel's columns go when they are fewer than `WIDTH`.
+    /// `[rows, WIDTH]`: output of the last panel if it has fewer than `WIDTH` columns.
     pub edge: *mut f32,
     pub ones: [i16; 8],
 }
 
 impl Product {
-    /// Bytes that one worker needs besides.
+    /// Bytes of scratch that one worker needs.
     pub const fn scratch(&self) -> usize {
         let widened = !matches!(self.form, Form::F32) && self.rows > 1;
         if widened { SCRATCH } else { 0 }
     }
 }
 
-/// Multiplies with the panels from `first` to `last`.
+/// Multiplies with the panels `first..last`.
 ///
 /// # Safety
-/// The job's pointers must be good for what its sizes say.
+/// The job's pointers must be valid for its sizes.
 pub unsafe fn panels(job: &Product, first: usize, last: usize, scratch: *mut u8) {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe { if job.rows == 1 { row(job, first, last) } else { tiles(job, first, last, scratch) } }
 }
 
-/// One row, which waits for memory: it reads the panels in [`STREAMS`] streams, each of which goes on where it was.
+/// One row, limited by memory bandwidth. It reads the panels in [`STREAMS`] contiguous streams.
 unsafe fn row(job: &Product, first: usize, last: usize) {
     let whole = if last * WIDTH > job.columns { last - 1 } else { last };
     let each = (whole - first) / STREAMS;
     let mut panel = first;
-    // SAFETY: the panels up to `whole` have a place in `out`, and what is behind it in `edge`.
+    // SAFETY: the output of panels before `whole` lies in `out`, that of a partial panel in `edge`.
     unsafe {
         while panel < first + each {
             streams::<STREAMS>(job, panel, each);
@@ -72,27 +72,28 @@ unsafe fn row(job: &Product, first: usize, last: usize) {
     }
 }
 
-/// One row and `P` panels, `apart` from each other.
-unsafe fn streams<const P: usize>(job: &Product, panel: usize, apart: usize) {
+/// One row and `P` panels with a stride of `distance` panels.
+unsafe fn streams<const P: usize>(job: &Product, panel: usize, distance: usize) {
     let size = job.form.panel_bytes(job.steps);
     // SAFETY: as in `row`.
     unsafe {
-        let (to, _) = place(job, panel, 0);
+        let (to, _) = output(job, panel, 0);
         let from = job.bias.add(panel * job.bias_step);
         let b = job.b.add(panel * size);
-        let apart = Apart { panels: apart * size, from: apart * job.bias_step, to: apart * WIDTH };
+        let strides =
+            Strides { panels: distance * size, from: distance * job.bias_step, to: distance * WIDTH };
         let factors = factors(job, 1, job.steps, job.a, b);
         match job.form {
-            Form::F32 => inner::row::<P, false>(job.a.cast(), job.steps, b, from, to, apart),
-            Form::F16 => inner::row::<P, true>(job.a.cast(), job.steps, b, from, to, apart),
-            Form::Q8 => quantized::row::<P, false>(&factors, from, to, apart),
-            Form::Q4 => quantized::row::<P, true>(&factors, from, to, apart),
+            Form::F32 => tile_f32::row::<P, false>(job.a.cast(), job.steps, b, from, to, strides),
+            Form::F16 => tile_f32::row::<P, true>(job.a.cast(), job.steps, b, from, to, strides),
+            Form::Q8 => tile_i8::row::<P, false>(&factors, from, to, strides),
+            Form::Q4 => tile_i8::row::<P, true>(&factors, from, to, strides),
         }
     }
 }
 
-const fn factors(job: &Product, rows: usize, steps: usize, a: *const u8, b: *const u8) -> quantized::Factors {
-    quantized::Factors { rows, steps, block_steps: job.form.block_steps(), a, b, ones: job.ones.as_ptr() }
+const fn factors(job: &Product, rows: usize, steps: usize, a: *const u8, b: *const u8) -> tile_i8::Factors {
+    tile_i8::Factors { rows, steps, block_steps: job.form.block_steps(), a, b, ones: job.ones.as_ptr() }
 }
 
 unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
@@ -106,7 +107,7 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
             let end = if group + group_rows < rows { group + group_rows } else { rows };
             let mut panel = first;
             while panel < last {
-                // SAFETY: the sizes are those with which the job was laid out.
+                // SAFETY: the job's buffers were laid out with these sizes.
                 unsafe {
                     let b = job.b.add(panel * form.panel_bytes(steps) + form.panel_bytes(start));
                     let b = widened(form, b, depth, scratch);
@@ -114,21 +115,21 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
                     while row < end {
                         let height = if end - row < form.rows() { end - row } else { form.rows() };
                         let a = job.a.add(rows * form.row_bytes(start) + row * form.row_bytes(depth));
-                        let (to, stride) = place(job, panel, row);
+                        let (to, stride) = output(job, panel, row);
                         let bias = job.bias.add(panel * job.bias_step);
                         let from = if start == 0 { (bias, 0) } else { (to.cast_const(), stride) };
                         if form.is_quantized() {
                             let factors = factors(job, height, depth, a, b);
-                            quantized::tile(&factors, from.0, from.1, to, stride);
+                            tile_i8::tile(&factors, from.0, from.1, to, stride);
                         } else {
-                            let factors = inner::Factors {
+                            let factors = tile_f32::Factors {
                                 rows: height,
                                 depth,
                                 a: a.cast(),
                                 b: b.cast(),
                                 b_step: WIDTH,
                             };
-                            inner::tile(&factors, from.0, from.1, to, stride);
+                            tile_f32::tile(&factors, from.0, from.1, to, stride);
                         }
                         row += form.rows();
                     }
@@ -141,9 +142,9 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
     }
 }
 
-/// Where a panel's part of a row goes, and how far it is to the next row.
-unsafe fn place(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
-    // SAFETY: a panel that is not whole is the last, which has `edge`.
+/// The output of a panel for a row, and the row stride.
+unsafe fn output(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
+    // SAFETY: only the last panel can be partial, and its output is `edge`.
     unsafe {
         if (panel + 1) * WIDTH > job.columns {
             (job.edge.add(row * WIDTH), WIDTH)
@@ -153,9 +154,9 @@ unsafe fn place(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
     }
 }
 
-/// One depth of a panel in a form that a tile reads: f32, or blocks of bytes with tails of f32.
+/// One block of a panel in the layout that a tile reads: f32, or int8 blocks with f32 scales.
 unsafe fn widened(form: Form, b: *const u8, depth: usize, scratch: *mut u8) -> *const u8 {
-    // SAFETY: `scratch` has room for a depth of the wider form.
+    // SAFETY: `scratch` has room for a block in the wider layout.
     unsafe {
         match form {
             Form::F32 => return b,
@@ -184,7 +185,7 @@ unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut 
     while left > 0 {
         let steps = if left < form.block_steps() { left } else { form.block_steps() };
         let mut step = 0;
-        // SAFETY: a block has as many bytes as `panel_bytes` says, and those of its wider form.
+        // SAFETY: a block has `panel_bytes` bytes, and `scratch` has room for the wider layout.
         unsafe {
             while step < steps {
                 let mut half = 0;

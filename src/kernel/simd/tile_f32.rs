@@ -1,29 +1,30 @@
-//! The inner loops of the f32 product: what happens inside one tile, and one row against a few panels.
+//! The f32 micro-kernels: one tile of a matrix product, and one row times several panels (a matrix-vector product).
 //!
-//! Compiled into the modules of `module.rs`, with plain SIMD and with relaxed multiply-adds, and natively for tests.
-//! Hence raw pointers, plain loops, and nothing from the standard library.
+//! Compiled into the wasm modules of `module.rs`, with plain SIMD and with relaxed multiply-adds, and natively for tests.
+//! The code therefore uses raw pointers and plain loops and nothing from the standard library.
 //!
-//! Tile: 6 rows by 2 vectors. Its 12 sums, the 2 vectors of `b` and 1 value of `a` fill the 15 vector registers that
-//! V8 hands out on x86-64; one more would spill. A step is 8 loads for 12 multiply-adds, enough of them in flight to
-//! hide the latency of each: 54 GFLOP/s where two relaxed multiply-adds a cycle allow 55. The loads must stay between
-//! the multiply-adds, just before their use. LLVM's scheduler would move them all to the front, and the flag
-//! `-pre-RA-sched=source` (`.cargo/config.toml`, `build.rs`) keeps it from that; without it the tile reaches 31.
+//! A tile has 6 rows of 2 vectors. Its 12 accumulators, 2 vectors of `b` and 1 value of `a` occupy the 15 vector registers
+//! that V8 allocates on x86-64; one more would spill. An iteration issues 8 loads and 12 multiply-adds, enough to hide the
+//! latency of the multiply-adds: 54 GFLOP/s of the 55 that two relaxed multiply-adds per cycle allow. Each load must stay
+//! directly before its use. LLVM's scheduler would hoist all loads to the top of the loop; `-pre-RA-sched=source`
+//! (`.cargo/config.toml`, `build.rs`) prevents that. Without the flag the tile reaches 31 GFLOP/s.
 //!
-//! One row alone waits for memory, not for arithmetic. Six panels are read side by side, because several streams keep more
-//! cache lines on the way than one, and each goes on to the panel that lies behind its last, because what fetches ahead
-//! of a stream must first see it run: 13.9 GB/s where reading alone reaches 13.8, four streams 13.1, four that begin anew
-//! with every panel 11.5, one 8. Their 12 sums hide the latency of the additions.
+//! A single row is limited by memory bandwidth. It reads six panels at once, because several streams keep more cache lines
+//! in flight than one, and each stream continues with the panel that follows its last one in memory, because the hardware
+//! prefetcher needs a running stream: 13.9 GB/s, with 13.8 for a plain read loop, 13.1 for four streams, 11.5 for four
+//! streams that restart at every panel, and 8 for one. (Xeon at 2.8 GHz, 2026-11.)
 
-use super::simd::F32x4;
+use super::vector::F32x4;
 
-/// Columns in a panel.
+/// Columns of a panel.
 pub const WIDTH: usize = 8;
 /// Rows of a full tile.
 pub const ROWS: usize = 6;
-/// Panels that one row is multiplied with side by side.
+/// Panels that one row is multiplied with at once.
 pub const STREAMS: usize = 6;
 
-/// The factors of a tile: `a` `[depth, rows]` with at most [`ROWS`] rows, `b` `[depth, WIDTH]`, its rows `b_step` apart.
+/// The factors of a tile: `a` `[depth, rows]` with at most [`ROWS`] rows, and `b` `[depth, WIDTH]` with a row stride of
+/// `b_step` floats.
 pub struct Factors {
     pub rows: usize,
     pub depth: usize,
@@ -32,22 +33,25 @@ pub struct Factors {
     pub b_step: usize,
 }
 
-/// How far it is from one panel that is read side by side with others to the next: in bytes, in floats of what its sums
-/// start from, in floats of where they go.
+/// Distances between the panels that are read at once.
 #[derive(Clone, Copy)]
-pub struct Apart {
+pub struct Strides {
+    /// From one panel to the next, in bytes.
     pub panels: usize,
+    /// Between the initial values of their sums, in floats.
     pub from: usize,
+    /// Between their outputs, in floats.
     pub to: usize,
 }
 
-/// `to = from + a b`, row by row; the rows of `from` and of `to` lie as far apart as their strides say.
+/// `to = from + a b`, with row strides in floats.
 ///
 /// # Safety
-/// `a` and `b` must be readable that far, and every row of `from` readable, of `to` writable for `WIDTH` floats.
+/// `a` and `b` must be readable for their sizes; every row of `from` must be readable and every row of `to` writable for
+/// `WIDTH` floats.
 #[inline(always)]
 pub unsafe fn tile(factors: &Factors, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe {
         match factors.rows {
             6 => tile_of::<6>(factors, from, from_stride, to, to_stride),
@@ -88,10 +92,10 @@ unsafe fn tile_of<const M: usize>(
     }
 }
 
-/// `to = from + x b` for one row `x` and `P` panels, whose numbers are halves or floats.
+/// `to = from + x b` for one row `x` and `P` panels in f16 (`HALVES`) or f32.
 ///
 /// # Safety
-/// `x`, each panel and `from` must be readable and `to` writable that far.
+/// `x`, each panel and `from` must be readable and `to` writable for these sizes.
 #[inline(always)]
 pub unsafe fn row<const P: usize, const HALVES: bool>(
     mut x: *const f32,
@@ -99,16 +103,16 @@ pub unsafe fn row<const P: usize, const HALVES: bool>(
     mut b: *const u8,
     from: *const f32,
     to: *mut f32,
-    apart: Apart,
+    strides: Strides,
 ) {
     // SAFETY: every address is inside `x`, a panel, `from` or `to`; the pointers end one past their arrays.
     unsafe {
-        let mut sum = load_sums::<P>(from, apart.from);
+        let mut sum = load_sums::<P>(from, strides.from);
         for _ in 0..depth {
             let value = F32x4::load_splat(x);
             let mut p = 0;
             while p < P {
-                let [left, right] = eight::<HALVES>(b.add(p * apart.panels));
+                let [left, right] = eight::<HALVES>(b.add(p * strides.panels));
                 sum[p][0] = value.mul_add(left, sum[p][0]);
                 sum[p][1] = value.mul_add(right, sum[p][1]);
                 p += 1;
@@ -116,7 +120,7 @@ pub unsafe fn row<const P: usize, const HALVES: bool>(
             x = x.add(1);
             b = b.add(if HALVES { WIDTH * 2 } else { WIDTH * 4 });
         }
-        store_sums(&sum, to, apart.to);
+        store_sums(&sum, to, strides.to);
     }
 }
 

@@ -1,12 +1,12 @@
-//! What a forward pass does to rows of numbers besides products: GELU, softmax, the parts of LayerNorm.
+//! Row-wise operations: GELU, softmax, the parts of LayerNorm.
 //!
-//! Compiled like `inner.rs`, by the same rules. Each row is computed alone, so how they are shared out changes no bit.
-//! Four numbers are computed at once, in four such lanes where they are added up, because each addition waits for the
-//! last; what is left over at the end of a row goes through the same steps one by one.
+//! Compiled like `tile_f32.rs`, with the same restrictions. Each row is computed by one thread, so the number of threads
+//! changes no bit. Sums use four vector accumulators to hide the latency of additions; the tail of a row is computed by the
+//! same vector code, one number at a time.
 
-use super::simd::F32x4;
+use super::vector::F32x4;
 
-/// What happens to a row `x`.
+/// The operation on a row `x`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub enum Map {
@@ -20,12 +20,12 @@ pub enum Map {
     Normalize { scale: *const f32 },
     /// `x weight + bias`.
     Affine { weight: *const f32, bias: *const f32 },
-    /// The greatest number, and `sum(exp(x - greatest))`.
+    /// The maximum, and `sum(exp(x - max))`.
     SumExp,
 }
 
 impl Map {
-    /// How many numbers a row of `width` becomes.
+    /// The length of the output for a row of `width` numbers.
     pub const fn width(self, width: usize) -> usize {
         match self {
             Map::Scale { .. } => 1,
@@ -35,7 +35,7 @@ impl Map {
     }
 }
 
-/// Rows `[rows, width]` to rows.
+/// An operation on rows `[rows, width]`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Rows {
@@ -45,7 +45,7 @@ pub struct Rows {
     pub out: *mut f32,
 }
 
-/// Maps the rows from `first` to `last`.
+/// Applies the operation to the rows `first..last`.
 ///
 /// # Safety
 /// They must be readable in `x` and writable in `out`, and what the map holds readable.
@@ -53,7 +53,7 @@ pub unsafe fn map(rows: &Rows, first: usize, last: usize) {
     let Rows { map, width, x, out } = *rows;
     let mut row = first;
     while row < last {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let (x, out) = (x.add(row * width), out.add(row * map.width(width)));
             match map {
@@ -71,9 +71,9 @@ pub unsafe fn map(rows: &Rows, first: usize, last: usize) {
                 }
                 Map::Affine { weight, bias } => affine(width, x, weight, bias, out),
                 Map::SumExp => {
-                    let greatest = F32x4::splat(greatest(width, x));
-                    *out = greatest.first();
-                    *out.add(1) = total(width, x, |x| exp(x.sub(greatest)));
+                    let max = F32x4::splat(max(width, x));
+                    *out = max.first();
+                    *out.add(1) = total(width, x, |x| exp(x.sub(max)));
                 }
             }
         }
@@ -81,25 +81,25 @@ pub unsafe fn map(rows: &Rows, first: usize, last: usize) {
     }
 }
 
-/// What is masked behind the last number that is not costs nothing, and changes no bit of what is before it.
+/// A masked (`-inf`) tail of the row is skipped, which changes no bit of the rest.
 ///
 /// # Safety
-/// `x` must be readable and `out` writable that far; they may be the same.
+/// `x` must be readable and `out` writable for `width` floats; they may be the same.
 #[inline(always)]
 pub unsafe fn softmax(width: usize, x: *const f32, out: *mut f32) {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe {
-        let mut seen = width;
-        while seen > 0 && *x.add(seen - 1) == f32::NEG_INFINITY {
-            seen -= 1;
+        let mut length = width;
+        while length > 0 && *x.add(length - 1) == f32::NEG_INFINITY {
+            length -= 1;
         }
-        // Where everything is masked, nothing is a number.
-        let seen = if seen == 0 { width } else { seen };
-        let top = F32x4::splat(greatest(seen, x));
-        each(seen, x, out, |x| exp(x.sub(top)));
-        let inverse = F32x4::splat(1.0 / total(seen, out, |x| x));
-        each(seen, out, out, |x| x.mul(inverse));
-        let mut i = seen;
+        // A fully masked row gives NaN, as PyTorch does.
+        let length = if length == 0 { width } else { length };
+        let top = F32x4::splat(max(length, x));
+        each(length, x, out, |x| exp(x.sub(top)));
+        let inverse = F32x4::splat(1.0 / total(length, out, |x| x));
+        each(length, out, out, |x| x.mul(inverse));
+        let mut i = length;
         while i < width {
             *out.add(i) = 0.0;
             i += 1;
@@ -159,7 +159,7 @@ unsafe fn total(width: usize, x: *const f32, f: impl Fn(F32x4) -> F32x4) -> f32 
             rest += f(F32x4::load_splat(x.add(i))).first();
             i += 1;
         }
-        sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum() + rest
+        sums[0].add(sums[1]).add(sums[2].add(sums[3])).reduce_sum() + rest
     }
 }
 
@@ -169,11 +169,11 @@ unsafe fn mean(width: usize, x: *const f32) -> f32 {
     unsafe { total(width, x, |x| x) / width as f32 }
 }
 
-/// -inf where there is none.
+/// The maximum; `-inf` for an empty row.
 #[inline(always)]
-unsafe fn greatest(width: usize, x: *const f32) -> f32 {
-    let least = F32x4::splat(f32::NEG_INFINITY);
-    let (mut even, mut odd) = (least, least);
+unsafe fn max(width: usize, x: *const f32) -> f32 {
+    let lowest = F32x4::splat(f32::NEG_INFINITY);
+    let (mut even, mut odd) = (lowest, lowest);
     let mut i = 0;
     // SAFETY: as in `map`.
     unsafe {
@@ -187,7 +187,7 @@ unsafe fn greatest(width: usize, x: *const f32) -> f32 {
             i += 1;
         }
     }
-    even.max(odd).greatest()
+    even.max(odd).reduce_max()
 }
 
 #[inline(always)]
@@ -219,6 +219,6 @@ fn exp(x: F32x4) -> F32x4 {
     let p = p.mul_add(r, F32x4::splat(1.666_666_5e-1));
     let p = p.mul_add(r, F32x4::splat(0.5));
     let power = p.mul(r).mul_add(r, r).add(F32x4::splat(1.0)).mul(n.power_of_two());
-    // Where relaxed instructions took no number for a bound, it comes back here.
-    power.zero_where_below(x, F32x4::splat(-87.0)).unless_nan(x)
+    // Relaxed minimum and maximum may have dropped a NaN: it is restored here.
+    power.zero_where_below(x, F32x4::splat(-87.0)).propagate_nan(x)
 }

@@ -1,9 +1,9 @@
-//! How the numbers of a weight matrix are stored in panels, and of its left-hand rows in tiles.
+//! The storage formats of weight panels and of the packed rows that they are multiplied with, and their sizes.
 //!
-//! Compiled like `inner.rs`, by the same rules; the crate needs the sizes too.
+//! Compiled like `tile_f32.rs`, with the same restrictions; the main module uses the sizes too.
 
-use super::inner::WIDTH;
-use super::quantized::{self, BLOCK_TAIL, ROW_TAIL, STEP, STEP_BYTES};
+use super::tile_f32::WIDTH;
+use super::tile_i8::{self, BLOCK_TAIL, ROW_TAIL, STEP, STEP_BYTES};
 
 /// How the numbers of a panel are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +13,13 @@ pub enum Form {
     F16,
     /// Blocks of 64 numbers in 8 bits.
     Q8,
-    /// Blocks of 32 numbers in 4 bits. Two steps lie in one: the lower halves of the bytes, then the upper ones.
+    /// Blocks of 32 numbers in 4 bits. A byte holds a number of one step in its low nibble and one of the next step in its
+    /// high nibble.
     Q4,
 }
 
 impl Form {
-    /// As JavaScript spells it.
+    /// The name in the JavaScript API.
     pub const fn name(self) -> &'static str {
         match self {
             Form::F32 => "f32",
@@ -32,12 +33,12 @@ impl Form {
         matches!(self, Form::Q8 | Form::Q4)
     }
 
-    /// Rows of a full tile: as many as registers have room for (`inner.rs`, `quantized.rs`).
+    /// Rows of a full tile, limited by the number of vector registers (`tile_f32.rs`, `tile_i8.rs`).
     pub const fn rows(self) -> usize {
-        if self.is_quantized() { quantized::ROWS } else { super::inner::ROWS }
+        if self.is_quantized() { tile_i8::ROWS } else { super::tile_f32::ROWS }
     }
 
-    /// Steps in a block.
+    /// Steps of a block.
     pub const fn block_steps(self) -> usize {
         match self {
             Form::Q4 => 32 / STEP,
@@ -45,7 +46,7 @@ impl Form {
         }
     }
 
-    /// What `inner` numbers are counted in: numbers (f32, f16), or the steps that they fill; those of `Q4` come in pairs.
+    /// Steps of an inner axis of `inner` numbers: the numbers themselves (f32, f16), or groups of four; even for `Q4`.
     pub const fn steps(self, inner: usize) -> usize {
         match self {
             Form::F32 | Form::F16 => inner,
@@ -64,7 +65,7 @@ impl Form {
         }
     }
 
-    /// Bytes of the same part of one row of the left-hand matrix.
+    /// Bytes of the first `steps` of one packed row of the left factor.
     pub const fn row_bytes(self, steps: usize) -> usize {
         match self {
             Form::F32 | Form::F16 => steps * 4,
@@ -72,8 +73,8 @@ impl Form {
         }
     }
 
-    /// Steps in one depth. With f32 16 kB of a panel, 12 kB of a tile's rows, 504 kB of a group's; with 8 bits 9 kB, 3 kB
-    /// and 290 kB.
+    /// Steps of a cache block. In f32: 16 kB of a panel, 12 kB of a tile's rows, 504 kB of a group's rows; in int8: 9, 3 and
+    /// 290 kB.
     pub const fn depth(self) -> usize {
         if self.is_quantized() { 256 } else { 512 }
     }

@@ -1,6 +1,6 @@
-//! Vectors of 16 bytes: wasm's own in the browser, plain arrays natively, where only tests run them.
+//! Vectors of 128 bits: `core::arch::wasm32` in a browser, plain arrays natively, where only tests use them.
 //!
-//! This is the one file that knows instruction sets.
+//! Only this file contains instructions of a particular instruction set.
 
 #[cfg(target_arch = "wasm32")]
 pub use wasm::*;
@@ -38,12 +38,12 @@ mod wasm {
             unsafe { v128_store(to.cast(), self.0) }
         }
 
-        /// The first `count` floats at `from`, at least one; where they are fewer than four, the other lanes repeat some.
+        /// The first `count` floats at `from`, 1 to 4; unused lanes repeat earlier ones.
         ///
         /// # Safety
         /// They must be readable.
         #[inline(always)]
-        pub unsafe fn load_some(from: *const f32, count: usize) -> F32x4 {
+        pub unsafe fn load_partial(from: *const f32, count: usize) -> F32x4 {
             unsafe {
                 F32x4(match count {
                     1 => v128_load32_splat(from.cast()),
@@ -69,13 +69,13 @@ mod wasm {
             ]
         }
 
-        /// Four halves at `from`, whose exponents f32 can all hold: infinities and NaN are not among weights.
+        /// Converts four finite f16 at `from`. Infinities and NaN are not supported: weights in f16 are checked when they load.
         ///
         /// # Safety
         /// Four halves must be readable at `from`.
         #[inline(always)]
         pub unsafe fn load_halves(from: *const u16) -> F32x4 {
-            // Sign and the other 15 bits to their places; the difference of the exponents' biases is a factor.
+            // Sign and the other 15 bits to their scratch; the difference of the exponents' biases is a factor.
             let wide = unsafe { i32x4_load_extend_i16x4(from.cast()) };
             let moved = v128_and(i32x4_shl(wide, 13), i32x4_splat(0x8FFF_E000_u32 as i32));
             F32x4(f32x4_mul(moved, f32x4_splat(f32::from_bits((127 + 112) << 23))))
@@ -95,7 +95,7 @@ mod wasm {
         }
 
         #[inline(always)]
-        pub fn least(self) -> f32 {
+        pub fn reduce_min(self) -> f32 {
             let halves = f32x4_pmin(self.0, i32x4_shuffle::<2, 3, 2, 3>(self.0, self.0));
             F32x4(f32x4_pmin(halves, i32x4_shuffle::<1, 1, 1, 1>(halves, halves))).first()
         }
@@ -132,13 +132,13 @@ mod wasm {
         }
 
         #[inline(always)]
-        pub fn sum(self) -> f32 {
+        pub fn reduce_sum(self) -> f32 {
             let halves = f32x4_add(self.0, i32x4_shuffle::<2, 3, 2, 3>(self.0, self.0));
             f32x4_extract_lane::<0>(halves) + f32x4_extract_lane::<1>(halves)
         }
 
         #[inline(always)]
-        pub fn greatest(self) -> f32 {
+        pub fn reduce_max(self) -> f32 {
             let halves = f32x4_pmax(self.0, i32x4_shuffle::<2, 3, 2, 3>(self.0, self.0));
             F32x4(f32x4_pmax(halves, i32x4_shuffle::<1, 1, 1, 1>(halves, halves))).first()
         }
@@ -155,19 +155,19 @@ mod wasm {
             F32x4(v128_andnot(self.0, f32x4_lt(x.0, limit.0)))
         }
 
-        /// `x` in the lanes where that is no number.
+        /// `x` in the lanes where `x` is NaN, `self` elsewhere.
         #[inline(always)]
-        pub fn unless_nan(self, x: F32x4) -> F32x4 {
+        pub fn propagate_nan(self, x: F32x4) -> F32x4 {
             F32x4(v128_bitselect(self.0, x.0, f32x4_eq(x.0, x.0)))
         }
 
-        /// The lesser in each lane; either where one is no number: with relaxed SIMD the compiler takes that liberty.
+        /// The minimum of each lane. If one lane is NaN the result is unspecified: relaxed SIMD allows either.
         #[inline(always)]
         pub fn min(self, other: F32x4) -> F32x4 {
             F32x4(f32x4_pmin(self.0, other.0))
         }
 
-        /// The greater in each lane, likewise.
+        /// The maximum of each lane, with the same rule for NaN.
         #[inline(always)]
         pub fn max(self, other: F32x4) -> F32x4 {
             F32x4(f32x4_pmax(self.0, other.0))
@@ -203,12 +203,12 @@ mod wasm {
             F32x4(f32x4_convert_i32x4(self.0))
         }
 
-        /// Adds to each lane the products of its four weights and its four activations: exactly, on every machine.
+        /// Adds to each lane the dot product of its four weights and four activations. The result is exact on every machine.
         #[inline(always)]
         pub fn add_dot(self, weights: &Weights, activations: &Activations, ones: Ones) -> I32x4 {
             #[cfg(target_feature = "relaxed-simd")]
             let products = {
-                // Neighbours fit 16 bits, because activations have 7 and weights stay above -128.
+                // Sums of two products fit in 16 bits: activations have 7 bits and weights are at least -127.
                 let pairs = i16x8_relaxed_dot_i8x16_i7x16(weights.0, activations.0);
                 i32x4_dot_i16x8(pairs, ones.0)
             };
@@ -222,7 +222,7 @@ mod wasm {
         }
     }
 
-    /// Eight times one in 16 bits. It is loaded, because a constant would be made anew in every turn of a loop.
+    /// Eight 16-bit ones. They are loaded from memory because the engine would rematerialise a constant in every iteration.
     #[derive(Clone, Copy)]
     pub struct Ones(v128);
 
@@ -270,7 +270,7 @@ mod wasm {
         }
     }
 
-    /// Four signed bytes for each of four lanes, those with even and with odd places in 16 bits each.
+    /// Four signed bytes for each of four lanes, those with even and with odd scratch in 16 bits each.
     #[derive(Clone, Copy)]
     #[cfg(not(target_feature = "relaxed-simd"))]
     pub struct Weights {
@@ -278,7 +278,7 @@ mod wasm {
         odd: v128,
     }
 
-    /// Four bytes from 0 to 127, the same for each of four lanes, likewise.
+    /// Four bytes from 0 to 127, the same for each of four lanes, widened in the same way.
     #[derive(Clone, Copy)]
     #[cfg(not(target_feature = "relaxed-simd"))]
     pub struct Activations {
@@ -313,7 +313,7 @@ mod wasm {
     }
 
     impl Weights {
-        /// The 32 numbers of 4 bits at `from`, less 8: the lower halves of the bytes, and the upper ones.
+        /// Unpacks 32 unsigned 4-bit numbers at `from` and subtracts 8: low nibbles first, then high nibbles.
         ///
         /// # Safety
         /// 16 bytes must be readable at `from`.
@@ -325,16 +325,17 @@ mod wasm {
         }
     }
 
-    /// The 32 numbers of 4 bits at `from`, less 8, as bytes: the lower halves at `to`, the upper ones `apart` from there.
+    /// Unpacks 32 unsigned 4-bit numbers at `from`, subtracts 8 and stores bytes: low nibbles at `to`, high nibbles at
+    /// `to + stride`.
     ///
     /// # Safety
-    /// 16 bytes must be readable at `from`, 16 writable at `to` and `apart` from there.
+    /// 16 bytes must be readable at `from`, 16 writable at `to` and at `to + stride`.
     #[inline(always)]
-    pub unsafe fn widen_nibbles(from: *const u8, to: *mut u8, apart: usize) {
+    pub unsafe fn widen_nibbles(from: *const u8, to: *mut u8, stride: usize) {
         unsafe {
             let (bytes, eight) = (v128_load(from.cast()), i8x16_splat(8));
             v128_store(to.cast(), i8x16_sub(v128_and(bytes, i8x16_splat(15)), eight));
-            v128_store(to.add(apart).cast(), i8x16_sub(u8x16_shr(bytes, 4), eight));
+            v128_store(to.add(stride).cast(), i8x16_sub(u8x16_shr(bytes, 4), eight));
         }
     }
 }
@@ -367,7 +368,7 @@ mod arrays {
 
         /// # Safety
         /// The first `count` floats must be readable, at least one.
-        pub unsafe fn load_some(from: *const f32, count: usize) -> F32x4 {
+        pub unsafe fn load_partial(from: *const f32, count: usize) -> F32x4 {
             F32x4(from_fn(|i| unsafe { *from.add(i.min(count - 1)) }))
         }
 
@@ -414,15 +415,15 @@ mod arrays {
             self.0[0]
         }
 
-        pub fn sum(self) -> f32 {
+        pub fn reduce_sum(self) -> f32 {
             (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
         }
 
-        pub fn greatest(self) -> f32 {
+        pub fn reduce_max(self) -> f32 {
             self.0.into_iter().fold(f32::NEG_INFINITY, f32::max)
         }
 
-        pub fn least(self) -> f32 {
+        pub fn reduce_min(self) -> f32 {
             self.0.into_iter().fold(f32::INFINITY, f32::min)
         }
 
@@ -434,7 +435,7 @@ mod arrays {
             F32x4(from_fn(|i| if x.0[i] < limit.0[i] { 0.0 } else { self.0[i] }))
         }
 
-        pub fn unless_nan(self, x: F32x4) -> F32x4 {
+        pub fn propagate_nan(self, x: F32x4) -> F32x4 {
             F32x4(from_fn(|i| if x.0[i].is_nan() { x.0[i] } else { self.0[i] }))
         }
 
@@ -518,12 +519,12 @@ mod arrays {
     }
 
     /// # Safety
-    /// 16 bytes must be readable at `from`, 16 writable at `to` and `apart` from there.
-    pub unsafe fn widen_nibbles(from: *const u8, to: *mut u8, apart: usize) {
+    /// 16 bytes must be readable at `from`, 16 writable at `to` and at `to + stride`.
+    pub unsafe fn widen_nibbles(from: *const u8, to: *mut u8, stride: usize) {
         unsafe {
             let bytes = from.cast::<[u8; 16]>().read_unaligned();
             to.cast::<[u8; 16]>().write_unaligned(bytes.map(|byte| (byte & 15).wrapping_sub(8)));
-            to.add(apart).cast::<[u8; 16]>().write_unaligned(bytes.map(|byte| (byte >> 4).wrapping_sub(8)));
+            to.add(stride).cast::<[u8; 16]>().write_unaligned(bytes.map(|byte| (byte >> 4).wrapping_sub(8)));
         }
     }
 }

@@ -1,28 +1,28 @@
-//! Which inner loops run: those of one of the modules made of `apart/module.rs`, linked in on first use. All they need is told by
-//! the browser: relaxed SIMD or not, memory that threads share or not.
+//! Selects and runs the compute kernels. In a browser they are one of the modules built from `simd/module.rs`, instantiated
+//! on first use: with relaxed SIMD if the browser supports it, with atomics if the memory is shared.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-use super::apart::pool::Pool;
-use super::apart::rows::{Map, Rows};
-use super::apart::share::{Job, Task};
+use super::simd::job::{Job, Task};
+use super::simd::pool::Pool;
+use super::simd::rowwise::{Map, Rows};
 
-/// The inner loops to run with.
+/// The instruction set of the kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Build {
-    /// A multiplication, then an addition.
+    /// SIMD with separate multiplications and additions.
     Simd,
-    /// Relaxed multiply-adds, which round once on most machines.
+    /// Relaxed SIMD: multiply-adds, which most machines round once.
     Relaxed,
 }
 
-/// Where the helpers and the first thread meet.
+/// The thread pool of this process.
 pub static POOL: Pool = Pool::new();
 
-/// What was chosen: nothing yet, plain, relaxed.
+/// 0: not chosen yet, 1: plain SIMD, 2: relaxed SIMD.
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
-/// The build that runs: the fastest there is, unless another was chosen.
+/// The instruction set in use: the fastest that is supported, unless another was chosen.
 #[inline]
 pub fn build() -> Build {
     match CHOSEN.load(Ordering::Relaxed) {
@@ -32,7 +32,7 @@ pub fn build() -> Build {
     }
 }
 
-/// Runs with `build` from now on; false, and nothing changes, where this machine lacks it.
+/// Uses `build` from now on. Returns false, and changes nothing, if it is not supported.
 pub fn choose(build: Build) -> bool {
     let possible = modules::link(build);
     if possible {
@@ -41,7 +41,7 @@ pub fn choose(build: Build) -> bool {
     possible
 }
 
-/// How many threads may work at a job: the first one and the helpers that were asked to come.
+/// The number of threads that may run a job: the main thread and the requested helpers.
 pub fn workers() -> usize {
     if cfg!(target_arch = "wasm32") {
         1 + POOL.asked.load(Ordering::Relaxed) as usize
@@ -50,56 +50,57 @@ pub fn workers() -> usize {
     }
 }
 
-/// Asks for `count` helpers; the address of the pool, where they meet.
+/// Requests `count` helpers; returns the address of the pool that they enter.
 #[cfg(target_arch = "wasm32")]
 pub fn pool(count: u32) -> u32 {
     POOL.asked.store(count, Ordering::Relaxed);
     &raw const POOL as u32
 }
 
-/// Does all `count` pieces of a task, with all threads that there are; they take multiples of `least` at once.
+/// Runs all `count` items of a task on all threads, in chunks that are multiples of `min_chunk`. `cost` is the approximate
+/// number of multiply-adds, which decides whether helpers are woken.
 ///
 /// # Safety
-/// The task's pointers must be good for what its sizes say.
-pub(super) unsafe fn share(task: Task, count: usize, least: usize, effort: usize) {
-    // Small enough shares that the last worker has not long to go when the others have finished.
-    let shares = if workers() == 1 { 1 } else { 4 * workers() };
-    let grain = count.div_ceil(shares).next_multiple_of(least);
+/// The task's pointers must be valid for its sizes.
+pub(super) unsafe fn parallel_for(task: Task, count: usize, min_chunk: usize, cost: usize) {
+    // Four chunks per thread keep the wait for the last thread short.
+    let chunks = if workers() == 1 { 1 } else { 4 * workers() };
+    let grain = count.div_ceil(chunks).next_multiple_of(min_chunk);
     let scratch_bytes = task.scratch().next_multiple_of(size_of::<u128>());
     let mut scratch = Vec::<u128>::with_capacity(workers() * scratch_bytes / size_of::<u128>());
     let scratch = scratch.as_mut_ptr().cast();
-    let job = Job { task, count, grain, next: AtomicU32::new(0), effort, scratch, scratch_bytes };
-    // SAFETY: as the caller promises; workers write what they need of the scratch before they read it.
+    let job = Job { task, count, grain, next: AtomicU32::new(0), cost, scratch, scratch_bytes };
+    // SAFETY: the caller guarantees it for the task; workers write scratch memory before they read it.
     unsafe { (modules::work(build()))(&POOL, &job) }
 }
 
-/// `len` numbers, which `fill` writes.
+/// A vector of `len` numbers that `fill` writes.
 ///
 /// # Safety
-/// It must write all of them.
+/// `fill` must write all of them.
 pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32> {
     let mut numbers = Vec::with_capacity(len);
     fill(numbers.as_mut_ptr());
-    // SAFETY: there is room for them, and they are written.
+    // SAFETY: the capacity is `len`, and `fill` has written all numbers.
     unsafe { numbers.set_len(len) };
     numbers
 }
 
-/// Maps rows `[.., width]`.
+/// Applies a row-wise operation to rows `[.., width]`.
 ///
 /// # Panics
-/// When `x` is no whole number of rows.
+/// If the length of `x` is not a multiple of `width`.
 pub(super) fn map(map: Map, x: &[f32], width: usize) -> Vec<f32> {
     assert!(x.len().is_multiple_of(width), "{} numbers in rows of {width}", x.len());
     let rows = x.len() / width;
-    // A number costs some ten multiplications.
-    let effort = 10 * x.len();
+    // One number costs about ten multiply-adds.
+    let cost = 10 * x.len();
     let task = |out| Task::Rows(Rows { map, width, x: x.as_ptr(), out });
-    // SAFETY: both have as many rows as `rows` says, and each is written; what `map` holds is up to its maker.
-    unsafe { filled(rows * map.width(width), |out| share(task(out), rows, 1, effort)) }
+    // SAFETY: input and output have `rows` rows, and all of them are written; the caller provides valid pointers in `map`.
+    unsafe { filled(rows * map.width(width), |out| parallel_for(task(out), rows, 1, cost)) }
 }
 
-/// A module's entry, as [`super::apart::share::work`].
+/// The entry point of a kernel module.
 type Work = unsafe extern "C" fn(&Pool, &Job);
 
 #[cfg(target_arch = "wasm32")]
@@ -117,7 +118,7 @@ mod modules {
 
     use super::{Build, POOL, Work};
 
-    // What `build.rs` made of `apart/module.rs`.
+    // Built from `simd/module.rs` by `build.rs`.
     const SIMD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/simd.wasm"));
     const RELAXED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/relaxed.wasm"));
     const SIMD_SHARED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/simd-shared.wasm"));
@@ -126,25 +127,25 @@ mod modules {
     static SIMD_WORK: OnceLock<Option<Work>> = OnceLock::new();
     static RELAXED_WORK: OnceLock<Option<Work>> = OnceLock::new();
 
-    fn linked(build: Build) -> Option<Work> {
-        let place = match build {
+    fn entry_point(build: Build) -> Option<Work> {
+        let cell = match build {
             Build::Simd => &SIMD_WORK,
             Build::Relaxed => &RELAXED_WORK,
         };
-        *place.get_or_init(|| entry(build).ok())
+        *cell.get_or_init(|| instantiate(build).ok())
     }
 
-    /// Links the module of this build on the first call; false where the browser refuses it.
+    /// Instantiates the module on the first call; false if the browser rejects it.
     pub fn link(build: Build) -> bool {
-        linked(build).is_some()
+        entry_point(build).is_some()
     }
 
     #[inline]
     pub fn work(build: Build) -> Work {
-        linked(build).expect("a browser that runs this module has plain SIMD")
+        entry_point(build).expect("a browser that runs this module supports plain SIMD")
     }
 
-    /// The module of this build for the memory that there is, which helpers run too.
+    /// The module for this instruction set and this kind of memory. Helpers instantiate it too.
     pub fn module(build: Build) -> Result<WebAssembly::Module, JsValue> {
         let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
         let bytes = match (build, memory.buffer().is_instance_of::<SharedArrayBuffer>()) {
@@ -156,41 +157,41 @@ mod modules {
         WebAssembly::Module::new(&Uint8Array::from(bytes).into())
     }
 
-    fn entry(build: Build) -> Result<Work, JsValue> {
+    fn instantiate(build: Build) -> Result<Work, JsValue> {
         let (imports, env) = (Object::new(), Object::new());
         Reflect::set(&env, &"memory".into(), &wasm_bindgen::memory())?;
         Reflect::set(&env, &"wake".into(), &Closure::<dyn Fn()>::new(wake).into_js_value())?;
         Reflect::set(&imports, &"env".into(), &env)?;
         let exports = WebAssembly::Instance::new(&module(build)?, &imports)?.exports();
         let work = function_pointer(&Reflect::get(&exports, &"work".into())?.dyn_into()?)?;
-        // SAFETY: `apart/module.rs` exports it with this signature, and a function pointer is a place in the table.
+        // SAFETY: `simd/module.rs` exports it with this signature, and a function pointer is an index of the table.
         Ok(unsafe { std::mem::transmute::<usize, Work>(work) })
     }
 
-    /// A function's place in this module's table.
+    /// Adds a function to the table of the main module; returns its index.
     fn function_pointer(function: &Function) -> Result<usize, JsValue> {
         let table: WebAssembly::Table = wasm_bindgen::function_table().unchecked_into();
-        let place = table.grow(1)?;
-        table.set(place, function)?;
-        Ok(place as usize)
+        let index = table.grow(1)?;
+        table.set(index, function)?;
+        Ok(index as usize)
     }
 
-    /// Wakes the helpers that sleep.
+    /// Wakes sleeping helpers.
     fn wake() {
         let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
         let at = (&raw const POOL.epoch) as u32 / 4;
-        // It fails on memory that is not shared, where nobody sleeps.
+        // Fails if the memory is not shared; then there are no helpers.
         let _ = Atomics::notify(&Int32Array::new(&memory.buffer()), at);
     }
 }
 
-/// Outside a browser there is one build, for what candle does not do faster, and for tests.
+/// Natively there is one instruction set, used where candle is not faster, and by tests.
 #[cfg(not(target_arch = "wasm32"))]
 mod modules {
     use super::{Build, Work};
-    use crate::kernel::apart::pool::Pool;
-    use crate::kernel::apart::share::{self, Job, Task};
-    use crate::kernel::linked;
+    use crate::kernel::dispatch;
+    use crate::kernel::simd::job::{self, Job, Task};
+    use crate::kernel::simd::pool::Pool;
 
     pub fn link(build: Build) -> bool {
         build == Build::Simd
@@ -200,25 +201,25 @@ mod modules {
         with_threads
     }
 
-    /// Rows and heads are shared out to as many threads as candle uses, where it is worth starting them.
+    /// Rows and heads run on as many threads as candle uses, if the job is large enough to start them.
     unsafe extern "C" fn with_threads(_: &Pool, job: &Job) {
-        const WORTH_A_THREAD: usize = 10 << 16;
-        let few = matches!(job.task, Task::Product(_) | Task::Tiles(_));
-        let threads = if few { 1 } else { linked::workers().min(1 + job.effort / WORTH_A_THREAD) };
+        const MIN_COST_PER_THREAD: usize = 10 << 16;
+        let is_serial = matches!(job.task, Task::Product(_) | Task::Tiles(_));
+        let threads = if is_serial { 1 } else { dispatch::workers().min(1 + job.cost / MIN_COST_PER_THREAD) };
         let shared = Shared(job);
         std::thread::scope(|scope| {
             let shared = &shared;
             for worker in 1..threads {
-                // SAFETY: as the caller promises; nobody takes a piece twice, and each has a scratch of its own.
-                scope.spawn(move || unsafe { share::work(shared.job(), worker) });
+                // SAFETY: the caller guarantees it for the job; each worker has its own index and scratch memory.
+                scope.spawn(move || unsafe { job::run(shared.job(), worker) });
             }
-            unsafe { share::work(job, 0) }
+            unsafe { job::run(job, 0) }
         });
     }
 
     struct Shared<'j>(&'j Job);
 
-    // SAFETY: pieces are taken atomically, and each writes a part of the output of its own.
+    // SAFETY: chunks are taken atomically, and each writes its own part of the output.
     unsafe impl Sync for Shared<'_> {}
 
     impl Shared<'_> {
