@@ -327,6 +327,7 @@ test("empty and oversized requests are refused, and trap nothing", async () => {
     "cannot run layers": `model.toPython({ runWithCache: { input: text, stopAtLayer: 9 } })`,
     "token id 9999999": `model.toPython({ runWithCache: { input: [9999999] } })`,
   });
+  assert.match(await inPage(`return failure(() => model.residual(new Uint32Array(256).fill(1), { by: "neuron" }))`), /^MemoryError: .*about 2048 MB.*fewer `positions`/);
   const step = await inPage(`
     const steps = model.generate(text, { maxNewTokens: 9e8, interventions: [{ at: "hook_embed", step: 1, do: "zero" }] });
     const first = await steps.next();
