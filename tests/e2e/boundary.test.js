@@ -361,3 +361,84 @@ test("long names and many entries take no longer than they must", async () => {
   console.log(`# 10^5 interventions ${took[0].toFixed(0)} ms, 10^6 positions refused ${took[1].toFixed(0)} ms, taken ${took[2].toFixed(0)} ms`);
   assert.ok(took.every((ms) => ms < 60_000), String(took));
 });
+
+test("random calls fail by name and leave the model as it was", async () => {
+  const seed = Number(process.env.SEED ?? 10);
+  const count = Number(process.env.CALLS ?? 400);
+  const found = await inPage(`
+    let state = ${seed};
+    const random = () => { // mulberry32
+      let t = (state += 0x6d2b79f5);
+      t = Math.imul(t ^ (t >>> 15), t | 1);
+      t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+      return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    };
+    const pick = (list) => list[Math.floor(random() * list.length)];
+    const floats = (...shape) => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5) });
+    const { cache } = await model.runWithCache("To be, or", { names: ["hook_embed", "blocks.0.attn.hook_pattern"] });
+    const values = [
+      () => undefined, () => null, () => true, () => 0, () => 1, () => -1, () => 0.5, () => NaN, () => Infinity, () => -Infinity, () => 2 ** 31, () => 2 ** 32, () => -(2 ** 31) - 1, () => 2 ** 53, () => 1e300,
+      () => "", () => "zero", () => "mean", () => "*", () => "/./", () => "/(/", () => "logits", () => "z", () => "q", () => "\\ud800", () => "x".repeat(1e5), () => " be",
+      () => [], () => [0], () => [1, -1], () => [[]], () => [[0, 1], [2]], () => [, 1], () => [undefined], () => new Array(2 ** 31), () => ({}), () => new Map(), () => new Date(), () => 1n, () => Symbol("s"), () => () => 1,
+      () => new Float32Array(3), () => new Float64Array(1e5), () => new BigInt64Array(2), () => new Uint8Array(4), () => Uint32Array.of(1, 2, 4294967295), () => cache, () => cache.get("hook_embed"),
+      () => floats(1, 3, 256), () => floats(256), () => ({ shape: [65536, 65536], data: [1] }), () => ({ shape: [4294967295, 4294967295], data: [] }), () => ({ shape: [], data: [1] }), () => ({ shape: [0], data: [] }),
+      () => ({ scale: NaN }), () => ({ set: Infinity }), () => ({ add: [1, 2] }), () => ({ knockOut: [{}] }), () => ({ js: "(x) => x.fill(NaN)" }), () => ({ js: () => "no" }), () => ({ js: "3" }), () => ({ from: cache }), () => ({ mean: { hook_embed: floats(1, 1, 256) } }),
+      () => ({ loss: true }), () => ({ answer: 3, position: -1 }), () => ({ layer: 1, part: "mlp" }), () => ({ layer: 2, resid: floats(1, 3, 256) }),
+    ];
+    const calls = {
+      runWithCache: () => ({ names: ["*"], positions: [0, -1], stopAtLayer: 2, interventions: [{ at: "blocks.0.attn.hook_pattern", layer: [0], head: 1, positions: [1, -1], step: 0, do: { knockOut: [{ query: 1, key: 0 }], renormalize: false } }] }),
+      generate: () => ({ maxNewTokens: 3, doSample: true, temperature: 0.7, topK: 5, topP: 0.9, seed: 3, top: 4, stop: ["x"], useCache: false, interventions: [{ at: "blocks.*.hook_mlp_out", step: [0, 1], do: { scale: 0.5 } }] }),
+      logitLens: () => ({ top: 3, of: "resid_pre", answer: 4 }),
+      attribution: () => ({ answer: 4, against: 5, position: -1, by: "head", layerNorm: "frozen" }),
+      residual: () => ({ stack: "heads", reader: { layer: 1, part: "mlp" }, positions: [0, -1] }),
+      headScores: () => ({ pattern: [[0, 0, 0], [1, 0, 0], [0, 1, 0]], measure: "abs", excludeFirstToken: true, interventions: [] }),
+      tokenScores: () => ({ interventions: [{ at: ["z", 1], head: [0], positions: 1, do: { set: 0 } }] }),
+      patching: () => ({ clean: [1, 2, 3], corrupted: [1, 4, 3], answer: 5, against: 6, at: "z", method: "attribution", eachPosition: true, direction: "noise" }),
+      pathPatching: () => ({ clean: [1, 2, 3], corrupted: [1, 4, 3], answer: 5, receivers: [{ layer: 1, head: 0, input: "k" }], mlps: "frozen" }),
+      integratedGradients: () => ({ loss: true, steps: 2, baseline: [3, 2, 1] }),
+      circuits: () => ({ layer: 0, head: 1, top: 2, components: 2 }),
+      compositionScores: () => ({ path: "q" }),
+      mostActive: () => ({ texts: [[1, 2], "To be"], at: "blocks.0.mlp.hook_post", index: 3, count: 2 }),
+      means: () => ({ texts: [[1, 2], "To be"], names: ["hook_embed", ["z", 1]] }),
+    };
+    const withoutInput = ["patching", "pathPatching", "circuits", "compositionScores", "mostActive", "means"];
+    /** Puts something else somewhere into a value. */
+    const change = (value) => {
+      const keys = value !== null && typeof value === "object" && !ArrayBuffer.isView(value) && (Array.isArray(value) ? value.length < 9 : Object.getPrototypeOf(value) === Object.prototype) ? Object.keys(value) : [];
+      const key = pick([...keys, "extra"]);
+      if (keys.length === 0 || random() < 0.25) return pick(values)();
+      if (key === "extra" && !Array.isArray(value) && random() < 0.5) return { ...value, extra: pick(values)() };
+      const copy = Array.isArray(value) ? [...value] : { ...value };
+      copy[key] = change(copy[key]);
+      return copy;
+    };
+    const known = ["ConfigError", "WeightsError", "TokenizerError", "HookError", "InputError", "MemoryError", "AbortError"];
+    const found = { failed: 0, done: 0, wrong: [] };
+    for (let i = 0; i < ${count}; i++) {
+      const name = pick(Object.keys(calls));
+      let options = calls[name]();
+      for (let times = Math.floor(random() * 4); times > 0; times--) options = change(options);
+      const input = random() < 0.8 ? [1, 2, 3] : pick(values)();
+      const stopper = new AbortController();
+      const listening = { signal: stopper.signal, onProgress: ({ done }) => done > 20 && stopper.abort() };
+      const plain = options !== null && typeof options === "object" && Object.getPrototypeOf(options) === Object.prototype;
+      const given = plain && !["runWithCache", "generate"].includes(name) ? { ...listening, ...options } : options;
+      try {
+        if (name === "generate") {
+          let steps = 0;
+          for await (const step of model.generate(input, given)) if (++steps === 3) break;
+        } else await (withoutInput.includes(name) ? model[name](given) : model[name](input, given));
+        found.done++;
+      } catch (error) {
+        found.failed++;
+        const trap = !known.includes(error.name) || error.message.length > 5000 || /untagged|unreachable|RuntimeError|serde/.test(error.message);
+        if (trap) found.wrong.push(name + " #" + i + ": " + error.name + ": " + error.message.slice(0, 300));
+      }
+      if (i % 40 === 39 && (await reference()).join(" ") !== expected) found.wrong.push("other bits after call " + i);
+    }
+    return found;
+  `);
+  console.log(`# seed ${seed}: ${found.done} calls were answered, ${found.failed} refused`);
+  assert.deepEqual(found.wrong, []);
+  assert.ok(found.done > count / 10 && found.failed > count / 10, "calls of both kinds");
+});
