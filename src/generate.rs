@@ -110,7 +110,10 @@ impl Generation {
         prompt: &[u32],
         options: GenerateOptions,
     ) -> Result<Generation> {
-        check_options(&options, tokenizer)?;
+        check_options(&options)?;
+        if !options.stop.is_empty() && tokenizer.is_none() {
+            return Err(Error::Input("`stop` is text, but the model has no tokenizer".into()));
+        }
         model.check_ids(&as_batch(prompt)?)?;
         let named = |tokenizer: &Tokenizer| tokenizer.for_model(model.config().vocab_size);
         let text = tokenizer.map(|tokenizer| after_prompt(named(tokenizer), prompt));
@@ -224,13 +227,20 @@ impl Generation {
     }
 }
 
-fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Result<()> {
+/// So that positions in the text have 32 bits.
+const MOST_NEW_TOKENS: usize = i32::MAX as usize;
+
+pub(crate) fn check_options(options: &GenerateOptions) -> Result<()> {
     let wrong = |message: String| Err(Error::Input(message));
     if !(options.temperature > 0.0 && options.temperature.is_finite()) {
         let found = options.temperature;
         return wrong(format!(
             "`temperature` is {found}, expected above 0 (for the most probable token, do not sample)"
         ));
+    }
+    if options.max_new_tokens > MOST_NEW_TOKENS {
+        let found = options.max_new_tokens;
+        return wrong(format!("`maxNewTokens` is {found}, expected at most {MOST_NEW_TOKENS}"));
     }
     if options.top_k == Some(0) {
         return wrong("`topK` is 0, expected at least 1".into());
@@ -242,9 +252,6 @@ fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Re
     }
     if options.stop.iter().any(String::is_empty) {
         return wrong("`stop` holds an empty text, expected at least one character".into());
-    }
-    if !options.stop.is_empty() && tokenizer.is_none() {
-        return wrong("`stop` is text, but the model has no tokenizer".into());
     }
     Ok(())
 }

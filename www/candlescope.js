@@ -3,11 +3,11 @@
 // Shapes are written with B batch (1), T positions, V vocabulary. Log-probabilities and losses are in nats.
 // Every failure rejects with an Error that has a stable `name` (see problem.js), and leaves the model usable.
 
-import { checked, ids as asIds, rule, split, textOrIds, wellFormed } from "./check.js";
+import { checked, ids as asIds, isPlainObject, rule, split, textOrIds, wellFormed } from "./check.js";
 import { connect } from "./connection.js";
 import { LoadedModel, ModelHandle } from "./model-handle.js";
 import { hookName, nearest } from "./names.js";
-import { isPlainObject, serializeOptions } from "./plain.js";
+import { serializeOptions } from "./plain.js";
 import { problem, shown } from "./problem.js";
 import { resolveSource, sourceKey } from "./source.js";
 import { Tensor } from "./tensor.js";
@@ -529,8 +529,7 @@ export class Model {
    * @returns {Promise<Findings>} text, position, value (place, the greatest first); notFinite: how many values are infinite or NaN, which is never listed
    */
   async mostActive(options) {
-    const at = hookName(options?.at, this.hookPoints);
-    return this.#measure("mostActive", { ...options, at });
+    return this.#measure("mostActive", options);
   }
 }
 
@@ -549,7 +548,7 @@ const LOCAL = {
 /** The method that a call names, and its options. @param {unknown} call @returns {[string, Record<string, any>]} */
 function callOf(call) {
   const expected = `expected one of ${Object.keys(LOCAL).join(", ")}, such as { runWithCache: { input: "To be" } }`;
-  const names = call !== null && typeof call === "object" ? Object.keys(call) : [];
+  const names = isPlainObject(call) ? Object.keys(call) : [];
   if (names.length !== 1 || !Object.hasOwn(LOCAL, names[0])) {
     throw problem("InputError", `the call is ${names.length ? `{ ${names.join(", ")} }` : shown(call)}, ${expected}`);
   }
