@@ -2,17 +2,19 @@
 
 import { loadModel } from "./candlescope.js";
 import * as hash from "./hash.js";
-import { grouped, textOf } from "./draw/token.js";
+import { continued, grouped } from "./draw/token.js";
 import { BUNDLED, letGo } from "./opening.js";
+import { foreignHost } from "./foreign.js";
 import { extend, Reader } from "./reading.js";
 import { strongestInduction } from "./scores.js";
 
 import "./elements/error-notice.js";
+import "./elements/load-consent.js";
 import "./elements/load-progress.js";
 import "./elements/model-chooser.js";
 import "./elements/model-tree.js";
 import "./elements/next-tokens.js";
-import "./elements/scope-figure.js";
+import { VIEWS } from "./elements/scope-figure.js";
 import "./elements/switched-off.js";
 
 /** @typedef {Awaited<ReturnType<typeof loadModel>>} Model */
@@ -32,6 +34,7 @@ const page = {
   next: /** @type {import("./elements/next-tokens.js").NextTokens} */ (one("next-tokens")),
   chooser: /** @type {import("./elements/model-chooser.js").ModelChooser} */ (one("model-chooser")),
   progress: /** @type {import("./elements/load-progress.js").LoadProgress} */ (one("load-progress")),
+  consent: /** @type {import("./elements/load-consent.js").LoadConsent} */ (one("load-consent")),
   notice: /** @type {import("./elements/error-notice.js").ErrorNotice} */ (one("error-notice")),
   tree: /** @type {import("./elements/model-tree.js").ModelTree} */ (one("model-tree")),
   off: /** @type {import("./elements/switched-off.js").SwitchedOff} */ (one("switched-off")),
@@ -48,6 +51,11 @@ const now = {
   /** That is the text's, by this model and with these heads off: neither under way nor failed. */
   isRead: false,
   source: BUNDLED[0].source,
+  name: BUNDLED[0].name,
+  /** What to show once the reader of the page has agreed to load a model. @type {hash.Shown | undefined} */
+  viewAsked: undefined,
+  /** What the address asked to show, until a model is there that may not have all of it. @type {hash.Shown} */
+  asked: {},
   /** The reader of the page chose a head; until then the strongest one is shown. */
   headChosen: false,
   /** Heads that are switched off, and the same as the model takes it. @type {readonly Head[]} */
@@ -82,44 +90,105 @@ function hush() {
 
 // ---- loading ----
 
-/** Loads a model; until it is there, the old one stays in use. @param {Choice} choice */
-async function load({ source, name }) {
+/**
+ * Loads a model. Until it is there, the old one stays in use under its own name; if the load fails, it stays for good.
+ * @param {Choice & { keep?: boolean }} choice keep: in the browser's storage (default true)
+ * @param {hash.Shown} [view] what to show of it, if an address says so
+ */
+async function load({ source, name, keep = true }, view) {
   now.loading?.abort();
   now.writing?.abort();
   const loading = (now.loading = new AbortController());
   hush();
+  page.consent.request = null;
   Object.assign(page.progress, { name, stage: "", file: "", loaded: 0, total: null });
   page.progress.hidden = false;
   try {
     const model = await loadModel(source, {
+      keep,
       signal: loading.signal,
       onProgress: ({ stage, file, loaded, total }) => {
         if (now.loading === loading) Object.assign(page.progress, { stage, file, loaded, total: total ?? null });
       },
     });
     if (now.loading !== loading) return model.dispose();
-    await use(model, typeof source === "string" ? source : "", name);
+    page.progress.hidden = true; // the first text is read without it
+    await use(model, typeof source === "string" ? source : "", name, view);
   } catch (error) {
-    if (now.loading === loading) tell(error);
+    if (now.loading !== loading) return;
+    tell(error);
+    if (now.model) remember(); // the address names the model that stays
   } finally {
     if (now.loading === loading) page.progress.hidden = true;
   }
 }
 
-/** @param {Model} model @param {string} source @param {string} name */
-async function use(model, source, name) {
+/** @param {Model} model @param {string} source @param {string} name @param {hash.Shown} [view] */
+async function use(model, source, name, view) {
   const former = now.model;
-  Object.assign(now, { model, reader: new Reader(/** @type {any} */ (model)), source, headChosen: former === null && now.headChosen });
+  clear();
+  Object.assign(now, { model, reader: new Reader(/** @type {any} */ (model)), source, name, headChosen: former === null && now.headChosen });
   if (former && former !== model) former.dispose();
   one("#model-name").textContent = `${name}, ${millions(model.parameterCount)}`;
   one("#parameter-count").textContent = `${grouped(model.parameterCount)} in ${model.parameters.length} tensors`;
   Object.assign(page.tree, { parameters: model.parameters, count: model.parameterCount });
   page.chooser.current = source;
   Object.assign(page.figure, { vocabulary: model.config.vocab_size, points: model.hookPoints });
+  if (former) Object.assign(page.figure, { lock: null, lensLock: null });
+  if (view) apply(view);
+  const absent = absentParts(now.asked);
+  now.asked = {};
   if (!model.hookPoints.some(({ name }) => name === page.figure.hook)) page.figure.hook = `blocks.${model.config.n_layer - 1}.hook_resid_post`;
-  switchOff(now.off.filter(({ layer, head }) => layer < model.config.n_layer && head < model.config.n_head));
+  switchOff(now.off.filter(exists));
   open("choose", false);
   await read();
+  if (absent.length > 0 && now.model === model && now.isRead) tell(problem(absent.join("; ")));
+}
+
+/** Why a generation ends whose text is no longer wanted. */
+const REPLACED = "the text was replaced";
+
+/** Takes everything that the former model computed off the page. */
+function clear() {
+  now.writing?.abort(REPLACED);
+  now.preparing?.job.abort();
+  now.reader?.cancel();
+  Object.assign(now, { reading: null, isRead: false, preparing: null });
+  Object.assign(page.figure, { reading: null, lens: null, value: null, random: null, stale: false, generated: Infinity });
+  clearNext();
+  one("#count").textContent = "";
+  Object.assign(one("#copy"), { value: "", hidden: true });
+  one("#copied").textContent = "";
+}
+
+/** Takes the next tokens off the page, and what the heads that are off changed. */
+function clearNext() {
+  asked += 1; // an answer under way is no longer wanted
+  Object.assign(page.next, { alternatives: [], token: "", truth: -1, disabled: true, note: "" });
+  page.off.change = null;
+}
+
+/** An error without advice, because its message has it. @param {string} message */
+function problem(message) {
+  return Object.assign(new Error(message), { name: "" });
+}
+
+/** Whether the model has this head. @param {Head} head */
+function exists({ layer, head }) {
+  const config = now.model?.config;
+  return config !== undefined && layer < config.n_layer && head < config.n_head;
+}
+
+/** What an address asks for and this model or page does not have. @param {hash.Shown} view @returns {string[]} */
+function absentParts({ layer, head, view, off = [], hook }) {
+  const { config, hookPoints } = /** @type {Model} */ (now.model);
+  const heads = [...off, ...(layer === undefined && head === undefined ? [] : [{ layer: layer ?? 0, head: head ?? 0 }])].filter((one) => !exists(one));
+  const absent = [...new Set(heads.map((one) => `${one.layer}.${one.head}`))];
+  return [
+    ...(absent.length > 0 ? [`The address asks for head ${absent.join(", ")}, but this model has ${config.n_layer} layers of ${config.n_head} heads, counted from 0`] : []),
+    ...(view !== undefined && !isView(view) ? [`The address asks for the view "${view.slice(0, 40)}", which this page does not have`] : []),
+    ...(hook !== undefined && !hookPoints.some(({ name }) => name === hook) ? [`The address asks for the hook point "${hook.slice(0, 80)}", which this model does not have`] : []),
+  ];
 }
 
 /** @param {number} count */
@@ -129,7 +198,10 @@ function millions(count) {
 
 // ---- reading ----
 
-/** Reads the text of the prompt box. While one text is read the last figure stays; only the newest text is drawn. */
+/**
+ * Reads the text of the prompt box. While a text is read the last figure stays, dimmed; only the newest text is drawn. If
+ * the text cannot be read, the last figure stays dimmed and the error says why.
+ */
 async function read() {
   const { reader } = now;
   if (!reader) return;
@@ -137,18 +209,25 @@ async function read() {
   now.isRead = false;
   now.preparing?.job.abort(); // of the former text
   now.preparing = null;
+  /** @param {Reading} part */
+  const onLayer = (part) => {
+    if (now.reader === reader) show(part);
+  };
   try {
     const { interventions, cropped: crop } = now;
-    const reading = await reader.read(page.prompt.value, { layer: page.figure.layer, onLayer: show, interventions, crop });
-    if (!reading) return;
+    const reading = await reader.read(page.prompt.value, { layer: page.figure.layer, onLayer, interventions, crop });
+    if (!reading || now.reader !== reader) return; // a newer text or another model
     now.cropped = reading.dropped > 0;
     show(reading);
     now.isRead = true;
+    page.figure.stale = false;
     hush();
   } catch (error) {
+    if (now.reader !== reader) return;
+    clearNext();
+    one("#count").textContent = "";
     tell(error);
   }
-  page.figure.stale = false;
 }
 
 /** @param {Reading} reading */
@@ -205,7 +284,7 @@ function clampHead() {
 async function needLayer(layer) {
   const { reader, reading } = now;
   if (!reader || !reading || reading.patterns[layer]) return;
-  const fuller = await reader.layer(reading, layer).catch(tell);
+  const fuller = await reader.layer(reading, layer).catch((error) => void (now.reading === reading && tell(error)));
   if (!fuller || now.reading !== reading) return;
   now.reading = fuller;
   page.figure.reading = fuller;
@@ -247,6 +326,7 @@ function nameSwitch() {
 
 // ---- what comes next ----
 
+/** Counts what is asked about the next token: only the newest answer is shown. */
 let asked = 0;
 let resting = 0;
 
@@ -257,11 +337,18 @@ async function fillNext() {
   nameSwitch();
   const turn = ++asked;
   const after = Math.min(position ?? Infinity, reading.ids.length - 1);
-  const alternatives = await reader.alternatives(reading, after).catch(() => []);
-  const change = await reader.change(reading, after);
-  if (turn !== asked || alternatives.length === 0) return;
-  page.off.change = change;
-  Object.assign(page.next, { position: after, token: reading.tokens[after], truth: reading.ids[after + 1] ?? -1, alternatives });
+  try {
+    const alternatives = await reader.alternatives(reading, after);
+    const change = await reader.change(reading, after);
+    if (turn !== asked || now.reading !== reading) return;
+    page.off.change = change;
+    if (alternatives.length === 0) return;
+    Object.assign(page.next, { position: after, token: reading.tokens[after], truth: reading.ids[after + 1] ?? -1, alternatives });
+  } catch (error) {
+    if (turn !== asked || now.reading !== reading) return;
+    clearNext();
+    tell(error);
+  }
 }
 
 /** Lets the model go on with the text, token by token. @param {import("./elements/next-tokens.js").Sampling} sampling */
@@ -303,9 +390,12 @@ async function stream(start, options) {
   const names = grows ? ["blocks.*.attn.hook_pattern"] : [];
   // A text box that is told its text lays the page out at once: so in the frame that does it anyway.
   let frame = 0;
-  const showText = () => (page.prompt.value = reading.text);
+  const showText = () => {
+    if (options.signal.reason !== REPLACED) page.prompt.value = reading.text;
+  };
   try {
     for await (const step of model.generate(start.ids, { ...options, stopAtEos: true, names })) {
+      if (options.signal.aborted || now.model !== model) break;
       reading = extend(reading, grows ? step : { ...step, cache: undefined }, context);
       now.reading = reading;
       cancelAnimationFrame(frame);
@@ -321,10 +411,13 @@ async function stream(start, options) {
 }
 
 /** Goes on from a position with another token. @param {import("./reading.js").Alternative & { after: number }} picked */
-function pick({ string, after }) {
+function pick({ id, string, after }) {
   const { reading } = now;
   if (!reading) return;
-  page.prompt.value = reading.tokens.slice(0, after + 1).map(textOf).join("") + textOf(string);
+  const text = continued(reading.tokens.slice(0, after + 1), string);
+  if (text === null) return tell(problem("This token is a part of a character, and with it the text would end in the middle of one. The text stays as it is: choose another token, or let the model write"));
+  if (string === `⟨${id}⟩`) return tell(problem(`The tokenizer has no text for token ${id}. The text stays as it is: choose another token`));
+  page.prompt.value = text;
   page.figure.generated = Infinity;
   read();
 }
@@ -343,18 +436,43 @@ function remember() {
   if (figure.lock) shown.lock = figure.lock;
   if (now.off.length > 0) shown.off = [...now.off];
   if (figure.view === "activations") shown.hook = figure.hook;
-  history.replaceState(null, "", `#${hash.write(shown)}`);
+  try {
+    history.replaceState(null, "", `#${hash.write(shown)}`);
+  } catch {
+    // a sandboxed frame may not, and a browser may limit how often: the address stays as it was
+  }
 }
 
-/** Takes over what an address asks for. @returns {string} the model it names */
-function recall() {
-  const { model, prompt, layer, head, view, scale, look, lock, off, hook } = hash.read(location.hash);
+/** Takes over what an address asks to show. @param {hash.Shown} asked */
+function apply(asked) {
+  const { prompt, layer, head, view, scale, look, lock, off, hook } = asked;
   page.prompt.value = prompt ?? OPENING;
   now.cropped = prompt !== undefined; // the model may have written it
   now.headChosen = layer !== undefined || head !== undefined;
-  Object.assign(page.figure, { layer: layer ?? 0, head: head ?? 0, view: view ?? "attention", scale: scale ?? "linear", look: look ?? "from", lock: lock ?? null, hook: hook ?? page.figure.hook });
+  now.asked = asked;
+  Object.assign(page.figure, { layer: layer ?? 0, head: head ?? 0, view: view !== undefined && isView(view) ? view : "attention", scale: scale ?? "linear", look: look ?? "from", lock: lock ?? null, hook: hook ?? page.figure.hook });
   switchOff(off ?? []);
-  return model ?? BUNDLED[0].source;
+}
+
+/** @param {string} name */
+function isView(name) {
+  return Object.hasOwn(VIEWS, name);
+}
+
+/**
+ * Loads the model that an address names, after a question if it comes from another host.
+ * @param {hash.Shown} asked @param {hash.Shown | undefined} [view] what to show once the model is there
+ */
+function openAddress(asked, view = asked) {
+  const source = asked.model ?? BUNDLED[0].source;
+  const name = BUNDLED.find((one) => one.source === source)?.name ?? source.replace(/\/$/, "").split("/").at(-1) ?? source;
+  const host = foreignHost(source, document.baseURI);
+  if (host === null) return load({ source, name }, view);
+  now.loading?.abort();
+  hush();
+  now.viewAsked = view;
+  page.consent.request = { source, name, host };
+  return Promise.resolve();
 }
 
 /** What is on show, as the model's own methods take it. */
@@ -477,9 +595,18 @@ one("#sharing").addEventListener("click", (event) => {
 });
 one("#off").addEventListener("click", () => toggle({ layer: page.figure.layer, head: page.figure.head }));
 document.addEventListener("keydown", onKey);
-window.addEventListener("hashchange", () => {
-  recall();
-  read();
+window.addEventListener("hashchange", async () => {
+  const asked = hash.read(location.hash);
+  if ((asked.model ?? BUNDLED[0].source) !== now.source || !now.model) return void openAddress(asked);
+  now.loading?.abort(); // of a model that an earlier address named
+  now.writing?.abort(REPLACED);
+  page.consent.request = null;
+  apply(asked);
+  const absent = absentParts(asked);
+  now.asked = {};
+  switchOff(now.off.filter(exists));
+  await read();
+  if (absent.length > 0 && now.isRead) tell(problem(absent.join("; ")));
 });
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -494,5 +621,12 @@ document.addEventListener("drop", (event) => {
 });
 
 page.chooser.bundled = BUNDLED;
-const source = recall();
-load({ source, name: BUNDLED.find((one) => one.source === source)?.name ?? source.replace(/\/$/, "").split("/").at(-1) ?? source }).finally(letGo);
+on("load-consent", (/** @type {Choice & { keep: boolean }} */ choice) => load(choice, now.viewAsked));
+on("load-refuse", () => {
+  page.consent.request = null;
+  if (now.model) remember();
+  else load(BUNDLED[0]);
+});
+const first = hash.read(location.hash);
+apply(first); // the text can be edited while the model loads
+openAddress(first, undefined).finally(letGo);

@@ -18,6 +18,7 @@ import { scoresOf } from "./scores.js";
  * @typedef {object} Readable
  * @property {Record<string, any>} config
  * @property {(input: string | Uint32Array) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} tokenize
+ * @property {(ids: Uint32Array) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} [tokenNames] each name depends on its id alone
  * @property {readonly { name: string, axes: readonly string[] }[]} [hookPoints]
  * @property {() => void} [dispose]
  * @property {(input: Uint32Array, options: { names: string[], headScores?: boolean, interventions?: readonly Intervention[] }) => Promise<Run>} runWithCache
@@ -212,7 +213,7 @@ export class Reader {
   async #spell(ids) {
     const unknown = [...new Set(Array.from(ids))].filter((id) => !this.names.has(id));
     if (unknown.length > 0) {
-      const found = tokensOf(await this.model.tokenize(Uint32Array.from(unknown)));
+      const found = tokensOf(await (this.model.tokenNames ?? this.model.tokenize).call(this.model, Uint32Array.from(unknown)));
       unknown.forEach((id, i) => this.names.set(id, found[i]));
     }
     return Array.from(ids, (id) => this.names.get(id) ?? "");

@@ -180,6 +180,8 @@ function blobOf(name, bytes) {
 function fromFileList(files) {
   const stranger = files.find((file) => !isBlob(file) || typeof file.name !== "string");
   if (stranger !== undefined) throw problem("InputError", `the files hold ${shown(stranger)}, expected Files alone`);
+  const folders = new Set(files.filter(({ name }) => isOfModel(name)).map(folderOf));
+  if (folders.size > 1) throw problem("InputError", `the files of models lie in ${folders.size} folders (${[...folders].slice(0, 8).map((name) => name || "the folder itself").join(", ")}), expected those of one model: choose one folder`);
   const repeated = files.find(({ name }, i) => files.findIndex((other) => other.name === name) < i && isOfModel(name));
   if (repeated) throw problem("InputError", `the files hold "${repeated.name}" twice, expected the files of one model`);
   /** @param {string} name */
@@ -192,6 +194,11 @@ function fromFileList(files) {
     throw problem("InputError", `expected the files config.json and one *.safetensors, or all of *-00001-of-0000N.safetensors (and tokenizer.json for text), found ${found}`);
   }
   return fromParts({ config, tokenizer: named("tokenizer.json"), weights }, "");
+}
+
+/** Where a file of a chosen folder lies in it; "" for a file that was chosen by itself. @param {File} file */
+function folderOf({ webkitRelativePath = "" }) {
+  return webkitRelativePath.split("/").slice(0, -1).join("/");
 }
 
 /** @param {string} name */

@@ -21,6 +21,29 @@ export function textOf(token) {
 }
 
 /**
+ * The text of tokens that are followed by one more.
+ * @param {readonly Token[]} tokens of a text, in which a character's last token has its text @param {Token} next by itself
+ * @returns {string | null} null if it would not end with a whole character
+ */
+export function continued(tokens, next) {
+  let text = "";
+  /** The bytes of a character that has begun. @type {number[]} */
+  let begun = [];
+  for (const token of tokens) {
+    if (typeof token === "string") {
+      text += token;
+      begun = [];
+    } else begun.push(...Array.from(token.bytes));
+  }
+  if (typeof next === "string") return begun.length > 0 ? null : text + next;
+  try {
+    return text + new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.of(...begun, ...Array.from(next.bytes)));
+  } catch {
+    return null;
+  }
+}
+
+/**
  * @param {Token} token
  * @returns {Piece[]} whose texts joined are the token's text
  */

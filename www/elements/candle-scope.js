@@ -124,9 +124,17 @@ export class CandleScope extends LitElement {
 
   #leave() {
     this.loading?.abort();
+    Object.assign(this, { loading: null });
+    this.#clear();
+  }
+
+  /** Takes off what a model computed, and the model. */
+  #clear() {
     this.reader?.cancel();
     this.loaded?.dispose?.();
-    Object.assign(this, { loading: null, reader: null, loaded: null });
+    Object.assign(this, { reader: null, loaded: null, reading: null, busy: false });
+    this.#prepared = { reading: null, asked: "" };
+    Object.assign(this.renderRoot.querySelector("scope-figure") ?? {}, { lens: null, value: null, random: null });
   }
 
   /** @param {Map<string, unknown>} changed */
@@ -143,22 +151,28 @@ export class CandleScope extends LitElement {
     const asked = `${needs} ${this.hook}`;
     if (!needs || !reading || !this.reader || (this.#prepared.reading === reading && this.#prepared.asked === asked)) return;
     this.#prepared = { reading, asked };
+    const isCurrent = () => this.#prepared.reading === reading && this.#prepared.asked === asked;
     try {
-      Object.assign(figure, await this.reader.prepare(reading, needs, this.hook));
+      const prepared = await this.reader.prepare(reading, needs, this.hook);
+      if (isCurrent()) Object.assign(figure, prepared);
     } catch (error) {
-      this.error = /** @type {Error} */ (error);
+      if (isCurrent()) this.error = /** @type {Error} */ (error);
     }
   }
 
   /** @type {{ reading: import("../reading.js").Reading | null, asked: string }} */
   #prepared = { reading: null, asked: "" };
 
+  /** Loads the model that the attribute names. What the former one computed is dimmed until then, and never stays after a failure. */
   async #load() {
     const load = this.load ?? CandleScope.load;
     this.loading?.abort();
-    if (!load || !this.model) return;
-    const loading = (this.loading = new AbortController());
     this.error = null;
+    if (!load || !this.model) return this.#clear();
+    const loading = (this.loading = new AbortController());
+    this.reader?.cancel();
+    this.reader = null; // the former model reads no further text
+    this.busy = true;
     try {
       const model = await load(this.model, {
         dtype: this.dtype,
@@ -168,30 +182,36 @@ export class CandleScope extends LitElement {
         },
       });
       if (this.loading !== loading) return void model.dispose?.();
-      this.reader?.cancel();
-      this.loaded?.dispose?.();
+      this.#clear();
       this.loaded = model;
       this.reader = new Reader(model);
       await this.#read();
     } catch (error) {
-      if (this.loading === loading) this.error = /** @type {Error} */ (error);
+      if (this.loading !== loading) return;
+      this.#clear();
+      this.error = /** @type {Error} */ (error);
     } finally {
       if (this.loading === loading) this.progress = null;
     }
   }
 
+  /** Reads the prompt. If it cannot be read, the last figure stays dimmed, and the error says why. */
   async #read() {
-    if (!this.reader) return;
+    const { reader } = this;
+    if (!reader) return;
     this.busy = true;
+    /** @param {import("../reading.js").Reading} part */
+    const onLayer = (part) => {
+      if (this.reader === reader) this.reading = part;
+    };
     try {
-      const reading = await this.reader.read(this.prompt, { layer: this.layer ?? 0, onLayer: (part) => (this.reading = part) });
-      if (!reading) return; // a newer prompt is being read
+      const reading = await reader.read(this.prompt, { layer: this.layer ?? 0, onLayer });
+      if (!reading || this.reader !== reader) return; // a newer prompt is being read, or another model
       this.reading = reading;
       this.error = null;
       this.busy = false;
     } catch (error) {
-      this.error = /** @type {Error} */ (error);
-      this.busy = false;
+      if (this.reader === reader) this.error = /** @type {Error} */ (error);
     }
   }
 
@@ -205,7 +225,7 @@ export class CandleScope extends LitElement {
   render() {
     const { layer, head } = this.shown;
     return html`
-      ${this.progress && !this.loaded ? html`<load-progress .name=${this.model} .file=${this.progress.file} .loaded=${this.progress.loaded} .total=${this.progress.total ?? null} @load-cancel=${() => this.loading?.abort()}></load-progress>` : ""}
+      ${this.progress ? html`<load-progress .name=${this.model} .file=${this.progress.file} .loaded=${this.progress.loaded} .total=${this.progress.total ?? null} @load-cancel=${() => this.loading?.abort()}></load-progress>` : ""}
       ${this.error ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
       ${this.editable ? html`<textarea aria-label="text" spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
       <scope-figure
@@ -236,8 +256,12 @@ export class CandleScope extends LitElement {
     this.requestUpdate();
     const reading = this.reading;
     if (!("layer" in event.detail) || !reading || !this.reader || reading.patterns[event.detail.layer]) return;
-    const fuller = await this.reader.layer(reading, event.detail.layer);
-    if (this.reading === reading) this.reading = fuller;
+    try {
+      const fuller = await this.reader.layer(reading, event.detail.layer);
+      if (this.reading === reading) this.reading = fuller;
+    } catch (error) {
+      if (this.reading === reading) this.error = /** @type {Error} */ (error);
+    }
   }
 }
 

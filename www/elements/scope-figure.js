@@ -23,7 +23,7 @@ import "./token-strip.js";
 /** What a view may need beyond the reading. @typedef {"lens" | "value" | "random"} Need */
 
 /** The ways to look at a reading. A further one is a further entry. @type {Record<string, { title: string, draw: (figure: ScopeFigure, reading: Reading) => unknown }>} */
-const VIEWS = {
+export const VIEWS = {
   attention: { title: "attention", draw: (figure, reading) => figure.drawAttention(reading) },
   "log-probability": { title: "log-probability", draw: (figure, reading) => figure.drawLosses(reading) },
   lens: { title: "lens", draw: (figure) => figure.drawLens() },
@@ -67,8 +67,12 @@ export class ScopeFigure extends LitElement {
       .frame {
         transition: opacity 150ms;
       }
-      :host([stale]) .frame {
+      :host([stale]) .frame,
+      .stale {
         opacity: 0.55;
+      }
+      :host([stale]) .stale {
+        opacity: 1; /* the frame is dimmed already */
       }
       .tools {
         display: flex;
@@ -328,7 +332,7 @@ export class ScopeFigure extends LitElement {
 
   render() {
     const reading = this.reading;
-    const view = VIEWS[this.view] ?? VIEWS.attention;
+    const view = Object.hasOwn(VIEWS, this.view) ? VIEWS[this.view] : VIEWS.attention;
     return html`
       <div class="frame" aria-busy=${this.stale}>
         <slot name="text"></slot>
@@ -467,7 +471,7 @@ export class ScopeFigure extends LitElement {
       <p class="says"><strong>What the model would say next, if it stopped after each layer.</strong>
         <span class="soft">Reading down a column shows where the guess is made. Each cell is the likeliest token there; the stronger its colour, the surer.</span></p>
       <div class="board">
-        <div class="losses">
+        <div class=${`losses ${this.needs ? "stale" : ""}`}>
           ${this.lens
             ? html`<logit-lens
                 .lens=${this.lens.lens}
@@ -499,7 +503,7 @@ export class ScopeFigure extends LitElement {
       <p class="says"><strong>How much each head is of one kind${onText ? ", on this text" : ", on random tokens that repeat once"}.</strong>
         <span class="soft">${onText ? "The mean attention that it gives to such tokens." : "There only a head that looks back can foresee anything: this is how heads are usually told apart."} Choosing a head shows its attention.</span></p>
       <div class="board">
-        <div class="losses">
+        <div class=${`losses ${this.needs ? "stale" : ""}`}>
           ${table
             ? html`<head-scores
                 .scores=${table}
@@ -536,6 +540,7 @@ export class ScopeFigure extends LitElement {
           ${this.#hookChoice()}
           ${this.value && known
             ? html`<tensor-view
+                class=${this.needs ? "stale" : ""}
                 .tensor=${this.value.tensor}
                 name=${this.value.hook}
                 .tokens=${this.value.reading.tokens}
