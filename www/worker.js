@@ -1,5 +1,5 @@
 // The worker: owns the wasm module and every model in it, and answers candlescope.js, its only caller.
-// Arguments were checked there. What goes back is plain data whose typed arrays are transferred, not copied.
+// Arguments are plain data (plain.js); the wasm module checks options. What goes back is plain data whose typed arrays are transferred, not copied.
 
 import * as Comlink from "comlink";
 
