@@ -185,7 +185,7 @@ impl Generation {
         Ok((logits.i((0, last))?.to_vec1()?, capture.into_cache()))
     }
 
-    /// By whose fault no token can be chosen.
+    /// The error where no token can be chosen. Without interventions, the weights are the cause.
     fn not_finite(&self) -> Error {
         let step = self.tokens.len() - self.prompt_length;
         let what = format!("the model's logits are not finite at step {step}, so no token can be chosen");

@@ -7,7 +7,8 @@
 //! - `free()` of a model, a generation or a measurement gives its memory back. The latter two hold on to their model's
 //!   weights.
 //!
-//! `www/worker.js` is the only caller; it checks nothing, so what comes in here was checked by `www/candlescope.js`.
+//! `www/worker.js` is the only caller. Options arrive as plain data (`www/plain.js` sees to that) and are read strictly by
+//! `wire.rs`: names, types and ranges are checked here and nowhere else.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

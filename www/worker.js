@@ -1,5 +1,5 @@
-// The worker: owns the wasm module and every model in it, and answers connection.js, its only caller.
-// Arguments were checked there. What goes back is plain data whose typed arrays are transferred, not copied.
+// The worker: owns the wasm module and every model in it, and answers connection.js, its only caller. Arguments are plain
+// data (plain.js), whose options the wasm module checks. Typed arrays in answers are transferred, not copied.
 
 import * as Comlink from "comlink";
 
