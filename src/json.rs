@@ -34,7 +34,7 @@ impl Json {
             Json::Null => "null".into(),
             Json::Bool(flag) => flag.to_string(),
             Json::Whole(number) => number.to_string(),
-            Json::Number(number) => number.to_string(),
+            Json::Number(number) => format!("{number:?}"), // which writes 1e30 so
             Json::Text(text) => format!("the text \"{}\"", shortened(text)),
             Json::List(items) => format!("a list of length {}", items.len()),
             Json::Object(fields) => format!("an object with {} fields", fields.len()),

@@ -53,6 +53,11 @@ impl Report {
         self.0.extend(other.0);
     }
 
+    /// Takes back what was said about `name`.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.0.retain(|notice| notice.name != name);
+    }
+
     /// Things in `file` that were ignored, each by its name, up to a limit.
     pub fn ignored<'n>(
         &mut self,

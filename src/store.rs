@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::kernel::matrix::{Form, Matrix};
 use crate::kernel::with_floats;
+use crate::report::Report;
 use crate::weights::{Weights, expected_shapes, matrix_axes, reserve};
 
 /// A file that is read and written at any place.
@@ -46,10 +47,14 @@ struct Head {
     config: String,
     /// The length of `tokenizer.json`.
     tokenizer: Option<u64>,
+    /// Whether the weights have an unembedding of their own although the config says otherwise.
+    untied: bool,
+    /// What is to be said about the weights.
+    report: Report,
 }
 
 /// The number of this arrangement of panels. A copy with another is not read.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 fn layout(form: Form) -> String {
     format!("{} in panels of layout {LAYOUT}", form.name())
@@ -79,11 +84,15 @@ impl Keeping {
     /// [`Error::Weights`] when the weights are not in the form that is kept.
     pub fn new(checkpoint: Checkpoint, form: Form) -> Result<Keeping> {
         let Checkpoint { config, tokenizer, weights } = checkpoint;
-        let shapes = expected_shapes(&Config::from_json(&config)?);
+        let parsed = Config::from_json(&config)?;
+        let effective = weights.config(parsed.clone());
+        let shapes = expected_shapes(&effective);
         let head = Head {
             form: layout(form),
             config,
             tokenizer: tokenizer.as_ref().map(|bytes| bytes.len() as u64),
+            untied: effective != parsed,
+            report: weights.report().clone(),
         };
         let head = serde_json::to_vec(&head).map_err(|error| Error::Weights(error.to_string()))?;
         let mut parts = VecDeque::from([Part::Bytes((head.len() as u64).to_le_bytes().to_vec())]);
@@ -168,10 +177,11 @@ impl Restoring {
             return Err(Error::Weights(format!("the stored copy is kept as {found}, expected {expected}")));
         }
         let tokenizer = head.tokenizer.map(|count| place.bytes(disk, count)).transpose()?;
-        let config = Config::from_json(&head.config)?;
+        let mut config = Config::from_json(&head.config)?;
+        config.tie_word_embeddings &= !head.untied;
         reserve(&config, form)?;
         let pending = expected_shapes(&config).into();
-        let weights = Weights::default();
+        let weights = Weights::with_report(head.report);
         Ok(Restoring { config: head.config, tokenizer, form, pending, weights, place })
     }
 

@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
+use candlescope::index::Index;
 use candlescope::kernel::matrix::Form;
-use candlescope::weights::files_of;
 use candlescope::{
     Config, Error, GenerateOptions, Generation, HookPoint, NoHooks, Selector, Tokenizer, Weights,
     WeightsReader, expected_shapes, run_with_cache,
@@ -206,7 +206,7 @@ fn bytes_between_the_needed_tensors_can_be_passed_over() {
     let (end, needed) = reader.needed().unwrap();
     assert_eq!(end, bytes.len() as u64);
     let count: u64 = needed.iter().map(|range| range.end - range.start).sum();
-    assert_eq!(count, bytes.len() as u64 - header as u64 - 2 * 1600 - 4 * 61 * 18);
+    assert_eq!(count, bytes.len() as u64 - header as u64 - 2 * 1600);
     assert!(needed.len() > 1, "{needed:?}");
     for range in &needed {
         reader.skip_to(range.start).unwrap();
@@ -269,14 +269,21 @@ fn the_list_of_several_files_names_each_once_and_must_know_every_tensor() {
     let config = Fixture::plain().config();
     let shapes = expected_shapes(&config);
     let file = |(place, (name, _)): (usize, &(String, Vec<usize>))| {
-        (format!("transformer.{name}"), if place < 5 { "a" } else { "b" }.to_string())
+        (format!("transformer.{name}"), if place < 5 { "a.safetensors" } else { "b.safetensors" }.to_string())
     };
-    let mut map: BTreeMap<String, String> = shapes.iter().enumerate().map(file).collect();
-    map.insert("lm_head.weight".into(), "c".into()); // tied: its file is not needed
-    assert_eq!(files_of(&config, &map).unwrap(), BTreeSet::from(["a", "b"]));
+    let mut map: serde_json::Map<String, serde_json::Value> =
+        shapes.iter().enumerate().map(file).map(|(name, file)| (name, file.into())).collect();
+    map.insert("lm_head.weight".into(), "c.safetensors".into()); // tied: only its numbers say whether it is needed
+    map.insert("score.weight".into(), "d.safetensors".into()); // the head of another task: not needed
+    let read = |map: &serde_json::Map<String, serde_json::Value>| {
+        Index::read("index.json", serde_json::json!({ "weight_map": map }).to_string().as_bytes(), &config)
+    };
+    let index = read(&map).unwrap();
+    assert_eq!(index.files, BTreeSet::from(["a", "b", "c"].map(|name| format!("{name}.safetensors"))));
+    assert_eq!(index.report.notices()[0].name, "score.weight");
     map.remove("transformer.wpe.weight");
-    let message = "model.safetensors: `wpe.weight` is missing, expected with shape [20, 18]";
-    assert_fails(files_of(&config, &map), "WeightsError", message);
+    let message = "index.json: `wpe.weight` is missing, expected with shape [20, 18]";
+    assert_fails(read(&map), "WeightsError", message);
 }
 
 #[test]
@@ -291,7 +298,7 @@ fn other_files_are_no_safetensors_files() {
         b"PK\x03\x04 a zip file, as torch.save writes it",
     ];
     for file in files {
-        assert_mentions(Weights::from_bytes(&config, file), "WeightsError", &["not a safetensors file"]);
+        assert_mentions(Weights::from_bytes(&config, file), "WeightsError", &["a safetensors file"]);
     }
 }
 
