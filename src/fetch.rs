@@ -299,14 +299,6 @@ fn remember(origins: &mut Origins, file: &File, identity: Option<String>) {
 
 // ---- from the browser's storage ----
 
-fn loaded_from_copy(checkpoint: Checkpoint, remarks: Report) -> Result<Loaded> {
-    let (config, mut report) = Config::read(&checkpoint.config)?;
-    report.append(remarks);
-    report.append(checkpoint.weights.report().clone());
-    let tokenizer = checkpoint.tokenizer.as_deref().map(read_tokenizer).transpose()?;
-    Ok(Loaded { config, tokenizer, weights: checkpoint.weights, report, unkept: None })
-}
-
 /// What an earlier visit kept, unless it has changed or is damaged.
 async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Option<Loaded>> {
     let Some(kept) = files.may_be_kept().then(|| files.copy()).flatten() else { return Ok(None) };
@@ -320,15 +312,16 @@ async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Option<Load
     let freshness: Freshness = freshness.unchecked_into();
     watch.check(&files.weights().name())?;
     match read {
-        Ok(checkpoint) if freshness.state() != "changed" => {
-            let mut report = Report::default();
-            if checkpoint.tokenizer.is_none() && files.tokenizer().is_some() {
+        Ok((Checkpoint { config, weights, .. }, _, tokenizer)) if freshness.state() != "changed" => {
+            let (config, mut report) = Config::read(&config)?;
+            if tokenizer.is_none() && files.tokenizer().is_some() {
                 report.no_tokenizer("its server had none when the model was kept");
             }
             if let Some(reason) = freshness.reason() {
                 report.unverified_copy(&files.config().name(), &reason);
             }
-            return loaded_from_copy(checkpoint, report).map(Some);
+            report.append(weights.report().clone());
+            return Ok(Some(Loaded { config, tokenizer, weights, report, unkept: None }));
         }
         Err(error @ (Error::Memory(_) | Error::Abort(_))) => return Err(error),
         _ => open.fate = "bad", // it is out of date or damaged
@@ -351,7 +344,12 @@ impl Drop for Open {
 /// Other calls have their turn after this many bytes, some 15 ms.
 const PAUSE_EVERY: u64 = 32 << 20;
 
-async fn read_parts(kept: &Kept, files: &Files, form: Form, watch: &Watch) -> Result<Checkpoint> {
+async fn read_parts(
+    kept: &Kept,
+    files: &Files,
+    form: Form,
+    watch: &Watch,
+) -> Result<(Checkpoint, Config, Option<Tokenizer>)> {
     let (name, length) = (files.weights().name(), kept.length() as u64);
     let mut restoring = Restoring::new(kept, kept.start() as u64, length, form)?;
     let mut paused = 0;

@@ -1,21 +1,24 @@
 //! A loaded checkpoint to a file and back, as it lies in memory: [`Keeping`] writes it, [`Restoring`] reads it.
 //!
-//! The file is a head, the bytes of `tokenizer.json`, then every tensor in the order of
-//! [`expected_shapes`](crate::expected_shapes), matrices in the panels in which they are multiplied with. Bytes go
-//! straight between the file and the memory that the model computes from: no second copy, no conversion. Which files
-//! there are, and whether one was written to its end, is the affair of whoever keeps them (`www/store.js`).
+//! The file is the head's length, the head, the bytes of `tokenizer.json`, then every tensor in the order of
+//! [`expected_shapes`](crate::expected_shapes), matrices in the panels in which they are multiplied with. After each of
+//! these parts is the checksum of its bytes, XXH3 with the part's place as seed, so that a part in another's place is
+//! noticed too. Bytes go straight between the file and the memory that the model computes from: no second copy, no
+//! conversion. `www/store.js` knows which files there are, and whether one was written to its end.
 
 use std::collections::VecDeque;
 
 use bytemuck::Pod;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::kernel::matrix::{Form, Matrix};
 use crate::kernel::with_floats;
 use crate::report::Report;
+use crate::tokenizer::Tokenizer;
 use crate::weights::{Weights, expected_shapes, matrix_axes, reserve};
 
 /// A file that is read and written at any place.
@@ -61,14 +64,18 @@ fn layout(form: Form) -> String {
 }
 
 const LENGTH_BYTES: usize = 8;
+const CHECKSUM_BYTES: usize = 8;
+/// What is read before its checksum goes on: it is still in the processor's cache then.
+const READ_STEP: usize = 1 << 20;
 /// What is written at once: a few milliseconds, so that whoever asks in between is answered soon.
 const STEP: usize = 4 << 20;
 
 /// A checkpoint on its way into a file.
 pub struct Keeping {
     parts: VecDeque<Part>,
-    /// How much of the first part is in the file.
+    /// How much of the first part is in the file, and the checksum of that.
     offset: usize,
+    checksum: Xxh3,
     at: u64,
     end: u64,
 }
@@ -83,30 +90,24 @@ impl Keeping {
     /// # Errors
     /// [`Error::Weights`] when the weights are not in the form that is kept.
     pub fn new(checkpoint: Checkpoint, form: Form) -> Result<Keeping> {
-        let Checkpoint { config, tokenizer, weights } = checkpoint;
-        let parsed = Config::from_json(&config)?;
-        let effective = weights.config(parsed.clone());
-        let shapes = expected_shapes(&effective);
+        let Checkpoint { config: text, tokenizer, weights } = checkpoint;
+        let parsed = Config::from_json(&text)?;
+        let config = weights.config(parsed.clone());
         let head = Head {
             form: layout(form),
-            config,
+            config: text,
             tokenizer: tokenizer.as_ref().map(|bytes| bytes.len() as u64),
-            untied: effective != parsed,
+            untied: config != parsed,
             report: weights.report().clone(),
         };
         let head = serde_json::to_vec(&head).map_err(|error| Error::Weights(error.to_string()))?;
-        let mut parts = VecDeque::from([Part::Bytes((head.len() as u64).to_le_bytes().to_vec())]);
-        parts.push_back(Part::Bytes(head));
+        let length = (head.len() as u64).to_le_bytes().to_vec();
+        let mut parts = VecDeque::from([Part::Bytes(length), Part::Bytes(head)]);
         parts.extend(tokenizer.map(Part::Bytes));
-        for (name, _) in shapes {
-            parts.push_back(match matrix_axes(&name) {
-                None => Part::Tensor(weights.tensor(&name)?.contiguous()?),
-                Some(_) => Part::Matrix(weights.matrix(&name)?),
-            });
-        }
-        let lengths = parts.iter().map(|part| part.with(|bytes| Ok(bytes.len() as u64)));
+        parts.extend(tensors(&config, &weights)?);
+        let lengths = parts.iter().map(|part| part.with(|bytes| Ok((bytes.len() + CHECKSUM_BYTES) as u64)));
         let end = lengths.sum::<Result<u64>>()?;
-        Ok(Keeping { parts, offset: 0, at: 0, end })
+        Ok(Keeping { parts, offset: 0, checksum: Xxh3::with_seed(0), at: 0, end })
     }
 
     /// The bytes that the file will have.
@@ -120,20 +121,33 @@ impl Keeping {
     /// Those of the disk.
     pub fn step(&mut self, disk: &impl Disk, start: u64) -> Result<bool> {
         let Some(part) = self.parts.front() else { return Ok(false) };
-        let (offset, at) = (self.offset, start + self.at);
+        let (offset, at, checksum) = (self.offset, start + self.at, &mut self.checksum);
         let (written, finished) = part.with(|bytes| {
             let piece = &bytes[offset..bytes.len().min(offset + STEP)];
             disk.write(at, piece)?;
+            checksum.update(piece);
             Ok((piece.len(), offset + piece.len() == bytes.len()))
         })?;
         self.at += written as u64;
         self.offset += written;
         if finished {
+            disk.write(start + self.at, &self.checksum.digest().to_le_bytes())?;
+            self.at += CHECKSUM_BYTES as u64;
             self.parts.pop_front();
             self.offset = 0;
+            self.checksum = Xxh3::with_seed(self.at);
         }
         Ok(true)
     }
+}
+
+/// Every tensor of a checkpoint as it is held in memory.
+fn tensors(config: &Config, weights: &Weights) -> Result<Vec<Part>> {
+    let part = |(name, _): (String, _)| match matrix_axes(&name) {
+        None => Ok(Part::Tensor(weights.tensor(&name)?.contiguous()?)),
+        Some(_) => Ok(Part::Matrix(weights.matrix(&name)?)),
+    };
+    expected_shapes(config).into_iter().map(part).collect()
 }
 
 impl Part {
@@ -149,10 +163,50 @@ impl Part {
     }
 }
 
+/// What a model is computed from as one number, in steps: equal numbers, equal answers. It holds on to the weights.
+pub struct Fingerprint {
+    parts: VecDeque<Part>,
+    offset: usize,
+    hash: Xxh3,
+}
+
+impl Fingerprint {
+    /// # Errors
+    /// [`Error::Weights`] when a tensor is missing.
+    pub fn new(config: &Config, tokenizer: Option<&Tokenizer>, weights: &Weights) -> Result<Fingerprint> {
+        let config_json = serde_json::to_vec(config).map_err(|error| Error::Config(error.to_string()))?;
+        let tokenizer = tokenizer.map_or(0, Tokenizer::fingerprint).to_le_bytes();
+        let mut parts = VecDeque::from([Part::Bytes(config_json), Part::Bytes(tokenizer.to_vec())]);
+        parts.extend(tensors(config, weights)?);
+        Ok(Fingerprint { parts, offset: 0, hash: Xxh3::new() })
+    }
+
+    /// Reads some megabytes; the 64 bits of XXH3 in hexadecimal digits once all were read.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] when the weights are not in a form that is kept.
+    pub fn step(&mut self) -> Result<Option<String>> {
+        let Some(part) = self.parts.front() else { return Ok(Some(format!("{:016x}", self.hash.digest()))) };
+        let (offset, hash) = (self.offset, &mut self.hash);
+        let (end, finished) = part.with(|bytes| {
+            let end = bytes.len().min(offset + STEP);
+            hash.update(&bytes[offset..end]);
+            Ok((end, end == bytes.len()))
+        })?;
+        self.offset = end;
+        if finished {
+            self.parts.pop_front();
+            self.offset = 0;
+        }
+        Ok(None)
+    }
+}
+
 /// A checkpoint on its way back from a file.
 pub struct Restoring {
     config: String,
     tokenizer: Option<Vec<u8>>,
+    parsed: (Config, Option<Tokenizer>),
     form: Form,
     pending: VecDeque<(String, Vec<usize>)>,
     weights: Weights,
@@ -163,15 +217,14 @@ impl Restoring {
     /// Reads the head and reserves the memory. The file is the `length` bytes from `start` of `disk`.
     ///
     /// # Errors
-    /// [`Error::Weights`] when the file does not hold a checkpoint in this form; [`Error::Memory`] when it does not
-    /// fit.
+    /// [`Error::Weights`] when the file does not hold a checkpoint in this form, or is damaged; [`Error::Config`] and
+    /// [`Error::Tokenizer`] when its config or tokenizer cannot be used; [`Error::Memory`] when it does not fit.
     pub fn new(disk: &impl Disk, start: u64, length: u64, form: Form) -> Result<Restoring> {
         let mut place = Place { start, at: 0, length };
         let field: [u8; LENGTH_BYTES] =
             place.bytes(disk, LENGTH_BYTES as u64)?.try_into().unwrap_or_default();
-        let head_length = u64::from_le_bytes(field).min(length);
-        let head: Head = serde_json::from_slice(&place.bytes(disk, head_length)?)
-            .map_err(|error| Error::Weights(format!("the stored copy has a damaged head: {error}")))?;
+        let head: Head = serde_json::from_slice(&place.bytes(disk, u64::from_le_bytes(field))?)
+            .map_err(|_| Error::Weights("the stored copy has a head that cannot be read".into()))?;
         if head.form != layout(form) {
             let (found, expected) = (&head.form, layout(form));
             return Err(Error::Weights(format!("the stored copy is kept as {found}, expected {expected}")));
@@ -179,10 +232,11 @@ impl Restoring {
         let tokenizer = head.tokenizer.map(|count| place.bytes(disk, count)).transpose()?;
         let mut config = Config::from_json(&head.config)?;
         config.tie_word_embeddings &= !head.untied;
+        let parsed = tokenizer.as_deref().map(Tokenizer::from_json).transpose()?;
         reserve(&config, form)?;
         let pending = expected_shapes(&config).into();
-        let weights = Weights::with_report(head.report);
-        Ok(Restoring { config: head.config, tokenizer, form, pending, weights, place })
+        let (weights, parsed) = (Weights::with_report(head.report), (config, parsed));
+        Ok(Restoring { config: head.config, tokenizer, parsed, form, pending, weights, place })
     }
 
     /// How many bytes were read.
@@ -193,7 +247,7 @@ impl Restoring {
     /// Reads the next tensor; false when none was left.
     ///
     /// # Errors
-    /// [`Error::Weights`] when the file ends before it does; [`Error::Memory`]; those of the disk.
+    /// [`Error::Weights`] when the file is damaged or ends too early; [`Error::Memory`]; those of the disk.
     pub fn step(&mut self, disk: &impl Disk) -> Result<bool> {
         let Some((name, shape)) = self.pending.pop_front() else { return Ok(false) };
         match (matrix_axes(&name), shape.as_slice()) {
@@ -212,17 +266,19 @@ impl Restoring {
         Ok(true)
     }
 
-    /// The checkpoint, once all tensors are in.
+    /// The checkpoint, once all tensors are in, with its config and tokenizer.
     ///
     /// # Errors
     /// [`Error::Weights`] when the file goes on, or when [`Restoring::step`] was not called to the end.
-    pub fn finish(self) -> Result<Checkpoint> {
+    pub fn finish(self) -> Result<(Checkpoint, Config, Option<Tokenizer>)> {
         let Place { at, length, .. } = self.place;
         if at != length || !self.pending.is_empty() {
             let (found, expected) = (length, at);
             return Err(Error::Weights(format!("the stored copy has {found} bytes, expected {expected}")));
         }
-        Ok(Checkpoint { config: self.config, tokenizer: self.tokenizer, weights: self.weights })
+        let (config, tokenizer) = self.parsed;
+        let checkpoint = Checkpoint { config: self.config, tokenizer: self.tokenizer, weights: self.weights };
+        Ok((checkpoint, config, tokenizer))
     }
 }
 
@@ -234,14 +290,33 @@ struct Place {
 }
 
 impl Place {
+    /// Appends the next part, and checks it against the checksum after it.
     fn read<T: Pod>(&mut self, disk: &impl Disk, count: usize, to: &mut Vec<T>) -> Result<()> {
-        let Place { start, at, length } = *self;
-        let bytes = (count * size_of::<T>()) as u64;
-        if bytes > length - at {
+        let bytes = (count as u64).checked_mul(size_of::<T>() as u64);
+        let left = self.length - self.at;
+        if bytes.and_then(|bytes| bytes.checked_add(CHECKSUM_BYTES as u64)).is_none_or(|bytes| bytes > left) {
             return Err(self.cut_short());
         }
-        disk.read(start + at, count, to)?;
-        self.at += bytes;
+        to.try_reserve_exact(count)
+            .map_err(|_| Error::Memory(format!("no room for {count} numbers of a stored copy")))?;
+        let mut checksum = Xxh3::with_seed(self.at);
+        let mut left = count;
+        while left > 0 {
+            let (from, piece) = (to.len(), left.min(READ_STEP / size_of::<T>()));
+            disk.read(self.start + self.at, piece, to)?;
+            checksum.update(bytemuck::cast_slice(&to[from..]));
+            self.at += (piece * size_of::<T>()) as u64;
+            left -= piece;
+        }
+        let mut expected: Vec<u8> = Vec::new();
+        disk.read(self.start + self.at, CHECKSUM_BYTES, &mut expected)?;
+        self.at += CHECKSUM_BYTES as u64;
+        if expected != checksum.digest().to_le_bytes() {
+            return Err(Error::Weights(format!(
+                "the stored copy is damaged: the checksum before byte {} is not that of what it holds",
+                self.at
+            )));
+        }
         Ok(())
     }
 

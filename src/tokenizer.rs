@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokenizers::Model;
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
 
@@ -34,6 +35,8 @@ struct Parts {
     byte_fallback: bool,
     /// Texts are cut as GPT-2 cuts them.
     cuts_as_gpt2: bool,
+    /// XXH3 of the file.
+    fingerprint: u64,
 }
 
 /// A token of a text.
@@ -59,7 +62,8 @@ impl Tokenizer {
         let added =
             inner.get_added_tokens_decoder().into_iter().map(|(id, token)| (id, token.content)).collect();
         let cuts_as_gpt2 = cuts_as_gpt2(&inner);
-        let parts = Parts { inner, added, byte_of, byte_fallback, cuts_as_gpt2 };
+        let fingerprint = xxh3_64(json);
+        let parts = Parts { inner, added, byte_of, byte_fallback, cuts_as_gpt2, fingerprint };
         Ok(Tokenizer { parts: Arc::new(parts), model_vocab_size: 0 })
     }
 
@@ -67,6 +71,11 @@ impl Tokenizer {
     /// below `vocab_size` that it does not name are shown as `⟨50260⟩`, and are no error.
     pub fn for_model(&self, vocab_size: usize) -> Tokenizer {
         Tokenizer { parts: self.parts.clone(), model_vocab_size: vocab_size }
+    }
+
+    /// XXH3 of the file's bytes.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.parts.fingerprint
     }
 
     /// How many tokens it knows, special ones included.

@@ -34,6 +34,7 @@ use crate::lab::{self, Findings, Lab, Measurement, RunCall};
 use crate::model::Model;
 use crate::report::Report;
 use crate::run::{Cache, Run, Sink, run_into};
+use crate::store::Fingerprint;
 use crate::tokenizer::{Token, Tokenizer};
 use crate::transform;
 use crate::wire::Value;
@@ -85,6 +86,8 @@ pub struct WasmModel {
     form: Form,
     report: Report,
     unkept: Option<Unkept>,
+    /// None where the weights were rewritten after the load.
+    fingerprint: Option<Fingerprint>,
 }
 
 #[wasm_bindgen]
@@ -101,10 +104,26 @@ impl WasmModel {
         let watch = Watch::new(on_progress, signal);
         let Loaded { config, tokenizer, weights, report, unkept } = fetch::load(&files, form, &watch).await?;
         let tokenizer = tokenizer.map(|tokenizer| tokenizer.for_model(config.vocab_size));
+        let fingerprint = Some(Fingerprint::new(&config, tokenizer.as_ref(), &weights)?);
         let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(compile);
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
-        Ok(WasmModel { lab, form, report, unkept })
+        Ok(WasmModel { lab, form, report, unkept, fingerprint })
+    }
+
+    /// A number in hexadecimal digits that is the same for the same config, tokenizer and weights in memory. Undefined
+    /// until it is known: each call reads some megabytes, and the calls after the last give the same answer.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a transformed model, which is known by the model and the transforms that made it.
+    #[wasm_bindgen(js_name = fingerprintStep)]
+    pub fn fingerprint_step(&mut self) -> Result<Option<String>> {
+        match &mut self.fingerprint {
+            Some(fingerprint) => fingerprint.step(),
+            None => Err(Error::Input(
+                "a transformed model has no fingerprint: ask the model that was loaded".into(),
+            )),
+        }
     }
 
     /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
@@ -196,7 +215,13 @@ impl WasmModel {
     pub fn transformed(&self, transforms: Vec<String>) -> Result<WasmModel> {
         let model = transform::by_name(&self.lab.model, &transforms)?;
         let lab = Lab { model, ..self.lab.clone() };
-        Ok(WasmModel { lab, form: Form::default(), report: self.report.clone(), unkept: None })
+        Ok(WasmModel {
+            lab,
+            form: Form::default(),
+            report: self.report.clone(),
+            unkept: None,
+            fingerprint: None,
+        })
     }
 
     /// The measurement called `name`, of those that [`Lab::begin`] knows.

@@ -24,9 +24,12 @@ import { listFiles } from "./source.js";
 
 const FOLDER = "candlescope-models";
 /** Another format of copies, another name. A copy in an older one is no copy. */
-const MAGIC = "cscope01";
-/** The magic, the file's length and the time of the last use as f64, the label's length as u32, four zeros. */
+const MAGIC = "cscope02";
+/** The magic, the file's length and the time of the last use as f64, the label's length and a checksum as u32. */
 const HEAD_BYTES = 32;
+/** A label is some addresses: of a model in 500 files they are some 200 kB. */
+const MAX_LABEL_BYTES = 1 << 18;
+const DTYPES = ["f32", "f16", "q8", "q4"];
 /** Copies leave this share of what the browser allows to the rest of the site. */
 const SHARE = 0.9;
 
@@ -72,7 +75,7 @@ export async function find(files, dtype) {
       return bytes.subarray(0, handle.read(bytes, { at }));
     }, handle.getSize());
     const copy = new Copy(directory, name, handle, read);
-    if (read) return copy;
+    if (read?.label.dtype === dtype && read.label.address === addressOf(files)) return copy;
     copy.close("bad");
   } catch {
     // refused, or in use
@@ -146,6 +149,7 @@ async function write(copy, handle, label, length, keeping, goOn) {
   head.setFloat64(8, length, true);
   head.setFloat64(16, Date.now(), true);
   head.setUint32(24, label.length, true);
+  head.setUint32(28, checksumOf(head, label), true);
   handle.write(head, { at: 0 });
   handle.flush();
   return true;
@@ -209,14 +213,41 @@ function headOf(read, size) {
   const bytes = read(0, HEAD_BYTES);
   if (bytes.length < HEAD_BYTES || decoder.decode(bytes.subarray(0, 8)) !== MAGIC) return undefined;
   const head = new DataView(bytes.buffer, bytes.byteOffset);
-  const start = HEAD_BYTES + head.getUint32(24, true);
-  if (head.getFloat64(8, true) !== size || start > size) return undefined;
+  const labelBytes = head.getUint32(24, true);
+  const start = HEAD_BYTES + labelBytes;
+  if (head.getFloat64(8, true) !== size || start > size || labelBytes > MAX_LABEL_BYTES) return undefined;
+  const text = read(HEAD_BYTES, labelBytes);
+  if (checksumOf(head, text) !== head.getUint32(28, true)) return undefined;
   try {
-    const label = JSON.parse(decoder.decode(read(HEAD_BYTES, start - HEAD_BYTES)));
-    return { start, length: size - start, lastUsed: head.getFloat64(16, true), label };
+    const label = JSON.parse(decoder.decode(text));
+    return isLabel(label) ? { start, length: size - start, lastUsed: timeOf(head.getFloat64(16, true)), label } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** CRC-32 of the head but for the time of the last use, which changes, and the checksum itself; and of the label. @param {DataView} head @param {Uint8Array} label */
+function checksumOf(head, label) {
+  let crc = -1;
+  const update = (/** @type {number} */ byte) => {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  };
+  for (let at = 0; at < HEAD_BYTES; at++) if (at < 16 || (at >= 24 && at < 28)) update(head.getUint8(at));
+  label.forEach(update);
+  return ~crc >>> 0;
+}
+
+/** @param {any} label @returns {label is Label} */
+function isLabel(label) {
+  const isText = (/** @type {unknown} */ value) => typeof value === "string";
+  const isOrigin = (/** @type {any} */ origin) => isText(origin?.address) && (origin.identity === undefined || isText(origin.identity));
+  return isText(label?.dtype) && isText(label.address) && Array.isArray(label.origins) && label.origins.every(isOrigin);
+}
+
+/** No checksum covers the time of the last use, which only orders the copies. @param {number} time */
+function timeOf(time) {
+  return time >= 0 && time <= 8.64e15 ? time : 0;
 }
 
 // ---- which copies there are ----
@@ -236,7 +267,7 @@ async function entries(directory) {
 /** @param {string} name @param {FileSystemFileHandle} handle @returns {Promise<Entry>} */
 async function entryOf(name, handle) {
   const file = await handle.getFile();
-  const start = new Uint8Array(await file.slice(0, 1 << 16).arrayBuffer());
+  const start = new Uint8Array(await file.slice(0, HEAD_BYTES + MAX_LABEL_BYTES).arrayBuffer());
   return { name, size: file.size, head: headOf((at, length) => start.slice(at, at + length), file.size) };
 }
 
@@ -280,9 +311,11 @@ export async function forget(files) {
   const directory = await folder().catch(() => undefined);
   if (!directory) return 0;
   const address = files && addressOf(files);
+  // A damaged copy has no address, but its name.
+  const names = files && (await Promise.all(DTYPES.map((dtype) => nameOf(files, dtype))));
   let count = 0;
-  for (const { name, head } of await entries(directory)) {
-    if (files && head?.label.address !== address) continue;
+  for (const { name, head } of await entries(directory).catch(() => [])) {
+    if (names && head?.label.address !== address && !names.includes(name)) continue;
     if ((await remove(directory, name)) && head) count += 1;
   }
   return count;

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Fuzzes for a bounded time with a fixed seed: `fuzz.sh [SECONDS [SEED]]`, or from the environment (120, 1). Half of the time
+# goes to the parsers (cargo-fuzz, on stable, without a sanitizer), half to the built page (tests/fuzz/browser.mjs). Prints
+# inputs, seconds and crashes of each target; fails if there was a crash, whose input is then in fuzz/artifacts/.
+
+# The shell counts SECONDS itself, from the environment's value or from 0: it is read before anything takes time.
+total=${1:-$SECONDS}
+[ "$total" -gt 0 ] || total=120
+seed=${2:-${SEED:-1}}
+. "$(dirname "$0")/common.sh"
+
+CARGO_FUZZ=0.13.2
+TARGETS=(header config tokenizer index kept_copy interventions)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+have cargo-fuzz || cargo install --locked --quiet --root .tools --version "$CARGO_FUZZ" cargo-fuzz
+cargo fuzz build --fuzz-dir fuzz --sanitizer none
+
+status=0
+each=$(((total / 2 + ${#TARGETS[@]} - 1) / ${#TARGETS[@]}))
+printf '%-14s %10s %8s %8s\n' target inputs seconds crashes
+for target in "${TARGETS[@]}"; do
+  mkdir -p "$scratch/$target" "fuzz/artifacts/$target"
+  crashes=0
+  # Inputs that are found go to the scratch folder; the seeds in the repository stay as they are.
+  if ! cargo fuzz run --fuzz-dir fuzz --sanitizer none "$target" "$scratch/$target" "fuzz/seeds/$target" -- \
+    -seed="$seed" -max_total_time="$each" -timeout=20 -rss_limit_mb=0 -max_len=65536 -print_final_stats=1 \
+    >"$scratch/log" 2>&1; then
+    crashes=1
+    status=1
+    tail -n 40 "$scratch/log" >&2
+  fi
+  inputs=$(awk '/stat::number_of_executed_units/ { print $2 }' "$scratch/log")
+  seconds=$(awk '/^Done .* in/ { print $(NF - 1) }' "$scratch/log")
+  printf '%-14s %10s %8s %8s\n' "$target" "${inputs:-?}" "${seconds:-?}" "$crashes"
+done
+
+node tests/fuzz/browser.mjs $((total / 2)) "$seed" || status=1
+exit "$status"

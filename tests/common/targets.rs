@@ -1,0 +1,156 @@
+//! What the fuzzer (`fuzz/`) calls with arbitrary bytes, and `tests/corpus.rs` with the bytes that are committed there.
+//! Each returns, or panics where there is a fault.
+#![allow(dead_code)] // each fuzz target uses one of these
+
+use std::cell::RefCell;
+use std::sync::OnceLock;
+
+use bytemuck::{Pod, pod_read_unaligned};
+use candlescope::index::Index;
+use candlescope::kernel::matrix::Form;
+use candlescope::lab::Lab;
+use candlescope::store::{Disk, Restoring};
+use candlescope::weights::bytes_needed;
+use candlescope::{Config, Error, Model, Result, Tokenizer, Weights, WeightsReader};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+const CONFIG: &str = include_str!("../fixtures/plain/config.json");
+const WEIGHTS: &[u8] = include_bytes!("../fixtures/plain/model.safetensors");
+
+fn plain() -> Config {
+    Config::from_json(CONFIG).unwrap()
+}
+
+/// An error of a kind that callers know. A message repeats little of what it was given.
+fn check(error: &Error) {
+    assert!(error.to_string().len() < 10_000, "a message of {} bytes", error.to_string().len());
+}
+
+/// A safetensors file, in two pieces and in one.
+pub fn header(data: &[u8]) {
+    let read = |pieces: &[&[u8]]| {
+        let mut reader = WeightsReader::with_form(&plain(), None, Form::F32);
+        pieces.iter().try_for_each(|piece| reader.push(piece))?;
+        reader.finish()
+    };
+    let (first, second) = data.split_at(data.len() / 2);
+    let (whole, halves) = (read(&[data]), read(&[first, second]));
+    assert_eq!(whole.is_ok(), halves.is_ok(), "pieces make a difference");
+    if let Err(error) = whole {
+        check(&error);
+    }
+}
+
+pub fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Config::from_json(text) {
+        Ok(config) => {
+            bytes_needed(&config, Form::Q4);
+            let json = serde_json::to_string(&config).unwrap();
+            assert!(Config::from_json(&json).is_ok(), "its own JSON is refused: {json}");
+        }
+        Err(error) => check(&error),
+    }
+}
+
+pub fn tokenizer(data: &[u8]) {
+    let tokenizer = match Tokenizer::from_json(data) {
+        Ok(tokenizer) => tokenizer.for_model(600),
+        Err(error) => return check(&error),
+    };
+    for text in ["", "the as  the中 12é€😀\n a<unk>  x.", " ", "\u{0}\u{301}a\u{fffd}\u{2581}▁"] {
+        if let Ok(tokens) = tokenizer.tokenize(text) {
+            let joined: String = tokens.iter().map(|token| token.string.as_str()).collect();
+            assert!(tokens.is_empty() || joined == text, "{joined:?} for {text:?}");
+        }
+    }
+    let all: Vec<u32> = (0..600).collect();
+    tokenizer.decode(&all).unwrap();
+    tokenizer.names(&all).unwrap();
+}
+
+/// `model.safetensors.index.json`.
+pub fn index(data: &[u8]) {
+    if let Err(error) = Index::read("the index", data, &plain()) {
+        check(&error);
+    }
+}
+
+/// A file in memory.
+struct Memory(RefCell<Vec<u8>>);
+
+impl Disk for Memory {
+    fn read<T: Pod>(&self, at: u64, count: usize, to: &mut Vec<T>) -> Result<()> {
+        let (bytes, at) = (self.0.borrow(), at as usize);
+        let found = bytes.get(at..at + count * size_of::<T>());
+        let found = found.ok_or_else(|| Error::Weights("read past the end".into()))?;
+        to.extend(found.chunks_exact(size_of::<T>()).map(pod_read_unaligned::<T>));
+        Ok(())
+    }
+
+    fn write(&self, _: u64, _: &[u8]) -> Result<()> {
+        unreachable!("nothing is written")
+    }
+}
+
+/// A kept copy as it is; or, after a first byte that is odd, its parts (each a length of two bytes and so many bytes), to
+/// which the right checksums are added.
+pub fn kept_copy(data: &[u8]) {
+    let copy = match data.split_first() {
+        Some((first, parts)) if first % 2 == 1 => with_checksums(parts),
+        _ => data.to_vec(),
+    };
+    let length = copy.len() as u64;
+    let disk = Memory(RefCell::new(copy));
+    let restore = |form| {
+        let mut restoring = Restoring::new(&disk, 0, length, form)?;
+        while restoring.step(&disk)? {}
+        restoring.finish().map(|_| ())
+    };
+    for form in [Form::F32, Form::Q4] {
+        if let Err(error) = restore(form) {
+            check(&error);
+        }
+    }
+}
+
+fn with_checksums(mut data: &[u8]) -> Vec<u8> {
+    let mut copy = Vec::new();
+    let add = |part: &[u8], copy: &mut Vec<u8>| {
+        let checksum = xxh3_64_with_seed(part, copy.len() as u64);
+        copy.extend_from_slice(part);
+        copy.extend_from_slice(&checksum.to_le_bytes());
+    };
+    while let Some((length, rest)) = data.split_first_chunk::<2>() {
+        let (part, after) = rest.split_at(rest.len().min(u16::from_le_bytes(*length).into()));
+        if copy.is_empty() {
+            add(&(part.len() as u64).to_le_bytes(), &mut copy); // the first part is the head
+        }
+        add(part, &mut copy);
+        data = after;
+    }
+    copy
+}
+
+/// A list of interventions as JSON, on a run of a small model.
+pub fn interventions(data: &[u8]) {
+    let Ok(list) = serde_json::from_slice::<serde_json::Value>(data) else { return };
+    let request = serde_json::json!({ "input": [1, 2, 3, 4], "interventions": list });
+    let run = || lab().begin("tokenScores", request)?.finish();
+    if let Err(error) = run() {
+        check(&error);
+    }
+}
+
+fn lab() -> Lab {
+    thread_local! {
+        static LAB: OnceLock<Lab> = const { OnceLock::new() };
+    }
+    LAB.with(|lab| {
+        lab.get_or_init(|| {
+            let weights = Weights::from_bytes(&plain(), WEIGHTS).unwrap();
+            Lab { model: Model::new(plain(), &weights).unwrap(), tokenizer: None, compiler: None }
+        })
+        .clone()
+    })
+}

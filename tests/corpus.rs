@@ -1,0 +1,52 @@
+//! The inputs that the fuzzer starts from (`fuzz/seeds`), and those that it found faults with (`fuzz/crashes`).
+
+#[path = "common/targets.rs"]
+mod targets;
+
+use std::fs;
+use std::path::Path;
+
+/// Runs a target with every committed input; the name of one that panics is the last that is printed.
+fn replay(name: &str, target: fn(&[u8])) {
+    let mut count = 0;
+    for kind in ["seeds", "crashes"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kind).join(name);
+        for file in fs::read_dir(&folder).into_iter().flatten() {
+            let path = file.unwrap().path();
+            println!("{}", path.display());
+            target(&fs::read(&path).unwrap());
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "{count} inputs for {name}");
+}
+
+#[test]
+fn headers() {
+    replay("header", targets::header);
+}
+
+#[test]
+fn configs() {
+    replay("config", targets::config);
+}
+
+#[test]
+fn tokenizers() {
+    replay("tokenizer", targets::tokenizer);
+}
+
+#[test]
+fn indexes() {
+    replay("index", targets::index);
+}
+
+#[test]
+fn kept_copies() {
+    replay("kept_copy", targets::kept_copy);
+}
+
+#[test]
+fn interventions() {
+    replay("interventions", targets::interventions);
+}
