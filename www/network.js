@@ -153,19 +153,14 @@ export class Download {
 
   /** Waits for the file's first bytes, or for the news that it is absent. */
   async start() {
-    try {
-      while (!this.absent && mayBecomePage(this.#ahead)) {
-        const chunk = await this.#next();
-        if (!chunk) break;
-        this.#ahead.push(chunk);
-      }
-      const { name, address } = this.#file;
-      if (address !== undefined && isPage(this.#ahead)) this.#setAbsent(`${name} is not a ${fileName(address)} but a page`);
-      if (this.absent) this.close();
-    } catch (error) {
-      this.close();
-      throw error;
+    while (!this.absent && mayBecomePage(this.#ahead)) {
+      const chunk = await this.#next();
+      if (!chunk) break;
+      this.#ahead.push(chunk);
     }
+    const { name, address } = this.#file;
+    if (address !== undefined && isPage(this.#ahead)) this.#setAbsent(`${name} is not a ${fileName(address)} but a page`);
+    if (this.absent) this.close();
   }
 
   /** The next bytes, undefined at the end. @returns {Promise<Uint8Array | undefined>} @throws NetworkError, AbortError, InputError */
@@ -259,6 +254,9 @@ export class Download {
           await this.#budget.retry(this.#failureOf(error));
         }
       }
+    } catch (error) {
+      this.close();
+      throw error;
     } finally {
       unwatch();
     }
