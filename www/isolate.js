@@ -10,6 +10,9 @@
 // - From a script: `await candlescopeIsolate.off()` removes it. The page is isolated until it is loaded again.
 // Another service worker of the site is neither replaced nor removed.
 
+/** Set from the reload that should isolate the page until the page is isolated: it must not reload for ever. */
+const RELOADED = "candlescope-isolated";
+
 if (typeof document === "undefined") serve();
 else start(/** @type {HTMLScriptElement} */ (document.currentScript));
 
@@ -61,14 +64,13 @@ function visitorsChoice() {
 
 /** @param {string} address */
 async function register(address) {
-  if (globalThis.crossOriginIsolated) return;
+  if (globalThis.crossOriginIsolated) return sessionStorage.removeItem(RELOADED);
   const other = scriptOf(await navigator.serviceWorker.getRegistration(address));
   if (other !== undefined && other !== address) throw new Error(`the site has a service worker of its own, ${other}`);
-  const tried = "candlescope-isolated";
   await navigator.serviceWorker.register(address);
   await navigator.serviceWorker.ready;
-  if (sessionStorage.getItem(tried)) return; // a reload has not isolated the page: it must not reload for ever
-  sessionStorage.setItem(tried, "1");
+  if (sessionStorage.getItem(RELOADED)) return;
+  sessionStorage.setItem(RELOADED, "1");
   location.reload();
 }
 
@@ -76,7 +78,7 @@ async function register(address) {
 async function unregister(address) {
   const registration = await navigator.serviceWorker.getRegistration(address);
   if (!registration || scriptOf(registration) !== address) return false;
-  sessionStorage.removeItem("candlescope-isolated");
+  sessionStorage.removeItem(RELOADED);
   return registration.unregister();
 }
 
