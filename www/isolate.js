@@ -10,7 +10,7 @@
 // - From a script: `await candlescopeIsolate.off()` removes it. The page is isolated until it is loaded again.
 // Another service worker of the site is neither replaced nor removed.
 
-/** Set from the reload that should isolate the page until the page is isolated: it must not reload for ever. */
+/** Set at the reload that should isolate the page, which must not reload for ever. An isolated page has another session storage. */
 const RELOADED = "candlescope-isolated";
 
 if (typeof document === "undefined") serve();
@@ -46,8 +46,9 @@ async function start({ src, dataset }) {
   Object.assign(globalThis, { candlescopeIsolate: { off: () => unregister(src) } });
   try {
     const isOff = "off" in dataset || visitorsChoice() === "off";
-    if (!isOff) await register(src);
-    else if ((await unregister(src)) && navigator.serviceWorker.controller?.scriptURL === src) location.reload();
+    if (!isOff) return await register(src);
+    sessionStorage.removeItem(RELOADED);
+    if ((await unregister(src)) && navigator.serviceWorker.controller?.scriptURL === src) location.reload();
   } catch (error) {
     console.info(`the page stays as its server sends it: ${error}`);
   }
@@ -64,7 +65,7 @@ function visitorsChoice() {
 
 /** @param {string} address */
 async function register(address) {
-  if (globalThis.crossOriginIsolated) return sessionStorage.removeItem(RELOADED);
+  if (globalThis.crossOriginIsolated) return;
   const other = scriptOf(await navigator.serviceWorker.getRegistration(address));
   if (other !== undefined && other !== address) throw new Error(`the site has a service worker of its own, ${other}`);
   await navigator.serviceWorker.register(address);
@@ -78,7 +79,6 @@ async function register(address) {
 async function unregister(address) {
   const registration = await navigator.serviceWorker.getRegistration(address);
   if (!registration || scriptOf(registration) !== address) return false;
-  sessionStorage.removeItem(RELOADED);
   return registration.unregister();
 }
 
