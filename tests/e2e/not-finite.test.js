@@ -96,6 +96,9 @@ test("log_probabilities_and_the_lens_say_where_there_is_no_number", async () => 
   await visit(site, {}, async (page) => {
     await choose(page);
     await view(page, "log-probability");
+    await says(page, "token-strip .legend", /stripes: not a number/);
+    await eventually(async () => assert.match(await page.locator(`token-strip [data-position="${BROKEN}"]`).getAttribute("class") ?? "", /broken/));
+    assert.doesNotMatch(await page.locator('token-strip [data-position="0"]').getAttribute("class") ?? "", /broken/);
     await says(page, "scope-figure .says", /The log-probability of \d+ of \d+ tokens is not a number/);
     await says(page, "token-losses .axis", /stripes: \d+ of \d+ are not a number/);
     await says(page, "token-losses .mean", /not a number/);
@@ -113,6 +116,7 @@ test("head_scores_and_activations_tell_no_number_from_no_place", async () => {
     await choose(page);
     await view(page, "head scores");
     await eventually(async () => assert.deepEqual(new Set(await page.locator("head-scores .cell").allInnerTexts()), new Set(["NaN"])));
+    await says(page, "head-scores .legend", /not a number: 16 heads/);
     assert.match(await page.locator("head-scores .cell").first().getAttribute("aria-label") ?? "", /not a number$/);
     await view(page, "activations");
     await says(page, "tensor-view .legend", /not finite: \d+ values/);

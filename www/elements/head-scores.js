@@ -3,7 +3,7 @@
 import { css, html, LitElement } from "lit";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
-import { NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
+import { countNotFinite, NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
 import { attention } from "../draw/token.js";
 import { base, define, figure, INKS, send, ThemeController } from "./base.js";
 
@@ -144,6 +144,12 @@ export class HeadScores extends LitElement {
     return this.scores?.labels?.score ?? Object.keys(KINDS);
   }
 
+  /** How many heads have no score. @param {number} layers @param {number} heads */
+  #missing(layers, heads) {
+    const all = Array.from({ length: layers * heads }, (_, at) => this.scoreOf({ layer: Math.floor(at / heads), head: at % heads }));
+    return countNotFinite(all);
+  }
+
   /** Why a score is not a number. @param {string} kind @returns {"no place" | "not a number" | "either"} */
   #reason(kind) {
     if (this.measurable === null) return "either";
@@ -160,6 +166,7 @@ export class HeadScores extends LitElement {
   render() {
     const [layers, heads] = this.size;
     if (layers === 0) return "";
+    const broken = this.#reason(this.kind) === NOT_A_NUMBER ? this.#missing(layers, heads) : 0;
     const meaning = KINDS[this.kind]?.[1] ?? this.kind;
     const cell = heads > 16 ? "2.3rem" : heads > 8 ? "2.9rem" : heads > 6 ? "4.2rem" : "min(6rem, 18vw)";
     return html`
@@ -179,6 +186,7 @@ export class HeadScores extends LitElement {
       <p class="readout mono" aria-live="polite"></p>
       <div class="legend" role="img" aria-label="colour scale from 0 to 1: ${meaning}">
         <span class="mono">0</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">1</span><span>${meaning}</span>
+        ${broken > 0 ? html`<span class="swatch" style="background: ${stripes(this.theme.theme)}"></span><span>${NOT_A_NUMBER}: ${broken} heads</span>` : ""}
       </div>
     `;
   }

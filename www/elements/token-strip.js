@@ -4,7 +4,7 @@ import { css, html, LitElement } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
-import { stripes } from "../draw/not-a-number.js";
+import { NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
 import { pieces, said, textOf } from "../draw/token.js";
 import { base, define, INKS, send, ThemeController, Voice } from "./base.js";
 
@@ -43,6 +43,10 @@ export class TokenStrip extends LitElement {
         box-shadow: inset -1px 0 0 var(--line);
         cursor: pointer;
         print-color-adjust: exact;
+      }
+      /* Below the letters, so that they can be read. */
+      .token.broken {
+        background: bottom / 100% 0.32em no-repeat;
       }
       .token.generated {
         border-bottom: 2px solid var(--flame);
@@ -168,7 +172,7 @@ export class TokenStrip extends LitElement {
   /** @param {{ from: string, to: string, text: string }} legend */
   #legend({ from, to, text }) {
     return html`<div class="legend" role="img" aria-label="colour scale: ${text}, from ${from} to ${to}">
-      <span class="mono">${from}</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">${to}</span><span>${text}</span>
+      <span class="mono">${from}</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">${to}</span><span>${text}${Array.from(this.values ?? []).some(Number.isNaN) ? html`; stripes: ${NOT_A_NUMBER}` : ""}</span>
     </div>`;
   }
 
@@ -183,6 +187,7 @@ export class TokenStrip extends LitElement {
       const paint = broken ? stripes(theme) : colour;
       if ((this.painted.get(element) ?? "") === paint) return;
       this.painted.set(element, paint);
+      element.classList.toggle("broken", broken);
       element.style.backgroundImage = broken ? paint : "";
       element.style.backgroundColor = colour;
       element.style.color = value === null || broken ? "" : INKS[textOn(value, theme, this.scale)];
