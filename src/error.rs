@@ -11,13 +11,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `config.json` is missing a field, or holds a value that no GPT-2 has.
-    #[error("config: {0}")]
+    #[error("config.json: {0}")]
     Config(String),
     /// A safetensors file is damaged, or does not hold the tensors its config promises.
-    #[error("weights: {0}")]
+    #[error("{0}")]
     Weights(String),
     /// `tokenizer.json` cannot be read, or cannot encode a text.
-    #[error("tokenizer: {0}")]
+    #[error("tokenizer.json: {0}")]
     Tokenizer(String),
     /// A hook point's name, selector or value does not fit the model.
     #[error("hook: {0}")]

@@ -110,9 +110,13 @@ impl Generation {
         prompt: &[u32],
         options: GenerateOptions,
     ) -> Result<Generation> {
-        check_options(&options, tokenizer)?;
+        check_options(&options)?;
+        if !options.stop.is_empty() && tokenizer.is_none() {
+            return Err(Error::Input("`stop` is text, but the model has no tokenizer".into()));
+        }
         model.check_ids(&as_batch(prompt)?)?;
-        let text = tokenizer.map(|tokenizer| after_prompt(tokenizer, prompt));
+        let named = |tokenizer: &Tokenizer| tokenizer.for_model(model.config().vocab_size);
+        let text = tokenizer.map(|tokenizer| after_prompt(named(tokenizer), prompt));
         let extent = Extent { prompt: prompt.len(), new: options.max_new_tokens };
         Ok(Generation {
             plan: Plan::new(&options.interventions, model.config(), extent, options.compiler.as_ref())?,
@@ -213,9 +217,7 @@ impl Generation {
     /// Appends a token, and notices whether the text is finished.
     fn take(&mut self, id: u32) -> String {
         self.tokens.push(id);
-        // A model may know ids that its tokenizer does not.
-        let spell =
-            |text: &mut TextStream| text.push(id).map_or("\u{FFFD}".to_string(), |token| token.string);
+        let spell = |text: &mut TextStream| text.push(id).map(|token| token.string).unwrap_or_default();
         let string = self.text.as_mut().map(spell).unwrap_or_default();
         self.written.push_str(&string);
         let at_eos = self.options.stop_at_eos && self.model.config().eos_token_id == Some(id);
@@ -225,13 +227,20 @@ impl Generation {
     }
 }
 
-fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Result<()> {
+/// So that positions in the text have 32 bits.
+const MOST_NEW_TOKENS: usize = i32::MAX as usize;
+
+pub(crate) fn check_options(options: &GenerateOptions) -> Result<()> {
     let wrong = |message: String| Err(Error::Input(message));
     if !(options.temperature > 0.0 && options.temperature.is_finite()) {
         let found = options.temperature;
         return wrong(format!(
             "`temperature` is {found}, expected above 0 (for the most probable token, do not sample)"
         ));
+    }
+    if options.max_new_tokens > MOST_NEW_TOKENS {
+        let found = options.max_new_tokens;
+        return wrong(format!("`maxNewTokens` is {found}, expected at most {MOST_NEW_TOKENS}"));
     }
     if options.top_k == Some(0) {
         return wrong("`topK` is 0, expected at least 1".into());
@@ -244,17 +253,14 @@ fn check_options(options: &GenerateOptions, tokenizer: Option<&Tokenizer>) -> Re
     if options.stop.iter().any(String::is_empty) {
         return wrong("`stop` holds an empty text, expected at least one character".into());
     }
-    if !options.stop.is_empty() && tokenizer.is_none() {
-        return wrong("`stop` is text, but the model has no tokenizer".into());
-    }
     Ok(())
 }
 
 /// A stream of text that begins after `prompt`, which may end inside a character.
-fn after_prompt(tokenizer: &Tokenizer, prompt: &[u32]) -> TextStream {
-    let mut text = TextStream::new(tokenizer.clone());
+fn after_prompt(tokenizer: Tokenizer, prompt: &[u32]) -> TextStream {
+    let mut text = TextStream::new(tokenizer);
     for id in prompt {
-        let _ = text.push(*id); // an id that only the model knows has no text
+        let _ = text.push(*id); // the first forward pass refuses ids that the model does not know
     }
     text
 }

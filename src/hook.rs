@@ -201,23 +201,67 @@ fn check_length(name: &str) -> Result<()> {
 /// Resolves patterns against one model, each only once.
 pub(crate) struct Selectors<'c> {
     config: &'c Config,
+    /// Every point with its name, once a pattern has needed them.
+    all: Vec<(HookPoint, String)>,
     known: HashMap<String, Vec<HookPoint>>,
 }
 
 impl<'c> Selectors<'c> {
     pub(crate) fn new(config: &'c Config) -> Selectors<'c> {
-        Selectors { config, known: HashMap::new() }
+        Selectors { config, all: Vec::new(), known: HashMap::new() }
     }
 
     /// # Errors
     /// As [`Selector::parse`].
     pub(crate) fn parse(&mut self, pattern: &str) -> Result<&[HookPoint]> {
         if !self.known.contains_key(pattern) {
-            let points = Selector::parse(pattern, self.config)?.points;
+            let points = self.resolve(pattern)?;
             self.known.insert(pattern.to_string(), points);
         }
         Ok(&self.known[pattern])
     }
+
+    fn resolve(&mut self, pattern: &str) -> Result<Vec<HookPoint>> {
+        check_length(pattern)?;
+        let exact = outer_point(pattern).or_else(|| parse_block_point(pattern));
+        let exists = |point: &HookPoint| point.layer().is_none_or(|layer| layer < self.config.n_layer);
+        if let Some(point) = exact.filter(exists) {
+            return Ok(vec![point]);
+        }
+        let points = match regular_expression(pattern) {
+            Some(expression) => {
+                let expression = compile(expression, pattern)?;
+                self.matching(|name| expression.is_match(name))
+            }
+            None if pattern.contains(['*', '?']) => plain_unless_named(
+                pattern,
+                self.matching(|name| glob_matches(pattern.as_bytes(), name.as_bytes())),
+            ),
+            None => Vec::new(),
+        };
+        match points.is_empty() {
+            true => Err(nothing_matches(pattern, self.config)),
+            false => Ok(points),
+        }
+    }
+
+    fn matching(&mut self, matches: impl Fn(&str) -> bool) -> Vec<HookPoint> {
+        if self.all.is_empty() {
+            self.all =
+                HookPoint::all(self.config).into_iter().map(|point| (point, point.to_string())).collect();
+        }
+        self.all.iter().filter(|(_, name)| matches(name)).map(|(point, _)| *point).collect()
+    }
+}
+
+/// The time that a match takes grows with the compiled size: counted repetitions can make a short pattern huge.
+const LARGEST_EXPRESSION: usize = 1 << 17;
+
+fn compile(expression: &str, pattern: &str) -> Result<regex_lite::Regex> {
+    let built = regex_lite::RegexBuilder::new(expression).size_limit(LARGEST_EXPRESSION).build();
+    built.map_err(|error| {
+        Error::Hook(format!("`{}` is not a regular expression: {error}", shortened(pattern)))
+    })
 }
 
 /// Which hook points are meant: one by its exact name, many by `*` glob, many by regular expression between
@@ -246,26 +290,7 @@ impl Selector {
     /// # Errors
     /// [`Error::Hook`] with the nearest names when nothing matches, or when a regular expression is malformed.
     pub fn parse(pattern: &str, config: &Config) -> Result<Selector> {
-        check_length(pattern)?;
-        let exact = outer_point(pattern).or_else(|| parse_block_point(pattern));
-        if let Some(point) = exact.filter(|point| point.layer().is_none_or(|layer| layer < config.n_layer)) {
-            return Ok(Selector { points: vec![point] });
-        }
-        let all = HookPoint::all(config);
-        let points = if let Some(expression) = regular_expression(pattern) {
-            let expression = regex_lite::Regex::new(expression).map_err(|error| {
-                Error::Hook(format!("`{}` is not a regular expression: {error}", shortened(pattern)))
-            })?;
-            all.into_iter().filter(|point| expression.is_match(&point.to_string())).collect()
-        } else if pattern.contains(['*', '?']) {
-            matching_glob(pattern, all)
-        } else {
-            all.into_iter().filter(|point| point.to_string() == pattern).collect::<Vec<_>>()
-        };
-        if points.is_empty() {
-            return Err(nothing_matches(pattern, config));
-        }
-        Ok(Selector { points })
+        Ok(Selector { points: Selectors::new(config).parse(pattern)?.to_vec() })
     }
 
     /// What the pattern matched, in firing order. Never empty.
@@ -278,10 +303,9 @@ fn regular_expression(pattern: &str) -> Option<&str> {
     pattern.strip_prefix('/')?.strip_suffix('/')
 }
 
-fn matching_glob(pattern: &str, all: Vec<HookPoint>) -> Vec<HookPoint> {
-    let matched = |point: &HookPoint| glob_matches(pattern.as_bytes(), point.to_string().as_bytes());
-    let (on_request, plain): (Vec<_>, Vec<_>) =
-        all.into_iter().filter(matched).partition(|point| point.on_request());
+/// Of the points that a glob matches, those on request only where it names them.
+fn plain_unless_named(pattern: &str, matched: Vec<HookPoint>) -> Vec<HookPoint> {
+    let (on_request, plain): (Vec<_>, Vec<_>) = matched.into_iter().partition(|point| point.on_request());
     let last_segment = pattern.rsplit('.').next().unwrap_or(pattern);
     let named = !last_segment.contains(['*', '?']);
     if named || plain.is_empty() { [plain, on_request].concat() } else { plain }

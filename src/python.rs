@@ -5,7 +5,7 @@
 //! has `TransformerBridge` instead of `HookedTransformer`; with its compatibility names and without processing of the
 //! weights, every hook point has the name and the value that it has here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::analysis::gradients::Baseline;
@@ -13,12 +13,12 @@ use crate::analysis::patching::{Contrast, Direction, SweepOptions, Target};
 use crate::analysis::path_patching::{Mlps, PathOptions, Receivers};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::generate::GenerateOptions;
-use crate::hook::{BlockPoint, HookPoint, Selector};
+use crate::generate::{GenerateOptions, check_options};
+use crate::hook::{BlockPoint, HookPoint, Selectors};
 use crate::intervene::{
     Action, Array, Change, Effect, Extent, Intervention, Plan, Rows, resolve_position, rows_of,
 };
-use crate::run::{Objective, RunOptions};
+use crate::run::{Objective, RunOptions, as_batch, layers, resolve_rows};
 
 /// `run(model, tokens, options)`. Prints `log_probs`, `loss`, the norm of what was captured, and that of gradients.
 ///
@@ -27,6 +27,8 @@ use crate::run::{Objective, RunOptions};
 /// intervention that is a JavaScript function.
 pub fn run_script(config: &Config, folder: &str, tokens: &[u32], options: &RunOptions) -> Result<String> {
     let extent = Extent { prompt: tokens.len(), new: 1 };
+    check_tokens(config, tokens)?;
+    layers(config, tokens, options)?;
     let names = captured(config, options)?;
     let mut script = Script::new(config, folder)?;
     script.hooks(config, extent, &options.interventions)?;
@@ -52,7 +54,7 @@ pub fn run_script(config: &Config, folder: &str, tokens: &[u32], options: &RunOp
         }
     }
     let rows = match &options.positions {
-        Some(positions) => format!("{:?}", absolute(positions, tokens.len())?),
+        Some(positions) => format!("{:?}", resolve_rows(positions, tokens.len())?),
         None => "None".into(),
     };
     script.line(&format!("rows = {rows}  # of what is captured"));
@@ -71,6 +73,8 @@ pub fn generation_script(
     prompt: &[u32],
     options: &GenerateOptions,
 ) -> Result<String> {
+    check_options(options)?;
+    check_ids(config, prompt)?;
     let mut script = Script::new(config, folder)?;
     script.hooks(
         config,
@@ -128,7 +132,7 @@ pub fn generation_script(
 pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Result<String> {
     let mut script = Script::new(config, folder)?;
     script.line("torch.set_grad_enabled(False)");
-    script.contrast(&options.contrast)?;
+    script.contrast(config, &options.contrast)?;
     let point = options.at.point(0).to_string();
     script.line(&format!(
         "_, theirs = model.run_with_cache(other, names_filter=lambda name: name.endswith(\"{}\"))",
@@ -180,7 +184,7 @@ pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Re
 /// computes something else.
 pub fn attribution_script(config: &Config, folder: &str, options: &SweepOptions) -> Result<String> {
     let mut script = Script::new(config, folder)?;
-    script.contrast(&options.contrast)?;
+    script.contrast(config, &options.contrast)?;
     let points: Vec<_> = (0..config.n_layer).map(|layer| options.at.point(layer)).collect();
     script.line("hooks = []");
     script.line(&format!("names = {}", strings(&points)));
@@ -213,6 +217,19 @@ pub fn integrated_script(
     baseline: &Baseline,
     steps: usize,
 ) -> Result<String> {
+    check_tokens(config, tokens)?;
+    if steps == 0 {
+        return Err(Error::Input("integrated gradients need at least one step, 32 are a good start".into()));
+    }
+    if let Baseline::Tokens(other) = baseline {
+        check_tokens(config, other)?;
+        if other.len() != tokens.len() {
+            let (found, expected) = (other.len(), tokens.len());
+            return Err(Error::Input(format!(
+                "the baseline has {found} tokens, the prompt {expected}; expected as many"
+            )));
+        }
+    }
     let mut script = Script::new(config, folder)?;
     script.line(&format!("tokens = torch.tensor([{}])", list(tokens)));
     script.objective(metric, tokens.len())?;
@@ -232,9 +249,10 @@ pub fn integrated_script(
 /// As [`PathSweep::new`](crate::analysis::path_patching::PathSweep::new); [`Error::Config`] where TransformerLens computes
 /// something else.
 pub fn path_script(config: &Config, folder: &str, options: &PathOptions) -> Result<String> {
+    options.receivers.check(config)?;
     let mut script = Script::new(config, folder)?;
     script.line("torch.set_grad_enabled(False)");
-    script.contrast(&options.contrast)?;
+    script.contrast(config, &options.contrast)?;
     script.line("_, ours = model.run_with_cache(base)");
     script.line("_, theirs = model.run_with_cache(other)");
     let receivers = match &options.receivers {
@@ -714,6 +732,9 @@ impl Script {
     fn objective(&mut self, objective: &Objective, length: usize) -> Result<()> {
         self.line("\n\ndef metric(logits, tokens):");
         let metric = match objective {
+            Objective::Loss if length < 2 => {
+                return Err(Error::Input("the loss needs at least two tokens, found one".into()));
+            }
             Objective::Loss => {
                 "-logits[0, :-1].log_softmax(-1).gather(-1, tokens[0, 1:, None]).mean()".to_string()
             }
@@ -729,8 +750,10 @@ impl Script {
     }
 
     /// The prompt that is patched as `base`, the one whose values go into it as `other`, and `metric`.
-    fn contrast(&mut self, contrast: &Contrast) -> Result<()> {
+    fn contrast(&mut self, config: &Config, contrast: &Contrast) -> Result<()> {
         contrast.check()?;
+        check_tokens(config, contrast.base())?;
+        check_tokens(config, contrast.other())?;
         let (base, other) = match contrast.direction {
             Direction::Denoise => ("corrupted", "clean"),
             Direction::Noise => ("clean", "corrupted"),
@@ -754,9 +777,9 @@ fn helpers(code: &str) -> String {
 
 /// The points that a run captures, of those that it reaches.
 fn captured(config: &Config, options: &RunOptions) -> Result<Vec<HookPoint>> {
-    let mut points = Vec::new();
+    let (mut selectors, mut points) = (Selectors::new(config), BTreeSet::<HookPoint>::new());
     for name in &options.names {
-        points.extend_from_slice(Selector::parse(name, config)?.points());
+        points.extend(selectors.parse(name)?);
     }
     let first = options.start.as_ref().map(|start| start.layer);
     let reached = |point: &HookPoint| {
@@ -768,6 +791,30 @@ fn captured(config: &Config, options: &RunOptions) -> Result<Vec<HookPoint>> {
         after_start && before_stop
     };
     Ok(HookPoint::all(config).into_iter().filter(|point| points.contains(point) && reached(point)).collect())
+}
+
+/// Checks that a run could begin with these tokens.
+fn check_tokens(config: &Config, tokens: &[u32]) -> Result<()> {
+    check_ids(config, tokens)?;
+    match tokens.len() <= config.n_positions {
+        true => Ok(()),
+        false => Err(Error::Input(format!(
+            "the context has {} tokens, expected at most {} (the model's `n_positions`)",
+            tokens.len(),
+            config.n_positions
+        ))),
+    }
+}
+
+fn check_ids(config: &Config, tokens: &[u32]) -> Result<()> {
+    as_batch(tokens)?; // at least one
+    match tokens.iter().find(|id| **id as usize >= config.vocab_size) {
+        Some(id) => {
+            let vocab_size = config.vocab_size;
+            Err(Error::Input(format!("token id {id} is out of range, expected below {vocab_size}")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn absolute(positions: &[i64], length: usize) -> Result<Vec<usize>> {

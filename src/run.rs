@@ -66,6 +66,9 @@ impl Cache {
 
 /// Where captured values go, each as soon as it was computed.
 pub trait Sink {
+    /// Whether what it takes stays in this memory.
+    const KEEPS: bool = true;
+
     /// Takes the value at `point`, with the axes of [`HookPoint::axes`].
     ///
     /// # Errors
@@ -105,6 +108,11 @@ impl Capture {
             .at_positions(positions, length)?;
         values.into_iter().try_for_each(|(point, value)| capture.take(point, &value))?;
         Ok(capture.sink)
+    }
+
+    /// What it keeps.
+    pub(crate) fn points(&self) -> &BTreeSet<HookPoint> {
+        &self.wanted
     }
 
     pub fn into_cache(self) -> Cache {
@@ -150,6 +158,13 @@ impl<S: Sink> Hooks for Capture<S> {
 
 /// The indices of `positions` among `length` rows.
 fn rows(positions: &[i64], length: usize) -> Result<Tensor> {
+    let rows = resolve_rows(positions, length)?;
+    Ok(Tensor::from_vec(rows, positions.len(), &Device::Cpu)?)
+}
+
+/// # Errors
+/// [`Error::Input`] when there is none, one is out of range or listed twice.
+pub(crate) fn resolve_rows(positions: &[i64], length: usize) -> Result<Vec<u32>> {
     let row = |position: &i64| {
         let row = resolve_position(*position, length).filter(|row| *row < length);
         row.map(|row| row as u32)
@@ -159,12 +174,11 @@ fn rows(positions: &[i64], length: usize) -> Result<Tensor> {
     if rows.is_empty() {
         return Err(Error::Input("`positions` is empty, expected at least one to capture".into()));
     }
-    let mut sorted = rows.clone();
-    sorted.sort_unstable();
-    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Error::Input(format!("`positions` has position {} twice, expected each once", pair[0])));
+    let mut met = BTreeSet::new();
+    match rows.iter().find(|row| !met.insert(**row)) {
+        Some(row) => Err(Error::Input(format!("`positions` has position {row} twice, expected each once"))),
+        None => Ok(rows),
     }
-    Ok(Tensor::from_vec(rows, positions.len(), &Device::Cpu)?)
 }
 
 /// What a run is to do besides computing logits.
@@ -334,7 +348,7 @@ pub fn means<S: AsRef<str>>(model: &Model, prompts: &[Vec<u32>], names: &[S]) ->
 ///
 /// # Errors
 /// [`Error::Hook`] when a name matches nothing or a value does not fit, [`Error::Input`] when the tokens, a position,
-/// a layer or an answer do not fit the model, whatever an intervention fails with.
+/// a layer or an answer do not fit the model, [`Error::Memory`] when there is not enough memory, whatever an intervention fails with.
 pub fn run(model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run> {
     run_into(Cache::default(), model, tokens, options)
 }
@@ -350,6 +364,10 @@ pub fn run_into<S: Sink>(sink: S, model: &Model, tokens: &[u32], options: &RunOp
     let mut plan = Plan::new(&options.interventions, config, extent, options.compiler.as_ref())?;
     let mut capture = Capture::into(sink, &options.names, config)?
         .at_positions(options.positions.as_deref(), tokens.len())?;
+    let length = tokens.len().min(config.n_positions);
+    let copies = u64::from(S::KEEPS) + u64::from(options.gradients_of.is_some());
+    let captured = captured_bytes(config, &capture.wanted, length).saturating_mul(copies);
+    check_memory(config, length, options, captured)?;
     capture.detached = options.gradients_of.is_some();
     let mut probe = Probe::new(capture.wanted.iter().copied().filter(|_| options.gradients_of.is_some()));
     let (layers, x) = start(model, tokens, options, &mut Chain(vec![&mut plan, &mut probe, &mut capture]))?;
@@ -380,24 +398,104 @@ fn start(
     options: &RunOptions,
     hooks: &mut dyn Hooks,
 ) -> Result<(Range<usize>, Tensor)> {
-    let config = model.config();
+    let layers = layers(model.config(), tokens, options)?;
     let tokens = as_batch(tokens)?;
+    match &options.start {
+        None => Ok((layers, model.embed(&tokens, 0, hooks)?)),
+        Some(start) => {
+            model.check_ids(&tokens)?;
+            Ok((layers, start.resid.clone()))
+        }
+    }
+}
+
+/// The blocks to run.
+///
+/// # Errors
+/// [`Error::Input`] when the model lacks one of them, or what the run starts from has another shape.
+pub(crate) fn layers(config: &Config, tokens: &[u32], options: &RunOptions) -> Result<Range<usize>> {
     let first = options.start.as_ref().map_or(0, |start| start.layer);
     let last = options.stop_at_layer.unwrap_or(config.n_layer);
     if last > config.n_layer || first > last {
         let layers = config.n_layer;
         return Err(Error::Input(format!("cannot run layers {first} to {last}: the model has {layers}")));
     }
-    let Some(start) = &options.start else { return Ok((first..last, model.embed(&tokens, 0, hooks)?)) };
-    let expected = [1, tokens.dim(1)?, config.n_embd];
-    if start.resid.dims() != expected {
-        let found = start.resid.dims();
-        return Err(Error::Input(format!(
-            "the residual stream to start from has shape {found:?}, expected {expected:?}"
-        )));
+    if options.gradients_of.is_some() && options.stop_at_layer.is_some() {
+        return Err(Error::Input(
+            "`gradientsOf` needs logits, and a run with `stopAtLayer` has none: leave one of them out".into(),
+        ));
     }
-    model.check_ids(&tokens)?;
-    Ok((first..last, start.resid.clone()))
+    let expected = [1, tokens.len(), config.n_embd];
+    match &options.start {
+        Some(start) if start.resid.dims() != expected => {
+            let found = start.resid.dims();
+            Err(Error::Input(format!(
+                "the residual stream to start from has shape {found:?}, expected {expected:?}"
+            )))
+        }
+        _ => Ok(first..last),
+    }
+}
+
+/// Checks that there is memory for a run, before it begins.
+///
+/// # Errors
+/// [`Error::Memory`] with what the run needs.
+fn check_memory(config: &Config, length: usize, options: &RunOptions, captured: u64) -> Result<()> {
+    let bytes = bytes_needed(config, length, options).saturating_add(captured);
+    expect_memory(bytes, &format!("a run of {length} tokens"), "a shorter text, or fewer values captured")
+}
+
+/// Checks that so many bytes can be had: an allocation that fails in the middle of a run cannot be undone.
+///
+/// # Errors
+/// [`Error::Memory`] naming `what` needs them, and what to do `instead`.
+pub(crate) fn expect_memory(bytes: u64, what: &str, instead: &str) -> Result<()> {
+    /// What needs less is not checked.
+    const SMALL: u64 = 64 << 20;
+    let fits = || Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
+    match bytes <= SMALL || fits() {
+        true => Ok(()),
+        false => Err(Error::Memory(format!(
+            "{what} needs about {} MB, more than can be had here: expected {instead}",
+            bytes >> 20
+        ))),
+    }
+}
+
+/// About what a run holds at once: the logits and a layer's values; with gradients, those of every layer, twice.
+fn bytes_needed(config: &Config, length: usize, options: &RunOptions) -> u64 {
+    let [t, d, heads, layers] =
+        [length, config.n_embd, config.n_head, config.n_layer].map(|size| size as u64);
+    let logits = t.saturating_mul(config.vocab_size as u64);
+    let attention = heads.saturating_mul(t).saturating_mul(t).saturating_mul(2);
+    let layer = attention.saturating_add(t.saturating_mul(8 * d + 2 * config.d_mlp() as u64));
+    let numbers = match options.gradients_of {
+        None => logits.saturating_add(layer),
+        Some(_) => logits.saturating_mul(3).saturating_add(layer.saturating_mul(2).saturating_mul(layers)),
+    };
+    numbers.saturating_mul(4)
+}
+
+/// The bytes of the values at these points, of a text of `length` tokens.
+pub(crate) fn captured_bytes<'p>(
+    config: &Config,
+    points: impl IntoIterator<Item = &'p HookPoint>,
+    length: usize,
+) -> u64 {
+    let along = |axis: &&str| match *axis {
+        "pos" | "query" | "key" => length,
+        "head" => config.n_head,
+        "d_model" => config.n_embd,
+        "d_head" => config.d_head(),
+        "d_mlp" => config.d_mlp(),
+        "vocab" => config.vocab_size,
+        _ => 1,
+    };
+    let count = |point: &HookPoint| {
+        point.axes().iter().fold(1u64, |product, axis| product.saturating_mul(along(axis) as u64))
+    };
+    points.into_iter().fold(0u64, |sum, point| sum.saturating_add(count(point))).saturating_mul(4)
 }
 
 impl Output {

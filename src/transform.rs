@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use candle_core::{D, Tensor};
 
 use crate::config::Config;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, nearest, shortened};
 use crate::kernel::matrix::Form;
 use crate::model::Model;
 use crate::weights::Weights;
@@ -47,7 +47,7 @@ pub fn by_name<S: AsRef<str>>(model: &Model, names: &[S]) -> Result<Model> {
         let found = TRANSFORMS.iter().find(|(known, _)| *known == name);
         let (_, transform) = found.ok_or_else(|| {
             let known = nearest(name, TRANSFORMS.iter().map(|(known, _)| *known), TRANSFORMS.len());
-            Error::Input(format!("there is no weight transform `{name}`, expected {known}"))
+            Error::Input(format!("there is no weight transform `{}`, expected {known}", shortened(name)))
         })?;
         transform(&model)
     })

@@ -24,19 +24,18 @@ use crate::analysis::{Table, heads};
 use crate::config::Config;
 use crate::error::{Error, Result, shortened};
 use crate::fetch::{self, Files, Kept, Loaded, Unkept, Watch};
-use crate::generate::{GenerateOptions, Generation, Step};
+use crate::generate::{Generation, Step};
 use crate::hook::HookPoint;
-use crate::intervene::{self, Array, Compiler, Intervention};
+use crate::intervene::{self, Compiler};
 use crate::kernel::matrix::{Axes, Builder, Form};
 use crate::kernel::{self, Build};
-use crate::lab::{Findings, Lab, Measurement, Metric};
+use crate::lab::{self, Findings, Lab, Measurement, RunCall};
 use crate::model::Model;
-use crate::python::{generation_script, run_script};
 use crate::report::Report;
-use crate::run::{Cache, Run, RunOptions, Sink, Start, run_into};
+use crate::run::{Cache, Run, Sink, run_into};
 use crate::tokenizer::{Token, Tokenizer};
 use crate::transform;
-use crate::wire::{self, FromValue, Value, fields};
+use crate::wire::Value;
 
 #[wasm_bindgen(start)]
 fn start() {
@@ -100,6 +99,7 @@ impl WasmModel {
         warm_up(form)?;
         let watch = Watch::new(on_progress, signal);
         let Loaded { config, tokenizer, weights, report, unkept } = fetch::load(&files, form, &watch).await?;
+        let tokenizer = tokenizer.map(|tokenizer| tokenizer.for_model(config.vocab_size));
         let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(compile);
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
@@ -146,12 +146,18 @@ impl WasmModel {
         let tokenizer = self.lab.tokenizer()?;
         let mut tokens = match input.as_string() {
             Some(text) => tokenizer.tokenize(&text)?,
-            None => tokenizer.tokens(&read::<Vec<u32>>("tokenize", &input)?)?,
+            None => tokenizer.tokens(&lab::token_ids(&from_js(&input)?)?)?,
         };
         if prepend_bos {
-            tokens.splice(0..0, tokenizer.tokens(&[self.bos()?])?);
+            tokens.splice(0..0, tokenizer.tokens(&[self.lab.bos()?])?);
         }
         to_js(&Tokens::of(tokens))
+    }
+
+    /// `{ ids, strings, bytes }` of each id by itself.
+    #[wasm_bindgen(js_name = tokenNames)]
+    pub fn token_names(&self, ids: &[u32]) -> Result<JsValue> {
+        to_js(&Tokens::of(self.lab.tokenizer()?.names(ids)?))
     }
 
     /// The text of `ids`.
@@ -162,9 +168,9 @@ impl WasmModel {
     /// One forward pass over a text or ids.
     #[wasm_bindgen(js_name = runWithCache)]
     pub fn run_with_cache(&self, input: JsValue, options: JsValue) -> Result<JsValue> {
-        let request: RunRequest = parse("runWithCache", options)?;
-        let sink = HandedOver { to_score: request.head_scores.then(Cache::default), ..HandedOver::default() };
-        let (ids, options) = self.run_options(input, request)?;
+        let RunCall { ids, options, head_scores } =
+            self.lab.run_call(&from_js(&input)?, &from_js(&options)?)?;
+        let sink = HandedOver { to_score: head_scores.then(Cache::default), ..HandedOver::default() };
         let run = run_into(sink, &self.lab.model, &ids, &options)?;
         let scores = run.cache.to_score.as_ref();
         let scores = scores.map(|cache| heads::head_scores(&self.lab.model, cache, &ids)).transpose()?;
@@ -173,7 +179,7 @@ impl WasmModel {
 
     /// A generation that goes on after a text or ids, one step for each call of `next()`.
     pub fn generate(&self, input: JsValue, options: JsValue) -> Result<WasmGeneration> {
-        let (ids, options) = self.generate_options(input, parse("generate", options)?)?;
+        let (ids, options) = self.lab.generate_call(&from_js(&input)?, &from_js(&options)?)?;
         let tokenizer = self.lab.tokenizer.clone();
         let generation = Generation::new(&self.lab.model, tokenizer.as_ref(), &ids, options)?;
         Ok(WasmGeneration { generation, tokenizer })
@@ -182,18 +188,7 @@ impl WasmModel {
     /// The Python that does in TransformerLens what the call named `call` does with the same arguments.
     #[wasm_bindgen(js_name = toPython)]
     pub fn to_python(&self, call: &str, input: JsValue, options: JsValue, folder: &str) -> Result<String> {
-        let config = self.lab.model.config();
-        match call {
-            "runWithCache" => {
-                let (ids, options) = self.run_options(input, parse(call, options)?)?;
-                run_script(config, folder, &ids, &options)
-            }
-            "generate" => {
-                let (ids, options) = self.generate_options(input, parse(call, options)?)?;
-                generation_script(config, folder, &ids, &options)
-            }
-            _ => self.lab.to_python(call, from_js(&options)?, folder),
-        }
+        self.lab.to_python(call, &from_js(&input)?, &from_js(&options)?, folder)
     }
 
     /// The same model with its weights rewritten by these transforms, one after the other; in f32, whatever it was in.
@@ -207,47 +202,6 @@ impl WasmModel {
     pub fn measure(&self, name: &str, request: JsValue) -> Result<WasmMeasurement> {
         let measurement = self.lab.begin(name, from_js(&request)?)?;
         Ok(WasmMeasurement { measurement: Some(measurement) })
-    }
-}
-
-impl WasmModel {
-    fn run_options(&self, input: JsValue, request: RunRequest) -> Result<(Vec<u32>, RunOptions)> {
-        let ids = self.ids(input, request.prepend_bos)?;
-        let options = RunOptions {
-            names: request.names,
-            interventions: request.interventions,
-            positions: request.positions,
-            stop_at_layer: request.stop_at_layer,
-            start: request.start_at.map(StartRequest::start).transpose()?,
-            gradients_of: request.gradients_of.map(|metric| self.lab.objective(&metric)).transpose()?,
-            compiler: self.lab.compiler.clone(),
-        };
-        Ok((ids, options))
-    }
-
-    fn generate_options(
-        &self,
-        input: JsValue,
-        request: GenerateRequest,
-    ) -> Result<(Vec<u32>, GenerateOptions)> {
-        let ids = self.ids(input, request.prepend_bos)?;
-        Ok((ids, GenerateOptions { compiler: self.lab.compiler.clone(), ..request.into() }))
-    }
-
-    fn ids(&self, input: JsValue, prepend_bos: bool) -> Result<Vec<u32>> {
-        let mut ids = self.lab.ids(&read("the input", &input)?)?;
-        if prepend_bos {
-            ids.insert(0, self.bos()?);
-        }
-        Ok(ids)
-    }
-
-    fn bos(&self) -> Result<u32> {
-        self.lab
-            .model
-            .config()
-            .bos_token_id
-            .ok_or_else(|| Error::Input("`prependBos` is true, but the config has no `bos_token_id`".into()))
     }
 }
 
@@ -476,102 +430,6 @@ fn in_words(value: &JsValue) -> String {
     }
 }
 
-struct StartRequest {
-    layer: usize,
-    resid: Array,
-}
-
-fields! { StartRequest { layer: "layer", resid: "resid" } }
-
-impl StartRequest {
-    fn start(self) -> Result<Start> {
-        let expected = self.resid.expected_length();
-        let Array { shape, data } = self.resid;
-        if Some(data.len()) != expected {
-            let (found, expected) = (data.len(), expected.map_or("more".into(), |count| count.to_string()));
-            return Err(Error::Input(format!(
-                "`startAt.resid` of runWithCache has {found} values, expected {expected} for its shape {shape:?}"
-            )));
-        }
-        Ok(Start { layer: self.layer, resid: Tensor::from_vec(data, shape, &Device::Cpu)? })
-    }
-}
-
-struct RunRequest {
-    prepend_bos: bool,
-    names: Vec<String>,
-    interventions: Vec<Intervention>,
-    positions: Option<Vec<i64>>,
-    stop_at_layer: Option<usize>,
-    start_at: Option<StartRequest>,
-    gradients_of: Option<Metric>,
-    head_scores: bool,
-}
-
-fields! { RunRequest {
-    prepend_bos: "prependBos" or false,
-    names: "names" or Vec::new(),
-    interventions: "interventions" or Vec::new(),
-    positions: "positions" optional,
-    stop_at_layer: "stopAtLayer" optional,
-    start_at: "startAt" optional,
-    gradients_of: "gradientsOf" optional,
-    head_scores: "headScores" or false,
-} }
-
-struct GenerateRequest {
-    prepend_bos: bool,
-    max_new_tokens: Option<usize>,
-    do_sample: Option<bool>,
-    temperature: Option<f64>,
-    top_k: Option<usize>,
-    top_p: Option<f64>,
-    seed: Option<u64>,
-    stop: Vec<String>,
-    stop_at_eos: Option<bool>,
-    top: Option<usize>,
-    names: Vec<String>,
-    interventions: Vec<Intervention>,
-    use_cache: Option<bool>,
-}
-
-fields! { GenerateRequest {
-    prepend_bos: "prependBos" or false,
-    max_new_tokens: "maxNewTokens" optional,
-    do_sample: "doSample" optional,
-    temperature: "temperature" optional,
-    top_k: "topK" optional,
-    top_p: "topP" optional,
-    seed: "seed" optional,
-    stop: "stop" or Vec::new(),
-    stop_at_eos: "stopAtEos" optional,
-    top: "top" optional,
-    names: "names" or Vec::new(),
-    interventions: "interventions" or Vec::new(),
-    use_cache: "useCache" optional,
-} }
-
-impl From<GenerateRequest> for GenerateOptions {
-    fn from(request: GenerateRequest) -> GenerateOptions {
-        let default = GenerateOptions::default();
-        GenerateOptions {
-            max_new_tokens: request.max_new_tokens.unwrap_or(default.max_new_tokens),
-            do_sample: request.do_sample.unwrap_or(default.do_sample),
-            temperature: request.temperature.unwrap_or(default.temperature),
-            top_k: request.top_k,
-            top_p: request.top_p,
-            seed: request.seed.unwrap_or(default.seed),
-            stop: request.stop,
-            stop_at_eos: request.stop_at_eos.unwrap_or(default.stop_at_eos),
-            top: request.top.unwrap_or(default.top),
-            names: request.names,
-            interventions: request.interventions,
-            use_cache: request.use_cache.unwrap_or(default.use_cache),
-            compiler: None,
-        }
-    }
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Description<'m> {
@@ -686,15 +544,17 @@ struct StepAnswer {
 struct Choice {
     id: u32,
     string: String,
+    bytes: Vec<u8>,
     log_prob: f32,
 }
 
 impl StepAnswer {
     fn of(step: Step, tokenizer: Option<&Tokenizer>) -> Result<StepAnswer> {
-        let top = step.top.into_iter().map(|(id, log_prob)| Choice {
-            id,
-            string: tokenizer.and_then(|tokenizer| tokenizer.decode(&[id]).ok()).unwrap_or_default(),
-            log_prob,
+        let ids: Vec<u32> = step.top.iter().map(|(id, _)| *id).collect();
+        let mut names = tokenizer.map(|tokenizer| tokenizer.names(&ids)).transpose()?.into_iter().flatten();
+        let top = step.top.into_iter().map(|(id, log_prob)| {
+            let (string, bytes) = names.next().map(|token| (token.string, token.bytes)).unwrap_or_default();
+            Choice { id, string, bytes, log_prob }
         });
         Ok(StepAnswer {
             id: step.id,
@@ -733,6 +593,8 @@ struct HandedOver {
 }
 
 impl Sink for HandedOver {
+    const KEEPS: bool = false;
+
     fn take(&mut self, point: HookPoint, value: Tensor) -> Result<()> {
         self.captured.push(Captured::of(point, &value)?);
         self.to_score.as_mut().map_or(Ok(()), |cache| cache.take(point, value))
@@ -765,17 +627,6 @@ fn memory_bytes() -> usize {
     core::arch::wasm32::memory_size(0) * 65536
 }
 
-/// Options that `www/candlescope.js` handles itself, for messages.
-const HANDLED_BY_CALLER: [&str; 1] = ["signal"];
-
-fn parse<T: FromValue>(call: &str, options: JsValue) -> Result<T> {
-    wire::read(call, &HANDLED_BY_CALLER, &from_js(&options)?)
-}
-
-fn read<T: FromValue>(what: &str, value: &JsValue) -> Result<T> {
-    wire::read(what, &[], &from_js(value)?)
-}
-
 /// Objects and arrays within each other; also what stops one that holds itself.
 const DEEPEST: usize = 32;
 
@@ -790,41 +641,42 @@ fn value_of(value: &JsValue, depth: usize) -> Result<Value> {
             "the options are nested more than {DEEPEST} deep, expected plain data"
         )));
     }
+    // The most frequent kinds first: each question is a call out of wasm.
     if let Some(number) = value.as_f64() {
         return Ok(Value::Number(number));
-    }
-    if let Some(flag) = value.as_bool() {
-        return Ok(Value::Bool(flag));
     }
     if let Some(text) = value.as_string() {
         return Ok(Value::Text(text));
     }
-    if value.is_null() {
-        return Ok(Value::Null);
+    if value.is_object() {
+        return objects(value, depth);
     }
-    if let Some(floats) = value.dyn_ref::<Float32Array>() {
-        return Ok(Value::Floats(floats.to_vec()));
+    match value.as_bool() {
+        Some(flag) => Ok(Value::Bool(flag)),
+        None if value.is_null() => Ok(Value::Null),
+        None => Ok(Value::Unsupported(kind_of(value))),
     }
-    if let Some(ids) = value.dyn_ref::<Uint32Array>() {
-        return Ok(Value::Numbers(ids.to_vec().into_iter().map(f64::from).collect()));
+}
+
+fn objects(value: &JsValue, depth: usize) -> Result<Value> {
+    if JsArray::is_array(value) {
+        let items = value.unchecked_ref::<JsArray>().iter().map(|item| value_of(&item, depth - 1));
+        return items.collect::<Result<_>>().map(Value::List);
     }
-    if let Some(numbers) = value.dyn_ref::<Float64Array>() {
-        return Ok(Value::Numbers(numbers.to_vec()));
+    if !ArrayBuffer::is_view(value.unchecked_ref()) {
+        return fields_of(value.unchecked_ref(), depth);
     }
-    if let Some(array) = value.dyn_ref::<JsArray>() {
-        return array.iter().map(|item| value_of(&item, depth - 1)).collect::<Result<_>>().map(Value::List);
-    }
-    match value.dyn_ref::<js_sys::Object>() {
-        Some(object) if !value.is_function() && !ArrayBuffer::is_view(object) => fields_of(object, depth),
-        _ => Ok(Value::Unsupported(kind_of(value))),
-    }
+    Ok(match value.dyn_ref::<Float32Array>() {
+        Some(floats) => Value::Floats(floats.to_vec()),
+        None if holds_numbers(value) => Value::Numbers(Float64Array::new(value).to_vec()),
+        None => Value::Unsupported(kind_of(value)),
+    })
 }
 
 fn fields_of(object: &js_sys::Object, depth: usize) -> Result<Value> {
     let mut fields = Vec::new();
-    for entry in js_sys::Object::entries(object).iter() {
-        let entry: JsArray = entry.unchecked_into();
-        let (name, value) = (entry.get(0), entry.get(1));
+    for name in js_sys::Object::keys(object).iter() {
+        let value = Reflect::get(object, &name).unwrap_or_default();
         if !value.is_undefined() {
             fields.push((name.as_string().unwrap_or_default(), value_of(&value, depth - 1)?));
         }

@@ -79,6 +79,7 @@ fn number_in_words(number: f64) -> String {
     match number {
         number if number == f64::INFINITY => "Infinity".into(),
         number if number == f64::NEG_INFINITY => "-Infinity".into(),
+        number if number.abs() >= 1e21 => format!("{number:e}"),
         number => number.to_string(),
     }
 }
@@ -131,7 +132,8 @@ impl Path<'_> {
         let mut path = String::new();
         self.write(&mut path);
         match path.is_empty() {
-            true => format!("the value of {}", self.call()),
+            true if self.call().starts_with("the ") => self.call().into(),
+            true => format!("the options of {}", self.call()),
             false => format!("`{path}` of {}", self.call()),
         }
     }
@@ -176,8 +178,8 @@ impl<'a> Node<'a> {
     }
 
     /// The fields, once each of their names is one of `known`.
-    pub(crate) fn object(&self, known: &[&'static str], expected: &str) -> Result<Object<'a>> {
-        let Value::Object(fields) = self.value else { return Err(self.expected(expected)) };
+    pub(crate) fn object(&self, known: &[&'static str], expected: fn() -> String) -> Result<Object<'a>> {
+        let Value::Object(fields) = self.value else { return Err(self.expected(expected())) };
         match fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(self.unknown_option(name, known)),
             None => Ok(Object { fields, path: self.path }),
@@ -205,6 +207,10 @@ impl<'a> Node<'a> {
 fn similar(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let name = shortened(name).to_lowercase();
     let distance = |known: &str| strsim::osa_distance(&name, &known.to_lowercase());
+    let longer = |known: &&&str| name.len() > 2 && known.to_lowercase().starts_with(&name);
+    if let Some(known) = known.iter().find(longer) {
+        return Some(known);
+    }
     let nearest = known.iter().copied().min_by_key(|known| distance(known))?;
     let longest = name.chars().count().max(nearest.len());
     (distance(nearest) <= (longest / 3).max(1)).then_some(nearest)
@@ -280,10 +286,10 @@ macro_rules! fields {
 
         impl $crate::wire::FromValue for $type {
             fn from_value(node: $crate::wire::Node) -> $crate::error::Result<Self> {
-                let mut names = Vec::new();
+                let mut names = Vec::with_capacity(16);
                 <$type as $crate::wire::Fields>::names(&mut names);
-                let expected = <$type as $crate::wire::FromValue>::one();
-                <$type as $crate::wire::Fields>::read(&node.object(&names, &expected)?)
+                let expected = <$type as $crate::wire::FromValue>::one;
+                <$type as $crate::wire::Fields>::read(&node.object(&names, expected)?)
             }
 
             fn one() -> String {

@@ -239,7 +239,7 @@ fn what_cannot_be_differentiated_is_refused_with_a_reason() {
     for (options, reason) in [
         (of(logit(61, -1), None), "answer id 61 is out of range, expected below 61"),
         (of(logit(1, -12), None), "position -12 is out of range for 11 tokens"),
-        (of(logit(1, -1), Some(1)), "the run stopped at a layer, so it has no logits"),
+        (of(logit(1, -1), Some(1)), "`gradientsOf` needs logits, and a run with `stopAtLayer` has none"),
     ] {
         let error = run(&causal.model, &causal.tokens, &options).err().unwrap();
         assert!(

@@ -154,3 +154,119 @@ fn reference() -> &'static tokenizers::Tokenizer {
     static REFERENCE: OnceLock<tokenizers::Tokenizer> = OnceLock::new();
     REFERENCE.get_or_init(|| tokenizers::Tokenizer::from_bytes(tokenizer_json()).unwrap())
 }
+
+/// A small tokenizer that is not a byte-level one, as T5 and Llama have them.
+fn metaspace(prepend_scheme: &str) -> Tokenizer {
+    let words = [
+        "<unk>", "▁", "▁the", "▁cat", "s", "e", "é", "<0xE2>", "<0x82>", "<0xAC>", "t", "h", "c", "a", "▁t",
+        "▁th",
+    ];
+    let vocab: HashMap<&str, usize> = words.into_iter().zip(0..).collect();
+    let space =
+        json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": prepend_scheme, "split": true});
+    let merges = ["▁ t", "▁t h", "▁th e"];
+    let decoder = json!({"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": usize::from(prepend_scheme != "never"), "stop": 0},
+    ]});
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": space, "post_processor": null, "decoder": decoder,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": "<unk>", "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": true, "vocab": vocab, "merges": merges,
+        },
+    });
+    Tokenizer::from_json(&serde_json::to_vec(&tokenizer).unwrap()).unwrap()
+}
+
+fn labels(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
+    tokenizer.tokenize(text).unwrap().into_iter().map(|token| token.string).collect()
+}
+
+fn names(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<String> {
+    tokenizer.names(ids).unwrap().into_iter().map(|token| token.string).collect()
+}
+
+#[test]
+fn a_prefix_space_that_the_tokenizer_adds_moves_no_label() {
+    let with_space = with_prefix_space();
+    assert_eq!(labels(&with_space, "the cats"), ["the", " cats"]);
+    assert_eq!(labels(&with_space, " the cats"), [" the", " cats"]);
+    assert_eq!(labels(&with_space, "é€s the "), ["é", "€", "s", " the", " "]);
+}
+
+#[test]
+fn labels_of_a_metaspace_tokenizer_are_cut_at_offsets() {
+    for scheme in ["always", "first"] {
+        assert_eq!(labels(&metaspace(scheme), "the cats"), ["the", " ", "c", "a", "t", "s"], "{scheme}");
+        // The three bytes of € are tokens; the character belongs to the last. The vocabulary has no \n.
+        assert_eq!(
+            labels(&metaspace(scheme), "\nthe  the€"),
+            ["", "\n", "t", "h", "e", " ", " the", "", "", "€"]
+        );
+    }
+    assert_eq!(labels(&metaspace("never"), " the e"), [" the", " ", "e"]);
+}
+
+#[test]
+fn a_name_depends_on_nothing_but_the_id() {
+    let id = |text| gpt2().single_token(text).unwrap();
+    let ids = [gpt2().encode("😀").unwrap(), vec![id(" the"), id("the"), id(END)]].concat();
+    let all = gpt2().names(&ids).unwrap();
+    for (name, id) in all.iter().zip(&ids) {
+        assert_eq!(gpt2().names(&[*id]).unwrap(), std::slice::from_ref(name));
+    }
+    assert!(all[0].string.contains('\u{FFFD}') && !all[0].bytes.is_empty());
+    assert_eq!(names(gpt2(), &ids)[ids.len() - 3..], [" the", "the", END]);
+    let space = metaspace("always");
+    let [the, second_byte] = [2, 8];
+    assert_eq!(names(&space, &[the, the]), [" the", " the"]);
+    assert_eq!(space.names(&[second_byte]).unwrap()[0].bytes, [0x82]);
+}
+
+#[test]
+fn an_id_that_only_the_model_knows_is_shown_in_brackets() {
+    let padded = gpt2().for_model(50304);
+    for ids in [&[50260][..], &[11, 50303]] {
+        assert_eq!(names(&padded, ids).last(), padded.tokens(ids).unwrap().last().map(|token| &token.string));
+        assert!(padded.decode(ids).unwrap().ends_with(&format!("⟨{}⟩", ids[ids.len() - 1])));
+    }
+    assert!(padded.names(&[50304]).is_err_and(|error| error.name() == "InputError"));
+    assert!(gpt2().tokens(&[50260]).is_err_and(|error| error.to_string().contains("50260")));
+    // Bytes of a character that is not completed come first.
+    let [first, ..] = gpt2().encode("😀").unwrap()[..] else { panic!("no tokens") };
+    assert_eq!(padded.decode(&[first, 50260]).unwrap(), "\u{FFFD}⟨50260⟩");
+}
+
+/// Work that grows with the square of the count would take ten minutes here.
+#[test]
+fn a_hundred_thousand_tokens_are_decoded_in_linear_time() {
+    let space = metaspace("always");
+    let start = std::time::Instant::now();
+    let text = space.decode(&[2, 4, 7, 8, 9].repeat(20_000)).unwrap();
+    assert_eq!(text.len(), " thes€".len() * 20_000 - 1);
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
+
+proptest! {
+    #[test]
+    fn labels_joined_are_the_text_with_any_tokenizer(text in hard_text()) {
+        for tokenizer in [with_prefix_space_once(), metaspace("always"), metaspace("never")] {
+            prop_assert_eq!(labels(&tokenizer, &text).concat(), text.as_str());
+        }
+    }
+}
+
+fn with_prefix_space_once() -> Tokenizer {
+    static TOKENIZER: OnceLock<Tokenizer> = OnceLock::new();
+    TOKENIZER.get_or_init(with_prefix_space).clone()
+}
+
+fn with_prefix_space() -> Tokenizer {
+    let mut json: serde_json::Value = serde_json::from_slice(&tokenizer_json()).unwrap();
+    for part in ["pre_tokenizer", "post_processor", "decoder"] {
+        json[part]["add_prefix_space"] = true.into();
+    }
+    Tokenizer::from_json(&serde_json::to_vec(&json).unwrap()).unwrap()
+}

@@ -3,11 +3,11 @@
 // Shapes are written with B batch (1), T positions, V vocabulary. Log-probabilities and losses are in nats.
 // Every failure rejects with an Error that has a stable `name` (see problem.js), and leaves the model usable.
 
-import * as Comlink from "comlink";
-
-import { checked, ids as asIds, rule, split, textOrIds, wellFormed } from "./check.js";
+import { checked, ids as asIds, isPlainObject, rule, split, textOrIds, wellFormed } from "./check.js";
+import { connect } from "./connection.js";
+import { LoadedModel, ModelHandle } from "./model-handle.js";
 import { hookName, nearest } from "./names.js";
-import { isPlainObject, serializeOptions } from "./plain.js";
+import { serializeOptions } from "./plain.js";
 import { problem, shown } from "./problem.js";
 import { resolveSource, sourceKey } from "./source.js";
 import { Tensor } from "./tensor.js";
@@ -20,6 +20,8 @@ export { Tensor };
 /** @typedef {import("./names.js").HookPoint} HookPoint */
 /** @typedef {import("./check.js").Ids} Ids */
 /** A text, or token ids. @typedef {string | Ids} Input */
+/** @typedef {import("./connection.js").Api} Api */
+/** signal: rejects with an AbortError as soon as it fires; a call that then does not come back has its worker restarted. @typedef {{ signal?: AbortSignal }} Cancellable */
 /**
  * How far a load is.
  * @typedef {object} Progress
@@ -53,6 +55,7 @@ export { Tensor };
  * @property {{ layer: number, resid: Tensor }} [startAt] start from a residual stream [1, T, d_model] before this block
  * @property {Metric} [gradientsOf] differentiate this with respect to all that `names` select: see Cache.gradient
  * @property {boolean} [headScores] measure the captured patterns, which must be those of every layer: see Model.headScores
+ * @property {AbortSignal} [signal]
  */
 /** A token's text, which must be a single token, or its id. @typedef {string | number} Answer */
 /** The logit of `answer`, less that of `against`, at `position` (default -1, the last); or the loss. @typedef {{ answer?: Answer, against?: Answer, position?: number, loss?: boolean }} Metric */
@@ -96,112 +99,16 @@ export { Tensor };
  * @typedef {{ runWithCache: RunOptions & { input: Input } } | { generate: GenerateOptions & { input: Input } } | { patching: PatchingOptions } | { pathPatching: PathOptions } | { integratedGradients: IntegratedOptions & { input: Input } }} Call
  */
 /** @typedef {"fold_ln" | "center_writing_weights" | "center_unembed" | "fold_value_biases"} Transform */
-/** @typedef {{ id: number, string: string, logProb: number }} Choice logProb is before temperature, topK and topP */
+/** string and bytes: as Model.tokenNames gives them. @typedef {{ id: number, string: string, bytes: number[], logProb: number }} Choice logProb is before temperature, topK and topP */
 /** @typedef {Choice & { top: Choice[], cache: Cache }} Step */
 
-// ---- the worker ----
-
-/** @typedef {Comlink.Remote<import("./worker.js").WorkerFace>} Face */
-/** waiting: rejections of the calls under way. @type {{ face: Face, waiting: Set<(error: Error) => void> } | undefined} */
-let started;
-
-/** The page's one worker, started at the first call. */
-function worker() {
-  started ??= startWorker();
-  return started;
-}
-
-function startWorker() {
-  const address = new URL("./worker.js", import.meta.url);
-  const thread = begunWorker() ?? new Worker(sameSite(address), { type: "module", name: "candlescope" });
-  /** @type {Set<(error: Error) => void>} */
-  const waiting = new Set();
-  thread.addEventListener("error", (event) => {
-    if (event.message) return; // an error inside it, which the call that met it reports
-    started = undefined;
-    const error = problem("NetworkError", `the worker cannot be started: expected ${address} and pkg/ beside it`);
-    waiting.forEach((reject) => reject(error));
-  });
-  return { face: /** @type {Face} */ (Comlink.wrap(thread)), waiting };
-}
-
-/** The worker that a page started before its modules were there, in a global variable, if it did not fail since. @returns {Worker | null} */
-function begunWorker() {
-  const page = /** @type {{ candlescopeWorker?: Worker | null }} */ (globalThis);
-  const begun = page.candlescopeWorker ?? null;
-  page.candlescopeWorker = null; // one that fails is not taken again
-  if (begun) begun.onerror = null;
-  return begun;
-}
-
-/** A worker must come from the page's own site; one from elsewhere is imported by a line that does. @param {URL} address */
-function sameSite(address) {
-  if (address.origin === self.origin) return address;
-  return URL.createObjectURL(new Blob([`import ${JSON.stringify(address.href)};`], { type: "text/javascript" }));
-}
-
-/** An answer of the worker, or the news that there is none. @template T @param {(face: Face) => Promise<T>} call @returns {Promise<T>} */
-function ask(call) {
-  const { face, waiting } = worker();
-  return new Promise((resolve, reject) => {
-    waiting.add(reject);
-    call(face).then(resolve, reject).finally(() => waiting.delete(reject));
-  });
-}
+/** The option of every asynchronous method. @type {Record<string, import("./check.js").Rule>} */
+const CANCELLABLE = { signal: rule.signal };
 
 // ---- loading ----
 
-/** @typedef {Awaited<ReturnType<import("./worker.js").WorkerFace["load"]>>} Loaded */
-/** A model in the worker, or on its way there, and those who use it. */
-class Shared {
-  /** @param {Files} files @param {{ dtype: string, keep: boolean, timeout: number }} options @param {() => void} forget called when nobody uses it any more */
-  constructor(files, options, forget) {
-    this.forget = forget;
-    this.users = 0;
-    this.job = ++Shared.jobs;
-    /** @type {Set<(progress: Progress) => void>} */
-    this.listeners = new Set();
-    const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.listeners.forEach((listener) => tell(listener, progress)));
-    this.loaded = ask((face) => /** @type {Promise<any>} */ (face.load(files, options, this.job, onProgress)));
-    this.loaded.catch(forget);
-  }
-
-  static jobs = 0;
-
-  /** @param {((progress: Progress) => void) | undefined} listener @param {AbortSignal | undefined} signal */
-  async join(listener, signal) {
-    this.users += 1;
-    if (listener) this.listeners.add(listener);
-    try {
-      return await abortable(this.loaded, signal, "loading");
-    } catch (error) {
-      this.leave();
-      throw error;
-    } finally {
-      if (listener) this.listeners.delete(listener);
-    }
-  }
-
-  /** The last one out frees the model, or stops the load. */
-  leave() {
-    this.users -= 1;
-    if (this.users > 0) return;
-    this.forget();
-    ask((face) => face.abort(this.job)).catch(() => {});
-    this.loaded.then(({ key }) => ask((face) => face.dispose(key))).catch(() => {});
-  }
-}
-
-/** A listener that throws is the page's own trouble. @param {(progress: Progress) => void} listener @param {Progress} progress */
-function tell(listener, progress) {
-  try {
-    listener(progress);
-  } catch (error) {
-    reportError(error);
-  }
-}
-
-/** Models by what they were loaded from. @type {Map<string, Shared>} */
+/** @typedef {import("./model-handle.js").Loaded} Loaded */
+/** Models by what they were loaded from, so that several on a page share one. @type {Map<string, LoadedModel>} */
 const shared = new Map();
 
 /**
@@ -223,9 +130,8 @@ export async function loadModel(source, options) {
   });
   if (!DTYPES.includes(dtype)) throw problem("InputError", `\`dtype\` is ${shown(dtype)}, expected one of "${DTYPES.join('", "')}"`);
   const files = resolveSource(source, base());
-  throwIfAborted(signal, "loading");
-  const of = sharedOf(files, { dtype, keep, timeout });
-  return new Model(of, await of.join(onProgress, signal), placeOf(source));
+  const handle = handleOf(files, { dtype, keep, timeout });
+  return new Model(handle, await handle.join(signal, onProgress), placeOf(source));
 }
 
 /** What another program would load the model from: its name here, or a folder to be filled in. @param {Source} source */
@@ -242,51 +148,53 @@ function base() {
   return globalThis.document?.baseURI ?? location.href;
 }
 
-/** @param {Files} files @param {{ dtype: string, keep: boolean, timeout: number }} options */
-function sharedOf(files, options) {
+/** @param {Files} files @param {import("./model-handle.js").LoadRequest} request */
+function handleOf(files, request) {
   const source = sourceKey(files);
-  if (source === undefined) return new Shared(files, options, () => {});
-  const address = `${options.dtype} ${source}`;
-  const known = shared.get(address);
+  if (source === undefined) return new LoadedModel(files, request, () => {});
+  const key = `${request.dtype} ${source}`;
+  const known = shared.get(key);
   if (known) return known;
-  const fresh = new Shared(files, options, () => {
-    if (shared.get(address) === fresh) shared.delete(address);
+  const handle = new LoadedModel(files, request, () => {
+    if (shared.get(key) === handle) shared.delete(key);
   });
-  shared.set(address, fresh);
-  return fresh;
+  shared.set(key, handle);
+  return handle;
 }
 
 /**
  * The models that this browser keeps for this site, the last used first. Each is removed when another needs its place
  * and it was not used for longest; the browser may remove all of them.
+ * @param {Cancellable} [options]
  * @returns {Promise<StoredModel[]>} none where the browser keeps nothing
  */
-export async function storedModels() {
-  return ask((face) => face.stored());
+export async function storedModels(options) {
+  const { signal } = checked("storedModels", options, CANCELLABLE);
+  return connect().call((api) => api.stored(), { signal, what: "storedModels" });
 }
 
 /**
  * Removes what is kept of a model, in every dtype, or of all models. A model that is loaded stays usable.
  * @param {Source} [source] as for loadModel
+ * @param {Cancellable} [options]
  * @returns {Promise<number>} how many were removed
  */
-export async function forgetStored(source) {
+export async function forgetStored(source, options) {
+  const { signal } = checked("forgetStored", options, CANCELLABLE);
   const files = source === undefined ? undefined : resolveSource(source, base());
-  return ask((face) => face.forgetStored(files));
+  return connect().call((api) => api.forgetStored(files), { signal, what: "forgetStored" });
 }
 
 // ---- the model ----
 
 export class Model {
-  /** @type {{ leave(): void } | undefined} */
-  #shared;
-  #key;
+  /** @type {ModelHandle | undefined} */
+  #handle;
   #place;
 
-  /** Use loadModel. @param {{ leave(): void }} of @param {Loaded} loaded @param {string} place @param {readonly Transform[]} [transforms] */
-  constructor(of, loaded, place, transforms = []) {
-    this.#shared = of;
-    this.#key = loaded.key;
+  /** Use loadModel. @param {ModelHandle} handle @param {Loaded} loaded @param {string} place @param {readonly Transform[]} [transforms] */
+  constructor(handle, loaded, place, transforms = []) {
+    this.#handle = handle;
     this.#place = place;
     /** What was done to the checkpoint's weights, in this order. @type {readonly Transform[]} */
     this.transforms = transforms;
@@ -308,19 +216,33 @@ export class Model {
 
   /**
    * @param {Input} input
-   * @param {{ prependBos?: boolean }} [options] put the config's `bos_token_id` in front (default false)
+   * @param {{ prependBos?: boolean } & Cancellable} [options] put the config's `bos_token_id` in front (default false)
    * @returns {Promise<Tokens>} of a text, the strings joined give it back exactly
    */
   async tokenize(input, options) {
-    const { prependBos = false } = checked("tokenize", options, { prependBos: rule.flag });
+    const { prependBos = false, signal } = checked("tokenize", options, { prependBos: rule.flag, ...CANCELLABLE });
     const tokens = textOrIds(input);
-    return this.#ask((face, key) => face.tokenize(key, tokens, prependBos));
+    return this.#call("tokenize", signal, (api, key) => api.tokenize(key, tokens, prependBos));
   }
 
-  /** @param {Ids} ids @returns {Promise<string>} bytes that are no character become U+FFFD */
-  async detokenize(ids) {
+  /**
+   * The name of each token, which depends on its id only. Where a token is not whole UTF-8 its string has U+FFFD, and its
+   * bytes tell what it is. An id that the model knows and the tokenizer does not is called ⟨350⟩.
+   * @param {Ids} ids @param {Cancellable} [options]
+   * @returns {Promise<Tokens>}
+   * @throws InputError when an id is not in the vocabulary
+   */
+  async tokenNames(ids, options) {
+    const { signal } = checked("tokenNames", options, CANCELLABLE);
     const list = asIds(ids);
-    return this.#ask((face, key) => face.detokenize(key, list));
+    return this.#call("tokenNames", signal, (api, key) => api.tokenNames(key, list));
+  }
+
+  /** @param {Ids} ids @param {Cancellable} [options] @returns {Promise<string>} bytes that are no character become U+FFFD */
+  async detokenize(ids, options) {
+    const { signal } = checked("detokenize", options, CANCELLABLE);
+    const list = asIds(ids);
+    return this.#call("detokenize", signal, (api, key) => api.detokenize(key, list));
   }
 
   /**
@@ -331,10 +253,10 @@ export class Model {
    * @throws HookError when a name matches nothing; InputError when the input does not fit the model
    */
   async runWithCache(input, options) {
-    const { rest } = split("runWithCache", options, {});
+    const { local, rest } = split("runWithCache", options, CANCELLABLE);
     const tokens = textOrIds(input);
-    const plain = this.#request("runWithCache", rest);
-    const { logits, residual, cache, gradients, headScores, ...scores } = await this.#ask((face, key) => face.runWithCache(key, tokens, plain));
+    const request = this.#request("runWithCache", rest);
+    const { logits, residual, cache, gradients, headScores, ...scores } = await this.#call("runWithCache", local.signal, (api, key) => /** @type {Promise<any>} */ (api.runWithCache(key, tokens, request)));
     return {
       ...scores,
       logits: logits && tensor(logits),
@@ -356,17 +278,16 @@ export class Model {
     const { local, rest } = split("generate", options, LOCAL.generate);
     const { signal } = local;
     const tokens = textOrIds(input);
-    const plain = this.#request("generate", rest);
-    throwIfAborted(signal, "generating");
-    const generation = await this.#ask((face, key) => face.generate(key, tokens, plain));
+    const request = this.#request("generate", rest);
+    const { connection, value: generation } = await this.#begin("generate", signal, (api, key) => /** @type {Promise<number>} */ (api.generate(key, tokens, request)));
     try {
       for (;;) {
-        const step = await abortable(ask((face) => /** @type {Promise<any>} */ (face.next(generation))), signal, "generating");
+        const step = await connection.call((api) => /** @type {Promise<any>} */ (api.next(generation)), { signal, what: "generate" });
         if (step === undefined) return;
         yield { ...step, cache: this.#cache(step.cache) };
       }
     } finally {
-      ask((face) => face.stop(generation)).catch(() => {});
+      connection.call((api) => api.stop(generation)).catch(() => {});
     }
   }
 
@@ -374,14 +295,14 @@ export class Model {
    * "Copy as TransformerLens": a script that does the same on TransformerLens 4 (TransformerBridge), with the tokens as
    * ids and the values of interventions as numbers. It prints what it finds as one line of JSON.
    * @param {Call} call such as { runWithCache: { input: "To be", names: ["*"] } }: a method and its options
-   * @param {{ folder?: string }} [options] where the script finds the model: a folder or a Hugging Face id (default
+   * @param {{ folder?: string } & Cancellable} [options] where the script finds the model: a folder or a Hugging Face id (default
    *   what this model was loaded from)
    * @returns {Promise<string>}
    * @throws HookError for an intervention that is a function; ConfigError where TransformerLens computes something else;
    *   otherwise as the method itself
    */
   async toPython(call, options) {
-    const { folder = this.#place } = checked("toPython", options, { folder: rule.text });
+    const { folder = this.#place, signal } = checked("toPython", options, { folder: rule.text, ...CANCELLABLE });
     if (this.transforms.length > 0) {
       const done = this.transforms.join(", ");
       throw problem("InputError", `the weights were rewritten (${done}), and Python would load the checkpoint's own: ask the model that was loaded`);
@@ -391,33 +312,49 @@ export class Model {
     const { rest } = split(name, takesInput ? given : { ...given, input }, LOCAL[name]);
     const tokens = takesInput ? textOrIds(input) : undefined;
     const request = { ...this.#request(name, rest), ...(name === "integratedGradients" && { input: tokens }) };
-    return this.#ask((face, key) => face.toPython(key, name, tokens, request, wellFormed(folder, "`folder` of toPython")));
+    const place = wellFormed(folder, "`folder` of toPython");
+    return this.#call("toPython", signal, (api, key) => api.toPython(key, name, tokens, request, place));
   }
 
   /**
    * The same model with other weights that predict the same and are easier to read, as TransformerLens's: never done
    * unasked. It is a model of its own, to be disposed of by itself.
    * @param {readonly Transform[]} transforms one after the other, such as ["fold_ln", "center_writing_weights"]
+   * @param {Cancellable} [options]
    * @returns {Promise<Model>}
    * @throws InputError when there is no such transform
    */
-  async transformed(transforms) {
+  async transformed(transforms, options) {
+    const { signal } = checked("transformed", options, CANCELLABLE);
     if (!Array.isArray(transforms) || !rule.texts.fits(transforms)) throw problem("InputError", `the transforms are ${shown(transforms)}, expected an array of names such as "fold_ln"`);
-    const loaded = await this.#ask((face, key) => face.transform(key, transforms));
-    const leave = () => void ask((face) => face.dispose(loaded.key)).catch(() => {});
-    return new Model({ leave }, loaded, this.#place, [...this.transforms, ...transforms]);
+    const names = [...transforms];
+    const parent = this.#inUse();
+    const handle = new ModelHandle(async () => {
+      const { connection, value } = await parent.borrow((api, key) => /** @type {Promise<any>} */ (api.transform(key, names)));
+      return { connection, loaded: { ...value, origins: "those of its parent, which were compared" } };
+    });
+    return new Model(handle, await handle.join(signal), this.#place, [...this.transforms, ...names]);
   }
 
   /** Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError. */
   dispose() {
-    this.#shared?.leave();
-    this.#shared = undefined;
+    this.#handle?.leave();
+    this.#handle = undefined;
   }
 
-  /** @param {(face: Face, key: number) => Promise<any>} call @returns {Promise<any>} */
-  async #ask(call) {
-    if (!this.#shared) throw problem("InputError", "the model was disposed of: load it again");
-    return ask((face) => call(face, this.#key));
+  #inUse() {
+    if (!this.#handle) throw problem("InputError", "the model was disposed of: load it again");
+    return this.#handle;
+  }
+
+  /** @template T @param {string} what the method, for messages @param {AbortSignal | undefined} signal @param {(api: Api, key: number) => Promise<T>} send @returns {Promise<T>} */
+  async #call(what, signal, send) {
+    return this.#inUse().call(send, { signal, what });
+  }
+
+  /** The same for a generation or a measurement, which goes on in the same worker. @template T @param {string} what @param {AbortSignal | undefined} signal @param {(api: Api, key: number) => Promise<T>} send */
+  async #begin(what, signal, send) {
+    return this.#inUse().begin(send, { signal, what });
   }
 
   /** Options as plain data, checked in the worker. @param {string} call @param {object} options */
@@ -450,21 +387,20 @@ export class Model {
     const twice = Object.keys(fixed).find((key) => Object.hasOwn(rest, key));
     if (twice) throw problem("InputError", `${name} has no option \`${twice}\`: it is the first argument`);
     const request = this.#request(name, { ...rest, ...fixed });
-    throwIfAborted(signal, name);
-    const measurement = await this.#ask((face, key) => face.measure(key, name, request));
-    /** @param {(face: Face) => any} call */
-    const next = (call) => abortable(ask((face) => /** @type {Promise<any>} */ (call(face))), signal, name);
+    const { connection, value: measurement } = await this.#begin(name, signal, (api, key) => api.measure(key, name, request));
+    /** @param {(api: Api) => any} send */
+    const next = (send) => connection.call((api) => /** @type {Promise<any>} */ (send(api)), { signal, what: name });
     try {
       for (let more = true; more; ) {
-        const progress = await next((face) => face.advance(measurement));
+        const progress = await next((api) => api.advance(measurement));
         onProgress?.({ done: progress.done, total: progress.total });
         more = progress.more;
       }
-      const { tables, numbers, texts } = await next((face) => face.findings(measurement));
+      const { tables, numbers, texts } = await next((api) => api.findings(measurement));
       const tensors = Object.entries(tables).map(([key, table]) => [key, tensor(/** @type {Numbers} */ (table))]);
       return { ...Object.fromEntries(tensors), ...numbers, ...texts };
     } finally {
-      ask((face) => face.forget(measurement)).catch(() => {});
+      connection.call((api) => api.forget(measurement)).catch(() => {});
     }
   }
 
@@ -593,18 +529,17 @@ export class Model {
    * @returns {Promise<Findings>} text, position, value (place, the greatest first); notFinite: how many values are infinite or NaN, which is never listed
    */
   async mostActive(options) {
-    const at = hookName(options?.at, this.hookPoints);
-    return this.#measure("mostActive", { ...options, at });
+    return this.#measure("mostActive", options);
   }
 }
 
 /** Options that stay here, by method: all others are known where they are read (src/lab, src/wasm.rs). @type {Record<string, import("./check.js").Rule>} */
-const PROGRESSING = { signal: rule.signal, onProgress: rule.listener };
+const PROGRESSING = { ...CANCELLABLE, onProgress: rule.listener };
 
 /** The same of what can be printed as Python too. @type {Record<string, Record<string, import("./check.js").Rule>>} */
 const LOCAL = {
-  runWithCache: {},
-  generate: { signal: rule.signal },
+  runWithCache: CANCELLABLE,
+  generate: CANCELLABLE,
   patching: PROGRESSING,
   pathPatching: PROGRESSING,
   integratedGradients: PROGRESSING,
@@ -613,7 +548,7 @@ const LOCAL = {
 /** The method that a call names, and its options. @param {unknown} call @returns {[string, Record<string, any>]} */
 function callOf(call) {
   const expected = `expected one of ${Object.keys(LOCAL).join(", ")}, such as { runWithCache: { input: "To be" } }`;
-  const names = call !== null && typeof call === "object" ? Object.keys(call) : [];
+  const names = isPlainObject(call) ? Object.keys(call) : [];
   if (names.length !== 1 || !Object.hasOwn(LOCAL, names[0])) {
     throw problem("InputError", `the call is ${names.length ? `{ ${names.join(", ")} }` : shown(call)}, ${expected}`);
   }
@@ -675,28 +610,4 @@ export class Cache {
 /** @param {Numbers} numbers */
 function tensor({ data, shape, axes, labels }) {
   return new Tensor(data, shape, axes, labels);
-}
-
-// ---- aborting ----
-
-/** @param {string} what @param {AbortSignal | undefined} signal */
-function aborted(what, signal) {
-  const reason = typeof signal?.reason?.message === "string" && signal.reason.name !== "AbortError" ? `: ${signal.reason.message}` : "";
-  return problem("AbortError", `${what} was aborted${reason}`);
-}
-
-/** @param {AbortSignal | undefined} signal @param {string} what */
-function throwIfAborted(signal, what) {
-  if (signal?.aborted) throw aborted(what, signal);
-}
-
-/** The promise's outcome, or an AbortError as soon as the signal fires. @template T @param {Promise<T>} promise @param {AbortSignal | undefined} signal @param {string} what @returns {Promise<T>} */
-function abortable(promise, signal, what) {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(aborted(what, signal));
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

@@ -25,8 +25,8 @@ export const rule = {
  */
 export function checked(call, options, rules) {
   if (options === undefined) return {};
-  if (options === null || typeof options !== "object" || Array.isArray(options)) throw problem("InputError", `the options of ${call} are ${shown(options)}, expected an object`);
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  if (!isPlainObject(options)) throw problem("InputError", `the options of ${call} are ${shown(options)}, expected an object without a class`);
+  const given = Object.entries(copied(call, options)).filter(([, value]) => value !== undefined);
   for (const [name, value] of given) {
     if (!Object.hasOwn(rules, name)) throw problem("InputError", `${call} has no option \`${name}\`, expected ${Object.keys(rules).join(", ")}`);
     if (!rules[name].fits(value)) throw problem("InputError", `\`${name}\` of ${call} is ${shown(value)}, expected ${rules[name].expected}`);
@@ -43,7 +43,7 @@ export function checked(call, options, rules) {
  */
 export function split(call, options, rules) {
   if (options === undefined) return { local: {}, rest: {} };
-  if (options === null || typeof options !== "object" || Array.isArray(options)) throw problem("InputError", `the options of ${call} are ${shown(options)}, expected an object`);
+  if (!isPlainObject(options)) throw problem("InputError", `the options of ${call} are ${shown(options)}, expected an object without a class`);
   const rest = copied(call, options);
   /** @type {Record<string, any>} */
   const local = {};
@@ -54,12 +54,19 @@ export function split(call, options, rules) {
   return { local: checked(call, local, rules), rest };
 }
 
+/** An object without a class, of this window or another. @param {any} value @returns {value is Record<string, any>} */
+export function isPlainObject(value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf"));
+}
+
 /** The options, whose getters may throw. @param {string} call @param {object} options @returns {Record<string, any>} */
 function copied(call, options) {
   try {
     return { ...options };
   } catch (error) {
-    throw problem("InputError", `the options of ${call} cannot be read: ${error instanceof Error ? error.message : shown(error)}`);
+    throw problem("InputError", `the options of ${call} cannot be read: ${error instanceof Error ? String(error.message).slice(0, 200) : shown(error)}`);
   }
 }
 
@@ -74,6 +81,9 @@ export function wellFormed(text, what) {
   const code = text.charCodeAt(index).toString(16).toUpperCase();
   throw problem("InputError", `${what} has a lone surrogate, U+${code}, at index ${index}, expected text that is valid Unicode`);
 }
+
+/** More than any context holds. */
+const MOST_IDS = 2 ** 24;
 
 /** Token ids. @typedef {Uint32Array | ArrayLike<number>} Ids */
 
@@ -90,6 +100,8 @@ export function ids(input, expected = "token ids") {
     throw problem("InputError", `the input is a batch of ${input.length}, expected ${expected} of one text; run them one after the other`);
   }
   if (!isList) throw problem("InputError", `the input is ${shown(input)}, expected ${expected}`);
+  const { length } = /** @type {ArrayLike<unknown>} */ (input);
+  if (length > MOST_IDS) throw problem("InputError", `the input has ${length} token ids, expected at most ${MOST_IDS}`);
   const list = Array.from(/** @type {ArrayLike<unknown>} */ (input));
   const wrong = list.findIndex((id) => typeof id !== "number" || !Number.isInteger(id) || id < 0 || id > 0xffffffff);
   if (wrong >= 0) throw problem("InputError", `token id ${wrong} of the input is ${shown(list[wrong])}, expected a whole number from 0`);

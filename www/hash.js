@@ -3,7 +3,7 @@
 /** @typedef {import("./draw/scale.js").Stretch} Stretch */
 /**
  * @typedef {object} Shown
- * @property {string} [model] a folder address or a Hugging Face id
+ * @property {string} [model] a folder address, or a Hugging Face id as "hf:owner/name"
  * @property {string} [prompt]
  * @property {number} [layer]
  * @property {number} [head]

@@ -72,6 +72,8 @@ const now = {
   loading: null,
   /** @type {AbortController | null} */
   writing: null,
+  /** Readings under way, of which the newest alone is shown. @type {Set<AbortController & { started: number }>} */
+  readings: new Set(),
   /** What is being computed for the view on show. @type {{ reading: Reading | null, asked: string, job: AbortController } | null} */
   preparing: null,
 };
@@ -203,9 +205,9 @@ function millions(count) {
 
 /**
  * Reads the text of the prompt box. While a text is read the last figure stays, dimmed; only the newest text is drawn. If
- * the text cannot be read, the last figure stays dimmed and the error says why.
+ * the text cannot be read, the last figure stays dimmed and the error says why. A worker that has died is replaced once.
  */
-async function read() {
+async function read(isRetry = false) {
   const { reader } = now;
   if (!reader) return;
   page.figure.stale = now.reading !== null;
@@ -216,9 +218,10 @@ async function read() {
   const onLayer = (part) => {
     if (now.reader === reader) show(part);
   };
+  const job = startReading();
   try {
     const { interventions, cropped: crop } = now;
-    const reading = await reader.read(page.prompt.value, { layer: page.figure.layer, onLayer, interventions, crop });
+    const reading = await reader.read(page.prompt.value, { layer: page.figure.layer, onLayer, interventions, crop, signal: job.signal });
     if (!reading || now.reader !== reader) return; // a newer text or another model
     now.cropped = reading.dropped > 0;
     show(reading);
@@ -227,10 +230,40 @@ async function read() {
     hush();
   } catch (error) {
     if (now.reader !== reader) return;
+    if (!isRetry && /** @type {Error} */ (error).name === "WorkerError") return await read(true); // a new worker starts
     clearNext();
     one("#count").textContent = "";
     tell(error);
+  } finally {
+    endReading(job);
   }
+}
+
+/** A reading that takes longer than this can be stopped by a button. */
+const STOP_AFTER_MS = 1000;
+
+/** Begins what the stop button ends. */
+function startReading() {
+  const job = Object.assign(new AbortController(), { started: performance.now() });
+  now.readings.add(job);
+  setTimeout(showStop, STOP_AFTER_MS);
+  return job;
+}
+
+/** @param {AbortController & { started: number }} job */
+function endReading(job) {
+  now.readings.delete(job);
+  showStop();
+}
+
+function showStop() {
+  const isLong = [...now.readings].some(({ signal, started }) => !signal.aborted && performance.now() - started >= STOP_AFTER_MS - 1);
+  /** @type {HTMLElement} */ (one("#stop")).hidden = !isLong;
+}
+
+/** Stops the readings under way. If the model does not answer, its worker is restarted. */
+function stopReading() {
+  for (const job of now.readings) job.abort();
 }
 
 /** @param {Reading} reading */
@@ -596,6 +629,7 @@ one("#sharing").addEventListener("click", (event) => {
   const button = /** @type {Element} */ (event.target).closest("button");
   if (button) copy(button);
 });
+one("#stop").addEventListener("click", stopReading);
 one("#off").addEventListener("click", () => toggle({ layer: page.figure.layer, head: page.figure.head }));
 document.addEventListener("keydown", onKey);
 window.addEventListener("hashchange", async () => {

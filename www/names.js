@@ -17,7 +17,7 @@ const LONGEST_NAME = 1000;
  */
 export function hookName(name, points) {
   if (typeof name === "string") return name;
-  if (!Array.isArray(name) || typeof name[0] !== "string" || !Number.isInteger(name[1])) {
+  if (!Array.isArray(name) || name.length !== 2 || typeof name[0] !== "string" || !Number.isInteger(name[1])) {
     throw problem("InputError", `a hook name is ${shown(name)}, expected a text such as "blocks.2.attn.hook_pattern" or a pair such as ["pattern", 2]`);
   }
   const [short, asked] = name;

@@ -19,6 +19,8 @@ import { sibling } from "./source.js";
  * @property {AbortSignal} signal
  * @property {number} timeout milliseconds
  * @property {boolean} [bypassCache] the browser's HTTP cache is known to be out of date
+ * @property {Map<string, string | null | undefined>} [states] filled with which state of each file came, by address: null if
+ *   the file is absent, undefined if its server does not tell states apart
  */
 
 /** Attempts in a row, the first included, each of which brings less than `ENOUGH` bytes. */
@@ -31,6 +33,7 @@ const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
 /** How long servers have to say whether their files have changed. The copy is read meanwhile. */
 const REVALIDATION_MS = 4000;
+const REVALIDATION_ATTEMPTS = 3;
 const TRANSIENT = [408, 425, 429, 500, 502, 503, 504];
 
 // ---- the files of a load ----
@@ -140,6 +143,7 @@ export class Download {
     this.#file = file;
     this.#context = context;
     this.#budget = budget;
+    context.signal.addEventListener("abort", this.#close); // also while nobody reads
   }
 
   /** Whether a part of this state of the file can be asked for. */
@@ -191,8 +195,8 @@ export class Download {
         await budget.retry(outcome);
       }
     } catch (error) {
-      if (budget.isStopped || !budget.endedInBody) throw error;
-      return undefined;
+      if (budget.isStopped) throw error;
+      return undefined; // the whole file may come all the same
     } finally {
       budget.stop();
     }
@@ -228,14 +232,18 @@ export class Download {
 
   /** Ends the stream for good. */
   close() {
+    this.#context.signal.removeEventListener("abort", this.#close);
     this.pause();
     this.#budget.stop();
   }
+
+  #close = () => this.close();
 
   /** @param {string} reason */
   #setAbsent(reason) {
     this.absent = withHint(reason, this.#file);
     this.identity = undefined;
+    this.#context.states?.set(this.#file.name, null);
   }
 
   /** The next bytes from the network; what may pass is tried again. @returns {Promise<Uint8Array | undefined>} */
@@ -306,6 +314,7 @@ export class Download {
     if (status !== 200 || !response.body) throw statusError(response, this.#file);
     this.identity = identityOf(response);
     this.#isStrong = isStrong(response);
+    this.#context.states?.set(this.#file.name, this.#isStrong ? this.identity : undefined);
     this.claimedLength = lengthOf(response);
     this.length = isSameSite(response) ? this.claimedLength : undefined;
     this.#acceptsRanges = response.headers.get("accept-ranges") === "bytes";
@@ -360,12 +369,12 @@ export class Download {
 
   /** What made an attempt end. @param {unknown} error @returns {Error} */
   #failureOf(error) {
-    if (error instanceof Failure || (error instanceof Error && isProblem(error))) return error;
+    if (error instanceof Failure || (isProblem(error) && !(error instanceof DOMException))) return /** @type {Error} */ (error);
     const { name, blob } = this.#file;
     const reason = error instanceof Error ? error.message : String(error);
     if (blob) return problem("InputError", `${name} cannot be read after ${this.#received} bytes (${reason}): the file was changed, moved or deleted after it was chosen; choose it again`);
     const of = this.length === undefined ? "" : ` of ${this.length}`;
-    return new Failure(`${name} broke off after ${this.#received}${of} bytes (${reason})`, { isInBody: true });
+    return new Failure(`${name} broke off after ${this.#received} bytes${of} (${reason})`);
   }
 }
 
@@ -373,13 +382,12 @@ export class Download {
 
 /** A failure that may pass. */
 class Failure extends Error {
-  /** @param {string} message @param {{ attempts?: number, delay?: number, advice?: string, isInBody?: boolean }} [options] delay: milliseconds that the server asks for */
-  constructor(message, { attempts = ATTEMPTS, delay, advice = "try again later", isInBody = false } = {}) {
+  /** @param {string} message @param {{ attempts?: number, delay?: number, advice?: string }} [options] delay: milliseconds that the server asks for */
+  constructor(message, { attempts = ATTEMPTS, delay, advice = "try again later" } = {}) {
     super(message);
     this.attempts = attempts;
     this.delay = delay;
     this.advice = advice;
-    this.isInBody = isInBody;
   }
 }
 
@@ -415,10 +423,6 @@ class RetryBudget {
   /** Whether the time is up, or the signal fired. */
   get isStopped() {
     return this.#isStalled || this.#context.signal.aborted;
-  }
-
-  get endedInBody() {
-    return this.#lastFailure?.isInBody ?? false;
   }
 
   /**
@@ -657,13 +661,17 @@ export async function revalidate(origins, { signal, timeout }) {
 /** @param {Origin} origin @param {LoadContext} context @returns {Promise<Freshness>} */
 async function revalidateOne(origin, context) {
   const budget = new RetryBudget(context, origin.address);
-  for (const start = performance.now(); ; ) {
+  const deadline = performance.now() + context.timeout;
+  /** @type {string | undefined} */
+  let reason;
+  for (let attempt = 1; ; attempt++) {
     try {
-      return await askForState(origin, context, start + context.timeout);
+      return await askForState(origin, context, deadline);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      const reason = await budget.retry(error).then(() => undefined, (final) => final.message);
-      if (reason !== undefined) return { state: "unverified", reason };
+      reason ??= error.message; // a later one may only say that the time is over
+      const isOver = attempt === REVALIDATION_ATTEMPTS || (await budget.retry(error).then(() => false, () => true));
+      if (isOver) return { state: "unverified", reason };
     }
   }
 }
@@ -675,7 +683,8 @@ async function askForState({ address, identity }, context, deadline) {
   const left = () => Math.max(0, deadline - performance.now());
   const head = await ask("HEAD", left() / 2).catch(() => undefined);
   if (head && isState(head, identity)) return { state: "same" };
-  // Some servers refuse HEAD, or answer it otherwise than GET.
+  if (head?.status === 200 && identity !== undefined && identityOf(head) !== undefined) return { state: "changed" };
+  // Some servers refuse HEAD, or name no state in its answer.
   const response = await ask("GET", left());
   const { status } = response;
   const isStillPage = status === 200 && identity === undefined && (await startsAsPage(response));

@@ -3,8 +3,8 @@
 // What is no data is refused here, with the path to it: structured clone would drop it or fail without saying where. Which
 // options there are and of which types is for the worker to say (src/wire.rs), so it stands in one place.
 
-import { wellFormed } from "./check.js";
-import { problem, shown } from "./problem.js";
+import { isPlainObject, wellFormed } from "./check.js";
+import { isProblem, problem, shown } from "./problem.js";
 import { Tensor } from "./tensor.js";
 
 /** @typedef {import("./names.js").HookName} HookName */
@@ -44,9 +44,20 @@ export function serializeOptions(call, options, named) {
     if (name === "interventions" && Array.isArray(value)) return items(value, at, (one, each) => serializeIntervention(one, named, each));
     if (name === "names" && Array.isArray(value)) return items(value, at, (one) => wellFormed(named(one), "a hook name"));
     if (name === "stop" && typeof value === "string") return [wellFormed(value, spelled(at))];
+    if (name === "at" && call === "mostActive" && Array.isArray(value)) return named(/** @type {any} */ (value));
     return serialize(value, at);
   };
-  return fields(options, place, field);
+  try {
+    return fields(options, place, field);
+  } catch (error) {
+    if (isProblem(error)) throw error;
+    throw problem("InputError", `the options of ${call} cannot be read: ${thrown(error)}`); // by a getter or a proxy
+  }
+}
+
+/** What was thrown, in words. @param {unknown} error */
+export function thrown(error) {
+  return error instanceof Error ? `${error.name}: ${String(error.message).slice(0, 200)}` : shown(error);
 }
 
 /** @param {any} intervention @param {(name: HookName) => string} named @param {Place} place */
@@ -154,20 +165,13 @@ function read(object, name, place) {
   try {
     return object[name];
   } catch (error) {
-    throw problem("InputError", `${spelled(place)} cannot be read: ${error instanceof Error ? error.message : shown(error)}`);
+    throw problem("InputError", `${spelled(place)} cannot be read: ${thrown(error)}`);
   }
 }
 
 /** @param {unknown} value @param {Place} place @param {string} [expected] */
 function notData(value, place, expected = "plain data; only `js` of an intervention may be a function") {
   return problem("InputError", `${spelled(place)} is ${typeof value === "bigint" ? `the BigInt ${shown(value)}` : shown(value)}, expected ${expected}`);
-}
-
-/** An object without a class, of this window or another. @param {any} value @returns {value is Record<string, any>} */
-export function isPlainObject(value) {
-  if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf"));
 }
 
 /** "`interventions[0].at` of runWithCache". @param {Place} place */

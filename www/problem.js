@@ -1,7 +1,7 @@
 // Failures with the stable names of the API.
 
 /** @typedef {typeof NAMES[number]} ProblemName */
-const NAMES = /** @type {const} */ (["ConfigError", "WeightsError", "TokenizerError", "HookError", "InputError", "NetworkError", "MemoryError", "AbortError", "InternalError"]);
+export const NAMES = /** @type {const} */ (["ConfigError", "WeightsError", "TokenizerError", "HookError", "InputError", "NetworkError", "MemoryError", "AbortError", "WorkerError", "InternalError"]);
 
 /**
  * @param {ProblemName} name

@@ -17,12 +17,12 @@ import { scoresOf } from "./scores.js";
  * What a reading needs of a model: a part of the Model class in candlescope.js.
  * @typedef {object} Readable
  * @property {Record<string, any>} config
- * @property {(input: string | Uint32Array) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} tokenize
+ * @property {(input: string | Uint32Array, options?: { signal?: AbortSignal }) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} tokenize
  * @property {(ids: Uint32Array) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} [tokenNames] each name depends on its id alone
  * @property {readonly { name: string, axes: readonly string[] }[]} [hookPoints]
  * @property {readonly import("./elements/model-report.js").Notice[]} [report] what the load has to say about the model's files
  * @property {() => void} [dispose]
- * @property {(input: Uint32Array, options: { names: string[], headScores?: boolean, interventions?: readonly Intervention[] }) => Promise<Run>} runWithCache
+ * @property {(input: Uint32Array, options: { names: string[], headScores?: boolean, interventions?: readonly Intervention[], signal?: AbortSignal }) => Promise<Run>} runWithCache
  * @property {(input: Uint32Array | undefined, options: { interventions?: readonly Intervention[], signal?: AbortSignal }) => Promise<Record<string, any>>} headScores
  * @property {(input: Uint32Array, options: { top: number, interventions?: readonly Intervention[], signal?: AbortSignal }) => Promise<Record<string, any>>} logitLens
  */
@@ -46,7 +46,7 @@ import { scoresOf } from "./scores.js";
  * @property {readonly (Alternative[] | undefined)[]} tops what generation weighed up, by the position it followed
  */
 /** @typedef {{ logits: Tensor | null, logProbs: ArrayLike<number> }} Plain */
-/** @typedef {{ layer?: number, onLayer?: (reading: Reading) => void, interventions?: readonly Intervention[], crop?: boolean }} Options
+/** @typedef {{ layer?: number, onLayer?: (reading: Reading) => void, interventions?: readonly Intervention[], crop?: boolean, signal?: AbortSignal }} Options
  *   layer: the one to keep of a long text; onLayer: told as the layers of a long text come in; crop: of a text longer
  *   than the context, read its end */
 
@@ -94,30 +94,32 @@ export class Reader {
   }
 
   /** @param {string} text @param {Options} options @param {() => boolean} overtaken @returns {Promise<Reading | null>} */
-  async #read(text, { layer: keep = 0, onLayer, interventions = [], crop = false }, overtaken) {
+  async #read(text, { layer: keep = 0, onLayer, interventions = [], crop = false, signal }, overtaken) {
+    const under = { ...(interventions.length && { interventions }), ...(signal && { signal }) };
     const { n_layer: layers, n_head: heads, n_positions: context } = this.model.config;
-    const { ids: all, ...named } = await this.model.tokenize(text);
+    const { ids: all, ...named } = await this.model.tokenize(text, signal && { signal });
     if (overtaken()) return null;
     const dropped = crop ? Math.max(0, all.length - context) : 0;
     const [ids, tokens] = [all.slice(dropped), tokensOf(named).slice(dropped)];
     const whole = layers * heads * ids.length ** 2 <= KEPT;
     const names = [whole ? "blocks.*.attn.hook_pattern" : patternOf(keep)];
-    const run = await this.model.runWithCache(ids, { names, headScores: whole, ...(interventions.length && { interventions }) });
-    const plain = await this.#plain(ids, interventions, run);
+    const run = await this.model.runWithCache(ids, { names, headScores: whole, ...under });
+    const plain = await this.#plain(ids, interventions, run, signal);
     const reading = { ...begin(text, ids, tokens, run, layers), dropped, interventions, plain };
     if (whole) return withLayers(reading, run, range(layers));
-    return this.#layers(withLayers(reading, run, [keep]), keep, overtaken, onLayer);
+    return this.#layers(withLayers(reading, run, [keep]), keep, overtaken, { onLayer, under });
   }
 
   /**
    * The same tokens without the interventions: from memory where they were just read so.
-   * @param {Uint32Array} ids @param {readonly Intervention[]} interventions @param {Run} run @returns {Promise<Plain | null>}
+   * @param {Uint32Array} ids @param {readonly Intervention[]} interventions @param {Run} run @param {AbortSignal} [signal]
+   * @returns {Promise<Plain | null>}
    */
-  async #plain(ids, interventions, run) {
+  async #plain(ids, interventions, run, signal) {
     const key = ids.join();
     if (interventions.length === 0) this.untouched = { key, logits: run.logits, logProbs: run.logProbs };
     else if (this.untouched?.key !== key) {
-      const { logits, logProbs } = await this.model.runWithCache(ids, { names: [] });
+      const { logits, logProbs } = await this.model.runWithCache(ids, { names: [], ...(signal && { signal }) });
       this.untouched = { key, logits, logProbs };
     }
     return interventions.length && this.untouched ? this.untouched : null;
@@ -129,10 +131,9 @@ export class Reader {
   /**
    * The other layers of a long text, one run each, kept only as thumbnails; then the scores of all heads.
    * @param {Reading} reading @param {number} kept @param {() => boolean} overtaken
-   * @param {((reading: Reading) => void) | undefined} onLayer
+   * @param {{ onLayer: Options["onLayer"], under: { interventions?: readonly Intervention[], signal?: AbortSignal } }} options
    */
-  async #layers(reading, kept, overtaken, onLayer) {
-    const options = reading.interventions.length ? { interventions: reading.interventions } : {};
+  async #layers(reading, kept, overtaken, { onLayer, under: options }) {
     for (const layer of range(this.model.config.n_layer)) {
       if (overtaken()) return null;
       onLayer?.(reading);

@@ -1,4 +1,4 @@
-// The worker: owns the wasm module and every model in it, and answers candlescope.js, its only caller.
+// The worker: owns the wasm module and every model in it, and answers connection.js, its only caller.
 // Arguments were checked there. What goes back is plain data whose typed arrays are transferred, not copied.
 
 import * as Comlink from "comlink";
@@ -7,6 +7,7 @@ import { openable, prefetch, revalidate } from "./network.js";
 import { WasmModel } from "./pkg/candlescope.js";
 import { isProblem, problem } from "./problem.js";
 import { canBeKept, find, forget, keep, list } from "./store.js";
+import { listFiles } from "./source.js";
 import { start } from "./threads.js";
 
 /** @typedef {import("./source.js").Files} Files */
@@ -43,7 +44,7 @@ const jobs = new Map();
 /** Rejections of the loads under way, for a panic in the middle of one. @type {Set<(error: unknown) => void>} */
 const hanging = new Set();
 
-const face = {
+const api = {
   /**
    * @param {Files} files
    * @param {{ dtype: string, keep: boolean, timeout: number }} options
@@ -59,16 +60,18 @@ const face = {
     /** A copy that nobody has taken yet. @type {import("./store.js").Copy | undefined} */
     let opened;
     try {
-      const context = { signal, timeout: options.timeout, bypassCache: false };
+      const context = { signal, timeout: options.timeout, bypassCache: false, states: new Map() };
       const open = openable(files, context);
       const mayBeKept = options.keep && canBeKept(files);
       // While the module compiles, the copy is opened, or the files are asked for.
       opened = mayBeKept ? await find(files, options.dtype) : undefined;
       if (!opened) prefetch(open);
+      /** @type {import("./store.js").Copy | undefined} */
+      let used;
       const copy = () => {
-        const taken = opened;
+        used = opened;
         opened = undefined;
-        return taken;
+        return used;
       };
       /** @param {import("./network.js").Origin[]} origins */
       const isCurrent = (origins) => {
@@ -91,16 +94,29 @@ const face = {
       const model = await unlessPanicked(WasmModel.load(/** @type {any} */ ({ ...open, mayBeKept, copy, isCurrent }), options.dtype, tell, signal));
       const key = ++lastKey;
       models.set(key, model);
-      keepLater(key, files, options.dtype);
+      const pending = model.takeUnkept();
+      const origins = originsOf(files, context.states, pending ? undefined : used);
+      if (pending) keepLater(key, files, options.dtype, pending);
       await told; // by another port than the answer, which might overtake it
       setTimeout(() => whole().catch(() => {}), QUIET_AFTER_MS); // who needs it tries again, and is told
-      return { key, ...model.describe() };
+      return { key, origins, ...model.describe() };
     } finally {
       controller.abort(); // what was asked for ahead and then not needed
       opened?.close("good");
       jobs.delete(job);
       /** @type {any} */ (onProgress)[Comlink.releaseProxy]();
     }
+  },
+
+  /** Holds a lock until this worker ends. @param {string} name @returns {Promise<void>} once it is held */
+  holdLock(name) {
+    return new Promise((held, failed) => {
+      navigator.locks.request(name, () => (held(), new Promise(() => {}))).catch(failed);
+    });
+  },
+
+  ping() {
+    return true;
   },
 
   stored: list,
@@ -116,6 +132,11 @@ const face = {
   /** @param {number} key @param {string | Uint32Array} input @param {boolean} prependBos */
   tokenize(key, input, prependBos) {
     return handOver(modelOf(key).tokenize(input, prependBos));
+  },
+
+  /** @param {number} key @param {Uint32Array} ids */
+  tokenNames(key, ids) {
+    return handOver(modelOf(key).tokenNames(ids));
   },
 
   /** @param {number} key @param {Uint32Array} ids */
@@ -157,7 +178,7 @@ const face = {
     await whole();
     const model = modelOf(key).transformed(transforms);
     models.set(++lastKey, model);
-    return { key: lastKey, ...model.describe() };
+    return { key: lastKey, origins: undefined, ...model.describe() };
   },
 
   /** Starts a measurement; gives its key. @param {number} key @param {string} name @param {object} request */
@@ -187,6 +208,18 @@ const face = {
     measurements.delete(key);
   },
 
+  /** Tells models with different weights, config or tokenizer apart. Other calls have their turn between its steps. @param {number} key @returns {Promise<string | undefined>} undefined if the model is disposed of meanwhile */
+  async fingerprint(key) {
+    await whole();
+    for (let start = performance.now(); models.has(key); ) {
+      const fingerprint = modelOf(key).fingerprintStep();
+      if (fingerprint !== undefined) return fingerprint;
+      if (performance.now() - start < FRAME_MS) continue;
+      await new Promise((resolve) => setTimeout(resolve));
+      start = performance.now();
+    }
+  },
+
   /** Frees a model. @param {number} key */
   dispose(key) {
     models.get(key)?.free();
@@ -194,23 +227,37 @@ const face = {
   },
 };
 
-/** @typedef {typeof face} WorkerFace */
+/** @typedef {typeof api} WorkerApi */
 
-Comlink.expose(sayingWhatFailed(face));
+// Before the listener of Comlink, so that the page knows which message a worker that does not answer is handling.
+self.addEventListener("message", ({ data }) => {
+  if (data?.id) self.postMessage({ started: data.id });
+});
+Comlink.expose(withErrorNames(api));
 
 /** All of the module is there: what the first part of it (scripts/split.mjs) lacks is not waited for in the middle of a call. */
 async function whole() {
   await (await ready)?.arrive();
 }
 
-/** Keeps a model for the next visit, unless it is disposed of before. @param {number} key @param {Files} files @param {string} dtype */
-async function keepLater(key, files, dtype) {
-  const keeping = models.get(key)?.takeUnkept();
-  if (!keeping) return;
-  const goOn = () => models.has(key);
+/**
+ * Which state of its files a model came from, as text; undefined if a server does not tell states apart.
+ * @param {Files} files @param {Map<string, string | null | undefined>} states of the files that were downloaded
+ * @param {import("./store.js").Copy | undefined} copy if the model came from there @returns {string | undefined}
+ */
+function originsOf(files, states, copy) {
+  const known = states.size > 0 ? [...states] : (copy?.origins ?? []).map(({ address, identity }) => /** @type {const} */ ([address, identity ?? null]));
+  const areBlobs = listFiles(files).every((file) => file === undefined || file.blob); // which never change
+  const isComplete = areBlobs || (known.length > 0 && known.every(([, state]) => state !== undefined));
+  return isComplete ? JSON.stringify([...known].sort()) : undefined;
+}
+
+/** Keeps a model for the next visit, unless it is disposed of before. @param {number} key @param {Files} files @param {string} dtype @param {import("./pkg/candlescope.js").WasmKeeping} pending */
+async function keepLater(key, files, dtype, pending) {
+  const shouldContinue = () => models.has(key);
   await new Promise((resolve) => setTimeout(resolve, QUIET_AFTER_MS));
-  if (goOn()) await keep(files, dtype, keeping, goOn);
-  keeping.free();
+  if (shouldContinue()) await keep(files, dtype, pending, shouldContinue);
+  pending.free();
 }
 
 /** @param {number} key */
@@ -256,23 +303,32 @@ function rejectHanging(event, error) {
 self.addEventListener("error", (event) => rejectHanging(event, event.error));
 self.addEventListener("unhandledrejection", (event) => rejectHanging(event, event.reason));
 
-/** Wraps each function so that whatever it fails with has a stable name. @template {Record<string, (...args: any[]) => any>} T @param {T} functions @returns {T} */
-function sayingWhatFailed(functions) {
+/** Gives every exception of the functions a stable name. @template {Record<string, (...args: any[]) => any>} T @param {T} functions @returns {T} */
+function withErrorNames(functions) {
   const wrapped = Object.entries(functions).map(([name, call]) => [
     name,
     async (/** @type {any[]} */ ...args) => {
       try {
         return await call(...args);
       } catch (error) {
-        throw isProblem(error) ? error : ourFault(error);
+        throw isProblem(error) ? error : unexpected(error);
       }
     },
   ]);
   return Object.fromEntries(wrapped);
 }
 
-/** @param {unknown} error */
-function ourFault(error) {
+/**
+ * An exception that no code expected: a trap, a full stack, an allocation that the browser refused. It passed through wasm
+ * functions without running their destructors, so the page discards this worker.
+ * @param {unknown} error
+ */
+function unexpected(error) {
   console.error(error);
-  return problem("InternalError", `candlescope met a bug of its own (${error}); the console says where. Reload the page to go on`);
+  return problem("WorkerError", `the computation failed inside the WebAssembly module, for want of memory or by a bug of Candlescope (${describe(error)}); the next call starts a new worker and loads the model again`);
+}
+
+/** The engine's words, but for those that mean a Rust panic, whose message is on the console. @param {unknown} error */
+function describe(error) {
+  return error instanceof WebAssembly.RuntimeError ? "a trap, see the console" : String(error);
 }

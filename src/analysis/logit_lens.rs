@@ -14,7 +14,7 @@ use crate::generate::most_probable;
 use crate::hook::{BlockPoint, HookPoint, NoHooks};
 use crate::kernel;
 use crate::model::Model;
-use crate::run::Cache;
+use crate::run::{Cache, expect_memory};
 
 /// Rows of logits that are in memory at once, at every point.
 const ROWS: usize = 16;
@@ -113,6 +113,8 @@ impl Lens {
             let vocab = config.vocab_size;
             return Err(Error::Input(format!("answer id {answer} is out of range, expected below {vocab}")));
         }
+        let listed = length as u64 * options.points.len() as u64 * options.top.min(config.vocab_size) as u64;
+        expect_memory(listed.saturating_mul(20), "the lens", "a smaller `top`, or a shorter text")?;
         let of = |point: &HookPoint| (*point != last).then(|| stream(cache, *point, length)).transpose();
         let streams = options.points.iter().map(of).collect::<Result<Vec<_>>>()?;
         let rows = vec![Vec::with_capacity(length); streams.len()];

@@ -26,7 +26,7 @@ use crate::hook::{BlockPoint, HookPoint, Hooks, NoHooks, Site};
 use crate::intervene::resolve_position;
 use crate::kernel;
 use crate::model::{KvCache, Model};
-use crate::run::{Cache, Capture, Objective, Scores, as_batch};
+use crate::run::{Cache, Capture, Objective, Scores, as_batch, captured_bytes, expect_memory};
 
 /// The activation that is patched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,6 +311,9 @@ impl Base {
         let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
         names.push("blocks.*.hook_resid_pre");
         let (mut kv, mut capture) = (KvCache::new(config), Capture::new(&names, config)?);
+        let length = tokens.len().min(config.n_positions);
+        let bytes = captured_bytes(config, capture.points(), length);
+        expect_memory(bytes, &format!("patching {length} tokens"), "shorter prompts")?;
         let x = model.embed(&as_batch(tokens)?, 0, &mut capture)?;
         let x = model.blocks(x, 0..config.n_layer, Some(&mut kv), &mut capture)?;
         let mut readout = Readout::new(model, contrast.base(), &contrast.metric)?;

@@ -11,6 +11,8 @@
 //!
 //! Wang et al. 2022, *Interpretability in the Wild*, section 3.1 and appendix B, which recomputes the MLPs.
 
+use std::collections::HashSet;
+
 use candle_core::Tensor;
 
 use super::Table;
@@ -29,7 +31,7 @@ pub enum Receivers {
 }
 
 /// One input of a head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Receiver {
     pub layer: usize,
     pub head: usize,
@@ -37,7 +39,7 @@ pub struct Receiver {
 }
 
 /// Which of a head's three paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Input {
     Q,
     K,
@@ -166,7 +168,7 @@ impl PathSweep {
 }
 
 impl Receivers {
-    fn check(&self, config: &Config) -> Result<()> {
+    pub(crate) fn check(&self, config: &Config) -> Result<()> {
         let Receivers::Heads(receivers) = self else { return Ok(()) };
         if receivers.is_empty() {
             return Err(Error::Input(
@@ -174,6 +176,13 @@ impl Receivers {
             ));
         }
         let (layers, heads) = (config.n_layer, config.n_head);
+        let mut met = HashSet::new();
+        if let Some(Receiver { layer, head, .. }) = receivers.iter().find(|receiver| !met.insert(**receiver))
+        {
+            return Err(Error::Input(format!(
+                "the receiver, head {head} of layer {layer}, is listed twice for the same input"
+            )));
+        }
         match receivers.iter().find(|receiver| receiver.layer >= layers || receiver.head >= heads) {
             Some(Receiver { layer, head, .. }) => Err(Error::Input(format!(
                 "the receiver, head {head} of layer {layer}, is out of range: the model has {layers} layers of {heads} heads"

@@ -91,10 +91,20 @@ pub fn most_active(model: &Model, texts: &[Vec<u32>], lane: Lane, count: usize) 
         not_finite += values.iter().filter(|value| !value.is_finite()).count();
         let here = values.into_iter().enumerate().filter(|(_, value)| !value.is_nan());
         all.extend(here.map(|(position, value)| Activity { text, position, value }));
-        all.sort_by(|a, b| b.value.total_cmp(&a.value)); // stable, so that earlier ones stay in front
-        all.truncate(count);
+        if all.len() / 2 > count.max(MANY) {
+            keep_greatest(&mut all, count);
+        }
     }
+    keep_greatest(&mut all, count);
     Ok(MostActive { places: all, not_finite })
+}
+
+/// So few are not worth sorting after each text.
+const MANY: usize = 1 << 16;
+
+fn keep_greatest(all: &mut Vec<Activity>, count: usize) {
+    all.sort_by(|a, b| b.value.total_cmp(&a.value)); // stable, so that earlier ones stay in front
+    all.truncate(count);
 }
 
 impl Lane {

@@ -95,7 +95,8 @@ pub enum Action {
         #[serde(skip_serializing_if = "Option::is_none")]
         renormalize: Option<bool>,
     },
-    /// A JavaScript function `(x, { name, axes, shape, positions }) => values`, run where the model runs.
+    /// A JavaScript function `(x, { name, axes, shape, positions }) => values`, run where the model runs. It is code with
+    /// the rights of the page: do not take it from strangers.
     Js { js: String },
 }
 
@@ -244,7 +245,7 @@ impl FromValue for Action {
             };
         }
         let known = [&ACTIONS[..], &BESIDE.map(|(name, _)| name)].concat();
-        let fields = node.object(&known, &Self::one())?;
+        let fields = node.object(&known, Self::one)?;
         let given: Vec<_> = ACTIONS.into_iter().filter(|name| fields.has(name)).collect();
         let [action] = *given.as_slice() else {
             return Err(match given.as_slice() {

@@ -7,6 +7,7 @@
 mod heads;
 mod measurement;
 mod patching;
+mod runs;
 mod stream;
 mod texts;
 
@@ -16,12 +17,15 @@ use crate::analysis::Table;
 use crate::error::{Error, Result, nearest, shortened};
 use crate::intervene::{Compiler, Intervention};
 use crate::model::Model;
-use crate::python::{attribution_script, integrated_script, path_script, sweep_script};
+use crate::python::{
+    attribution_script, generation_script, integrated_script, path_script, run_script, sweep_script,
+};
 use crate::run::{Objective, Run, RunOptions, run};
 use crate::tokenizer::Tokenizer;
 use crate::wire::{self, FromValue, Node, Value, fields, words};
 
 pub use self::measurement::{Findings, Measurement};
+pub use self::runs::{RunCall, token_ids};
 
 /// A model, what reads its texts, and what compiles its JavaScript interventions.
 #[derive(Clone)]
@@ -79,13 +83,21 @@ impl Lab {
         }
     }
 
-    /// The Python that does in TransformerLens what the measurement called `name` does with the same request.
+    /// The Python that does in TransformerLens what the call named `name` does with the same input and options.
     ///
     /// # Errors
-    /// As [`Lab::begin`]; [`Error::Input`] for a measurement that is no sweep, otherwise as [`crate::python`].
-    pub fn to_python(&self, name: &str, request: impl Into<Value>, folder: &str) -> Result<String> {
-        let (config, request) = (self.model.config(), &request.into());
+    /// As the call itself; [`Error::Input`] for one that cannot be printed, otherwise as [`crate::python`].
+    pub fn to_python(&self, name: &str, input: &Value, request: &Value, folder: &str) -> Result<String> {
+        let config = self.model.config();
         match name {
+            "runWithCache" => {
+                let RunCall { ids, options, .. } = self.run_call(input, request)?;
+                run_script(config, folder, &ids, &options)
+            }
+            "generate" => {
+                let (ids, options) = self.generate_call(input, request)?;
+                generation_script(config, folder, &ids, &options)
+            }
             "patching" => {
                 let request: PatchingRequest = parse(name, request)?;
                 let script = match request.method {
@@ -203,10 +215,11 @@ impl Lab {
     /// What each id of a table stands for, where there is a tokenizer.
     fn spelled(&self, ids: &Table) -> Vec<String> {
         let Some(tokenizer) = &self.tokenizer else { return Vec::new() };
+        let tokenizer = tokenizer.for_model(self.model.config().vocab_size);
         // NaN is where there is no token, because the logits are not finite.
         let spell = |id: &f32| match id.is_nan() {
             true => String::new(),
-            false => tokenizer.decode(&[*id as u32]).unwrap_or_default(),
+            false => tokenizer.name(*id as u32).map(|token| token.string).unwrap_or_default(),
         };
         ids.data.iter().map(spell).collect()
     }
@@ -263,7 +276,7 @@ pub enum Answer {
 }
 
 /// No token is longer; a longer text is not worth tokenizing.
-const LONGEST_ANSWER: usize = 1000;
+const LONGEST_ANSWER: usize = 300;
 
 impl FromValue for Answer {
     fn from_value(node: Node) -> Result<Answer> {

@@ -6,7 +6,7 @@ use crate::analysis::attribution::{self, AttributionOptions, By, FinalLayerNorm}
 use crate::analysis::logit_lens::{self, Lens, LensOptions};
 use crate::analysis::residual::{self, Reader, Stack, Steps};
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::run::{Run, expect_memory};
 use crate::wire::{fields, words};
 
 impl Lab {
@@ -75,6 +75,18 @@ impl Lab {
         };
         names.extend(request.layer_norm.map(|_| "/hook_scale$/"));
         let (ids, run) = self.run_at(&request.text, &names, request.positions.clone())?;
+        let rows = request.positions.as_ref().map_or(ids.len(), Vec::len) as u64;
+        if matches!(kind, StackName::Neurons) || matches!((kind, by), (StackName::Decomposed, By::Neuron)) {
+            let config = model.config();
+            let neurons = config.n_layer as u64 * config.d_mlp() as u64;
+            let numbers = neurons.saturating_mul(rows).saturating_mul(config.n_embd as u64);
+            // Each layer's parts and all of them together.
+            expect_memory(
+                numbers.saturating_mul(8),
+                "a vector for each neuron and position",
+                "fewer `positions`",
+            )?;
+        }
         let stack = match kind {
             StackName::Decomposed => residual::decomposed(model, &run.cache, reader, by)?,
             StackName::Accumulated => {

@@ -44,10 +44,9 @@ export class FaultServer {
   port = 0;
   /** @type {Map<string, Cell & { asked: { method: string, name: string, range?: string }[] }>} */
   #cells = new Map();
+  /** What /release/NAME does. @type {Map<string, () => void>} */
+  #held = new Map();
   #server = createServer((request, response) => void this.#answer(request, response).catch((error) => response.destroy(error)));
-  /** Cells whose host does not answer at all. @type {Set<string>} */
-  #down = new Set();
-
   async listen() {
     await new Promise((resolve) => this.#server.listen(0, "localhost", () => resolve(undefined)));
     this.port = /** @type {import("node:net").AddressInfo} */ (this.#server.address()).port;
@@ -65,6 +64,9 @@ export class FaultServer {
     return `http://${name}.localhost:${this.port}/model`;
   }
 
+  /** Half of the file; the connection ends when the page asks for /release/NAME of the cell: it has read what was sent. @type {Fault} */
+  resetOnRelease = (exchange) => half((response) => void this.#held.set(cellOf(exchange.request), () => response.destroy()))(exchange);
+
   /** @param {string} name */
   asked(name) {
     return this.#cells.get(name)?.asked ?? [];
@@ -72,14 +74,17 @@ export class FaultServer {
 
   /** @param {Request} request @param {Response} response */
   async #answer(request, response) {
-    const host = (request.headers.host ?? "").replace(/\.?localhost:\d+$/, "");
+    const host = cellOf(request);
     const [, folder, file = ""] = new URL(request.url ?? "/", "http://localhost").pathname.split("/");
     for (const header of ["Origin", "Headers", "Methods"]) response.setHeader(`Access-Control-Allow-${header}`, "*");
     response.setHeader("Access-Control-Expose-Headers", "*");
     response.setHeader("Cache-Control", "no-store");
     response.setHeader("Cross-Origin-Resource-Policy", "cross-origin");
-    const cell = this.#cells.get(host || file);
+    if (folder === "release") return void (this.#held.get(file)?.(), response.end());
+    const cell = this.#cells.get(folder === "same" ? file : host);
     if (folder === "dist") return sendDist(request, response);
+    if (folder === "policy") response.setHeader("Content-Security-Policy", "connect-src 'self'");
+    if (folder === "policy") return sendDist(request, response);
     if (folder === "same" && cell) return this.#sendFile(cell, fileOf(request), request, response);
     if (folder === "model" && cell) return this.#sendFile(cell, file, request, response);
     response.writeHead(404).end();
@@ -96,6 +101,11 @@ export class FaultServer {
     if (!content) return void response.writeHead(404).end();
     send(request, response, content, cell);
   }
+}
+
+/** The cell that a request's host names. @param {Request} request */
+function cellOf({ headers }) {
+  return (headers.host ?? "").replace(/\.?localhost:\d+$/, "");
 }
 
 /** The last part of /same/CELL/FILE. @param {Request} request */
@@ -125,7 +135,7 @@ export function send(request, response, content, { ranges = true } = {}) {
 
 /** @param {Request} request @param {Response} response */
 async function sendDist(request, response) {
-  const path = new URL(request.url ?? "/", "http://localhost").pathname.slice("/dist".length);
+  const path = new URL(request.url ?? "/", "http://localhost").pathname.replace(/^\/\w+/, "");
   if (path === "/empty.html") return void response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>Empty</title>");
   const types = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
   const body = await readFile(DIST + path).catch(() => undefined);
@@ -221,10 +231,11 @@ export const stallBeforeHeaders = () => true;
 
 /** Half of the file, and then `after`. @param {(response: Response) => void} after @returns {Fault} */
 const half = (after) => ({ request, response, content }) => {
-  const [, first = "0"] = /^bytes=(\d+)-/.exec(request.headers.range ?? "") ?? [];
-  const rest = content.subarray(Number(first));
+  const [, first = "0", last = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+  const end = last ? Number(last) + 1 : content.length;
+  const rest = content.subarray(Number(first), end);
   const headers = { "Content-Length": rest.length, "Accept-Ranges": "bytes" };
-  if (request.headers.range) response.writeHead(206, { ...headers, "Content-Range": `bytes ${first}-${content.length - 1}/${content.length}` });
+  if (request.headers.range) response.writeHead(206, { ...headers, "Content-Range": `bytes ${first}-${end - 1}/${content.length}` });
   else response.writeHead(200, headers);
   response.write(rest.subarray(0, Math.ceil(rest.length / 2)), () => after(response));
   return true;
@@ -263,8 +274,8 @@ export const gzip = ({ request, response, content }) => {
 /** A little at a time, each in less than the timeout, all of it in more. @type {Fault} */
 export const drip = ({ response, content }) => {
   response.writeHead(200, { "Content-Length": content.length });
-  const size = Math.ceil(content.length / 10);
-  const next = (/** @type {number} */ at) => (at < content.length ? void (response.write(content.subarray(at, at + size)), setTimeout(next, 150, at + size)) : void response.end());
+  const size = Math.ceil(content.length / 8);
+  const next = (/** @type {number} */ at) => (at < content.length ? void (response.write(content.subarray(at, at + size)), setTimeout(next, 300, at + size)) : void response.end());
   next(0);
   return true;
 };
@@ -274,9 +285,6 @@ export const onlyFor = (method, fault) => (exchange) => exchange.request.method 
 
 /** As usual, but another state of the file. @type {Fault} */
 export const changed = ({ request, response, content }) => (setValidators(response, { which: "config" }, "2"), send(request, response, content), true);
-
-/** The first answer breaks off; those after it are `then`'s. @param {Fault} then @returns {Fault} */
-export const brokenThen = (then) => (exchange) => (exchange.attempt === 1 ? resetInBody(exchange) : then(exchange));
 
 /** A range request is answered with another range, an error, all of the file, another state. @type {Record<string, Fault>} */
 export const wrongRanges = {

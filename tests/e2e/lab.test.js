@@ -245,8 +245,8 @@ test("what cannot be printed as Python is said by name, and the model stays usab
   assert.match(found.generated, /^HookError: .*JavaScript function/);
   assert.match(found.unknown, /^InputError: the call is { headScores }, expected one of runWithCache, generate, patching/);
   assert.match(found.two, /^InputError: the call is { patching, generate }/);
-  assert.match(found.option, /^InputError: runWithCache has no option `maxNewTokens`/);
-  assert.match(found.input, /^InputError: patching has no option `input`/);
+  assert.match(found.option, /^InputError: input: runWithCache has no option `maxNewTokens`/);
+  assert.match(found.input, /^InputError: input: patching has no option `input`/);
   assert.match(found.missing, /^InputError: the input is undefined/);
   assert.match(found.name, /^HookError: /);
   assert.match(found.lengths, /^InputError: .*same length/);

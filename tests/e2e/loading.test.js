@@ -465,7 +465,7 @@ test("failures keep their names through the worker, and the model goes on", asyn
     /^InputError: .*without a tokenizer\.json/,
     /^InputError: .*without a tokenizer\.json/,
     /^InputError: .*a function, expected a text or token ids/,
-    /^InputError: .*no option `name`, expected prependBos, names/,
+    /^InputError: .*no option `name`; did you mean `names`\? Expected one of prependBos, names/,
     /^InputError: .*position 99 is out of range/,
     /^InputError: .*layers/,
     /^InputError: .*`topK` is 0/,

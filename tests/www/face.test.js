@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { checked, ids, rule, textOrIds } from "../../www/check.js";
+import { checked, ids, rule, split, textOrIds, wellFormed } from "../../www/check.js";
 import { hookName, nearest } from "../../www/names.js";
+import { serializeOptions } from "../../www/plain.js";
 import { Tensor } from "../../www/tensor.js";
 
 /** @param {string} name @param {RegExp} message */
@@ -122,4 +123,77 @@ test("an input is a text, or whole numbers that a token can have", () => {
   for (const wrong of [undefined, null, 3, {}, () => 1, new DataView(new ArrayBuffer(4))]) assert.throws(() => textOrIds(wrong), failure("InputError", /expected a text or token ids/));
   assert.throws(() => ids("To be"), failure("InputError", /is "To be", expected token ids/));
   for (const wrong of [[1, -1], [1, 1.5], [1, "2"], [1, 2 ** 32], [1, NaN]]) assert.throws(() => ids(wrong), failure("InputError", /token id 1/));
+});
+
+test("options that stay are told apart from those that are sent", () => {
+  const rules = { signal: rule.signal, onProgress: rule.listener };
+  const { signal } = new AbortController();
+  const listener = () => {};
+  assert.deepEqual(split("means", { signal, onProgress: listener, names: ["*"] }, rules), { local: { signal, onProgress: listener }, rest: { names: ["*"] } });
+  assert.deepEqual(split("means", undefined, rules), { local: {}, rest: {} });
+  assert.throws(() => split("means", { signal: 1 }, rules), failure("InputError", /`signal` of means is 1, expected an AbortSignal/));
+  for (const wrong of [null, 3, "x", []]) assert.throws(() => split("means", /** @type {any} */ (wrong), rules), failure("InputError", /the options of means are .*expected an object/));
+  const throwing = { get names() { throw new Error("no"); } };
+  assert.throws(() => split("means", throwing, rules), failure("InputError", /cannot be read: no/));
+});
+
+test("half of a surrogate pair is refused with its index", () => {
+  assert.equal(wellFormed("a\u{1F600}b", "it"), "a\u{1F600}b");
+  assert.throws(() => wellFormed("a\u{1F600}\udc00", "it"), failure("InputError", /it has a lone surrogate, U\+DC00, at index 3/));
+  assert.throws(() => textOrIds("\ud800"), failure("InputError", /index 0/));
+});
+
+const named = (/** @type {any} */ name) => (typeof name === "string" ? name : `blocks.${name[1]}.hook_${name[0]}`);
+/** @param {object} options @returns {any} */
+const sent = (options) => serializeOptions("call", options, named);
+
+test("options are sent as plain data, numbers as typed arrays of their own", () => {
+  const data = new Float32Array(100).subarray(2, 4);
+  const found = sent({ positions: [1, -1], add: data, ids: Uint32Array.of(7), bytes: Int8Array.of(-1), flag: true, text: "x", left: undefined, stop: "a", names: [["z", 1], "*"] });
+  assert.deepEqual(found, { positions: Float64Array.of(1, -1), add: new Float32Array(2), ids: Uint32Array.of(7), bytes: Float64Array.of(-1), flag: true, text: "x", stop: ["a"], names: ["blocks.1.hook_z", "*"] });
+  assert.equal(found.add.buffer.byteLength, 8, "not the memory that it shares");
+  assert.deepEqual(structuredClone(found), found);
+});
+
+test("interventions are sent with the names, tensors, caches and functions in them spelled out", () => {
+  const tensor = new Tensor(Float32Array.of(1, 2), [1, 2], ["pos", "d_model"]);
+  const cache = { names: () => ["hook_embed", "hook_pos_embed"], get: () => tensor };
+  const [one, two, three] = sent({
+    interventions: [
+      { at: ["z", 2], head: 1, do: { set: tensor } },
+      { at: "hook_embed", do: { from: cache } },
+      { at: "*", do: { js: (/** @type {any} */ x) => x } },
+    ],
+  }).interventions;
+  assert.deepEqual(one, { at: "blocks.2.hook_z", head: 1, do: { set: { shape: Float64Array.of(1, 2), data: Float32Array.of(1, 2) } } });
+  assert.deepEqual(Object.keys(two.do.from), ["hook_embed"]);
+  assert.equal(three.do.js, "(/** @type {any} */ x) => x");
+});
+
+test("what is no data is refused with the path to it", () => {
+  const ring = /** @type {any} */ ({});
+  ring.ring = ring;
+  for (const [value, message] of /** @type {[any, RegExp][]} */ ([
+    [() => 1, /`a\.b\[1\]` of call is a function, expected plain data/],
+    [1n, /`a\.b\[1\]` of call is the BigInt 1n/],
+    [Symbol("s"), /is Symbol\(s\)/],
+    [new Date(), /type Date/],
+    [new Map(), /type Map/],
+    [new (class Own {})(), /type Own/],
+    [new BigUint64Array(1), /type BigUint64Array/],
+    [undefined, /`a\.b\[1\]` of call is undefined/],
+    [ring, /`a\.b\[1\]\.ring` of call holds itself/],
+    ["\udfff", /`a\.b\[1\]` of call has a lone surrogate/],
+    [{ [Symbol("s")]: 1 }, /symbol among its names/],
+  ])) {
+    assert.throws(() => sent({ a: { b: ["x", value] } }), failure("InputError", message));
+  }
+  assert.throws(() => sent({ a: [1, , 3] }), failure("InputError", /`a\[1\]` of call is missing from the array/));
+  assert.throws(() => sent({ a: new Array(2 ** 31) }), failure("InputError", /array of length 2147483648, expected at most 16777216/));
+  assert.throws(() => sent({ interventions: [{ at: "x", do: "zero" }, 3] }), failure("InputError", /`interventions\[1\]` of call is 3, expected { at, do }/));
+  assert.throws(() => sent({ interventions: [{ at: "x", do: "zero", positions: () => 1 }] }), failure("InputError", /`interventions\[0\]\.positions` of call is a function/));
+});
+
+test("a batch is not the ids of one text", () => {
+  assert.throws(() => ids([[1, 2], [3]]), failure("InputError", /batch of 2, expected token ids of one text/));
 });

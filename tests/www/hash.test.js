@@ -6,7 +6,7 @@ import { read, write } from "../../www/hash.js";
 test("what_is_on_show_survives_the_address", () => {
   /** @type {import("../../www/hash.js").Shown} */
   const shown = {
-    model: "openai-community/gpt2",
+    model: "hf:openai-community/gpt2",
     prompt: "a & b = #c?\n 100% “moon” 🌙 +",
     layer: 11,
     head: 0,

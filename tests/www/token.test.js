@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { attention, grouped, logProbability, pieces, said, sentence, short, shown, textOf } from "../../www/draw/token.js";
+import { continued, attention, grouped, logProbability, pieces, said, sentence, short, shown, textOf } from "../../www/draw/token.js";
 
 test("pieces_joined_are_the_token", () => {
   for (const token of [" moon", "\n\n", "a b", "\u0000x", "é", "👩‍🚀", "\u202eevil", "", " "]) {
@@ -51,4 +51,13 @@ test("numbers_have_two_decimals_and_a_true_minus", () => {
 
 test("thousands_stand_apart", () => {
   assert.deepEqual([0, 999, 1000, 3_424_512, 124_439_808].map(grouped), ["0", "999", "1,000", "3,424,512", "124,439,808"]);
+});
+
+test("a_text_goes_on_only_with_whole_characters", () => {
+  const [first, second, third] = [[0xf0], [0x9f, 0x8c], [0x99]].map((bytes) => ({ string: "\ufffd", bytes }));
+  assert.equal(continued(["a", " b"], " c"), "a b c");
+  assert.equal(continued(["a", first, second], third), "a🌙");
+  assert.equal(continued(["a", first], second), null);
+  assert.equal(continued(["a"], third), null);
+  assert.equal(continued(["a", first], " c"), null);
 });

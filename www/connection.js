@@ -1,0 +1,221 @@
+// The connection to the page's one worker: starts it, calls it, notices when it has died or hangs, and replaces it.
+//
+// A worker dies when a wasm call traps (its memory may then be inconsistent), when it closes or the browser ends it, or when
+// a call that was aborted does not come back. Its pending calls then reject with a WorkerError; the next call starts a new
+// worker. Which models a worker holds is the concern of model-handle.js.
+
+import * as Comlink from "comlink";
+
+import { problem } from "./problem.js";
+
+/** @typedef {Comlink.Remote<import("./worker.js").WorkerApi>} Api */
+/** @typedef {{ signal?: AbortSignal, what?: string }} CallOptions what: the name of the call, for the message of an AbortError */
+/** ids: of the messages that were sent for it. @typedef {{ reject: (error: Error) => void, aborted: boolean, ids: Set<string> }} Call */
+
+/** An aborted call has at least this long to come back before the worker counts as stuck. */
+const MIN_GRACE_MS = 1000;
+/** A call may take this many times as long as the longest one so far. */
+const GRACE_FACTOR = 2;
+
+export class Connection {
+  #thread;
+  #api;
+  /** @type {Set<Call>} */
+  #calls = new Set();
+  /** The call whose message is being sent. @type {Call | undefined} */
+  #sending;
+  /** The last message that the worker began to handle. */
+  #lastStarted = "";
+  /** The longest time between a call and its answer, in ms. */
+  #longest = 0;
+  #isWatched = false;
+  /** @type {Error | undefined} */
+  #death;
+  #lifetime = new AbortController();
+
+  /** @param {Worker} thread @param {URL} address for messages */
+  constructor(thread, address) {
+    this.#thread = thread;
+    thread.addEventListener("message", ({ data }) => {
+      if (data?.started) this.#lastStarted = data.started;
+    });
+    thread.addEventListener("messageerror", () => this.#die("sent an answer that cannot be read"));
+    thread.addEventListener("error", (event) => {
+      if (event.message) return; // an exception inside the worker, which the call that caused it reports
+      this.#end(problem("NetworkError", `the worker cannot be started: expected ${address} and pkg/ beside it`));
+    });
+    this.#api = /** @type {Api} */ (Comlink.wrap(this.#endpoint()));
+    this.#detectExit();
+  }
+
+  get isDead() {
+    return this.#death !== undefined;
+  }
+
+  /**
+   * Calls the worker.
+   * @template T @param {(api: Api) => Promise<T>} send @param {CallOptions} [options] @returns {Promise<T>}
+   * @throws AbortError as soon as the signal fires; WorkerError when the worker has died; InputError when an argument cannot
+   *   be sent; otherwise what the worker's function throws
+   */
+  call(send, { signal, what = "the call" } = {}) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) throw aborted(what, signal);
+      if (this.#death) throw this.#death;
+      /** @type {Call} */
+      const call = { reject, aborted: false, ids: new Set() };
+      const start = performance.now();
+      const onAbort = () => {
+        call.aborted = true;
+        reject(aborted(what, signal));
+        this.#watch();
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#calls.add(call);
+      this.#send(call, send)
+        .then(resolve, (error) => reject(this.#failure(error)))
+        .finally(() => {
+          this.#calls.delete(call);
+          this.#longest = Math.max(this.#longest, performance.now() - start);
+          signal?.removeEventListener("abort", onAbort);
+        });
+    });
+  }
+
+  /** @template T @param {Call} call @param {(api: Api) => Promise<T>} send @returns {Promise<T>} */
+  #send(call, send) {
+    this.#sending = call;
+    try {
+      return Promise.resolve(send(this.#api));
+    } finally {
+      this.#sending = undefined;
+    }
+  }
+
+  /** The worker as Comlink sees it, with a record of which message belongs to which call. @returns {Comlink.Endpoint} */
+  #endpoint() {
+    const thread = this.#thread;
+    return {
+      postMessage: (message, transfer) => {
+        this.#sending?.ids.add(message.id);
+        thread.postMessage(message, transfer ?? []);
+      },
+      addEventListener: thread.addEventListener.bind(thread),
+      removeEventListener: thread.removeEventListener.bind(thread),
+    };
+  }
+
+  /** What a failed call rejects with. @param {any} error */
+  #failure(error) {
+    if (error?.name === "DataCloneError") return problem("InputError", `an argument cannot be sent to the worker: ${error.message}`);
+    if (error?.name === "WorkerError") this.#end(error);
+    return error;
+  }
+
+  // ---- death ----
+
+  /** @param {string} what the worker did */
+  #die(what) {
+    this.#end(problem("WorkerError", `the worker ${what}, and what it was computing is lost; the next call starts a new one and loads the model again`));
+  }
+
+  /** @param {Error} error */
+  #end(error) {
+    if (this.#death) return;
+    this.#death = error;
+    this.#thread.terminate(); // with its helper threads
+    this.#lifetime.abort();
+    for (const call of this.#calls) call.reject(error);
+    this.#calls.clear();
+  }
+
+  /** A worker that exits releases the lock that it holds, and the page gets it. Without the Web Locks API nothing tells of an exit. */
+  async #detectExit() {
+    const { locks } = navigator;
+    if (!locks) return;
+    const name = `candlescope-worker-${Date.now()}-${Math.random()}`;
+    try {
+      await this.#api.holdLock(name);
+      await locks.request(name, { signal: this.#lifetime.signal }, () => this.#die("ended unexpectedly"));
+    } catch {
+      // the lifetime is over, or the page may not use locks
+    }
+  }
+
+  /** Ends the worker if a call that was aborted blocks it for longer than the grace period. */
+  async #watch() {
+    if (this.#isWatched || this.#death) return;
+    this.#isWatched = true;
+    while (!this.#death && this.#abortedCalls().length > 0) {
+      const isAlive = await Promise.race([this.#api.ping().catch(() => true), delay(Math.max(MIN_GRACE_MS, GRACE_FACTOR * this.#longest)).then(() => false)]);
+      if (!isAlive && this.#isBlockedByAborted()) this.#die("was stopped, because a call that had been aborted did not come back");
+      if (isAlive) await delay(MIN_GRACE_MS / 4);
+    }
+    this.#isWatched = false;
+  }
+
+  #abortedCalls() {
+    return [...this.#calls].filter(({ aborted }) => aborted);
+  }
+
+  /** The worker handles one message at a time: the last that it began is the one that blocks it. */
+  #isBlockedByAborted() {
+    const stuck = this.#abortedCalls();
+    return stuck.some(({ ids }) => ids.has(this.#lastStarted)) || (stuck.length > 0 && stuck.length === this.#calls.size);
+  }
+}
+
+/** @type {Connection | undefined} */
+let current;
+
+/** The connection to a worker that is alive; starts one if there is none. @returns {Connection} */
+export function connect() {
+  if (!current || current.isDead) {
+    const address = new URL("./worker.js", import.meta.url);
+    current = new Connection(earlyWorker() ?? new Worker(sameOrigin(address), { type: "module", name: "candlescope" }), address);
+  }
+  return current;
+}
+
+/** The worker that index.html starts before its modules have loaded, in a global variable, unless it has failed. @returns {Worker | null} */
+function earlyWorker() {
+  const page = /** @type {{ candlescopeWorker?: unknown }} */ (globalThis);
+  const worker = page.candlescopeWorker;
+  if (!(worker instanceof Worker)) return null; // an element with this id is a global variable too
+  page.candlescopeWorker = null;
+  worker.onerror = null;
+  return worker;
+}
+
+/** A worker must have the page's origin: one from elsewhere is started by a script that imports it. @param {URL} address */
+function sameOrigin(address) {
+  if (address.origin === self.origin) return address;
+  const script = `import ${JSON.stringify(address.href)};`;
+  // A sandboxed frame has no origin: Chrome starts no module from a blob there.
+  if (self.origin === "null") return `data:text/javascript,${encodeURIComponent(script)}`;
+  return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+}
+
+/** @param {number} ms @returns {Promise<void>} */
+function delay(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+// ---- aborting ----
+
+/** @param {string} what @param {AbortSignal | undefined} signal */
+export function aborted(what, signal) {
+  const reason = typeof signal?.reason?.message === "string" && signal.reason.name !== "AbortError" ? `: ${signal.reason.message}` : "";
+  return problem("AbortError", `${what} was aborted${reason}`);
+}
+
+/** The outcome of a promise, or an AbortError as soon as the signal fires. @template T @param {Promise<T>} promise @param {AbortSignal | undefined} signal @param {string} what @returns {Promise<T>} */
+export function abortable(promise, signal, what) {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(aborted(what, signal));
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
