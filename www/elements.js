@@ -3,6 +3,7 @@
 import { loadModel } from "./candlescope.js";
 import { CandleScope } from "./elements/candle-scope.js";
 
+import "./elements/model-report.js";
 import "./elements/model-tree.js";
 import "./elements/next-tokens.js";
 import "./elements/switched-off.js";

@@ -12,6 +12,7 @@ import "./elements/error-notice.js";
 import "./elements/load-consent.js";
 import "./elements/load-progress.js";
 import "./elements/model-chooser.js";
+import "./elements/model-report.js";
 import "./elements/model-tree.js";
 import "./elements/next-tokens.js";
 import { VIEWS } from "./elements/scope-figure.js";
@@ -36,6 +37,7 @@ const page = {
   progress: /** @type {import("./elements/load-progress.js").LoadProgress} */ (one("load-progress")),
   consent: /** @type {import("./elements/load-consent.js").LoadConsent} */ (one("load-consent")),
   notice: /** @type {import("./elements/error-notice.js").ErrorNotice} */ (one("error-notice")),
+  report: /** @type {import("./elements/model-report.js").ModelReport} */ (one("model-report")),
   tree: /** @type {import("./elements/model-tree.js").ModelTree} */ (one("model-tree")),
   off: /** @type {import("./elements/switched-off.js").SwitchedOff} */ (one("switched-off")),
 };
@@ -134,6 +136,7 @@ async function use(model, source, name, view) {
   one("#model-name").textContent = `${name}, ${millions(model.parameterCount)}`;
   one("#parameter-count").textContent = `${grouped(model.parameterCount)} in ${model.parameters.length} tensors`;
   Object.assign(page.tree, { parameters: model.parameters, count: model.parameterCount });
+  page.report.notices = model.report ?? [];
   page.chooser.current = source;
   Object.assign(page.figure, { vocabulary: model.config.vocab_size, points: model.hookPoints });
   if (former) Object.assign(page.figure, { lock: null, lensLock: null });
@@ -166,7 +169,7 @@ function clear() {
 /** Takes the next tokens off the page, and what the heads that are off changed. */
 function clearNext() {
   asked += 1; // an answer under way is no longer wanted
-  Object.assign(page.next, { alternatives: [], token: "", truth: -1, disabled: true, note: "" });
+  Object.assign(page.next, { alternatives: [], notFinite: false, token: "", truth: -1, disabled: true, note: "" });
   page.off.change = null;
 }
 
@@ -375,8 +378,8 @@ async function fillNext() {
     const change = await reader.change(reading, after);
     if (turn !== asked || now.reading !== reading) return;
     page.off.change = change;
-    if (alternatives.length === 0) return;
-    Object.assign(page.next, { position: after, token: reading.tokens[after], truth: reading.ids[after + 1] ?? -1, alternatives });
+    if (alternatives?.length === 0) return;
+    Object.assign(page.next, { position: after, token: reading.tokens[after], truth: reading.ids[after + 1] ?? -1, alternatives: alternatives ?? [], notFinite: alternatives === null });
   } catch (error) {
     if (turn !== asked || now.reading !== reading) return;
     clearNext();
@@ -435,7 +438,7 @@ async function stream(start, options) {
       frame = requestAnimationFrame(showText);
       Object.assign(page.figure, { reading, generated: Math.max(0, written - reading.dropped) });
       tellCount(reading);
-      Object.assign(page.next, { position: reading.ids.length - 2, token: reading.tokens.at(-2), truth: step.id, alternatives: step.top });
+      Object.assign(page.next, { position: reading.ids.length - 2, token: reading.tokens.at(-2), truth: step.id, alternatives: step.top, notFinite: false });
     }
   } finally {
     cancelAnimationFrame(frame);

@@ -20,6 +20,7 @@ import { scoresOf } from "./scores.js";
  * @property {(input: string | Uint32Array, options?: { signal?: AbortSignal }) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} tokenize
  * @property {(ids: Uint32Array) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} [tokenNames] each name depends on its id alone
  * @property {readonly { name: string, axes: readonly string[] }[]} [hookPoints]
+ * @property {readonly import("./elements/model-report.js").Notice[]} [report] what the load has to say about the model's files
  * @property {() => void} [dispose]
  * @property {(input: Uint32Array, options: { names: string[], headScores?: boolean, interventions?: readonly Intervention[], signal?: AbortSignal }) => Promise<Run>} runWithCache
  * @property {(input: Uint32Array | undefined, options: { interventions?: readonly Intervention[], signal?: AbortSignal }) => Promise<Record<string, any>>} headScores
@@ -163,7 +164,8 @@ export class Reader {
 
   /**
    * The likeliest next tokens after a position; under interventions, also the one that was the likeliest without.
-   * @param {Reading} reading @param {number} position @param {number} [count] @returns {Promise<Alternative[]>}
+   * @param {Reading} reading @param {number} position @param {number} [count]
+   * @returns {Promise<Alternative[] | null>} null if the logits are not finite: then no token is the likeliest
    */
   async alternatives(reading, position, count = 10) {
     const row = rowAt(reading.logits, position);
@@ -171,9 +173,11 @@ export class Reader {
     const plain = rowAt(reading.plain?.logits ?? null, position);
     /** @type {{ id: number, logProb: number, before?: number }[]} */
     const best = likeliest(row, count);
-    if (plain) {
+    if (best.length === 0) return null;
+    const [first] = plain ? likeliest(plain, 1) : [];
+    if (plain && first) {
       const [now, then] = [logNormaliser(row), logNormaliser(plain)];
-      const [{ id }] = likeliest(plain, 1);
+      const { id } = first;
       if (best.every((one) => one.id !== id)) best.push({ id, logProb: row[id] - now });
       for (const one of best) one.before = plain[one.id] - then;
     }
@@ -191,7 +195,9 @@ export class Reader {
     const [now, then] = [rowAt(reading.logits, position), rowAt(plain.logits, position)];
     const losses = lossesOf(ids, plain, reading);
     if (!now || !then) return { ...losses, next: null };
-    const [{ id, logProb }] = likeliest(then, 1);
+    const [first] = likeliest(then, 1);
+    if (!first) return { ...losses, next: null };
+    const { id, logProb } = first;
     const [token] = await this.#spell([id]);
     return { ...losses, next: { token, before: Math.exp(logProb), after: Math.exp(now[id] - logNormaliser(now)) } };
   }
@@ -318,11 +324,12 @@ function logNormaliser(logits) {
 
 /**
  * The `count` largest logits as log-probabilities.
- * @param {Float32Array} logits one row @param {number} count
- * @returns {{ id: number, logProb: number }[]}
+ * @param {Float32Array} logits one row; −∞ is a probability of 0 @param {number} count
+ * @returns {{ id: number, logProb: number }[]} none if a logit is NaN or +∞, because then no probability is known
  */
 export function likeliest(logits, count) {
   const normaliser = logNormaliser(logits);
+  if (!Number.isFinite(normaliser)) return [];
   /** @type {{ id: number, logProb: number }[]} */
   const best = [];
   for (let id = 0; id < logits.length; id++) {

@@ -1,7 +1,7 @@
 // What a head looks at, said in one sentence. How much it is of a kind, the model says (Model.headScores); here is where
 // on this text that is seen best.
 
-import { headMatrix } from "./draw/matrix.js";
+import { headMatrix, masked } from "./draw/matrix.js";
 import { textOf } from "./draw/token.js";
 
 /** @typedef {import("./draw/matrix.js").Tensor} Tensor */
@@ -9,7 +9,7 @@ import { textOf } from "./draw/token.js";
 /** @typedef {import("./draw/token.js").Token} Token */
 /** @typedef {{ query: number, key: number }} Pair */
 /** The kinds that the model scores. @typedef {"induction" | "previous" | "duplicate"} Kind */
-/** One head's scores; 0 where the text has no place to measure one. @typedef {{ layer: number, head: number } & Record<Kind, number>} HeadScore */
+/** One head's scores; NaN where the text has no place to measure one, or where the attention is not a number. @typedef {{ layer: number, head: number } & Record<Kind, number>} HeadScore */
 
 /** As the model calls them. @type {Record<Kind, string>} */
 const NAMES = { induction: "induction", previous: "previous_token", duplicate: "duplicate_token" };
@@ -20,7 +20,7 @@ const NAMES = { induction: "induction", previous: "previous_token", duplicate: "
  */
 export function scoresOf({ data, shape: [, layers, heads], labels }) {
   /** @param {Kind} kind @param {number} at */
-  const score = (kind, at) => data[labels.score.indexOf(NAMES[kind]) * layers * heads + at] || 0;
+  const score = (kind, at) => data[labels.score.indexOf(NAMES[kind]) * layers * heads + at];
   return Array.from({ length: layers * heads }, (_, at) => ({
     layer: Math.floor(at / heads),
     head: at % heads,
@@ -80,9 +80,28 @@ export function restsOnFirst(pattern) {
   return pattern.rows > 1 ? sum / (pattern.rows - 1) : 0;
 }
 
-/** The head with the highest induction score, or the first head where nothing repeats. @param {readonly HeadScore[]} scores */
+/**
+ * The model's names of the scores that a text has a place for.
+ * @param {ArrayLike<number>} ids @returns {Set<string>}
+ */
+export function measurable(ids) {
+  const earlier = earlierSame(ids);
+  const kinds = /** @type {Kind[]} */ (Object.keys(NAMES));
+  return new Set(kinds.filter((kind) => earlier.some((before, query) => looked[kind](query, before).length > 0)).map((kind) => NAMES[kind]));
+}
+
+/** The head with the highest induction score, or the first head if none has one. @param {readonly HeadScore[]} scores */
 export function strongestInduction(scores) {
-  return scores.reduce((best, one) => (one.induction > best.induction ? one : best), scores[0]);
+  return scores.reduce((best, one) => (one.induction > (best.induction || 0) ? one : best), scores[0]);
+}
+
+/** How many of the values that a head's queries may see are not numbers. @param {Matrix} pattern */
+function notNumbers(pattern) {
+  let count = 0;
+  pattern.data.forEach((value, at) => {
+    if (!Number.isFinite(value) && !masked(pattern, Math.floor(at / pattern.columns), at % pattern.columns)) count += 1;
+  });
+  return count;
 }
 
 /** Which kind a head is most like, and how a sentence about it goes on. @type {[Kind | "first", string, string][]} */
@@ -99,13 +118,16 @@ const CLEAR = 0.3;
 /**
  * What a head does on this text, in words, with the clearest example.
  * @param {HeadScore} score @param {Tensor} patterns its layer's @param {ArrayLike<number>} ids @param {readonly Token[]} tokens
- * @returns {{ does: string, mean: number, what: string, clear: boolean, example: Pair | null }} mean: attention on `what`
+ * @returns {{ does: string, mean: number, what: string, clear: boolean, example: Pair | null, notNumbers: number }}
+ *   mean: attention on `what`; notNumbers: how many values of the pattern are not numbers: if any, nothing is said of the others
  */
 export function describe(score, patterns, ids, tokens) {
   const pattern = headMatrix(patterns, score.head);
-  const all = { ...score, first: restsOnFirst(pattern) };
+  const broken = notNumbers(pattern);
+  if (broken > 0) return { does: "has attention that is not a number", mean: NaN, what: "", clear: false, example: null, notNumbers: broken };
+  const all = { induction: score.induction || 0, previous: score.previous || 0, duplicate: score.duplicate || 0, first: restsOnFirst(pattern) };
   const [kind, does, what] = KINDS.reduce((best, one) => (all[one[0]] > all[best[0]] ? one : best));
   const clear = all[kind] >= CLEAR;
   const example = clearest(pattern, kind, earlierSame(ids), tokens);
-  return { does: clear ? does : "spreads its attention in a way of its own", mean: all[kind], what, clear, example };
+  return { does: clear ? does : "spreads its attention in a way of its own", mean: all[kind], what, clear, example, notNumbers: 0 };
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { divergingColours, signedLevel, signedLevelOf, signedValuesOf } from "../../www/draw/diverging.js";
-import { cutOf, farthest, fitAlong, paintPlane, placeAt, planeOf, pooled, reach } from "../../www/draw/plane.js";
+import { onStripe, stripePixel } from "../../www/draw/not-a-number.js";
+import { cutOf, farthest, fitAlong, hasMask, paintPlane, placeAt, planeOf, pooled, reach } from "../../www/draw/plane.js";
 import { lightness } from "../../www/draw/scale.js";
 
 /** [1, 3, 2, 4], each number telling its own index. */
@@ -47,10 +48,20 @@ test("every_cut_holds_the_numbers_of_the_tensor", () => {
 
 test("a_block_is_its_value_farthest_from_zero_and_masked_values_do_not_count", () => {
   const matrix = { data: Float32Array.of(1, -3, 0, -Infinity, 2, 1, -Infinity, -Infinity), rows: 2, columns: 4 };
-  assert.deepEqual([...pooled(matrix, 2, 2).data], [-3, 0]);
-  assert.ok(Number.isNaN(pooled({ data: Float32Array.of(-Infinity, -Infinity), rows: 1, columns: 2 }, 1, 2).data[0]));
+  assert.deepEqual([...pooled(matrix, 2, 2, true).data], [-3, 0]);
+  assert.equal(pooled({ data: Float32Array.of(-Infinity, -Infinity), rows: 1, columns: 2 }, 1, 2, true).data[0], -Infinity);
   assert.equal(reach(matrix), 3);
-  assert.deepEqual(farthest(matrix, 2), [{ row: 0, column: 1, value: -3 }, { row: 1, column: 0, value: 2 }]);
+  assert.deepEqual(farthest(matrix, 2, true), [{ row: 0, column: 1, value: -3 }, { row: 1, column: 0, value: 2 }]);
+});
+
+test("a_value_that_is_not_finite_is_neither_pooled_away_nor_passed_over", () => {
+  const matrix = { data: Float32Array.of(1, -3, 0, NaN, 2, 1, Infinity, 5), rows: 2, columns: 4 };
+  assert.deepEqual([...pooled(matrix, 2, 2).data], [-3, NaN]);
+  assert.deepEqual([...pooled({ data: Float32Array.of(1, -Infinity), rows: 1, columns: 2 }, 1, 2).data], [NaN], "no mask in this tensor");
+  assert.deepEqual(farthest(matrix, 3).map(({ value }) => value), [NaN, Infinity, 5]);
+  const [down, across] = [fitAlong(2, 1, 9), fitAlong(4, 2, 9)];
+  assert.deepEqual(placeAt(matrix, down, across, across.cell, 0), { row: 0, column: 3 });
+  assert.deepEqual([["batch", "head", "query", "key"], ["batch", "pos", "d_model"]].map((axes) => hasMask({ data: matrix.data, shape: [], axes })), [true, false]);
 });
 
 test("cells_fit_the_room_in_whole_pixels", () => {
@@ -93,7 +104,8 @@ test("each_value_is_painted_in_its_cell_and_found_there_again", () => {
     const [row, column] = [Math.floor(i / 3), i % 3];
     const pixel = image[(row * down.cell + down.cell - 1) * across.size + column * across.cell + 1];
     const [r, g, b] = Number.isNaN(value) ? [0, 0, 0] : table[signedLevel(value, 2, "linear")];
-    assert.equal(pixel, Number.isNaN(value) ? 0 : ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0);
+    const isStriped = onStripe(column * across.cell + 1, row * down.cell + down.cell - 1);
+    assert.equal(pixel, Number.isNaN(value) ? (isStriped ? stripePixel("light") : 0) : ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0);
     assert.deepEqual(placeAt(matrix, down, across, column * across.cell, row * down.cell), { row, column });
   });
   assert.equal(placeAt(matrix, down, across, across.size, 0), null);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clearest, describe, earlierSame, restsOnFirst, scoresOf, strongestInduction } from "../../www/scores.js";
+import { clearest, describe, earlierSame, measurable, restsOnFirst, scoresOf, strongestInduction } from "../../www/scores.js";
 
 const ids = [5, 6, 7, 5, 6, 7];
 const tokens = [" a", " b", " c", " a", " b", " c"];
@@ -36,12 +36,26 @@ test("earlier_occurrences_are_found", () => {
 test("the_models_table_is_read_head_by_head_by_the_names_of_its_scores", () => {
   const scores = scoresOf(table([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, NaN]));
   assert.deepEqual(scores[2], { layer: 1, head: 0, previous: 3, duplicate: 7, induction: 11 });
-  assert.equal(scores[3].induction, 0, "no place to measure it is no attention");
+  assert.equal(scores[3].induction, NaN, "what was not measured is not 0");
 });
 
 test("the_strongest_induction_head_is_chosen", () => {
   const { layer: at, head: which } = strongestInduction(scoresOf(table([9, 9, 9, 9, 9, 9, 9, 9, NaN, 0.2, 0.7, 0.3])));
   assert.deepEqual([at, which], [1, 0]);
+});
+
+test("a_text_has_places_for_some_scores_only", () => {
+  assert.deepEqual([...measurable([1])], []);
+  assert.deepEqual([...measurable([1, 2, 3])], ["previous_token"]);
+  assert.deepEqual([...measurable([1, 2, 1])].sort(), ["duplicate_token", "induction", "previous_token"]);
+});
+
+test("nothing_is_said_of_a_head_whose_attention_is_not_a_number", () => {
+  const broken = Float32Array.from(induction);
+  broken[5 * 6 + 2] = NaN;
+  broken[2 * 6 + 4] = NaN; // masked: no query may see it
+  const found = describe({ layer: 0, head: 0, induction: NaN, previous: 0.9, duplicate: 0 }, layer([broken]), ids, tokens);
+  assert.deepEqual([found.does, found.notNumbers, found.clear, found.example], ["has attention that is not a number", 1, false, null]);
 });
 
 test("the_example_is_a_word_rather_than_a_comma", () => {

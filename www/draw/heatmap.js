@@ -1,5 +1,6 @@
 // A matrix as pixels: every cell the same whole number of device pixels, the masked future left as empty paper.
 
+import { fillStripes } from "./not-a-number.js";
 import { level, pixels } from "./scale.js";
 import { masked, maxPool } from "./matrix.js";
 
@@ -63,19 +64,32 @@ export function visible(matrix, view, factor) {
 }
 
 /**
- * Paints the visible window, a pixel for each cell.
+ * Paints the visible window, a pixel for each cell. Cells without a finite value stay transparent and are returned.
  * @param {Uint32Array<ArrayBufferLike>} image as pixels, `cells` a row; transparent where nothing is painted
  * @param {Matrix} matrix
  * @param {{ view: View, fit: Fit, theme: Theme, stretch: Stretch }} options
+ * @returns {{ row: number, column: number, count: number }[]} the runs of cells whose value is not finite
  */
 export function heatmap(image, matrix, { view, fit: { factor, cells }, theme, stretch }) {
   const shown = visible(matrix, view, factor);
   const ink = pixels(theme);
+  const notFinite = [];
   for (let row = 0; row < shown.rows; row++) {
-    for (let column = 0; column < shown.columns && !shown.blank(row, column); column++) {
-      image[row * cells + column] = ink[level(shown.data[row * shown.columns + column], stretch)];
+    let count = 0; // cells of the run that ends here
+    let column = 0;
+    for (; column < shown.columns && !shown.blank(row, column); column++) {
+      const value = shown.data[row * shown.columns + column];
+      if (!Number.isFinite(value)) {
+        count += 1;
+        continue;
+      }
+      if (count > 0) notFinite.push({ row, column: column - count, count });
+      count = 0;
+      image[row * cells + column] = ink[level(value, stretch)];
     }
+    if (count > 0) notFinite.push({ row, column: column - count, count });
   }
+  return notFinite;
 }
 
 /** Where a picture is painted before its pixels grow to cells. @type {OffscreenCanvasRenderingContext2D | null | undefined} */
@@ -87,23 +101,24 @@ let small;
  * @param {{ view: View, fit: Fit, theme: Theme, stretch: Stretch, ratio: number }} options ratio: device pixels per CSS pixel
  */
 export function drawHeatmap(canvas, matrix, options) {
-  const { size, cells } = options.fit;
+  const { size, cells, cell } = options.fit;
   small ??= new OffscreenCanvas(1, 1).getContext("2d");
   const context = canvas.getContext("2d");
   if (!context || !small) return;
   const image = context.createImageData(cells, cells);
-  heatmap(new Uint32Array(image.data.buffer), matrix, options);
+  const notFinite = heatmap(new Uint32Array(image.data.buffer), matrix, options);
   small.canvas.width = small.canvas.height = cells;
   small.putImageData(image, 0, 0);
   canvas.width = canvas.height = size;
   canvas.style.width = canvas.style.height = `${size / options.ratio}px`;
   context.imageSmoothingEnabled = false; // every pixel a whole cell of one colour
   context.drawImage(small.canvas, 0, 0, size, size);
+  for (const { row, column, count } of notFinite) fillStripes(context, column * cell, row * cell, count * cell, cell, options.theme);
 }
 
 /**
  * The token pair under a point, or null outside the part that queries may see.
- * Where a cell covers several tokens, the pair with the largest value.
+ * Where a cell covers several tokens, the pair with the largest value, or the first that is not a number.
  * @param {Matrix} matrix @param {View} view @param {Fit} fit
  * @param {number} x @param {number} y device pixels from the plot's corner
  * @returns {{ query: number, key: number } | null}
@@ -117,6 +132,7 @@ export function pairAt(matrix, view, { factor, cell, cells }, x, y) {
     for (let key = view.column + column * factor; key < view.column + (column + 1) * factor; key++) {
       if (key >= matrix.columns || masked(matrix, query, key)) continue;
       const value = matrix.data[query * matrix.columns + key];
+      if (Number.isNaN(value)) return { query, key };
       if (value > most) [best, most] = [{ query, key }, value];
     }
   }

@@ -29,7 +29,7 @@ export function masked(matrix, row, column) {
 }
 
 /**
- * Every factor × factor block becomes its maximum, so that no bright cell is lost.
+ * Every factor × factor block becomes its maximum, so that no bright cell is lost; NaN if it holds one that a query may see.
  * @param {Matrix} matrix @param {number} factor @returns {Matrix}
  */
 export function maxPool(matrix, factor) {
@@ -42,7 +42,8 @@ export function maxPool(matrix, factor) {
     const to = Math.floor(row / factor) * columns;
     for (let column = 0; column < matrix.columns; column++) {
       const at = to + Math.floor(column / factor);
-      if (matrix.data[from + column] > data[at]) data[at] = matrix.data[from + column];
+      const value = matrix.data[from + column];
+      if (value > data[at] || (Number.isNaN(value) && !masked(matrix, row, column))) data[at] = value;
     }
   }
   return { data, rows, columns };
@@ -60,7 +61,7 @@ export function maxPoolTo(matrix, bins) {
     for (let column = 0; column <= row; column++) {
       const at = bin[row] * bins + bin[column];
       const value = matrix.data[row * matrix.columns + column];
-      if (value > data[at]) data[at] = value;
+      if (value > data[at] || Number.isNaN(value)) data[at] = value; // nothing is greater than NaN, so NaN stays
     }
   }
   return { data, rows: bins, columns: bins };

@@ -1,6 +1,7 @@
 // Two axes of a tensor as a matrix of signed numbers, and that matrix as pixels.
 
 import { signedLevel, signedPixels } from "./diverging.js";
+import { onStripe, stripePixel } from "./not-a-number.js";
 
 /** @typedef {import("./matrix.js").Tensor} Tensor */
 /** @typedef {import("./matrix.js").Matrix} Matrix */
@@ -52,17 +53,33 @@ export function reach({ data }) {
 }
 
 /**
- * Every block becomes its value that is farthest from zero, so that nothing large is lost; NaN where none is finite.
- * @param {Matrix} matrix @param {number} down @param {number} across places that a cell covers @returns {Matrix}
+ * Whether a value is neither finite nor the −∞ that attention scores have where a query may not look.
+ * @param {number} value @param {boolean} [masks] the tensor is one of attention scores
  */
-export function pooled(matrix, down, across) {
+export function isMarked(value, masks = false) {
+  return !Number.isFinite(value) && !(masks && value === -Infinity);
+}
+
+/** Whether −∞ is a mask in this tensor: it holds queries and keys. @param {Tensor} tensor */
+export function hasMask({ axes }) {
+  return axes.includes("query") && axes.includes("key");
+}
+
+/**
+ * Every block becomes its value that is farthest from zero, so that nothing large is lost; NaN if one is marked, and −∞ if
+ * all are masked.
+ * @param {Matrix} matrix @param {number} down @param {number} across places that a cell covers @param {boolean} [masks]
+ * @returns {Matrix}
+ */
+export function pooled(matrix, down, across, masks = false) {
   if (down === 1 && across === 1) return matrix;
   const rows = Math.ceil(matrix.rows / down);
   const columns = Math.ceil(matrix.columns / across);
-  const data = new Float32Array(rows * columns).fill(NaN);
+  const data = new Float32Array(rows * columns).fill(-Infinity);
   matrix.data.forEach((value, i) => {
     const at = Math.floor(Math.floor(i / matrix.columns) / down) * columns + Math.floor((i % matrix.columns) / across);
-    if (Number.isFinite(value) && !(Math.abs(value) <= Math.abs(data[at]))) data[at] = value;
+    if (isMarked(value, masks)) data[at] = NaN;
+    else if (Number.isFinite(value) && (data[at] === -Infinity || Math.abs(value) > Math.abs(data[at]))) data[at] = value;
   });
   return { data, rows, columns };
 }
@@ -77,45 +94,61 @@ export function fitAlong(count, room, most) {
 }
 
 /**
- * Paints a matrix; what has no finite value stays transparent.
+ * Paints a matrix. A masked cell stays transparent, and one that is not finite gets stripes.
  * @param {Uint32Array<ArrayBufferLike>} image `across.size` pixels a row @param {Matrix} matrix
- * @param {{ down: Fit, across: Fit, most: number, theme: Theme, stretch: Stretch }} options most: the value at the ends of the scale
+ * @param {{ down: Fit, across: Fit, most: number, theme: Theme, stretch: Stretch, masks?: boolean }} options most: the value at the ends of the scale
  */
-export function paintPlane(image, matrix, { down, across, most, theme, stretch }) {
+export function paintPlane(image, matrix, { down, across, most, theme, stretch, masks = false }) {
   const ink = signedPixels(theme);
-  const shown = pooled(matrix, down.factor, across.factor);
+  const shown = pooled(matrix, down.factor, across.factor, masks);
+  const marked = [];
   for (let row = 0; row < shown.rows; row++) {
     const top = row * down.cell * across.size;
     for (let column = 0; column < shown.columns; column++) {
-      const level = signedLevel(shown.data[row * shown.columns + column], most, stretch);
+      const value = shown.data[row * shown.columns + column];
+      const level = signedLevel(value, most, stretch);
+      if (isMarked(value, masks)) marked.push({ x: column * across.cell, y: row * down.cell });
       if (level >= 0) image.fill(ink[level], top + column * across.cell, top + (column + 1) * across.cell);
     }
     for (let line = 1; line < down.cell; line++) image.copyWithin(top + line * across.size, top, top + across.size);
   }
+  const stripeInk = stripePixel(theme);
+  for (const { x, y } of marked) stripe(image, across.size, { x, y, width: across.cell, height: down.cell }, stripeInk);
+}
+
+/** @param {Uint32Array<ArrayBufferLike>} image @param {number} stride pixels a row @param {{ x: number, y: number, width: number, height: number }} cell @param {number} ink */
+function stripe(image, stride, { x: left, y: top, width, height }, ink) {
+  for (let y = top; y < top + height; y++) {
+    for (let x = left; x < left + width; x++) if (onStripe(x, y)) image[y * stride + x] = ink;
+  }
 }
 
 /**
- * The place under a point, or null outside; where a cell covers several, the one farthest from zero.
- * @param {Matrix} matrix @param {Fit} down @param {Fit} across @param {number} x @param {number} y device pixels
+ * The place under a point, or null outside; where a cell covers several, the one farthest from zero, or the first that is
+ * not a number.
+ * @param {Matrix} matrix @param {Fit} down @param {Fit} across @param {number} x @param {number} y device pixels @param {boolean} [masks]
  * @returns {{ row: number, column: number } | null}
  */
-export function placeAt(matrix, down, across, x, y) {
+export function placeAt(matrix, down, across, x, y, masks = false) {
   const [top, left] = [Math.floor(y / down.cell) * down.factor, Math.floor(x / across.cell) * across.factor];
   if (top < 0 || left < 0 || top >= matrix.rows || left >= matrix.columns) return null;
   let best = { row: top, column: left };
   let most = -1;
   for (let row = top; row < Math.min(matrix.rows, top + down.factor); row++) {
     for (let column = left; column < Math.min(matrix.columns, left + across.factor); column++) {
-      const far = Math.abs(matrix.data[row * matrix.columns + column]);
+      const value = matrix.data[row * matrix.columns + column];
+      if (isMarked(value, masks)) return { row, column };
+      const far = Math.abs(value);
       if (Number.isFinite(far) && far > most) [best, most] = [{ row, column }, far];
     }
   }
   return best;
 }
 
-/** The places farthest from zero, farthest first. @param {Matrix} matrix @param {number} count @returns {{ row: number, column: number, value: number }[]} */
-export function farthest(matrix, count) {
-  const places = Array.from(matrix.data.keys()).filter((i) => Number.isFinite(matrix.data[i]));
-  places.sort((a, b) => Math.abs(matrix.data[b]) - Math.abs(matrix.data[a]));
+/** The places that are not finite, then those farthest from zero. @param {Matrix} matrix @param {number} count @param {boolean} [masks] @returns {{ row: number, column: number, value: number }[]} */
+export function farthest(matrix, count, masks = false) {
+  const places = Array.from(matrix.data.keys()).filter((i) => Number.isFinite(matrix.data[i]) || isMarked(matrix.data[i], masks));
+  const distance = (/** @type {number} */ i) => (Number.isFinite(matrix.data[i]) ? Math.abs(matrix.data[i]) : Number.MAX_VALUE);
+  places.sort((a, b) => distance(b) - distance(a));
   return places.slice(0, count).map((i) => ({ row: Math.floor(i / matrix.columns), column: i % matrix.columns, value: matrix.data[i] }));
 }

@@ -1,5 +1,7 @@
 // A token as it is shown and said: nothing about it hidden, nothing about it changed.
 
+import { written } from "./not-a-number.js";
+
 /**
  * One stretch of a token. `text` is what the token holds (and what copying gives);
  * `glyph` is what stands for it where the text itself cannot be seen.
@@ -111,12 +113,17 @@ export function grouped(count) {
 
 /** @param {number} value attention, said and shown with two decimals */
 export function attention(value) {
-  return value.toFixed(2);
+  return written(value, (finite) => finite.toFixed(2));
 }
 
 /** @param {number} value a log-probability, with a true minus sign */
 export function logProbability(value) {
-  return value.toFixed(2).replace("-", "−");
+  return written(value, (finite) => finite.toFixed(2));
+}
+
+/** @param {number} value @param {number} digits significant ones */
+export function precise(value, digits) {
+  return written(value, (finite) => finite.toPrecision(digits));
 }
 
 /**

@@ -157,7 +157,7 @@ export class AttentionHeads extends LitElement {
     const heads = this.patterns.flatMap((pattern, layer) =>
       Array.from({ length: pattern ? sizeOf(pattern, "head") : widest }, (_, head) => ({ layer, head })),
     );
-    if (this.order !== "layer") heads.sort((a, b) => this.#score(b) - this.#score(a));
+    if (this.order !== "layer") heads.sort((a, b) => (this.#score(b) || 0) - (this.#score(a) || 0)); // NaN last
     return Array.from({ length: Math.ceil(heads.length / widest) }, (_, row) => heads.slice(row * widest, (row + 1) * widest));
   }
 
@@ -166,7 +166,7 @@ export class AttentionHeads extends LitElement {
     return this.rows.some((row) => row.length > 8);
   }
 
-  /** @param {Head} head */
+  /** @param {Head} head @returns {number} NaN if it was not measured */
   #score({ layer, head }) {
     const found = this.scores.find((one) => one.layer === layer && one.head === head);
     return found ? found[/** @type {import("../scores.js").Kind} */ (this.order)] : 0;
@@ -190,7 +190,7 @@ export class AttentionHeads extends LitElement {
   /** @param {Head} one */
   #cell(one) {
     const chosen = one.layer === this.layer && one.head === this.head;
-    const label = this.order === "layer" ? "" : html`<span class="number mono">${one.layer}.${one.head} ${attention(this.#score(one))}</span>`;
+    const label = this.order === "layer" ? "" : html`<span class="number mono">${one.layer}.${one.head} ${Number.isNaN(this.#score(one)) ? "–" : attention(this.#score(one))}</span>`;
     return html`<div
       class="cell ${this.#isOff(one) ? "off" : ""}"
       role="gridcell"
@@ -216,7 +216,8 @@ export class AttentionHeads extends LitElement {
   #name({ layer, head }) {
     const found = this.scores.find((score) => score.layer === layer && score.head === head);
     const name = `head ${layer}.${head}${this.#isOff({ layer, head }) ? ", switched off" : ""}`;
-    return found ? `${name}, induction ${attention(found.induction)}, previous token ${attention(found.previous)}` : name;
+    const score = (/** @type {number} */ value) => (Number.isNaN(value) ? "not measured" : attention(value));
+    return found ? `${name}, induction ${score(found.induction)}, previous token ${score(found.previous)}` : name;
   }
 
   #tools() {

@@ -5,8 +5,9 @@ import { css, html, LitElement } from "lit";
 import { clip, drawHeatmap, fit, pairAt, reveal, whole, zoom } from "../draw/heatmap.js";
 import { axisLabels, labelling } from "../draw/labels.js";
 import { headMatrix, masked } from "../draw/matrix.js";
+import { countNotFinite, NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
 import { gradient } from "../draw/scale.js";
-import { attention, sentence, short, shown } from "../draw/token.js";
+import { attention, precise, sentence, short, shown } from "../draw/token.js";
 import { base, define, figure, pixelRatio, send, ThemeController, Voice, WidthController } from "./base.js";
 import { bold, Canvases, copyValues, plot } from "./plot.js";
 
@@ -88,6 +89,24 @@ export class AttentionPattern extends LitElement {
     return this.pattern && headMatrix(this.pattern, this.head);
   }
 
+  /** How many of the values that queries may see are not finite; counted once for each pattern and head. */
+  get broken() {
+    const { pattern, head, matrix } = this;
+    if (!pattern || !matrix) return 0;
+    if (this.#counted?.pattern !== pattern || this.#counted.head !== head) {
+      let count = 0;
+      for (let row = 0; row < matrix.rows; row++) {
+        const seen = row + 1 + matrix.columns - matrix.rows;
+        count += countNotFinite(matrix.data.subarray(row * matrix.columns, row * matrix.columns + seen));
+      }
+      this.#counted = { pattern, head, count };
+    }
+    return this.#counted.count;
+  }
+
+  /** @type {{ pattern: Tensor, head: number, count: number } | null} */
+  #counted = null;
+
   /** Where everything is: what a test needs to read a value back from the pixels. */
   get geometry() {
     const matrix = this.matrix;
@@ -160,6 +179,7 @@ export class AttentionPattern extends LitElement {
     return html`
       <span class="legend" role="img" aria-label="colour scale from 0 to 1, ${root ? "square root" : "linear"}">
         <span class="mono">0</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">1</span>
+        ${this.broken > 0 ? html`<span class="swatch" style="background: ${stripes(this.theme.theme)}"></span><span>${NOT_A_NUMBER}: ${this.broken} values</span>` : ""}
         <span>attention, ${root ? "square root" : "linear"}${(this.geometry?.fit.factor ?? 1) > 1 ? html`; a cell shows the largest of ${this.geometry?.fit.factor}²` : ""}</span>
       </span>
       <button aria-pressed=${root} title="Lifts faint values" @click=${() => send(this, "scale-change", root ? "linear" : "sqrt")}>square root</button>
@@ -304,7 +324,7 @@ export class AttentionPattern extends LitElement {
     const pair = { query: focused.query, key: focused.key };
     const value = this.valueAt(pair);
     const exact = this.lock && this.lock.query === pair.query && this.lock.key === pair.key;
-    const parts = ["query ", bold(`${pair.query} ${short(this.tokens[pair.query] ?? "", 24)}`), " → key ", bold(`${pair.key} ${short(this.tokens[pair.key] ?? "", 24)}`), `  ${exact ? value.toPrecision(7) : attention(value)}`];
+    const parts = ["query ", bold(`${pair.query} ${short(this.tokens[pair.query] ?? "", 24)}`), " → key ", bold(`${pair.key} ${short(this.tokens[pair.key] ?? "", 24)}`), `  ${exact ? precise(value, 7) : attention(value)}`];
     line.replaceChildren(...parts);
   }
 
@@ -437,8 +457,13 @@ function strongest(matrix, query, count) {
   const row = matrix.data.subarray(query * matrix.columns, (query + 1) * matrix.columns);
   return Array.from(row.keys())
     .filter((key) => !masked(matrix, query, key))
-    .sort((a, b) => row[b] - row[a])
+    .sort((a, b) => rankOf(row[b]) - rankOf(row[a]))
     .slice(0, count);
+}
+
+/** What a value is sorted by: what is not a number comes first, so that it is not overlooked. @param {number} value */
+function rankOf(value) {
+  return Number.isNaN(value) ? Number.MAX_VALUE : value;
 }
 
 define("attention-pattern", AttentionPattern);

@@ -122,6 +122,12 @@ export const figure = css`
     gap: 0.4rem;
     color: var(--soft);
   }
+  .swatch {
+    width: 1.4em;
+    height: 0.8em;
+    border: 1px solid var(--line);
+    print-color-adjust: exact;
+  }
   .ramp {
     width: 8.5rem;
     height: 0.72rem;

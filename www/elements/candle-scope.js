@@ -9,6 +9,7 @@ import { base, define } from "./base.js";
 
 import "./error-notice.js";
 import "./load-progress.js";
+import "./model-report.js";
 import "./scope-figure.js";
 
 /** @typedef {import("../reading.js").Readable} Readable */
@@ -227,6 +228,7 @@ export class CandleScope extends LitElement {
     return html`
       ${this.progress ? html`<load-progress .name=${this.model} .file=${this.progress.file} .loaded=${this.progress.loaded} .total=${this.progress.total ?? null} @load-cancel=${() => this.loading?.abort()}></load-progress>` : ""}
       ${this.error ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
+      <model-report .notices=${this.loaded?.report ?? []}></model-report>
       ${this.editable ? html`<textarea aria-label="text" spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
       <scope-figure
         .reading=${this.reading}

@@ -3,6 +3,7 @@
 import { css, html, LitElement } from "lit";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
+import { countNotFinite, NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
 import { attention } from "../draw/token.js";
 import { base, define, figure, INKS, send, ThemeController } from "./base.js";
 
@@ -23,6 +24,7 @@ export class HeadScores extends LitElement {
     layer: { type: Number },
     head: { type: Number },
     off: { attribute: false },
+    measurable: { attribute: false },
   };
 
   static styles = [
@@ -92,6 +94,12 @@ export class HeadScores extends LitElement {
         text-decoration: line-through;
         text-decoration-thickness: 2px;
       }
+      .broken {
+        padding: 0 0.3em;
+        border-radius: 3px;
+        color: var(--ink);
+        background: var(--paper);
+      }
       .none {
         border: 1px dashed var(--line);
         color: var(--soft);
@@ -118,6 +126,8 @@ export class HeadScores extends LitElement {
     this.head = 0;
     /** Heads that are switched off. @type {readonly Head[]} */
     this.off = [];
+    /** The scores that the text has a place for; null if that is not known. @type {ReadonlySet<string> | null} */
+    this.measurable = null;
     /** The head that the pointer or the keyboard is on. @type {Head | null} */
     this.hovered = null;
     this.theme = new ThemeController(this);
@@ -134,7 +144,19 @@ export class HeadScores extends LitElement {
     return this.scores?.labels?.score ?? Object.keys(KINDS);
   }
 
-  /** NaN where the text has no place to measure it. @param {Head} head @param {string} [kind] */
+  /** How many heads have no score. @param {number} layers @param {number} heads */
+  #missing(layers, heads) {
+    const all = Array.from({ length: layers * heads }, (_, at) => this.scoreOf({ layer: Math.floor(at / heads), head: at % heads }));
+    return countNotFinite(all);
+  }
+
+  /** Why a score is not a number. @param {string} kind @returns {"no place" | "not a number" | "either"} */
+  #reason(kind) {
+    if (this.measurable === null) return "either";
+    return this.measurable.has(kind) ? NOT_A_NUMBER : "no place";
+  }
+
+  /** NaN where the text has no place to measure it, or where the attention is not a number. @param {Head} head @param {string} [kind] */
   scoreOf({ layer, head }, kind = this.kind) {
     const [layers, heads] = this.size;
     const row = this.kinds.indexOf(kind);
@@ -144,6 +166,7 @@ export class HeadScores extends LitElement {
   render() {
     const [layers, heads] = this.size;
     if (layers === 0) return "";
+    const broken = this.#reason(this.kind) === NOT_A_NUMBER ? this.#missing(layers, heads) : 0;
     const meaning = KINDS[this.kind]?.[1] ?? this.kind;
     const cell = heads > 16 ? "2.3rem" : heads > 8 ? "2.9rem" : heads > 6 ? "4.2rem" : "min(6rem, 18vw)";
     return html`
@@ -163,6 +186,7 @@ export class HeadScores extends LitElement {
       <p class="readout mono" aria-live="polite"></p>
       <div class="legend" role="img" aria-label="colour scale from 0 to 1: ${meaning}">
         <span class="mono">0</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">1</span><span>${meaning}</span>
+        ${broken > 0 ? html`<span class="swatch" style="background: ${stripes(this.theme.theme)}"></span><span>${NOT_A_NUMBER}: ${broken} heads</span>` : ""}
       </div>
     `;
   }
@@ -171,9 +195,10 @@ export class HeadScores extends LitElement {
   #cell(one) {
     const value = this.scoreOf(one);
     const chosen = one.layer === this.layer && one.head === this.head;
-    const none = Number.isNaN(value);
+    const none = !Number.isFinite(value);
+    const broken = none && this.#reason(this.kind) === NOT_A_NUMBER;
     const { theme } = this.theme;
-    const colours = none ? "" : `background: ${colourOf(value, theme)}; color: ${INKS[textOn(value, theme)]}`;
+    const colours = broken ? `background: ${stripes(theme)}` : none ? "" : `background: ${colourOf(value, theme)}; color: ${INKS[textOn(value, theme)]}`;
     return html`<div
       class="cell mono ${none ? "none" : ""} ${this.#isOff(one) ? "off" : ""}"
       style=${colours}
@@ -188,7 +213,7 @@ export class HeadScores extends LitElement {
       @focus=${() => this.#hover(one)}
       @blur=${() => this.#hover(null)}
       @click=${() => send(this, "head-select", one)}
-    >${none ? "–" : attention(value)}</div>`;
+    >${broken ? html`<span class="broken">NaN</span>` : none ? "–" : attention(value)}</div>`;
   }
 
   /** @param {Head} one */
@@ -199,7 +224,8 @@ export class HeadScores extends LitElement {
   /** @param {Head} one */
   sentence(one) {
     const value = this.scoreOf(one);
-    const score = Number.isNaN(value) ? "no place in this text to measure it" : attention(value);
+    const reasons = { "no place": "no place in this text to measure it", "not a number": NOT_A_NUMBER, either: `no place in this text to measure it, or ${NOT_A_NUMBER}` };
+    const score = Number.isFinite(value) ? attention(value) : reasons[this.#reason(this.kind)];
     return `head ${one.layer}.${one.head}, ${KINDS[this.kind]?.[0] ?? this.kind} ${score}${this.#isOff(one) ? ", switched off" : ""}`;
   }
 
@@ -208,9 +234,16 @@ export class HeadScores extends LitElement {
     this.hovered = one;
     const line = this.renderRoot.querySelector(".readout");
     if (!line) return;
-    const others = one ? this.kinds.map((kind) => `${KINDS[kind]?.[0] ?? kind} ${Number.isNaN(this.scoreOf(one, kind)) ? "–" : this.scoreOf(one, kind).toPrecision(4)}`) : [];
+    const others = one ? this.kinds.map((kind) => `${KINDS[kind]?.[0] ?? kind} ${this.#exact(one, kind)}`) : [];
     line.textContent = one ? `head ${one.layer}.${one.head}${this.#isOff(one) ? " (off)" : ""}  ${others.join(", ")}` : "";
     send(this, "head-hover", one);
+  }
+
+  /** @param {Head} one @param {string} kind */
+  #exact(one, kind) {
+    const value = this.scoreOf(one, kind);
+    if (Number.isFinite(value)) return value.toPrecision(4);
+    return this.#reason(kind) === NOT_A_NUMBER ? NOT_A_NUMBER : "–";
   }
 
   /** @param {string} kind */

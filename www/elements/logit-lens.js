@@ -4,7 +4,8 @@
 import { css, html, LitElement } from "lit";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
-import { attention, said, short } from "../draw/token.js";
+import { NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
+import { attention, logProbability, precise, said, short } from "../draw/token.js";
 import { base, define, figure, INKS, send, ThemeController, Voice, WidthController } from "./base.js";
 
 /** @typedef {import("../draw/matrix.js").Tensor} Tensor */
@@ -94,6 +95,14 @@ export class LogitLens extends LitElement {
         height: 5px;
         border-radius: 50%;
         background: currentColor;
+      }
+      .broken {
+        padding: 0 0.3em;
+        border-radius: 3px;
+        background: var(--paper);
+      }
+      .swatch {
+        display: inline-block;
       }
       .head,
       .foot {
@@ -213,6 +222,15 @@ export class LogitLens extends LitElement {
     return lens ? Array.from({ length: top }, (_, i) => ({ token: lens.topStrings[from + i] ?? "", probability: lens.topProbabilities.data[from + i] })) : [];
   }
 
+  /** How many cells have no likeliest token, because the logits there are not finite. */
+  get broken() {
+    const { data } = this.lens?.topProbabilities ?? { data: [] };
+    const [, , top] = this.size;
+    let count = 0;
+    for (let at = 0; at < data.length; at += top) if (Number.isNaN(data[at])) count += 1;
+    return count;
+  }
+
   /** About the true next token, which the last position does not have. @param {Place} place */
   next({ layer, position }) {
     const { lens } = this;
@@ -292,7 +310,8 @@ export class LogitLens extends LitElement {
   #cell(place) {
     const [first] = this.guesses(place);
     const { theme } = this.theme;
-    const colours = `background: ${colourOf(first.probability, theme, this.scale)}; color: ${INKS[textOn(first.probability, theme, this.scale)]}`;
+    const broken = Number.isNaN(first.probability);
+    const colours = broken ? `background: ${stripes(theme)}` : `background: ${colourOf(first.probability, theme, this.scale)}; color: ${INKS[textOn(first.probability, theme, this.scale)]}`;
     const here = place.layer === this.focused?.layer && place.position === this.focused?.position;
     return html`<span
       class="cell ${this.next(place)?.rank === 0 ? "right" : ""}"
@@ -302,7 +321,7 @@ export class LogitLens extends LitElement {
       ?data-here=${here}
       @pointerenter=${() => this.#hover(place)}
       @click=${() => this.#setLock(place)}
-    >${short(first.token, 9)}</span>`;
+    >${broken ? html`<span class="broken">NaN</span>` : short(first.token, 9)}</span>`;
   }
 
   #legend() {
@@ -311,6 +330,7 @@ export class LogitLens extends LitElement {
       <span class="legend" role="img" aria-label="colour scale from 0 to 1: the probability of the likeliest token, ${root ? "square root" : "linear"}; a dot where it is the true next token">
         <span class="mono">0</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">1</span>
         <span>probability, ${root ? "square root" : "linear"}</span><span>· <span class="dot"></span> it is the true next token</span>
+        ${this.broken > 0 ? html`<span>· <span class="swatch" style="background: ${stripes(this.theme.theme)}"></span> ${NOT_A_NUMBER}: ${this.broken} places</span>` : ""}
       </span>
       <button aria-pressed=${root} title="Lifts faint values" @click=${() => send(this, "scale-change", root ? "linear" : "sqrt")}>square root</button>
     </div>`;
@@ -321,16 +341,19 @@ export class LogitLens extends LitElement {
     if (!place) return html`<p class="soft">Point at a cell for the five likeliest tokens there; a click keeps it.</p>`;
     const next = this.next(place);
     const guesses = this.guesses(place);
+    if (Number.isNaN(guesses[0].probability)) {
+      return html`<p>After ${this.#row(place.layer)}, at token <span class="mono">${place.position}</span> <b class="mono">${short(this.tokens[place.position] ?? "", 20)}</b>, the logits are ${NOT_A_NUMBER}: no token is the likeliest, and the true next token has no rank.</p>`;
+    }
     return html`
       <p>After ${this.#row(place.layer)}, at token <span class="mono">${place.position}</span> <b class="mono">${short(this.tokens[place.position] ?? "", 20)}</b>, the next token would be</p>
       <ol>
-        ${guesses.map(({ token, probability }, i) => html`<li class=${next?.rank === i ? "true" : ""}><span class="name mono">${short(token, 16)}</span><span><span class="bar" style="width: ${(100 * probability).toFixed(1)}%"></span></span><span class="value mono">${probability.toPrecision(3)}</span></li>`)}
+        ${guesses.map(({ token, probability }, i) => html`<li class=${next?.rank === i ? "true" : ""}><span class="name mono">${short(token, 16)}</span><span><span class="bar" style="width: ${Number.isFinite(probability) ? (100 * probability).toFixed(1) : 0}%"></span></span><span class="value mono">${precise(probability, 3)}</span></li>`)}
       </ol>
       <p class="soft">
         ${next
-          ? html`The true next token <b class="mono">${short(next.token, 16)}</b> has rank <span class="mono rank">${next.rank + 1}</span> and probability <span class="mono probability">${next.probability.toPrecision(3)}</span>.`
+          ? html`The true next token <b class="mono">${short(next.token, 16)}</b> has ${rankWords(next.rank)} and probability <span class="mono probability">${precise(next.probability, 3)}</span>.`
           : "The text ends here: there is no true next token."}
-        ${this.divergence(place) > 1e-6 ? html`From what the model says in the end this is <span class="mono">${this.divergence(place).toFixed(2)}</span> nats away.` : ""}
+        ${!(this.divergence(place) <= 1e-6) ? html`From what the model says in the end this is <span class="mono">${logProbability(this.divergence(place))}</span> nats away.` : ""}
       </p>
     `;
   }
@@ -339,8 +362,10 @@ export class LogitLens extends LitElement {
   sentence(place) {
     const next = this.next(place);
     const first = this.guesses(place)[0];
-    const truth = next ? `, true next ${said(next.token)} rank ${next.rank + 1}, ${attention(next.probability)}` : "";
-    return `${this.#row(place.layer).replace("L", "layer ")}, position ${place.position} ${said(this.tokens[place.position] ?? "")}: ${said(first.token)}, ${attention(first.probability)}${truth}`;
+    const where = `${this.#row(place.layer).replace("L", "layer ")}, position ${place.position} ${said(this.tokens[place.position] ?? "")}`;
+    if (Number.isNaN(first.probability)) return `${where}: ${NOT_A_NUMBER}`;
+    const truth = next ? `, true next ${said(next.token)} ${Number.isFinite(next.rank) ? `rank ${next.rank + 1}` : "without rank"}, ${attention(next.probability)}` : "";
+    return `${where}: ${said(first.token)}, ${attention(first.probability)}${truth}`;
   }
 
   /** @param {Place | null} place */
@@ -398,6 +423,11 @@ export class LogitLens extends LitElement {
     }
     this.#hover(place);
   }
+}
+
+/** @param {number} rank from 0; NaN where there is none */
+function rankWords(rank) {
+  return Number.isFinite(rank) ? html`rank <span class="mono rank">${rank + 1}</span>` : html`<span class="rank">no rank</span>`;
 }
 
 define("logit-lens", LogitLens);

@@ -2,6 +2,7 @@
 
 import { css, html, LitElement } from "lit";
 
+import { written } from "../draw/not-a-number.js";
 import { logProbability, said, short } from "../draw/token.js";
 import { base, define, send } from "./base.js";
 
@@ -22,6 +23,7 @@ export class NextTokens extends LitElement {
     token: { attribute: false },
     truth: { type: Number },
     alternatives: { attribute: false },
+    notFinite: { type: Boolean },
     sampling: { attribute: false },
     generating: { type: Boolean },
     disabled: { type: Boolean },
@@ -51,6 +53,13 @@ export class NextTokens extends LitElement {
         background: var(--glow);
         border-radius: 3px;
         padding: 0.05em 0.25em;
+      }
+      .warning {
+        margin: 0 0 0.5rem;
+        padding: 0.4rem 0.6rem;
+        border-left: 3px solid var(--flame);
+        background: var(--glow);
+        font-size: 0.88rem;
       }
       input[type="checkbox"] {
         accent-color: var(--flame);
@@ -169,6 +178,8 @@ export class NextTokens extends LitElement {
     this.truth = -1;
     /** @type {readonly Alternative[]} */
     this.alternatives = [];
+    /** The model's output after this position is not finite, so that there are no alternatives. */
+    this.notFinite = false;
     /** @type {Sampling} */
     this.sampling = { doSample: true, temperature: 0.7, topK: undefined, topP: undefined, seed: 0, maxNewTokens: 40 };
     this.generating = false;
@@ -182,6 +193,7 @@ export class NextTokens extends LitElement {
       ${this.position < 0
         ? html`<p class="after">appears when a text has been read</p>`
         : html`<p class="after">after token <span class="mono">${this.position}</span>, <b class="mono">${short(this.token, 18)}</b></p>`}
+      ${this.notFinite ? html`<p class="warning" role="status">The model's output after this token is not a number, so no token is the likeliest.</p>` : ""}
       ${this.changed ? html`<p class="after">probability before → now</p>` : ""}
       <ol aria-label="likeliest next tokens" class=${this.changed ? "changed" : ""}>${this.alternatives.map((one) => this.#alternative(one))}</ol>
       ${this.#controls()}
@@ -198,11 +210,11 @@ export class NextTokens extends LitElement {
     const probability = Math.exp(one.logProb);
     const before = one.before === undefined ? null : Math.exp(one.before);
     const true_ = one.id === this.truth;
-    const say = `${said(one.string)}, probability ${probability.toFixed(2)}${before === null ? "" : `, before ${before.toFixed(2)}`}${true_ ? ", the true next token" : ""}. Press to continue the text with it.`;
+    const say = `${said(one.string)}, probability ${twoDecimals(probability)}${before === null ? "" : `, before ${twoDecimals(before)}`}${true_ ? ", the true next token" : ""}. Press to continue the text with it.`;
     return html`<li>
       <button class="one ${true_ ? "true" : ""}" aria-label=${say} title="log-probability ${logProbability(one.logProb)}${true_ ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @click=${() => send(this, "token-pick", { ...one, after: this.position })}>
         <span class="name mono">${short(one.string, 14)}</span>
-        <span class="bars"><span class="bar" style="display: block; width: ${(100 * probability).toFixed(1)}%"></span>${before === null ? "" : html`<span class="was" style="width: ${(100 * before).toFixed(1)}%"></span>`}</span>
+        <span class="bars"><span class="bar" style="display: block; width: ${percent(probability)}"></span>${before === null ? "" : html`<span class="was" style="width: ${percent(before)}"></span>`}</span>
         <span class="value mono">${before === null ? "" : `${rounded(before)} → `}${rounded(probability)}</span>
       </button>
     </li>`;
@@ -250,7 +262,18 @@ export class NextTokens extends LitElement {
 }
 
 /** @param {number} probability */
+function twoDecimals(probability) {
+  return written(probability, (finite) => finite.toFixed(2));
+}
+
+/** The width of a bar: none for what is not a number. @param {number} probability */
+function percent(probability) {
+  return Number.isFinite(probability) ? `${(100 * probability).toFixed(1)}%` : "0";
+}
+
+/** @param {number} probability */
 function rounded(probability) {
+  if (Number.isNaN(probability)) return "NaN";
   return probability >= 0.0095 ? probability.toFixed(2) : "<.01";
 }
 

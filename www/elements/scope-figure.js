@@ -4,8 +4,9 @@
 import { css, html, LitElement } from "lit";
 
 import { headMatrix, masked } from "../draw/matrix.js";
+import { countNotFinite, NOT_A_NUMBER } from "../draw/not-a-number.js";
 import { attention, logProbability, said, short } from "../draw/token.js";
-import { describe } from "../scores.js";
+import { describe, measurable } from "../scores.js";
 import { base, define, send } from "./base.js";
 
 import "./attention-heads.js";
@@ -30,6 +31,9 @@ export const VIEWS = {
   heads: { title: "head scores", draw: (figure, reading) => figure.drawScores(reading) },
   activations: { title: "activations", draw: (figure) => figure.drawValue() },
 };
+
+/** On random tokens that repeat once there is a place for every score. */
+const ALL_KINDS = measurable([0, 0, 0]);
 
 export class ScopeFigure extends LitElement {
   static properties = {
@@ -434,7 +438,10 @@ export class ScopeFigure extends LitElement {
   /** One line in words, so that the picture does not need to be known already. @param {Reading} reading */
   #says(reading) {
     if (!this.described) return html`<p class="says"></p>`;
-    const { score, does, mean, what, clear, example } = this.described;
+    const { score, does, mean, what, clear, example, notNumbers } = this.described;
+    if (notNumbers > 0) {
+      return html`<p class="says"><strong>Head ${score.layer}.${score.head} ${does}.</strong> <span class="soft">${notNumbers} of its values are ${NOT_A_NUMBER} (striped), so nothing can be said of what it looks at.</span></p>`;
+    }
     /** @param {number} at */
     const token = (at) => html`<span class="chip mono">${short(reading.tokens[at] ?? "", 20)}</span>`;
     const evidence = clear && example
@@ -446,7 +453,10 @@ export class ScopeFigure extends LitElement {
   /** @param {Reading} reading */
   drawLosses(reading) {
     const mean = reading.loss ?? -average(reading.logProbs);
-    const words = html`<strong>On average the model gave the true next token a log-probability of ${logProbability(-mean)}.</strong>
+    const broken = countNotFinite(reading.logProbs);
+    const words = broken > 0
+      ? html`<strong>The log-probability of ${broken} of ${reading.logProbs.length} tokens is ${NOT_A_NUMBER} or infinite.</strong> <span class="soft">Their mean is ${logProbability(-mean)}. Columns with stripes have no height.</span>`
+      : html`<strong>On average the model gave the true next token a log-probability of ${logProbability(-mean)}.</strong>
       <span class="soft">A tall column surprised it. Where the text repeats itself and the model copies, the columns get short.</span>`;
     return html`
       <p class="says">${reading.logProbs.length > 0 ? words : "One token alone has nothing before it to be foreseen from."}</p>
@@ -495,6 +505,15 @@ export class ScopeFigure extends LitElement {
     this.#choose({ lock: detail && { query: detail.position } });
   }
 
+  /** Which scores the text has a place for; worked out once for each text. @param {Reading} reading */
+  #measurable({ ids }) {
+    if (this.#places?.ids !== ids) this.#places = { ids, kinds: measurable(ids) };
+    return this.#places.kinds;
+  }
+
+  /** @type {{ ids: Uint32Array, kinds: Set<string> } | null} */
+  #places = null;
+
   /** @param {Reading} reading */
   drawScores(reading) {
     const onText = this.measured === "text";
@@ -507,6 +526,7 @@ export class ScopeFigure extends LitElement {
           ${table
             ? html`<head-scores
                 .scores=${table}
+                .measurable=${onText ? this.#measurable(reading) : ALL_KINDS}
                 .kind=${this.kind}
                 .layer=${this.layer}
                 .head=${this.head}
@@ -605,7 +625,7 @@ export class ScopeFigure extends LitElement {
     const matrix = headMatrix(pattern, head);
     const values = reading.tokens.map((_, other) => {
       const [query, key] = this.look === "from" ? [position, other] : [other, position];
-      return query >= matrix.rows || masked(matrix, query, key) ? NaN : matrix.data[query * matrix.columns + key];
+      return query >= matrix.rows || masked(matrix, query, key) ? null : matrix.data[query * matrix.columns + key];
     });
     return { position, target, values };
   }
@@ -613,7 +633,7 @@ export class ScopeFigure extends LitElement {
   /** @param {Reading} reading */
   #surpriseOf(reading) {
     const most = Math.log(Math.max(2, this.vocabulary));
-    const values = [NaN, ...Array.from(reading.logProbs, (value) => -value / most)];
+    const values = [null, ...Array.from(reading.logProbs, (value) => -value / most)];
     return { position: this.hoveredToken ?? this.lock?.query ?? -1, target: -1, values };
   }
 
@@ -624,10 +644,11 @@ export class ScopeFigure extends LitElement {
       return position === 0 ? `${token}, the first` : `${token}, log-probability ${logProbability(reading.logProbs[position - 1])}`;
     }
     const { values } = this.#attentionOf(reading);
-    const best = (values ?? []).reduce((most, value, at) => (value > ((values ?? [])[most] ?? -1) ? at : most), -1);
+    if (values?.some(Number.isNaN)) return `${token}, attention ${NOT_A_NUMBER}`;
+    const best = (values ?? []).reduce((/** @type {number} */ most, value, at) => ((value ?? -1) > ((values ?? [])[most] ?? -1) ? at : most), -1);
     if (!values || best < 0) return token;
     const verb = this.look === "from" ? "attends most to" : "is attended to most by";
-    return `${token} ${verb} ${best} ${said(reading.tokens[best])}, ${attention(values[best])}`;
+    return `${token} ${verb} ${best} ${said(reading.tokens[best])}, ${attention(values[best] ?? NaN)}`;
   }
 
   /** @param {CustomEvent<number | null>} event */

@@ -2,6 +2,7 @@
 
 import { css, html, LitElement } from "lit";
 
+import { written } from "../draw/not-a-number.js";
 import { logProbability, short } from "../draw/token.js";
 import { base, define, send } from "./base.js";
 
@@ -118,7 +119,7 @@ export class SwitchedOff extends LitElement {
 
 /** @param {number} value */
 function probability(value) {
-  return value >= 0.0095 ? value.toFixed(2) : value.toPrecision(1);
+  return written(value, (finite) => (finite >= 0.0095 ? finite.toFixed(2) : finite.toPrecision(1)));
 }
 
 define("switched-off", SwitchedOff);

@@ -4,7 +4,8 @@ import { css, html, LitElement } from "lit";
 
 import { signedGradient } from "../draw/diverging.js";
 import { axisLabels, labelling } from "../draw/labels.js";
-import { cutOf, farthest, fitAlong, paintPlane, placeAt, planeOf, reach } from "../draw/plane.js";
+import { stripes, written } from "../draw/not-a-number.js";
+import { cutOf, farthest, fitAlong, hasMask, isMarked, paintPlane, placeAt, planeOf, reach } from "../draw/plane.js";
 import { said, short, shown } from "../draw/token.js";
 import { base, define, figure, pixelRatio, send, ThemeController, Voice, WidthController } from "./base.js";
 import { bold, Canvases, copyValues, plot } from "./plot.js";
@@ -137,12 +138,14 @@ export class TensorView extends LitElement {
     const key = JSON.stringify(cut);
     if (this.#drawn?.tensor !== tensor || this.#drawn.key !== key) {
       const matrix = planeOf(tensor, cut);
-      this.#drawn = { tensor, key, matrix, most: reach(matrix) };
+      const masks = hasMask(tensor);
+      const broken = matrix.data.reduce((count, value) => count + Number(isMarked(value, masks)), 0);
+      this.#drawn = { tensor, key, matrix, most: reach(matrix), masks, broken };
     }
     return this.#drawn.matrix;
   }
 
-  /** @type {{ tensor: Tensor, key: string, matrix: import("../draw/matrix.js").Matrix, most: number } | null} */
+  /** @type {{ tensor: Tensor, key: string, matrix: import("../draw/matrix.js").Matrix, most: number, masks: boolean, broken: number } | null} */
   #drawn = null;
 
   /** The value at the ends of the scale. */
@@ -258,6 +261,7 @@ export class TensorView extends LitElement {
       <span class="legend" role="img" aria-label="colour scale from minus ${most} over zero to ${most}, ${root ? "square root" : "linear"}">
         <span class="mono">−${most}</span><span class="ramp" style="background: ${signedGradient(this.theme.theme)}"></span><span class="mono">${most}</span>
         <span>zero in the middle, ${root ? "square root" : "linear"}${covered > 1 ? html`; a cell shows the farthest from zero of ${down.factor} × ${across.factor}` : ""}</span>
+        ${this.#drawn?.broken ? html`<span class="swatch" style="background: ${stripes(this.theme.theme)}"></span><span>not finite: ${this.#drawn.broken} values</span>` : ""}
       </span>
       <button aria-pressed=${root} title="Lifts faint values" @click=${() => send(this, "scale-change", root ? "linear" : "sqrt")}>square root</button>
     `;
@@ -280,10 +284,10 @@ export class TensorView extends LitElement {
     const place = (labels, axis, at) => (OF_TOKENS.includes(axis) ? `${at} ${shown(labels[at] ?? "")}` : String(at));
     return html`<div class="table" tabindex="0" role="region" aria-label="the same as a table">
       <table class="mono">
-        <caption>The values farthest from zero. “copy” gives every value.</caption>
+        <caption>${this.#drawn?.broken ? "Values that are not finite, then those farthest from zero." : "The values farthest from zero."} “copy” gives every value.</caption>
         <thead><tr><th scope="col">${rows}</th><th scope="col">${columns}</th><th scope="col">value</th></tr></thead>
         <tbody>
-          ${farthest(matrix, 20).map((one) => html`<tr><td>${place(down, rows, one.row)}</td><td>${place(across, columns, one.column)}</td><td>${signed(one.value)}</td></tr>`)}
+          ${farthest(matrix, 20, this.#drawn?.masks).map((one) => html`<tr><td>${place(down, rows, one.row)}</td><td>${place(across, columns, one.column)}</td><td>${signed(one.value)}</td></tr>`)}
         </tbody>
       </table>
     </div>`;
@@ -316,7 +320,7 @@ export class TensorView extends LitElement {
     const context = cells.getContext("2d");
     if (!context) return;
     const image = context.createImageData(across.size, down.size);
-    paintPlane(new Uint32Array(image.data.buffer), matrix, { down, across, most: this.most, theme: this.theme.theme, stretch: this.scale });
+    paintPlane(new Uint32Array(image.data.buffer), matrix, { down, across, most: this.most, theme: this.theme.theme, stretch: this.scale, masks: this.#drawn?.masks });
     context.putImageData(image, 0, 0);
   }
 
@@ -406,7 +410,7 @@ export class TensorView extends LitElement {
     const { matrix, geometry } = this;
     const box = this.canvases.get("cells")?.getBoundingClientRect();
     if (!matrix || !geometry || !box) return null;
-    return placeAt(matrix, geometry.down, geometry.across, (event.clientX - box.left) * geometry.ratio, (event.clientY - box.top) * geometry.ratio);
+    return placeAt(matrix, geometry.down, geometry.across, (event.clientX - box.left) * geometry.ratio, (event.clientY - box.top) * geometry.ratio, this.#drawn?.masks);
   }
 
   /** @param {MouseEvent} event */
@@ -476,8 +480,7 @@ function number(value) {
 
 /** Every digit that an f32 holds, with a true minus sign. @param {number} value */
 function signed(value) {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "none" : value > 0 ? "∞" : "−∞";
-  return Number(value.toPrecision(7)).toString().replace("-", "−");
+  return written(value, (finite) => Number(finite.toPrecision(7)).toString());
 }
 
 define("tensor-view", TensorView);

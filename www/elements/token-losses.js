@@ -3,7 +3,8 @@
 import { css, html, LitElement } from "lit";
 
 import { columnWidth, drawColumns } from "../draw/bars.js";
-import { logProbability, said, shown } from "../draw/token.js";
+import { countNotFinite, NOT_A_NUMBER } from "../draw/not-a-number.js";
+import { logProbability, precise, said, shown } from "../draw/token.js";
 import { base, define, pixelRatio, send, ThemeController, Voice, WidthController } from "./base.js";
 
 /** CSS pixels. */
@@ -89,9 +90,9 @@ export class TokenLosses extends LitElement {
     this.measured = new WidthController(this);
   }
 
-  /** The value at the top of the figure: the largest, or a blind guess. */
+  /** The value at the top of the figure: the largest that is finite, or a blind guess. */
   get most() {
-    return Math.max(Math.log(Math.max(2, this.vocabulary)), ...Array.from(this.logProbs, (value) => -value));
+    return Math.max(Math.log(Math.max(2, this.vocabulary)), ...Array.from(this.logProbs, (value) => -value).filter(Number.isFinite));
   }
 
   get step() {
@@ -99,11 +100,13 @@ export class TokenLosses extends LitElement {
   }
 
   render() {
-    const mean = this.loss === null ? null : (HEIGHT * (1 - this.loss / this.most)).toFixed(1);
+    const { loss } = this;
+    const mean = loss === null ? null : (Number.isFinite(loss) ? HEIGHT * (1 - loss / this.most) : 0).toFixed(1);
+    const broken = countNotFinite(this.logProbs);
     const at = this.position;
     const value = at > 0 ? this.logProbs[at - 1] : undefined;
     return html`
-      <div class="axis"><span>surprise of each token: minus its log-probability, up to ${logProbability(this.most)}</span></div>
+      <div class="axis"><span>surprise of each token: minus its log-probability, up to ${logProbability(this.most)}${broken > 0 ? `; stripes: ${broken} of ${this.logProbs.length} are ${NOT_A_NUMBER}` : ""}</span></div>
       <div
         class="frame"
         role="img"
@@ -118,7 +121,7 @@ export class TokenLosses extends LitElement {
         ${at >= 0 ? html`<span class="here" style="left: ${at * this.step}px; width: ${Math.max(3, this.step)}px"></span>` : ""}
       </div>
       <div class="axis"><span>first token</span><span>last →</span></div>
-      <p class="readout mono">${value === undefined ? "" : html`${at} <b>${shown(this.tokens[at])}</b> log-probability ${logProbability(value)}, probability ${Math.exp(value).toPrecision(2)}`}</p>
+      <p class="readout mono">${value === undefined ? "" : html`${at} <b>${shown(this.tokens[at])}</b> log-probability ${logProbability(value)}, probability ${precise(Math.exp(value), 2)}`}</p>
       <p class="heard" aria-live="polite"></p>
     `;
   }
@@ -132,7 +135,7 @@ export class TokenLosses extends LitElement {
     canvas.style.width = `${canvas.width / ratio}px`;
     canvas.style.height = `${canvas.height / ratio}px`;
     const context = canvas.getContext("2d");
-    const values = [NaN, ...Array.from(this.logProbs, (value) => -value)];
+    const values = [null, ...Array.from(this.logProbs, (value) => -value)];
     if (context) drawColumns(context, { values, most: this.most, width: canvas.width, height: canvas.height, theme: this.theme.theme });
   }
 

@@ -4,6 +4,7 @@ import { css, html, LitElement } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
+import { NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
 import { pieces, said, textOf } from "../draw/token.js";
 import { base, define, INKS, send, ThemeController, Voice } from "./base.js";
 
@@ -42,6 +43,10 @@ export class TokenStrip extends LitElement {
         box-shadow: inset -1px 0 0 var(--line);
         cursor: pointer;
         print-color-adjust: exact;
+      }
+      /* Below the letters, so that they can be read. */
+      .token.broken {
+        background: bottom / 100% 0.32em no-repeat;
       }
       .token.generated {
         border-bottom: 2px solid var(--flame);
@@ -113,7 +118,7 @@ export class TokenStrip extends LitElement {
     super();
     /** @type {readonly import("../draw/token.js").Token[]} */
     this.tokens = [];
-    /** One value of 0 to 1 per token, or NaN for none; null for no colour at all. @type {ArrayLike<number> | null} */
+    /** One value of 0 to 1 per token, or null for none; NaN is drawn as stripes. null for no colour at all. @type {ArrayLike<number | null> | null} */
     this.values = null;
     /** @type {import("../draw/scale.js").Stretch} */
     this.scale = "linear";
@@ -167,7 +172,7 @@ export class TokenStrip extends LitElement {
   /** @param {{ from: string, to: string, text: string }} legend */
   #legend({ from, to, text }) {
     return html`<div class="legend" role="img" aria-label="colour scale: ${text}, from ${from} to ${to}">
-      <span class="mono">${from}</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">${to}</span><span>${text}</span>
+      <span class="mono">${from}</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">${to}</span><span>${text}${Array.from(this.values ?? []).some(Number.isNaN) ? html`; stripes: ${NOT_A_NUMBER}` : ""}</span>
     </div>`;
   }
 
@@ -176,12 +181,16 @@ export class TokenStrip extends LitElement {
     const tokens = /** @type {NodeListOf<HTMLElement>} */ (this.renderRoot.querySelectorAll(".token"));
     const { theme } = this.theme;
     tokens.forEach((element, position) => {
-      const value = this.values?.[position] ?? NaN;
-      const colour = Number.isNaN(value) ? "" : colourOf(value, theme, this.scale);
-      if (this.painted.get(element) === colour) return;
-      this.painted.set(element, colour);
+      const value = this.values?.[position] ?? null;
+      const broken = value !== null && Number.isNaN(value);
+      const colour = value === null || broken ? "" : colourOf(value, theme, this.scale);
+      const paint = broken ? stripes(theme) : colour;
+      if ((this.painted.get(element) ?? "") === paint) return;
+      this.painted.set(element, paint);
+      element.classList.toggle("broken", broken);
+      element.style.backgroundImage = broken ? paint : "";
       element.style.backgroundColor = colour;
-      element.style.color = colour && INKS[textOn(value, theme, this.scale)];
+      element.style.color = value === null || broken ? "" : INKS[textOn(value, theme, this.scale)];
     });
   }
 
