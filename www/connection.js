@@ -9,13 +9,13 @@ import * as Comlink from "comlink";
 import { problem } from "./problem.js";
 
 /** @typedef {Comlink.Remote<import("./worker.js").WorkerApi>} Api */
-/** @typedef {{ signal?: AbortSignal, what?: string }} CallOptions what: the name of the call, for the message of an AbortError */
-/** ids: of the messages that were sent for it. @typedef {{ reject: (error: Error) => void, aborted: boolean, ids: Set<string> }} Call */
+/** what: the name of the call, for messages; isLoad: it waits for a network. @typedef {{ signal?: AbortSignal, what?: string, isLoad?: boolean }} CallOptions */
+/** ids: of the messages that were sent for it. @typedef {{ fail: (error: Error) => void, aborted: boolean, ids: Set<string> }} Call */
 
-/** An aborted call has at least this long to come back before the worker counts as stuck. */
-const MIN_GRACE_MS = 1000;
-/** A call may take this many times as long as the longest one so far. */
+/** An aborted call may take this many times as long as the longest call so far, within these limits, before the worker counts as stuck. */
 const GRACE_FACTOR = 2;
+const MIN_GRACE_MS = 1000;
+const MAX_GRACE_MS = 10_000;
 
 export class Connection {
   #thread;
@@ -26,7 +26,7 @@ export class Connection {
   #sending;
   /** The last message that the worker began to handle. */
   #lastStarted = "";
-  /** The longest time between a call and its answer, in ms. */
+  /** The longest time between a call and its answer in ms, loads excluded. */
   #longest = 0;
   #isWatched = false;
   /** @type {Error | undefined} */
@@ -38,6 +38,7 @@ export class Connection {
     this.#thread = thread;
     thread.addEventListener("message", ({ data }) => {
       if (data?.started) this.#lastStarted = data.started;
+      if (data?.failed) this.#end(problem("WorkerError", data.failed));
     });
     thread.addEventListener("messageerror", () => this.#die("sent an answer that cannot be read"));
     thread.addEventListener("error", (event) => {
@@ -58,13 +59,17 @@ export class Connection {
    * @throws AbortError as soon as the signal fires; WorkerError when the worker has died; InputError when an argument cannot
    *   be sent; otherwise what the worker's function throws
    */
-  call(send, { signal, what = "the call" } = {}) {
+  call(send, { signal, what = "the call", isLoad = false } = {}) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw aborted(what, signal);
       if (this.#death) throw this.#death;
-      /** @type {Call} */
-      const call = { reject, aborted: false, ids: new Set() };
       const start = performance.now();
+      const finish = () => {
+        this.#calls.delete(call);
+        signal?.removeEventListener("abort", onAbort);
+      };
+      /** @type {Call} */
+      const call = { fail: (error) => (finish(), reject(error)), aborted: false, ids: new Set() };
       const onAbort = () => {
         call.aborted = true;
         reject(aborted(what, signal));
@@ -75,9 +80,8 @@ export class Connection {
       this.#send(call, send)
         .then(resolve, (error) => reject(this.#failure(error)))
         .finally(() => {
-          this.#calls.delete(call);
-          this.#longest = Math.max(this.#longest, performance.now() - start);
-          signal?.removeEventListener("abort", onAbort);
+          finish();
+          if (!isLoad) this.#longest = Math.max(this.#longest, performance.now() - start);
         });
     });
   }
@@ -125,8 +129,7 @@ export class Connection {
     this.#death = error;
     this.#thread.terminate(); // with its helper threads
     this.#lifetime.abort();
-    for (const call of this.#calls) call.reject(error);
-    this.#calls.clear();
+    for (const call of [...this.#calls]) call.fail(error);
   }
 
   /** A worker that exits releases the lock that it holds, and the page gets it. Without the Web Locks API nothing tells of an exit. */
@@ -147,7 +150,8 @@ export class Connection {
     if (this.#isWatched || this.#death) return;
     this.#isWatched = true;
     while (!this.#death && this.#abortedCalls().length > 0) {
-      const isAlive = await Promise.race([this.#api.ping().catch(() => true), delay(Math.max(MIN_GRACE_MS, GRACE_FACTOR * this.#longest)).then(() => false)]);
+      const grace = Math.min(MAX_GRACE_MS, Math.max(MIN_GRACE_MS, GRACE_FACTOR * this.#longest));
+      const isAlive = await Promise.race([this.#api.ping().catch(() => true), delay(grace).then(() => false)]);
       if (!isAlive && this.#isBlockedByAborted()) this.#die("was stopped, because a call that had been aborted did not come back");
       if (isAlive) await delay(MIN_GRACE_MS / 4);
     }
@@ -158,10 +162,13 @@ export class Connection {
     return [...this.#calls].filter(({ aborted }) => aborted);
   }
 
-  /** The worker handles one message at a time: the last that it began is the one that blocks it. */
+  /**
+   * The worker handles one message at a time, so the last that it began blocks it; if that one was answered, an earlier call
+   * that went on after an `await` does.
+   */
   #isBlockedByAborted() {
-    const stuck = this.#abortedCalls();
-    return stuck.some(({ ids }) => ids.has(this.#lastStarted)) || (stuck.length > 0 && stuck.length === this.#calls.size);
+    const last = [...this.#calls].find(({ ids }) => ids.has(this.#lastStarted));
+    return last ? last.aborted : this.#abortedCalls().length > 0;
   }
 }
 
@@ -172,9 +179,18 @@ let current;
 export function connect() {
   if (!current || current.isDead) {
     const address = new URL("./worker.js", import.meta.url);
-    current = new Connection(earlyWorker() ?? new Worker(sameOrigin(address), { type: "module", name: "candlescope" }), address);
+    current = new Connection(earlyWorker() ?? startWorker(address), address);
   }
   return current;
+}
+
+/** @param {URL} address @returns {Worker} @throws NetworkError */
+function startWorker(address) {
+  try {
+    return new Worker(sameOrigin(address), { type: "module", name: "candlescope" });
+  } catch (error) {
+    throw problem("NetworkError", `the worker cannot be started from ${address} (${/** @type {Error} */ (error).message}); a Content-Security-Policy must allow it in worker-src`);
+  }
 }
 
 /** The worker that index.html starts before its modules have loaded, in a global variable, unless it has failed. @returns {Worker | null} */
@@ -187,13 +203,17 @@ function earlyWorker() {
   return worker;
 }
 
+/** The script for a worker from another origin. */
+let importer = "";
+
 /** A worker must have the page's origin: one from elsewhere is started by a script that imports it. @param {URL} address */
 function sameOrigin(address) {
   if (address.origin === self.origin) return address;
   const script = `import ${JSON.stringify(address.href)};`;
   // A sandboxed frame has no origin: Chrome starts no module from a blob there.
   if (self.origin === "null") return `data:text/javascript,${encodeURIComponent(script)}`;
-  return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  importer ||= URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  return importer;
 }
 
 /** @param {number} ms @returns {Promise<void>} */

@@ -152,8 +152,8 @@ let lastJob = 0;
 export class LoadedModel extends ModelHandle {
   /** @type {Set<Listener>} */
   #listeners = new Set();
-  /** The load that runs. */
-  #job = { id: 0, isRunning: false };
+  /** Ends the load that runs. */
+  #abort = () => {};
 
   /** @param {Files} files @param {LoadRequest} request @param {() => void} onEnd */
   constructor(files, request, onEnd) {
@@ -179,20 +179,19 @@ export class LoadedModel extends ModelHandle {
   /** @param {Files} files @param {LoadRequest} request @returns {Promise<Place>} */
   async #loadFrom(files, request) {
     const connection = connect();
-    const job = { id: ++lastJob, isRunning: true };
-    this.#job = job;
+    const id = ++lastJob;
+    const controller = new AbortController();
+    this.#abort = () => {
+      connection.call((api) => api.abort(id)).catch(() => {});
+      controller.abort();
+    };
     const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.#listeners.forEach((listener) => notify(listener, progress)));
     try {
-      const loaded = await connection.call((api) => /** @type {Promise<any>} */ (api.load(files, request, job.id, onProgress)));
-      return { connection, loaded };
+      const load = (/** @type {Api} */ api) => /** @type {Promise<any>} */ (api.load(files, request, id, onProgress));
+      return { connection, loaded: await connection.call(load, { signal: controller.signal, what: "loading", isLoad: true }) };
     } finally {
-      job.isRunning = false;
+      this.#abort = () => {};
     }
-  }
-
-  #abort() {
-    const { id, isRunning } = this.#job;
-    if (isRunning) connect().call((api) => api.abort(id)).catch(() => {});
   }
 }
 

@@ -296,9 +296,9 @@ function unlessPanicked(promise) {
 
 /** @param {Event} event @param {unknown} error */
 function rejectHanging(event, error) {
-  if (!(error instanceof WebAssembly.RuntimeError || isProblem(error))) return;
   hanging.forEach((reject) => reject(error));
-  if (isProblem(error)) event.preventDefault(); // whoever loads is told
+  if (isProblem(error)) event.preventDefault(); // the calls that hang report it
+  else if (error instanceof WebAssembly.RuntimeError) self.postMessage({ failed: unexpected(error).message });
 }
 self.addEventListener("error", (event) => rejectHanging(event, event.error));
 self.addEventListener("unhandledrejection", (event) => rejectHanging(event, event.reason));
