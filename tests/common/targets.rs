@@ -121,7 +121,7 @@ pub fn kept_copy(data: &[u8]) {
 
 fn with_checksums(mut data: &[u8]) -> Vec<u8> {
     let mut copy = Vec::new();
-    let mut add = |part: &[u8], copy: &mut Vec<u8>| {
+    let add = |part: &[u8], copy: &mut Vec<u8>| {
         let checksum = xxh3_64_with_seed(part, copy.len() as u64);
         copy.extend_from_slice(part);
         copy.extend_from_slice(&checksum.to_le_bytes());
