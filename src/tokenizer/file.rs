@@ -42,12 +42,11 @@ pub(super) fn read(json: &[u8]) -> Result<tokenizers::Tokenizer> {
     if !(file.version.is_null() || version == Some("1.0")) {
         return Err(wrong(format!("`version` is {}, expected \"1.0\"", file.version)));
     }
-    let ids_of_model = file.model.ids();
     let mut tokenizer = tokenizers::Tokenizer::new(file.model.build()?);
     tokenizer.with_normalizer(normalizer(file.normalizer)?).map_err(wrong)?;
     tokenizer.with_pre_tokenizer(pre_tokenizer(file.pre_tokenizer)?);
     tokenizer.with_decoder(decoder(file.decoder)?);
-    add_tokens(&mut tokenizer, &file.added_tokens, &ids_of_model)?;
+    add_tokens(&mut tokenizer, &file.added_tokens)?;
     Ok(tokenizer)
 }
 
@@ -201,7 +200,7 @@ impl<'de> Visitor<'de> for TokensVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Tokens, A::Error> {
         let mut vocab = Vocab::default();
-        let mut seen = HashSet::new();
+        let mut taken = Vec::new();
         while let Some((token, Id(id))) = map.next_entry::<String, Id>()? {
             check_token(&token).map_err(A::Error::custom)?;
             if id >= MAX_ID {
@@ -209,13 +208,16 @@ impl<'de> Visitor<'de> for TokensVisitor {
                     "`model.vocab` gives {token:?} the id {id}, expected below {MAX_ID}"
                 )));
             }
-            if !seen.insert(id) {
+            let place = id as usize;
+            taken.resize(taken.len().max(place + 1), false);
+            if std::mem::replace(&mut taken[place], true) {
                 return Err(A::Error::custom(format!("`model.vocab` has two tokens with the id {id}")));
             }
-            if vocab.contains_key(&token) {
-                return Err(A::Error::custom(format!("`model.vocab` has the token {token:?} twice")));
+            if vocab.insert(token, id as u32).is_some() {
+                return Err(A::Error::custom(format!(
+                    "`model.vocab` has a token twice, the second time with the id {id}"
+                )));
             }
-            vocab.insert(token, id as u32);
         }
         Ok(Tokens::Ids(vocab))
     }
@@ -310,15 +312,6 @@ impl<'de> Visitor<'de> for MergeVisitor {
 }
 
 impl ModelFields {
-    /// The ids that are taken.
-    fn ids(&self) -> HashSet<u64> {
-        match &self.vocab {
-            Some(Tokens::Ids(vocab)) => vocab.values().map(|id| u64::from(*id)).collect(),
-            Some(Tokens::Scores(tokens)) => (0..tokens.len() as u64).collect(),
-            None => HashSet::new(),
-        }
-    }
-
     fn build(self) -> Result<ModelWrapper> {
         let found = match self.fields.get("type") {
             Some(Value::String(name)) => name.as_str(),
@@ -494,7 +487,7 @@ fn check_merges(vocab: &Vocab, merges: &Merges, prefix: &str) -> Result<()> {
 }
 
 /// The tokens beside the model's. Those with new texts get the next ids, which must be the ones that the file gives.
-fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, list: &Value, taken: &HashSet<u64>) -> Result<()> {
+fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, list: &Value) -> Result<()> {
     let none = Vec::new();
     let list = match list {
         Value::Null => &none,
@@ -507,7 +500,8 @@ fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, list: &Value, taken: &HashS
     for (place, fields) in list.iter().enumerate() {
         let (id, token) = added_token(place, fields)?;
         let own = tokenizer.get_model().token_to_id(&token.content).map(u64::from);
-        if own.map_or(taken.contains(&id), |own| own != id) || !ids.insert(id) {
+        let is_taken = || tokenizer.get_model().id_to_token(id as u32).is_some();
+        if own.map_or_else(is_taken, |own| own != id) || !ids.insert(id) {
             let content = &token.content;
             return Err(wrong(format!(
                 "`added_tokens[{place}]` gives {content:?} the id {id}, which another token has"
