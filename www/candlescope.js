@@ -170,7 +170,7 @@ function handleOf(files, request) {
  */
 export async function storedModels(options) {
   const { signal } = checked("storedModels", options, CANCELLABLE);
-  return connect().call((api) => api.stored(), { signal, what: "storedModels" });
+  return (await connect()).call((api) => api.stored(), { signal, what: "storedModels" });
 }
 
 /**
@@ -182,7 +182,7 @@ export async function storedModels(options) {
 export async function forgetStored(source, options) {
   const { signal } = checked("forgetStored", options, CANCELLABLE);
   const files = source === undefined ? undefined : resolveSource(source, base());
-  return connect().call((api) => api.forgetStored(files), { signal, what: "forgetStored" });
+  return (await connect()).call((api) => api.forgetStored(files), { signal, what: "forgetStored" });
 }
 
 // ---- the model ----

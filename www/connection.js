@@ -10,7 +10,7 @@ import { problem } from "./problem.js";
 
 /** @typedef {Comlink.Remote<import("./worker.js").WorkerApi>} Api */
 /** what: the name of the call, for messages; isLoad: it waits for a network. @typedef {{ signal?: AbortSignal, what?: string, isLoad?: boolean }} CallOptions */
-/** ids: of the messages that were sent for it. @typedef {{ fail: (error: Error) => void, aborted: boolean, ids: Set<string> }} Call */
+/** ids: of the messages that were sent for it. done: resolves when it was answered or failed. @typedef {{ fail: (error: Error) => void, aborted: boolean, ids: Set<string>, done: Promise<void> }} Call */
 
 /** An aborted call may take this many times as long as the longest call so far, within these limits, before the worker counts as stuck. */
 const GRACE_FACTOR = 2;
@@ -64,12 +64,15 @@ export class Connection {
       if (signal?.aborted) throw aborted(what, signal);
       if (this.#death) throw this.#death;
       const start = performance.now();
+      let resolveDone = () => {};
+      const done = /** @type {Promise<void>} */ (new Promise((resolve) => (resolveDone = () => resolve())));
       const finish = () => {
         this.#calls.delete(call);
         signal?.removeEventListener("abort", onAbort);
+        resolveDone();
       };
       /** @type {Call} */
-      const call = { fail: (error) => (finish(), reject(error)), aborted: false, ids: new Set() };
+      const call = { fail: (error) => (finish(), reject(error)), aborted: false, ids: new Set(), done };
       const onAbort = () => {
         call.aborted = true;
         reject(aborted(what, signal));
@@ -158,6 +161,11 @@ export class Connection {
     this.#isWatched = false;
   }
 
+  /** Resolves once it is known whether the calls that were aborted came back: until then the worker may be stuck. */
+  async verdict() {
+    await Promise.all(this.#abortedCalls().map(({ done }) => done));
+  }
+
   #abortedCalls() {
     return [...this.#calls].filter(({ aborted }) => aborted);
   }
@@ -175,8 +183,9 @@ export class Connection {
 /** @type {Connection | undefined} */
 let current;
 
-/** The connection to a worker that is alive; starts one if there is none. @returns {Connection} */
-export function connect() {
+/** The connection to a worker that is alive and answers; starts one if there is none. @returns {Promise<Connection>} */
+export async function connect() {
+  await current?.verdict();
   if (!current || current.isDead) {
     const address = new URL("./worker.js", import.meta.url);
     current = new Connection(earlyWorker() ?? startWorker(address), address);

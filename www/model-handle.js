@@ -94,6 +94,7 @@ export class ModelHandle {
       if (this.#lost) throw this.#lost;
       const loading = (this.#place ??= this.#start());
       const place = await loading;
+      await place.connection.verdict();
       if (!place.connection.isDead) return place;
       if (this.#place === loading) this.#place = undefined;
     }
@@ -178,7 +179,7 @@ export class LoadedModel extends ModelHandle {
 
   /** @param {Files} files @param {LoadRequest} request @returns {Promise<Place>} */
   async #loadFrom(files, request) {
-    const connection = connect();
+    const connection = await connect();
     const id = ++lastJob;
     const controller = new AbortController();
     this.#abort = () => {

@@ -60,14 +60,34 @@ fn not_read(json: &[u8], error: &serde_json::Error) -> String {
         return "the file is an HTML page, expected JSON: the address does not lead to the file itself"
             .into();
     }
-    let place = format!("line {} column {}", error.line(), error.column());
+    let place = format!("line {}, column {}", error.line(), error.column());
     match error.classify() {
         serde_json::error::Category::Eof => {
             format!("the file ends too early, at {place}: it is cut, load it again")
         }
-        serde_json::error::Category::Data => error.to_string(),
+        serde_json::error::Category::Data => in_plain_words(error),
         _ => format!("the file is not JSON at {place}"),
     }
+}
+
+/// What an error of serde says, in the words of JSON: "found a map" is no help to someone who reads a file.
+pub(super) fn in_plain_words(error: &serde_json::Error) -> String {
+    let mut text = error.to_string();
+    for (serde, json) in [
+        ("invalid type: map,", "found an object,"),
+        ("invalid type: sequence,", "found an array,"),
+        ("invalid type: null,", "found null,"),
+        ("invalid type: ", "found the "),
+        ("invalid value: ", "found the "),
+        ("invalid length ", "found a list of length "),
+        ("missing field ", "there is no field "),
+        ("unknown variant ", "there is no kind "),
+        (" at line ", ", in line "),
+        (" column ", ", column "),
+    ] {
+        text = text.replace(serde, json);
+    }
+    text
 }
 
 /// The fields of the file. Truncation and padding are not wanted. The post-processor only adds special tokens, which are

@@ -7,7 +7,7 @@ use tokenizers::normalizers::{Precompiled, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
-use super::file::{brief, wrong};
+use super::file::{brief, in_plain_words, wrong};
 use crate::error::Result;
 
 /// Sequences in sequences.
@@ -143,7 +143,8 @@ fn step<T: Step>(
         return read;
     }
     check(&kind, field, &value, limits)?;
-    serde_json::from_value(value).map_err(|error| wrong(format!("`{field}` of type {kind}: {error}")))
+    serde_json::from_value(value)
+        .map_err(|error| wrong(format!("`{field}` of type {kind}: {}", in_plain_words(&error))))
 }
 
 /// What the crate's code takes for granted.
