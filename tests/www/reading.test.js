@@ -178,3 +178,23 @@ test("past_the_end_of_the_context_the_first_token_goes_when_one_comes", async ()
   assert.equal(reading.logits, null, "the rows of the logits are those of other positions");
   assert.deepEqual(reading.tops.map((top) => top !== undefined), [false, true, true, true]);
 });
+
+test("a_candidate_is_named_by_its_id_only", async () => {
+  const { model, finish } = slowModel();
+  /** @type {number[][]} */
+  const asked = [];
+  const tokenize = async (/** @type {string | Uint32Array} */ input) => {
+    assert.equal(typeof input, "string", "ids are named by tokenNames");
+    return model.tokenize(input);
+  };
+  const tokenNames = async (/** @type {Uint32Array} */ ids) => {
+    asked.push([...ids]);
+    return { ids, strings: Array.from(ids, (id) => (id === 127 ? "\ufffd" : `⟨${id}⟩`)), bytes: Array.from(ids, (id) => (id === 127 ? [0xe6] : [])) };
+  };
+  const reader = new Reader({ ...model, tokenize, tokenNames });
+  const reading = reader.read("abab");
+  await finish();
+  const alternatives = await reader.alternatives(/** @type {import("../../www/reading.js").Reading} */ (await reading), 3, 2);
+  assert.deepEqual(alternatives?.map(({ string }) => string), [{ string: "\ufffd", bytes: [0xe6] }, "⟨0⟩"]);
+  assert.deepEqual(asked, [[127, 0]]);
+});
