@@ -209,14 +209,14 @@ const REFUSED: [&str; 26] = [
 /// Fields that change nothing here: those of `GPT2Config` and of every `PretrainedConfig` that are about training,
 /// generation or other programs.
 #[rustfmt::skip]
-const HARMLESS: [&str; 73] = [
-    "_attn_implementation", "_attn_implementation_autoset", "_name_or_path", "_num_labels", "architectures", "attn_pdrop",
+const HARMLESS: [&str; 76] = [
+    "_attn_implementation", "_attn_implementation_autoset", "_commit_hash", "_name_or_path", "_num_labels", "architectures", "attn_pdrop",
     "bad_words_ids", "begin_suppress_tokens", "chunk_size_feed_forward", "decoder_start_token_id", "diversity_penalty",
     "do_sample", "dtype", "early_stopping", "embd_pdrop", "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty",
     "finetuning_task", "forced_bos_token_id", "forced_eos_token_id", "gradient_checkpointing", "id2label",
     "initializer_range", "is_decoder", "keys_to_ignore_at_inference", "label2id", "length_penalty", "max_length", "min_length",
-    "model_type", "n_ctx", "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_labels", "num_return_sequences",
-    "output_attentions", "output_hidden_states", "output_past", "output_scores", "pad_token_id", "prefix", "problem_type",
+    "model_type", "n_ctx", "n_special", "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_labels", "num_return_sequences",
+    "output_attentions", "output_hidden_states", "output_past", "output_scores", "pad_token_id", "predict_special_tokens", "prefix", "problem_type",
     "remove_invalid_values", "repetition_penalty", "resid_pdrop", "return_dict", "return_dict_in_generate",
     "scale_attention_softmax_in_fp32", "sep_token_id", "summary_activation", "summary_first_dropout",
     "summary_hidden_size", "summary_proj_to_labels", "summary_type", "summary_use_proj", "suppress_tokens",
