@@ -23,6 +23,8 @@ async function inPage(url, act, argument) {
   try {
     // Pages take this build in its two parts, so the whole of it is not in dist/.
     await page.route("**/pkg/candlescope_threads_bg.wasm", (route) => route.fulfill({ path: "pkg/candlescope_threads_bg.wasm", contentType: "application/wasm" }));
+    // The network layer is a part of worker.js in dist/.
+    await page.route("**/www/*.js", (route) => route.fulfill({ path: new URL(route.request().url()).pathname.slice(1), contentType: "text/javascript" }));
     await page.goto(`${url}tensor.js`);
     return await page.evaluate(act, argument);
   } finally {
@@ -47,7 +49,9 @@ async function written({ build, threads, dtype, prompt }) {
   }
   /** @param {string} name */
   const at = (name) => ({ name, address: new URL(`models/shakespeare/${name}`, location.href).href });
-  const model = await glue.WasmModel.load([{ config: at("config.json"), tokenizer: at("tokenizer.json"), weights: at("model.safetensors") }], dtype);
+  const { openable } = await import(new URL("www/network.js", location.href).href);
+  const files = openable({ config: at("config.json"), tokenizer: at("tokenizer.json"), weights: at("model.safetensors") }, { signal: new AbortController().signal, timeout: Infinity });
+  const model = await glue.WasmModel.load({ ...files, mayBeKept: false }, dtype);
   const { logits } = model.runWithCache(prompt, {});
   const generation = model.generate(prompt, { maxNewTokens: 50, doSample: false, stopAtEos: false });
   const ids = [];
