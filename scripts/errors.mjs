@@ -20,7 +20,7 @@ export async function messages() {
   const rust = await sources("src", ".rs");
   const helpers = helpersIn(rust.map(({ text }) => text).join("\n"));
   const found = [...rust.flatMap(({ file, text }) => inRust(text, helpers).map((one) => ({ ...one, file }))), ...(await sources("www", ".js")).flatMap(({ file, text }) => inJavaScript(text).map((one) => ({ ...one, file })))];
-  const unique = new Map(found.filter(({ message }) => isSentence(message)).map((one) => [`${one.name} ${one.message}`, one]));
+  const unique = new Map(found.filter((one) => one.name === "AbortError" || isSentence(one.message)).map((one) => [`${one.name} ${one.message}`, one]));
   return [...unique.values()].sort((a, b) => a.name.localeCompare(b.name) || a.message.localeCompare(b.message));
 }
 
@@ -38,12 +38,26 @@ async function sources(folder, extension) {
 
 /** The names of Rust functions that make errors, by the kind of error that they make. @param {string} text @returns {Map<string, string>} */
 function helpersIn(text) {
-  const helpers = new Map();
-  for (const { 1: name, index } of text.matchAll(/\bfn (\w+)[^{};]*->\s*(?:crate::error::)?Error\s*\{/g)) {
-    const kind = /\bError::(\w+)\b/.exec(text.slice(index, index + 800))?.[1];
-    if (kind) helpers.set(name, errorName(kind));
+  return makers(text, /\bfn (\w+)[^{};]*->\s*(?:crate::error::)?Error\s*\{/g);
+}
+
+/** The same for one file: its own functions and closures come before those of the same name elsewhere. @param {string} text @param {Map<string, string>} helpers */
+function helpersOf(text, helpers) {
+  const known = new Map([...helpers, ...helpersIn(text)]);
+  return new Map([...known, ...makers(text, /\blet (\w+) = (?:move )?\|/g, known)]);
+}
+
+/** @param {string} text @param {RegExp} pattern @param {Map<string, string>} [known] @returns {Map<string, string>} */
+function makers(text, pattern, known = new Map()) {
+  const found = new Map();
+  for (const { 0: start, 1: name, index } of text.matchAll(pattern)) {
+    const after = text.slice(index + start.length, index + 800);
+    const isBlock = start.endsWith("{") || /^[^|\n]*\| (?:-> \w+ )?\{\n/.test(after);
+    const [body] = after.split(isBlock ? /\n {0,4}\}/ : /;\n/, 1);
+    const call = [...body.matchAll(/\bError::([A-Z]\w+)\(|\b(\w+)\(/g)].find(([, kind, helper]) => kind || known.has(helper));
+    if (call) found.set(name, call[1] ? errorName(call[1]) : known.get(call[2]));
   }
-  return helpers;
+  return found;
 }
 
 /** @param {string} kind */
@@ -55,7 +69,7 @@ function errorName(kind) {
 function inRust(source, helpers) {
   const text = source.replace(/#\[cfg\(test\)\][\s\S]*$/, "").replace(/^\s*\/\/.*$/gm, "");
   const calls = [...text.matchAll(/\bError::([A-Z]\w+)\(/g)].map(({ 1: kind, 0: call, index }) => ({ name: errorName(kind), start: index + call.length }));
-  for (const [helper, name] of helpers) {
+  for (const [helper, name] of helpersOf(text, helpers)) {
     for (const { 0: call, index } of text.matchAll(new RegExp(`\\b${helper}\\(`, "g"))) calls.push({ name, start: index + call.length });
   }
   return calls.flatMap(({ name, start }) => rustLiterals(enclosed(text, start)).map((literal) => ({ name, message: plainRust(literal) })));

@@ -268,9 +268,7 @@ impl Reader {
         let is_set = |name: &&&str| self.fields.get(**name).is_some_and(|value| !value.is_empty());
         let Some(name) = REFUSED.iter().find(is_set) else { return Ok(()) };
         let (found, help) = (self.fields[*name].describe(), remedy(name));
-        Err(Error::Config(format!(
-            "`{name}` is {found}: the model is computed in another way than GPT-2.{help}"
-        )))
+        Err(Error::Config(format!("`{name}` is {found}: GPT-2 does not support this.{help}")))
     }
 
     fn config(&mut self) -> Result<Config> {

@@ -138,7 +138,7 @@ fn unknown(name: &str, shapes: &Shapes) -> Error {
     let near = nearest(name, shapes.keys().map(String::as_str), 1);
     let name = shortened(name);
     Error::Weights(format!(
-        "`{name}` has an unknown role: it is no tensor of GPT-2 (nearest: {near}), and the model might be computed in \
-         another way with it. Remove it from the file if it has no effect"
+        "`{name}` is not a tensor of GPT-2 (nearest: {near}) and might change the logits. Remove it from the file if it has \
+         no effect"
     ))
 }

@@ -326,7 +326,7 @@ pub fn means<S: AsRef<str>>(model: &Model, prompts: &[Vec<u32>], names: &[S]) ->
         {
             if point.axes().contains(&"key") {
                 return Err(Error::Hook(format!(
-                    "`{point}` has no mean over positions: each has other keys"
+                    "`{point}` cannot be averaged over positions, because each query has different keys; leave it out of `names`"
                 )));
             }
             let sum = value.sum_keepdim(1)?;
@@ -457,7 +457,7 @@ pub(crate) fn expect_memory(bytes: u64, what: &str, instead: &str) -> Result<()>
     match bytes <= SMALL || fits() {
         true => Ok(()),
         false => Err(Error::Memory(format!(
-            "{what} needs about {} MB, more than can be had here: expected {instead}",
+            "{what} needs about {} MB, which cannot be allocated here: expected {instead}",
             bytes >> 20
         ))),
     }

@@ -157,7 +157,9 @@ impl Part {
             Part::Tensor(tensor) => with_floats(tensor, |values| Ok(f(bytemuck::cast_slice(values))))?,
             Part::Matrix(matrix) => match matrix.raw() {
                 Some(panels) => f(panels),
-                None => Err(Error::Weights("tensors have no panels".into())),
+                None => Err(Error::Weights(
+                    "a matrix that is not packed cannot be stored; report this as a bug".into(),
+                )),
             },
         }
     }
@@ -224,7 +226,7 @@ impl Restoring {
         let field: [u8; LENGTH_BYTES] =
             place.bytes(disk, LENGTH_BYTES as u64)?.try_into().unwrap_or_default();
         let head: Head = serde_json::from_slice(&place.bytes(disk, u64::from_le_bytes(field))?)
-            .map_err(|_| Error::Weights("the stored copy has a head that cannot be read".into()))?;
+            .map_err(|_| Error::Weights("the header of the stored copy is damaged".into()))?;
         if head.form != layout(form) {
             let (found, expected) = (&head.form, layout(form));
             return Err(Error::Weights(format!("the stored copy is kept as {found}, expected {expected}")));

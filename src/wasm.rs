@@ -236,7 +236,7 @@ impl WasmModel {
 fn warm_up(form: Form) -> Result<()> {
     const ROWS: usize = 64;
     const WIDTH: usize = 256;
-    let out_of_memory = |_| Error::Memory("there is no memory left to begin with".into());
+    let out_of_memory = |_| Error::Memory("there is not enough memory to start; close other tabs".into());
     let mut builder = Builder::new([WIDTH, WIDTH], Axes::InOut, form).map_err(out_of_memory)?;
     builder.push(&vec![0.0; WIDTH * WIDTH]);
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
@@ -643,7 +643,10 @@ impl Numbers {
         let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) =
             (&*storage, layout.contiguous_offsets())
         else {
-            return Err(Error::Input(format!("a tensor of dtype {:?} cannot be handed out", tensor.dtype())));
+            return Err(Error::Input(format!(
+                "the result has dtype {:?}, expected F32; report this as a bug",
+                tensor.dtype()
+            )));
         };
         Ok(Numbers { data: values[start..end].into(), shape: tensor.dims().to_vec(), axes })
     }
@@ -730,5 +733,7 @@ fn constructor_of(value: &JsValue) -> Option<String> {
 
 fn to_js<T: Serialize>(value: &T) -> Result<JsValue> {
     let answer = value.serialize(&Serializer::json_compatible());
-    answer.map_err(|error| Error::Input(format!("the answer cannot be handed over: {error}")))
+    answer.map_err(|error| {
+        Error::Input(format!("the result cannot be converted to JavaScript ({error}); report this as a bug"))
+    })
 }

@@ -96,7 +96,11 @@ impl Weights {
             let Some(axes) = matrix_axes(&name) else { continue };
             if let Some(tensor) = self.tensors.remove(&name) {
                 let (first, second) = tensor.dims2()?;
-                let out_of_memory = |_| Error::Memory(format!("`{name}` does not fit into memory"));
+                let out_of_memory = |_| {
+                    Error::Memory(format!(
+                        "`{name}` cannot be allocated; choose a smaller `dtype` or close other tabs"
+                    ))
+                };
                 let mut builder = Builder::new([first, second], axes, form).map_err(out_of_memory)?;
                 let values = tensor.flatten_all()?.to_vec1::<f32>()?;
                 let mut numbers = Numbers::default();
@@ -241,7 +245,10 @@ pub(crate) fn reserve(config: &Config, form: Form) -> Result<()> {
 }
 
 fn out_of_memory(needed: u64) -> Error {
-    Error::Memory(format!("the weights need {} MB, more than can be had here", needed / 1_000_000))
+    Error::Memory(format!(
+        "the weights need {} MB, which cannot be allocated here; choose a smaller `dtype` or close other tabs",
+        needed / 1_000_000
+    ))
 }
 
 /// Reads a safetensors file, or several, arriving in pieces.
@@ -370,7 +377,11 @@ impl WeightsReader {
                     *bytes_left -= skipped;
                     self.file.position += skipped;
                 }
-                _ => return Err(Error::Weights(format!("{left} bytes before {position} were passed over"))),
+                _ => {
+                    return Err(Error::Weights(format!(
+                        "{left} bytes before byte {position} were skipped but are needed; report this as a bug"
+                    )));
+                }
             }
             self.file.keep_finished(&mut self.weights)?;
         }
@@ -446,12 +457,14 @@ impl WeightsReader {
                 None => "nowhere".into(),
             };
             let name = shortened(name);
-            return Err(Error::Weights(format!("it holds `{name}`, which the list of files has {place}")));
+            return Err(Error::Weights(format!(
+                "the file contains `{name}`, which the list of files has {place}"
+            )));
         }
         let found: HashSet<&str> = entries.iter().map(|entry| without_prefix(&entry.key)).collect();
         match listed.iter().find(|(name, file)| *file == own && !found.contains(name.as_str())) {
             Some((name, _)) => Err(Error::Weights(format!(
-                "`{}` is missing in it, although the list of files says that it is there",
+                "the list of files names this file for `{}`, but the file does not contain it",
                 shortened(name)
             ))),
             None => Ok(()),

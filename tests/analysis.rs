@@ -575,7 +575,7 @@ fn a_lane_that_is_not_there_is_refused() {
         look("blocks.0.mlp.hook_post", None, 72).contains("`index` 72 is out of range, expected below 72")
     );
     assert!(look("blocks.0.mlp.hook_post", Some(0), 0).contains("has no heads"));
-    assert!(look("blocks.0.attn.hook_z", None, 0).contains("say which"));
+    assert!(look("blocks.0.attn.hook_z", None, 0).contains("expected `head` to select one head"));
     assert!(look("blocks.0.attn.hook_z", Some(3), 0).contains("`head` 3 is out of range"));
     assert!(look("blocks.0.attn.hook_pattern", Some(0), 0).contains("no value for each position"));
 }

@@ -160,7 +160,11 @@ fn weights_that_memory_cannot_hold_are_a_memory_error() {
     json["n_head"] = 1.into();
     let config = Config::from_json(&json.to_string()).unwrap();
     let mut reader = WeightsReader::new(&config, None);
-    assert_mentions(reader.push(&header_for(&config)), "MemoryError", &["MB, more than can be had here"]);
+    assert_mentions(
+        reader.push(&header_for(&config)),
+        "MemoryError",
+        &["MB, which cannot be allocated here"],
+    );
 }
 
 #[test]

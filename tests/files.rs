@@ -491,9 +491,17 @@ fn files_that_differ_from_their_list_are_refused() {
     };
     read(&|_| {}).unwrap();
     let other = read(&|files| drop(files.insert("wte.weight".into(), "b.safetensors".into())));
-    assert_refused(other, "WeightsError", &["a.safetensors: it holds `wte.weight`", "in b.safetensors"]);
+    assert_refused(
+        other,
+        "WeightsError",
+        &["a.safetensors: the file contains `wte.weight`", "in b.safetensors"],
+    );
     let nowhere = read(&|files| drop(files.remove("wte.weight")));
-    assert_refused(nowhere, "WeightsError", &["a.safetensors: it holds `wte.weight`", "nowhere"]);
+    assert_refused(nowhere, "WeightsError", &["a.safetensors: the file contains `wte.weight`", "nowhere"]);
     let absent = read(&|files| drop(files.insert("score.weight".into(), "a.safetensors".into())));
-    assert_refused(absent, "WeightsError", &["a.safetensors: `score.weight` is missing in it"]);
+    assert_refused(
+        absent,
+        "WeightsError",
+        &["a.safetensors: the list of files names this file for `score.weight`"],
+    );
 }

@@ -408,7 +408,7 @@ fn what_cannot_be_done_is_refused_with_a_reason_and_the_model_stays_usable() {
         ),
         (z(json!({}), json!({ "mean": short })), "InputError", "means with 9 positions"),
         (z(json!({}), json!({ "knockOut": [{ "key": 0 }] })), "HookError", "has no attention edges"),
-        (at("blocks.0.attn.hook_pattern", json!("mean")), "HookError", "would look at later keys"),
+        (at("blocks.0.attn.hook_pattern", json!("mean")), "HookError", "each query has different keys"),
         (at("blocks.0.attn.hook_pattern", json!({ "knockOut": [] })), "InputError", "`knockOut` is empty"),
         (
             at("blocks.0.attn.hook_pattern", json!({ "knockOut": [{ "query": 2, "key": 3 }] })),
@@ -504,7 +504,7 @@ fn options_that_do_not_fit_are_refused_with_a_reason() {
                 ..RunOptions::default()
             },
             "InputError",
-            "run in a browser alone",
+            "run only in a browser",
         ),
     ];
     for (options, name, reason) in refused {

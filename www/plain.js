@@ -100,7 +100,7 @@ function serialize(value, place) {
   if (typeof value === "string") return wellFormed(value, spelled(place));
   if (typeof value === "number" || typeof value === "boolean" || value === null) return value;
   if (typeof value !== "object") throw notData(value, place);
-  if (place.within.includes(value)) throw problem("InputError", `${spelled(place)} holds itself, expected plain data`);
+  if (place.within.includes(value)) throw problem("InputError", `${spelled(place)} contains itself, expected plain data`);
   if (place.within.length > DEEPEST) throw problem("InputError", `${spelled(place)} lies more than ${DEEPEST} levels deep, expected plain data`);
   const within = { ...place, within: [...place.within, value] };
   if (value instanceof Tensor) return { shape: serialize(value.shape, within), data: serialize(value.data, within) };

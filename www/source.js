@@ -80,7 +80,7 @@ function fromText(text, base) {
 
 /** @param {string} id @returns {URL} */
 function hubFolder(id) {
-  if (!isHubId(id)) throw problem("InputError", `${shown(id)} is no Hugging Face id: expected "hf:owner/name" or "hf:owner/name@revision"`);
+  if (!isHubId(id)) throw problem("InputError", `${shown(id)} is not a Hugging Face id: expected "hf:owner/name" or "hf:owner/name@revision"`);
   const [name, revision = "main"] = id.split("@");
   return new URL(`${HUB}/${name}/resolve/${encodeURIComponent(revision)}`);
 }
@@ -114,7 +114,7 @@ function folder(address, hint) {
 /** @param {string} address @param {string} base @returns {URL} */
 function absolute(address, base) {
   const url = parsed(address, base);
-  if (!url) throw problem("InputError", `${shown(address)} is no address: ${EXPECTED}`);
+  if (!url) throw problem("InputError", `${shown(address)} is not an address: ${EXPECTED}`);
   if (url.username || url.password) throw problem("InputError", `the address of ${url.host}${url.pathname} holds a user name or password, which a browser does not send: take it out`);
   if (!isFetchable(url, base)) throw problem("InputError", `${shown(address)} begins with "${url.protocol}", expected an http: or https: address; files on this machine are given as Files`);
   return url;
@@ -179,7 +179,7 @@ function blobOf(name, bytes) {
 /** @param {readonly File[]} files @returns {Files} */
 function fromFileList(files) {
   const stranger = files.find((file) => !isBlob(file) || typeof file.name !== "string");
-  if (stranger !== undefined) throw problem("InputError", `the files hold ${shown(stranger)}, expected Files alone`);
+  if (stranger !== undefined) throw problem("InputError", `the files hold ${shown(stranger)}, expected only File objects`);
   const folders = new Set(files.filter(({ name }) => isOfModel(name)).map(folderOf));
   if (folders.size > 1) throw problem("InputError", `the files of models lie in ${folders.size} folders (${[...folders].slice(0, 8).map((name) => name || "the folder itself").join(", ")}), expected those of one model: choose one folder`);
   const repeated = files.find(({ name }, i) => files.findIndex((other) => other.name === name) < i && isOfModel(name));

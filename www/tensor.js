@@ -69,7 +69,7 @@ function range(index, axis, length) {
   const [start, end] = Array.isArray(index) ? index.map((edge) => (edge < 0 ? edge + length : edge)) : [];
   if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start < end && end <= length)) {
     const found = JSON.stringify(index);
-    throw problem("InputError", `${axis} ${found} is no range: expected [start, end] with start before end, within 0 to ${length}`);
+    throw problem("InputError", `${axis} ${found} is not a range: expected [start, end] with start before end, within 0 to ${length}`);
   }
   return { start, end };
 }

@@ -175,7 +175,7 @@ pub fn similarity(
         row.iter().skip(query + 1).any(|wanted| *wanted != 0.0) // a causal model attends to none of these
     });
     if later {
-        return Err(Error::Input("the pattern wants a key after its query, expected zeros there".into()));
+        return Err(Error::Input("`pattern` is not 0 above the diagonal, expected zeros there: a token cannot attend to later tokens".into()));
     }
     let scores = (0..model.config().n_layer).map(|layer| -> Result<Tensor> {
         let attention = attention(cache, layer, length)?; // [H, T, T]
@@ -224,7 +224,7 @@ impl RepeatedTokens {
         if self.period == 0 || self.period > longest || self.sequences == 0 {
             let RepeatedTokens { period, sequences, .. } = self;
             return Err(Error::Input(format!(
-                "{sequences} sequences of {period} tokens twice, expected at least one sequence and 1 to {longest} \
+                "found {sequences} sequences of {period} repeated tokens, expected at least one sequence and 1 to {longest} \
                  tokens (different ones, twice within `n_positions`)"
             )));
         }

@@ -275,7 +275,9 @@ fn neuron_parts(model: &Model, cache: &Cache, layer: usize, positions: Option<&[
 
 fn stack(parts: &[Parts]) -> Result<Stack> {
     if parts.is_empty() {
-        return Err(Error::Input("no layer lies before the reader: there is nothing to stack".into()));
+        return Err(Error::Input(
+            "no component writes before a `reader` at layer 0; choose a later layer".into(),
+        ));
     }
     let values = parts.iter().map(Parts::values).collect::<Result<Vec<_>>>()?;
     let labels = parts.iter().flat_map(|part| part.labels.clone()).collect();

@@ -118,7 +118,9 @@ impl Lane {
             )));
         }
         match (axes.contains(&"head"), head) {
-            (true, None) => Err(Error::Hook(format!("`{point}` has a value for each head: say which"))),
+            (true, None) => {
+                Err(Error::Hook(format!("`{point}` has a head axis, expected `head` to select one head")))
+            }
             (false, Some(_)) => Err(Error::Hook(format!("`{point}` has no heads"))),
             _ => Ok(()),
         }

@@ -86,7 +86,7 @@ pub(super) fn knock_out(
 
 fn nothing_left(point: HookPoint) -> Error {
     Error::Hook(format!(
-        "every edge of a query was cut at `{point}`, which leaves its softmax nothing; cut them at `hook_pattern` to let \
+        "every edge of a query was cut at `{point}`, so its softmax is undefined; cut them at `hook_pattern` to let \
          the query attend to nothing"
     ))
 }

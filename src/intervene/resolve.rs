@@ -184,7 +184,7 @@ impl Resolver<'_> {
             Action::Named(Named::Mean) => {
                 if let Some(point) = points.iter().find(|point| attention(point)) {
                     return Err(Error::Hook(format!(
-                        "the mean over queries at `{point}` would look at later keys; set the values instead"
+                        "`mean` is not defined at `{point}`, because each query has different keys; use `set`"
                     )));
                 }
                 Effect::Mean(BTreeMap::new())
@@ -235,7 +235,11 @@ impl Resolver<'_> {
             }
             Action::Js { js } => match compiler {
                 Some(compiler) => Effect::Function(compiler(js)?),
-                None => return Err(Error::Input("JavaScript functions run in a browser alone".into())),
+                None => {
+                    return Err(Error::Input(
+                        "`js` interventions run only in a browser; use `scale`, `add` or `set`".into(),
+                    ));
+                }
             },
         })
     }

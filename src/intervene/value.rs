@@ -302,7 +302,7 @@ impl Intervention {
     pub fn from_json(json: &str) -> Result<Intervention> {
         let json: serde_json::Value = serde_json::from_str(json).map_err(|error| {
             Error::Input(format!(
-                "the intervention is no JSON at line {}, column {}; {FORMS}",
+                "the intervention is not JSON at line {}, column {}; {FORMS}",
                 error.line(),
                 error.column()
             ))

@@ -180,15 +180,20 @@ impl Matrix {
         fill: impl FnOnce(&mut Vec<u32>, usize) -> Result<()>,
     ) -> Result<Matrix> {
         let [inner, columns] = axes.in_out(shape);
-        let panels = form.panels(axes).ok_or_else(|| Error::Weights("tensors have no panels".into()))?;
+        let panels = form.panels(axes).ok_or_else(|| {
+            Error::Weights("a matrix that is not packed cannot be stored; report this as a bug".into())
+        })?;
         let count = (form.bytes(shape, axes) / 4) as usize;
         let mut words = Vec::new();
         words
             .try_reserve_exact(count)
             .map_err(|_| Error::Memory(format!("no room for a matrix {inner} by {columns}")))?;
         fill(&mut words, count)?;
-        let packed = Packed::from_words(panels, inner, columns, words)
-            .ok_or_else(|| Error::Weights(format!("a matrix has other than {count} words")))?;
+        let packed = Packed::from_words(panels, inner, columns, words).ok_or_else(|| {
+            Error::Weights(format!(
+                "the stored copy of a matrix has the wrong length, expected {count} words"
+            ))
+        })?;
         Ok(Matrix(Stored::Packed(Arc::new(packed))))
     }
 

@@ -184,7 +184,7 @@ impl Lab {
                 position: metric.position.unwrap_or(-1),
             }),
             _ => Err(Error::Input(
-                "the metric is not clear: expected either `answer` (with `against`, `position`) or `loss: true` alone".into(),
+                "the metric is ambiguous or missing: expected either `answer` (with `against`, `position`) or only `loss: true`".into(),
             )),
         }
     }

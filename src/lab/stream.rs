@@ -36,7 +36,7 @@ impl Lab {
             (None, None, Some(direction)) => attribution::Target::Direction(direction.clone()),
             _ => {
                 return Err(Error::Input(
-                    "what to attribute is not clear: expected `answer`, `answer` and `against`, or `direction` alone".into(),
+                    "the target is ambiguous or missing: expected `answer`, `answer` and `against`, or only `direction`".into(),
                 ));
             }
         };

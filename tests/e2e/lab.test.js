@@ -318,7 +318,7 @@ test("stacks of the residual stream add up to it, and through the final LayerNor
   assert.equal(found.normalised[0], 10);
   assert.equal(found.recomputed[0], 5);
   assert.match(found.wrong, /^InputError: .*recomputed/);
-  assert.match(found.none, /^InputError: .*nothing to stack/);
+  assert.match(found.none, /^InputError: .*no component writes before a `reader` at layer 0/);
 });
 
 test("means over reference texts can be captured once and put in place of what a head says", async () => {

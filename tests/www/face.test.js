@@ -182,7 +182,7 @@ test("what is no data is refused with the path to it", () => {
     [new (class Own {})(), /type Own/],
     [new BigUint64Array(1), /type BigUint64Array/],
     [undefined, /`a\.b\[1\]` of call is undefined/],
-    [ring, /`a\.b\[1\]\.ring` of call holds itself/],
+    [ring, /`a\.b\[1\]\.ring` of call contains itself/],
     ["\udfff", /`a\.b\[1\]` of call has a lone surrogate/],
     [{ [Symbol("s")]: 1 }, /symbol among its names/],
   ])) {

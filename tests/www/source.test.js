@@ -55,12 +55,12 @@ test("hf: is a Hugging Face id, with a revision if it has one", () => {
 
 test("what is no Hugging Face id is refused, above all what would leave its folder", () => {
   const wrong = ["", "..", ".", "a/..", "../a", "a/b/c", "a/", "/a", "a//b", "a/b@", "a/b@..", "a/b@../../x", "a/b@x/../y", "a/b@./x", "a/b@x//y", "a/b@/x", "a/b@x@y", "@main", "a%2Fb", "a/b@%2e%2e", "a b", "a/b?x", "a/b#x", "a\\b", "a/b@x\\y", "-a/b", "a:b/c", "//host/x", "é/x"];
-  for (const id of wrong) assertRefused(`hf:${id}`, /is no Hugging Face id: expected "hf:owner\/name"/);
+  for (const id of wrong) assertRefused(`hf:${id}`, /is not a Hugging Face id: expected "hf:owner\/name"/);
 });
 
 test("an address that fetch cannot ask, or that is one file, is refused", () => {
   for (const [source, message] of /** @type {[any, RegExp][]} */ ([
-    ["https://[nonsense", /is no address/],
+    ["https://[nonsense", /is not an address/],
     ["file:///models/gpt2", /begins with "file:", expected an http: or https: address/],
     ["ftp://host/x", /begins with "ftp:"/],
     ["HF:openai-community/gpt2", /begins with "hf:"/],
@@ -134,8 +134,8 @@ test("dropped files are told apart by their names", () => {
   assert.deepEqual([files.config.name, files.tokenizer?.name, files.weights.name], ["config.json", "tokenizer.json", "weights.safetensors"]);
   assertRefused([file("config.json"), file("notes.txt")], /\*\.safetensors.*found config.json, notes.txt/);
   assertRefused([], /found none/);
-  assertRefused(["config.json"], /Files alone/);
-  assertRefused([new Blob(["x"])], /Files alone/);
+  assertRefused(["config.json"], /only File objects/);
+  assertRefused([new Blob(["x"])], /only File objects/);
   assertRefused((function* () { for (;;) yield file("x"); })(), /more than 10000 files/);
 });
 
