@@ -11,10 +11,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `config.json` is missing a field, or holds a value that no GPT-2 has.
-    #[error("config: {0}")]
+    #[error("config.json: {0}")]
     Config(String),
     /// A safetensors file is damaged, or does not hold the tensors its config promises.
-    #[error("weights: {0}")]
+    #[error("{0}")]
     Weights(String),
     /// `tokenizer.json` cannot be read, or cannot encode a text.
     #[error("tokenizer.json: {0}")]

@@ -4,22 +4,21 @@
 //! source becomes addresses is JavaScript's affair (`www/source.js`), and so are requests (`www/network.js`) and where
 //! copies are kept (`www/store.js`); what is in a copy is that of [`crate::store`].
 
-use std::collections::BTreeMap;
-
 use bytemuck::Pod;
 use js_sys::{Array, Object, Promise, Uint8Array};
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::config::Config;
 use crate::download::{Download, File, Opened, error_of, message_of};
 use crate::error::{Error, Result};
+use crate::index::Index;
 use crate::kernel::matrix::Form;
+use crate::magic;
 use crate::report::Report;
-use crate::store::{Checkpoint, Disk, Keeping, Restoring};
+use crate::store::{Checkpoint, Disk, Keeping, Restored, Restoring};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Weights, WeightsReader, files_of};
+use crate::weights::{Weights, WeightsReader};
 
 pub use crate::download::Watch;
 
@@ -147,17 +146,29 @@ async fn download(files: &Files, form: Form, watch: &Watch) -> Result<Downloaded
     if config.trim_ascii_start().starts_with(b"<") {
         return Err(Error::Network(format!("{name} is not a config.json but a page")));
     }
+    if let Some(found) = magic::recognize(&config) {
+        return Err(Error::Config(format!("{found}; expected JSON")));
+    }
     let text = String::from_utf8(config)
         .map_err(|_| Error::Config(format!("{name} is not UTF-8 text, expected JSON")))?;
-    let config = Config::from_json(&text)?;
+    let (config, remarks) = Config::read(&text)?;
+    report.append(remarks);
     let bytes = match files.tokenizer() {
         Some(file) => tokenizer(&file, &mut origins, &mut report, watch).await?,
         None => None,
     };
-    let tokenizer = bytes.as_deref().map(Tokenizer::from_json).transpose()?;
+    let tokenizer = bytes.as_deref().map(read_tokenizer).transpose()?;
     let weights = weights(&config, files, form, &mut origins, watch).await?;
+    report.append(weights.report().clone());
     let checkpoint = Checkpoint { config: text, tokenizer: bytes, weights };
     Ok(Downloaded { config, tokenizer, checkpoint, origins, report })
+}
+
+fn read_tokenizer(bytes: &[u8]) -> Result<Tokenizer> {
+    match magic::recognize(bytes) {
+        Some(found) => Err(Error::Tokenizer(format!("{found}; expected JSON"))),
+        None => Tokenizer::from_json(bytes),
+    }
 }
 
 /// The bytes of a small file, or why it is absent.
@@ -228,49 +239,52 @@ async fn weights_of(
     origins: &mut Origins,
     watch: &Watch,
 ) -> Result<Weights> {
-    let first = match (Download::open("weights", &all[0], watch).await?, files.index()) {
+    let (first, index) = match (Download::open("weights", &all[0], watch).await?, files.index()) {
         (Opened::Absent(reason), Some(index)) => {
-            *all = listed(config, files, &index, &reason, origins, watch).await?;
-            Download::open("weights", &all[0], watch).await?.required()?
+            let index = listed(config, &index, &reason, origins, watch).await?;
+            let shards = index.files.iter().map(|name| files.shard(name).map_err(|error| error_of(&error)));
+            *all = shards.collect::<Result<_>>()?;
+            (Download::open("weights", &all[0], watch).await?.required()?, Some(index))
         }
-        (first, _) => first.required()?,
+        (first, _) => (first.required()?, None),
     };
     remember(origins, &all[0], first.identity());
     let mut reader = match all.len() {
         1 => WeightsReader::with_form(config, first.exact_total(), form),
         _ => WeightsReader::sharded(config, first.exact_total(), form),
     };
+    let mut names: Vec<String> = all.iter().map(File::name).collect();
+    let mut remarks = Report::default();
+    if let Some(Index { files, tensors, report }) = index {
+        names = files.into_iter().collect(); // the list's own names
+        reader.expect(tensors);
+        remarks = report;
+    }
+    reader.name_file(&names[0]);
     first.pour(&mut reader).await?;
-    for file in &all[1..] {
+    for (file, name) in all.iter().zip(&names).skip(1) {
         let next = Download::open("weights", file, watch).await?.required()?;
         remember(origins, file, next.identity());
         reader.next_file(next.exact_total())?;
+        reader.name_file(name);
         next.pour(&mut reader).await?;
     }
-    reader.finish()
+    let mut weights = reader.finish()?;
+    weights.remark(remarks);
+    Ok(weights)
 }
 
-/// `model.safetensors.index.json`: which tensor is in which file.
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
-}
-
-/// The files that hold the weights, in the order of their names. `reason`: why a single file is absent.
+/// The list of the files that hold the weights. `reason`: why a single file is absent.
 async fn listed(
     config: &Config,
-    files: &Files,
     file: &File,
     reason: &str,
     origins: &mut Origins,
     watch: &Watch,
-) -> Result<Vec<File>> {
+) -> Result<Index> {
     let bytes = small("weights", file, origins, watch).await?;
     let bytes = bytes.map_err(|other| Error::Network(format!("{reason}; {other}")))?;
-    let index: Index = serde_json::from_slice(&bytes)
-        .map_err(|error| Error::Weights(format!("{} is no list of files: {error}", file.name())))?;
-    let names = files_of(config, &index.weight_map)?;
-    names.into_iter().map(|name| files.shard(name).map_err(|error| error_of(&error))).collect()
+    Index::read(&file.name(), &bytes, config)
 }
 
 /// Adds a file to the origins; there are none if it has no identity.
@@ -298,14 +312,15 @@ async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Option<Load
     let freshness: Freshness = freshness.unchecked_into();
     watch.check(&files.weights().name())?;
     match read {
-        Ok((Checkpoint { weights, .. }, config, tokenizer)) if freshness.state() != "changed" => {
-            let mut report = Report::default();
+        Ok(Restored { checkpoint, config, mut report, tokenizer }) if freshness.state() != "changed" => {
             if tokenizer.is_none() && files.tokenizer().is_some() {
                 report.no_tokenizer("its server had none when the model was kept");
             }
             if let Some(reason) = freshness.reason() {
                 report.unverified_copy(&files.config().name(), &reason);
             }
+            let weights = checkpoint.weights;
+            report.append(weights.report().clone());
             return Ok(Some(Loaded { config, tokenizer, weights, report, unkept: None }));
         }
         Err(error @ (Error::Memory(_) | Error::Abort(_))) => return Err(error),
@@ -329,12 +344,7 @@ impl Drop for Open {
 /// Other calls have their turn after this many bytes, some 15 ms.
 const PAUSE_EVERY: u64 = 32 << 20;
 
-async fn read_parts(
-    kept: &Kept,
-    files: &Files,
-    form: Form,
-    watch: &Watch,
-) -> Result<(Checkpoint, Config, Option<Tokenizer>)> {
+async fn read_parts(kept: &Kept, files: &Files, form: Form, watch: &Watch) -> Result<Restored> {
     let (name, length) = (files.weights().name(), kept.length() as u64);
     let mut restoring = Restoring::new(kept, kept.start() as u64, length, form)?;
     let mut paused = 0;

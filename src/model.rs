@@ -385,11 +385,13 @@ struct Parts {
 }
 
 impl Model {
-    /// Puts the weights in their places.
+    /// Puts the weights in their places. A `lm_head.weight` among them is the unembedding, whatever the config says of tied
+    /// embeddings.
     ///
     /// # Errors
     /// [`Error::Weights`] when a tensor is missing.
     pub fn new(config: Config, weights: &Weights) -> Result<Model> {
+        let config = weights.config(config);
         let head = if config.tie_word_embeddings { "wte.weight" } else { "lm_head.weight" };
         let blocks = (0..config.n_layer).map(|layer| Block::load(weights, layer, &config));
         Ok(Model(Arc::new(Parts {

@@ -1,21 +1,23 @@
 //! What a load has to say about a model that loaded all the same: which file was absent, what could not be verified.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::error::shortened;
 
 /// One remark about a loaded model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     pub kind: Kind,
     /// A tensor, a field or a file.
     pub name: String,
     /// One full sentence.
     pub message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }
 
 /// What a remark is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
     /// Numbers that are not finite.
@@ -29,13 +31,61 @@ pub enum Kind {
 }
 
 /// All remarks about a model, in the order in which they arose.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Report(Vec<Notice>);
+
+/// A list of what is of one kind goes on after this many as a number alone.
+const LISTED: usize = 20;
 
 impl Report {
     pub fn push(&mut self, kind: Kind, name: &str, message: String) {
         self.0.push(Notice { kind, name: name.to_string(), message, count: None });
+    }
+
+    /// The remarks in their order.
+    pub fn notices(&self) -> &[Notice] {
+        &self.0
+    }
+
+    /// Adds the remarks of `other`.
+    pub fn append(&mut self, other: Report) {
+        self.0.extend(other.0);
+    }
+
+    /// Takes back what was said about `name`.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.0.retain(|notice| notice.name != name);
+    }
+
+    /// Things in `file` that were ignored, each by its name, up to a limit.
+    pub fn ignored<'n>(
+        &mut self,
+        file: &str,
+        names: impl Iterator<Item = &'n str>,
+        message: impl Fn(&str) -> String,
+    ) {
+        let names: Vec<&str> = names.collect();
+        for name in names.iter().take(LISTED) {
+            self.push(Kind::Ignored, &shortened(name), message(&shortened(name)));
+        }
+        if names.len() > LISTED {
+            let more = names.len() - LISTED;
+            let message = format!("{file} holds {more} more things of this kind, which were ignored.");
+            let count = Some(more as u64);
+            self.0.push(Notice { kind: Kind::Ignored, name: file.to_string(), message, count });
+        }
+    }
+
+    /// A tensor holds `count` numbers that are not finite, `nan` of which are NaN.
+    pub fn non_finite(&mut self, name: &str, count: u64, nan: u64) {
+        let infinite = count - nan;
+        let message = format!(
+            "`{name}` holds {count} numbers that are not finite ({nan} NaN, {infinite} infinite): what is computed \
+             with them is not finite either."
+        );
+        let name = name.to_string();
+        self.0.push(Notice { kind: Kind::NonFinite, name, message, count: Some(count) });
     }
 
     /// `tokenizer.json` is absent, for this reason.

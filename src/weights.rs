@@ -4,22 +4,25 @@
 //! of any size: each goes straight into its tensor, or row by row into the form in which its matrix is multiplied
 //! with, so a load holds the weights and one piece.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, TryReserveError, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, TryReserveError, VecDeque};
 use std::ops::Range;
 
 use candle_core::{Device, Tensor};
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 use crate::header::{self, Entry};
 use crate::kernel;
 use crate::kernel::matrix::{Axes, Builder, Form, Matrix};
+use crate::report::{Kind, Report};
+use crate::role::{self, HEAD, HEAD_BIAS, Role};
 
 /// The tensors of a checkpoint by key, without the `transformer.` that some files put in front.
 #[derive(Debug, Clone, Default)]
 pub struct Weights {
     tensors: HashMap<String, Tensor>,
     matrices: HashMap<String, Matrix>,
+    report: Report,
 }
 
 /// The key and shape of every tensor that a checkpoint of this config holds, in the order of the forward pass.
@@ -77,7 +80,7 @@ impl Weights {
             let tensor = tensors.get(&name).ok_or_else(|| missing(&name, &expected))?;
             check_shape(&name, tensor.dims(), &expected)?;
         }
-        Ok(Weights { tensors, matrices: HashMap::new() })
+        Ok(Weights { tensors, ..Weights::default() })
     }
 
     /// The same weights with their matrices in `form`.
@@ -95,7 +98,12 @@ impl Weights {
                 let (first, second) = tensor.dims2()?;
                 let out_of_memory = |_| Error::Memory(format!("`{name}` does not fit into memory"));
                 let mut builder = Builder::new([first, second], axes, form).map_err(out_of_memory)?;
-                builder.push(&tensor.flatten_all()?.to_vec1::<f32>()?);
+                let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+                let mut numbers = Numbers::default();
+                numbers.add(&values);
+                numbers.check(&name, form, true)?;
+                builder.push(&values);
+                check_scales(&builder, &name, form, &numbers)?;
                 self.matrices.insert(name, builder.finish()?);
             }
         }
@@ -137,6 +145,48 @@ impl Weights {
         self.tensors.get(name).ok_or_else(|| Error::Weights(format!("`{name}` is missing")))
     }
 
+    /// What is to be said about the files that the weights came from.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Adds something to be said about the files.
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        allow(dead_code, reason = "files from the network alone have it")
+    )]
+    pub(crate) fn remark(&mut self, report: Report) {
+        self.report.append(report);
+    }
+
+    /// No weights yet, and what is to be said about them.
+    pub(crate) fn with_report(report: Report) -> Weights {
+        Weights { report, ..Weights::default() }
+    }
+
+    /// The config of a model with these weights, which have an unembedding of their own if the file did.
+    pub(crate) fn config(&self, mut config: Config) -> Config {
+        config.tie_word_embeddings &= !self.holds(HEAD);
+        config
+    }
+
+    /// Keeps an unembedding beside tied embeddings only if it is another matrix than they are.
+    fn settle_head(&mut self, config: &Config) -> Result<()> {
+        let Some(head) = self.matrices.get(HEAD).filter(|_| config.tie_word_embeddings) else {
+            return Ok(());
+        };
+        if head.has_same_bits(&self.matrix("wte.weight")?)? {
+            self.matrices.remove(HEAD);
+            self.report.forget(HEAD);
+            return Ok(());
+        }
+        let message = "config.json says that `lm_head.weight` is `wte.weight`, but the file holds another matrix under \
+                       that name: the model unembeds with the one of the file (`tie_word_embeddings` is taken to be \
+                       false).";
+        self.report.push(Kind::Used, HEAD, message.into());
+        Ok(())
+    }
+
     fn holds(&self, name: &str) -> bool {
         self.tensors.contains_key(name) || self.matrices.contains_key(name)
     }
@@ -170,19 +220,6 @@ pub fn bytes_needed(config: &Config, form: Form) -> u64 {
     expected_shapes(config).iter().map(bytes).sum()
 }
 
-/// The names of the files that hold a checkpoint in several, each once, by `weight_map`: which tensor is in which.
-///
-/// # Errors
-/// [`Error::Weights`] when a tensor is in none.
-pub fn files_of<'m>(config: &Config, weight_map: &'m BTreeMap<String, String>) -> Result<BTreeSet<&'m str>> {
-    let files: HashMap<&str, &str> =
-        weight_map.iter().map(|(key, file)| (without_prefix(key), file.as_str())).collect();
-    let file_of = |(name, shape): &(String, Vec<usize>)| {
-        files.get(name.as_str()).copied().ok_or_else(|| missing(name, shape))
-    };
-    expected_shapes(config).iter().map(file_of).collect()
-}
-
 /// Has all the memory that the weights will take brought in now, or fails. What cannot fit is refused before a byte of
 /// it is written to, which in a browser would have the whole tab ended first.
 ///
@@ -214,7 +251,11 @@ fn out_of_memory(needed: u64) -> Error {
 pub struct WeightsReader {
     config: Config,
     form: Form,
-    expected: HashMap<String, Vec<usize>>,
+    expected: role::Shapes,
+    /// In which file each tensor is, by the list of several files.
+    listed: Option<BTreeMap<String, String>>,
+    /// The tensors of all files so far.
+    seen: HashSet<String>,
     /// Of one file alone it is known from its header whether a tensor is missing.
     sharded: bool,
     reserved: bool,
@@ -223,8 +264,8 @@ pub struct WeightsReader {
 }
 
 /// The file that is being read.
-#[derive(Default)]
 struct FileReader {
+    name: String,
     total: Option<u64>,
     header: Vec<u8>,
     pending: Option<VecDeque<Destination>>,
@@ -245,9 +286,11 @@ impl WeightsReader {
             config: config.clone(),
             form,
             expected: expected_shapes(config).into_iter().collect(),
+            listed: None,
+            seen: HashSet::new(),
             sharded: false,
             reserved: false,
-            file: FileReader { total, ..FileReader::default() },
+            file: FileReader::new("model.safetensors", total),
             weights: Weights::default(),
         }
     }
@@ -257,22 +300,37 @@ impl WeightsReader {
         WeightsReader { sharded: true, ..WeightsReader::with_form(config, total, form) }
     }
 
+    /// Says what the file is called, for messages and for [`WeightsReader::expect`].
+    pub fn name_file(&mut self, name: &str) {
+        self.file.name = name.to_string();
+    }
+
+    /// Holds the files to the list of them: in which file each tensor is, without the prefix `transformer.`.
+    pub fn expect(&mut self, files: BTreeMap<String, String>) {
+        self.listed = Some(files);
+    }
+
     /// Goes on with another file.
     ///
     /// # Errors
     /// [`Error::Weights`] when the one before was cut short.
     pub fn next_file(&mut self, total: Option<u64>) -> Result<()> {
-        self.file.check_whole()?;
-        self.file = FileReader { total, ..FileReader::default() };
+        self.file.check_whole().map_err(|error| in_file(&self.file.name, error))?;
+        self.file = FileReader::new("the next file", total);
         Ok(())
     }
 
     /// Takes the next piece of the file.
     ///
     /// # Errors
-    /// [`Error::Weights`] when this is no safetensors file, or when a tensor is missing, has another shape than
-    /// the config says, or a dtype other than F32, F16 and BF16; [`Error::Memory`] when the weights do not fit.
+    /// [`Error::Weights`] when this is no safetensors file; when a tensor is missing, has another shape than the config
+    /// says, or a dtype other than F32, F16 and BF16; when the file holds a tensor with which the model would be another
+    /// one; when a number cannot be kept in the form that was asked for. [`Error::Memory`] when the weights do not fit.
     pub fn push(&mut self, piece: &[u8]) -> Result<()> {
+        self.take(piece).map_err(|error| in_file(&self.file.name, error))
+    }
+
+    fn take(&mut self, piece: &[u8]) -> Result<()> {
         let piece = if self.file.pending.is_none() { self.take_header(piece)? } else { piece };
         self.fill(piece)
     }
@@ -323,9 +381,10 @@ impl WeightsReader {
     ///
     /// # Errors
     /// [`Error::Weights`] when a file was cut short, or when no file held a tensor.
-    pub fn finish(self) -> Result<Weights> {
-        self.file.check_whole()?;
+    pub fn finish(mut self) -> Result<Weights> {
+        self.file.check_whole().map_err(|error| in_file(&self.file.name, error))?;
         self.check_complete(|name| self.weights.holds(name))?;
+        self.weights.settle_head(&self.config)?;
         Ok(self.weights)
     }
 
@@ -356,17 +415,57 @@ impl WeightsReader {
             let found: Vec<&str> = entries.iter().map(|entry| without_prefix(&entry.key)).collect();
             self.check_complete(|name| found.contains(&name))?;
         }
-        for entry in entries {
-            self.check(entry)?;
-        }
+        self.check_listed(entries)?;
+        let roles = entries.iter().map(|entry| self.role(entry)).collect::<Result<Vec<_>>>()?;
         if !std::mem::replace(&mut self.reserved, true) {
-            reserve(&self.config, self.form)?;
+            reserve(&self.config_with(&roles), self.form)?;
         }
-        let needed = entries.iter().map(|entry| self.destination(entry)).collect::<Result<VecDeque<_>>>()?;
-        Ok(needed.into_iter().filter(|destination| destination.bytes_left > 0).collect())
+        let both = entries.iter().zip(&roles);
+        let needed = both
+            .clone()
+            .map(|(entry, role)| self.destination(entry, *role))
+            .collect::<Result<VecDeque<_>>>()?;
+        let ignored =
+            both.filter(|(_, role)| **role == Role::OtherTask).map(|(entry, _)| without_prefix(&entry.key));
+        self.weights.report.ignored(&self.file.name, ignored, |name| {
+            format!("`{name}` belongs to the head of another task and was ignored: it changes no logit.")
+        });
+        let mut pending = needed;
+        pending.retain(|destination| destination.bytes_left > 0);
+        Ok(pending)
+    }
+
+    /// That the file holds the tensors of which the list of files says so, and no others.
+    fn check_listed(&self, entries: &[Entry]) -> Result<()> {
+        let Some(listed) = &self.listed else { return Ok(()) };
+        let own = &self.file.name;
+        for name in entries.iter().map(|entry| without_prefix(&entry.key)) {
+            let place = match listed.get(name) {
+                Some(file) if file == own => continue,
+                Some(file) => format!("in {}", shortened(file)),
+                None => "nowhere".into(),
+            };
+            let name = shortened(name);
+            return Err(Error::Weights(format!("it holds `{name}`, which the list of files has {place}")));
+        }
+        let found: HashSet<&str> = entries.iter().map(|entry| without_prefix(&entry.key)).collect();
+        match listed.iter().find(|(name, file)| *file == own && !found.contains(name.as_str())) {
+            Some((name, _)) => Err(Error::Weights(format!(
+                "`{}` is missing in it, although the list of files says that it is there",
+                shortened(name)
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The config of the model, if tensors of these roles are in its files.
+    fn config_with(&self, roles: &[Role]) -> Config {
+        let tied = self.config.tie_word_embeddings && !roles.contains(&Role::Head);
+        Config { tie_word_embeddings: tied, ..self.config.clone() }
     }
 
     fn check_complete(&self, is_there: impl Fn(&str) -> bool) -> Result<()> {
+        // In the order of their names, so that the message is the same each time.
         let mut missing_names: Vec<_> = self.expected.iter().filter(|(name, _)| !is_there(name)).collect();
         missing_names.sort();
         match missing_names.first() {
@@ -375,36 +474,44 @@ impl WeightsReader {
         }
     }
 
-    /// That a tensor is as the config says, if it is one that the model has.
-    fn check(&self, entry: &Entry) -> Result<()> {
+    /// What a tensor is for, once it is as the config says.
+    fn role(&mut self, entry: &Entry) -> Result<Role> {
         let name = without_prefix(&entry.key);
-        let Some(expected) = self.expected.get(name) else { return Ok(()) };
-        let expected: Vec<u64> = expected.iter().map(|length| *length as u64).collect();
-        check_shape(name, &entry.shape, &expected)?;
-        let Some(element) = Element::of(&entry.dtype) else {
-            let found = &entry.dtype;
-            return Err(Error::Weights(format!("`{name}` has dtype {found}, expected F32, F16 or BF16")));
-        };
-        let bytes = entry.bytes.end - entry.bytes.start;
-        let promised = expected.iter().product::<u64>() * element.size() as u64;
-        if bytes != promised {
+        if !self.seen.insert(name.to_string()) {
+            let where_else = if self.sharded { "is in two of the files, or in one" } else { "is there" };
             return Err(Error::Weights(format!(
-                "not a safetensors file: `{name}` has {bytes} bytes, its shape takes {promised}"
+                "`{name}` {where_else} under two names, with and without `transformer.`"
             )));
         }
-        match self.weights.holds(name) {
-            true => Err(Error::Weights(format!("`{name}` is in two of the files"))),
-            false => Ok(()),
+        let role = role::of(name, &self.config, &self.expected)?;
+        let Some(expected) = self.shape(name, role) else { return Ok(role) };
+        let expected: Vec<u64> = expected.iter().map(|length| *length as u64).collect();
+        check_shape(name, &entry.shape, &expected)?;
+        match Element::of(&entry.dtype) {
+            Some(_) => Ok(role),
+            None => {
+                let found = &entry.dtype;
+                Err(Error::Weights(format!("`{name}` has dtype {found}, expected F32, F16 or BF16")))
+            }
         }
     }
 
-    fn destination(&self, entry: &Entry) -> Result<Destination> {
+    /// The shape of a tensor that is read; None if it is passed over.
+    fn shape(&self, name: &str, role: Role) -> Option<Vec<usize>> {
+        match role {
+            Role::Parameter => self.expected.get(name).cloned(),
+            Role::Head => Some(vec![self.config.vocab_size, self.config.n_embd]),
+            Role::HeadBias => Some(vec![self.config.vocab_size]),
+            Role::Buffer | Role::OtherTask => None,
+        }
+    }
+
+    fn destination(&self, entry: &Entry, role: Role) -> Result<Destination> {
         let name = without_prefix(&entry.key);
         let bytes_left = entry.bytes.end - entry.bytes.start;
-        // The causal mask of old files (`attn.bias`, `attn.masked_bias`), a tied `lm_head`, another head.
-        let needed = self.expected.get(name).zip(Element::of(&entry.dtype));
+        let needed = self.shape(name, role).zip(Element::of(&entry.dtype));
         let Some((shape, element)) = needed else { return Ok(Destination { tensor: None, bytes_left }) };
-        let filling = Filling::new(name, shape, element, self.form)
+        let filling = Filling::new(name, &shape, element, self.form)
             .map_err(|_| out_of_memory(bytes_needed(&self.config, self.form)))?;
         Ok(Destination { tensor: Some(filling), bytes_left })
     }
@@ -420,7 +527,7 @@ impl WeightsReader {
             };
             let own = destination.bytes_left.min(piece.len() as u64) as usize;
             let (own, rest) = piece.split_at(own);
-            destination.take(own);
+            destination.take(own)?;
             self.file.position += own.len() as u64;
             self.file.keep_finished(&mut self.weights)?;
             piece = rest;
@@ -429,7 +536,18 @@ impl WeightsReader {
     }
 }
 
+fn in_file(name: &str, error: Error) -> Error {
+    match error {
+        Error::Weights(reason) => Error::Weights(format!("{name}: {reason}")),
+        other => other,
+    }
+}
+
 impl FileReader {
+    fn new(name: &str, total: Option<u64>) -> FileReader {
+        FileReader { name: name.to_string(), total, header: Vec::new(), pending: None, position: 0, end: 0 }
+    }
+
     fn check_total(&self) -> Result<()> {
         let promised = self.end;
         match self.total {
@@ -460,9 +578,21 @@ impl FileReader {
             return Ok(());
         }
         let finished = pending.pop_front().and_then(|destination| destination.tensor);
-        let Some(Filling { name, shape, values, matrix, .. }) = finished else { return Ok(()) };
+        let Some(Filling { name, shape, values, matrix, numbers, form, .. }) = finished else {
+            return Ok(());
+        };
+        if name == HEAD_BIAS {
+            return check_head_bias(&numbers, &mut weights.report);
+        }
+        let count = numbers.nan + numbers.infinite;
+        if count > 0 {
+            weights.report.non_finite(&name, count, numbers.nan);
+        }
         match matrix {
-            Some(matrix) => weights.keep_matrix(name, matrix.finish()?),
+            Some(matrix) => {
+                check_scales(&matrix, &name, form, &numbers)?;
+                weights.keep_matrix(name, matrix.finish()?);
+            }
             None => weights.keep_tensor(name, Tensor::from_vec(values, shape, &Device::Cpu)?),
         }
         Ok(())
@@ -488,6 +618,78 @@ struct Filling {
     /// The whole tensor, or what `matrix` has not yet taken of it.
     values: Vec<f32>,
     matrix: Option<Builder>,
+    form: Form,
+    numbers: Numbers,
+}
+
+/// What the numbers of a tensor are like.
+#[derive(Default)]
+struct Numbers {
+    /// The bits of the largest, without its sign: those of NaN are larger than those of infinity.
+    largest: u32,
+    nan: u64,
+    infinite: u64,
+}
+
+const INFINITY: u32 = f32::INFINITY.to_bits();
+/// From here on the nearest half is infinity.
+const ABOVE_HALVES: f32 = 65520.0;
+
+impl Numbers {
+    fn add(&mut self, values: &[f32]) {
+        let largest = kernel::largest_magnitude(values);
+        self.largest = self.largest.max(largest);
+        if largest >= INFINITY {
+            let nan = values.iter().filter(|value| value.is_nan()).count() as u64;
+            self.nan += nan;
+            self.infinite += values.iter().filter(|value| !value.is_finite()).count() as u64 - nan;
+        }
+    }
+
+    /// Only f32 has a place for each number.
+    fn check(&self, name: &str, form: Form, is_matrix: bool) -> Result<()> {
+        let most = match form {
+            Form::Plain | Form::F32 => return Ok(()),
+            Form::F16 if is_matrix => ABOVE_HALVES.to_bits(),
+            _ => INFINITY,
+        };
+        if self.largest < most {
+            return Ok(());
+        }
+        let (found, dtype) = (f32::from_bits(self.largest), form.name());
+        let found = match found {
+            found if found.is_nan() => "NaN".into(),
+            found if found.is_infinite() => "an infinity".into(),
+            found => format!("a number of magnitude {found:e}"),
+        };
+        Err(Error::Weights(format!(
+            "`{name}` holds {found}, which {dtype} cannot represent; load the model with `dtype: \"f32\"`"
+        )))
+    }
+}
+
+/// That the scales of a quantized matrix are not clipped.
+fn check_scales(matrix: &Builder, name: &str, form: Form, numbers: &Numbers) -> Result<()> {
+    if !matrix.is_clipped() {
+        return Ok(());
+    }
+    let (largest, dtype) = (f32::from_bits(numbers.largest), form.name());
+    Err(Error::Weights(format!(
+        "`{name}` holds numbers of magnitudes up to {largest:e}, which the scales of {dtype} cannot represent; load the \
+         model with `dtype: \"f32\"`"
+    )))
+}
+
+/// GPT-2 has no bias of the logits: one of zeros changes nothing.
+fn check_head_bias(numbers: &Numbers, report: &mut Report) -> Result<()> {
+    if numbers.largest > 0 {
+        return Err(Error::Weights(format!(
+            "`{HEAD_BIAS}` is not zero: the logits of this model have a bias, which GPT-2 does not have"
+        )));
+    }
+    let message = format!("`{HEAD_BIAS}` is all zeros and was ignored: it changes no logit.");
+    report.push(Kind::Ignored, HEAD_BIAS, message);
+    Ok(())
 }
 
 impl Filling {
@@ -506,43 +708,49 @@ impl Filling {
             values.try_reserve_exact(shape.iter().product())?;
         }
         let (name, shape, carried) = (name.to_string(), shape.to_vec(), Vec::new());
-        Ok(Filling { name, shape, element, carried, values, matrix })
+        Ok(Filling { name, shape, element, carried, values, matrix, form, numbers: Numbers::default() })
     }
 
-    fn take(&mut self, mut bytes: &[u8]) {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<()> {
         let size = self.element.size();
         if !self.carried.is_empty() {
             let (head, rest) = bytes.split_at((size - self.carried.len()).min(bytes.len()));
             self.carried.extend_from_slice(head);
             bytes = rest;
             if self.carried.len() < size {
-                return;
+                return Ok(());
             }
             let element = std::mem::take(&mut self.carried);
-            self.take_elements(&element);
+            self.take_elements(&element)?;
         }
         let (whole, tail) = bytes.split_at(bytes.len() - bytes.len() % size);
-        self.take_elements(whole);
+        self.take_elements(whole)?;
         self.carried.extend_from_slice(tail);
+        Ok(())
     }
 
-    fn take_elements(&mut self, bytes: &[u8]) {
+    fn take_elements(&mut self, bytes: &[u8]) -> Result<()> {
         // In small steps, so that what waits for its matrix stays small however large the piece is.
         for bytes in bytes.chunks(1 << 18) {
+            let start = self.values.len();
             self.element.extend(&mut self.values, bytes);
+            self.numbers.add(&self.values[start..]);
+            self.numbers.check(&self.name, self.form, self.matrix.is_some())?;
             if let Some(matrix) = &mut self.matrix {
                 let taken = matrix.push(&self.values);
                 self.values.drain(..taken);
             }
         }
+        Ok(())
     }
 }
 
 impl Destination {
-    fn take(&mut self, bytes: &[u8]) {
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes_left -= bytes.len() as u64;
-        if let Some(filling) = &mut self.tensor {
-            filling.take(bytes);
+        match &mut self.tensor {
+            Some(filling) => filling.take(bytes),
+            None => Ok(()),
         }
     }
 }
@@ -618,11 +826,11 @@ fn has_infinite(halves: u64) -> bool {
     ((halves & EXPONENTS) + LOWEST) & SIGNS != 0
 }
 
-fn without_prefix(key: &str) -> &str {
+pub(crate) fn without_prefix(key: &str) -> &str {
     key.strip_prefix("transformer.").unwrap_or(key)
 }
 
-fn missing(name: &str, shape: &[usize]) -> Error {
+pub(crate) fn missing(name: &str, shape: &[usize]) -> Error {
     Error::Weights(format!("`{name}` is missing, expected with shape {shape:?}"))
 }
 

@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
+use candlescope::index::Index;
 use candlescope::kernel::matrix::Form;
-use candlescope::weights::files_of;
 use candlescope::{
     Config, Error, GenerateOptions, Generation, HookPoint, NoHooks, Selector, Tokenizer, Weights,
     WeightsReader, expected_shapes, run_with_cache,
@@ -60,7 +60,7 @@ fn a_missing_tensor_is_named_with_the_shape_it_should_have() {
     let weights = load(changed(|entries| {
         entries.remove("transformer.h.1.attn.c_attn.weight");
     }));
-    let message = "weights: `h.1.attn.c_attn.weight` is missing, expected with shape [18, 54]";
+    let message = "model.safetensors: `h.1.attn.c_attn.weight` is missing, expected with shape [18, 54]";
     assert_fails(weights, "WeightsError", message);
 }
 
@@ -68,7 +68,7 @@ fn a_missing_tensor_is_named_with_the_shape_it_should_have() {
 fn an_untied_model_needs_its_lm_head() {
     let (mut config, bytes) = changed(|_| {});
     config.tie_word_embeddings = false;
-    let message = "weights: `lm_head.weight` is missing, expected with shape [61, 18]";
+    let message = "model.safetensors: `lm_head.weight` is missing, expected with shape [61, 18]";
     assert_fails(load((config, bytes)), "WeightsError", message);
 }
 
@@ -77,7 +77,7 @@ fn a_tensor_of_another_shape_is_named_with_both() {
     let weights = load(changed(|entries| {
         entries.get_mut("transformer.h.0.mlp.c_fc.weight").unwrap().1 = vec![72, 18];
     }));
-    let message = "weights: `h.0.mlp.c_fc.weight` has shape [72, 18], expected [18, 72]";
+    let message = "model.safetensors: `h.0.mlp.c_fc.weight` has shape [72, 18], expected [18, 72]";
     assert_fails(weights, "WeightsError", message);
 }
 
@@ -87,7 +87,7 @@ fn a_dtype_that_is_not_read_is_named() {
         let (dtype, _, bytes) = entries.get_mut("transformer.ln_f.bias").unwrap();
         (*dtype, *bytes) = (Dtype::I32, vec![0; 4 * 18]);
     }));
-    let message = "weights: `ln_f.bias` has dtype I32, expected F32, F16 or BF16";
+    let message = "model.safetensors: `ln_f.bias` has dtype I32, expected F32, F16 or BF16";
     assert_fails(weights, "WeightsError", message);
 }
 
@@ -125,8 +125,9 @@ fn a_file_cut_short_anywhere_is_refused() {
 fn a_file_cut_short_says_how_long_it_should_be() {
     let (config, bytes) = changed(|_| {});
     let (found, promised) = (bytes.len() - 10, bytes.len());
-    let message =
-        format!("weights: the file is cut short: it has {found} bytes, its header promises {promised}");
+    let message = format!(
+        "model.safetensors: the file is cut short: it has {found} bytes, its header promises {promised}"
+    );
     assert_fails(Weights::from_bytes(&config, &bytes[..found]), "WeightsError", &message);
 }
 
@@ -164,9 +165,9 @@ fn weights_that_memory_cannot_hold_are_a_memory_error() {
 
 #[test]
 fn sizes_beyond_any_model_are_refused() {
-    let message = "config: `n_layer` is 4000000000, expected at most 4096";
+    let message = "config.json: `n_layer` is 4000000000, expected at most 4096";
     assert_fails(config_with("n_layer", 4_000_000_000u64.into()), "ConfigError", message);
-    let message = "config: `vocab_size` is 16777217, expected at most 16777216";
+    let message = "config.json: `vocab_size` is 16777217, expected at most 16777216";
     assert_fails(config_with("vocab_size", ((1 << 24) + 1).into()), "ConfigError", message);
 }
 
@@ -205,7 +206,7 @@ fn bytes_between_the_needed_tensors_can_be_passed_over() {
     let (end, needed) = reader.needed().unwrap();
     assert_eq!(end, bytes.len() as u64);
     let count: u64 = needed.iter().map(|range| range.end - range.start).sum();
-    assert_eq!(count, bytes.len() as u64 - header as u64 - 2 * 1600 - 4 * 61 * 18);
+    assert_eq!(count, bytes.len() as u64 - header as u64 - 2 * 1600);
     assert!(needed.len() > 1, "{needed:?}");
     for range in &needed {
         reader.skip_to(range.start).unwrap();
@@ -268,14 +269,21 @@ fn the_list_of_several_files_names_each_once_and_must_know_every_tensor() {
     let config = Fixture::plain().config();
     let shapes = expected_shapes(&config);
     let file = |(place, (name, _)): (usize, &(String, Vec<usize>))| {
-        (format!("transformer.{name}"), if place < 5 { "a" } else { "b" }.to_string())
+        (format!("transformer.{name}"), if place < 5 { "a.safetensors" } else { "b.safetensors" }.to_string())
     };
-    let mut map: BTreeMap<String, String> = shapes.iter().enumerate().map(file).collect();
-    map.insert("lm_head.weight".into(), "c".into()); // tied: its file is not needed
-    assert_eq!(files_of(&config, &map).unwrap(), BTreeSet::from(["a", "b"]));
+    let mut map: serde_json::Map<String, serde_json::Value> =
+        shapes.iter().enumerate().map(file).map(|(name, file)| (name, file.into())).collect();
+    map.insert("lm_head.weight".into(), "c.safetensors".into()); // tied: only its numbers say whether it is needed
+    map.insert("score.weight".into(), "d.safetensors".into()); // the head of another task: not needed
+    let read = |map: &serde_json::Map<String, serde_json::Value>| {
+        Index::read("index.json", serde_json::json!({ "weight_map": map }).to_string().as_bytes(), &config)
+    };
+    let index = read(&map).unwrap();
+    assert_eq!(index.files, BTreeSet::from(["a", "b", "c"].map(|name| format!("{name}.safetensors"))));
+    assert_eq!(index.report.notices()[0].name, "score.weight");
     map.remove("transformer.wpe.weight");
-    let message = "weights: `wpe.weight` is missing, expected with shape [20, 18]";
-    assert_fails(files_of(&config, &map), "WeightsError", message);
+    let message = "index.json: `wpe.weight` is missing, expected with shape [20, 18]";
+    assert_fails(read(&map), "WeightsError", message);
 }
 
 #[test]
@@ -290,7 +298,7 @@ fn other_files_are_no_safetensors_files() {
         b"PK\x03\x04 a zip file, as torch.save writes it",
     ];
     for file in files {
-        assert_mentions(Weights::from_bytes(&config, file), "WeightsError", &["not a safetensors file"]);
+        assert_mentions(Weights::from_bytes(&config, file), "WeightsError", &["a safetensors file"]);
     }
 }
 
@@ -332,16 +340,16 @@ fn every_alias_of_an_activation_is_known() {
 #[test]
 fn sizes_that_do_not_fit_together_are_named() {
     let heads = config_with("n_head", 5.into());
-    let message = "config: `n_embd` is 18, expected a multiple of `n_head`, which is 5";
+    let message = "config.json: `n_embd` is 18, expected a multiple of `n_head`, which is 5";
     assert_fails(heads, "ConfigError", message);
     let layers = config_with("n_layer", 0.into());
-    assert_fails(layers, "ConfigError", "config: `n_layer` is 0, expected at least 1");
+    assert_fails(layers, "ConfigError", "config.json: `n_layer` is 0, expected at least 1");
 }
 
 #[test]
 fn another_architecture_is_refused() {
     let config = config_with("model_type", "llama".into());
-    assert_fails(config, "ConfigError", "config: `model_type` is \"llama\", expected \"gpt2\"");
+    assert_fails(config, "ConfigError", "config.json: `model_type` is \"llama\", expected \"gpt2\"");
     assert_mentions(Config::from_json("not json"), "ConfigError", &["line 1"]);
 }
 

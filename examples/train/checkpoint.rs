@@ -49,7 +49,7 @@ pub fn resume(trainer: &mut Trainer, folder: &Path) -> Result<()> {
     let (_, header) = SafeTensors::read_metadata(&bytes)?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let field = |name: &str| metadata.get(name).cloned().ok_or(format!("the checkpoint has no `{name}`"));
-    let config: Config = serde_json::from_str(&field("config")?)?;
+    let config = Config::from_json(&field("config")?)?;
     if config != trainer.settings.config || field("seed")? != trainer.settings.seed.to_string() {
         return Err(format!("the checkpoint is of another run: seed {}, {config:?}", field("seed")?).into());
     }

@@ -146,6 +146,20 @@ impl Matrix {
         }
     }
 
+    /// Whether the numbers of both, which have the same shape and are in the same form, are the same to the bit.
+    pub(crate) fn has_same_bits(&self, other: &Matrix) -> Result<bool> {
+        if let (Some(these), Some(others)) = (self.raw(), other.raw()) {
+            return Ok(these == others);
+        }
+        let (these, others) =
+            (self.tensor(Axes::OutIn)?.contiguous()?, other.tensor(Axes::OutIn)?.contiguous()?);
+        let bits = |x: &f32| x.to_bits();
+        let same = with_floats(&these, |these| {
+            with_floats(&others, |others| Ok(these.iter().map(bits).eq(others.iter().map(bits))))
+        });
+        Ok(same?)
+    }
+
     /// The panels as they lie in memory. None for tensors, which have none.
     pub fn raw(&self) -> Option<&[u8]> {
         match &self.0 {
@@ -320,6 +334,11 @@ impl Builder {
         }
         self.rows += taken;
         values.len()
+    }
+
+    /// Whether a number was too large for its form, and was made smaller.
+    pub(crate) fn is_clipped(&self) -> bool {
+        matches!(&self.building, Building::Packed(packed) if packed.is_clipped())
     }
 
     /// The matrix, once all rows are in.

@@ -20,6 +20,8 @@ pub struct Packed {
     words: Vec<u32>,
     inner: usize,
     columns: usize,
+    /// Whether a scale or a sum of a block was too large for a half.
+    clipped: bool,
 }
 
 impl Packed {
@@ -28,7 +30,7 @@ impl Packed {
     /// # Errors
     /// When there is not enough memory.
     pub fn zeros(form: Form, inner: usize, columns: usize) -> Result<Packed, TryReserveError> {
-        let mut packed = Packed { form, words: Vec::new(), inner, columns };
+        let mut packed = Packed { form, words: Vec::new(), inner, columns, clipped: false };
         let len = columns.div_ceil(WIDTH) * packed.panel_bytes() / 4;
         packed.words.try_reserve_exact(len)?;
         // SAFETY: there is room for them, and zero is a number. (`resize` writes them one by one in a build for size.)
@@ -42,7 +44,7 @@ impl Packed {
     /// The matrix whose panels these words are. None where the shape takes more or fewer.
     pub fn from_words(form: Form, inner: usize, columns: usize, words: Vec<u32>) -> Option<Packed> {
         let length = Packed::length(form, inner, columns);
-        (words.len() as u64 * 4 == length).then_some(Packed { form, words, inner, columns })
+        (words.len() as u64 * 4 == length).then_some(Packed { form, words, inner, columns, clipped: false })
     }
 
     /// The bytes of all panels of such a matrix, which may be more than memory has.
@@ -60,6 +62,10 @@ impl Packed {
 
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    pub fn is_clipped(&self) -> bool {
+        self.clipped
     }
 
     /// The length of the inner axis, as the form counts it.
@@ -136,16 +142,18 @@ impl Packed {
         let lane = column % WIDTH;
         let (form, steps) = (self.form, self.block(first));
         let panel = self.panel_mut(column);
-        match form {
+        let fits = match form {
             Form::F32 => unreachable!("set in whole rows or columns"),
             Form::F16 => {
                 for (row, number) in numbers.iter().enumerate() {
                     put(panel, ((first + row) * WIDTH + lane) * 2, to_half(*number).to_le_bytes());
                 }
+                true // `weights.rs` looks at each number before
             }
             Form::Q8 => set_block_of_8_bits(&mut panel[steps], lane, numbers),
             Form::Q4 => set_block_of_4_bits(&mut panel[steps], lane, numbers),
-        }
+        };
+        self.clipped |= !fits;
     }
 
     /// Where in a panel the block of this row lies.
@@ -204,7 +212,7 @@ impl Packed {
                 words.resize(words.len() + WIDTH - width, 0);
             }
         }
-        Packed { form: Form::F32, words, inner, columns }
+        Packed { form: Form::F32, words, inner, columns, clipped: false }
     }
 }
 
@@ -221,8 +229,15 @@ fn to_half(number: f32) -> f16 {
     f16::from_f32(number.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()))
 }
 
-fn set_block_of_8_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
-    let scale = to_half(numbers.iter().fold(0f32, |largest, number| largest.max(number.abs())) / 127.0);
+/// Whether [`to_half`] gives the nearest of all halves.
+fn fits_half(number: f32) -> bool {
+    number.abs() < 65520.0
+}
+
+/// False if something was too large.
+fn set_block_of_8_bits(block: &mut [u8], lane: usize, numbers: &[f32]) -> bool {
+    let exact = numbers.iter().fold(0f32, |largest, number| largest.max(number.abs())) / 127.0;
+    let scale = to_half(exact);
     let inverse = inverse(scale);
     let mut sum = 0;
     for (row, number) in numbers.iter().enumerate() {
@@ -230,7 +245,7 @@ fn set_block_of_8_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
         block[row / STEP * STEP_BYTES + lane * STEP + row % STEP] = level as u8;
         sum += i32::from(level);
     }
-    set_tail(block, lane, scale, sum as f32);
+    set_tail(block, lane, scale, sum as f32) && fits_half(exact)
 }
 
 /// 0 where there is none.
@@ -239,16 +254,20 @@ fn inverse(scale: f16) -> f32 {
 }
 
 /// What a column's numbers in a block are multiples of, and what their sum is in such steps.
-fn set_tail(block: &mut [u8], lane: usize, scale: f16, sum: f32) {
+fn set_tail(block: &mut [u8], lane: usize, scale: f16, sum: f32) -> bool {
     let tail = block.len() - BLOCK_TAIL + lane * 2;
     put(block, tail, scale.to_le_bytes());
-    put(block, tail + 2 * WIDTH, to_half(scale.to_f32() * sum).to_le_bytes());
+    let sum = scale.to_f32() * sum;
+    put(block, tail + 2 * WIDTH, to_half(sum).to_le_bytes());
+    fits_half(sum)
 }
 
-fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
+/// False if something was too large.
+fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) -> bool {
     let larger = |a: f32, b: &f32| if b.abs() > a.abs() { *b } else { a };
     // 16 steps have one more below zero than above: the largest number gets the end that reaches further.
-    let scale = to_half(numbers.iter().fold(0f32, larger) / -8.0);
+    let exact = numbers.iter().fold(0f32, larger) / -8.0;
+    let scale = to_half(exact);
     let inverse = inverse(scale);
     let mut sum = 0.0;
     for step in 0..(block.len() - BLOCK_TAIL) / STEP_BYTES * 2 {
@@ -261,5 +280,5 @@ fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) {
             sum += level;
         }
     }
-    set_tail(block, lane, scale, sum);
+    set_tail(block, lane, scale, sum) && fits_half(exact)
 }

@@ -3,14 +3,14 @@
 #![allow(dead_code)] // each fuzz target uses one of these
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use bytemuck::{Pod, pod_read_unaligned};
+use candlescope::index::Index;
 use candlescope::kernel::matrix::Form;
 use candlescope::lab::Lab;
 use candlescope::store::{Disk, Restoring};
-use candlescope::weights::{bytes_needed, files_of};
+use candlescope::weights::bytes_needed;
 use candlescope::{Config, Error, Model, Result, Tokenizer, Weights, WeightsReader};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -69,14 +69,9 @@ pub fn tokenizer(data: &[u8]) {
     tokenizer.names(&all).unwrap();
 }
 
-/// The weight map of `model.safetensors.index.json`.
+/// `model.safetensors.index.json`.
 pub fn index(data: &[u8]) {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let Ok(index) = serde_json::from_slice::<Index>(data) else { return };
-    if let Err(error) = files_of(&plain(), &index.weight_map) {
+    if let Err(error) = Index::read("model.safetensors.index.json", data, &plain()) {
         check(&error);
     }
 }

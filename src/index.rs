@@ -1,0 +1,113 @@
+//! `model.safetensors.index.json`: in which of several files each tensor is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Config;
+use crate::error::{Error, Result, shortened};
+use crate::json::{self, Json};
+use crate::report::Report;
+use crate::role::{self, Role};
+use crate::weights::{expected_shapes, missing, without_prefix};
+
+/// The most bytes that an index may have.
+const LONGEST: usize = 16 << 20;
+
+/// A list of files, checked against a config.
+#[derive(Debug)]
+pub struct Index {
+    /// The files that hold something that the model needs, each once, in the order of their names.
+    pub files: BTreeSet<String>,
+    /// The file of each tensor, without the prefix `transformer.`: for
+    /// [`WeightsReader::expect`](crate::WeightsReader::expect).
+    pub tensors: BTreeMap<String, String>,
+    /// What is to be said about tensors in files that are not needed.
+    pub report: Report,
+}
+
+impl Index {
+    /// # Errors
+    /// [`Error::Weights`] when it is not such a list; when a tensor of the model is in no file; when there is a tensor
+    /// with which the model would be another one; when a file's name is more than a name.
+    pub fn read(name: &str, bytes: &[u8], config: &Config) -> Result<Index> {
+        parse(bytes, config).map_err(|error| match error {
+            Error::Weights(reason) => Error::Weights(format!("{name}: {reason}")),
+            other => other,
+        })
+    }
+}
+
+fn parse(bytes: &[u8], config: &Config) -> Result<Index> {
+    let mut fields = json::object(bytes, LONGEST).map_err(Error::Weights)?;
+    let tensors = match fields.remove("weight_map") {
+        Some(Json::Object(map)) if !map.is_empty() => by_name(map)?,
+        found => {
+            let found = found.map_or("missing".into(), |found| found.describe());
+            let expected = "an object that gives the file of each tensor";
+            return Err(Error::Weights(format!("`weight_map` is {found}, expected {expected}")));
+        }
+    };
+    let shapes = expected_shapes(config);
+    if let Some((name, shape)) = shapes.iter().find(|(name, _)| !tensors.contains_key(name)) {
+        return Err(missing(name, shape));
+    }
+    let shapes = shapes.into_iter().collect();
+    let mut files = BTreeSet::new();
+    let mut others = Vec::new();
+    for (name, file) in &tensors {
+        match role::of(name, config, &shapes)? {
+            Role::Parameter | Role::Head | Role::HeadBias => drop(files.insert(file.clone())),
+            Role::OtherTask => others.push((name.as_str(), file)),
+            Role::Buffer => {}
+        }
+    }
+    // The others are met when their files are read.
+    let unread = others.iter().filter(|(_, file)| !files.contains(*file)).map(|(name, _)| *name);
+    let mut report = Report::default();
+    report.ignored("the list of files", unread, |name| {
+        format!("`{name}` belongs to the head of another task and was ignored: it changes no logit.")
+    });
+    Ok(Index { files, tensors, report })
+}
+
+fn by_name(map: json::Fields) -> Result<BTreeMap<String, String>> {
+    let mut tensors = BTreeMap::new();
+    for (key, file) in map {
+        let name = without_prefix(&key).to_string();
+        let file = match file {
+            Json::Text(file) => file,
+            found => {
+                let (key, found) = (shortened(&key), found.describe());
+                return Err(Error::Weights(format!(
+                    "the file of `{key}` is {found}, expected a file's name"
+                )));
+            }
+        };
+        check_file_name(&key, &file)?;
+        if tensors.insert(name.clone(), file).is_some() {
+            let name = shortened(&name);
+            return Err(Error::Weights(format!(
+                "`{name}` is there under two names, with and without `transformer.`"
+            )));
+        }
+    }
+    Ok(tensors)
+}
+
+/// That it names a file beside the index, and nothing else: it becomes part of an address.
+fn check_file_name(key: &str, file: &str) -> Result<()> {
+    let (key, shown) = (shortened(key), shortened(file));
+    if [".bin", ".pt", ".pth"].iter().any(|end| file.ends_with(end)) {
+        return Err(Error::Weights(format!(
+            "`{key}` is in \"{shown}\", a PyTorch file; save the model with `safe_serialization=True`"
+        )));
+    }
+    let is_plain =
+        |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | ' ' | '+' | '=' | '@');
+    let is_name = file.len() <= 255 && !file.starts_with(['.', ' ']) && file.chars().all(is_plain);
+    if !is_name || !file.ends_with(".safetensors") {
+        return Err(Error::Weights(format!(
+            "`{key}` is in \"{shown}\", expected the name of a file beside this one that ends with `.safetensors`"
+        )));
+    }
+    Ok(())
+}
