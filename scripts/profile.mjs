@@ -134,7 +134,7 @@ function keep(keeping) {
 /** @param {any} model */
 async function read(model) {
   const { config, hookPoints } = model.describe();
-  const reader = new Reader(/** @type {any} */ ({ config, hookPoints, tokenize: async (/** @type {any} */ input) => model.tokenize(input, false), runWithCache: async (/** @type {any} */ ids, /** @type {any} */ options) => asRun(model.runWithCache(ids, options)) }));
+  const reader = new Reader(/** @type {any} */ ({ config, hookPoints, tokenize: async (/** @type {any} */ input) => model.tokenize(input, false), tokenNames: async (/** @type {any} */ ids) => model.tokenNames(ids), runWithCache: async (/** @type {any} */ ids, /** @type {any} */ options) => asRun(model.runWithCache(ids, options)) }));
   const interventions = [{ at: "blocks.1.attn.hook_z", head: 0, do: "zero" }];
   for (const text of [TEXT, `${TEXT} ${TEXT}`, "a"]) {
     const reading = await reader.read(text);

@@ -123,7 +123,7 @@ impl Config {
 
     /// The width of the MLP's hidden layer.
     pub fn d_mlp(&self) -> usize {
-        self.n_inner.unwrap_or(4 * self.n_embd)
+        self.n_inner.unwrap_or(self.n_embd.saturating_mul(4))
     }
 
     /// What attention scores in `layer` are divided by.

@@ -16,7 +16,7 @@ use crate::index::Index;
 use crate::kernel::matrix::Form;
 use crate::magic;
 use crate::report::Report;
-use crate::store::{Checkpoint, Disk, Keeping, Restoring};
+use crate::store::{Checkpoint, Disk, Keeping, Restored, Restoring};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Weights, WeightsReader};
 
@@ -166,7 +166,7 @@ async fn download(files: &Files, form: Form, watch: &Watch) -> Result<Downloaded
 
 fn read_tokenizer(bytes: &[u8]) -> Result<Tokenizer> {
     match magic::recognize(bytes) {
-        Some(found) => Err(Error::Tokenizer(format!("tokenizer.json: {found}; expected JSON"))),
+        Some(found) => Err(Error::Tokenizer(format!("{found}; expected JSON"))),
         None => Tokenizer::from_json(bytes),
     }
 }
@@ -312,14 +312,14 @@ async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Option<Load
     let freshness: Freshness = freshness.unchecked_into();
     watch.check(&files.weights().name())?;
     match read {
-        Ok((Checkpoint { config, weights, .. }, _, tokenizer)) if freshness.state() != "changed" => {
-            let (config, mut report) = Config::read(&config)?;
+        Ok(Restored { checkpoint, config, mut report, tokenizer }) if freshness.state() != "changed" => {
             if tokenizer.is_none() && files.tokenizer().is_some() {
                 report.no_tokenizer("its server had none when the model was kept");
             }
             if let Some(reason) = freshness.reason() {
                 report.unverified_copy(&files.config().name(), &reason);
             }
+            let weights = checkpoint.weights;
             report.append(weights.report().clone());
             return Ok(Some(Loaded { config, tokenizer, weights, report, unkept: None }));
         }
@@ -344,12 +344,7 @@ impl Drop for Open {
 /// Other calls have their turn after this many bytes, some 15 ms.
 const PAUSE_EVERY: u64 = 32 << 20;
 
-async fn read_parts(
-    kept: &Kept,
-    files: &Files,
-    form: Form,
-    watch: &Watch,
-) -> Result<(Checkpoint, Config, Option<Tokenizer>)> {
+async fn read_parts(kept: &Kept, files: &Files, form: Form, watch: &Watch) -> Result<Restored> {
     let (name, length) = (files.weights().name(), kept.length() as u64);
     let mut restoring = Restoring::new(kept, kept.start() as u64, length, form)?;
     let mut paused = 0;

@@ -92,19 +92,19 @@ impl Keeping {
     pub fn new(checkpoint: Checkpoint, form: Form) -> Result<Keeping> {
         let Checkpoint { config: text, tokenizer, weights } = checkpoint;
         let parsed = Config::from_json(&text)?;
-        let config = weights.config(parsed.clone());
+        let effective = weights.config(parsed.clone());
         let head = Head {
             form: layout(form),
             config: text,
             tokenizer: tokenizer.as_ref().map(|bytes| bytes.len() as u64),
-            untied: config != parsed,
+            untied: effective != parsed,
             report: weights.report().clone(),
         };
         let head = serde_json::to_vec(&head).map_err(|error| Error::Weights(error.to_string()))?;
         let length = (head.len() as u64).to_le_bytes().to_vec();
         let mut parts = VecDeque::from([Part::Bytes(length), Part::Bytes(head)]);
         parts.extend(tokenizer.map(Part::Bytes));
-        parts.extend(tensors(&config, &weights)?);
+        parts.extend(tensors(&effective, &weights)?);
         let lengths = parts.iter().map(|part| part.with(|bytes| Ok((bytes.len() + CHECKSUM_BYTES) as u64)));
         let end = lengths.sum::<Result<u64>>()?;
         Ok(Keeping { parts, offset: 0, checksum: Xxh3::with_seed(0), at: 0, end })
@@ -176,6 +176,7 @@ impl Fingerprint {
     /// # Errors
     /// [`Error::Weights`] when a tensor is missing.
     pub fn new(config: &Config, tokenizer: Option<&Tokenizer>, weights: &Weights) -> Result<Fingerprint> {
+        let config = &weights.config(config.clone());
         let config_json = serde_json::to_vec(config).map_err(|error| Error::Config(error.to_string()))?;
         let tokenizer = tokenizer.map_or(0, Tokenizer::fingerprint).to_le_bytes();
         let mut parts = VecDeque::from([Part::Bytes(config_json), Part::Bytes(tokenizer.to_vec())]);
@@ -208,7 +209,7 @@ impl Fingerprint {
 pub struct Restoring {
     config: String,
     tokenizer: Option<Vec<u8>>,
-    parsed: (Config, Option<Tokenizer>),
+    parsed: (Config, Report, Option<Tokenizer>),
     form: Form,
     pending: VecDeque<(String, Vec<usize>)>,
     weights: Weights,
@@ -232,12 +233,12 @@ impl Restoring {
             return Err(Error::Weights(format!("the stored copy is kept as {found}, expected {expected}")));
         }
         let tokenizer = head.tokenizer.map(|count| place.bytes(disk, count)).transpose()?;
-        let mut config = Config::from_json(&head.config)?;
+        let (mut config, report) = Config::read(&head.config)?;
+        let parsed = (config.clone(), report, tokenizer.as_deref().map(Tokenizer::from_json).transpose()?);
         config.tie_word_embeddings &= !head.untied;
-        let parsed = tokenizer.as_deref().map(Tokenizer::from_json).transpose()?;
         reserve(&config, form)?;
         let pending = expected_shapes(&config).into();
-        let (weights, parsed) = (Weights::with_report(head.report), (config, parsed));
+        let weights = Weights::with_report(head.report);
         Ok(Restoring { config: head.config, tokenizer, parsed, form, pending, weights, place })
     }
 
@@ -268,20 +269,29 @@ impl Restoring {
         Ok(true)
     }
 
-    /// The checkpoint, once all tensors are in, with its config and tokenizer.
+    /// The checkpoint, once all tensors are in.
     ///
     /// # Errors
     /// [`Error::Weights`] when the file goes on, or when [`Restoring::step`] was not called to the end.
-    pub fn finish(self) -> Result<(Checkpoint, Config, Option<Tokenizer>)> {
+    pub fn finish(self) -> Result<Restored> {
         let Place { at, length, .. } = self.place;
         if at != length || !self.pending.is_empty() {
             let (found, expected) = (length, at);
             return Err(Error::Weights(format!("the stored copy has {found} bytes, expected {expected}")));
         }
-        let (config, tokenizer) = self.parsed;
+        let (config, report, tokenizer) = self.parsed;
         let checkpoint = Checkpoint { config: self.config, tokenizer: self.tokenizer, weights: self.weights };
-        Ok((checkpoint, config, tokenizer))
+        Ok(Restored { checkpoint, config, report, tokenizer })
     }
+}
+
+/// A checkpoint from a copy, and what was read of it already.
+pub struct Restored {
+    pub checkpoint: Checkpoint,
+    pub config: Config,
+    /// About the config.
+    pub report: Report,
+    pub tokenizer: Option<Tokenizer>,
 }
 
 /// Where in its file the copy was read to.

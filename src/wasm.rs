@@ -11,6 +11,7 @@
 //! `wire.rs`: names, types and ranges are checked here and nowhere else.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -85,9 +86,10 @@ pub struct WasmModel {
     lab: Lab,
     form: Form,
     report: Report,
-    unkept: Option<Unkept>,
-    /// None where the weights were rewritten after the load.
-    fingerprint: Option<Fingerprint>,
+    /// In cells, so that each method borrows the model as shared: a call that ends in an exception never gives its borrow back.
+    unkept: RefCell<Option<Unkept>>,
+    /// None if the weights were rewritten after the load.
+    fingerprint: RefCell<Option<Fingerprint>>,
 }
 
 #[wasm_bindgen]
@@ -108,6 +110,7 @@ impl WasmModel {
         let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(compile);
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
+        let (unkept, fingerprint) = (RefCell::new(unkept), RefCell::new(fingerprint));
         Ok(WasmModel { lab, form, report, unkept, fingerprint })
     }
 
@@ -117,8 +120,8 @@ impl WasmModel {
     /// # Errors
     /// [`Error::Input`] for a transformed model, which is known by the model and the transforms that made it.
     #[wasm_bindgen(js_name = fingerprintStep)]
-    pub fn fingerprint_step(&mut self) -> Result<Option<String>> {
-        match &mut self.fingerprint {
+    pub fn fingerprint_step(&self) -> Result<Option<String>> {
+        match self.fingerprint.borrow_mut().as_mut() {
             Some(fingerprint) => fingerprint.step(),
             None => Err(Error::Input(
                 "a transformed model has no fingerprint: ask the model that was loaded".into(),
@@ -128,7 +131,7 @@ impl WasmModel {
 
     /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
     #[wasm_bindgen(js_name = takeUnkept)]
-    pub fn take_unkept(&mut self) -> Option<WasmKeeping> {
+    pub fn take_unkept(&self) -> Option<WasmKeeping> {
         self.unkept.take().map(WasmKeeping)
     }
 
@@ -219,8 +222,8 @@ impl WasmModel {
             lab,
             form: Form::default(),
             report: self.report.clone(),
-            unkept: None,
-            fingerprint: None,
+            unkept: RefCell::default(),
+            fingerprint: RefCell::default(),
         })
     }
 

@@ -272,9 +272,9 @@ fn tensors_that_would_make_another_model_are_refused() {
         ("base_model.model.transformer.wte.weight", "adapter"),
         ("transformer.h.0.crossattention.c_attn.weight", "cross attention"),
         ("transformer.h.0.attn.c_attn.qweight", "quantized"),
-        ("transformer.h.0.attn.rotary_emb.inv_freq", "unknown role"),
-        ("transformer.ln_emb.weight", "unknown role"),
-        ("embed_scale", "unknown role"),
+        ("transformer.h.0.attn.rotary_emb.inv_freq", "is not a tensor of GPT-2"),
+        ("transformer.ln_emb.weight", "is not a tensor of GPT-2"),
+        ("embed_scale", "is not a tensor of GPT-2"),
         ("lm_head.bias", "not zero"),
     ];
     for (name, word) in cases {

@@ -55,7 +55,7 @@ fn keep(checkpoint: Checkpoint, form: Form) -> (Memory, u64) {
 fn restore(disk: &Memory, length: u64, form: Form) -> Result<Checkpoint> {
     let mut restoring = Restoring::new(disk, START, length, form)?;
     while restoring.step(disk)? {}
-    Ok(restoring.finish()?.0)
+    Ok(restoring.finish()?.checkpoint)
 }
 
 #[test]

@@ -18,7 +18,7 @@ import { scoresOf } from "./scores.js";
  * @typedef {object} Readable
  * @property {Record<string, any>} config
  * @property {(input: string | Uint32Array, options?: { signal?: AbortSignal }) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} tokenize
- * @property {(ids: Uint32Array) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} [tokenNames] each name depends on its id alone
+ * @property {(ids: Uint32Array) => Promise<{ ids: Uint32Array, strings: string[], bytes?: ArrayLike<number>[] }>} tokenNames each name depends on its id alone
  * @property {readonly { name: string, axes: readonly string[] }[]} [hookPoints]
  * @property {readonly import("./elements/model-report.js").Notice[]} [report] what the load has to say about the model's files
  * @property {() => void} [dispose]
@@ -220,7 +220,7 @@ export class Reader {
   async #spell(ids) {
     const unknown = [...new Set(Array.from(ids))].filter((id) => !this.names.has(id));
     if (unknown.length > 0) {
-      const found = tokensOf(await (this.model.tokenNames ?? this.model.tokenize).call(this.model, Uint32Array.from(unknown)));
+      const found = tokensOf(await this.model.tokenNames(Uint32Array.from(unknown)));
       unknown.forEach((id, i) => this.names.set(id, found[i]));
     }
     return Array.from(ids, (id) => this.names.get(id) ?? "");

@@ -71,7 +71,7 @@ pub fn tokenizer(data: &[u8]) {
 
 /// `model.safetensors.index.json`.
 pub fn index(data: &[u8]) {
-    if let Err(error) = Index::read("the index", data, &plain()) {
+    if let Err(error) = Index::read("model.safetensors.index.json", data, &plain()) {
         check(&error);
     }
 }

@@ -157,7 +157,7 @@ describe("weights", () => {
   for (const [tensor, message] of /** @type {[string, RegExp][]} */ ([
     ["transformer.h.2.ln_1.weight", /layer 2.*`n_layer` is 2/],
     ["h.0.attn.c_attn.lora_A.weight", /adapter/],
-    ["transformer.ln_emb.weight", /unknown role/],
+    ["transformer.ln_emb.weight", /is not a tensor of GPT-2/],
     ["wte.weight", /two names/],
   ])) {
     test(`with ${tensor} are refused`, () => assertRefused({ weights: fileOf([...entries(), [tensor, floats([1], () => 1)]]) }, "WeightsError", message));

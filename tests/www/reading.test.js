@@ -22,6 +22,7 @@ function slowModel(layers = 1) {
       const text = typeof input === "string" ? input : String.fromCharCode(...input);
       return { ids: Uint32Array.from(text, (c) => c.charCodeAt(0)), strings: [...text] };
     },
+    tokenNames: async (/** @type {Uint32Array} */ ids) => ({ ids, strings: Array.from(ids, (id) => String.fromCharCode(id)) }),
     runWithCache: async (/** @type {Uint32Array} */ ids, /** @type {{ names: string[], headScores?: boolean, interventions?: readonly object[] }} */ { names, headScores, interventions = [] }) => {
       asked.push(names);
       await new Promise((resolve) => waiting.push(() => resolve(null)));
