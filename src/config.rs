@@ -100,7 +100,7 @@ impl Config {
         Config::read(text).map(|(config, _)| config)
     }
 
-    /// The same with what is to be said about the file: fields that were ignored, sizes that it does not give.
+    /// As [`Config::from_json`], with notices: fields that were ignored, sizes that the file does not give.
     ///
     /// # Errors
     /// As [`Config::from_json`].
@@ -176,7 +176,7 @@ const OTHER_NAMES: [(&str, &str); 4] = [
     ("max_position_embeddings", "n_positions"),
 ];
 
-/// What makes a model another one than GPT-2 if it is there at all (and not null, false or empty).
+/// Fields of other architectures. A file that sets one of them (not to null, false or an empty value) is refused.
 const REFUSED: [&str; 26] = [
     "adapters",
     "add_cross_attention",
@@ -319,7 +319,7 @@ impl Reader {
         }
     }
 
-    /// A size, with a remark where the file does not give it: no tensor would betray a wrong `n_head`.
+    /// A size. If the file does not give it, the default is reported: no tensor's shape shows a wrong `n_head`.
     fn size(&mut self, name: &str, default: usize) -> Result<usize> {
         let most = largest(name);
         match self.fields.get(name) {

@@ -94,8 +94,8 @@ impl Watch {
         let _ = listener.call4(&JsValue::NULL, &stage.into(), &name.into(), &(loaded as f64).into(), &total);
     }
 
-    /// Whether the last failure was a file that broke off, of which no part can follow what came: what was read of it is
-    /// read again from the beginning. `www/network.js` limits how often.
+    /// Whether the last failure was a body that broke off and cannot be resumed: the file must be read again from its
+    /// beginning. `www/network.js` limits how often.
     pub fn take_restart(&self) -> bool {
         self.must_restart.take()
     }

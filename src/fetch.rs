@@ -1,8 +1,8 @@
 //! Files in, from the network, from the disk or from what an earlier visit kept; a config, a tokenizer and weights out.
 //!
-//! Bytes arrive as a stream and go into the weights piece by piece, so a load holds the weights and one piece. How a
-//! source becomes addresses is JavaScript's affair (`www/source.js`), and so are requests (`www/network.js`) and where
-//! copies are kept (`www/store.js`); what is in a copy is that of [`crate::store`].
+//! Bytes arrive as a stream and go into the weights piece by piece, so a load holds the weights and one piece. In
+//! JavaScript, `www/source.js` turns a source into addresses, `www/network.js` sends the requests and `www/store.js`
+//! keeps the copies. [`crate::store`] defines what is in a copy.
 
 use bytemuck::Pod;
 use js_sys::{Array, Object, Promise, Uint8Array};
@@ -220,9 +220,9 @@ async fn weights(
     origins: &mut Origins,
     watch: &Watch,
 ) -> Result<Weights> {
-    let mut all = [vec![files.weights()], files.more().unwrap_or_default()].concat();
     let before = origins.clone();
     loop {
+        let mut all = [vec![files.weights()], files.more().unwrap_or_default()].concat();
         match weights_of(config, &mut all, files, form, origins, watch).await {
             Err(_) if watch.take_restart() => origins.clone_from(&before),
             weights => return weights,

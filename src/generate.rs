@@ -155,6 +155,7 @@ impl Generation {
         let (logits, cache) = self.last_logits(hooks)?;
         let total = kernel::log_sum_exp(&logits);
         if !total.is_finite() {
+            self.kv = None; // it holds this step already, and a later call tries the step again
             return Err(self.not_finite());
         }
         let id = self.choose(&logits)?;
@@ -185,7 +186,7 @@ impl Generation {
         Ok((logits.i((0, last))?.to_vec1()?, capture.into_cache()))
     }
 
-    /// The error where no token can be chosen. Without interventions, the weights are the cause.
+    /// The error if no token can be chosen. Without interventions, the weights are the cause.
     fn not_finite(&self) -> Error {
         let step = self.tokens.len() - self.prompt_length;
         let what = format!("the model's logits are not finite at step {step}, so no token can be chosen");

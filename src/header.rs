@@ -75,7 +75,7 @@ pub(crate) fn parse(header: &[u8]) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Free text of whoever wrote the file: it has no meaning here, but a place of its own.
+/// Checks the type of `__metadata__`, which is free text and otherwise ignored.
 fn check_metadata(metadata: Option<Json>) -> Result<()> {
     let is_text = |value: &Json| matches!(value, Json::Text(_));
     match metadata {

@@ -184,7 +184,7 @@ fn parse_block_point(name: &str) -> Option<HookPoint> {
     (layer.to_string() == number).then_some(HookPoint::Block(layer, *point)) // not "+1" and "01"
 }
 
-/// A pattern's time and a message's length grow with it.
+/// In bytes. The time to match a pattern and the length of a message grow with it.
 const LONGEST_NAME: usize = 1000;
 
 fn check_length(name: &str) -> Result<()> {
@@ -303,7 +303,7 @@ fn regular_expression(pattern: &str) -> Option<&str> {
     pattern.strip_prefix('/')?.strip_suffix('/')
 }
 
-/// Of the points that a glob matches, those on request only where it names them.
+/// The points that a glob matches, without those on request unless the glob names them.
 fn plain_unless_named(pattern: &str, matched: Vec<HookPoint>) -> Vec<HookPoint> {
     let (on_request, plain): (Vec<_>, Vec<_>) = matched.into_iter().partition(|point| point.on_request());
     let last_segment = pattern.rsplit('.').next().unwrap_or(pattern);

@@ -20,14 +20,14 @@ pub struct Index {
     /// The file of each tensor, without the prefix `transformer.`: for
     /// [`WeightsReader::expect`](crate::WeightsReader::expect).
     pub tensors: BTreeMap<String, String>,
-    /// What is to be said about tensors in files that are not needed.
+    /// Notices about tensors in files that are not read.
     pub report: Report,
 }
 
 impl Index {
     /// # Errors
     /// [`Error::Weights`] when it is not such a list; when a tensor of the model is in no file; when there is a tensor
-    /// with which the model would be another one; when a file's name is more than a name.
+    /// that changes what the model computes; when a file name holds a path.
     pub fn read(name: &str, bytes: &[u8], config: &Config) -> Result<Index> {
         parse(bytes, config).map_err(|error| match error {
             Error::Weights(reason) => Error::Weights(format!("{name}: {reason}")),
@@ -60,7 +60,7 @@ fn parse(bytes: &[u8], config: &Config) -> Result<Index> {
             Role::Buffer => {}
         }
     }
-    // The others are met when their files are read.
+    // Those in the other files are reported when the files are read.
     let unread = others.iter().filter(|(_, file)| !files.contains(*file)).map(|(name, _)| *name);
     let mut report = Report::default();
     report.ignored("the list of files", unread, |name| {
@@ -93,7 +93,7 @@ fn by_name(map: json::Fields) -> Result<BTreeMap<String, String>> {
     Ok(tensors)
 }
 
-/// That it names a file beside the index, and nothing else: it becomes part of an address.
+/// Checks that this is the plain name of a file beside the index, because it becomes part of an address.
 fn check_file_name(key: &str, file: &str) -> Result<()> {
     let (key, shown) = (shortened(key), shortened(file));
     if [".bin", ".pt", ".pth"].iter().any(|end| file.ends_with(end)) {

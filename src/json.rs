@@ -41,7 +41,7 @@ impl Json {
         }
     }
 
-    /// Whether it says nothing: null, false, or nothing in a list, an object or a text.
+    /// Whether the value is null, false, or an empty list, object or string.
     pub fn is_empty(&self) -> bool {
         match self {
             Json::Null | Json::Bool(false) => true,

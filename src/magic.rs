@@ -1,6 +1,6 @@
-//! What a file is that is not what was asked for, by its first bytes.
+//! Recognizes other types of files by their first bytes, for the message about a file of the wrong type.
 
-/// What begins a file, what it then is, and what to do.
+/// Magic bytes, the type of file that they mark, and what to do.
 const KNOWN: [(&[u8], &str); 15] = [
     (b"version https://git-lfs", LFS),
     (
@@ -26,8 +26,8 @@ pub(crate) const LFS: &str = "this is a Git LFS pointer, which stands for a file
     `git lfs pull`, or on Hugging Face use an address with `/resolve/` in place of `/raw/`";
 const PICKLE: &str = "this is a PyTorch file (a pickle); save the model with `safe_serialization=True`";
 
-/// What the file is that begins with `start`, and what to do. None if it is nothing that is known here, which files of
-/// JSON are, and safetensors files (of which the second four bytes are zero).
+/// The type of the file that begins with `start`, and what to do; None if the type is not known here. JSON is not, and
+/// neither is safetensors, whose bytes 4 to 7 are zero.
 pub(crate) fn recognize(start: &[u8]) -> Option<&'static str> {
     if let Some((_, what)) = KNOWN.iter().find(|(first, _)| start.starts_with(first)) {
         return Some(what);

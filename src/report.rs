@@ -1,4 +1,4 @@
-//! What a load has to say about a model that loaded all the same: which file was absent, what could not be verified.
+//! Notices about a model that loaded: what was ignored or assumed, and which numbers are not finite.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub enum Kind {
     Ignored,
     /// Something that the model uses although its config does not say so.
     Used,
-    /// Something that nobody said, and the value that was taken.
+    /// A value that no file gives, so that a default was used; or a state that could not be verified.
     Assumed,
 }
 
@@ -35,7 +35,7 @@ pub enum Kind {
 #[serde(transparent)]
 pub struct Report(Vec<Notice>);
 
-/// A list of what is of one kind goes on after this many as a number alone.
+/// At most this many ignored things are listed by name; the rest are only counted.
 const LISTED: usize = 20;
 
 impl Report {
@@ -53,7 +53,7 @@ impl Report {
         self.0.extend(other.0);
     }
 
-    /// Takes back what was said about `name`.
+    /// Removes the notices about `name`.
     pub(crate) fn forget(&mut self, name: &str) {
         self.0.retain(|notice| notice.name != name);
     }

@@ -1,6 +1,6 @@
-//! What each tensor that a file holds is to a GPT-2: a parameter, something without effect, or a reason not to load.
+//! The role of each tensor of a file: a parameter, a tensor without effect, or a reason to refuse the file.
 //!
-//! A tensor is never passed over only because its name is unknown: it might change every logit.
+//! A tensor with an unknown name is refused, not skipped: it might change every logit.
 
 use std::collections::HashMap;
 

@@ -446,12 +446,12 @@ fn check_memory(config: &Config, length: usize, options: &RunOptions, captured: 
     expect_memory(bytes, &format!("a run of {length} tokens"), "a shorter text, or fewer values captured")
 }
 
-/// Checks that so many bytes can be had: an allocation that fails in the middle of a run cannot be undone.
+/// Checks that this many bytes can be allocated: a run cannot recover from an allocation that fails in its middle.
 ///
 /// # Errors
 /// [`Error::Memory`] naming `what` needs them, and what to do `instead`.
 pub(crate) fn expect_memory(bytes: u64, what: &str, instead: &str) -> Result<()> {
-    /// What needs less is not checked.
+    /// Smaller requests are not checked.
     const SMALL: u64 = 64 << 20;
     let fits = || Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
     match bytes <= SMALL || fits() {

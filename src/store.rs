@@ -65,7 +65,7 @@ fn layout(form: Form) -> String {
 
 const LENGTH_BYTES: usize = 8;
 const CHECKSUM_BYTES: usize = 8;
-/// What is read before its checksum goes on: it is still in the processor's cache then.
+/// Bytes that are read before the checksum is updated with them: few enough to be in the processor's cache still.
 const READ_STEP: usize = 1 << 20;
 /// What is written at once: a few milliseconds, so that whoever asks in between is answered soon.
 const STEP: usize = 4 << 20;
@@ -165,7 +165,8 @@ impl Part {
     }
 }
 
-/// What a model is computed from as one number, in steps: equal numbers, equal answers. It holds on to the weights.
+/// Hashes a model's config, tokenizer and weights in steps. Models with equal hashes give equal answers. It
+/// keeps the weights alive.
 pub struct Fingerprint {
     parts: VecDeque<Part>,
     offset: usize,

@@ -355,8 +355,8 @@ impl FindingsAnswer {
 /// Makes the function of a JavaScript intervention from its text. It gets the selected values as a `Float32Array` and
 /// returns as many numbers, or changes those it got and returns nothing.
 ///
-/// The text is code of whoever wrote it, and runs with the rights of the page's worker: it can reach the network and
-/// whatever else the page's origin can. It is compiled with `Function`, so it sees the worker's globals only, and none of
+/// The text is code and runs with the rights of the page's worker: it can reach the network and everything else that
+/// the page's origin can. It is compiled with `Function`, so it sees the worker's globals only, and none of
 /// the variables of the module that calls it.
 fn compile(source: &str) -> Result<intervene::Function> {
     let constructor: Function =

@@ -149,12 +149,12 @@ impl Weights {
         self.tensors.get(name).ok_or_else(|| Error::Weights(format!("`{name}` is missing")))
     }
 
-    /// What is to be said about the files that the weights came from.
+    /// Notices about the files that the weights came from.
     pub fn report(&self) -> &Report {
         &self.report
     }
 
-    /// Adds something to be said about the files.
+    /// Adds notices about the files.
     #[cfg_attr(
         not(target_arch = "wasm32"),
         allow(dead_code, reason = "files from the network alone have it")
@@ -163,7 +163,7 @@ impl Weights {
         self.report.append(report);
     }
 
-    /// No weights yet, and what is to be said about them.
+    /// Empty weights with these notices.
     pub(crate) fn with_report(report: Report) -> Weights {
         Weights { report, ..Weights::default() }
     }
@@ -312,7 +312,7 @@ impl WeightsReader {
         self.file.name = name.to_string();
     }
 
-    /// Holds the files to the list of them: in which file each tensor is, without the prefix `transformer.`.
+    /// Sets the index that the files are checked against: the file of each tensor, without the prefix `transformer.`.
     pub fn expect(&mut self, files: BTreeMap<String, String>) {
         self.listed = Some(files);
     }
@@ -446,7 +446,7 @@ impl WeightsReader {
         Ok(pending)
     }
 
-    /// That the file holds the tensors of which the list of files says so, and no others.
+    /// Checks that the file holds exactly the tensors that the index lists for it.
     fn check_listed(&self, entries: &[Entry]) -> Result<()> {
         let Some(listed) = &self.listed else { return Ok(()) };
         let own = &self.file.name;
@@ -659,7 +659,7 @@ impl Numbers {
         }
     }
 
-    /// Only f32 has a place for each number.
+    /// Checks that the dtype can represent every number. f32 always can.
     fn check(&self, name: &str, form: Form, is_matrix: bool) -> Result<()> {
         let most = match form {
             Form::Plain | Form::F32 => return Ok(()),
@@ -681,7 +681,7 @@ impl Numbers {
     }
 }
 
-/// That the scales of a quantized matrix are not clipped.
+/// Checks that the scales of a quantized matrix are not clipped.
 fn check_scales(matrix: &Builder, name: &str, form: Form, numbers: &Numbers) -> Result<()> {
     if !matrix.is_clipped() {
         return Ok(());

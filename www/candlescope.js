@@ -4,7 +4,7 @@
 // Every failure rejects with an Error that has a stable `name` (see problem.js), and leaves the model usable.
 
 import { checked, ids as asIds, isPlainObject, rule, split, textOrIds, wellFormed } from "./check.js";
-import { connect } from "./connection.js";
+import { abortable, connect } from "./connection.js";
 import { LoadedModel, ModelHandle } from "./model-handle.js";
 import { hookName, nearest } from "./names.js";
 import { serializeOptions } from "./plain.js";
@@ -170,7 +170,7 @@ function handleOf(files, request) {
  */
 export async function storedModels(options) {
   const { signal } = checked("storedModels", options, CANCELLABLE);
-  return (await connect()).call((api) => api.stored(), { signal, what: "storedModels" });
+  return (await abortable(connect(), signal, "storedModels")).call((api) => api.stored(), { signal, what: "storedModels" });
 }
 
 /**
@@ -182,7 +182,7 @@ export async function storedModels(options) {
 export async function forgetStored(source, options) {
   const { signal } = checked("forgetStored", options, CANCELLABLE);
   const files = source === undefined ? undefined : resolveSource(source, base());
-  return (await connect()).call((api) => api.forgetStored(files), { signal, what: "forgetStored" });
+  return (await abortable(connect(), signal, "forgetStored")).call((api) => api.forgetStored(files), { signal, what: "forgetStored" });
 }
 
 // ---- the model ----
@@ -210,7 +210,7 @@ export class Model {
     this.backend = loaded.backend;
     /** Whether text can be used, or ids alone. @type {boolean} */
     this.hasTokenizer = loaded.hasTokenizer;
-    /** What is to be known about the load. @type {readonly Notice[]} */
+    /** Notices about the model's files. @type {readonly Notice[]} */
     this.report = loaded.report;
   }
 
@@ -279,7 +279,7 @@ export class Model {
     const { signal } = local;
     const tokens = textOrIds(input);
     const request = this.#request("generate", rest);
-    const { connection, value: generation } = await this.#begin("generate", signal, (api, key) => /** @type {Promise<number>} */ (api.generate(key, tokens, request)));
+    const { connection, value: generation } = await this.#begin("generate", signal, (api, key) => /** @type {Promise<number>} */ (api.generate(key, tokens, request)), (api, late) => api.stop(late));
     try {
       for (;;) {
         const step = await connection.call((api) => /** @type {Promise<any>} */ (api.next(generation)), { signal, what: "generate" });
@@ -330,8 +330,8 @@ export class Model {
     const names = [...transforms];
     const parent = this.#inUse();
     const handle = new ModelHandle(async () => {
-      const { connection, value } = await parent.borrow((api, key) => /** @type {Promise<any>} */ (api.transform(key, names)));
-      return { connection, loaded: { ...value, origins: "those of its parent, which were compared" } };
+      const { connection, value } = await parent.borrow((api, key) => /** @type {Promise<any>} */ (api.transform(key, names)), (api, late) => api.dispose(late.key));
+      return { connection, loaded: { ...value, isTransformed: true, origins: "those of its parent, which were compared" } };
     });
     return new Model(handle, await handle.join(signal), this.#place, [...this.transforms, ...names]);
   }
@@ -352,9 +352,9 @@ export class Model {
     return this.#inUse().call(send, { signal, what });
   }
 
-  /** The same for a generation or a measurement, which goes on in the same worker. @template T @param {string} what @param {AbortSignal | undefined} signal @param {(api: Api, key: number) => Promise<T>} send */
-  async #begin(what, signal, send) {
-    return this.#inUse().begin(send, { signal, what });
+  /** The same for a generation or a measurement, which goes on in the same worker. @template T @param {string} what @param {AbortSignal | undefined} signal @param {(api: Api, key: number) => Promise<T>} send @param {(api: Api, late: T) => unknown} release */
+  async #begin(what, signal, send, release) {
+    return this.#inUse().begin(send, release, { signal, what });
   }
 
   /** Options as plain data, checked in the worker. @param {string} call @param {object} options */
@@ -387,7 +387,7 @@ export class Model {
     const twice = Object.keys(fixed).find((key) => Object.hasOwn(rest, key));
     if (twice) throw problem("InputError", `${name} has no option \`${twice}\`: it is the first argument`);
     const request = this.#request(name, { ...rest, ...fixed });
-    const { connection, value: measurement } = await this.#begin(name, signal, (api, key) => api.measure(key, name, request));
+    const { connection, value: measurement } = await this.#begin(name, signal, (api, key) => api.measure(key, name, request), (api, late) => api.forget(late));
     /** @param {(api: Api) => any} send */
     const next = (send) => connection.call((api) => /** @type {Promise<any>} */ (send(api)), { signal, what: name });
     try {
@@ -533,10 +533,10 @@ export class Model {
   }
 }
 
-/** Options that stay here, by method: all others are known where they are read (src/lab, src/wasm.rs). @type {Record<string, import("./check.js").Rule>} */
+/** The options of a measurement that are not sent to the worker. The worker checks all others (src/lab). @type {Record<string, import("./check.js").Rule>} */
 const PROGRESSING = { ...CANCELLABLE, onProgress: rule.listener };
 
-/** The same of what can be printed as Python too. @type {Record<string, Record<string, import("./check.js").Rule>>} */
+/** The options that are not sent to the worker, by the name of each method that toPython takes. @type {Record<string, Record<string, import("./check.js").Rule>>} */
 const LOCAL = {
   runWithCache: CANCELLABLE,
   generate: CANCELLABLE,

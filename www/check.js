@@ -85,6 +85,15 @@ export function wellFormed(text, what) {
 /** More than any context holds. */
 const MOST_IDS = 2 ** 24;
 
+/** The caller may change the array before it is sent. @param {Uint32Array} ids @returns {Uint32Array} @throws InputError */
+function copyOf(ids) {
+  try {
+    return ids.slice();
+  } catch {
+    throw problem("InputError", "the token ids cannot be read: their memory was transferred to another thread");
+  }
+}
+
 /** Token ids. @typedef {Uint32Array | ArrayLike<number>} Ids */
 
 /** @param {unknown} input @returns {string | Uint32Array} @throws InputError */
@@ -94,7 +103,7 @@ export function textOrIds(input) {
 
 /** @param {unknown} input @param {string} [expected] @returns {Uint32Array} @throws InputError */
 export function ids(input, expected = "token ids") {
-  if (input instanceof Uint32Array) return input;
+  if (input instanceof Uint32Array) return copyOf(input);
   const isList = Array.isArray(input) || (ArrayBuffer.isView(input) && !(input instanceof DataView));
   if (Array.isArray(input) && (Array.isArray(input[0]) || ArrayBuffer.isView(input[0]))) {
     throw problem("InputError", `the input is a batch of ${input.length}, expected ${expected} of one text; run them one after the other`);

@@ -10,7 +10,8 @@ import { problem } from "./problem.js";
 
 /** @typedef {Comlink.Remote<import("./worker.js").WorkerApi>} Api */
 /** what: the name of the call, for messages; isLoad: it waits for a network. @typedef {{ signal?: AbortSignal, what?: string, isLoad?: boolean }} CallOptions */
-/** ids: of the messages that were sent for it. done: resolves when it was answered or failed. @typedef {{ fail: (error: Error) => void, aborted: boolean, ids: Set<string>, done: Promise<void> }} Call */
+/** onLate: gets the answer that comes after the call was aborted, to free what it names. @template T @typedef {CallOptions & { onLate?: (value: T) => void }} FullOptions */
+/** started: when the worker began it, in ms; ids: of the messages that were sent for it. done: resolves when it was answered or failed. @typedef {{ fail: (error: Error) => void, aborted: boolean, ids: Set<string>, started: number, done: Promise<void> }} Call */
 
 /** An aborted call may take this many times as long as the longest call so far, within these limits, before the worker counts as stuck. */
 const GRACE_FACTOR = 2;
@@ -24,9 +25,10 @@ export class Connection {
   #calls = new Set();
   /** The call whose message is being sent. @type {Call | undefined} */
   #sending;
-  /** The last message that the worker began to handle. */
-  #lastStarted = "";
-  /** The longest time between a call and its answer in ms, loads excluded. */
+  /** The call that the worker began last. @type {Call | undefined} */
+  #last;
+  #hasAnswered = false;
+  /** The longest time that the worker took for a call in ms, loads excluded. */
   #longest = 0;
   #isWatched = false;
   /** @type {Error | undefined} */
@@ -37,13 +39,14 @@ export class Connection {
   constructor(thread, address) {
     this.#thread = thread;
     thread.addEventListener("message", ({ data }) => {
-      if (data?.started) this.#lastStarted = data.started;
+      this.#hasAnswered = true;
+      if (data?.started) this.#begun(data.started);
       if (data?.failed) this.#end(problem("WorkerError", data.failed));
     });
     thread.addEventListener("messageerror", () => this.#die("sent an answer that cannot be read"));
     thread.addEventListener("error", (event) => {
-      if (event.message) return; // an exception inside the worker, which the call that caused it reports
-      this.#end(problem("NetworkError", `the worker cannot be started: expected ${address} and pkg/ beside it`));
+      if (event.message && this.#hasAnswered) return; // an exception inside the worker, which the call that caused it reports
+      this.#end(problem("NetworkError", `the worker cannot be started: expected ${address} and pkg/ beside it${event.message ? ` (${event.message})` : ""}`));
     });
     this.#api = /** @type {Api} */ (Comlink.wrap(this.#endpoint()));
     this.#detectExit();
@@ -55,15 +58,14 @@ export class Connection {
 
   /**
    * Calls the worker.
-   * @template T @param {(api: Api) => Promise<T>} send @param {CallOptions} [options] @returns {Promise<T>}
+   * @template T @param {(api: Api) => Promise<T>} send @param {FullOptions<T>} [options] @returns {Promise<T>}
    * @throws AbortError as soon as the signal fires; WorkerError when the worker has died; InputError when an argument cannot
    *   be sent; otherwise what the worker's function throws
    */
-  call(send, { signal, what = "the call", isLoad = false } = {}) {
+  call(send, { signal, what = "the call", isLoad = false, onLate = () => {} } = {}) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw aborted(what, signal);
       if (this.#death) throw this.#death;
-      const start = performance.now();
       let resolveDone = () => {};
       const done = /** @type {Promise<void>} */ (new Promise((resolve) => (resolveDone = () => resolve())));
       const finish = () => {
@@ -72,7 +74,7 @@ export class Connection {
         resolveDone();
       };
       /** @type {Call} */
-      const call = { fail: (error) => (finish(), reject(error)), aborted: false, ids: new Set(), done };
+      const call = { fail: (error) => (finish(), reject(error)), aborted: false, ids: new Set(), started: Infinity, done };
       const onAbort = () => {
         call.aborted = true;
         reject(aborted(what, signal));
@@ -81,10 +83,10 @@ export class Connection {
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#calls.add(call);
       this.#send(call, send)
-        .then(resolve, (error) => reject(this.#failure(error)))
+        .then((value) => (call.aborted ? onLate(value) : resolve(value)), (error) => reject(this.#failure(error)))
         .finally(() => {
           finish();
-          if (!isLoad) this.#longest = Math.max(this.#longest, performance.now() - start);
+          if (!isLoad) this.#longest = Math.max(this.#longest, performance.now() - call.started);
         });
     });
   }
@@ -110,6 +112,14 @@ export class Connection {
       addEventListener: thread.addEventListener.bind(thread),
       removeEventListener: thread.removeEventListener.bind(thread),
     };
+  }
+
+  /** @param {string} id of a message that the worker begins to handle */
+  #begun(id) {
+    const call = [...this.#calls].find(({ ids }) => ids.has(id));
+    if (!call) return; // a ping
+    call.started = performance.now();
+    this.#last = call;
   }
 
   /** What a failed call rejects with. @param {any} error */
@@ -152,18 +162,21 @@ export class Connection {
   async #watch() {
     if (this.#isWatched || this.#death) return;
     this.#isWatched = true;
+    let silentMs = 0;
     while (!this.#death && this.#abortedCalls().length > 0) {
       const grace = Math.min(MAX_GRACE_MS, Math.max(MIN_GRACE_MS, GRACE_FACTOR * this.#longest));
       const isAlive = await Promise.race([this.#api.ping().catch(() => true), delay(grace).then(() => false)]);
-      if (!isAlive && this.#isBlockedByAborted()) this.#die("was stopped, because a call that had been aborted did not come back");
+      silentMs = isAlive ? 0 : silentMs + grace;
+      if (!isAlive && this.#isBlockedByAborted(silentMs)) this.#die("was stopped, because a call that had been aborted did not come back");
       if (isAlive) await delay(MIN_GRACE_MS / 4);
     }
     this.#isWatched = false;
   }
 
-  /** Resolves once it is known whether the calls that were aborted came back: until then the worker may be stuck. */
+  /** Resolves once it is known that the worker is not stuck in a call that was aborted, or that it has died. */
   async verdict() {
-    await Promise.all(this.#abortedCalls().map(({ done }) => done));
+    const aborted = this.#abortedCalls();
+    if (aborted.length > 0) await Promise.race([Promise.all(aborted.map(({ done }) => done)), this.#api.ping().catch(() => {})]);
   }
 
   #abortedCalls() {
@@ -171,12 +184,14 @@ export class Connection {
   }
 
   /**
-   * The worker handles one message at a time, so the last that it began blocks it; if that one was answered, an earlier call
-   * that went on after an `await` does.
+   * The worker handles one message at a time, so the call that it began last blocks it. If that one was answered, an earlier
+   * call does, which went on after an `await`: an aborted one, if there is no other or if the worker is silent for long.
+   * @param {number} silentMs
    */
-  #isBlockedByAborted() {
-    const last = [...this.#calls].find(({ ids }) => ids.has(this.#lastStarted));
-    return last ? last.aborted : this.#abortedCalls().length > 0;
+  #isBlockedByAborted(silentMs) {
+    if (this.#last && this.#calls.has(this.#last)) return this.#last.aborted;
+    const aborted = this.#abortedCalls().length;
+    return aborted > 0 && (aborted === this.#calls.size || silentMs >= MAX_GRACE_MS);
   }
 }
 

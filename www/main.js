@@ -72,7 +72,7 @@ const now = {
   loading: null,
   /** @type {AbortController | null} */
   writing: null,
-  /** Readings under way, of which the newest alone is shown. @type {Set<AbortController & { started: number }>} */
+  /** The readings in progress. Only the newest is shown. @type {Set<AbortController & { started: number }>} */
   readings: new Set(),
   /** What is being computed for the view on show. @type {{ reading: Reading | null, asked: string, job: AbortController } | null} */
   preparing: null,
@@ -150,7 +150,7 @@ async function use(model, source, name, view) {
   if (absent.length > 0 && now.model === model && now.isRead) tell(problem(absent.join("; ")));
 }
 
-/** Why a generation ends whose text is no longer wanted. */
+/** The abort reason of a generation whose text was replaced. */
 const REPLACED = "the text was replaced";
 
 /** Takes everything that the former model computed off the page. */
@@ -166,7 +166,7 @@ function clear() {
   one("#copied").textContent = "";
 }
 
-/** Takes the next tokens off the page, and what the heads that are off changed. */
+/** Removes from the page the next tokens and the effect of the heads that are switched off. */
 function clearNext() {
   asked += 1; // an answer under way is no longer wanted
   Object.assign(page.next, { alternatives: [], notFinite: false, token: "", truth: -1, disabled: true, note: "" });

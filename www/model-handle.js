@@ -4,7 +4,7 @@
 
 import * as Comlink from "comlink";
 
-import { abortable, connect } from "./connection.js";
+import { abortable, aborted, connect } from "./connection.js";
 import { problem } from "./problem.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
@@ -16,7 +16,7 @@ import { problem } from "./problem.js";
 
 /** The fingerprint takes up to 0.2 s of the worker's time: what the model was loaded for comes first. */
 const FINGERPRINT_AFTER_MS = 1500;
-/** A worker that dies after each of so many loads is not started again for this call. */
+/** How many times a call loads the model: if the worker dies each time, the call fails. */
 const MAX_ATTEMPTS = 3;
 
 export class ModelHandle {
@@ -40,6 +40,7 @@ export class ModelHandle {
 
   /** Adds a user. @param {AbortSignal} [signal] @returns {Promise<Loaded>} */
   async join(signal) {
+    if (signal?.aborted) throw aborted("loading", signal);
     this.#users += 1;
     try {
       return (await abortable(this.#ready(), signal, "loading")).loaded;
@@ -59,7 +60,7 @@ export class ModelHandle {
     this.#onEnd();
     const place = this.#place;
     this.#place = undefined;
-    place?.then(({ connection, loaded }) => connection.call((api) => api.dispose(loaded.key))).catch(() => {});
+    place?.then(dispose).catch(() => {});
   }
 
   /**
@@ -68,23 +69,29 @@ export class ModelHandle {
    * @throws as Connection.call, and as a load when the model has to be loaded again
    */
   async call(send, options) {
-    return (await this.begin(send, options)).value;
+    return (await this.begin(send, () => undefined, options)).value;
   }
 
-  /** The same for what goes on in the worker after the call: also gives the connection, to which all that follows belongs. @template T @param {(api: Api, key: number) => Promise<T>} send @param {CallOptions} [options] @returns {Promise<{ connection: Connection, value: T }>} */
-  async begin(send, options = {}) {
+  /**
+   * The same for what goes on in the worker after the call: also gives the connection, to which all that follows belongs.
+   * @template T @param {(api: Api, key: number) => Promise<T>} send
+   * @param {(api: Api, value: T) => unknown} release frees what the answer names, if it comes after the call was aborted
+   * @param {CallOptions} [options] @returns {Promise<{ connection: Connection, value: T }>}
+   */
+  async begin(send, release, options = {}) {
     const { signal, what = "the call" } = options;
     const { connection, loaded } = await abortable(this.#ready(), signal, what);
-    return { connection, value: await connection.call((api) => send(api, loaded.key), options) };
+    const onLate = (/** @type {T} */ value) => void connection.call(async (api) => release(api, value)).catch(() => {});
+    return { connection, value: await connection.call((api) => send(api, loaded.key), { ...options, onLate }) };
   }
 
-  /** As `begin`, also for a model that nobody uses any more: it is loaded for this call alone. @template T @param {(api: Api, key: number) => Promise<T>} send @returns {Promise<{ connection: Connection, value: T }>} */
-  async borrow(send) {
-    const isUnused = this.#users === 0;
+  /** As `begin`, also for a model without users: the call is one. @template T @param {(api: Api, key: number) => Promise<T>} send @param {(api: Api, value: T) => unknown} release @returns {Promise<{ connection: Connection, value: T }>} */
+  async borrow(send, release) {
+    this.#users += 1;
     try {
-      return await this.begin(send);
+      return await this.begin(send, release);
     } finally {
-      if (isUnused) this.#free();
+      this.leave();
     }
   }
 
@@ -104,7 +111,10 @@ export class ModelHandle {
   /** @returns {Promise<Place>} */
   #start() {
     const loading = this.#load().then(async (place) => {
-      if (this.#first) await this.#verify(place, this.#first);
+      if (this.#first) await this.#verify(place, this.#first).catch((error) => {
+        dispose(place).catch(() => {});
+        throw error;
+      });
       this.#first ??= place.loaded;
       this.#takeFingerprint(place);
       return place;
@@ -117,7 +127,7 @@ export class ModelHandle {
 
   /** @param {Place} place */
   #takeFingerprint({ connection, loaded }) {
-    if (this.#fingerprint !== undefined) return;
+    if (this.#fingerprint !== undefined || loaded.isTransformed) return;
     setTimeout(async () => {
       if (this.#users > 0 && !connection.isDead) this.#fingerprint ??= await connection.call((api) => api.fingerprint(loaded.key)).catch(() => undefined);
     }, FINGERPRINT_AFTER_MS);
@@ -128,7 +138,6 @@ export class ModelHandle {
     const facts = (/** @type {Loaded} */ { config, parameters, hasTokenizer, report }) => JSON.stringify({ config, parameters, hasTokenizer, report: report.filter((/** @type {{ kind: string }} */ notice) => notice.kind !== "assumed") });
     const isSame = facts(loaded) === facts(first) && (await this.#hasSameWeights(connection, loaded, first));
     if (isSame) return;
-    connection.call((api) => api.dispose(loaded.key)).catch(() => {});
     this.#lost = problem("WorkerError", "the worker had to be restarted, and the model's files have changed since they were loaded, or cannot be compared: load the model again");
     this.#onEnd();
     throw this.#lost;
@@ -139,6 +148,11 @@ export class ModelHandle {
     if (this.#fingerprint === undefined) return first.origins !== undefined && first.origins === loaded.origins;
     return (await connection.call((api) => api.fingerprint(loaded.key))) === this.#fingerprint;
   }
+}
+
+/** @param {Place} place */
+async function dispose({ connection, loaded }) {
+  await connection.call((api) => api.dispose(loaded.key));
 }
 
 // ---- models by their source ----
@@ -179,17 +193,18 @@ export class LoadedModel extends ModelHandle {
 
   /** @param {Files} files @param {LoadRequest} request @returns {Promise<Place>} */
   async #loadFrom(files, request) {
-    const connection = await connect();
     const id = ++lastJob;
     const controller = new AbortController();
-    this.#abort = () => {
-      connection.call((api) => api.abort(id)).catch(() => {});
-      controller.abort();
-    };
+    this.#abort = () => controller.abort();
+    const { signal } = controller;
+    const connection = await connect();
+    if (signal.aborted) throw aborted("loading", signal);
+    signal.addEventListener("abort", () => void connection.call((api) => api.abort(id)).catch(() => {}));
     const onProgress = Comlink.proxy((/** @type {Progress} */ progress) => this.#listeners.forEach((listener) => notify(listener, progress)));
     try {
       const load = (/** @type {Api} */ api) => /** @type {Promise<any>} */ (api.load(files, request, id, onProgress));
-      return { connection, loaded: await connection.call(load, { signal: controller.signal, what: "loading", isLoad: true }) };
+      const onLate = (/** @type {Loaded} */ loaded) => void dispose({ connection, loaded }).catch(() => {});
+      return { connection, loaded: await connection.call(load, { signal, what: "loading", isLoad: true, onLate }) };
     } finally {
       this.#abort = () => {};
     }

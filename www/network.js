@@ -29,7 +29,7 @@ const ATTEMPTS = 4;
 const UNREACHABLE_ATTEMPTS = 3;
 const ENOUGH = 1 << 20;
 const FIRST_DELAY_MS = 250;
-/** A server that asks for more time than this does not get it. */
+/** The longest delay before a retry. If the server asks for more, the load fails. */
 const LONGEST_DELAY_MS = 10_000;
 /** How long servers have to say whether their files have changed. The copy is read meanwhile. */
 const REVALIDATION_MS = 4000;
@@ -143,7 +143,7 @@ export class Download {
     this.#file = file;
     this.#context = context;
     this.#budget = budget;
-    context.signal.addEventListener("abort", this.#close); // also while nobody reads
+    context.signal.addEventListener("abort", this.#close); // also between two calls of read()
   }
 
   /** Whether a part of this state of the file can be asked for. */
@@ -389,7 +389,7 @@ class Failure extends Error {
   }
 }
 
-/** `timeout` is counted in ticks: a worker that was busy for long does not take its own silence for the server's. */
+/** `timeout` is counted in timer ticks, so that time in which the worker itself was busy does not count. */
 const TICKS = 8;
 /** The longest delay that timers know. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -616,8 +616,8 @@ async function unreachable(address, name, error) {
 // ---- which state of a file ----
 
 /**
- * What tells this state of a file from another: the server's `etag`, or when it changed last and how long it is. Without
- * either nothing does, short of reading the file. Weak and strong tags are compared alike (RFC 9110, 8.8.3.2).
+ * The validator of this state of a file: its `ETag`, or its `Last-Modified` and its length. Undefined if the server sends
+ * neither. Weak and strong tags are compared alike (RFC 9110, 8.8.3.2).
  * @param {Response} response
  */
 function identityOf({ headers }) {

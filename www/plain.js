@@ -1,7 +1,7 @@
 // Options as plain data that can be sent to the worker: tensors, caches and the functions of interventions are spelled out.
 //
-// What is no data is refused here, with the path to it: structured clone would drop it or fail without saying where. Which
-// options there are and of which types is for the worker to say (src/wire.rs), so it stands in one place.
+// A value that is not plain data is refused here with its path: structured clone would drop it, or fail without a path. Only
+// the worker knows the options and their types (src/wire.rs).
 
 import { isPlainObject, wellFormed } from "./check.js";
 import { isProblem, problem, shown } from "./problem.js";

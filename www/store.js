@@ -106,6 +106,7 @@ export async function keep(files, dtype, keeping, goOn) {
     });
     copy.close(whole ? "new" : "bad");
   } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) throw error; // the worker must be replaced
     if (!isInUse(error)) note(String(error));
   } finally {
     beingWritten.delete(name);

@@ -87,7 +87,7 @@ const api = {
       const furthest = new Map();
       /** @param {Progress["stage"]} stage @param {string} file @param {number} loaded @param {number} [total] */
       const tell = (stage, file, loaded, total) => {
-        const most = Math.max(loaded, furthest.get(file) ?? 0); // a download that starts again is no news
+        const most = Math.max(loaded, furthest.get(file) ?? 0); // a download that starts again does not move the progress back
         furthest.set(file, most);
         told = Promise.resolve(onProgress({ stage, file, loaded: most, total })).catch(() => {});
       };
@@ -99,7 +99,7 @@ const api = {
       if (pending) keepLater(key, files, options.dtype, pending);
       await told; // by another port than the answer, which might overtake it
       setTimeout(() => whole().catch(() => {}), QUIET_AFTER_MS); // who needs it tries again, and is told
-      return { key, origins, ...model.describe() };
+      return { key, origins, isTransformed: false, ...model.describe() };
     } finally {
       controller.abort(); // what was asked for ahead and then not needed
       opened?.close("good");
@@ -178,7 +178,7 @@ const api = {
     await whole();
     const model = modelOf(key).transformed(transforms);
     models.set(++lastKey, model);
-    return { key: lastKey, origins: undefined, ...model.describe() };
+    return { key: lastKey, origins: undefined, isTransformed: true, ...model.describe() };
   },
 
   /** Starts a measurement; gives its key. @param {number} key @param {string} name @param {object} request */
@@ -249,15 +249,19 @@ function originsOf(files, states, copy) {
   const known = states.size > 0 ? [...states] : (copy?.origins ?? []).map(({ address, identity }) => /** @type {const} */ ([address, identity ?? null]));
   const areBlobs = listFiles(files).every((file) => file === undefined || file.blob); // which never change
   const isComplete = areBlobs || (known.length > 0 && known.every(([, state]) => state !== undefined));
-  return isComplete ? JSON.stringify([...known].sort()) : undefined;
+  // Files that are absent are not a part of the model, and a copy does not list all of them.
+  return isComplete ? JSON.stringify(known.filter(([, state]) => state !== null).sort()) : undefined;
 }
 
 /** Keeps a model for the next visit, unless it is disposed of before. @param {number} key @param {Files} files @param {string} dtype @param {import("./pkg/candlescope.js").WasmKeeping} pending */
 async function keepLater(key, files, dtype, pending) {
   const shouldContinue = () => models.has(key);
   await new Promise((resolve) => setTimeout(resolve, QUIET_AFTER_MS));
-  if (shouldContinue()) await keep(files, dtype, pending, shouldContinue);
-  pending.free();
+  try {
+    if (shouldContinue()) await keep(files, dtype, pending, shouldContinue);
+  } finally {
+    pending.free();
+  }
 }
 
 /** @param {number} key */
@@ -296,9 +300,10 @@ function unlessPanicked(promise) {
 
 /** @param {Event} event @param {unknown} error */
 function rejectHanging(event, error) {
+  if (!(error instanceof WebAssembly.RuntimeError || isProblem(error))) return;
   hanging.forEach((reject) => reject(error));
   if (isProblem(error)) event.preventDefault(); // the calls that hang report it
-  else if (error instanceof WebAssembly.RuntimeError) self.postMessage({ failed: unexpected(error).message });
+  else self.postMessage({ failed: unexpected(error).message });
 }
 self.addEventListener("error", (event) => rejectHanging(event, event.error));
 self.addEventListener("unhandledrejection", (event) => rejectHanging(event, event.reason));

@@ -99,7 +99,7 @@ pub fn most_active(model: &Model, texts: &[Vec<u32>], lane: Lane, count: usize) 
     Ok(MostActive { places: all, not_finite })
 }
 
-/// So few are not worth sorting after each text.
+/// A shorter list is not sorted after each text.
 const MANY: usize = 1 << 16;
 
 fn keep_greatest(all: &mut Vec<Activity>, count: usize) {

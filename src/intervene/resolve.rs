@@ -194,9 +194,16 @@ impl Resolver<'_> {
             Action::Set { set } => Effect::Set(self.array(set, points, positions)?),
             Action::From { from, from_positions } => {
                 let mut rows = Rows::Same;
+                let mut lengths = BTreeSet::new();
                 for point in points {
                     let found = source_rows(from, *point)?;
+                    lengths.insert(found);
                     rows = self.rows_to_take(found, *point, from_positions.as_deref(), positions)?;
+                }
+                if from_positions.is_some() && lengths.len() > 1 {
+                    return Err(self.error(format!(
+                        "has `fromPositions` for values with {lengths:?} positions, expected as many at each hook point"
+                    )));
                 }
                 Effect::From { source: from.clone(), rows }
             }

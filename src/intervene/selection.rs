@@ -164,7 +164,8 @@ impl Selection {
                     _ => *index,
                 };
                 if index >= *length {
-                    return masked; // a key that the other run had not seen
+                    // A key that the other run had not seen; rows were checked when the plan was made.
+                    return if self.axes[axis] == "key" { masked } else { f32::NAN };
                 }
                 flat = flat * length + index;
             }

@@ -216,7 +216,7 @@ impl Lab {
     fn spelled(&self, ids: &Table) -> Vec<String> {
         let Some(tokenizer) = &self.tokenizer else { return Vec::new() };
         let tokenizer = tokenizer.for_model(self.model.config().vocab_size);
-        // NaN is where there is no token, because the logits are not finite.
+        // An id is NaN if the logits are not finite, because then there is no token.
         let spell = |id: &f32| match id.is_nan() {
             true => String::new(),
             false => tokenizer.name(*id as u32).map(|token| token.string).unwrap_or_default(),

@@ -69,7 +69,7 @@ impl Lab {
 /// Ids from plain data.
 ///
 /// # Errors
-/// [`Error::Input`] when they are none.
+/// [`Error::Input`] when the value is not an array of token ids.
 pub fn token_ids(value: &Value) -> Result<Vec<u32>> {
     match wire::read("the input", &[], value)? {
         Prompt::Ids(ids) => Ok(ids),

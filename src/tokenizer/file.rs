@@ -50,7 +50,7 @@ pub(super) fn read(json: &[u8]) -> Result<tokenizers::Tokenizer> {
     Ok(tokenizer)
 }
 
-/// Why the text is no tokenizer, without the words of a parser where a reader has better ones.
+/// Why the file cannot be read as a tokenizer, without serde's terms.
 fn not_read(json: &[u8], error: &serde_json::Error) -> String {
     let start = json.trim_ascii_start();
     if start.starts_with(b"version https://git-lfs") {
@@ -351,7 +351,7 @@ impl ModelFields {
         }
     }
 
-    /// The type of a model in a file from before models named it.
+    /// The type of a model in an old file, which does not name it.
     fn inferred(&self) -> &'static str {
         match &self.vocab {
             Some(Tokens::Scores(_)) => "Unigram",

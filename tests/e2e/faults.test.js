@@ -363,7 +363,7 @@ describe("parts of a file that are asked for", () => {
     });
   }
 
-  test("end the load where they stay away", async () => {
+  test("fail the load if they never arrive", async () => {
     for (const stall of [faults.stallBeforeHeaders, faults.stallInBody]) await eachFile(onRanges(stall), fails(/sent nothing for 3000 ms/), { ...large, options: { timeout: TIMEOUT } });
     await eachFile(onRanges(status(403)), right, large); // the whole file is not refused
   });

@@ -129,7 +129,7 @@ export class CandleScope extends LitElement {
     this.#clear();
   }
 
-  /** Takes off what a model computed, and the model. */
+  /** Disposes of the model and removes what it computed. */
   #clear() {
     this.reader?.cancel();
     this.loaded?.dispose?.();

@@ -351,7 +351,7 @@ export class TensorView extends LitElement {
     axisLabels(context, this.#labels(this.cut[side]), 0, { axis: side === "rows" ? "query" : "key", pitch, gutter, start, most: LABEL, palette: this.canvases.palette, only });
   }
 
-  /** The place on show: hovered or locked. */
+  /** The cell that is described: hovered or locked. */
   get focused() {
     return this.hovered ?? this.lock;
   }
