@@ -95,6 +95,13 @@ impl Report {
         self.push(Kind::Assumed, "tokenizer.json", message);
     }
 
+    /// `tokenizer.json` asks for special tokens, which are not added.
+    pub fn special_tokens_not_added(&mut self) {
+        let message = "`post_processor` adds special tokens to each text; here none is added: ask for the first one with \
+                       `prependBos`.";
+        self.push(Kind::Ignored, "tokenizer.json", message.into());
+    }
+
     /// A copy from the browser's storage was used without its server's word that it is current.
     pub fn unverified_copy(&mut self, name: &str, reason: &str) {
         let message = format!(

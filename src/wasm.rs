@@ -105,6 +105,10 @@ impl WasmModel {
         warm_up(form)?;
         let watch = Watch::new(on_progress, signal);
         let Loaded { config, tokenizer, weights, report, unkept } = fetch::load(&files, form, &watch).await?;
+        let mut report = report;
+        if tokenizer.as_ref().is_some_and(Tokenizer::adds_special_tokens) {
+            report.special_tokens_not_added();
+        }
         let tokenizer = tokenizer.map(|tokenizer| tokenizer.for_model(config.vocab_size));
         let fingerprint = Some(Fingerprint::new(&config, tokenizer.as_ref(), &weights)?);
         let model = Model::new(config, &weights)?;
@@ -364,12 +368,17 @@ fn compile(source: &str) -> Result<intervene::Function> {
             Error::Hook("this worker has no `Function`, so a `js` intervention cannot run".into())
         })?;
     let thrown = |thrown: JsValue| uncompiled(&thrown);
-    let body = JsArray::of1(&format!("return (\n{source}\n);").into());
-    let maker: Function = Reflect::construct(&constructor, &body).map_err(thrown)?.unchecked_into();
-    let function: Function =
-        maker.call0(&JsValue::UNDEFINED).map_err(thrown)?.dyn_into().map_err(|found: JsValue| {
-            Error::Input(format!("`js` is {}, expected a function (x, info) => …", in_words(&found)))
-        })?;
+    let construct = |body: String| {
+        Reflect::construct(&constructor, &JsArray::of1(&body.into())).map_err(|error| uncompiled(&error))
+    };
+    // A text that closes one kind of bracket to go on after it does not parse within the other kind.
+    construct(format!("return (\n{source}\n);"))?;
+    let maker: Function = construct(format!("return [\n{source}\n];"))?.unchecked_into();
+    let list: JsArray = maker.call0(&JsValue::UNDEFINED).map_err(thrown)?.unchecked_into();
+    let found = if list.length() == 1 { list.get(0) } else { list.into() };
+    let function: Function = found.dyn_into().map_err(|found: JsValue| {
+        Error::Input(format!("`js` is {}, expected one function (x, info) => …", in_words(&found)))
+    })?;
     Ok(Box::new(move |values, selected| {
         let given = Float32Array::from(values.as_slice());
         let returned = function.call2(&JsValue::UNDEFINED, &given, &to_js(selected)?).map_err(|thrown| {

@@ -270,3 +270,27 @@ fn with_prefix_space() -> Tokenizer {
     }
     Tokenizer::from_json(&serde_json::to_vec(&json).unwrap()).unwrap()
 }
+
+#[test]
+fn a_character_for_which_there_is_no_token_is_refused_and_not_dropped() {
+    let json = |vocab: serde_json::Value, post_processor: serde_json::Value| {
+        serde_json::json!({
+            "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "decoder": null,
+            "post_processor": post_processor,
+            "model": { "type": "BPE", "vocab": vocab, "merges": [] },
+        })
+    };
+    let template = serde_json::json!({
+        "type": "TemplateProcessing", "single": [{ "Sequence": { "id": "A", "type_id": 0 } }], "pair": [], "special_tokens": {},
+    });
+    let vocab = serde_json::json!({ "a": 0, "b": 1 });
+    let tokenizer =
+        Tokenizer::from_json(json(vocab.clone(), serde_json::Value::Null).to_string().as_bytes()).unwrap();
+    assert_eq!(tokenizer.encode("abba").unwrap(), [0, 1, 1, 0]);
+    let error = tokenizer.encode("abc").unwrap_err();
+    assert_eq!(error.name(), "TokenizerError");
+    assert!(error.to_string().contains("no token for 'c'"), "{error}");
+    assert!(!tokenizer.adds_special_tokens());
+    let templated = Tokenizer::from_json(json(vocab, template).to_string().as_bytes()).unwrap();
+    assert!(templated.adds_special_tokens());
+}

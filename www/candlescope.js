@@ -5,7 +5,7 @@
 
 import { checked, ids as asIds, isPlainObject, rule, split, textOrIds, wellFormed } from "./check.js";
 import { abortable, connect } from "./connection.js";
-import { LoadedModel, ModelHandle } from "./model-handle.js";
+import { LoadedModel, ModelHandle, notify } from "./model-handle.js";
 import { hookName, nearest } from "./names.js";
 import { serializeOptions } from "./plain.js";
 import { problem, shown } from "./problem.js";
@@ -274,11 +274,18 @@ export class Model {
    * @returns {AsyncGenerator<Step, void, void>}
    * @throws AbortError; InputError; HookError
    */
-  async *generate(input, options) {
-    const { local, rest } = split("generate", options, LOCAL.generate);
-    const { signal } = local;
-    const tokens = textOrIds(input);
-    const request = this.#request("generate", rest);
+  generate(input, options) {
+    // The arguments are read now; what is wrong with them is thrown where the caller waits, at the first step.
+    try {
+      const { local, rest } = split("generate", options, LOCAL.generate);
+      return this.#generate(textOrIds(input), this.#request("generate", rest), local.signal);
+    } catch (error) {
+      return rejecting(error);
+    }
+  }
+
+  /** @param {string | Uint32Array} tokens @param {object} request @param {AbortSignal | undefined} signal @returns {AsyncGenerator<Step, void, void>} */
+  async *#generate(tokens, request, signal) {
     const { connection, value: generation } = await this.#begin("generate", signal, (api, key) => /** @type {Promise<number>} */ (api.generate(key, tokens, request)), (api, late) => api.stop(late));
     try {
       for (;;) {
@@ -393,7 +400,7 @@ export class Model {
     try {
       for (let more = true; more; ) {
         const progress = await next((api) => api.advance(measurement));
-        onProgress?.({ done: progress.done, total: progress.total });
+        if (onProgress) notify(onProgress, { done: progress.done, total: progress.total });
         more = progress.more;
       }
       const { tables, numbers, texts } = await next((api) => api.findings(measurement));
@@ -604,6 +611,11 @@ export class Cache {
     const why = this.#gradients.size ? "it was not captured" : "ask for it in `gradientsOf`";
     throw problem("HookError", `there is no gradient at ${shown(full)}: ${why}`);
   }
+}
+
+/** A generation that fails at its first step. @param {unknown} error @returns {AsyncGenerator<never, void, void>} */
+async function* rejecting(error) {
+  throw error;
 }
 
 /** @typedef {{ data: Float32Array, shape: number[], axes: string[], labels?: Record<string, string[]> }} Numbers */

@@ -151,7 +151,7 @@ export class Connection {
     if (!locks) return;
     const name = `candlescope-worker-${Date.now()}-${Math.random()}`;
     try {
-      await this.#api.holdLock(name);
+      if (!(await this.#api.holdLock(name))) return;
       await locks.request(name, { signal: this.#lifetime.signal }, () => this.#die("ended unexpectedly"));
     } catch {
       // the lifetime is over, or the page may not use locks

@@ -211,8 +211,8 @@ export class LoadedModel extends ModelHandle {
   }
 }
 
-/** An exception of a listener is reported as the page's own. @param {Listener} listener @param {Progress} progress */
-function notify(listener, progress) {
+/** An exception of a listener is reported as the page's own. @template T @param {(progress: T) => void} listener @param {T} progress */
+export function notify(listener, progress) {
   try {
     listener(progress);
   } catch (error) {

@@ -108,10 +108,11 @@ const api = {
     }
   },
 
-  /** Holds a lock until this worker ends. @param {string} name @returns {Promise<void>} once it is held */
+  /** Holds a lock until this worker ends. @param {string} name @returns {Promise<boolean>} true once it is held; false if locks are not allowed here */
   holdLock(name) {
-    return new Promise((held, failed) => {
-      navigator.locks.request(name, () => (held(), new Promise(() => {}))).catch(failed);
+    return new Promise((resolve) => {
+      const hold = async () => navigator.locks.request(name, () => (resolve(true), new Promise(() => {})));
+      hold().catch(() => resolve(false));
     });
   },
 

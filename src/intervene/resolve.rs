@@ -189,6 +189,9 @@ impl Resolver<'_> {
                 }
                 Effect::Mean(BTreeMap::new())
             }
+            Action::Scale { scale } if !scale.is_finite() => {
+                return Err(self.error(format!("scales by {scale}, expected a finite number")));
+            }
             Action::Scale { scale } => Effect::Scale(*scale),
             Action::Add { add } => Effect::Add(self.array(add, points, positions)?),
             Action::Set { set } => Effect::Set(self.array(set, points, positions)?),

@@ -32,7 +32,7 @@ pub(super) fn wrong(message: impl fmt::Display) -> Error {
 
 /// # Errors
 /// [`Error::Tokenizer`] that names the field, when the file is not a tokenizer that can be used.
-pub(super) fn read(json: &[u8]) -> Result<tokenizers::Tokenizer> {
+pub(super) fn read(json: &[u8]) -> Result<Read> {
     if json.len() > MAX_BYTES {
         return Err(wrong(format!("the file has {} bytes, expected at most {MAX_BYTES}", json.len())));
     }
@@ -47,7 +47,23 @@ pub(super) fn read(json: &[u8]) -> Result<tokenizers::Tokenizer> {
     tokenizer.with_pre_tokenizer(pre_tokenizer(file.pre_tokenizer)?);
     tokenizer.with_decoder(decoder(file.decoder)?);
     add_tokens(&mut tokenizer, &file.added_tokens)?;
-    Ok(tokenizer)
+    Ok(Read { tokenizer, adds_special_tokens: adds_special_tokens(&file.post_processor) })
+}
+
+pub(super) struct Read {
+    pub tokenizer: tokenizers::Tokenizer,
+    /// The file asks for special tokens around each text, which are not added here.
+    pub adds_special_tokens: bool,
+}
+
+/// Whether a post-processor does more than adjust offsets, as that of type `ByteLevel` does.
+fn adds_special_tokens(post_processor: &Value) -> bool {
+    match post_processor["type"].as_str() {
+        Some("Sequence") => {
+            post_processor["processors"].as_array().is_some_and(|all| all.iter().any(adds_special_tokens))
+        }
+        kind => kind.is_some_and(|kind| kind != "ByteLevel"),
+    }
 }
 
 /// Why the file cannot be read as a tokenizer, without serde's terms.
@@ -90,13 +106,14 @@ pub(super) fn in_plain_words(error: &serde_json::Error) -> String {
     text
 }
 
-/// The fields of the file. Truncation and padding are not wanted. The post-processor only adds special tokens, which are
-/// not wanted either.
+/// The fields of the file. Truncation and padding are ignored. The post-processor only adds special tokens, which are not added
+/// here; it is read to be able to say so.
 struct File {
     version: Value,
     added_tokens: Value,
     normalizer: Value,
     pre_tokenizer: Value,
+    post_processor: Value,
     decoder: Value,
     model: ModelFields,
 }
@@ -122,13 +139,15 @@ impl<'de> Visitor<'de> for FileVisitor {
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
                 "model" if model.is_none() => model = Some(map.next_value::<ModelFields>()?),
-                "version" | "added_tokens" | "normalizer" | "pre_tokenizer" | "decoder"
+                "version" | "added_tokens" | "normalizer" | "pre_tokenizer" | "post_processor"
+                | "decoder"
                     if !fields.contains_key(&name) =>
                 {
                     let value = map.next_value()?;
                     fields.insert(name, value);
                 }
-                "model" | "version" | "added_tokens" | "normalizer" | "pre_tokenizer" | "decoder" => {
+                "model" | "version" | "added_tokens" | "normalizer" | "pre_tokenizer" | "post_processor"
+                | "decoder" => {
                     return Err(A::Error::custom(format!("`{name}` is there twice")));
                 }
                 _ => {
@@ -142,6 +161,7 @@ impl<'de> Visitor<'de> for FileVisitor {
             added_tokens: take("added_tokens"),
             normalizer: take("normalizer"),
             pre_tokenizer: take("pre_tokenizer"),
+            post_processor: take("post_processor"),
             decoder: take("decoder"),
             model: model.ok_or_else(|| A::Error::custom("`model` is missing"))?,
         })
