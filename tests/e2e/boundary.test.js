@@ -230,7 +230,11 @@ test("a hook that returns no numbers is refused before anything is converted", a
     [`${at} threw Error: stop`]: run(`() => { throw new Error("stop"); }`),
     [`${at} threw the text "x+…`]: run(`() => { throw "x".repeat(1e6); }`),
     "^InputError: .*`js` is not a function: SyntaxError": run(`"(x) => {"`),
-    "^InputError: .*`js` is the number 3, expected a function": run(`"3"`),
+    "^InputError: .*`js` is the number 3, expected one function": run(`"3"`),
+    "^InputError: .*`js` is not a function": run(`"x => x); wasm = undefined; (0"`),
+    "^InputError: .*`js` is not a function: .*": run(`"x => x]; wasm = undefined; [0"`),
+    "^InputError: .*`js` is .*expected one function": run(`"x => x, x => x"`),
+    "^InputError: .*scales by NaN, expected a finite number": `model.runWithCache(text, { interventions: [{ at: "blocks.0.attn.hook_z", do: { scale: NaN } }] })`,
   });
   const nan = await inPage(`const run = await ${run("(x) => x.fill(NaN)")}; return [run.ranks.every((rank) => rank === null), Number.isNaN(run.loss)]`);
   assert.deepEqual(nan, [true, true], "NaN is a value");
@@ -441,4 +445,15 @@ test("random calls fail by name and leave the model as it was", async () => {
   console.log(`# seed ${seed}: ${found.done} calls were answered, ${found.failed} refused`);
   assert.deepEqual(found.wrong, []);
   assert.ok(found.done > count / 10 && found.failed > count / 10, "calls of both kinds");
+});
+
+test("ids are read when a method is called, not when the model is ready", async () => {
+  assert.deepEqual(await inPage(`
+    const ids = Uint32Array.of(1, 2, 3);
+    const run = model.runWithCache(ids);
+    const steps = model.generate(ids, { maxNewTokens: 1 });
+    ids.fill(9);
+    const [{ value }, { value: expected }] = [await steps.next(), await model.generate([1, 2, 3], { maxNewTokens: 1 }).next()];
+    return [[...(await run).ids], value.id === expected.id];
+  `), [[1, 2, 3], true]);
 });

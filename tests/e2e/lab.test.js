@@ -349,7 +349,7 @@ test("means over reference texts can be captured once and put in place of what a
   assert.deepEqual([found.shape, found.axes], [[1, 1, found.width], ["batch", "pos", "d_model"]]);
   assert.ok(found.apart < 1e-4, String(found.apart)); // f32 sums of values of some dozens
   assert.ok(found.written && found.changed);
-  assert.match(found.pattern, /^HookError: .*no mean over positions/);
+  assert.match(found.pattern, /^HookError: .*cannot be averaged over positions/);
   assert.match(found.empty, /^InputError: .*no prompt/);
 });
 
