@@ -239,7 +239,11 @@ async fn load_watched(
     on_progress: Option<Function>,
     signal: Option<AbortSignal>,
 ) -> Result<WasmModel, JsValue> {
-    let files = object(&[("config", config.clone()), ("weights", weights.clone())]);
+    let files = object(&[
+        ("config", config.clone()),
+        ("weights", weights.clone()),
+        ("mayBeKept", JsValue::FALSE),
+    ]);
     WasmModel::load(files.unchecked_into::<Files>(), "f32", on_progress, signal).await.map_err(JsValue::from)
 }
 
@@ -252,7 +256,7 @@ fn plain_config() -> JsValue {
         const open = async () => {
             const reader = blob.stream().getReader();
             const read = async () => (await reader.read()).value;
-            return { length: blob.size, read, confirmLength() {}, close: () => reader.cancel() };
+            return { length: blob.size, answersRanges: false, read, confirmLength() {}, close: () => reader.cancel() };
         };
         return { name, open };
     }
