@@ -10,7 +10,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 
 import { chromium } from "playwright-core";
 
-import { DIST } from "./browser.js";
+import { DIST, eventually } from "./browser.js";
 
 /** @typedef {typeof import("../../www/candlescope.js")} Face */
 /** @typedef {import("playwright-core").Page} Page */
@@ -93,7 +93,7 @@ async function untilKept(page, count) {
   for (let waited = 0; ; waited += 50) {
     const found = await stored(page);
     if (found.length === count) return found;
-    assert.ok(waited < 20_000, `${found.length} models are kept, expected ${count}`);
+    assert.ok(waited < 60_000, `${found.length} models are kept, expected ${count}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -424,9 +424,10 @@ test("where room is short, the copy that was not used for longest makes place", 
     StorageManager.prototype.estimate = async function () { return { quota: ((await estimate.call(this)).usage + ${kept[0].bytes - 1}) / 0.9, usage: (await estimate.call(this)).usage }; };`;
   const page = await visit(room);
   await load(page, "scaled");
-  await new Promise((resolve) => setTimeout(resolve, 2500));
-  const names = (await stored(page)).map(({ address }) => address.slice(models.url.length));
-  assert.deepEqual(names, ["scaled/", "plain/"]);
+  await eventually(async () => {
+    const names = (await stored(page)).map(({ address }) => address.slice(models.url.length));
+    assert.deepEqual(names, ["scaled/", "plain/"]);
+  });
 });
 
 // ---- two tabs ----
