@@ -239,11 +239,8 @@ async fn load_watched(
     on_progress: Option<Function>,
     signal: Option<AbortSignal>,
 ) -> Result<WasmModel, JsValue> {
-    let files = object(&[
-        ("config", config.clone()),
-        ("weights", weights.clone()),
-        ("mayBeKept", JsValue::FALSE),
-    ]);
+    let files =
+        object(&[("config", config.clone()), ("weights", weights.clone()), ("mayBeKept", JsValue::FALSE)]);
     WasmModel::load(files.unchecked_into::<Files>(), "f32", on_progress, signal).await.map_err(JsValue::from)
 }
 
