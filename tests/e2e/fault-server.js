@@ -10,6 +10,7 @@ import { extname } from "node:path";
 import { gzipSync } from "node:zlib";
 
 import { DIST } from "./browser.js";
+import { joined, parsed } from "./safetensors.js";
 
 /** @typedef {import("node:http").IncomingMessage} Request */
 /** @typedef {import("node:http").ServerResponse} Response */
@@ -178,28 +179,6 @@ function withPadding() {
   const padding = (/** @type {number} */ layer) => ({ name: `transformer.h.${layer}.attn.bias`, entry: { dtype: "U8", shape: [mask.length] }, part: mask });
   const half = Math.ceil(known.length / 2);
   return joined([padding(0), ...known.slice(0, half), padding(1), ...known.slice(half)]);
-}
-
-/** @param {Buffer} bytes @returns {{ header: Record<string, any>, data: Buffer }} */
-function parsed(bytes) {
-  const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
-  delete header.__metadata__;
-  return { header, data: bytes.subarray(8 + length) };
-}
-
-/** @param {{ name: string, entry: object, part: Buffer }[]} tensors */
-function joined(tensors) {
-  let end = 0;
-  const entries = tensors.map(({ name, entry, part }) => {
-    const start = end;
-    end += part.length;
-    return [name, { ...entry, data_offsets: [start, end] }];
-  });
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  return Buffer.concat([length, json, ...tensors.map(({ part }) => part)]);
 }
 
 /** As many tokens as the model has, each a printable character. */

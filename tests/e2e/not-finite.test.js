@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 
 import { eventually, start, visit } from "./browser.js";
+import { parsed } from "./safetensors.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -18,13 +19,12 @@ const file = (/** @type {string} */ name) => readFileSync(new URL(`../../models/
 /** The bundled weights with a NaN in the position embedding of BROKEN. */
 function brokenWeights() {
   const bytes = Buffer.from(file("model.safetensors"));
-  const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
+  const { header, data } = parsed(bytes);
   const name = Object.keys(header).find((one) => one.endsWith("wpe.weight")) ?? "";
   const { dtype, shape, data_offsets: [from] } = header[name];
   /** @type {Record<string, number[]>} */
   const nan = { F32: [0, 0, 0xc0, 0x7f], F16: [0, 0x7e], BF16: [0xc0, 0x7f] };
-  Buffer.from(nan[dtype]).copy(bytes, 8 + length + from + BROKEN * shape[1] * nan[dtype].length);
+  Buffer.from(nan[dtype]).copy(data, from + BROKEN * shape[1] * nan[dtype].length);
   return bytes;
 }
 

@@ -11,6 +11,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { chromium } from "playwright-core";
 
 import { DIST, eventually } from "./browser.js";
+import { joined, parsed, withHeader } from "./safetensors.js";
 
 /** @typedef {typeof import("../../www/candlescope.js")} Face */
 /** @typedef {import("playwright-core").Page} Page */
@@ -858,31 +859,4 @@ function masked(bytes) {
   const extra = ["transformer.h.0.attn.bias", "transformer.h.1.attn.bias", "score.weight"].map((name) => ({ name, entry: { dtype: "U8", shape: [mask.length] }, part: mask }));
   const third = Math.ceil(known.length / 3);
   return joined([0, 1, 2].flatMap((i) => [extra[i], ...known.slice(i * third, (i + 1) * third)]));
-}
-
-/** A safetensors file's header and what follows it. @param {Buffer} bytes @returns {{ header: Record<string, any>, data: Buffer }} */
-function parsed(bytes) {
-  const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
-  delete header.__metadata__;
-  return { header, data: bytes.subarray(8 + length) };
-}
-
-/** @param {{ name: string, entry: object, part: Buffer }[]} tensors */
-function joined(tensors) {
-  let end = 0;
-  const entries = tensors.map(({ name, entry, part }) => {
-    const start = end;
-    end += part.length;
-    return [name, { ...entry, data_offsets: [start, end] }];
-  });
-  return withHeader(Object.fromEntries(entries), tensors.map(({ part }) => part));
-}
-
-/** @param {object} header @param {Buffer[]} parts */
-function withHeader(header, parts) {
-  const json = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  return Buffer.concat([length, json, ...parts]);
 }
