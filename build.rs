@@ -13,7 +13,8 @@ const MODULES: [(&str, &str, &[&str]); 4] = [
     ("relaxed-shared", "+simd128,+relaxed-simd,+atomics", SHARED),
 ];
 /// Shared memory needs a maximum: all that 32 bits address. `scripts/threads.mjs` declares the same for the main module.
-const SHARED: &[&str] = &["--cfg=shared", "-Clink-arg=--shared-memory", "-Clink-arg=--max-memory=4294967296"];
+const SHARED: &[&str] =
+    &["--cfg=shared", "-Clink-arg=--shared-memory", "-Clink-arg=--max-memory=4294967296"];
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(shared)");
@@ -37,7 +38,13 @@ fn compile(name: &str, features: &str, options: &[&str]) {
     let variable = |name: &str| env::var(name).expect("cargo sets it");
     let out = Path::new(&variable("OUT_DIR")).join(name).with_extension("wasm");
     let status = Command::new(variable("RUSTC"))
-        .args([ROOT, "--crate-type=cdylib", "--edition=2024", "--target=wasm32-unknown-unknown", "-o"])
+        .args([
+            ROOT,
+            "--crate-type=cdylib",
+            "--edition=2024",
+            "--target=wasm32-unknown-unknown",
+            "-o",
+        ])
         .arg(&out)
         .args(["-Copt-level=3", "-Cpanic=abort", &format!("-Ctarget-feature={features}")])
         // Loops over the accumulators must be unrolled completely, or the accumulators would need a stack.
@@ -60,8 +67,10 @@ fn has_data(wasm: &[u8]) -> bool {
     const DATA: u8 = 11;
     let mut rest = &wasm[8..];
     while let [id, after @ ..] = rest {
-        let length = after.iter().position(|byte| byte & 0x80 == 0).expect("a section has a size") + 1;
-        let size = after[..length].iter().rev().fold(0, |size, byte| size << 7 | usize::from(byte & 0x7F));
+        let length =
+            after.iter().position(|byte| byte & 0x80 == 0).expect("a section has a size") + 1;
+        let size =
+            after[..length].iter().rev().fold(0, |size, byte| size << 7 | usize::from(byte & 0x7F));
         if *id == DATA {
             return true;
         }

@@ -17,7 +17,8 @@ const TOKENS: usize = 30;
 const ROUNDS: usize = 7;
 
 fn main() -> Result<()> {
-    let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let sizes: Vec<usize> =
+        std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let config = match sizes[..] {
         [n_layer, n_embd] => Config { n_layer, n_embd, n_head: n_embd / 64, ..Config::default() },
         _ => Config::default(),
@@ -27,8 +28,9 @@ fn main() -> Result<()> {
         config.n_layer, config.n_embd, config.vocab_size
     );
     let model = random(config)?;
-    let prompt =
-        |seed: u32| (0..TOKENS as u32).map(|t| (t * 7919 + seed * 104_729) % 50_000).collect::<Vec<_>>();
+    let prompt = |seed: u32| {
+        (0..TOKENS as u32).map(|t| (t * 7919 + seed * 104_729) % 50_000).collect::<Vec<_>>()
+    };
     let (clean, corrupted) = (prompt(1), prompt(2));
     let metric = Objective::Logit { answer: 11, against: Some(13), position: -1 };
 
@@ -36,8 +38,11 @@ fn main() -> Result<()> {
     let plain = || run_with_cache::<&str>(&model, &clean, &[]).map(drop);
     let capture = || run_with_cache(&model, &clean, &names).map(drop);
     let gradients = |gradients_of: Objective| {
-        let options =
-            RunOptions { names: names.clone(), gradients_of: Some(gradients_of), ..RunOptions::default() };
+        let options = RunOptions {
+            names: names.clone(),
+            gradients_of: Some(gradients_of),
+            ..RunOptions::default()
+        };
         run(&model, &clean, &options).map(drop)
     };
     let difference = || gradients(metric.clone());
@@ -61,7 +66,10 @@ fn main() -> Result<()> {
         let options = SweepOptions { contrast, at, each_position };
         let began = Instant::now();
         let estimate = attribution_patching(&model, &options)?;
-        println!("attribution patching at {at}: {:.2} forward passes", ratio(began.elapsed(), forward));
+        println!(
+            "attribution patching at {at}: {:.2} forward passes",
+            ratio(began.elapsed(), forward)
+        );
         let [before] = fastest([&plain])?;
         let began = Instant::now();
         let patched = Sweep::new(&model, options)?.finish()?;
@@ -83,7 +91,8 @@ fn random(config: Config) -> Result<Model> {
         let mean = if name.contains("ln_") && name.ends_with("weight") { 1.0 } else { 0.0 };
         Ok((name, Tensor::randn(mean, 0.02f32, shape, &Device::Cpu)?))
     };
-    let tensors = expected_shapes(&config).into_iter().map(tensor).collect::<Result<HashMap<_, _>>>()?;
+    let tensors =
+        expected_shapes(&config).into_iter().map(tensor).collect::<Result<HashMap<_, _>>>()?;
     let weights = Weights::from_tensors(&config, tensors)?;
     Model::new(config, &weights)
 }

@@ -13,13 +13,16 @@ use std::path::{Path, PathBuf};
 
 use candlescope::analysis::Table;
 use candlescope::analysis::heads::{Kind, RepeatedTokens, scores_on_repeated_tokens, strongest};
-use candlescope::{Action, Choice, Config, Intervention, Model, Named, RunOptions, Tokenizer, Weights, run};
+use candlescope::{
+    Action, Choice, Config, Intervention, Model, Named, RunOptions, Tokenizer, Weights, run,
+};
 
 const SENTENCE: &str = "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would \
                         continue in it five weeks without changing.";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = std::env::args().nth(1).map_or_else(|| PathBuf::from("models/shakespeare"), PathBuf::from);
+    let folder =
+        std::env::args().nth(1).map_or_else(|| PathBuf::from("models/shakespeare"), PathBuf::from);
     let (model, tokenizer) = load(&folder)?;
 
     let scores = scores_on_repeated_tokens(&model, &RepeatedTokens::for_model(model.config()))?;
@@ -30,14 +33,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    let (layer, head, _) = strongest(&scores, Kind::Induction).ok_or("no head has an induction score")?;
+    let (layer, head, _) =
+        strongest(&scores, Kind::Induction).ok_or("no head has an induction score")?;
     let tokens = tokenizer.encode(&format!("{SENTENCE} {SENTENCE}"))?;
     let half = tokenizer.encode(SENTENCE)?.len();
     let intact = losses(&model, &tokens, half, Vec::new())?;
     let ablated = losses(&model, &tokens, half, vec![without(layer, head)])?;
     println!("\nloss, in nats per token       first half   second half");
     println!("intact                        {:>10.3}   {:>11.3}", intact[0], intact[1]);
-    println!("{:<30}{:>10.3}   {:>11.3}", format!("L{layer}H{head} set to zero"), ablated[0], ablated[1]);
+    println!(
+        "{:<30}{:>10.3}   {:>11.3}",
+        format!("L{layer}H{head} set to zero"),
+        ablated[0],
+        ablated[1]
+    );
     Ok(())
 }
 
@@ -54,7 +63,8 @@ fn print_scores(scores: &Table) {
     for (layer, head) in
         (0..scores.shape[1]).flat_map(|layer| (0..scores.shape[2]).map(move |head| (layer, head)))
     {
-        let [previous, duplicate, induction] = [0, 1, 2].map(|score| scores.at(&[score, layer, head]));
+        let [previous, duplicate, induction] =
+            [0, 1, 2].map(|score| scores.at(&[score, layer, head]));
         println!("L{layer}H{head}  {previous:>14.3}  {duplicate:>15.3}  {induction:>9.3}");
     }
 }

@@ -139,7 +139,9 @@ impl Options {
 
 fn one<T: std::str::FromStr>(name: &str, values: &[&str]) -> Result<T> {
     match values {
-        [value] => value.parse().map_err(|_| format!("`{name}` cannot be `{value}`; see --help").into()),
+        [value] => {
+            value.parse().map_err(|_| format!("`{name}` cannot be `{value}`; see --help").into())
+        }
         _ => Err(format!("`{name}` takes one value, got {}", values.len()).into()),
     }
 }
@@ -200,9 +202,11 @@ fn train(options: &Options, corpus: &Corpus) -> Result<Trainer> {
     if options.resume {
         checkpoint::resume(&mut trainer, &options.out)?;
     } else if checkpoint::exists(&options.out) {
-        return Err(
-            format!("{} holds a checkpoint: pass --resume or another --out", options.out.display()).into()
-        );
+        return Err(format!(
+            "{} holds a checkpoint: pass --resume or another --out",
+            options.out.display()
+        )
+        .into());
     }
     let steps = options.settings.schedule.steps;
     let due = |every: usize, step: usize| step.is_multiple_of(every.max(1));
@@ -256,7 +260,11 @@ impl Progress {
 fn glance(model: &Model, corpus: &Corpus, length: usize) -> Result<()> {
     if corpus.held_out.len() > length {
         let some = &corpus.held_out[..corpus.held_out.len().min(32 * length + 1)];
-        println!("  held-out loss {:.4} (first {} tokens)", evaluate::loss(model, some, length)?, some.len());
+        println!(
+            "  held-out loss {:.4} (first {} tokens)",
+            evaluate::loss(model, some, length)?,
+            some.len()
+        );
     }
     print_heads(model, length / 2, 8)
 }
@@ -265,7 +273,9 @@ fn print_heads(model: &Model, period: usize, sequences: usize) -> Result<()> {
     let scores = evaluate::head_scores(model, period, sequences, 7)?;
     let induction = evaluate::best(&scores, |score| score.induction);
     let previous = evaluate::best(&scores, |score| score.previous);
-    println!("  {period} random tokens twice: best induction {induction}; best previous-token {previous}");
+    println!(
+        "  {period} random tokens twice: best induction {induction}; best previous-token {previous}"
+    );
     Ok(())
 }
 
@@ -287,7 +297,9 @@ fn report(options: &Options, corpus: &Corpus) -> Result<()> {
     for period in [16, 32, 64, 128].into_iter().filter(|period| 2 * period <= length) {
         print_heads(&model, period, 50)?;
     }
-    evaluate::head_scores(&model, length / 4, 50, 7)?.iter().for_each(|score| println!("  {score}"));
+    evaluate::head_scores(&model, length / 4, 50, 7)?
+        .iter()
+        .for_each(|score| println!("  {score}"));
     Ok(())
 }
 

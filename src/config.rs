@@ -86,7 +86,10 @@ impl Activation {
     ];
 
     fn named(name: &str) -> Option<Activation> {
-        Activation::NAMES.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation)
+        Activation::NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, activation)| *activation)
     }
 }
 
@@ -246,24 +249,33 @@ impl Reader {
             None | Some(Json::Null) => {}
             Some(Json::Text(found)) => {
                 let found = shortened(found);
-                return Err(Error::Config(format!("`model_type` is \"{found}\", expected \"gpt2\"")));
+                return Err(Error::Config(format!(
+                    "`model_type` is \"{found}\", expected \"gpt2\""
+                )));
             }
             Some(found) => return Err(wrong("model_type", found, "\"gpt2\"")),
         }
         let Some(Json::List(names)) = self.fields.get("architectures") else { return Ok(()) };
         let is_other = |name: &&Json| !matches!(name, Json::Text(name) if name.starts_with("GPT2"));
         match names.iter().find(is_other) {
-            Some(found) => Err(wrong("architectures", found, "GPT-2's, such as [\"GPT2LMHeadModel\"]")),
+            Some(found) => {
+                Err(wrong("architectures", found, "GPT-2's, such as [\"GPT2LMHeadModel\"]"))
+            }
             None => Ok(()),
         }
     }
 
     fn check_refused(&self) -> Result<()> {
         let position = self.fields.get("position_embedding_type");
-        if let Some(found) = position.filter(|found| !matches!(found, Json::Text(name) if name == "absolute"))
+        if let Some(found) =
+            position.filter(|found| !matches!(found, Json::Text(name) if name == "absolute"))
             && *found != Json::Null
         {
-            return Err(wrong("position_embedding_type", found, "\"absolute\", the only one that GPT-2 has"));
+            return Err(wrong(
+                "position_embedding_type",
+                found,
+                "\"absolute\", the only one that GPT-2 has",
+            ));
         }
         let is_set = |name: &&&str| self.fields.get(**name).is_some_and(|value| !value.is_empty());
         let Some(name) = REFUSED.iter().find(is_set) else { return Ok(()) };
@@ -324,7 +336,9 @@ impl Reader {
         let most = largest(name);
         match self.fields.get(name) {
             None => Ok(self.assumed(name, default, default)),
-            Some(Json::Whole(0)) => Err(Error::Config(format!("`{name}` is 0, expected at least 1"))),
+            Some(Json::Whole(0)) => {
+                Err(Error::Config(format!("`{name}` is 0, expected at least 1")))
+            }
             Some(Json::Whole(size)) if *size <= most => Ok(*size as usize),
             Some(Json::Whole(size)) => {
                 Err(Error::Config(format!("`{name}` is {size}, expected at most {most}")))
@@ -361,7 +375,8 @@ impl Reader {
             Json::Text(text) => Activation::named(text),
             _ => None,
         };
-        let names: Vec<_> = Activation::NAMES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let names: Vec<_> =
+            Activation::NAMES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         known.ok_or_else(|| wrong(name, found, &format!("one of {}", names.join(", "))))
     }
 
@@ -383,8 +398,7 @@ impl Reader {
             Some(Json::List(ids)) => match ids.as_slice() {
                 [id] => id,
                 _ => {
-                    let several =
-                        "; a model that ends with one of several tokens is not supported: name one of them";
+                    let several = "; a model that ends with one of several tokens is not supported: name one of them";
                     return Err(wrong(name, &self.fields[name], &format!("{expected}{several}")));
                 }
             },
@@ -406,7 +420,8 @@ impl Reader {
     }
 
     fn assumed<T>(&mut self, name: &str, value: T, shown: impl std::fmt::Display) -> T {
-        let message = format!("config.json does not give `{name}`: {shown} was taken, the default of GPT-2.");
+        let message =
+            format!("config.json does not give `{name}`: {shown} was taken, the default of GPT-2.");
         self.report.push(Kind::Assumed, name, message);
         value
     }
@@ -426,12 +441,14 @@ impl Reader {
     }
 
     fn report_unknown(&mut self) {
-        if let (Some(old), Some(length)) = (self.fields.get("n_ctx"), self.fields.get("n_positions"))
+        if let (Some(old), Some(length)) =
+            (self.fields.get("n_ctx"), self.fields.get("n_positions"))
             && old != length
         {
             let (old, length) = (old.describe(), length.describe());
-            let message =
-                format!("config.json: `n_ctx` is {old}, which is ignored: `n_positions` is {length}.");
+            let message = format!(
+                "config.json: `n_ctx` is {old}, which is ignored: `n_positions` is {length}."
+            );
             self.report.push(Kind::Ignored, "n_ctx", message);
         }
         let is_unknown =
@@ -454,7 +471,9 @@ fn remedy(name: &str) -> &'static str {
             " Load the model that it was quantized from, with `dtype: \"q8\"` if memory is short."
         }
         "pruned_heads" => " Load the model without pruned heads, and ablate these heads instead.",
-        "peft_type" | "adapters" => " Merge the adapter into the model first (`merge_and_unload()` in peft).",
+        "peft_type" | "adapters" => {
+            " Merge the adapter into the model first (`merge_and_unload()` in peft)."
+        }
         _ => " Load a model whose `model_type` is \"gpt2\".",
     }
 }

@@ -91,7 +91,13 @@ impl Watch {
         let Some(listener) = &self.on_progress else { return };
         let total = total.map_or(JsValue::UNDEFINED, |total| (total as f64).into());
         // A listener that throws is no reason to stop loading.
-        let _ = listener.call4(&JsValue::NULL, &stage.into(), &name.into(), &(loaded as f64).into(), &total);
+        let _ = listener.call4(
+            &JsValue::NULL,
+            &stage.into(),
+            &name.into(),
+            &(loaded as f64).into(),
+            &total,
+        );
     }
 
     /// Whether the last failure was a body that broke off and cannot be resumed: the file must be read again from its

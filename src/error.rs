@@ -68,7 +68,11 @@ pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
 }
 
 /// The up to `count` of `known` that are spelled most like `word`, for the end of a message.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, count: usize) -> String {
+pub(crate) fn nearest<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    count: usize,
+) -> String {
     let word = word.char_indices().nth(QUOTED).map_or(word, |(end, _)| &word[..end]); // the comparison is quadratic
     let mut ranked: Vec<(f64, &str)> =
         known.into_iter().map(|name| (strsim::jaro_winkler(word, name), name)).collect();

@@ -115,11 +115,12 @@ pub async fn load(files: &Files, form: Form, watch: &Watch) -> Result<Loaded> {
     if let Some(loaded) = restore(files, form, watch).await? {
         return Ok(loaded);
     }
-    let Downloaded { config, tokenizer, checkpoint, origins, report } = download(files, form, watch).await?;
+    let Downloaded { config, tokenizer, checkpoint, origins, report } =
+        download(files, form, watch).await?;
     let weights = checkpoint.weights.clone();
-    let unkept = origins
-        .filter(|_| files.may_be_kept())
-        .and_then(|origins| Some(Unkept { keeping: Keeping::new(checkpoint, form).ok()?, origins }));
+    let unkept = origins.filter(|_| files.may_be_kept()).and_then(|origins| {
+        Some(Unkept { keeping: Keeping::new(checkpoint, form).ok()?, origins })
+    });
     Ok(Loaded { config, tokenizer, weights, report, unkept })
 }
 
@@ -242,7 +243,8 @@ async fn weights_of(
     let (first, index) = match (Download::open("weights", &all[0], watch).await?, files.index()) {
         (Opened::Absent(reason), Some(index)) => {
             let index = listed(config, &index, &reason, origins, watch).await?;
-            let shards = index.files.iter().map(|name| files.shard(name).map_err(|error| error_of(&error)));
+            let shards =
+                index.files.iter().map(|name| files.shard(name).map_err(|error| error_of(&error)));
             *all = shards.collect::<Result<_>>()?;
             (Download::open("weights", &all[0], watch).await?.required()?, Some(index))
         }
@@ -312,7 +314,9 @@ async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Option<Load
     let freshness: Freshness = freshness.unchecked_into();
     watch.check(&files.weights().name())?;
     match read {
-        Ok(Restored { checkpoint, config, mut report, tokenizer }) if freshness.state() != "changed" => {
+        Ok(Restored { checkpoint, config, mut report, tokenizer })
+            if freshness.state() != "changed" =>
+        {
             if tokenizer.is_none() && files.tokenizer().is_some() {
                 report.no_tokenizer("its server had none when the model was kept");
             }
@@ -367,7 +371,8 @@ impl Disk for Kept {
             .map_err(|_| Error::Memory(format!("no room for {bytes} bytes of a stored copy")))?;
         // SAFETY: the view is of room that `to` owns and nobody reads, and it is gone before memory can grow or move: all
         // that happens while it lives is the browser's writing to it.
-        let room = unsafe { Uint8Array::view_mut_raw(to.spare_capacity_mut().as_mut_ptr().cast(), bytes) };
+        let room =
+            unsafe { Uint8Array::view_mut_raw(to.spare_capacity_mut().as_mut_ptr().cast(), bytes) };
         complete(self.read(&room, at as f64), bytes, "read")?;
         // SAFETY: there is room for `count` more; the browser says that it wrote all their bytes, and a `Pod` may have any.
         unsafe { to.set_len(to.len() + count) };
@@ -383,7 +388,9 @@ fn complete(done: std::result::Result<f64, JsValue>, expected: usize, verb: &str
     match done {
         Ok(count) if count == expected as f64 => Ok(()),
         Ok(count) => Err(Error::Input(format!("{count} bytes of {expected} could be {verb}"))),
-        Err(error) => Err(Error::Input(format!("a stored copy cannot be {verb}: {}", message_of(&error)))),
+        Err(error) => {
+            Err(Error::Input(format!("a stored copy cannot be {verb}: {}", message_of(&error))))
+        }
     }
 }
 
@@ -402,7 +409,8 @@ impl Unkept {
     pub fn origins(&self) -> Array {
         let origin = |Origin { address, identity }: &Origin| {
             let entries = [("address", address.into()), ("identity", identity.clone().into())];
-            let entries = entries.map(|(key, value): (&str, JsValue)| Array::of2(&key.into(), &value));
+            let entries =
+                entries.map(|(key, value): (&str, JsValue)| Array::of2(&key.into(), &value));
             Object::from_entries(&Array::from_iter(entries)).unwrap_or_default()
         };
         self.origins.iter().map(origin).collect()

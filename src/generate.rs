@@ -119,7 +119,12 @@ impl Generation {
         let text = tokenizer.map(|tokenizer| after_prompt(named(tokenizer), prompt));
         let extent = Extent { prompt: prompt.len(), new: options.max_new_tokens };
         Ok(Generation {
-            plan: Plan::new(&options.interventions, model.config(), extent, options.compiler.as_ref())?,
+            plan: Plan::new(
+                &options.interventions,
+                model.config(),
+                extent,
+                options.compiler.as_ref(),
+            )?,
             capture: Capture::new(&options.names, model.config())?,
             model: model.clone(),
             tokens: prompt.to_vec(),
@@ -160,7 +165,10 @@ impl Generation {
         }
         let id = self.choose(&logits)?;
         let log_prob = |id: u32| (f64::from(logits[id as usize]) - total) as f32;
-        let top = most_probable(&logits, self.options.top).into_iter().map(|id| (id, log_prob(id))).collect();
+        let top = most_probable(&logits, self.options.top)
+            .into_iter()
+            .map(|id| (id, log_prob(id)))
+            .collect();
         let string = self.take(id);
         Ok(Some(Step { id, string, log_prob: log_prob(id), top, cache }))
     }
@@ -171,8 +179,9 @@ impl Generation {
         let fits = self.tokens.len() <= n_positions;
         // Taken out, so that a step that fails halfway leaves no half-filled cache behind.
         let kv = self.kv.take().filter(|_| fits);
-        let mut kv =
-            kv.or_else(|| (fits && self.options.use_cache).then(|| KvCache::new(self.model.config())));
+        let mut kv = kv.or_else(|| {
+            (fits && self.options.use_cache).then(|| KvCache::new(self.model.config()))
+        });
         let start = match &kv {
             Some(kv) => kv.len(),
             None => self.tokens.len().saturating_sub(n_positions),
@@ -180,7 +189,8 @@ impl Generation {
         self.plan.window_start = self.tokens.len().saturating_sub(n_positions);
         let mut capture = self.capture.clone();
         let mut chain = Chain(vec![&mut self.plan, hooks, &mut capture]);
-        let logits = self.model.forward(&as_batch(&self.tokens[start..])?, kv.as_mut(), &mut chain)?;
+        let logits =
+            self.model.forward(&as_batch(&self.tokens[start..])?, kv.as_mut(), &mut chain)?;
         self.kv = kv;
         let last = logits.dim(D::Minus2)? - 1;
         Ok((logits.i((0, last))?.to_vec1()?, capture.into_cache()))
@@ -189,12 +199,15 @@ impl Generation {
     /// The error if no token can be chosen. Without interventions, the weights are the cause.
     fn not_finite(&self) -> Error {
         let step = self.tokens.len() - self.prompt_length;
-        let what = format!("the model's logits are not finite at step {step}, so no token can be chosen");
+        let what =
+            format!("the model's logits are not finite at step {step}, so no token can be chosen");
         match self.options.interventions.as_slice() {
             [] => Error::Weights(format!(
                 "{what}: expected weights without NaN and infinities, or in another dtype"
             )),
-            _ => Error::Hook(format!("{what}: expected interventions and weights that leave them finite")),
+            _ => Error::Hook(format!(
+                "{what}: expected interventions and weights that leave them finite"
+            )),
         }
     }
 
@@ -218,7 +231,8 @@ impl Generation {
     /// Appends a token, and notices whether the text is finished.
     fn take(&mut self, id: u32) -> String {
         self.tokens.push(id);
-        let spell = |text: &mut TextStream| text.push(id).map(|token| token.string).unwrap_or_default();
+        let spell =
+            |text: &mut TextStream| text.push(id).map(|token| token.string).unwrap_or_default();
         let string = self.text.as_mut().map(spell).unwrap_or_default();
         self.written.push_str(&string);
         let at_eos = self.options.stop_at_eos && self.model.config().eos_token_id == Some(id);
@@ -273,7 +287,8 @@ pub(crate) fn most_probable(logits: &[f32], count: usize) -> Vec<u32> {
     if count <= FEW {
         return first_choices(logits, count);
     }
-    let mut ids: Vec<u32> = (0..logits.len() as u32).filter(|id| !logits[*id as usize].is_nan()).collect();
+    let mut ids: Vec<u32> =
+        (0..logits.len() as u32).filter(|id| !logits[*id as usize].is_nan()).collect();
     let order = |a: &u32, b: &u32| by_rank(logits, *a, *b);
     if count < ids.len() {
         ids.select_nth_unstable_by(count, order);
@@ -308,10 +323,13 @@ fn first_choices(logits: &[f32], count: usize) -> Vec<u32> {
 /// then top-k, then top-p, as Hugging Face orders them.
 fn distribution(logits: &[f32], options: &GenerateOptions) -> Vec<(u32, f64)> {
     let logit = |id: u32| f64::from(logits[id as usize]);
-    let Some(greatest) = most_probable(logits, 1).first().map(|id| logit(*id)) else { return Vec::new() };
+    let Some(greatest) = most_probable(logits, 1).first().map(|id| logit(*id)) else {
+        return Vec::new();
+    };
     let probability = |id: u32| ((logit(id) - greatest) / options.temperature).exp();
     let ranked = options.top_k.map(|top_k| most_probable(logits, top_k));
-    let lowest = ranked.and_then(|ranked| ranked.last().map(|id| logit(*id))).unwrap_or(f64::NEG_INFINITY);
+    let lowest =
+        ranked.and_then(|ranked| ranked.last().map(|id| logit(*id))).unwrap_or(f64::NEG_INFINITY);
     let ids = (0..logits.len() as u32).filter(|id| logit(*id) >= lowest); // not those that are NaN
     let mut kept: Vec<(u32, f64)> = ids.map(|id| (id, probability(id))).collect();
     if options.top_p.is_some() {

@@ -33,7 +33,9 @@ pub(crate) fn length(start: &[u8], total: Option<u64>) -> Result<usize> {
         // No safetensors file begins like this: what other kind of file is it?
         return Err(match (magic::recognize(start), start.starts_with(b"version ")) {
             (Some(found), _) => Error::Weights(format!("{found}; expected a safetensors file")),
-            (None, true) => Error::Weights(magic::LFS.to_string() + "; expected a safetensors file"),
+            (None, true) => {
+                Error::Weights(magic::LFS.to_string() + "; expected a safetensors file")
+            }
             (None, false) => malformed(&format!(
                 "its first 8 bytes claim a header of {length} bytes, expected at most {LONGEST}"
             )),
@@ -106,11 +108,15 @@ fn entry(key: String, listed: &Json, data: u64) -> Result<Entry> {
     let Some(Json::Text(dtype)) = field("dtype") else {
         return Err(wrong("dtype", "a text such as \"F32\""));
     };
-    let shape =
-        field("shape").and_then(whole_numbers).ok_or_else(|| wrong("shape", "a list of whole numbers"))?;
+    let shape = field("shape")
+        .and_then(whole_numbers)
+        .ok_or_else(|| wrong("shape", "a list of whole numbers"))?;
     let offsets = field("data_offsets").and_then(whole_numbers);
     let Some([start, end]) = offsets.as_deref() else {
-        return Err(wrong("data_offsets", "two whole numbers, the first and the last of its bytes"));
+        return Err(wrong(
+            "data_offsets",
+            "two whole numbers, the first and the last of its bytes",
+        ));
     };
     let Some(bits) = bits_of(dtype) else {
         let dtype = shortened(dtype);
@@ -118,7 +124,8 @@ fn entry(key: String, listed: &Json, data: u64) -> Result<Entry> {
             "`{name}` has dtype \"{dtype}\", which safetensors does not have, expected F32, F16 or BF16"
         )));
     };
-    let bytes = data.checked_add(*start).zip(data.checked_add(*end)).filter(|(start, end)| start <= end);
+    let bytes =
+        data.checked_add(*start).zip(data.checked_add(*end)).filter(|(start, end)| start <= end);
     let Some((first, last)) = bytes else {
         return Err(malformed(&format!("the bytes of `{name}` begin at {start} and end at {end}")));
     };
@@ -154,7 +161,8 @@ fn bits_of(dtype: &str) -> Option<u64> {
     Some(match dtype {
         "F4" => 4,
         "F6_E2M3" | "F6_E3M2" => 6,
-        "BOOL" | "U8" | "I8" | "F8_E5M2" | "F8_E4M3" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" => 8,
+        "BOOL" | "U8" | "I8" | "F8_E5M2" | "F8_E4M3" | "F8_E8M0" | "F8_E4M3FNUZ"
+        | "F8_E5M2FNUZ" => 8,
         "I16" | "U16" | "F16" | "BF16" => 16,
         "I32" | "U32" | "F32" => 32,
         "I64" | "U64" | "F64" | "C64" => 64,

@@ -104,8 +104,10 @@ impl HookPoint {
     /// Every point of a model of this shape, in firing order.
     pub fn all(config: &Config) -> Vec<HookPoint> {
         let (before, after) = OUTER_POINTS.split_at(2);
-        let block = |layer| BLOCK_POINTS.iter().map(move |(point, ..)| HookPoint::Block(layer, *point));
-        let outer = |points: &'static [(HookPoint, &str, Axes)]| points.iter().map(|(point, ..)| *point);
+        let block =
+            |layer| BLOCK_POINTS.iter().map(move |(point, ..)| HookPoint::Block(layer, *point));
+        let outer =
+            |points: &'static [(HookPoint, &str, Axes)]| points.iter().map(|(point, ..)| *point);
         outer(before).chain((0..config.n_layer).flat_map(block)).chain(outer(after)).collect()
     }
 
@@ -224,7 +226,8 @@ impl<'c> Selectors<'c> {
     fn resolve(&mut self, pattern: &str) -> Result<Vec<HookPoint>> {
         check_length(pattern)?;
         let exact = outer_point(pattern).or_else(|| parse_block_point(pattern));
-        let exists = |point: &HookPoint| point.layer().is_none_or(|layer| layer < self.config.n_layer);
+        let exists =
+            |point: &HookPoint| point.layer().is_none_or(|layer| layer < self.config.n_layer);
         if let Some(point) = exact.filter(exists) {
             return Ok(vec![point]);
         }
@@ -247,8 +250,10 @@ impl<'c> Selectors<'c> {
 
     fn matching(&mut self, matches: impl Fn(&str) -> bool) -> Vec<HookPoint> {
         if self.all.is_empty() {
-            self.all =
-                HookPoint::all(self.config).into_iter().map(|point| (point, point.to_string())).collect();
+            self.all = HookPoint::all(self.config)
+                .into_iter()
+                .map(|point| (point, point.to_string()))
+                .collect();
         }
         self.all.iter().filter(|(_, name)| matches(name)).map(|(point, _)| *point).collect()
     }
@@ -305,7 +310,8 @@ fn regular_expression(pattern: &str) -> Option<&str> {
 
 /// The points that a glob matches, without those on request unless the glob names them.
 fn plain_unless_named(pattern: &str, matched: Vec<HookPoint>) -> Vec<HookPoint> {
-    let (on_request, plain): (Vec<_>, Vec<_>) = matched.into_iter().partition(|point| point.on_request());
+    let (on_request, plain): (Vec<_>, Vec<_>) =
+        matched.into_iter().partition(|point| point.on_request());
     let last_segment = pattern.rsplit('.').next().unwrap_or(pattern);
     let named = !last_segment.contains(['*', '?']);
     if named || plain.is_empty() { [plain, on_request].concat() } else { plain }
@@ -322,7 +328,8 @@ fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
             matched[shortest..].fill(true);
         } else {
             for length in (1..=name.len()).rev() {
-                matched[length] = matched[length - 1] && (*expected == b'?' || *expected == name[length - 1]);
+                matched[length] =
+                    matched[length - 1] && (*expected == b'?' || *expected == name[length - 1]);
             }
             matched[0] = false;
         }

@@ -64,7 +64,9 @@ fn parse(bytes: &[u8], config: &Config) -> Result<Index> {
     let unread = others.iter().filter(|(_, file)| !files.contains(*file)).map(|(name, _)| *name);
     let mut report = Report::default();
     report.ignored("the list of files", unread, |name| {
-        format!("`{name}` belongs to the head of another task and was ignored: it changes no logit.")
+        format!(
+            "`{name}` belongs to the head of another task and was ignored: it changes no logit."
+        )
     });
     Ok(Index { files, tensors, report })
 }
@@ -101,8 +103,9 @@ fn check_file_name(key: &str, file: &str) -> Result<()> {
             "`{key}` is in \"{shown}\", a PyTorch file; save the model with `safe_serialization=True`"
         )));
     }
-    let is_plain =
-        |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | ' ' | '+' | '=' | '@');
+    let is_plain = |letter: char| {
+        letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | ' ' | '+' | '=' | '@')
+    };
     let is_name = file.len() <= 255 && !file.starts_with(['.', ' ']) && file.chars().all(is_plain);
     if !is_name || !file.ends_with(".safetensors") {
         return Err(Error::Weights(format!(

@@ -80,21 +80,31 @@ fn in_plain_words(bytes: &[u8], error: &serde_json::Error) -> String {
     let text = error.to_string();
     match error.classify() {
         Category::Data => {
-            text.split(" at line ").next().unwrap_or_default().to_string() + &format!(" (line {line})")
+            text.split(" at line ").next().unwrap_or_default().to_string()
+                + &format!(" (line {line})")
         }
-        Category::Eof => format!("it is not whole: its JSON ends on line {line} in the middle of a value"),
-        _ if text.starts_with("recursion limit") => "its JSON is nested more than 127 levels deep".into(),
+        Category::Eof => {
+            format!("it is not whole: its JSON ends on line {line} in the middle of a value")
+        }
+        _ if text.starts_with("recursion limit") => {
+            "its JSON is nested more than 127 levels deep".into()
+        }
         _ if text.starts_with("number out of range") => {
             format!("the number on line {line} that ends in column {column} is too large")
         }
         _ => {
-            let rest = bytes.split(|byte| *byte == b'\n').nth(line.saturating_sub(1)).unwrap_or_default();
+            let rest =
+                bytes.split(|byte| *byte == b'\n').nth(line.saturating_sub(1)).unwrap_or_default();
             let rest = rest.get(column.saturating_sub(1)..).unwrap_or_default();
             let found = String::from_utf8_lossy(&rest[..rest.len().min(20)]);
             let place = format!("it is not JSON: line {line}, column {column}");
             match found.trim() {
                 "" => place,
-                found if ["NaN", "Infinity", "nfinity"].iter().any(|name| found.starts_with(name)) => {
+                found
+                    if ["NaN", "Infinity", "nfinity"]
+                        .iter()
+                        .any(|name| found.starts_with(name)) =>
+                {
                     format!("{place} holds NaN or an infinity, which JSON does not have")
                 }
                 found => format!("{place}, before `{found}`"),

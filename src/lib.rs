@@ -57,10 +57,13 @@ pub use config::{Activation, Config};
 pub use error::{Error, Result};
 pub use generate::{GenerateOptions, Generation, Step};
 pub use hook::{BlockPoint, Chain, HookPoint, Hooks, NoHooks, Selector, Site};
-pub use intervene::{Action, Array, Choice, Edge, Extent, Intervention, Named, Plan, Source, Values};
+pub use intervene::{
+    Action, Array, Choice, Edge, Extent, Intervention, Named, Plan, Source, Values,
+};
 pub use model::{KvCache, Model, Parameter};
 pub use run::{
-    Cache, Capture, Objective, Run, RunOptions, Scores, Sink, Start, means, run, run_into, run_with_cache,
+    Cache, Capture, Objective, Run, RunOptions, Scores, Sink, Start, means, run, run_into,
+    run_with_cache,
 };
 pub use tokenizer::{TextStream, Token, Tokenizer};
 pub use weights::{Weights, WeightsReader, expected_shapes};

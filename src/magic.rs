@@ -24,7 +24,8 @@ const KNOWN: [(&[u8], &str); 15] = [
 
 pub(crate) const LFS: &str = "this is a Git LFS pointer, which stands for a file that is kept elsewhere: run \
     `git lfs pull`, or on Hugging Face use an address with `/resolve/` in place of `/raw/`";
-const PICKLE: &str = "this is a PyTorch file (a pickle); save the model with `safe_serialization=True`";
+const PICKLE: &str =
+    "this is a PyTorch file (a pickle); save the model with `safe_serialization=True`";
 
 /// The type of the file that begins with `start`, and what to do; None if the type is not known here. JSON is not, and
 /// neither is safetensors, whose bytes 4 to 7 are zero.

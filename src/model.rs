@@ -44,11 +44,20 @@ struct LayerNorm {
 impl LayerNorm {
     fn load(weights: &Weights, name: &str, config: &Config) -> Result<LayerNorm> {
         let tensor = |part| weights.get(&format!("{name}.{part}"));
-        Ok(LayerNorm { weight: tensor("weight")?, bias: tensor("bias")?, epsilon: config.layer_norm_epsilon })
+        Ok(LayerNorm {
+            weight: tensor("weight")?,
+            bias: tensor("bias")?,
+            epsilon: config.layer_norm_epsilon,
+        })
     }
 
     /// The normalisation shows its `scale` and its value before gain and bias at two hook points.
-    fn forward(&self, x: &Tensor, [scale, normalized]: [HookPoint; 2], tap: &mut Tap) -> Result<Tensor> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        [scale, normalized]: [HookPoint; 2],
+        tap: &mut Tap,
+    ) -> Result<Tensor> {
         let scale = tap.at(scale, kernel::scale(x, self.epsilon)?)?; // [B, T, 1]
         let normalized = tap.at(normalized, kernel::normalize(x, &scale)?)?;
         kernel::affine(&normalized, &self.weight, &self.bias)
@@ -225,7 +234,8 @@ impl Block {
             return Ok([None, None, None]);
         }
         let (b, t, d) = resid_pre.dims3()?;
-        let copies = resid_pre.unsqueeze(2)?.broadcast_as((b, t, self.attn.n_head, d))?.contiguous()?;
+        let copies =
+            resid_pre.unsqueeze(2)?.broadcast_as((b, t, self.attn.n_head, d))?.contiguous()?;
         let attn_in = tap.block(AttnIn, copies.clone())?;
         let mut split = [None, None, None];
         for (input, path) in split.iter_mut().zip(paths) {
@@ -264,8 +274,11 @@ impl LayerCache {
     fn buffers_for(&mut self, len: usize, like: &Tensor) -> Result<(Tensor, Tensor)> {
         let (batch, heads, _, width) = like.dims4()?;
         let grown = |old: Option<&Tensor>| -> Result<Tensor> {
-            let new =
-                Tensor::zeros((batch, heads, len.next_power_of_two(), width), like.dtype(), like.device())?;
+            let new = Tensor::zeros(
+                (batch, heads, len.next_power_of_two(), width),
+                like.dtype(),
+                like.device(),
+            )?;
             if let Some(old) = old {
                 new.slice_set(&old.narrow(2, 0, self.len)?.contiguous()?, 2, 0)?;
             }
@@ -314,7 +327,9 @@ impl KvCache {
             return Ok(KvCache { layers: vec![LayerCache::default(); self.layers.len()] });
         }
         let prefix = |layer: &LayerCache| {
-            let rows = |buffer: &Tensor| -> Result<Tensor> { Ok(buffer.narrow(2, 0, length)?.contiguous()?) };
+            let rows = |buffer: &Tensor| -> Result<Tensor> {
+                Ok(buffer.narrow(2, 0, length)?.contiguous()?)
+            };
             let buffers = layer.buffers.as_ref().map(|(k, v)| Ok::<_, Error>((rows(k)?, rows(v)?)));
             Ok(LayerCache { buffers: buffers.transpose()?, len: length })
         };
@@ -351,7 +366,9 @@ impl Tap<'_> {
         let seen = self.hooks.visit(Site { point, first_position: self.first_position }, value)?;
         if *seen.shape() != expected {
             let (found, expected) = (seen.dims(), expected.dims());
-            return Err(Error::Hook(format!("`{point}` was set to shape {found:?}, expected {expected:?}")));
+            return Err(Error::Hook(format!(
+                "`{point}` was set to shape {found:?}, expected {expected:?}"
+            )));
         }
         Ok(seen)
     }
@@ -454,13 +471,19 @@ impl Model {
     }
 
     /// The residual stream before the first block, `[B, T, D]`, for tokens that start at `first_position`.
-    pub fn embed(&self, tokens: &Tensor, first_position: usize, hooks: &mut dyn Hooks) -> Result<Tensor> {
+    pub fn embed(
+        &self,
+        tokens: &Tensor,
+        first_position: usize,
+        hooks: &mut dyn Hooks,
+    ) -> Result<Tensor> {
         self.check_input(tokens, first_position)?;
         let mut tap = Tap { hooks, layer: 0, first_position };
         let (batch, length) = tokens.dims2()?;
         let embed = tap.at(HookPoint::Embed, self.0.wte.embedding(tokens)?)?; // [B, T, D]
         let positions = self.0.wpe.narrow(0, first_position, length)?.unsqueeze(0)?; // [1, T, D]
-        let positions = positions.broadcast_as((batch, length, self.0.config.n_embd))?.contiguous()?;
+        let positions =
+            positions.broadcast_as((batch, length, self.0.config.n_embd))?.contiguous()?;
         let pos_embed = tap.at(HookPoint::PosEmbed, positions)?;
         Ok((embed + pos_embed)?)
     }
@@ -483,7 +506,12 @@ impl Model {
     }
 
     /// Logits `[B, T, V]` of the residual stream after the last block, `[B, T, D]`.
-    pub fn unembed(&self, x: &Tensor, first_position: usize, hooks: &mut dyn Hooks) -> Result<Tensor> {
+    pub fn unembed(
+        &self,
+        x: &Tensor,
+        first_position: usize,
+        hooks: &mut dyn Hooks,
+    ) -> Result<Tensor> {
         let mut tap = Tap { hooks, layer: 0, first_position };
         let ln_final = [HookPoint::LnFinalScale, HookPoint::LnFinalNormalized];
         let x = self.0.ln_f.forward(x, ln_final, &mut tap)?;
@@ -510,9 +538,9 @@ impl Model {
         let vocab_size = self.0.config.vocab_size;
         let ids = tokens.flatten_all()?.to_vec1::<u32>()?;
         match ids.iter().find(|id| **id as usize >= vocab_size) {
-            Some(id) => {
-                Err(Error::Input(format!("token id {id} is out of range, expected below {vocab_size}")))
-            }
+            Some(id) => Err(Error::Input(format!(
+                "token id {id} is out of range, expected below {vocab_size}"
+            ))),
             None => Ok(()),
         }
     }

@@ -25,7 +25,12 @@ use crate::run::{Objective, RunOptions, as_batch, layers, resolve_rows};
 /// # Errors
 /// As [`run`](crate::run()); [`Error::Config`] where TransformerLens computes something else, [`Error::Hook`] for an
 /// intervention that is a JavaScript function.
-pub fn run_script(config: &Config, folder: &str, tokens: &[u32], options: &RunOptions) -> Result<String> {
+pub fn run_script(
+    config: &Config,
+    folder: &str,
+    tokens: &[u32],
+    options: &RunOptions,
+) -> Result<String> {
     let extent = Extent { prompt: tokens.len(), new: 1 };
     check_tokens(config, tokens)?;
     layers(config, tokens, options)?;
@@ -40,8 +45,9 @@ pub fn run_script(config: &Config, folder: &str, tokens: &[u32], options: &RunOp
             HookPoint::Block(config.n_layer - 1, BlockPoint::ResidPost)
         };
         let resid = tensor(&Array::of(&start.resid)?);
-        script
-            .line(&format!("hooks.insert(0, (\"{point}\", lambda x, hook: {resid}))  # the run starts here"));
+        script.line(&format!(
+            "hooks.insert(0, (\"{point}\", lambda x, hook: {resid}))  # the run starts here"
+        ));
     }
     script.switches(names.iter().copied())?;
     script.line(&format!("tokens = torch.tensor([{}])", list(tokens)));
@@ -118,8 +124,10 @@ pub fn generation_script(
     for stop in &options.stop {
         script.line(&format!("# Candlescope also stops after the token that completes {stop:?}."));
     }
-    script
-        .line(&format!("print(json.dumps({{\"ids\": text[{}:], \"log_probs\": log_probs}}))", prompt.len()));
+    script.line(&format!(
+        "print(json.dumps({{\"ids\": text[{}:], \"log_probs\": log_probs}}))",
+        prompt.len()
+    ));
     Ok(script.text)
 }
 
@@ -138,7 +146,8 @@ pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Re
         "_, theirs = model.run_with_cache(other, names_filter=lambda name: name.endswith(\"{}\"))",
         &point["blocks.0".len()..]
     ));
-    let (heads, each_position) = (options.at.per_head(), options.each_position || !options.at.per_head());
+    let (heads, each_position) =
+        (options.at.per_head(), options.each_position || !options.at.per_head());
     let attention = point.ends_with("hook_pattern");
     let head = if heads { "head" } else { "None" };
     let pos = if each_position { "pos" } else { "None" };
@@ -168,7 +177,9 @@ pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Re
     script.line("                return y");
     script.line(&format!("            name = f\"blocks.{{layer}}{}\"", &point["blocks.0".len()..]));
     if options.at == Target::ResidMid {
-        script.line(&format!("            hooks = [{CARRYING}, (name, partial(through(patch), name=name))]"));
+        script.line(&format!(
+            "            hooks = [{CARRYING}, (name, partial(through(patch), name=name))]"
+        ));
     } else {
         script.line("            hooks = [(name, partial(patch, name=name))]");
     }
@@ -219,7 +230,9 @@ pub fn integrated_script(
 ) -> Result<String> {
     check_tokens(config, tokens)?;
     if steps == 0 {
-        return Err(Error::Input("integrated gradients need at least one step, 32 are a good start".into()));
+        return Err(Error::Input(
+            "integrated gradients need at least one step, 32 are a good start".into(),
+        ));
     }
     if let Baseline::Tokens(other) = baseline {
         check_tokens(config, other)?;
@@ -582,7 +595,9 @@ impl Script {
     fn switches(&mut self, names: impl IntoIterator<Item = HookPoint>) -> Result<()> {
         let points: Vec<_> = names.into_iter().chain(self.hooked.clone()).collect();
         let uses = |switched: &[BlockPoint]| {
-            points.iter().any(|point| matches!(point, HookPoint::Block(_, point) if switched.contains(point)))
+            points.iter().any(
+                |point| matches!(point, HookPoint::Block(_, point) if switched.contains(point)),
+            )
         };
         let (attn_in, split) = (
             uses(&[BlockPoint::AttnIn]),
@@ -609,8 +624,15 @@ impl Script {
     }
 
     /// One Python function for each intervention, and `hooks`, the list of them.
-    fn hooks(&mut self, config: &Config, extent: Extent, interventions: &[Intervention]) -> Result<()> {
-        if let Some(at) = interventions.iter().position(|one| matches!(one.action, Action::Js { .. })) {
+    fn hooks(
+        &mut self,
+        config: &Config,
+        extent: Extent,
+        interventions: &[Intervention],
+    ) -> Result<()> {
+        if let Some(at) =
+            interventions.iter().position(|one| matches!(one.action, Action::Js { .. }))
+        {
             return Err(Error::Hook(format!(
                 "intervention {at} at `{}` is a JavaScript function, which cannot be printed as Python: leave it out, or \
                  say it as one of the actions that are data",
@@ -650,7 +672,8 @@ impl Script {
         }
         if !carried.is_empty() {
             self.push(CARRY);
-            listed.insert_str(0, &format!("    *[{CARRYING} for name in {}],\n", strings(&carried)));
+            listed
+                .insert_str(0, &format!("    *[{CARRYING} for name in {}],\n", strings(&carried)));
         }
         self.line(&format!("hooks = [\n{listed}]"));
         let helpers = helpers(&self.text[before..]);
@@ -705,10 +728,13 @@ impl Script {
                     Rows::Listed(rows) => format!(", rows={rows:?}"),
                     _ => String::new(),
                 };
-                format!("y[part] = other_values(values_{number}[name], x, part, places, name{rows})")
+                format!(
+                    "y[part] = other_values(values_{number}[name], x, part, places, name{rows})"
+                )
             }
             Effect::KnockOut { edges, renormalize } => {
-                let python = |index: Option<usize>| index.map_or("None".into(), |index| index.to_string());
+                let python =
+                    |index: Option<usize>| index.map_or("None".into(), |index| index.to_string());
                 let edges: Vec<_> = edges
                     .listed
                     .iter()
@@ -740,8 +766,8 @@ impl Script {
             }
             Objective::Logit { answer, against, position } => {
                 let row = absolute(&[*position], length)?[0];
-                let against =
-                    against.map_or(String::new(), |against| format!(" - logits[0, {row}, {against}]"));
+                let against = against
+                    .map_or(String::new(), |against| format!(" - logits[0, {row}, {against}]"));
                 format!("logits[0, {row}, {answer}]{against}")
             }
         };
@@ -758,8 +784,14 @@ impl Script {
             Direction::Denoise => ("corrupted", "clean"),
             Direction::Noise => ("clean", "corrupted"),
         };
-        self.line(&format!("base = torch.tensor([{}])  # the {base} prompt", list(contrast.base())));
-        self.line(&format!("other = torch.tensor([{}])  # the {other} prompt", list(contrast.other())));
+        self.line(&format!(
+            "base = torch.tensor([{}])  # the {base} prompt",
+            list(contrast.base())
+        ));
+        self.line(&format!(
+            "other = torch.tensor([{}])  # the {other} prompt",
+            list(contrast.other())
+        ));
         self.objective(&contrast.metric, contrast.base().len())
     }
 }
@@ -786,11 +818,15 @@ fn captured(config: &Config, options: &RunOptions) -> Result<Vec<HookPoint>> {
         let early = matches!(point, HookPoint::Embed | HookPoint::PosEmbed);
         let after_start =
             first.is_none_or(|first| !early && point.layer().is_none_or(|layer| layer >= first));
-        let before_stop =
-            options.stop_at_layer.is_none_or(|stop| early || point.layer().is_some_and(|layer| layer < stop));
+        let before_stop = options
+            .stop_at_layer
+            .is_none_or(|stop| early || point.layer().is_some_and(|layer| layer < stop));
         after_start && before_stop
     };
-    Ok(HookPoint::all(config).into_iter().filter(|point| points.contains(point) && reached(point)).collect())
+    Ok(HookPoint::all(config)
+        .into_iter()
+        .filter(|point| points.contains(point) && reached(point))
+        .collect())
 }
 
 /// Checks that a run could begin with these tokens.
@@ -819,9 +855,9 @@ fn check_ids(config: &Config, tokens: &[u32]) -> Result<()> {
 
 fn absolute(positions: &[i64], length: usize) -> Result<Vec<usize>> {
     let row = |position: &i64| {
-        resolve_position(*position, length)
-            .filter(|row| *row < length)
-            .ok_or_else(|| Error::Input(format!("position {position} is out of range for {length} tokens")))
+        resolve_position(*position, length).filter(|row| *row < length).ok_or_else(|| {
+            Error::Input(format!("position {position} is out of range for {length} tokens"))
+        })
     };
     positions.iter().map(row).collect()
 }

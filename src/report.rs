@@ -71,7 +71,8 @@ impl Report {
         }
         if names.len() > LISTED {
             let more = names.len() - LISTED;
-            let message = format!("{file} holds {more} more things of this kind, which were ignored.");
+            let message =
+                format!("{file} holds {more} more things of this kind, which were ignored.");
             let count = Some(more as u64);
             self.0.push(Notice { kind: Kind::Ignored, name: file.to_string(), message, count });
         }
@@ -90,8 +91,9 @@ impl Report {
 
     /// `tokenizer.json` is absent, for this reason.
     pub fn no_tokenizer(&mut self, reason: &str) {
-        let message =
-            format!("The model was loaded without a tokenizer ({reason}): it takes token ids only.");
+        let message = format!(
+            "The model was loaded without a tokenizer ({reason}): it takes token ids only."
+        );
         self.push(Kind::Assumed, "tokenizer.json", message);
     }
 

@@ -107,7 +107,8 @@ pub(crate) fn of(name: &str, config: &Config, shapes: &Shapes) -> Result<Role> {
     }
 }
 
-const QUANTIZED_MODEL: &str = "part of a quantized model. Load the model that it was quantized from";
+const QUANTIZED_MODEL: &str =
+    "part of a quantized model. Load the model that it was quantized from";
 
 /// `h.3.attn.bias` is `attn.bias` in layer 3.
 fn in_layer(name: &str) -> Option<(u64, &str)> {
@@ -125,7 +126,9 @@ fn in_block(name: &str, layer: u64, rest: &str, config: &Config) -> Result<Role>
     }
     match rest {
         "attn.bias" | "attn.masked_bias" => Ok(Role::Buffer),
-        _ if QUANTIZED.iter().any(|part| rest.contains(part)) => Err(refused(name, QUANTIZED_MODEL)),
+        _ if QUANTIZED.iter().any(|part| rest.contains(part)) => {
+            Err(refused(name, QUANTIZED_MODEL))
+        }
         _ => Err(unknown(name, &crate::weights::expected_shapes(config).into_iter().collect())),
     }
 }

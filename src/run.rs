@@ -44,10 +44,14 @@ impl Cache {
         found.map(|(_, value)| value).ok_or_else(|| {
             let names = self.names();
             match names.len() {
-                0 => Error::Hook(format!("`{name}` was not captured: nothing was; ask for it in `names`")),
+                0 => Error::Hook(format!(
+                    "`{name}` was not captured: nothing was; ask for it in `names`"
+                )),
                 _ => {
                     let nearest = nearest(name, names.iter().map(String::as_str), 3);
-                    Error::Hook(format!("`{name}` was not captured; the nearest that were are {nearest}"))
+                    Error::Hook(format!(
+                        "`{name}` was not captured; the nearest that were are {nearest}"
+                    ))
                 }
             }
         })
@@ -55,7 +59,10 @@ impl Cache {
 
     /// Everything in it, as what an intervention takes from another run.
     pub fn source(&self) -> Result<Source> {
-        self.entries.iter().map(|(point, value)| Ok((point.to_string(), Array::of(value)?))).collect()
+        self.entries
+            .iter()
+            .map(|(point, value)| Ok((point.to_string(), Array::of(value)?)))
+            .collect()
     }
 
     /// The value at `point`, if it was captured.
@@ -103,7 +110,11 @@ impl Capture {
     }
 
     /// A cache of values that were computed already.
-    fn keep(values: Vec<(HookPoint, Tensor)>, positions: Option<&[i64]>, length: usize) -> Result<Cache> {
+    fn keep(
+        values: Vec<(HookPoint, Tensor)>,
+        positions: Option<&[i64]>,
+        length: usize,
+    ) -> Result<Cache> {
         let mut capture = Capture::into(Cache::default(), &[] as &[&str], &Config::default())?
             .at_positions(positions, length)?;
         values.into_iter().try_for_each(|(point, value)| capture.take(point, &value))?;
@@ -167,8 +178,9 @@ fn rows(positions: &[i64], length: usize) -> Result<Tensor> {
 pub(crate) fn resolve_rows(positions: &[i64], length: usize) -> Result<Vec<u32>> {
     let row = |position: &i64| {
         let row = resolve_position(*position, length).filter(|row| *row < length);
-        row.map(|row| row as u32)
-            .ok_or_else(|| Error::Input(format!("position {position} is out of range for {length} tokens")))
+        row.map(|row| row as u32).ok_or_else(|| {
+            Error::Input(format!("position {position} is out of range for {length} tokens"))
+        })
     };
     let rows = positions.iter().map(row).collect::<Result<Vec<_>>>()?;
     if rows.is_empty() {
@@ -176,7 +188,9 @@ pub(crate) fn resolve_rows(positions: &[i64], length: usize) -> Result<Vec<u32>>
     }
     let mut met = BTreeSet::new();
     match rows.iter().find(|row| !met.insert(**row)) {
-        Some(row) => Err(Error::Input(format!("`positions` has position {row} twice, expected each once"))),
+        Some(row) => {
+            Err(Error::Input(format!("`positions` has position {row} twice, expected each once")))
+        }
         None => Ok(rows),
     }
 }
@@ -337,10 +351,13 @@ pub fn means<S: AsRef<str>>(model: &Model, prompts: &[Vec<u32>], names: &[S]) ->
         }
     }
     if count == 0 {
-        return Err(Error::Input("there is no prompt to take means over, expected at least one".into()));
+        return Err(Error::Input(
+            "there is no prompt to take means over, expected at least one".into(),
+        ));
     }
-    let mean =
-        |(point, sum): (HookPoint, Tensor)| Ok((point.to_string(), Array::of(&(sum / count as f64)?)?));
+    let mean = |(point, sum): (HookPoint, Tensor)| {
+        Ok((point.to_string(), Array::of(&(sum / count as f64)?)?))
+    };
     sums.into_iter().map(mean).collect()
 }
 
@@ -358,7 +375,12 @@ pub fn run(model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run> {
 ///
 /// # Errors
 /// As [`run`], and those of `sink`.
-pub fn run_into<S: Sink>(sink: S, model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run<S>> {
+pub fn run_into<S: Sink>(
+    sink: S,
+    model: &Model,
+    tokens: &[u32],
+    options: &RunOptions,
+) -> Result<Run<S>> {
     let config = model.config();
     let extent = Extent { prompt: tokens.len(), new: 1 };
     let mut plan = Plan::new(&options.interventions, config, extent, options.compiler.as_ref())?;
@@ -369,8 +391,10 @@ pub fn run_into<S: Sink>(sink: S, model: &Model, tokens: &[u32], options: &RunOp
     let captured = captured_bytes(config, &capture.wanted, length).saturating_mul(copies);
     check_memory(config, length, options, captured)?;
     capture.detached = options.gradients_of.is_some();
-    let mut probe = Probe::new(capture.wanted.iter().copied().filter(|_| options.gradients_of.is_some()));
-    let (layers, x) = start(model, tokens, options, &mut Chain(vec![&mut plan, &mut probe, &mut capture]))?;
+    let mut probe =
+        Probe::new(capture.wanted.iter().copied().filter(|_| options.gradients_of.is_some()));
+    let (layers, x) =
+        start(model, tokens, options, &mut Chain(vec![&mut plan, &mut probe, &mut capture]))?;
     let mut hooks = Chain(vec![&mut plan, &mut probe, &mut capture]);
     let x = model.blocks(x, layers, None, &mut hooks)?;
     let output = match options.stop_at_layer {
@@ -413,12 +437,18 @@ fn start(
 ///
 /// # Errors
 /// [`Error::Input`] when the model lacks one of them, or what the run starts from has another shape.
-pub(crate) fn layers(config: &Config, tokens: &[u32], options: &RunOptions) -> Result<Range<usize>> {
+pub(crate) fn layers(
+    config: &Config,
+    tokens: &[u32],
+    options: &RunOptions,
+) -> Result<Range<usize>> {
     let first = options.start.as_ref().map_or(0, |start| start.layer);
     let last = options.stop_at_layer.unwrap_or(config.n_layer);
     if last > config.n_layer || first > last {
         let layers = config.n_layer;
-        return Err(Error::Input(format!("cannot run layers {first} to {last}: the model has {layers}")));
+        return Err(Error::Input(format!(
+            "cannot run layers {first} to {last}: the model has {layers}"
+        )));
     }
     if options.gradients_of.is_some() && options.stop_at_layer.is_some() {
         return Err(Error::Input(
@@ -443,7 +473,11 @@ pub(crate) fn layers(config: &Config, tokens: &[u32], options: &RunOptions) -> R
 /// [`Error::Memory`] with what the run needs.
 fn check_memory(config: &Config, length: usize, options: &RunOptions, captured: u64) -> Result<()> {
     let bytes = bytes_needed(config, length, options).saturating_add(captured);
-    expect_memory(bytes, &format!("a run of {length} tokens"), "a shorter text, or fewer values captured")
+    expect_memory(
+        bytes,
+        &format!("a run of {length} tokens"),
+        "a shorter text, or fewer values captured",
+    )
 }
 
 /// Checks that this many bytes can be allocated: a run cannot recover from an allocation that fails in its middle.
@@ -453,7 +487,8 @@ fn check_memory(config: &Config, length: usize, options: &RunOptions, captured: 
 pub(crate) fn expect_memory(bytes: u64, what: &str, instead: &str) -> Result<()> {
     /// Smaller requests are not checked.
     const SMALL: u64 = 64 << 20;
-    let fits = || Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
+    let fits =
+        || Vec::<u8>::new().try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX)).is_ok();
     match bytes <= SMALL || fits() {
         true => Ok(()),
         false => Err(Error::Memory(format!(
@@ -472,7 +507,9 @@ fn bytes_needed(config: &Config, length: usize, options: &RunOptions) -> u64 {
     let layer = attention.saturating_add(t.saturating_mul(8 * d + 2 * config.d_mlp() as u64));
     let numbers = match options.gradients_of {
         None => logits.saturating_add(layer),
-        Some(_) => logits.saturating_mul(3).saturating_add(layer.saturating_mul(2).saturating_mul(layers)),
+        Some(_) => {
+            logits.saturating_mul(3).saturating_add(layer.saturating_mul(2).saturating_mul(layers))
+        }
     };
     numbers.saturating_mul(4)
 }
@@ -514,15 +551,18 @@ impl Objective {
         let (_, length, vocab) = logits.dims3()?;
         match self {
             Objective::Logit { answer, against, position } => {
-                let row =
-                    resolve_position(*position, length).filter(|row| *row < length).ok_or_else(|| {
-                        Error::Input(format!("position {position} is out of range for {length} tokens"))
+                let row = resolve_position(*position, length)
+                    .filter(|row| *row < length)
+                    .ok_or_else(|| {
+                        Error::Input(format!(
+                            "position {position} is out of range for {length} tokens"
+                        ))
                     })?;
                 let logit = |id: u32| match (id as usize) < vocab {
                     true => Ok(logits.i((0, row, id as usize))?),
-                    false => {
-                        Err(Error::Input(format!("answer id {id} is out of range, expected below {vocab}")))
-                    }
+                    false => Err(Error::Input(format!(
+                        "answer id {id} is out of range, expected below {vocab}"
+                    ))),
                 };
                 match against {
                     Some(against) => Ok((logit(*answer)? - logit(*against)?)?),
@@ -531,7 +571,9 @@ impl Objective {
             }
             Objective::Loss => {
                 if length < 2 {
-                    return Err(Error::Input("the loss needs at least two tokens, found one".into()));
+                    return Err(Error::Input(
+                        "the loss needs at least two tokens, found one".into(),
+                    ));
                 }
                 let rows = logits.i((0, ..length - 1))?;
                 let max = rows.max_keepdim(1)?.detach();

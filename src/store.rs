@@ -105,7 +105,8 @@ impl Keeping {
         let mut parts = VecDeque::from([Part::Bytes(length), Part::Bytes(head)]);
         parts.extend(tokenizer.map(Part::Bytes));
         parts.extend(tensors(&effective, &weights)?);
-        let lengths = parts.iter().map(|part| part.with(|bytes| Ok((bytes.len() + CHECKSUM_BYTES) as u64)));
+        let lengths =
+            parts.iter().map(|part| part.with(|bytes| Ok((bytes.len() + CHECKSUM_BYTES) as u64)));
         let end = lengths.sum::<Result<u64>>()?;
         Ok(Keeping { parts, offset: 0, checksum: Xxh3::with_seed(0), at: 0, end })
     }
@@ -154,7 +155,9 @@ impl Part {
     fn with<T>(&self, f: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
         match self {
             Part::Bytes(bytes) => f(bytes),
-            Part::Tensor(tensor) => with_floats(tensor, |values| Ok(f(bytemuck::cast_slice(values))))?,
+            Part::Tensor(tensor) => {
+                with_floats(tensor, |values| Ok(f(bytemuck::cast_slice(values))))?
+            }
             Part::Matrix(matrix) => match matrix.raw() {
                 Some(panels) => f(panels),
                 None => Err(Error::Weights(
@@ -176,9 +179,14 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// # Errors
     /// [`Error::Weights`] when a tensor is missing.
-    pub fn new(config: &Config, tokenizer: Option<&Tokenizer>, weights: &Weights) -> Result<Fingerprint> {
+    pub fn new(
+        config: &Config,
+        tokenizer: Option<&Tokenizer>,
+        weights: &Weights,
+    ) -> Result<Fingerprint> {
         let config = &weights.config(config.clone());
-        let config_json = serde_json::to_vec(config).map_err(|error| Error::Config(error.to_string()))?;
+        let config_json =
+            serde_json::to_vec(config).map_err(|error| Error::Config(error.to_string()))?;
         let tokenizer = tokenizer.map_or(0, Tokenizer::fingerprint).to_le_bytes();
         let mut parts = VecDeque::from([Part::Bytes(config_json), Part::Bytes(tokenizer.to_vec())]);
         parts.extend(tensors(config, weights)?);
@@ -190,7 +198,9 @@ impl Fingerprint {
     /// # Errors
     /// [`Error::Weights`] when the weights are not in a form that is kept.
     pub fn step(&mut self) -> Result<Option<String>> {
-        let Some(part) = self.parts.front() else { return Ok(Some(format!("{:016x}", self.hash.digest()))) };
+        let Some(part) = self.parts.front() else {
+            return Ok(Some(format!("{:016x}", self.hash.digest())));
+        };
         let (offset, hash) = (self.offset, &mut self.hash);
         let (end, finished) = part.with(|bytes| {
             let end = bytes.len().min(offset + STEP);
@@ -231,11 +241,14 @@ impl Restoring {
             .map_err(|_| Error::Weights("the header of the stored copy is damaged".into()))?;
         if head.form != layout(form) {
             let (found, expected) = (&head.form, layout(form));
-            return Err(Error::Weights(format!("the stored copy is kept as {found}, expected {expected}")));
+            return Err(Error::Weights(format!(
+                "the stored copy is kept as {found}, expected {expected}"
+            )));
         }
         let tokenizer = head.tokenizer.map(|count| place.bytes(disk, count)).transpose()?;
         let (mut config, report) = Config::read(&head.config)?;
-        let parsed = (config.clone(), report, tokenizer.as_deref().map(Tokenizer::from_json).transpose()?);
+        let parsed =
+            (config.clone(), report, tokenizer.as_deref().map(Tokenizer::from_json).transpose()?);
         config.tie_word_embeddings &= !head.untied;
         reserve(&config, form)?;
         let pending = expected_shapes(&config).into();
@@ -278,10 +291,13 @@ impl Restoring {
         let Place { at, length, .. } = self.place;
         if at != length || !self.pending.is_empty() {
             let (found, expected) = (length, at);
-            return Err(Error::Weights(format!("the stored copy has {found} bytes, expected {expected}")));
+            return Err(Error::Weights(format!(
+                "the stored copy has {found} bytes, expected {expected}"
+            )));
         }
         let (config, report, tokenizer) = self.parsed;
-        let checkpoint = Checkpoint { config: self.config, tokenizer: self.tokenizer, weights: self.weights };
+        let checkpoint =
+            Checkpoint { config: self.config, tokenizer: self.tokenizer, weights: self.weights };
         Ok(Restored { checkpoint, config, report, tokenizer })
     }
 }
@@ -307,7 +323,10 @@ impl Place {
     fn read<T: Pod>(&mut self, disk: &impl Disk, count: usize, to: &mut Vec<T>) -> Result<()> {
         let bytes = (count as u64).checked_mul(size_of::<T>() as u64);
         let left = self.length - self.at;
-        if bytes.and_then(|bytes| bytes.checked_add(CHECKSUM_BYTES as u64)).is_none_or(|bytes| bytes > left) {
+        if bytes
+            .and_then(|bytes| bytes.checked_add(CHECKSUM_BYTES as u64))
+            .is_none_or(|bytes| bytes > left)
+        {
             return Err(self.cut_short());
         }
         to.try_reserve_exact(count)

@@ -63,8 +63,11 @@ impl Tokenizer {
         let byte_level = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
         let byte_fallback = inner.get_decoder().is_some_and(has_byte_fallback);
         let byte_of = byte_level.then(|| byte_letters().into_iter().zip(0..=255).collect());
-        let added =
-            inner.get_added_tokens_decoder().into_iter().map(|(id, token)| (id, token.content)).collect();
+        let added = inner
+            .get_added_tokens_decoder()
+            .into_iter()
+            .map(|(id, token)| (id, token.content))
+            .collect();
         let cuts_as_gpt2 = cuts_as_gpt2(&inner);
         let drops_characters = drops_characters(&inner, byte_level);
         let fingerprint = xxh3_64(json);
@@ -120,13 +123,16 @@ impl Tokenizer {
     /// That the vocabulary has each character of `text`, as normalizer and pre-tokenizer write it.
     fn check_characters(&self, text: &str) -> Result<()> {
         let inner = &self.parts.inner;
-        let mut pieces = inner.get_added_vocabulary().extract_and_normalize(inner.get_normalizer(), text);
+        let mut pieces =
+            inner.get_added_vocabulary().extract_and_normalize(inner.get_normalizer(), text);
         if let Some(pre_tokenizer) = inner.get_pre_tokenizer() {
             pre_tokenizer.pre_tokenize(&mut pieces).map_err(failed)?;
         }
         let splits = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
-        let texts = splits.into_iter().filter(|(_, _, tokens)| tokens.is_none()).map(|(piece, ..)| piece);
-        let is_missing = |character: &char| inner.token_to_id(character.encode_utf8(&mut [0; 4])).is_none();
+        let texts =
+            splits.into_iter().filter(|(_, _, tokens)| tokens.is_none()).map(|(piece, ..)| piece);
+        let is_missing =
+            |character: &char| inner.token_to_id(character.encode_utf8(&mut [0; 4])).is_none();
         match texts.flat_map(str::chars).find(is_missing) {
             Some(character) => Err(Error::Tokenizer(format!(
                 "`model.vocab` has no token for {character:?} and there is no `unk_token`, so this text cannot be encoded \
@@ -228,8 +234,10 @@ impl Tokenizer {
                 (Some((_, end)), Some((next, _))) => *end.min(next).max(&from),
                 _ => text.len(),
             };
-            let end =
-                (from..=end.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(from);
+            let end = (from..=end.min(text.len()))
+                .rev()
+                .find(|at| text.is_char_boundary(*at))
+                .unwrap_or(from);
             token.string = text[from..end].to_string();
             from = end;
         }
@@ -367,8 +375,7 @@ fn byte_letters() -> [char; 256] {
 /// Whether a text is cut into pieces by GPT-2's expression, as it is.
 fn cuts_as_gpt2(inner: &tokenizers::Tokenizer) -> bool {
     let cut = inner.get_pre_tokenizer();
-    let is_gpt2s =
-        matches!(cut, Some(PreTokenizerWrapper::ByteLevel(cut)) if cut.use_regex && !cut.add_prefix_space);
+    let is_gpt2s = matches!(cut, Some(PreTokenizerWrapper::ByteLevel(cut)) if cut.use_regex && !cut.add_prefix_space);
     is_gpt2s && inner.get_normalizer().is_none()
 }
 
@@ -392,7 +399,8 @@ fn first_piece(text: &str) -> usize {
     }
     let run = |from: usize| {
         let kind = text[from..].chars().next().map(Kind::of);
-        let length = text[from..].chars().take_while(|character| Some(Kind::of(*character)) == kind).count();
+        let length =
+            text[from..].chars().take_while(|character| Some(Kind::of(*character)) == kind).count();
         (kind, from + length)
     };
     let after_space = usize::from(text.starts_with(' '));
@@ -428,10 +436,14 @@ impl Kind {
 /// tokens does. (With affixes of subwords characters are written in several ways; those vocabularies are not checked.)
 fn drops_characters(inner: &tokenizers::Tokenizer, byte_level: bool) -> bool {
     let ModelWrapper::BPE(bpe) = inner.get_model() else { return false };
-    let has_all_bytes =
-        byte_level && byte_letters().iter().all(|letter| bpe.token_to_id(&letter.to_string()).is_some());
+    let has_all_bytes = byte_level
+        && byte_letters().iter().all(|letter| bpe.token_to_id(&letter.to_string()).is_some());
     let has_affixes = bpe.continuing_subword_prefix.is_some() || bpe.end_of_word_suffix.is_some();
-    !(has_all_bytes || has_affixes || bpe.unk_token.is_some() || bpe.byte_fallback || bpe.ignore_merges)
+    !(has_all_bytes
+        || has_affixes
+        || bpe.unk_token.is_some()
+        || bpe.byte_fallback
+        || bpe.ignore_merges)
 }
 
 fn failed(error: tokenizers::Error) -> Error {
@@ -449,13 +461,17 @@ mod tests {
         let model = old["model"].as_object_mut().unwrap();
         model.remove("type");
         for merge in model["merges"].as_array_mut().unwrap() {
-            *merge = format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()).into();
+            *merge =
+                format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()).into();
         }
         for json in [json.to_string(), old.to_string()] {
             let found = file::read(json.as_bytes()).unwrap();
             let mut expected = tokenizers::Tokenizer::from_bytes(&json).unwrap();
             expected.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
-            assert_eq!(found.tokenizer.to_string(false).unwrap(), expected.to_string(false).unwrap());
+            assert_eq!(
+                found.tokenizer.to_string(false).unwrap(),
+                expected.to_string(false).unwrap()
+            );
         }
     }
 

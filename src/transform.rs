@@ -47,7 +47,10 @@ pub fn by_name<S: AsRef<str>>(model: &Model, names: &[S]) -> Result<Model> {
         let found = TRANSFORMS.iter().find(|(known, _)| *known == name);
         let (_, transform) = found.ok_or_else(|| {
             let known = nearest(name, TRANSFORMS.iter().map(|(known, _)| *known), TRANSFORMS.len());
-            Error::Input(format!("there is no weight transform `{}`, expected {known}", shortened(name)))
+            Error::Input(format!(
+                "there is no weight transform `{}`, expected {known}",
+                shortened(name)
+            ))
         })?;
         transform(&model)
     })
@@ -79,9 +82,11 @@ pub fn center_writing_weights(model: &Model) -> Result<Model> {
     let mut weights = Rewriting::of(model)?;
     weights.untie()?;
     let outputs = (0..model.config().n_layer).flat_map(|layer| {
-        ["attn", "mlp"].map(|part| format!("h.{layer}.{part}.c_proj")).into_iter().flat_map(|name| {
-            [format!("{name}.weight"), format!("{name}.bias")] // [in, D], [D]
-        })
+        ["attn", "mlp"].map(|part| format!("h.{layer}.{part}.c_proj")).into_iter().flat_map(
+            |name| {
+                [format!("{name}.weight"), format!("{name}.bias")] // [in, D], [D]
+            },
+        )
     });
     for name in ["wte.weight", "wpe.weight"].map(String::from).into_iter().chain(outputs) {
         let weight = weights.get(&name);
@@ -109,7 +114,8 @@ pub fn fold_value_biases(model: &Model) -> Result<Model> {
         let [reads, writes] = ["c_attn", "c_proj"].map(|name| format!("h.{layer}.attn.{name}"));
         let bias = weights.get(&format!("{reads}.bias")); // [3 D]
         let values = bias.narrow(0, 2 * d, d)?;
-        let arriving = values.unsqueeze(0)?.matmul(&weights.get(&format!("{writes}.weight")))?.squeeze(0)?;
+        let arriving =
+            values.unsqueeze(0)?.matmul(&weights.get(&format!("{writes}.weight")))?.squeeze(0)?;
         let output = (weights.get(&format!("{writes}.bias")) + arriving)?;
         weights.set(&format!("{writes}.bias"), output);
         weights.set(
@@ -165,7 +171,8 @@ impl Rewriting {
 
     /// Brings a LayerNorm into the `Conv1D` that reads it: `(n g + b) W + c = n (g W) + (b W + c)`.
     fn fold(&mut self, layer_norm: &str, reader: &str) -> Result<()> {
-        let [gain, shift] = ["weight", "bias"].map(|part| self.get(&format!("{layer_norm}.{part}")));
+        let [gain, shift] =
+            ["weight", "bias"].map(|part| self.get(&format!("{layer_norm}.{part}")));
         let [weight, bias] = ["weight", "bias"].map(|part| self.get(&format!("{reader}.{part}")));
         let constant = shift.unsqueeze(0)?.matmul(&weight)?.squeeze(0)?;
         let folded = weight.broadcast_mul(&gain.unsqueeze(D::Minus1)?)?; // [D, out]

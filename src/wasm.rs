@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
-use js_sys::{Array as JsArray, ArrayBuffer, Float32Array, Float64Array, Function, Reflect, Uint32Array};
+use js_sys::{
+    Array as JsArray, ArrayBuffer, Float32Array, Float64Array, Function, Reflect, Uint32Array,
+};
 use serde::Serialize;
 use serde_wasm_bindgen::{Serializer, preserve};
 use wasm_bindgen::prelude::*;
@@ -73,7 +75,8 @@ pub fn choose_build(build: &str) -> bool {
 pub fn ask_helpers(count: u32) -> std::result::Result<JsValue, JsValue> {
     let (module, memory) = (kernel::module(kernel::build())?, wasm_bindgen::memory());
     let asked = js_sys::Object::new();
-    for (name, value) in [("module", module.into()), ("memory", memory), ("pool", kernel::pool(count).into())]
+    for (name, value) in
+        [("module", module.into()), ("memory", memory), ("pool", kernel::pool(count).into())]
     {
         js_sys::Reflect::set(&asked, &name.into(), &value)?;
     }
@@ -104,7 +107,8 @@ impl WasmModel {
         let form = Form::named(dtype)?;
         warm_up(form)?;
         let watch = Watch::new(on_progress, signal);
-        let Loaded { config, tokenizer, weights, report, unkept } = fetch::load(&files, form, &watch).await?;
+        let Loaded { config, tokenizer, weights, report, unkept } =
+            fetch::load(&files, form, &watch).await?;
         let mut report = report;
         if tokenizer.as_ref().is_some_and(Tokenizer::adds_special_tokens) {
             report.special_tokens_not_added();
@@ -197,10 +201,12 @@ impl WasmModel {
     pub fn run_with_cache(&self, input: JsValue, options: JsValue) -> Result<JsValue> {
         let RunCall { ids, options, head_scores } =
             self.lab.run_call(&from_js(&input)?, &from_js(&options)?)?;
-        let sink = HandedOver { to_score: head_scores.then(Cache::default), ..HandedOver::default() };
+        let sink =
+            HandedOver { to_score: head_scores.then(Cache::default), ..HandedOver::default() };
         let run = run_into(sink, &self.lab.model, &ids, &options)?;
         let scores = run.cache.to_score.as_ref();
-        let scores = scores.map(|cache| heads::head_scores(&self.lab.model, cache, &ids)).transpose()?;
+        let scores =
+            scores.map(|cache| heads::head_scores(&self.lab.model, cache, &ids)).transpose()?;
         to_js(&RunAnswer::of(&ids, run, scores)?)
     }
 
@@ -214,7 +220,13 @@ impl WasmModel {
 
     /// The Python that does in TransformerLens what the call named `call` does with the same arguments.
     #[wasm_bindgen(js_name = toPython)]
-    pub fn to_python(&self, call: &str, input: JsValue, options: JsValue, folder: &str) -> Result<String> {
+    pub fn to_python(
+        &self,
+        call: &str,
+        input: JsValue,
+        options: JsValue,
+        folder: &str,
+    ) -> Result<String> {
         self.lab.to_python(call, &from_js(&input)?, &from_js(&options)?, folder)
     }
 
@@ -243,7 +255,8 @@ impl WasmModel {
 fn warm_up(form: Form) -> Result<()> {
     const ROWS: usize = 64;
     const WIDTH: usize = 256;
-    let out_of_memory = |_| Error::Memory("there is not enough memory to start; close other tabs".into());
+    let out_of_memory =
+        |_| Error::Memory("there is not enough memory to start; close other tabs".into());
     let mut builder = Builder::new([WIDTH, WIDTH], Axes::InOut, form).map_err(out_of_memory)?;
     builder.push(&vec![0.0; WIDTH * WIDTH]);
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
@@ -363,13 +376,15 @@ impl FindingsAnswer {
 /// the page's origin can. It is compiled with `Function`, so it sees the worker's globals only, and none of
 /// the variables of the module that calls it.
 fn compile(source: &str) -> Result<intervene::Function> {
-    let constructor: Function =
-        Reflect::get(&js_sys::global(), &"Function".into()).and_then(JsCast::dyn_into).map_err(|_| {
+    let constructor: Function = Reflect::get(&js_sys::global(), &"Function".into())
+        .and_then(JsCast::dyn_into)
+        .map_err(|_| {
             Error::Hook("this worker has no `Function`, so a `js` intervention cannot run".into())
         })?;
     let thrown = |thrown: JsValue| uncompiled(&thrown);
     let construct = |body: String| {
-        Reflect::construct(&constructor, &JsArray::of1(&body.into())).map_err(|error| uncompiled(&error))
+        Reflect::construct(&constructor, &JsArray::of1(&body.into()))
+            .map_err(|error| uncompiled(&error))
     };
     // A text that closes one kind of bracket to go on after it does not parse within the other kind.
     construct(format!("return (\n{source}\n);"))?;
@@ -381,9 +396,10 @@ fn compile(source: &str) -> Result<intervene::Function> {
     })?;
     Ok(Box::new(move |values, selected| {
         let given = Float32Array::from(values.as_slice());
-        let returned = function.call2(&JsValue::UNDEFINED, &given, &to_js(selected)?).map_err(|thrown| {
-            Error::Hook(format!("the function at `{}` threw {}", selected.name, shown(&thrown)))
-        })?;
+        let returned =
+            function.call2(&JsValue::UNDEFINED, &given, &to_js(selected)?).map_err(|thrown| {
+                Error::Hook(format!("the function at `{}` threw {}", selected.name, shown(&thrown)))
+            })?;
         let returned = if returned.is_undefined() { given.into() } else { returned };
         returned_values(&returned, values.len(), selected)
     }))
@@ -402,10 +418,16 @@ fn uncompiled(thrown: &JsValue) -> Error {
 }
 
 /// What a function returned, once it is `expected` numbers. Nothing is converted before: not texts, holes or BigInts.
-fn returned_values(returned: &JsValue, expected: usize, selected: &intervene::Selected) -> Result<Vec<f32>> {
+fn returned_values(
+    returned: &JsValue,
+    expected: usize,
+    selected: &intervene::Selected,
+) -> Result<Vec<f32>> {
     let name = &selected.name;
     let wrong = |found: String| {
-        Error::Hook(format!("the function at `{name}` returned {found}, expected an array of numbers"))
+        Error::Hook(format!(
+            "the function at `{name}` returned {found}, expected an array of numbers"
+        ))
     };
     let is_view = ArrayBuffer::is_view(returned.unchecked_ref());
     if !JsArray::is_array(returned) && !is_view {
@@ -429,8 +451,8 @@ fn returned_values(returned: &JsValue, expected: usize, selected: &intervene::Se
         let item = Reflect::get_u32(returned, index)
             .map_err(|thrown| wrong(format!("an array that threw {}", shown(&thrown))))?;
         let number = item.as_f64();
-        let number =
-            number.ok_or_else(|| wrong(format!("an array with {} at index {index}", in_words(&item))))?;
+        let number = number
+            .ok_or_else(|| wrong(format!("an array with {} at index {index}", in_words(&item))))?;
         values.push(number as f32);
     }
     Ok(values)
@@ -445,7 +467,8 @@ fn holds_numbers(view: &JsValue) -> bool {
 
 /// What was thrown, in words. Nothing of its own is called.
 fn shown(thrown: &JsValue) -> String {
-    let property = |name: &str| Reflect::get(thrown, &name.into()).ok().and_then(|value| value.as_string());
+    let property =
+        |name: &str| Reflect::get(thrown, &name.into()).ok().and_then(|value| value.as_string());
     match (property("name"), property("message")) {
         (Some(name), Some(message)) => format!("{}: {}", shortened(&name), shortened(&message)),
         (None, Some(message)) => shortened(&message).into_owned(),
@@ -552,7 +575,8 @@ impl RunAnswer {
             None => Some(Numbers::of(run.logits()?, HookPoint::UnembedOut.axes())?),
             Some(_) => None,
         };
-        let residual = run.residual().map(|x| Numbers::of(x, HookPoint::Embed.axes())).transpose()?;
+        let residual =
+            run.residual().map(|x| Numbers::of(x, HookPoint::Embed.axes())).transpose()?;
         Ok(RunAnswer {
             ids: ids.into(),
             logits,
@@ -589,9 +613,11 @@ struct Choice {
 impl StepAnswer {
     fn of(step: Step, tokenizer: Option<&Tokenizer>) -> Result<StepAnswer> {
         let ids: Vec<u32> = step.top.iter().map(|(id, _)| *id).collect();
-        let mut names = tokenizer.map(|tokenizer| tokenizer.names(&ids)).transpose()?.into_iter().flatten();
+        let mut names =
+            tokenizer.map(|tokenizer| tokenizer.names(&ids)).transpose()?.into_iter().flatten();
         let top = step.top.into_iter().map(|(id, log_prob)| {
-            let (string, bytes) = names.next().map(|token| (token.string, token.bytes)).unwrap_or_default();
+            let (string, bytes) =
+                names.next().map(|token| (token.string, token.bytes)).unwrap_or_default();
             Choice { id, string, bytes, log_prob }
         });
         Ok(StepAnswer {
@@ -731,9 +757,8 @@ fn kind_of(value: &JsValue) -> String {
     match kind.as_str() {
         "undefined" => kind,
         "bigint" => "a BigInt".into(),
-        "object" => {
-            constructor_of(value).map_or("an object".into(), |name| format!("a value of type {name}"))
-        }
+        "object" => constructor_of(value)
+            .map_or("an object".into(), |name| format!("a value of type {name}")),
         _ => format!("a {kind}"),
     }
 }
@@ -746,6 +771,8 @@ fn constructor_of(value: &JsValue) -> Option<String> {
 fn to_js<T: Serialize>(value: &T) -> Result<JsValue> {
     let answer = value.serialize(&Serializer::json_compatible());
     answer.map_err(|error| {
-        Error::Input(format!("the result cannot be converted to JavaScript ({error}); report this as a bug"))
+        Error::Input(format!(
+            "the result cannot be converted to JavaScript ({error}); report this as a bug"
+        ))
     })
 }

@@ -101,7 +101,8 @@ impl Weights {
                         "`{name}` cannot be allocated; choose a smaller `dtype` or close other tabs"
                     ))
                 };
-                let mut builder = Builder::new([first, second], axes, form).map_err(out_of_memory)?;
+                let mut builder =
+                    Builder::new([first, second], axes, form).map_err(out_of_memory)?;
                 let values = tensor.flatten_all()?.to_vec1::<f32>()?;
                 let mut numbers = Numbers::default();
                 numbers.add(&values);
@@ -133,7 +134,9 @@ impl Weights {
     pub fn matrix(&self, name: &str) -> Result<Matrix> {
         match self.matrices.get(name) {
             Some(matrix) => Ok(matrix.clone()),
-            None => Matrix::plain(self.tensor(name)?.clone(), matrix_axes(name).unwrap_or(Axes::InOut)),
+            None => {
+                Matrix::plain(self.tensor(name)?.clone(), matrix_axes(name).unwrap_or(Axes::InOut))
+            }
         }
     }
 
@@ -238,7 +241,9 @@ pub(crate) fn reserve(config: &Config, form: Form) -> Result<()> {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     for start in (0..needed).step_by(PIECE as usize) {
         let mut piece = Vec::new();
-        piece.try_reserve_exact((needed - start).min(PIECE) as usize).map_err(|_| out_of_memory(needed))?;
+        piece
+            .try_reserve_exact((needed - start).min(PIECE) as usize)
+            .map_err(|_| out_of_memory(needed))?;
         pieces.push(std::hint::black_box(piece)); // an allocation that is not used may be left out
     }
     Ok(()) // given back to the allocator, which keeps it for the tensors
@@ -403,7 +408,8 @@ impl WeightsReader {
     fn take_header<'p>(&mut self, piece: &'p [u8]) -> Result<&'p [u8]> {
         let file = &mut self.file;
         let wanted = header::length(&file.header, file.total)?;
-        let (start, rest) = piece.split_at(wanted.saturating_sub(file.header.len()).min(piece.len()));
+        let (start, rest) =
+            piece.split_at(wanted.saturating_sub(file.header.len()).min(piece.len()));
         file.header.extend_from_slice(start);
         file.position += start.len() as u64;
         if file.header.len() < header::LENGTH_BYTES
@@ -436,10 +442,13 @@ impl WeightsReader {
             .clone()
             .map(|(entry, role)| self.destination(entry, *role))
             .collect::<Result<VecDeque<_>>>()?;
-        let ignored =
-            both.filter(|(_, role)| **role == Role::OtherTask).map(|(entry, _)| without_prefix(&entry.key));
+        let ignored = both
+            .filter(|(_, role)| **role == Role::OtherTask)
+            .map(|(entry, _)| without_prefix(&entry.key));
         self.weights.report.ignored(&self.file.name, ignored, |name| {
-            format!("`{name}` belongs to the head of another task and was ignored: it changes no logit.")
+            format!(
+                "`{name}` belongs to the head of another task and was ignored: it changes no logit."
+            )
         });
         let mut pending = needed;
         pending.retain(|destination| destination.bytes_left > 0);
@@ -479,7 +488,8 @@ impl WeightsReader {
 
     fn check_complete(&self, is_there: impl Fn(&str) -> bool) -> Result<()> {
         // In the order of their names, so that the message is the same each time.
-        let mut missing_names: Vec<_> = self.expected.iter().filter(|(name, _)| !is_there(name)).collect();
+        let mut missing_names: Vec<_> =
+            self.expected.iter().filter(|(name, _)| !is_there(name)).collect();
         missing_names.sort();
         match missing_names.first() {
             Some((name, shape)) => Err(missing(name, shape)),
@@ -491,7 +501,8 @@ impl WeightsReader {
     fn role(&mut self, entry: &Entry) -> Result<Role> {
         let name = without_prefix(&entry.key);
         if !self.seen.insert(name.to_string()) {
-            let where_else = if self.sharded { "is in two of the files, or in one" } else { "is there" };
+            let where_else =
+                if self.sharded { "is in two of the files, or in one" } else { "is there" };
             return Err(Error::Weights(format!(
                 "`{name}` {where_else} under two names, with and without `transformer.`"
             )));
@@ -504,7 +515,9 @@ impl WeightsReader {
             Some(_) => Ok(role),
             None => {
                 let found = &entry.dtype;
-                Err(Error::Weights(format!("`{name}` has dtype {found}, expected F32, F16 or BF16")))
+                Err(Error::Weights(format!(
+                    "`{name}` has dtype {found}, expected F32, F16 or BF16"
+                )))
             }
         }
     }
@@ -523,7 +536,9 @@ impl WeightsReader {
         let name = without_prefix(&entry.key);
         let bytes_left = entry.bytes.end - entry.bytes.start;
         let needed = self.shape(name, role).zip(Element::of(&entry.dtype));
-        let Some((shape, element)) = needed else { return Ok(Destination { tensor: None, bytes_left }) };
+        let Some((shape, element)) = needed else {
+            return Ok(Destination { tensor: None, bytes_left });
+        };
         let filling = Filling::new(name, &shape, element, self.form)
             .map_err(|_| out_of_memory(bytes_needed(&self.config, self.form)))?;
         Ok(Destination { tensor: Some(filling), bytes_left })
@@ -558,7 +573,14 @@ fn in_file(name: &str, error: Error) -> Error {
 
 impl FileReader {
     fn new(name: &str, total: Option<u64>) -> FileReader {
-        FileReader { name: name.to_string(), total, header: Vec::new(), pending: None, position: 0, end: 0 }
+        FileReader {
+            name: name.to_string(),
+            total,
+            header: Vec::new(),
+            pending: None,
+            position: 0,
+            end: 0,
+        }
     }
 
     fn check_total(&self) -> Result<()> {
@@ -613,7 +635,9 @@ impl FileReader {
 }
 
 fn cut_short(found: u64, promised: u64) -> Error {
-    Error::Weights(format!("the file is cut short: it has {found} bytes, its header promises {promised}"))
+    Error::Weights(format!(
+        "the file is cut short: it has {found} bytes, its header promises {promised}"
+    ))
 }
 
 /// Where a run of the file's bytes goes: into a tensor, or nowhere.
@@ -721,7 +745,16 @@ impl Filling {
             values.try_reserve_exact(shape.iter().product())?;
         }
         let (name, shape, carried) = (name.to_string(), shape.to_vec(), Vec::new());
-        Ok(Filling { name, shape, element, carried, values, matrix, form, numbers: Numbers::default() })
+        Ok(Filling {
+            name,
+            shape,
+            element,
+            carried,
+            values,
+            matrix,
+            form,
+            numbers: Numbers::default(),
+        })
     }
 
     fn take(&mut self, mut bytes: &[u8]) -> Result<()> {
@@ -796,10 +829,14 @@ impl Element {
     /// Appends little-endian elements as f32.
     fn extend(self, values: &mut Vec<f32>, bytes: &[u8]) {
         match self {
-            Element::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
+            Element::F32 => {
+                values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)))
+            }
             Element::F16 => extend_from_halves(values, bytes),
             Element::Bf16 => {
-                values.extend(bytes.as_chunks().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()));
+                values.extend(
+                    bytes.as_chunks().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()),
+                );
             }
         }
     }
@@ -847,7 +884,11 @@ pub(crate) fn missing(name: &str, shape: &[usize]) -> Error {
     Error::Weights(format!("`{name}` is missing, expected with shape {shape:?}"))
 }
 
-fn check_shape<N: PartialEq + std::fmt::Debug>(name: &str, found: &[N], expected: &[N]) -> Result<()> {
+fn check_shape<N: PartialEq + std::fmt::Debug>(
+    name: &str,
+    found: &[N],
+    expected: &[N],
+) -> Result<()> {
     if found == expected {
         return Ok(());
     }

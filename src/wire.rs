@@ -36,10 +36,12 @@ impl From<serde_json::Value> for Value {
             serde_json::Value::Bool(flag) => Value::Bool(flag),
             serde_json::Value::Number(number) => Value::Number(number.as_f64().unwrap_or(f64::NAN)),
             serde_json::Value::String(text) => Value::Text(text),
-            serde_json::Value::Array(items) => Value::List(items.into_iter().map(Value::from).collect()),
-            serde_json::Value::Object(fields) => {
-                Value::Object(fields.into_iter().map(|(name, value)| (name, value.into())).collect())
+            serde_json::Value::Array(items) => {
+                Value::List(items.into_iter().map(Value::from).collect())
             }
+            serde_json::Value::Object(fields) => Value::Object(
+                fields.into_iter().map(|(name, value)| (name, value.into())).collect(),
+            ),
         }
     }
 }
@@ -56,7 +58,8 @@ impl Value {
                 format!("an array of length {}", self.length().unwrap_or_default())
             }
             Value::Object(fields) => {
-                let names: Vec<_> = fields.iter().take(8).map(|(name, _)| shortened(name)).collect();
+                let names: Vec<_> =
+                    fields.iter().take(8).map(|(name, _)| shortened(name)).collect();
                 let more = if fields.len() > 8 { ", …" } else { "" };
                 format!("an object {{ {}{more} }}", names.join(", "))
             }
@@ -169,7 +172,9 @@ impl<'a> Node<'a> {
         let number = |(index, number): (usize, f64)| read((index, &Value::Number(number)));
         match self.value {
             Value::List(items) => Some(items.iter().enumerate().map(read).collect()),
-            Value::Numbers(numbers) => Some(numbers.iter().copied().enumerate().map(number).collect()),
+            Value::Numbers(numbers) => {
+                Some(numbers.iter().copied().enumerate().map(number).collect())
+            }
             Value::Floats(floats) => {
                 Some(floats.iter().map(|float| f64::from(*float)).enumerate().map(number).collect())
             }
@@ -178,7 +183,11 @@ impl<'a> Node<'a> {
     }
 
     /// The fields, once each of their names is one of `known`.
-    pub(crate) fn object(&self, known: &[&'static str], expected: fn() -> String) -> Result<Object<'a>> {
+    pub(crate) fn object(
+        &self,
+        known: &[&'static str],
+        expected: fn() -> String,
+    ) -> Result<Object<'a>> {
         let Value::Object(fields) = self.value else { return Err(self.expected(expected())) };
         match fields.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(self.unknown_option(name, known)),

@@ -18,7 +18,9 @@ use candlescope::{
     Action, Config, Extent, HookPoint, Intervention, Model, Named, Plan, Run, RunOptions, run,
     run_with_cache, transform,
 };
-use common::{FIXTURES, Fixture, TOLERANCE, Tolerance, assert_close, assert_within, numbers, tensors};
+use common::{
+    FIXTURES, Fixture, TOLERANCE, Tolerance, assert_close, assert_within, numbers, tensors,
+};
 use serde::Deserialize;
 
 /// What `fixtures/make_lens_fixtures.py` made from one model.
@@ -111,7 +113,8 @@ fn scores_of(table: &Table, kind: Kind) -> Tensor {
 fn accumulated_streams_are_transformer_lenss() {
     for oracle in oracles() {
         let (model, run) = oracle.run();
-        let stack = residual::accumulated(&model, &run.cache, Reader::Unembed, Steps::Sublayers).unwrap();
+        let stack =
+            residual::accumulated(&model, &run.cache, Reader::Unembed, Steps::Sublayers).unwrap();
         assert_eq!(stack.labels[..3], ["0_pre", "0_mid", "1_pre"]);
         assert_eq!(stack.labels.last().unwrap(), "final_post");
         oracle.check("residual.accumulated", &stack.values);
@@ -127,7 +130,8 @@ fn accumulated_streams_are_transformer_lenss() {
 fn without_sublayers_the_accumulated_stream_is_seen_once_for_each_layer() {
     let oracle = oracles().next().unwrap();
     let (model, run) = oracle.run();
-    let labels = |reader| residual::accumulated(&model, &run.cache, reader, Steps::Layers).unwrap().labels;
+    let labels =
+        |reader| residual::accumulated(&model, &run.cache, reader, Steps::Layers).unwrap().labels;
     assert_eq!(labels(Reader::Unembed), ["0_pre", "1_pre", "final_post"]);
     assert_eq!(labels(Reader::Mlp(1)), ["0_pre", "1_pre", "1_mid"]);
     assert_eq!(labels(Reader::Attention(1)), ["0_pre", "1_pre"]);
@@ -137,13 +141,18 @@ fn without_sublayers_the_accumulated_stream_is_seen_once_for_each_layer() {
 fn decomposed_streams_are_transformer_lenss() {
     for oracle in oracles() {
         let (model, run) = oracle.run();
-        let decompose = |reader| residual::decomposed(&model, &run.cache, reader, By::Component).unwrap();
+        let decompose =
+            |reader| residual::decomposed(&model, &run.cache, reader, By::Component).unwrap();
         let stack = decompose(Reader::Unembed);
         assert_eq!(stack.labels[..4], ["embed", "pos_embed", "0_attn_out", "0_mlp_out"]);
         oracle.check("residual.decomposed", &stack.values);
-        oracle.check("residual.heads", &residual::heads(&model, &run.cache, Reader::Unembed).unwrap().values);
+        oracle.check(
+            "residual.heads",
+            &residual::heads(&model, &run.cache, Reader::Unembed).unwrap().values,
+        );
         let layers: Vec<usize> = (0..oracle.layers()).collect();
-        let neurons = residual::neurons(&model, &run.cache, &layers, &[oracle.inputs.position]).unwrap();
+        let neurons =
+            residual::neurons(&model, &run.cache, &layers, &[oracle.inputs.position]).unwrap();
         oracle.check("residual.neurons", &neurons.values);
         assert_eq!(neurons.labels[model.config().d_mlp()], "L1N0");
     }
@@ -162,9 +171,11 @@ fn parts_through_a_frozen_layer_norm_are_transformer_lenss_times_the_gain() {
         ];
         for (name, reader, gain) in readers {
             let stack = residual::decomposed(&model, &run.cache, reader, By::Component).unwrap();
-            let read = residual::through_frozen_layer_norm(&model, &run.cache, &stack, reader).unwrap();
+            let read =
+                residual::through_frozen_layer_norm(&model, &run.cache, &stack, reader).unwrap();
             let name = format!("residual.decomposed.{name}");
-            let expected = oracle.values[&name].broadcast_mul(&model.weight(&gain).unwrap()).unwrap();
+            let expected =
+                oracle.values[&name].broadcast_mul(&model.weight(&gain).unwrap()).unwrap();
             assert_close(&format!("{}: {name}", oracle.fixture.name), &read.values, &expected);
         }
     }
@@ -183,7 +194,8 @@ fn parts_of_every_kind_add_up_to_the_stream() {
         for (reader, name) in streams {
             let stream = run.cache.get(&name).unwrap().i(0).unwrap();
             for by in [By::Component, By::Head, By::Neuron] {
-                let Stack { labels, values } = residual::decomposed(&model, &run.cache, reader, by).unwrap();
+                let Stack { labels, values } =
+                    residual::decomposed(&model, &run.cache, reader, by).unwrap();
                 assert_eq!(labels.len(), values.dim(0).unwrap());
                 let what = format!("{}: {name} by {by:?}", oracle.fixture.name);
                 assert_close(&what, &values.sum(0).unwrap(), &stream);
@@ -199,7 +211,8 @@ fn the_names_of_a_decomposition_are_enough_for_it() {
         let model = oracle.fixture.model();
         let run = run_with_cache(&model, &oracle.inputs.tokens, &attribution::names(by)).unwrap();
         residual::decomposed(&model, &run.cache, Reader::Unembed, by).unwrap();
-        attribution::attribution(&model, &run.cache, &options(&oracle, by, FinalLayerNorm::Frozen)).unwrap();
+        attribution::attribution(&model, &run.cache, &options(&oracle, by, FinalLayerNorm::Frozen))
+            .unwrap();
     }
 }
 
@@ -215,7 +228,8 @@ fn a_layer_that_the_model_lacks_is_an_input_error() {
 // --- attribution.rs
 
 fn options(oracle: &Oracle, by: By, layer_norm: FinalLayerNorm) -> AttributionOptions {
-    let target = Target::Difference { answer: oracle.inputs.answer, against: oracle.inputs.against };
+    let target =
+        Target::Difference { answer: oracle.inputs.answer, against: oracle.inputs.against };
     AttributionOptions { target, position: -1, by, layer_norm }
 }
 
@@ -223,16 +237,25 @@ fn options(oracle: &Oracle, by: By, layer_norm: FinalLayerNorm) -> AttributionOp
 fn shares_are_transformer_lenss() {
     for oracle in oracles() {
         let (model, run) = oracle.run();
-        for (by, name) in [(By::Component, "component"), (By::Head, "head"), (By::Neuron, "neuron")] {
-            let found =
-                attribution::attribution(&model, &run.cache, &options(&oracle, by, FinalLayerNorm::Frozen))
-                    .unwrap();
+        for (by, name) in [(By::Component, "component"), (By::Head, "head"), (By::Neuron, "neuron")]
+        {
+            let found = attribution::attribution(
+                &model,
+                &run.cache,
+                &options(&oracle, by, FinalLayerNorm::Frozen),
+            )
+            .unwrap();
             let name = format!("attribution.{name}");
             // TransformerLens lists parts by kind, and all biases of the stream as one.
             let of_stream = |label: &str| label.ends_with("_b_O") || label.ends_with("_b_out");
             let labels = &found.labels["component"];
             let share = |wanted: &dyn Fn(&str) -> bool| -> Vec<f32> {
-                labels.iter().zip(&found.data).filter(|(label, _)| wanted(label)).map(|(_, s)| *s).collect()
+                labels
+                    .iter()
+                    .zip(&found.data)
+                    .filter(|(label, _)| wanted(label))
+                    .map(|(_, s)| *s)
+                    .collect()
             };
             let mut ordered = match by {
                 By::Component => share(&|label| label != "ln_final_bias"),
@@ -260,15 +283,19 @@ fn shares_add_up_to_the_logit_difference() {
         let (model, run) = oracle.run();
         let Inputs { answer, against, .. } = oracle.inputs;
         for position in [-1, 0, 4] {
-            let place = if position < 0 { oracle.inputs.tokens.len() - 1 } else { position as usize };
+            let place =
+                if position < 0 { oracle.inputs.tokens.len() - 1 } else { position as usize };
             let logits: Vec<f32> = run.logits().unwrap().i((0, place)).unwrap().to_vec1().unwrap();
             let (one, other) = (logits[answer as usize], logits[against as usize]);
-            let targets =
-                [(Target::Answer(answer), one), (Target::Difference { answer, against }, one - other)];
+            let targets = [
+                (Target::Answer(answer), one),
+                (Target::Difference { answer, against }, one - other),
+            ];
             for (target, expected) in targets {
                 for by in [By::Component, By::Head, By::Neuron] {
                     for layer_norm in [FinalLayerNorm::Frozen, FinalLayerNorm::Recomputed] {
-                        let options = AttributionOptions { target: target.clone(), position, by, layer_norm };
+                        let options =
+                            AttributionOptions { target: target.clone(), position, by, layer_norm };
                         let found = attribution::attribution(&model, &run.cache, &options).unwrap();
                         let sum: f32 = found.data.iter().sum();
                         let apart = (sum - expected).abs();
@@ -288,10 +315,12 @@ fn shares_add_up_to_the_logit_difference() {
 fn a_direction_is_attributed_like_the_answer_whose_column_it_is() {
     for oracle in oracles() {
         let (model, run) = oracle.run();
-        let column = model.weight("lm_head.weight").unwrap().get(oracle.inputs.answer as usize).unwrap();
+        let column =
+            model.weight("lm_head.weight").unwrap().get(oracle.inputs.answer as usize).unwrap();
         let of = |target| {
             let by = By::Head;
-            let options = AttributionOptions { target, position: 2, by, layer_norm: FinalLayerNorm::Frozen };
+            let options =
+                AttributionOptions { target, position: 2, by, layer_norm: FinalLayerNorm::Frozen };
             attribution::attribution(&model, &run.cache, &options).unwrap()
         };
         let direction = Target::Direction(column.to_vec1().unwrap());
@@ -310,8 +339,13 @@ fn what_cannot_be_attributed_is_an_input_error() {
         assert_eq!(error.name(), "InputError");
         error.to_string()
     };
-    assert!(message(&|o| o.target = Target::Answer(61)).contains("id 61 is out of range, expected below 61"));
-    assert!(message(&|o| o.target = Target::Direction(vec![0.0; 17])).contains("17 numbers, expected"));
+    assert!(
+        message(&|o| o.target = Target::Answer(61))
+            .contains("id 61 is out of range, expected below 61")
+    );
+    assert!(
+        message(&|o| o.target = Target::Direction(vec![0.0; 17])).contains("17 numbers, expected")
+    );
     assert!(message(&|o| o.position = 9).contains("position 9 is out of range for 9 tokens"));
     assert!(message(&|o| o.position = -10).contains("position -10 is out of range"));
 }
@@ -357,7 +391,10 @@ fn logits_of_chosen_tokens_are_transformer_lenss() {
         let (model, run) = oracle.run();
         let ids = [oracle.inputs.answer, oracle.inputs.against];
         let points = every_stream(model.config());
-        oracle.check_table("lens.logits", &logit_lens::logits_of(&model, &run.cache, &points, &ids).unwrap());
+        oracle.check_table(
+            "lens.logits",
+            &logit_lens::logits_of(&model, &run.cache, &points, &ids).unwrap(),
+        );
     }
 }
 
@@ -416,7 +453,8 @@ fn patterns_measured_as_they_come_score_as_captured_ones() {
             let plan = Plan::new(&interventions, model.config(), extent, None).unwrap();
             let names = heads::NAMES.map(String::from).to_vec();
             let captured =
-                run(&model, tokens, &RunOptions { names, interventions, ..RunOptions::default() }).unwrap();
+                run(&model, tokens, &RunOptions { names, interventions, ..RunOptions::default() })
+                    .unwrap();
             let expected = heads::head_scores(&model, &captured.cache, tokens).unwrap();
             let found = heads::head_scores_on(&model, tokens, plan).unwrap();
             assert_eq!(found.labels, expected.labels);
@@ -440,7 +478,8 @@ fn similarities_are_those_of_transformer_lenss_head_detector() {
             for (with, first_token) in [("with", false), ("without", true)] {
                 let excluded = Excluded { first_token, current_token: first_token };
                 for (measure, label) in [(Measure::Mul, "mul"), (Measure::Abs, "abs")] {
-                    let found = heads::similarity(&model, &run.cache, &pattern, measure, excluded).unwrap();
+                    let found =
+                        heads::similarity(&model, &run.cache, &pattern, measure, excluded).unwrap();
                     let expected = &oracle.values[&format!("heads.{name}.{label}.{with}")];
                     let what = format!("{}: {name} {label} {with}", oracle.fixture.name);
                     let tolerance = if measure == Measure::Abs { rounded } else { TOLERANCE };
@@ -500,7 +539,8 @@ fn on_repeated_tokens_the_induction_score_is_the_mean_of_a_stripe() {
         let pattern: Vec<Vec<f32>> = pattern.i((0, head)).unwrap().to_vec2().unwrap();
         expected += (8..16).map(|query| pattern[query][query - 7]).sum::<f32>() / 8.0 / 2.0;
     }
-    let found: f32 = scores_of(&scores, Kind::Induction).i((layer, head)).unwrap().to_scalar().unwrap();
+    let found: f32 =
+        scores_of(&scores, Kind::Induction).i((layer, head)).unwrap().to_scalar().unwrap();
     assert!((found - expected).abs() < 1e-6, "{found}, by hand {expected}");
 }
 
@@ -509,7 +549,8 @@ fn a_pattern_that_no_causal_model_has_is_an_input_error() {
     let oracle = oracles().next().unwrap();
     let (model, run) = oracle.run();
     let similarity = |pattern: &Tensor| {
-        heads::similarity(&model, &run.cache, pattern, Measure::Mul, Excluded::default()).unwrap_err()
+        heads::similarity(&model, &run.cache, pattern, Measure::Mul, Excluded::default())
+            .unwrap_err()
     };
     let ones = |size: usize| Tensor::ones((size, size), DType::F32, &Device::Cpu).unwrap();
     assert!(similarity(&ones(9)).to_string().contains("is not 0 above the diagonal"));
@@ -572,7 +613,8 @@ fn a_lane_that_is_not_there_is_refused() {
         tokens::most_active(&model, &[vec![1, 2]], lane, 1).unwrap_err().to_string()
     };
     assert!(
-        look("blocks.0.mlp.hook_post", None, 72).contains("`index` 72 is out of range, expected below 72")
+        look("blocks.0.mlp.hook_post", None, 72)
+            .contains("`index` 72 is out of range, expected below 72")
     );
     assert!(look("blocks.0.mlp.hook_post", Some(0), 0).contains("has no heads"));
     assert!(look("blocks.0.attn.hook_z", None, 0).contains("expected `head` to select one head"));
@@ -588,8 +630,12 @@ fn assert_same_set(what: &str, found: &[[f32; 2]], expected: &[[f32; 2]]) {
     let mut left = expected.to_vec();
     for value in found {
         let apart = |other: &[f32; 2]| (value[0] - other[0]).hypot(value[1] - other[1]);
-        let (index, nearest) = left.iter().map(apart).enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
-        assert!(nearest < 1e-5 + 1e-4 * value[0].hypot(value[1]), "{what}: {value:?} is not among {left:?}");
+        let (index, nearest) =
+            left.iter().map(apart).enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        assert!(
+            nearest < 1e-5 + 1e-4 * value[0].hypot(value[1]),
+            "{what}: {value:?} is not among {left:?}"
+        );
         left.swap_remove(index);
     }
 }
@@ -599,18 +645,29 @@ fn singular_values_and_eigenvalues_are_pytorchs() {
     for oracle in oracles() {
         let model = oracle.fixture.model();
         let Config { n_layer, n_head, .. } = *model.config();
-        for (layer, head) in (0..n_layer).flat_map(|layer| (0..n_head).map(move |head| (layer, head))) {
+        for (layer, head) in
+            (0..n_layer).flat_map(|layer| (0..n_head).map(move |head| (layer, head)))
+        {
             for (which, name) in [(HeadMatrix::Ov, "ov"), (HeadMatrix::Qk, "qk")] {
                 let found = circuits::circuit(&model, layer, head, which).unwrap();
-                let expected =
-                    |value: &str| oracle.values[&format!("circuits.{name}.{value}")].i((layer, head));
+                let expected = |value: &str| {
+                    oracle.values[&format!("circuits.{name}.{value}")].i((layer, head))
+                };
                 let what = format!("{}: {name} of L{layer}H{head}", oracle.fixture.name);
-                assert_close(&what, &tensor(&found.singular_values), &expected("singular_values").unwrap());
+                assert_close(
+                    &what,
+                    &tensor(&found.singular_values),
+                    &expected("singular_values").unwrap(),
+                );
                 let pairs = |tensor: &Tensor| -> Vec<[f32; 2]> {
                     numbers(tensor).chunks(2).map(|pair| [pair[0], pair[1]]).collect()
                 };
                 let eigenvalues = tensor(&found.eigenvalues);
-                assert_same_set(&what, &pairs(&eigenvalues), &pairs(&expected("eigenvalues").unwrap()));
+                assert_same_set(
+                    &what,
+                    &pairs(&eigenvalues),
+                    &pairs(&expected("eigenvalues").unwrap()),
+                );
 
                 let left = tensor(&found.left).t().unwrap();
                 let scaled = left.broadcast_mul(&tensor(&found.singular_values)).unwrap();
@@ -627,8 +684,9 @@ fn copying_scores_are_those_of_the_full_matrix() {
         let model = oracle.fixture.model();
         let Config { n_layer, n_head, .. } = *model.config();
         let heads = (0..n_layer).flat_map(|layer| (0..n_head).map(move |head| (layer, head)));
-        let scores: Vec<f32> =
-            heads.map(|(layer, head)| circuits::copying_score(&model, layer, head).unwrap()).collect();
+        let scores: Vec<f32> = heads
+            .map(|(layer, head)| circuits::copying_score(&model, layer, head).unwrap())
+            .collect();
         let scores = Tensor::from_vec(scores, (n_layer, n_head), &Device::Cpu).unwrap();
         oracle.check("circuits.copying", &scores);
     }
@@ -652,7 +710,8 @@ fn tokens_along_a_vector_are_those_with_the_greatest_and_the_least_products() {
     for fixture in &FIXTURES {
         let model = fixture.model();
         let circuit = circuits::circuit(&model, 1, 0, HeadMatrix::Ov).unwrap();
-        for (through, name) in [(Through::Embedding, "wte.weight"), (Through::Unembedding, "lm_head.weight")]
+        for (through, name) in
+            [(Through::Embedding, "wte.weight"), (Through::Unembedding, "lm_head.weight")]
         {
             let found = circuits::tokens_along(&model, &circuit.right, 2, through, 3).unwrap();
             let vector = tensor(&circuit.right).i(1).unwrap();
@@ -719,7 +778,8 @@ fn transformed_weights_are_transformer_lenss() {
             let apart = folded.then(|| transform::unembedding(&after).unwrap());
             for parameter in after.parameters() {
                 let key = parameter.name.as_str();
-                let (what, wanted) = (format!("{name}: {transform}: {key}"), format!("{transform}.{key}"));
+                let (what, wanted) =
+                    (format!("{name}: {transform}: {key}"), format!("{transform}.{key}"));
                 let found = match (&apart, key) {
                     (Some((w_u, _)), "lm_head.weight") => w_u.clone(),
                     _ => after.weight(key).unwrap(),
@@ -732,12 +792,19 @@ fn transformed_weights_are_transformer_lenss() {
                         let expected = f32::from(u8::from(one));
                         assert!(numbers(&found).iter().all(|value| *value == expected), "{what}");
                     }
-                    None => assert_eq!(numbers(&found), numbers(&before.weight(key).unwrap()), "{what}"),
+                    None => {
+                        assert_eq!(numbers(&found), numbers(&before.weight(key).unwrap()), "{what}")
+                    }
                 }
             }
             if let Some((_, b_u)) = apart {
                 let expected = &expected[&format!("{transform}.lm_head.bias")];
-                assert_within(TRANSFORM_TOLERANCE, &format!("{name}: {transform}: b_U"), &b_u, expected);
+                assert_within(
+                    TRANSFORM_TOLERANCE,
+                    &format!("{name}: {transform}: b_U"),
+                    &b_u,
+                    expected,
+                );
             }
         }
     }
@@ -750,7 +817,9 @@ fn transforms_leave_predictions_as_they_are() {
         let logits = run.logits().unwrap();
         let centred = logits.broadcast_sub(&logits.mean_keepdim(D::Minus1).unwrap()).unwrap();
         for (name, apply) in TRANSFORMS {
-            let after = run_with_cache::<&str>(&apply(&before).unwrap(), &oracle.inputs.tokens, &[]).unwrap();
+            let after =
+                run_with_cache::<&str>(&apply(&before).unwrap(), &oracle.inputs.tokens, &[])
+                    .unwrap();
             let what = format!("{}: {name}", oracle.fixture.name);
             let expected = if matches!(name, "center_unembed" | "all") { &centred } else { logits };
             assert_within(

@@ -18,14 +18,18 @@ use candlescope::analysis::gradients::{Baseline, IntegratedGradients, attributio
 use candlescope::analysis::heads::{self, Kind};
 use candlescope::analysis::logit_lens::{self, LensOptions};
 use candlescope::analysis::patching::{self, Contrast, Direction, Patched, Sweep, SweepOptions};
-use candlescope::analysis::path_patching::{Input, Mlps, PathOptions, PathSweep, Receiver, Receivers};
+use candlescope::analysis::path_patching::{
+    Input, Mlps, PathOptions, PathSweep, Receiver, Receivers,
+};
 use candlescope::analysis::residual::{self, By, Reader, Steps};
 use candlescope::{
     BlockPoint, GenerateOptions, Generation, HookPoint, Model, NoHooks, Objective, Run, RunOptions,
     Tokenizer, run, run_with_cache, transform,
 };
 use causal::{Causal, compiler};
-use common::{TOLERANCE, Tolerance, assert_all_close, assert_within, every_name, numbers, row, tensors};
+use common::{
+    TOLERANCE, Tolerance, assert_all_close, assert_within, every_name, numbers, row, tensors,
+};
 use serde::Deserialize;
 
 /// Logits reach 20, and what is added up on the way to them more: f32 leaves a few units in the fifth decimal place.
@@ -68,7 +72,8 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 fn load() -> Model {
-    let config = candlescope::Config::from_json(&String::from_utf8(read("config.json")).unwrap()).unwrap();
+    let config =
+        candlescope::Config::from_json(&String::from_utf8(read("config.json")).unwrap()).unwrap();
     let weights = candlescope::Weights::from_bytes(&config, &read("model.safetensors")).unwrap();
     Model::new(config, &weights).unwrap()
 }
@@ -141,7 +146,8 @@ fn spread(values: &[f32], count: usize) -> Vec<f32> {
 
 /// FNV-1a over words of eight bytes, the last one filled up with zeros.
 fn fingerprint(bytes: &[u8]) -> String {
-    let word = |chunk: &[u8]| chunk.iter().rev().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
+    let word =
+        |chunk: &[u8]| chunk.iter().rev().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
     let mix = |state: u64, chunk: &[u8]| (state ^ word(chunk)).wrapping_mul(0x100_0000_01b3);
     format!("{:016x}", bytes.chunks(8).fold(0xcbf2_9ce4_8422_2325, mix))
 }
@@ -166,7 +172,11 @@ fn its_activations_at_every_hook_point_are_transformer_lenss() {
     let bundled = Bundled::load();
     let run = bundled.everything();
     for point in run.cache.points() {
-        bundled.check(LOGITS, &format!("activations.{point}"), &numbers(run.cache.at(point).unwrap()));
+        bundled.check(
+            LOGITS,
+            &format!("activations.{point}"),
+            &numbers(run.cache.at(point).unwrap()),
+        );
     }
     bundled.check(LOGITS, "logits", &numbers(run.logits().unwrap()));
     let ranks: Vec<_> = bundled.expected.ranks.iter().copied().map(Some).collect();
@@ -178,8 +188,10 @@ fn its_activations_at_every_hook_point_are_transformer_lenss() {
 #[test]
 fn its_greedy_text_is_hugging_faces() {
     let Bundled { causal, expected } = Bundled::load();
-    let options = GenerateOptions { max_new_tokens: 50, stop_at_eos: false, ..GenerateOptions::default() };
-    let mut generation = Generation::new(&causal.model, None, &expected.greedy.prompt, options).unwrap();
+    let options =
+        GenerateOptions { max_new_tokens: 50, stop_at_eos: false, ..GenerateOptions::default() };
+    let mut generation =
+        Generation::new(&causal.model, None, &expected.greedy.prompt, options).unwrap();
     while generation.next_step().unwrap().is_some() {}
     assert_eq!(generation.tokens()[expected.greedy.prompt.len()..], expected.greedy.ids);
 }
@@ -201,7 +213,10 @@ fn gradients_at_every_hook_point_are_autograds() {
         );
     }
     let path = |point: &HookPoint| {
-        matches!(point, HookPoint::Block(_, BlockPoint::QInput | BlockPoint::KInput | BlockPoint::VInput))
+        matches!(
+            point,
+            HookPoint::Block(_, BlockPoint::QInput | BlockPoint::KInput | BlockPoint::VInput)
+        )
     };
     sets.push(on_request.into_iter().filter(path).collect());
     for objective in ["logit", "difference", "loss"] {
@@ -228,7 +243,9 @@ fn the_logit_lens_is_transformer_lenss() {
     points.extend(logit_lens::points(config, "resid_post").unwrap().last());
     let run = bundled.run(&logit_lens::names(config, &points));
     let options = LensOptions { points, top: 1, answer: None };
-    let lens = logit_lens::logit_lens(bundled.model(), &run.cache, &bundled.causal.tokens, &options).unwrap();
+    let lens =
+        logit_lens::logit_lens(bundled.model(), &run.cache, &bundled.causal.tokens, &options)
+            .unwrap();
     bundled.check(TOLERANCE, "lens.kl", &lens.kl.data);
     let last = |table: &Table| {
         let positions = bundled.causal.tokens.len();
@@ -243,7 +260,8 @@ fn head_scores_are_attention_on_transformer_lenss_patterns() {
     let bundled = Bundled::load();
     let run = bundled.everything();
     let scores = heads::head_scores(bundled.model(), &run.cache, &bundled.causal.tokens).unwrap();
-    for (kind, row) in Kind::ALL.iter().zip(scores.data.chunks(scores.data.len() / Kind::ALL.len())) {
+    for (kind, row) in Kind::ALL.iter().zip(scores.data.chunks(scores.data.len() / Kind::ALL.len()))
+    {
         bundled.check(TOLERANCE, &format!("heads.{}", kind.name()), row);
     }
     // A pattern of the user's own: everything to the first token.
@@ -252,7 +270,8 @@ fn head_scores_are_attention_on_transformer_lenss_patterns() {
     let pattern = Tensor::from_iter((0..length * length).map(first), &Device::Cpu).unwrap();
     let (measure, excluded) = (heads::Measure::Mul, heads::Excluded::default());
     let pattern = pattern.reshape((length, length)).unwrap();
-    let given = heads::similarity(bundled.model(), &run.cache, &pattern, measure, excluded).unwrap();
+    let given =
+        heads::similarity(bundled.model(), &run.cache, &pattern, measure, excluded).unwrap();
     bundled.check(TOLERANCE, "heads.first_token", &given.data);
 }
 
@@ -260,9 +279,11 @@ fn head_scores_are_attention_on_transformer_lenss_patterns() {
 fn the_stream_comes_apart_as_in_transformer_lens() {
     let bundled = Bundled::load();
     let (model, run) = (bundled.model(), bundled.everything());
-    let accumulated = residual::accumulated(model, &run.cache, Reader::Unembed, Steps::Sublayers).unwrap();
+    let accumulated =
+        residual::accumulated(model, &run.cache, Reader::Unembed, Steps::Sublayers).unwrap();
     bundled.check(TOLERANCE, "residual.accumulated", &numbers(&accumulated.values));
-    let decomposed = residual::decomposed(model, &run.cache, Reader::Unembed, By::Component).unwrap();
+    let decomposed =
+        residual::decomposed(model, &run.cache, Reader::Unembed, By::Component).unwrap();
     bundled.check(TOLERANCE, "residual.decomposed", &numbers(&decomposed.values));
     let heads = residual::heads(model, &run.cache, Reader::Unembed).unwrap();
     bundled.check(TOLERANCE, "residual.heads", &numbers(&heads.values));
@@ -278,8 +299,12 @@ fn shares_of_a_logit_difference_are_transformer_lenss() {
     };
     let target = Target::Difference { answer, against: against.unwrap() };
     let shares = |by| {
-        let options =
-            AttributionOptions { target: target.clone(), position, by, layer_norm: FinalLayerNorm::Frozen };
+        let options = AttributionOptions {
+            target: target.clone(),
+            position,
+            by,
+            layer_norm: FinalLayerNorm::Frozen,
+        };
         attribution::attribution(bundled.model(), &run.cache, &options).unwrap()
     };
     bundled.check(TOLERANCE, "attribution.component", &shares(By::Component).data);
@@ -309,7 +334,8 @@ fn circuits_are_transformer_lenss() {
         });
         bundled.check(TOLERANCE, &format!("circuits.{name}.singular_values"), &values);
     }
-    let copying = bundled.of_heads(|layer, head| vec![circuits::copying_score(model, layer, head).unwrap()]);
+    let copying =
+        bundled.of_heads(|layer, head| vec![circuits::copying_score(model, layer, head).unwrap()]);
     bundled.check(TOLERANCE, "circuits.copying", &copying);
     for (name, path) in [("q", Composition::Q), ("k", Composition::K), ("v", Composition::V)] {
         let scores = circuits::composition_scores(model, path).unwrap();
@@ -353,7 +379,8 @@ fn attribution_patching_is_autograds() {
         let found = patched(&bundled, at, Direction::Denoise, |model, options| {
             attribution_patching(model, &options).unwrap()
         });
-        let gained: Vec<f32> = found.raw.data.iter().map(|metric| metric - found.corrupted).collect();
+        let gained: Vec<f32> =
+            found.raw.data.iter().map(|metric| metric - found.corrupted).collect();
         bundled.check(TOLERANCE, &format!("attribution_patching.{at}"), &gained);
     }
 }
@@ -375,7 +402,8 @@ fn path_patching_is_that_of_transformer_lenss_hooks() {
             Some(list) => Receivers::Heads(list.iter().map(receiver).collect()),
         };
         let mlps = if paths.mlps == "frozen" { Mlps::Frozen } else { Mlps::Recomputed };
-        let options = PathOptions { contrast: bundled.contrast(Direction::Denoise), receivers, mlps };
+        let options =
+            PathOptions { contrast: bundled.contrast(Direction::Denoise), receivers, mlps };
         let found = PathSweep::new(bundled.model(), options).unwrap().finish().unwrap();
         assert_all_close(
             &format!("{}, MLPs {}", paths.name, paths.mlps),
@@ -388,18 +416,26 @@ fn path_patching_is_that_of_transformer_lenss_hooks() {
 #[test]
 fn integrated_gradients_are_autograds() {
     let bundled = Bundled::load();
-    let (metric, steps) = (bundled.causal.metric("difference"), bundled.expected.integrated_gradients_steps);
-    let found =
-        IntegratedGradients::new(bundled.model(), &bundled.causal.tokens, &metric, &Baseline::Zero, steps);
+    let (metric, steps) =
+        (bundled.causal.metric("difference"), bundled.expected.integrated_gradients_steps);
+    let found = IntegratedGradients::new(
+        bundled.model(),
+        &bundled.causal.tokens,
+        &metric,
+        &Baseline::Zero,
+        steps,
+    );
     bundled.check(TOLERANCE, "integrated_gradients", &found.unwrap().finish().unwrap().shares.data);
 }
 
 #[test]
 fn interventions_do_what_hooks_do_in_transformer_lens() {
     let bundled = Bundled::load();
-    for (index, case) in bundled.causal.json["interventions"].as_array().unwrap().iter().enumerate() {
+    for (index, case) in bundled.causal.json["interventions"].as_array().unwrap().iter().enumerate()
+    {
         let interventions = bundled.causal.interventions(&case["interventions"]);
-        let options = RunOptions { interventions, compiler: Some(compiler()), ..RunOptions::default() };
+        let options =
+            RunOptions { interventions, compiler: Some(compiler()), ..RunOptions::default() };
         let run = run(bundled.model(), &bundled.causal.tokens, &options).unwrap();
         println!("{}", case["name"]);
         bundled.check(LOGITS, &format!("interventions.{index}"), &numbers(run.logits().unwrap()));
@@ -431,9 +467,13 @@ fn transformed_weights_are_transformer_lenss_and_predict_the_same() {
 
 /// The LayerNorms are left out: after folding there are none. The unembedding's bias is taken from where it is carried.
 fn weights_as_in_transformer_lens(transform: &str, model: &Model) -> HashMap<String, Tensor> {
-    let keys =
-        model.parameters().iter().map(|parameter| parameter.name.clone()).filter(|key| !key.contains("ln_"));
-    let mut weights: HashMap<_, _> = keys.map(|key| (key.clone(), model.weight(&key).unwrap())).collect();
+    let keys = model
+        .parameters()
+        .iter()
+        .map(|parameter| parameter.name.clone())
+        .filter(|key| !key.contains("ln_"));
+    let mut weights: HashMap<_, _> =
+        keys.map(|key| (key.clone(), model.weight(&key).unwrap())).collect();
     if matches!(transform, "fold_ln" | "all") {
         let (w_u, b_u) = transform::unembedding(model).unwrap();
         weights.insert("lm_head.weight".into(), w_u);

@@ -39,9 +39,9 @@ fn changed(change: impl FnOnce(&mut HashMap<String, Entry>)) -> (Config, Vec<u8>
     let entry = |view: TensorView| (view.dtype(), view.shape().to_vec(), view.data().to_vec());
     let mut entries = file.tensors().into_iter().map(|(name, view)| (name, entry(view))).collect();
     change(&mut entries);
-    let views = entries
-        .iter()
-        .map(|(name, (dtype, shape, bytes))| (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
+    let views = entries.iter().map(|(name, (dtype, shape, bytes))| {
+        (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+    });
     (fixture.config(), safetensors::serialize(views, None).unwrap())
 }
 
@@ -60,7 +60,8 @@ fn a_missing_tensor_is_named_with_the_shape_it_should_have() {
     let weights = load(changed(|entries| {
         entries.remove("transformer.h.1.attn.c_attn.weight");
     }));
-    let message = "model.safetensors: `h.1.attn.c_attn.weight` is missing, expected with shape [18, 54]";
+    let message =
+        "model.safetensors: `h.1.attn.c_attn.weight` is missing, expected with shape [18, 54]";
     assert_fails(weights, "WeightsError", message);
 }
 
@@ -214,7 +215,11 @@ fn bytes_between_the_needed_tensors_can_be_passed_over() {
     assert!(needed.len() > 1, "{needed:?}");
     for range in &needed {
         reader.skip_to(range.start).unwrap();
-        assert_mentions(reader.skip_to(range.end), "WeightsError", &["were skipped but are needed"]);
+        assert_mentions(
+            reader.skip_to(range.end),
+            "WeightsError",
+            &["were skipped but are needed"],
+        );
         reader.push(&bytes[range.start as usize..range.end as usize]).unwrap();
     }
     reader.skip_to(end).unwrap();
@@ -273,17 +278,27 @@ fn the_list_of_several_files_names_each_once_and_must_know_every_tensor() {
     let config = Fixture::plain().config();
     let shapes = expected_shapes(&config);
     let file = |(place, (name, _)): (usize, &(String, Vec<usize>))| {
-        (format!("transformer.{name}"), if place < 5 { "a.safetensors" } else { "b.safetensors" }.to_string())
+        (
+            format!("transformer.{name}"),
+            if place < 5 { "a.safetensors" } else { "b.safetensors" }.to_string(),
+        )
     };
     let mut map: serde_json::Map<String, serde_json::Value> =
         shapes.iter().enumerate().map(file).map(|(name, file)| (name, file.into())).collect();
     map.insert("lm_head.weight".into(), "c.safetensors".into()); // tied: only its numbers say whether it is needed
     map.insert("score.weight".into(), "d.safetensors".into()); // the head of another task: not needed
     let read = |map: &serde_json::Map<String, serde_json::Value>| {
-        Index::read("index.json", serde_json::json!({ "weight_map": map }).to_string().as_bytes(), &config)
+        Index::read(
+            "index.json",
+            serde_json::json!({ "weight_map": map }).to_string().as_bytes(),
+            &config,
+        )
     };
     let index = read(&map).unwrap();
-    assert_eq!(index.files, BTreeSet::from(["a", "b", "c"].map(|name| format!("{name}.safetensors"))));
+    assert_eq!(
+        index.files,
+        BTreeSet::from(["a", "b", "c"].map(|name| format!("{name}.safetensors")))
+    );
     assert_eq!(index.report.notices()[0].name, "score.weight");
     map.remove("transformer.wpe.weight");
     let message = "index.json: `wpe.weight` is missing, expected with shape [20, 18]";
@@ -302,7 +317,11 @@ fn other_files_are_no_safetensors_files() {
         b"PK\x03\x04 a zip file, as torch.save writes it",
     ];
     for file in files {
-        assert_mentions(Weights::from_bytes(&config, file), "WeightsError", &["a safetensors file"]);
+        assert_mentions(
+            Weights::from_bytes(&config, file),
+            "WeightsError",
+            &["a safetensors file"],
+        );
     }
 }
 
@@ -353,14 +372,19 @@ fn sizes_that_do_not_fit_together_are_named() {
 #[test]
 fn another_architecture_is_refused() {
     let config = config_with("model_type", "llama".into());
-    assert_fails(config, "ConfigError", "config.json: `model_type` is \"llama\", expected \"gpt2\"");
+    assert_fails(
+        config,
+        "ConfigError",
+        "config.json: `model_type` is \"llama\", expected \"gpt2\"",
+    );
     assert_mentions(Config::from_json("not json"), "ConfigError", &["line 1"]);
 }
 
 #[test]
 fn a_prompt_longer_than_the_context_says_by_how_much() {
     let model = Fixture::plain().model();
-    let message = "input: the context has 21 tokens, expected at most 20 (the model's `n_positions`)";
+    let message =
+        "input: the context has 21 tokens, expected at most 20 (the model's `n_positions`)";
     assert_fails(model.forward(&row(&[1; 21]), None, &mut NoHooks), "InputError", message);
     assert_fails(run_with_cache::<&str>(&model, &[1; 21], &[]), "InputError", message);
 }
@@ -377,7 +401,11 @@ fn no_token_is_no_input() {
     let model = Fixture::plain().model();
     let message = "input: there is no token, expected at least one";
     assert_fails(run_with_cache::<&str>(&model, &[], &[]), "InputError", message);
-    assert_fails(Generation::new(&model, None, &[], GenerateOptions::default()), "InputError", message);
+    assert_fails(
+        Generation::new(&model, None, &[], GenerateOptions::default()),
+        "InputError",
+        message,
+    );
 }
 
 #[test]
@@ -396,7 +424,11 @@ fn an_unknown_hook_name_is_answered_with_the_nearest() {
 #[test]
 fn a_malformed_regular_expression_is_a_hook_error() {
     let config = Fixture::plain().config();
-    assert_mentions(Selector::parse("/hook_(/", &config), "HookError", &["`/hook_(/`", "regular expression"]);
+    assert_mentions(
+        Selector::parse("/hook_(/", &config),
+        "HookError",
+        &["`/hook_(/`", "regular expression"],
+    );
 }
 
 #[test]
@@ -424,7 +456,11 @@ fn options_of_generation_that_make_no_sense_are_named() {
 
 #[test]
 fn a_tokenizer_that_is_none_is_a_tokenizer_error() {
-    assert_mentions(Tokenizer::from_json(b"{}"), "TokenizerError", &["tokenizer.json: `model` is missing"]);
+    assert_mentions(
+        Tokenizer::from_json(b"{}"),
+        "TokenizerError",
+        &["tokenizer.json: `model` is missing"],
+    );
 }
 
 /// After every failure the same model computes what it computed before.

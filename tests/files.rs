@@ -20,9 +20,14 @@ fn assert_refused<T>(result: Result<T, Error>, name: &str, words: &[&str]) {
     assert_eq!(error.name(), name, "{error}");
     let message = error.to_string();
     words.iter().for_each(|word| assert!(message.contains(word), "`{word}` is not in: {message}"));
-    for internal in
-        ["untagged", "expected value", "invalid type", "unknown variant", "trailing", "missing field"]
-    {
+    for internal in [
+        "untagged",
+        "expected value",
+        "invalid type",
+        "unknown variant",
+        "trailing",
+        "missing field",
+    ] {
         assert!(!message.contains(internal), "`{internal}` is in: {message}");
     }
 }
@@ -94,7 +99,10 @@ fn a_config_that_is_no_json_object_says_where_and_why() {
         (format!("{plain} x"), "before `x`"),
         (plain.replacen('{', &format!("{{ \"a\": {}", "[".repeat(500)), 1), "127 levels"),
         (format!("{{\"a\": \"{}\"}}", "x".repeat(1 << 20)), "expected at most 1048576"),
-        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".into(), "Git LFS pointer"),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".into(),
+            "Git LFS pointer",
+        ),
         ("\n<!DOCTYPE html><html></html>".into(), "web page"),
     ];
     for (text, word) in cases {
@@ -107,7 +115,11 @@ fn another_architecture_is_known_without_its_model_type() {
     let mut json = plain_config();
     json.as_object_mut().unwrap().remove("model_type");
     json["architectures"] = json!(["GPTNeoXForCausalLM"]);
-    assert_refused(Config::from_json(&json.to_string()), "ConfigError", &["`architectures`", "GPT-2"]);
+    assert_refused(
+        Config::from_json(&json.to_string()),
+        "ConfigError",
+        &["`architectures`", "GPT-2"],
+    );
 }
 
 #[test]
@@ -127,9 +139,18 @@ fn config_fields_without_effect_are_silent_unknown_ones_and_assumptions_are_repo
     for fixture in common::FIXTURES {
         assert_eq!(report(fixture.config), [], "{}", fixture.name);
     }
-    assert_eq!(report(&config_with("frobnicate", json!(3))), [(Kind::Ignored, "frobnicate".into())]);
-    assert_eq!(report(&config_with("eos_token_id", json!(50256))), [(Kind::Ignored, "eos_token_id".into())]);
-    assert_eq!(report(&config_with("eos_token_id", json!(-1))), [(Kind::Ignored, "eos_token_id".into())]);
+    assert_eq!(
+        report(&config_with("frobnicate", json!(3))),
+        [(Kind::Ignored, "frobnicate".into())]
+    );
+    assert_eq!(
+        report(&config_with("eos_token_id", json!(50256))),
+        [(Kind::Ignored, "eos_token_id".into())]
+    );
+    assert_eq!(
+        report(&config_with("eos_token_id", json!(-1))),
+        [(Kind::Ignored, "eos_token_id".into())]
+    );
     assert_eq!(report(&config_with("n_ctx", json!(9))), [(Kind::Ignored, "n_ctx".into())]);
     let mut json = plain_config();
     json["n_embd"] = json!(24);
@@ -163,7 +184,8 @@ fn file_of(entries: &[(String, Entry)]) -> Vec<u8> {
     let mut header = Vec::new();
     for (name, (dtype, shape, bytes)) in entries {
         let dtype = json!(dtype);
-        let entry = json!({ "dtype": dtype, "shape": shape, "data_offsets": [end, end + bytes.len()] });
+        let entry =
+            json!({ "dtype": dtype, "shape": shape, "data_offsets": [end, end + bytes.len()] });
         header.push(format!("{}: {entry}", json!(name)));
         end += bytes.len();
     }
@@ -204,7 +226,8 @@ fn notices(weights: &Weights) -> Vec<(Kind, &str, Option<u64>)> {
 
 #[test]
 fn numbers_that_are_not_finite_are_counted_in_f32_and_refused_in_other_dtypes() {
-    for (name, at) in [("transformer.h.1.mlp.c_fc.weight", 700), ("transformer.h.0.ln_1.bias", 17)] {
+    for (name, at) in [("transformer.h.1.mlp.c_fc.weight", 700), ("transformer.h.0.ln_1.bias", 17)]
+    {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let bytes = file_with(|entries| {
                 set_number(entries, name, 0, value);
@@ -216,7 +239,8 @@ fn numbers_that_are_not_finite_are_counted_in_f32_and_refused_in_other_dtypes() 
                 assert_eq!(notices(&weights), [(Kind::NonFinite, short, Some(2))]);
             }
             for form in [Form::F16, Form::Q8, Form::Q4] {
-                let words = [&format!("model.safetensors: `{short}`"), form.name(), "`dtype: \"f32\"`"];
+                let words =
+                    [&format!("model.safetensors: `{short}`"), form.name(), "`dtype: \"f32\"`"];
                 assert_refused(load(&bytes, form), "WeightsError", &words);
             }
         }
@@ -233,7 +257,10 @@ fn numbers_in_16_bits_are_checked_too() {
             *bytes = vec![0; bytes.len() / 2];
             bytes[10..12].copy_from_slice(&nan.to_le_bytes());
         });
-        assert_eq!(notices(&load(&bytes, Form::F32).unwrap()), [(Kind::NonFinite, "wte.weight", Some(1))]);
+        assert_eq!(
+            notices(&load(&bytes, Form::F32).unwrap()),
+            [(Kind::NonFinite, "wte.weight", Some(1))]
+        );
         assert_refused(load(&bytes, Form::F16), "WeightsError", &["`wte.weight` holds NaN"]);
     }
 }
@@ -251,11 +278,16 @@ fn numbers_beyond_the_range_of_a_dtype_are_refused() {
     }
     load(&with(65519.0), Form::F16).unwrap(); // the nearest half is 65504
     for form in [Form::Q8, Form::Q4] {
-        assert_refused(load(&with(1e30), form), "WeightsError", &["c_attn.weight`", "scales", form.name()]);
+        assert_refused(
+            load(&with(1e30), form),
+            "WeightsError",
+            &["c_attn.weight`", "scales", form.name()],
+        );
         load(&with(1000.0), form).unwrap();
     }
     // Each number is small enough, but the sum of a block is not.
-    let many = file_with(|entries| drop(entries.insert(name.into(), floats(&[18, 54], |_| 60_000.0))));
+    let many =
+        file_with(|entries| drop(entries.insert(name.into(), floats(&[18, 54], |_| 60_000.0))));
     for form in [Form::Q8, Form::Q4] {
         assert_refused(load(&many, form), "WeightsError", &["scales"]);
     }
@@ -279,19 +311,30 @@ fn tensors_that_would_make_another_model_are_refused() {
     ];
     for (name, word) in cases {
         let shape = if name == "lm_head.bias" { 61 } else { 1 };
-        let tensor =
-            if shape == 1 { one() } else { floats(&[61], |index| if index == 60 { 0.5 } else { 0.0 }) };
+        let tensor = if shape == 1 {
+            one()
+        } else {
+            floats(&[61], |index| if index == 60 { 0.5 } else { 0.0 })
+        };
         let bytes = file_with(|entries| drop(entries.insert(name.into(), tensor)));
         assert_refused(load(&bytes, Form::F32), "WeightsError", &["model.safetensors: `", word]);
     }
-    let bytes = file_with(|entries| drop(entries.insert("wte.weight".into(), floats(&[61, 18], |_| 1.0))));
-    assert_refused(load(&bytes, Form::F32), "WeightsError", &["`wte.weight` is there under two names"]);
+    let bytes =
+        file_with(|entries| drop(entries.insert("wte.weight".into(), floats(&[61, 18], |_| 1.0))));
+    assert_refused(
+        load(&bytes, Form::F32),
+        "WeightsError",
+        &["`wte.weight` is there under two names"],
+    );
 }
 
 #[test]
 fn tensors_without_effect_load_and_are_reported_unless_they_are_known_buffers() {
     let bytes = file_with(|entries| {
-        entries.insert("transformer.h.0.attn.bias".into(), (Dtype::U8, vec![1, 1, 20, 20], vec![1; 400]));
+        entries.insert(
+            "transformer.h.0.attn.bias".into(),
+            (Dtype::U8, vec![1, 1, 20, 20], vec![1; 400]),
+        );
         entries.insert("transformer.h.1.attn.masked_bias".into(), floats(&[], |_| -1e4));
         entries.insert("score.weight".into(), floats(&[2, 18], |_| 1.0));
         entries.insert("v_head.summary.bias".into(), floats(&[1], |_| 1.0));
@@ -317,7 +360,9 @@ fn a_head_that_differs_from_tied_embeddings_is_used() {
     let mut last = first.clone();
     first.insert(0, ("lm_head.weight".into(), head.clone()));
     last.push(("lm_head.weight".into(), head));
-    for (file, form) in [&first, &last].into_iter().flat_map(|file| FORMS.map(|form| (file_of(file), form))) {
+    for (file, form) in
+        [&first, &last].into_iter().flat_map(|file| FORMS.map(|form| (file_of(file), form)))
+    {
         let used = load(&file, form).unwrap();
         assert_eq!(notices(&used), [(Kind::Used, "lm_head.weight", None)]);
         let mut reader = WeightsReader::with_form(&untied, None, form);
@@ -341,7 +386,11 @@ fn a_head_that_is_the_embeddings_is_stored_once() {
         assert_eq!(notices(&weights), []);
         assert!(weights.get("lm_head.weight").is_err());
         let plain = load(Fixture::plain().weights, form).unwrap();
-        assert_same_bits(form.name(), &logits(tied.clone(), &weights), &logits(tied.clone(), &plain));
+        assert_same_bits(
+            form.name(),
+            &logits(tied.clone(), &weights),
+            &logits(tied.clone(), &plain),
+        );
     }
     file[0].1 = floats(&[60, 18], |_| 0.0);
     assert_refused(
@@ -391,14 +440,19 @@ fn headers_that_break_the_format_are_refused() {
             "expected a list of whole numbers",
         ),
         (tensor("{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}"), "two whole numbers"),
-        (tensor("{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}"), "begin at 4 and end at 0"),
+        (
+            tensor("{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}"),
+            "begin at 4 and end at 0",
+        ),
         (tensor("{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}"), "leave a gap"),
         (
             tensor("{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}"),
             "has 4 bytes, its shape [2] takes 8",
         ),
         (
-            tensor("{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,4],\"data_offsets\":[0,4]}"),
+            tensor(
+                "{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,4],\"data_offsets\":[0,4]}",
+            ),
             "more numbers than any file holds",
         ),
         ("{\"__metadata__\": {\"format\": 3}}".into(), "`__metadata__`"),
@@ -476,7 +530,11 @@ fn a_list_of_files_that_cannot_be_is_refused() {
     }
     let twice = br#"{"weight_map": {"a": "a.safetensors", "a": "b.safetensors"}}"#;
     let config = Fixture::plain().config();
-    assert_refused(Index::read("index.json", twice, &config), "WeightsError", &["`a` is there twice"]);
+    assert_refused(
+        Index::read("index.json", twice, &config),
+        "WeightsError",
+        &["`a` is there twice"],
+    );
 }
 
 #[test]
@@ -497,7 +555,11 @@ fn files_that_differ_from_their_list_are_refused() {
         &["a.safetensors: the file contains `wte.weight`", "in b.safetensors"],
     );
     let nowhere = read(&|files| drop(files.remove("wte.weight")));
-    assert_refused(nowhere, "WeightsError", &["a.safetensors: the file contains `wte.weight`", "nowhere"]);
+    assert_refused(
+        nowhere,
+        "WeightsError",
+        &["a.safetensors: the file contains `wte.weight`", "nowhere"],
+    );
     let absent = read(&|files| drop(files.insert("score.weight".into(), "a.safetensors".into())));
     assert_refused(
         absent,

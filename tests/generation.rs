@@ -59,10 +59,17 @@ fn a_step_tells_the_log_probability_of_its_token_and_of_the_alternatives() {
         let log_prob = |id: u32| f64::from(last[id as usize]) - total.ln();
 
         assert_eq!(step.top.len(), 5);
-        assert_eq!(step.top[0], (step.id, step.log_prob), "greedy takes the first of the alternatives");
+        assert_eq!(
+            step.top[0],
+            (step.id, step.log_prob),
+            "greedy takes the first of the alternatives"
+        );
         assert!(step.top.is_sorted_by(|a, b| a.1 >= b.1));
-        assert!(step.top.iter().all(|(id, found)| (f64::from(*found) - log_prob(*id)).abs() < 1e-4));
-        let better = (0..last.len() as u32).filter(|id| log_prob(*id) > f64::from(step.top[4].1) + 1e-4);
+        assert!(
+            step.top.iter().all(|(id, found)| (f64::from(*found) - log_prob(*id)).abs() < 1e-4)
+        );
+        let better =
+            (0..last.len() as u32).filter(|id| log_prob(*id) > f64::from(step.top[4].1) + 1e-4);
         assert!(better.count() <= 4, "a token that is not listed is more probable than the fifth");
     }
 }
@@ -75,8 +82,11 @@ fn text_ends_with_the_end_of_text_token_unless_told_not_to() {
     let weights = candlescope::Weights::from_bytes(&config, fixture.weights).unwrap();
     let model = Model::new(config, &weights).unwrap();
     let first = greedy.ids.iter().position(|id| *id == greedy.ids[4]).unwrap();
-    let options =
-        |stop_at_eos| GenerateOptions { max_new_tokens: 50, stop_at_eos, ..GenerateOptions::default() };
+    let options = |stop_at_eos| GenerateOptions {
+        max_new_tokens: 50,
+        stop_at_eos,
+        ..GenerateOptions::default()
+    };
     assert_eq!(generate(&model, &greedy.prompt, options(true)), greedy.ids[..=first]);
     assert_eq!(generate(&model, &greedy.prompt, options(false)), greedy.ids);
 }

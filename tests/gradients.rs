@@ -7,11 +7,15 @@ mod common;
 use candle_core::{Device, Tensor};
 use candlescope::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
 use candlescope::analysis::patching::{Contrast, Direction, Sweep, SweepOptions};
-use candlescope::{Action, Array, HookPoint, Intervention, Model, Objective, RunOptions, Values, run};
+use candlescope::{
+    Action, Array, HookPoint, Intervention, Model, Objective, RunOptions, Values, run,
+};
 use proptest::prelude::*;
 
 use causal::Causal;
-use common::{FIXTURES, Fixture, Tolerance, assert_same_bits, assert_within, numbers, row, tensors};
+use common::{
+    FIXTURES, Fixture, Tolerance, assert_same_bits, assert_within, numbers, row, tensors,
+};
 
 const GRADIENTS: [&[u8]; 7] = [
     include_bytes!("fixtures/plain/gradients.safetensors"),
@@ -24,15 +28,20 @@ const GRADIENTS: [&[u8]; 7] = [
 ];
 
 fn gradient(model: &Model, tokens: &[u32], of: &Objective, names: &[String]) -> candlescope::Run {
-    let options =
-        RunOptions { names: names.to_vec(), gradients_of: Some(of.clone()), ..RunOptions::default() };
+    let options = RunOptions {
+        names: names.to_vec(),
+        gradients_of: Some(of.clone()),
+        ..RunOptions::default()
+    };
     run(model, tokens, &options).unwrap()
 }
 
 fn objective(name: &str, length: usize) -> Objective {
     match name {
         "logit" => Objective::Logit { answer: 5, against: None, position: -1 },
-        "difference" => Objective::Logit { answer: 5, against: Some(9), position: length as i64 - 2 },
+        "difference" => {
+            Objective::Logit { answer: 5, against: Some(9), position: length as i64 - 2 }
+        }
         _ => Objective::Loss,
     }
 }
@@ -40,7 +49,8 @@ fn objective(name: &str, length: usize) -> Objective {
 #[test]
 fn gradients_at_every_point_are_those_of_pytorch() {
     for (fixture, gradients) in FIXTURES.iter().zip(GRADIENTS) {
-        let (model, tokens, expected) = (fixture.model(), fixture.expected().tokens, tensors(gradients));
+        let (model, tokens, expected) =
+            (fixture.model(), fixture.expected().tokens, tensors(gradients));
         let (on_request, plain): (Vec<_>, Vec<_>) =
             HookPoint::all(model.config()).into_iter().partition(|point| point.on_request());
         // A point on request alone, as in the oracle: per-head inputs part from the stream that ln1's points show.
@@ -55,7 +65,8 @@ fn gradients_at_every_point_are_those_of_pytorch() {
                 for name in &names {
                     // Sums that cancel keep the rounding of their terms: absolute next to the largest at the point.
                     let expected = &expected[&format!("{of}.{name}")];
-                    let largest = numbers(expected).into_iter().fold(0f32, |largest, x| largest.max(x.abs()));
+                    let largest =
+                        numbers(expected).into_iter().fold(0f32, |largest, x| largest.max(x.abs()));
                     let tolerance = Tolerance { absolute: 1e-5 * largest.max(1.0), relative: 1e-4 };
                     let what = format!("{}: d {of} / d {name}", fixture.name);
                     assert_within(tolerance, &what, found.gradients.get(name).unwrap(), expected);
@@ -93,7 +104,11 @@ fn what_comes_after_the_objective_has_gradient_zero_and_positions_choose_rows() 
         ..RunOptions::default()
     };
     let rows = run(&model, &tokens, &options).unwrap();
-    assert_same_bits("rows 2 and 3", rows.gradients.get(&names[0]).unwrap(), &whole.narrow(1, 2, 2).unwrap());
+    assert_same_bits(
+        "rows 2 and 3",
+        rows.gradients.get(&names[0]).unwrap(),
+        &whole.narrow(1, 2, 2).unwrap(),
+    );
 }
 
 fn metric(model: &Model, tokens: &[u32], of: &Objective, interventions: Vec<Intervention>) -> f64 {
@@ -150,7 +165,8 @@ fn attribution_patching_is_gradient_times_difference_in_pytorch() {
             let options = SweepOptions { contrast, at: target, each_position: at.contains(" by ") };
             let found = attribution_patching(&causal.model, &options).unwrap();
             assert_eq!(serde_json::json!(found.raw.shape), case["shape"], "{at}");
-            let effects: Vec<f32> = found.raw.data.iter().map(|metric| metric - found.corrupted).collect();
+            let effects: Vec<f32> =
+                found.raw.data.iter().map(|metric| metric - found.corrupted).collect();
             let expected: Vec<f32> = serde_json::from_value(case["values"].clone()).unwrap();
             let largest = expected.iter().fold(1f32, |largest, x| largest.max(x.abs()));
             let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();
@@ -180,7 +196,8 @@ fn attribution_patching_approaches_activation_patching_where_the_metric_is_nearl
     let sweep = Sweep::new(&causal.model, options).unwrap().finish().unwrap();
     assert_eq!((&estimate.raw.axes, &estimate.raw.shape), (&sweep.raw.axes, &sweep.raw.shape));
     assert!(
-        (estimate.clean - sweep.clean).abs() < 1e-4 && (estimate.corrupted - sweep.corrupted).abs() < 1e-4
+        (estimate.clean - sweep.clean).abs() < 1e-4
+            && (estimate.corrupted - sweep.corrupted).abs() < 1e-4
     );
     // Positions that no path leads from have no effect in either.
     assert!((estimate.raw.at(&[1, 10]) - sweep.raw.at(&[1, 10])).abs() < 1e-5);
@@ -191,13 +208,15 @@ fn integrated_gradients_are_those_of_pytorch() {
     for causal in Causal::all() {
         let expected = &causal.json["integrated_gradients"];
         let steps = expected["steps"].as_u64().unwrap() as usize;
-        for (name, baseline) in [("zero", Baseline::Zero), ("other", Baseline::Tokens(causal.other.clone()))]
+        for (name, baseline) in
+            [("zero", Baseline::Zero), ("other", Baseline::Tokens(causal.other.clone()))]
         {
             let metric = causal.metric("difference");
-            let shares = IntegratedGradients::new(&causal.model, &causal.tokens, &metric, &baseline, steps)
-                .unwrap()
-                .finish()
-                .unwrap();
+            let shares =
+                IntegratedGradients::new(&causal.model, &causal.tokens, &metric, &baseline, steps)
+                    .unwrap()
+                    .finish()
+                    .unwrap();
             let expected: Vec<f32> = serde_json::from_value(expected[name].clone()).unwrap();
             common::assert_all_close(
                 &format!("{}: from {name}", causal.name),
@@ -214,10 +233,11 @@ fn integrated_gradients_add_up_to_the_change_of_the_metric() {
     let metric = causal.metric("difference");
     let error = |steps| {
         let baseline = Baseline::Tokens(causal.other.clone());
-        let shares = IntegratedGradients::new(&causal.model, &causal.tokens, &metric, &baseline, steps)
-            .unwrap()
-            .finish()
-            .unwrap();
+        let shares =
+            IntegratedGradients::new(&causal.model, &causal.tokens, &metric, &baseline, steps)
+                .unwrap()
+                .finish()
+                .unwrap();
         assert!((shares.metric - shares.baseline).abs() > 0.1);
         shares.error().abs()
     };
@@ -239,7 +259,10 @@ fn what_cannot_be_differentiated_is_refused_with_a_reason() {
     for (options, reason) in [
         (of(logit(61, -1), None), "answer id 61 is out of range, expected below 61"),
         (of(logit(1, -12), None), "position -12 is out of range for 11 tokens"),
-        (of(logit(1, -1), Some(1)), "`gradientsOf` needs logits, and a run with `stopAtLayer` has none"),
+        (
+            of(logit(1, -1), Some(1)),
+            "`gradientsOf` needs logits, and a run with `stopAtLayer` has none",
+        ),
     ] {
         let error = run(&causal.model, &causal.tokens, &options).err().unwrap();
         assert!(
@@ -256,5 +279,8 @@ fn what_cannot_be_differentiated_is_refused_with_a_reason() {
             .to_string()
     };
     assert!(start(&Baseline::Zero, 0).contains("at least one step"));
-    assert!(start(&Baseline::Tokens(vec![1, 2]), 4).contains("the baseline has 2 tokens, the prompt 11"));
+    assert!(
+        start(&Baseline::Tokens(vec![1, 2]), 4)
+            .contains("the baseline has 2 tokens, the prompt 11")
+    );
 }

@@ -6,8 +6,8 @@ mod common;
 
 use candlescope::intervene::Selected;
 use candlescope::{
-    Action, Array, Choice, Edge, GenerateOptions, Generation, HookPoint, Intervention, Model, Named, NoHooks,
-    RunOptions, Source, Start, Values, run, run_with_cache,
+    Action, Array, Choice, Edge, GenerateOptions, Generation, HookPoint, Intervention, Model,
+    Named, NoHooks, RunOptions, Source, Start, Values, run, run_with_cache,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -41,16 +41,22 @@ fn setting_what_was_there_changes_no_bit() {
         let (model, tokens) = (fixture.model(), fixture.expected().tokens);
         let undisturbed = run_with_cache(&model, &tokens, &every_name(model.config())).unwrap();
         for point in undisturbed.cache.points() {
-            let own =
-                Source::from([(point.to_string(), Array::of(undisturbed.cache.at(point).unwrap()).unwrap())]);
-            let patch =
-                Intervention::new(point.to_string(), Action::From { from: own, from_positions: None });
+            let own = Source::from([(
+                point.to_string(),
+                Array::of(undisturbed.cache.at(point).unwrap()).unwrap(),
+            )]);
+            let patch = Intervention::new(
+                point.to_string(),
+                Action::From { from: own, from_positions: None },
+            );
             let run = run(&model, &tokens, &options(vec![patch])).unwrap();
             let what = format!("{}: {point}", fixture.name);
             match point.on_request() && point.layer().is_some() && point.axes().contains(&"head") {
                 // Written per-head values are summed head by head, which rounds in another order.
                 true => assert_close(&what, run.logits().unwrap(), undisturbed.logits().unwrap()),
-                false => assert_same_bits(&what, run.logits().unwrap(), undisturbed.logits().unwrap()),
+                false => {
+                    assert_same_bits(&what, run.logits().unwrap(), undisturbed.logits().unwrap())
+                }
             }
         }
     }
@@ -62,7 +68,8 @@ fn zeroing_every_head_and_every_mlp_leaves_the_embedding_path() {
         let (model, tokens) = (fixture.model(), fixture.expected().tokens);
         let zero = |at: &str| Intervention::new(at, Action::Named(Named::Zero));
         let run =
-            run(&model, &tokens, &options(vec![zero("*.hook_attn_out"), zero("*.hook_mlp_out")])).unwrap();
+            run(&model, &tokens, &options(vec![zero("*.hook_attn_out"), zero("*.hook_mlp_out")]))
+                .unwrap();
         let embeddings = model.embed(&row(&tokens), 0, &mut NoHooks).unwrap();
         let direct = model.unembed(&embeddings, 0, &mut NoHooks).unwrap();
         assert_same_bits(fixture.name, run.logits().unwrap(), &direct);
@@ -102,7 +109,8 @@ fn a_function_is_told_the_name_axes_shape_and_positions_of_what_it_gets() {
     let look = intervention(
         json!({ "at": "blocks.1.attn.hook_z", "head": 2, "positions": [-1, 3], "do": { "js": "" } }),
     );
-    let looked = RunOptions { interventions: vec![look], compiler: Some(compiler), ..RunOptions::default() };
+    let looked =
+        RunOptions { interventions: vec![look], compiler: Some(compiler), ..RunOptions::default() };
     let run = run(&model, &tokens, &looked).unwrap();
     let undisturbed = model.forward(&row(&tokens), None, &mut NoHooks).unwrap();
     assert_same_bits("the function returned what it got", run.logits().unwrap(), &undisturbed);
@@ -152,11 +160,15 @@ fn under_generation(causal: &Causal) -> Vec<(&'static str, Vec<Intervention>)> {
         ),
         (
             "at some steps",
-            list(json!([{ "at": "blocks.1.hook_resid_pre", "step": [0, 2, 12], "do": { "scale": -0.5 } }])),
+            list(
+                json!([{ "at": "blocks.1.hook_resid_pre", "step": [0, 2, 12], "do": { "scale": -0.5 } }]),
+            ),
         ),
         (
             "at one step's position",
-            list(json!([{ "at": "blocks.0.hook_resid_mid", "step": 3, "positions": [13], "do": "zero" }])),
+            list(
+                json!([{ "at": "blocks.0.hook_resid_mid", "step": 3, "positions": [13], "do": "zero" }]),
+            ),
         ),
         ("the prompt's mean", list(json!([{ "at": "blocks.0.hook_attn_out", "do": "mean" }]))),
         (
@@ -179,12 +191,18 @@ fn under_generation(causal: &Causal) -> Vec<(&'static str, Vec<Intervention>)> {
             "flat scores",
             list(json!([{ "at": "blocks.1.attn.hook_attn_scores", "head": [0, 2], "do": "zero" }])),
         ),
-        ("from another run", list(json!([{ "at": "blocks.0.hook_resid_post", "do": { "from": "other" } }]))),
+        (
+            "from another run",
+            list(json!([{ "at": "blocks.0.hook_resid_post", "do": { "from": "other" } }])),
+        ),
         (
             "patterns from another run",
             list(json!([{ "at": "blocks.1.attn.hook_pattern", "do": { "from": "other" } }])),
         ),
-        ("a function", list(json!([{ "at": "blocks.1.hook_mlp_out", "do": { "js": "x + position" } }]))),
+        (
+            "a function",
+            list(json!([{ "at": "blocks.1.hook_mlp_out", "do": { "js": "x + position" } }])),
+        ),
         (
             "a set pattern",
             list(
@@ -215,7 +233,12 @@ struct Generated {
 }
 
 /// 15 tokens after 11, in a context of 20: the last of them with the context cropped.
-fn generate(model: &Model, prompt: &[u32], interventions: &[Intervention], use_cache: bool) -> Generated {
+fn generate(
+    model: &Model,
+    prompt: &[u32],
+    interventions: &[Intervention],
+    use_cache: bool,
+) -> Generated {
     let options = GenerateOptions {
         max_new_tokens: 15,
         stop_at_eos: false,
@@ -226,7 +249,8 @@ fn generate(model: &Model, prompt: &[u32], interventions: &[Intervention], use_c
         ..GenerateOptions::default()
     };
     let mut generation = Generation::new(model, None, prompt, options).unwrap();
-    let mut generated = Generated { ids: vec![], log_probs: vec![], last_rows: vec![], rows: vec![] };
+    let mut generated =
+        Generated { ids: vec![], log_probs: vec![], last_rows: vec![], rows: vec![] };
     while let Some(step) = generation.next_step().unwrap() {
         let captured = step.cache.get("blocks.1.hook_resid_post").unwrap().squeeze(0).unwrap();
         let rows = captured.dims()[0];
@@ -248,7 +272,11 @@ fn interventions_do_the_same_with_and_without_cached_keys_and_values() {
         assert_eq!(cached.ids, whole.ids, "{name}");
         assert_ne!(cached.log_probs, undisturbed.log_probs, "{name} changes something");
         // The products of one row and of many add their terms in different orders.
-        common::assert_all_close(&format!("{name}: log-probabilities"), &cached.log_probs, &whole.log_probs);
+        common::assert_all_close(
+            &format!("{name}: log-probabilities"),
+            &cached.log_probs,
+            &whole.log_probs,
+        );
         for (step, (cached, whole)) in cached.last_rows.iter().zip(&whole.last_rows).enumerate() {
             common::assert_all_close(&format!("{name}: captured at step {step}"), cached, whole);
         }
@@ -290,8 +318,11 @@ fn a_run_that_stops_and_one_that_starts_there_make_a_whole_run() {
         let (model, tokens) = (fixture.model(), fixture.expected().tokens);
         let whole = run_with_cache(&model, &tokens, &["*"]).unwrap();
         for layer in 0..=model.config().n_layer {
-            let stop =
-                RunOptions { stop_at_layer: Some(layer), names: vec!["*".into()], ..RunOptions::default() };
+            let stop = RunOptions {
+                stop_at_layer: Some(layer),
+                names: vec!["*".into()],
+                ..RunOptions::default()
+            };
             let stopped = run(&model, &tokens, &stop).unwrap();
             let resid = stopped.residual().unwrap().clone();
             assert!(stopped.logits().is_err() && stopped.scores.log_probs.is_empty());
@@ -343,16 +374,28 @@ fn what_cannot_be_done_is_refused_with_a_reason_and_the_model_stays_usable() {
     let at = |at: &str, action: serde_json::Value| json!({ "at": at, "do": action });
     let refused = [
         (at("blocks.1.attn.hook_zz", json!("zero")), "HookError", "`blocks.1.attn.hook_z`"),
-        (z(json!({ "layer": 0 }), json!("zero")), "HookError", "matches no hook point in layers [0]"),
+        (
+            z(json!({ "layer": 0 }), json!("zero")),
+            "HookError",
+            "matches no hook point in layers [0]",
+        ),
         (
             z(json!({ "layer": 7 }), json!("zero")),
             "InputError",
             "`layer` 7 is out of range, expected below 2",
         ),
-        (z(json!({ "head": 3 }), json!("zero")), "InputError", "`head` 3 is out of range, expected below 3"),
+        (
+            z(json!({ "head": 3 }), json!("zero")),
+            "InputError",
+            "`head` 3 is out of range, expected below 3",
+        ),
         (z(json!({ "head": [] }), json!("zero")), "InputError", "selects nothing: `head` is empty"),
         (z(json!({ "head": [1, 1] }), json!("zero")), "InputError", "lists 1 twice in `head`"),
-        (z(json!({ "positions": [10, -1] }), json!("zero")), "InputError", "lists 10 twice in `positions`"),
+        (
+            z(json!({ "positions": [10, -1] }), json!("zero")),
+            "InputError",
+            "lists 10 twice in `positions`",
+        ),
         (
             z(json!({ "positions": 11 }), json!("zero")),
             "InputError",
@@ -363,13 +406,21 @@ fn what_cannot_be_done_is_refused_with_a_reason_and_the_model_stays_usable() {
             "InputError",
             "position -12 is out of range, expected -11 to 10",
         ),
-        (z(json!({ "step": 1 }), json!("zero")), "InputError", "`step` 1 is out of range, expected below 1"),
+        (
+            z(json!({ "step": 1 }), json!("zero")),
+            "InputError",
+            "`step` 1 is out of range, expected below 1",
+        ),
         (
             z(json!({ "neuron": 1 }), json!("zero")),
             "HookError",
             "`neuron` selects nothing at `blocks.1.attn.hook_z`, whose axes are",
         ),
-        (z(json!({ "dim": 6 }), json!("zero")), "InputError", "`dim` 6 is out of range, expected below 6"),
+        (
+            z(json!({ "dim": 6 }), json!("zero")),
+            "InputError",
+            "`dim` 6 is out of range, expected below 6",
+        ),
         (
             at("hook_embed", json!({ "add": [1.0, 2.0] })),
             "HookError",
@@ -390,7 +441,11 @@ fn what_cannot_be_done_is_refused_with_a_reason_and_the_model_stays_usable() {
             "HookError",
             "the other run did not capture `blocks.1.attn.hook_z`",
         ),
-        (z(json!({}), json!({ "from": short })), "InputError", "from a run of 9 tokens for one of 11"),
+        (
+            z(json!({}), json!({ "from": short })),
+            "InputError",
+            "from a run of 9 tokens for one of 11",
+        ),
         (
             z(json!({ "positions": [9] }), json!({ "from": short })),
             "InputError",
@@ -407,9 +462,21 @@ fn what_cannot_be_done_is_refused_with_a_reason_and_the_model_stays_usable() {
             "has 2 `fromPositions` for 1 selected",
         ),
         (z(json!({}), json!({ "mean": short })), "InputError", "means with 9 positions"),
-        (z(json!({}), json!({ "knockOut": [{ "key": 0 }] })), "HookError", "has no attention edges"),
-        (at("blocks.0.attn.hook_pattern", json!("mean")), "HookError", "each query has different keys"),
-        (at("blocks.0.attn.hook_pattern", json!({ "knockOut": [] })), "InputError", "`knockOut` is empty"),
+        (
+            z(json!({}), json!({ "knockOut": [{ "key": 0 }] })),
+            "HookError",
+            "has no attention edges",
+        ),
+        (
+            at("blocks.0.attn.hook_pattern", json!("mean")),
+            "HookError",
+            "each query has different keys",
+        ),
+        (
+            at("blocks.0.attn.hook_pattern", json!({ "knockOut": [] })),
+            "InputError",
+            "`knockOut` is empty",
+        ),
         (
             at("blocks.0.attn.hook_pattern", json!({ "knockOut": [{ "query": 2, "key": 3 }] })),
             "InputError",
@@ -431,16 +498,28 @@ fn what_cannot_be_done_is_refused_with_a_reason_and_the_model_stays_usable() {
             "every edge of a query was cut",
         ),
         (
-            at("blocks.0.attn.hook_attn_scores", json!({ "knockOut": [{ "key": 3 }], "renormalize": false })),
+            at(
+                "blocks.0.attn.hook_attn_scores",
+                json!({ "knockOut": [{ "key": 3 }], "renormalize": false }),
+            ),
             "HookError",
             "are always renormalised",
         ),
-        (z(json!({}), json!({ "js": "throws" })), "HookError", "the function threw: x is not defined"),
-        (z(json!({}), json!({ "js": "too short" })), "HookError", "returned 197 values, expected 198"),
+        (
+            z(json!({}), json!({ "js": "throws" })),
+            "HookError",
+            "the function threw: x is not defined",
+        ),
+        (
+            z(json!({}), json!({ "js": "too short" })),
+            "HookError",
+            "returned 197 values, expected 198",
+        ),
         (z(json!({}), json!({ "js": "no function" })), "HookError", "is not a function"),
     ];
     for (refused, name, reason) in refused {
-        let found = run(&causal.model, &causal.tokens, &options(vec![intervention(refused.clone())])).err();
+        let found =
+            run(&causal.model, &causal.tokens, &options(vec![intervention(refused.clone())])).err();
         let error = found.unwrap_or_else(|| panic!("{refused} was not refused"));
         assert_eq!(error.name(), name, "{refused}: {error}");
         assert!(error.to_string().contains(reason), "{refused}: {error}, expected {reason}");
@@ -453,8 +532,12 @@ fn what_cannot_be_done_is_refused_with_a_reason_and_the_model_stays_usable() {
 fn options_that_do_not_fit_are_refused_with_a_reason() {
     let causal = Causal::plain();
     let resid = |length| {
-        candle_core::Tensor::zeros((1, length, 18), candle_core::DType::F32, &candle_core::Device::Cpu)
-            .unwrap()
+        candle_core::Tensor::zeros(
+            (1, length, 18),
+            candle_core::DType::F32,
+            &candle_core::Device::Cpu,
+        )
+        .unwrap()
     };
     let zero = |at: &str| vec![Intervention::new(at, Action::Named(Named::Zero))];
     let start = |layer, length| Some(Start { layer, resid: resid(length) });
@@ -475,7 +558,11 @@ fn options_that_do_not_fit_are_refused_with_a_reason() {
             "has shape [1, 10, 18], expected [1, 11, 18]",
         ),
         (
-            RunOptions { start: start(1, 11), interventions: zero("hook_embed"), ..RunOptions::default() },
+            RunOptions {
+                start: start(1, 11),
+                interventions: zero("hook_embed"),
+                ..RunOptions::default()
+            },
             "HookError",
             "outside the layers that were run",
         ),
@@ -500,7 +587,9 @@ fn options_that_do_not_fit_are_refused_with_a_reason() {
         ),
         (
             RunOptions {
-                interventions: vec![intervention(json!({ "at": "hook_embed", "do": { "js": "x => x" } }))],
+                interventions: vec![intervention(
+                    json!({ "at": "hook_embed", "do": { "js": "x => x" } }),
+                )],
                 ..RunOptions::default()
             },
             "InputError",
@@ -509,7 +598,10 @@ fn options_that_do_not_fit_are_refused_with_a_reason() {
     ];
     for (options, name, reason) in refused {
         let error = run(&causal.model, &causal.tokens, &options).err().unwrap();
-        assert!(error.name() == name && error.to_string().contains(reason), "{error}, expected {reason}");
+        assert!(
+            error.name() == name && error.to_string().contains(reason),
+            "{error}, expected {reason}"
+        );
     }
     let started = RunOptions { start: start(1, 11), ..RunOptions::default() };
     let error = run(&causal.model, &[99; 11], &started).err().unwrap();
@@ -526,7 +618,10 @@ fn a_malformed_intervention_is_answered_with_the_forms() {
         "{",
     ] {
         let error = Intervention::from_json(json).unwrap_err();
-        assert!(error.name() == "InputError" && error.to_string().contains("expected { at,"), "{error}");
+        assert!(
+            error.name() == "InputError" && error.to_string().contains("expected { at,"),
+            "{error}"
+        );
     }
 }
 
@@ -563,8 +658,8 @@ fn action() -> impl Strategy<Value = Action> {
             array().prop_map(Values::Array)
         ]
     };
-    let edge =
-        (prop::option::of(-9i64..9), prop::option::of(-9i64..9)).prop_map(|(query, key)| Edge { query, key });
+    let edge = (prop::option::of(-9i64..9), prop::option::of(-9i64..9))
+        .prop_map(|(query, key)| Edge { query, key });
     prop_oneof![
         Just(Action::Named(Named::Zero)),
         Just(Action::Named(Named::Mean)),
@@ -590,15 +685,8 @@ fn any_intervention() -> impl Strategy<Value = Intervention> {
         choice(-99i64..99),
         choice(0usize..9),
     );
-    (fields, action()).prop_map(|((at, layer, head, neuron, dim, positions, step), action)| Intervention {
-        at,
-        layer,
-        head,
-        neuron,
-        dim,
-        positions,
-        step,
-        action,
+    (fields, action()).prop_map(|((at, layer, head, neuron, dim, positions, step), action)| {
+        Intervention { at, layer, head, neuron, dim, positions, step, action }
     })
 }
 

@@ -318,7 +318,10 @@ fn product(
         (0..inner).map(|i| f64::from(x[row * inner + i]) * f64::from(w[i * columns + column])).sum()
     };
     let places = |row: usize| (Range { start: 0, end: columns }).map(move |column| (row, column));
-    (0..rows).flat_map(places).map(|(row, column)| sum(row, column) + f64::from(bias(column))).collect()
+    (0..rows)
+        .flat_map(places)
+        .map(|(row, column)| sum(row, column) + f64::from(bias(column)))
+        .collect()
 }
 
 fn log_sum_exp(row: &[f32]) -> f64 {

@@ -52,7 +52,11 @@ fn the_fixtures_are_not_trivial() {
         let largest = unevenness(0).max(unevenness(1));
         let length = fixture.expected().tokens.len();
         let uniform = (1..=length).map(|keys| 1.0 / keys as f32).sum::<f32>() / length as f32;
-        assert!(largest > 1.5 * uniform, "{}: mean largest attention weight {largest}", fixture.name);
+        assert!(
+            largest > 1.5 * uniform,
+            "{}: mean largest attention weight {largest}",
+            fixture.name
+        );
         let pre = numbers(&activations["blocks.1.mlp.hook_pre"]);
         let bent = pre.iter().filter(|value| value.abs() > 0.5).count();
         assert!(3 * bent > pre.len(), "{}: activations are near zero", fixture.name);
@@ -134,8 +138,10 @@ fn weights_that_arrive_byte_by_byte_are_the_same() {
         let config = fixture.config();
         let mut reader = candlescope::WeightsReader::new(&config, None);
         fixture.weights.iter().for_each(|byte| reader.push(&[*byte]).unwrap());
-        let (pieces, whole) =
-            (reader.finish().unwrap(), candlescope::Weights::from_bytes(&config, fixture.weights).unwrap());
+        let (pieces, whole) = (
+            reader.finish().unwrap(),
+            candlescope::Weights::from_bytes(&config, fixture.weights).unwrap(),
+        );
         for (name, _) in candlescope::expected_shapes(&config) {
             assert_same_bits(&name, &pieces.get(&name).unwrap(), &whole.get(&name).unwrap());
         }

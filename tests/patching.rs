@@ -7,7 +7,9 @@ mod common;
 use candlescope::Objective;
 use candlescope::analysis::Table;
 use candlescope::analysis::patching::{Contrast, Direction, Patched, Sweep, SweepOptions, Target};
-use candlescope::analysis::path_patching::{Input, Mlps, PathOptions, PathSweep, Receiver, Receivers};
+use candlescope::analysis::path_patching::{
+    Input, Mlps, PathOptions, PathSweep, Receiver, Receivers,
+};
 use serde_json::Value;
 
 use causal::Causal;
@@ -51,7 +53,8 @@ fn sweeps_are_those_of_transformer_lens() {
                 if case["direction"] == "denoise" { Direction::Denoise } else { Direction::Noise };
             let contrast = contrast(&causal, case["metric"].as_str().unwrap(), direction);
             let found = sweep(&causal, at.parse().unwrap(), each_position, contrast);
-            let what = format!("{}: {} {} {}", causal.name, case["direction"], case["at"], case["metric"]);
+            let what =
+                format!("{}: {} {} {}", causal.name, case["direction"], case["at"], case["metric"]);
             let shape: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
             assert_eq!(found.raw.shape, shape, "{what}");
             assert_all_close(&what, &found.raw.data, &floats(&case["values"]));
@@ -71,7 +74,8 @@ fn paths_are_those_of_transformer_lens_with_every_other_head_frozen() {
             let contrast = contrast(&causal, "difference", Direction::Denoise);
             let options = PathOptions { contrast, receivers, mlps };
             let found = PathSweep::new(&causal.model, options).unwrap().finish().unwrap();
-            let expected: Vec<f32> = case["values"].as_array().unwrap().iter().flat_map(floats).collect();
+            let expected: Vec<f32> =
+                case["values"].as_array().unwrap().iter().flat_map(floats).collect();
             let what = format!("{}: {}, MLPs {}", causal.name, case["name"], case["mlps"]);
             assert_all_close(&what, &found.raw.data, &expected);
         }
@@ -94,9 +98,13 @@ fn patches_that_no_path_leads_from_leave_the_base_run() {
     let last = causal.tokens.len() - 1;
     for (direction, nothing) in [(Direction::Denoise, 0.0), (Direction::Noise, 1.0)] {
         let of = |at| sweep(&causal, at, true, contrast_of(&causal, direction));
-        let close = |found: f32| assert!((found - nothing).abs() < 1e-4, "{found}, expected {nothing}");
+        let close =
+            |found: f32| assert!((found - nothing).abs() < 1e-4, "{found}, expected {nothing}");
         let Patched { normalized, clean, corrupted, .. } = of(Target::ResidPre);
-        assert!((clean - corrupted).abs() > 0.1, "the fixture's prompts differ: {clean} {corrupted}");
+        assert!(
+            (clean - corrupted).abs() > 0.1,
+            "the fixture's prompts differ: {clean} {corrupted}"
+        );
         // The prompts begin and end with the same tokens; after the last layer only the last position is read.
         close(normalized.as_ref().unwrap().at(&[0, 0]));
         close(normalized.unwrap().at(&[0, last]));
@@ -115,11 +123,14 @@ fn where_one_token_differs_its_first_residual_stream_carries_everything() {
     causal.other = causal.tokens.clone();
     causal.other[1] = (causal.tokens[1] + 1) % 61;
     let last = causal.tokens.len() - 1;
-    for (direction, nothing, everything) in [(Direction::Denoise, 0.0, 1.0), (Direction::Noise, 1.0, 0.0)] {
+    for (direction, nothing, everything) in
+        [(Direction::Denoise, 0.0, 1.0), (Direction::Noise, 1.0, 0.0)]
+    {
         for metric in ["logit", "difference", "loss"] {
-            let found = sweep(&causal, Target::ResidPre, true, contrast(&causal, metric, direction))
-                .normalized
-                .unwrap();
+            let found =
+                sweep(&causal, Target::ResidPre, true, contrast(&causal, metric, direction))
+                    .normalized
+                    .unwrap();
             for position in 0..=last {
                 let expected = if position == 1 { everything } else { nothing };
                 let found = found.at(&[0, position]);
@@ -138,8 +149,12 @@ fn patching_a_runs_own_values_changes_nothing() {
     causal.other = causal.tokens.clone();
     for at in TARGETS {
         for each_position in [false, true] {
-            let found =
-                sweep(&causal, at, each_position, contrast(&causal, "difference", Direction::Denoise));
+            let found = sweep(
+                &causal,
+                at,
+                each_position,
+                contrast(&causal, "difference", Direction::Denoise),
+            );
             assert!(found.normalized.is_none());
             let same = vec![found.clean; found.raw.data.len()];
             assert_all_close(&at.to_string(), &found.raw.data, &same);
@@ -151,8 +166,12 @@ fn patching_a_runs_own_values_changes_nothing() {
 fn a_patch_after_the_position_that_is_read_changes_no_bit() {
     let causal = Causal::plain();
     let metric = Objective::Logit { answer: 3, against: None, position: 4 };
-    let found =
-        sweep(&causal, Target::Z, true, Contrast { metric, ..contrast_of(&causal, Direction::Denoise) });
+    let found = sweep(
+        &causal,
+        Target::Z,
+        true,
+        Contrast { metric, ..contrast_of(&causal, Direction::Denoise) },
+    );
     assert_eq!(found.raw.axes, ["layer", "head", "pos"]);
     for head in 0..3 {
         for position in 5..11 {
@@ -183,8 +202,11 @@ fn steps_are_counted_and_a_sweep_can_be_dropped_at_any_of_them() {
 fn a_head_after_the_receiver_says_nothing_to_it() {
     let causal = Causal::plain();
     let receivers = Receivers::Heads(vec![Receiver { layer: 1, head: 0, input: Input::V }]);
-    let options =
-        PathOptions { contrast: contrast_of(&causal, Direction::Denoise), receivers, mlps: Mlps::Recomputed };
+    let options = PathOptions {
+        contrast: contrast_of(&causal, Direction::Denoise),
+        receivers,
+        mlps: Mlps::Recomputed,
+    };
     let found = PathSweep::new(&causal.model, options).unwrap().finish().unwrap();
     let Table { data, .. } = found.raw;
     assert_eq!(data[3..], [found.corrupted; 3]);
@@ -211,13 +233,21 @@ fn prompts_and_answers_that_do_not_fit_are_refused_with_a_reason() {
             Contrast { metric: logit(61, None, -1), ..whole.clone() },
             "answer id 61 is out of range, expected below 61",
         ),
-        (Contrast { metric: logit(1, Some(70), -1), ..whole.clone() }, "answer id 70 is out of range"),
+        (
+            Contrast { metric: logit(1, Some(70), -1), ..whole.clone() },
+            "answer id 70 is out of range",
+        ),
         (
             Contrast { metric: logit(1, None, 11), ..whole.clone() },
             "position 11 is out of range for 11 tokens",
         ),
         (
-            Contrast { clean: vec![1], corrupted: vec![2], metric: Objective::Loss, ..whole.clone() },
+            Contrast {
+                clean: vec![1],
+                corrupted: vec![2],
+                metric: Objective::Loss,
+                ..whole.clone()
+            },
             "at least two tokens",
         ),
     ];

@@ -56,7 +56,8 @@ fn distance(exact: &[Vec<f32>], found: &[Vec<f32>]) -> (f64, f64) {
 #[test]
 fn fewer_bits_change_predictions_by_no_more_than_the_docs_say() {
     let exact = logits(Form::F32);
-    for (form, most_kl, least_same) in [(Form::F16, 1e-6, 0.99), (Form::Q8, 2e-3, 0.95), (Form::Q4, 0.1, 0.8)]
+    for (form, most_kl, least_same) in
+        [(Form::F16, 1e-6, 0.99), (Form::Q8, 2e-3, 0.95), (Form::Q4, 0.1, 0.8)]
     {
         let (kl, same) = distance(&exact, &logits(form));
         println!(

@@ -11,7 +11,9 @@ use std::process::Command;
 
 use candlescope::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
 use candlescope::analysis::patching::{Contrast, Direction, Sweep, SweepOptions};
-use candlescope::analysis::path_patching::{Input, Mlps, PathOptions, PathSweep, Receiver, Receivers};
+use candlescope::analysis::path_patching::{
+    Input, Mlps, PathOptions, PathSweep, Receiver, Receivers,
+};
 use candlescope::python::{
     attribution_script, generation_script, integrated_script, path_script, run_script, sweep_script,
 };
@@ -37,10 +39,11 @@ for path in sys.argv[1:]:
 
 fn python() -> String {
     let python = std::env::var("CANDLESCOPE_PYTHON").unwrap_or("python3".into());
-    let check =
-        "import importlib.metadata as m, sys; sys.exit(not m.version('transformer_lens').startswith('4.'))";
-    let found =
-        Command::new(&python).args(["-c", check]).output().is_ok_and(|output| output.status.success());
+    let check = "import importlib.metadata as m, sys; sys.exit(not m.version('transformer_lens').startswith('4.'))";
+    let found = Command::new(&python)
+        .args(["-c", check])
+        .output()
+        .is_ok_and(|output| output.status.success());
     assert!(found, "{python}, which CANDLESCOPE_PYTHON names, has no transformer_lens 4");
     python
 }
@@ -54,8 +57,12 @@ fn results(python: &str, scripts: &[String]) -> Vec<Value> {
         path
     };
     let paths: Vec<_> = scripts.iter().enumerate().map(path).collect();
-    let output =
-        Command::new(python).env("HF_HUB_OFFLINE", "1").args(["-c", DRIVER]).args(&paths).output().unwrap();
+    let output = Command::new(python)
+        .env("HF_HUB_OFFLINE", "1")
+        .args(["-c", DRIVER])
+        .args(&paths)
+        .output()
+        .unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     let results: Vec<_> = stdout
         .lines()
@@ -73,7 +80,8 @@ fn floats(value: &Value) -> Vec<f32> {
 }
 
 fn norm(tensor: &candle_core::Tensor) -> f32 {
-    let squares = numbers(tensor).into_iter().filter(|x| x.is_finite()).map(|x| f64::from(x).powi(2));
+    let squares =
+        numbers(tensor).into_iter().filter(|x| x.is_finite()).map(|x| f64::from(x).powi(2));
     squares.sum::<f64>().sqrt() as f32
 }
 
@@ -89,7 +97,8 @@ fn run_case(causal: &Causal, folder: &str, name: String, options: RunOptions) ->
         }
         for (kind, cache) in [("captured", &run.cache), ("gradients", &run.gradients)] {
             for name in cache.names() {
-                let norms = [floats(&json!([found[kind][&name]]))[0], norm(cache.get(&name).unwrap())];
+                let norms =
+                    [floats(&json!([found[kind][&name]]))[0], norm(cache.get(&name).unwrap())];
                 assert_all_close(&format!("{what}: {kind} {name}"), &norms[..1], &norms[1..]);
             }
         }
@@ -102,7 +111,8 @@ fn run_cases(causal: &Causal, folder: &str) -> Vec<Case> {
     for case in causal.json["interventions"].as_array().unwrap() {
         if case["interventions"][0]["do"]["js"].is_null() {
             let interventions = causal.interventions(&case["interventions"]);
-            let names = vec!["blocks.1.hook_resid_mid".into(), "blocks.1.attn.hook_attn_scores".into()];
+            let names =
+                vec!["blocks.1.hook_resid_mid".into(), "blocks.1.attn.hook_attn_scores".into()];
             let options = RunOptions { interventions, names, ..RunOptions::default() };
             cases.push(run_case(causal, folder, case["name"].to_string(), options));
         }
@@ -122,12 +132,18 @@ fn run_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         ..RunOptions::default()
     };
     cases.push(run_case(causal, folder, "nearly every point, two positions".into(), options));
-    let options = RunOptions { names: all.clone(), stop_at_layer: Some(1), ..RunOptions::default() };
+    let options =
+        RunOptions { names: all.clone(), stop_at_layer: Some(1), ..RunOptions::default() };
     cases.push(run_case(causal, folder, "a run that stops".into(), options));
     let names = ["blocks.1.hook_resid_pre"];
-    let resid =
-        run_with_cache(&causal.model, &causal.other, &names).unwrap().cache.get(names[0]).unwrap().clone();
-    let options = RunOptions { names: all, start: Some(Start { layer: 1, resid }), ..RunOptions::default() };
+    let resid = run_with_cache(&causal.model, &causal.other, &names)
+        .unwrap()
+        .cache
+        .get(names[0])
+        .unwrap()
+        .clone();
+    let options =
+        RunOptions { names: all, start: Some(Start { layer: 1, resid }), ..RunOptions::default() };
     cases.push(run_case(causal, folder, "a run that starts at a layer".into(), options));
     cases
 }
@@ -150,7 +166,8 @@ fn generation_cases(causal: &Causal, folder: &str) -> Vec<Case> {
             interventions,
             ..GenerateOptions::default()
         };
-        let script = generation_script(causal.model.config(), folder, &causal.tokens, &options).unwrap();
+        let script =
+            generation_script(causal.model.config(), folder, &causal.tokens, &options).unwrap();
         let mut generation = Generation::new(&causal.model, None, &causal.tokens, options).unwrap();
         let mut log_probs = Vec::new();
         while let Some(step) = generation.next_step().unwrap() {
@@ -159,7 +176,11 @@ fn generation_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         let ids = generation.tokens()[causal.tokens.len()..].to_vec();
         let check = move |found: &Value| {
             assert_eq!(found["ids"], json!(ids), "generation {number}");
-            assert_all_close(&format!("generation {number}"), &floats(&found["log_probs"]), &log_probs);
+            assert_all_close(
+                &format!("generation {number}"),
+                &floats(&found["log_probs"]),
+                &log_probs,
+            );
         };
         (format!("generation {number}"), script, Box::new(check) as Box<dyn Fn(&Value)>)
     };
@@ -180,8 +201,11 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         ("pattern", true, Direction::Denoise, "difference"),
         ("pattern", false, Direction::Noise, "difference"),
     ] {
-        let options =
-            SweepOptions { contrast: contrast(direction, metric), at: at.parse().unwrap(), each_position };
+        let options = SweepOptions {
+            contrast: contrast(direction, metric),
+            at: at.parse().unwrap(),
+            each_position,
+        };
         let script = sweep_script(causal.model.config(), folder, &options).unwrap();
         let metrics = Sweep::new(&causal.model, options).unwrap().finish().unwrap().raw.data;
         let check = move |found: &Value| assert_all_close(at, &floats(&found["metric"]), &metrics);
@@ -195,8 +219,11 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         ("v", true, Direction::Noise, "difference"),
         ("pattern", true, Direction::Denoise, "logit"),
     ] {
-        let options =
-            SweepOptions { contrast: contrast(direction, metric), at: at.parse().unwrap(), each_position };
+        let options = SweepOptions {
+            contrast: contrast(direction, metric),
+            at: at.parse().unwrap(),
+            each_position,
+        };
         let script = attribution_script(causal.model.config(), folder, &options).unwrap();
         let estimate = attribution_patching(&causal.model, &options).unwrap();
         let base = match direction {
@@ -214,10 +241,12 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
     for (receivers, mlps) in
         [(Receivers::Logits, Mlps::Frozen), (Receivers::Heads(receivers), Mlps::Recomputed)]
     {
-        let options = PathOptions { contrast: contrast(Direction::Denoise, "difference"), receivers, mlps };
+        let options =
+            PathOptions { contrast: contrast(Direction::Denoise, "difference"), receivers, mlps };
         let script = path_script(causal.model.config(), folder, &options).unwrap();
         let metrics = PathSweep::new(&causal.model, options).unwrap().finish().unwrap().raw.data;
-        let check = move |found: &Value| assert_all_close("path", &floats(&found["metric"]), &metrics);
+        let check =
+            move |found: &Value| assert_all_close("path", &floats(&found["metric"]), &metrics);
         cases.push(("path".into(), script, Box::new(check)));
     }
     cases
@@ -227,18 +256,27 @@ fn integrated_cases(causal: &Causal, folder: &str) -> Vec<Case> {
     let case = |(metric, baseline): (&str, Baseline)| {
         let (objective, steps) = (causal.metric(metric), 5);
         let config = causal.model.config();
-        let script = integrated_script(config, folder, &causal.tokens, &objective, &baseline, steps).unwrap();
-        let shares = IntegratedGradients::new(&causal.model, &causal.tokens, &objective, &baseline, steps)
-            .and_then(IntegratedGradients::finish)
-            .unwrap();
+        let script =
+            integrated_script(config, folder, &causal.tokens, &objective, &baseline, steps)
+                .unwrap();
+        let shares =
+            IntegratedGradients::new(&causal.model, &causal.tokens, &objective, &baseline, steps)
+                .and_then(IntegratedGradients::finish)
+                .unwrap();
         let check = move |found: &Value| {
             assert_all_close("shares", &floats(&found["shares"]), &shares.shares.data);
             let ends = floats(&json!([found["metric"], found["baseline"]]));
             assert_all_close("metric and baseline", &ends, &[shares.metric, shares.baseline]);
         };
-        (format!("integrated gradients of {metric}"), script, Box::new(check) as Box<dyn Fn(&Value)>)
+        (
+            format!("integrated gradients of {metric}"),
+            script,
+            Box::new(check) as Box<dyn Fn(&Value)>,
+        )
     };
-    [("loss", Baseline::Zero), ("difference", Baseline::Tokens(causal.other.clone()))].map(case).into()
+    [("loss", Baseline::Zero), ("difference", Baseline::Tokens(causal.other.clone()))]
+        .map(case)
+        .into()
 }
 
 #[test]
@@ -269,14 +307,24 @@ fn what_python_cannot_do_is_said() {
     let js = Intervention::new("hook_embed", Action::Js { js: "x => x * 2".into() });
     let options = RunOptions { interventions: vec![js], ..RunOptions::default() };
     let error = run_script(causal.model.config(), "folder", &causal.tokens, &options).unwrap_err();
-    assert!(error.name() == "HookError" && error.to_string().contains("JavaScript function"), "{error}");
+    assert!(
+        error.name() == "HookError" && error.to_string().contains("JavaScript function"),
+        "{error}"
+    );
     let script =
-        run_script(causal.model.config(), "models/\"odd\"", &causal.tokens, &RunOptions::default()).unwrap();
+        run_script(causal.model.config(), "models/\"odd\"", &causal.tokens, &RunOptions::default())
+            .unwrap();
     assert!(script.contains(r#"folder = "models/\"odd\"""#), "{script}");
     let silu = FIXTURES[5].config();
     let error = run_script(&silu, "folder", &[1, 2], &RunOptions::default()).unwrap_err();
-    assert!(error.name() == "ConfigError" && error.to_string().contains("scale_attn_weights"), "{error}");
+    assert!(
+        error.name() == "ConfigError" && error.to_string().contains("scale_attn_weights"),
+        "{error}"
+    );
     let both = RunOptions { names: vec!["/_in(put)?$/".into()], ..RunOptions::default() };
     let error = run_script(causal.model.config(), "folder", &causal.tokens, &both).unwrap_err();
-    assert!(error.name() == "HookError" && error.to_string().contains("either `hook_attn_in`"), "{error}");
+    assert!(
+        error.name() == "HookError" && error.to_string().contains("either `hook_attn_in`"),
+        "{error}"
+    );
 }

@@ -67,7 +67,12 @@ fn what_was_kept_is_the_same_bit_for_bit_in_every_form() {
             let kept = restore(&disk, length, form).unwrap();
             assert_eq!(kept.config, fresh.config);
             assert_eq!(kept.tokenizer, fresh.tokenizer);
-            assert_same_models(&format!("{} as {}", fixture.name, form.name()), fixture, &kept, &fresh);
+            assert_same_models(
+                &format!("{} as {}", fixture.name, form.name()),
+                fixture,
+                &kept,
+                &fresh,
+            );
         }
     }
 }
@@ -82,7 +87,8 @@ fn assert_same_models(what: &str, fixture: &Fixture, kept: &Checkpoint, fresh: &
         assert_same_bits(&format!("{what}: {}", parameter.name), &weight(&kept), &weight(&fresh));
     }
     let tokens = fixture.expected().tokens;
-    let logits = |model| run_with_cache::<&str>(model, &tokens, &[]).unwrap().logits().unwrap().clone();
+    let logits =
+        |model| run_with_cache::<&str>(model, &tokens, &[]).unwrap().logits().unwrap().clone();
     assert_same_bits(what, &logits(&kept), &logits(&fresh));
 }
 
@@ -111,8 +117,12 @@ fn panels_are_arranged_as_the_layouts_number_says() {
         let (disk, _) = keep(checkpoint(Fixture::plain(), None, form), form);
         format!("{} {:016x}", form.name(), hash(&disk.0.borrow()))
     });
-    let expected =
-        ["f32 1e07b3656ba7f009", "f16 cdddad1dd57a7252", "q8 2256f98e289118c3", "q4 8db4c691d2dcc3df"];
+    let expected = [
+        "f32 1e07b3656ba7f009",
+        "f16 cdddad1dd57a7252",
+        "q8 2256f98e289118c3",
+        "q4 8db4c691d2dcc3df",
+    ];
     assert_eq!(found, expected);
 }
 
@@ -218,7 +228,8 @@ fn a_fingerprint_is_that_of_the_numbers_the_config_and_the_tokenizer() {
     let of = |config: &Config, tokenizer: Option<&Tokenizer>, form: Form| {
         let weights = checkpoint(fixture, None, form).weights;
         let mut fingerprint = Fingerprint::new(config, tokenizer, &weights).unwrap();
-        let found = std::iter::repeat_with(|| fingerprint.step().unwrap()).flatten().next().unwrap();
+        let found =
+            std::iter::repeat_with(|| fingerprint.step().unwrap()).flatten().next().unwrap();
         assert_eq!(fingerprint.step().unwrap().as_ref(), Some(&found));
         found
     };
@@ -248,8 +259,10 @@ fn weights_that_are_tensors_are_not_kept() {
     let mut reader = WeightsReader::with_form(&fixture.config(), None, Form::Plain);
     reader.push(fixture.weights).unwrap();
     let weights = reader.finish().unwrap();
-    let kept =
-        Keeping::new(Checkpoint { config: fixture.config.into(), tokenizer: None, weights }, Form::F32);
+    let kept = Keeping::new(
+        Checkpoint { config: fixture.config.into(), tokenizer: None, weights },
+        Form::F32,
+    );
     assert_eq!(kept.err().map(|error| error.name()), Some("WeightsError"));
 }
 

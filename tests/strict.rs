@@ -61,7 +61,9 @@ fn requests() -> Vec<(&'static str, Value)> {
         ("patching", with(json!({ "method": "attribution", "position": 2 }))),
         (
             "pathPatching",
-            with(json!({ "receivers": [{ "layer": 1, "head": 0, "input": "k" }], "mlps": "frozen" })),
+            with(
+                json!({ "receivers": [{ "layer": 1, "head": 0, "input": "k" }], "mlps": "frozen" }),
+            ),
         ),
         ("pathPatching", with(json!({ "receivers": "logits" }))),
         (
@@ -90,20 +92,30 @@ fn intervention() -> Value {
 fn every_request_works_as_it_is_documented() {
     let lab = lab();
     for (name, request) in requests() {
-        measure(&lab, name, request.clone()).unwrap_or_else(|error| panic!("{name} {request}: {error}"));
+        measure(&lab, name, request.clone())
+            .unwrap_or_else(|error| panic!("{name} {request}: {error}"));
     }
 }
 
 /// Calls `visit` with a copy of `value` for each object in it, `change` having been applied to that object.
-fn in_each_object(value: &Value, change: &dyn Fn(&mut Value) -> bool, visit: &mut dyn FnMut(Value)) {
+fn in_each_object(
+    value: &Value,
+    change: &dyn Fn(&mut Value) -> bool,
+    visit: &mut dyn FnMut(Value),
+) {
     fn pointers(value: &Value, path: String, found: &mut Vec<String>) {
         match value {
             Value::Object(fields) => {
                 found.push(path.clone());
-                fields.iter().for_each(|(name, inner)| pointers(inner, format!("{path}/{name}"), found));
+                fields
+                    .iter()
+                    .for_each(|(name, inner)| pointers(inner, format!("{path}/{name}"), found));
             }
             Value::Array(items) => {
-                items.iter().enumerate().for_each(|(i, inner)| pointers(inner, format!("{path}/{i}"), found));
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, inner)| pointers(inner, format!("{path}/{i}"), found));
             }
             _ => {}
         }
@@ -196,7 +208,8 @@ fn values_that_do_not_fit_are_refused_by_path() {
             &["`interventions[0].head", "expected a whole number from 0"],
         );
     }
-    for wrong in [json!(4294967296u64), json!(-4294967297i64), json!(0.5), json!("1"), json!([[0]])] {
+    for wrong in [json!(4294967296u64), json!(-4294967297i64), json!(0.5), json!("1"), json!([[0]])]
+    {
         assert_refused(
             "tokenScores",
             at("positions", wrong),
@@ -254,9 +267,21 @@ fn an_action_is_one_action() {
 
 #[test]
 fn counts_beyond_what_there_is_and_empty_lists_are_refused() {
-    assert_refused("logitLens", json!({ "input": [1], "top": 62 }), &["`top` is 62, expected at most 61"]);
-    assert_refused("logitLens", json!({ "input": [1], "top": 0 }), &["`top` is 0, expected at least 1"]);
-    assert_refused("circuits", json!({ "layer": 0, "head": 0, "components": 99 }), &["`components` is 99"]);
+    assert_refused(
+        "logitLens",
+        json!({ "input": [1], "top": 62 }),
+        &["`top` is 62, expected at most 61"],
+    );
+    assert_refused(
+        "logitLens",
+        json!({ "input": [1], "top": 0 }),
+        &["`top` is 0, expected at least 1"],
+    );
+    assert_refused(
+        "circuits",
+        json!({ "layer": 0, "head": 0, "components": 99 }),
+        &["`components` is 99"],
+    );
     assert_refused(
         "mostActive",
         json!({ "texts": [], "at": "hook_embed", "index": 0 }),
@@ -265,10 +290,26 @@ fn counts_beyond_what_there_is_and_empty_lists_are_refused() {
     assert_refused("means", json!({ "texts": [], "names": ["*"] }), &["`texts` is empty"]);
     assert_refused("means", json!({ "texts": [[]], "names": ["*"] }), &["there is no token"]);
     assert_refused("headScores", json!({ "input": [] }), &["there is no token"]);
-    assert_refused("headScores", json!({ "input": [1, 2], "pattern": [] }), &["`pattern` has 0 rows"]);
-    assert_refused("headScores", json!({ "input": [1], "measure": "abs" }), &["expected a `pattern` too"]);
-    assert_refused("residual", json!({ "input": [1, 2], "positions": [0, -2] }), &["has position 0 twice"]);
-    assert_refused("residual", json!({ "input": [1, 2], "positions": [] }), &["`positions` is empty"]);
+    assert_refused(
+        "headScores",
+        json!({ "input": [1, 2], "pattern": [] }),
+        &["`pattern` has 0 rows"],
+    );
+    assert_refused(
+        "headScores",
+        json!({ "input": [1], "measure": "abs" }),
+        &["expected a `pattern` too"],
+    );
+    assert_refused(
+        "residual",
+        json!({ "input": [1, 2], "positions": [0, -2] }),
+        &["has position 0 twice"],
+    );
+    assert_refused(
+        "residual",
+        json!({ "input": [1, 2], "positions": [] }),
+        &["`positions` is empty"],
+    );
     assert_refused("tokenScores", json!({ "input": [99] }), &["token id 99 is out of range"]);
     let shape = json!({ "shape": [65536, 65536, 65536, 65536, 65536], "data": [1] });
     assert_refused(
@@ -311,16 +352,16 @@ fn many_interventions_positions_and_edges_are_resolved_in_linear_time() {
     let positions: Vec<usize> = (0..count).collect();
     let edges: Vec<_> = (0..count).map(|query| json!({ "query": query, "key": 0 })).collect();
     let listed = json!([{ "at": "blocks.0.attn.hook_z", "positions": positions, "do": "zero" }]);
-    let cut =
-        json!([{ "at": "blocks.0.attn.hook_pattern", "positions": positions, "do": { "knockOut": edges } }]);
+    let cut = json!([{ "at": "blocks.0.attn.hook_pattern", "positions": positions, "do": { "knockOut": edges } }]);
     for json in [many, listed, cut] {
         let interventions = Intervention::list_from_json(&json.to_string()).unwrap();
         Plan::new(&interventions, &config, extent, None).unwrap();
     }
     let twice: Vec<usize> = (0..count).chain([7]).collect();
     let twice = json!([{ "at": "hook_embed", "positions": twice, "do": "zero" }]).to_string();
-    let error =
-        Plan::new(&Intervention::list_from_json(&twice).unwrap(), &config, extent, None).err().unwrap();
+    let error = Plan::new(&Intervention::list_from_json(&twice).unwrap(), &config, extent, None)
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("lists 7 twice"), "{error}");
     assert!(start.elapsed().as_secs() < 60);
 }
@@ -343,17 +384,24 @@ fn what_cannot_run_cannot_be_printed_as_python() {
     assert!(print("runWithCache", json!([99]), json!({})).contains("token id 99"));
     assert!(print("runWithCache", json!(vec![1; 21]), json!({})).contains("at most 20"));
     assert!(
-        print("runWithCache", json!([1]), json!({ "stopAtLayer": 9 })).contains("cannot run layers 0 to 9")
+        print("runWithCache", json!([1]), json!({ "stopAtLayer": 9 }))
+            .contains("cannot run layers 0 to 9")
     );
     assert!(
         print("runWithCache", json!([1]), json!({ "stopAtLayers": 1 }))
             .contains("did you mean `stopAtLayer`")
     );
-    assert!(print("runWithCache", json!([1]), json!({ "positions": [0, 0] })).contains("position 0 twice"));
     assert!(
-        print("runWithCache", json!([1]), json!({ "gradientsOf": { "loss": true } })).contains("two tokens")
+        print("runWithCache", json!([1]), json!({ "positions": [0, 0] }))
+            .contains("position 0 twice")
     );
-    assert!(print("generate", json!([1]), json!({ "temperature": -1 })).contains("`temperature` is -1"));
+    assert!(
+        print("runWithCache", json!([1]), json!({ "gradientsOf": { "loss": true } }))
+            .contains("two tokens")
+    );
+    assert!(
+        print("generate", json!([1]), json!({ "temperature": -1 })).contains("`temperature` is -1")
+    );
     let contrast = json!({ "clean": [1, 2], "corrupted": [1, 2], "answer": 99 });
     assert!(print("patching", json!(null), contrast).contains("answer id 99"));
     let integrated = json!({ "input": [1, 2], "loss": true, "steps": 0 });
@@ -378,17 +426,25 @@ fn logits_that_are_not_finite_have_no_rank_and_no_choice() {
     for value in ["NaN", "inf"] {
         let broken = set("unembed.hook_out", 1, value);
         let found = run(&lab, tokens.clone(), json!({ "interventions": broken })).unwrap();
-        assert_eq!(found.scores.ranks.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(
+            found.scores.ranks.iter().map(Option::is_some).collect::<Vec<_>>(),
+            [true, false, true]
+        );
         assert!(found.scores.log_probs[1].is_nan() && found.scores.log_probs[0].is_finite());
         let scores =
-            measure(&lab, "tokenScores", json!({ "input": tokens, "interventions": broken })).unwrap();
+            measure(&lab, "tokenScores", json!({ "input": tokens, "interventions": broken }))
+                .unwrap();
         let (_, rank) = scores.tables.iter().find(|(name, _)| name == "rank").unwrap();
         assert!(rank.data[1].is_nan() && rank.data[0].is_finite());
         let broken = set("unembed.hook_out", 3, value);
-        let (ids, options) =
-            lab.generate_call(&tokens.clone().into(), &json!({ "interventions": broken }).into()).unwrap();
-        let error =
-            candlescope::Generation::new(&lab.model, None, &ids, options).unwrap().next_step().err().unwrap();
+        let (ids, options) = lab
+            .generate_call(&tokens.clone().into(), &json!({ "interventions": broken }).into())
+            .unwrap();
+        let error = candlescope::Generation::new(&lab.model, None, &ids, options)
+            .unwrap()
+            .next_step()
+            .err()
+            .unwrap();
         assert_eq!(error.name(), "HookError");
         assert!(error.to_string().contains("logits are not finite at step 0"), "{error}");
     }
@@ -440,20 +496,35 @@ fn broken(suffix: &str, value: f32) -> Lab {
     let bytes = safetensors::serialize(views, None).unwrap();
     let config = fixture.config();
     let weights = candlescope::Weights::from_bytes(&config, &bytes).unwrap();
-    Lab { model: candlescope::Model::new(config, &weights).unwrap(), tokenizer: None, compiler: None }
+    Lab {
+        model: candlescope::Model::new(config, &weights).unwrap(),
+        tokenizer: None,
+        compiler: None,
+    }
 }
 
 /// A number that is not finite in any tensor: every call copes or says so.
 #[test]
 fn weights_that_are_not_finite_trap_nothing_and_generate_nothing() {
-    let suffixes =
-        ["wte.weight", "wpe.weight", "c_attn.weight", "attn.c_proj.weight", "c_fc.weight", "ln_1.weight"];
-    for suffix in [&suffixes[..], &["ln_f.weight", "ln_f.bias", "c_attn.bias", "mlp.c_proj.bias"]].concat() {
+    let suffixes = [
+        "wte.weight",
+        "wpe.weight",
+        "c_attn.weight",
+        "attn.c_proj.weight",
+        "c_fc.weight",
+        "ln_1.weight",
+    ];
+    for suffix in
+        [&suffixes[..], &["ln_f.weight", "ln_f.bias", "c_attn.bias", "mlp.c_proj.bias"]].concat()
+    {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let lab = broken(suffix, value);
             for (name, request) in calls() {
                 if let Err(error) = call(&lab, name, &request) {
-                    assert!(matches!(error.name(), "WeightsError" | "HookError"), "{name}: {error}");
+                    assert!(
+                        matches!(error.name(), "WeightsError" | "HookError"),
+                        "{name}: {error}"
+                    );
                 }
             }
             let found = run(&lab, json!([0, 1, 2]), json!({})).unwrap();
@@ -464,8 +535,11 @@ fn weights_that_are_not_finite_trap_nothing_and_generate_nothing() {
     }
     let lab = broken("wte.weight", f32::NAN);
     let (ids, options) = lab.generate_call(&json!([0, 1]).into(), &json!({}).into()).unwrap();
-    let error =
-        candlescope::Generation::new(&lab.model, None, &ids, options).unwrap().next_step().err().unwrap();
+    let error = candlescope::Generation::new(&lab.model, None, &ids, options)
+        .unwrap()
+        .next_step()
+        .err()
+        .unwrap();
     assert_eq!(error.name(), "WeightsError");
     assert!(error.to_string().contains("logits are not finite at step 0"), "{error}");
 }
@@ -548,7 +622,8 @@ fn calls() -> Vec<(&'static str, Value)> {
     let run = json!({
         "names": ["*"], "positions": [0, -1], "stopAtLayer": 1, "headScores": false, "interventions": [intervention()],
     });
-    let graded = json!({ "names": ["*"], "gradientsOf": { "answer": 4, "against": 5, "position": -1 } });
+    let graded =
+        json!({ "names": ["*"], "gradientsOf": { "answer": 4, "against": 5, "position": -1 } });
     let start = json!({ "startAt": { "layer": 1, "resid": { "shape": [1, 3, 18], "data": vec![0.5; 54] } } });
     let generation = json!({
         "maxNewTokens": 3, "doSample": true, "temperature": 0.7, "topK": 5, "topP": 0.9, "seed": 3, "top": 4,
@@ -567,7 +642,10 @@ fn places(value: &Value, path: &str, found: &mut Vec<String>) {
             fields.iter().for_each(|(name, inner)| places(inner, &format!("{path}/{name}"), found));
         }
         Value::Array(items) if items.len() < 20 => {
-            items.iter().enumerate().for_each(|(i, inner)| places(inner, &format!("{path}/{i}"), found));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(i, inner)| places(inner, &format!("{path}/{i}"), found));
         }
         _ => {}
     }
@@ -581,7 +659,8 @@ fn call(lab: &Lab, name: &str, request: &Value) -> candlescope::Result<()> {
             run(lab, input.clone(), request.clone())?;
         }
         "generate" => {
-            let (ids, options) = lab.generate_call(&input.clone().into(), &request.clone().into())?;
+            let (ids, options) =
+                lab.generate_call(&input.clone().into(), &request.clone().into())?;
             let mut generation = candlescope::Generation::new(&lab.model, None, &ids, options)?;
             for _ in 0..3 {
                 generation.next_step()?;

@@ -23,8 +23,7 @@ fn tokenizer_json() -> Vec<u8> {
     let merged = merges.iter().map(|merge| merge.replace(' ', ""));
     let tokens = byte_letters().map(String::from).chain(merged).chain([END.to_string()]);
     let vocab: HashMap<String, usize> = tokens.zip(0..).collect();
-    let byte_level =
-        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
     let end = json!({
         "id": vocab[END], "content": END, "single_word": false, "lstrip": false, "rstrip": false,
         "normalized": true, "special": true,
@@ -83,7 +82,11 @@ fn ids_of_hard_strings_equal_hugging_face() {
 #[test]
 fn the_strings_of_hard_strings_joined_are_the_text() {
     for case in golden() {
-        assert!(joined(&case.text) == case.text, "{:?}", case.text.chars().take(60).collect::<String>());
+        assert!(
+            joined(&case.text) == case.text,
+            "{:?}",
+            case.text.chars().take(60).collect::<String>()
+        );
         assert!(gpt2().decode(&case.ids).unwrap() == case.text);
     }
 }
@@ -158,12 +161,11 @@ fn reference() -> &'static tokenizers::Tokenizer {
 /// A small tokenizer that is not a byte-level one, as T5 and Llama have them.
 fn metaspace(prepend_scheme: &str) -> Tokenizer {
     let words = [
-        "<unk>", "▁", "▁the", "▁cat", "s", "e", "é", "<0xE2>", "<0x82>", "<0xAC>", "t", "h", "c", "a", "▁t",
-        "▁th",
+        "<unk>", "▁", "▁the", "▁cat", "s", "e", "é", "<0xE2>", "<0x82>", "<0xAC>", "t", "h", "c",
+        "a", "▁t", "▁th",
     ];
     let vocab: HashMap<&str, usize> = words.into_iter().zip(0..).collect();
-    let space =
-        json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": prepend_scheme, "split": true});
+    let space = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": prepend_scheme, "split": true});
     let merges = ["▁ t", "▁t h", "▁th e"];
     let decoder = json!({"type": "Sequence", "decoders": [
         {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
@@ -199,7 +201,11 @@ fn a_prefix_space_that_the_tokenizer_adds_moves_no_label() {
 #[test]
 fn labels_of_a_metaspace_tokenizer_are_cut_at_offsets() {
     for scheme in ["always", "first"] {
-        assert_eq!(labels(&metaspace(scheme), "the cats"), ["the", " ", "c", "a", "t", "s"], "{scheme}");
+        assert_eq!(
+            labels(&metaspace(scheme), "the cats"),
+            ["the", " ", "c", "a", "t", "s"],
+            "{scheme}"
+        );
         // The three bytes of € are tokens; the character belongs to the last. The vocabulary has no \n.
         assert_eq!(
             labels(&metaspace(scheme), "\nthe  the€"),
@@ -229,7 +235,10 @@ fn a_name_depends_on_nothing_but_the_id() {
 fn an_id_that_only_the_model_knows_is_shown_in_brackets() {
     let padded = gpt2().for_model(50304);
     for ids in [&[50260][..], &[11, 50303]] {
-        assert_eq!(names(&padded, ids).last(), padded.tokens(ids).unwrap().last().map(|token| &token.string));
+        assert_eq!(
+            names(&padded, ids).last(),
+            padded.tokens(ids).unwrap().last().map(|token| &token.string)
+        );
         assert!(padded.decode(ids).unwrap().ends_with(&format!("⟨{}⟩", ids[ids.len() - 1])));
     }
     assert!(padded.names(&[50304]).is_err_and(|error| error.name() == "InputError"));
@@ -285,7 +294,8 @@ fn a_character_for_which_there_is_no_token_is_refused_and_not_dropped() {
     });
     let vocab = serde_json::json!({ "a": 0, "b": 1 });
     let tokenizer =
-        Tokenizer::from_json(json(vocab.clone(), serde_json::Value::Null).to_string().as_bytes()).unwrap();
+        Tokenizer::from_json(json(vocab.clone(), serde_json::Value::Null).to_string().as_bytes())
+            .unwrap();
     assert_eq!(tokenizer.encode("abba").unwrap(), [0, 1, 1, 0]);
     let error = tokenizer.encode("abc").unwrap_err();
     assert_eq!(error.name(), "TokenizerError");

@@ -93,7 +93,8 @@ fn bases() -> [Value; 4] {
 
 /// Everything that a tokenizer is asked for.
 fn use_it(tokenizer: &Tokenizer) {
-    for text in ["", "the as  the中 12é€😀\n a<unk>  x.", " ", "\u{0}\u{301}a\u{fffd}\u{2581}▁"] {
+    for text in ["", "the as  the中 12é€😀\n a<unk>  x.", " ", "\u{0}\u{301}a\u{fffd}\u{2581}▁"]
+    {
         if let Ok(tokens) = tokenizer.tokenize(text) {
             let joined: String = tokens.iter().map(|token| token.string.as_str()).collect();
             assert!(tokens.is_empty() || joined == text, "{joined:?} for {text:?}");
@@ -162,7 +163,8 @@ fn a_wrong_field_is_named() {
     for (base, path, value, expected) in changes {
         let mut file = bases()[base].clone();
         *file.pointer_mut(path).unwrap_or_else(|| panic!("{path}")) = value;
-        let message = load(file.to_string().as_bytes()).err().unwrap_or_else(|| panic!("{path}: no error"));
+        let message =
+            load(file.to_string().as_bytes()).err().unwrap_or_else(|| panic!("{path}: no error"));
         assert!(message.contains(expected), "{path}: {message}");
         assert!(message.contains("tokenizer.json"), "{message}");
     }
@@ -185,8 +187,10 @@ fn a_file_that_is_no_tokenizer_is_called_what_it_is() {
     }
     let deep = "[".repeat(100_000);
     load(format!("{{\"normalizer\": {deep}").as_bytes()).err().unwrap();
-    let nested =
-        (0..20).fold(json!({"type": "NFC"}), |inner, _| json!({"type": "Sequence", "normalizers": [inner]}));
+    let nested = (0..20).fold(
+        json!({"type": "NFC"}),
+        |inner, _| json!({"type": "Sequence", "normalizers": [inner]}),
+    );
     let mut file = word_level();
     file["normalizer"] = nested;
     assert!(load(file.to_string().as_bytes()).err().unwrap().contains("too many steps"));
@@ -235,9 +239,12 @@ fn places(value: &Value, path: &str, found: &mut Vec<String>) {
             .take(12)
             .map(|(name, value)| (name.replace('~', "~0").replace('/', "~1"), value))
             .collect(),
-        Value::Array(list) => {
-            list.iter().take(8).enumerate().map(|(place, value)| (place.to_string(), value)).collect()
-        }
+        Value::Array(list) => list
+            .iter()
+            .take(8)
+            .enumerate()
+            .map(|(place, value)| (place.to_string(), value))
+            .collect(),
         _ => Vec::new(),
     };
     for (name, value) in inner {

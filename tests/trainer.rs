@@ -23,8 +23,7 @@ const PLAY: &str = "\tA SHORT PLAY\n\n\tDRAMATIS PERSONAE\n\nANNA\ta guest.\n\nS
 
 #[test]
 fn a_play_becomes_names_and_lines() {
-    let expected =
-        "ANNA:\nGood day, sir.\nHow late is it?\n\nBERT OF YORK:\nLate.\nIndeed.\n\nBERT:\nWho calls?\n\n";
+    let expected = "ANNA:\nGood day, sir.\nHow late is it?\n\nBERT OF YORK:\nLate.\nIndeed.\n\nBERT:\nWho calls?\n\n";
     assert_eq!(normalize(PLAY), expected);
 }
 
@@ -81,9 +80,13 @@ fn a_repeated_row_says_what_its_first_period_said() {
         let (tokens, targets, weights) =
             (&batch.tokens[at.clone()], &batch.targets[at.clone()], &batch.weights[at]);
         assert_eq!(tokens[1..], targets[..63]);
-        let period = (4..=32).find(|p| (*p..64).all(|i| tokens[i] == tokens[i - p])).expect("a period");
+        let period =
+            (4..=32).find(|p| (*p..64).all(|i| tokens[i] == tokens[i - p])).expect("a period");
         let scored: usize = weights.iter().filter(|weight| **weight == 1.0).count();
-        assert!(scored == 64 || scored == 65 - period, "{scored} targets count with period {period}");
+        assert!(
+            scored == 64 || scored == 65 - period,
+            "{scored} targets count with period {period}"
+        );
     }
 }
 
@@ -108,9 +111,11 @@ fn the_rate_rises_stays_and_falls_to_a_twentieth() {
 
 #[test]
 fn adamw_takes_the_steps_of_candle_nns() {
-    let start = Tensor::from_vec((0..6).map(|i| (i as f32).sin()).collect(), (2, 3), &Device::Cpu).unwrap();
+    let start =
+        Tensor::from_vec((0..6).map(|i| (i as f32).sin()).collect(), (2, 3), &Device::Cpu).unwrap();
     let theirs = Var::from_tensor(&start).unwrap();
-    let params = candle_nn::ParamsAdamW { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.01 };
+    let params =
+        candle_nn::ParamsAdamW { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.01 };
     let mut optimizer = candle_nn::AdamW::new(vec![theirs.clone()], params).unwrap();
     let mut ours = Parameter::new("w".into(), Var::from_tensor(&start).unwrap());
     for step in 1..=20 {
@@ -182,9 +187,11 @@ fn a_short_run_learns_and_its_export_says_the_same() {
     let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert!(file.names().iter().all(|name| name.starts_with("transformer.")), "{:?}", file.names());
-    let config = Config::from_json(&std::fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
+    let config =
+        Config::from_json(&std::fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
     assert_eq!(config, trainer.settings.config);
-    let exported = Model::new(config.clone(), &Weights::from_bytes(&config, &bytes).unwrap()).unwrap();
+    let exported =
+        Model::new(config.clone(), &Weights::from_bytes(&config, &bytes).unwrap()).unwrap();
     let ids = Tokenizer::from_json(json.as_bytes()).unwrap().encode("over the moon").unwrap();
     let logits = |model: &Model| -> Vec<f32> {
         let ids = Tensor::from_slice(&ids, (1, ids.len()), &Device::Cpu).unwrap();
@@ -216,7 +223,8 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
     run(&mut second, 4);
 
     for (a, b) in through.parameters.iter().zip(&second.parameters) {
-        let bits = |p: &Parameter| p.values().unwrap().iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
+        let bits =
+            |p: &Parameter| p.values().unwrap().iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
         assert_eq!(bits(a), bits(b), "{}", a.name);
         assert_eq!((&a.first, &a.second), (&b.first, &b.second), "moments of {}", a.name);
     }

@@ -77,7 +77,12 @@ fn greedy_text_equals_hugging_face() {
             stop_at_eos: false,
             ..GenerateOptions::default()
         };
-        assert_eq!(generated(&fixture.model(), &expected.prompt, options), expected.ids, "{}", fixture.name);
+        assert_eq!(
+            generated(&fixture.model(), &expected.prompt, options),
+            expected.ids,
+            "{}",
+            fixture.name
+        );
     });
 }
 
@@ -102,8 +107,9 @@ fn weights_in_pieces_of_any_size_are_the_same_weights() {
             fixture.weights.chunks(size).for_each(|piece| reader.push(piece).unwrap());
             let model = Model::new(config.clone(), &reader.finish().unwrap()).unwrap();
             let tokens = fixture.expected().tokens;
-            let logits =
-                |model| run_with_cache::<&str>(model, &tokens, &[]).unwrap().logits().unwrap().clone();
+            let logits = |model| {
+                run_with_cache::<&str>(model, &tokens, &[]).unwrap().logits().unwrap().clone()
+            };
             let what = format!("{} in pieces of {size}", fixture.name);
             assert_same_bits(&what, &logits(&model), &logits(&whole));
         }
@@ -113,26 +119,40 @@ fn weights_in_pieces_of_any_size_are_the_same_weights() {
 #[wasm_bindgen_test]
 async fn a_model_loads_from_blobs_and_runs_across_the_boundary() {
     let fixture = Fixture::plain();
-    let model = load(&plain_config(), &file_of_bytes("model.safetensors", fixture.weights)).await.unwrap();
+    let model =
+        load(&plain_config(), &file_of_bytes("model.safetensors", fixture.weights)).await.unwrap();
     let described = model.describe().unwrap();
-    assert_eq!(get(&get(&described, "config"), "n_embd"), JsValue::from(fixture.config().n_embd as u32));
-    assert_eq!(get(&described, "parameterCount"), JsValue::from(fixture.model().parameter_count() as u32));
+    assert_eq!(
+        get(&get(&described, "config"), "n_embd"),
+        JsValue::from(fixture.config().n_embd as u32)
+    );
+    assert_eq!(
+        get(&described, "parameterCount"),
+        JsValue::from(fixture.model().parameter_count() as u32)
+    );
     assert_eq!(get(&described, "hasTokenizer"), JsValue::FALSE);
 
     let expected = fixture.expected();
     let options = object(&[("names", Array::of1(&"blocks.1.attn.hook_pattern".into()).into())]);
-    let run = model.run_with_cache(Uint32Array::from(expected.tokens.as_slice()).into(), options).unwrap();
+    let run = model
+        .run_with_cache(Uint32Array::from(expected.tokens.as_slice()).into(), options)
+        .unwrap();
     let floats = |value: JsValue| value.unchecked_into::<Float32Array>().to_vec();
     assert_all_close("logProbs", &floats(get(&run, "logProbs")), &expected.log_probs);
     let captured = Array::from(&get(&run, "cache")).get(0);
     assert_eq!(get(&captured, "name"), "blocks.1.attn.hook_pattern");
     let pattern = floats(get(&get(&captured, "value"), "data"));
-    assert_all_close("pattern", &pattern, &numbers(&fixture.activations()["blocks.1.attn.hook_pattern"]));
+    assert_all_close(
+        "pattern",
+        &pattern,
+        &numbers(&fixture.activations()["blocks.1.attn.hook_pattern"]),
+    );
 }
 
 #[wasm_bindgen_test]
 async fn a_run_that_captures_everything_needs_no_more_memory_than_one_that_captures_nothing() {
-    let config = r#"{"n_layer": 12, "n_embd": 32, "n_head": 4, "n_positions": 256, "vocab_size": 8}"#;
+    let config =
+        r#"{"n_layer": 12, "n_embd": 32, "n_head": 4, "n_positions": 256, "vocab_size": 8}"#;
     let model = load(
         &file_of_bytes("config.json", config.as_bytes()),
         &file_of_bytes("model.safetensors", &zeros(config)),
@@ -140,11 +160,15 @@ async fn a_run_that_captures_everything_needs_no_more_memory_than_one_that_captu
     .await
     .unwrap();
     let bytes_after = |names: &str| {
-        let options =
-            object(&[("names", names.split_whitespace().map(JsValue::from).collect::<Array>().into())]);
-        let run = model.run_with_cache(Uint32Array::from([1; 256].as_slice()).into(), options).unwrap();
-        let bytes =
-            |captured| Float32Array::from(get(&get(&captured, "value"), "data")).byte_length() as usize;
+        let options = object(&[(
+            "names",
+            names.split_whitespace().map(JsValue::from).collect::<Array>().into(),
+        )]);
+        let run =
+            model.run_with_cache(Uint32Array::from([1; 256].as_slice()).into(), options).unwrap();
+        let bytes = |captured| {
+            Float32Array::from(get(&get(&captured, "value"), "data")).byte_length() as usize
+        };
         let captured = Array::from(&get(&run, "cache")).iter().map(bytes).sum::<usize>();
         (captured, core::arch::wasm32::memory_size::<0>() * 65536)
     };
@@ -160,11 +184,14 @@ async fn a_run_that_captures_everything_needs_no_more_memory_than_one_that_captu
 /// A safetensors file of zeros.
 fn zeros(config: &str) -> Vec<u8> {
     let mut end = 0;
-    let entries = expected_shapes(&Config::from_json(config).unwrap()).into_iter().map(|(name, shape)| {
-        let start = end;
-        end += 4 * shape.iter().product::<usize>();
-        format!(r#""{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[{start},{end}]}}"#)
-    });
+    let entries =
+        expected_shapes(&Config::from_json(config).unwrap()).into_iter().map(|(name, shape)| {
+            let start = end;
+            end += 4 * shape.iter().product::<usize>();
+            format!(
+                r#""{name}":{{"dtype":"F32","shape":{shape:?},"data_offsets":[{start},{end}]}}"#
+            )
+        });
     let header = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; end]].concat()
 }
@@ -172,7 +199,8 @@ fn zeros(config: &str) -> Vec<u8> {
 #[wasm_bindgen_test]
 async fn an_absent_file_is_named_with_its_reason() {
     let missing = absent_file("config.json", "https://host/config.json answered 404");
-    let error = load(&missing, &file_of_bytes("model.safetensors", &[])).await.err().expect("a failure");
+    let error =
+        load(&missing, &file_of_bytes("model.safetensors", &[])).await.err().expect("a failure");
     assert_failed(&error, "NetworkError", &["https://host/config.json", "404"]);
 }
 
@@ -212,14 +240,16 @@ async fn a_file_that_is_cut_short_says_how_long_it_should_be() {
 #[wasm_bindgen_test]
 async fn a_web_page_in_place_of_a_config_is_told_from_one() {
     let page = file_of_bytes("config.json", b"\n<!doctype html><p>Home");
-    let error = load(&page, &file_of_bytes("model.safetensors", &[])).await.err().expect("a failure");
+    let error =
+        load(&page, &file_of_bytes("model.safetensors", &[])).await.err().expect("a failure");
     assert_failed(&error, "NetworkError", &["config.json is not a config.json but a page"]);
 }
 
 #[wasm_bindgen_test]
 async fn a_failure_at_the_boundary_leaves_the_model_usable() {
     let fixture = Fixture::plain();
-    let model = load(&plain_config(), &file_of_bytes("model.safetensors", fixture.weights)).await.unwrap();
+    let model =
+        load(&plain_config(), &file_of_bytes("model.safetensors", fixture.weights)).await.unwrap();
     let names = object(&[("names", Array::of1(&"blocks.0.attn.hook_patern".into()).into())]);
     let ids = || Uint32Array::from([1u32, 2].as_slice()).into();
     let error = JsValue::from(model.run_with_cache(ids(), names).unwrap_err());
@@ -239,9 +269,14 @@ async fn load_watched(
     on_progress: Option<Function>,
     signal: Option<AbortSignal>,
 ) -> Result<WasmModel, JsValue> {
-    let files =
-        object(&[("config", config.clone()), ("weights", weights.clone()), ("mayBeKept", JsValue::FALSE)]);
-    WasmModel::load(files.unchecked_into::<Files>(), "f32", on_progress, signal).await.map_err(JsValue::from)
+    let files = object(&[
+        ("config", config.clone()),
+        ("weights", weights.clone()),
+        ("mayBeKept", JsValue::FALSE),
+    ]);
+    WasmModel::load(files.unchecked_into::<Files>(), "f32", on_progress, signal)
+        .await
+        .map_err(JsValue::from)
 }
 
 fn plain_config() -> JsValue {
@@ -268,7 +303,10 @@ extern "C" {
 }
 
 fn file_of_bytes(name: &str, bytes: &[u8]) -> JsValue {
-    file_of_blob(name, Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes))).unwrap())
+    file_of_blob(
+        name,
+        Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes))).unwrap(),
+    )
 }
 
 fn object(entries: &[(&str, JsValue)]) -> JsValue {

@@ -23,11 +23,9 @@ pub fn save(trainer: &Trainer, folder: &Path) -> Result<()> {
             ("first", parameter.first.clone()),
             ("second", parameter.second.clone()),
         ];
-        tensors.extend(
-            parts.map(|(part, values)| {
-                (format!("{}/{part}", parameter.name), shape.clone(), bytes_of(&values))
-            }),
-        );
+        tensors.extend(parts.map(|(part, values)| {
+            (format!("{}/{part}", parameter.name), shape.clone(), bytes_of(&values))
+        }));
     }
     let metadata = HashMap::from([
         ("step".to_string(), trainer.step.to_string()),
@@ -48,10 +46,15 @@ pub fn resume(trainer: &mut Trainer, folder: &Path) -> Result<()> {
     let bytes = std::fs::read(folder.join(FILE))?;
     let (_, header) = SafeTensors::read_metadata(&bytes)?;
     let metadata = header.metadata().clone().unwrap_or_default();
-    let field = |name: &str| metadata.get(name).cloned().ok_or(format!("the checkpoint has no `{name}`"));
+    let field =
+        |name: &str| metadata.get(name).cloned().ok_or(format!("the checkpoint has no `{name}`"));
     let config = Config::from_json(&field("config")?)?;
     if config != trainer.settings.config || field("seed")? != trainer.settings.seed.to_string() {
-        return Err(format!("the checkpoint is of another run: seed {}, {config:?}", field("seed")?).into());
+        return Err(format!(
+            "the checkpoint is of another run: seed {}, {config:?}",
+            field("seed")?
+        )
+        .into());
     }
     let tensors = SafeTensors::deserialize(&bytes)?;
     for parameter in &mut trainer.parameters {
@@ -70,7 +73,8 @@ pub fn resume(trainer: &mut Trainer, folder: &Path) -> Result<()> {
 /// Writes `model.safetensors` in f16 under the keys of `GPT2LMHeadModel`, and `config.json`.
 pub fn export(trainer: &Trainer, folder: &Path) -> Result<()> {
     let tensors = trainer.parameters.iter().map(|parameter| {
-        let halves = parameter.values()?.into_iter().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect();
+        let halves =
+            parameter.values()?.into_iter().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect();
         let prefix = if parameter.name.starts_with("lm_head") { "" } else { "transformer." };
         Ok((format!("{prefix}{}", parameter.name), parameter.var.dims().to_vec(), halves))
     });
@@ -97,7 +101,11 @@ fn hf_config(config: &Config) -> Result<serde_json::Value> {
 
 type Stored = (String, Vec<usize>, Vec<u8>);
 
-fn safetensors(tensors: &[Stored], dtype: Dtype, metadata: HashMap<String, String>) -> Result<Vec<u8>> {
+fn safetensors(
+    tensors: &[Stored],
+    dtype: Dtype,
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>> {
     let mut views = Vec::new();
     for (name, shape, bytes) in tensors {
         views.push((name, TensorView::new(dtype, shape.clone(), bytes)?));

@@ -23,7 +23,8 @@ pub fn loss(model: &Model, tokens: &[u32], length: usize) -> Result<f64> {
             starts.iter().flat_map(move |s| &tokens[s + offset..][..length]).copied().collect()
         };
         let weights = vec![1.0; starts.len() * length];
-        let batch = Batch { rows: starts.len(), length, tokens: rows(0), targets: rows(1), weights };
+        let batch =
+            Batch { rows: starts.len(), length, tokens: rows(0), targets: rows(1), weights };
         total += f64::from(batch_loss(model, batch)?.to_scalar::<f32>()?) * starts.len() as f64;
     }
     Ok(total / starts.len() as f64)
@@ -51,11 +52,18 @@ impl std::fmt::Display for HeadScore {
 }
 
 /// The scores of every head, over `sequences` of `period` random tokens and the same tokens again.
-pub fn head_scores(model: &Model, period: usize, sequences: usize, seed: u64) -> Result<Vec<HeadScore>> {
+pub fn head_scores(
+    model: &Model,
+    period: usize,
+    sequences: usize,
+    seed: u64,
+) -> Result<Vec<HeadScore>> {
     let config = model.config();
-    let heads = (0..config.n_layer).flat_map(|layer| (0..config.n_head).map(move |head| (layer, head)));
-    let mut scores: Vec<HeadScore> =
-        heads.map(|(layer, head)| HeadScore { layer, head, induction: 0.0, previous: 0.0 }).collect();
+    let heads =
+        (0..config.n_layer).flat_map(|layer| (0..config.n_head).map(move |head| (layer, head)));
+    let mut scores: Vec<HeadScore> = heads
+        .map(|(layer, head)| HeadScore { layer, head, induction: 0.0, previous: 0.0 })
+        .collect();
     let mut rng = Rng::new(seed, 0);
     for _ in 0..sequences {
         let once = random_tokens(config.vocab_size, period, &mut rng);
@@ -76,5 +84,8 @@ pub fn head_scores(model: &Model, period: usize, sequences: usize, seed: u64) ->
 
 /// The head with the greatest `value`.
 pub fn best(scores: &[HeadScore], value: fn(&HeadScore) -> f64) -> HeadScore {
-    *scores.iter().max_by(|a, b| value(a).total_cmp(&value(b))).expect("a model has at least one head")
+    *scores
+        .iter()
+        .max_by(|a, b| value(a).total_cmp(&value(b)))
+        .expect("a model has at least one head")
 }

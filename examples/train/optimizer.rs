@@ -66,7 +66,8 @@ impl AdamW {
             let g = g * scale;
             *m = b1 * *m + (1.0 - b1) * g;
             *v = b2 * *v + (1.0 - b2) * g * g;
-            *value = *value * keep - rate * (*m / first_bias) / ((*v / second_bias).sqrt() + epsilon);
+            *value =
+                *value * keep - rate * (*m / first_bias) / ((*v / second_bias).sqrt() + epsilon);
         }
         parameter.set(values)
     }

@@ -43,7 +43,8 @@ impl FromStr for Phases {
                 Some((steps, length)) => (Some(steps.parse().ok()?), length),
                 None => (None, size),
             };
-            let phase = Phase { steps, length: length.parse().ok()?, repeated: share.parse().ok()? };
+            let phase =
+                Phase { steps, length: length.parse().ok()?, repeated: share.parse().ok()? };
             (phase.length >= 8 && (0.0..=1.0).contains(&phase.repeated)).then_some(phase)
         };
         let parts: Option<Vec<Phase>> = text.split(',').map(phase).collect();
@@ -90,14 +91,26 @@ impl Batch {
 }
 
 /// The rows of step `step`: about `size` tokens, a function of the seed and the step alone.
-pub fn batch(text: &[u32], vocab: usize, size: usize, phase: Phase, seed: u64, step: usize) -> Result<Batch> {
+pub fn batch(
+    text: &[u32],
+    vocab: usize,
+    size: usize,
+    phase: Phase,
+    seed: u64,
+    step: usize,
+) -> Result<Batch> {
     let Phase { length, repeated, .. } = phase;
     if text.len() <= length {
-        return Err(format!("the text has {} tokens, expected more than a row's {length}", text.len()).into());
+        return Err(format!(
+            "the text has {} tokens, expected more than a row's {length}",
+            text.len()
+        )
+        .into());
     }
     let mut rng = Rng::new(seed, 1 + step as u64);
     let rows = (size / length).max(1);
-    let mut batch = Batch { rows, length, tokens: Vec::new(), targets: Vec::new(), weights: Vec::new() };
+    let mut batch =
+        Batch { rows, length, tokens: Vec::new(), targets: Vec::new(), weights: Vec::new() };
     for _ in 0..rows {
         let repeats = rng.unit() < repeated;
         let (row, free) = if repeats {

@@ -12,8 +12,9 @@ pub struct Document {
 
 /// Reads a file and brings it into the form to be trained on.
 pub fn read(path: &Path) -> Result<Document> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}; expected a file of UTF-8 text", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        format!("cannot read {}: {error}; expected a file of UTF-8 text", path.display())
+    })?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Document { name, text: normalize(&text) })
 }
@@ -29,7 +30,10 @@ pub fn normalize(text: &str) -> String {
         return text.to_string();
     }
     let mut play = Play { title: first_line(text), ..Play::default() };
-    without_directions(text).lines().skip_while(|line| !opens_a_play(line)).for_each(|line| play.take(line));
+    without_directions(text)
+        .lines()
+        .skip_while(|line| !opens_a_play(line))
+        .for_each(|line| play.take(line));
     play.finish_speech();
     play.dialogue
 }
@@ -62,7 +66,8 @@ impl Play {
             Some(("", speech)) => self.add_line(speech),
             Some((name, speech)) => {
                 self.finish_speech();
-                self.speaker = join_words(&format!("{} {name}", std::mem::take(&mut self.name_so_far)));
+                self.speaker =
+                    join_words(&format!("{} {name}", std::mem::take(&mut self.name_so_far)));
                 self.add_line(speech);
             }
             None if is_name(line) => self.name_so_far = line.to_string(),

@@ -65,7 +65,8 @@ impl Trainer {
     /// One step on `text`; returns the loss before it.
     pub fn step(&mut self, text: &[u32]) -> Result<f32> {
         let Settings { config, phases, batch, seed, threads, .. } = &self.settings;
-        let batch = rows::batch(text, config.vocab_size, *batch, phases.at(self.step), *seed, self.step)?;
+        let batch =
+            rows::batch(text, config.vocab_size, *batch, phases.at(self.step), *seed, self.step)?;
         let total = batch.weight();
         let parts = batch.split(*threads);
         let results: Vec<Result<(f32, Vec<Vec<f32>>)>> = std::thread::scope(|scope| {
@@ -77,7 +78,10 @@ impl Trainer {
                     scope.spawn(move || this.gradients(part, share))
                 })
                 .collect();
-            workers.into_iter().map(|worker| worker.join().expect("a worker ends with a result")).collect()
+            workers
+                .into_iter()
+                .map(|worker| worker.join().expect("a worker ends with a result"))
+                .collect()
         });
         let mut results = results.into_iter();
         let (mut loss, mut grads) = results.next().expect("a batch has at least one row")?;
@@ -97,7 +101,8 @@ impl Trainer {
         let loss = (batch_loss(&self.model()?, part)? * f64::from(share))?;
         let grads = loss.backward()?;
         let grads = self.parameters.iter().map(|parameter| {
-            let grad = grads.get(&parameter.var).ok_or(format!("{} got no gradient", parameter.name))?;
+            let grad =
+                grads.get(&parameter.var).ok_or(format!("{} got no gradient", parameter.name))?;
             Ok(grad.flatten_all()?.to_vec1::<f32>()?)
         });
         Ok((loss.to_scalar()?, grads.collect::<Result<_>>()?))
@@ -108,9 +113,11 @@ impl Trainer {
         let square = |grad: &Vec<f32>| grad.iter().map(|g| f64::from(g * g)).sum::<f64>();
         let length = grads.iter().map(square).sum::<f64>().sqrt();
         if !length.is_finite() {
-            return Err(
-                format!("step {}: the gradient is not finite; try a lower --rate", self.step + 1).into()
-            );
+            return Err(format!(
+                "step {}: the gradient is not finite; try a lower --rate",
+                self.step + 1
+            )
+            .into());
         }
         let scale = (clip / length).min(1.0);
         let rate = schedule.rate(self.step);

@@ -77,8 +77,13 @@ impl Order {
         let [a, b, _] = ngram;
         let Some(context) = self.contexts.get(&[a, b, NONE]) else { return shorter };
         let count = self.counts.get(&ngram).copied().unwrap_or(0);
-        let own = if count > 0 { f64::from(count) - self.discounts[count.min(3) as usize - 1] } else { 0.0 };
-        let left: f64 = self.discounts.iter().zip(context.kinds).map(|(d, n)| d * f64::from(n)).sum();
+        let own = if count > 0 {
+            f64::from(count) - self.discounts[count.min(3) as usize - 1]
+        } else {
+            0.0
+        };
+        let left: f64 =
+            self.discounts.iter().zip(context.kinds).map(|(d, n)| d * f64::from(n)).sum();
         (own + left * shorter) / f64::from(context.total)
     }
 }

@@ -32,7 +32,9 @@ pub fn train(documents: &[&Document], size: usize) -> Result<String> {
     tokenizer.train(&mut trainer, documents.iter().map(|document| document.text.as_str()))?;
     let found = tokenizer.get_vocab_size(true);
     if found != size {
-        return Err(format!("the text gave only {found} tokens; ask for --vocab {found} or less").into());
+        return Err(
+            format!("the text gave only {found} tokens; ask for --vocab {found} or less").into()
+        );
     }
     tokenizer.to_string(false)
 }

@@ -60,10 +60,14 @@ pub fn attribution(model: &Model, cache: &Cache, options: &AttributionOptions) -
     let direction = options.target.direction(model)?;
     let scale = captured(cache, HookPoint::LnFinalScale)?; // [T, 1]
     let length = scale.dim(0)?;
-    let position =
-        resolve_position(options.position, length).filter(|position| *position < length).ok_or_else(
-            || Error::Input(format!("position {} is out of range for {length} tokens", options.position)),
-        )?;
+    let position = resolve_position(options.position, length)
+        .filter(|position| *position < length)
+        .ok_or_else(|| {
+            Error::Input(format!(
+                "position {} is out of range for {length} tokens",
+                options.position
+            ))
+        })?;
     let parts = parts(model, cache, Reader::Unembed, options.by, Some(&[position]))?;
     let mut shares = match options.layer_norm {
         FinalLayerNorm::Frozen => {
@@ -84,7 +88,9 @@ impl Target {
         let (vocab, width) = (model.config().vocab_size, model.config().n_embd);
         let column = |id: u32| match (id as usize) < vocab {
             true => model.unembedding_of(&Tensor::new(id, &Device::Cpu)?),
-            false => Err(Error::Input(format!("answer id {id} is out of range, expected below {vocab}"))),
+            false => {
+                Err(Error::Input(format!("answer id {id} is out of range, expected below {vocab}")))
+            }
         };
         match self {
             Target::Answer(answer) => column(*answer),
@@ -94,7 +100,9 @@ impl Target {
             }
             Target::Direction(values) => {
                 let found = values.len();
-                Err(Error::Input(format!("the direction has {found} numbers, expected `n_embd`, {width}")))
+                Err(Error::Input(format!(
+                    "the direction has {found} numbers, expected `n_embd`, {width}"
+                )))
             }
         }
     }
@@ -134,6 +142,7 @@ fn normalized_along(x: &[f64], direction: &[f32], epsilon: f64) -> f64 {
     let count = x.len() as f64;
     let mean = x.iter().sum::<f64>() / count;
     let variance = x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    let along: f64 = x.iter().zip(direction).map(|(value, other)| (value - mean) * f64::from(*other)).sum();
+    let along: f64 =
+        x.iter().zip(direction).map(|(value, other)| (value - mean) * f64::from(*other)).sum();
     along / (variance + epsilon).sqrt()
 }

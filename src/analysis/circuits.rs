@@ -40,7 +40,12 @@ pub struct Circuit {
 }
 
 /// The matrix of a head, in factored form.
-pub fn matrix(model: &Model, layer: usize, head: usize, which: HeadMatrix) -> Result<FactoredMatrix> {
+pub fn matrix(
+    model: &Model,
+    layer: usize,
+    head: usize,
+    which: HeadMatrix,
+) -> Result<FactoredMatrix> {
     check_head(model, layer, head)?;
     let weights = HeadWeights::of(model, layer, head)?;
     match which {
@@ -57,10 +62,12 @@ pub fn circuit(model: &Model, layer: usize, head: usize, which: HeadMatrix) -> R
     let matrix = matrix(model, layer, head, which)?;
     let found = matrix.singular_values()?;
     let eigenvalues = matrix.eigenvalues()?;
-    let parts: Vec<f32> = eigenvalues.iter().flat_map(|value| [value.re as f32, value.im as f32]).collect();
+    let parts: Vec<f32> =
+        eigenvalues.iter().flat_map(|value| [value.re as f32, value.im as f32]).collect();
     let parts = Tensor::from_vec(parts, (eigenvalues.len(), 2), &Device::Cpu)?;
     let values: Vec<f32> = found.values.iter().map(|value| *value as f32).collect();
-    let vectors = |vectors: &Tensor| Table::new(&["component", "d_model"], &vectors.to_dtype(DType::F32)?);
+    let vectors =
+        |vectors: &Tensor| Table::new(&["component", "d_model"], &vectors.to_dtype(DType::F32)?);
     Ok(Circuit {
         singular_values: Table::new(
             &["component"],
@@ -105,7 +112,9 @@ pub fn tokens_along(
         return Err(Error::Input(format!("vectors with {found} axes, expected component d_model")));
     };
     if found != width {
-        return Err(Error::Input(format!("vectors of {found} numbers, expected `n_embd`, {width}")));
+        return Err(Error::Input(format!(
+            "vectors of {found} numbers, expected `n_embd`, {width}"
+        )));
     }
     let count = count.min(rows);
     let vectors = Tensor::from_slice(&vectors.data[..count * width], (count, width), &Device::Cpu)?;
@@ -172,7 +181,8 @@ pub fn composition_scores(model: &Model, path: Composition) -> Result<Table> {
     let (layers, heads) = (model.config().n_layer, model.config().n_head);
     let writers = (0..layers).map(|layer| side(model, layer, |head| of_writer(model, layer, head)));
     let writers = writers.collect::<Result<Vec<_>>>()?;
-    let readers = (0..layers).map(|layer| side(model, layer, |head| of_reader(model, layer, head, path)));
+    let readers =
+        (0..layers).map(|layer| side(model, layer, |head| of_reader(model, layer, head, path)));
     let readers = readers.collect::<Result<Vec<_>>>()?;
     let mut scores = vec![0.0; (layers * heads).pow(2)];
     for (writer, written) in writers.iter().enumerate() {

@@ -67,7 +67,10 @@ impl Mul for Complex {
     type Output = Complex;
 
     fn mul(self, other: Complex) -> Complex {
-        Complex { re: self.re * other.re - self.im * other.im, im: self.re * other.im + self.im * other.re }
+        Complex {
+            re: self.re * other.re - self.im * other.im,
+            im: self.re * other.im + self.im * other.re,
+        }
     }
 }
 
@@ -130,7 +133,11 @@ impl FactoredMatrix {
         let (left, right) = (into(&left, &q_a)?, into(&right, &q_b)?); // [K, m], [K, n]
         let signs = left.to_vec2()?.iter().map(|row| sign(row)).collect::<Vec<f64>>();
         let signs = Tensor::from_vec(signs, (values.len(), 1), &Device::Cpu)?;
-        Ok(SingularValues { values, left: left.broadcast_mul(&signs)?, right: right.broadcast_mul(&signs)? })
+        Ok(SingularValues {
+            values,
+            left: left.broadcast_mul(&signs)?,
+            right: right.broadcast_mul(&signs)?,
+        })
     }
 
     /// Those of `A B`, which must be square, that are not 0 for want of rank; the greatest magnitude first.
@@ -148,7 +155,9 @@ fn columns(matrix: &Tensor) -> Result<Vec<Vec<f64>>> {
 
 fn tensor_of_columns(columns: &[Vec<f64>]) -> Result<Tensor> {
     let length = columns.first().map_or(0, Vec::len);
-    Ok(Tensor::from_vec(columns.concat(), (columns.len(), length), &Device::Cpu)?.t()?.contiguous()?)
+    Ok(Tensor::from_vec(columns.concat(), (columns.len(), length), &Device::Cpu)?
+        .t()?
+        .contiguous()?)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -156,7 +165,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn sign(row: &[f64]) -> f64 {
-    let greatest = row.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or_default();
+    let greatest =
+        row.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or_default();
     if greatest < 0.0 { -1.0 } else { 1.0 }
 }
 
@@ -270,8 +280,9 @@ fn hessenberg(mut rows: Vec<Vec<f64>>) -> Vec<Vec<Complex>> {
             continue;
         }
         let below = &mut rows[column + 1..];
-        let along: Vec<f64> =
-            (0..count).map(|other| below.iter().zip(&v).map(|(row, v)| row[other] * v).sum()).collect();
+        let along: Vec<f64> = (0..count)
+            .map(|other| below.iter().zip(&v).map(|(row, v)| row[other] * v).sum())
+            .collect();
         for (row, v) in below.iter_mut().zip(&v) {
             row.iter_mut().zip(&along).for_each(|(x, along)| *x -= 2.0 * along / square * v);
         }
@@ -322,7 +333,8 @@ fn qr_step(h: &mut [Vec<Complex>], start: usize, last: usize, shift: Complex) {
     }
     for (k, (c, s)) in (start..last).zip(rotations) {
         for row in &mut h[start..=(k + 2).min(last)] {
-            (row[k], row[k + 1]) = (row[k] * c + row[k + 1] * s, row[k + 1] * c.conj() - row[k] * s.conj());
+            (row[k], row[k + 1]) =
+                (row[k] * c + row[k + 1] * s, row[k + 1] * c.conj() - row[k] * s.conj());
         }
     }
     (start..=last).for_each(|index| h[index][index] = h[index][index] + shift);
@@ -351,13 +363,15 @@ mod tests {
     #[test]
     fn a_cyclic_permutation_has_the_roots_of_unity() {
         let size = 7;
-        let row =
-            |row: usize| (0..size).map(|column| f64::from(u8::from((row + 1) % size == column))).collect();
+        let row = |row: usize| {
+            (0..size).map(|column| f64::from(u8::from((row + 1) % size == column))).collect()
+        };
         let found = eigenvalues((0..size).map(row).collect()).unwrap();
         assert!(
             found
                 .iter()
-                .all(|value| ((0..6).fold(*value, |power, _| power * *value) - 1.0.into()).norm() < 1e-12),
+                .all(|value| ((0..6).fold(*value, |power, _| power * *value) - 1.0.into()).norm()
+                    < 1e-12),
             "{found:?}"
         );
         assert!(found.iter().copied().sum::<Complex>().norm() < 1e-12, "{found:?}");

@@ -185,10 +185,19 @@ impl IntegratedGradients {
     /// Does what is left, and adds up.
     pub fn finish(mut self) -> Result<Shares> {
         while self.step()? {}
-        let metric =
-            |at| metric_of(&run(&self.model, &self.tokens, &self.between(at)?)?, &self.metric, &self.tokens);
+        let metric = |at| {
+            metric_of(
+                &run(&self.model, &self.tokens, &self.between(at)?)?,
+                &self.metric,
+                &self.tokens,
+            )
+        };
         let shares = ((&self.change * &self.sum)? / self.steps as f64)?.sum(2)?.squeeze(0)?;
-        Ok(Shares { shares: Table::new(&["pos"], &shares)?, metric: metric(1.0)?, baseline: metric(0.0)? })
+        Ok(Shares {
+            shares: Table::new(&["pos"], &shares)?,
+            metric: metric(1.0)?,
+            baseline: metric(0.0)?,
+        })
     }
 
     /// A run at this fraction of the way from the baseline to the prompt.

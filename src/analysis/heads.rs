@@ -136,7 +136,8 @@ impl Hooks for Scorer {
 /// `[score, H]` of each layer as `score layer head`.
 fn table(layers: Vec<Tensor>) -> Result<Table> {
     let labels = Kind::ALL.map(|kind| kind.name().to_string()).to_vec();
-    Ok(Table::new(&["score", "layer", "head"], &Tensor::stack(&layers, 1)?)?.labelled("score", labels))
+    Ok(Table::new(&["score", "layer", "head"], &Tensor::stack(&layers, 1)?)?
+        .labelled("score", labels))
 }
 
 /// How a head's attention is compared with a pattern.
@@ -229,7 +230,9 @@ impl RepeatedTokens {
             )));
         }
         let mut rng = generator(self.seed);
-        Ok((0..self.sequences).map(|_| draw_different(&ids, self.period, &mut rng).repeat(2)).collect())
+        Ok((0..self.sequences)
+            .map(|_| draw_different(&ids, self.period, &mut rng).repeat(2))
+            .collect())
     }
 }
 
@@ -272,7 +275,13 @@ impl RepeatedScores {
         compiler: Option<Compiler>,
     ) -> Result<RepeatedScores> {
         let sequences = tokens.draw(model.config())?;
-        Ok(RepeatedScores { model: model.clone(), sequences, interventions, compiler, found: Vec::new() })
+        Ok(RepeatedScores {
+            model: model.clone(),
+            sequences,
+            interventions,
+            compiler,
+            found: Vec::new(),
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -291,7 +300,8 @@ impl RepeatedScores {
     pub fn step(&mut self) -> Result<bool> {
         let Some(sequence) = self.sequences.get(self.found.len()) else { return Ok(false) };
         let extent = Extent { prompt: sequence.len(), new: 1 };
-        let plan = Plan::new(&self.interventions, self.model.config(), extent, self.compiler.as_ref())?;
+        let plan =
+            Plan::new(&self.interventions, self.model.config(), extent, self.compiler.as_ref())?;
         self.found.push(head_scores_on(&self.model, sequence, plan)?);
         Ok(true)
     }
@@ -325,7 +335,8 @@ fn attention(cache: &Cache, layer: usize, length: usize) -> Result<Tensor> {
 /// 1 where attention is compared, 0 where it is left out: `[T, T]`.
 fn compared(queries: usize, keys: usize, excluded: Excluded) -> Result<Tensor> {
     let keeps = |query, key| {
-        let left_out = (excluded.first_token && key == 0) || (excluded.current_token && key == query);
+        let left_out =
+            (excluded.first_token && key == 0) || (excluded.current_token && key == query);
         f32::from(u8::from(!left_out))
     };
     let edges = (0..queries).flat_map(|query| (0..keys).map(move |key| keeps(query, key)));

@@ -81,7 +81,12 @@ pub fn names(config: &Config, points: &[HookPoint]) -> Vec<String> {
 /// # Errors
 /// [`Error::Hook`] when [`names`] were not captured or a point is none of the stream's, [`Error::Input`] when the answer
 /// is not in the vocabulary or `tokens` are not those of the run.
-pub fn logit_lens(model: &Model, cache: &Cache, tokens: &[u32], options: &LensOptions) -> Result<LogitLens> {
+pub fn logit_lens(
+    model: &Model,
+    cache: &Cache,
+    tokens: &[u32],
+    options: &LensOptions,
+) -> Result<LogitLens> {
     Lens::new(model, cache, tokens, options.clone())?.finish()
 }
 
@@ -107,18 +112,33 @@ impl Lens {
         let length = end.dim(0)?;
         if length != tokens.len() {
             let found = tokens.len();
-            return Err(Error::Input(format!("{found} tokens for a run that captured {length} positions")));
+            return Err(Error::Input(format!(
+                "{found} tokens for a run that captured {length} positions"
+            )));
         }
-        if let Some(answer) = options.answer.filter(|answer| *answer as usize >= config.vocab_size) {
+        if let Some(answer) = options.answer.filter(|answer| *answer as usize >= config.vocab_size)
+        {
             let vocab = config.vocab_size;
-            return Err(Error::Input(format!("answer id {answer} is out of range, expected below {vocab}")));
+            return Err(Error::Input(format!(
+                "answer id {answer} is out of range, expected below {vocab}"
+            )));
         }
-        let listed = length as u64 * options.points.len() as u64 * options.top.min(config.vocab_size) as u64;
+        let listed =
+            length as u64 * options.points.len() as u64 * options.top.min(config.vocab_size) as u64;
         expect_memory(listed.saturating_mul(20), "the lens", "a smaller `top`, or a shorter text")?;
-        let of = |point: &HookPoint| (*point != last).then(|| stream(cache, *point, length)).transpose();
+        let of =
+            |point: &HookPoint| (*point != last).then(|| stream(cache, *point, length)).transpose();
         let streams = options.points.iter().map(of).collect::<Result<Vec<_>>>()?;
         let rows = vec![Vec::with_capacity(length); streams.len()];
-        Ok(Lens { model: model.clone(), tokens: tokens.to_vec(), options, end, streams, rows, done: 0 })
+        Ok(Lens {
+            model: model.clone(),
+            tokens: tokens.to_vec(),
+            options,
+            end,
+            streams,
+            rows,
+            done: 0,
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -171,7 +191,8 @@ pub fn logits_of(model: &Model, cache: &Cache, points: &[HookPoint], ids: &[u32]
     let columns = model.unembedding_of(&Tensor::from_slice(ids, ids.len(), &Device::Cpu)?)?.t()?; // [D, token]
     let of_point = |point: &HookPoint| -> Result<Tensor> {
         let value = captured(cache, *point)?;
-        let stream = super::residual::Stack { labels: vec![point.to_string()], values: value.unsqueeze(0)? };
+        let stream =
+            super::residual::Stack { labels: vec![point.to_string()], values: value.unsqueeze(0)? };
         let read = super::residual::through_recomputed_layer_norm(model, &stream)?;
         Ok(read.values.squeeze(0)?.matmul(&columns)?)
     };
@@ -200,8 +221,10 @@ impl Reading {
             let rank = logits.iter().filter(|logit| **logit > logits[id as usize]).count();
             (probability(id), rank as f32)
         };
-        let top =
-            most_probable(logits, options.top).into_iter().map(|id| Some((id, probability(id)))).collect();
+        let top = most_probable(logits, options.top)
+            .into_iter()
+            .map(|id| Some((id, probability(id))))
+            .collect();
         Reading {
             top,
             next: next.map(follow),
@@ -230,7 +253,11 @@ fn divergence(p: &[f32], q: &[f32]) -> f64 {
     let term = |(p, q): (&f32, &f32)| {
         let log_p = f64::from(*p) - total_p;
         // A token that is impossible in `p` adds nothing, whatever it is in `q`.
-        if log_p == f64::NEG_INFINITY { 0.0 } else { log_p.exp() * (log_p - (f64::from(*q) - total_q)) }
+        if log_p == f64::NEG_INFINITY {
+            0.0
+        } else {
+            log_p.exp() * (log_p - (f64::from(*q) - total_q))
+        }
     };
     p.iter().zip(q).map(term).sum()
 }
@@ -246,7 +273,9 @@ fn stream(cache: &Cache, point: HookPoint, length: usize) -> Result<Tensor> {
     let value = captured(cache, point)?;
     match value.dim(0)? {
         found if found == length => Ok(value),
-        found => Err(Error::Hook(format!("`{point}` was captured at {found} positions, expected {length}"))),
+        found => Err(Error::Hook(format!(
+            "`{point}` was captured at {found} positions, expected {length}"
+        ))),
     }
 }
 
@@ -271,9 +300,11 @@ fn tables(rows: &[Reading], length: usize, options: &LensOptions) -> Result<Logi
         })
     };
     let top = rows.first().map_or(0, |row| row.top.len());
-    let listed = |entry: &Option<(u32, f32)>| entry.map_or((f32::NAN, f32::NAN), |(id, p)| (id as f32, p));
+    let listed =
+        |entry: &Option<(u32, f32)>| entry.map_or((f32::NAN, f32::NAN), |(id, p)| (id as f32, p));
     let (ids, probabilities) = rows.iter().flat_map(|row| &row.top).map(listed).unzip();
-    let answer = options.answer.map(|_| followed(rows.iter().filter_map(|row| row.answer).collect()));
+    let answer =
+        options.answer.map(|_| followed(rows.iter().filter_map(|row| row.answer).collect()));
     Ok(LogitLens {
         top_ids: table(&["layer", "pos", "top"], &[count, length, top], ids)?,
         top_probabilities: table(&["layer", "pos", "top"], &[count, length, top], probabilities)?,

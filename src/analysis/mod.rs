@@ -37,7 +37,12 @@ impl Table {
     pub fn new(axes: &[&'static str], tensor: &Tensor) -> Result<Table> {
         assert_eq!(axes.len(), tensor.rank(), "one name for each axis of {:?}", tensor.shape());
         let data = tensor.flatten_all()?.to_vec1()?;
-        Ok(Table { axes: axes.to_vec(), shape: tensor.dims().to_vec(), data, labels: BTreeMap::new() })
+        Ok(Table {
+            axes: axes.to_vec(),
+            shape: tensor.dims().to_vec(),
+            data,
+            labels: BTreeMap::new(),
+        })
     }
 
     pub fn labelled(mut self, axis: &'static str, labels: Vec<String>) -> Table {
@@ -47,7 +52,8 @@ impl Table {
 
     /// The number at `index`, one coordinate for each axis.
     pub fn at(&self, index: &[usize]) -> f32 {
-        self.data[index.iter().zip(&self.shape).fold(0, |flat, (index, length)| flat * length + index)]
+        self.data
+            [index.iter().zip(&self.shape).fold(0, |flat, (index, length)| flat * length + index)]
     }
 }
 

@@ -259,7 +259,8 @@ impl Sweep {
         let Some(value) = self.other.at(point) else {
             return Err(Error::Hook(format!("the other run did not reach `{point}`")));
         };
-        let mut patch = Patch { point, head: cell.head, position: cell.position, value: value.clone() };
+        let mut patch =
+            Patch { point, head: cell.head, position: cell.position, value: value.clone() };
         let metric = self.base.rerun(cell.layer, cell.position.unwrap_or(0), &mut patch)?;
         self.metrics.push(metric);
         Ok(true)
@@ -367,7 +368,9 @@ impl Readout {
             Objective::Loss if tokens.len() < 2 => {
                 Err(Error::Input("the loss needs at least two tokens, found one".into()))
             }
-            Objective::Loss => Ok(Readout::Loss { model, tokens: tokens.to_vec(), before: Vec::new() }),
+            Objective::Loss => {
+                Ok(Readout::Loss { model, tokens: tokens.to_vec(), before: Vec::new() })
+            }
             Objective::Logit { answer, against, position } => {
                 let length = tokens.len();
                 let row = resolve_position(*position, length).filter(|row| *row < length);
@@ -409,14 +412,24 @@ impl Readout {
                 let x = x.narrow(1, position - first, 1)?;
                 let normalized =
                     kernel::normalize(&x, &kernel::scale(&x, model.config().layer_norm_epsilon)?)?;
-                let x =
-                    kernel::affine(&normalized, &model.weight("ln_f.weight")?, &model.weight("ln_f.bias")?)?;
+                let x = kernel::affine(
+                    &normalized,
+                    &model.weight("ln_f.weight")?,
+                    &model.weight("ln_f.bias")?,
+                )?;
                 let logits = x.squeeze(0)?.matmul(columns)?.get(0)?.to_vec1::<f32>()?;
-                Ok(logits.iter().copied().reduce(|answer, against| answer - against).unwrap_or_default())
+                Ok(logits
+                    .iter()
+                    .copied()
+                    .reduce(|answer, against| answer - against)
+                    .unwrap_or_default())
             }
             Readout::Loss { model, tokens, before } => {
                 let logits = model.unembed(x, first, &mut NoHooks)?;
-                let after = Scores::of(&logits, &tokens[first..=(first + x.dim(1)?).min(tokens.len() - 1)])?;
+                let after = Scores::of(
+                    &logits,
+                    &tokens[first..=(first + x.dim(1)?).min(tokens.len() - 1)],
+                )?;
                 let log_probs = before.iter().take(first).chain(&after.log_probs);
                 let sum: f64 = log_probs.map(|log_prob| f64::from(*log_prob)).sum();
                 Ok((-sum / (tokens.len() - 1) as f64) as f32)
@@ -461,7 +474,11 @@ fn splice(mine: &Tensor, theirs: &Tensor, within: &[(usize, usize)]) -> Result<T
     let Some(((axis, index), rest)) = within.split_first() else { return Ok(theirs.contiguous()?) };
     let part = splice(&mine.narrow(*axis, *index, 1)?, &theirs.narrow(*axis, *index, 1)?, rest)?;
     let after = index + 1;
-    let pieces = [mine.narrow(*axis, 0, *index)?, part, mine.narrow(*axis, after, mine.dim(*axis)? - after)?];
+    let pieces = [
+        mine.narrow(*axis, 0, *index)?,
+        part,
+        mine.narrow(*axis, after, mine.dim(*axis)? - after)?,
+    ];
     let pieces: Vec<_> = pieces.into_iter().filter(|piece| piece.elem_count() > 0).collect();
     Ok(Tensor::cat(&pieces, *axis)?.contiguous()?)
 }

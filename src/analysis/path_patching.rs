@@ -129,7 +129,8 @@ impl PathSweep {
         while self.step()? {}
         let config = self.base.model.config();
         let shape = vec![config.n_layer, config.n_head];
-        let raw = Table { axes: vec!["layer", "head"], shape, data: self.metrics, ..Table::default() };
+        let raw =
+            Table { axes: vec!["layer", "head"], shape, data: self.metrics, ..Table::default() };
         Ok(self.options.contrast.patched(raw, self.base.metric, self.other.metric))
     }
 
@@ -141,8 +142,11 @@ impl PathSweep {
         };
         let reached: Vec<_> = receivers.iter().filter(|receiver| receiver.layer > layer).collect();
         let layers = reached.iter().map(|receiver| receiver.layer);
-        let Some((first, last)) = layers.clone().min().zip(layers.max()) else { return Ok(self.base.metric) };
-        let names: Vec<String> = reached.iter().map(|receiver| receiver.point().to_string()).collect();
+        let Some((first, last)) = layers.clone().min().zip(layers.max()) else {
+            return Ok(self.base.metric);
+        };
+        let names: Vec<String> =
+            reached.iter().map(|receiver| receiver.point().to_string()).collect();
         let mut heard = Capture::new(&names, model.config())?;
         self.frozen(layer, head, last + 1, &mut heard)?;
         let heard = heard.into_cache();
@@ -157,13 +161,24 @@ impl PathSweep {
 
     /// The base run from the sender's layer to the layer `end`, the sender alone saying what it says in the other
     /// run; gives the residual stream there.
-    fn frozen(&self, layer: usize, head: usize, end: usize, hooks: &mut dyn Hooks) -> Result<Tensor> {
+    fn frozen(
+        &self,
+        layer: usize,
+        head: usize,
+        end: usize,
+        hooks: &mut dyn Hooks,
+    ) -> Result<Tensor> {
         let point = Target::Z.point(layer);
         let value = self.other.cache.get(&point.to_string())?.clone();
         let mut sender = Patch { point, head: Some(head), position: None, value };
         let mut freeze = Freeze { base: &self.base, mlps: self.options.mlps };
         let x = self.base.resid_pre(layer)?.clone();
-        self.base.model.blocks(x, layer..end, None, &mut Chain(vec![&mut freeze, &mut sender, hooks]))
+        self.base.model.blocks(
+            x,
+            layer..end,
+            None,
+            &mut Chain(vec![&mut freeze, &mut sender, hooks]),
+        )
     }
 }
 
@@ -177,7 +192,8 @@ impl Receivers {
         }
         let (layers, heads) = (config.n_layer, config.n_head);
         let mut met = HashSet::new();
-        if let Some(Receiver { layer, head, .. }) = receivers.iter().find(|receiver| !met.insert(**receiver))
+        if let Some(Receiver { layer, head, .. }) =
+            receivers.iter().find(|receiver| !met.insert(**receiver))
         {
             return Err(Error::Input(format!(
                 "the receiver, head {head} of layer {layer}, is listed twice for the same input"

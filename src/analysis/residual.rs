@@ -34,7 +34,9 @@ impl Reader {
         };
         if layer >= config.n_layer {
             let layers = config.n_layer;
-            return Err(Error::Input(format!("layer {layer} is out of range, expected below {layers}")));
+            return Err(Error::Input(format!(
+                "layer {layer} is out of range, expected below {layers}"
+            )));
         }
         Ok(counts)
     }
@@ -50,7 +52,9 @@ impl Reader {
             Reader::Attention(layer) => {
                 (format!("h.{layer}.ln_1"), HookPoint::Block(layer, BlockPoint::Ln1Scale))
             }
-            Reader::Mlp(layer) => (format!("h.{layer}.ln_2"), HookPoint::Block(layer, BlockPoint::Ln2Scale)),
+            Reader::Mlp(layer) => {
+                (format!("h.{layer}.ln_2"), HookPoint::Block(layer, BlockPoint::Ln2Scale))
+            }
             Reader::Unembed => ("ln_f".to_string(), HookPoint::LnFinalScale),
         }
     }
@@ -124,9 +128,11 @@ pub fn accumulated(model: &Model, cache: &Cache, reader: Reader, steps: Steps) -
         }
     }
     if reader == Reader::Unembed {
-        states.push(("final_post".to_string(), HookPoint::Block(layers - 1, BlockPoint::ResidPost)));
+        states
+            .push(("final_post".to_string(), HookPoint::Block(layers - 1, BlockPoint::ResidPost)));
     }
-    let values = states.iter().map(|(_, point)| captured(cache, *point)).collect::<Result<Vec<_>>>()?;
+    let values =
+        states.iter().map(|(_, point)| captured(cache, *point)).collect::<Result<Vec<_>>>()?;
     let labels = states.into_iter().map(|(label, _)| label).collect();
     Ok(Stack { labels, values: Tensor::stack(&values, 0)? })
 }
@@ -146,7 +152,12 @@ pub fn heads(model: &Model, cache: &Cache, reader: Reader) -> Result<Stack> {
 }
 
 /// What each neuron of `layers` wrote at `positions`: `L0N0`, `L0N1`, …. Needs `mlp.hook_post` of `layers` captured.
-pub fn neurons(model: &Model, cache: &Cache, layers: &[usize], positions: &[usize]) -> Result<Stack> {
+pub fn neurons(
+    model: &Model,
+    cache: &Cache,
+    layers: &[usize],
+    positions: &[usize],
+) -> Result<Stack> {
     let parts = layers.iter().map(|layer| neuron_parts(model, cache, *layer, Some(positions)));
     stack(&parts.collect::<Result<Vec<_>>>()?)
 }
@@ -174,7 +185,8 @@ pub fn through_frozen_layer_norm(
 pub fn through_recomputed_layer_norm(model: &Model, stack: &Stack) -> Result<Stack> {
     let scale = kernel::scale(&stack.values, model.config().layer_norm_epsilon)?;
     let normalized = kernel::normalize(&stack.values, &scale)?;
-    let values = kernel::affine(&normalized, &model.weight("ln_f.weight")?, &model.weight("ln_f.bias")?)?;
+    let values =
+        kernel::affine(&normalized, &model.weight("ln_f.weight")?, &model.weight("ln_f.bias")?)?;
     Ok(Stack { labels: stack.labels.clone(), values })
 }
 
@@ -233,8 +245,10 @@ pub(super) fn parts(
         let bias = model.weight(&key)?.broadcast_as(embed.shape())?.contiguous()?;
         Ok(Parts { labels: vec![label], written: Written::Whole(bias) })
     };
-    let mut parts =
-        vec![whole("embed".into(), HookPoint::Embed)?, whole("pos_embed".into(), HookPoint::PosEmbed)?];
+    let mut parts = vec![
+        whole("embed".into(), HookPoint::Embed)?,
+        whole("pos_embed".into(), HookPoint::PosEmbed)?,
+    ];
     for layer in 0..attention {
         if by == By::Component {
             let point = HookPoint::Block(layer, BlockPoint::AttnOut);
@@ -257,7 +271,12 @@ pub(super) fn parts(
     Ok(parts)
 }
 
-fn head_parts(model: &Model, cache: &Cache, layer: usize, positions: Option<&[usize]>) -> Result<Parts> {
+fn head_parts(
+    model: &Model,
+    cache: &Cache,
+    layer: usize,
+    positions: Option<&[usize]>,
+) -> Result<Parts> {
     let z = rows(cache, HookPoint::Block(layer, BlockPoint::Z), positions)?; // [T, H, K]
     let (_, heads, width) = z.dims3()?;
     let w_o = model.weight(&format!("h.{layer}.attn.c_proj.weight"))?;
@@ -266,7 +285,12 @@ fn head_parts(model: &Model, cache: &Cache, layer: usize, positions: Option<&[us
     Ok(Parts { labels, written: Written::Heads(z, w_o) })
 }
 
-fn neuron_parts(model: &Model, cache: &Cache, layer: usize, positions: Option<&[usize]>) -> Result<Parts> {
+fn neuron_parts(
+    model: &Model,
+    cache: &Cache,
+    layer: usize,
+    positions: Option<&[usize]>,
+) -> Result<Parts> {
     let post = rows(cache, HookPoint::Block(layer, BlockPoint::MlpPost), positions)?; // [T, M]
     let w_out = model.weight(&format!("h.{layer}.mlp.c_proj.weight"))?;
     let labels = (0..model.config().d_mlp()).map(|neuron| format!("L{layer}N{neuron}")).collect();

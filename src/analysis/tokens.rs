@@ -25,13 +25,18 @@ pub struct TokenScores {
 pub fn token_scores(logits: &Tensor, tokens: &[u32]) -> Result<TokenScores> {
     let length = logits.dim(1)?;
     if length != tokens.len() {
-        return Err(Error::Input(format!("{} tokens for logits at {length} positions", tokens.len())));
+        return Err(Error::Input(format!(
+            "{} tokens for logits at {length} positions",
+            tokens.len()
+        )));
     }
     let Scores { log_probs, ranks } = Scores::of(logits, tokens)?;
     let entropy = |position| Ok(entropy(&logits.i((0, position))?.to_vec1()?) as f32);
     Ok(TokenScores {
         loss: along_positions(log_probs.iter().map(|log_prob| -log_prob).collect())?,
-        rank: along_positions(ranks.iter().map(|rank| rank.map_or(f32::NAN, |rank| rank as f32)).collect())?,
+        rank: along_positions(
+            ranks.iter().map(|rank| rank.map_or(f32::NAN, |rank| rank as f32)).collect(),
+        )?,
         entropy: along_positions((0..length).map(entropy).collect::<Result<_>>()?)?,
     })
 }
@@ -82,7 +87,12 @@ pub struct MostActive {
 /// # Errors
 /// [`Error::Hook`] when the point has no position axis or needs a head, [`Error::Input`] when an index is out of range
 /// or a text does not fit the model.
-pub fn most_active(model: &Model, texts: &[Vec<u32>], lane: Lane, count: usize) -> Result<MostActive> {
+pub fn most_active(
+    model: &Model,
+    texts: &[Vec<u32>],
+    lane: Lane,
+    count: usize,
+) -> Result<MostActive> {
     lane.check_axes()?;
     let (mut all, mut not_finite) = (Vec::new(), 0);
     for (text, tokens) in texts.iter().enumerate() {
@@ -118,9 +128,9 @@ impl Lane {
             )));
         }
         match (axes.contains(&"head"), head) {
-            (true, None) => {
-                Err(Error::Hook(format!("`{point}` has a head axis, expected `head` to select one head")))
-            }
+            (true, None) => Err(Error::Hook(format!(
+                "`{point}` has a head axis, expected `head` to select one head"
+            ))),
             (false, Some(_)) => Err(Error::Hook(format!("`{point}` has no heads"))),
             _ => Ok(()),
         }
@@ -129,7 +139,9 @@ impl Lane {
     /// Its values along the positions of `activation` `[T, (H,) lanes]`.
     fn of(&self, activation: &Tensor) -> Result<Vec<f32>> {
         let values = match self.head {
-            Some(head) => activation.narrow(1, in_range("head", head, activation.dim(1)?)?, 1)?.squeeze(1)?,
+            Some(head) => {
+                activation.narrow(1, in_range("head", head, activation.dim(1)?)?, 1)?.squeeze(1)?
+            }
             None => activation.clone(),
         }; // [T, lanes]
         let index = in_range("index", self.index, values.dim(1)?)?;
@@ -140,6 +152,8 @@ impl Lane {
 fn in_range(name: &str, index: usize, length: usize) -> Result<usize> {
     match index < length {
         true => Ok(index),
-        false => Err(Error::Input(format!("`{name}` {index} is out of range, expected below {length}"))),
+        false => {
+            Err(Error::Input(format!("`{name}` {index} is out of range, expected below {length}")))
+        }
     }
 }

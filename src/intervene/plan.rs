@@ -107,8 +107,9 @@ impl Plan {
         compiler: Option<&Compiler>,
     ) -> Result<Plan> {
         let mut selectors = Selectors::new(config);
-        let mut resolve =
-            |intervention| Resolver { intervention, config, extent }.resolve(&mut selectors, compiler);
+        let mut resolve = |intervention| {
+            Resolver { intervention, config, extent }.resolve(&mut selectors, compiler)
+        };
         let changes = interventions.iter().map(&mut resolve).collect::<Result<Vec<_>>>()?;
         let mut by_point: HashMap<HookPoint, Vec<usize>> = HashMap::new();
         for (index, change) in changes.iter().enumerate() {
@@ -142,7 +143,12 @@ impl Hooks for Plan {
         for index in self.by_point.get(&site.point).into_iter().flatten() {
             let change = &mut self.changes[*index];
             change.fired = true;
-            let met = Met { point: site.point, first, window_start: self.window_start, extent: self.extent };
+            let met = Met {
+                point: site.point,
+                first,
+                window_start: self.window_start,
+                extent: self.extent,
+            };
             value = change.apply(value, met)?;
         }
         Ok(value)
@@ -182,7 +188,8 @@ impl Change {
                 let mean = match means.get(&met.point) {
                     Some(mean) => mean.clone(),
                     None => {
-                        let prompt = met.extent.prompt.saturating_sub(met.first).clamp(1, value.dim(1)?);
+                        let prompt =
+                            met.extent.prompt.saturating_sub(met.first).clamp(1, value.dim(1)?);
                         let mean = value.narrow(1, 0, prompt)?.mean_keepdim(1)?;
                         means.insert(met.point, mean.clone());
                         mean
@@ -221,7 +228,9 @@ impl Change {
             match axes[axis] {
                 "pos" | "query" => self.rows(length, met),
                 "head" => self.heads.as_deref().map_or_else(|| all(length), listed),
-                "d_model" | "d_head" | "d_mlp" => self.lanes.as_deref().map_or_else(|| all(length), listed),
+                "d_model" | "d_head" | "d_mlp" => {
+                    self.lanes.as_deref().map_or_else(|| all(length), listed)
+                }
                 "key" => (0..length).map(|key| (key, met.window_start + key)).collect(),
                 _ => all(length),
             }
@@ -229,7 +238,13 @@ impl Change {
         let indices: Vec<_> = (0..axes.len()).map(along).collect();
         let empty = indices.iter().any(Vec::is_empty);
         let past = met.first - met.window_start;
-        (!empty).then(|| Selection { axes, dims: value.dims().to_vec(), indices, first: met.first, past })
+        (!empty).then(|| Selection {
+            axes,
+            dims: value.dims().to_vec(),
+            indices,
+            first: met.first,
+            past,
+        })
     }
 
     /// Row in the value and place in the selection of every row that is meant.

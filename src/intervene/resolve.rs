@@ -18,7 +18,11 @@ pub(super) struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    pub(super) fn resolve(&self, selectors: &mut Selectors, compiler: Option<&Compiler>) -> Result<Change> {
+    pub(super) fn resolve(
+        &self,
+        selectors: &mut Selectors,
+        compiler: Option<&Compiler>,
+    ) -> Result<Change> {
         let points = self.points(selectors)?;
         let positions = self.positions()?;
         let Intervention { head, neuron, dim, .. } = self.intervention;
@@ -49,7 +53,9 @@ impl Resolver<'_> {
 
     fn points(&self, selectors: &mut Selectors) -> Result<Vec<HookPoint>> {
         let mut points = selectors.parse(&self.intervention.at)?.to_vec();
-        if let Some(layers) = self.indices("layer", &self.intervention.layer, self.config.n_layer)? {
+        if let Some(layers) =
+            self.indices("layer", &self.intervention.layer, self.config.n_layer)?
+        {
             let layers: HashSet<usize> = layers.into_iter().collect();
             points.retain(|point| point.layer().is_some_and(|layer| layers.contains(&layer)));
         }
@@ -78,7 +84,9 @@ impl Resolver<'_> {
             return Err(self.selects_nothing(name));
         }
         if let Some(index) = indices.iter().find(|index| **index >= length) {
-            return Err(Error::Input(format!("`{name}` {index} is out of range, expected below {length}")));
+            return Err(Error::Input(format!(
+                "`{name}` {index} is out of range, expected below {length}"
+            )));
         }
         self.expect_different(name, &indices)?;
         Ok(Some(indices))
@@ -111,7 +119,9 @@ impl Resolver<'_> {
         match points.iter().find(lacks) {
             Some(point) if choice.is_some() => {
                 let found = point.axes().join(" ");
-                Err(Error::Hook(format!("`{name}` selects nothing at `{point}`, whose axes are {found}")))
+                Err(Error::Hook(format!(
+                    "`{name}` selects nothing at `{point}`, whose axes are {found}"
+                )))
             }
             _ => Ok(()),
         }
@@ -119,9 +129,14 @@ impl Resolver<'_> {
 
     /// The positions that both `positions` and `step` select.
     fn positions(&self) -> Result<Option<Vec<usize>>> {
-        let listed =
-            self.intervention.positions.as_ref().map(|choice| self.listed(&choice.to_vec())).transpose()?;
-        let Some(steps) = self.indices("step", &self.intervention.step, self.extent.new.max(1))? else {
+        let listed = self
+            .intervention
+            .positions
+            .as_ref()
+            .map(|choice| self.listed(&choice.to_vec()))
+            .transpose()?;
+        let Some(steps) = self.indices("step", &self.intervention.step, self.extent.new.max(1))?
+        else {
             return Ok(listed);
         };
         let positions = match listed {
@@ -134,9 +149,9 @@ impl Resolver<'_> {
             None => self.new_at(&steps),
         };
         if positions.is_empty() {
-            return Err(
-                self.error(format!("selects nothing: none of its positions is new at step {steps:?}"))
-            );
+            return Err(self.error(format!(
+                "selects nothing: none of its positions is new at step {steps:?}"
+            )));
         }
         Ok(Some(positions))
     }
@@ -146,7 +161,8 @@ impl Resolver<'_> {
         let prompt = self.extent.prompt;
         let mut steps = steps.to_vec();
         steps.sort_unstable();
-        let new = |step: &usize| if *step == 0 { 0..prompt } else { prompt + step - 1..prompt + step };
+        let new =
+            |step: &usize| if *step == 0 { 0..prompt } else { prompt + step - 1..prompt + step };
         steps.iter().flat_map(new).collect()
     }
 
@@ -154,7 +170,10 @@ impl Resolver<'_> {
         if positions.is_empty() {
             return Err(self.selects_nothing("positions"));
         }
-        let listed = positions.iter().map(|position| self.position(*position)).collect::<Result<Vec<_>>>()?;
+        let listed = positions
+            .iter()
+            .map(|position| self.position(*position))
+            .collect::<Result<Vec<_>>>()?;
         self.expect_different("positions", &listed)?;
         Ok(listed)
     }
@@ -168,7 +187,9 @@ impl Resolver<'_> {
         let (prompt, length) = (self.extent.prompt, self.text_length());
         resolve_position(position, prompt).filter(|position| *position < length).ok_or_else(|| {
             let last = length.saturating_sub(1);
-            Error::Input(format!("position {position} is out of range, expected -{prompt} to {last}"))
+            Error::Input(format!(
+                "position {position} is out of range, expected -{prompt} to {last}"
+            ))
         })
     }
 
@@ -201,7 +222,8 @@ impl Resolver<'_> {
                 for point in points {
                     let found = source_rows(from, *point)?;
                     lengths.insert(found);
-                    rows = self.rows_to_take(found, *point, from_positions.as_deref(), positions)?;
+                    rows =
+                        self.rows_to_take(found, *point, from_positions.as_deref(), positions)?;
                 }
                 if from_positions.is_some() && lengths.len() > 1 {
                     return Err(self.error(format!(
@@ -247,14 +269,20 @@ impl Resolver<'_> {
                 Some(compiler) => Effect::Function(compiler(js)?),
                 None => {
                     return Err(Error::Input(
-                        "`js` interventions run only in a browser; use `scale`, `add` or `set`".into(),
+                        "`js` interventions run only in a browser; use `scale`, `add` or `set`"
+                            .into(),
                     ));
                 }
             },
         })
     }
 
-    fn array(&self, values: &Values, points: &[HookPoint], positions: Option<&[usize]>) -> Result<Array> {
+    fn array(
+        &self,
+        values: &Values,
+        points: &[HookPoint],
+        positions: Option<&[usize]>,
+    ) -> Result<Array> {
         let array = match values {
             Values::Number(number) => Array { shape: vec![], data: vec![*number] },
             Values::List(list) => Array { shape: vec![list.len()], data: list.clone() },
@@ -262,7 +290,8 @@ impl Resolver<'_> {
         };
         let expected = array.expected_length();
         if array.data.is_empty() || Some(array.data.len()) != expected {
-            let expected = expected.map_or("more than can be counted".into(), |count| count.to_string());
+            let expected =
+                expected.map_or("more than can be counted".into(), |count| count.to_string());
             let (found, shape, at) = (array.data.len(), &array.shape, &self.intervention.at);
             return Err(Error::Input(format!(
                 "{found} values for shape {shape:?} at `{at}`, expected {expected}"
@@ -292,7 +321,8 @@ impl Resolver<'_> {
     ) -> Result<Rows> {
         let prompt = self.extent.prompt;
         let Some(from) = from else {
-            let last = positions.map(|positions| positions.iter().copied().max().unwrap_or_default());
+            let last =
+                positions.map(|positions| positions.iter().copied().max().unwrap_or_default());
             return match last {
                 None if !(prompt..=self.text_length()).contains(&found) => Err(self.error(format!(
                     "takes `{point}` from a run of {found} tokens for one of {prompt}; where the two differ in length, \
@@ -314,14 +344,17 @@ impl Resolver<'_> {
         }
         let row = |position: &i64| {
             resolve_position(*position, found).filter(|row| *row < found).ok_or_else(|| {
-                self.error(format!("takes position {position} from a run that has {found} at `{point}`"))
+                self.error(format!(
+                    "takes position {position} from a run that has {found} at `{point}`"
+                ))
             })
         };
         Ok(Rows::Listed(from.iter().map(row).collect::<Result<_>>()?))
     }
 
     fn edge(&self, edge: Edge, queries: Option<&BTreeSet<usize>>) -> Result<ResolvedEdge> {
-        let position = |position: Option<i64>| position.map(|position| self.position(position)).transpose();
+        let position =
+            |position: Option<i64>| position.map(|position| self.position(position)).transpose();
         let (query, key) = (position(edge.query)?, position(edge.key)?);
         if let (Some(query), Some(key)) = (query, key)
             && key > query
@@ -335,7 +368,9 @@ impl Resolver<'_> {
             None => queries.last().is_some_and(|last| key.is_none_or(|key| key <= *last)),
         };
         if queries.is_some_and(|queries| !met(queries)) {
-            return Err(self.error(format!("selects nothing of {edge:?}: no query in `positions` has it")));
+            return Err(
+                self.error(format!("selects nothing of {edge:?}: no query in `positions` has it"))
+            );
         }
         Ok(ResolvedEdge { query, key })
     }

@@ -25,7 +25,8 @@ impl Selection {
     /// A query never gets to see a later key, whatever is done to the attention: only edges that the causal mask
     /// leaves are replaced. (Otherwise a run with cached keys and values, which has no later keys, would differ.)
     pub(super) fn replace(&self, old: &Tensor, new: &Tensor) -> Result<Tensor> {
-        let whole = self.indices.iter().zip(&self.dims).all(|(indices, length)| indices.len() == *length);
+        let whole =
+            self.indices.iter().zip(&self.dims).all(|(indices, length)| indices.len() == *length);
         if whole && !self.axes.contains(&"key") {
             return Ok(new.clone());
         }
@@ -100,8 +101,9 @@ impl Selection {
     /// Without the rows that `array` has no values for, where it has a row for each position of the prompt.
     pub(super) fn covered_by(mut self, array: &Array) -> Option<Selection> {
         let axis = self.row_axis();
-        let rows =
-            (axis + array.shape.len()).checked_sub(self.dims.len()).map_or(1, |axis| array.shape[axis]);
+        let rows = (axis + array.shape.len())
+            .checked_sub(self.dims.len())
+            .map_or(1, |axis| array.shape[axis]);
         if rows > 1 {
             self.indices[axis].retain(|(_, place)| *place < rows);
         }
@@ -114,7 +116,9 @@ impl Selection {
         let lengths = self.lengths();
         let unfit = || {
             let found = &array.shape;
-            Error::Hook(format!("values of shape {found:?} do not broadcast to {lengths:?} at `{at}`"))
+            Error::Hook(format!(
+                "values of shape {found:?} do not broadcast to {lengths:?} at `{at}`"
+            ))
         };
         let offset = self.dims.len().checked_sub(array.shape.len()).ok_or_else(unfit)?;
         let free = |axis: usize| axis == self.row_axis() || self.axes[axis] == "key";
@@ -155,7 +159,8 @@ impl Selection {
         let masked = masked_value(met.point);
         self.build(|coordinates| {
             let mut flat = 0;
-            for (axis, ((index, place), length)) in coordinates.iter().zip(&array.shape).enumerate() {
+            for (axis, ((index, place), length)) in coordinates.iter().zip(&array.shape).enumerate()
+            {
                 let index = match (self.axes[axis], rows) {
                     ("pos" | "query", Rows::Same) => met.first + index,
                     ("pos" | "query", Rows::Listed(rows)) => rows[*place],
@@ -181,7 +186,9 @@ impl Selection {
             return Ok(());
         }
         let (found, expected, point) = (&array.shape, &self.dims, met.point);
-        Err(Error::Hook(format!("the other run has shape {found:?} at `{point}`, expected {expected:?}")))
+        Err(Error::Hook(format!(
+            "the other run has shape {found:?} at `{point}`, expected {expected:?}"
+        )))
     }
 }
 
@@ -203,7 +210,9 @@ pub(super) fn source_rows(source: &Source, point: HookPoint) -> Result<usize> {
     let rows = rows_axis(point).and_then(|axis| shape.get(axis));
     rows.copied().ok_or_else(|| {
         let axes = point.axes().join(" ");
-        Error::Hook(format!("the other run has shape {shape:?} at `{point}`, whose axes are {axes}"))
+        Error::Hook(format!(
+            "the other run has shape {shape:?} at `{point}`, whose axes are {axes}"
+        ))
     })
 }
 
@@ -216,7 +225,10 @@ pub(super) fn patch_source(source: &Source, point: HookPoint) -> Result<&Array> 
     source.get(&name).ok_or_else(|| {
         let known = match source.len() {
             0 => "it is empty".into(),
-            1..=8 => format!("it has {}", nearest(&name, source.keys().map(|name| shortened_name(name)), 8)),
+            1..=8 => format!(
+                "it has {}",
+                nearest(&name, source.keys().map(|name| shortened_name(name)), 8)
+            ),
             count => {
                 let near = nearest(&name, source.keys().map(|name| shortened_name(name)), 3);
                 format!("the nearest of the {count} that it has are {near}")

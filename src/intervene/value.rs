@@ -201,7 +201,9 @@ impl<T: FromValue> FromValue for Choice<T> {
     fn from_value(node: Node) -> Result<Choice<T>> {
         match node.value() {
             Value::Number(_) => T::from_value(node).map(Choice::One),
-            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node).map(Choice::Many),
+            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => {
+                Vec::from_value(node).map(Choice::Many)
+            }
             _ => Err(node.expected(Self::one())),
         }
     }
@@ -218,7 +220,9 @@ impl FromValue for Values {
             Value::Text(text) if NOT_FINITE.contains(&text.as_str()) => {
                 f32::from_value(node).map(Values::Number)
             }
-            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node).map(Values::List),
+            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => {
+                Vec::from_value(node).map(Values::List)
+            }
             Value::Object(_) => Array::from_value(node).map(Values::Array),
             _ => Err(node.expected(Self::one())),
         }
@@ -250,14 +254,17 @@ impl FromValue for Action {
         let [action] = *given.as_slice() else {
             return Err(match given.as_slice() {
                 [] => node.expected(Self::one()),
-                _ => node.error(format!("has the actions `{}`, expected one", given.join("` and `"))),
+                _ => {
+                    node.error(format!("has the actions `{}`, expected one", given.join("` and `")))
+                }
             });
         };
-        if let Some((name, owner)) = BESIDE.iter().find(|(name, owner)| fields.has(name) && *owner != action)
+        if let Some((name, owner)) =
+            BESIDE.iter().find(|(name, owner)| fields.has(name) && *owner != action)
         {
-            return Err(
-                node.error(format!("has `{name}` beside `{action}`, expected it beside `{owner}` only"))
-            );
+            return Err(node.error(format!(
+                "has `{name}` beside `{action}`, expected it beside `{owner}` only"
+            )));
         }
         Ok(match action {
             "scale" => Action::Scale { scale: fields.required(action)? },

@@ -24,7 +24,8 @@ impl CustomOp2 for Scores {
 
     fn cpu_fwd(&self, q: &CpuStorage, ql: &Layout, k: &CpuStorage, kl: &Layout) -> Computed {
         let (q, k) = (Heads::new(q, ql)?, Heads::new(k, kl)?);
-        let part = |out| Attention { pattern: out, ..attention(Part::Scores, &q, &k, &k, self.factor) };
+        let part =
+            |out| Attention { pattern: out, ..attention(Part::Scores, &q, &k, &k, self.factor) };
         let shape = Shape::from((q.batch, q.heads, q.rows, k.rows));
         // SAFETY: the score of every query with every key is written.
         let scores = unsafe { filled(shape.elem_count(), |out| attend(part(out), &q)) };

@@ -205,7 +205,8 @@ mod modules {
     unsafe extern "C" fn with_threads(_: &Pool, job: &Job) {
         const MIN_COST_PER_THREAD: usize = 10 << 16;
         let is_serial = matches!(job.task, Task::Product(_) | Task::Tiles(_));
-        let threads = if is_serial { 1 } else { dispatch::workers().min(1 + job.cost / MIN_COST_PER_THREAD) };
+        let threads =
+            if is_serial { 1 } else { dispatch::workers().min(1 + job.cost / MIN_COST_PER_THREAD) };
         let shared = Shared(job);
         std::thread::scope(|scope| {
             let shared = &shared;

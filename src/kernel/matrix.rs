@@ -181,7 +181,9 @@ impl Matrix {
     ) -> Result<Matrix> {
         let [inner, columns] = axes.in_out(shape);
         let panels = form.panels(axes).ok_or_else(|| {
-            Error::Weights("a matrix that is not packed cannot be stored; report this as a bug".into())
+            Error::Weights(
+                "a matrix that is not packed cannot be stored; report this as a bug".into(),
+            )
         })?;
         let count = (form.bytes(shape, axes) / 4) as usize;
         let mut words = Vec::new();
@@ -208,7 +210,9 @@ impl Matrix {
     /// These columns alone, as a matrix.
     pub fn columns(&self, columns: Range<usize>) -> Result<Matrix> {
         Ok(Matrix(Stored::Plain(match &self.0 {
-            Stored::Plain(tensor) => tensor.narrow(1, columns.start, columns.len())?.contiguous()?,
+            Stored::Plain(tensor) => {
+                tensor.narrow(1, columns.start, columns.len())?.contiguous()?
+            }
             Stored::Packed(packed) => packed_rows(packed, 0..packed.inner(), columns)?,
         })))
     }
@@ -299,7 +303,11 @@ impl Builder {
     ///
     /// # Errors
     /// When there is not enough memory.
-    pub fn new(shape: [usize; 2], axes: Axes, form: Form) -> std::result::Result<Builder, TryReserveError> {
+    pub fn new(
+        shape: [usize; 2],
+        axes: Axes,
+        form: Form,
+    ) -> std::result::Result<Builder, TryReserveError> {
         let [first, second] = shape;
         let building = match (form.panels(axes), axes) {
             (None, _) => {
@@ -349,9 +357,10 @@ impl Builder {
     /// The matrix, once all rows are in.
     pub fn finish(self) -> Result<Matrix> {
         match self.building {
-            _ if self.rows != self.shape[0] => {
-                Err(Error::Weights(format!("a matrix has {} rows, expected {}", self.rows, self.shape[0])))
-            }
+            _ if self.rows != self.shape[0] => Err(Error::Weights(format!(
+                "a matrix has {} rows, expected {}",
+                self.rows, self.shape[0]
+            ))),
             Building::Plain(values) => {
                 Matrix::plain(Tensor::from_vec(values, &self.shape, &Device::Cpu)?, self.axes)
             }
@@ -377,7 +386,10 @@ impl CustomOp1 for PackedProduct {
             None => product(x, &self.matrix, None),
             Some(bias) => with_floats(bias, |bias| Ok(product(x, &self.matrix, Some(bias))))?,
         };
-        Ok((CpuStorage::F32(out), Shape::from((x.len() / self.matrix.inner(), self.matrix.columns()))))
+        Ok((
+            CpuStorage::F32(out),
+            Shape::from((x.len() / self.matrix.inner(), self.matrix.columns())),
+        ))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {

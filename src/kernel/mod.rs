@@ -77,8 +77,9 @@ fn in_rows(x: &Tensor) -> Result<Tensor> {
 /// 0 where the query may look at the key, -inf where the key comes after it: `[queries, keys]`.
 fn causal_mask(queries: usize, keys: usize) -> Result<Tensor> {
     let earlier = keys - queries;
-    let row =
-        |query: usize| (0..keys).map(move |key| if key > earlier + query { f32::NEG_INFINITY } else { 0.0 });
+    let row = |query: usize| {
+        (0..keys).map(move |key| if key > earlier + query { f32::NEG_INFINITY } else { 0.0 })
+    };
     Ok(Tensor::from_iter((0..queries).flat_map(row), &Device::Cpu)?.reshape((queries, keys))?)
 }
 
@@ -131,7 +132,9 @@ pub(crate) fn largest_magnitude(values: &[f32]) -> u32 {
 /// By hand, since the crate is built for size, where this is not made of vectors.
 #[cfg(target_arch = "wasm32")]
 fn largest_of_fours(fours: &[[f32; 4]]) -> [u32; 4] {
-    use std::arch::wasm32::{u32x4_extract_lane as lane, u32x4_max, u32x4_splat, v128_and, v128_load};
+    use std::arch::wasm32::{
+        u32x4_extract_lane as lane, u32x4_max, u32x4_splat, v128_and, v128_load,
+    };
     let magnitude = u32x4_splat(0x7FFF_FFFF);
     let mut largest = u32x4_splat(0);
     for four in fours {

@@ -44,7 +44,13 @@ impl Packed {
     /// The matrix whose panels these words are. None where the shape takes more or fewer.
     pub fn from_words(form: Form, inner: usize, columns: usize, words: Vec<u32>) -> Option<Packed> {
         let length = Packed::length(form, inner, columns);
-        (words.len() as u64 * 4 == length).then_some(Packed { form, words, inner, columns, clipped: false })
+        (words.len() as u64 * 4 == length).then_some(Packed {
+            form,
+            words,
+            inner,
+            columns,
+            clipped: false,
+        })
     }
 
     /// The bytes of all panels of such a matrix, which may be more than memory has.
@@ -175,7 +181,8 @@ impl Packed {
             Form::F16 => f16::from_le_bytes(get(panel, (row * WIDTH + lane) * 2)).to_f32(),
             Form::Q8 | Form::Q4 => {
                 let block = &panel[self.block(row)];
-                let scale = f16::from_le_bytes(get(block, block.len() - BLOCK_TAIL + lane * 2)).to_f32();
+                let scale =
+                    f16::from_le_bytes(get(block, block.len() - BLOCK_TAIL + lane * 2)).to_f32();
                 if self.form == Form::Q8 {
                     return f32::from(block[step * STEP_BYTES + place] as i8) * scale;
                 }
@@ -204,10 +211,15 @@ impl Packed {
             for column in 0..inner {
                 if self.form == Form::F32 {
                     // The blocks of 8 by 8 that make up the matrix lie in one piece.
-                    let block = &numbers[(column / WIDTH * self.inner + first) * WIDTH + column % WIDTH..];
-                    words.extend(block.iter().step_by(WIDTH).take(width).map(|number| number.to_bits()));
+                    let block =
+                        &numbers[(column / WIDTH * self.inner + first) * WIDTH + column % WIDTH..];
+                    words.extend(
+                        block.iter().step_by(WIDTH).take(width).map(|number| number.to_bits()),
+                    );
                 } else {
-                    words.extend((first..first + width).map(|row| self.value(row, column).to_bits()));
+                    words.extend(
+                        (first..first + width).map(|row| self.value(row, column).to_bits()),
+                    );
                 }
                 words.resize(words.len() + WIDTH - width, 0);
             }

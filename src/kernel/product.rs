@@ -78,7 +78,14 @@ fn tiles(a: &[f32], form: Form, inner: usize) -> Vec<u32> {
 ///
 /// # Safety
 /// `out` must have `rows` rows with room for the columns of `b`; `tiles` must be in the format of `b`.
-unsafe fn multiply(tiles: &[u32], b: &Packed, bias: &Bias, rows: usize, out: *mut f32, stride: usize) {
+unsafe fn multiply(
+    tiles: &[u32],
+    b: &Packed,
+    bias: &Bias,
+    rows: usize,
+    out: *mut f32,
+    stride: usize,
+) {
     let columns = b.columns();
     let whole = columns / WIDTH * WIDTH;
     let mut edge = vec![0f32; if whole == columns { 0 } else { rows * WIDTH }];

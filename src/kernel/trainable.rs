@@ -7,7 +7,9 @@
 
 use super::dispatch::map as map_rows;
 use super::simd::rowwise::Map;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail,
+};
 
 /// `x + bias`, the bias along the last axis.
 pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
@@ -210,7 +212,13 @@ impl CustomOp2 for Normalize {
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 
-    fn bwd(&self, _: &Tensor, scale: &Tensor, normalized: &Tensor, grad: &Tensor) -> Result<Grads2> {
+    fn bwd(
+        &self,
+        _: &Tensor,
+        scale: &Tensor,
+        normalized: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Grads2> {
         let grad = grad.contiguous()?;
         // The map is linear and symmetric in x: the gradient goes back through the map itself.
         let x_grad = grad.apply_op2_no_bwd(scale, &Normalize)?;
@@ -235,7 +243,8 @@ impl CustomOp3 for NormalizeScaleGrad {
         grad: &CpuStorage,
         gl: &Layout,
     ) -> Computed {
-        let (normalized, scale, grad) = (floats(normalized, nl)?, floats(scale, sl)?, floats(grad, gl)?);
+        let (normalized, scale, grad) =
+            (floats(normalized, nl)?, floats(scale, sl)?, floats(grad, gl)?);
         let width = last(nl);
         let out = fill_rows(scale.len(), 1, |row, out| {
             let row_of = row * width..(row + 1) * width;
@@ -271,7 +280,14 @@ impl CustomOp3 for Affine {
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, weight: &Tensor, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Grads3> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Grads3> {
         let grad = grad.contiguous()?;
         let sums = x.apply_op2_no_bwd(&grad, &AffineSums)?;
         Ok((Some(grad.broadcast_mul(weight)?), Some(sums.get(0)?), Some(sums.get(1)?)))
@@ -325,7 +341,13 @@ impl CustomOp2 for SoftmaxGrad {
         "softmax-grad"
     }
 
-    fn cpu_fwd(&self, pattern: &CpuStorage, pl: &Layout, grad: &CpuStorage, gl: &Layout) -> Computed {
+    fn cpu_fwd(
+        &self,
+        pattern: &CpuStorage,
+        pl: &Layout,
+        grad: &CpuStorage,
+        gl: &Layout,
+    ) -> Computed {
         let (pattern, grad) = (floats(pattern, pl)?, floats(grad, gl)?);
         let width = last(pl);
         let out = fill_rows(pattern.len(), width, |row, out| {
@@ -403,7 +425,9 @@ type Grads3 = (Option<Tensor>, Option<Tensor>, Option<Tensor>);
 fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => bail!("a trainable op got strides {:?}, expected a contiguous tensor", layout.stride()),
+        None => {
+            bail!("a trainable op got strides {:?}, expected a contiguous tensor", layout.stride())
+        }
     }
 }
 
@@ -445,7 +469,8 @@ pub fn log_sum_exp(x: &[f32]) -> f64 {
         sums.extend(map_rows(Map::SumExp, rest, rest.len()));
     }
     let sums = sums.as_chunks::<2>().0;
-    let greatest = sums.iter().fold(f64::NEG_INFINITY, |greatest, part| greatest.max(f64::from(part[0])));
+    let greatest =
+        sums.iter().fold(f64::NEG_INFINITY, |greatest, part| greatest.max(f64::from(part[0])));
     let scaled = sums.iter().map(|part| f64::from(part[1]) * (f64::from(part[0]) - greatest).exp());
     greatest + scaled.sum::<f64>().ln()
 }
@@ -550,7 +575,9 @@ mod tests {
             let weights = wavy(out.dims(), 0.3, 1.0).detach();
             let grads = (&out * weights).unwrap().sum_all().unwrap().backward().unwrap();
             let mut all = vec![flat(&out)];
-            all.extend(inputs.iter().map(|v| flat(grads.get(v).expect("a gradient for every input"))));
+            all.extend(
+                inputs.iter().map(|v| flat(grads.get(v).expect("a gradient for every input"))),
+            );
             all
         });
         for (fused, composed) in results[0].iter().zip(&results[1]) {
@@ -620,7 +647,8 @@ mod tests {
             |t| {
                 let targets = Tensor::new(&[[3u32], [0], [49], [7]], &Device::Cpu)?;
                 let weights = Tensor::new(&[[1f32], [0.0], [0.5], [2.0]], &Device::Cpu)?;
-                let log_probs = candle_nn::ops::log_softmax(&t[0], D::Minus1)?.gather(&targets, 1)?;
+                let log_probs =
+                    candle_nn::ops::log_softmax(&t[0], D::Minus1)?.gather(&targets, 1)?;
                 (log_probs * weights)?.sum_all()? / -3.5
             },
         );
@@ -630,7 +658,8 @@ mod tests {
     fn the_number_of_threads_changes_no_bit() {
         let x = wavy(&[3, 1 << 16], 0.8, 3.0);
         let wide = flat(&gelu_new(&x).unwrap());
-        let narrow: Vec<f32> = (0..3).flat_map(|i| flat(&gelu_new(&x.get(i).unwrap()).unwrap())).collect();
+        let narrow: Vec<f32> =
+            (0..3).flat_map(|i| flat(&gelu_new(&x.get(i).unwrap()).unwrap())).collect();
         assert_eq!(wide, narrow);
     }
 
@@ -638,7 +667,12 @@ mod tests {
     fn exp_is_within_two_units_in_the_last_place() {
         for i in -8700..8800 {
             let x = i as f32 / 100.0;
-            assert!((exp(x) / x.exp() - 1.0).abs() < 2.5e-7, "exp({x}) = {} instead of {}", exp(x), x.exp());
+            assert!(
+                (exp(x) / x.exp() - 1.0).abs() < 2.5e-7,
+                "exp({x}) = {} instead of {}",
+                exp(x),
+                x.exp()
+            );
         }
     }
 }

@@ -27,7 +27,12 @@ impl Lab {
             )),
             None => {
                 let tokens = RepeatedTokens::for_model(self.model.config());
-                Ok(Box::new(RepeatedScores::new(&self.model, &tokens, request.interventions, lab.compiler)?))
+                Ok(Box::new(RepeatedScores::new(
+                    &self.model,
+                    &tokens,
+                    request.interventions,
+                    lab.compiler,
+                )?))
             }
         }
     }
@@ -38,7 +43,8 @@ impl Lab {
             let extent = Extent { prompt: ids.len(), new: 1 };
             let config = self.model.config();
             let plan = Plan::new(&text.interventions, config, extent, self.compiler.as_ref())?;
-            return Ok(Findings::default().table("scores", heads::head_scores_on(&self.model, &ids, plan)?));
+            return Ok(Findings::default()
+                .table("scores", heads::head_scores_on(&self.model, &ids, plan)?));
         };
         let length = ids.len();
         if pattern.len() != length || pattern.iter().any(|row| row.len() != length) {
@@ -49,7 +55,8 @@ impl Lab {
             )));
         }
         let (ids, run) = self.run(text, &heads::NAMES)?;
-        let found = Findings::default().table("scores", heads::head_scores(&self.model, &run.cache, &ids)?);
+        let found =
+            Findings::default().table("scores", heads::head_scores(&self.model, &run.cache, &ids)?);
         let pattern = Tensor::from_vec(pattern.concat(), (length, length), &Device::Cpu)?;
         let excluded = Excluded {
             first_token: request.exclude_first_token.unwrap_or(false),
@@ -78,8 +85,8 @@ impl Lab {
         };
         let ov = circuits::circuit(&self.model, layer, head, HeadMatrix::Ov)?;
         let qk = circuits::circuit(&self.model, layer, head, HeadMatrix::Qk)?;
-        let mut found =
-            Findings::default().number("copyingScore", circuits::copying_score(&self.model, layer, head)?);
+        let mut found = Findings::default()
+            .number("copyingScore", circuits::copying_score(&self.model, layer, head)?);
         let sides = [
             ("ovReads", "ovReadsStrings", &ov.left, Through::Embedding),
             ("ovWrites", "ovWritesStrings", &ov.right, Through::Unembedding),

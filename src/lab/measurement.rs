@@ -85,7 +85,8 @@ stepwise!(PathSweep, Findings::from);
 stepwise!(RepeatedScores, |scores| Findings::default().table("scores", scores));
 stepwise!(IntegratedGradients, |shares: Shares| {
     let error = shares.error();
-    let found = Findings::default().number("metric", shares.metric).number("baseline", shares.baseline);
+    let found =
+        Findings::default().number("metric", shares.metric).number("baseline", shares.baseline);
     found.number("error", error).table("shares", shares.shares)
 });
 

@@ -60,20 +60,28 @@ impl Lab {
         let (lab, request) = (self.clone(), &request.into());
         match name {
             "logitLens" => lab.logit_lens(&parse(name, request)?),
-            "attribution" => parse(name, request).and_then(|request| once(move || lab.attribution(&request))),
-            "residual" => parse(name, request).and_then(|request| once(move || lab.residual(&request))),
+            "attribution" => {
+                parse(name, request).and_then(|request| once(move || lab.attribution(&request)))
+            }
+            "residual" => {
+                parse(name, request).and_then(|request| once(move || lab.residual(&request)))
+            }
             "headScores" => lab.head_scores(parse(name, request)?),
             "patching" => lab.patching(&parse(name, request)?),
             "pathPatching" => lab.path_patching(&parse(name, request)?),
             "integratedGradients" => lab.integrated_gradients(&parse(name, request)?),
-            "circuits" => parse(name, request).and_then(|request| once(move || lab.circuits(&request))),
+            "circuits" => {
+                parse(name, request).and_then(|request| once(move || lab.circuits(&request)))
+            }
             "compositionScores" => {
                 parse(name, request).and_then(|request| once(move || lab.composition(&request)))
             }
             "tokenScores" => {
                 parse(name, request).and_then(|request| once(move || lab.token_scores(&request)))
             }
-            "mostActive" => parse(name, request).and_then(|request| once(move || lab.most_active(&request))),
+            "mostActive" => {
+                parse(name, request).and_then(|request| once(move || lab.most_active(&request)))
+            }
             "means" => parse(name, request).and_then(|request| once(move || lab.means(&request))),
             _ => Err(Error::Input(format!(
                 "there is no measurement `{}`; the nearest are {}",
@@ -87,7 +95,13 @@ impl Lab {
     ///
     /// # Errors
     /// As the call itself; [`Error::Input`] for one that cannot be printed, otherwise as [`crate::python`].
-    pub fn to_python(&self, name: &str, input: &Value, request: &Value, folder: &str) -> Result<String> {
+    pub fn to_python(
+        &self,
+        name: &str,
+        input: &Value,
+        request: &Value,
+        folder: &str,
+    ) -> Result<String> {
         let config = self.model.config();
         match name {
             "runWithCache" => {
@@ -106,9 +120,12 @@ impl Lab {
                 };
                 script(config, folder, &self.sweep_options(&request)?)
             }
-            "pathPatching" => path_script(config, folder, &self.path_options(&parse(name, request)?)?),
+            "pathPatching" => {
+                path_script(config, folder, &self.path_options(&parse(name, request)?)?)
+            }
             "integratedGradients" => {
-                let Integrated { ids, metric, baseline, steps } = self.integrated(&parse(name, request)?)?;
+                let Integrated { ids, metric, baseline, steps } =
+                    self.integrated(&parse(name, request)?)?;
                 integrated_script(config, folder, &ids, &metric, &baseline, steps)
             }
             _ => Err(Error::Input(format!(
@@ -138,9 +155,9 @@ impl Lab {
         let vocab_size = self.model.config().vocab_size;
         match (id as usize) < vocab_size {
             true => Ok(()),
-            false => {
-                Err(Error::Input(format!("{what} id {id} is out of range, expected below {vocab_size}")))
-            }
+            false => Err(Error::Input(format!(
+                "{what} id {id} is out of range, expected below {vocab_size}"
+            ))),
         }
     }
 
@@ -159,7 +176,8 @@ impl Lab {
     pub fn tokenizer(&self) -> Result<&Tokenizer> {
         self.tokenizer.as_ref().ok_or_else(|| {
             Error::Input(
-                "the model came without a tokenizer.json, so text cannot be used: pass token ids".into(),
+                "the model came without a tokenizer.json, so text cannot be used: pass token ids"
+                    .into(),
             )
         })
     }
@@ -254,7 +272,9 @@ impl FromValue for Prompt {
     fn from_value(node: Node) -> Result<Prompt> {
         match node.value() {
             Value::Text(text) => Ok(Prompt::Text(text.clone())),
-            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node).map(Prompt::Ids),
+            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => {
+                Vec::from_value(node).map(Prompt::Ids)
+            }
             _ => Err(node.expected(Self::one())),
         }
     }

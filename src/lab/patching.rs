@@ -4,7 +4,9 @@ use super::measurement::{Begun, once};
 use super::{Lab, Metric, PathName, Prompt};
 use crate::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
 use crate::analysis::patching::{Contrast, Direction, Sweep, SweepOptions};
-use crate::analysis::path_patching::{Input as Path, Mlps, PathOptions, PathSweep, Receiver, Receivers};
+use crate::analysis::path_patching::{
+    Input as Path, Mlps, PathOptions, PathSweep, Receiver, Receivers,
+};
 use crate::error::Result;
 use crate::run::Objective;
 use crate::wire::{FromValue, Node, Value, fields, words};

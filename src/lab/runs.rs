@@ -24,7 +24,8 @@ impl Lab {
     /// [`Error::Input`] when the request is malformed or the input does not fit the model.
     pub fn run_call(&self, input: &Value, options: &Value) -> Result<RunCall> {
         let request: RunRequest = parse("runWithCache", options)?;
-        let gradients_of = request.gradients_of.map(|metric| self.objective(&metric)).transpose()?;
+        let gradients_of =
+            request.gradients_of.map(|metric| self.objective(&metric)).transpose()?;
         let options = RunOptions {
             names: request.names,
             interventions: request.interventions,
@@ -42,7 +43,11 @@ impl Lab {
     ///
     /// # Errors
     /// As [`Lab::run_call`].
-    pub fn generate_call(&self, input: &Value, options: &Value) -> Result<(Vec<u32>, GenerateOptions)> {
+    pub fn generate_call(
+        &self,
+        input: &Value,
+        options: &Value,
+    ) -> Result<(Vec<u32>, GenerateOptions)> {
         let request: GenerateRequest = parse("generate", options)?;
         let ids = self.prompt_ids(input, request.prepend_bos)?;
         Ok((ids, GenerateOptions { compiler: self.compiler.clone(), ..request.into() }))
@@ -59,10 +64,9 @@ impl Lab {
     /// # Errors
     /// [`Error::Input`] when the config names no such token.
     pub fn bos(&self) -> Result<u32> {
-        self.model
-            .config()
-            .bos_token_id
-            .ok_or_else(|| Error::Input("`prependBos` is true, but the config has no `bos_token_id`".into()))
+        self.model.config().bos_token_id.ok_or_else(|| {
+            Error::Input("`prependBos` is true, but the config has no `bos_token_id`".into())
+        })
     }
 }
 
@@ -73,7 +77,9 @@ impl Lab {
 pub fn token_ids(value: &Value) -> Result<Vec<u32>> {
     match wire::read("the input", &[], value)? {
         Prompt::Ids(ids) => Ok(ids),
-        Prompt::Text(_) => Err(Error::Input("the input is a text, expected an array of token ids".into())),
+        Prompt::Text(_) => {
+            Err(Error::Input("the input is a text, expected an array of token ids".into()))
+        }
     }
 }
 
@@ -96,7 +102,8 @@ impl StartRequest {
         let expected = self.resid.expected_length();
         let Array { shape, data } = self.resid;
         if Some(data.len()) != expected {
-            let (found, expected) = (data.len(), expected.map_or("more".into(), |count| count.to_string()));
+            let (found, expected) =
+                (data.len(), expected.map_or("more".into(), |count| count.to_string()));
             return Err(Error::Input(format!(
                 "`startAt.resid` of runWithCache has {found} values, expected {expected} for its shape {shape:?}"
             )));

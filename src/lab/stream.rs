@@ -30,9 +30,10 @@ impl Lab {
         let answer = |answer: &Answer| self.answer(answer);
         let target = match (&request.answer, &request.against, &request.direction) {
             (Some(token), None, None) => attribution::Target::Answer(answer(token)?),
-            (Some(token), Some(against), None) => {
-                attribution::Target::Difference { answer: answer(token)?, against: answer(against)? }
-            }
+            (Some(token), Some(against), None) => attribution::Target::Difference {
+                answer: answer(token)?,
+                against: answer(against)?,
+            },
             (None, None, Some(direction)) => attribution::Target::Direction(direction.clone()),
             _ => {
                 return Err(Error::Input(
@@ -49,7 +50,8 @@ impl Lab {
                 Some(Norm::Frozen) | None => FinalLayerNorm::Frozen,
             },
         };
-        Ok(Findings::default().table("shares", attribution::attribution(&self.model, &run.cache, &options)?))
+        Ok(Findings::default()
+            .table("shares", attribution::attribution(&self.model, &run.cache, &options)?))
     }
 
     pub(super) fn residual(&self, request: &ResidualRequest) -> Result<Findings> {
@@ -76,7 +78,9 @@ impl Lab {
         names.extend(request.layer_norm.map(|_| "/hook_scale$/"));
         let (ids, run) = self.run_at(&request.text, &names, request.positions.clone())?;
         let rows = request.positions.as_ref().map_or(ids.len(), Vec::len) as u64;
-        if matches!(kind, StackName::Neurons) || matches!((kind, by), (StackName::Decomposed, By::Neuron)) {
+        if matches!(kind, StackName::Neurons)
+            || matches!((kind, by), (StackName::Decomposed, By::Neuron))
+        {
             let config = model.config();
             let neurons = config.n_layer as u64 * config.d_mlp() as u64;
             let numbers = neurons.saturating_mul(rows).saturating_mul(config.n_embd as u64);
@@ -90,7 +94,11 @@ impl Lab {
         let stack = match kind {
             StackName::Decomposed => residual::decomposed(model, &run.cache, reader, by)?,
             StackName::Accumulated => {
-                let steps = if request.sublayers.unwrap_or(false) { Steps::Sublayers } else { Steps::Layers };
+                let steps = if request.sublayers.unwrap_or(false) {
+                    Steps::Sublayers
+                } else {
+                    Steps::Layers
+                };
                 residual::accumulated(model, &run.cache, reader, steps)?
             }
             StackName::Heads => residual::heads(model, &run.cache, reader)?,
@@ -105,7 +113,13 @@ impl Lab {
     }
 
     /// The stack as `reader` reads it through a LayerNorm, or as it is.
-    fn through(&self, run: &Run, stack: Stack, reader: Reader, norm: Option<Norm>) -> Result<Stack> {
+    fn through(
+        &self,
+        run: &Run,
+        stack: Stack,
+        reader: Reader,
+        norm: Option<Norm>,
+    ) -> Result<Stack> {
         match (norm, reader) {
             (None, _) => Ok(stack),
             (Some(Norm::Frozen), _) => {
@@ -152,9 +166,9 @@ impl Measurement for Looking {
             .table("nextRank", lens.next.rank)
             .table("kl", lens.kl);
         Ok(match lens.answer {
-            Some(answer) => {
-                found.table("answerProbability", answer.probability).table("answerRank", answer.rank)
-            }
+            Some(answer) => found
+                .table("answerProbability", answer.probability)
+                .table("answerRank", answer.rank),
             None => found,
         })
     }

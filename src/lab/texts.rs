@@ -23,7 +23,8 @@ impl Lab {
         let texts = self.ids_of_all(&request.texts)?;
         let lane = Lane { point: request.at.parse()?, head: request.head, index: request.index };
         let count = check_count("count", request.count.unwrap_or(20), usize::MAX, "")?;
-        let MostActive { places, not_finite } = tokens::most_active(&self.model, &texts, lane, count)?;
+        let MostActive { places, not_finite } =
+            tokens::most_active(&self.model, &texts, lane, count)?;
         let column = |of: fn(&tokens::Activity) -> f32| Table {
             axes: vec!["place"],
             shape: vec![places.len()],
@@ -42,7 +43,10 @@ impl Lab {
         let found = means(&self.model, &texts, &request.names)?;
         let tables = found.into_iter().map(|(name, array)| {
             let axes = name.parse::<HookPoint>()?.axes().to_vec();
-            Ok((name.into(), Table { axes, shape: array.shape, data: array.data, ..Table::default() }))
+            Ok((
+                name.into(),
+                Table { axes, shape: array.shape, data: array.data, ..Table::default() },
+            ))
         });
         Ok(Findings { tables: tables.collect::<Result<_>>()?, ..Findings::default() })
     }

@@ -12,7 +12,9 @@ use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::{AddedToken, Model, ModelWrapper, NormalizedString, Normalizer, NormalizerWrapper};
+use tokenizers::{
+    AddedToken, Model, ModelWrapper, NormalizedString, Normalizer, NormalizerWrapper,
+};
 
 use super::parts::{decoder, normalizer, pre_tokenizer};
 use crate::error::{Error, Result};
@@ -34,7 +36,10 @@ pub(super) fn wrong(message: impl fmt::Display) -> Error {
 /// [`Error::Tokenizer`] that names the field, when the file is not a tokenizer that can be used.
 pub(super) fn read(json: &[u8]) -> Result<Read> {
     if json.len() > MAX_BYTES {
-        return Err(wrong(format!("the file has {} bytes, expected at most {MAX_BYTES}", json.len())));
+        return Err(wrong(format!(
+            "the file has {} bytes, expected at most {MAX_BYTES}",
+            json.len()
+        )));
     }
     let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
     let file: File = serde_json::from_slice(json).map_err(|error| wrong(not_read(json, &error)))?;
@@ -59,9 +64,9 @@ pub(super) struct Read {
 /// Whether a post-processor does more than adjust offsets, as that of type `ByteLevel` does.
 fn adds_special_tokens(post_processor: &Value) -> bool {
     match post_processor["type"].as_str() {
-        Some("Sequence") => {
-            post_processor["processors"].as_array().is_some_and(|all| all.iter().any(adds_special_tokens))
-        }
+        Some("Sequence") => post_processor["processors"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(adds_special_tokens)),
         kind => kind.is_some_and(|kind| kind != "ByteLevel"),
     }
 }
@@ -146,8 +151,8 @@ impl<'de> Visitor<'de> for FileVisitor {
                     let value = map.next_value()?;
                     fields.insert(name, value);
                 }
-                "model" | "version" | "added_tokens" | "normalizer" | "pre_tokenizer" | "post_processor"
-                | "decoder" => {
+                "model" | "version" | "added_tokens" | "normalizer" | "pre_tokenizer"
+                | "post_processor" | "decoder" => {
                     return Err(A::Error::custom(format!("`{name}` is there twice")));
                 }
                 _ => {
@@ -184,7 +189,9 @@ enum Tokens {
 }
 
 impl<'de> Deserialize<'de> for ModelFields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<ModelFields, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<ModelFields, D::Error> {
         deserializer.deserialize_map(ModelVisitor)
     }
 }
@@ -198,16 +205,22 @@ impl<'de> Visitor<'de> for ModelVisitor {
         f.write_str("`model` to be an object with `type` and `vocab`")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<ModelFields, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(
+        self,
+        mut map: A,
+    ) -> std::result::Result<ModelFields, A::Error> {
         let mut model = ModelFields::default();
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
                 "vocab" if model.vocab.is_none() => model.vocab = Some(map.next_value()?),
                 "merges" if model.merges.is_none() => {
                     let merges: Vec<Merge> = map.next_value()?;
-                    model.merges = Some(merges.into_iter().filter_map(|Merge(pair)| pair).collect());
+                    model.merges =
+                        Some(merges.into_iter().filter_map(|Merge(pair)| pair).collect());
                 }
-                "vocab" | "merges" => return Err(A::Error::custom(format!("`model.{name}` is there twice"))),
+                "vocab" | "merges" => {
+                    return Err(A::Error::custom(format!("`model.{name}` is there twice")));
+                }
                 _ if model.fields.contains_key(&name) => {
                     return Err(A::Error::custom(format!("`model.{name}` is there twice")));
                 }
@@ -251,7 +264,9 @@ impl<'de> Visitor<'de> for TokensVisitor {
             let place = id as usize;
             taken.resize(taken.len().max(place + 1), false);
             if std::mem::replace(&mut taken[place], true) {
-                return Err(A::Error::custom(format!("`model.vocab` has two tokens with the id {id}")));
+                return Err(A::Error::custom(format!(
+                    "`model.vocab` has two tokens with the id {id}"
+                )));
             }
             if vocab.insert(token, id as u32).is_some() {
                 return Err(A::Error::custom(format!(
@@ -265,7 +280,8 @@ impl<'de> Visitor<'de> for TokensVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Tokens, A::Error> {
         let mut tokens: Vec<(String, f64)> = Vec::new();
         let mut seen = HashSet::new();
-        let pair = |error| A::Error::custom(format!("`model.vocab` has no token with its score: {error}"));
+        let pair =
+            |error| A::Error::custom(format!("`model.vocab` has no token with its score: {error}"));
         while let Some((token, score)) = list.next_element::<(String, f64)>().map_err(pair)? {
             check_token(&token).map_err(A::Error::custom)?;
             if token.is_empty() {
@@ -274,7 +290,9 @@ impl<'de> Visitor<'de> for TokensVisitor {
                 ));
             }
             if !seen.insert(token.clone()) {
-                return Err(A::Error::custom(format!("`model.vocab` has the token {token:?} twice")));
+                return Err(A::Error::custom(format!(
+                    "`model.vocab` has the token {token:?} twice"
+                )));
             }
             tokens.push((token, score));
         }
@@ -356,7 +374,9 @@ impl ModelFields {
         let found = match self.fields.get("type") {
             Some(Value::String(name)) => name.as_str(),
             Some(other) => {
-                return Err(wrong(format!("`model.type` is {other}, expected a name such as \"BPE\"")));
+                return Err(wrong(format!(
+                    "`model.type` is {other}, expected a name such as \"BPE\""
+                )));
             }
             None => self.inferred(),
         };
@@ -443,14 +463,19 @@ impl ModelFields {
             ));
         };
         if tokens.is_empty() || tokens.len() as u64 > MAX_ID {
-            return Err(wrong(format!("`model.vocab` has {} tokens, expected 1 to {MAX_ID}", tokens.len())));
+            return Err(wrong(format!(
+                "`model.vocab` has {} tokens, expected 1 to {MAX_ID}",
+                tokens.len()
+            )));
         }
         let unknown = match self.fields.get("unk_id") {
             None | Some(Value::Null) => None,
             Some(id) => match id.as_u64().filter(|id| *id < tokens.len() as u64) {
                 Some(id) => Some(id as usize),
                 None => {
-                    return Err(wrong(format!("`model.unk_id` is {id}, expected a place in `model.vocab`")));
+                    return Err(wrong(format!(
+                        "`model.unk_id` is {id}, expected a place in `model.vocab`"
+                    )));
                 }
             },
         };
@@ -460,7 +485,9 @@ impl ModelFields {
     fn vocabulary(&mut self) -> Result<Vocab> {
         match self.vocab.take() {
             Some(Tokens::Ids(vocab)) if !vocab.is_empty() => Ok(vocab),
-            Some(Tokens::Ids(_)) => Err(wrong("`model.vocab` is empty, expected tokens with their ids")),
+            Some(Tokens::Ids(_)) => {
+                Err(wrong("`model.vocab` is empty, expected tokens with their ids"))
+            }
             Some(Tokens::Scores(_)) => {
                 Err(wrong("`model.vocab` is a list, expected an object of tokens with their ids"))
             }
@@ -472,7 +499,9 @@ impl ModelFields {
         match self.fields.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => Err(wrong(format!("`model.{name}` is {}, expected text or null", brief(other)))),
+            Some(other) => {
+                Err(wrong(format!("`model.{name}` is {}, expected text or null", brief(other))))
+            }
         }
     }
 
@@ -480,7 +509,9 @@ impl ModelFields {
         match self.fields.get(name) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(other) => Err(wrong(format!("`model.{name}` is {}, expected true or false", brief(other)))),
+            Some(other) => {
+                Err(wrong(format!("`model.{name}` is {}, expected true or false", brief(other))))
+            }
         }
     }
 
@@ -517,7 +548,9 @@ fn check_merges(vocab: &Vocab, merges: &Merges, prefix: &str) -> Result<()> {
         together.clear();
         together.push_str(a);
         together.push_str(rest);
-        if let Some(missing) = [a, b, &together].into_iter().find(|token| !vocab.contains_key(*token)) {
+        if let Some(missing) =
+            [a, b, &together].into_iter().find(|token| !vocab.contains_key(*token))
+        {
             return Err(wrong(format!(
                 "`model.merges` has [{a:?}, {b:?}], but {missing:?} is not in `model.vocab`"
             )));
@@ -581,15 +614,20 @@ fn pattern(normalizer: Option<&NormalizerWrapper>, token: &AddedToken) -> Result
 fn added_token(place: usize, fields: &Value) -> Result<(u64, AddedToken)> {
     let at = |name: &str| format!("`added_tokens[{place}].{name}`");
     let id = fields.get("id").and_then(Value::as_u64).filter(|id| *id < MAX_ID);
-    let id = id.ok_or_else(|| wrong(format!("{} is not a whole number below {MAX_ID}", at("id"))))?;
-    let content = fields.get("content").and_then(Value::as_str).filter(|content| !content.is_empty());
+    let id =
+        id.ok_or_else(|| wrong(format!("{} is not a whole number below {MAX_ID}", at("id"))))?;
     let content =
-        content.ok_or_else(|| wrong(format!("{} is not a text of at least one character", at("content"))))?;
+        fields.get("content").and_then(Value::as_str).filter(|content| !content.is_empty());
+    let content = content.ok_or_else(|| {
+        wrong(format!("{} is not a text of at least one character", at("content")))
+    })?;
     check_token(content).map_err(|error| wrong(format!("{}: {error}", at("content"))))?;
     let flag = |name: &str, default: bool| match fields.get(name) {
         None => Ok(default),
         Some(Value::Bool(flag)) => Ok(*flag),
-        Some(other) => Err(wrong(format!("{} is {}, expected true or false", at(name), brief(other)))),
+        Some(other) => {
+            Err(wrong(format!("{} is {}, expected true or false", at(name), brief(other))))
+        }
     };
     let token = AddedToken::from(content, flag("special", false)?)
         .single_word(flag("single_word", false)?)

@@ -61,7 +61,9 @@ const DECODERS: [&str; 9] = [
 pub(super) fn normalizer(value: Value) -> Result<Option<NormalizerWrapper>> {
     let mut limits = Limits::default();
     let build = |parts| Normalizers::new(parts).into();
-    optional(value, |value| step(value, "normalizer", "normalizers", &NORMALIZERS, &mut limits, 0, &build))
+    optional(value, |value| {
+        step(value, "normalizer", "normalizers", &NORMALIZERS, &mut limits, 0, &build)
+    })
 }
 
 pub(super) fn pre_tokenizer(value: Value) -> Result<Option<PreTokenizerWrapper>> {
@@ -129,14 +131,19 @@ fn step<T: Step>(
         Some(Value::String(kind)) if known.contains(&kind.as_str()) => kind.clone(),
         other => {
             let found = other.map_or("missing".into(), brief);
-            return Err(wrong(format!("`{field}.type` is {found}, expected one of {}", known.join(", "))));
+            return Err(wrong(format!(
+                "`{field}.type` is {found}, expected one of {}",
+                known.join(", ")
+            )));
         }
     };
     if kind == "Sequence" {
         let Some(Value::Array(steps)) = value.get(list).cloned() else {
             return Err(wrong(format!("`{field}.{list}` is missing, expected a list of steps")));
         };
-        let steps = steps.into_iter().map(|inner| step(inner, field, list, known, limits, depth + 1, build));
+        let steps = steps
+            .into_iter()
+            .map(|inner| step(inner, field, list, known, limits, depth + 1, build));
         return Ok(build(steps.collect::<Result<_>>()?));
     }
     if let Some(read) = T::special(&kind, &value) {
@@ -153,9 +160,13 @@ fn check(kind: &str, field: &str, value: &Value, limits: &mut Limits) -> Result<
     match kind {
         "Replace" | "Split" => check_pattern(field, value)?,
         "Strip" if field == "decoder" && number("stop", 0) != Some(0) => {
-            return Err(wrong("`decoder` of type Strip has `stop` above 0, expected 0: it is not supported"));
+            return Err(wrong(
+                "`decoder` of type Strip has `stop` above 0, expected 0: it is not supported",
+            ));
         }
-        "FixedLength" if !number("length", 5).is_some_and(|length| length > 0 && length < 1 << 24) => {
+        "FixedLength"
+            if !number("length", 5).is_some_and(|length| length > 0 && length < 1 << 24) =>
+        {
             return Err(wrong(format!(
                 "`{field}` of type FixedLength has a `length` that is not at least 1"
             )));
@@ -177,13 +188,16 @@ fn check(kind: &str, field: &str, value: &Value, limits: &mut Limits) -> Result<
 
 fn check_pattern(field: &str, value: &Value) -> Result<()> {
     let pattern = value.get("pattern");
-    let text =
-        pattern.and_then(|pattern| pattern.get("String").or(pattern.get("Regex"))).and_then(Value::as_str);
+    let text = pattern
+        .and_then(|pattern| pattern.get("String").or(pattern.get("Regex")))
+        .and_then(Value::as_str);
     match text {
         None => Err(wrong(format!(
             "`{field}.pattern` is missing, expected {{ \"String\": … }} or {{ \"Regex\": … }}"
         ))),
-        Some("") => Err(wrong(format!("`{field}.pattern` is empty, expected at least one character"))),
+        Some("") => {
+            Err(wrong(format!("`{field}.pattern` is empty, expected at least one character")))
+        }
         Some(text) if text.len() > MAX_EXPRESSION_BYTES => Err(wrong(format!(
             "`{field}.pattern` has {} bytes, expected at most {MAX_EXPRESSION_BYTES}",
             text.len()
@@ -195,8 +209,10 @@ fn check_pattern(field: &str, value: &Value) -> Result<()> {
 /// SentencePiece's table of replacements.
 fn precompiled(value: &Value) -> Result<Precompiled> {
     let wrong = |what: &str| wrong(format!("`normalizer.precompiled_charsmap` {what}"));
-    let text =
-        value.get("precompiled_charsmap").and_then(Value::as_str).ok_or_else(|| wrong("is not text"))?;
+    let text = value
+        .get("precompiled_charsmap")
+        .and_then(Value::as_str)
+        .ok_or_else(|| wrong("is not text"))?;
     let bytes = base64::decode(text).map_err(|_| wrong("is not base64"))?;
     if !is_sound(&bytes) {
         return Err(wrong("is damaged: its table points outside of itself"));
@@ -212,9 +228,11 @@ fn is_sound(bytes: &[u8]) -> bool {
     let length = u32::from_le_bytes(*length) as usize / 4 * 4;
     let Some((array, texts)) = rest.split_at_checked(length) else { return false };
     let Ok(texts) = std::str::from_utf8(texts) else { return false };
-    let units: Vec<u32> = array.as_chunks::<4>().0.iter().map(|unit| u32::from_le_bytes(*unit)).collect();
-    let is_text =
-        |at: usize| units.get(at).is_some_and(|unit| texts.is_char_boundary((unit & !(1 << 31)) as usize));
+    let units: Vec<u32> =
+        array.as_chunks::<4>().0.iter().map(|unit| u32::from_le_bytes(*unit)).collect();
+    let is_text = |at: usize| {
+        units.get(at).is_some_and(|unit| texts.is_char_boundary((unit & !(1 << 31)) as usize))
+    };
     let sound = |(at, unit): (usize, &u32)| {
         let offset = ((unit >> 10) as usize) << ((unit & (1 << 9)) >> 6);
         let next = at ^ offset;

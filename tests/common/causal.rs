@@ -74,7 +74,8 @@ impl Causal {
                 intervention["do"]["from"] = json!(self.captured(&self.other, &at));
             }
             if intervention["do"]["mean"] == "reference" {
-                intervention["do"]["mean"] = json!(means(&self.model, &self.reference, &[&at]).unwrap());
+                intervention["do"]["mean"] =
+                    json!(means(&self.model, &self.reference, &[&at]).unwrap());
             }
             Intervention::from_json(&intervention.to_string()).unwrap()
         };
@@ -99,7 +100,9 @@ pub fn compiler() -> Compiler {
                 let position = |index: usize| selected.positions[index / width] as f32;
                 Ok(x.iter().enumerate().map(|(index, x)| x + position(index)).collect())
             },
-            "throws" => |_, _| Err(candlescope::Error::Hook("the function threw: x is not defined".into())),
+            "throws" => {
+                |_, _| Err(candlescope::Error::Hook("the function threw: x is not defined".into()))
+            }
             "too short" => |x, _| Ok(x[1..].to_vec()),
             _ => return Err(candlescope::Error::Hook(format!("`{source}` is not a function"))),
         };

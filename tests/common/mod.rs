@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use candlescope::{
-    Config, GenerateOptions, HookPoint, Hooks, KvCache, Model, NoHooks, Result, Site, Weights, run_with_cache,
+    Config, GenerateOptions, HookPoint, Hooks, KvCache, Model, NoHooks, Result, Site, Weights,
+    run_with_cache,
 };
 use serde::Deserialize;
 
@@ -135,7 +136,8 @@ pub const TOLERANCE: Tolerance = Tolerance { absolute: 1e-5, relative: 1e-4 };
 
 impl Tolerance {
     fn allows(self, found: f32, expected: f32) -> bool {
-        found == expected || (found - expected).abs() <= self.absolute + self.relative * expected.abs()
+        found == expected
+            || (found - expected).abs() <= self.absolute + self.relative * expected.abs()
     }
 }
 
@@ -147,7 +149,10 @@ pub fn assert_within(tolerance: Tolerance, what: &str, found: &Tensor, expected:
     assert_eq!(found.dims(), expected.dims(), "{what}: shape");
     let values = numbers(found).into_iter().zip(numbers(expected));
     for (index, (found, expected)) in values.enumerate() {
-        assert!(tolerance.allows(found, expected), "{what}: number {index} is {found}, expected {expected}");
+        assert!(
+            tolerance.allows(found, expected),
+            "{what}: number {index} is {found}, expected {expected}"
+        );
     }
 }
 
@@ -200,7 +205,8 @@ impl<F: Fn(HookPoint) -> bool> Hooks for Watch<F> {
 }
 
 pub fn check_every_hook_point(fixture: &Fixture) {
-    let (model, expected, activations) = (fixture.model(), fixture.expected(), fixture.activations());
+    let (model, expected, activations) =
+        (fixture.model(), fixture.expected(), fixture.activations());
     let names = every_name(model.config());
     let run = run_with_cache(&model, &expected.tokens, &names).unwrap();
     assert_eq!(run.cache.names(), names);
@@ -211,14 +217,23 @@ pub fn check_every_hook_point(fixture: &Fixture) {
 }
 
 pub fn check_logits(fixture: &Fixture) {
-    let (model, expected, activations) = (fixture.model(), fixture.expected(), fixture.activations());
+    let (model, expected, activations) =
+        (fixture.model(), fixture.expected(), fixture.activations());
     let logits = model.forward(&row(&expected.tokens), None, &mut NoHooks).unwrap();
     assert_close(&format!("{}: TransformerLens", fixture.name), &logits, &activations["logits"]);
-    assert_close(&format!("{}: Hugging Face", fixture.name), &logits, &activations["hugging_face.logits"]);
+    assert_close(
+        &format!("{}: Hugging Face", fixture.name),
+        &logits,
+        &activations["hugging_face.logits"],
+    );
 
     let batch = Tensor::new(expected.batch, &Device::Cpu).unwrap();
     let logits = model.forward(&batch, None, &mut NoHooks).unwrap();
-    assert_close(&format!("{}: a batch of two", fixture.name), &logits, &activations["batch.logits"]);
+    assert_close(
+        &format!("{}: a batch of two", fixture.name),
+        &logits,
+        &activations["batch.logits"],
+    );
 }
 
 pub fn check_scores(fixture: &Fixture) {
@@ -226,8 +241,16 @@ pub fn check_scores(fixture: &Fixture) {
     let scores = run_with_cache::<&str>(&model, &expected.tokens, &[]).unwrap().scores;
     let ranks: Vec<_> = expected.ranks.iter().copied().map(Some).collect();
     assert_eq!(scores.ranks, ranks, "{}: ranks", fixture.name);
-    assert_all_close(&format!("{}: log-probabilities", fixture.name), &scores.log_probs, &expected.log_probs);
-    assert_all_close(&format!("{}: loss", fixture.name), &[scores.loss().unwrap()], &[expected.loss]);
+    assert_all_close(
+        &format!("{}: log-probabilities", fixture.name),
+        &scores.log_probs,
+        &expected.log_probs,
+    );
+    assert_all_close(
+        &format!("{}: loss", fixture.name),
+        &[scores.loss().unwrap()],
+        &[expected.loss],
+    );
 }
 
 pub fn check_firing_order(fixture: &Fixture) {

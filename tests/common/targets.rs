@@ -58,7 +58,8 @@ pub fn tokenizer(data: &[u8]) {
         Ok(tokenizer) => tokenizer.for_model(600),
         Err(error) => return check(&error),
     };
-    for text in ["", "the as  the中 12é€😀\n a<unk>  x.", " ", "\u{0}\u{301}a\u{fffd}\u{2581}▁"] {
+    for text in ["", "the as  the中 12é€😀\n a<unk>  x.", " ", "\u{0}\u{301}a\u{fffd}\u{2581}▁"]
+    {
         if let Ok(tokens) = tokenizer.tokenize(text) {
             let joined: String = tokens.iter().map(|token| token.string.as_str()).collect();
             assert!(tokens.is_empty() || joined == text, "{joined:?} for {text:?}");

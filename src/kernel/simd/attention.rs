@@ -102,7 +102,16 @@ impl Scratch {
             let tile = in_values.add(keys * width_up);
             let rows = tile.add(ROWS * longer);
             let mixed = rows.add(ROWS * keys_up);
-            Scratch { zeros, keys: in_keys, values: in_values, tile, rows, mixed, keys_up, width_up }
+            Scratch {
+                zeros,
+                keys: in_keys,
+                values: in_values,
+                tile,
+                rows,
+                mixed,
+                keys_up,
+                width_up,
+            }
         }
     }
 }
@@ -149,7 +158,8 @@ unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head:
         while query < queries {
             let height = if queries - query < ROWS { queries - query } else { ROWS };
             let visible = keys - queries + query + 1; // number of keys before the first query's mask
-            let pattern = job.pattern.wrapping_add(((batch * job.heads + head) * queries + query) * keys);
+            let pattern =
+                job.pattern.wrapping_add(((batch * job.heads + head) * queries + query) * keys);
             if part != Part::Mix {
                 let q = job.q.of(batch, head).add(query * job.q.by_row);
                 interleave(height, q, job.q.by_row, width, job.factor, scratch.tile);
@@ -162,7 +172,14 @@ unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head:
                 Part::Mix => mix(height, scratch, pattern, keys, keys, values),
                 Part::Whole => {
                     softmax(height, visible, scratch);
-                    mix(height, scratch, scratch.rows, scratch.keys_up, visible + height - 1, values);
+                    mix(
+                        height,
+                        scratch,
+                        scratch.rows,
+                        scratch.keys_up,
+                        visible + height - 1,
+                        values,
+                    );
                 }
             }
             if part != Part::Scores {
@@ -188,7 +205,15 @@ unsafe fn mix(
     unsafe {
         let depth = longest(height, pattern, stride, limit);
         interleave(height, pattern, stride, depth, 1.0, scratch.tile);
-        multiply(height, depth, scratch, values, scratch.width_up / WIDTH, scratch.mixed, scratch.width_up);
+        multiply(
+            height,
+            depth,
+            scratch,
+            values,
+            scratch.width_up / WIDTH,
+            scratch.mixed,
+            scratch.width_up,
+        );
     }
 }
 
@@ -214,7 +239,18 @@ unsafe fn multiply(
     let Panels { first, stride: panel_stride, step } = panels;
     // SAFETY: as in `heads`.
     unsafe {
-        multiply_tile(rows, depth, scratch.tile, first, panel_stride, step, count, scratch.zeros, to, stride);
+        multiply_tile(
+            rows,
+            depth,
+            scratch.tile,
+            first,
+            panel_stride,
+            step,
+            count,
+            scratch.zeros,
+            to,
+            stride,
+        );
     }
 }
 
@@ -272,7 +308,8 @@ unsafe fn pack_columns(x: *const f32, stride: usize, rows: usize, width: usize, 
                 let mut lane = 0;
                 while lane < WIDTH {
                     let there = row + lane < rows;
-                    *to.add(at * WIDTH + lane) = if there { *x.add((row + lane) * stride + at) } else { 0.0 };
+                    *to.add(at * WIDTH + lane) =
+                        if there { *x.add((row + lane) * stride + at) } else { 0.0 };
                     lane += 1;
                 }
                 at += 1;
@@ -300,7 +337,8 @@ unsafe fn pack_rows(x: *const f32, stride: usize, rows: usize, width: usize, to:
             }
             let mut lane = 0;
             while at < width && lane < WIDTH {
-                *to.add(at * rows + lane) = if at + lane < width { *from.add(at + lane) } else { 0.0 };
+                *to.add(at * rows + lane) =
+                    if at + lane < width { *from.add(at + lane) } else { 0.0 };
                 lane += 1;
             }
             row += 1;

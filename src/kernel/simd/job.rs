@@ -64,7 +64,9 @@ pub unsafe fn run(job: &Job, worker: usize) {
             match &job.task {
                 Task::Product(product) => matmul::panels(product, first, last, scratch),
                 Task::Tiles(tiles) => pack::fill(tiles, first, last),
-                Task::Attention(attention) => attention::heads(attention, first, last, scratch.cast()),
+                Task::Attention(attention) => {
+                    attention::heads(attention, first, last, scratch.cast())
+                }
                 Task::Rows(rows) => rowwise::map(rows, first, last),
             }
         }

@@ -80,8 +80,11 @@ unsafe fn streams<const P: usize>(job: &Product, panel: usize, distance: usize) 
         let (to, _) = output(job, panel, 0);
         let from = job.bias.add(panel * job.bias_step);
         let b = job.b.add(panel * size);
-        let strides =
-            Strides { panels: distance * size, from: distance * job.bias_step, to: distance * WIDTH };
+        let strides = Strides {
+            panels: distance * size,
+            from: distance * job.bias_step,
+            to: distance * WIDTH,
+        };
         let factors = factors(job, 1, job.steps, job.a, b);
         match job.form {
             Form::F32 => tile_f32::row::<P, false>(job.a.cast(), job.steps, b, from, to, strides),
@@ -92,8 +95,21 @@ unsafe fn streams<const P: usize>(job: &Product, panel: usize, distance: usize) 
     }
 }
 
-const fn factors(job: &Product, rows: usize, steps: usize, a: *const u8, b: *const u8) -> tile_i8::Factors {
-    tile_i8::Factors { rows, steps, block_steps: job.form.block_steps(), a, b, ones: job.ones.as_ptr() }
+const fn factors(
+    job: &Product,
+    rows: usize,
+    steps: usize,
+    a: *const u8,
+    b: *const u8,
+) -> tile_i8::Factors {
+    tile_i8::Factors {
+        rows,
+        steps,
+        block_steps: job.form.block_steps(),
+        a,
+        b,
+        ones: job.ones.as_ptr(),
+    }
 }
 
 unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
@@ -114,7 +130,8 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
                     let mut row = group;
                     while row < end {
                         let height = if end - row < form.rows() { end - row } else { form.rows() };
-                        let a = job.a.add(rows * form.row_bytes(start) + row * form.row_bytes(depth));
+                        let a =
+                            job.a.add(rows * form.row_bytes(start) + row * form.row_bytes(depth));
                         let (to, stride) = output(job, panel, row);
                         let bias = job.bias.add(panel * job.bias_step);
                         let from = if start == 0 { (bias, 0) } else { (to.cast_const(), stride) };

@@ -65,7 +65,8 @@ pub unsafe fn interleave(
 ) {
     // SAFETY: the caller guarantees it.
     unsafe {
-        let mut step = if height == ROWS { interleave_six(x, stride, depth, factor, to) } else { 0 };
+        let mut step =
+            if height == ROWS { interleave_six(x, stride, depth, factor, to) } else { 0 };
         while step < depth {
             let mut i = 0;
             while i < height {
@@ -79,7 +80,13 @@ pub unsafe fn interleave(
 
 /// Interleaves a full tile four steps at a time; returns the number of steps done.
 #[inline(always)]
-unsafe fn interleave_six(x: *const f32, stride: usize, depth: usize, factor: f32, to: *mut f32) -> usize {
+unsafe fn interleave_six(
+    x: *const f32,
+    stride: usize,
+    depth: usize,
+    factor: f32,
+    to: *mut f32,
+) -> usize {
     let factor = F32x4::splat(factor);
     let mut step = 0;
     // A step's second store writes two numbers too many, which the next step overwrites, so another step must follow.
@@ -104,7 +111,14 @@ unsafe fn interleave_six(x: *const f32, stride: usize, depth: usize, factor: f32
 }
 
 /// One block of a tile, quantised to 7 bits.
-unsafe fn blocks(job: &Tiles, height: usize, x: *const f32, start: usize, depth: usize, mut to: *mut u8) {
+unsafe fn blocks(
+    job: &Tiles,
+    height: usize,
+    x: *const f32,
+    start: usize,
+    depth: usize,
+    mut to: *mut u8,
+) {
     let block_steps = job.form.block_steps();
     let mut done = 0;
     while done < depth {
@@ -117,7 +131,14 @@ unsafe fn blocks(job: &Tiles, height: usize, x: *const f32, start: usize, depth:
             let mut i = 0;
             while i < height {
                 let tail = tails.add(i * ROW_TAIL).cast();
-                quantize(x.add(i * job.stride + at), count, steps, to.add(i * STEP).cast(), height, tail);
+                quantize(
+                    x.add(i * job.stride + at),
+                    count,
+                    steps,
+                    to.add(i * STEP).cast(),
+                    height,
+                    tail,
+                );
                 i += 1;
             }
             to = tails.add(height * ROW_TAIL);
@@ -164,15 +185,17 @@ unsafe fn quantize(
         let minus_min = F32x4::splat(-min);
         // Adding 2²³ leaves the nearest integer in the low mantissa bits.
         let to_integer = F32x4::splat(8_388_608.0);
-        let level =
-            |four: F32x4| four.add(minus_min).mul(inverse).add(to_integer).lowest_bytes() & 0x7F7F_7F7F;
+        let level = |four: F32x4| {
+            four.add(minus_min).mul(inverse).add(to_integer).lowest_bytes() & 0x7F7F_7F7F
+        };
         step = 0;
         while step < whole {
             *words.add(step * stride) = level(four(step));
             step += 1;
         }
         while step < steps {
-            *words.add(step * stride) = if step == whole && some > 0 { level(last(step)) } else { 0 };
+            *words.add(step * stride) =
+                if step == whole && some > 0 { level(last(step)) } else { 0 };
             step += 1;
         }
         *tail = scale + finite;

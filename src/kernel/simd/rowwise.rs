@@ -62,7 +62,8 @@ pub unsafe fn map(rows: &Rows, first: usize, last: usize) {
                 Map::Scale { eps } => {
                     let mean = F32x4::splat(mean(width, x));
                     let square = |x: F32x4| x.sub(mean).mul(x.sub(mean));
-                    *out = F32x4::splat(total(width, x, square) / width as f32 + eps).sqrt().first();
+                    *out =
+                        F32x4::splat(total(width, x, square) / width as f32 + eps).sqrt().first();
                 }
                 Map::Normalize { scale } => {
                     let mean = F32x4::splat(mean(width, x));

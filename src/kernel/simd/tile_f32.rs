@@ -50,7 +50,13 @@ pub struct Strides {
 /// `a` and `b` must be readable for their sizes; every row of `from` must be readable and every row of `to` writable for
 /// `WIDTH` floats.
 #[inline(always)]
-pub unsafe fn tile(factors: &Factors, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+pub unsafe fn tile(
+    factors: &Factors,
+    from: *const f32,
+    from_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
     // SAFETY: the caller guarantees it.
     unsafe {
         match factors.rows {

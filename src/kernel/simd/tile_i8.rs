@@ -51,7 +51,13 @@ pub struct Factors {
 /// `a`, `b` and eight `ones` must be readable; every row of `from` must be readable and every row of `to` writable for
 /// `WIDTH` floats.
 #[inline(always)]
-pub unsafe fn tile(f: &Factors, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+pub unsafe fn tile(
+    f: &Factors,
+    from: *const f32,
+    from_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
     // SAFETY: the caller guarantees it.
     unsafe {
         match f.rows {
@@ -102,7 +108,12 @@ unsafe fn tile_of<const M: usize>(
 }
 
 #[inline(always)]
-unsafe fn add_step<const M: usize>(sum: &mut [[I32x4; 2]; M], a: *const u8, b: *const u8, ones: Ones) {
+unsafe fn add_step<const M: usize>(
+    sum: &mut [[I32x4; 2]; M],
+    a: *const u8,
+    b: *const u8,
+    ones: Ones,
+) {
     // SAFETY: as in `tile_of`.
     unsafe {
         let w = [Weights::load(b), Weights::load(b.add(16))];
@@ -138,8 +149,10 @@ pub unsafe fn row<const P: usize, const NIBBLES: bool>(
             let mut sum = [[[I32x4::ZERO; 2]; 1]; P];
             let mut step = 0;
             while step < steps {
-                let (x, next) =
-                    (Activations::load(a), Activations::load(a.add(if NIBBLES { STEP } else { 0 })));
+                let (x, next) = (
+                    Activations::load(a),
+                    Activations::load(a.add(if NIBBLES { STEP } else { 0 })),
+                );
                 let mut p = 0;
                 while p < P {
                     let panel = b.add(p * strides.panels);

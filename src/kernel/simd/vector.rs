@@ -176,7 +176,8 @@ mod wasm {
         /// The lowest bytes of the four bit patterns, in one word.
         #[inline(always)]
         pub fn lowest_bytes(self) -> u32 {
-            let bytes = u8x16_shuffle::<0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>(self.0, self.0);
+            let bytes =
+                u8x16_shuffle::<0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>(self.0, self.0);
             u32x4_extract_lane::<0>(bytes)
         }
 
@@ -524,7 +525,9 @@ mod arrays {
         unsafe {
             let bytes = from.cast::<[u8; 16]>().read_unaligned();
             to.cast::<[u8; 16]>().write_unaligned(bytes.map(|byte| (byte & 15).wrapping_sub(8)));
-            to.add(stride).cast::<[u8; 16]>().write_unaligned(bytes.map(|byte| (byte >> 4).wrapping_sub(8)));
+            to.add(stride)
+                .cast::<[u8; 16]>()
+                .write_unaligned(bytes.map(|byte| (byte >> 4).wrapping_sub(8)));
         }
     }
 }
