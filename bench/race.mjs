@@ -5,8 +5,18 @@ const DECODED = 16;
 
 /** Our engine and its peer with one precision and so many threads. @param {string} precision @param {number} threads */
 const pair = (precision, threads) => [
-  { name: "candlescope", precision, threads, make: ["candlescope", "relaxed", "/pkg", precision, threads] },
-  { name: "onnxruntime-web", precision, threads, make: ["onnx", precision === "q8" ? "gpt2-int8.onnx" : "gpt2.onnx", threads] },
+  {
+    name: "candlescope",
+    precision,
+    threads,
+    make: ["candlescope", "relaxed", "/pkg", precision, threads],
+  },
+  {
+    name: "onnxruntime-web",
+    precision,
+    threads,
+    make: ["onnx", precision === "q8" ? "gpt2-int8.onnx" : "gpt2.onnx", threads],
+  },
 ];
 
 /**
@@ -14,7 +24,12 @@ const pair = (precision, threads) => [
  * is another one half a minute later.
  */
 const CONTESTANTS = [
-  { name: "candlescope, plain SIMD", precision: "f32", threads: 1, make: ["candlescope", "simd", "/pkg", "f32", 1] },
+  {
+    name: "candlescope, plain SIMD",
+    precision: "f32",
+    threads: 1,
+    make: ["candlescope", "simd", "/pkg", "f32", 1],
+  },
   ...pair("f32", 1),
   ...pair("f32", 2),
   { name: "wllama", precision: "q8", threads: 1, make: ["wllama", "gpt2-q8_0.gguf", 1] },
@@ -22,7 +37,11 @@ const CONTESTANTS = [
   ...pair("q8", 2),
 ];
 
-const QUESTIONS = [["prefill 64", "prefill", 64], ["prefill 256", "prefill", 256], ["decode", "decode", DECODED]];
+const QUESTIONS = [
+  ["prefill 64", "prefill", 64],
+  ["prefill 256", "prefill", 256],
+  ["decode", "decode", DECODED],
+];
 /** Questions that take the slowest peer half a minute are asked it once. */
 const PATIENCE_MS = 5000;
 
@@ -34,11 +53,14 @@ export async function race(browser, url, rounds, keep) {
     try {
       racers.push({ ...contestant, ...(await open(browser, url, contestant.make)), times: {} });
     } catch (error) {
-      console.error(`${contestant.name} ${contestant.precision} does not run here: ${String(error).split("\n")[0]}`);
+      console.error(
+        `${contestant.name} ${contestant.precision} does not run here: ${String(error).split("\n")[0]}`,
+      );
     }
   }
   const limits = { read: [], simd: [], relaxed: [] };
-  for (let round = -1; round < rounds; round++) { // the first one warms up
+  for (let round = -1; round < rounds; round++) {
+    // the first one warms up
     for (const [id, question, argument] of QUESTIONS) {
       for (const limit of Object.keys(limits)) limits[limit].push(await machine.call(limit));
       for (const racer of racers) {
@@ -48,7 +70,8 @@ export async function race(browser, url, rounds, keep) {
       }
     }
     console.error(round < 0 ? "warm" : `round ${round + 1} of ${rounds}`);
-    if (round >= 0) keep({ rounds: round + 1, limits: mapped(limits, settled), racers: racers.map(summary) });
+    if (round >= 0)
+      keep({ rounds: round + 1, limits: mapped(limits, settled), racers: racers.map(summary) });
   }
 }
 
@@ -76,25 +99,42 @@ export async function growth(browser, url, rounds) {
   }
   await gpt2.page.close();
   const byShape = {};
-  for (const [layers, width] of [[4, 256], [4, 512], [4, 768], [8, 256], [12, 256]]) {
-    const model = await open(browser, url, ["randomModel", { n_layer: layers, n_embd: width, n_head: width / 64 }]);
+  for (const [layers, width] of [
+    [4, 256],
+    [4, 512],
+    [4, 768],
+    [8, 256],
+    [12, 256],
+  ]) {
+    const model = await open(browser, url, [
+      "randomModel",
+      { n_layer: layers, n_embd: width, n_head: width / 64 },
+    ]);
     const times = [];
     for (let round = -1; round < rounds; round++) times.push(await model.call("prefill", 64));
     byShape[`${layers} layers, ${width} wide`] = settled(times);
     await model.page.close();
   }
-  return { byLength: mapped(byLength, settled), capture: { plain: settled(plain), captured: settled(captured) }, byShape };
+  return {
+    byLength: mapped(byLength, settled),
+    capture: { plain: settled(plain), captured: settled(captured) },
+    byShape,
+  };
 }
 
 /** A page of its own with one engine in it. */
 async function open(browser, url, [engine, ...args]) {
   const page = await browser.newPage();
   await page.goto(`${url}bench/page.html`);
-  await page.evaluate(async ([engine, args]) => {
-    const engines = await import("/bench/engines.js");
-    window.engine = await engines[engine](...args);
-  }, [engine, args]);
-  const call = (name, ...args) => page.evaluate(([name, args]) => window.engine[name](...args), [name, args]);
+  await page.evaluate(
+    async ([engine, args]) => {
+      const engines = await import("/bench/engines.js");
+      window.engine = await engines[engine](...args);
+    },
+    [engine, args],
+  );
+  const call = (name, ...args) =>
+    page.evaluate(([name, args]) => window.engine[name](...args), [name, args]);
   const loading = await page.evaluate(() => window.engine.loading);
   return { page, call, loading, memory: engine === "machine" ? 0 : await call("memory") };
 }

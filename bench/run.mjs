@@ -16,13 +16,18 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const [rounds = "5", ...named] = process.argv.slice(2);
 const ROUNDS = Number(rounds);
 const parts = named.length > 0 ? named : ["race", "growth", "page", "storage"];
-const CHROMIUM = { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] };
+const CHROMIUM = {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+};
 
 prepare();
 const { chromium } = await import("./node_modules/playwright-core/index.mjs");
 const server = await serve({ root: "." });
 /** What was not measured this time stays as it was. */
-const found = existsSync("bench/results.json") ? (JSON.parse(readFileSync("bench/results.json", "utf8")).raw ?? {}) : {};
+const found = existsSync("bench/results.json")
+  ? (JSON.parse(readFileSync("bench/results.json", "utf8")).raw ?? {})
+  : {};
 try {
   for (const part of parts) {
     const browser = await chromium.launch(CHROMIUM);
@@ -33,7 +38,8 @@ try {
       if (part === "race") await race(browser, server.url, ROUNDS, keep);
       if (part === "growth") keep(await growth(browser, server.url, Math.min(ROUNDS, 3)));
       if (part === "page") keep(await measurePage(browser, ROUNDS));
-      if (part === "storage") keep(await measureStorage(chromium, CHROMIUM, "bench/build/candlescope", ROUNDS));
+      if (part === "storage")
+        keep(await measureStorage(chromium, CHROMIUM, "bench/build/candlescope", ROUNDS));
     } finally {
       await browser.close();
     }
@@ -55,8 +61,24 @@ function prepare() {
     }
     run(python, "bench/make_models.py", "bench/build");
   }
-  for (const [name, features] of [["simd", "+simd128"], ["relaxed", "+simd128,+relaxed-simd"]]) {
-    const flags = ["--crate-type=cdylib", "--edition=2024", "--target=wasm32-unknown-unknown", "-Copt-level=3", "-Cpanic=abort"];
-    run("rustc", "bench/machine.rs", ...flags, `-Ctarget-feature=${features}`, "-o", `bench/build/machine-${name}.wasm`);
+  for (const [name, features] of [
+    ["simd", "+simd128"],
+    ["relaxed", "+simd128,+relaxed-simd"],
+  ]) {
+    const flags = [
+      "--crate-type=cdylib",
+      "--edition=2024",
+      "--target=wasm32-unknown-unknown",
+      "-Copt-level=3",
+      "-Cpanic=abort",
+    ];
+    run(
+      "rustc",
+      "bench/machine.rs",
+      ...flags,
+      `-Ctarget-feature=${features}`,
+      "-o",
+      `bench/build/machine-${name}.wasm`,
+    );
   }
 }

@@ -2,7 +2,20 @@
 // understood here.
 
 /** The kinds of section that these scripts know, by their ids. */
-export const SECTION = { type: 1, import: 2, function: 3, table: 4, memory: 5, global: 6, export: 7, start: 8, element: 9, code: 10, data: 11, dataCount: 12 };
+export const SECTION = {
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  memory: 5,
+  global: 6,
+  export: 7,
+  start: 8,
+  element: 9,
+  code: 10,
+  data: 11,
+  dataCount: 12,
+};
 
 const HEADER_BYTES = 8;
 
@@ -22,7 +35,13 @@ export function sectionsOf(wasm) {
 /** @param {{ id: number, body: Buffer | number[] }[]} sections @returns {Buffer} */
 export function moduleOf(sections) {
   const header = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
-  return Buffer.concat([header, ...sections.flatMap(({ id, body }) => [Buffer.from([id, ...toLeb(body.length)]), Buffer.from(body)])]);
+  return Buffer.concat([
+    header,
+    ...sections.flatMap(({ id, body }) => [
+      Buffer.from([id, ...toLeb(body.length)]),
+      Buffer.from(body),
+    ]),
+  ]);
 }
 
 /** A number and where it ends. @param {Buffer} bytes @param {number} at @returns {[number, number]} */
@@ -47,7 +66,10 @@ export function toSignedLeb(value) {
 
 /** Things of any kind, after their number. @param {(Buffer | number[])[]} items @returns {Buffer} */
 export function vector(items) {
-  return Buffer.concat([Buffer.from(toLeb(items.length)), ...items.map((item) => Buffer.from(item))]);
+  return Buffer.concat([
+    Buffer.from(toLeb(items.length)),
+    ...items.map((item) => Buffer.from(item)),
+  ]);
 }
 
 /** Things of any kind that stand one after the other, each ending where `end` says. @param {Buffer} body @param {(at: number) => number} end @returns {Buffer[]} */

@@ -20,7 +20,10 @@ const changed = new Set(["rust"]);
 let isBuilding = false;
 
 await build();
-for (const [folder, kind] of /** @type {const} */ ([["src", "rust"], ["www", "javascript"]])) {
+for (const [folder, kind] of /** @type {const} */ ([
+  ["src", "rust"],
+  ["www", "javascript"],
+])) {
   let timer = setTimeout(() => {}, 0);
   watch(folder, { recursive: true }, () => {
     changed.add(kind);
@@ -28,7 +31,11 @@ for (const [folder, kind] of /** @type {const} */ ([["src", "rust"], ["www", "ja
     timer = setTimeout(build, DEBOUNCE_MS);
   });
 }
-const { url } = await serve({ root: "dist", port: Number(process.env.PORT ?? 8080), handle: subscribe });
+const { url } = await serve({
+  root: "dist",
+  port: Number(process.env.PORT ?? 8080),
+  handle: subscribe,
+});
 console.log(`Candlescope is at ${url}; it reloads when www/ or src/ changes (Ctrl+C stops it)`);
 
 /** Builds what has changed; a change during a build starts another one. */
@@ -39,8 +46,12 @@ async function build() {
     const kinds = [...changed];
     changed.clear();
     const start = performance.now();
-    const isBuilt = (!kinds.includes("rust") || (await run("scripts/wasm.sh", "dev"))) && (await run("node", "scripts/bundle.mjs"));
-    console.log(`${kinds.join(" and ")}: ${isBuilt ? "built" : "failed"} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+    const isBuilt =
+      (!kinds.includes("rust") || (await run("scripts/wasm.sh", "dev"))) &&
+      (await run("node", "scripts/bundle.mjs"));
+    console.log(
+      `${kinds.join(" and ")}: ${isBuilt ? "built" : "failed"} in ${((performance.now() - start) / 1000).toFixed(1)} s`,
+    );
     if (!isBuilt) continue;
     appendFileSync("dist/index.html", SCRIPT);
     for (const page of pages) page.write("data: reload\n\n");
@@ -50,13 +61,19 @@ async function build() {
 
 /** @param {string} command @param {string[]} args @returns {Promise<boolean>} whether it succeeded */
 function run(command, ...args) {
-  return new Promise((done) => spawn(command, args, { stdio: "inherit" }).on("exit", (code) => done(code === 0)).on("error", () => done(false)));
+  return new Promise((done) =>
+    spawn(command, args, { stdio: "inherit" })
+      .on("exit", (code) => done(code === 0))
+      .on("error", () => done(false)),
+  );
 }
 
 /** Keeps a page's event stream open. @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response @returns {boolean} whether the request was one */
 function subscribe(request, response) {
   if (request.url !== RELOAD) return false;
-  response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" }).write("\n");
+  response
+    .writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" })
+    .write("\n");
   pages.add(response);
   response.on("close", () => pages.delete(response));
   return true;

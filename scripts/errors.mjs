@@ -19,9 +19,20 @@ const NAMES = { Candle: "InternalError" };
 export async function messages() {
   const rust = await sources("src", ".rs");
   const helpers = helpersIn(rust.map(({ text }) => text).join("\n"));
-  const found = [...rust.flatMap(({ file, text }) => inRust(text, helpers).map((one) => ({ ...one, file }))), ...(await sources("www", ".js")).flatMap(({ file, text }) => inJavaScript(text).map((one) => ({ ...one, file })))];
-  const unique = new Map(found.filter((one) => one.name === "AbortError" || isSentence(one.message)).map((one) => [`${one.name} ${one.message}`, one]));
-  return [...unique.values()].sort((a, b) => a.name.localeCompare(b.name) || a.message.localeCompare(b.message));
+  const found = [
+    ...rust.flatMap(({ file, text }) => inRust(text, helpers).map((one) => ({ ...one, file }))),
+    ...(await sources("www", ".ts")).flatMap(({ file, text }) =>
+      inJavaScript(text).map((one) => ({ ...one, file })),
+    ),
+  ];
+  const unique = new Map(
+    found
+      .filter((one) => one.name === "AbortError" || isSentence(one.message))
+      .map((one) => [`${one.name} ${one.message}`, one]),
+  );
+  return [...unique.values()].sort(
+    (a, b) => a.name.localeCompare(b.name) || a.message.localeCompare(b.message),
+  );
 }
 
 /** Not a separator, a unit or the name of a field. @param {string} message */
@@ -33,7 +44,12 @@ function isSentence(message) {
 async function sources(folder, extension) {
   const entries = await readdir(join(ROOT, folder), { recursive: true });
   const paths = entries.filter((path) => path.endsWith(extension)).sort();
-  return Promise.all(paths.map(async (path) => ({ file: `${folder}/${path}`, text: await readFile(join(ROOT, folder, path), "utf8") })));
+  return Promise.all(
+    paths.map(async (path) => ({
+      file: `${folder}/${path}`,
+      text: await readFile(join(ROOT, folder, path), "utf8"),
+    })),
+  );
 }
 
 /** The names of Rust functions that make errors, by the kind of error that they make. @param {string} text @returns {Map<string, string>} */
@@ -54,7 +70,9 @@ function makers(text, pattern, known = new Map()) {
     const after = text.slice(index + start.length, index + 800);
     const isBlock = start.endsWith("{") || /^[^|\n]*\| (?:-> \w+ )?\{\n/.test(after);
     const [body] = after.split(isBlock ? /\n {0,4}\}/ : /;\n/, 1);
-    const call = [...body.matchAll(/\bError::([A-Z]\w+)\(|\b(\w+)\(/g)].find(([, kind, helper]) => kind || known.has(helper));
+    const call = [...body.matchAll(/\bError::([A-Z]\w+)\(|\b(\w+)\(/g)].find(
+      ([, kind, helper]) => kind || known.has(helper),
+    );
     if (call) found.set(name, call[1] ? errorName(call[1]) : known.get(call[2]));
   }
   return found;
@@ -68,11 +86,17 @@ function errorName(kind) {
 /** @param {string} source @param {Map<string, string>} helpers @returns {Omit<Message, "file">[]} */
 function inRust(source, helpers) {
   const text = source.replace(/#\[cfg\(test\)\][\s\S]*$/, "").replace(/^\s*\/\/.*$/gm, "");
-  const calls = [...text.matchAll(/\bError::([A-Z]\w+)\(/g)].map(({ 1: kind, 0: call, index }) => ({ name: errorName(kind), start: index + call.length }));
+  const calls = [...text.matchAll(/\bError::([A-Z]\w+)\(/g)].map(({ 1: kind, 0: call, index }) => ({
+    name: errorName(kind),
+    start: index + call.length,
+  }));
   for (const [helper, name] of helpersOf(text, helpers)) {
-    for (const { 0: call, index } of text.matchAll(new RegExp(`\\b${helper}\\(`, "g"))) calls.push({ name, start: index + call.length });
+    for (const { 0: call, index } of text.matchAll(new RegExp(`\\b${helper}\\(`, "g")))
+      calls.push({ name, start: index + call.length });
   }
-  return calls.flatMap(({ name, start }) => rustLiterals(enclosed(text, start)).map((literal) => ({ name, message: plainRust(literal) })));
+  return calls.flatMap(({ name, start }) =>
+    rustLiterals(enclosed(text, start)).map((literal) => ({ name, message: plainRust(literal) })),
+  );
 }
 
 /** What stands between a parenthesis that was opened before `start` and the one that closes it. @param {string} text @param {number} start */
@@ -107,17 +131,24 @@ function rustLiterals(text) {
 
 /** @param {string} literal */
 function plainRust(literal) {
-  const escaped = literal.replace(/\\\n\s*/g, "").replace(/\\n/g, " ").replace(/\\(["\\])/g, "$1");
-  return escaped.replace(/\{\{|\}\}|\{[^{}]*\}/g, (part) => (part === "{{" ? "{" : part === "}}" ? "}" : "…")).trim();
+  const escaped = literal
+    .replace(/\\\n\s*/g, "")
+    .replace(/\\n/g, " ")
+    .replace(/\\(["\\])/g, "$1");
+  return escaped
+    .replace(/\{\{|\}\}|\{[^{}]*\}/g, (part) => (part === "{{" ? "{" : part === "}}" ? "}" : "…"))
+    .trim();
 }
 
 /** @param {string} source @returns {Omit<Message, "file">[]} */
 function inJavaScript(source) {
   const text = source.replace(/^\s*(?:\/\/|\*|\/\*\*).*$/gm, "");
-  return [...text.matchAll(/\b(?:problem|createError)\(\s*"(\w+)",\s*/g)].flatMap(({ 0: call, 1: name, index }) => {
-    const argument = enclosed(text, index + call.length);
-    return javaScriptLiterals(argument).map((message) => ({ name, message }));
-  });
+  return [...text.matchAll(/\b(?:problem|createError)\(\s*"(\w+)",\s*/g)].flatMap(
+    ({ 0: call, 1: name, index }) => {
+      const argument = enclosed(text, index + call.length);
+      return javaScriptLiterals(argument).map((message) => ({ name, message }));
+    },
+  );
 }
 
 /** The literals of an expression, those inside of what is filled in left out. @param {string} text @returns {string[]} */
@@ -151,5 +182,6 @@ function plainTemplate(template) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const { name, message, file } of await messages()) console.log(`${name}\t${message}\t${file}`);
+  for (const { name, message, file } of await messages())
+    console.log(`${name}\t${message}\t${file}`);
 }

@@ -6,12 +6,16 @@
 // The module counts for itself: each function begins by writing a 1 into a byte of its own. The bytes are pages added to
 // the memory that the module starts with, behind everything it has; what it asks for later comes behind them.
 
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 
-import { openable, prefetch } from "../www/network.js";
-import { Reader } from "../www/reading.js";
-import { Tensor } from "../www/tensor.js";
+import { transformSync } from "esbuild";
+
+import { openable, prefetch } from "../www/worker/network.ts";
+import { Reader } from "../www/session/reading.ts";
+import { Tensor } from "../www/api/tensor.ts";
 import { leb, moduleOf, SECTION, sectionsOf, toLeb, toSignedLeb, vector } from "./binary.mjs";
 import { bodiesOf } from "./binary.mjs";
 import { serve } from "./serve.mjs";
@@ -22,13 +26,15 @@ const MODEL = "models/shakespeare";
 const TINY = "tests/fixtures/plain";
 const TINY_LOADS = 60;
 /** Of ASCII: other texts are cut by a regular expression, whose compiler is a large part of all code. */
-const TEXT = "You are gentlemen of brave metal; you'd lift the moon out of her sphere, 12 times,\n\n\tand so on, and so on.";
+const TEXT =
+  "You are gentlemen of brave metal; you'd lift the moon out of her sphere, 12 times,\n\n\tand so on, and so on.";
 
 /** @param {Buffer[]} builds the same module but for its memory @param {URL} glue @returns {Promise<boolean[]>} */
 export async function functionsUsed(builds, glue) {
   /** @type {boolean[][]} */
   const used = [];
-  for (const [i, wasm] of builds.entries()) used.push(await functionsUsedBy(wasm, `${glue.href}?${i}`));
+  for (const [i, wasm] of builds.entries())
+    used.push(await functionsUsedBy(wasm, `${glue.href}?${i}`));
   return used[0].map((_, at) => used.some((those) => those[at]));
 }
 
@@ -41,15 +47,18 @@ async function functionsUsedBy(wasm, glue) {
   await visit(face);
   await helper?.terminate();
   const counters = new Uint8Array(memory.buffer).subarray(start, start + count);
-  if (counters.some((value) => value > 1)) throw new Error("the module wrote where it had no memory");
+  if (counters.some((value) => value > 1))
+    throw new Error("the module wrote where it had no memory");
   return Array.from(counters, (value) => value === 1);
 }
 
 /** A helper as www/threads.js hires it. @param {object} asked */
 function hire(asked) {
+  const path = fileURLToPath(new URL("../www/worker/helper.ts", import.meta.url));
+  const { code } = transformSync(readFileSync(path, "utf8"), { loader: "ts", format: "cjs" });
   const asInBrowser = `const { parentPort } = require("node:worker_threads");
     globalThis.self = { addEventListener: (_, listener) => parentPort.once("message", (data) => listener({ data })) };
-    import(${JSON.stringify(new URL("../www/helper.js", import.meta.url).href)});`;
+    ${code}`;
   const helper = new Worker(asInBrowser, { eval: true });
   helper.postMessage({ ...asked, number: 1 });
   return helper;
@@ -59,12 +68,17 @@ function hire(asked) {
 function withCounters(wasm) {
   const sections = sectionsOf(wasm);
   /** @param {number} id */
-  const section = (id) => /** @type {import("./binary.mjs").Section} */ (sections.find((one) => one.id === id));
+  const section = (id) =>
+    /** @type {import("./binary.mjs").Section} */ (sections.find((one) => one.id === id));
   const [memory, code] = [section(SECTION.memory), section(SECTION.code)];
   const bodies = bodiesOf(code.body);
   const [least, rest] = leb(memory.body, 2);
   const pages = least + Math.ceil(bodies.length / PAGE_BYTES);
-  memory.body = Buffer.concat([memory.body.subarray(0, 2), Buffer.from(toLeb(pages)), memory.body.subarray(rest)]);
+  memory.body = Buffer.concat([
+    memory.body.subarray(0, 2),
+    Buffer.from(toLeb(pages)),
+    memory.body.subarray(rest),
+  ]);
   const start = least * PAGE_BYTES;
   code.body = vector(bodies.map((body, i) => counted(body, start + i)));
   return { counting: moduleOf(sections), start, count: bodies.length };
@@ -82,15 +96,36 @@ function counted(body, counter) {
 /** What people do first. @param {any} face what the glue exports */
 async function visit({ WasmModel }) {
   const server = await serve({ root: "." });
-  const names = { config: "config.json", tokenizer: "tokenizer.json", weights: "model.safetensors" };
+  const names = {
+    config: "config.json",
+    tokenizer: "tokenizer.json",
+    weights: "model.safetensors",
+  };
   /** @param {(name: string) => object} place */
-  const files = (place) => Object.fromEntries(Object.entries(names).map(([key, name]) => [key, { name, ...place(name) }]));
-  const address = (/** @type {string} */ name) => ({ address: `${server.url}${MODEL}/${name}`, optional: name === names.tokenizer });
-  const blobs = Object.fromEntries(await Promise.all(Object.values(names).map(async (name) => [name, new Blob([await readFile(`${MODEL}/${name}`)])])));
+  const files = (place) =>
+    Object.fromEntries(Object.entries(names).map(([key, name]) => [key, { name, ...place(name) }]));
+  const address = (/** @type {string} */ name) => ({
+    address: `${server.url}${MODEL}/${name}`,
+    optional: name === names.tokenizer,
+  });
+  const blobs = Object.fromEntries(
+    await Promise.all(
+      Object.values(names).map(async (name) => [
+        name,
+        new Blob([await readFile(`${MODEL}/${name}`)]),
+      ]),
+    ),
+  );
   const context = { signal: new AbortController().signal, timeout: Infinity };
   /** @param {any} files @param {any} [copy] */
-  const open = (files, copy = undefined) => ({ ...openable(files, context), mayBeKept: copy !== undefined, copy: () => copy?.bytes, isCurrent: async () => ({ state: "same" }) });
-  const load = (/** @type {any} */ files, /** @type {any} */ copy = undefined) => WasmModel.load(open(files, copy), "f32", () => {}, context.signal);
+  const open = (files, copy = undefined) => ({
+    ...openable(files, context),
+    mayBeKept: copy !== undefined,
+    copy: () => copy?.bytes,
+    isCurrent: async () => ({ state: "same" }),
+  });
+  const load = (/** @type {any} */ files, /** @type {any} */ copy = undefined) =>
+    WasmModel.load(open(files, copy), "f32", () => {}, context.signal);
   try {
     const asked = open(files(address), {});
     prefetch(asked);
@@ -100,7 +135,12 @@ async function visit({ WasmModel }) {
     await read(await load(files(address), { bytes }));
     await read(await load(files((name) => ({ blob: blobs[name] }))));
     (await WasmModel.load(open(files(address)), "q8", undefined, undefined)).free();
-    const [config, weights] = await Promise.all([names.config, names.weights].map(async (name) => ({ name, blob: new Blob([await readFile(`${TINY}/${name}`)]) })));
+    const [config, weights] = await Promise.all(
+      [names.config, names.weights].map(async (name) => ({
+        name,
+        blob: new Blob([await readFile(`${TINY}/${name}`)]),
+      })),
+    );
     for (let i = 0; i < TINY_LOADS; i++) {
       const tiny = await load({ config, weights });
       tiny.runWithCache(Uint32Array.of(1, 2, i % 50), { names: ["*"], headScores: true });
@@ -134,7 +174,16 @@ function keep(keeping) {
 /** @param {any} model */
 async function read(model) {
   const { config, hookPoints } = model.describe();
-  const reader = new Reader(/** @type {any} */ ({ config, hookPoints, tokenize: async (/** @type {any} */ input) => model.tokenize(input, false), tokenNames: async (/** @type {any} */ ids) => model.tokenNames(ids), runWithCache: async (/** @type {any} */ ids, /** @type {any} */ options) => asRun(model.runWithCache(ids, options)) }));
+  const reader = new Reader(
+    /** @type {any} */ ({
+      config,
+      hookPoints,
+      tokenize: async (/** @type {any} */ input) => model.tokenize(input, false),
+      tokenNames: async (/** @type {any} */ ids) => model.tokenNames(ids),
+      runWithCache: async (/** @type {any} */ ids, /** @type {any} */ options) =>
+        asRun(model.runWithCache(ids, options)),
+    }),
+  );
   const interventions = [{ at: "blocks.1.attn.hook_z", head: 0, do: "zero" }];
   for (const text of [TEXT, `${TEXT} ${TEXT}`, "a"]) {
     const reading = await reader.read(text);
@@ -151,8 +200,17 @@ async function read(model) {
 
 /** Some words, the likeliest and drawn ones. @param {any} model @param {any} input @param {object} options */
 function write(model, input, options) {
-  const sampling = { maxNewTokens: 6, stopAtEos: true, top: 10, names: ["blocks.*.attn.hook_pattern"], ...options };
-  for (const how of [{ doSample: false }, { doSample: true, temperature: 0.8, topK: 40, topP: 0.9, seed: 1 }]) {
+  const sampling = {
+    maxNewTokens: 6,
+    stopAtEos: true,
+    top: 10,
+    names: ["blocks.*.attn.hook_pattern"],
+    ...options,
+  };
+  for (const how of [
+    { doSample: false },
+    { doSample: true, temperature: 0.8, topK: 40, topP: 0.9, seed: 1 },
+  ]) {
     const generation = model.generate(input, { ...sampling, ...how });
     while (generation.next()) continue;
     generation.free();
@@ -161,7 +219,15 @@ function write(model, input, options) {
 
 /** What www/candlescope.js makes of an answer. @param {any} answer */
 function asRun({ logits, cache, headScores, ...rest }) {
-  const tensor = (/** @type {any} */ { data, shape, axes, labels }) => new Tensor(data, shape, axes, labels);
-  const captured = new Map(cache.map((/** @type {any} */ { name, value }) => [name, tensor(value)]));
-  return { ...rest, logits: tensor(logits), headScores: headScores && tensor(headScores), cache: captured };
+  const tensor = (/** @type {any} */ { data, shape, axes, labels }) =>
+    new Tensor(data, shape, axes, labels);
+  const captured = new Map(
+    cache.map((/** @type {any} */ { name, value }) => [name, tensor(value)]),
+  );
+  return {
+    ...rest,
+    logits: tensor(logits),
+    headScores: headScores && tensor(headScores),
+    cache: captured,
+  };
 }

@@ -32,7 +32,7 @@ const HEADERS = {
   "X-Content-Type-Options": "nosniff",
   "Accept-Ranges": "bytes",
   "Cache-Control": "no-cache",
-  "Vary": "Accept-Encoding",
+  Vary: "Accept-Encoding",
 };
 
 /**
@@ -81,7 +81,8 @@ function listen(server, port) {
  * @param {import("node:http").ServerResponse} response
  */
 async function answer(root, request, response) {
-  if (request.method !== "GET" && request.method !== "HEAD") return reply(response, 405, "only GET and HEAD are served");
+  if (request.method !== "GET" && request.method !== "HEAD")
+    return reply(response, 405, "only GET and HEAD are served");
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
   const asked = locate(root, pathname);
   if (!asked) return reply(response, 400, "not a path inside the served folder");
@@ -89,20 +90,25 @@ async function answer(root, request, response) {
   if (!found) return reply(response, 404, `no such file: ${pathname}`);
   if (found.folder && !pathname.endsWith("/")) return redirect(response, request.url ?? "/");
 
-  const compressed = /\bbr\b/.test(request.headers["accept-encoding"] ?? "") && (await find(`${found.path}.br`));
+  const compressed =
+    /\bbr\b/.test(request.headers["accept-encoding"] ?? "") && (await find(`${found.path}.br`));
   const file = compressed || found;
   const headers = {
     ...HEADERS,
-    "Content-Type": TYPES[/** @type {keyof typeof TYPES} */ (extname(found.path))] ?? "application/octet-stream",
-    "ETag": `"${file.size.toString(36)}-${Math.round(file.modified).toString(36)}"`,
+    "Content-Type":
+      TYPES[/** @type {keyof typeof TYPES} */ (extname(found.path))] ?? "application/octet-stream",
+    ETag: `"${file.size.toString(36)}-${Math.round(file.modified).toString(36)}"`,
     ...(compressed && { "Content-Encoding": "br" }),
   };
-  if (matches(request.headers["if-none-match"], headers.ETag)) return void response.writeHead(304, headers).end();
+  if (matches(request.headers["if-none-match"], headers.ETag))
+    return void response.writeHead(304, headers).end();
 
   const fresh = !request.headers["if-range"] || request.headers["if-range"] === headers.ETag;
   const range = fresh && !compressed ? parseRange(request.headers.range, file.size) : undefined;
   if (range === "outside") {
-    return void response.writeHead(416, { ...headers, "Content-Range": `bytes */${file.size}` }).end();
+    return void response
+      .writeHead(416, { ...headers, "Content-Range": `bytes */${file.size}` })
+      .end();
   }
   const [first, last] = range ?? [0, file.size - 1];
   response.writeHead(range ? 206 : 200, {
@@ -138,12 +144,16 @@ async function find(path) {
     const index = await find(join(path, "index.html"));
     return index && { ...index, folder: true };
   }
-  return stats?.isFile() ? { path, size: stats.size, modified: stats.mtimeMs, folder: false } : undefined;
+  return stats?.isFile()
+    ? { path, size: stats.size, modified: stats.mtimeMs, folder: false }
+    : undefined;
 }
 
 /** @param {string | undefined} header @param {string} etag */
 function matches(header, etag) {
-  return header?.split(",").some((one) => one.trim().replace(/^W\//, "") === etag || one.trim() === "*");
+  return header
+    ?.split(",")
+    .some((one) => one.trim().replace(/^W\//, "") === etag || one.trim() === "*");
 }
 
 /**
@@ -154,7 +164,8 @@ function matches(header, etag) {
 function parseRange(header, size) {
   const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(header ?? "") ?? [];
   if (!first && !last) return undefined;
-  if (!first) return Number(last) > 0 && size > 0 ? [Math.max(0, size - Number(last)), size - 1] : "outside";
+  if (!first)
+    return Number(last) > 0 && size > 0 ? [Math.max(0, size - Number(last)), size - 1] : "outside";
   const end = last ? Math.min(Number(last), size - 1) : size - 1;
   if (Number(first) >= size) return "outside";
   return Number(first) <= end ? [Number(first), end] : undefined;
@@ -162,14 +173,21 @@ function parseRange(header, size) {
 
 /** @param {import("node:http").ServerResponse} response @param {number} status @param {string} text */
 function reply(response, status, text) {
-  response.writeHead(status, { ...HEADERS, "Content-Type": "text/plain; charset=utf-8" }).end(`${text}\n`);
+  response
+    .writeHead(status, { ...HEADERS, "Content-Type": "text/plain; charset=utf-8" })
+    .end(`${text}\n`);
 }
 
 /** Relative addresses on a folder's page need the slash at its end. @param {import("node:http").ServerResponse} response @param {string} url */
 function redirect(response, url) {
   const [path, query] = url.split("?", 2);
   // One leading slash only: `//host` would be an address on another machine.
-  response.writeHead(301, { ...HEADERS, Location: `/${path.replace(/^\/+/, "")}/${query ? `?${query}` : ""}` }).end();
+  response
+    .writeHead(301, {
+      ...HEADERS,
+      Location: `/${path.replace(/^\/+/, "")}/${query ? `?${query}` : ""}`,
+    })
+    .end();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

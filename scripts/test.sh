@@ -83,7 +83,7 @@ node_tests() {
   local files=()
   mapfile -t files < <(find "$1" -name '*.test.js' -o -name '*.test.mjs' | sort)
   if [ "${#files[@]}" -eq 0 ]; then fail "$1 holds scripts, but none is named *.test.js or *.test.mjs"; return; fi
-  suite tap node --test --test-reporter=tap --test-concurrency=1 "${files[@]}"
+  suite tap node --import tsx --test --test-reporter=tap --test-concurrency=1 "${files[@]}"
 }
 
 summary() {

@@ -15,7 +15,10 @@ const [folder = "pkg", name = "candlescope"] = process.argv.slice(2);
 /** The most pages that 32 bits address; src/kernel's modules expect the same. */
 const MOST_PAGES = 65536;
 
-writeFileSync(join(folder, `${name}_threads_bg.wasm`), withSharedMemory(readFileSync(join(folder, `${name}_bg.wasm`))));
+writeFileSync(
+  join(folder, `${name}_threads_bg.wasm`),
+  withSharedMemory(readFileSync(join(folder, `${name}_bg.wasm`))),
+);
 const glue = join(folder, `${name}.js`);
 writeFileSync(glue, fitForSharedMemory(readFileSync(glue, "utf8")));
 
@@ -36,13 +39,20 @@ function fitForSharedMemory(text) {
     // Shared memory that grew leaves the old views as they were: they are not emptied, only too short.
     { from: /(cached\w+ArrayMemory0)\.byteLength === 0/g, to: "$1.buffer !== wasm.memory.buffer" },
     // Browsers decode no shared bytes, and encode into none.
-    { from: /decodeText\(getUint8ArrayMemory0\(\)\.subarray\(/g, to: "decodeText(getUint8ArrayMemory0().slice(" },
+    {
+      from: /decodeText\(getUint8ArrayMemory0\(\)\.subarray\(/g,
+      to: "decodeText(getUint8ArrayMemory0().slice(",
+    },
     { from: /if \(!\('encodeInto' in cachedTextEncoder\)\) \{/g, to: "{" },
     // Nor do they put random numbers there.
-    { from: /globalThis\.crypto\.getRandomValues\(getArrayU8FromWasm0\((\w+), (\w+)\)\)/g, to: "getArrayU8FromWasm0($1, $2).set(crypto.getRandomValues(new Uint8Array($2)))" },
+    {
+      from: /globalThis\.crypto\.getRandomValues\(getArrayU8FromWasm0\((\w+), (\w+)\)\)/g,
+      to: "getArrayU8FromWasm0($1, $2).set(crypto.getRandomValues(new Uint8Array($2)))",
+    },
   ];
   return replacements.reduce((glue, { from, to }) => {
-    if (!from.test(glue)) throw new Error(`wasm-bindgen writes other glue now: ${from} is not in it`);
+    if (!from.test(glue))
+      throw new Error(`wasm-bindgen writes other glue now: ${from} is not in it`);
     return glue.replace(from, to);
   }, text);
 }

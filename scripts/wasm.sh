@@ -17,7 +17,7 @@ build() {
   say "writing $folder/"
   wasm-bindgen --target web --remove-name-section --out-dir "$folder" "$wasm"
   node scripts/threads.mjs "$folder"
-  node scripts/split.mjs "$folder"
+  node --import tsx scripts/split.mjs "$folder"
 }
 
 # One module for one thread. What an earlier full build left is removed, or the page would load it.

@@ -30,8 +30,15 @@ async function open() {
     const text = "To be, or not to be: that is the question";
     const reference = async () => {
       const run = await model.runWithCache(text, { names: ["blocks.*.attn.hook_pattern"] });
-      const bytes = [run.logits.data, ...run.cache.names().map((/** @type {string} */ name) => run.cache.get(name).data)];
-      return Promise.all(bytes.map(async (data) => new Uint8Array(await crypto.subtle.digest("SHA-256", data)).join()));
+      const bytes = [
+        run.logits.data,
+        ...run.cache.names().map((/** @type {string} */ name) => run.cache.get(name).data),
+      ];
+      return Promise.all(
+        bytes.map(async (data) =>
+          new Uint8Array(await crypto.subtle.digest("SHA-256", data)).join(),
+        ),
+      );
     };
     const failure = async (/** @type {() => unknown} */ call) => {
       try {
@@ -46,7 +53,16 @@ async function open() {
       for await (const step of steps) found.push(step);
       return found;
     };
-    Object.assign(globalThis, { loadModel, Tensor, model, text, reference, failure, collect, expected: (await reference()).join(" ") });
+    Object.assign(globalThis, {
+      loadModel,
+      Tensor,
+      model,
+      text,
+      reference,
+      failure,
+      collect,
+      expected: (await reference()).join(" "),
+    });
   }, site.url);
 }
 
@@ -97,14 +113,26 @@ test("an unknown option of every method is refused with the nearest", async () =
 });
 
 test("an unknown field is refused at every depth with its path", async () => {
-  const run = (/** @type {string} */ one) => `model.runWithCache(text, { interventions: [{ at: "hook_embed", do: "zero" }, ${one}] })`;
+  const run = (/** @type {string} */ one) =>
+    `model.runWithCache(text, { interventions: [{ at: "hook_embed", do: "zero" }, ${one}] })`;
   await assertRefused({
-    "^InputError: .*`interventions\\[1\\]\\.position` of runWithCache: unknown option; did you mean `positions`\\?": run(`{ at: "hook_embed", position: 0, do: "zero" }`),
-    "`interventions\\[1\\]\\.heads`.*did you mean `head`": run(`{ at: "blocks.0.attn.hook_z", heads: [1], do: "zero" }`),
-    "`interventions\\[1\\]\\.do\\.scales`.*did you mean `scale`": run(`{ at: "hook_embed", do: { scales: 2 } }`),
-    "`interventions\\[1\\]\\.do\\.knockOut\\[0\\]\\.from`": run(`{ at: "blocks.0.attn.hook_pattern", do: { knockOut: [{ query: 1, from: 0 }] } }`),
-    "`interventions\\[1\\]\\.do\\.add\\.axes`": run(`{ at: "hook_embed", do: { add: { shape: [256], data: new Float32Array(256), axes: [] } } }`),
-    "`interventions\\[1\\]\\.do\\.from\\.hook_embed\\.dta`": run(`{ at: "hook_embed", do: { from: { hook_embed: { shape: [1], dta: [1] } } } }`),
+    "^InputError: .*`interventions\\[1\\]\\.position` of runWithCache: unknown option; did you mean `positions`\\?":
+      run(`{ at: "hook_embed", position: 0, do: "zero" }`),
+    "`interventions\\[1\\]\\.heads`.*did you mean `head`": run(
+      `{ at: "blocks.0.attn.hook_z", heads: [1], do: "zero" }`,
+    ),
+    "`interventions\\[1\\]\\.do\\.scales`.*did you mean `scale`": run(
+      `{ at: "hook_embed", do: { scales: 2 } }`,
+    ),
+    "`interventions\\[1\\]\\.do\\.knockOut\\[0\\]\\.from`": run(
+      `{ at: "blocks.0.attn.hook_pattern", do: { knockOut: [{ query: 1, from: 0 }] } }`,
+    ),
+    "`interventions\\[1\\]\\.do\\.add\\.axes`": run(
+      `{ at: "hook_embed", do: { add: { shape: [256], data: new Float32Array(256), axes: [] } } }`,
+    ),
+    "`interventions\\[1\\]\\.do\\.from\\.hook_embed\\.dta`": run(
+      `{ at: "hook_embed", do: { from: { hook_embed: { shape: [1], dta: [1] } } } }`,
+    ),
     "`gradientsOf\\.awnser`.*did you mean `answer`": `model.runWithCache(text, { gradientsOf: { awnser: 1 } })`,
     "`startAt\\.layr`.*did you mean `layer`": `model.runWithCache(text, { startAt: { layr: 1, resid: { shape: [1], data: [1] } } })`,
     "`startAt\\.resid\\.shp`": `model.runWithCache(text, { startAt: { layer: 1, resid: { shp: [1], data: [1] } } })`,
@@ -112,8 +140,12 @@ test("an unknown field is refused at every depth with its path", async () => {
     "`receivers\\[0\\]\\.inpt`.*did you mean `input`": `model.pathPatching({ clean: text, corrupted: text, answer: 1, receivers: [{ layer: 1, head: 0, inpt: "k" }] })`,
     "`interventions\\[0\\]\\.stp` of generate": `collect(model.generate(text, { interventions: [{ at: "hook_embed", stp: 1, do: "zero" }] }))`,
     "`interventions\\[0\\]\\.stp` of headScores": `model.headScores(text, { interventions: [{ at: "hook_embed", stp: 1, do: "zero" }] })`,
-    "has the actions `scale` and `add`, expected one": run(`{ at: "hook_embed", do: { scale: 2, add: 1 } }`),
-    "has `renormalize` beside `scale`": run(`{ at: "hook_embed", do: { scale: 2, renormalize: true } }`),
+    "has the actions `scale` and `add`, expected one": run(
+      `{ at: "hook_embed", do: { scale: 2, add: 1 } }`,
+    ),
+    "has `renormalize` beside `scale`": run(
+      `{ at: "hook_embed", do: { scale: 2, renormalize: true } }`,
+    ),
   });
 });
 
@@ -162,7 +194,7 @@ test("numbers and types that do not fit are refused with what was expected", asy
     "`stopAtLayer` of runWithCache is -1, expected a whole number from 0": `model.runWithCache(text, { stopAtLayer: -1 })`,
     "cannot run layers 0 to 9": `model.runWithCache(text, { stopAtLayer: 9 })`,
     "`interventions` of runWithCache is an object": `model.runWithCache(text, { interventions: {} })`,
-    "`names` of runWithCache is \"\\*\", expected an array": `model.runWithCache(text, { names: "*" })`,
+    '`names` of runWithCache is "\\*", expected an array': `model.runWithCache(text, { names: "*" })`,
     "the options of runWithCache are an object of type Array": `model.runWithCache(text, [])`,
     "the options of runWithCache are an object of type Options, expected an object without a class": `model.runWithCache(text, new (class Options { names = ["*"]; })())`,
     "the options of runWithCache are an object of type Object, expected": `model.runWithCache(text, Object.create({ names: ["*"] }))`,
@@ -179,7 +211,7 @@ test("numbers and types that do not fit are refused with what was expected", asy
     "the metric is ambiguous": `model.runWithCache(text, { gradientsOf: { loss: true, answer: 5 } })`,
     "`gradientsOf` needs logits": `model.runWithCache(text, { gradientsOf: { loss: true }, stopAtLayer: 1 })`,
     "`measure` says how `pattern` is compared": `model.headScores(text, { measure: "abs" })`,
-    "`sublayers` is an option of `stack: \"accumulated\"` only": `model.residual(text, { sublayers: true })`,
+    '`sublayers` is an option of `stack: "accumulated"` only': `model.residual(text, { sublayers: true })`,
     "`maxNewTokens` of generate is 10000000000, expected": `collect(model.generate(text, { maxNewTokens: 1e10 }))`,
     "`temperature` is 0, expected above 0": `collect(model.generate(text, { doSample: true, temperature: 0 }))`,
     "`temperature` is NaN": `collect(model.generate(text, { temperature: NaN }))`,
@@ -189,7 +221,7 @@ test("numbers and types that do not fit are refused with what was expected", asy
     "`seed` of generate is -1, expected": `collect(model.generate(text, { seed: -1 }))`,
     "the input is a batch of 2": `model.runWithCache([[1, 2], [3]])`,
     "`texts\\[0\\]\\[1\\]` of means is 0.5": `model.means({ texts: [[1, 0.5]], names: ["*"] })`,
-    "`dtype` is \"f64\"": `loadModel("models/shakespeare", { dtype: "f64" })`,
+    '`dtype` is "f64"': `loadModel("models/shakespeare", { dtype: "f64" })`,
   });
 });
 
@@ -204,11 +236,17 @@ test("text that is not Unicode is refused with the index", async () => {
     "^InputError: `gradientsOf.answer` of runWithCache has a lone surrogate": `model.runWithCache(text, { gradientsOf: { answer: ${lone} } })`,
     "^InputError: a hook name has a lone surrogate": `model.runWithCache(text, { names: [${lone}] })`,
   });
-  assert.equal(await inPage(String.raw`return (await model.tokenize("a\ud83d\ude00b")).strings.join("") === "a\ud83d\ude00b"`), true);
+  assert.equal(
+    await inPage(
+      String.raw`return (await model.tokenize("a\ud83d\ude00b")).strings.join("") === "a\ud83d\ude00b"`,
+    ),
+    true,
+  );
 });
 
 test("a hook that returns no numbers is refused before anything is converted", async () => {
-  const run = (/** @type {string} */ hook) => `model.runWithCache(text, { interventions: [{ at: "blocks.0.attn.hook_z", positions: 0, head: 0, do: { js: ${hook} } }] })`;
+  const run = (/** @type {string} */ hook) =>
+    `model.runWithCache(text, { interventions: [{ at: "blocks.0.attn.hook_z", positions: 0, head: 0, do: { js: ${hook} } }] })`;
   const at = "^HookError: .*the function at `blocks\\.0\\.attn\\.hook_z`";
   await assertRefused({
     [`${at} returned the text "no"`]: run(`() => "no"`),
@@ -223,10 +261,14 @@ test("a hook that returns no numbers is refused before anything is converted", a
     [`${at} returned 3 values, expected \\d+`]: run("() => [1, 2, 3]"),
     [`${at} returned 2147483648 values`]: run("() => new Array(2 ** 31)"),
     [`${at} returned an array with undefined at index 0`]: run("(x) => new Array(x.length)"),
-    [`${at} returned an array with the text "1" at index 1`]: run(`(x) => [...x].map((one, i) => (i === 1 ? "1" : one))`),
+    [`${at} returned an array with the text "1" at index 1`]: run(
+      `(x) => [...x].map((one, i) => (i === 1 ? "1" : one))`,
+    ),
     [`${at} returned an array with a BigInt`]: run("(x) => [...x].map(() => 1n)"),
     [`${at} returned an array with a value of type Array`]: run("(x) => [...x].map(() => [1])"),
-    [`${at} returned 0 values`]: run("(x) => { structuredClone(x.buffer, { transfer: [x.buffer] }); }"),
+    [`${at} returned 0 values`]: run(
+      "(x) => { structuredClone(x.buffer, { transfer: [x.buffer] }); }",
+    ),
     [`${at} threw Error: stop`]: run(`() => { throw new Error("stop"); }`),
     [`${at} threw the text "x+…`]: run(`() => { throw "x".repeat(1e6); }`),
     "^InputError: .*`js` is not a function: SyntaxError": run(`"(x) => {"`),
@@ -236,7 +278,9 @@ test("a hook that returns no numbers is refused before anything is converted", a
     "^InputError: .*`js` is .*expected one function": run(`"x => x, x => x"`),
     "^InputError: .*scales by NaN, expected a finite number": `model.runWithCache(text, { interventions: [{ at: "blocks.0.attn.hook_z", do: { scale: NaN } }] })`,
   });
-  const nan = await inPage(`const run = await ${run("(x) => x.fill(NaN)")}; return [run.ranks.every((rank) => rank === null), Number.isNaN(run.loss)]`);
+  const nan = await inPage(
+    `const run = await ${run("(x) => x.fill(NaN)")}; return [run.ranks.every((rank) => rank === null), Number.isNaN(run.loss)]`,
+  );
   assert.deepEqual(nan, [true, true], "NaN is a value");
 });
 
@@ -255,14 +299,20 @@ test("where a policy forbids hooks, the error names it", async () => {
   const policy = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:";
   await other.route("**/*", async (route) => {
     const response = await route.fetch();
-    await route.fulfill({ response, headers: { ...response.headers(), "content-security-policy": policy } });
+    await route.fulfill({
+      response,
+      headers: { ...response.headers(), "content-security-policy": policy },
+    });
   });
   await other.goto(`${site.url}tensor.js`);
   const found = await other.evaluate(async (url) => {
     const { loadModel } = await import(`${url}candlescope.js`);
     const model = await loadModel(`${url}models/shakespeare/`, { keep: false });
-    const run = (/** @type {any} */ action) => model.runWithCache("To be", { interventions: [{ at: "hook_embed", do: action }] });
-    const refused = await run({ js: "(x) => x" }).catch((/** @type {Error} */ error) => `${error.name}: ${error.message}`);
+    const run = (/** @type {any} */ action) =>
+      model.runWithCache("To be", { interventions: [{ at: "hook_embed", do: action }] });
+    const refused = await run({ js: "(x) => x" }).catch(
+      (/** @type {Error} */ error) => `${error.name}: ${error.message}`,
+    );
     return [refused, (await run("zero")).ids.length > 0];
   }, site.url);
   await other.close();
@@ -299,7 +349,10 @@ test("logits that are not finite have no rank, no listed token and no next one",
   assert.equal(found.infinite, null);
   assert.match(found.generated, /^HookError: .*logits are not finite at step 2/);
   assert.match(found.sampled, /^HookError: .*logits are not finite at step 0/);
-  assert.ok(!found.patched.includes("normalized") && found.patched.includes("raw"), "no share of a difference of 0");
+  assert.ok(
+    !found.patched.includes("normalized") && found.patched.includes("raw"),
+    "no share of a difference of 0",
+  );
 });
 
 test("empty and oversized requests are refused, and trap nothing", async () => {
@@ -331,7 +384,12 @@ test("empty and oversized requests are refused, and trap nothing", async () => {
     "cannot run layers": `model.toPython({ runWithCache: { input: text, stopAtLayer: 9 } })`,
     "token id 9999999": `model.toPython({ runWithCache: { input: [9999999] } })`,
   });
-  assert.match(await inPage(`return failure(() => model.residual(new Uint32Array(256).fill(1), { by: "neuron" }))`), /^MemoryError: .*about 2048 MB.*fewer `positions`/);
+  assert.match(
+    await inPage(
+      `return failure(() => model.residual(new Uint32Array(256).fill(1), { by: "neuron" }))`,
+    ),
+    /^MemoryError: .*about 2048 MB.*fewer `positions`/,
+  );
   const step = await inPage(`
     const steps = model.generate(text, { maxNewTokens: 9e8, interventions: [{ at: "hook_embed", step: 1, do: "zero" }] });
     const first = await steps.next();
@@ -362,8 +420,13 @@ test("long names and many entries take no longer than they must", async () => {
       await time(async () => { const steps = model.generate([1, 2], { maxNewTokens: 2e6, interventions: [{ at: "hook_embed", positions, do: { scale: 1 } }] }); await steps.next(); await steps.return(); }),
     ];
   `);
-  console.log(`# 10^5 interventions ${took[0].toFixed(0)} ms, 10^6 positions refused ${took[1].toFixed(0)} ms, taken ${took[2].toFixed(0)} ms`);
-  assert.ok(took.every((/** @type {number} */ ms) => ms < 60_000), String(took));
+  console.log(
+    `# 10^5 interventions ${took[0].toFixed(0)} ms, 10^6 positions refused ${took[1].toFixed(0)} ms, taken ${took[2].toFixed(0)} ms`,
+  );
+  assert.ok(
+    took.every((/** @type {number} */ ms) => ms < 60_000),
+    String(took),
+  );
 });
 
 test("random calls fail by name and leave the model as it was", async () => {
@@ -448,12 +511,15 @@ test("random calls fail by name and leave the model as it was", async () => {
 });
 
 test("ids are read when a method is called, not when the model is ready", async () => {
-  assert.deepEqual(await inPage(`
+  assert.deepEqual(
+    await inPage(`
     const ids = Uint32Array.of(1, 2, 3);
     const run = model.runWithCache(ids);
     const steps = model.generate(ids, { maxNewTokens: 1 });
     ids.fill(9);
     const [{ value }, { value: expected }] = [await steps.next(), await model.generate([1, 2, 3], { maxNewTokens: 1 }).next()];
     return [[...(await run).ids], value.id === expected.id];
-  `), [[1, 2, 3], true]);
+  `),
+    [[1, 2, 3], true],
+  );
 });

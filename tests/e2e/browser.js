@@ -8,7 +8,12 @@ import { serve } from "../../scripts/serve.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-const CHROMIUM = [process.env.CHROME_BIN, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
+const CHROMIUM = [
+  process.env.CHROME_BIN,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+].find((path) => path && existsSync(path));
 
 /** The built page; DIST may name another build. */
 export const DIST = process.env.DIST ?? new URL("../../dist", import.meta.url).pathname;
@@ -34,8 +39,17 @@ export async function start(root = DIST) {
  *   expect: errors that may be reported; before: what to do before the page opens
  * @param {(page: Page) => Promise<void>} act
  */
-export async function visit(site, { path = "", width = 1440, height = 900, dark = false, ratio = 1, expect, before }, act) {
-  const context = await site.browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", deviceScaleFactor: ratio, reducedMotion: "reduce" });
+export async function visit(
+  site,
+  { path = "", width = 1440, height = 900, dark = false, ratio = 1, expect, before },
+  act,
+) {
+  const context = await site.browser.newContext({
+    viewport: { width, height },
+    colorScheme: dark ? "dark" : "light",
+    deviceScaleFactor: ratio,
+    reducedMotion: "reduce",
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(120_000); // a machine may be busy with other work
   /** @type {string[]} */
@@ -48,7 +62,10 @@ export async function visit(site, { path = "", width = 1440, height = 900, dark 
     await before?.(page);
     await page.goto(site.url + path);
     await act(page);
-    assert.deepEqual(errors.filter((error) => !expect?.test(error)), []);
+    assert.deepEqual(
+      errors.filter((error) => !expect?.test(error)),
+      [],
+    );
   } finally {
     await context.close();
   }
@@ -92,8 +109,19 @@ export async function settled(page) {
 /** What the figure shows, as plain data. @param {Page} page */
 export function shown(page) {
   return page.evaluate(() => {
-    const { layer, head, lock, view, scale, look, reading } = /** @type {any} */ (document.querySelector("scope-figure"));
-    return { layer, head, lock, view, scale, look, text: reading?.text, count: reading?.ids.length };
+    const { layer, head, lock, view, scale, look, reading } = /** @type {any} */ (
+      document.querySelector("scope-figure")
+    );
+    return {
+      layer,
+      head,
+      lock,
+      view,
+      scale,
+      look,
+      text: reading?.text,
+      count: reading?.ids.length,
+    };
   });
 }
 
@@ -102,26 +130,37 @@ export function shown(page) {
  * @param {Page} page @returns {Promise<{ count: number, colours: number[][], size: number, cell: number }>}
  */
 export function drawn(page) {
-  return page.locator("attention-pattern").first().evaluate((/** @type {any} */ element) => {
-    const { fit, view } = element.geometry;
-    const canvas = element.renderRoot.querySelector(".cells");
-    const copy = new OffscreenCanvas(fit.size, fit.size).getContext("2d", { willReadFrequently: true });
-    copy?.drawImage(canvas, 0, 0);
-    const data = copy?.getImageData(0, 0, fit.size, fit.size).data ?? [];
-    const colours = [];
-    for (let row = 0; row < fit.cells; row++) {
-      for (let column = 0; column < fit.cells; column++) {
-        const at = 4 * ((row * fit.cell + (fit.cell >> 1)) * fit.size + column * fit.cell + (fit.cell >> 1));
-        colours.push([...data.slice(at, at + 4)]);
+  return page
+    .locator("attention-pattern")
+    .first()
+    .evaluate((/** @type {any} */ element) => {
+      const { fit, view } = element.geometry;
+      const canvas = element.renderRoot.querySelector(".cells");
+      const copy = new OffscreenCanvas(fit.size, fit.size).getContext("2d", {
+        willReadFrequently: true,
+      });
+      copy?.drawImage(canvas, 0, 0);
+      const data = copy?.getImageData(0, 0, fit.size, fit.size).data ?? [];
+      const colours = [];
+      for (let row = 0; row < fit.cells; row++) {
+        for (let column = 0; column < fit.cells; column++) {
+          const at =
+            4 *
+            ((row * fit.cell + (fit.cell >> 1)) * fit.size + column * fit.cell + (fit.cell >> 1));
+          colours.push([...data.slice(at, at + 4)]);
+        }
       }
-    }
-    const pixels = new Uint32Array(Uint8ClampedArray.from(data).buffer);
-    pixels.forEach((colour, at) => {
-      const [row, column] = [Math.floor(Math.floor(at / fit.size) / fit.cell), Math.floor((at % fit.size) / fit.cell)];
-      if (colour !== pixels[row * fit.cell * fit.size + column * fit.cell]) throw new Error(`the cell at ${row}, ${column} has two colours`);
+      const pixels = new Uint32Array(Uint8ClampedArray.from(data).buffer);
+      pixels.forEach((colour, at) => {
+        const [row, column] = [
+          Math.floor(Math.floor(at / fit.size) / fit.cell),
+          Math.floor((at % fit.size) / fit.cell),
+        ];
+        if (colour !== pixels[row * fit.cell * fit.size + column * fit.cell])
+          throw new Error(`the cell at ${row}, ${column} has two colours`);
+      });
+      return { count: view.count, colours, size: canvas.width, cell: fit.cell };
     });
-    return { count: view.count, colours, size: canvas.width, cell: fit.cell };
-  });
 }
 
 /**
@@ -132,7 +171,9 @@ export function captured(page, what) {
   return page.evaluate(async ({ text, layer, head }) => {
     const { loadModel } = await import(new URL("candlescope.js", location.href).href);
     const model = await loadModel("models/shakespeare");
-    const { cache } = await model.runWithCache(text, { names: [`blocks.${layer}.attn.hook_pattern`] });
+    const { cache } = await model.runWithCache(text, {
+      names: [`blocks.${layer}.attn.hook_pattern`],
+    });
     const { data } = cache.get(`blocks.${layer}.attn.hook_pattern`).at({ batch: 0, head });
     model.dispose();
     return [...data];
@@ -141,10 +182,19 @@ export function captured(page, what) {
 
 /** The middle of a cell of the large pattern, in the window. @param {Page} page @param {number} query @param {number} key */
 export function cellAt(page, query, key) {
-  return page.locator("attention-pattern").first().evaluate((/** @type {any} */ element, [query, key]) => {
-    element.scrollIntoView({ block: "center" });
-    const { view, pitch } = element.geometry;
-    const box = element.renderRoot.querySelector(".cells").getBoundingClientRect();
-    return { x: box.left + (key - view.column + 0.5) * pitch, y: box.top + (query - view.row + 0.5) * pitch };
-  }, [query, key]);
+  return page
+    .locator("attention-pattern")
+    .first()
+    .evaluate(
+      (/** @type {any} */ element, [query, key]) => {
+        element.scrollIntoView({ block: "center" });
+        const { view, pitch } = element.geometry;
+        const box = element.renderRoot.querySelector(".cells").getBoundingClientRect();
+        return {
+          x: box.left + (key - view.column + 0.5) * pitch,
+          y: box.top + (query - view.row + 0.5) * pitch,
+        };
+      },
+      [query, key],
+    );
 }

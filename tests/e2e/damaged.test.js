@@ -50,16 +50,27 @@ async function load(visitor) {
 }
 
 /** The number of models that are listed as kept. @param {Page} page @returns {Promise<number>} */
-const kept = (page) => page.evaluate(async () => (await (await import(new URL("candlescope.js", location.href).href)).storedModels()).length);
+const kept = (page) =>
+  page.evaluate(
+    async () =>
+      (await (await import(new URL("candlescope.js", location.href).href)).storedModels()).length,
+  );
 
 /** The hash of the copy, the time of its last use aside. @param {Page} page @returns {Promise<string>} */
-const hash = (page) => withCopy(page, `
+const hash = (page) =>
+  withCopy(
+    page,
+    `
   if (!bytes) return "";
   bytes.fill(0, 16, 24);
-  return [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].join(" ");`);
+  return [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].join(" ");`,
+  );
 
 /** The parts of a copy, as www/store.js and src/store.rs write them. @param {Page} page @returns {Promise<Region[]>} */
-const regionsOf = (page) => withCopy(page, `
+const regionsOf = (page) =>
+  withCopy(
+    page,
+    `
   const view = new DataView(bytes.buffer);
   const label = 32 + view.getUint32(24, true);
   const head = label + 16;
@@ -69,7 +80,8 @@ const regionsOf = (page) => withCopy(page, `
   const at = { magic: [0, 8], length: [8, 16], "length of the label": [24, 28], "checksum of the label": [28, 32], label: [32, label],
     "length of the head": [label, head], head: [head, headEnd], "checksum of the head": [headEnd, tokenizer], tokenizer: [tokenizer, tokenizerEnd],
     "checksum of the tokenizer": [tokenizerEnd, tokenizerEnd + 8], embedding: [tokenizerEnd + 8, tokenizerEnd + 1e6], tensors: [tokenizerEnd + 1e6, bytes.length - 8], end: [bytes.length - 8, bytes.length] };
-  return Object.entries(at).map(([name, [from, to]]) => ({ name, from, to }));`);
+  return Object.entries(at).map(([name, [from, to]]) => ({ name, from, to }));`,
+  );
 
 /** A visitor whose browser keeps the bundled model. @param {(visit: { visitor: import("playwright-core").BrowserContext, downloads: () => number, bits: number[], ids: number[], good: string, page: Page }) => Promise<void>} act */
 async function asVisitor(act) {
@@ -146,21 +158,30 @@ test("a good copy under another name, in another format, cut or longer is replac
 
 test("a damaged folder is listed and forgotten without an error, and a damaged time changes nothing", async () => {
   await asVisitor(async ({ visitor, downloads, bits, page }) => {
-    await withCopy(page, `
+    await withCopy(
+      page,
+      `
       bytes.fill(255, 16, 24);
       await write(bytes);
       await folder.getDirectoryHandle("a folder", { create: true });
       const stray = await (await folder.getFileHandle("stray", { create: true })).createWritable();
       await stray.write("not a copy");
-      await stray.close();`);
+      await stray.close();`,
+    );
     const { page: again, bits: same } = await load(visitor);
     assert.equal(downloads(), 0);
     assert.deepEqual(same, bits);
     assert.equal(await kept(again), 1);
     await page.close();
     const forgotten = await again.evaluate(async () => {
-      const { forgetStored, storedModels } = await import(new URL("candlescope.js", location.href).href);
-      return [await forgetStored("models/shakespeare"), (await storedModels()).length, await forgetStored()];
+      const { forgetStored, storedModels } = await import(
+        new URL("candlescope.js", location.href).href
+      );
+      return [
+        await forgetStored("models/shakespeare"),
+        (await storedModels()).length,
+        await forgetStored(),
+      ];
     });
     assert.deepEqual(forgotten, [1, 0, 0]);
   });
@@ -169,10 +190,12 @@ test("a damaged folder is listed and forgotten without an error, and a damaged t
 test("a damaged copy is forgotten by the model's address", async () => {
   await asVisitor(async ({ page }) => {
     await withCopy(page, `bytes[40] ^= 1; await write(bytes);`);
-    const count = await page.evaluate(async () => {
-      const { forgetStored } = await import(new URL("candlescope.js", location.href).href);
-      await forgetStored("models/shakespeare");
-    }).then(() => withCopy(page, `return found.length;`));
+    const count = await page
+      .evaluate(async () => {
+        const { forgetStored } = await import(new URL("candlescope.js", location.href).href);
+        await forgetStored("models/shakespeare");
+      })
+      .then(() => withCopy(page, `return found.length;`));
     assert.equal(count, 0);
   });
 });

@@ -36,45 +36,94 @@ after(async () => {
 test("several_figures_on_a_page_below_a_path_share_one_worker_and_one_model", async () => {
   /** @type {string[]} */
   const weights = [];
-  await visit(site, { path: "blog/2026/post.html", before: async (page) => page.on("request", (request) => /safetensors/.test(request.url()) && weights.push(request.url())) }, async (page) => {
-    await page.waitForFunction(() => [...document.querySelectorAll("candle-scope")].every((one) => /** @type {any} */ (one).reading && !(/** @type {any} */ (one).busy)));
-    assert.equal(workers(page).length, 1);
-    assert.equal(new Set(weights).size, 1);
-    const figures = await page.evaluate(() =>
-      [...document.querySelectorAll("candle-scope")].map((/** @type {any} */ one) => {
-        const figure = one.renderRoot.querySelector("scope-figure");
-        return { text: one.reading.text, layer: figure.layer, head: figure.head, view: figure.view };
-      }),
-    );
-    assert.deepEqual(figures[0], { text: "the moon, the moon, the moon", layer: 1, head: 3, view: "attention" });
-    assert.equal(figures[1].view, "log-probability");
-    await eventually(async () => assert.equal(await page.locator("candle-scope attention-pattern").count(), 2));
-    await page.locator("candle-scope textarea").fill("sweet sorrow, sweet sorrow");
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelectorAll("candle-scope")[2]).reading.text === "sweet sorrow, sweet sorrow");
-    assert.equal(workers(page).length, 1);
-  });
+  await visit(
+    site,
+    {
+      path: "blog/2026/post.html",
+      before: async (page) =>
+        page.on(
+          "request",
+          (request) => /safetensors/.test(request.url()) && weights.push(request.url()),
+        ),
+    },
+    async (page) => {
+      await page.waitForFunction(() =>
+        [...document.querySelectorAll("candle-scope")].every(
+          (one) => /** @type {any} */ (one).reading && !(/** @type {any} */ (one).busy),
+        ),
+      );
+      assert.equal(workers(page).length, 1);
+      assert.equal(new Set(weights).size, 1);
+      const figures = await page.evaluate(() =>
+        [...document.querySelectorAll("candle-scope")].map((/** @type {any} */ one) => {
+          const figure = one.renderRoot.querySelector("scope-figure");
+          return {
+            text: one.reading.text,
+            layer: figure.layer,
+            head: figure.head,
+            view: figure.view,
+          };
+        }),
+      );
+      assert.deepEqual(figures[0], {
+        text: "the moon, the moon, the moon",
+        layer: 1,
+        head: 3,
+        view: "attention",
+      });
+      assert.equal(figures[1].view, "log-probability");
+      await eventually(async () =>
+        assert.equal(await page.locator("candle-scope attention-pattern").count(), 2),
+      );
+      await page.locator("candle-scope textarea").fill("sweet sorrow, sweet sorrow");
+      await page.waitForFunction(
+        () =>
+          /** @type {any} */ (document.querySelectorAll("candle-scope")[2]).reading.text ===
+          "sweet sorrow, sweet sorrow",
+      );
+      assert.equal(workers(page).length, 1);
+    },
+  );
 });
 
 test("a_removed_figure_leaves_the_others_their_model_and_a_moved_one_stays", async () => {
   await visit(site, { path: "blog/2026/post.html" }, async (page) => {
-    await page.waitForFunction(() => [...document.querySelectorAll("candle-scope")].every((one) => /** @type {any} */ (one).reading));
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll("candle-scope")].every(
+        (one) => /** @type {any} */ (one).reading,
+      ),
+    );
     await page.evaluate(() => {
       const [first, second, third] = document.querySelectorAll("candle-scope");
       first.remove();
       document.body.append(second); // moved
       /** @type {any} */ (third).prompt = "once more, once more";
     });
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelectorAll("candle-scope")[0]).reading.text === "once more, once more");
-    const moved = await page.evaluate(() => Boolean(/** @type {any} */ (document.querySelectorAll("candle-scope")[1]).loaded));
+    await page.waitForFunction(
+      () =>
+        /** @type {any} */ (document.querySelectorAll("candle-scope")[0]).reading.text ===
+        "once more, once more",
+    );
+    const moved = await page.evaluate(() =>
+      Boolean(/** @type {any} */ (document.querySelectorAll("candle-scope")[1]).loaded),
+    );
     assert.equal(moved, true);
   });
 });
 
 test("a_figure_whose_model_is_missing_says_so_in_place", async () => {
-  await writeFile(join(root, "blog/2026/missing.html"), POST.replaceAll("models/shakespeare", "models/nowhere/"));
+  await writeFile(
+    join(root, "blog/2026/missing.html"),
+    POST.replaceAll("models/shakespeare", "models/nowhere/"),
+  );
   await visit(site, { path: "blog/2026/missing.html", expect: /404/ }, async (page) => {
     await page.locator("candle-scope error-notice .notice").first().waitFor();
-    await eventually(async () => assert.match(await page.locator("candle-scope error-notice .notice p").first().innerText(), /nowhere/));
+    await eventually(async () =>
+      assert.match(
+        await page.locator("candle-scope error-notice .notice p").first().innerText(),
+        /nowhere/,
+      ),
+    );
   });
 });
 
@@ -96,27 +145,55 @@ test("every_view_can_be_embedded_and_every_element_fed_by_hand", async () => {
     await page.locator("candle-scope tensor-view canvas.cells").waitFor();
     assert.equal(workers(page).length, 1);
     // A newer text is looked at anew.
-    await page.evaluate(() => document.querySelectorAll("candle-scope").forEach((one) => one.setAttribute("prompt", "sweet sorrow, sweet sorrow")));
+    await page.evaluate(() =>
+      document
+        .querySelectorAll("candle-scope")
+        .forEach((one) => one.setAttribute("prompt", "sweet sorrow, sweet sorrow")),
+    );
     await page.waitForFunction(() => {
-      const figures = [...document.querySelectorAll("candle-scope")].map((/** @type {any} */ one) => one.renderRoot.querySelector("scope-figure"));
-      return figures[0].lens.reading.text === "sweet sorrow, sweet sorrow" && figures[2].value.reading.text === "sweet sorrow, sweet sorrow" && figures.every((figure) => !figure.needs);
+      const figures = [...document.querySelectorAll("candle-scope")].map((/** @type {any} */ one) =>
+        one.renderRoot.querySelector("scope-figure"),
+      );
+      return (
+        figures[0].lens.reading.text === "sweet sorrow, sweet sorrow" &&
+        figures[2].value.reading.text === "sweet sorrow, sweet sorrow" &&
+        figures.every((figure) => !figure.needs)
+      );
     });
     // The README's words: an element takes what the model answers.
     const same = await page.evaluate(async () => {
-      const { loadModel } = await import(new URL("assets/candlescope/candlescope.js", location.href).href);
+      const { loadModel } = await import(
+        new URL("assets/candlescope/candlescope.js", location.href).href
+      );
       const model = await loadModel("assets/candlescope/models/shakespeare");
       const text = "sweet sorrow, sweet sorrow";
       const { strings: tokens } = await model.tokenize(text);
-      const [lens, scores, tensor] = [...document.querySelectorAll("body > logit-lens, body > head-scores, body > tensor-view")];
+      const [lens, scores, tensor] = [
+        ...document.querySelectorAll("body > logit-lens, body > head-scores, body > tensor-view"),
+      ];
       Object.assign(lens, { lens: await model.logitLens(text), tokens });
       Object.assign(scores, { scores: (await model.headScores(text)).scores });
       const { cache } = await model.runWithCache(text, { names: ["blocks.1.hook_attn_out"] });
-      Object.assign(tensor, { tensor: cache.get("blocks.1.hook_attn_out"), tokens, name: "blocks.1.hook_attn_out" });
+      Object.assign(tensor, {
+        tensor: cache.get("blocks.1.hook_attn_out"),
+        tokens,
+        name: "blocks.1.hook_attn_out",
+      });
       await Promise.all([lens, scores, tensor].map((/** @type {any} */ one) => one.updateComplete));
-      const inFigure = [...document.querySelectorAll("candle-scope")].map((/** @type {any} */ one) => one.renderRoot.querySelector("scope-figure").renderRoot);
-      const text_ = (/** @type {any} */ element, /** @type {string} */ cells) => [...element.renderRoot.querySelectorAll(cells)].slice(0, 16).map((cell) => cell.textContent).join("|");
+      const inFigure = [...document.querySelectorAll("candle-scope")].map(
+        (/** @type {any} */ one) => one.renderRoot.querySelector("scope-figure").renderRoot,
+      );
+      const text_ = (/** @type {any} */ element, /** @type {string} */ cells) =>
+        [...element.renderRoot.querySelectorAll(cells)]
+          .slice(0, 16)
+          .map((cell) => cell.textContent)
+          .join("|");
       return [
-        text_(lens, ".cell[data-position='0'],.cell[data-position='1']") === text_(inFigure[0].querySelector("logit-lens"), ".cell[data-position='0'],.cell[data-position='1']"),
+        text_(lens, ".cell[data-position='0'],.cell[data-position='1']") ===
+          text_(
+            inFigure[0].querySelector("logit-lens"),
+            ".cell[data-position='0'],.cell[data-position='1']",
+          ),
         text_(scores, ".cell") === text_(inFigure[1].querySelector("head-scores"), ".cell"),
         /** @type {any} */ (tensor).most === inFigure[2].querySelector("tensor-view").most,
       ];
@@ -126,10 +203,15 @@ test("every_view_can_be_embedded_and_every_element_fed_by_hand", async () => {
 });
 
 test("a_hook_point_that_is_not_there_is_said_once_and_the_figure_stays", async () => {
-  await writeFile(join(root, "blog/2026/hook.html"), VIEWS.replace("blocks.1.hook_attn_out", "blocks.1.nowhere"));
+  await writeFile(
+    join(root, "blog/2026/hook.html"),
+    VIEWS.replace("blocks.1.hook_attn_out", "blocks.1.nowhere"),
+  );
   await visit(site, { path: "blog/2026/hook.html" }, async (page) => {
     await page.locator("candle-scope head-scores .cell").first().waitFor();
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelectorAll("candle-scope")[2]).reading);
+    await page.waitForFunction(
+      () => /** @type {any} */ (document.querySelectorAll("candle-scope")[2]).reading,
+    );
     await page.getByText("There is no hook point of that name").waitFor();
   });
 });

@@ -25,9 +25,16 @@ import { joined, parsed } from "./safetensors.js";
 /** Answers in place of the server; true if it did, else the file is sent as usual. @typedef {(exchange: Exchange) => boolean} Fault */
 /** validators: how the server names the state of a file; ranges: whether it answers range requests. @typedef {{ which: Which, fault?: Fault, validators?: "etag" | "weak" | "time" | "none", ranges?: boolean, large?: boolean }} Cell */
 
-const fixture = (/** @type {string} */ name) => readFileSync(new URL(`../fixtures/plain/${name}`, import.meta.url));
+const fixture = (/** @type {string} */ name) =>
+  readFileSync(new URL(`../fixtures/plain/${name}`, import.meta.url));
 const WEIGHTS = fixture("model.safetensors");
-const NAMES = { config: "config.json", tokenizer: "tokenizer.json", weights: "model.safetensors", index: "model.safetensors.index.json", shard: "model-00002-of-00002.safetensors" };
+const NAMES = {
+  config: "config.json",
+  tokenizer: "tokenizer.json",
+  weights: "model.safetensors",
+  index: "model.safetensors.index.json",
+  shard: "model-00002-of-00002.safetensors",
+};
 const FIRST_SHARD = "model-00001-of-00002.safetensors";
 
 /** The name of the file that a cell's fault is about. @param {Which} which */
@@ -47,7 +54,10 @@ export class FaultServer {
   #cells = new Map();
   /** What /release/NAME does. @type {Map<string, () => void>} */
   #held = new Map();
-  #server = createServer((request, response) => void this.#answer(request, response).catch((error) => response.destroy(error)));
+  #server = createServer(
+    (request, response) =>
+      void this.#answer(request, response).catch((error) => response.destroy(error)),
+  );
   async listen() {
     await new Promise((resolve) => this.#server.listen(0, "localhost", () => resolve(undefined)));
     this.port = /** @type {import("node:net").AddressInfo} */ (this.#server.address()).port;
@@ -66,7 +76,10 @@ export class FaultServer {
   }
 
   /** Half of the file; the connection ends when the page asks for /release/NAME of the cell: it has read what was sent. @type {Fault} */
-  resetOnRelease = (exchange) => half((response) => void this.#held.set(cellOf(exchange.request), () => response.destroy()))(exchange);
+  resetOnRelease = (exchange) =>
+    half((response) => void this.#held.set(cellOf(exchange.request), () => response.destroy()))(
+      exchange,
+    );
 
   /** @param {string} name */
   asked(name) {
@@ -76,8 +89,11 @@ export class FaultServer {
   /** @param {Request} request @param {Response} response */
   async #answer(request, response) {
     const host = cellOf(request);
-    const [, folder, file = ""] = new URL(request.url ?? "/", "http://localhost").pathname.split("/");
-    for (const header of ["Origin", "Headers", "Methods"]) response.setHeader(`Access-Control-Allow-${header}`, "*");
+    const [, folder, file = ""] = new URL(request.url ?? "/", "http://localhost").pathname.split(
+      "/",
+    );
+    for (const header of ["Origin", "Headers", "Methods"])
+      response.setHeader(`Access-Control-Allow-${header}`, "*");
     response.setHeader("Access-Control-Expose-Headers", "*");
     response.setHeader("Cache-Control", "no-store");
     response.setHeader("Cross-Origin-Resource-Policy", "cross-origin");
@@ -98,7 +114,11 @@ export class FaultServer {
     const content = contentOf(file, cell);
     const attempt = cell.asked.filter(({ name }) => name === file).length;
     if (content) setValidators(response, cell, "1");
-    if (file === NAMES[cell.which] && cell.fault?.({ request, response, content: content ?? Buffer.alloc(0), attempt })) return;
+    if (
+      file === NAMES[cell.which] &&
+      cell.fault?.({ request, response, content: content ?? Buffer.alloc(0), attempt })
+    )
+      return;
     if (!content) return void response.writeHead(404).end();
     send(request, response, content, cell);
   }
@@ -118,7 +138,8 @@ function fileOf({ url = "/" }) {
 export function setValidators(response, { validators = "etag" }, version) {
   if (validators === "etag") response.setHeader("ETag", `"v${version}"`);
   if (validators === "weak") response.setHeader("ETag", `W/"v${version}"`);
-  if (validators === "time") response.setHeader("Last-Modified", new Date(1.7e12 + Number(version) * 1e6).toUTCString());
+  if (validators === "time")
+    response.setHeader("Last-Modified", new Date(1.7e12 + Number(version) * 1e6).toUTCString());
 }
 
 /** The whole file or the range that was asked for. @param {Request} request @param {Response} response @param {Buffer} content @param {Pick<Cell, "ranges">} [cell] */
@@ -130,18 +151,29 @@ export function send(request, response, content, { ranges = true } = {}) {
     return void response.end(request.method === "HEAD" ? undefined : content);
   }
   const end = last ? Number(last) + 1 : content.length;
-  response.writeHead(206, { "Content-Range": `bytes ${first}-${end - 1}/${content.length}`, "Content-Length": end - Number(first) });
+  response.writeHead(206, {
+    "Content-Range": `bytes ${first}-${end - 1}/${content.length}`,
+    "Content-Length": end - Number(first),
+  });
   response.end(content.subarray(Number(first), end));
 }
 
 /** @param {Request} request @param {Response} response */
 async function sendDist(request, response) {
   const path = new URL(request.url ?? "/", "http://localhost").pathname.replace(/^\/\w+/, "");
-  if (path === "/empty.html") return void response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>Empty</title>");
+  if (path === "/empty.html")
+    return void response
+      .writeHead(200, { "Content-Type": "text/html" })
+      .end("<!doctype html><title>Empty</title>");
   const types = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
   const body = await readFile(DIST + path).catch(() => undefined);
   if (!body) return void response.writeHead(404).end();
-  response.writeHead(200, { "Content-Type": types[/** @type {keyof typeof types} */ (extname(path))] ?? "application/octet-stream" }).end(body);
+  response
+    .writeHead(200, {
+      "Content-Type":
+        types[/** @type {keyof typeof types} */ (extname(path))] ?? "application/octet-stream",
+    })
+    .end(body);
 }
 
 // ---- what the files hold ----
@@ -166,26 +198,57 @@ function make(file, isSharded, large) {
   const { header, data } = parsed(WEIGHTS);
   const names = Object.keys(header);
   const shardOf = (/** @type {number} */ place) => (place % 2 ? NAMES.shard : FIRST_SHARD);
-  if (file === NAMES.index) return Buffer.from(JSON.stringify({ weight_map: Object.fromEntries(names.map((name, place) => [name, shardOf(place)])) }));
+  if (file === NAMES.index)
+    return Buffer.from(
+      JSON.stringify({
+        weight_map: Object.fromEntries(names.map((name, place) => [name, shardOf(place)])),
+      }),
+    );
   const some = names.filter((_, place) => shardOf(place) === file);
-  return some.length ? joined(some.map((name) => ({ name, entry: header[name], part: data.subarray(...header[name].data_offsets) }))) : undefined;
+  return some.length
+    ? joined(
+        some.map((name) => ({
+          name,
+          entry: header[name],
+          part: data.subarray(...header[name].data_offsets),
+        })),
+      )
+    : undefined;
 }
 
 /** The same weights with tensors between them that no model needs: their bytes are passed over by range requests. */
 function withPadding() {
   const { header, data } = parsed(WEIGHTS);
-  const known = Object.keys(header).map((name) => ({ name, entry: header[name], part: data.subarray(...header[name].data_offsets) }));
+  const known = Object.keys(header).map((name) => ({
+    name,
+    entry: header[name],
+    part: data.subarray(...header[name].data_offsets),
+  }));
   const mask = Buffer.alloc(3 << 20, 7);
-  const padding = (/** @type {number} */ layer) => ({ name: `transformer.h.${layer}.attn.bias`, entry: { dtype: "U8", shape: [mask.length] }, part: mask });
+  const padding = (/** @type {number} */ layer) => ({
+    name: `transformer.h.${layer}.attn.bias`,
+    entry: { dtype: "U8", shape: [mask.length] },
+    part: mask,
+  });
   const half = Math.ceil(known.length / 2);
   return joined([padding(0), ...known.slice(0, half), padding(1), ...known.slice(half)]);
 }
 
 /** As many tokens as the model has, each a printable character. */
 function tokenizer() {
-  const vocab = Object.fromEntries(Array.from({ length: 61 }, (_, i) => [String.fromCharCode(33 + i), i]));
+  const vocab = Object.fromEntries(
+    Array.from({ length: 61 }, (_, i) => [String.fromCharCode(33 + i), i]),
+  );
   const level = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
-  return { version: "1.0", added_tokens: [], normalizer: null, pre_tokenizer: level, post_processor: null, decoder: level, model: { type: "BPE", vocab, merges: [] } };
+  return {
+    version: "1.0",
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: level,
+    post_processor: null,
+    decoder: level,
+    model: { type: "BPE", vocab, merges: [] },
+  };
 }
 
 // ---- faults ----
@@ -194,13 +257,23 @@ function tokenizer() {
 export const atFirst = (fault, times) => (exchange) => exchange.attempt <= times && fault(exchange);
 
 /** @param {number} code @param {Record<string, string>} [headers] @returns {Fault} */
-export const status = (code, headers = {}) => ({ response }) => (response.writeHead(code, headers).end([204, 205, 304].includes(code) ? undefined : "no"), true);
+export const status =
+  (code, headers = {}) =>
+  ({ response }) => (
+    response.writeHead(code, headers).end([204, 205, 304].includes(code) ? undefined : "no"), true
+  );
 
 /** @type {Fault} */
-export const page = ({ response }) => (response.removeHeader("ETag"), response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><p>Home"), true);
+export const page = ({ response }) => (
+  response.removeHeader("ETag"),
+  response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><p>Home"),
+  true
+);
 
 /** @type {Fault} */
-export const redirectLoop = ({ request, response }) => (response.writeHead(301, { Location: request.url ?? "/" }).end(), true);
+export const redirectLoop = ({ request, response }) => (
+  response.writeHead(301, { Location: request.url ?? "/" }).end(), true
+);
 
 /** @type {Fault} */
 export const resetBeforeHeaders = ({ request }) => (request.socket.destroy(), true);
@@ -209,16 +282,23 @@ export const resetBeforeHeaders = ({ request }) => (request.socket.destroy(), tr
 export const stallBeforeHeaders = () => true;
 
 /** Half of the file, and then `after`. @param {(response: Response) => void} after @returns {Fault} */
-const half = (after) => ({ request, response, content }) => {
-  const [, first = "0", last = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
-  const end = last ? Number(last) + 1 : content.length;
-  const rest = content.subarray(Number(first), end);
-  const headers = { "Content-Length": rest.length, "Accept-Ranges": "bytes" };
-  if (request.headers.range) response.writeHead(206, { ...headers, "Content-Range": `bytes ${first}-${end - 1}/${content.length}` });
-  else response.writeHead(200, headers);
-  response.write(rest.subarray(0, Math.ceil(rest.length / 2)), () => after(response));
-  return true;
-};
+const half =
+  (after) =>
+  ({ request, response, content }) => {
+    const [, first = "0", last = ""] =
+      /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+    const end = last ? Number(last) + 1 : content.length;
+    const rest = content.subarray(Number(first), end);
+    const headers = { "Content-Length": rest.length, "Accept-Ranges": "bytes" };
+    if (request.headers.range)
+      response.writeHead(206, {
+        ...headers,
+        "Content-Range": `bytes ${first}-${end - 1}/${content.length}`,
+      });
+    else response.writeHead(200, headers);
+    response.write(rest.subarray(0, Math.ceil(rest.length / 2)), () => after(response));
+    return true;
+  };
 
 /** The browser has what was sent before the connection ends. @type {Fault} */
 export const resetInBody = half((response) => setTimeout(() => response.destroy(), 30));
@@ -227,7 +307,12 @@ export const resetInBody = half((response) => setTimeout(() => response.destroy(
 export const stallInBody = half(() => {});
 
 /** A part of the file, and a length that says that it is all of it. @type {Fault} */
-export const shortLength = ({ response, content }) => (response.writeHead(200, { "Content-Length": content.length >> 1 }).end(content.subarray(0, content.length >> 1)), true);
+export const shortLength = ({ response, content }) => (
+  response
+    .writeHead(200, { "Content-Length": content.length >> 1 })
+    .end(content.subarray(0, content.length >> 1)),
+  true
+);
 
 /** All of the file, and a length that promises more. @type {Fault} */
 export const longLength = ({ response, content }) => {
@@ -238,15 +323,25 @@ export const longLength = ({ response, content }) => {
 
 /** More bytes than the length promises. @type {Fault} */
 export const longBody = ({ request, response, content }) => {
-  const headers = Object.entries(response.getHeaders()).map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  request.socket.end(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\n${headers}Content-Length: ${content.length}\r\n\r\n`), content, Buffer.from("more")]));
+  const headers = Object.entries(response.getHeaders())
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("");
+  request.socket.end(
+    Buffer.concat([
+      Buffer.from(`HTTP/1.1 200 OK\r\n${headers}Content-Length: ${content.length}\r\n\r\n`),
+      content,
+      Buffer.from("more"),
+    ]),
+  );
   return true;
 };
 
 /** @type {Fault} */
 export const gzip = ({ request, response, content }) => {
   const body = gzipSync(content);
-  response.writeHead(200, { "Content-Encoding": "gzip", "Content-Length": body.length }).end(request.method === "HEAD" ? undefined : body);
+  response
+    .writeHead(200, { "Content-Encoding": "gzip", "Content-Length": body.length })
+    .end(request.method === "HEAD" ? undefined : body);
   return true;
 };
 
@@ -254,25 +349,61 @@ export const gzip = ({ request, response, content }) => {
 export const drip = ({ response, content }) => {
   response.writeHead(200, { "Content-Length": content.length });
   const size = Math.ceil(content.length / 8);
-  const next = (/** @type {number} */ at) => (at < content.length ? void (response.write(content.subarray(at, at + size)), setTimeout(next, 300, at + size)) : void response.end());
+  const next = (/** @type {number} */ at) =>
+    at < content.length
+      ? void (response.write(content.subarray(at, at + size)), setTimeout(next, 300, at + size))
+      : void response.end();
   next(0);
   return true;
 };
 
 /** @param {string} method @param {Fault} fault @returns {Fault} */
-export const onlyFor = (method, fault) => (exchange) => exchange.request.method === method && fault(exchange);
+export const onlyFor = (method, fault) => (exchange) =>
+  exchange.request.method === method && fault(exchange);
 
 /** As usual, but another state of the file. @type {Fault} */
-export const changed = ({ request, response, content }) => (setValidators(response, { which: "config" }, "2"), send(request, response, content), true);
+export const changed = ({ request, response, content }) => (
+  setValidators(response, { which: "config" }, "2"), send(request, response, content), true
+);
 
 /** A range request is answered with another range, an error, all of the file, another state. @type {Record<string, Fault>} */
 export const wrongRanges = {
-  "another range": ({ request, response, content }) => ranged(request, () => response.writeHead(206, { "Content-Range": `bytes 0-9/${content.length}`, "Content-Length": 10 }).end(content.subarray(0, 10))),
-  "another length": ({ request, response, content }) => ranged(request, (first) => response.writeHead(206, { "Content-Range": `bytes ${first}-${content.length - 1}/${content.length + 1}` }).end(content.subarray(first))),
-  "no content-range": ({ request, response, content }) => ranged(request, (first) => response.writeHead(206).end(content.subarray(first))),
-  "416": ({ request, response, content }) => ranged(request, () => response.writeHead(416, { "Content-Range": `bytes */${content.length}` }).end()),
-  "all of the file": ({ request, response, content }) => ranged(request, () => response.writeHead(200, { "Content-Length": content.length }).end(content)),
-  "another state": ({ request, response, content }) => ranged(request, (first) => (response.setHeader("ETag", '"v2"'), response.writeHead(206, { "Content-Range": `bytes ${first}-${content.length - 1}/${content.length}` }).end(content.subarray(first)))),
+  "another range": ({ request, response, content }) =>
+    ranged(request, () =>
+      response
+        .writeHead(206, { "Content-Range": `bytes 0-9/${content.length}`, "Content-Length": 10 })
+        .end(content.subarray(0, 10)),
+    ),
+  "another length": ({ request, response, content }) =>
+    ranged(request, (first) =>
+      response
+        .writeHead(206, {
+          "Content-Range": `bytes ${first}-${content.length - 1}/${content.length + 1}`,
+        })
+        .end(content.subarray(first)),
+    ),
+  "no content-range": ({ request, response, content }) =>
+    ranged(request, (first) => response.writeHead(206).end(content.subarray(first))),
+  416: ({ request, response, content }) =>
+    ranged(request, () =>
+      response.writeHead(416, { "Content-Range": `bytes */${content.length}` }).end(),
+    ),
+  "all of the file": ({ request, response, content }) =>
+    ranged(request, () =>
+      response.writeHead(200, { "Content-Length": content.length }).end(content),
+    ),
+  "another state": ({ request, response, content }) =>
+    ranged(
+      request,
+      (first) => (
+        response.setHeader("ETag", '"v2"'),
+        response
+          .writeHead(206, {
+            "Content-Range": `bytes ${first}-${content.length - 1}/${content.length}`,
+          })
+          .end(content.subarray(first))
+      ),
+    ),
 };
 
 /** @param {Request} request @param {(first: number) => unknown} answer */

@@ -9,7 +9,7 @@ import * as faults from "./fault-server.js";
 
 const { atFirst, nameOf, onlyFor, status } = faults;
 
-/** @typedef {typeof import("../../www/candlescope.js")} Face */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
 /** @typedef {import("./fault-server.js").Cell} Cell */
 /** @typedef {import("./fault-server.js").Which} Which */
 /** @typedef {import("./fault-server.js").Fault} Fault */
@@ -66,7 +66,8 @@ async function untilKept(count) {
       for (const start = performance.now(); ; ) {
         const found = (await storedModels()).length;
         if (found === count) return;
-        if (performance.now() - start > 60_000) throw new Error(`${found} models are kept, expected ${count}`);
+        if (performance.now() - start > 60_000)
+          throw new Error(`${found} models are kept, expected ${count}`);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
@@ -79,9 +80,18 @@ async function nextVisit() {
   await page.close();
   page = await newPage();
   await page.evaluate(async () => {
-    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("candlescope-models");
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(
+      "candlescope-models",
+    );
     /** @param {any} file @returns {Promise<boolean>} */
-    const isFree = (file) => file.createWritable().then((/** @type {any} */ writable) => writable.abort()).then(() => true, () => false);
+    const isFree = (file) =>
+      file
+        .createWritable()
+        .then((/** @type {any} */ writable) => writable.abort())
+        .then(
+          () => true,
+          () => false,
+        );
     for await (const [, file] of /** @type {any} */ (folder).entries()) {
       while (!(await isFree(file))) await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -110,11 +120,19 @@ function load(folders, { release = [], ...options } = { keep: false }) {
             const model = await loadModel(folder, { ...options, onProgress });
             const took = milliseconds();
             const { logits } = await model.runWithCache([3, 1, 4, 1, 5]);
-            const ids = model.hasTokenizer ? [...(await model.tokenize("$\"%")).ids] : [];
+            const ids = model.hasTokenizer ? [...(await model.tokenize('$"%')).ids] : [];
             const report = [...model.report];
             const hasTokenizer = model.hasTokenizer;
             if (options.keep === false) model.dispose(); // one that is disposed of is not kept
-            return { bits: [...new Uint32Array(logits.data.buffer, logits.data.byteOffset, logits.data.length)], ids, hasTokenizer, report, milliseconds: took };
+            return {
+              bits: [
+                ...new Uint32Array(logits.data.buffer, logits.data.byteOffset, logits.data.length),
+              ],
+              ids,
+              hasTokenizer,
+              report,
+              milliseconds: took,
+            };
           } catch (error) {
             const { name, message } = /** @type {Error} */ (error);
             return { name, message, milliseconds: milliseconds() };
@@ -122,7 +140,13 @@ function load(folders, { release = [], ...options } = { keep: false }) {
         }),
       );
     },
-    /** @type {const} */ ([`${server.url}dist/candlescope.js`, folders, options, release, server.url]),
+    /** @type {const} */ ([
+      `${server.url}dist/candlescope.js`,
+      folders,
+      options,
+      release,
+      server.url,
+    ]),
   );
 }
 
@@ -144,7 +168,11 @@ function assertFailed(found, cell, name, message) {
 function assertNoTokenizer(found, cell, reason) {
   assert.deepEqual(found.bits, good.bits, `${cell}: ${found.message}`);
   assert.equal(found.hasTokenizer, false, cell);
-  assert.deepEqual(found.report?.map(({ kind, name }) => [kind, name]), [["assumed", "tokenizer.json"]], cell);
+  assert.deepEqual(
+    found.report?.map(({ kind, name }) => [kind, name]),
+    [["assumed", "tokenizer.json"]],
+    cell,
+  );
   assert.match(found.report?.[0].message ?? "", reason, cell);
 }
 
@@ -156,7 +184,10 @@ let cells = 0;
 /** One fault of each of these files, each in a load of its own. @param {Fault} fault @param {How} [how] @returns {Promise<Result[]>} */
 async function outcomes(fault, { files = ALL, cell = {}, options, release = false } = {}) {
   const names = files.map((which) => `c${(cells += 1)}-${which}`);
-  const found = await load(names.map((name, i) => server.set(name, { which: files[i], fault, ...cell })), { keep: false, ...options, release: release ? files.map(nameOf) : [] });
+  const found = await load(
+    names.map((name, i) => server.set(name, { which: files[i], fault, ...cell })),
+    { keep: false, ...options, release: release ? files.map(nameOf) : [] },
+  );
   return found.map((outcome, i) => ({ found: outcome, which: files[i], name: names[i] }));
 }
 
@@ -177,12 +208,15 @@ async function eachFile(fault, check, how) {
 function eachRow(rows, run, check) {
   /** @type {Map<Row, Result[]>} */
   const found = new Map();
-  before(async () => void (await Promise.all(rows.map(async (row) => found.set(row, await run(row))))));
+  before(
+    async () => void (await Promise.all(rows.map(async (row) => found.set(row, await run(row))))),
+  );
   for (const row of rows) test(row[0], () => check(row, /** @type {Result[]} */ (found.get(row))));
 }
 
 /** The first answer breaks off when its first bytes have been read; those after it are `then`'s. @param {Fault} then @returns {Fault} */
-const brokenThen = (then) => (exchange) => (exchange.attempt === 1 ? server.resetOnRelease(exchange) : then(exchange));
+const brokenThen = (then) => (exchange) =>
+  exchange.attempt === 1 ? server.resetOnRelease(exchange) : then(exchange);
 
 /** Every file fails with a NetworkError that names it. @param {RegExp} message @returns {(found: Outcome, which: Which, cell: string) => void} */
 const fails = (message) => (found, which, cell) => {
@@ -208,7 +242,11 @@ describe("a file is absent only when its server says so:", () => {
     ["an HTML page with status 200", faults.page, /is not a [\w.-]+ but a page/],
   ])) {
     test(name, async () => {
-      await eachFile(fault, (found, which, cell) => (which === "tokenizer" ? assertNoTokenizer(found, cell, reason) : fails(reason)(found, which, cell)));
+      await eachFile(fault, (found, which, cell) =>
+        which === "tokenizer"
+          ? assertNoTokenizer(found, cell, reason)
+          : fails(reason)(found, which, cell),
+      );
     });
   }
 });
@@ -218,7 +256,16 @@ describe("a load fails, whichever file it is, on", () => {
     ["a redirect loop", faults.redirectLoop, /cannot be reached.*redirect in a circle.*CORS/],
     ["204", status(204), /answered 204.*expected 200 and the whole file/],
     ["205", status(205), /answered 205/],
-    ["206 for all of it", ({ response, content }) => (response.writeHead(206, { "Content-Range": `bytes 0-9/${content.length}` }).end(content.subarray(0, 10)), true), /answered 206.*expected 200/],
+    [
+      "206 for all of it",
+      ({ response, content }) => (
+        response
+          .writeHead(206, { "Content-Range": `bytes 0-9/${content.length}` })
+          .end(content.subarray(0, 10)),
+        true
+      ),
+      /answered 206.*expected 200/,
+    ],
     ["304", status(304), /answered 304/],
     ["400", status(400), /answered 400/],
     ["401", status(401), /answered 401.*does not give it to this page/],
@@ -226,8 +273,16 @@ describe("a load fails, whichever file it is, on", () => {
     ["408", status(408), /answered 408|cannot be reached/],
     ["425", status(425), /answered 425.*, asked \d times; try again later/],
     ["429", status(429), /answered 429.*, asked \d times; try again later/],
-    ["429 with a long Retry-After", status(429, { "Retry-After": "3600" }), /answered 429.*; its server asks to wait 3600 s/],
-    ["503 with a date to wait for", status(503, { "Retry-After": new Date(Date.now() + 36e5).toUTCString() }), /answered 503.*its server asks to wait 3[56]\d\d s/],
+    [
+      "429 with a long Retry-After",
+      status(429, { "Retry-After": "3600" }),
+      /answered 429.*; its server asks to wait 3600 s/,
+    ],
+    [
+      "503 with a date to wait for",
+      status(503, { "Retry-After": new Date(Date.now() + 36e5).toUTCString() }),
+      /answered 503.*its server asks to wait 3[56]\d\d s/,
+    ],
     ["451", status(451), /answered 451/],
     ["500", status(500), /answered 500.*, asked \d times/],
     ["501", status(501), /answered 501/],
@@ -237,35 +292,84 @@ describe("a load fails, whichever file it is, on", () => {
     ["a reset before headers", faults.resetBeforeHeaders, /cannot be reached/],
     ["a reset in the body", faults.resetInBody, /broke off after \d+ bytes/],
   ]);
-  eachRow(rows, ([, fault]) => outcomes(fault), ([, , message], results) => results.forEach(({ found, which }) => fails(message)(found, which, nameOf(which))));
+  eachRow(
+    rows,
+    ([, fault]) => outcomes(fault),
+    ([, , message], results) =>
+      results.forEach(({ found, which }) => fails(message)(found, which, nameOf(which))),
+  );
 
   test("a stall before headers", async () => {
-    await eachFile(faults.stallBeforeHeaders, fails(/sent nothing for 3000 ms, after 0 bytes.*`timeout`/), { options: { timeout: TIMEOUT } });
+    await eachFile(
+      faults.stallBeforeHeaders,
+      fails(/sent nothing for 3000 ms, after 0 bytes.*`timeout`/),
+      { options: { timeout: TIMEOUT } },
+    );
   });
 
   test("a stall in the body", async () => {
-    await eachFile(faults.stallInBody, fails(/sent nothing for 3000 ms, after [1-9]\d* bytes.*`timeout`/), { options: { timeout: TIMEOUT } });
+    await eachFile(
+      faults.stallInBody,
+      fails(/sent nothing for 3000 ms, after [1-9]\d* bytes.*`timeout`/),
+      { options: { timeout: TIMEOUT } },
+    );
   });
 
   test("no permission for this page (CORS)", async () => {
-    await eachFile(({ response }) => (response.removeHeader("Access-Control-Allow-Origin"), false), fails(/cannot be reached.*CORS/));
+    await eachFile(
+      ({ response }) => (response.removeHeader("Access-Control-Allow-Origin"), false),
+      fails(/cannot be reached.*CORS/),
+    );
   });
 
   test("a host that is not there", async () => {
-    assertFailed((await load(["http://localhost:1/model"]))[0], "host", "NetworkError", /localhost:1\/model\/config\.json cannot be reached/);
+    assertFailed(
+      (await load(["http://localhost:1/model"]))[0],
+      "host",
+      "NetworkError",
+      /localhost:1\/model\/config\.json cannot be reached/,
+    );
   });
 });
 
 test("a length that is too short, or too long, is no other model", async () => {
-  const near = (/** @type {Which} */ which, /** @type {Fault} */ fault) => (server.set(`near-${which}`, { which, fault }), `${server.url}same/near-${which}`);
-  const names = { config: "ConfigError", tokenizer: "TokenizerError", weights: "WeightsError", index: "WeightsError", shard: "WeightsError" };
+  const near = (/** @type {Which} */ which, /** @type {Fault} */ fault) => (
+    server.set(`near-${which}`, { which, fault }), `${server.url}same/near-${which}`
+  );
+  const names = {
+    config: "ConfigError",
+    tokenizer: "TokenizerError",
+    weights: "WeightsError",
+    index: "WeightsError",
+    shard: "WeightsError",
+  };
   for (const same of [false, true]) {
-    const short = await load(ALL.map((which, i) => (same ? near(which, faults.shortLength) : server.set(`short-${i}`, { which, fault: faults.shortLength }))));
+    const short = await load(
+      ALL.map((which, i) =>
+        same
+          ? near(which, faults.shortLength)
+          : server.set(`short-${i}`, { which, fault: faults.shortLength }),
+      ),
+    );
     short.forEach((found, i) => assertFailed(found, `short ${ALL[i]}`, names[ALL[i]], /./));
-    const long = await load(ALL.map((which, i) => (same ? near(which, faults.longLength) : server.set(`long-${i}`, { which, fault: faults.longLength }))));
+    const long = await load(
+      ALL.map((which, i) =>
+        same
+          ? near(which, faults.longLength)
+          : server.set(`long-${i}`, { which, fault: faults.longLength }),
+      ),
+    );
     // A weights file says itself how long it is, and the length is sure on the page's own site alone.
-    const isSeen = (/** @type {Which} */ which) => same && (which === "weights" || which === "shard");
-    long.forEach((found, i) => assertFailed(found, `long ${ALL[i]}`, isSeen(ALL[i]) ? "WeightsError" : "NetworkError", isSeen(ALL[i]) ? /10 more than its header promises/ : /broke off/));
+    const isSeen = (/** @type {Which} */ which) =>
+      same && (which === "weights" || which === "shard");
+    long.forEach((found, i) =>
+      assertFailed(
+        found,
+        `long ${ALL[i]}`,
+        isSeen(ALL[i]) ? "WeightsError" : "NetworkError",
+        isSeen(ALL[i]) ? /10 more than its header promises/ : /broke off/,
+      ),
+    );
   }
 });
 
@@ -285,24 +389,40 @@ describe("a load is right in spite of", () => {
 
 describe("what may pass is tried again:", () => {
   const rows = /** @type {[string, Fault][]} */ ([
-    ...[425, 429, 500, 502, 503, 504].map((code) => /** @type {[string, Fault]} */ ([String(code), status(code)])),
+    ...[425, 429, 500, 502, 503, 504].map(
+      (code) => /** @type {[string, Fault]} */ ([String(code), status(code)]),
+    ),
     ["429 with Retry-After", status(429, { "Retry-After": "0" })],
     ["a reset before headers", faults.resetBeforeHeaders],
     ["a reset in the body", faults.resetInBody],
   ]);
-  eachRow(rows, ([, fault]) => outcomes(atFirst(fault, 1)), (_, results) => {
-    for (const { found, which, name } of results) {
-      assertRight(found, nameOf(which));
-      assert.ok(server.asked(name).filter((one) => one.name === nameOf(which)).length >= 2, "asked again");
-    }
-  });
+  eachRow(
+    rows,
+    ([, fault]) => outcomes(atFirst(fault, 1)),
+    (_, results) => {
+      for (const { found, which, name } of results) {
+        assertRight(found, nameOf(which));
+        assert.ok(
+          server.asked(name).filter((one) => one.name === nameOf(which)).length >= 2,
+          "asked again",
+        );
+      }
+    },
+  );
 
-  test("twice in a row, in the time that there is", async () => void (await eachFile(atFirst(status(503), 2), right)));
+  test("twice in a row, in the time that there is", async () =>
+    void (await eachFile(atFirst(status(503), 2), right)));
 
   test("what stays is not: 400, 401, 403, 404, 501", async () => {
     for (const code of [400, 401, 403, 404, 501]) {
-      const [cell] = await eachFile(status(code), fails(new RegExp(`answered ${code}`)), { files: ["config"] });
-      assert.equal(server.asked(cell).filter((one) => one.name === "config.json").length, 1, `${code}`);
+      const [cell] = await eachFile(status(code), fails(new RegExp(`answered ${code}`)), {
+        files: ["config"],
+      });
+      assert.equal(
+        server.asked(cell).filter((one) => one.name === "config.json").length,
+        1,
+        `${code}`,
+      );
     }
   });
 });
@@ -311,9 +431,16 @@ describe("a body that broke off goes on", () => {
   test("where it ended, by a range request, where the server answers those", async () => {
     for (const validators of /** @type {const} */ (["etag", "time"])) {
       // On another site the length is sure only once the header of a weights file says the same.
-      const names = await eachFile(brokenThen(() => false), right, { files: ["weights", "shard"], cell: { validators }, release: true });
+      const names = await eachFile(
+        brokenThen(() => false),
+        right,
+        { files: ["weights", "shard"], cell: { validators }, release: true },
+      );
       for (const [i, which] of /** @type {const} */ (["weights", "shard"]).entries()) {
-        const ranges = server.asked(names[i]).filter(({ name }) => name === nameOf(which)).map(({ range }) => range?.replace(/\d+/, "N"));
+        const ranges = server
+          .asked(names[i])
+          .filter(({ name }) => name === nameOf(which))
+          .map(({ range }) => range?.replace(/\d+/, "N"));
         assert.deepEqual(ranges, [undefined, "bytes=N-"], validators);
       }
     }
@@ -321,17 +448,34 @@ describe("a body that broke off goes on", () => {
 
   for (const validators of /** @type {const} */ (["etag", "weak", "time", "none"])) {
     test(`from its beginning where the server answers no ranges, with ${validators} to know the file by`, async () => {
-      await eachFile(atFirst(faults.resetInBody, 2), right, { cell: { validators, ranges: false } });
-      await eachFile(faults.resetInBody, fails(/broke off after \d+ bytes/), { cell: { validators, ranges: false } });
+      await eachFile(atFirst(faults.resetInBody, 2), right, {
+        cell: { validators, ranges: false },
+      });
+      await eachFile(faults.resetInBody, fails(/broke off after \d+ bytes/), {
+        cell: { validators, ranges: false },
+      });
     });
   }
 
-  const rows = Object.entries(faults.wrongRanges).map(([name, answer]) => /** @type {[string, Fault]} */ ([`from its beginning where a range request is answered with ${name}`, answer]));
-  eachRow(rows, ([, answer]) => outcomes(brokenThen(answer), { release: true }), (_, results) => results.forEach(({ found, which }) => assertRight(found, nameOf(which))));
+  const rows = Object.entries(faults.wrongRanges).map(
+    ([name, answer]) =>
+      /** @type {[string, Fault]} */ ([
+        `from its beginning where a range request is answered with ${name}`,
+        answer,
+      ]),
+  );
+  eachRow(
+    rows,
+    ([, answer]) => outcomes(brokenThen(answer), { release: true }),
+    (_, results) => results.forEach(({ found, which }) => assertRight(found, nameOf(which))),
+  );
 
   test("but not with another state of the file", async () => {
     for (const ranges of [true, false]) {
-      await eachFile(brokenThen(faults.changed), fails(/changed while it was being loaded/), { cell: { ranges }, release: true });
+      await eachFile(brokenThen(faults.changed), fails(/changed while it was being loaded/), {
+        cell: { ranges },
+        release: true,
+      });
     }
   });
 });
@@ -339,7 +483,8 @@ describe("a body that broke off goes on", () => {
 describe("parts of a file that are asked for", () => {
   const large = { files: /** @type {const} */ (["weights"]), cell: { large: true } };
   /** @param {Fault} fault @returns {Fault} */
-  const onRanges = (fault) => (exchange) => exchange.request.headers.range !== undefined && fault(exchange);
+  const onRanges = (fault) => (exchange) =>
+    exchange.request.headers.range !== undefined && fault(exchange);
   /** @param {string} name */
   const ranges = (name) => server.asked(name).filter(({ range }) => range !== undefined);
 
@@ -348,28 +493,56 @@ describe("parts of a file that are asked for", () => {
     assert.ok(ranges(name).length > 0);
   });
 
-  for (const [name, fault] of /** @type {[string, Fault][]} */ ([["503", status(503)], ["429", status(429)], ["a reset", faults.resetBeforeHeaders], ["a reset in the body", faults.resetInBody]])) {
+  for (const [name, fault] of /** @type {[string, Fault][]} */ ([
+    ["503", status(503)],
+    ["429", status(429)],
+    ["a reset", faults.resetBeforeHeaders],
+    ["a reset in the body", faults.resetInBody],
+  ])) {
     test(`are asked for again after ${name}`, async () => {
       let passed = 0;
-      const [cell] = await eachFile(onRanges((exchange) => (passed += 1) === 1 && fault(exchange)), right, large);
-      assert.equal(server.asked(cell).filter(({ name, range }) => name === "model.safetensors" && range === undefined).length, 1, "nothing was streamed again");
+      const [cell] = await eachFile(
+        onRanges((exchange) => (passed += 1) === 1 && fault(exchange)),
+        right,
+        large,
+      );
+      assert.equal(
+        server
+          .asked(cell)
+          .filter(({ name, range }) => name === "model.safetensors" && range === undefined).length,
+        1,
+        "nothing was streamed again",
+      );
     });
   }
 
   for (const [name, fault] of Object.entries(faults.wrongRanges)) {
     test(`are streamed instead where the answer is ${name}`, async () => {
       const [cell] = await eachFile(fault, right, large);
-      assert.equal(server.asked(cell).filter(({ name, range }) => name === "model.safetensors" && range === undefined).length, 2);
+      assert.equal(
+        server
+          .asked(cell)
+          .filter(({ name, range }) => name === "model.safetensors" && range === undefined).length,
+        2,
+      );
     });
   }
 
   test("fail the load if they never arrive", async () => {
-    for (const stall of [faults.stallBeforeHeaders, faults.stallInBody]) await eachFile(onRanges(stall), fails(/sent nothing for 3000 ms/), { ...large, options: { timeout: TIMEOUT } });
+    for (const stall of [faults.stallBeforeHeaders, faults.stallInBody])
+      await eachFile(onRanges(stall), fails(/sent nothing for 3000 ms/), {
+        ...large,
+        options: { timeout: TIMEOUT },
+      });
     await eachFile(onRanges(status(403)), right, large); // the whole file is not refused
   });
 
   test("are not mixed with another state of the file", async () => {
-    await eachFile((exchange) => exchange.attempt > 1 && faults.changed(exchange), fails(/changed while it was being loaded/), large);
+    await eachFile(
+      (exchange) => exchange.attempt > 1 && faults.changed(exchange),
+      fails(/changed while it was being loaded/),
+      large,
+    );
   });
 });
 
@@ -389,32 +562,59 @@ describe("a copy that the browser keeps", () => {
     "HEAD is answered with 500": { fault: onlyFor("HEAD", status(500)) },
     "HEAD is reset": { fault: onlyFor("HEAD", faults.resetBeforeHeaders) },
     "HEAD stalls": { fault: onlyFor("HEAD", faults.stallBeforeHeaders) },
-    "HEAD names no state": { fault: onlyFor("HEAD", ({ response }) => (response.removeHeader("ETag"), false)) },
-    "the same tag is weak": { fault: ({ response }) => (response.setHeader("ETag", 'W/"v1"'), false) },
-    "500": { fault: status(500), unverified: /answered 500/ },
-    "501": { fault: status(501), unverified: /answered 501/ },
-    "503": { fault: status(503), unverified: /answered 503/ },
-    "520": { fault: status(520), unverified: /answered 520/ },
-    "429": { fault: status(429), unverified: /answered 429/ },
-    "a long Retry-After": { fault: status(503, { "Retry-After": "3600" }), unverified: /answered 503/ },
+    "HEAD names no state": {
+      fault: onlyFor("HEAD", ({ response }) => (response.removeHeader("ETag"), false)),
+    },
+    "the same tag is weak": {
+      fault: ({ response }) => (response.setHeader("ETag", 'W/"v1"'), false),
+    },
+    500: { fault: status(500), unverified: /answered 500/ },
+    501: { fault: status(501), unverified: /answered 501/ },
+    503: { fault: status(503), unverified: /answered 503/ },
+    520: { fault: status(520), unverified: /answered 520/ },
+    429: { fault: status(429), unverified: /answered 429/ },
+    "a long Retry-After": {
+      fault: status(503, { "Retry-After": "3600" }),
+      unverified: /answered 503/,
+    },
     "a reset": { fault: faults.resetBeforeHeaders, unverified: /cannot be reached/ },
     "a redirect loop": { fault: faults.redirectLoop, unverified: /cannot be reached/ },
     "a stall": { fault: faults.stallBeforeHeaders, unverified: /did not answer within/ },
     "503 twice": { fault: atFirst(status(503), 2) },
-    "400": { fault: status(400), fails: /answered 400/ },
-    "401": { fault: status(401), fails: /answered 401/ },
-    "403": { fault: status(403), fails: /answered 403/ },
-    "404": { fault: status(404), files: /** @type {const} */ (["config", "weights"]), fails: /answered 404/ },
-    "410": { fault: status(410), files: /** @type {const} */ (["config", "weights"]), fails: /answered 410/ },
-    "a page": { fault: faults.page, files: /** @type {const} */ (["config", "weights"]), fails: /but a page/ },
+    400: { fault: status(400), fails: /answered 400/ },
+    401: { fault: status(401), fails: /answered 401/ },
+    403: { fault: status(403), fails: /answered 403/ },
+    404: {
+      fault: status(404),
+      files: /** @type {const} */ (["config", "weights"]),
+      fails: /answered 404/,
+    },
+    410: {
+      fault: status(410),
+      files: /** @type {const} */ (["config", "weights"]),
+      fails: /answered 410/,
+    },
+    "a page": {
+      fault: faults.page,
+      files: /** @type {const} */ (["config", "weights"]),
+      fails: /but a page/,
+    },
     "another state": { fault: faults.changed, again: true },
-    "no name of the state": { fault: ({ response }) => (response.removeHeader("ETag"), false), again: true },
+    "no name of the state": {
+      fault: ({ response }) => (response.removeHeader("ETag"), false),
+      again: true,
+    },
   };
 
   test("is used, downloaded again or refused as its server says, and what is not known is said", async () => {
-    const all = Object.entries(table).flatMap(([name, { files = KEPT }]) => files.map((which) => ({ name, which: /** @type {Which} */ (which) })));
+    const all = Object.entries(table).flatMap(([name, { files = KEPT }]) =>
+      files.map((which) => ({ name, which: /** @type {Which} */ (which) })),
+    );
     const folders = all.map(({ which }, i) => server.set(`k${i}`, { which }));
-    for (let at = 0; at < all.length; at += 20) (await load(folders.slice(at, at + 20), {})).forEach((found, i) => assertRight(found, all[at + i].name));
+    for (let at = 0; at < all.length; at += 20)
+      (await load(folders.slice(at, at + 20), {})).forEach((found, i) =>
+        assertRight(found, all[at + i].name),
+      );
     await untilKept(all.length);
     await nextVisit();
     all.forEach(({ name, which }, i) => server.set(`k${i}`, { which, fault: table[name].fault }));
@@ -431,9 +631,17 @@ describe("a copy that the browser keeps", () => {
     if (fails) return assertFailed(found, cell, "NetworkError", fails);
     assert.deepEqual(found.bits, good.bits, `${cell}: ${found.message}`);
     assert.deepEqual(found.ids, [3, 1, 4], cell);
-    const downloads = asked.filter(({ method, name }) => method === "GET" && name.endsWith(".safetensors") && name !== nameOf(which));
-    if (which !== "weights") assert.equal(downloads.length > 0, again, `${cell}: ${JSON.stringify(asked)}`);
-    assert.deepEqual(found.report?.map(({ kind }) => kind), unverified ? ["assumed"] : [], cell);
+    const downloads = asked.filter(
+      ({ method, name }) =>
+        method === "GET" && name.endsWith(".safetensors") && name !== nameOf(which),
+    );
+    if (which !== "weights")
+      assert.equal(downloads.length > 0, again, `${cell}: ${JSON.stringify(asked)}`);
+    assert.deepEqual(
+      found.report?.map(({ kind }) => kind),
+      unverified ? ["assumed"] : [],
+      cell,
+    );
     if (unverified) assert.match(found.report?.[0].message ?? "", unverified, cell);
   }
 
@@ -450,7 +658,11 @@ describe("a copy that the browser keeps", () => {
     assertNoTokenizer(await next(status(404)), "the same", /when the model was kept/);
     assertNoTokenizer(await next(faults.page), "a page is absent too", /when the model was kept/);
     const unknown = await next(status(503));
-    assert.deepEqual(unknown.report?.map(({ name }) => name.split("/").at(-1)), ["tokenizer.json", "config.json"], `${unknown.message} ${JSON.stringify(server.asked("later"))}`);
+    assert.deepEqual(
+      unknown.report?.map(({ name }) => name.split("/").at(-1)),
+      ["tokenizer.json", "config.json"],
+      `${unknown.message} ${JSON.stringify(server.asked("later"))}`,
+    );
     assertRight(await next(() => false), "it is there now");
   });
 });
@@ -463,13 +675,24 @@ describe("the option timeout", () => {
   test("is a positive number of milliseconds, or Infinity", async () => {
     for (const timeout of [0, -1, NaN, "1000", null]) {
       const [found] = await load([server.set("any", { which: "config" })], { timeout });
-      assertFailed(found, String(timeout), "InputError", /`timeout` of loadModel is .*, expected a number of milliseconds above 0, or Infinity/);
+      assertFailed(
+        found,
+        String(timeout),
+        "InputError",
+        /`timeout` of loadModel is .*, expected a number of milliseconds above 0, or Infinity/,
+      );
     }
-    assertRight((await load([server.set("any", { which: "config" })], { timeout: 1e12, keep: false }))[0], "long");
+    assertRight(
+      (await load([server.set("any", { which: "config" })], { timeout: 1e12, keep: false }))[0],
+      "long",
+    );
   });
 
   test("does not run while a server is slower than it in all", async () => {
-    const [found] = await load([server.set("slow", { which: "weights", fault: faults.drip })], { keep: false, timeout: 2000 });
+    const [found] = await load([server.set("slow", { which: "weights", fault: faults.drip })], {
+      keep: false,
+      timeout: 2000,
+    });
     assertRight(found, "2.4 s in pieces of 300 ms");
   });
 
@@ -479,8 +702,17 @@ describe("the option timeout", () => {
       async ([module, folder]) => {
         const { loadModel } = /** @type {Face} */ (await import(module));
         const controller = new AbortController();
-        const onProgress = (/** @type {{ stage: string }} */ { stage }) => stage === "weights" && controller.abort();
-        return loadModel(folder, { timeout: Infinity, keep: false, signal: controller.signal, onProgress }).then(() => "", ({ name }) => name);
+        const onProgress = (/** @type {{ stage: string }} */ { stage }) =>
+          stage === "weights" && controller.abort();
+        return loadModel(folder, {
+          timeout: Infinity,
+          keep: false,
+          signal: controller.signal,
+          onProgress,
+        }).then(
+          () => "",
+          ({ name }) => name,
+        );
       },
       /** @type {const} */ ([`${server.url}dist/candlescope.js`, folder]),
     );
@@ -489,18 +721,29 @@ describe("the option timeout", () => {
 });
 
 test("progress never goes back, whatever is downloaded again", async () => {
-  const folder = server.set("again", { which: "weights", fault: atFirst(faults.resetInBody, 2), validators: "none", ranges: false });
+  const folder = server.set("again", {
+    which: "weights",
+    fault: atFirst(faults.resetInBody, 2),
+    validators: "none",
+    ranges: false,
+  });
   const loaded = await page.evaluate(
     async ([module, folder]) => {
       const { loadModel } = /** @type {Face} */ (await import(module));
       /** @type {number[]} */
       const loaded = [];
-      await loadModel(folder, { keep: false, onProgress: (event) => event.stage === "weights" && loaded.push(event.loaded) });
+      await loadModel(folder, {
+        keep: false,
+        onProgress: (event) => event.stage === "weights" && loaded.push(event.loaded),
+      });
       return loaded;
     },
     /** @type {const} */ ([`${server.url}dist/candlescope.js`, folder]),
   );
-  assert.deepEqual(loaded, [...loaded].sort((a, b) => a - b));
+  assert.deepEqual(
+    loaded,
+    [...loaded].sort((a, b) => a - b),
+  );
   assert.ok(/** @type {number} */ (loaded.at(-1)) > 40_000);
 });
 
@@ -539,8 +782,15 @@ describe("a load that is aborted rejects at once, and asks for nothing more,", (
             /** @type {any} */ (globalThis).abortedAt = performance.now();
             controller.abort();
           };
-          const error = await loadModel(folder, { timeout: 60_000, keep: false, signal: controller.signal }).catch((error) => error);
-          return { name: error.name, milliseconds: performance.now() - /** @type {any} */ (globalThis).abortedAt };
+          const error = await loadModel(folder, {
+            timeout: 60_000,
+            keep: false,
+            signal: controller.signal,
+          }).catch((error) => error);
+          return {
+            name: error.name,
+            milliseconds: performance.now() - /** @type {any} */ (globalThis).abortedAt,
+          };
         },
         /** @type {const} */ ([`${server.url}dist/candlescope.js`, folder]),
       );
@@ -550,7 +800,10 @@ describe("a load that is aborted rejects at once, and asks for nothing more,", (
       assert.equal(name, "AbortError");
       assert.ok(milliseconds < 1000, `${milliseconds} ms`);
       await over;
-      assertRight((await load([server.set(`${cell}-next`, { which: "config" })]))[0], "the next load");
+      assertRight(
+        (await load([server.set(`${cell}-next`, { which: "config" })]))[0],
+        "the next load",
+      );
       const names = server.asked(cell).map((one) => one.name);
       assert.deepEqual(names, [...new Set(names)], "nothing was asked for again");
     });

@@ -8,7 +8,8 @@ import { chromium } from "playwright-core";
 
 import { serve } from "../../scripts/serve.mjs";
 
-const SENTENCE = "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing. ";
+const SENTENCE =
+  "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing. ";
 
 /** @type {Awaited<ReturnType<typeof serve>>} */
 let site;
@@ -19,7 +20,10 @@ let page;
 
 before(async () => {
   site = await serve({ root: "dist" });
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+  });
   page = await browser.newPage();
   await page.goto(`${site.url}tensor.js`); // any file of the site without code that runs: it is shown as text
 });
@@ -55,7 +59,9 @@ test("zeroing the strongest induction head raises the loss on the second copy of
     const interventions = [{ at: ["z", layer], head, do: "zero" }];
     return { layer, head, plain: half(await model.runWithCache(text)), without: half(await model.runWithCache(text, { interventions })) };
   `);
-  console.log(`# head ${layer}.${head} at zero: second half ${plain.toFixed(3)} -> ${without.toFixed(3)} nats a token`);
+  console.log(
+    `# head ${layer}.${head} at zero: second half ${plain.toFixed(3)} -> ${without.toFixed(3)} nats a token`,
+  );
   assert.ok(without > plain + 0.1, `${without} against ${plain}`);
 });
 
@@ -85,9 +91,15 @@ test("attribution and activation patching agree in sign on the five heads that m
     return { activation: [...raw.data], attribution: [...estimated.raw.data], base, steps };
   `);
   assert.ok(steps > 0);
-  const effects = activation.map((/** @type {number} */ metric, /** @type {number} */ i) => ({ real: metric - base, estimated: attribution[i] - base }));
-  const top = effects.sort((/** @type {any} */ a, /** @type {any} */ b) => Math.abs(b.real) - Math.abs(a.real)).slice(0, 5);
-  for (const { real, estimated } of top) assert.equal(Math.sign(real), Math.sign(estimated), `${real} against ${estimated}`);
+  const effects = activation.map((/** @type {number} */ metric, /** @type {number} */ i) => ({
+    real: metric - base,
+    estimated: attribution[i] - base,
+  }));
+  const top = effects
+    .sort((/** @type {any} */ a, /** @type {any} */ b) => Math.abs(b.real) - Math.abs(a.real))
+    .slice(0, 5);
+  for (const { real, estimated } of top)
+    assert.equal(Math.sign(real), Math.sign(estimated), `${real} against ${estimated}`);
 });
 
 test("gradients, lens, attribution, circuits and token scores come back with their axes", async () => {
@@ -150,7 +162,10 @@ test("heads are measured on random tokens under interventions too, sequence by s
     };
   `);
   assert.deepEqual(found.seen.at(-1), [4, 4]);
-  assert.ok(found.before > 0.9 && found.after < found.before - 0.3, `${found.before} and ${found.after}`);
+  assert.ok(
+    found.before > 0.9 && found.after < found.before - 0.3,
+    `${found.before} and ${found.after}`,
+  );
   assert.match(found.nothing, /^HookError: .*head/);
   assert.match(found.pattern, /^InputError: .*expected an input/);
 });
@@ -204,17 +219,35 @@ test("a call prints the Python that does the same, by the options of the method 
     assert.match(script, /from transformer_lens.model_bridge import TransformerBridge/);
     assert.match(script, /print\(json.dumps\(/);
   }
-  assert.ok(found.run.includes(`tokens = ${tokens}`) && found.run.includes('names = ["blocks.0.hook_resid_mid", "blocks.1.attn.hook_z"]'));
-  assert.match(found.run, /select\(x, name, head=\[0\]\)\n {4}y = x.clone\(\)\n {4}y\[part\] = 0\.0\n {4}return y\n/);
-  assert.match(found.run, new RegExp(`return logits\\[0, ${found.ids.length - 1}, ${found.to}\\]\n`));
+  assert.ok(
+    found.run.includes(`tokens = ${tokens}`) &&
+      found.run.includes('names = ["blocks.0.hook_resid_mid", "blocks.1.attn.hook_z"]'),
+  );
+  assert.match(
+    found.run,
+    /select\(x, name, head=\[0\]\)\n {4}y = x.clone\(\)\n {4}y\[part\] = 0\.0\n {4}return y\n/,
+  );
+  assert.match(
+    found.run,
+    new RegExp(`return logits\\[0, ${found.ids.length - 1}, ${found.to}\\]\n`),
+  );
   assert.match(found.run, /^folder = ".*models\/shakespeare\/"/m);
   assert.match(found.ofIds, /^folder = "gpt2"/m);
-  assert.doesNotMatch(found.run, /def (keys|causal|cut|mean_of_prompt)\(/, "what is not needed is not printed");
+  assert.doesNotMatch(
+    found.run,
+    /def (keys|causal|cut|mean_of_prompt)\(/,
+    "what is not needed is not printed",
+  );
   assert.ok(found.ofIds.includes(`tokens = ${tokens}`));
   assert.match(found.generate, /for step in range\(7\):/);
   assert.match(found.generate, /logits \/ 0\.5/);
   assert.ok(found.sweep.includes(`other = ${tokens}  # the clean prompt`));
-  assert.match(found.sweep, new RegExp(`logits\\[0, ${found.ids.length - 1}, ${found.to}\\] - logits\\[0, ${found.ids.length - 1}, ${found.be}\\]`));
+  assert.match(
+    found.sweep,
+    new RegExp(
+      `logits\\[0, ${found.ids.length - 1}, ${found.to}\\] - logits\\[0, ${found.ids.length - 1}, ${found.be}\\]`,
+    ),
+  );
   assert.match(found.sweep, /for layer in range\(4\):/);
   assert.match(found.estimate, /\* gradients\[name\]\)\.sum\(-1\)/);
   assert.match(found.paths, /receivers = \{"blocks\.2\.attn\.hook_k": \[1\]\}/);
@@ -241,9 +274,15 @@ test("what cannot be printed as Python is said by name, and the model stays usab
     folded.dispose();
     return failures;
   `);
-  assert.match(found.js, /^HookError: hook: intervention 0 at `blocks.0.attn.hook_z` is a JavaScript function/);
+  assert.match(
+    found.js,
+    /^HookError: hook: intervention 0 at `blocks.0.attn.hook_z` is a JavaScript function/,
+  );
   assert.match(found.generated, /^HookError: .*JavaScript function/);
-  assert.match(found.unknown, /^InputError: the call is { headScores }, expected one of runWithCache, generate, patching/);
+  assert.match(
+    found.unknown,
+    /^InputError: the call is { headScores }, expected one of runWithCache, generate, patching/,
+  );
   assert.match(found.two, /^InputError: the call is { patching, generate }/);
   assert.match(found.option, /^InputError: input: runWithCache has no option `maxNewTokens`/);
   assert.match(found.input, /^InputError: input: patching has no option `input`/);
@@ -271,7 +310,10 @@ test("weight transforms change the weights and not the predictions, and only whe
     folded.dispose();
     return { ...answer, gone: await failure(() => folded.runWithCache("To be")), loss: (await model.runWithCache(sentence)).loss - plain.loss };
   `);
-  assert.deepEqual(found.transforms, [[], ["fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases"]]);
+  assert.deepEqual(found.transforms, [
+    [],
+    ["fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases"],
+  ]);
   assert.ok(found.logProbs < 1e-3, `log-probabilities differ by ${found.logProbs}`); // other weights, other roundings
   assert.ok(found.values > 1e-2 && found.logits > 1e-2, "the transforms did something");
   assert.match(found.unknown, /^InputError: input: there is no weight transform `fold`, expected/);
@@ -308,12 +350,19 @@ test("stacks of the residual stream add up to it, and through the final LayerNor
       none: await failure(() => model.residual("To be", { stack: "heads", reader: { layer: 0, part: "attn" } })),
     };
   `);
-  for (const name of ["decomposed", "byNeuron", "before"]) assert.ok(found[name] < 1e-3, `${name}: ${found[name]}`); // sums of up to 4,000 f32 parts
-  assert.ok(found.last < 1e-6 && found.mid < 1e-6 && found.head < 1e-4, `${found.last} ${found.mid} ${found.head}`);
+  for (const name of ["decomposed", "byNeuron", "before"])
+    assert.ok(found[name] < 1e-3, `${name}: ${found[name]}`); // sums of up to 4,000 f32 parts
+  assert.ok(
+    found.last < 1e-6 && found.mid < 1e-6 && found.head < 1e-4,
+    `${found.last} ${found.mid} ${found.head}`,
+  );
   assert.deepEqual(found.states, ["0_pre", "1_pre", "2_pre", "3_pre", "final_post"]);
   assert.deepEqual(found.sublayers, ["0_pre", "0_mid", "1_pre", "1_mid", "2_pre", "2_mid"]);
   assert.equal(found.heads[0], 16);
-  assert.deepEqual([found.neurons[0], found.neurons[1], found.axes.join(" ")], [1024, 2, "component pos d_model"]);
+  assert.deepEqual(
+    [found.neurons[0], found.neurons[1], found.axes.join(" ")],
+    [1024, 2, "component pos d_model"],
+  );
   assert.equal(found.label, "L0N1023");
   assert.equal(found.normalised[0], 10);
   assert.equal(found.recomputed[0], 5);
@@ -346,7 +395,13 @@ test("means over reference texts can be captured once and put in place of what a
     };
   `);
   assert.deepEqual(found.names, ["blocks.0.hook_mlp_out", "blocks.1.attn.hook_z"]);
-  assert.deepEqual([found.shape, found.axes], [[1, 1, found.width], ["batch", "pos", "d_model"]]);
+  assert.deepEqual(
+    [found.shape, found.axes],
+    [
+      [1, 1, found.width],
+      ["batch", "pos", "d_model"],
+    ],
+  );
   assert.ok(found.apart < 1e-4, String(found.apart)); // f32 sums of values of some dozens
   assert.ok(found.written && found.changed);
   assert.match(found.pattern, /^HookError: .*cannot be averaged over positions/);
@@ -367,7 +422,10 @@ test("a run measures its own patterns as headScores does on the same text", asyn
     };
   `);
   assert.ok(found.same && found.under);
-  assert.deepEqual([found.axes.join(" "), found.labels], ["score layer head", ["previous_token", "duplicate_token", "induction"]]);
+  assert.deepEqual(
+    [found.axes.join(" "), found.labels],
+    ["score layer head", ["previous_token", "duplicate_token", "induction"]],
+  );
   assert.equal(found.none, null);
   assert.match(found.missing, /^HookError: .*hook_pattern/);
 });

@@ -12,10 +12,11 @@ import { chromium } from "playwright-core";
 
 import { serve } from "../../scripts/serve.mjs";
 
-/** @typedef {typeof import("../../www/candlescope.js")} Face */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
 /** What evaluate() runs in the page: it gets the module and one plain argument. @template A @template R @typedef {(face: Face, argument: A) => Promise<R>} InPage */
 
-const fixture = (/** @type {string} */ name) => readFileSync(new URL(`../fixtures/plain/${name}`, import.meta.url));
+const fixture = (/** @type {string} */ name) =>
+  readFileSync(new URL(`../fixtures/plain/${name}`, import.meta.url));
 const config = fixture("config.json");
 const weights = fixture("model.safetensors");
 const expected = JSON.parse(String(fixture("expected.json")));
@@ -32,7 +33,10 @@ let page;
 before(async () => {
   site = await serve({ root: "dist" });
   models = await serveModels();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+  });
 });
 
 after(async () => {
@@ -91,13 +95,24 @@ describe("a model loads from", () => {
       return { config, parameters, parameterCount, hookPoints, backend, hasTokenizer };
     }, `${models.url}plain`);
     assert.equal(found.config.n_embd, 18);
-    assert.equal(found.parameterCount, found.parameters.reduce((sum, { count }) => sum + count, 0));
-    assert.deepEqual(found.parameters[0], { name: "wte.weight", shape: [61, 18], dtype: "f32", count: 61 * 18 });
-    assert.deepEqual(found.hookPoints.find(({ name }) => name === "blocks.1.attn.hook_result"), {
-      name: "blocks.1.attn.hook_result",
-      axes: ["batch", "pos", "head", "d_model"],
-      onRequest: true,
+    assert.equal(
+      found.parameterCount,
+      found.parameters.reduce((sum, { count }) => sum + count, 0),
+    );
+    assert.deepEqual(found.parameters[0], {
+      name: "wte.weight",
+      shape: [61, 18],
+      dtype: "f32",
+      count: 61 * 18,
     });
+    assert.deepEqual(
+      found.hookPoints.find(({ name }) => name === "blocks.1.attn.hook_result"),
+      {
+        name: "blocks.1.attn.hook_result",
+        axes: ["batch", "pos", "head", "d_model"],
+        onRequest: true,
+      },
+    );
     assert.equal(found.hasTokenizer, false);
     assert.equal(found.backend.dtype, "f32");
     assert.ok(found.backend.memoryBytes > 1e6);
@@ -106,33 +121,45 @@ describe("a model loads from", () => {
   test("a folder whose address is relative to the page", async () => {
     await page.route(`${site.url}some/where/*`, (route) => {
       const name = /** @type {string} */ (route.request().url().split("/").at(-1));
-      return name === "tokenizer.json" ? route.fulfill({ status: 404 }) : route.fulfill({ body: fixture(name) });
+      return name === "tokenizer.json"
+        ? route.fulfill({ status: 404 })
+        : route.fulfill({ body: fixture(name) });
     });
-    const found = await evaluate(async ({ loadModel }) => ({ count: (await loadModel("some/where")).parameterCount }));
+    const found = await evaluate(async ({ loadModel }) => ({
+      count: (await loadModel("some/where")).parameterCount,
+    }));
     assert.ok(found.count > 0);
   });
 
   test("addresses, Files, a Blob and bytes, and an array of Files, all the same", async () => {
     const found = await evaluate(
       async ({ loadModel }, [url, ids]) => {
-        const bytes = async (/** @type {string} */ name) => new Uint8Array(await (await fetch(url + name)).arrayBuffer());
+        const bytes = async (/** @type {string} */ name) =>
+          new Uint8Array(await (await fetch(url + name)).arrayBuffer());
         const config = await bytes("config.json");
         const weights = await bytes("model.safetensors");
         const sources = [
           { config: `${url}config.json`, weights: new URL(`${url}model.safetensors`) },
-          { config: new File([config], "config.json"), weights: new File([weights], "any.safetensors") },
+          {
+            config: new File([config], "config.json"),
+            weights: new File([weights], "any.safetensors"),
+          },
           { config: new Blob([config]), weights },
           { config: config.buffer, weights: new Blob([weights]) },
           [new File([weights], "any.safetensors"), new File([config], "config.json")],
         ];
         const losses = [];
-        for (const source of sources) losses.push((await (await loadModel(/** @type {any} */ (source))).runWithCache(ids)).loss);
+        for (const source of sources)
+          losses.push(
+            (await (await loadModel(/** @type {any} */ (source))).runWithCache(ids)).loss,
+          );
         return { losses, intact: weights.length };
       },
       /** @type {[string, number[]]} */ ([`${models.url}plain/`, expected.tokens]),
     );
     assert.equal(found.losses.length, 5);
-    for (const loss of found.losses) assert.ok(Math.abs(Number(loss) - expected.loss) < 1e-5, `${loss}`);
+    for (const loss of found.losses)
+      assert.ok(Math.abs(Number(loss) - expected.loss) < 1e-5, `${loss}`);
     assert.equal(found.intact, weights.length, "the caller's bytes are still the caller's");
   });
 
@@ -144,7 +171,9 @@ describe("a model loads from", () => {
       asked.push(address);
       const name = /** @type {string} */ (address.split("/").at(-1));
       const headers = { "access-control-allow-origin": "*" };
-      return name === "tokenizer.json" ? route.fulfill({ status: 404, headers }) : route.fulfill({ body: fixture(name), headers });
+      return name === "tokenizer.json"
+        ? route.fulfill({ status: 404, headers })
+        : route.fulfill({ body: fixture(name), headers });
     });
     const found = await evaluate(async ({ loadModel }) => {
       const one = await loadModel("hf:someone/tiny");
@@ -152,28 +181,47 @@ describe("a model loads from", () => {
       return { counts: [one.parameterCount, other.parameterCount] };
     });
     assert.equal(found.counts[0], found.counts[1]);
-    assert.deepEqual(asked.filter((address) => address.endsWith("config.json")), [
-      "https://huggingface.co/someone/tiny/resolve/main/config.json",
-      "https://huggingface.co/someone/tiny/resolve/v2/config.json",
-    ]);
+    assert.deepEqual(
+      asked.filter((address) => address.endsWith("config.json")),
+      [
+        "https://huggingface.co/someone/tiny/resolve/main/config.json",
+        "https://huggingface.co/someone/tiny/resolve/v2/config.json",
+      ],
+    );
   });
 
   test("the page's own host alone, where a name could be a Hugging Face id", async () => {
     /** @type {string[]} */
     const asked = [];
     await page.route("https://**", (route) => (asked.push(route.request().url()), route.abort()));
-    await page.route(`${site.url}someone/**`, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><p>Home" }));
-    const load = (/** @type {Face} */ { loadModel }, /** @type {string} */ source) => loadModel(source);
-    await assertFails(load, "NetworkError", /someone\/tiny\/config\.json is not a config\.json but a page; if you mean the Hugging Face model, write "hf:someone\/tiny"/, "someone/tiny");
-    await assertFails(load, "NetworkError", /no\/such\/config\.json answered 404 Not Found; if you mean the Hugging Face model, write "hf:no\/such"/, "no/such");
+    await page.route(`${site.url}someone/**`, (route) =>
+      route.fulfill({ contentType: "text/html", body: "<!doctype html><p>Home" }),
+    );
+    const load = (/** @type {Face} */ { loadModel }, /** @type {string} */ source) =>
+      loadModel(source);
+    await assertFails(
+      load,
+      "NetworkError",
+      /someone\/tiny\/config\.json is not a config\.json but a page; if you mean the Hugging Face model, write "hf:someone\/tiny"/,
+      "someone/tiny",
+    );
+    await assertFails(
+      load,
+      "NetworkError",
+      /no\/such\/config\.json answered 404 Not Found; if you mean the Hugging Face model, write "hf:no\/such"/,
+      "no/such",
+    );
     assert.deepEqual(asked, []);
   });
 
   test("a module on another site than the page's", async () => {
-    const found = await page.evaluate(async ([face, folder]) => {
-      const { loadModel } = await import(face);
-      return (await loadModel(folder)).parameterCount;
-    }, [`${models.url}dist/candlescope.js`, `${models.url}plain`]);
+    const found = await page.evaluate(
+      async ([face, folder]) => {
+        const { loadModel } = await import(face);
+        return (await loadModel(folder)).parameterCount;
+      },
+      [`${models.url}dist/candlescope.js`, `${models.url}plain`],
+    );
     assert.ok(found > 0);
   });
 });
@@ -182,56 +230,109 @@ describe("a model loads from", () => {
 
 describe("a load that cannot work says why:", () => {
   /** @param {any} source @param {string} name @param {RegExp} message */
-  const assertLoadFails = (source, name, message) => assertFails(({ loadModel }, source) => loadModel(source), name, message, source);
+  const assertLoadFails = (source, name, message) =>
+    assertFails(({ loadModel }, source) => loadModel(source), name, message, source);
 
   test("404", async () => {
-    await assertLoadFails(`${models.url}nowhere`, "NetworkError", /nowhere\/config\.json answered 404/);
+    await assertLoadFails(
+      `${models.url}nowhere`,
+      "NetworkError",
+      /nowhere\/config\.json answered 404/,
+    );
   });
 
   test("a Hugging Face model that does not exist, or is private", async () => {
-    await page.route("https://huggingface.co/**", (route) => route.fulfill({ status: 401, headers: { "access-control-allow-origin": "*" } }));
-    await assertLoadFails("hf:no/such", "NetworkError", /huggingface\.co\/no\/such\/resolve\/main\/config\.json answered 401.*check the name/);
+    await page.route("https://huggingface.co/**", (route) =>
+      route.fulfill({ status: 401, headers: { "access-control-allow-origin": "*" } }),
+    );
+    await assertLoadFails(
+      "hf:no/such",
+      "NetworkError",
+      /huggingface\.co\/no\/such\/resolve\/main\/config\.json answered 401.*check the name/,
+    );
   });
 
   test("missing weights", async () => {
-    await assertLoadFails(`${models.url}no-weights`, "NetworkError", /no-weights\/model\.safetensors answered 404/);
+    await assertLoadFails(
+      `${models.url}no-weights`,
+      "NetworkError",
+      /no-weights\/model\.safetensors answered 404/,
+    );
   });
 
   test("a tokenizer that was named but is not there", async () => {
-    const source = { config: `${models.url}plain/config.json`, tokenizer: `${models.url}nowhere.json`, weights: `${models.url}plain/model.safetensors` };
+    const source = {
+      config: `${models.url}plain/config.json`,
+      tokenizer: `${models.url}nowhere.json`,
+      weights: `${models.url}plain/model.safetensors`,
+    };
     await assertLoadFails(source, "NetworkError", /nowhere\.json answered 404/);
   });
 
   test("a site that cannot be reached", async () => {
-    await assertLoadFails("http://localhost:1/m", "NetworkError", /localhost:1\/m\/config\.json cannot be reached.*CORS/);
+    await assertLoadFails(
+      "http://localhost:1/m",
+      "NetworkError",
+      /localhost:1\/m\/config\.json cannot be reached.*CORS/,
+    );
   });
 
   test("a web page instead of a config", async () => {
-    await assertLoadFails(`${models.url}web-page`, "NetworkError", /web-page\/config\.json is not a config\.json but a page/);
+    await assertLoadFails(
+      `${models.url}web-page`,
+      "NetworkError",
+      /web-page\/config\.json is not a config\.json but a page/,
+    );
   });
 
   test("a config of another architecture, of no JSON", async () => {
-    await assertLoadFails({ config: `${models.url}llama.json`, weights: `${models.url}plain/model.safetensors` }, "ConfigError", /"llama", expected "gpt2"/);
-    await assertLoadFails({ config: `${models.url}plain/model.safetensors`, weights: "x" }, "ConfigError", /./);
+    await assertLoadFails(
+      { config: `${models.url}llama.json`, weights: `${models.url}plain/model.safetensors` },
+      "ConfigError",
+      /"llama", expected "gpt2"/,
+    );
+    await assertLoadFails(
+      { config: `${models.url}plain/model.safetensors`, weights: "x" },
+      "ConfigError",
+      /./,
+    );
   });
 
   test("weights that end too soon, with and without a known length", async () => {
     await assertLoadFails(`${models.url}cut`, "WeightsError", /cut short.*its header promises/);
-    await assertLoadFails(`${models.url}cut-chunked`, "WeightsError", /cut short.*its header promises/);
+    await assertLoadFails(
+      `${models.url}cut-chunked`,
+      "WeightsError",
+      /cut short.*its header promises/,
+    );
   });
 
   test("a connection that breaks off", async () => {
-    await assertLoadFails(`${models.url}broken`, "NetworkError", /model\.safetensors broke off after \d+ bytes/);
+    await assertLoadFails(
+      `${models.url}broken`,
+      "NetworkError",
+      /model\.safetensors broke off after \d+ bytes/,
+    );
   });
 
   test("something else than safetensors", async () => {
-    await assertLoadFails({ config: `${models.url}plain/config.json`, weights: `${models.url}plain/config.json` }, "WeightsError", /not a safetensors file/);
+    await assertLoadFails(
+      { config: `${models.url}plain/config.json`, weights: `${models.url}plain/config.json` },
+      "WeightsError",
+      /not a safetensors file/,
+    );
   });
 
   test("a wrong type of source, option and dtype", async () => {
     await assertLoadFails(3, "InputError", /cannot load 3/);
-    const load = (/** @type {Face} */ { loadModel }, /** @type {any} */ options) => loadModel("./x", options);
-    await assertFails(load, "InputError", /no option `onProgres`, expected dtype, keep, timeout, onProgress, signal/, { onProgres: 1 });
+    const load = (/** @type {Face} */ { loadModel }, /** @type {any} */ options) =>
+      loadModel("./x", options);
+    await assertFails(
+      load,
+      "InputError",
+      /no option `onProgres`, expected dtype, keep, timeout, onProgress, signal/,
+      { onProgres: 1 },
+    );
     await assertFails(load, "InputError", /`dtype` is "f64", expected/, { dtype: "f64" });
   });
 
@@ -258,13 +359,24 @@ test("a worker or a wasm module that is not there is a NetworkError that names i
 });
 
 test("a panic rejects, at once and inside a load, instead of hanging", async () => {
-  const glue = (/** @type {string} */ load) => `export default async () => {}; export const askHelpers = () => { throw "none"; }; export class WasmModel { static load() { ${load} } }`;
+  const glue = (/** @type {string} */ load) =>
+    `export default async () => {}; export const askHelpers = () => { throw "none"; }; export class WasmModel { static load() { ${load} } }`;
   const panic = `throw new WebAssembly.RuntimeError("unreachable");`;
-  for (const body of [panic, `queueMicrotask(() => { ${panic} }); return new Promise(() => {});`, `Promise.resolve().then(() => { ${panic} }); return new Promise(() => {});`]) {
+  for (const body of [
+    panic,
+    `queueMicrotask(() => { ${panic} }); return new Promise(() => {});`,
+    `Promise.resolve().then(() => { ${panic} }); return new Promise(() => {});`,
+  ]) {
     await page.unroute("**/pkg/candlescope.js");
-    await page.route("**/pkg/candlescope.js", (route) => route.fulfill({ contentType: "text/javascript", body: glue(body) }));
+    await page.route("**/pkg/candlescope.js", (route) =>
+      route.fulfill({ contentType: "text/javascript", body: glue(body) }),
+    );
     await page.reload();
-    await assertFails(({ loadModel }) => loadModel("./x"), "WorkerError", /failed inside the WebAssembly module.*a trap/);
+    await assertFails(
+      ({ loadModel }) => loadModel("./x"),
+      "WorkerError",
+      /failed inside the WebAssembly module.*a trap/,
+    );
   }
 });
 
@@ -272,17 +384,28 @@ test("a panic rejects, at once and inside a load, instead of hanging", async () 
 
 test("progress names the stage and the file, counts bytes up, and ends at the total", async () => {
   const events = await evaluate(async ({ loadModel }, folder) => {
-    /** @type {import("../../www/candlescope.js").Progress[]} */
+    /** @type {import("../../www/api/candlescope.ts").Progress[]} */
     const events = [];
     await loadModel(folder, { onProgress: (event) => events.push(event) });
     return events;
   }, `${models.url}plain`);
   const of = (/** @type {string} */ stage) => events.filter((event) => event.stage === stage);
-  assert.deepEqual([of("config").at(-1)?.loaded, of("config").at(-1)?.total], [config.length, config.length]);
-  assert.deepEqual(of("weights").at(-1), { stage: "weights", file: `${models.url}plain/model.safetensors`, loaded: weights.length, total: weights.length });
+  assert.deepEqual(
+    [of("config").at(-1)?.loaded, of("config").at(-1)?.total],
+    [config.length, config.length],
+  );
+  assert.deepEqual(of("weights").at(-1), {
+    stage: "weights",
+    file: `${models.url}plain/model.safetensors`,
+    loaded: weights.length,
+    total: weights.length,
+  });
   assert.equal(of("weights")[0].loaded, 0);
   const loaded = of("weights").map((event) => event.loaded);
-  assert.deepEqual(loaded, [...loaded].sort((a, b) => a - b));
+  assert.deepEqual(
+    loaded,
+    [...loaded].sort((a, b) => a - b),
+  );
 });
 
 test("a listener that throws stops nothing", async () => {
@@ -298,13 +421,20 @@ test("a listener that throws stops nothing", async () => {
 test("compressed and chunked answers load, with a total that is never too small", async () => {
   for (const folder of ["compressed", "chunked"]) {
     const found = await evaluate(async ({ loadModel }, folder) => {
-      /** @type {import("../../www/candlescope.js").Progress[]} */
+      /** @type {import("../../www/api/candlescope.ts").Progress[]} */
       const events = [];
       const model = await loadModel(folder, { onProgress: (event) => events.push(event) });
-      return { count: model.parameterCount, last: events.filter(({ stage }) => stage === "weights").at(-1) };
+      return {
+        count: model.parameterCount,
+        last: events.filter(({ stage }) => stage === "weights").at(-1),
+      };
     }, `${models.url}${folder}`);
     assert.ok(found.count > 0);
-    assert.deepEqual([found.last?.loaded, found.last?.total], [weights.length, weights.length], folder);
+    assert.deepEqual(
+      [found.last?.loaded, found.last?.total],
+      [weights.length, weights.length],
+      folder,
+    );
   }
 });
 
@@ -317,8 +447,14 @@ test("aborting in the middle of a load stops the download and rejects at once", 
       started = performance.now();
       controller.abort();
     };
-    const error = await loadModel(folder, { signal: controller.signal, onProgress }).catch((error) => error);
-    return { name: error.name, message: error.message, seconds: (performance.now() - started) / 1000 };
+    const error = await loadModel(folder, { signal: controller.signal, onProgress }).catch(
+      (error) => error,
+    );
+    return {
+      name: error.name,
+      message: error.message,
+      seconds: (performance.now() - started) / 1000,
+    };
   }, `${models.url}slow`);
   assert.equal(found.name, "AbortError");
   assert.match(found.message, /aborted/);
@@ -327,7 +463,8 @@ test("aborting in the middle of a load stops the download and rejects at once", 
 });
 
 test("a signal that fired before asks for nothing", async () => {
-  const load = (/** @type {Face} */ { loadModel }, /** @type {string} */ folder) => loadModel(folder, { signal: AbortSignal.abort() });
+  const load = (/** @type {Face} */ { loadModel }, /** @type {string} */ folder) =>
+    loadModel(folder, { signal: AbortSignal.abort() });
   await assertFails(load, "AbortError", /loading was aborted/, `${models.url}plain`);
   assert.deepEqual(models.asked, []);
 });
@@ -335,14 +472,19 @@ test("a signal that fired before asks for nothing", async () => {
 test("aborting one of two loads of the same address leaves the other alone; they share one download", async () => {
   const found = await evaluate(async ({ loadModel }, folder) => {
     const controller = new AbortController();
-    const first = loadModel(folder, { signal: controller.signal }).catch((/** @type {Error} */ error) => error.name);
+    const first = loadModel(folder, { signal: controller.signal }).catch(
+      (/** @type {Error} */ error) => error.name,
+    );
     const second = loadModel(folder);
     controller.abort();
     return { first: await first, count: (await second).parameterCount };
   }, `${models.url}plain`);
   assert.equal(found.first, "AbortError");
   assert.ok(found.count > 0);
-  assert.deepEqual(models.asked.filter((path) => path.endsWith("model.safetensors")), ["/plain/model.safetensors"]);
+  assert.deepEqual(
+    models.asked.filter((path) => path.endsWith("model.safetensors")),
+    ["/plain/model.safetensors"],
+  );
 });
 
 test("a model that was loaded before is not fetched again, until the last of its users disposes of it", async () => {
@@ -373,7 +515,9 @@ test("a run gives logits, scores and what was captured, with names for the axes"
   const found = await evaluate(
     async ({ loadModel }, [folder, ids]) => {
       const model = await loadModel(folder);
-      const { logits, residual, loss, logProbs, ranks, cache } = await model.runWithCache(ids, { names: ["blocks.*.attn.hook_pattern", ["resid_post", -1], "hook_embed"] });
+      const { logits, residual, loss, logProbs, ranks, cache } = await model.runWithCache(ids, {
+        names: ["blocks.*.attn.hook_pattern", ["resid_post", -1], "hook_embed"],
+      });
       const pattern = cache.get(["pattern", 1]);
       const row = pattern.at({ batch: 0, head: 2, query: -1 });
       return {
@@ -393,10 +537,20 @@ test("a run gives logits, scores and what was captured, with names for the axes"
   assert.deepEqual(found.logits, [[1, length, 61], ["batch", "pos", "vocab"], length * 61]);
   assert.equal(found.residual, null);
   assert.ok(Math.abs(/** @type {number} */ (found.loss) - expected.loss) < 1e-5);
-  expected.log_probs.forEach((/** @type {number} */ logProb, /** @type {number} */ i) => assert.ok(Math.abs(found.logProbs[i] - logProb) < 1e-4));
+  expected.log_probs.forEach((/** @type {number} */ logProb, /** @type {number} */ i) =>
+    assert.ok(Math.abs(found.logProbs[i] - logProb) < 1e-4),
+  );
   assert.deepEqual(found.ranks, expected.ranks);
-  assert.deepEqual(found.names, ["hook_embed", "blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern", "blocks.1.hook_resid_post"]);
-  assert.deepEqual(found.pattern, [[1, 3, length, length], ["batch", "head", "query", "key"]]);
+  assert.deepEqual(found.names, [
+    "hook_embed",
+    "blocks.0.attn.hook_pattern",
+    "blocks.1.attn.hook_pattern",
+    "blocks.1.hook_resid_post",
+  ]);
+  assert.deepEqual(found.pattern, [
+    [1, 3, length, length],
+    ["batch", "head", "query", "key"],
+  ]);
   assert.deepEqual(found.row[0], ["key"]);
   assert.ok(Math.abs(Number(found.row[1]) - 1) < 1e-5);
 });
@@ -410,13 +564,20 @@ test("positions keep rows, stopAtLayer gives the residual stream there, prependB
       const some = await model.runWithCache(ids, { names, positions: [2, -1] });
       const stopped = await model.runWithCache(ids, { stopAtLayer: 1 });
       const bos = await model.runWithCache(ids, { prependBos: true });
-      const rows = [2, -1].flatMap((query) => [...all.cache.get(["pattern", 0]).at({ head: 0, query }).data]);
+      const rows = [2, -1].flatMap((query) => [
+        ...all.cache.get(["pattern", 0]).at({ head: 0, query }).data,
+      ]);
       return {
         rows,
         kept: [...some.cache.get(["pattern", 0]).at({ head: 0 }).data],
         keptShape: some.cache.get(["resid_pre", 1]).shape,
         stream: [...all.cache.get(["resid_pre", 1]).data],
-        stopped: [stopped.logits, [.../** @type {any} */ (stopped.residual).data], stopped.loss, stopped.residual?.axes],
+        stopped: [
+          stopped.logits,
+          [.../** @type {any} */ (stopped.residual).data],
+          stopped.loss,
+          stopped.residual?.axes,
+        ],
         bos: [bos.ids.length, bos.ids[0], bos.logits.size("pos")],
       };
     },
@@ -447,10 +608,17 @@ test("failures keep their names through the worker, and the model goes on", asyn
         () => model.runWithCache(ids, { stopAtLayer: 3 }),
         () => model.generate(ids, { topK: 0 }).next(),
         () => model.generate(ids, { stop: "x" }).next(),
-        async () => (await model.runWithCache(ids, { names: ["hook_embed"] })).cache.get("hook_pos_embed"),
+        async () =>
+          (await model.runWithCache(ids, { names: ["hook_embed"] })).cache.get("hook_pos_embed"),
       ]);
       const failures = [];
-      for (const call of calls) failures.push(await call().then(() => "no failure", (error) => `${error.name}: ${error.message}`));
+      for (const call of calls)
+        failures.push(
+          await call().then(
+            () => "no failure",
+            (error) => `${error.name}: ${error.message}`,
+          ),
+        );
       return { failures, loss: (await model.runWithCache(ids)).loss };
     },
     /** @type {[string, number[]]} */ ([`${models.url}plain`, expected.tokens]),
@@ -482,19 +650,41 @@ test("generation equals the oracle's, step by step", async () => {
     async ({ loadModel }, { folder, greedy, sampled }) => {
       const model = await loadModel(folder);
       const ids = [];
-      for await (const step of model.generate(greedy.prompt, { maxNewTokens: greedy.ids.length, stopAtEos: false, top: 3, names: ["blocks.1.attn.hook_pattern"] })) {
+      for await (const step of model.generate(greedy.prompt, {
+        maxNewTokens: greedy.ids.length,
+        stopAtEos: false,
+        top: 3,
+        names: ["blocks.1.attn.hook_pattern"],
+      })) {
         const last = step.cache.get(["pattern", 1]);
-        ids.push([step.id, step.top[0].id, step.top.length, step.logProb - step.top[0].logProb, last.shape[1]]);
+        ids.push([
+          step.id,
+          step.top[0].id,
+          step.top.length,
+          step.logProb - step.top[0].logProb,
+          last.shape[1],
+        ]);
       }
       const drawn = [];
       const { prompt, seed, temperature, top_k, top_p } = sampled;
-      const options = { doSample: true, seed, temperature, topK: top_k ?? undefined, topP: top_p ?? undefined, maxNewTokens: sampled.ids.length, stopAtEos: false };
+      const options = {
+        doSample: true,
+        seed,
+        temperature,
+        topK: top_k ?? undefined,
+        topP: top_p ?? undefined,
+        maxNewTokens: sampled.ids.length,
+        stopAtEos: false,
+      };
       for await (const { id } of model.generate(prompt, options)) drawn.push(id);
       return { ids, drawn };
     },
     { folder: `${models.url}plain`, greedy: expected.greedy, sampled: expected.sampled[0] },
   );
-  assert.deepEqual(found.ids, expected.greedy.ids.map((/** @type {number} */ id) => [id, id, 3, 0, 3]));
+  assert.deepEqual(
+    found.ids,
+    expected.greedy.ids.map((/** @type {number} */ id) => [id, id, 3, 0, 3]),
+  );
   assert.deepEqual(found.drawn, expected.sampled[0].ids);
 });
 
@@ -502,16 +692,26 @@ test("two models, generations and runs at once do not mix", async () => {
   const found = await evaluate(
     async ({ loadModel }, { folders, prompt, ids }) => {
       const [plain, other] = await Promise.all(folders.map((folder) => loadModel(folder)));
-      const write = async (/** @type {import("../../www/candlescope.js").Model} */ model) => {
+      const write = async (/** @type {import("../../www/api/candlescope.ts").Model} */ model) => {
         const ids = [];
-        for await (const { id } of model.generate(prompt, { maxNewTokens: 8, stopAtEos: false })) ids.push(id);
+        for await (const { id } of model.generate(prompt, { maxNewTokens: 8, stopAtEos: false }))
+          ids.push(id);
         return ids;
       };
       const alone = [await write(plain), await write(other)];
-      const [one, two, again, run] = await Promise.all([write(plain), write(other), write(plain), plain.runWithCache(ids)]);
+      const [one, two, again, run] = await Promise.all([
+        write(plain),
+        write(other),
+        write(plain),
+        plain.runWithCache(ids),
+      ]);
       return { alone, together: [one, two], again, loss: run.loss };
     },
-    { folders: [`${models.url}plain`, `${models.url}untied`], prompt: [3, 1, 4], ids: expected.tokens },
+    {
+      folders: [`${models.url}plain`, `${models.url}untied`],
+      prompt: [3, 1, 4],
+      ids: expected.tokens,
+    },
   );
   assert.deepEqual(found.together, found.alone);
   assert.deepEqual(found.again, found.alone[0]);
@@ -529,14 +729,22 @@ test("a generation can be left, and aborted before and between steps", async () 
       /** @type {number[]} */
       const seen = [];
       const error = await (async () => {
-        for await (const { id } of model.generate(prompt, { maxNewTokens: 50, stopAtEos: false, signal: controller.signal })) {
+        for await (const { id } of model.generate(prompt, {
+          maxNewTokens: 50,
+          stopAtEos: false,
+          signal: controller.signal,
+        })) {
           seen.push(id);
           if (seen.length === 2) controller.abort();
         }
       })().catch((error) => error);
-      const before = await model.generate(prompt, { signal: controller.signal }).next().catch((error) => error);
+      const before = await model
+        .generate(prompt, { signal: controller.signal })
+        .next()
+        .catch((error) => error);
       const after = [];
-      for await (const { id } of model.generate(prompt, { maxNewTokens: 2, stopAtEos: false })) after.push(id);
+      for await (const { id } of model.generate(prompt, { maxNewTokens: 2, stopAtEos: false }))
+        after.push(id);
       return { steps, seen, name: error?.name, before: before?.name, after };
     },
     /** @type {[string, number[]]} */ ([`${models.url}plain`, expected.greedy.prompt]),
@@ -559,10 +767,21 @@ test("a model that was disposed of says so", async () => {
 test("text works where there is a tokenizer, whatever it holds", async () => {
   const found = await evaluate(
     async ({ loadModel }, { url, tokenizer }) => {
-      const model = await loadModel({ config: `${url}config.json`, tokenizer: new Blob([tokenizer]), weights: `${url}model.safetensors` });
+      const model = await loadModel({
+        config: `${url}config.json`,
+        tokenizer: new Blob([tokenizer]),
+        weights: `${url}model.safetensors`,
+      });
       const text = "naïve 🕯️ to\n";
       const { ids, strings, bytes } = await model.tokenize(text);
-      return { text, strings, bytes: bytes.flat(), back: await model.detokenize(ids), count: ids.length, bos: [...(await model.tokenize("a", { prependBos: true })).ids].length };
+      return {
+        text,
+        strings,
+        bytes: bytes.flat(),
+        back: await model.detokenize(ids),
+        count: ids.length,
+        bos: [...(await model.tokenize("a", { prependBos: true })).ids].length,
+      };
     },
     { url: `${models.url}plain/`, tokenizer: JSON.stringify(byteTokenizer()) },
   );
@@ -577,14 +796,41 @@ test("text works where there is a tokenizer, whatever it holds", async () => {
 
 for (const dtype of /** @type {const} */ (["F32", "F16"])) {
   test(`loading ${dtype} weights takes at most 1.15 times their final size plus 32 MB`, async (t) => {
-    const shape = { n_layer: 8, n_head: 8, n_embd: 768, n_positions: 512, vocab_size: 16000, model_type: "gpt2" };
+    const shape = {
+      n_layer: 8,
+      n_head: 8,
+      n_embd: 768,
+      n_positions: 512,
+      vocab_size: 16000,
+      model_type: "gpt2",
+    };
     const found = await evaluate(
       async ({ loadModel }, { shape, dtype }) => {
         const { n_layer, n_embd: d, n_positions, vocab_size } = shape;
         /** @type {[string, number[]][]} */
-        const tensors = [["wte.weight", [vocab_size, d]], ["wpe.weight", [n_positions, d]], ["ln_f.weight", [d]], ["ln_f.bias", [d]]];
-        const block = { "ln_1.weight": [d], "ln_1.bias": [d], "attn.c_attn.weight": [d, 3 * d], "attn.c_attn.bias": [3 * d], "attn.c_proj.weight": [d, d], "attn.c_proj.bias": [d], "ln_2.weight": [d], "ln_2.bias": [d], "mlp.c_fc.weight": [d, 4 * d], "mlp.c_fc.bias": [4 * d], "mlp.c_proj.weight": [4 * d, d], "mlp.c_proj.bias": [d] };
-        for (let layer = 0; layer < n_layer; layer++) for (const [name, shape] of Object.entries(block)) tensors.push([`h.${layer}.${name}`, shape]);
+        const tensors = [
+          ["wte.weight", [vocab_size, d]],
+          ["wpe.weight", [n_positions, d]],
+          ["ln_f.weight", [d]],
+          ["ln_f.bias", [d]],
+        ];
+        const block = {
+          "ln_1.weight": [d],
+          "ln_1.bias": [d],
+          "attn.c_attn.weight": [d, 3 * d],
+          "attn.c_attn.bias": [3 * d],
+          "attn.c_proj.weight": [d, d],
+          "attn.c_proj.bias": [d],
+          "ln_2.weight": [d],
+          "ln_2.bias": [d],
+          "mlp.c_fc.weight": [d, 4 * d],
+          "mlp.c_fc.bias": [4 * d],
+          "mlp.c_proj.weight": [4 * d, d],
+          "mlp.c_proj.bias": [d],
+        };
+        for (let layer = 0; layer < n_layer; layer++)
+          for (const [name, shape] of Object.entries(block))
+            tensors.push([`h.${layer}.${name}`, shape]);
         let end = 0;
         let count = 0;
         /** @type {Record<string, object>} */
@@ -598,8 +844,14 @@ for (const dtype of /** @type {const} */ (["F32", "F16"])) {
         }
         const head = new TextEncoder().encode(JSON.stringify(header));
         const piece = new Uint8Array(1 << 20);
-        const body = Array.from({ length: Math.ceil(end / piece.length) }, (_, i) => piece.subarray(0, Math.min(piece.length, end - i * piece.length)));
-        const weights = new Blob([new Uint8Array(new BigUint64Array([BigInt(head.length)]).buffer), head, ...body]);
+        const body = Array.from({ length: Math.ceil(end / piece.length) }, (_, i) =>
+          piece.subarray(0, Math.min(piece.length, end - i * piece.length)),
+        );
+        const weights = new Blob([
+          new Uint8Array(new BigUint64Array([BigInt(head.length)]).buffer),
+          head,
+          ...body,
+        ]);
         const model = await loadModel({ config: new Blob([JSON.stringify(shape)]), weights });
         return { count: model.parameterCount, expected: count, peak: model.backend.memoryBytes };
       },
@@ -608,8 +860,13 @@ for (const dtype of /** @type {const} */ (["F32", "F16"])) {
     assert.equal(found.count, found.expected);
     const final = 4 * found.count; // held as f32
     const megabytes = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(1);
-    t.diagnostic(`${dtype}: weights ${megabytes(final)} MB, peak wasm memory ${megabytes(found.peak)} MB, ${(found.peak / final).toFixed(3)} times`);
-    assert.ok(found.peak <= 1.15 * final + 32e6, `${megabytes(found.peak)} MB for ${megabytes(final)} MB`);
+    t.diagnostic(
+      `${dtype}: weights ${megabytes(final)} MB, peak wasm memory ${megabytes(found.peak)} MB, ${(found.peak / final).toFixed(3)} times`,
+    );
+    assert.ok(
+      found.peak <= 1.15 * final + 32e6,
+      `${megabytes(found.peak)} MB for ${megabytes(final)} MB`,
+    );
   });
 }
 
@@ -646,8 +903,10 @@ async function serveModels() {
     if (folder === "dist") return sendFile(`dist${path.slice("/dist".length)}`, response);
     if (path === "/llama.json") return void response.end(JSON.stringify({ model_type: "llama" }));
     if (folder === "web-page") return void response.end("<!doctype html><p>Home");
-    if (folder === "untied" && name !== "tokenizer.json") return sendFile(`tests/fixtures/untied/${name}`, response);
-    if (name === "config.json" && folder !== "nowhere") return void response.writeHead(200, { "Content-Length": config.length }).end(config);
+    if (folder === "untied" && name !== "tokenizer.json")
+      return sendFile(`tests/fixtures/untied/${name}`, response);
+    if (name === "config.json" && folder !== "nowhere")
+      return void response.writeHead(200, { "Content-Length": config.length }).end(config);
     if (name === "model.safetensors") return sendWeights(folder, response);
     response.writeHead(404).end();
   }
@@ -655,14 +914,18 @@ async function serveModels() {
   /** @param {string} folder @param {import("node:http").ServerResponse} response */
   async function sendWeights(folder, response) {
     const half = weights.subarray(0, weights.length / 2);
-    if (folder === "plain") return void response.writeHead(200, { "Content-Length": weights.length }).end(weights);
+    if (folder === "plain")
+      return void response.writeHead(200, { "Content-Length": weights.length }).end(weights);
     if (folder === "chunked") return void response.writeHead(200).end(weights);
-    if (folder === "cut") return void response.writeHead(200, { "Content-Length": half.length }).end(half);
+    if (folder === "cut")
+      return void response.writeHead(200, { "Content-Length": half.length }).end(half);
     if (folder === "cut-chunked") return void response.writeHead(200).end(half);
     if (folder === "compressed") {
       const { gzipSync } = await import("node:zlib");
       const body = gzipSync(weights);
-      return void response.writeHead(200, { "Content-Encoding": "gzip", "Content-Length": body.length }).end(body);
+      return void response
+        .writeHead(200, { "Content-Encoding": "gzip", "Content-Length": body.length })
+        .end(body);
     }
     if (folder === "broken") {
       response.writeHead(200, { "Content-Length": weights.length });
@@ -672,7 +935,8 @@ async function serveModels() {
       response.on("close", () => (state.hungUp += 1));
       return void response.writeHead(200, { "Content-Length": weights.length }).write(half);
     }
-    if (folder === "fails-once" && !state.failOnce) return void response.writeHead(200).end(weights);
+    if (folder === "fails-once" && !state.failOnce)
+      return void response.writeHead(200).end(weights);
     state.failOnce = false;
     response.writeHead(404).end();
   }
@@ -681,7 +945,8 @@ async function serveModels() {
   /** @param {string} path @param {import("node:http").ServerResponse} response */
   async function sendFile(path, response) {
     const body = await readFile(path);
-    const type = types[/** @type {keyof typeof types} */ (extname(path))] ?? "application/octet-stream";
+    const type =
+      types[/** @type {keyof typeof types} */ (extname(path))] ?? "application/octet-stream";
     response.writeHead(200, { "Content-Type": type, "Content-Length": body.length }).end(body);
   }
 
@@ -697,9 +962,13 @@ async function serveModels() {
 
 /** A tokenizer.json whose tokens are the 256 bytes, as GPT-2 spells them. */
 function byteTokenizer() {
-  const own = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174);
+  const own = Array.from({ length: 256 }, (_, byte) => byte).filter(
+    (byte) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174,
+  );
   let next = 256;
-  const spelled = Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(own.includes(byte) ? byte : next++));
+  const spelled = Array.from({ length: 256 }, (_, byte) =>
+    String.fromCodePoint(own.includes(byte) ? byte : next++),
+  );
   const level = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
   return {
     version: "1.0",
@@ -708,6 +977,10 @@ function byteTokenizer() {
     pre_tokenizer: level,
     post_processor: null,
     decoder: level,
-    model: { type: "BPE", vocab: Object.fromEntries(spelled.map((character, byte) => [character, byte])), merges: [] },
+    model: {
+      type: "BPE",
+      vocab: Object.fromEntries(spelled.map((character, byte) => [character, byte])),
+      merges: [],
+    },
   };
 }

@@ -14,14 +14,19 @@ import { parsed } from "./safetensors.js";
  * gets. From there on all positions are NaN in this engine.
  */
 const BROKEN = 5;
-const file = (/** @type {string} */ name) => readFileSync(new URL(`../../models/shakespeare/${name}`, import.meta.url));
+const file = (/** @type {string} */ name) =>
+  readFileSync(new URL(`../../models/shakespeare/${name}`, import.meta.url));
 
 /** The bundled weights with a NaN in the position embedding of BROKEN. */
 function brokenWeights() {
   const bytes = Buffer.from(file("model.safetensors"));
   const { header, data } = parsed(bytes);
   const name = Object.keys(header).find((one) => one.endsWith("wpe.weight")) ?? "";
-  const { dtype, shape, data_offsets: [from] } = header[name];
+  const {
+    dtype,
+    shape,
+    data_offsets: [from],
+  } = header[name];
   /** @type {Record<string, number[]>} */
   const nan = { F32: [0, 0, 0xc0, 0x7f], F16: [0, 0x7e], BF16: [0xc0, 0x7f] };
   Buffer.from(nan[dtype]).copy(data, from + BROKEN * shape[1] * nan[dtype].length);
@@ -37,13 +42,29 @@ after(() => site.stop());
 
 /** Gives the page the broken model as picked files. @param {Page} page */
 async function choose(page) {
-  await page.waitForFunction(() => /** @type {any} */ (document.querySelector("scope-figure"))?.reading);
+  await page.waitForFunction(
+    () => /** @type {any} */ (document.querySelector("scope-figure"))?.reading,
+  );
   await page.locator("#choose").click();
-  const files = ["config.json", "tokenizer.json"].map((name) => ({ name, mimeType: "application/json", buffer: file(name) }));
-  await page.locator('model-chooser input[type="file"]').setInputFiles([...files, { name: "model.safetensors", mimeType: "application/octet-stream", buffer: brokenWeights() }]);
+  const files = ["config.json", "tokenizer.json"].map((name) => ({
+    name,
+    mimeType: "application/json",
+    buffer: file(name),
+  }));
+  await page
+    .locator('model-chooser input[type="file"]')
+    .setInputFiles([
+      ...files,
+      { name: "model.safetensors", mimeType: "application/octet-stream", buffer: brokenWeights() },
+    ]);
   await page.waitForFunction(() => {
     const { reading, stale } = /** @type {any} */ (document.querySelector("scope-figure"));
-    return document.querySelector("#model-name")?.textContent?.startsWith("your files") && reading && !stale && reading.loss !== null;
+    return (
+      document.querySelector("#model-name")?.textContent?.startsWith("your files") &&
+      reading &&
+      !stale &&
+      reading.loss !== null
+    );
   });
 }
 
@@ -53,13 +74,18 @@ async function view(page, name) {
 }
 
 /** @param {Page} page @param {string} selector @param {RegExp} words */
-const says = (page, selector, words) => eventually(async () => assert.match(await page.locator(selector).first().innerText(), words));
+const says = (page, selector, words) =>
+  eventually(async () => assert.match(await page.locator(selector).first().innerText(), words));
 
 for (const dark of [false, true]) {
   test(`the_attention_views_mark_what_is_not_a_number_${dark ? "dark" : "light"}`, async () => {
     await visit(site, { dark }, async (page) => {
       await choose(page);
-      await says(page, "scope-figure .says", /has attention that is not a number\. *\d+ of its values are not a number/);
+      await says(
+        page,
+        "scope-figure .says",
+        /has attention that is not a number\. *\d+ of its values are not a number/,
+      );
       await says(page, "attention-pattern .legend", /not a number: \d+ values/);
       await says(page, "next-tokens .warning", /not a number, so no token is the likeliest/);
       assert.equal(await page.locator("next-tokens .one").count(), 0);
@@ -67,11 +93,27 @@ for (const dark of [false, true]) {
       const pixels = await pattern.evaluate((/** @type {any} */ element, broken) => {
         const { fit } = element.geometry;
         const canvas = element.renderRoot.querySelector(".cells");
-        const context = new OffscreenCanvas(fit.size, fit.size).getContext("2d", { willReadFrequently: true });
+        const context = new OffscreenCanvas(fit.size, fit.size).getContext("2d", {
+          willReadFrequently: true,
+        });
         context?.drawImage(canvas, 0, 0);
         /** Different colours of a cell. @param {number} query @param {number} key */
-        const colours = (query, key) => new Set(new Uint32Array(/** @type {any} */ (context).getImageData(key * fit.cell, query * fit.cell, fit.cell, fit.cell).data.buffer)).size;
-        return { broken: colours(broken, 1), finite: colours(broken - 1, 1), future: colours(1, broken) };
+        const colours = (query, key) =>
+          new Set(
+            new Uint32Array(
+              /** @type {any} */ (context).getImageData(
+                key * fit.cell,
+                query * fit.cell,
+                fit.cell,
+                fit.cell,
+              ).data.buffer,
+            ),
+          ).size;
+        return {
+          broken: colours(broken, 1),
+          finite: colours(broken - 1, 1),
+          future: colours(1, broken),
+        };
       }, BROKEN);
       assert.deepEqual(pixels, { broken: 2, finite: 1, future: 1 });
       await pattern.locator(".plot").focus();
@@ -88,7 +130,14 @@ test("nothing_of_it_stays_when_another_model_is_chosen", async () => {
     await page.locator("#choose").click();
     await page.locator("model-chooser button", { hasText: "Shakespeare" }).click();
     await eventually(async () => assert.ok((await page.locator("next-tokens .one").count()) >= 10));
-    await eventually(async () => assert.equal(await page.locator("next-tokens .warning, attention-pattern .swatch, model-report .warning").count(), 0));
+    await eventually(async () =>
+      assert.equal(
+        await page
+          .locator("next-tokens .warning, attention-pattern .swatch, model-report .warning")
+          .count(),
+        0,
+      ),
+    );
   });
 });
 
@@ -97,17 +146,34 @@ test("log_probabilities_and_the_lens_say_where_there_is_no_number", async () => 
     await choose(page);
     await view(page, "log-probability");
     await says(page, "token-strip .legend", /stripes: not a number/);
-    await eventually(async () => assert.match(await page.locator(`token-strip [data-position="${BROKEN}"]`).getAttribute("class") ?? "", /broken/));
-    assert.doesNotMatch(await page.locator('token-strip [data-position="0"]').getAttribute("class") ?? "", /broken/);
-    await says(page, "scope-figure .says", /The log-probability of \d+ of \d+ tokens is not a number/);
+    await eventually(async () =>
+      assert.match(
+        (await page.locator(`token-strip [data-position="${BROKEN}"]`).getAttribute("class")) ?? "",
+        /broken/,
+      ),
+    );
+    assert.doesNotMatch(
+      (await page.locator('token-strip [data-position="0"]').getAttribute("class")) ?? "",
+      /broken/,
+    );
+    await says(
+      page,
+      "scope-figure .says",
+      /The log-probability of \d+ of \d+ tokens is not a number/,
+    );
     await says(page, "token-losses .axis", /stripes: \d+ of \d+ are not a number/);
     await says(page, "token-losses .mean", /not a number/);
     await view(page, "lens");
-    const cell = (/** @type {number} */ position) => page.locator(`logit-lens [data-layer="1"][data-position="${position}"]`);
+    const cell = (/** @type {number} */ position) =>
+      page.locator(`logit-lens [data-layer="1"][data-position="${position}"]`);
     await eventually(async () => assert.equal(await cell(BROKEN).innerText(), "NaN"));
     assert.match(await page.locator("logit-lens .legend").innerText(), /not a number: \d+ places/);
     await cell(BROKEN).hover();
-    await says(page, "logit-lens .detail", /the logits are not a number: no token is the likeliest, and the true next token has no rank/);
+    await says(
+      page,
+      "logit-lens .detail",
+      /the logits are not a number: no token is the likeliest, and the true next token has no rank/,
+    );
   });
 });
 
@@ -115,41 +181,80 @@ test("head_scores_and_activations_tell_no_number_from_no_place", async () => {
   await visit(site, {}, async (page) => {
     await choose(page);
     await view(page, "head scores");
-    await eventually(async () => assert.deepEqual(new Set(await page.locator("head-scores .cell").allInnerTexts()), new Set(["NaN"])));
+    await eventually(async () =>
+      assert.deepEqual(
+        new Set(await page.locator("head-scores .cell").allInnerTexts()),
+        new Set(["NaN"]),
+      ),
+    );
     await says(page, "head-scores .legend", /not a number: 16 heads/);
-    assert.match(await page.locator("head-scores .cell").first().getAttribute("aria-label") ?? "", /not a number$/);
+    assert.match(
+      (await page.locator("head-scores .cell").first().getAttribute("aria-label")) ?? "",
+      /not a number$/,
+    );
     await view(page, "activations");
     await says(page, "tensor-view .legend", /not finite: \d+ values/);
     await page.locator("tensor-view .below button", { hasText: "table" }).click();
-    await says(page, "tensor-view .table", /Values that are not finite, then those farthest from zero/);
+    await says(
+      page,
+      "tensor-view .table",
+      /Values that are not finite, then those farthest from zero/,
+    );
     await says(page, "tensor-view .table tbody", /not a number/);
   });
 });
 
 test("masked_attention_scores_of_a_good_model_are_not_marked", async () => {
-  await visit(site, { path: "#view=activations&hook=blocks.0.attn.hook_attn_scores" }, async (page) => {
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelector("scope-figure"))?.renderRoot.querySelector("tensor-view")?.matrix);
-    assert.ok(await page.locator("tensor-view").evaluate((/** @type {any} */ one) => one.matrix.data.includes(-Infinity)));
-    await says(page, "tensor-view .legend", /zero in the middle/);
-    assert.doesNotMatch(await page.locator("tensor-view .legend").innerText(), /not finite/);
-  });
+  await visit(
+    site,
+    { path: "#view=activations&hook=blocks.0.attn.hook_attn_scores" },
+    async (page) => {
+      await page.waitForFunction(
+        () =>
+          /** @type {any} */ (document.querySelector("scope-figure"))?.renderRoot.querySelector(
+            "tensor-view",
+          )?.matrix,
+      );
+      assert.ok(
+        await page
+          .locator("tensor-view")
+          .evaluate((/** @type {any} */ one) => one.matrix.data.includes(-Infinity)),
+      );
+      await says(page, "tensor-view .legend", /zero in the middle/);
+      assert.doesNotMatch(await page.locator("tensor-view .legend").innerText(), /not finite/);
+    },
+  );
 });
 
 test("what_the_load_reports_is_on_the_page", async () => {
   await visit(site, {}, async (page) => {
     await choose(page);
-    const reported = await page.evaluate(() => /** @type {any} */ (document.querySelector("model-report")).notices);
+    const reported = await page.evaluate(
+      () => /** @type {any} */ (document.querySelector("model-report")).notices,
+    );
     assert.ok(Array.isArray(reported));
     await page.evaluate(() => {
       const element = /** @type {any} */ (document.querySelector("model-report"));
       element.notices = [
         { kind: "nonFinite", name: "wpe.weight", message: "1 of 32768 values is NaN.", count: 1 },
-        { kind: "ignored", name: "lm_head.bias", message: "The model has no such tensor <b>here</b>." },
+        {
+          kind: "ignored",
+          name: "lm_head.bias",
+          message: "The model has no such tensor <b>here</b>.",
+        },
       ];
     });
-    await says(page, "model-report .warning", /holds numbers that are not finite\.\s+not a number wpe\.weight \(1\) 1 of 32768 values is NaN/);
+    await says(
+      page,
+      "model-report .warning",
+      /holds numbers that are not finite\.\s+not a number wpe\.weight \(1\) 1 of 32768 values is NaN/,
+    );
     await page.locator("model-report summary").click();
-    await says(page, "model-report details", /1 remark on this model's files\s+not used lm_head\.bias The model has no such tensor <b>here<\/b>/);
+    await says(
+      page,
+      "model-report details",
+      /1 remark on this model's files\s+not used lm_head\.bias The model has no such tensor <b>here<\/b>/,
+    );
     assert.equal(await page.locator("model-report b").count(), 0);
   });
 });

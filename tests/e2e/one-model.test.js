@@ -24,7 +24,7 @@ after(async () => {
 
 /** Serves the bundled model a second time as models/other/, and as models/mute/ without a tokenizer. @type {NonNullable<Parameters<typeof serve>[0]["handle"]>} */
 function handle(request, response) {
-  if (request.url === "/models/mute/tokenizer.json") return response.writeHead(404).end(), true;
+  if (request.url === "/models/mute/tokenizer.json") return (response.writeHead(404).end(), true);
   request.url = request.url?.replace(/^\/models\/(other|mute)\//, "/models/shakespeare/");
   return false;
 }
@@ -47,7 +47,13 @@ const claims = (page) =>
 const notice = (page) => page.locator("error-notice [role=alert]").first().innerText();
 /** @param {Page} page @param {string} source */
 const choose = (page, source) =>
-  page.evaluate((source) => void document.dispatchEvent(new CustomEvent("model-choose", { detail: { source, name: source.split("/").at(-1) } })), source);
+  page.evaluate(
+    (source) =>
+      void document.dispatchEvent(
+        new CustomEvent("model-choose", { detail: { source, name: source.split("/").at(-1) } }),
+      ),
+    source,
+  );
 /** @param {Page} page @param {string} hash */
 const goTo = (page, hash) => page.evaluate((hash) => void (location.hash = hash), hash);
 const EXPECTED = /status of 404|WorkerError|worker|candlescope/;
@@ -61,21 +67,34 @@ test("a model whose load fails leaves the old one whole, with its name and its a
     await eventually(async () => assert.match(await notice(page), /config\.json/));
     assert.deepEqual(await claims(page), before);
     assert.equal(await page.locator("#prompt").inputValue(), "to be");
-    await eventually(() => assert.equal(new URLSearchParams(new URL(page.url()).hash.slice(1)).get("model"), null));
+    await eventually(() =>
+      assert.equal(new URLSearchParams(new URL(page.url()).hash.slice(1)).get("model"), null),
+    );
   });
 });
 
 test("a model that cannot read the text leaves nothing of the old one under its name", async () => {
-  await visit(site, { path: "#prompt=to%20be%2C%20or%20not%20to%20be", expect: EXPECTED }, async (page) => {
-    await settled(page);
-    await page.locator("#share").click();
-    await page.getByRole("button", { name: "copy as JSON" }).click();
-    await page.locator("#copy").waitFor();
-    await choose(page, "models/mute");
-    await eventually(async () => assert.match(await notice(page), /tokenizer/));
-    assert.deepEqual(await claims(page), { name: "mute", text: null, stale: false, alternatives: 0, isNextDisabled: true, count: "" });
-    assert.equal(await page.locator("#copy").isHidden(), true);
-  });
+  await visit(
+    site,
+    { path: "#prompt=to%20be%2C%20or%20not%20to%20be", expect: EXPECTED },
+    async (page) => {
+      await settled(page);
+      await page.locator("#share").click();
+      await page.getByRole("button", { name: "copy as JSON" }).click();
+      await page.locator("#copy").waitFor();
+      await choose(page, "models/mute");
+      await eventually(async () => assert.match(await notice(page), /tokenizer/));
+      assert.deepEqual(await claims(page), {
+        name: "mute",
+        text: null,
+        stale: false,
+        alternatives: 0,
+        isNextDisabled: true,
+        count: "",
+      });
+      assert.equal(await page.locator("#copy").isHidden(), true);
+    },
+  );
 });
 
 test("a text that cannot be read leaves the last figure dimmed and no next tokens", async () => {
@@ -84,7 +103,10 @@ test("a text that cannot be read leaves the last figure dimmed and no next token
     await page.locator("#prompt").fill("to be ".repeat(400));
     await eventually(async () => assert.notEqual(await notice(page), ""));
     const { text, stale, alternatives, isNextDisabled, count } = await claims(page);
-    assert.deepEqual({ text, stale, alternatives, isNextDisabled, count }, { text: "to be", stale: true, alternatives: 0, isNextDisabled: true, count: "" });
+    assert.deepEqual(
+      { text, stale, alternatives, isNextDisabled, count },
+      { text: "to be", stale: true, alternatives: 0, isNextDisabled: true, count: "" },
+    );
     await page.locator("#prompt").fill("to be");
     await settled(page);
     await eventually(async () => assert.ok((await claims(page)).alternatives > 0));
@@ -108,7 +130,8 @@ test("an address that names another model loads it with its text", async () => {
 test("the model chosen last is the one that is shown, and its text is the one in the box", async () => {
   await visit(site, { path: "#prompt=to%20be", expect: EXPECTED }, async (page) => {
     await settled(page);
-    for (const source of ["models/other", "models/absent", "models/shakespeare", "models/other"]) await choose(page, source);
+    for (const source of ["models/other", "models/absent", "models/shakespeare", "models/other"])
+      await choose(page, source);
     await page.locator("#prompt").fill("the moon, the moon");
     await eventually(async () => assert.equal((await claims(page)).name, "other"));
     await settled(page);
@@ -119,12 +142,35 @@ test("the model chosen last is the one that is shown, and its text is the one in
 test("a generation ends when its model is replaced, and the text stays that of the box", async () => {
   await visit(site, { path: "#prompt=ROMEO%3A" }, async (page) => {
     await settled(page);
-    await page.evaluate(() => void document.dispatchEvent(new CustomEvent("generate", { detail: { doSample: false, temperature: 1, topK: undefined, topP: 1, seed: 0, maxNewTokens: 200 } })));
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelector("next-tokens")).generating);
+    await page.evaluate(
+      () =>
+        void document.dispatchEvent(
+          new CustomEvent("generate", {
+            detail: {
+              doSample: false,
+              temperature: 1,
+              topK: undefined,
+              topP: 1,
+              seed: 0,
+              maxNewTokens: 200,
+            },
+          }),
+        ),
+    );
+    await page.waitForFunction(
+      () => /** @type {any} */ (document.querySelector("next-tokens")).generating,
+    );
     await goTo(page, "model=models/other&prompt=JULIET%3A");
     await eventually(async () => assert.equal((await claims(page)).name, "other"));
     await settled(page);
-    await eventually(async () => assert.equal(await page.evaluate(() => /** @type {any} */ (document.querySelector("next-tokens")).generating), false));
+    await eventually(async () =>
+      assert.equal(
+        await page.evaluate(
+          () => /** @type {any} */ (document.querySelector("next-tokens")).generating,
+        ),
+        false,
+      ),
+    );
     assert.equal(await page.locator("#prompt").inputValue(), "JULIET:");
     await settled(page);
   });
@@ -135,8 +181,18 @@ test("files of two models in one folder are never mixed", async () => {
     await settled(page);
     const failed = await page.evaluate(async () => {
       const { loadModel } = await import(new URL("candlescope.js", location.href).href);
-      const file = (/** @type {string} */ path) => Object.defineProperty(new File(["{}"], /** @type {string} */ (path.split("/").at(-1))), "webkitRelativePath", { value: path });
-      return loadModel(["models/a/config.json", "models/a/model.safetensors", "models/b/tokenizer.json"].map(file)).then(() => null, (/** @type {Error} */ { name, message }) => ({ name, message }));
+      const file = (/** @type {string} */ path) =>
+        Object.defineProperty(
+          new File(["{}"], /** @type {string} */ (path.split("/").at(-1))),
+          "webkitRelativePath",
+          { value: path },
+        );
+      return loadModel(
+        ["models/a/config.json", "models/a/model.safetensors", "models/b/tokenizer.json"].map(file),
+      ).then(
+        () => null,
+        (/** @type {Error} */ { name, message }) => ({ name, message }),
+      );
     });
     assert.equal(failed?.name, "InputError");
     assert.match(failed?.message ?? "", /2 folders \(models\/a, models\/b\)/);
@@ -145,15 +201,38 @@ test("files of two models in one folder are never mixed", async () => {
 
 test("an element whose model is replaced by one that fails shows neither", async () => {
   const before = (/** @type {Page} */ page) =>
-    page.route(`${site.url}embedded.html`, (route) => route.fulfill({ contentType: "text/html", body: '<!doctype html><script type="module" src="elements.js"></script><candle-scope model="models/shakespeare" prompt="the moon, the moon"></candle-scope>' }));
+    page.route(`${site.url}embedded.html`, (route) =>
+      route.fulfill({
+        contentType: "text/html",
+        body: '<!doctype html><script type="module" src="elements.js"></script><candle-scope model="models/shakespeare" prompt="the moon, the moon"></candle-scope>',
+      }),
+    );
   await visit(site, { path: "embedded.html", expect: EXPECTED, before }, async (page) => {
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelector("candle-scope"))?.reading?.loss > 0);
-    await page.evaluate(() => document.querySelector("candle-scope")?.setAttribute("model", "models/absent"));
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelector("candle-scope")).error);
-    assert.equal(await page.evaluate(() => /** @type {any} */ (document.querySelector("candle-scope")).reading), null);
-    await page.evaluate(() => document.querySelector("candle-scope")?.setAttribute("model", "models/shakespeare"));
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelector("candle-scope"))?.reading?.loss > 0);
-    assert.equal(await page.evaluate(() => /** @type {any} */ (document.querySelector("candle-scope")).error), null);
+    await page.waitForFunction(
+      () => /** @type {any} */ (document.querySelector("candle-scope"))?.reading?.loss > 0,
+    );
+    await page.evaluate(() =>
+      document.querySelector("candle-scope")?.setAttribute("model", "models/absent"),
+    );
+    await page.waitForFunction(
+      () => /** @type {any} */ (document.querySelector("candle-scope")).error,
+    );
+    assert.equal(
+      await page.evaluate(
+        () => /** @type {any} */ (document.querySelector("candle-scope")).reading,
+      ),
+      null,
+    );
+    await page.evaluate(() =>
+      document.querySelector("candle-scope")?.setAttribute("model", "models/shakespeare"),
+    );
+    await page.waitForFunction(
+      () => /** @type {any} */ (document.querySelector("candle-scope"))?.reading?.loss > 0,
+    );
+    assert.equal(
+      await page.evaluate(() => /** @type {any} */ (document.querySelector("candle-scope")).error),
+      null,
+    );
   });
 });
 
@@ -164,7 +243,12 @@ const runHook = (page, js) =>
     const model = await loadModel("models/shakespeare");
     const controller = new AbortController();
     Object.assign(globalThis, { endHook: () => controller.abort() });
-    model.runWithCache("to be", { signal: controller.signal, interventions: [{ at: "blocks.0.hook_resid_pre", do: { js } }] }).catch(() => {});
+    model
+      .runWithCache("to be", {
+        signal: controller.signal,
+        interventions: [{ at: "blocks.0.hook_resid_pre", do: { js } }],
+      })
+      .catch(() => {});
   }, js);
 
 test("a reading that does not come back can be stopped, and the page goes on", async () => {

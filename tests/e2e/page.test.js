@@ -2,13 +2,24 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { levelOf, valuesOf } from "../../www/draw/scale.js";
-import { captured, cellAt, DIST, drawn, eventually, settled, shown, start, visit } from "./browser.js";
+import { levelOf, valuesOf } from "../../www/draw/scale.ts";
+import {
+  captured,
+  cellAt,
+  DIST,
+  drawn,
+  eventually,
+  settled,
+  shown,
+  start,
+  visit,
+} from "./browser.js";
 
-/** @typedef {import("../../www/draw/scale.js").Theme} Theme */
-/** @typedef {import("../../www/draw/scale.js").Stretch} Stretch */
+/** @typedef {import("../../www/draw/scale.ts").Theme} Theme */
+/** @typedef {import("../../www/draw/scale.ts").Stretch} Stretch */
 
-const SENTENCE = "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing.";
+const SENTENCE =
+  "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing.";
 const OPENING = `${SENTENCE} ${SENTENCE}`;
 
 /** @type {Awaited<ReturnType<typeof start>>} */
@@ -24,7 +35,10 @@ after(() => site.stop());
  */
 async function assertDrawnIsCaptured(page, theme, stretch) {
   const { layer, head, text } = await shown(page);
-  const [{ count, colours }, values] = [await drawn(page), await captured(page, { text, layer, head })];
+  const [{ count, colours }, values] = [
+    await drawn(page),
+    await captured(page, { text, layer, head }),
+  ];
   assert.equal(values.length, count * count);
   values.forEach((value, at) => {
     const [row, column] = [Math.floor(at / count), at % count];
@@ -33,7 +47,10 @@ async function assertDrawnIsCaptured(page, theme, stretch) {
     const level = levelOf([red, green, blue], theme);
     assert.ok(level >= 0, `${row},${column} has a colour that is not on the scale: ${colours[at]}`);
     const [low, high] = valuesOf(level, stretch);
-    assert.ok(value >= low - 1e-6 && value <= high + 1e-6, `${row},${column}: drawn as ${low} to ${high}, captured ${value}`);
+    assert.ok(
+      value >= low - 1e-6 && value <= high + 1e-6,
+      `${row},${column}: drawn as ${low} to ${high}, captured ${value}`,
+    );
   });
 }
 
@@ -42,11 +59,23 @@ test("the_page_opens_on_the_repeated_sentence_and_its_strongest_induction_head",
     await settled(page);
     const { layer, head, text, count } = await shown(page);
     assert.equal(text, OPENING);
-    const scores = await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading.scores.map((/** @type {any} */ one) => [one.layer, one.head, one.induction]));
+    const scores = await page.evaluate(() =>
+      /** @type {any} */ (document.querySelector("scope-figure")).reading.scores.map(
+        (/** @type {any} */ one) => [one.layer, one.head, one.induction],
+      ),
+    );
     const best = Math.max(...scores.map((/** @type {number[]} */ one) => one[2]));
-    assert.deepEqual(scores.find((/** @type {number[]} */ one) => one[2] === best).slice(0, 2), [layer, head]);
+    assert.deepEqual(scores.find((/** @type {number[]} */ one) => one[2] === best).slice(0, 2), [
+      layer,
+      head,
+    ]);
     assert.ok(best > 0.3, `the strongest head gives ${best} to what followed last time`);
-    await eventually(async () => assert.match(await page.locator(".says").innerText(), new RegExp(`^Head ${layer}\\.${head} looks back to what followed this word last time\\.`)));
+    await eventually(async () =>
+      assert.match(
+        await page.locator(".says").innerText(),
+        new RegExp(`^Head ${layer}\\.${head} looks back to what followed this word last time\\.`),
+      ),
+    );
     // Its stripe lies half a text below the diagonal: that is where each row of the second half is brightest, mostly.
     const values = await captured(page, { text, layer, head });
     const half = Math.floor(count / 2);
@@ -68,7 +97,9 @@ test("what_is_drawn_is_what_cache_get_returns", async () => {
     await eventually(() => assertDrawnIsCaptured(page, "light", "sqrt"));
     await page.locator('[data-layer="0"][data-head="1"]').click();
     await settled(page);
-    await eventually(async () => assert.deepEqual([(await shown(page)).layer, (await shown(page)).head], [0, 1]));
+    await eventually(async () =>
+      assert.deepEqual([(await shown(page)).layer, (await shown(page)).head], [0, 1]),
+    );
     await eventually(() => assertDrawnIsCaptured(page, "light", "sqrt"));
   });
 });
@@ -89,9 +120,17 @@ test("cells_are_whole_device_pixels_at_any_ratio", async () => {
       await settled(page);
       const { size, cell, count } = await drawn(page);
       assert.equal(size, cell * count);
-      const css = await page.locator("attention-pattern").first().evaluate((/** @type {any} */ element) => element.renderRoot.querySelector(".cells").getBoundingClientRect().width);
-      assert.ok(Math.abs(css * ratio - size) < ratio / 32, // browsers lay out in 64ths of a pixel
-        `${css} CSS pixels at ${ratio} are ${size} device pixels`);
+      const css = await page
+        .locator("attention-pattern")
+        .first()
+        .evaluate(
+          (/** @type {any} */ element) =>
+            element.renderRoot.querySelector(".cells").getBoundingClientRect().width,
+        );
+      assert.ok(
+        Math.abs(css * ratio - size) < ratio / 32, // browsers lay out in 64ths of a pixel
+        `${css} CSS pixels at ${ratio} are ${size} device pixels`,
+      );
     });
   }
 });
@@ -101,12 +140,16 @@ test("a_changed_prompt_is_drawn_and_typing_fast_draws_the_last_text", async () =
     await settled(page);
     await page.locator("#prompt").fill("To be, or not to be: that is the question");
     await settled(page);
-    await eventually(async () => assert.equal((await shown(page)).text, "To be, or not to be: that is the question"));
+    await eventually(async () =>
+      assert.equal((await shown(page)).text, "To be, or not to be: that is the question"),
+    );
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
     await page.locator("#prompt").fill("");
     await page.locator("#prompt").pressSequentially("the moon, the moon, the moon");
     await settled(page);
-    await eventually(async () => assert.equal((await shown(page)).text, "the moon, the moon, the moon"));
+    await eventually(async () =>
+      assert.equal((await shown(page)).text, "the moon, the moon, the moon"),
+    );
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
   });
 });
@@ -116,20 +159,28 @@ test("hovering_a_cell_says_and_shows_its_value_and_a_click_locks_it", async () =
     await settled(page);
     const { text, layer, head, count } = await shown(page);
     const values = await captured(page, { text, layer, head });
-    const tokens = await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading.tokens);
+    const tokens = await page.evaluate(
+      () => /** @type {any} */ (document.querySelector("scope-figure")).reading.tokens,
+    );
     const { x, y } = await cellAt(page, 20, 7);
     await page.mouse.move(x, y);
     const value = values[20 * count + 7].toFixed(2);
     await page.waitForFunction((sentence) => {
-      const pattern = document.querySelector("scope-figure")?.shadowRoot?.querySelector("attention-pattern");
+      const pattern = document
+        .querySelector("scope-figure")
+        ?.shadowRoot?.querySelector("attention-pattern");
       return pattern?.shadowRoot?.querySelector("[aria-live]")?.textContent === sentence;
     }, `query 20 '${tokens[20]}', key 7 '${tokens[7]}', ${value}`);
-    await eventually(async () => assert.match(await page.locator(".readout").innerText(), new RegExp(`${value}$`)));
+    await eventually(async () =>
+      assert.match(await page.locator(".readout").innerText(), new RegExp(`${value}$`)),
+    );
     await page.mouse.down();
     await page.mouse.up();
     await eventually(async () => assert.deepEqual((await shown(page)).lock, { query: 20, key: 7 }));
     await page.mouse.move(5, 5);
-    await eventually(async () => assert.match(await page.locator(".readout").innerText(), /^query 20 /));
+    await eventually(async () =>
+      assert.match(await page.locator(".readout").innerText(), /^query 20 /),
+    );
     await eventually(() => assert.match(page.url(), /lock=20%2C7/));
     await page.keyboard.press("Escape");
     await eventually(async () => assert.equal((await shown(page)).lock, null));
@@ -141,8 +192,17 @@ test("hovering_a_token_lights_what_it_attends_to_or_what_attends_to_it", async (
     await settled(page);
     const { text, layer, head, count } = await shown(page);
     const values = await captured(page, { text, layer, head });
-    const background = (/** @type {number} */ position) => page.locator(`.token[data-position="${position}"]`).evaluate((element) => element.style.backgroundColor);
-    const colour = async (/** @type {number} */ position) => levelOf(/** @type {[number, number, number]} */ ((await background(position)).match(/\d+/g)?.map(Number) ?? [0, 0, 0]), "light");
+    const background = (/** @type {number} */ position) =>
+      page
+        .locator(`.token[data-position="${position}"]`)
+        .evaluate((element) => element.style.backgroundColor);
+    const colour = async (/** @type {number} */ position) =>
+      levelOf(
+        /** @type {[number, number, number]} */ (
+          (await background(position)).match(/\d+/g)?.map(Number) ?? [0, 0, 0]
+        ),
+        "light",
+      );
     await page.locator('.token[data-position="40"]').hover();
     await eventually(async () => {
       for (const key of [0, 5, 17, 40]) {
@@ -151,7 +211,9 @@ test("hovering_a_token_lights_what_it_attends_to_or_what_attends_to_it", async (
         assert.ok(value >= low - 1e-6 && value <= high + 1e-6, `40 looks at ${key}: ${value}`);
       }
     });
-    await eventually(async () => assert.equal(await background(41), "", "the future has no colour"));
+    await eventually(async () =>
+      assert.equal(await background(41), "", "the future has no colour"),
+    );
     await page.getByRole("button", { name: "what attends to it" }).click();
     await page.locator('.token[data-position="10"]').hover();
     await eventually(async () => {
@@ -161,7 +223,9 @@ test("hovering_a_token_lights_what_it_attends_to_or_what_attends_to_it", async (
         assert.ok(value >= low - 1e-6 && value <= high + 1e-6, `${query} looks at 10: ${value}`);
       }
     });
-    await eventually(async () => assert.equal(await background(9), "", "the past does not look ahead"));
+    await eventually(async () =>
+      assert.equal(await background(9), "", "the past does not look ahead"),
+    );
   });
 });
 
@@ -172,12 +236,18 @@ test("hovering_a_head_previews_it_and_a_click_keeps_it", async () => {
     const [layer, head] = before.layer === 0 && before.head === 0 ? [1, 1] : [0, 0];
     const title = page.locator(".large h2");
     await page.locator(`[data-layer="${layer}"][data-head="${head}"]`).hover();
-    await eventually(async () => assert.match(await title.innerText(), new RegExp(`^Head ${layer}\\.${head} preview`)));
+    await eventually(async () =>
+      assert.match(await title.innerText(), new RegExp(`^Head ${layer}\\.${head} preview`)),
+    );
     await page.mouse.move(5, 5);
-    await eventually(async () => assert.match(await title.innerText(), new RegExp(`^Head ${before.layer}\\.${before.head}`)));
+    await eventually(async () =>
+      assert.match(await title.innerText(), new RegExp(`^Head ${before.layer}\\.${before.head}`)),
+    );
     await page.locator(`[data-layer="${layer}"][data-head="${head}"]`).click();
     await page.mouse.move(5, 5);
-    await eventually(async () => assert.match(await title.innerText(), new RegExp(`^Head ${layer}\\.${head}`)));
+    await eventually(async () =>
+      assert.match(await title.innerText(), new RegExp(`^Head ${layer}\\.${head}`)),
+    );
   });
 });
 
@@ -189,14 +259,27 @@ test("tokens_are_coloured_by_how_well_they_were_foreseen", async () => {
       const { reading, vocabulary } = /** @type {any} */ (document.querySelector("scope-figure"));
       return { logProbs: [...reading.logProbs], vocabulary, loss: reading.loss };
     });
-    assert.ok(Math.abs(loss + logProbs.reduce((sum, one) => sum + one, 0) / logProbs.length) < 1e-4);
-    for (const position of [1, 12, 50]) await eventually(async () => {
-      const rgb = await page.locator(`.token[data-position="${position}"]`).evaluate((element) => element.style.backgroundColor.match(/\d+/g)?.map(Number));
-      const [low, high] = valuesOf(levelOf(/** @type {[number, number, number]} */ (rgb), "light"), "linear");
-      const share = Math.min(1, -logProbs[position - 1] / Math.log(vocabulary));
-      assert.ok(share >= low - 1e-6 && share <= high + 1e-6, `token ${position}`);
-    });
-    await eventually(async () => assert.match(await page.locator("token-losses [role=img]").getAttribute("aria-label") ?? "", /^surprise of \d+ tokens, mean \d/));
+    assert.ok(
+      Math.abs(loss + logProbs.reduce((sum, one) => sum + one, 0) / logProbs.length) < 1e-4,
+    );
+    for (const position of [1, 12, 50])
+      await eventually(async () => {
+        const rgb = await page
+          .locator(`.token[data-position="${position}"]`)
+          .evaluate((element) => element.style.backgroundColor.match(/\d+/g)?.map(Number));
+        const [low, high] = valuesOf(
+          levelOf(/** @type {[number, number, number]} */ (rgb), "light"),
+          "linear",
+        );
+        const share = Math.min(1, -logProbs[position - 1] / Math.log(vocabulary));
+        assert.ok(share >= low - 1e-6 && share <= high + 1e-6, `token ${position}`);
+      });
+    await eventually(async () =>
+      assert.match(
+        (await page.locator("token-losses [role=img]").getAttribute("aria-label")) ?? "",
+        /^surprise of \d+ tokens, mean \d/,
+      ),
+    );
   });
 });
 
@@ -207,7 +290,12 @@ test("generation_streams_into_the_text_and_can_be_inspected", async () => {
     await page.getByLabel("sample").uncheck();
     await page.getByLabel("tokens", { exact: true }).fill("12");
     await page.getByRole("button", { name: "Generate" }).click();
-    await page.waitForFunction((start) => document.querySelectorAll("scope-figure").length && /** @type {any} */ (document.querySelector("scope-figure")).reading.ids.length > start + 2, count);
+    await page.waitForFunction(
+      (start) =>
+        document.querySelectorAll("scope-figure").length &&
+        /** @type {any} */ (document.querySelector("scope-figure")).reading.ids.length > start + 2,
+      count,
+    );
     await page.getByRole("button", { name: "Generate" }).waitFor();
     await settled(page);
     const after = await shown(page);
@@ -218,17 +306,29 @@ test("generation_streams_into_the_text_and_can_be_inspected", async () => {
       const { loadModel } = await import(new URL("candlescope.js", location.href).href);
       const model = await loadModel("models/shakespeare");
       const strings = [];
-      for await (const step of model.generate(prompt, { maxNewTokens: 12 })) strings.push(step.string);
+      for await (const step of model.generate(prompt, { maxNewTokens: 12 }))
+        strings.push(step.string);
       return strings.join("");
     }, OPENING);
     assert.equal(after.text, OPENING + expected);
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
     // The alternatives of the third generated token are those after the one before it; greedy took the first.
     await page.locator(`.token[data-position="${count + 1}"]`).hover();
-    await page.waitForFunction((position) => /** @type {any} */ (document.querySelector("next-tokens")).position === position, count + 1);
+    await page.waitForFunction(
+      (position) =>
+        /** @type {any} */ (document.querySelector("next-tokens")).position === position,
+      count + 1,
+    );
     const next = await page.evaluate(() => {
       const { truth, alternatives } = /** @type {any} */ (document.querySelector("next-tokens"));
-      return { truth, first: alternatives[0].id, sum: alternatives.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + Math.exp(one.logProb), 0) };
+      return {
+        truth,
+        first: alternatives[0].id,
+        sum: alternatives.reduce(
+          (/** @type {number} */ sum, /** @type {any} */ one) => sum + Math.exp(one.logProb),
+          0,
+        ),
+      };
     });
     assert.equal(next.first, next.truth);
     assert.ok(next.sum > 0 && next.sum <= 1 + 1e-6);
@@ -241,13 +341,19 @@ test("generation_stops_when_asked", async () => {
     const { count } = await shown(page);
     await page.getByLabel("tokens", { exact: true }).fill("150");
     await page.getByRole("button", { name: "Generate" }).click();
-    await page.waitForFunction((start) => /** @type {any} */ (document.querySelector("scope-figure")).reading.ids.length > start, count);
+    await page.waitForFunction(
+      (start) =>
+        /** @type {any} */ (document.querySelector("scope-figure")).reading.ids.length > start,
+      count,
+    );
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByRole("button", { name: "Generate" }).waitFor();
     await settled(page);
     const after = await shown(page);
     assert.ok(after.count > count && after.count < count + 150);
-    await eventually(async () => assert.equal(await page.locator("error-notice .notice").count(), 0, "stopping is no error"));
+    await eventually(async () =>
+      assert.equal(await page.locator("error-notice .notice").count(), 0, "stopping is no error"),
+    );
   });
 });
 
@@ -255,7 +361,9 @@ test("picking_an_alternative_goes_on_with_it", async () => {
   await visit(site, { path: "#prompt=Good%20night" }, async (page) => {
     await settled(page);
     await page.locator("next-tokens .one").nth(1).waitFor();
-    const second = await page.evaluate(() => /** @type {any} */ (document.querySelector("next-tokens")).alternatives[1].string);
+    const second = await page.evaluate(
+      () => /** @type {any} */ (document.querySelector("next-tokens")).alternatives[1].string,
+    );
     await page.locator("next-tokens .one").nth(1).click();
     await settled(page);
     await eventually(async () => assert.equal((await shown(page)).text, `Good night${second}`));
@@ -265,11 +373,12 @@ test("picking_an_alternative_goes_on_with_it", async () => {
 test("the_keyboard_alone_does_everything", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
-    const focused = () => page.evaluate(() => {
-      let element = document.activeElement;
-      while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
-      return element ? `${element.tagName.toLowerCase()}.${element.className}` : "";
-    });
+    const focused = () =>
+      page.evaluate(() => {
+        let element = document.activeElement;
+        while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+        return element ? `${element.tagName.toLowerCase()}.${element.className}` : "";
+      });
     /** @param {RegExp} what */
     const tabTo = async (what) => {
       for (let presses = 0; presses < 40; presses++) {
@@ -290,7 +399,10 @@ test("the_keyboard_alone_does_everything", async () => {
     await eventually(async () => assert.equal((await shown(page)).lock, null));
     await tabTo(/^div\.cell/);
     const before = await shown(page);
-    const [down, side] = [before.layer === 0 ? "ArrowDown" : "ArrowUp", before.head === 0 ? "ArrowRight" : "ArrowLeft"];
+    const [down, side] = [
+      before.layer === 0 ? "ArrowDown" : "ArrowUp",
+      before.head === 0 ? "ArrowRight" : "ArrowLeft",
+    ];
     await page.keyboard.press(down);
     await page.keyboard.press(side);
     await page.keyboard.press("Enter");
@@ -317,11 +429,28 @@ test("the_keyboard_alone_does_everything", async () => {
 });
 
 test("an_address_brings_back_what_was_shown", async () => {
-  await visit(site, { path: "#prompt=the%20moon%2C%20the%20moon&layer=0&head=2&scale=sqrt&look=to&lock=3%2C1&view=attention" }, async (page) => {
-    await settled(page);
-    await eventually(async () => assert.deepEqual(await shown(page), { layer: 0, head: 2, lock: { query: 3, key: 1 }, view: "attention", scale: "sqrt", look: "to", text: "the moon, the moon", count: (await shown(page)).count }));
-    await eventually(() => assertDrawnIsCaptured(page, "light", "sqrt"));
-  });
+  await visit(
+    site,
+    {
+      path: "#prompt=the%20moon%2C%20the%20moon&layer=0&head=2&scale=sqrt&look=to&lock=3%2C1&view=attention",
+    },
+    async (page) => {
+      await settled(page);
+      await eventually(async () =>
+        assert.deepEqual(await shown(page), {
+          layer: 0,
+          head: 2,
+          lock: { query: 3, key: 1 },
+          view: "attention",
+          scale: "sqrt",
+          look: "to",
+          text: "the moon, the moon",
+          count: (await shown(page)).count,
+        }),
+      );
+      await eventually(() => assertDrawnIsCaptured(page, "light", "sqrt"));
+    },
+  );
   await visit(site, { path: "#layer=99&head=99&lock=9999,3" }, async (page) => {
     await settled(page);
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
@@ -330,26 +459,48 @@ test("an_address_brings_back_what_was_shown", async () => {
 });
 
 test("what_is_copied_from_the_tokens_is_the_text", async () => {
-  await visit(site, { path: `#prompt=${encodeURIComponent("Enter ROMEO.\n\n  O, she\tdoth teach 日本 🌙 the torches")}` }, async (page) => {
-    await settled(page);
-    const copied = await page.locator("token-strip .tokens").evaluate((tokens) => {
-      const range = document.createRange();
-      range.selectNodeContents(tokens);
-      getSelection()?.removeAllRanges();
-      getSelection()?.addRange(range);
-      return tokens.textContent;
-    });
-    assert.equal(copied, "Enter ROMEO.\n\n  O, she\tdoth teach 日本 🌙 the torches");
-    await eventually(async () => assert.equal(await page.locator("token-strip .tokens b, token-strip .tokens script").count(), 0));
-  });
+  await visit(
+    site,
+    {
+      path: `#prompt=${encodeURIComponent("Enter ROMEO.\n\n  O, she\tdoth teach 日本 🌙 the torches")}`,
+    },
+    async (page) => {
+      await settled(page);
+      const copied = await page.locator("token-strip .tokens").evaluate((tokens) => {
+        const range = document.createRange();
+        range.selectNodeContents(tokens);
+        getSelection()?.removeAllRanges();
+        getSelection()?.addRange(range);
+        return tokens.textContent;
+      });
+      assert.equal(copied, "Enter ROMEO.\n\n  O, she\tdoth teach 日本 🌙 the torches");
+      await eventually(async () =>
+        assert.equal(
+          await page.locator("token-strip .tokens b, token-strip .tokens script").count(),
+          0,
+        ),
+      );
+    },
+  );
 });
 
 test("token_text_is_never_markup", async () => {
-  await visit(site, { path: `#prompt=${encodeURIComponent("<b>bold</b> <img src=x onerror=alert(1)> &amp;")}` }, async (page) => {
-    await settled(page);
-    await eventually(async () => assert.equal(await page.locator("token-strip b, token-strip img").count(), 0));
-    await eventually(async () => assert.equal(await page.locator("token-strip .tokens").evaluate((tokens) => tokens.textContent), "<b>bold</b> <img src=x onerror=alert(1)> &amp;"));
-  });
+  await visit(
+    site,
+    { path: `#prompt=${encodeURIComponent("<b>bold</b> <img src=x onerror=alert(1)> &amp;")}` },
+    async (page) => {
+      await settled(page);
+      await eventually(async () =>
+        assert.equal(await page.locator("token-strip b, token-strip img").count(), 0),
+      );
+      await eventually(async () =>
+        assert.equal(
+          await page.locator("token-strip .tokens").evaluate((tokens) => tokens.textContent),
+          "<b>bold</b> <img src=x onerror=alert(1)> &amp;",
+        ),
+      );
+    },
+  );
 });
 
 test("a_prompt_that_is_too_long_says_so_and_the_last_figure_stays", async () => {
@@ -364,7 +515,13 @@ test("a_prompt_that_is_too_long_says_so_and_the_last_figure_stays", async () => 
     await eventually(async () => assert.deepEqual(await drawn(page), before));
     await page.locator("#prompt").fill("the moon");
     await settled(page);
-    await eventually(async () => assert.equal(await page.locator("error-notice .notice").count(), 0, "a good text takes the error away"));
+    await eventually(async () =>
+      assert.equal(
+        await page.locator("error-notice .notice").count(),
+        0,
+        "a good text takes the error away",
+      ),
+    );
   });
 });
 
@@ -391,7 +548,9 @@ test("a_load_can_be_cancelled_and_tried_again", async () => {
     const notice = page.locator("error-notice .notice p");
     await notice.waitFor();
     await eventually(async () => assert.match(await notice.innerText(), /abort/i));
-    await eventually(async () => assert.equal(await page.locator("load-progress").isVisible(), false));
+    await eventually(async () =>
+      assert.equal(await page.locator("load-progress").isVisible(), false),
+    );
     release();
     await page.locator("#choose").click();
     await page.getByRole("button", { name: "Shakespeare", exact: true }).click();
@@ -418,9 +577,13 @@ test("files_from_the_disk_are_a_model", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.locator("#choose").click();
-    const files = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => join(DIST, "models/shakespeare", name));
+    const files = ["config.json", "tokenizer.json", "model.safetensors"].map((name) =>
+      join(DIST, "models/shakespeare", name),
+    );
     await page.locator("model-chooser input[type=file]").setInputFiles(files);
-    await page.waitForFunction(() => document.querySelector("#model-name")?.textContent?.startsWith("your files"));
+    await page.waitForFunction(() =>
+      document.querySelector("#model-name")?.textContent?.startsWith("your files"),
+    );
     await settled(page);
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
   });
@@ -432,12 +595,37 @@ test("parameters_are_listed_once_with_their_shapes_and_count", async () => {
     await page.locator("#parameters summary").first().click();
     const { parameters, count } = await page.evaluate(() => {
       const { parameters, count } = /** @type {any} */ (document.querySelector("model-tree"));
-      return { parameters: parameters.map((/** @type {any} */ one) => ({ name: one.name, count: one.count, shape: [...one.shape] })), count };
+      return {
+        parameters: parameters.map((/** @type {any} */ one) => ({
+          name: one.name,
+          count: one.count,
+          shape: [...one.shape],
+        })),
+        count,
+      };
     });
-    assert.equal(new Set(parameters.map((/** @type {any} */ one) => one.name)).size, parameters.length);
-    assert.equal(parameters.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + one.count, 0), count);
-    for (const one of parameters) assert.equal(one.shape.reduce((/** @type {number} */ product, /** @type {number} */ size) => product * size, 1), one.count);
-    await eventually(async () => assert.match(await page.locator("model-tree .total").innerText(), new RegExp(`^${count.toLocaleString("en-US")} parameters`)));
+    assert.equal(
+      new Set(parameters.map((/** @type {any} */ one) => one.name)).size,
+      parameters.length,
+    );
+    assert.equal(
+      parameters.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + one.count, 0),
+      count,
+    );
+    for (const one of parameters)
+      assert.equal(
+        one.shape.reduce(
+          (/** @type {number} */ product, /** @type {number} */ size) => product * size,
+          1,
+        ),
+        one.count,
+      );
+    await eventually(async () =>
+      assert.match(
+        await page.locator("model-tree .total").innerText(),
+        new RegExp(`^${count.toLocaleString("en-US")} parameters`),
+      ),
+    );
   });
 });
 
@@ -445,11 +633,16 @@ test("nothing_scrolls_sideways_on_a_phone", async () => {
   for (const width of [390, 320]) {
     await visit(site, { width, height: 844, ratio: 2 }, async (page) => {
       await settled(page);
-      const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      const overflow = () =>
+        page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
       await eventually(async () => assert.equal(await overflow(), 0));
       for (const view of ["log-probability", "lens", "head scores", "activations"]) {
         await page.getByRole("button", { name: view }).click();
-        await page.waitForFunction(() => !(/** @type {any} */ (document.querySelector("scope-figure")).needs));
+        await page.waitForFunction(
+          () => !(/** @type {any} */ (document.querySelector("scope-figure")).needs),
+        );
         await eventually(async () => assert.equal(await overflow(), 0, view));
       }
       await page.keyboard.press("x");
@@ -474,7 +667,8 @@ test("a_long_pattern_can_be_zoomed_into_until_cells_are_seen", async () => {
     const before = await drawn(page);
     const { x, y } = await cellAt(page, 60, 30);
     await page.mouse.move(x, y);
-    for (let times = 0; times < 4; times++) await page.getByRole("button", { name: "zoom in" }).click();
+    for (let times = 0; times < 4; times++)
+      await page.getByRole("button", { name: "zoom in" }).click();
     await eventually(async () => {
       const after = await drawn(page);
       assert.ok(after.count < before.count / 4 && after.cell > before.cell);

@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { settled, start, visit } from "./browser.js";
 
 /** @typedef {import("./browser.js").Page} Page */
-/** @typedef {typeof import("../../www/candlescope.js")} Face */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
 
 const REST = "**/pkg/*_rest.wasm";
 const FIRST = "**/pkg/*_first.wasm";
@@ -43,25 +43,43 @@ async function holdBack(page) {
 
 /** What several calls in a page answer, or how they fail. @param {Page} page @param {string} text @param {("read" | "lens" | "write" | "load")[]} calls */
 function answers(page, text, calls) {
-  return page.evaluate(async ({ text, calls, words }) => {
-    const { loadModel } = /** @type {Face} */ (await import(new URL("candlescope.js", location.href).href));
-    const scope = /** @type {any} */ (globalThis);
-    const model = (scope.model ??= await loadModel("./models/shakespeare", { keep: false }));
-    /** @type {Record<string, () => Promise<any>>} */
-    const all = {
-      read: async () => (await model.runWithCache(text)).ids.length,
-      lens: async () => (await model.logitLens(text)).kl.shape.length,
-      load: async () => (await loadModel({ config: "models/shakespeare/config.json", tokenizer: new Blob([words]), weights: "models/shakespeare/model.safetensors" })).config.n_layer,
-      write: async () => {
-        let count = 0;
-        for await (const { id } of model.generate(text, { maxNewTokens: 3, stopAtEos: false })) count += id >= 0 ? 1 : 0;
-        return count;
-      },
-    };
-    const found = [];
-    for (const call of calls) found.push(await all[call]().catch((/** @type {Error} */ error) => `${error.name}: ${error.message}`));
-    return found;
-  }, { text, calls, words: WORDS });
+  return page.evaluate(
+    async ({ text, calls, words }) => {
+      const { loadModel } = /** @type {Face} */ (
+        await import(new URL("candlescope.js", location.href).href)
+      );
+      const scope = /** @type {any} */ (globalThis);
+      const model = (scope.model ??= await loadModel("./models/shakespeare", { keep: false }));
+      /** @type {Record<string, () => Promise<any>>} */
+      const all = {
+        read: async () => (await model.runWithCache(text)).ids.length,
+        lens: async () => (await model.logitLens(text)).kl.shape.length,
+        load: async () =>
+          (
+            await loadModel({
+              config: "models/shakespeare/config.json",
+              tokenizer: new Blob([words]),
+              weights: "models/shakespeare/model.safetensors",
+            })
+          ).config.n_layer,
+        write: async () => {
+          let count = 0;
+          for await (const { id } of model.generate(text, { maxNewTokens: 3, stopAtEos: false }))
+            count += id >= 0 ? 1 : 0;
+          return count;
+        },
+      };
+      const found = [];
+      for (const call of calls)
+        found.push(
+          await all[call]().catch(
+            (/** @type {Error} */ error) => `${error.name}: ${error.message}`,
+          ),
+        );
+      return found;
+    },
+    { text, calls, words: WORDS },
+  );
 }
 
 /** A page without scripts of its own, nor an icon. */
@@ -74,11 +92,22 @@ describe("the module in two parts", () => {
     const hold = async (/** @type {Page} */ page) => (held = await holdBack(page));
     await visit(site, { before: hold }, async (page) => {
       await settled(page);
-      const length = await page.locator("#prompt").evaluate((/** @type {HTMLTextAreaElement} */ prompt) => prompt.value.length);
+      const length = await page
+        .locator("#prompt")
+        .evaluate((/** @type {HTMLTextAreaElement} */ prompt) => prompt.value.length);
       await page.getByRole("button", { name: "generate" }).click();
-      await page.waitForFunction((length) => /** @type {HTMLTextAreaElement} */ (document.querySelector("#prompt")).value.length > length, length);
+      await page.waitForFunction(
+        (length) =>
+          /** @type {HTMLTextAreaElement} */ (document.querySelector("#prompt")).value.length >
+          length,
+        length,
+      );
       await page.getByRole("button", { name: "lens", exact: true }).click();
-      await page.waitForFunction(() => performance.now() > 0 && document.querySelector("scope-figure")?.getAttribute("stale") === null);
+      await page.waitForFunction(
+        () =>
+          performance.now() > 0 &&
+          document.querySelector("scope-figure")?.getAttribute("stale") === null,
+      );
       assert.equal(await page.locator("logit-lens").count(), 0);
       held.release();
       await page.locator("logit-lens").waitFor();
@@ -107,14 +136,19 @@ describe("the module in two parts", () => {
       await page.route(REST, (route) => route.abort());
       const missing = /^NetworkError: the rest of the WebAssembly module cannot be loaded/;
       for (let times = 0; times < 3; times++) {
-        const [foreign, lens, written] = await answers(page, FOREIGN, ["read", "lens"]).then(async (failed) => [...failed, ...(await answers(page, "To be", ["write"]))]);
+        const [foreign, lens, written] = await answers(page, FOREIGN, ["read", "lens"]).then(
+          async (failed) => [...failed, ...(await answers(page, "To be", ["write"]))],
+        );
         assert.match(String(foreign), missing);
         assert.match(String(lens), missing);
         assert.equal(written, 3);
         assert.match(String((await answers(page, FOREIGN, ["load"]))[0]), missing);
       }
       await page.unroute(REST);
-      assert.deepEqual(await answers(page, FOREIGN, ["read", "lens", "write", "load"]), [16, 2, 3, 4]);
+      assert.deepEqual(
+        await answers(page, FOREIGN, ["read", "lens", "write", "load"]),
+        [16, 2, 3, 4],
+      );
     });
   });
 

@@ -18,7 +18,10 @@ export function joined(tensors) {
     end += part.length;
     return [name, { ...entry, data_offsets: [start, end] }];
   });
-  return withHeader(Object.fromEntries(entries), tensors.map(({ part }) => part));
+  return withHeader(
+    Object.fromEntries(entries),
+    tensors.map(({ part }) => part),
+  );
 }
 
 /** @param {object} header @param {Buffer[]} parts */

@@ -9,7 +9,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { start as startBrowser } from "./browser.js";
 import * as faults from "./fault-server.js";
 
-/** @typedef {typeof import("../../www/candlescope.js")} Face */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
 /** @typedef {{ loss?: number | null, name?: string, message?: string }} Outcome */
 
 const FIXTURES = new URL("../fixtures/plain/", import.meta.url).pathname;
@@ -29,7 +29,10 @@ before(async () => {
   site = await startBrowser();
   page = await site.browser.newPage();
   await page.goto(`${server.url}dist/empty.html`);
-  const good = await attempt((load, folder) => load(folder), server.set("good", { which: "config" }));
+  const good = await attempt(
+    (load, folder) => load(folder),
+    server.set("good", { which: "config" }),
+  );
   assert.ok(good.loss, good.message);
   loss = good.loss;
 });
@@ -71,13 +74,19 @@ function assertFailed(found, name, message) {
 // ---- kinds of sources ----
 
 test("data: and blob: addresses are files", async () => {
-  const found = await attempt(async (load, folder) => {
-    const blob = async (/** @type {string} */ name) => (await fetch(`${folder}/${name}`)).blob();
-    const reader = new FileReader();
-    reader.readAsDataURL(await blob("config.json"));
-    await new Promise((resolve) => (reader.onload = resolve));
-    return load({ config: reader.result, weights: URL.createObjectURL(await blob("model.safetensors")) });
-  }, server.set("data", { which: "config" }));
+  const found = await attempt(
+    async (load, folder) => {
+      const blob = async (/** @type {string} */ name) => (await fetch(`${folder}/${name}`)).blob();
+      const reader = new FileReader();
+      reader.readAsDataURL(await blob("config.json"));
+      await new Promise((resolve) => (reader.onload = resolve));
+      return load({
+        config: reader.result,
+        weights: URL.createObjectURL(await blob("model.safetensors")),
+      });
+    },
+    server.set("data", { which: "config" }),
+  );
   assert.equal(found.loss, loss, found.message);
 });
 
@@ -92,8 +101,13 @@ test("a blob: address that was revoked says so", async () => {
 
 test("redirects of a host are followed, to another host too", async () => {
   const target = server.set("target", { which: "config" });
-  const fault = (/** @type {faults.Exchange} */ { response }) => (response.writeHead(302, { Location: `${target}/model.safetensors` }).end(), true);
-  const found = await attempt((load, folder) => load(folder), server.set("redirecting", { which: "weights", fault }));
+  const fault = (/** @type {faults.Exchange} */ { response }) => (
+    response.writeHead(302, { Location: `${target}/model.safetensors` }).end(), true
+  );
+  const found = await attempt(
+    (load, folder) => load(folder),
+    server.set("redirecting", { which: "weights", fault }),
+  );
   assert.equal(found.loss, loss, found.message);
 });
 
@@ -109,32 +123,72 @@ test("what is no source is refused before anything is asked for", async () => {
     ["hf:a%2Fb", /not a Hugging Face id/],
     ["file:///etc/model", /begins with "file:"/],
     ["data:,x", /a data: address is one file/],
-    [{ config: "c", tokeniser: "t", weights: "w" }, /no file "tokeniser", did you mean `tokenizer`/],
+    [
+      { config: "c", tokeniser: "t", weights: "w" },
+      /no file "tokeniser", did you mean `tokenizer`/,
+    ],
     [{ config: "c" }, /model\.safetensors is undefined/],
   ])) {
     assertFailed(await attempt((load, source) => load(source), source), "InputError", message);
   }
-  assert.deepEqual(asked.filter((address) => !address.includes("/dist/")), []);
+  assert.deepEqual(
+    asked.filter((address) => !address.includes("/dist/")),
+    [],
+  );
 });
 
 test("an index that leads out of its folder is refused, and nothing outside is asked for", async () => {
   const outside = server.set("outside", { which: "config" });
-  for (const name of ["..", "../x.safetensors", `${outside}/model.safetensors`, "//outside.localhost/x.safetensors", "%2e%2e/x.safetensors", "x.bin"]) {
+  for (const name of [
+    "..",
+    "../x.safetensors",
+    `${outside}/model.safetensors`,
+    "//outside.localhost/x.safetensors",
+    "%2e%2e/x.safetensors",
+    "x.bin",
+  ]) {
     const fault = (/** @type {faults.Exchange} */ { response, content }) => {
       const { weight_map } = JSON.parse(String(content));
-      response.writeHead(200).end(JSON.stringify({ weight_map: Object.fromEntries(Object.keys(weight_map).map((key) => [key, name])) }));
+      response.writeHead(200).end(
+        JSON.stringify({
+          weight_map: Object.fromEntries(Object.keys(weight_map).map((key) => [key, name])),
+        }),
+      );
       return true;
     };
-    assertFailed(await attempt((load, folder) => load(folder), server.set("index", { which: "index", fault })), "WeightsError", /is in "(\.\.".*expected the name of a file|[^"]*\/[^"]*".*expected the name of a file|x\.bin", a PyTorch file)/);
-    assert.deepEqual(server.asked("index").map(({ name }) => name).sort(), ["config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json"]);
+    assertFailed(
+      await attempt((load, folder) => load(folder), server.set("index", { which: "index", fault })),
+      "WeightsError",
+      /is in "(\.\.".*expected the name of a file|[^"]*\/[^"]*".*expected the name of a file|x\.bin", a PyTorch file)/,
+    );
+    assert.deepEqual(
+      server
+        .asked("index")
+        .map(({ name }) => name)
+        .sort(),
+      ["config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json"],
+    );
   }
   assert.deepEqual(server.asked("outside"), []);
 });
 
 test("empty files are errors of their kind", async () => {
   const folder = server.set("empty", { which: "config" });
-  for (const [empty, name] of [["config", "ConfigError"], ["tokenizer", "TokenizerError"], ["weights", "WeightsError"]]) {
-    const found = await attempt((load, [folder, empty]) => load({ config: `${folder}/config.json`, tokenizer: `${folder}/tokenizer.json`, weights: `${folder}/model.safetensors`, [empty]: new Blob([]) }), [folder, empty]);
+  for (const [empty, name] of [
+    ["config", "ConfigError"],
+    ["tokenizer", "TokenizerError"],
+    ["weights", "WeightsError"],
+  ]) {
+    const found = await attempt(
+      (load, [folder, empty]) =>
+        load({
+          config: `${folder}/config.json`,
+          tokenizer: `${folder}/tokenizer.json`,
+          weights: `${folder}/model.safetensors`,
+          [empty]: new Blob([]),
+        }),
+      [folder, empty],
+    );
     assertFailed(found, name, /./);
   }
 });
@@ -149,14 +203,27 @@ describe("a file that was picked and then", () => {
       try {
         for (const changed of ["config.json", "model.safetensors"]) {
           const paths = ["config.json", "model.safetensors"].map((name) => join(folder, name));
-          await Promise.all(paths.map((path, i) => copyFile(join(FIXTURES, ["config.json", "model.safetensors"][i]), path)));
+          await Promise.all(
+            paths.map((path, i) =>
+              copyFile(join(FIXTURES, ["config.json", "model.safetensors"][i]), path),
+            ),
+          );
           await page.setContent(`<input type="file" multiple>`);
           await page.setInputFiles("input", paths);
-          const picked = () => attempt((load) => load(/** @type {HTMLInputElement} */ (document.querySelector("input")).files), null);
+          const picked = () =>
+            attempt(
+              (load) =>
+                load(/** @type {HTMLInputElement} */ (document.querySelector("input")).files),
+              null,
+            );
           assert.equal((await picked()).loss, loss);
           await change(join(folder, changed));
           const found = await picked();
-          assertFailed(found, "InputError", /cannot be read.*changed, moved or deleted after it was chosen; choose it again/);
+          assertFailed(
+            found,
+            "InputError",
+            /cannot be read.*changed, moved or deleted after it was chosen; choose it again/,
+          );
           assert.ok(found.message?.includes(changed), found.message);
         }
       } finally {
@@ -170,31 +237,45 @@ describe("a file that was picked and then", () => {
 
 test("bytes, Blobs, URLs and signals of another frame are accepted", async () => {
   const folder = server.set("frames", { which: "config" });
-  const found = await attempt(async (load, [folder, empty]) => {
-    const frame = document.createElement("iframe");
-    frame.src = empty;
-    document.body.append(frame);
-    await new Promise((resolve) => (frame.onload = resolve));
-    const other = /** @type {any} */ (frame.contentWindow);
-    const bytes = async (/** @type {string} */ name) => new other.Uint8Array(await (await fetch(`${folder}/${name}`)).arrayBuffer());
-    const config = await bytes("config.json");
-    const weights = await bytes("model.safetensors");
-    const controller = new other.AbortController();
-    if (weights instanceof Uint8Array || controller.signal instanceof AbortSignal) throw new Error("the frame has classes of its own");
-    const sources = [
-      { config, weights },
-      { config: config.buffer, weights: new other.Blob([weights]) },
-      { config: new other.URL(`${folder}/config.json`), weights: new other.File([weights], "w.safetensors") },
-      other.Array.of(new other.File([config], "config.json"), new other.File([weights], "w.safetensors")),
-      new other.URL(folder),
-    ];
-    /** @type {(number | null | undefined)[]} */
-    const losses = [];
-    for (const source of sources) losses.push((await load(source, { signal: controller.signal })).loss);
-    controller.abort(new other.Error("enough"));
-    const { name, message } = await load(folder, { signal: controller.signal }).catch((error) => error);
-    return { loss: losses.every((one) => one === losses[0]) ? losses[0] : NaN, name, message };
-  }, [folder, `${server.url}dist/empty.html`]);
+  const found = await attempt(
+    async (load, [folder, empty]) => {
+      const frame = document.createElement("iframe");
+      frame.src = empty;
+      document.body.append(frame);
+      await new Promise((resolve) => (frame.onload = resolve));
+      const other = /** @type {any} */ (frame.contentWindow);
+      const bytes = async (/** @type {string} */ name) =>
+        new other.Uint8Array(await (await fetch(`${folder}/${name}`)).arrayBuffer());
+      const config = await bytes("config.json");
+      const weights = await bytes("model.safetensors");
+      const controller = new other.AbortController();
+      if (weights instanceof Uint8Array || controller.signal instanceof AbortSignal)
+        throw new Error("the frame has classes of its own");
+      const sources = [
+        { config, weights },
+        { config: config.buffer, weights: new other.Blob([weights]) },
+        {
+          config: new other.URL(`${folder}/config.json`),
+          weights: new other.File([weights], "w.safetensors"),
+        },
+        other.Array.of(
+          new other.File([config], "config.json"),
+          new other.File([weights], "w.safetensors"),
+        ),
+        new other.URL(folder),
+      ];
+      /** @type {(number | null | undefined)[]} */
+      const losses = [];
+      for (const source of sources)
+        losses.push((await load(source, { signal: controller.signal })).loss);
+      controller.abort(new other.Error("enough"));
+      const { name, message } = await load(folder, { signal: controller.signal }).catch(
+        (error) => error,
+      );
+      return { loss: losses.every((one) => one === losses[0]) ? losses[0] : NaN, name, message };
+    },
+    [folder, `${server.url}dist/empty.html`],
+  );
   assert.equal(found.loss, loss, found.message);
   assertFailed(found, "AbortError", /loading was aborted: enough/);
 });
@@ -215,7 +296,9 @@ test("a frame without an origin of its own (sandbox) loads a model", async () =>
           say({ name, message });
         }
       </script>`;
-      const answer = new Promise((resolve) => addEventListener("message", ({ data }) => resolve(data), { once: true }));
+      const answer = new Promise((resolve) =>
+        addEventListener("message", ({ data }) => resolve(data), { once: true }),
+      );
       document.body.append(frame);
       return answer;
     },
@@ -229,7 +312,11 @@ test("a Content-Security-Policy that stops a request is named, with the host to 
   await page.goto(`${server.url}policy/empty.html`);
   const start = Date.now();
   const found = await attempt((load, folder) => load(folder), folder, "policy");
-  assertFailed(found, "NetworkError", /config\.json was stopped by this page's Content-Security-Policy \(connect-src\): allow http:\/\/policy\.localhost:\d+ there/);
+  assertFailed(
+    found,
+    "NetworkError",
+    /config\.json was stopped by this page's Content-Security-Policy \(connect-src\): allow http:\/\/policy\.localhost:\d+ there/,
+  );
   assert.ok(Date.now() - start < 20_000);
   assert.deepEqual(server.asked("policy"), []);
   server.set("near", { which: "config" });

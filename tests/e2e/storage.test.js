@@ -13,7 +13,7 @@ import { chromium } from "playwright-core";
 import { DIST, eventually } from "./browser.js";
 import { joined, parsed, withHeader } from "./safetensors.js";
 
-/** @typedef {typeof import("../../www/candlescope.js")} Face */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
 /** @typedef {import("playwright-core").Page} Page */
 /** @template A @template R @typedef {(face: Face, argument: A) => Promise<R>} InPage */
 
@@ -62,7 +62,9 @@ async function visit(stubs = "") {
  * @template A, R @param {Page} page @param {InPage<A, R>} inPage @param {A} [argument] @returns {Promise<R>}
  */
 function evaluate(page, inPage, argument) {
-  return page.evaluate(`(async (argument) => (${inPage})(await import("${site.url}candlescope.js"), argument))(${JSON.stringify(argument ?? null)})`);
+  return page.evaluate(
+    `(async (argument) => (${inPage})(await import("${site.url}candlescope.js"), argument))(${JSON.stringify(argument ?? null)})`,
+  );
 }
 
 /** Loads a model and gives the bits of its logits. @param {Page} page @param {string} name @param {object} [options] */
@@ -81,12 +83,22 @@ function load(page, name, options = {}) {
 
 /** @param {Page} page @param {string} name @param {object} [options] @returns {Promise<{ name: string, message: string }>} */
 function failure(page, name, options = {}) {
-  return evaluate(page, ({ loadModel }, { folder, options }) => loadModel(folder, options).then(() => ({ name: "none", message: "" }), ({ name, message }) => ({ name, message })), { folder: models.url + name, options });
+  return evaluate(
+    page,
+    ({ loadModel }, { folder, options }) =>
+      loadModel(folder, options).then(
+        () => ({ name: "none", message: "" }),
+        ({ name, message }) => ({ name, message }),
+      ),
+    { folder: models.url + name, options },
+  );
 }
 
 /** @param {Page} page */
 function stored(page) {
-  return evaluate(page, async ({ storedModels }) => (await storedModels()).map((model) => ({ ...model, lastUsed: Number(model.lastUsed) })));
+  return evaluate(page, async ({ storedModels }) =>
+    (await storedModels()).map((model) => ({ ...model, lastUsed: Number(model.lastUsed) })),
+  );
 }
 
 /** Waits until that many models are kept. @param {Page} page @param {number} count */
@@ -106,8 +118,12 @@ const soon = () => new Promise((resolve) => setTimeout(resolve, 2000));
 function files(page) {
   return page.evaluate(async () => {
     const found = [];
-    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("candlescope-models", { create: true });
-    for await (const [name, handle] of /** @type {any} */ (folder).entries()) found.push({ name, size: (await handle.getFile()).size });
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(
+      "candlescope-models",
+      { create: true },
+    );
+    for await (const [name, handle] of /** @type {any} */ (folder).entries())
+      found.push({ name, size: (await handle.getFile()).size });
     return found;
   });
 }
@@ -123,7 +139,8 @@ async function firstVisit(name, count = 1) {
 }
 
 /** The downloads of weights, whole or in part. */
-const downloads = () => models.asked.filter(({ method, path }) => method === "GET" && path.endsWith(".safetensors"));
+const downloads = () =>
+  models.asked.filter(({ method, path }) => method === "GET" && path.endsWith(".safetensors"));
 
 // ---- from one visit to the next ----
 
@@ -135,23 +152,35 @@ describe("a second visit", () => {
     assert.ok(kept[0].bytes > 30_000);
     const page = await visit();
     assert.deepEqual(await load(page, "plain"), bits);
-    const heads = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => ({ method: "HEAD", path: `/plain/${name}`, range: undefined }));
+    const heads = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => ({
+      method: "HEAD",
+      path: `/plain/${name}`,
+      range: undefined,
+    }));
     assert.deepEqual(sorted(models.asked), sorted(heads));
-    assert.deepEqual(await load(await visit(), "plain", { keep: false }), bits, "the network's are the same");
+    assert.deepEqual(
+      await load(await visit(), "plain", { keep: false }),
+      bits,
+      "the network's are the same",
+    );
   });
 
   test("needs no network: weights, config and tokenizer are all there", async () => {
     const { kept } = await firstVisit("shakespeare");
     await models.close();
     const page = await visit();
-    const found = await evaluate(page, async ({ loadModel }, folder) => {
-      /** @type {import("../../www/candlescope.js").Progress[]} */
-      const events = [];
-      const model = await loadModel(folder, { onProgress: (event) => events.push(event) });
-      const { strings } = await model.tokenize("To be");
-      const { loss } = await model.runWithCache("To be, or not to be");
-      return { strings, loss, hidden: model.config.n_embd, last: events.at(-1) };
-    }, kept[0].address);
+    const found = await evaluate(
+      page,
+      async ({ loadModel }, folder) => {
+        /** @type {import("../../www/api/candlescope.ts").Progress[]} */
+        const events = [];
+        const model = await loadModel(folder, { onProgress: (event) => events.push(event) });
+        const { strings } = await model.tokenize("To be");
+        const { loss } = await model.runWithCache("To be, or not to be");
+        return { strings, loss, hidden: model.config.n_embd, last: events.at(-1) };
+      },
+      kept[0].address,
+    );
     assert.equal(found.strings.join(""), "To be");
     assert.ok(Number(found.loss) > 0);
     assert.equal(found.last?.stage, "weights");
@@ -211,7 +240,10 @@ describe("a second visit", () => {
   test("fails as the network does when the files are gone", async () => {
     await firstVisit("plain");
     models.fault = "gone";
-    assert.match((await failure(await visit(), "plain")).message, /plain\/config\.json answered 404/);
+    assert.match(
+      (await failure(await visit(), "plain")).message,
+      /plain\/config\.json answered 404/,
+    );
   });
 
   test("can be told to use and keep nothing", async () => {
@@ -227,12 +259,19 @@ describe("a second visit", () => {
   test("can be aborted while it reads", async () => {
     await firstVisit("shakespeare");
     const page = await visit();
-    const name = await evaluate(page, async ({ loadModel }, folder) => {
-      const controller = new AbortController();
-      const loading = loadModel(folder, { signal: controller.signal });
-      controller.abort();
-      return loading.then(() => "", (/** @type {Error} */ error) => error.name);
-    }, `${models.url}shakespeare`);
+    const name = await evaluate(
+      page,
+      async ({ loadModel }, folder) => {
+        const controller = new AbortController();
+        const loading = loadModel(folder, { signal: controller.signal });
+        controller.abort();
+        return loading.then(
+          () => "",
+          (/** @type {Error} */ error) => error.name,
+        );
+      },
+      `${models.url}shakespeare`,
+    );
     assert.equal(name, "AbortError");
     assert.ok((await load(page, "shakespeare")).length > 0);
     assert.deepEqual(downloads(), []);
@@ -272,12 +311,18 @@ test("what is kept is listed, the last used first, and forgotten by name or alto
   await firstVisit("plain", 1);
   await firstVisit("untied", 2);
   const page = await visit();
-  const names = async () => (await stored(page)).map(({ address }) => address.slice(models.url.length));
+  const names = async () =>
+    (await stored(page)).map(({ address }) => address.slice(models.url.length));
   assert.deepEqual(await names(), ["untied/", "plain/"]);
   await load(page, "plain");
   await soon();
   assert.deepEqual(await names(), ["plain/", "untied/"]);
-  const forget = (/** @type {string | undefined} */ name) => evaluate(page, ({ forgetStored }, source) => forgetStored(source ?? undefined), name && models.url + name);
+  const forget = (/** @type {string | undefined} */ name) =>
+    evaluate(
+      page,
+      ({ forgetStored }, source) => forgetStored(source ?? undefined),
+      name && models.url + name,
+    );
   assert.equal(await forget("nowhere"), 0);
   assert.equal(await forget("untied"), 1);
   assert.deepEqual(await names(), ["plain/"]);
@@ -296,11 +341,18 @@ test("a model that is disposed of at once is not kept, and leaves no file", asyn
 test("loading what is kept takes no more wasm memory than the weights and a little", async () => {
   await firstVisit("shakespeare");
   const page = await visit();
-  const found = await evaluate(page, async ({ loadModel }, folder) => {
-    const { parameterCount, backend } = await loadModel(folder);
-    return { weights: 4 * parameterCount, memory: backend.memoryBytes };
-  }, `${models.url}shakespeare`);
-  assert.ok(found.memory <= 1.05 * found.weights + 8e6, `${found.memory} bytes for ${found.weights} of weights`);
+  const found = await evaluate(
+    page,
+    async ({ loadModel }, folder) => {
+      const { parameterCount, backend } = await loadModel(folder);
+      return { weights: 4 * parameterCount, memory: backend.memoryBytes };
+    },
+    `${models.url}shakespeare`,
+  );
+  assert.ok(
+    found.memory <= 1.05 * found.weights + 8e6,
+    `${found.memory} bytes for ${found.weights} of weights`,
+  );
 });
 
 // ---- damaged copies ----
@@ -322,11 +374,23 @@ describe("a copy is not used, and replaced, when", () => {
   const damages = [
     ["it was cut short", (bytes) => bytes.subarray(0, bytes.length - 1000)],
     ["it is empty", () => new Uint8Array()],
-    ["its writing was broken off: all is there but the head", (bytes) => (bytes.fill(0, 0, 32), bytes)],
+    [
+      "its writing was broken off: all is there but the head",
+      (bytes) => (bytes.fill(0, 0, 32), bytes),
+    ],
     ["another version wrote it", (bytes) => ((bytes[7] += 1), bytes)],
     ["its label is no JSON", (bytes) => ((bytes[32] = 0), bytes)],
-    ["its weights have no head", (bytes) => (bytes.fill(255, 32 + bytes[24] + 256 * bytes[25], 32 + bytes[24] + 256 * bytes[25] + 8), bytes)],
-    ["its weights' head is damaged", (bytes) => ((bytes[32 + bytes[24] + 256 * bytes[25] + 12] ^= 1), bytes)],
+    [
+      "its weights have no head",
+      (bytes) => (
+        bytes.fill(255, 32 + bytes[24] + 256 * bytes[25], 32 + bytes[24] + 256 * bytes[25] + 8),
+        bytes
+      ),
+    ],
+    [
+      "its weights' head is damaged",
+      (bytes) => ((bytes[32 + bytes[24] + 256 * bytes[25] + 12] ^= 1), bytes),
+    ],
   ];
   for (const [name, change] of damages) {
     test(name, async () => {
@@ -377,16 +441,37 @@ describe("a copy is not used, and replaced, when", () => {
 describe("a model loads all the same when", () => {
   /** @type {[string, string][]} */
   const refusals = [
-    ["the browser refuses its storage", `StorageManager.prototype.getDirectory = async () => { throw new DOMException("no", "SecurityError"); };`],
+    [
+      "the browser refuses its storage",
+      `StorageManager.prototype.getDirectory = async () => { throw new DOMException("no", "SecurityError"); };`,
+    ],
     ["the browser has no such storage", `delete StorageManager.prototype.getDirectory;`],
-    ["there is no storage at all, as on an insecure page", `Object.defineProperty(navigator, "storage", { value: undefined }); Object.defineProperty(crypto, "subtle", { value: undefined });`],
-    ["files cannot be opened for reading and writing", `delete FileSystemFileHandle.prototype.createSyncAccessHandle;`],
-    ["a file cannot grow", `FileSystemSyncAccessHandle.prototype.truncate = (size) => { if (size > 0) throw new DOMException("full", "QuotaExceededError"); };`],
-    ["the disk is full in the middle", `const write = FileSystemSyncAccessHandle.prototype.write; let count = 0;
-      FileSystemSyncAccessHandle.prototype.write = function (...args) { if (++count > 3) throw new DOMException("full", "QuotaExceededError"); return write.apply(this, args); };`],
-    ["a write is cut short", `const write = FileSystemSyncAccessHandle.prototype.write; let count = 0;
-      FileSystemSyncAccessHandle.prototype.write = function (bytes, options) { return ++count > 3 ? 1 : write.call(this, bytes, options); };`],
-    ["the browser allows too little", `StorageManager.prototype.estimate = async () => ({ quota: 10_000, usage: 0 });`],
+    [
+      "there is no storage at all, as on an insecure page",
+      `Object.defineProperty(navigator, "storage", { value: undefined }); Object.defineProperty(crypto, "subtle", { value: undefined });`,
+    ],
+    [
+      "files cannot be opened for reading and writing",
+      `delete FileSystemFileHandle.prototype.createSyncAccessHandle;`,
+    ],
+    [
+      "a file cannot grow",
+      `FileSystemSyncAccessHandle.prototype.truncate = (size) => { if (size > 0) throw new DOMException("full", "QuotaExceededError"); };`,
+    ],
+    [
+      "the disk is full in the middle",
+      `const write = FileSystemSyncAccessHandle.prototype.write; let count = 0;
+      FileSystemSyncAccessHandle.prototype.write = function (...args) { if (++count > 3) throw new DOMException("full", "QuotaExceededError"); return write.apply(this, args); };`,
+    ],
+    [
+      "a write is cut short",
+      `const write = FileSystemSyncAccessHandle.prototype.write; let count = 0;
+      FileSystemSyncAccessHandle.prototype.write = function (bytes, options) { return ++count > 3 ? 1 : write.call(this, bytes, options); };`,
+    ],
+    [
+      "the browser allows too little",
+      `StorageManager.prototype.estimate = async () => ({ quota: 10_000, usage: 0 });`,
+    ],
   ];
   for (const [name, stubs] of refusals) {
     test(name, async () => {
@@ -396,7 +481,12 @@ describe("a model loads all the same when", () => {
       page.on("console", (message) => notes.push(`${message.type()} ${message.text()}`));
       const bits = await load(page, "plain");
       await soon();
-      assert.deepEqual(notes.filter((note) => !/404/.test(note)).map((note) => note.replace(/next visit: .*/s, "next visit")), ["info candlescope: the model is not kept for the next visit"]);
+      assert.deepEqual(
+        notes
+          .filter((note) => !/404/.test(note))
+          .map((note) => note.replace(/next visit: .*/s, "next visit")),
+        ["info candlescope: the model is not kept for the next visit"],
+      );
       assert.deepEqual(await files(await visit()), [], "nothing half-written is left");
       assert.deepEqual(await stored(page), []);
       await page.close();
@@ -449,7 +539,8 @@ describe("two tabs of one visitor", () => {
   test("read what is kept at once", async () => {
     const { bits } = await firstVisit("shakespeare");
     const pages = [await visit(), await visit()];
-    for (const found of await Promise.all(pages.map((page) => load(page, "shakespeare")))) assert.deepEqual(found, bits);
+    for (const found of await Promise.all(pages.map((page) => load(page, "shakespeare"))))
+      assert.deepEqual(found, bits);
     assert.deepEqual(downloads(), []);
   });
 
@@ -494,13 +585,31 @@ describe("of a file with tensors that no model needs", () => {
     assert.deepEqual(await load(await visit(), "masked", { keep: false }), bits);
   });
 
-  for (const fault of ["no ranges", "200 instead of 206", "wrong content-range", "another range", "short range", "encoded range", "another state", "range breaks off", "no etag in ranges"]) {
+  for (const fault of [
+    "no ranges",
+    "200 instead of 206",
+    "wrong content-range",
+    "another range",
+    "short range",
+    "encoded range",
+    "another state",
+    "range breaks off",
+    "no etag in ranges",
+  ]) {
     test(`all of it is streamed where the server has ${fault}`, async () => {
       models.slow = true;
       models.fault = fault;
       const page = await visit();
-      assert.deepEqual(await load(page, "masked", { keep: false }), await load(page, "plain", { keep: false }));
-      assert.ok(downloads().some(({ range, bytes = 0, path }) => !range && path === "/masked/model.safetensors" && bytes >= models.size("masked")));
+      assert.deepEqual(
+        await load(page, "masked", { keep: false }),
+        await load(page, "plain", { keep: false }),
+      );
+      assert.ok(
+        downloads().some(
+          ({ range, bytes = 0, path }) =>
+            !range && path === "/masked/model.safetensors" && bytes >= models.size("masked"),
+        ),
+      );
     });
   }
 
@@ -536,7 +645,10 @@ describe("weights in several files", () => {
       const headers = { "access-control-allow-origin": "*" };
       return body ? route.fulfill({ body, headers }) : route.fulfill({ status: 404, headers });
     });
-    const count = await evaluate(page, async ({ loadModel }) => (await loadModel("hf:someone/sharded")).parameterCount);
+    const count = await evaluate(
+      page,
+      async ({ loadModel }) => (await loadModel("hf:someone/sharded")).parameterCount,
+    );
     assert.ok(count > 0);
   });
 
@@ -545,15 +657,34 @@ describe("weights in several files", () => {
     const found = await evaluate(
       page,
       async ({ loadModel }, { url, ids }) => {
-        const names = ["model-00002-of-00002.safetensors", "config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors"];
-        const files = await Promise.all(names.map(async (name) => new File([await (await fetch(url + name)).arrayBuffer()], name)));
+        const names = [
+          "model-00002-of-00002.safetensors",
+          "config.json",
+          "model.safetensors.index.json",
+          "model-00001-of-00002.safetensors",
+        ];
+        const files = await Promise.all(
+          names.map(
+            async (name) => new File([await (await fetch(url + name)).arrayBuffer()], name),
+          ),
+        );
         const fromFiles = await loadModel(files);
-        const fromAddresses = await loadModel({ config: `${url}config.json`, weights: [`${url}${names[0]}`, `${url}${names[3]}`] });
-        return Promise.all([fromFiles, fromAddresses].map(async (model) => (await model.runWithCache(ids)).loss));
+        const fromAddresses = await loadModel({
+          config: `${url}config.json`,
+          weights: [`${url}${names[0]}`, `${url}${names[3]}`],
+        });
+        return Promise.all(
+          [fromFiles, fromAddresses].map(async (model) => (await model.runWithCache(ids)).loss),
+        );
       },
       { url: `${models.url}sharded/`, ids: IDS },
     );
-    const whole = await evaluate(page, async ({ loadModel }, { folder, ids }) => (await (await loadModel(folder)).runWithCache(ids)).loss, { folder: `${models.url}plain`, ids: IDS });
+    const whole = await evaluate(
+      page,
+      async ({ loadModel }, { folder, ids }) =>
+        (await (await loadModel(folder)).runWithCache(ids)).loss,
+      { folder: `${models.url}plain`, ids: IDS },
+    );
     assert.deepEqual(found, [whole, whole]);
   });
 
@@ -567,7 +698,10 @@ describe("weights in several files", () => {
     assert.match(without.message, /`wte\.weight` is missing, expected with shape \[61, 18\]/);
     const outside = await failure(page, "outside");
     assert.equal(outside.name, "WeightsError");
-    assert.match(outside.message, /"\.\.\/plain\/model\.safetensors", expected the name of a file beside this one/);
+    assert.match(
+      outside.message,
+      /"\.\.\/plain\/model\.safetensors", expected the name of a file beside this one/,
+    );
   });
 });
 
@@ -582,7 +716,9 @@ for (const isolated of [false, true]) {
       assert.equal(name, "MemoryError");
       assert.match(message, /the weights need 6\d{3} MB/);
       assert.ok((await load(page, "plain")).length > 0);
-      const memory = await page.evaluate(() => /** @type {any} */ (globalThis).model.backend.memoryBytes);
+      const memory = await page.evaluate(
+        () => /** @type {any} */ (globalThis).model.backend.memoryBytes,
+      );
       assert.ok(memory < 64e6, `${memory} bytes`);
     } finally {
       site.isolated = false;
@@ -591,7 +727,10 @@ for (const isolated of [false, true]) {
 }
 
 test("weights that 32 bits could address are one too where the browser gives less", async () => {
-  const poor = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--js-flags=--wasm-max-mem-pages=16384"] });
+  const poor = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ["--no-sandbox", "--js-flags=--wasm-max-mem-pages=16384"],
+  });
   try {
     const page = await poor.newPage();
     site.stubs = "";
@@ -606,7 +745,10 @@ test("weights that 32 bits could address are one too where the browser gives les
 });
 
 test("a browser without SIMD says so", async () => {
-  const other = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--js-flags=--no-enable-sse4-1"] });
+  const other = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ["--no-sandbox", "--js-flags=--no-enable-sse4-1"],
+  });
   try {
     const page = await other.newPage();
     site.stubs = "";
@@ -634,7 +776,10 @@ test("a model loads in a worker, where there is no document", async () => {
             .then(({ loadModel }) => loadModel(${JSON.stringify(folder)}))
             .then((model) => model.runWithCache(${JSON.stringify(ids)}))
             .then(({ loss }) => postMessage({ loss, document: typeof document }), (error) => postMessage({ error: String(error) }));`;
-        const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), { type: "module" });
+        const worker = new Worker(
+          URL.createObjectURL(new Blob([code], { type: "text/javascript" })),
+          { type: "module" },
+        );
         worker.onmessage = ({ data }) => resolve(data);
         worker.onerror = ({ message }) => reject(new Error(message));
       }),
@@ -652,10 +797,19 @@ async function servePage() {
   const types = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    const type = types[/** @type {keyof typeof types} */ (extname(path))] ?? "application/octet-stream";
-    const body = path === "/empty.html" ? "<!doctype html><title>Empty</title>" : await readFile(DIST + path).catch(() => undefined);
+    const type =
+      types[/** @type {keyof typeof types} */ (extname(path))] ?? "application/octet-stream";
+    const body =
+      path === "/empty.html"
+        ? "<!doctype html><title>Empty</title>"
+        : await readFile(DIST + path).catch(() => undefined);
     if (body === undefined) return void response.writeHead(404).end();
-    const isolation = state.isolated ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } : {};
+    const isolation = state.isolated
+      ? {
+          "Cross-Origin-Opener-Policy": "same-origin",
+          "Cross-Origin-Embedder-Policy": "require-corp",
+        }
+      : {};
     response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store", ...isolation });
     if (path === "/worker.js") response.write(`{ ${state.stubs} }\n`);
     response.end(body);
@@ -680,7 +834,8 @@ async function serveModels() {
     /** The most ranges that were being sent at once. */
     together: 0,
     /** @param {string} model @param {string} file */
-    change: (model, file) => versions.set(`/${model}/${file}`, (versions.get(`/${model}/${file}`) ?? 1) + 1),
+    change: (model, file) =>
+      versions.set(`/${model}/${file}`, (versions.get(`/${model}/${file}`) ?? 1) + 1),
     /** @param {string} model */
     size: (model) => contentOf(`/${model}/model.safetensors`)?.length ?? 0,
   };
@@ -702,7 +857,12 @@ async function serveModels() {
   /** @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
   async function answer({ method = "", url = "/", headers }, response) {
     const path = new URL(url, "http://localhost").pathname;
-    const entry = { method, path, range: headers.range, bytes: /** @type {number | undefined} */ (undefined) };
+    const entry = {
+      method,
+      path,
+      range: headers.range,
+      bytes: /** @type {number | undefined} */ (undefined),
+    };
     asked.push(entry);
     if (entry.bytes === undefined) delete entry.bytes;
     const { fault } = state;
@@ -716,9 +876,12 @@ async function serveModels() {
     if (fault === "no HEAD" && method === "HEAD") return void response.writeHead(405).end();
     const content = fault === "gone" ? undefined : contentOf(path);
     if (!content) return void response.writeHead(404).end();
-    const version = (versions.get(path) ?? 1) + (fault === "changes" && asked.filter((one) => one.path === path).length > 1 ? 1 : 0);
+    const version =
+      (versions.get(path) ?? 1) +
+      (fault === "changes" && asked.filter((one) => one.path === path).length > 1 ? 1 : 0);
     if (state.identify === "etag") response.setHeader("ETag", `"v${version}"`);
-    if (state.identify === "time") response.setHeader("Last-Modified", new Date(1.7e12 + version * 1e6).toUTCString());
+    if (state.identify === "time")
+      response.setHeader("Last-Modified", new Date(1.7e12 + version * 1e6).toUTCString());
     if (fault !== "no ranges") response.setHeader("Accept-Ranges", "bytes");
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
     if (first === undefined || fault === "no ranges" || fault === "200 instead of 206") {
@@ -748,7 +911,10 @@ async function serveModels() {
       response.setHeader("Content-Encoding", "gzip");
     }
     response.writeHead(206, { "Content-Range": range, "Content-Length": part.length });
-    if (fault === "range breaks off") return void response.write(part.subarray(0, 1000), () => setTimeout(() => response.destroy(), 50));
+    if (fault === "range breaks off")
+      return void response.write(part.subarray(0, 1000), () =>
+        setTimeout(() => response.destroy(), 50),
+      );
     sending += 1;
     state.together = Math.max(state.together, sending);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -763,7 +929,10 @@ async function serveModels() {
       const piece = content.subarray(start, start + (1 << 18));
       const drained = response.write(piece);
       entry.bytes += piece.length;
-      if (!drained) await new Promise((resolve) => (response.once("drain", resolve), response.once("close", resolve)));
+      if (!drained)
+        await new Promise(
+          (resolve) => (response.once("drain", resolve), response.once("close", resolve)),
+        );
       if (state.slow && start > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     }
     response.end();
@@ -801,12 +970,17 @@ function file(path) {
 /** @param {string} path */
 function make(path) {
   const [, model, name] = path.split("/");
-  const read = (/** @type {string} */ path) => readFileSync(new URL(`../../${path}`, import.meta.url));
+  const read = (/** @type {string} */ path) =>
+    readFileSync(new URL(`../../${path}`, import.meta.url));
   try {
     if (model === "shakespeare") return read(`models/shakespeare/${name}`);
     if (name === "tokenizer.json") return undefined;
-    if (model === "masked") return name === "config.json" ? read("tests/fixtures/plain/config.json") : masked(read("tests/fixtures/plain/model.safetensors"));
-    if (["sharded", "half", "unlisted", "outside"].includes(model)) return sharded(model, name, read);
+    if (model === "masked")
+      return name === "config.json"
+        ? read("tests/fixtures/plain/config.json")
+        : masked(read("tests/fixtures/plain/model.safetensors"));
+    if (["sharded", "half", "unlisted", "outside"].includes(model))
+      return sharded(model, name, read);
     const shape = promised[/** @type {keyof typeof promised} */ (model)];
     if (shape) return name === "config.json" ? Buffer.from(JSON.stringify(shape)) : header(shape);
     return read(`tests/fixtures/${model}/${name}`);
@@ -820,28 +994,77 @@ function sharded(model, name, read) {
   if (name === "config.json") return read("tests/fixtures/plain/config.json");
   const { header, data } = parsed(read("tests/fixtures/plain/model.safetensors"));
   const names = Object.keys(header).sort();
-  const fileOf = (/** @type {number} */ place) => (model === "outside" ? "../plain/model.safetensors" : `model-0000${(place % 2) + 1}-of-00002.safetensors`);
+  const fileOf = (/** @type {number} */ place) =>
+    model === "outside"
+      ? "../plain/model.safetensors"
+      : `model-0000${(place % 2) + 1}-of-00002.safetensors`;
   if (name === "model.safetensors.index.json") {
     const known = names.filter((tensor) => model !== "unlisted" || !tensor.endsWith("wte.weight"));
-    return Buffer.from(JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(known.map((tensor) => [tensor, fileOf(names.indexOf(tensor))])) }));
+    return Buffer.from(
+      JSON.stringify({
+        metadata: {},
+        weight_map: Object.fromEntries(
+          known.map((tensor) => [tensor, fileOf(names.indexOf(tensor))]),
+        ),
+      }),
+    );
   }
   const some = names.filter((_, place) => fileOf(place) === name);
   if (some.length === 0 || (model === "half" && name.includes("00002-of"))) return undefined;
-  return joined(some.map((tensor) => ({ name: tensor, entry: header[tensor], part: data.subarray(...header[tensor].data_offsets) })));
+  return joined(
+    some.map((tensor) => ({
+      name: tensor,
+      entry: header[tensor],
+      part: data.subarray(...header[tensor].data_offsets),
+    })),
+  );
 }
 
 /** GPT-2 with 1.5 billion and with 774 million parameters. */
 const promised = {
-  huge: { model_type: "gpt2", n_layer: 48, n_head: 25, n_embd: 1600, n_positions: 1024, vocab_size: 50257 },
-  large: { model_type: "gpt2", n_layer: 36, n_head: 20, n_embd: 1280, n_positions: 1024, vocab_size: 50257 },
+  huge: {
+    model_type: "gpt2",
+    n_layer: 48,
+    n_head: 25,
+    n_embd: 1600,
+    n_positions: 1024,
+    vocab_size: 50257,
+  },
+  large: {
+    model_type: "gpt2",
+    n_layer: 36,
+    n_head: 20,
+    n_embd: 1280,
+    n_positions: 1024,
+    vocab_size: 50257,
+  },
 };
 
 /** The header of a checkpoint, and nothing behind it. @param {typeof promised.huge} shape */
 function header({ n_layer, n_embd: d, n_positions, vocab_size }) {
   /** @type {[string, number[]][]} */
-  const tensors = [["wte.weight", [vocab_size, d]], ["wpe.weight", [n_positions, d]], ["ln_f.weight", [d]], ["ln_f.bias", [d]]];
-  const block = { "ln_1.weight": [d], "ln_1.bias": [d], "attn.c_attn.weight": [d, 3 * d], "attn.c_attn.bias": [3 * d], "attn.c_proj.weight": [d, d], "attn.c_proj.bias": [d], "ln_2.weight": [d], "ln_2.bias": [d], "mlp.c_fc.weight": [d, 4 * d], "mlp.c_fc.bias": [4 * d], "mlp.c_proj.weight": [4 * d, d], "mlp.c_proj.bias": [d] };
-  for (let layer = 0; layer < n_layer; layer++) for (const [name, shape] of Object.entries(block)) tensors.push([`h.${layer}.${name}`, shape]);
+  const tensors = [
+    ["wte.weight", [vocab_size, d]],
+    ["wpe.weight", [n_positions, d]],
+    ["ln_f.weight", [d]],
+    ["ln_f.bias", [d]],
+  ];
+  const block = {
+    "ln_1.weight": [d],
+    "ln_1.bias": [d],
+    "attn.c_attn.weight": [d, 3 * d],
+    "attn.c_attn.bias": [3 * d],
+    "attn.c_proj.weight": [d, d],
+    "attn.c_proj.bias": [d],
+    "ln_2.weight": [d],
+    "ln_2.bias": [d],
+    "mlp.c_fc.weight": [d, 4 * d],
+    "mlp.c_fc.bias": [4 * d],
+    "mlp.c_proj.weight": [4 * d, d],
+    "mlp.c_proj.bias": [d],
+  };
+  for (let layer = 0; layer < n_layer; layer++)
+    for (const [name, shape] of Object.entries(block)) tensors.push([`h.${layer}.${name}`, shape]);
   let end = 0;
   const entries = tensors.map(([name, shape]) => {
     const start = end;
@@ -854,9 +1077,15 @@ function header({ n_layer, n_embd: d, n_positions, vocab_size }) {
 /** A checkpoint with what old files hold besides: causal masks, and the head of another task. @param {Buffer} bytes */
 function masked(bytes) {
   const { header, data } = parsed(bytes);
-  const known = Object.entries(header).map(([name, entry]) => ({ name, entry, part: data.subarray(...entry.data_offsets) }));
+  const known = Object.entries(header).map(([name, entry]) => ({
+    name,
+    entry,
+    part: data.subarray(...entry.data_offsets),
+  }));
   const mask = Buffer.alloc(12 << 20, 7);
-  const extra = ["transformer.h.0.attn.bias", "transformer.h.1.attn.bias", "score.weight"].map((name) => ({ name, entry: { dtype: "U8", shape: [mask.length] }, part: mask }));
+  const extra = ["transformer.h.0.attn.bias", "transformer.h.1.attn.bias", "score.weight"].map(
+    (name) => ({ name, entry: { dtype: "U8", shape: [mask.length] }, part: mask }),
+  );
   const third = Math.ceil(known.length / 3);
   return joined([0, 1, 2].flatMap((i) => [extra[i], ...known.slice(i * third, (i + 1) * third)]));
 }

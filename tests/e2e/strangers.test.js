@@ -35,10 +35,22 @@ async function startHost() {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
     asked.push(path);
     const page = PAGES[path];
-    if (page !== undefined) return void response.writeHead(200, { "content-type": "text/html" }).end(page);
-    const type = { ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json" }[extname(path)] ?? "application/octet-stream";
-    const headers = { "content-type": type, "access-control-allow-origin": "*", etag: '"1"', "access-control-expose-headers": "etag" };
-    readFile(join(DIST, path)).then((bytes) => response.writeHead(200, headers).end(request.method === "HEAD" ? "" : bytes), () => response.writeHead(404, headers).end());
+    if (page !== undefined)
+      return void response.writeHead(200, { "content-type": "text/html" }).end(page);
+    const type =
+      { ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json" }[
+        extname(path)
+      ] ?? "application/octet-stream";
+    const headers = {
+      "content-type": type,
+      "access-control-allow-origin": "*",
+      etag: '"1"',
+      "access-control-expose-headers": "etag",
+    };
+    readFile(join(DIST, path)).then(
+      (bytes) => response.writeHead(200, headers).end(request.method === "HEAD" ? "" : bytes),
+      () => response.writeHead(404, headers).end(),
+    );
   });
   await new Promise((done) => server.listen(0, "localhost", () => done(undefined)));
   const address = server.address();
@@ -64,7 +76,8 @@ const linkTo = (model) => `#${new URLSearchParams({ model, prompt: "the moon, th
 /** @param {Page} page @returns {Promise<string>} */
 const question = (page) => page.locator("load-consent [role=alert]").innerText();
 /** @param {Page} page */
-const asksFirst = (page) => eventually(async () => assert.match(await question(page), /This link asks for a model from/));
+const asksFirst = (page) =>
+  eventually(async () => assert.match(await question(page), /This link asks for a model from/));
 /** @param {Page} page */
 const modelName = (page) => page.locator("#model-name").innerText();
 /** @param {Page} page @returns {Promise<string[]>} */
@@ -74,7 +87,12 @@ const storedFrom = (page) =>
     return (await storedModels()).map((/** @type {unknown} */ one) => JSON.stringify(one));
   });
 
-for (const [kind, path] of Object.entries({ "a full address": "http://HOST/models/shakespeare", "an address without a scheme": "//HOST/models/shakespeare", "backslashes": "http:\\\\HOST\\models\\shakespeare", "capitals and spaces": "  HTTP://HOST/models/shakespeare" })) {
+for (const [kind, path] of Object.entries({
+  "a full address": "http://HOST/models/shakespeare",
+  "an address without a scheme": "//HOST/models/shakespeare",
+  backslashes: "http:\\\\HOST\\models\\shakespeare",
+  "capitals and spaces": "  HTTP://HOST/models/shakespeare",
+})) {
   test(`a link to another host asks first and sends nothing: ${kind}`, async () => {
     await visit(site, { path: linkTo(path.replace("HOST", other.host)) }, async (page) => {
       await asksFirst(page);
@@ -94,7 +112,8 @@ for (const [kind, path] of Object.entries({ "a full address": "http://HOST/model
 test("a link to the Hugging Face hub asks first and names it", async () => {
   /** @type {string[]} */
   const asked = [];
-  const before = (/** @type {Page} */ page) => page.route(/huggingface/, (route) => (asked.push(route.request().url()), route.abort()));
+  const before = (/** @type {Page} */ page) =>
+    page.route(/huggingface/, (route) => (asked.push(route.request().url()), route.abort()));
   await visit(site, { path: linkTo("hf:openai-community/gpt2"), before }, async (page) => {
     await asksFirst(page);
     assert.match(await question(page), /huggingface\.co.*hf:openai-community\/gpt2/s);
@@ -112,7 +131,10 @@ test("a model from another host is loaded after consent, and not kept unless ask
     assert.ok(other.asked.includes("/models/shakespeare/model.safetensors"));
     assert.equal(await page.locator("#prompt").inputValue(), "the moon, the moon");
     assert.ok(new URLSearchParams(new URL(page.url()).hash.slice(1)).get("model") === source);
-    assert.deepEqual((await storedFrom(page)).filter((one) => one.includes(other.host)), []);
+    assert.deepEqual(
+      (await storedFrom(page)).filter((one) => one.includes(other.host)),
+      [],
+    );
   });
 });
 
@@ -122,14 +144,19 @@ test("a model from another host is kept when the reader asks for it", async () =
     await page.getByRole("checkbox", { name: /keep it in this browser/ }).check();
     await page.getByRole("button", { name: `Load from ${other.host}` }).click();
     await settled(page);
-    await eventually(async () => assert.equal((await storedFrom(page)).filter((one) => one.includes(other.host)).length, 1));
+    await eventually(async () =>
+      assert.equal((await storedFrom(page)).filter((one) => one.includes(other.host)).length, 1),
+    );
   });
 });
 
 test("an address of another host that is typed over asks too, and the model on the page stays with its name", async () => {
   await visit(site, { path: "#prompt=to%20be" }, async (page) => {
     await settled(page);
-    await page.evaluate((hash) => void (location.hash = hash), linkTo(`http://${other.host}/models/shakespeare`));
+    await page.evaluate(
+      (hash) => void (location.hash = hash),
+      linkTo(`http://${other.host}/models/shakespeare`),
+    );
     await asksFirst(page);
     assert.match(await modelName(page), /^Shakespeare/);
     assert.equal(await page.locator("#prompt").inputValue(), "to be");
@@ -143,27 +170,44 @@ test("an address of another host that is typed over asks too, and the model on t
 });
 
 test("an address that asks for what the model does not have says so", async () => {
-  await visit(site, { path: "#layer=9&head=40&view=constructor&hook=blocks.9.nothing" }, async (page) => {
-    await settled(page);
-    await eventually(async () => {
-      const notice = await page.locator("error-notice [role=alert]").first().innerText();
-      assert.match(notice, /head 9\.40, but this model has \d+ layers of \d+ heads/);
-      assert.match(notice, /the view "constructor"/);
-      assert.match(notice, /the hook point "blocks\.9\.nothing"/);
-    });
-    const figure = await page.evaluate(() => {
-      const { layer, head, view } = /** @type {any} */ (document.querySelector("scope-figure"));
-      return { layer, head, view };
-    });
-    assert.equal(figure.view, "attention");
-    assert.ok(figure.layer < 9 && figure.head < 40);
-  });
+  await visit(
+    site,
+    { path: "#layer=9&head=40&view=constructor&hook=blocks.9.nothing" },
+    async (page) => {
+      await settled(page);
+      await eventually(async () => {
+        const notice = await page.locator("error-notice [role=alert]").first().innerText();
+        assert.match(notice, /head 9\.40, but this model has \d+ layers of \d+ heads/);
+        assert.match(notice, /the view "constructor"/);
+        assert.match(notice, /the hook point "blocks\.9\.nothing"/);
+      });
+      const figure = await page.evaluate(() => {
+        const { layer, head, view } = /** @type {any} */ (document.querySelector("scope-figure"));
+        return { layer, head, view };
+      });
+      assert.equal(figure.view, "attention");
+      assert.ok(figure.layer < 9 && figure.head < 40);
+    },
+  );
 });
 
-for (const hash of ["#%", "#prompt=%E0%A4%A", "#off=0.0,9.99,x&lock=9999,9999", "#=&&&layer=1e9", "#model=", "#view=__proto__"]) {
+for (const hash of [
+  "#%",
+  "#prompt=%E0%A4%A",
+  "#off=0.0,9.99,x&lock=9999,9999",
+  "#=&&&layer=1e9",
+  "#model=",
+  "#view=__proto__",
+]) {
   test(`a malformed address does not break the page: ${hash}`, async () => {
     await visit(site, { path: hash }, async (page) => {
-      if (hash === "#model=") await eventually(async () => assert.match(await page.locator("error-notice [role=alert]").first().innerText(), /the model's name is empty/));
+      if (hash === "#model=")
+        await eventually(async () =>
+          assert.match(
+            await page.locator("error-notice [role=alert]").first().innerText(),
+            /the model's name is empty/,
+          ),
+        );
       else await settled(page);
     });
   });
@@ -171,16 +215,27 @@ for (const hash of ["#%", "#prompt=%E0%A4%A", "#off=0.0,9.99,x&lock=9999,9999", 
 
 test("an element called candlescopeWorker does not break loading", async () => {
   const before = (/** @type {Page} */ page) =>
-    page.route(`${site.url}embedded.html`, (route) => route.fulfill({ contentType: "text/html", body: '<!doctype html><form id="candlescopeWorker"><input name="onerror"></form><script type="module" src="elements.js"></script><candle-scope model="models/shakespeare" prompt="the moon, the moon"></candle-scope>' }));
+    page.route(`${site.url}embedded.html`, (route) =>
+      route.fulfill({
+        contentType: "text/html",
+        body: '<!doctype html><form id="candlescopeWorker"><input name="onerror"></form><script type="module" src="elements.js"></script><candle-scope model="models/shakespeare" prompt="the moon, the moon"></candle-scope>',
+      }),
+    );
   await visit(site, { path: "embedded.html", before }, async (page) => {
-    await page.waitForFunction(() => /** @type {any} */ (document.querySelector("candle-scope"))?.reading?.loss > 0);
+    await page.waitForFunction(
+      () => /** @type {any} */ (document.querySelector("candle-scope"))?.reading?.loss > 0,
+    );
   });
 });
 
 test("isolate.js is switched off by a site and by a visitor, and on again", async () => {
   const context = await site.browser.newContext();
   const page = await context.newPage();
-  const state = () => page.evaluate(async () => ({ isolated: crossOriginIsolated, workers: (await navigator.serviceWorker.getRegistrations()).length }));
+  const state = () =>
+    page.evaluate(async () => ({
+      isolated: crossOriginIsolated,
+      workers: (await navigator.serviceWorker.getRegistrations()).length,
+    }));
   /** @param {string} path @param {{ isolated: boolean, workers: number }} expected */
   const opens = async (path, expected) => {
     await page.goto(`http://${other.host}/${path}`);
@@ -206,7 +261,9 @@ test("isolate.js leaves another service worker of the site alone", async () => {
   try {
     await page.goto(`http://${other.host}/tensor.js`);
     const own = await page.evaluate(async () => {
-      await navigator.serviceWorker.register("/hash-worker.js").catch(() => navigator.serviceWorker.register("/helper.js"));
+      await navigator.serviceWorker
+        .register("/hash-worker.js")
+        .catch(() => navigator.serviceWorker.register("/helper.js"));
       return (await navigator.serviceWorker.getRegistrations()).length;
     });
     assert.equal(own, 1);
@@ -215,8 +272,15 @@ test("isolate.js leaves another service worker of the site alone", async () => {
     page.on("console", (message) => said.push(message.text()));
     for (const path of ["on.html", "off.html"]) {
       await page.goto(`http://${other.host}/${path}`);
-      if (path === "on.html") await eventually(() => assert.ok(said.some((one) => one.includes("a service worker of its own"))));
-      const scripts = await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).map(({ active, waiting, installing }) => (active ?? waiting ?? installing)?.scriptURL));
+      if (path === "on.html")
+        await eventually(() =>
+          assert.ok(said.some((one) => one.includes("a service worker of its own"))),
+        );
+      const scripts = await page.evaluate(async () =>
+        (await navigator.serviceWorker.getRegistrations()).map(
+          ({ active, waiting, installing }) => (active ?? waiting ?? installing)?.scriptURL,
+        ),
+      );
       assert.deepEqual(scripts, [`http://${other.host}/helper.js`]);
     }
   } finally {

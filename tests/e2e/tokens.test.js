@@ -19,12 +19,18 @@ before(async () => {
 
 after(() => site?.stop());
 
-const tokenizer = JSON.parse(await readFile(new URL("../../models/shakespeare/tokenizer.json", import.meta.url), "utf8"));
+const tokenizer = JSON.parse(
+  await readFile(new URL("../../models/shakespeare/tokenizer.json", import.meta.url), "utf8"),
+);
 
 /** The tokenizer without its last tokens, as models with padded embeddings have it. @param {number} count */
 function shorter(count) {
-  const vocab = Object.fromEntries(Object.entries(tokenizer.model.vocab).filter(([, id]) => Number(id) < count));
-  const merges = tokenizer.model.merges.filter((/** @type {string[]} */ [a, b]) => a in vocab && b in vocab && a + b in vocab);
+  const vocab = Object.fromEntries(
+    Object.entries(tokenizer.model.vocab).filter(([, id]) => Number(id) < count),
+  );
+  const merges = tokenizer.model.merges.filter(
+    (/** @type {string[]} */ [a, b]) => a in vocab && b in vocab && a + b in vocab,
+  );
   return { ...tokenizer, model: { ...tokenizer.model, vocab, merges } };
 }
 
@@ -45,7 +51,9 @@ function withTokenizer(json, body) {
 }
 
 test("a name depends on its id only, and generation and lens use it", async () => {
-  const found = await withTokenizer(tokenizer, `
+  const found = await withTokenizer(
+    tokenizer,
+    `
     const { ids } = await model.tokenize("😀 the the");
     const together = await model.tokenNames(ids);
     const alone = [];
@@ -55,17 +63,32 @@ test("a name depends on its id only, and generation and lens use it", async () =
     const lens = await model.logitLens(ids.slice(0, 1), { top: 5 });
     const lensNames = await model.tokenNames(Uint32Array.from(lens.topIds.data));
     return { together, alone, top: step.top, names, lens: lens.topStrings, lensNames: lensNames.strings };
-  `);
-  assert.deepEqual(found.together.strings, found.alone.map((/** @type {any} */ one) => one.strings[0]));
-  assert.deepEqual(found.together.bytes, found.alone.map((/** @type {any} */ one) => one.bytes[0]));
+  `,
+  );
+  assert.deepEqual(
+    found.together.strings,
+    found.alone.map((/** @type {any} */ one) => one.strings[0]),
+  );
+  assert.deepEqual(
+    found.together.bytes,
+    found.alone.map((/** @type {any} */ one) => one.bytes[0]),
+  );
   assert.ok(found.together.strings[0].includes("\ufffd"));
   assert.deepEqual(found.together.strings.slice(-2), [" the", " the"]);
-  assert.deepEqual(found.top.map((/** @type {any} */ choice) => [choice.string, choice.bytes]), found.names.strings.map((/** @type {string} */ string, /** @type {number} */ i) => [string, found.names.bytes[i]]));
+  assert.deepEqual(
+    found.top.map((/** @type {any} */ choice) => [choice.string, choice.bytes]),
+    found.names.strings.map((/** @type {string} */ string, /** @type {number} */ i) => [
+      string,
+      found.names.bytes[i],
+    ]),
+  );
   assert.deepEqual(found.lens, found.lensNames);
 });
 
 test("an id that only the model knows is shown in brackets by every call", async () => {
-  const found = await withTokenizer(shorter(4000), `
+  const found = await withTokenizer(
+    shorter(4000),
+    `
     const steps = [];
     for await (const step of model.generate([4050, 4060], { maxNewTokens: 1, top: 4096, stopAtEos: false })) steps.push(step);
     return {
@@ -78,7 +101,8 @@ test("an id that only the model knows is shown in brackets by every call", async
       beyond: await failure(() => model.tokenNames([4096])),
       decoded: await failure(() => model.detokenize([4096])),
     };
-  `);
+  `,
+  );
   assert.deepEqual(found.names, ["⟨4050⟩"]);
   assert.deepEqual(found.tokens, ["⟨4050⟩", "⟨4060⟩"]);
   assert.equal(found.text, "⟨4050⟩");
@@ -89,7 +113,13 @@ test("an id that only the model knows is shown in brackets by every call", async
 });
 
 test("a prefix space that the tokenizer adds moves no label", async () => {
-  const json = { ...tokenizer, pre_tokenizer: { ...tokenizer.pre_tokenizer, add_prefix_space: true } };
-  const found = await withTokenizer(json, `return [(await model.tokenize("the king")).strings, (await model.tokenize(" the king")).strings, (await model.tokenize("é the ")).strings.join("")];`);
+  const json = {
+    ...tokenizer,
+    pre_tokenizer: { ...tokenizer.pre_tokenizer, add_prefix_space: true },
+  };
+  const found = await withTokenizer(
+    json,
+    `return [(await model.tokenize("the king")).strings, (await model.tokenize(" the king")).strings, (await model.tokenize("é the ")).strings.join("")];`,
+  );
   assert.deepEqual(found, [["the", " king"], [" the", " king"], "é the "]);
 });

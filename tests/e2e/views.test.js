@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { signedLevelOf, signedValuesOf } from "../../www/draw/diverging.js";
-import { levelOf, valuesOf } from "../../www/draw/scale.js";
+import { signedLevelOf, signedValuesOf } from "../../www/draw/diverging.ts";
+import { levelOf, valuesOf } from "../../www/draw/scale.ts";
 import { eventually, settled, shown, start, visit } from "./browser.js";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -30,7 +30,9 @@ function ask(page, given, body) {
 /** Waits until the view on show has what it needs. @param {Page} page */
 async function prepared(page) {
   await settled(page);
-  await page.waitForFunction(() => !(/** @type {any} */ (document.querySelector("scope-figure")).needs));
+  await page.waitForFunction(
+    () => !(/** @type {any} */ (document.querySelector("scope-figure")).needs),
+  );
 }
 
 /** Waits until the next tokens are those under what is switched off now. @param {Page} page */
@@ -43,10 +45,14 @@ async function measured(page) {
 }
 
 /** The numbers of an element's text. @param {string} text */
-const numbers = (text) => (text.match(/[−-]?\d+(\.\d+)?/g) ?? []).map((word) => Number(word.replace("−", "-")));
+const numbers = (text) =>
+  (text.match(/[−-]?\d+(\.\d+)?/g) ?? []).map((word) => Number(word.replace("−", "-")));
 
 /** @param {string | null} style a background colour */
-const rgbOf = (style) => /** @type {[number, number, number]} */ ((style ?? "").match(/\d+/g)?.slice(0, 3).map(Number) ?? [0, 0, 0]);
+const rgbOf = (style) =>
+  /** @type {[number, number, number]} */ (
+    (style ?? "").match(/\d+/g)?.slice(0, 3).map(Number) ?? [0, 0, 0]
+  );
 
 const AT_ZERO = `const interventions = [{ at: ["z", given.layer], head: given.head, do: "zero" }];`;
 
@@ -54,11 +60,20 @@ test("a_head_that_is_switched_off_changes_the_text_as_the_model_says", async () 
   await visit(site, {}, async (page) => {
     await measured(page);
     const { layer, head, text } = await shown(page);
-    await eventually(async () => assert.equal(await page.locator("switched-off section").count(), 0, "nothing is off until someone asks for it"));
+    await eventually(async () =>
+      assert.equal(
+        await page.locator("switched-off section").count(),
+        0,
+        "nothing is off until someone asks for it",
+      ),
+    );
     await page.getByRole("button", { name: `switch ${layer}.${head} off` }).click();
     await measured(page);
     const said = await page.locator("switched-off .what").innerText();
-    const expected = await ask(page, { layer, head, text }, `
+    const expected = await ask(
+      page,
+      { layer, head, text },
+      `
       ${AT_ZERO}
       const [before, after] = [await model.runWithCache(given.text), await model.runWithCache(given.text, { interventions })];
       const { ids } = before;
@@ -69,34 +84,69 @@ test("a_head_that_is_switched_off_changes_the_text_as_the_model_says", async () 
       const probability = (logits, id) => Math.exp(logits[id]) / logits.reduce((sum, one) => sum + Math.exp(one), 0);
       const best = row(before).indexOf(Math.max(...row(before)));
       return { count: repeated.length, repeated: [loss(before), loss(after)], whole: [before.loss, after.loss], next: [probability(row(before), best), probability(row(after), best)], logProbs: [...after.logProbs] };
-    `);
-    assert.ok(expected.repeated[1] > expected.repeated[0] + 0.1, "an induction head is worth something where the text repeats");
+    `,
+    );
+    assert.ok(
+      expected.repeated[1] > expected.repeated[0] + 0.1,
+      "an induction head is worth something where the text repeats",
+    );
     const found = numbers(said);
     const wanted = [expected.count, ...expected.repeated, ...expected.whole, ...expected.next];
     assert.equal(found.length, wanted.length, said);
-    found.forEach((number, i) => assert.ok(Math.abs(number - wanted[i]) < 0.0051, `${said}: ${number} for ${wanted[i]}`));
+    found.forEach((number, i) =>
+      assert.ok(Math.abs(number - wanted[i]) < 0.0051, `${said}: ${number} for ${wanted[i]}`),
+    );
     // The reading itself is the one under the intervention.
-    const logProbs = await page.evaluate(() => [.../** @type {any} */ (document.querySelector("scope-figure")).reading.logProbs]);
+    const logProbs = await page.evaluate(() => [
+      .../** @type {any} */ (document.querySelector("scope-figure")).reading.logProbs,
+    ]);
     logProbs.forEach((value, i) => assert.ok(Math.abs(value - expected.logProbs[i]) < 1e-5));
-    await eventually(async () => assert.deepEqual([(await shown(page)).layer, (await shown(page)).head], [layer, head], "the picture stays with the head"));
-    await eventually(async () => assert.match(await page.locator(".large h2").innerText(), /switched off/));
-    await eventually(async () => assert.ok(await page.locator(`attention-heads [data-layer="${layer}"][data-head="${head}"]`).evaluate((cell) => cell.classList.contains("off"))));
+    await eventually(async () =>
+      assert.deepEqual(
+        [(await shown(page)).layer, (await shown(page)).head],
+        [layer, head],
+        "the picture stays with the head",
+      ),
+    );
+    await eventually(async () =>
+      assert.match(await page.locator(".large h2").innerText(), /switched off/),
+    );
+    await eventually(async () =>
+      assert.ok(
+        await page
+          .locator(`attention-heads [data-layer="${layer}"][data-head="${head}"]`)
+          .evaluate((cell) => cell.classList.contains("off")),
+      ),
+    );
     // Each alternative says what it was before and is now.
-    const rows = await page.evaluate(() => /** @type {any} */ (document.querySelector("next-tokens")).alternatives.map((/** @type {any} */ one) => [one.id, Math.exp(one.before), Math.exp(one.logProb)]));
-    const real = await ask(page, { layer, head, text, ids: rows.map((/** @type {number[]} */ row) => row[0]) }, `
+    const rows = await page.evaluate(() =>
+      /** @type {any} */ (document.querySelector("next-tokens")).alternatives.map(
+        (/** @type {any} */ one) => [one.id, Math.exp(one.before), Math.exp(one.logProb)],
+      ),
+    );
+    const real = await ask(
+      page,
+      { layer, head, text, ids: rows.map((/** @type {number[]} */ row) => row[0]) },
+      `
       ${AT_ZERO}
       const of = async (options) => { const { logits } = await model.runWithCache(given.text, options); const row = logits.at({ batch: 0, pos: -1 }).data; const total = row.reduce((sum, one) => sum + Math.exp(one), 0); return given.ids.map((id) => Math.exp(row[id]) / total); };
       return [await of({}), await of({ interventions })];
-    `);
-    rows.forEach((/** @type {number[]} */ row, /** @type {number} */ i) => assert.ok(Math.abs(row[1] - real[0][i]) < 1e-4 && Math.abs(row[2] - real[1][i]) < 1e-4));
+    `,
+    );
+    rows.forEach((/** @type {number[]} */ row, /** @type {number} */ i) =>
+      assert.ok(Math.abs(row[1] - real[0][i]) < 1e-4 && Math.abs(row[2] - real[1][i]) < 1e-4),
+    );
   });
 });
 
 test("heads_come_back_one_by_one_or_all_at_once_and_by_keyboard", async () => {
   await visit(site, { path: "#layer=1&head=0" }, async (page) => {
     await measured(page);
-    const before = await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading.loss);
-    const loss = () => page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading.loss);
+    const before = await page.evaluate(
+      () => /** @type {any} */ (document.querySelector("scope-figure")).reading.loss,
+    );
+    const loss = () =>
+      page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading.loss);
     await page.keyboard.press("x");
     await measured(page);
     const one = await loss();
@@ -113,7 +163,9 @@ test("heads_come_back_one_by_one_or_all_at_once_and_by_keyboard", async () => {
     await eventually(() => assert.match(page.url(), /off=1\.1(&|$)/));
     await page.locator("#prompt").focus();
     await page.keyboard.press("x");
-    await eventually(async () => assert.match(await page.locator("#prompt").inputValue(), /x/, "in the text x is a letter"));
+    await eventually(async () =>
+      assert.match(await page.locator("#prompt").inputValue(), /x/, "in the text x is a letter"),
+    );
     await page.keyboard.press("Control+z");
     await page.keyboard.press("Escape");
     await page.locator('attention-heads [data-layer="1"][data-head="0"]').click();
@@ -124,19 +176,36 @@ test("heads_come_back_one_by_one_or_all_at_once_and_by_keyboard", async () => {
     await measured(page);
     await eventually(async () => assert.equal(await loss(), before));
     await eventually(() => assert.doesNotMatch(page.url(), /off=/));
-    await eventually(async () => assert.equal(await page.locator("switched-off section").count(), 0));
+    await eventually(async () =>
+      assert.equal(await page.locator("switched-off section").count(), 0),
+    );
   });
 });
 
 test("an_address_switches_heads_off_and_leaves_out_those_that_are_not_there", async () => {
-  await visit(site, { path: "#prompt=the%20moon%2C%20the%20moon&off=1.0,9.9,0.3&layer=0&head=3" }, async (page) => {
-    await measured(page);
-    await eventually(async () => assert.match(await page.locator("switched-off section").innerText(), /head 1\.0[^]*head 0\.3/));
-    const { loss, text } = await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading);
-    const expected = await ask(page, { text }, `return (await model.runWithCache(given.text, { interventions: [{ at: ["z", 1], head: 0, do: "zero" }, { at: ["z", 0], head: 3, do: "zero" }] })).loss;`);
-    assert.ok(Math.abs(loss - expected) < 1e-6);
-    await eventually(() => assert.doesNotMatch(page.url(), /9\.9/));
-  });
+  await visit(
+    site,
+    { path: "#prompt=the%20moon%2C%20the%20moon&off=1.0,9.9,0.3&layer=0&head=3" },
+    async (page) => {
+      await measured(page);
+      await eventually(async () =>
+        assert.match(
+          await page.locator("switched-off section").innerText(),
+          /head 1\.0[^]*head 0\.3/,
+        ),
+      );
+      const { loss, text } = await page.evaluate(
+        () => /** @type {any} */ (document.querySelector("scope-figure")).reading,
+      );
+      const expected = await ask(
+        page,
+        { text },
+        `return (await model.runWithCache(given.text, { interventions: [{ at: ["z", 1], head: 0, do: "zero" }, { at: ["z", 0], head: 3, do: "zero" }] })).loss;`,
+      );
+      assert.ok(Math.abs(loss - expected) < 1e-6);
+      await eventually(() => assert.doesNotMatch(page.url(), /9\.9/));
+    },
+  );
 });
 
 test("what_is_switched_off_stays_off_while_the_model_writes", async () => {
@@ -146,55 +215,108 @@ test("what_is_switched_off_stays_off_while_the_model_writes", async () => {
     await page.getByLabel("sample").uncheck();
     await page.getByLabel("tokens", { exact: true }).fill("10");
     await page.getByRole("button", { name: "Generate" }).click();
-    await page.waitForFunction((start) => /** @type {any} */ (document.querySelector("scope-figure")).reading.ids.length > start, count);
+    await page.waitForFunction(
+      (start) =>
+        /** @type {any} */ (document.querySelector("scope-figure")).reading.ids.length > start,
+      count,
+    );
     await page.getByRole("button", { name: "Generate" }).waitFor();
     await measured(page);
-    const [under, plain] = await ask(page, { text }, `
+    const [under, plain] = await ask(
+      page,
+      { text },
+      `
       const written = async (options) => { let all = ""; for await (const step of model.generate(given.text, { maxNewTokens: 10, ...options })) all += step.string; return all; };
       return [await written({ interventions: [{ at: ["z", 1], head: [0, 1], do: "zero" }] }), await written({})];
-    `);
+    `,
+    );
     await eventually(async () => assert.equal((await shown(page)).text, text + under));
     assert.notEqual(under, plain, "without the heads it says something else");
   });
 });
 
 test("the_lens_shows_what_logitLens_returns_and_says_rank_and_probability", async () => {
-  await visit(site, { path: `#view=lens&prompt=${encodeURIComponent("To be, or not to be:\nthat is 日")}` }, async (page) => {
-    await prepared(page);
-    const { text } = await shown(page);
-    const lens = await ask(page, { text }, `const { topProbabilities, topStrings, nextRank, nextProbability } = await model.logitLens(given.text, { top: 5 }); return { shape: topProbabilities.shape, probabilities: [...topProbabilities.data], strings: topStrings, ranks: [...nextRank.data], next: [...nextProbability.data] };`);
-    const [layers, positions, top] = lens.shape;
-    const cells = page.locator("logit-lens .cell[data-layer]");
-    await eventually(async () => assert.equal(await cells.count(), layers * positions, "a short text is there in full"));
-    for (const cell of await cells.all()) {
-      const { layer, position, colour, text: written, right } = await cell.evaluate((element) => ({ layer: Number(/** @type {HTMLElement} */ (element).dataset.layer), position: Number(/** @type {HTMLElement} */ (element).dataset.position), colour: /** @type {HTMLElement} */ (element).style.backgroundColor, text: element.textContent, right: element.classList.contains("right") }));
-      const at = (layer * positions + position) * top;
-      const [low, high] = valuesOf(levelOf(rgbOf(colour), "light"), "linear");
-      assert.ok(lens.probabilities[at] >= low - 1e-6 && lens.probabilities[at] <= high + 1e-6, `layer ${layer}, position ${position}`);
-      const glyphs = String(lens.strings[at]).replaceAll(" ", "·").replaceAll("\n", "⏎");
-      if (/^[ -~·⏎]+$/.test(glyphs) && glyphs.length <= 9) assert.equal(written, glyphs);
-      if (position < positions - 1) assert.equal(right, lens.ranks[layer * (positions - 1) + position] === 0);
-    }
-    await page.locator('logit-lens [data-layer="2"][data-position="4"]').hover();
-    const detail = page.locator("logit-lens .detail");
-    const from = (2 * positions + 4) * top;
-    await eventually(async () => assert.deepEqual((await detail.locator("li .value").allInnerTexts()).map(Number), lens.probabilities.slice(from, from + top).map((/** @type {number} */ one) => Number(one.toPrecision(3)))));
-    const next = 2 * (positions - 1) + 4;
-    await eventually(async () => assert.equal(Number(await detail.locator(".rank").innerText()), lens.ranks[next] + 1));
-    await eventually(async () => assert.equal(Number(await detail.locator(".probability").innerText()), Number(lens.next[next].toPrecision(3))));
-    // A click locks, Escape releases; arrows move.
-    await page.locator('logit-lens [data-layer="2"][data-position="4"]').click();
-    await page.mouse.move(5, 5);
-    await eventually(async () => assert.match(await detail.innerText(), /After L2, at token 4/));
-    await eventually(async () => assert.deepEqual((await shown(page)).lock, { query: 4 }));
-    await page.locator("logit-lens .scroll").focus();
-    await page.keyboard.press("ArrowDown");
-    await page.keyboard.press("End");
-    await eventually(async () => assert.match(await detail.innerText(), new RegExp(`After L3, at token ${positions - 1}[^]*no true next token`)));
-    await page.keyboard.press("Escape");
-    await eventually(async () => assert.equal((await shown(page)).lock, null));
-    await eventually(async () => assert.match(await detail.innerText(), /Point at a cell/));
-  });
+  await visit(
+    site,
+    { path: `#view=lens&prompt=${encodeURIComponent("To be, or not to be:\nthat is 日")}` },
+    async (page) => {
+      await prepared(page);
+      const { text } = await shown(page);
+      const lens = await ask(
+        page,
+        { text },
+        `const { topProbabilities, topStrings, nextRank, nextProbability } = await model.logitLens(given.text, { top: 5 }); return { shape: topProbabilities.shape, probabilities: [...topProbabilities.data], strings: topStrings, ranks: [...nextRank.data], next: [...nextProbability.data] };`,
+      );
+      const [layers, positions, top] = lens.shape;
+      const cells = page.locator("logit-lens .cell[data-layer]");
+      await eventually(async () =>
+        assert.equal(await cells.count(), layers * positions, "a short text is there in full"),
+      );
+      for (const cell of await cells.all()) {
+        const {
+          layer,
+          position,
+          colour,
+          text: written,
+          right,
+        } = await cell.evaluate((element) => ({
+          layer: Number(/** @type {HTMLElement} */ (element).dataset.layer),
+          position: Number(/** @type {HTMLElement} */ (element).dataset.position),
+          colour: /** @type {HTMLElement} */ (element).style.backgroundColor,
+          text: element.textContent,
+          right: element.classList.contains("right"),
+        }));
+        const at = (layer * positions + position) * top;
+        const [low, high] = valuesOf(levelOf(rgbOf(colour), "light"), "linear");
+        assert.ok(
+          lens.probabilities[at] >= low - 1e-6 && lens.probabilities[at] <= high + 1e-6,
+          `layer ${layer}, position ${position}`,
+        );
+        const glyphs = String(lens.strings[at]).replaceAll(" ", "·").replaceAll("\n", "⏎");
+        if (/^[ -~·⏎]+$/.test(glyphs) && glyphs.length <= 9) assert.equal(written, glyphs);
+        if (position < positions - 1)
+          assert.equal(right, lens.ranks[layer * (positions - 1) + position] === 0);
+      }
+      await page.locator('logit-lens [data-layer="2"][data-position="4"]').hover();
+      const detail = page.locator("logit-lens .detail");
+      const from = (2 * positions + 4) * top;
+      await eventually(async () =>
+        assert.deepEqual(
+          (await detail.locator("li .value").allInnerTexts()).map(Number),
+          lens.probabilities
+            .slice(from, from + top)
+            .map((/** @type {number} */ one) => Number(one.toPrecision(3))),
+        ),
+      );
+      const next = 2 * (positions - 1) + 4;
+      await eventually(async () =>
+        assert.equal(Number(await detail.locator(".rank").innerText()), lens.ranks[next] + 1),
+      );
+      await eventually(async () =>
+        assert.equal(
+          Number(await detail.locator(".probability").innerText()),
+          Number(lens.next[next].toPrecision(3)),
+        ),
+      );
+      // A click locks, Escape releases; arrows move.
+      await page.locator('logit-lens [data-layer="2"][data-position="4"]').click();
+      await page.mouse.move(5, 5);
+      await eventually(async () => assert.match(await detail.innerText(), /After L2, at token 4/));
+      await eventually(async () => assert.deepEqual((await shown(page)).lock, { query: 4 }));
+      await page.locator("logit-lens .scroll").focus();
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("End");
+      await eventually(async () =>
+        assert.match(
+          await detail.innerText(),
+          new RegExp(`After L3, at token ${positions - 1}[^]*no true next token`),
+        ),
+      );
+      await page.keyboard.press("Escape");
+      await eventually(async () => assert.equal((await shown(page)).lock, null));
+      await eventually(async () => assert.match(await detail.innerText(), /Point at a cell/));
+    },
+  );
 });
 
 test("only_the_columns_of_the_lens_in_view_are_in_the_document", async () => {
@@ -202,29 +324,55 @@ test("only_the_columns_of_the_lens_in_view_are_in_the_document", async () => {
     await prepared(page);
     const { count } = await shown(page);
     const columns = () => page.locator("logit-lens .head").count();
-    await eventually(async () => assert.ok((await columns()) < count, `${await columns()} of ${count} columns`));
+    await eventually(async () =>
+      assert.ok((await columns()) < count, `${await columns()} of ${count} columns`),
+    );
     await page.locator("logit-lens .scroll").focus();
     await page.keyboard.press("End");
     const last = page.locator(`logit-lens [data-layer="3"][data-position="${count - 1}"]`);
     await last.waitFor();
-    const [cell, box] = [await last.boundingBox(), await page.locator("logit-lens .scroll").boundingBox()];
-    assert.ok(cell && box && cell.x >= box.x - 1 && cell.x + cell.width <= box.x + box.width + 1, "the keyboard brings it into view");
-    await eventually(async () => assert.equal(await page.locator('logit-lens [data-position="0"][data-layer="0"]').count(), 0));
+    const [cell, box] = [
+      await last.boundingBox(),
+      await page.locator("logit-lens .scroll").boundingBox(),
+    ];
+    assert.ok(
+      cell && box && cell.x >= box.x - 1 && cell.x + cell.width <= box.x + box.width + 1,
+      "the keyboard brings it into view",
+    );
+    await eventually(async () =>
+      assert.equal(await page.locator('logit-lens [data-position="0"][data-layer="0"]').count(), 0),
+    );
   });
 });
 
 test("the_lens_is_computed_when_it_is_shown_and_follows_the_text_and_what_is_off", async () => {
   await visit(site, { path: "#prompt=the%20moon%2C%20the%20moon" }, async (page) => {
     await settled(page);
-    await eventually(async () => assert.equal(await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).lens), null));
+    await eventually(async () =>
+      assert.equal(
+        await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).lens),
+        null,
+      ),
+    );
     await page.getByRole("button", { name: "lens" }).click();
     await prepared(page);
     await page.locator("#prompt").fill("the stars and the stars");
     await prepared(page);
-    const first = () => page.evaluate(() => { const { lens } = /** @type {any} */ (document.querySelector("scope-figure")).lens; return [...lens.topProbabilities.data]; });
-    const expected = (/** @type {object} */ options) => ask(page, options, `return [...(await model.logitLens("the stars and the stars", given)).topProbabilities.data];`);
+    const first = () =>
+      page.evaluate(() => {
+        const { lens } = /** @type {any} */ (document.querySelector("scope-figure")).lens;
+        return [...lens.topProbabilities.data];
+      });
+    const expected = (/** @type {object} */ options) =>
+      ask(
+        page,
+        options,
+        `return [...(await model.logitLens("the stars and the stars", given)).topProbabilities.data];`,
+      );
     await eventually(async () => assert.deepEqual(await first(), await expected({ top: 5 })));
-    await page.evaluate(() => { /** @type {HTMLElement} */ (document.activeElement).blur(); });
+    await page.evaluate(() => {
+      /** @type {HTMLElement} */ (document.activeElement).blur();
+    });
     const { layer, head } = await shown(page);
     await page.keyboard.press("x");
     await prepared(page);
@@ -235,32 +383,71 @@ test("the_lens_is_computed_when_it_is_shown_and_follows_the_text_and_what_is_off
 });
 
 test("token_text_in_the_views_is_never_markup", async () => {
-  await visit(site, { path: `#view=lens&prompt=${encodeURIComponent("<b>bold</b> <img src=x onerror=alert(1)> &amp;")}` }, async (page) => {
-    await prepared(page);
-    await page.locator('logit-lens [data-layer="3"][data-position="3"]').hover();
-    await eventually(async () => assert.match(await page.locator("logit-lens .row").first().innerText(), /</));
-    for (const view of ["lens", "activations"]) {
-      await page.getByRole("button", { name: view }).click();
+  await visit(
+    site,
+    {
+      path: `#view=lens&prompt=${encodeURIComponent("<b>bold</b> <img src=x onerror=alert(1)> &amp;")}`,
+    },
+    async (page) => {
       await prepared(page);
-      await eventually(async () => assert.equal(await page.locator("logit-lens img, logit-lens .cell b, tensor-view img, switched-off img, next-tokens img").count(), 0));
-    }
-    await page.locator("tensor-view .plot").focus();
-    await page.keyboard.press("ArrowRight");
-    await eventually(async () => assert.match(await page.locator("tensor-view .readout").innerText(), /^pos 0 </));
-  });
+      await page.locator('logit-lens [data-layer="3"][data-position="3"]').hover();
+      await eventually(async () =>
+        assert.match(await page.locator("logit-lens .row").first().innerText(), /</),
+      );
+      for (const view of ["lens", "activations"]) {
+        await page.getByRole("button", { name: view }).click();
+        await prepared(page);
+        await eventually(async () =>
+          assert.equal(
+            await page
+              .locator(
+                "logit-lens img, logit-lens .cell b, tensor-view img, switched-off img, next-tokens img",
+              )
+              .count(),
+            0,
+          ),
+        );
+      }
+      await page.locator("tensor-view .plot").focus();
+      await page.keyboard.press("ArrowRight");
+      await eventually(async () =>
+        assert.match(await page.locator("tensor-view .readout").innerText(), /^pos 0 </),
+      );
+    },
+  );
 });
 
 test("what_a_view_was_asked_for_another_text_is_left_off", async () => {
   await visit(site, { path: "#view=lens" }, async (page) => {
     await prepared(page);
     await page.locator("#prompt").fill("");
-    await page.locator("#prompt").pressSequentially("the moon and the stars, the moon and the stars");
+    await page
+      .locator("#prompt")
+      .pressSequentially("the moon and the stars, the moon and the stars");
     await prepared(page);
     const { text } = await shown(page);
-    const [found, tokens] = await page.evaluate(() => { const { lens, reading } = /** @type {any} */ (document.querySelector("scope-figure")).lens; return [[...lens.topProbabilities.data], reading.text]; });
+    const [found, tokens] = await page.evaluate(() => {
+      const { lens, reading } = /** @type {any} */ (document.querySelector("scope-figure")).lens;
+      return [[...lens.topProbabilities.data], reading.text];
+    });
     assert.equal(tokens, "the moon and the stars, the moon and the stars");
-    await eventually(async () => assert.deepEqual(found, await ask(page, { text }, "return [...(await model.logitLens(given.text, { top: 5 })).topProbabilities.data];")));
-    await eventually(async () => assert.equal(await page.locator("error-notice .notice").count(), 0, "leaving off is no error"));
+    await eventually(async () =>
+      assert.deepEqual(
+        found,
+        await ask(
+          page,
+          { text },
+          "return [...(await model.logitLens(given.text, { top: 5 })).topProbabilities.data];",
+        ),
+      ),
+    );
+    await eventually(async () =>
+      assert.equal(
+        await page.locator("error-notice .notice").count(),
+        0,
+        "leaving off is no error",
+      ),
+    );
   });
 });
 
@@ -268,18 +455,30 @@ test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async ()
   await visit(site, { path: "#view=heads" }, async (page) => {
     await prepared(page);
     const { text } = await shown(page);
-    const { labels, data, random } = await ask(page, { text }, `const { scores } = await model.headScores(given.text); const random = (await model.headScores()).scores; return { labels: scores.labels.score, data: [...scores.data], random: [...random.data] };`);
+    const { labels, data, random } = await ask(
+      page,
+      { text },
+      `const { scores } = await model.headScores(given.text); const random = (await model.headScores()).scores; return { labels: scores.labels.score, data: [...scores.data], random: [...random.data] };`,
+    );
     /** @param {number[]} table @param {string} kind */
-    const check = (table, kind) => eventually(async () => {
-      const cells = await page.locator("head-scores .cell").evaluateAll((all) => all.map((cell) => [/** @type {HTMLElement} */ (cell).style.backgroundColor, cell.textContent ?? ""]));
-      assert.equal(cells.length, 16);
-      cells.forEach(([colour, written], i) => {
-        const value = table[labels.indexOf(kind) * 16 + i];
-        const [low, high] = valuesOf(levelOf(rgbOf(colour), "light"), "linear");
-        assert.equal(written.trim(), value.toFixed(2));
-        assert.ok(value >= low - 1e-6 && value <= high + 1e-6, `${kind} ${i}`);
+    const check = (table, kind) =>
+      eventually(async () => {
+        const cells = await page
+          .locator("head-scores .cell")
+          .evaluateAll((all) =>
+            all.map((cell) => [
+              /** @type {HTMLElement} */ (cell).style.backgroundColor,
+              cell.textContent ?? "",
+            ]),
+          );
+        assert.equal(cells.length, 16);
+        cells.forEach(([colour, written], i) => {
+          const value = table[labels.indexOf(kind) * 16 + i];
+          const [low, high] = valuesOf(levelOf(rgbOf(colour), "light"), "linear");
+          assert.equal(written.trim(), value.toFixed(2));
+          assert.ok(value >= low - 1e-6 && value <= high + 1e-6, `${kind} ${i}`);
+        });
       });
-    });
     await check(data, "induction");
     await page.getByRole("button", { name: "previous token" }).click();
     await check(data, "previous_token");
@@ -288,7 +487,14 @@ test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async ()
     await check(random, "previous_token");
     const cell = page.locator('head-scores [data-layer="0"][data-head="1"]');
     await cell.hover();
-    await eventually(async () => assert.match(await page.locator("head-scores .readout").innerText(), new RegExp(`^head 0\\.1 +previous token ${random[labels.indexOf("previous_token") * 16 + 1].toPrecision(4)}`)));
+    await eventually(async () =>
+      assert.match(
+        await page.locator("head-scores .readout").innerText(),
+        new RegExp(
+          `^head 0\\.1 +previous token ${random[labels.indexOf("previous_token") * 16 + 1].toPrecision(4)}`,
+        ),
+      ),
+    );
     await page.locator('head-scores [aria-selected="true"]').focus();
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowDown");
@@ -306,19 +512,41 @@ test("head_scores_on_random_tokens_are_those_under_what_is_off", async () => {
     await prepared(page);
     await page.getByRole("button", { name: "random tokens" }).click();
     await prepared(page);
-    const found = await page.evaluate(() => [.../** @type {any} */ (document.querySelector("scope-figure")).random.table.data]);
-    const [off, plain] = await ask(page, {}, `const interventions = [{ at: ["z", 0], head: 1, do: "zero" }]; return [[...(await model.headScores(undefined, { interventions })).scores.data], [...(await model.headScores()).scores.data]];`);
+    const found = await page.evaluate(() => [
+      .../** @type {any} */ (document.querySelector("scope-figure")).random.table.data,
+    ]);
+    const [off, plain] = await ask(
+      page,
+      {},
+      `const interventions = [{ at: ["z", 0], head: 1, do: "zero" }]; return [[...(await model.headScores(undefined, { interventions })).scores.data], [...(await model.headScores()).scores.data]];`,
+    );
     assert.deepEqual(found, off);
     assert.notDeepEqual(off, plain);
-    await eventually(async () => assert.match(await page.locator('head-scores [data-layer="0"][data-head="1"]').getAttribute("class") ?? "", /off/));
+    await eventually(async () =>
+      assert.match(
+        (await page.locator('head-scores [data-layer="0"][data-head="1"]').getAttribute("class")) ??
+          "",
+        /off/,
+      ),
+    );
   });
 });
 
 test("where_nothing_repeats_there_is_no_score_rather_than_a_zero", async () => {
   await visit(site, { path: "#view=heads&prompt=Good%20night" }, async (page) => {
     await prepared(page);
-    await eventually(async () => assert.deepEqual(new Set(await page.locator("head-scores .cell").allInnerTexts()), new Set(["–"])));
-    await eventually(async () => assert.match((await page.locator("head-scores .cell").first().getAttribute("aria-label")) ?? "", /no place in this text/));
+    await eventually(async () =>
+      assert.deepEqual(
+        new Set(await page.locator("head-scores .cell").allInnerTexts()),
+        new Set(["–"]),
+      ),
+    );
+    await eventually(async () =>
+      assert.match(
+        (await page.locator("head-scores .cell").first().getAttribute("aria-label")) ?? "",
+        /no place in this text/,
+      ),
+    );
   });
 });
 
@@ -329,20 +557,38 @@ test("where_nothing_repeats_there_is_no_score_rather_than_a_zero", async () => {
  */
 async function assertPlane(page, plane, theme = "light", stretch = "linear") {
   const { text } = await shown(page);
-  const { name, most, cells, colours } = await page.locator("tensor-view").evaluate((/** @type {any} */ element) => {
-    const { down, across } = element.geometry;
-    const canvas = element.renderRoot.querySelector(".cells");
-    const copy = new OffscreenCanvas(across.size, down.size).getContext("2d", { willReadFrequently: true });
-    copy?.drawImage(canvas, 0, 0);
-    const data = copy?.getImageData(0, 0, across.size, down.size).data ?? [];
-    const colours = [];
-    for (let row = 0; row < down.cells; row++) for (let column = 0; column < across.cells; column++) {
-      const at = 4 * ((row * down.cell + (down.cell >> 1)) * across.size + column * across.cell + (across.cell >> 1));
-      colours.push([...data.slice(at, at + 4)]);
-    }
-    return { name: element.name, most: element.most, cells: [down.cells, across.cells, down.factor, across.factor], colours };
-  });
-  const { data, shape } = await ask(page, { text, name }, `const { cache } = await model.runWithCache(given.text, { names: [given.name] }); const { data, shape } = cache.get(given.name); return { data: [...data].map((one) => (Number.isFinite(one) ? one : null)), shape };`);
+  const { name, most, cells, colours } = await page
+    .locator("tensor-view")
+    .evaluate((/** @type {any} */ element) => {
+      const { down, across } = element.geometry;
+      const canvas = element.renderRoot.querySelector(".cells");
+      const copy = new OffscreenCanvas(across.size, down.size).getContext("2d", {
+        willReadFrequently: true,
+      });
+      copy?.drawImage(canvas, 0, 0);
+      const data = copy?.getImageData(0, 0, across.size, down.size).data ?? [];
+      const colours = [];
+      for (let row = 0; row < down.cells; row++)
+        for (let column = 0; column < across.cells; column++) {
+          const at =
+            4 *
+            ((row * down.cell + (down.cell >> 1)) * across.size +
+              column * across.cell +
+              (across.cell >> 1));
+          colours.push([...data.slice(at, at + 4)]);
+        }
+      return {
+        name: element.name,
+        most: element.most,
+        cells: [down.cells, across.cells, down.factor, across.factor],
+        colours,
+      };
+    });
+  const { data, shape } = await ask(
+    page,
+    { text, name },
+    `const { cache } = await model.runWithCache(given.text, { names: [given.name] }); const { data, shape } = cache.get(given.name); return { data: [...data].map((one) => (Number.isFinite(one) ? one : null)), shape };`,
+  );
   const values = plane(data, shape);
   assert.deepEqual(cells.slice(2), [1, 1], "a cell for each value");
   assert.equal(colours.length, values.length);
@@ -353,101 +599,215 @@ async function assertPlane(page, plane, theme = "light", stretch = "linear") {
     const level = signedLevelOf([red, green, blue], theme);
     assert.ok(level >= 0, `${i}: ${colours[i]} is not on the scale`);
     const [low, high] = signedValuesOf(level, most, stretch);
-    assert.ok(value >= low - 1e-5 && value <= high + 1e-5, `${i}: drawn as ${low} to ${high}, captured ${value}`);
+    assert.ok(
+      value >= low - 1e-5 && value <= high + 1e-5,
+      `${i}: drawn as ${low} to ${high}, captured ${value}`,
+    );
   });
 }
 
 test("an_activation_is_drawn_as_captured_whichever_axes_are_chosen", async () => {
-  await visit(site, { path: "#view=activations&hook=blocks.1.attn.hook_z&prompt=the%20moon%2C%20the%20moon" }, async (page) => {
-    await prepared(page);
-    await eventually(() => assertPlane(page, (data, [, positions, heads, width]) => Array.from({ length: positions * width }, (_, i) => data[(Math.floor(i / width) * heads + 0) * width + (i % width)])));
-    await page.locator("tensor-view input[name=head]").fill("3");
-    await page.locator("tensor-view input[name=head]").press("Enter");
-    await eventually(() => assertPlane(page, (data, [, positions, heads, width]) => Array.from({ length: positions * width }, (_, i) => data[(Math.floor(i / width) * heads + 3) * width + (i % width)])));
-    await page.locator("tensor-view select[name=rows]").selectOption("head");
-    await page.locator("tensor-view input[name=pos]").fill("2");
-    await page.locator("tensor-view input[name=pos]").press("Enter");
-    await page.locator("tensor-view").getByRole("button", { name: "square root" }).click();
-    await settled(page);
-    await eventually(() => assertPlane(page, (data, [, , heads, width]) => data.slice(2 * heads * width, 3 * heads * width), "light", "sqrt"));
-  });
+  await visit(
+    site,
+    { path: "#view=activations&hook=blocks.1.attn.hook_z&prompt=the%20moon%2C%20the%20moon" },
+    async (page) => {
+      await prepared(page);
+      await eventually(() =>
+        assertPlane(page, (data, [, positions, heads, width]) =>
+          Array.from(
+            { length: positions * width },
+            (_, i) => data[(Math.floor(i / width) * heads + 0) * width + (i % width)],
+          ),
+        ),
+      );
+      await page.locator("tensor-view input[name=head]").fill("3");
+      await page.locator("tensor-view input[name=head]").press("Enter");
+      await eventually(() =>
+        assertPlane(page, (data, [, positions, heads, width]) =>
+          Array.from(
+            { length: positions * width },
+            (_, i) => data[(Math.floor(i / width) * heads + 3) * width + (i % width)],
+          ),
+        ),
+      );
+      await page.locator("tensor-view select[name=rows]").selectOption("head");
+      await page.locator("tensor-view input[name=pos]").fill("2");
+      await page.locator("tensor-view input[name=pos]").press("Enter");
+      await page.locator("tensor-view").getByRole("button", { name: "square root" }).click();
+      await settled(page);
+      await eventually(() =>
+        assertPlane(
+          page,
+          (data, [, , heads, width]) => data.slice(2 * heads * width, 3 * heads * width),
+          "light",
+          "sqrt",
+        ),
+      );
+    },
+  );
 });
 
 test("a_hook_point_is_found_by_name_and_masked_scores_stay_empty", async () => {
-  await visit(site, { dark: true, path: "#view=activations&prompt=the%20moon%2C%20the%20moon" }, async (page) => {
-    await prepared(page);
-    const field = page.locator("input[name=hook]");
-    await eventually(async () => assert.equal(await field.inputValue(), "blocks.3.hook_resid_post", "the last residual stream until one is chosen"));
-    await eventually(async () => assert.deepEqual(await page.locator("#points option").evaluateAll((all) => all.map((one) => one.getAttribute("value"))), await ask(page, {}, "return model.hookPoints.map(({ name }) => name);")));
-    await field.fill("blocks.0.attn.hook_attn_scores");
-    await prepared(page);
-    await eventually(() => assertPlane(page, (data, [, , queries, keys]) => data.slice(0, queries * keys), "dark"));
-    await eventually(() => assert.match(page.url(), /hook=blocks\.0\.attn\.hook_attn_scores/));
-    await page.getByRole("button", { name: "layer +" }).click();
-    await prepared(page);
-    await eventually(async () => assert.equal(await field.inputValue(), "blocks.1.attn.hook_attn_scores"));
-    await eventually(() => assertPlane(page, (data, [, , queries, keys]) => data.slice(0, queries * keys), "dark"));
-    await field.fill("blocks.7.nowhere");
-    await field.press("Enter");
-    await field.blur();
-    await eventually(async () => assert.equal(await field.inputValue(), "blocks.1.attn.hook_attn_scores", "what is no hook point changes nothing"));
-  });
+  await visit(
+    site,
+    { dark: true, path: "#view=activations&prompt=the%20moon%2C%20the%20moon" },
+    async (page) => {
+      await prepared(page);
+      const field = page.locator("input[name=hook]");
+      await eventually(async () =>
+        assert.equal(
+          await field.inputValue(),
+          "blocks.3.hook_resid_post",
+          "the last residual stream until one is chosen",
+        ),
+      );
+      await eventually(async () =>
+        assert.deepEqual(
+          await page
+            .locator("#points option")
+            .evaluateAll((all) => all.map((one) => one.getAttribute("value"))),
+          await ask(page, {}, "return model.hookPoints.map(({ name }) => name);"),
+        ),
+      );
+      await field.fill("blocks.0.attn.hook_attn_scores");
+      await prepared(page);
+      await eventually(() =>
+        assertPlane(page, (data, [, , queries, keys]) => data.slice(0, queries * keys), "dark"),
+      );
+      await eventually(() => assert.match(page.url(), /hook=blocks\.0\.attn\.hook_attn_scores/));
+      await page.getByRole("button", { name: "layer +" }).click();
+      await prepared(page);
+      await eventually(async () =>
+        assert.equal(await field.inputValue(), "blocks.1.attn.hook_attn_scores"),
+      );
+      await eventually(() =>
+        assertPlane(page, (data, [, , queries, keys]) => data.slice(0, queries * keys), "dark"),
+      );
+      await field.fill("blocks.7.nowhere");
+      await field.press("Enter");
+      await field.blur();
+      await eventually(async () =>
+        assert.equal(
+          await field.inputValue(),
+          "blocks.1.attn.hook_attn_scores",
+          "what is no hook point changes nothing",
+        ),
+      );
+    },
+  );
 });
 
 test("the_exact_value_is_said_on_hover_and_by_keyboard", async () => {
-  await visit(site, { path: "#view=activations&hook=blocks.1.hook_mlp_out&prompt=the%20moon%2C%20the%20moon" }, async (page) => {
-    await prepared(page);
-    const tokens = await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading.tokens);
-    const value = await ask(page, {}, `const { cache } = await model.runWithCache("the moon, the moon", { names: ["blocks.1.hook_mlp_out"] }); return cache.get("blocks.1.hook_mlp_out").at({ batch: 0, pos: 2, d_model: 6 }).item();`);
-    const plot = page.locator("tensor-view .plot");
-    await plot.focus();
-    for (const key of ["ArrowDown", "ArrowDown", "Shift+ArrowRight", "ArrowRight"]) await page.keyboard.press(key);
-    const readout = page.locator("tensor-view .readout");
-    const written = Number(value.toPrecision(7)).toString().replace("-", "−");
-    await eventually(async () => assert.match(await readout.innerText(), new RegExp(`^pos 2 ${tokens[2].replace(" ", "·")}, d_model 6 +${written}$`)));
-    await page.waitForFunction((sentence) => {
-      const view = document.querySelector("scope-figure")?.shadowRoot?.querySelector("tensor-view");
-      return view?.shadowRoot?.querySelector("[aria-live]")?.textContent === sentence;
-    }, `position 2 '${tokens[2]}', dimension 6, ${written}`);
-    await page.keyboard.press("Enter");
-    await page.mouse.move(5, 5);
-    await eventually(async () => assert.match(await readout.innerText(), new RegExp(`${written}$`), "locked"));
-    await page.keyboard.press("Escape");
-    await eventually(async () => assert.equal(await readout.innerText(), ""));
-    const box = await page.locator("tensor-view .cells").boundingBox();
-    const { cell, ratio } = await page.locator("tensor-view").evaluate((/** @type {any} */ element) => ({ cell: [element.geometry.across, element.geometry.down], ratio: element.geometry.ratio }));
-    assert.ok(box);
-    await page.mouse.move(box.x + ((6 + 0.5) * cell[0].cell) / cell[0].factor / ratio, box.y + ((2 + 0.5) * cell[1].cell) / ratio);
-    await eventually(async () => {
-      const hovered = await page.locator("tensor-view").evaluate((/** @type {any} */ element) => element.hovered);
-      assert.equal(hovered?.row, 2);
-      assert.ok(Math.abs(hovered.column - 6) < cell[0].factor, "the pointer is on that cell");
-    });
-  });
+  await visit(
+    site,
+    { path: "#view=activations&hook=blocks.1.hook_mlp_out&prompt=the%20moon%2C%20the%20moon" },
+    async (page) => {
+      await prepared(page);
+      const tokens = await page.evaluate(
+        () => /** @type {any} */ (document.querySelector("scope-figure")).reading.tokens,
+      );
+      const value = await ask(
+        page,
+        {},
+        `const { cache } = await model.runWithCache("the moon, the moon", { names: ["blocks.1.hook_mlp_out"] }); return cache.get("blocks.1.hook_mlp_out").at({ batch: 0, pos: 2, d_model: 6 }).item();`,
+      );
+      const plot = page.locator("tensor-view .plot");
+      await plot.focus();
+      for (const key of ["ArrowDown", "ArrowDown", "Shift+ArrowRight", "ArrowRight"])
+        await page.keyboard.press(key);
+      const readout = page.locator("tensor-view .readout");
+      const written = Number(value.toPrecision(7)).toString().replace("-", "−");
+      await eventually(async () =>
+        assert.match(
+          await readout.innerText(),
+          new RegExp(`^pos 2 ${tokens[2].replace(" ", "·")}, d_model 6 +${written}$`),
+        ),
+      );
+      await page.waitForFunction((sentence) => {
+        const view = document
+          .querySelector("scope-figure")
+          ?.shadowRoot?.querySelector("tensor-view");
+        return view?.shadowRoot?.querySelector("[aria-live]")?.textContent === sentence;
+      }, `position 2 '${tokens[2]}', dimension 6, ${written}`);
+      await page.keyboard.press("Enter");
+      await page.mouse.move(5, 5);
+      await eventually(async () =>
+        assert.match(await readout.innerText(), new RegExp(`${written}$`), "locked"),
+      );
+      await page.keyboard.press("Escape");
+      await eventually(async () => assert.equal(await readout.innerText(), ""));
+      const box = await page.locator("tensor-view .cells").boundingBox();
+      const { cell, ratio } = await page
+        .locator("tensor-view")
+        .evaluate((/** @type {any} */ element) => ({
+          cell: [element.geometry.across, element.geometry.down],
+          ratio: element.geometry.ratio,
+        }));
+      assert.ok(box);
+      await page.mouse.move(
+        box.x + ((6 + 0.5) * cell[0].cell) / cell[0].factor / ratio,
+        box.y + ((2 + 0.5) * cell[1].cell) / ratio,
+      );
+      await eventually(async () => {
+        const hovered = await page
+          .locator("tensor-view")
+          .evaluate((/** @type {any} */ element) => element.hovered);
+        assert.equal(hovered?.row, 2);
+        assert.ok(Math.abs(hovered.column - 6) < cell[0].factor, "the pointer is on that cell");
+      });
+    },
+  );
 });
 
 test("what_is_on_show_is_copied_as_python_and_as_json", async () => {
-  await visit(site, { path: "#layer=1&head=0&off=1.0&prompt=the%20moon%2C%20the%20moon" }, async (page) => {
-    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-    await measured(page);
-    const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
-    await page.locator("#share").click();
-    await page.getByRole("button", { name: "copy as TransformerLens" }).click();
-    await page.waitForFunction(() => document.querySelector("#copied")?.textContent === "Copied:");
-    const call = { input: "the moon, the moon", names: ["blocks.1.attn.hook_pattern"], interventions: [{ at: "blocks.1.attn.hook_z", head: 0, do: "zero" }] };
-    await eventually(async () => assert.equal(await clipboard(), await ask(page, { call }, "return model.toPython({ runWithCache: given.call });")));
-    await eventually(async () => assert.match(await clipboard(), /TransformerBridge/));
-    await page.getByRole("button", { name: "copy as JSON" }).click();
-    await page.waitForFunction(() => /** @type {HTMLTextAreaElement} */ (document.querySelector("#copy")).value.startsWith("{"));
-    const { model, ...copied } = JSON.parse(await clipboard());
-    assert.deepEqual([model, copied], ["models/shakespeare", call]);
-    const { loss } = await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).reading);
-    const again = await ask(page, { copied }, "const { input, ...options } = given.copied; return (await model.runWithCache(input, options)).loss;");
-    assert.equal(again, loss, "the copied call is what the page shows");
-    await page.getByRole("button", { name: "copy address" }).click();
-    await page.waitForFunction(() => /** @type {HTMLTextAreaElement} */ (document.querySelector("#copy")).value.startsWith("http"));
-    await eventually(async () => assert.equal(await clipboard(), page.url()));
-  });
+  await visit(
+    site,
+    { path: "#layer=1&head=0&off=1.0&prompt=the%20moon%2C%20the%20moon" },
+    async (page) => {
+      await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+      await measured(page);
+      const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
+      await page.locator("#share").click();
+      await page.getByRole("button", { name: "copy as TransformerLens" }).click();
+      await page.waitForFunction(
+        () => document.querySelector("#copied")?.textContent === "Copied:",
+      );
+      const call = {
+        input: "the moon, the moon",
+        names: ["blocks.1.attn.hook_pattern"],
+        interventions: [{ at: "blocks.1.attn.hook_z", head: 0, do: "zero" }],
+      };
+      await eventually(async () =>
+        assert.equal(
+          await clipboard(),
+          await ask(page, { call }, "return model.toPython({ runWithCache: given.call });"),
+        ),
+      );
+      await eventually(async () => assert.match(await clipboard(), /TransformerBridge/));
+      await page.getByRole("button", { name: "copy as JSON" }).click();
+      await page.waitForFunction(() =>
+        /** @type {HTMLTextAreaElement} */ (document.querySelector("#copy")).value.startsWith("{"),
+      );
+      const { model, ...copied } = JSON.parse(await clipboard());
+      assert.deepEqual([model, copied], ["models/shakespeare", call]);
+      const { loss } = await page.evaluate(
+        () => /** @type {any} */ (document.querySelector("scope-figure")).reading,
+      );
+      const again = await ask(
+        page,
+        { copied },
+        "const { input, ...options } = given.copied; return (await model.runWithCache(input, options)).loss;",
+      );
+      assert.equal(again, loss, "the copied call is what the page shows");
+      await page.getByRole("button", { name: "copy address" }).click();
+      await page.waitForFunction(() =>
+        /** @type {HTMLTextAreaElement} */ (document.querySelector("#copy")).value.startsWith(
+          "http",
+        ),
+      );
+      await eventually(async () => assert.equal(await clipboard(), page.url()));
+    },
+  );
 });
 
 test("the_model_goes_on_past_the_end_of_its_context_and_its_end_is_shown", async () => {
@@ -466,17 +826,40 @@ test("the_model_goes_on_past_the_end_of_its_context_and_its_end_is_shown", async
     await page.getByRole("button", { name: "Generate" }).waitFor();
     await settled(page);
     const after = await shown(page);
-    const expected = await ask(page, { long, more }, `let all = given.long; for await (const step of model.generate(given.long, { maxNewTokens: given.more })) all += step.string; return all;`);
+    const expected = await ask(
+      page,
+      { long, more },
+      `let all = given.long; for await (const step of model.generate(given.long, { maxNewTokens: given.more })) all += step.string; return all;`,
+    );
     assert.equal(after.text, expected);
-    const { ids, tokens, dropped, logProbs } = await page.evaluate(() => { const { ids, tokens, dropped, logProbs } = /** @type {any} */ (document.querySelector("scope-figure")).reading; return { ids: [...ids], tokens, dropped, logProbs: [...logProbs] }; });
+    const { ids, tokens, dropped, logProbs } = await page.evaluate(() => {
+      const { ids, tokens, dropped, logProbs } = /** @type {any} */ (
+        document.querySelector("scope-figure")
+      ).reading;
+      return { ids: [...ids], tokens, dropped, logProbs: [...logProbs] };
+    });
     assert.ok(ids.length === 256 && dropped >= 1, `${ids.length} tokens, ${dropped} dropped`);
     assert.ok(expected.endsWith(tokens.join("")));
-    const window = await ask(page, { ids }, "return [...(await model.runWithCache(given.ids)).logProbs];");
+    const window = await ask(
+      page,
+      { ids },
+      "return [...(await model.runWithCache(given.ids)).logProbs];",
+    );
     logProbs.forEach((value, i) => assert.ok(Math.abs(value - window[i]) < 1e-5));
-    await eventually(async () => assert.match(await page.locator("#count").innerText(), new RegExp(`^the last 256 of ${256 + dropped} tokens`)));
-    await eventually(async () => assert.equal(await page.locator("error-notice .notice").count(), 0));
+    await eventually(async () =>
+      assert.match(
+        await page.locator("#count").innerText(),
+        new RegExp(`^the last 256 of ${256 + dropped} tokens`),
+      ),
+    );
+    await eventually(async () =>
+      assert.equal(await page.locator("error-notice .notice").count(), 0),
+    );
     const generated = await page.locator("token-strip .token.generated").count();
-    assert.ok(Math.abs(generated - more) <= 2, `${generated} tokens are marked as the model's own, ${more} were written`); // read again, a text may fall into other tokens
+    assert.ok(
+      Math.abs(generated - more) <= 2,
+      `${generated} tokens are marked as the model's own, ${more} were written`,
+    ); // read again, a text may fall into other tokens
     // It can still be written on, and a text that fits is read in full again.
     await page.locator("#prompt").fill("the moon");
     await settled(page);

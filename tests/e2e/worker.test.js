@@ -15,7 +15,10 @@ before(async () => {
 after(() => site.stop());
 
 /** A page without scripts of its own, nor an icon. The worker writes what went wrong to the console. */
-const EMPTY = { path: "tensor.js", expect: /Failed to load resource|RuntimeError|unreachable|RangeError/ };
+const EMPTY = {
+  path: "tensor.js",
+  expect: /Failed to load resource|RuntimeError|unreachable|RangeError/,
+};
 
 /** Interventions that end the worker from inside. A hook is code with the page's rights, so it can. */
 const HANGS = `(x) => { for (;;); }`;
@@ -49,12 +52,18 @@ function workers(page) {
 describe("a worker that dies", () => {
   it("by a trap: the call says so, and the next one gives the same bits", async () => {
     await visit(site, EMPTY, async (page) => {
-      const { before, failed, again } = await run(page, `
+      const { before, failed, again } = await run(
+        page,
+        `
         const before = await bits();
         const failed = await failure(model.runWithCache("To be", ending(TRAPS)));
         return { before, failed, again: await bits() };
-      `);
-      assert.match(failed, /^WorkerError: the computation failed inside the WebAssembly module.*the next call starts a new worker/);
+      `,
+      );
+      assert.match(
+        failed,
+        /^WorkerError: the computation failed inside the WebAssembly module.*the next call starts a new worker/,
+      );
       assert.equal(again, before);
       await eventually(() => assert.equal(workers(page).length, 1));
     });
@@ -62,13 +71,16 @@ describe("a worker that dies", () => {
 
   it("by ending: calls under way, generations and measurements are told", async () => {
     await visit(site, EMPTY, async (page) => {
-      const { before, failed, steps, again } = await run(page, `
+      const { before, failed, steps, again } = await run(
+        page,
+        `
         const before = await bits();
         const steps = [];
         const generation = (async () => { for await (const step of model.generate("ROMEO:", ending(CLOSES, { maxNewTokens: 50, stopAtEos: false }))) steps.push(step.id); })();
         const failed = await Promise.all([failure(generation), failure(model.patching({ clean: "the moon", corrupted: "the star", answer: 5, at: "z", eachPosition: true }))]);
         return { before, failed, steps: steps.length, again: await bits() };
-      `);
+      `,
+      );
       for (const one of failed) assert.match(one, /^WorkerError: the worker ended unexpectedly/);
       assert.ok(steps < 50);
       assert.equal(again, before);
@@ -77,7 +89,9 @@ describe("a worker that dies", () => {
 
   it("by a hook that never returns: aborting rejects at once, and others are told", async () => {
     await visit(site, EMPTY, async (page) => {
-      const { before, aborted, other, again } = await run(page, `
+      const { before, aborted, other, again } = await run(
+        page,
+        `
         const before = await bits();
         const controller = new AbortController();
         const hung = failure(model.runWithCache("To be", ending(HANGS, { signal: controller.signal })));
@@ -87,22 +101,29 @@ describe("a worker that dies", () => {
         controller.abort();
         const aborted = await hung; // the worker is still stuck
         return { before, aborted, other: await waiting, again: await bits() };
-      `);
+      `,
+      );
       assert.match(aborted, /^AbortError: runWithCache was aborted/);
-      assert.match(other, /^WorkerError: the worker was stopped, because a call that had been aborted did not come back/);
+      assert.match(
+        other,
+        /^WorkerError: the worker was stopped, because a call that had been aborted did not come back/,
+      );
       assert.equal(again, before);
     });
   });
 
   it("while a model is loaded: the load is told, and another one succeeds", async () => {
     await visit(site, EMPTY, async (page) => {
-      const { failed, again, before } = await run(page, `
+      const { failed, again, before } = await run(
+        page,
+        `
         const before = await bits();
         const [failed] = await Promise.all([failure(loadModel("models/shakespeare", { dtype: "q8", keep: false })), failure(model.runWithCache("To be", ending(CLOSES)))]);
         const q8 = await loadModel("models/shakespeare", { dtype: "q8", keep: false });
         q8.dispose();
         return { failed, before, again: await bits() };
-      `);
+      `,
+      );
       assert.match(failed, /^(WorkerError: the worker ended|no failure)/);
       assert.equal(again, before);
     });
@@ -110,13 +131,16 @@ describe("a worker that dies", () => {
 
   it("ten times in a row: no worker is left over, and a model can be disposed of afterwards", async () => {
     await visit(site, EMPTY, async (page) => {
-      const { before, after, disposed } = await run(page, `
+      const { before, after, disposed } = await run(
+        page,
+        `
         const before = await bits();
         for (let times = 0; times < 10; times++) await failure(model.runWithCache("To be", ending(TRAPS)));
         const after = await bits();
         model.dispose();
         return { before, after, disposed: await failure(model.tokenize("To be")) };
-      `);
+      `,
+      );
       assert.equal(after, before);
       assert.match(disposed, /^InputError: the model was disposed of/);
       await eventually(() => assert.equal(workers(page).length, 1));
@@ -127,7 +151,9 @@ describe("a worker that dies", () => {
 describe("a model whose worker died", () => {
   it("is loaded from the browser's copy, or from the files that it came from", async () => {
     await visit(site, EMPTY, async (page) => {
-      const { same } = await run(page, `
+      const { same } = await run(
+        page,
+        `
         const blob = async (name) => (await fetch("models/shakespeare/" + name)).blob();
         const fromFiles = await loadModel({ config: await blob("config.json"), tokenizer: await blob("tokenizer.json"), weights: await blob("model.safetensors") });
         const kept = await loadModel("models/shakespeare", { dtype: "q8" });
@@ -138,21 +164,25 @@ describe("a model whose worker died", () => {
         const after = await Promise.all(models.map(bits));
         await forgetStored();
         return { same: before.map((one, i) => one === after[i]) };
-      `);
+      `,
+      );
       assert.deepEqual(same, [true, true, true]);
     });
   });
 
   it("comes back with its weights transformed", async () => {
     await visit(site, EMPTY, async (page) => {
-      const { before, after, plain } = await run(page, `
+      const { before, after, plain } = await run(
+        page,
+        `
         const folded = await model.transformed(["fold_ln", "center_writing_weights"]);
         const plain = await bits();
         model.dispose();
         const before = await bits(folded);
         await failure(folded.runWithCache("To be", ending(TRAPS)));
         return { before, plain, after: await bits(folded) };
-      `);
+      `,
+      );
       assert.equal(after, before);
       assert.notEqual(after, plain);
     });
@@ -160,18 +190,33 @@ describe("a model whose worker died", () => {
 
   it("is refused for good if its files have changed", async () => {
     await visit(site, EMPTY, async (page) => {
-      const weights = await (await fetch(`${site.url}models/shakespeare/model.safetensors`)).arrayBuffer();
+      const weights = await (
+        await fetch(`${site.url}models/shakespeare/model.safetensors`)
+      ).arrayBuffer();
       const others = new Uint8Array(weights);
       others[others.length - 101] ^= 64;
       let asked = 0;
-      await page.route("**/model.safetensors", (route) => (asked++ === 0 ? route.continue() : route.fulfill({ body: Buffer.from(others), headers: { "Cross-Origin-Resource-Policy": "same-origin" } })));
-      const failed = await run(page, `
+      await page.route("**/model.safetensors", (route) =>
+        asked++ === 0
+          ? route.continue()
+          : route.fulfill({
+              body: Buffer.from(others),
+              headers: { "Cross-Origin-Resource-Policy": "same-origin" },
+            }),
+      );
+      const failed = await run(
+        page,
+        `
         await failure(model.runWithCache("To be", ending(TRAPS)));
         const failed = [await failure(model.tokenize("To be")), await failure(model.runWithCache("To be"))];
         const fresh = await loadModel("models/shakespeare", { keep: false });
         return [...failed, fresh === model, await failure(fresh.tokenize("To be"))];
-      `);
-      assert.match(failed[0], /^WorkerError: .*files have changed since they were loaded.*load the model again/);
+      `,
+      );
+      assert.match(
+        failed[0],
+        /^WorkerError: .*files have changed since they were loaded.*load the model again/,
+      );
       assert.match(failed[1], /^WorkerError: .*load the model again/);
     });
   });
@@ -182,7 +227,9 @@ describe("calls", () => {
     await visit(site, EMPTY, async (page) => {
       const seen = new Set();
       page.on("worker", (worker) => seen.add(worker.url()));
-      const { aborted, before, after } = await run(page, `
+      const { aborted, before, after } = await run(
+        page,
+        `
         const before = await bits();
         const aborted = [];
         for (let times = 0; times < 5; times++) {
@@ -194,7 +241,8 @@ describe("calls", () => {
         const gone = AbortSignal.abort();
         aborted.push(await failure(model.tokenize("To be", { signal: gone })), await failure(model.logitLens("To be", { signal: gone })), await failure(storedModels({ signal: gone })));
         return { before, aborted, after: await bits() };
-      `);
+      `,
+      );
       for (const one of aborted) assert.match(one, /^AbortError: /);
       assert.equal(after, before);
       assert.equal([...seen].filter((url) => url.endsWith("/worker.js")).length, 1);
@@ -203,11 +251,14 @@ describe("calls", () => {
 
   it("whose arguments cannot be sent are rejected, not lost", async () => {
     await visit(site, EMPTY, async (page) => {
-      const [failed, after] = await run(page, `
+      const [failed, after] = await run(
+        page,
+        `
         const ids = Uint32Array.of(1, 2, 3);
         structuredClone(ids, { transfer: [ids.buffer] });
         return [await failure(model.runWithCache(ids)), await failure(model.tokenize("To be"))];
-      `);
+      `,
+      );
       assert.match(failed, /^InputError: the token ids cannot be read/);
       assert.equal(after, "no failure");
     });
@@ -215,7 +266,12 @@ describe("calls", () => {
 
   it("an element whose id is that of the page's worker does not stop a load", async () => {
     await visit(site, EMPTY, async (page) => {
-      await page.evaluate(() => document.documentElement.insertAdjacentHTML("beforeend", '<p id="candlescopeWorker">mine</p>'));
+      await page.evaluate(() =>
+        document.documentElement.insertAdjacentHTML(
+          "beforeend",
+          '<p id="candlescopeWorker">mine</p>',
+        ),
+      );
       assert.equal(await run(page, `return failure(model.tokenize("To be"));`), "no failure");
     });
   });
@@ -231,7 +287,9 @@ describe("the page", () => {
       await page.evaluate(async (js) => {
         const { loadModel } = await import(new URL("candlescope.js", location.href).href);
         const model = await loadModel("models/shakespeare");
-        await model.runWithCache("To be", { interventions: [{ at: "blocks.0.hook_resid_pre", do: { js } }] }).catch(() => {});
+        await model
+          .runWithCache("To be", { interventions: [{ at: "blocks.0.hook_resid_pre", do: { js } }] })
+          .catch(() => {});
         model.dispose();
       }, TRAPS);
       await page.locator("#prompt").fill("the moon, the moon, the stars");

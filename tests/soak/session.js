@@ -4,7 +4,12 @@ import { Random } from "./random.js";
 
 /** @typedef {{ dtype: "f32" | "f16" | "q8" | "q4", model: any }} Loaded */
 
-const TEXTS = ["ROMEO:", "To be, or not to be", "You are gentlemen of brave metal", "First Citizen:\nBefore we proceed any further, hear me speak."];
+const TEXTS = [
+  "ROMEO:",
+  "To be, or not to be",
+  "You are gentlemen of brave metal",
+  "First Citizen:\nBefore we proceed any further, hear me speak.",
+];
 /** Ends of a worker: it closes itself, it traps, it never comes back. */
 const KILLERS = ["() => { self.close(); for (;;); }", "() => { for (;;); }"];
 /** A hung call is aborted after this long. */
@@ -41,7 +46,9 @@ export class Session {
     for (const { model } of this.models.splice(0)) model.dispose();
     const model = await this.loadModel("models/shakespeare", { dtype: "q8", keep: false });
     const js = "() => { self.close(); }";
-    await model.runWithCache("To be", { interventions: [{ at: "blocks.0.hook_resid_pre", do: { js } }] }).catch(() => {});
+    await model
+      .runWithCache("To be", { interventions: [{ at: "blocks.0.hook_resid_pre", do: { js } }] })
+      .catch(() => {});
     await model.tokenize("To be").catch(() => {}); // answered by the next worker
     model.dispose();
   }
@@ -49,18 +56,35 @@ export class Session {
   async act() {
     /** @type {any} */ (this).actions += 1;
     if (this.models.length === 0) return this.load();
-    const action = this.random.pick(["load", "dispose", "run", "run", "intervene", "generate", "lens", "heads", "mistake", "cancel", "kill"]);
+    const action = this.random.pick([
+      "load",
+      "dispose",
+      "run",
+      "run",
+      "intervene",
+      "generate",
+      "lens",
+      "heads",
+      "mistake",
+      "cancel",
+      "kill",
+    ]);
     try {
       await /** @type {any} */ (this)[action]();
     } catch (error) {
-      this.wrong.push(`${action}: ${/** @type {Error} */ (error).name}: ${/** @type {Error} */ (error).message}`);
+      this.wrong.push(
+        `${action}: ${/** @type {Error} */ (error).name}: ${/** @type {Error} */ (error).message}`,
+      );
     }
   }
 
   async load() {
     if (this.models.length >= 3) return this.dispose();
     const dtype = this.random.pick(/** @type {const} */ (["f32", "f16", "q8", "q4"]));
-    const model = await this.loadModel("models/shakespeare", { dtype, keep: this.random.chance(0.5) });
+    const model = await this.loadModel("models/shakespeare", {
+      dtype,
+      keep: this.random.chance(0.5),
+    });
     this.models.push({ dtype, model });
   }
 
@@ -89,14 +113,23 @@ export class Session {
 
   async run() {
     const { dtype, model, text } = this.some();
-    await this.check(`${dtype} logits of ${text}`, async () => (await model.runWithCache(text)).logits.data);
+    await this.check(
+      `${dtype} logits of ${text}`,
+      async () => (await model.runWithCache(text)).logits.data,
+    );
   }
 
   async intervene() {
     const { dtype, model, text } = this.some();
     const head = this.random.below(4);
     const interventions = [{ at: "blocks.1.attn.hook_z", head, do: "zero" }];
-    await this.check(`${dtype} pattern of ${text} without 1.${head}`, async () => (await model.runWithCache(text, { names: ["blocks.2.attn.hook_pattern"], interventions })).cache.get("blocks.2.attn.hook_pattern").data);
+    await this.check(
+      `${dtype} pattern of ${text} without 1.${head}`,
+      async () =>
+        (
+          await model.runWithCache(text, { names: ["blocks.2.attn.hook_pattern"], interventions })
+        ).cache.get("blocks.2.attn.hook_pattern").data,
+    );
   }
 
   async generate() {
@@ -104,7 +137,8 @@ export class Session {
     const seed = this.random.below(3);
     await this.check(`${dtype} continuation of ${text} by seed ${seed}`, async () => {
       const ids = [];
-      for await (const { id } of model.generate(text, { maxNewTokens: 8, doSample: true, seed })) ids.push(id);
+      for await (const { id } of model.generate(text, { maxNewTokens: 8, doSample: true, seed }))
+        ids.push(id);
       return ids;
     });
   }
@@ -122,7 +156,11 @@ export class Session {
   /** What must be refused is, and nothing stays broken. */
   async mistake() {
     const { model, text } = this.some();
-    const wrong = this.random.pick([{ interventions: [{ at: "blocks.1.attn.hook_z", position: 0, do: "zero" }] }, { names: ["blocks.99.hook_resid_pre"] }, { positions: [100_000] }]);
+    const wrong = this.random.pick([
+      { interventions: [{ at: "blocks.1.attn.hook_z", position: 0, do: "zero" }] },
+      { names: ["blocks.99.hook_resid_pre"] },
+      { positions: [100_000] },
+    ]);
     await this.rejects(model.runWithCache(text, wrong), ["InputError", "HookError"]);
   }
 
@@ -139,7 +177,10 @@ export class Session {
     const { model, text } = this.some();
     const js = this.random.pick(KILLERS);
     const controller = new AbortController();
-    const call = model.runWithCache(text, { interventions: [{ at: "blocks.0.hook_resid_pre", do: { js } }], signal: controller.signal });
+    const call = model.runWithCache(text, {
+      interventions: [{ at: "blocks.0.hook_resid_pre", do: { js } }],
+      signal: controller.signal,
+    });
     const timer = setTimeout(() => controller.abort(), PATIENCE_MS);
     await this.rejects(call, ["WorkerError", "AbortError"]);
     clearTimeout(timer);
@@ -148,7 +189,11 @@ export class Session {
 
   /** @param {Promise<unknown>} call @param {string[]} names */
   async rejects(call, names) {
-    const error = await call.then(() => new Error("it was not refused"), (reason) => reason);
-    if (!names.includes(error.name)) this.wrong.push(`expected ${names.join(" or ")}, found ${error.name}: ${error.message}`);
+    const error = await call.then(
+      () => new Error("it was not refused"),
+      (reason) => reason,
+    );
+    if (!names.includes(error.name))
+      this.wrong.push(`expected ${names.join(" or ")}, found ${error.name}: ${error.message}`);
   }
 }

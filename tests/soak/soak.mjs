@@ -27,8 +27,14 @@ async function main(seconds, seed) {
     page.setDefaultTimeout(0);
     await page.route("**/soak/*", (route) => {
       const name = new URL(route.request().url()).pathname.split("/").at(-1) ?? "";
-      const path = fileURLToPath(new URL(name === "random.js" ? "../fuzz/random.js" : name, import.meta.url));
-      return route.fulfill({ body: readFileSync(path), contentType: "text/javascript", headers: { "Cross-Origin-Resource-Policy": "same-origin" } });
+      const path = fileURLToPath(
+        new URL(name === "random.js" ? "../fuzz/random.js" : name, import.meta.url),
+      );
+      return route.fulfill({
+        body: readFileSync(path),
+        contentType: "text/javascript",
+        headers: { "Cross-Origin-Resource-Policy": "same-origin" },
+      });
     });
     await page.goto(`${site.url}tensor.js`);
     const session = await page.evaluateHandle(async (seed) => {
@@ -39,18 +45,29 @@ async function main(seconds, seed) {
     const collector = await page.context().newCDPSession(page);
     const memory = [];
     for (let sample = 0; sample < SAMPLES; sample++) {
-      await session.evaluate((/** @type {any} */ one, ms) => one.work(ms), (seconds * 1000) / SAMPLES);
+      await session.evaluate(
+        (/** @type {any} */ one, ms) => one.work(ms),
+        (seconds * 1000) / SAMPLES,
+      );
       await session.evaluate((/** @type {any} */ one) => one.rest());
       await collector.send("HeapProfiler.collectGarbage");
       memory.push(await residentBytes(client));
     }
-    const { actions, questions, restarts, wrong } = await session.evaluate((/** @type {any} */ one) => one.report());
+    const { actions, questions, restarts, wrong } = await session.evaluate(
+      (/** @type {any} */ one) => one.report(),
+    );
     if (process.env.VERBOSE) console.log(memory.map(megabytes).join(" "));
-    const [early, late] = [Math.min(...memory.slice(0, SAMPLES / 2)), Math.min(...memory.slice(SAMPLES / 2))];
-    if (late > early * GROWTH) wrong.push(`memory grew from ${megabytes(early)} to ${megabytes(late)} MB`);
+    const [early, late] = [
+      Math.min(...memory.slice(0, SAMPLES / 2)),
+      Math.min(...memory.slice(SAMPLES / 2)),
+    ];
+    if (late > early * GROWTH)
+      wrong.push(`memory grew from ${megabytes(early)} to ${megabytes(late)} MB`);
     if (restarts === 0 && seconds >= 20) wrong.push("the worker was never restarted");
     for (const line of wrong) console.log(`  ${line}`);
-    console.log(`soak: ${actions} actions, ${questions} questions asked again, ${restarts} restarts of the worker, memory ${megabytes(early)} then ${megabytes(late)} MB, ${wrong.length} wrong, seed ${seed}`);
+    console.log(
+      `soak: ${actions} actions, ${questions} questions asked again, ${restarts} restarts of the worker, memory ${megabytes(early)} then ${megabytes(late)} MB, ${wrong.length} wrong, seed ${seed}`,
+    );
     return wrong.length === 0;
   } finally {
     await site.stop();
@@ -61,7 +78,10 @@ async function main(seconds, seed) {
 async function residentBytes(client) {
   const { processInfo } = /** @type {any} */ (await client.send("SystemInfo.getProcessInfo"));
   const renderers = processInfo.filter((/** @type {any} */ one) => one.type === "renderer");
-  return renderers.reduce((/** @type {number} */ sum, /** @type {any} */ { id }) => sum + resident(id), 0);
+  return renderers.reduce(
+    (/** @type {number} */ sum, /** @type {any} */ { id }) => sum + resident(id),
+    0,
+  );
 }
 
 /** @param {number} pid */

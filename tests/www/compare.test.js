@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { foretold, lossAt, lossesOf } from "../../www/compare.js";
+import { foretold, lossAt, lossesOf } from "../../www/session/compare.ts";
 
 test("a_token_is_foretold_where_it_followed_the_same_token_before", () => {
   assert.deepEqual(foretold([1, 2, 3, 1, 2, 3]), [4, 5]);
@@ -17,7 +17,16 @@ test("the_loss_is_the_mean_over_the_tokens_that_were_asked_for", () => {
 test("losses_before_and_after_are_over_the_same_tokens", () => {
   const before = { logProbs: [-1, -1, -1, -1] };
   const after = { logProbs: [-1, -1, -3, -3] };
-  assert.deepEqual(lossesOf([1, 2, 3, 1, 2], before, after), { loss: { before: 1, after: 2 }, repeated: { count: 1, before: 1, after: 3 } });
-  assert.deepEqual(lossesOf([1, 2], { logProbs: [-1] }, { logProbs: [-2] }), { loss: { before: 1, after: 2 }, repeated: null });
-  assert.deepEqual(lossesOf([1], { logProbs: [] }, { logProbs: [] }), { loss: null, repeated: null });
+  assert.deepEqual(lossesOf([1, 2, 3, 1, 2], before, after), {
+    loss: { before: 1, after: 2 },
+    repeated: { count: 1, before: 1, after: 3 },
+  });
+  assert.deepEqual(lossesOf([1, 2], { logProbs: [-1] }, { logProbs: [-2] }), {
+    loss: { before: 1, after: 2 },
+    repeated: null,
+  });
+  assert.deepEqual(lossesOf([1], { logProbs: [] }, { logProbs: [] }), {
+    loss: null,
+    repeated: null,
+  });
 });

@@ -3,26 +3,36 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { checked, ids, rule, split, textOrIds, wellFormed } from "../../www/check.js";
-import { hookName, nearest } from "../../www/names.js";
-import { serializeOptions } from "../../www/plain.js";
-import { Tensor } from "../../www/tensor.js";
+import { checked, ids, rule, split, textOrIds, wellFormed } from "../../www/api/check.ts";
+import { hookName, nearest } from "../../www/api/names.ts";
+import { serializeOptions } from "../../www/api/serialize.ts";
+import { Tensor } from "../../www/api/tensor.ts";
 
 /** @param {string} name @param {RegExp} message */
-const failure = (name, message) => (/** @type {any} */ error) => error instanceof Error && error.name === name && message.test(error.message);
+const failure = (name, message) => (/** @type {any} */ error) =>
+  error instanceof Error && error.name === name && message.test(error.message);
 
 // ---- tensors ----
 
 /** [1, 2, 3, 4], each number telling its own index: head, query, key. */
 const pattern = new Tensor(
-  Float32Array.from({ length: 24 }, (_, i) => 100 * Math.floor(i / 12) + 10 * (Math.floor(i / 4) % 3) + (i % 4)),
+  Float32Array.from(
+    { length: 24 },
+    (_, i) => 100 * Math.floor(i / 12) + 10 * (Math.floor(i / 4) % 3) + (i % 4),
+  ),
   [1, 2, 3, 4],
   ["batch", "head", "query", "key"],
 );
 
 test("a slice keeps the names of the axes that are left", () => {
   const row = pattern.at({ head: 1, query: -1 });
-  assert.deepEqual([row.axes, row.shape], [["batch", "key"], [1, 4]]);
+  assert.deepEqual(
+    [row.axes, row.shape],
+    [
+      ["batch", "key"],
+      [1, 4],
+    ],
+  );
   assert.deepEqual([...row.data], [120, 121, 122, 123]);
 });
 
@@ -36,12 +46,21 @@ test("every position along every axis is what a walk over the data finds", () =>
   for (let head = 0; head < 2; head++)
     for (let query = 0; query < 3; query++)
       for (let key = 0; key < 4; key++)
-        assert.equal(pattern.at({ batch: 0, head, query, key }).item(), 100 * head + 10 * query + key);
+        assert.equal(
+          pattern.at({ batch: 0, head, query, key }).item(),
+          100 * head + 10 * query + key,
+        );
 });
 
 test("a range keeps its axis", () => {
   const part = pattern.at({ head: 0, query: [1, 3], key: [0, -1] });
-  assert.deepEqual([part.axes, part.shape], [["batch", "query", "key"], [1, 2, 3]]);
+  assert.deepEqual(
+    [part.axes, part.shape],
+    [
+      ["batch", "query", "key"],
+      [1, 2, 3],
+    ],
+  );
   assert.deepEqual([...part.data], [10, 11, 12, 20, 21, 22]);
   assert.deepEqual([...pattern.at({ head: [0, 2], query: [1, 2], key: 3 }).data], [13, 113]);
 });
@@ -53,31 +72,48 @@ test("a leading index shares memory, an index of nothing is the whole", () => {
 });
 
 test("an unknown axis is answered with those that are there", () => {
-  assert.throws(() => pattern.at({ heads: 1 }), failure("InputError", /no axis "heads".*batch, head, query, key/));
+  assert.throws(
+    () => pattern.at({ heads: 1 }),
+    failure("InputError", /no axis "heads".*batch, head, query, key/),
+  );
   assert.throws(() => pattern.size("pos"), failure("InputError", /no axis "pos"/));
   const number = pattern.at({ batch: 0, head: 0, query: 0, key: 0 });
   assert.throws(() => number.at({ head: 0 }), failure("InputError", /none left/));
 });
 
 test("a position outside of an axis is answered with the range", () => {
-  assert.throws(() => pattern.at({ head: 2 }), failure("InputError", /head 2 is out of range.*-2 to 1/));
+  assert.throws(
+    () => pattern.at({ head: 2 }),
+    failure("InputError", /head 2 is out of range.*-2 to 1/),
+  );
   assert.throws(() => pattern.at({ head: -3 }), failure("InputError", /head -3/));
   assert.throws(() => pattern.at({ query: 0.5 }), failure("InputError", /query 0.5/));
   assert.throws(() => pattern.at({ query: NaN }), failure("InputError", /query NaN/));
   assert.throws(() => pattern.at({ key: [2, 2] }), failure("InputError", /key \[2,2\]/));
   assert.throws(() => pattern.at({ key: [0, 5] }), failure("InputError", /within 0 to 4/));
-  assert.throws(() => pattern.at({ key: /** @type {any} */ ("1") }), failure("InputError", /key "1"/));
+  assert.throws(
+    () => pattern.at({ key: /** @type {any} */ ("1") }),
+    failure("InputError", /key "1"/),
+  );
 });
 
 test("item() is for one number alone", () => {
-  assert.throws(() => pattern.item(), failure("InputError", /\[1,2,3,4\] over batch, head, query, key/));
+  assert.throws(
+    () => pattern.item(),
+    failure("InputError", /\[1,2,3,4\] over batch, head, query, key/),
+  );
 });
 
 // ---- names ----
 
-const points = ["hook_embed", ...[0, 1].flatMap((layer) => ["hook_resid_pre", "ln1.hook_scale", "attn.hook_pattern", "ln2.hook_scale", "mlp.hook_pre"].map((name) => `blocks.${layer}.${name}`))].map(
-  (name) => ({ name, axes: [], onRequest: false }),
-);
+const points = [
+  "hook_embed",
+  ...[0, 1].flatMap((layer) =>
+    ["hook_resid_pre", "ln1.hook_scale", "attn.hook_pattern", "ln2.hook_scale", "mlp.hook_pre"].map(
+      (name) => `blocks.${layer}.${name}`,
+    ),
+  ),
+].map((name) => ({ name, axes: [], onRequest: false }));
 
 test("a short name and a layer are one hook point", () => {
   assert.equal(hookName(["pattern", 1], points), "blocks.1.attn.hook_pattern");
@@ -88,16 +124,39 @@ test("a short name and a layer are one hook point", () => {
 });
 
 test("a short name that fits several points, or none, is a HookError that lists them", () => {
-  assert.throws(() => hookName(["scale", 0], points), failure("HookError", /several.*\["ln1.scale", 0\], \["ln2.scale", 0\]/));
-  assert.throws(() => hookName(["patern", 0], points), failure("HookError", /nearest are: \["pattern", 0\]/));
-  assert.throws(() => hookName(["attn.patern", 0], points), failure("HookError", /nearest are: \["attn.pattern", 0\]/));
-  assert.throws(() => hookName(["pattern", 2], points), failure("HookError", /layer 2, expected -2 to 1/));
-  assert.throws(() => hookName(/** @type {any} */ (3), points), failure("InputError", /hook name is 3/));
-  assert.throws(() => hookName(/** @type {any} */ (["pattern"]), points), failure("InputError", /pair/));
+  assert.throws(
+    () => hookName(["scale", 0], points),
+    failure("HookError", /several.*\["ln1.scale", 0\], \["ln2.scale", 0\]/),
+  );
+  assert.throws(
+    () => hookName(["patern", 0], points),
+    failure("HookError", /nearest are: \["pattern", 0\]/),
+  );
+  assert.throws(
+    () => hookName(["attn.patern", 0], points),
+    failure("HookError", /nearest are: \["attn.pattern", 0\]/),
+  );
+  assert.throws(
+    () => hookName(["pattern", 2], points),
+    failure("HookError", /layer 2, expected -2 to 1/),
+  );
+  assert.throws(
+    () => hookName(/** @type {any} */ (3), points),
+    failure("InputError", /hook name is 3/),
+  );
+  assert.throws(
+    () => hookName(/** @type {any} */ (["pattern"]), points),
+    failure("InputError", /pair/),
+  );
 });
 
 test("the nearest names are the nearest", () => {
-  const known = ["blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern", "blocks.0.hook_mlp_out", "hook_embed"];
+  const known = [
+    "blocks.0.attn.hook_pattern",
+    "blocks.1.attn.hook_pattern",
+    "blocks.0.hook_mlp_out",
+    "hook_embed",
+  ];
   assert.equal(nearest("blocks.1.attn.hook_patern", known)[0], "blocks.1.attn.hook_pattern");
   assert.equal(nearest("hook_embedd", known)[0], "hook_embed");
 });
@@ -108,49 +167,109 @@ test("options are known, and of their types", () => {
   const rules = { topK: rule.count, signal: rule.signal, stop: rule.texts };
   assert.deepEqual(checked("generate", { topK: 3, signal: undefined }, rules), { topK: 3 });
   assert.deepEqual(checked("generate", undefined, rules), {});
-  assert.throws(() => checked("generate", { topk: 3 }, rules), failure("InputError", /no option `topk`, expected topK, signal, stop/));
-  assert.throws(() => checked("generate", { topK: -1 }, rules), failure("InputError", /`topK` of generate is -1, expected a whole number/));
+  assert.throws(
+    () => checked("generate", { topk: 3 }, rules),
+    failure("InputError", /no option `topk`, expected topK, signal, stop/),
+  );
+  assert.throws(
+    () => checked("generate", { topK: -1 }, rules),
+    failure("InputError", /`topK` of generate is -1, expected a whole number/),
+  );
   assert.throws(() => checked("generate", { topK: "3" }, rules), failure("InputError", /is "3"/));
-  assert.throws(() => checked("generate", { signal: {} }, rules), failure("InputError", /expected an AbortSignal/));
-  assert.throws(() => checked("generate", { stop: ["a", 1] }, rules), failure("InputError", /texts/));
-  assert.throws(() => checked("generate", /** @type {any} */ (null), rules), failure("InputError", /are null/));
+  assert.throws(
+    () => checked("generate", { signal: {} }, rules),
+    failure("InputError", /expected an AbortSignal/),
+  );
+  assert.throws(
+    () => checked("generate", { stop: ["a", 1] }, rules),
+    failure("InputError", /texts/),
+  );
+  assert.throws(
+    () => checked("generate", /** @type {any} */ (null), rules),
+    failure("InputError", /are null/),
+  );
 });
 
 test("an input is a text, or whole numbers that a token can have", () => {
   assert.equal(textOrIds("To be"), "To be");
   assert.deepEqual(textOrIds([1, 2]), Uint32Array.of(1, 2));
   assert.deepEqual(ids(new Uint16Array([7])), Uint32Array.of(7));
-  for (const wrong of [undefined, null, 3, {}, () => 1, new DataView(new ArrayBuffer(4))]) assert.throws(() => textOrIds(wrong), failure("InputError", /expected a text or token ids/));
+  for (const wrong of [undefined, null, 3, {}, () => 1, new DataView(new ArrayBuffer(4))])
+    assert.throws(() => textOrIds(wrong), failure("InputError", /expected a text or token ids/));
   assert.throws(() => ids("To be"), failure("InputError", /is "To be", expected token ids/));
-  for (const wrong of [[1, -1], [1, 1.5], [1, "2"], [1, 2 ** 32], [1, NaN]]) assert.throws(() => ids(wrong), failure("InputError", /token id 1/));
+  for (const wrong of [
+    [1, -1],
+    [1, 1.5],
+    [1, "2"],
+    [1, 2 ** 32],
+    [1, NaN],
+  ])
+    assert.throws(() => ids(wrong), failure("InputError", /token id 1/));
 });
 
 test("options that stay are told apart from those that are sent", () => {
   const rules = { signal: rule.signal, onProgress: rule.listener };
   const { signal } = new AbortController();
   const listener = () => {};
-  assert.deepEqual(split("means", { signal, onProgress: listener, names: ["*"] }, rules), { local: { signal, onProgress: listener }, rest: { names: ["*"] } });
+  assert.deepEqual(split("means", { signal, onProgress: listener, names: ["*"] }, rules), {
+    local: { signal, onProgress: listener },
+    rest: { names: ["*"] },
+  });
   assert.deepEqual(split("means", undefined, rules), { local: {}, rest: {} });
-  assert.throws(() => split("means", { signal: 1 }, rules), failure("InputError", /`signal` of means is 1, expected an AbortSignal/));
-  for (const wrong of [null, 3, "x", []]) assert.throws(() => split("means", /** @type {any} */ (wrong), rules), failure("InputError", /the options of means are .*expected an object/));
-  const throwing = { get names() { throw new Error("no"); } };
+  assert.throws(
+    () => split("means", { signal: 1 }, rules),
+    failure("InputError", /`signal` of means is 1, expected an AbortSignal/),
+  );
+  for (const wrong of [null, 3, "x", []])
+    assert.throws(
+      () => split("means", /** @type {any} */ (wrong), rules),
+      failure("InputError", /the options of means are .*expected an object/),
+    );
+  const throwing = {
+    get names() {
+      throw new Error("no");
+    },
+  };
   assert.throws(() => split("means", throwing, rules), failure("InputError", /cannot be read: no/));
 });
 
 test("half of a surrogate pair is refused with its index", () => {
   assert.equal(wellFormed("a\u{1F600}b", "it"), "a\u{1F600}b");
-  assert.throws(() => wellFormed("a\u{1F600}\udc00", "it"), failure("InputError", /it has a lone surrogate, U\+DC00, at index 3/));
+  assert.throws(
+    () => wellFormed("a\u{1F600}\udc00", "it"),
+    failure("InputError", /it has a lone surrogate, U\+DC00, at index 3/),
+  );
   assert.throws(() => textOrIds("\ud800"), failure("InputError", /index 0/));
 });
 
-const named = (/** @type {any} */ name) => (typeof name === "string" ? name : `blocks.${name[1]}.hook_${name[0]}`);
+const named = (/** @type {any} */ name) =>
+  typeof name === "string" ? name : `blocks.${name[1]}.hook_${name[0]}`;
 /** @param {object} options @returns {any} */
 const sent = (options) => serializeOptions("call", options, named);
 
 test("options are sent as plain data, numbers as typed arrays of their own", () => {
   const data = new Float32Array(100).subarray(2, 4);
-  const found = sent({ positions: [1, -1], add: data, ids: Uint32Array.of(7), bytes: Int8Array.of(-1), flag: true, text: "x", left: undefined, stop: "a", names: [["z", 1], "*"] });
-  assert.deepEqual(found, { positions: Float64Array.of(1, -1), add: new Float32Array(2), ids: Uint32Array.of(7), bytes: Float64Array.of(-1), flag: true, text: "x", stop: ["a"], names: ["blocks.1.hook_z", "*"] });
+  const found = sent({
+    positions: [1, -1],
+    add: data,
+    ids: Uint32Array.of(7),
+    bytes: Int8Array.of(-1),
+    flag: true,
+    text: "x",
+    left: undefined,
+    stop: "a",
+    names: [["z", 1], "*"],
+  });
+  assert.deepEqual(found, {
+    positions: Float64Array.of(1, -1),
+    add: new Float32Array(2),
+    ids: Uint32Array.of(7),
+    bytes: Float64Array.of(-1),
+    flag: true,
+    text: "x",
+    stop: ["a"],
+    names: ["blocks.1.hook_z", "*"],
+  });
   assert.equal(found.add.buffer.byteLength, 8, "not the memory that it shares");
   assert.deepEqual(structuredClone(found), found);
 });
@@ -165,7 +284,11 @@ test("interventions are sent with the names, tensors, caches and functions in th
       { at: "*", do: { js: (/** @type {any} */ x) => x } },
     ],
   }).interventions;
-  assert.deepEqual(one, { at: "blocks.2.hook_z", head: 1, do: { set: { shape: Float64Array.of(1, 2), data: Float32Array.of(1, 2) } } });
+  assert.deepEqual(one, {
+    at: "blocks.2.hook_z",
+    head: 1,
+    do: { set: { shape: Float64Array.of(1, 2), data: Float32Array.of(1, 2) } },
+  });
   assert.deepEqual(Object.keys(two.do.from), ["hook_embed"]);
   assert.equal(three.do.js, "(/** @type {any} */ x) => x");
 });
@@ -188,12 +311,27 @@ test("what is no data is refused with the path to it", () => {
   ])) {
     assert.throws(() => sent({ a: { b: ["x", value] } }), failure("InputError", message));
   }
-  assert.throws(() => sent({ a: [1, , 3] }), failure("InputError", /`a\[1\]` of call is missing from the array/));
-  assert.throws(() => sent({ a: new Array(2 ** 31) }), failure("InputError", /array of length 2147483648, expected at most 16777216/));
-  assert.throws(() => sent({ interventions: [{ at: "x", do: "zero" }, 3] }), failure("InputError", /`interventions\[1\]` of call is 3, expected { at, do }/));
-  assert.throws(() => sent({ interventions: [{ at: "x", do: "zero", positions: () => 1 }] }), failure("InputError", /`interventions\[0\]\.positions` of call is a function/));
+  assert.throws(
+    () => sent({ a: [1, , 3] }),
+    failure("InputError", /`a\[1\]` of call is missing from the array/),
+  );
+  assert.throws(
+    () => sent({ a: new Array(2 ** 31) }),
+    failure("InputError", /array of length 2147483648, expected at most 16777216/),
+  );
+  assert.throws(
+    () => sent({ interventions: [{ at: "x", do: "zero" }, 3] }),
+    failure("InputError", /`interventions\[1\]` of call is 3, expected { at, do }/),
+  );
+  assert.throws(
+    () => sent({ interventions: [{ at: "x", do: "zero", positions: () => 1 }] }),
+    failure("InputError", /`interventions\[0\]\.positions` of call is a function/),
+  );
 });
 
 test("a batch is not the ids of one text", () => {
-  assert.throws(() => ids([[1, 2], [3]]), failure("InputError", /batch of 2, expected token ids of one text/));
+  assert.throws(
+    () => ids([[1, 2], [3]]),
+    failure("InputError", /batch of 2, expected token ids of one text/),
+  );
 });

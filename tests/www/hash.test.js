@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { read, write } from "../../www/hash.js";
+import { read, write } from "../../www/page/hash.ts";
 
 test("what_is_on_show_survives_the_address", () => {
-  /** @type {import("../../www/hash.js").Shown} */
+  /** @type {import("../../www/page/hash.ts").Shown} */
   const shown = {
     model: "hf:openai-community/gpt2",
     prompt: "a & b = #c?\n 100% “moon” 🌙 +",
@@ -33,7 +33,14 @@ test("an_empty_prompt_is_a_prompt", () => {
 });
 
 test("heads_that_are_switched_off_and_a_hook_point_come_back", () => {
-  const shown = { off: [{ layer: 1, head: 0 }, { layer: 11, head: 10 }], hook: "blocks.0.attn.hook_z", view: "activations" };
+  const shown = {
+    off: [
+      { layer: 1, head: 0 },
+      { layer: 11, head: 10 },
+    ],
+    hook: "blocks.0.attn.hook_z",
+    view: "activations",
+  };
   assert.deepEqual(read(write(shown)), shown);
   assert.match(write(shown), /off=1\.0%2C11\.10/);
   assert.deepEqual(read("off=1,x.2,3.4,"), { off: [{ layer: 3, head: 4 }] });

@@ -1,18 +1,30 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clip, fit, fitNear, heatmap, pairAt, reveal, visible, whole, zoom } from "../../www/draw/heatmap.js";
-import { columnWidth } from "../../www/draw/bars.js";
-import { labelling } from "../../www/draw/labels.js";
-import { level, pixels } from "../../www/draw/scale.js";
+import {
+  clip,
+  fit,
+  fitNear,
+  heatmap,
+  pairAt,
+  reveal,
+  visible,
+  whole,
+  zoom,
+} from "../../www/draw/heatmap.ts";
+import { columnWidth } from "../../www/draw/bars.ts";
+import { labelling } from "../../www/draw/labels.ts";
+import { level, pixels } from "../../www/draw/scale.ts";
 
 /** A causal pattern of `size` tokens. @param {number} size @param {(row: number, column: number) => number} value */
 function pattern(size, value) {
-  const data = Float32Array.from({ length: size * size }, (_, i) => (i % size <= Math.floor(i / size) ? value(Math.floor(i / size), i % size) : 0));
+  const data = Float32Array.from({ length: size * size }, (_, i) =>
+    i % size <= Math.floor(i / size) ? value(Math.floor(i / size), i % size) : 0,
+  );
   return { data, rows: size, columns: size };
 }
 
-/** @param {ReturnType<typeof pattern>} matrix @param {number} room @param {import("../../www/draw/heatmap.js").View} [view] */
+/** @param {ReturnType<typeof pattern>} matrix @param {number} room @param {import("../../www/draw/heatmap.ts").View} [view] */
 function painted(matrix, room, view = whole(matrix)) {
   const fitted = fit(view.count, room);
   const image = new Uint32Array(fitted.cells ** 2);
@@ -42,12 +54,18 @@ test("every_cell_has_the_colour_of_its_value", () => {
   assert.deepEqual(fitted, { factor: 1, cells: 5, cell: 7, size: 35 });
   image.forEach((colour, at) => {
     const [row, column] = [Math.floor(at / 5), at % 5];
-    assert.equal(colour, column > row ? 0 : pixels("light")[level(matrix.data[row * 5 + column], "linear")]);
+    assert.equal(
+      colour,
+      column > row ? 0 : pixels("light")[level(matrix.data[row * 5 + column], "linear")],
+    );
   });
 });
 
 test("the_future_is_empty_paper_even_where_attention_is_zero", () => {
-  const { image } = painted(pattern(3, () => 0), 3);
+  const { image } = painted(
+    pattern(3, () => 0),
+    3,
+  );
   const zero = pixels("light")[0];
   assert.deepEqual([...image], [zero, 0, 0, zero, zero, 0, zero, zero, zero]);
 });
@@ -63,7 +81,10 @@ test("a_pooled_cell_shows_the_largest_value_it_covers", () => {
 test("a_view_shows_its_own_part_of_the_matrix", () => {
   const matrix = pattern(20, (row, column) => (row + column) / 40);
   const shown = visible(matrix, { row: 10, column: 4, count: 3 }, 1);
-  assert.deepEqual([...shown.data].map((x) => Math.round(x * 40)), [14, 15, 16, 15, 16, 17, 16, 17, 18]);
+  assert.deepEqual(
+    [...shown.data].map((x) => Math.round(x * 40)),
+    [14, 15, 16, 15, 16, 17, 16, 17, 18],
+  );
   assert.equal(shown.blank(0, 2), false);
 });
 
@@ -73,7 +94,11 @@ test("a_point_names_the_pair_under_it", () => {
   assert.deepEqual(pairAt(matrix, whole(matrix), fitted, 9, 31), { query: 7, key: 2 });
   assert.equal(pairAt(matrix, whole(matrix), fitted, 31, 9), null, "the future");
   assert.equal(pairAt(matrix, whole(matrix), fitted, -1, 3), null);
-  assert.deepEqual(pairAt(matrix, whole(matrix), fit(10, 5), 1, 3), { query: 7, key: 2 }, "the strongest of a block");
+  assert.deepEqual(
+    pairAt(matrix, whole(matrix), fit(10, 5), 1, 3),
+    { query: 7, key: 2 },
+    "the strongest of a block",
+  );
 });
 
 test("zoom_keeps_the_pair_in_place_and_the_view_inside", () => {
@@ -82,12 +107,20 @@ test("zoom_keeps_the_pair_in_place_and_the_view_inside", () => {
   assert.deepEqual(view, { row: 40, column: 20, count: 20 });
   assert.deepEqual(zoom(matrix, view, 1000, { query: 0, key: 0 }), whole(matrix));
   assert.equal(zoom(matrix, view, 1, { query: 50, key: 25 }).count, 8);
-  assert.deepEqual(clip(matrix, { row: 95, column: -4, count: 20 }), { row: 80, column: 0, count: 20 });
+  assert.deepEqual(clip(matrix, { row: 95, column: -4, count: 20 }), {
+    row: 80,
+    column: 0,
+    count: 20,
+  });
 });
 
 test("a_cell_that_the_keyboard_reaches_comes_into_view", () => {
   const matrix = pattern(100, () => 0.5);
-  assert.deepEqual(reveal(matrix, { row: 10, column: 10, count: 20 }, { query: 30, key: 9 }), { row: 11, column: 9, count: 20 });
+  assert.deepEqual(reveal(matrix, { row: 10, column: 10, count: 20 }, { query: 30, key: 9 }), {
+    row: 11,
+    column: 9,
+    count: 20,
+  });
 });
 
 test("labels_thin_out_before_they_overlap", () => {

@@ -1,13 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { grow, headMatrix, masked, maxPool, maxPoolTo, sizeOf, thumbnail } from "../../www/draw/matrix.js";
+import {
+  grow,
+  headMatrix,
+  masked,
+  maxPool,
+  maxPoolTo,
+  sizeOf,
+  thumbnail,
+} from "../../www/draw/matrix.ts";
 
 const axes = ["batch", "head", "query", "key"];
 
 /** @param {number} heads @param {number} size */
 function tensor(heads, size) {
-  return { data: Float32Array.from({ length: heads * size * size }, (_, i) => i + 1), shape: [1, heads, size, size], axes };
+  return {
+    data: Float32Array.from({ length: heads * size * size }, (_, i) => i + 1),
+    shape: [1, heads, size, size],
+    axes,
+  };
 }
 
 test("a_head_is_a_slice_without_a_copy", () => {
@@ -25,7 +37,10 @@ test("a_tensor_of_query_and_key_is_its_own_only_head", () => {
 
 test("the_last_query_of_a_shorter_block_sees_every_key", () => {
   const rows = { data: new Float32Array(6), rows: 2, columns: 3 };
-  assert.deepEqual([masked(rows, 0, 1), masked(rows, 0, 2), masked(rows, 1, 2)], [false, true, false]);
+  assert.deepEqual(
+    [masked(rows, 0, 1), masked(rows, 0, 2), masked(rows, 1, 2)],
+    [false, true, false],
+  );
 });
 
 test("pooling_keeps_every_maximum", () => {
@@ -34,7 +49,8 @@ test("pooling_keeps_every_maximum", () => {
     const pooled = maxPool(matrix, factor);
     matrix.data.forEach((value, at) => {
       const [row, column] = [Math.floor(at / 10), at % 10];
-      const cell = pooled.data[Math.floor(row / factor) * pooled.columns + Math.floor(column / factor)];
+      const cell =
+        pooled.data[Math.floor(row / factor) * pooled.columns + Math.floor(column / factor)];
       assert.ok(cell >= value);
     });
     assert.ok(pooled.data.every((value) => matrix.data.includes(value)));
@@ -42,7 +58,12 @@ test("pooling_keeps_every_maximum", () => {
 });
 
 test("a_single_bright_cell_survives_any_thumbnail", () => {
-  for (const [row, column] of [[0, 0], [76, 43], [99, 99], [50, 0]]) {
+  for (const [row, column] of [
+    [0, 0],
+    [76, 43],
+    [99, 99],
+    [50, 0],
+  ]) {
     const data = new Float32Array(100 * 100);
     data[row * 100 + column] = 0.8;
     const small = maxPoolTo({ data, rows: 100, columns: 100 }, 64);

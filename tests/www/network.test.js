@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { openable, revalidate } from "../../www/network.js";
+import { openable, revalidate } from "../../www/worker/network.ts";
 
 /** @typedef {{ url: string, method: string, range: string | null }} Asked */
 
@@ -28,15 +28,22 @@ function stub(...answers) {
   return asked;
 }
 
-const context = (/** @type {object} */ options = {}) => ({ signal: new AbortController().signal, timeout: 10_000, ...options });
+const context = (/** @type {object} */ options = {}) => ({
+  signal: new AbortController().signal,
+  timeout: 10_000,
+  ...options,
+});
 const ADDRESS = "https://host.example/m/model.safetensors";
 
 /** @param {any} [shared] */
 function file(shared = context()) {
-  return openable({ config: { name: ADDRESS, address: ADDRESS }, weights: { name: ADDRESS, address: ADDRESS } }, shared).weights;
+  return openable(
+    { config: { name: ADDRESS, address: ADDRESS }, weights: { name: ADDRESS, address: ADDRESS } },
+    shared,
+  ).weights;
 }
 
-/** @param {import("../../www/network.js").RemoteFile} file */
+/** @param {import("../../www/worker/network.ts").RemoteFile} file */
 async function text(file) {
   const download = await file.open();
   if (download.absent) return { absent: download.absent };
@@ -49,21 +56,35 @@ async function text(file) {
 }
 
 /** @param {string} name @param {RegExp} message */
-const failure = (name, message) => (/** @type {any} */ error) => error.name === name && message.test(error.message);
+const failure = (name, message) => (/** @type {any} */ error) =>
+  error.name === name && message.test(error.message);
 
-const ok = (/** @type {string} */ body, headers = {}) => new Response(body, { headers: { etag: '"1"', "accept-ranges": "bytes", ...headers } });
-const status = (/** @type {number} */ code, headers = {}) => new Response("no", { status: code, headers });
+const ok = (/** @type {string} */ body, headers = {}) =>
+  new Response(body, { headers: { etag: '"1"', "accept-ranges": "bytes", ...headers } });
+const status = (/** @type {number} */ code, headers = {}) =>
+  new Response("no", { status: code, headers });
 
 /** A body whose parts come one after the other; it ends with an error. @param {string[]} parts @param {Record<string, string>} [headers] */
 function broken(parts, headers = { etag: '"1"' }) {
   let i = 0;
-  const body = new ReadableStream({ pull: (controller) => (i < parts.length ? controller.enqueue(new TextEncoder().encode(parts[i++])) : controller.error(new TypeError("network error"))) }, { highWaterMark: 0 });
+  const body = new ReadableStream(
+    {
+      pull: (controller) =>
+        i < parts.length
+          ? controller.enqueue(new TextEncoder().encode(parts[i++]))
+          : controller.error(new TypeError("network error")),
+    },
+    { highWaterMark: 0 },
+  );
   return () => new Response(body, { headers });
 }
 
 test("backoff doubles, and is given up after four attempts", async () => {
   const asked = stub(status(503));
-  await assert.rejects(text(file()), failure("NetworkError", /answered 503, asked 4 times; try again later$/));
+  await assert.rejects(
+    text(file()),
+    failure("NetworkError", /answered 503, asked 4 times; try again later$/),
+  );
   const waits = asked.slice(1).map(({ at }, i) => at - asked[i].at);
   assert.equal(waits.length, 3);
   for (const [i, wait] of waits.entries()) assert.ok(wait >= 0.74 * 250 * 2 ** i, `${waits}`);
@@ -76,7 +97,10 @@ test("Retry-After is waited for, in seconds or to a date, if it is short", async
   stub(status(503, { "retry-after": new Date(Date.now() - 5000).toUTCString() }), ok("there"));
   assert.equal(await text(file()), "there");
   const once = stub(status(503, { "retry-after": "11" }));
-  await assert.rejects(text(file(context({ timeout: 60_000 }))), failure("NetworkError", /its server asks to wait 11 s/));
+  await assert.rejects(
+    text(file(context({ timeout: 60_000 }))),
+    failure("NetworkError", /its server asks to wait 11 s/),
+  );
   assert.equal(once.length, 1);
   stub(status(503, { "retry-after": "soon" }), ok("nonsense is ignored"));
   assert.equal(await text(file()), "nonsense is ignored");
@@ -85,14 +109,20 @@ test("Retry-After is waited for, in seconds or to a date, if it is short", async
 test("no attempt begins that the timeout would not leave time for", async () => {
   const asked = stub(status(503));
   const start = performance.now();
-  await assert.rejects(text(file(context({ timeout: 100 }))), failure("NetworkError", /answered 503; try again later$/));
+  await assert.rejects(
+    text(file(context({ timeout: 100 }))),
+    failure("NetworkError", /answered 503; try again later$/),
+  );
   assert.equal(asked.length, 1);
   assert.ok(performance.now() - start < 5000);
 });
 
 test("an unreachable server is asked three times, an aborted load no more", async () => {
   const asked = stub(new TypeError("Failed to fetch"));
-  await assert.rejects(text(file()), failure("NetworkError", /cannot be reached \(Failed to fetch\), asked 3 times/));
+  await assert.rejects(
+    text(file()),
+    failure("NetworkError", /cannot be reached \(Failed to fetch\), asked 3 times/),
+  );
   assert.equal(asked.length, 3);
   const controller = new AbortController();
   const again = stub(status(503, { "retry-after": "9" }));
@@ -104,11 +134,27 @@ test("an unreachable server is asked three times, an aborted load no more", asyn
 });
 
 test("a page is told from a file however its bytes come", async () => {
-  for (const body of ["<!doctype html><p>Home", "  \n<html>", "\ufeff<!DOCTYPE HTML>", "<?xml version='1.0'?>", "<!-- x --><p>", "<head>", "<p>Not here</p>"]) {
+  for (const body of [
+    "<!doctype html><p>Home",
+    "  \n<html>",
+    "\ufeff<!DOCTYPE HTML>",
+    "<?xml version='1.0'?>",
+    "<!-- x --><p>",
+    "<head>",
+    "<p>Not here</p>",
+  ]) {
     stub(ok(body));
-    assert.match(/** @type {any} */ (await text(file())).absent, /is not a model\.safetensors but a page/, body);
+    assert.match(
+      /** @type {any} */ (await text(file())).absent,
+      /is not a model\.safetensors but a page/,
+      body,
+    );
     stub(broken([...body]));
-    assert.match(/** @type {any} */ (await text(file())).absent ?? "", /but a page/, `${body} byte by byte`);
+    assert.match(
+      /** @type {any} */ (await text(file())).absent ?? "",
+      /but a page/,
+      `${body} byte by byte`,
+    );
   }
   for (const body of ["{}", "<\0\0\0\0\0\0\0{}", "<", "", " ", "<3", "\u003c\u0001"]) {
     stub(ok(body));
@@ -117,7 +163,11 @@ test("a page is told from a file however its bytes come", async () => {
 });
 
 test("a body that breaks off before anything was handed out begins again, with or without a validator", async () => {
-  for (const headers of /** @type {Record<string, string>[]} */ ([{}, { etag: 'W/"1"' }, { etag: '"1"' }])) {
+  for (const headers of /** @type {Record<string, string>[]} */ ([
+    {},
+    { etag: 'W/"1"' },
+    { etag: '"1"' },
+  ])) {
     stub(broken([" "], headers), ok("whole", headers));
     assert.ok(["whole", " hole"].includes(String(await text(file()))), JSON.stringify(headers));
   }
@@ -126,9 +176,17 @@ test("a body that breaks off before anything was handed out begins again, with o
 test("a body that breaks off later is never followed by another state's, nor by one without a name", async () => {
   stub(broken(["one "], { etag: '"1"' }), ok("two two", { etag: '"2"' }));
   await assert.rejects(text(file()), failure("NetworkError", /changed while it was being loaded/));
-  for (const headers of /** @type {Record<string, string>[]} */ ([{}, { etag: 'W/"1"' }, { "last-modified": new Date().toUTCString() }])) {
+  for (const headers of /** @type {Record<string, string>[]} */ ([
+    {},
+    { etag: 'W/"1"' },
+    { "last-modified": new Date().toUTCString() },
+  ])) {
     stub(broken(["one "], headers), ok("two two", headers));
-    await assert.rejects(text(file()), (/** @type {any} */ error) => error.restart === true, JSON.stringify(headers));
+    await assert.rejects(
+      text(file()),
+      (/** @type {any} */ error) => error.restart === true,
+      JSON.stringify(headers),
+    );
   }
   const old = { "last-modified": new Date(Date.now() - 1e6).toUTCString() };
   stub(broken(["one "], old), () => new Response("one two", { headers: old }));
@@ -138,23 +196,39 @@ test("a body that breaks off later is never followed by another state's, nor by 
 test("what is read again from the beginning is limited too", async () => {
   const shared = file();
   stub(() => broken(["one "], {})());
-  for (let i = 0; i < 3; i++) await assert.rejects(text(shared), (/** @type {any} */ error) => error.restart === true);
-  await assert.rejects(text(shared), (/** @type {any} */ error) => error.restart !== true && /broke off after 4 bytes.*asked 4 times/.test(error.message));
+  for (let i = 0; i < 3; i++)
+    await assert.rejects(text(shared), (/** @type {any} */ error) => error.restart === true);
+  await assert.rejects(
+    text(shared),
+    (/** @type {any} */ error) =>
+      error.restart !== true && /broke off after 4 bytes.*asked 4 times/.test(error.message),
+  );
 });
 
 test("a server that sends nothing is waited for as long as the timeout says, and not longer", async () => {
-  const hang = (/** @type {Asked} */ _, /** @type {AbortSignal} */ signal) => new Promise((/** @type {(response: Response) => void} */ _, reject) => signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError"))));
+  const hang = (/** @type {Asked} */ _, /** @type {AbortSignal} */ signal) =>
+    new Promise((/** @type {(response: Response) => void} */ _, reject) =>
+      signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError"))),
+    );
   stub(hang);
   const start = performance.now();
-  await assert.rejects(text(file(context({ timeout: 400 }))), failure("NetworkError", /sent nothing for 400 ms, after 0 bytes/));
+  await assert.rejects(
+    text(file(context({ timeout: 400 }))),
+    failure("NetworkError", /sent nothing for 400 ms, after 0 bytes/),
+  );
   assert.ok(performance.now() - start >= 390);
   stub(status(500), hang);
-  await assert.rejects(text(file(context({ timeout: 900 }))), failure("NetworkError", /answered 500/), "the reason before it");
+  await assert.rejects(
+    text(file(context({ timeout: 900 }))),
+    failure("NetworkError", /answered 500/),
+    "the reason before it",
+  );
 });
 
 test("a copy is the same, changed or unverified, by what servers say", async () => {
   const origin = { address: ADDRESS, identity: 'etag "1"' };
-  const state = async (/** @type {any} */ found = origin) => (await revalidate([found], context({ timeout: 1500 }))).state;
+  const state = async (/** @type {any} */ found = origin) =>
+    (await revalidate([found], context({ timeout: 1500 }))).state;
   stub(ok(""));
   assert.equal(await state(), "same");
   stub(ok("", { etag: 'W/"1"' }));

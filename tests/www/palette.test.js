@@ -2,17 +2,28 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-const file = (/** @type {string} */ name) => readFile(new URL(`../../www/${name}`, import.meta.url), "utf8");
+const file = (/** @type {string} */ name) =>
+  readFile(new URL(`../../www/${name}`, import.meta.url), "utf8");
 
 test("the_page_and_the_elements_wear_the_same_colours", async () => {
-  const [page, elements] = await Promise.all([file("style.css"), file("elements/base.js")]);
-  const named = [...page.matchAll(/--cs-([a-z]+): (.*);/g)];
+  const [page, styles] = await Promise.all([file("style.css"), file("elements/base.ts")]);
+  const elements = styles.replace(/:\s+/g, ": ");
+  const named = [...page.matchAll(/--cs-([a-z]+):\s+(.*);/g)];
   assert.ok(named.length >= 9);
-  for (const [, name, value] of named) assert.ok(elements.includes(`--${name}: var(--cs-${name}, ${value});`), `--${name} differs`);
+  for (const [, name, value] of named)
+    assert.ok(elements.includes(`--${name}: var(--cs-${name}, ${value});`), `--${name} differs`);
 });
 
 test("token_text_never_becomes_markup", async () => {
   const { readdir } = await import("node:fs/promises");
-  const names = (await readdir(new URL("../../www", import.meta.url), { recursive: true })).filter((name) => name.endsWith(".js"));
-  for (const name of names) assert.doesNotMatch(await file(name), /innerHTML|outerHTML|insertAdjacentHTML|unsafeHTML/, name);
+  const names = (await readdir(new URL("../../www", import.meta.url), { recursive: true })).filter(
+    (name) => name.endsWith(".ts"),
+  );
+  assert.ok(names.length > 20);
+  for (const name of names)
+    assert.doesNotMatch(
+      await file(name),
+      /innerHTML|outerHTML|insertAdjacentHTML|unsafeHTML/,
+      name,
+    );
 });

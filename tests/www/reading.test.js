@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { extend, likeliest, Reader, tokensOf } from "../../www/reading.js";
+import { extend, likeliest, Reader, tokensOf } from "../../www/session/reading.ts";
 
 /**
  * A model whose runs end when told to. Its tokens are characters, its patterns look at the first one.
@@ -13,7 +13,12 @@ function slowModel(layers = 1) {
   /** @type {string[][]} */
   const asked = [];
   const names = ["previous_token", "duplicate_token", "induction"];
-  const table = { data: new Float32Array(3 * layers).fill(0.5), shape: [3, layers, 1], axes: ["score", "layer", "head"], labels: { score: names } };
+  const table = {
+    data: new Float32Array(3 * layers).fill(0.5),
+    shape: [3, layers, 1],
+    axes: ["score", "layer", "head"],
+    labels: { score: names },
+  };
   const model = {
     config: { n_layer: layers, n_head: 1, n_positions: 4000 },
     headScores: async () => ({ scores: table }),
@@ -22,15 +27,32 @@ function slowModel(layers = 1) {
       const text = typeof input === "string" ? input : String.fromCharCode(...input);
       return { ids: Uint32Array.from(text, (c) => c.charCodeAt(0)), strings: [...text] };
     },
-    tokenNames: async (/** @type {Uint32Array} */ ids) => ({ ids, strings: Array.from(ids, (id) => String.fromCharCode(id)) }),
-    runWithCache: async (/** @type {Uint32Array} */ ids, /** @type {{ names: string[], headScores?: boolean, interventions?: readonly object[] }} */ { names, headScores, interventions = [] }) => {
+    tokenNames: async (/** @type {Uint32Array} */ ids) => ({
+      ids,
+      strings: Array.from(ids, (id) => String.fromCharCode(id)),
+    }),
+    runWithCache: async (
+      /** @type {Uint32Array} */ ids,
+      /** @type {{ names: string[], headScores?: boolean, interventions?: readonly object[] }} */ {
+        names,
+        headScores,
+        interventions = [],
+      },
+    ) => {
       asked.push(names);
       await new Promise((resolve) => waiting.push(() => resolve(null)));
-      if (ids.length === 0) throw Object.assign(new Error("the text is empty"), { name: "InputError" });
+      if (ids.length === 0)
+        throw Object.assign(new Error("the text is empty"), { name: "InputError" });
       const size = ids.length;
       const data = new Float32Array(size * size).map((_, at) => (at % size === 0 ? 1 : 0));
-      const cache = { get: () => ({ data, shape: [1, 1, size, size], axes: ["batch", "head", "query", "key"] }) };
-      const logits = { data: new Float32Array(size * 128), shape: [size, 128], axes: ["pos", "vocab"] };
+      const cache = {
+        get: () => ({ data, shape: [1, 1, size, size], axes: ["batch", "head", "query", "key"] }),
+      };
+      const logits = {
+        data: new Float32Array(size * 128),
+        shape: [size, 128],
+        axes: ["pos", "vocab"],
+      };
       logits.data[size * 128 - 1 - interventions.length] = 9; // the likeliest at the end: 127, or with an intervention 126
       const logProbs = new Float32Array(size - 1).fill(-1 - interventions.length);
       return { logits, loss: 1, logProbs, cache, headScores: headScores ? table : null };
@@ -84,24 +106,50 @@ test("a_long_text_keeps_one_layer_and_makes_thumbnails_of_the_others", async () 
   const reader = new Reader(model);
   const reading = reader.read("x".repeat(3400), { layer: 1 }); // 3 layers of 3400² values: over the limit
   for (let run = 0; run < 3; run++) await finish();
-  const { patterns, thumbnails, scores } = /** @type {import("../../www/reading.js").Reading} */ (await reading);
-  assert.deepEqual(patterns.map((pattern) => pattern !== null), [false, true, false]);
+  const { patterns, thumbnails, scores } =
+    /** @type {import("../../www/session/reading.ts").Reading} */ (await reading);
+  assert.deepEqual(
+    patterns.map((pattern) => pattern !== null),
+    [false, true, false],
+  );
   assert.ok(thumbnails.every((small) => small && small.shape[1] <= 160));
-  assert.deepEqual(scores.map(({ layer, induction }) => [layer, induction]), [[0, 0.5], [1, 0.5], [2, 0.5]]);
-  assert.deepEqual(asked, [["blocks.1.attn.hook_pattern"], ["blocks.0.attn.hook_pattern"], ["blocks.2.attn.hook_pattern"]]);
+  assert.deepEqual(
+    scores.map(({ layer, induction }) => [layer, induction]),
+    [
+      [0, 0.5],
+      [1, 0.5],
+      [2, 0.5],
+    ],
+  );
+  assert.deepEqual(asked, [
+    ["blocks.1.attn.hook_pattern"],
+    ["blocks.0.attn.hook_pattern"],
+    ["blocks.2.attn.hook_pattern"],
+  ]);
 });
 
 test("the_likeliest_tokens_come_first_with_normalised_log_probabilities", () => {
   const logits = Float32Array.of(1, 5, -2, 4, 5.5);
   const best = likeliest(logits, 3);
-  assert.deepEqual(best.map(({ id }) => id), [4, 1, 3]);
+  assert.deepEqual(
+    best.map(({ id }) => id),
+    [4, 1, 3],
+  );
   const sum = likeliest(logits, 5).reduce((total, { logProb }) => total + Math.exp(logProb), 0);
   assert.ok(Math.abs(sum - 1) < 1e-12);
 });
 
 test("a_part_of_a_character_keeps_its_bytes_and_a_whole_one_does_not_need_them", () => {
-  const part = tokensOf({ strings: ["", "日", " a", "\ufffd"], bytes: [[0xe6], [0x97, 0xa5], [], [0xff]] });
-  assert.deepEqual(part, [{ string: "", bytes: [0xe6] }, "日", " a", { string: "\ufffd", bytes: [0xff] }]);
+  const part = tokensOf({
+    strings: ["", "日", " a", "\ufffd"],
+    bytes: [[0xe6], [0x97, 0xa5], [], [0xff]],
+  });
+  assert.deepEqual(part, [
+    { string: "", bytes: [0xe6] },
+    "日",
+    " a",
+    { string: "\ufffd", bytes: [0xff] },
+  ]);
 });
 
 test("logits_of_any_size_do_not_overflow", () => {
@@ -113,7 +161,7 @@ test("a_generated_token_extends_the_reading_and_remembers_what_else_there_was", 
   const reader = new Reader(model);
   const reading = reader.read("ab");
   await finish();
-  const before = /** @type {import("../../www/reading.js").Reading} */ (await reading);
+  const before = /** @type {import("../../www/session/reading.ts").Reading} */ (await reading);
   const top = [{ id: 99, string: "c", logProb: -0.5 }];
   const after = extend(before, { id: 99, string: "c", logProb: -0.5, top });
   assert.equal(after.text, "abc");
@@ -126,10 +174,12 @@ test("a_generated_token_extends_the_reading_and_remembers_what_else_there_was", 
 test("a_reading_under_an_intervention_knows_the_same_text_without_it", async () => {
   const { model, asked, finish } = slowModel();
   const reader = new Reader(model);
-  const interventions = [/** @type {const} */ ({ at: "blocks.0.attn.hook_z", head: 0, do: "zero" })];
+  const interventions = [
+    /** @type {const} */ ({ at: "blocks.0.attn.hook_z", head: 0, do: "zero" }),
+  ];
   const changed = reader.read("abab", { interventions });
   for (let run = 0; run < 2; run++) await finish();
-  const reading = /** @type {import("../../www/reading.js").Reading} */ (await changed);
+  const reading = /** @type {import("../../www/session/reading.ts").Reading} */ (await changed);
   assert.deepEqual(asked, [["blocks.*.attn.hook_pattern"], []], "the second run captures nothing");
   const change = await reader.change(reading, 3);
   assert.deepEqual(change?.loss, { before: 1, after: 2 });
@@ -138,7 +188,11 @@ test("a_reading_under_an_intervention_knows_the_same_text_without_it", async () 
   assert.ok(change.next.before > 0.9 && change.next.after < 0.01);
   const alternatives = (await reader.alternatives(reading, 3, 2)) ?? [];
   assert.deepEqual(alternatives.map(({ id }) => id).slice(0, 1), [126]);
-  assert.equal(alternatives.at(-1)?.id, 127, "what was the likeliest is listed although it no longer is");
+  assert.equal(
+    alternatives.at(-1)?.id,
+    127,
+    "what was the likeliest is listed although it no longer is",
+  );
   assert.ok(alternatives.every(({ before }) => before !== undefined));
 });
 
@@ -148,7 +202,9 @@ test("what_was_just_read_without_interventions_is_not_run_again", async () => {
   const plain = reader.read("abab");
   await finish();
   assert.equal((await plain)?.plain, null);
-  const changed = reader.read("abab", { interventions: [{ at: "blocks.0.attn.hook_z", head: 0, do: "zero" }] });
+  const changed = reader.read("abab", {
+    interventions: [{ at: "blocks.0.attn.hook_z", head: 0, do: "zero" }],
+  });
   await finish();
   assert.equal((await changed)?.plain?.logProbs[0], -1);
   assert.equal(asked.length, 2);
@@ -160,7 +216,7 @@ test("a_text_longer_than_the_context_is_read_at_its_end_where_it_may_be", async 
   const reader = new Reader(model);
   const cropped = reader.read("abcde", { crop: true });
   await finish();
-  const reading = /** @type {import("../../www/reading.js").Reading} */ (await cropped);
+  const reading = /** @type {import("../../www/session/reading.ts").Reading} */ (await cropped);
   assert.deepEqual([reading.text, reading.tokens.join(""), reading.dropped], ["abcde", "cde", 2]);
   const whole = reader.read("abcde");
   await finish();
@@ -172,12 +228,19 @@ test("past_the_end_of_the_context_the_first_token_goes_when_one_comes", async ()
   const reader = new Reader(model);
   const read = reader.read("abc");
   await finish();
-  let reading = /** @type {import("../../www/reading.js").Reading} */ (await read);
-  for (const string of ["d", "e", "f"]) reading = extend(reading, { id: string.charCodeAt(0), string, logProb: -2, top: [] }, 4);
+  let reading = /** @type {import("../../www/session/reading.ts").Reading} */ (await read);
+  for (const string of ["d", "e", "f"])
+    reading = extend(reading, { id: string.charCodeAt(0), string, logProb: -2, top: [] }, 4);
   assert.equal(reading.text, "abcdef");
-  assert.deepEqual([reading.tokens.join(""), reading.dropped, reading.logProbs.length], ["bcdef", 1, 4]); // the last has no row of its own yet
+  assert.deepEqual(
+    [reading.tokens.join(""), reading.dropped, reading.logProbs.length],
+    ["bcdef", 1, 4],
+  ); // the last has no row of its own yet
   assert.equal(reading.logits, null, "the rows of the logits are those of other positions");
-  assert.deepEqual(reading.tops.map((top) => top !== undefined), [false, true, true, true]);
+  assert.deepEqual(
+    reading.tops.map((top) => top !== undefined),
+    [false, true, true, true],
+  );
 });
 
 test("a_candidate_is_named_by_its_id_only", async () => {
@@ -190,12 +253,23 @@ test("a_candidate_is_named_by_its_id_only", async () => {
   };
   const tokenNames = async (/** @type {Uint32Array} */ ids) => {
     asked.push([...ids]);
-    return { ids, strings: Array.from(ids, (id) => (id === 127 ? "\ufffd" : `⟨${id}⟩`)), bytes: Array.from(ids, (id) => (id === 127 ? [0xe6] : [])) };
+    return {
+      ids,
+      strings: Array.from(ids, (id) => (id === 127 ? "\ufffd" : `⟨${id}⟩`)),
+      bytes: Array.from(ids, (id) => (id === 127 ? [0xe6] : [])),
+    };
   };
   const reader = new Reader({ ...model, tokenize, tokenNames });
   const reading = reader.read("abab");
   await finish();
-  const alternatives = await reader.alternatives(/** @type {import("../../www/reading.js").Reading} */ (await reading), 3, 2);
-  assert.deepEqual(alternatives?.map(({ string }) => string), [{ string: "\ufffd", bytes: [0xe6] }, "⟨0⟩"]);
+  const alternatives = await reader.alternatives(
+    /** @type {import("../../www/session/reading.ts").Reading} */ (await reading),
+    3,
+    2,
+  );
+  assert.deepEqual(
+    alternatives?.map(({ string }) => string),
+    [{ string: "\ufffd", bytes: [0xe6] }, "⟨0⟩"],
+  );
   assert.deepEqual(asked, [[127, 0]]);
 });

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { colours, gradient, level, levelOf, lightness, oklch, pixels, textOn, valuesOf } from "../../www/draw/scale.js";
+import {
+  colours,
+  gradient,
+  level,
+  levelOf,
+  lightness,
+  oklch,
+  pixels,
+  textOn,
+  valuesOf,
+} from "../../www/draw/scale.ts";
 
 const themes = /** @type {const} */ (["light", "dark"]);
 
@@ -11,20 +21,29 @@ test("lightness_falls_on_paper_and_rises_by_candlelight", () => {
     return light.slice(1).map((value, i) => value - light[i]);
   };
   // 8-bit channels move lightness by up to 0.001 either way; a step of the scale is 0.0029.
-  assert.ok(steps("light").every((step) => step < 0), `largest step ${Math.max(...steps("light"))}`);
-  assert.ok(steps("dark").every((step) => step > 0), `smallest step ${Math.min(...steps("dark"))}`);
+  assert.ok(
+    steps("light").every((step) => step < 0),
+    `largest step ${Math.max(...steps("light"))}`,
+  );
+  assert.ok(
+    steps("dark").every((step) => step > 0),
+    `smallest step ${Math.min(...steps("dark"))}`,
+  );
 });
 
 test("equal_steps_of_value_are_equal_steps_of_lightness", () => {
   for (const theme of themes) {
     const light = colours(theme).map(lightness);
     const whole = light[255] - light[0];
-    light.forEach((value, i) => assert.ok(Math.abs(value - light[0] - (i / 255) * whole) < 0.004, `${theme} level ${i}`));
+    light.forEach((value, i) =>
+      assert.ok(Math.abs(value - light[0] - (i / 255) * whole) < 0.004, `${theme} level ${i}`),
+    );
   }
 });
 
 test("every_level_has_a_colour_of_its_own_so_that_pixels_can_be_read_back", () => {
-  for (const theme of themes) colours(theme).forEach((rgb, i) => assert.equal(levelOf(rgb, theme), i));
+  for (const theme of themes)
+    colours(theme).forEach((rgb, i) => assert.equal(levelOf(rgb, theme), i));
   assert.equal(levelOf([1, 2, 3], "light"), -1);
 });
 
@@ -32,7 +51,10 @@ test("a_value_lies_within_the_values_of_its_level", () => {
   for (const stretch of /** @type {const} */ (["linear", "sqrt"])) {
     for (let value = 0; value <= 1; value += 0.001) {
       const [low, high] = valuesOf(level(value, stretch), stretch);
-      assert.ok(value >= low - 1e-12 && value <= high + 1e-12, `${value} is not in ${low} to ${high}`);
+      assert.ok(
+        value >= low - 1e-12 && value <= high + 1e-12,
+        `${value} is not in ${low} to ${high}`,
+      );
     }
   }
 });
@@ -45,7 +67,10 @@ test("square_root_lifts_faint_values_and_keeps_the_ends", () => {
 });
 
 test("values_outside_the_scale_take_its_ends", () => {
-  assert.deepEqual([-1, NaN, 2].map((value) => level(value, "linear")), [0, 0, 255]);
+  assert.deepEqual(
+    [-1, NaN, 2].map((value) => level(value, "linear")),
+    [0, 0, 255],
+  );
 });
 
 test("pixels_are_the_colours_opaque_and_little_endian", () => {
@@ -55,13 +80,17 @@ test("pixels_are_the_colours_opaque_and_little_endian", () => {
 
 test("oklch_agrees_with_css_color_4", () => {
   // oklch(0.62796 0.25768 29.234) is sRGB red in the specification's sample conversions.
-  oklch(0.62796, 0.25768, 29.234).forEach((channel, i) => assert.ok(Math.abs(channel - [1, 0, 0][i]) < 2e-3, `channel ${i}: ${channel}`));
+  oklch(0.62796, 0.25768, 29.234).forEach((channel, i) =>
+    assert.ok(Math.abs(channel - [1, 0, 0][i]) < 2e-3, `channel ${i}: ${channel}`),
+  );
   assert.ok(Math.abs(lightness([255, 0, 0]) - 0.62796) < 1e-4);
 });
 
 test("text_on_a_colour_can_be_read", () => {
   const luminance = (/** @type {number[]} */ rgb) =>
-    rgb.map((x) => (x <= 10 ? x / 3294.6 : ((x / 255 + 0.055) / 1.055) ** 2.4)).reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
+    rgb
+      .map((x) => (x <= 10 ? x / 3294.6 : ((x / 255 + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
   const inks = { dark: luminance([27, 19, 13]), light: luminance([250, 244, 232]) };
   for (const theme of themes) {
     colours(theme).forEach((rgb, i) => {
@@ -74,5 +103,7 @@ test("text_on_a_colour_can_be_read", () => {
 
 test("the_legend_starts_and_ends_with_the_scale", () => {
   const stops = gradient("dark");
-  assert.ok(stops.includes(colours("dark")[0].join(" ")) && stops.includes(colours("dark")[255].join(" ")));
+  assert.ok(
+    stops.includes(colours("dark")[0].join(" ")) && stops.includes(colours("dark")[255].join(" ")),
+  );
 });

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clearest, describe, earlierSame, measurable, restsOnFirst, scoresOf, strongestInduction } from "../../www/scores.js";
+import {
+  clearest,
+  describe,
+  earlierSame,
+  measurable,
+  restsOnFirst,
+  scoresOf,
+  strongestInduction,
+} from "../../www/session/scores.ts";
 
 const ids = [5, 6, 7, 5, 6, 7];
 const tokens = [" a", " b", " c", " a", " b", " c"];
@@ -26,7 +34,12 @@ const matrix = { data: induction, rows: 6, columns: 6 };
 
 /** The model's table of two layers of two heads. @param {number[]} data */
 function table(data) {
-  return { data: Float32Array.from(data), shape: [3, 2, 2], axes: ["score", "layer", "head"], labels: { score: ["previous_token", "duplicate_token", "induction"] } };
+  return {
+    data: Float32Array.from(data),
+    shape: [3, 2, 2],
+    axes: ["score", "layer", "head"],
+    labels: { score: ["previous_token", "duplicate_token", "induction"] },
+  };
 }
 
 test("earlier_occurrences_are_found", () => {
@@ -40,32 +53,56 @@ test("the_models_table_is_read_head_by_head_by_the_names_of_its_scores", () => {
 });
 
 test("the_strongest_induction_head_is_chosen", () => {
-  const { layer: at, head: which } = strongestInduction(scoresOf(table([9, 9, 9, 9, 9, 9, 9, 9, NaN, 0.2, 0.7, 0.3])));
+  const { layer: at, head: which } = strongestInduction(
+    scoresOf(table([9, 9, 9, 9, 9, 9, 9, 9, NaN, 0.2, 0.7, 0.3])),
+  );
   assert.deepEqual([at, which], [1, 0]);
 });
 
 test("a_text_has_places_for_some_scores_only", () => {
   assert.deepEqual([...measurable([1])], []);
   assert.deepEqual([...measurable([1, 2, 3])], ["previous_token"]);
-  assert.deepEqual([...measurable([1, 2, 1])].sort(), ["duplicate_token", "induction", "previous_token"]);
+  assert.deepEqual([...measurable([1, 2, 1])].sort(), [
+    "duplicate_token",
+    "induction",
+    "previous_token",
+  ]);
 });
 
 test("nothing_is_said_of_a_head_whose_attention_is_not_a_number", () => {
   const broken = Float32Array.from(induction);
   broken[5 * 6 + 2] = NaN;
   broken[2 * 6 + 4] = NaN; // masked: no query may see it
-  const found = describe({ layer: 0, head: 0, induction: NaN, previous: 0.9, duplicate: 0 }, layer([broken]), ids, tokens);
-  assert.deepEqual([found.does, found.notNumbers, found.clear, found.example], ["has attention that is not a number", 1, false, null]);
+  const found = describe(
+    { layer: 0, head: 0, induction: NaN, previous: 0.9, duplicate: 0 },
+    layer([broken]),
+    ids,
+    tokens,
+  );
+  assert.deepEqual(
+    [found.does, found.notNumbers, found.clear, found.example],
+    ["has attention that is not a number", 1, false, null],
+  );
 });
 
 test("the_example_is_a_word_rather_than_a_comma", () => {
-  assert.deepEqual(clearest(matrix, "induction", earlierSame(ids), [";", " moon", ",", ";", " moon", ","]), { query: 4, key: 2 });
+  assert.deepEqual(
+    clearest(matrix, "induction", earlierSame(ids), [";", " moon", ",", ";", " moon", ","]),
+    { query: 4, key: 2 },
+  );
 });
 
 test("the_example_of_a_kind_is_an_edge_of_that_kind", () => {
   for (const kind of /** @type {const} */ (["induction", "previous", "duplicate", "first"])) {
-    const found = clearest({ data: new Float32Array(36).fill(1 / 6), rows: 6, columns: 6 }, kind, earlierSame(ids), tokens);
-    const expected = { induction: -2, previous: -1, duplicate: -3, first: -(found?.query ?? 0) }[kind];
+    const found = clearest(
+      { data: new Float32Array(36).fill(1 / 6), rows: 6, columns: 6 },
+      kind,
+      earlierSame(ids),
+      tokens,
+    );
+    const expected = { induction: -2, previous: -1, duplicate: -3, first: -(found?.query ?? 0) }[
+      kind
+    ];
     assert.equal((found?.key ?? 0) - (found?.query ?? 0), expected, kind);
   }
   assert.equal(clearest(matrix, "duplicate", earlierSame([1, 2, 3, 4, 5, 6]), tokens), null);
@@ -79,8 +116,14 @@ test("attention_on_the_first_token_is_the_mean_over_the_others", () => {
 test("words_follow_the_numbers", () => {
   const patterns = layer([induction, previous, new Float32Array(36)]);
   const none = { layer: 1, induction: 0, previous: 0, duplicate: 0 };
-  assert.equal(describe({ ...none, head: 0, induction: 1 }, patterns, ids, tokens).does, "looks back to what followed this word last time");
+  assert.equal(
+    describe({ ...none, head: 0, induction: 1 }, patterns, ids, tokens).does,
+    "looks back to what followed this word last time",
+  );
   const second = describe({ ...none, head: 1, previous: 0.9 }, patterns, ids, tokens);
-  assert.deepEqual([second.does, second.mean, second.clear], ["looks at the word just before", 0.9, true]);
+  assert.deepEqual(
+    [second.does, second.mean, second.clear],
+    ["looks at the word just before", 0.9, true],
+  );
   assert.equal(describe({ ...none, head: 2, previous: 0.1 }, patterns, ids, tokens).clear, false);
 });

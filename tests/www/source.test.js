@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import vm from "node:vm";
 
-import { isAbortSignal, resolveSource, sibling, sourceKey } from "../../www/source.js";
+import { isAbortSignal, resolveSource, sibling, sourceKey } from "../../www/api/source.ts";
 
 const page = "https://host.example/lab/index.html";
 /** @param {any} source */
@@ -12,7 +12,12 @@ const resolve = (source) => resolveSource(source, page);
 /** @param {any} source */
 const configOf = (source) => resolve(source).config.address;
 /** @param {any} source @param {RegExp} message */
-const assertRefused = (source, message) => assert.throws(() => resolve(source), (/** @type {any} */ error) => error.name === "InputError" && message.test(error.message), String(source));
+const assertRefused = (source, message) =>
+  assert.throws(
+    () => resolve(source),
+    (/** @type {any} */ error) => error.name === "InputError" && message.test(error.message),
+    String(source),
+  );
 const file = (/** @type {string} */ name) => new File([name], name);
 
 test("a text is the address of a folder, relative to the page, and never leads to another host", () => {
@@ -37,15 +42,25 @@ test("a text is the address of a folder, relative to the page, and never leads t
 });
 
 test("a text that looks like a Hugging Face id says how to write one", () => {
-  assert.match(String(resolve("openai-community/gpt2").config.hint), /write "hf:openai-community\/gpt2"/);
-  for (const address of ["./gpt2", "https://else.example/m", "a/b/c", "models/x/"]) assert.equal(resolve(address).config.hint, undefined, address);
+  assert.match(
+    String(resolve("openai-community/gpt2").config.hint),
+    /write "hf:openai-community\/gpt2"/,
+  );
+  for (const address of ["./gpt2", "https://else.example/m", "a/b/c", "models/x/"])
+    assert.equal(resolve(address).config.hint, undefined, address);
 });
 
 test("hf: is a Hugging Face id, with a revision if it has one", () => {
   for (const [text, address] of [
     ["hf:gpt2", "https://huggingface.co/gpt2/resolve/main/config.json"],
-    ["hf:openai-community/gpt2", "https://huggingface.co/openai-community/gpt2/resolve/main/config.json"],
-    ["hf:openai-community/gpt2@607a30d", "https://huggingface.co/openai-community/gpt2/resolve/607a30d/config.json"],
+    [
+      "hf:openai-community/gpt2",
+      "https://huggingface.co/openai-community/gpt2/resolve/main/config.json",
+    ],
+    [
+      "hf:openai-community/gpt2@607a30d",
+      "https://huggingface.co/openai-community/gpt2/resolve/607a30d/config.json",
+    ],
     ["hf:a/b@refs/pr/1", "https://huggingface.co/a/b/resolve/refs%2Fpr%2F1/config.json"],
     ["hf:a_b/c.d-e", "https://huggingface.co/a_b/c.d-e/resolve/main/config.json"],
   ]) {
@@ -54,8 +69,39 @@ test("hf: is a Hugging Face id, with a revision if it has one", () => {
 });
 
 test("what is no Hugging Face id is refused, above all what would leave its folder", () => {
-  const wrong = ["", "..", ".", "a/..", "../a", "a/b/c", "a/", "/a", "a//b", "a/b@", "a/b@..", "a/b@../../x", "a/b@x/../y", "a/b@./x", "a/b@x//y", "a/b@/x", "a/b@x@y", "@main", "a%2Fb", "a/b@%2e%2e", "a b", "a/b?x", "a/b#x", "a\\b", "a/b@x\\y", "-a/b", "a:b/c", "//host/x", "é/x"];
-  for (const id of wrong) assertRefused(`hf:${id}`, /is not a Hugging Face id: expected "hf:owner\/name"/);
+  const wrong = [
+    "",
+    "..",
+    ".",
+    "a/..",
+    "../a",
+    "a/b/c",
+    "a/",
+    "/a",
+    "a//b",
+    "a/b@",
+    "a/b@..",
+    "a/b@../../x",
+    "a/b@x/../y",
+    "a/b@./x",
+    "a/b@x//y",
+    "a/b@/x",
+    "a/b@x@y",
+    "@main",
+    "a%2Fb",
+    "a/b@%2e%2e",
+    "a b",
+    "a/b?x",
+    "a/b#x",
+    "a\\b",
+    "a/b@x\\y",
+    "-a/b",
+    "a:b/c",
+    "//host/x",
+    "é/x",
+  ];
+  for (const id of wrong)
+    assertRefused(`hf:${id}`, /is not a Hugging Face id: expected "hf:owner\/name"/);
 });
 
 test("an address that fetch cannot ask, or that is one file, is refused", () => {
@@ -73,10 +119,19 @@ test("an address that fetch cannot ask, or that is one file, is refused", () => 
   ])) {
     assertRefused(source, message);
   }
-  assert.ok(!/secret/.test(String(attempt("https://user:secret@host.example/m"))), "a password is not repeated");
+  assert.ok(
+    !/secret/.test(String(attempt("https://user:secret@host.example/m"))),
+    "a password is not repeated",
+  );
   const extension = "chrome-extension://abc/page.html";
-  assert.equal(resolveSource("m", extension).config.address, "chrome-extension://abc/m/config.json");
-  assert.equal(resolve({ config: "data:application/json,{}", weights: "w" }).config.name, "config.json");
+  assert.equal(
+    resolveSource("m", extension).config.address,
+    "chrome-extension://abc/m/config.json",
+  );
+  assert.equal(
+    resolve({ config: "data:application/json,{}", weights: "w" }).config.name,
+    "config.json",
+  );
 });
 
 /** @param {any} source */
@@ -90,7 +145,11 @@ function attempt(source) {
 
 test("the tokenizer of a folder may be missing, one that is named may not", () => {
   assert.equal(resolve("./m").tokenizer?.optional, true);
-  const files = resolve({ config: "c.json", tokenizer: "t.json", weights: new URL("https://else.example/w") });
+  const files = resolve({
+    config: "c.json",
+    tokenizer: "t.json",
+    weights: new URL("https://else.example/w"),
+  });
   assert.equal(files.tokenizer?.optional, undefined);
   assert.equal(files.tokenizer?.address, "https://host.example/lab/t.json");
   assert.equal(files.weights.address, "https://else.example/w");
@@ -99,44 +158,98 @@ test("the tokenizer of a folder may be missing, one that is named may not", () =
 test("files, blobs and bytes are blobs with names", async () => {
   const bytes = new Uint8Array([0, 1, 2, 3]).subarray(1, 3);
   const files = resolve({ config: new File(["{}"], "my.json"), weights: bytes });
-  assert.deepEqual([files.config.name, files.weights.name, files.tokenizer], ["my.json", "model.safetensors", undefined]);
-  assert.deepEqual(new Uint8Array(await /** @type {Blob} */ (files.weights.blob).arrayBuffer()), new Uint8Array([1, 2]));
-  assert.equal(resolve({ config: bytes.buffer, weights: new DataView(bytes.buffer) }).weights.blob?.size, 4);
+  assert.deepEqual(
+    [files.config.name, files.weights.name, files.tokenizer],
+    ["my.json", "model.safetensors", undefined],
+  );
+  assert.deepEqual(
+    new Uint8Array(await /** @type {Blob} */ (files.weights.blob).arrayBuffer()),
+    new Uint8Array([1, 2]),
+  );
+  assert.equal(
+    resolve({ config: bytes.buffer, weights: new DataView(bytes.buffer) }).weights.blob?.size,
+    4,
+  );
   const shared = new Uint8Array(new SharedArrayBuffer(4)).fill(7).subarray(1);
-  assert.deepEqual(new Uint8Array(await /** @type {Blob} */ (resolve({ config: "c", weights: shared }).weights.blob).arrayBuffer()), new Uint8Array([7, 7, 7]));
+  assert.deepEqual(
+    new Uint8Array(
+      await /** @type {Blob} */ (
+        resolve({ config: "c", weights: shared }).weights.blob
+      ).arrayBuffer(),
+    ),
+    new Uint8Array([7, 7, 7]),
+  );
 });
 
 test("bytes that were transferred away are refused by the name of their file", () => {
   const buffer = new ArrayBuffer(4);
   structuredClone(buffer, { transfer: [buffer] });
   const found = /** @type {any} */ (attempt({ config: "c", weights: buffer }));
-  assert.ok(found.weights?.blob?.size === 0 || (found.name === "InputError" && /model\.safetensors/.test(found.message)), String(found));
+  assert.ok(
+    found.weights?.blob?.size === 0 ||
+      (found.name === "InputError" && /model\.safetensors/.test(found.message)),
+    String(found),
+  );
 });
 
 test("objects of another realm are what they are", () => {
   const [buffer, view, list] = vm.runInNewContext("[new ArrayBuffer(3), new Uint8Array(2), []]");
   assert.equal(buffer instanceof ArrayBuffer, false);
   assert.equal(resolve({ config: buffer, weights: view }).config.blob?.size, 3);
-  assert.deepEqual(resolve({ config: "c", weights: Object.assign(list, ["a", "b"]) }).more?.length, 1);
+  assert.deepEqual(
+    resolve({ config: "c", weights: Object.assign(list, ["a", "b"]) }).more?.length,
+    1,
+  );
   assert.equal(isAbortSignal(new AbortController().signal), true);
-  for (const wrong of [{}, { aborted: false }, null, undefined, 3, new EventTarget(), new AbortController()]) assert.equal(isAbortSignal(wrong), false);
+  for (const wrong of [
+    {},
+    { aborted: false },
+    null,
+    undefined,
+    3,
+    new EventTarget(),
+    new AbortController(),
+  ])
+    assert.equal(isAbortSignal(wrong), false);
 });
 
 test("a misspelt file is answered with the nearest name", () => {
-  assertRefused({ config: "c", tokeniser: "t", weights: "w" }, /no file "tokeniser", did you mean `tokenizer`\? Expected config, tokenizer, weights/);
+  assertRefused(
+    { config: "c", tokeniser: "t", weights: "w" },
+    /no file "tokeniser", did you mean `tokenizer`\? Expected config, tokenizer, weights/,
+  );
   assertRefused({ config: "c", weight: "w" }, /no file "weight", did you mean `weights`/);
   assertRefused({ config: "c", weights: "w", index: "i" }, /no file "index"/);
-  assert.equal(resolve({ config: "c", tokenizer: undefined, weights: "w", other: undefined }).tokenizer, undefined);
+  assert.equal(
+    resolve({ config: "c", tokenizer: undefined, weights: "w", other: undefined }).tokenizer,
+    undefined,
+  );
 });
 
 test("dropped files are told apart by their names", () => {
-  const files = resolve([file("README.md"), file("weights.safetensors"), file("config.json"), file("tokenizer.json")]);
-  assert.deepEqual([files.config.name, files.tokenizer?.name, files.weights.name], ["config.json", "tokenizer.json", "weights.safetensors"]);
-  assertRefused([file("config.json"), file("notes.txt")], /\*\.safetensors.*found config.json, notes.txt/);
+  const files = resolve([
+    file("README.md"),
+    file("weights.safetensors"),
+    file("config.json"),
+    file("tokenizer.json"),
+  ]);
+  assert.deepEqual(
+    [files.config.name, files.tokenizer?.name, files.weights.name],
+    ["config.json", "tokenizer.json", "weights.safetensors"],
+  );
+  assertRefused(
+    [file("config.json"), file("notes.txt")],
+    /\*\.safetensors.*found config.json, notes.txt/,
+  );
   assertRefused([], /found none/);
   assertRefused(["config.json"], /only File objects/);
   assertRefused([new Blob(["x"])], /only File objects/);
-  assertRefused((function* () { for (;;) yield file("x"); })(), /more than 10000 files/);
+  assertRefused(
+    (function* () {
+      for (;;) yield file("x");
+    })(),
+    /more than 10000 files/,
+  );
 });
 
 test("two checkpoints in one list are refused, never mixed", () => {
@@ -147,35 +260,114 @@ test("two checkpoints in one list are refused, never mixed", () => {
   ]) {
     assertRefused(names.map(file), /one \*\.safetensors/);
   }
-  assertRefused([file("config.json"), file("config.json"), file("model.safetensors")], /hold "config\.json" twice, expected the files of one model/);
-  assertRefused([file("config.json"), file("model.safetensors"), file("model.safetensors")], /hold "model\.safetensors" twice/);
-  assertRefused([file("config.json"), file("tokenizer.json"), file("model.safetensors"), file("tokenizer.json")], /hold "tokenizer\.json" twice/);
+  assertRefused(
+    [file("config.json"), file("config.json"), file("model.safetensors")],
+    /hold "config\.json" twice, expected the files of one model/,
+  );
+  assertRefused(
+    [file("config.json"), file("model.safetensors"), file("model.safetensors")],
+    /hold "model\.safetensors" twice/,
+  );
+  assertRefused(
+    [
+      file("config.json"),
+      file("tokenizer.json"),
+      file("model.safetensors"),
+      file("tokenizer.json"),
+    ],
+    /hold "tokenizer\.json" twice/,
+  );
 });
 
 test("weights in several files are those that their names count", () => {
-  const shard = (/** @type {number} */ number, count = 3, stem = "model") => file(`${stem}-0000${number}-of-0000${count}.safetensors`);
-  const files = resolve([shard(3), file("config.json"), shard(1), file("model.safetensors.index.json"), shard(2)]);
-  assert.deepEqual([files.weights, ...(files.more ?? [])].map(({ name }) => name), [3, 1, 2].map((number) => shard(number).name));
-  for (const wrong of [[shard(1)], [shard(1), shard(3)], [shard(1), shard(2), shard(4)], [shard(1), shard(2), shard(3, 3, "other")], [shard(1), shard(2), shard(3, 4)]]) {
-    assertRefused([file("config.json"), ...wrong], /all of \*-00001-of-0000N\.safetensors.*found config\.json/);
+  const shard = (/** @type {number} */ number, count = 3, stem = "model") =>
+    file(`${stem}-0000${number}-of-0000${count}.safetensors`);
+  const files = resolve([
+    shard(3),
+    file("config.json"),
+    shard(1),
+    file("model.safetensors.index.json"),
+    shard(2),
+  ]);
+  assert.deepEqual(
+    [files.weights, ...(files.more ?? [])].map(({ name }) => name),
+    [3, 1, 2].map((number) => shard(number).name),
+  );
+  for (const wrong of [
+    [shard(1)],
+    [shard(1), shard(3)],
+    [shard(1), shard(2), shard(4)],
+    [shard(1), shard(2), shard(3, 3, "other")],
+    [shard(1), shard(2), shard(3, 4)],
+  ]) {
+    assertRefused(
+      [file("config.json"), ...wrong],
+      /all of \*-00001-of-0000N\.safetensors.*found config\.json/,
+    );
   }
   assertRefused([file("config.json"), shard(1), shard(2), shard(2)], /twice/);
-  assert.deepEqual(resolve({ config: "c.json", weights: ["a.safetensors", "b.safetensors"] }).more?.map(({ address }) => address), [new URL("b.safetensors", page).href]);
+  assert.deepEqual(
+    resolve({ config: "c.json", weights: ["a.safetensors", "b.safetensors"] }).more?.map(
+      ({ address }) => address,
+    ),
+    [new URL("b.safetensors", page).href],
+  );
   assertRefused({ config: "c.json", weights: [] }, /empty array/);
-  assert.equal(resolve("./x/").index?.address, new URL("x/model.safetensors.index.json", page).href);
+  assert.equal(
+    resolve("./x/").index?.address,
+    new URL("x/model.safetensors.index.json", page).href,
+  );
 });
 
 test("an index leads to files of its own folder only", () => {
-  const index = /** @type {import("../../www/source.js").File_} */ (resolve("https://else.example/m?key=1").index);
-  assert.equal(sibling(index, "model-00001-of-00002.safetensors").address, "https://else.example/m/model-00001-of-00002.safetensors?key=1");
-  assert.equal(sibling(index, "a?b#c $&.safetensors").address, "https://else.example/m/a%3Fb%23c%20%24%26.safetensors?key=1");
-  for (const name of ["../x.safetensors", "/x.safetensors", "a/b.safetensors", "a\\b.safetensors", "..", ".", "", "https://evil.example/x.safetensors", "//evil.example/x.safetensors", "x.bin", "..safetensors", "a\0.safetensors", /** @type {any} */ (3)]) {
-    assert.throws(() => sibling(index, name), (/** @type {any} */ error) => error.name === "WeightsError" && /expected a \*\.safetensors file in its own folder/.test(error.message), String(name));
+  const index = /** @type {import("../../www/api/source.ts").File_} */ (
+    resolve("https://else.example/m?key=1").index
+  );
+  assert.equal(
+    sibling(index, "model-00001-of-00002.safetensors").address,
+    "https://else.example/m/model-00001-of-00002.safetensors?key=1",
+  );
+  assert.equal(
+    sibling(index, "a?b#c $&.safetensors").address,
+    "https://else.example/m/a%3Fb%23c%20%24%26.safetensors?key=1",
+  );
+  for (const name of [
+    "../x.safetensors",
+    "/x.safetensors",
+    "a/b.safetensors",
+    "a\\b.safetensors",
+    "..",
+    ".",
+    "",
+    "https://evil.example/x.safetensors",
+    "//evil.example/x.safetensors",
+    "x.bin",
+    "..safetensors",
+    "a\0.safetensors",
+    /** @type {any} */ (3),
+  ]) {
+    assert.throws(
+      () => sibling(index, name),
+      (/** @type {any} */ error) =>
+        error.name === "WeightsError" &&
+        /expected a \*\.safetensors file in its own folder/.test(error.message),
+      String(name),
+    );
   }
 });
 
 test("what is no source says what one is", () => {
-  for (const [source, found] of /** @type {[any, RegExp][]} */ ([[undefined, /undefined/], [null, /null/], [3, /load 3/], ["", /empty/], [{ weights: "w" }, /Object/], [new Uint8Array(2), /Uint8Array/], [{ config: 1, weights: "w" }, /config.json is 1/], [{ config: "c" }, /model\.safetensors is undefined/], [() => 1, /a function/]])) {
+  for (const [source, found] of /** @type {[any, RegExp][]} */ ([
+    [undefined, /undefined/],
+    [null, /null/],
+    [3, /load 3/],
+    ["", /empty/],
+    [{ weights: "w" }, /Object/],
+    [new Uint8Array(2), /Uint8Array/],
+    [{ config: 1, weights: "w" }, /config.json is 1/],
+    [{ config: "c" }, /model\.safetensors is undefined/],
+    [() => 1, /a function/],
+  ])) {
     assertRefused(source, found);
   }
 });

@@ -1,11 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { continued, attention, grouped, logProbability, pieces, said, sentence, short, shown, textOf } from "../../www/draw/token.js";
+import {
+  continued,
+  attention,
+  grouped,
+  logProbability,
+  pieces,
+  said,
+  sentence,
+  short,
+  shown,
+  textOf,
+} from "../../www/draw/token.ts";
 
 test("pieces_joined_are_the_token", () => {
   for (const token of [" moon", "\n\n", "a b", "\u0000x", "é", "👩‍🚀", "\u202eevil", "", " "]) {
-    assert.equal(pieces(token).map(({ text }) => text).join(""), token);
+    assert.equal(
+      pieces(token)
+        .map(({ text }) => text)
+        .join(""),
+      token,
+    );
   }
 });
 
@@ -41,7 +57,10 @@ test("long_tokens_are_cut_with_a_sign", () => {
 
 test("the_sentence_for_screen_readers_is_the_documented_one", () => {
   const tokens = [...Array(12).fill("x"), " the", ...Array(18).fill("x"), " moon"];
-  assert.equal(sentence(tokens, { query: 31, key: 12 }, 0.8312), "query 31 ' moon', key 12 ' the', 0.83");
+  assert.equal(
+    sentence(tokens, { query: 31, key: 12 }, 0.8312),
+    "query 31 ' moon', key 12 ' the', 0.83",
+  );
 });
 
 test("numbers_have_two_decimals_and_a_true_minus", () => {
@@ -50,11 +69,20 @@ test("numbers_have_two_decimals_and_a_true_minus", () => {
 });
 
 test("thousands_stand_apart", () => {
-  assert.deepEqual([0, 999, 1000, 3_424_512, 124_439_808].map(grouped), ["0", "999", "1,000", "3,424,512", "124,439,808"]);
+  assert.deepEqual([0, 999, 1000, 3_424_512, 124_439_808].map(grouped), [
+    "0",
+    "999",
+    "1,000",
+    "3,424,512",
+    "124,439,808",
+  ]);
 });
 
 test("a_text_goes_on_only_with_whole_characters", () => {
-  const [first, second, third] = [[0xf0], [0x9f, 0x8c], [0x99]].map((bytes) => ({ string: "\ufffd", bytes }));
+  const [first, second, third] = [[0xf0], [0x9f, 0x8c], [0x99]].map((bytes) => ({
+    string: "\ufffd",
+    bytes,
+  }));
   assert.equal(continued(["a", " b"], " c"), "a b c");
   assert.equal(continued(["a", first, second], third), "a🌙");
   assert.equal(continued(["a", first], second), null);

@@ -1,0 +1,70 @@
+// Signed numbers as colours: paper at zero, blue below, flame above, equally far from paper at equal distance from zero.
+// The two hues are told apart by colour-blind eyes too.
+
+import { gradientOf, nearestColour, type Theme, type Stretch, type Rgb } from "./scale.js";
+
+/** Levels on each side of zero. */
+const SIDE = 127;
+
+/** Lightness at zero and at the ends; hue and chroma of each end. */
+const ENDS = {
+  light: { zero: 0.965, end: 0.36, below: [255, 0.135], above: [42, 0.15] },
+  dark: { zero: 0.225, end: 0.87, below: [245, 0.12], above: [68, 0.145] },
+};
+
+const tables: Map<Theme, Rgb[]> = new Map();
+
+/** The 255 colours from the lowest value to the highest; the middle one is zero. */
+export function divergingColours(theme: Theme): Rgb[] {
+  const known = tables.get(theme);
+  if (known) return known;
+  const { zero, end, below, above } = ENDS[theme];
+  const table = Array.from({ length: 2 * SIDE + 1 }, (_, level) => {
+    const t = Math.abs(level - SIDE) / SIDE;
+    if (t === 0) return nearestColour(zero, 0.012, 86); // paper
+    const [hue, chroma] = level < SIDE ? below : above;
+    return nearestColour(zero + t * (end - zero), chroma * Math.sqrt(t), hue);
+  });
+  tables.set(theme, table);
+  return table;
+}
+
+/**
+ * The level of a value on a scale from -most to most; -1 for what is no number, or infinite: it gets no colour.
+ * @param most above 0
+ * @param stretch square root lifts faint values
+ */
+export function signedLevel(value: number, most: number, stretch: Stretch) {
+  if (!Number.isFinite(value)) return -1;
+  const share = Math.min(1, Math.abs(value) / most);
+  return (
+    SIDE + Math.sign(value) * Math.round(SIDE * (stretch === "sqrt" ? Math.sqrt(share) : share))
+  );
+}
+
+/** The smallest and the largest value that are painted with this level. */
+export function signedValuesOf(level: number, most: number, stretch: Stretch): [number, number] {
+  const value = (at: number) => {
+    const share = Math.max(-1, Math.min(1, at / SIDE));
+    return most * (stretch === "sqrt" ? Math.sign(share) * share * share : share);
+  };
+  return [value(level - SIDE - 0.5), value(level - SIDE + 0.5)];
+}
+
+/** @param theme the level painted with exactly this colour, or -1 */
+export function signedLevelOf([red, green, blue]: Rgb, theme: Theme) {
+  return divergingColours(theme).findIndex(([r, g, b]) => r === red && g === green && b === blue);
+}
+
+/** As pixels for an ImageData's Uint32 view. */
+export function signedPixels(theme: Theme) {
+  return Uint32Array.from(
+    divergingColours(theme),
+    ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0,
+  );
+}
+
+/** The scale as a CSS gradient, for legends. */
+export function signedGradient(theme: Theme) {
+  return gradientOf(divergingColours(theme));
+}

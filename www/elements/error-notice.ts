@@ -1,0 +1,65 @@
+// <error-notice>: what went wrong, in place, and what to do about it.
+
+import { css, html, LitElement } from "lit";
+
+import { base, define, send } from "./base.js";
+
+/** What to do, by the stable name of an error. */
+const ADVICE: Record<string, string> = {
+  ConfigError: "Its config.json must describe a GPT-2 with Hugging Face's field names.",
+  WeightsError: "The weights must be one safetensors file of the model that config.json describes.",
+  TokenizerError: "A Hugging Face tokenizer.json is expected next to config.json.",
+  InputError: "Change the text; the last figure stays until then.",
+  NetworkError: "Check the address and the connection, then try again.",
+  MemoryError: "Close other tabs, or choose a smaller model.",
+  AbortError: "Nothing was changed.",
+};
+
+export class ErrorNotice extends LitElement {
+  static override properties = { error: { attribute: false }, advice: { type: String } };
+
+  static override styles = [
+    base,
+    css`
+      .notice {
+        display: flex;
+        gap: 0.8rem;
+        align-items: baseline;
+        padding: 0.5rem 0.8rem;
+        border-left: 3px solid var(--flame);
+        border-radius: 3px;
+        background: var(--glow);
+        font-size: 0.92rem;
+      }
+      p {
+        margin: 0;
+        flex: 1;
+        overflow-wrap: anywhere;
+      }
+      button {
+        font-size: 0.82rem;
+        padding: 0.1em 0.7em;
+      }
+    `,
+  ];
+
+  declare error: { name: string; message: string } | null;
+
+  constructor() {
+    super();
+    this.error = null;
+  }
+
+  override render() {
+    return html`<div role="alert">${this.error ? this.#notice(this.error) : ""}</div>`;
+  }
+
+  #notice({ name, message }: { name: string; message: string }) {
+    return html`<div class="notice">
+      <p>${message.replace(/[.!]?$/, ".")} <span class="soft">${ADVICE[name] ?? ""}</span></p>
+      <button @click=${() => send(this, "error-dismiss")}>Dismiss</button>
+    </div>`;
+  }
+}
+
+define("error-notice", ErrorNotice);

@@ -1,0 +1,103 @@
+// <load-progress>: how many bytes of a model have come.
+
+import { css, html, LitElement } from "lit";
+
+import { base, define, send } from "./base.js";
+
+export class LoadProgress extends LitElement {
+  static override properties = {
+    stage: { type: String },
+    file: { type: String },
+    loaded: { type: Number },
+    total: { type: Number },
+    name: { type: String },
+  };
+
+  static override styles = [
+    base,
+    css`
+      :host {
+        font-size: 0.88rem;
+        animation: appear 0s 200ms both; /* a load that takes no time shows no bar */
+      }
+      @keyframes appear {
+        from {
+          visibility: hidden;
+        }
+      }
+      .line {
+        display: flex;
+        align-items: center;
+        gap: 0.8rem;
+      }
+      progress {
+        flex: 1;
+        min-width: 3rem;
+        height: 4px;
+        border: 0;
+        border-radius: 2px;
+        overflow: hidden;
+        background: var(--line);
+        accent-color: var(--flame);
+        appearance: none;
+      }
+      progress::-webkit-progress-bar {
+        background: var(--line);
+      }
+      progress::-webkit-progress-value {
+        background: var(--flame);
+      }
+      progress::-moz-progress-bar {
+        background: var(--flame);
+      }
+      button {
+        font-size: 0.82rem;
+        padding: 0.1em 0.7em;
+      }
+    `,
+  ];
+
+  declare name: string;
+  declare stage: string;
+  declare file: string;
+  declare loaded: number;
+  declare total: number | null;
+
+  constructor() {
+    super();
+    this.name = "";
+    this.stage = "";
+    this.file = "";
+    this.loaded = 0;
+    this.total = null;
+  }
+
+  override render() {
+    const known = this.total !== null && this.total > 0;
+    const amount = known
+      ? `${bytes(this.loaded)} of ${bytes(this.total as number)}`
+      : this.loaded > 0
+        ? bytes(this.loaded)
+        : "";
+    return html`<div class="line">
+      <span>Loading ${this.name}</span>
+      ${
+        known
+          ? html`<progress aria-label="loading ${this.name}" max=${this.total as number} .value=${this.loaded}></progress>`
+          : html`<progress aria-label="loading ${this.name}"></progress>`
+      }
+      <span class="mono soft">${this.file.split("/").at(-1)} ${amount}</span>
+      <button @click=${() => send(this, "load-cancel")}>Cancel</button>
+    </div>`;
+  }
+}
+
+/** Bytes in decimal units, as file sizes are given. */
+export function bytes(count: number) {
+  if (count < 1000) return `${count} B`;
+  if (count < 1e6) return `${(count / 1e3).toFixed(0)} kB`;
+  if (count < 1e9) return `${(count / 1e6).toFixed(1)} MB`;
+  return `${(count / 1e9).toFixed(2)} GB`;
+}
+
+define("load-progress", LoadProgress);

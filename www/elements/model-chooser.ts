@@ -1,0 +1,154 @@
+// <model-chooser>: the bundled model, one from the Hugging Face hub, one at an address, or files.
+
+import { css, html, LitElement } from "lit";
+
+import { base, define, send } from "./base.js";
+
+/** What loadModel takes, and what to call it. */
+export type Choice = { source: string | File[]; name: string };
+
+export class ModelChooser extends LitElement {
+  static override properties = { bundled: { attribute: false }, current: { type: String } };
+
+  static override styles = [
+    base,
+    css`
+      :host {
+        font-size: 0.92rem;
+      }
+      .ways {
+        display: grid;
+        grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr));
+        gap: 0.9rem 1.6rem;
+      }
+      .way {
+        display: grid;
+        align-content: start;
+        gap: 0.35rem;
+      }
+      h3 {
+        margin: 0;
+        font-size: 0.95rem;
+        font-weight: 600;
+      }
+      p {
+        margin: 0;
+        color: var(--soft);
+        font-size: 0.85rem;
+      }
+      form {
+        display: flex;
+        gap: 0.4rem;
+      }
+      form input {
+        flex: 1;
+        font-family: var(--mono);
+        font-size: 0.82rem;
+      }
+      .drop {
+        padding: 0.7rem;
+        border: 1.5px dashed var(--line);
+        border-radius: 6px;
+        text-align: center;
+      }
+      .drop.over {
+        border-color: var(--flame);
+        background: var(--glow);
+      }
+      .drop label {
+        color: var(--flame);
+        text-decoration: underline;
+        cursor: pointer;
+      }
+      .drop:focus-within {
+        border-color: var(--flame);
+      }
+    `,
+  ];
+
+  /** Models that came with the page. */
+  declare bundled: readonly { source: string; name: string; note: string }[];
+  declare current: string;
+
+  constructor() {
+    super();
+    this.bundled = [];
+    this.current = "";
+  }
+
+  override render() {
+    return html`<div class="ways">
+      <div class="way">
+        <h3>Bundled</h3>
+        ${this.bundled.map(
+          (
+            one,
+          ) => html`<div><button ?disabled=${one.source === this.current} @click=${() => this.#choose(one)}>${one.name}</button>${one.source === this.current ? html` <span class="soft">in use</span>` : ""}</div>
+            <p>${one.note}</p>`,
+        )}
+      </div>
+      ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "An id of any GPT-2. GPT-2 itself is 548 MB.", "hf:")}
+      ${this.#address("folder", "From an address", "https://…/my-model/", "A folder with config.json, tokenizer.json and model.safetensors.")}
+      <div class="way">
+        <h3>From files</h3>
+        <div class="drop" @dragover=${this.#onOver} @dragleave=${this.#onLeave} @drop=${this.#onDrop}>
+          Drop the three files here, or
+          <label>choose them<input class="heard" type="file" multiple accept=".json,.safetensors" @change=${this.#onPick} /></label>.
+        </div>
+        <p>They stay on your machine.</p>
+      </div>
+    </div>`;
+  }
+
+  /** @param prefix of the source */
+  #address(name: string, title: string, placeholder: string, note: string, prefix: string = "") {
+    const submit = (event: SubmitEvent) => {
+      event.preventDefault();
+      const source = String(new FormData(event.target as HTMLFormElement).get(name)).trim();
+      if (source)
+        this.#choose({
+          source: prefix + source,
+          name: source.replace(/\/$/, "").split("/").at(-1) ?? source,
+        });
+    };
+    return html`<div class="way">
+      <h3>${title}</h3>
+      <form @submit=${submit}>
+        <input name=${name} aria-label=${title} placeholder=${placeholder} autocomplete="off" autocapitalize="off" spellcheck="false" required />
+        <button>Load</button>
+      </form>
+      <p>${note}</p>
+    </div>`;
+  }
+
+  #choose({ source, name }: Choice) {
+    send(this, "model-choose", { source, name });
+  }
+
+  /** For files dropped anywhere on the page, too. Which of them are missing, the loader says. */
+  take(files: File[]) {
+    if (files.length > 0) this.#choose({ source: files, name: "your files" });
+  }
+
+  #onPick(event: Event) {
+    this.take([...((event.target as HTMLInputElement).files ?? [])]);
+  }
+
+  #onOver(event: DragEvent) {
+    event.preventDefault();
+    (event.currentTarget as Element).classList.add("over");
+  }
+
+  #onLeave(event: DragEvent) {
+    (event.currentTarget as Element).classList.remove("over");
+  }
+
+  #onDrop(event: DragEvent) {
+    event.preventDefault();
+    event.stopPropagation();
+    this.#onLeave(event);
+    this.take([...(event.dataTransfer?.files ?? [])]);
+  }
+}
+
+define("model-chooser", ModelChooser);

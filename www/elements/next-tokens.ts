@@ -1,0 +1,294 @@
+// <next-tokens>: what the model expects to come next, and the controls that let it write.
+
+import { css, html, LitElement } from "lit";
+
+import { written } from "../draw/not-a-number.js";
+import { logProbability, said, short, type Token } from "../draw/token.js";
+import { base, define, send } from "./base.js";
+import type { Alternative } from "../session/reading.js";
+
+/** as model.generate takes it */
+export interface Sampling {
+  doSample: boolean;
+  temperature: number;
+  topK: number | undefined;
+  topP: number | undefined;
+  seed: number;
+  maxNewTokens: number;
+}
+
+export class NextTokens extends LitElement {
+  static override properties = {
+    position: { type: Number },
+    token: { attribute: false },
+    truth: { type: Number },
+    alternatives: { attribute: false },
+    notFinite: { type: Boolean },
+    sampling: { attribute: false },
+    generating: { type: Boolean },
+    disabled: { type: Boolean },
+    note: { type: String },
+  };
+
+  static override styles = [
+    base,
+    css`
+      :host {
+        max-width: 36rem;
+      }
+      h2 {
+        margin: 0 0 0.3rem;
+        font-size: 1rem;
+        font-weight: 600;
+      }
+      .after {
+        margin: 0 0 0.5rem;
+        font-size: 0.88rem;
+        color: var(--soft);
+      }
+      .after b {
+        color: var(--ink);
+        font-weight: 500;
+        white-space: pre;
+        background: var(--glow);
+        border-radius: 3px;
+        padding: 0.05em 0.25em;
+      }
+      .warning {
+        margin: 0 0 0.5rem;
+        padding: 0.4rem 0.6rem;
+        border-left: 3px solid var(--flame);
+        background: var(--glow);
+        font-size: 0.88rem;
+      }
+      input[type="checkbox"] {
+        accent-color: var(--flame);
+      }
+      ol {
+        list-style: none;
+        margin: 0;
+        padding: 0;
+        min-height: 15.5rem;
+      }
+      .one {
+        display: grid;
+        grid-template-columns: 7.2rem 1fr 3.2rem;
+        align-items: center;
+        gap: 0.5rem;
+        width: 100%;
+        padding: 0.08rem 0.3rem;
+        border: 1px solid transparent;
+        border-radius: 4px;
+        background: none;
+        text-align: left;
+        font-size: 0.84rem;
+      }
+      .one .name {
+        white-space: pre;
+        overflow: hidden;
+        text-overflow: ellipsis;
+      }
+      .changed .one {
+        grid-template-columns: 5.6rem 1fr 6.4rem;
+      }
+      .changed .value {
+        white-space: nowrap;
+      }
+      .one.true {
+        background: var(--glow);
+      }
+      .bars {
+        position: relative;
+      }
+      .was {
+        position: absolute;
+        inset: -2px auto -2px 0;
+        border-right: 1px solid var(--ink);
+      }
+      .bar {
+        height: 0.62rem;
+        background: var(--flame);
+        border-radius: 1px;
+        min-width: 1px;
+        print-color-adjust: exact;
+      }
+      .value {
+        text-align: right;
+        color: var(--soft);
+      }
+      form {
+        display: grid;
+        gap: 0.5rem;
+        margin-top: 0.9rem;
+        padding-top: 0.8rem;
+        border-top: 1px solid var(--line);
+        font-size: 0.88rem;
+      }
+      .pair {
+        display: grid;
+        grid-template-columns: 1fr 1fr;
+        gap: 0.5rem 0.9rem;
+      }
+      label {
+        display: flex;
+        justify-content: space-between;
+        align-items: center;
+        gap: 0.5rem;
+        color: var(--soft);
+      }
+      label input[type="number"] {
+        width: 4.6rem;
+        font-family: var(--mono);
+        font-size: 0.82rem;
+        color: var(--ink);
+      }
+      label.wide input {
+        flex: 1;
+        accent-color: var(--flame);
+        padding: 0;
+      }
+      fieldset {
+        display: contents;
+      }
+      .go {
+        display: flex;
+        align-items: center;
+        gap: 0.6rem;
+      }
+      .go button {
+        border-color: var(--flame);
+        background: var(--glow);
+        padding: 0.32em 1.1em;
+      }
+      .note {
+        font-size: 0.82rem;
+        color: var(--soft);
+        margin: 0;
+      }
+    `,
+  ];
+
+  /** The position whose continuation this is. */
+  declare position: number;
+  declare token: Token;
+  /** The id that does come next in the text; -1 at its end. */
+  declare truth: number;
+  declare alternatives: readonly Alternative[];
+  /** The model's output after this position is not finite, so that there are no alternatives. */
+  declare notFinite: boolean;
+  declare sampling: Sampling;
+  declare generating: boolean;
+  declare disabled: boolean;
+  declare note: string;
+
+  constructor() {
+    super();
+    this.position = -1;
+    this.token = "";
+    this.truth = -1;
+    this.alternatives = [];
+    this.notFinite = false;
+    this.sampling = {
+      doSample: true,
+      temperature: 0.7,
+      topK: undefined,
+      topP: undefined,
+      seed: 0,
+      maxNewTokens: 40,
+    };
+    this.generating = false;
+    this.disabled = false;
+    this.note = "";
+  }
+
+  override render() {
+    return html`
+      <h2>Next token</h2>
+      ${
+        this.position < 0
+          ? html`<p class="after">appears when a text has been read</p>`
+          : html`<p class="after">after token <span class="mono">${this.position}</span>, <b class="mono">${short(this.token, 18)}</b></p>`
+      }
+      ${this.notFinite ? html`<p class="warning" role="status">The model's output after this token is not a number, so no token is the likeliest.</p>` : ""}
+      ${this.changed ? html`<p class="after">probability before → now</p>` : ""}
+      <ol aria-label="likeliest next tokens" class=${this.changed ? "changed" : ""}>${this.alternatives.map((one) => this.#alternative(one))}</ol>
+      ${this.#controls()}
+    `;
+  }
+
+  /** Something was switched off: each alternative says what it was before. */
+  get changed() {
+    return this.alternatives.some((one) => one.before !== undefined);
+  }
+
+  #alternative(one: Alternative) {
+    const probability = Math.exp(one.logProb);
+    const before = one.before === undefined ? null : Math.exp(one.before);
+    const true_ = one.id === this.truth;
+    const say = `${said(one.string)}, probability ${twoDecimals(probability)}${before === null ? "" : `, before ${twoDecimals(before)}`}${true_ ? ", the true next token" : ""}. Press to continue the text with it.`;
+    return html`<li>
+      <button class="one ${true_ ? "true" : ""}" aria-label=${say} title="log-probability ${logProbability(one.logProb)}${true_ ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @click=${() => send(this, "token-pick", { ...one, after: this.position })}>
+        <span class="name mono">${short(one.string, 14)}</span>
+        <span class="bars"><span class="bar" style="display: block; width: ${percent(probability)}"></span>${before === null ? "" : html`<span class="was" style="width: ${percent(before)}"></span>`}</span>
+        <span class="value mono">${before === null ? "" : `${rounded(before)} → `}${rounded(probability)}</span>
+      </button>
+    </li>`;
+  }
+
+  #controls() {
+    const { doSample, temperature, topK, topP, seed, maxNewTokens } = this.sampling;
+    return html`<form @submit=${this.#onSubmit} @change=${this.#onChange} @input=${this.#onChange} aria-label="generation">
+      <div class="go">
+        <button type="submit" ?disabled=${this.disabled && !this.generating}>${this.generating ? "Stop" : "Generate"}</button>
+        <label><input type="checkbox" name="doSample" .checked=${doSample} /> sample</label>
+        <span class="soft">${doSample ? "" : "greedy: always the likeliest"}</span>
+      </div>
+      ${this.note ? html`<p class="note" role="status">${this.note}</p>` : ""}
+      <fieldset ?disabled=${!doSample}>
+        <label class="wide">temperature <input type="range" name="temperature" min="0.05" max="2" step="0.05" .value=${String(temperature)} /><span class="mono">${temperature.toFixed(2)}</span></label>
+        <div class="pair">
+          <label>top k <input type="number" name="topK" min="1" step="1" placeholder="all" .value=${topK === undefined ? "" : String(topK)} /></label>
+          <label>top p <input type="number" name="topP" min="0.01" max="1" step="0.01" placeholder="1" .value=${topP === undefined ? "" : String(topP)} /></label>
+        </div>
+      </fieldset>
+      <div class="pair">
+        <label>seed <input type="number" name="seed" min="0" step="1" .value=${String(seed)} ?disabled=${!doSample} /></label>
+        <label>tokens <input type="number" name="maxNewTokens" min="1" step="1" .value=${String(maxNewTokens)} /></label>
+      </div>
+    </form>`;
+  }
+
+  #onChange(event: Event) {
+    const input = event.target as HTMLInputElement;
+    if (input.name === "doSample") this.sampling = { ...this.sampling, doSample: input.checked };
+    else if (input.value === "" || input.validity.valid) {
+      const fallback = { temperature: 0.7, seed: 0, maxNewTokens: 40 }[input.name];
+      this.sampling = {
+        ...this.sampling,
+        [input.name]: input.value === "" ? fallback : Number(input.value),
+      };
+    }
+  }
+
+  #onSubmit(event: Event) {
+    event.preventDefault();
+    if (this.generating) send(this, "generate-stop");
+    else send(this, "generate", this.sampling);
+  }
+}
+
+function twoDecimals(probability: number) {
+  return written(probability, (finite) => finite.toFixed(2));
+}
+
+/** The width of a bar: none for what is not a number. */
+function percent(probability: number) {
+  return Number.isFinite(probability) ? `${(100 * probability).toFixed(1)}%` : "0";
+}
+
+function rounded(probability: number) {
+  if (Number.isNaN(probability)) return "NaN";
+  return probability >= 0.0095 ? probability.toFixed(2) : "<.01";
+}
+
+define("next-tokens", NextTokens);

@@ -1,0 +1,126 @@
+// <switched-off>: which heads are switched off, each with a way back, and what that changed.
+
+import { css, html, LitElement } from "lit";
+
+import { written } from "../draw/not-a-number.js";
+import { logProbability, short } from "../draw/token.js";
+import { base, define, send } from "./base.js";
+import type { Head } from "./attention-heads.js";
+import type { Change } from "../session/compare.js";
+
+export class SwitchedOff extends LitElement {
+  static override properties = {
+    heads: { attribute: false },
+    change: { attribute: false },
+  };
+
+  static override styles = [
+    base,
+    css`
+      .frame {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: baseline;
+        gap: 0.35rem 1.6rem;
+        margin-top: 0.7rem;
+        padding: 0.5rem 0.8rem;
+        border: 1px solid var(--flame);
+        border-radius: 8px;
+        background: var(--glow);
+        font-size: 0.92rem;
+      }
+      .heads {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: baseline;
+        gap: 0.35rem;
+      }
+      button {
+        font-size: 0.82rem;
+        padding: 0.08em 0.65em;
+      }
+      .what {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.2rem 1.6rem;
+        margin: 0;
+      }
+      .what > div {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.15rem 0.45rem;
+        align-items: baseline;
+      }
+      dt {
+        color: var(--soft);
+      }
+      dd {
+        margin: 0;
+      }
+      dd b {
+        font-weight: 600;
+      }
+      .unit {
+        font-family: var(--prose);
+        color: var(--soft);
+      }
+      .token {
+        white-space: pre;
+        background: var(--paper);
+        border-radius: 3px;
+        padding: 0.02em 0.25em;
+      }
+    `,
+  ];
+
+  declare heads: readonly Head[];
+  /** What is known of the difference. */
+  declare change: Change | null;
+
+  constructor() {
+    super();
+    this.heads = [];
+    this.change = null;
+  }
+
+  override render() {
+    if (this.heads.length === 0) return "";
+    return html`<section class="frame" aria-label="switched off">
+      <span class="heads">
+        <span>Switched off:</span>
+        ${this.heads.map((one) => html`<button title="Switch it on again" aria-label="switch head ${one.layer}.${one.head} on again" @click=${() => send(this, "head-restore", one)}>head ${one.layer}.${one.head} ✕</button>`)}
+        ${this.heads.length > 1 ? html`<button @click=${() => send(this, "head-restore", null)}>all back</button>` : ""}
+      </span>
+      <dl class="what" role="status">${this.change ? this.#changes(this.change) : html`<div><dt>measuring …</dt></div>`}</dl>
+    </section>`;
+  }
+
+  #changes({ loss, repeated, next }: Change) {
+    return html`
+      ${repeated ? this.#pair(html`loss where the text repeats itself (${repeated.count} tokens)`, "repeated", repeated) : ""}
+      ${loss ? this.#pair("loss on the whole text", "whole", loss) : ""}
+      ${
+        next
+          ? html`<div class="next">
+            <dt>next token <span class="token mono">${short(next.token, 14)}</span></dt>
+            <dd class="mono">${probability(next.before)} → <b>${probability(next.after)}</b></dd>
+          </div>`
+          : ""
+      }
+    `;
+  }
+
+  /** @param pair nats a token */
+  #pair(title: unknown, name: string, { before, after }: { before: number; after: number }) {
+    return html`<div class=${name}>
+      <dt>${title}</dt>
+      <dd class="mono">${logProbability(before)} → <b>${logProbability(after)}</b> <span class="unit">nats</span></dd>
+    </div>`;
+  }
+}
+
+function probability(value: number) {
+  return written(value, (finite) => (finite >= 0.0095 ? finite.toFixed(2) : finite.toPrecision(1)));
+}
+
+define("switched-off", SwitchedOff);

@@ -1,0 +1,97 @@
+// Threads on a host that sets no headers: `<script src="isolate.js"></script>` in a page, before everything else, makes it
+// cross-origin isolated. The same file is the page's script and its service worker, which adds the two headers that the host
+// leaves out. The first visit loads the page twice; what comes from other sites must allow it (CORS or CORP).
+//
+// How to switch it off:
+// - For a site: `<script src="isolate.js" data-off></script>` in its pages removes the service worker from each visitor's
+//   browser. To remove the script alone is not enough, because a registered service worker stays.
+// - For a visitor: `?candlescope-isolate=off` in the page's address removes it and is remembered in this browser;
+//   `?candlescope-isolate=on` takes that back.
+// - From a script: `await candlescopeIsolate.off()` removes it. The page is isolated until it is loaded again.
+// Another service worker of the site is neither replaced nor removed.
+
+/** Set at the reload that should isolate the page, which must not reload for ever. An isolated page has another session storage. */
+const RELOADED = "candlescope-isolated";
+
+if (typeof document === "undefined") serve();
+else start(document.currentScript as HTMLScriptElement);
+
+/** In the service worker. */
+function serve() {
+  const worker = self as any;
+  worker.addEventListener("install", () => worker.skipWaiting());
+  worker.addEventListener("activate", (event: any) => event.waitUntil(worker.clients.claim()));
+  worker.addEventListener("fetch", (event: any) => {
+    // What a browser asks of its cache alone cannot be fetched again.
+    if (event.request.cache === "only-if-cached" && event.request.mode !== "same-origin") return;
+    event.respondWith(isolated(event.request));
+  });
+}
+
+async function isolated(request: Request) {
+  const response = await fetch(request);
+  if (response.status === 0) return response; // an opaque response of another site, whose headers cannot be changed
+  const headers = new Headers(response.headers);
+  headers.set("Cross-Origin-Opener-Policy", "same-origin");
+  headers.set("Cross-Origin-Embedder-Policy", "require-corp");
+  headers.set("Cross-Origin-Resource-Policy", "cross-origin");
+  const empty = [204, 205, 304].includes(response.status);
+  return new Response(empty ? null : response.body, {
+    status: response.status,
+    statusText: response.statusText,
+    headers,
+  });
+}
+
+/** In the page. */
+async function start({ src, dataset }: HTMLScriptElement) {
+  if (!globalThis.isSecureContext || !("serviceWorker" in navigator)) return;
+  Object.assign(globalThis, { candlescopeIsolate: { off: () => unregister(src) } });
+  try {
+    const isOff = "off" in dataset || visitorsChoice() === "off";
+    if (!isOff) return await register(src);
+    sessionStorage.removeItem(RELOADED);
+    if ((await unregister(src)) && navigator.serviceWorker.controller?.scriptURL === src)
+      location.reload();
+  } catch (error) {
+    console.info(`the page stays as its server sends it: ${error}`);
+  }
+}
+
+/**
+ * What the page's address says, or said before.
+ * @returns "off", "on" or nothing
+ */
+function visitorsChoice(): string | null {
+  const key = "candlescope-isolate";
+  const asked = new URLSearchParams(location.search).get(key);
+  if (asked === "off") localStorage.setItem(key, asked);
+  if (asked === "on") localStorage.removeItem(key);
+  return asked ?? localStorage.getItem(key);
+}
+
+async function register(address: string) {
+  if (globalThis.crossOriginIsolated) return;
+  const other = scriptOf(await navigator.serviceWorker.getRegistration(address));
+  if (other !== undefined && other !== address)
+    throw new Error(`the site has a service worker of its own, ${other}`);
+  await navigator.serviceWorker.register(address);
+  await navigator.serviceWorker.ready;
+  if (sessionStorage.getItem(RELOADED)) return;
+  sessionStorage.setItem(RELOADED, "1");
+  location.reload();
+}
+
+/**
+ * Removes this service worker.
+ * @returns whether there was one
+ */
+async function unregister(address: string): Promise<boolean> {
+  const registration = await navigator.serviceWorker.getRegistration(address);
+  if (!registration || scriptOf(registration) !== address) return false;
+  return registration.unregister();
+}
+
+function scriptOf(registration: ServiceWorkerRegistration | undefined) {
+  return (registration?.active ?? registration?.waiting ?? registration?.installing)?.scriptURL;
+}
