@@ -1,4 +1,4 @@
-//! What the machine allows: bytes read per second, and multiply-adds per second that never leave the registers.
+//! The limits of the machine: bytes read per second, and multiply-adds per second on registers.
 //! Compiled with and without relaxed SIMD by `run.mjs`.
 
 #![no_std]
@@ -23,7 +23,7 @@ extern "C" fn arithmetic(seed: f32, steps: usize) -> f32 {
             *sum = multiply_add(*sum, factor, summand);
         }
     }
-    // Each weighs differently, so that none can be left out.
+    // Each sum has a different weight, so that the compiler can remove none.
     let mut total = 0.0;
     for (i, sum) in sums.into_iter().enumerate() {
         total += i as f32 * f32x4_extract_lane::<0>(sum);

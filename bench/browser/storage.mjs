@@ -1,15 +1,15 @@
-// How long a model takes from the browser's own storage, beside reading as many bytes from there, in one headless
-// Chromium with a profile on disk.
+// Loading a model from the browser's private file system, compared with only reading the same bytes from there, in a
+// headless Chromium with a profile on disk.
 
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { serve } from "../scripts/serve.mjs";
-import { median } from "./race.mjs";
+import { serve } from "../../scripts/serve.mjs";
+import { median } from "./statistics.mjs";
 
 /**
- * In turns: the model from the storage in a new page, and its bytes alone in another. Times in ms: `load` from open to
- * ready, `read` into a buffer of that size, `again` into 4 MB of memory that is in use already.
+ * Measures in turns, each in a new page. Times in ms: `load` from the call of `loadModel` to the model, `read` into a fresh buffer
+ * of the file's size, `again` into 4 MB of memory that is already mapped.
  * @param {import("playwright-core").BrowserType} chromium
  * @param {import("playwright-core").LaunchOptions} options
  * @param {string} folder with config.json and model.safetensors
@@ -29,19 +29,12 @@ export async function measureStorage(chromium, options, folder, rounds) {
       const { whole, again } = await withPage(visitor, server.url, readBytes);
       const load = await withPage(visitor, server.url, loadOnce, false);
       memory = load.memory;
-      if (round < 0) continue; // to warm up
+      if (round < 0) continue; // the warm-up
       times.load.push(load.ms);
       times.read.push(whole);
       times.again.push(again);
     }
-    return {
-      load: median(times.load),
-      read: median(times.read),
-      again: median(times.again),
-      network: network.ms,
-      bytes: network.bytes,
-      memory,
-    };
+    return { load: median(times.load), read: median(times.read), again: median(times.again), network: network.ms, bytes: network.bytes, memory };
   } finally {
     await visitor.close();
     await server.close();
@@ -58,20 +51,19 @@ async function withPage(visitor, url, act, argument) {
   return found;
 }
 
-/** From the call of loadModel in a new page, worker and wasm included, to the model. @param {boolean} waitUntilKept */
-async function loadOnce(waitUntilKept) {
+/** From the call of `loadModel` in a new page, with the start of worker and wasm, to the model. @param {boolean} waitUntilCached */
+async function loadOnce(waitUntilCached) {
   const { loadModel, storedModels } = await import(new URL("candlescope.js", location.href).href);
   const start = performance.now();
   const model = await loadModel("./measured");
   const ms = performance.now() - start;
   const memory = model.backend.memoryBytes;
-  while (waitUntilKept && (await storedModels()).length === 0)
-    await new Promise((done) => setTimeout(done, 20));
-  const keptMs = performance.now() - start - ms;
-  return { ms, keptMs, memory, bytes: (await storedModels())[0]?.bytes };
+  while (waitUntilCached && (await storedModels()).length === 0) await new Promise((done) => setTimeout(done, 20));
+  const cachedMs = performance.now() - start - ms;
+  return { ms, cachedMs, memory, bytes: (await storedModels())[0]?.bytes };
 }
 
-/** The kept file, read in a worker in pieces of 4 MB: into memory of its size, and into 4 MB over and over. */
+/** Reads the cached file in a worker in pieces of 4 MB: into memory of its size, and into the same 4 MB repeatedly. */
 function readBytes() {
   const code = `(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("candlescope-models");
@@ -89,8 +81,6 @@ function readBytes() {
     }
   })()`;
   return new Promise((done) => {
-    new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))).onmessage = ({
-      data,
-    }) => done(data);
+    new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))).onmessage = ({ data }) => done(data);
   });
 }

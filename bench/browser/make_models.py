@@ -22,7 +22,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.numpy import save_file
 
 LAYERS, HEADS, WIDTH, INNER, POSITIONS, VOCAB = 12, 12, 768, 3072, 1024, 50257
-MERGES = Path(__file__).parent.parent / "tests/fixtures/gpt2/merges.txt"
+MERGES = Path(__file__).parents[2] / "tests/fixtures/gpt2/merges.txt"
 
 
 def random_weights():
