@@ -16,17 +16,37 @@ import { median } from "./browser/statistics.mjs";
 const MODEL = "bench/build/candlescope";
 
 const [oldFolder, newFolder, rounds = "7"] = process.argv.slice(2);
-if (!oldFolder || !newFolder || !existsSync(MODEL)) throw new Error("expected two built folders, and bench/build/candlescope (make bench)");
-const { chromium } = await import("./node_modules/playwright-core/index.mjs").catch(() => import("playwright-core"));
+if (!oldFolder || !newFolder || !existsSync(MODEL))
+  throw new Error("expected two built folders, and bench/build/candlescope (make bench)");
+const { chromium } = await import("./node_modules/playwright-core/index.mjs").catch(
+  () => import("playwright-core"),
+);
 const scratch = mkdtempSync(join(tmpdir(), "candlescope-compare-"));
-const options = { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] };
-const sides = await Promise.all([oldFolder, newFolder].map(async (folder, side) => {
-  const root = join(scratch, `site${side}`);
-  cpSync(folder, root, { recursive: true });
-  symlinkSync(resolve(MODEL), join(root, "measured"));
-  return { server: await serve({ root }), visitor: await chromium.launchPersistentContext(join(scratch, `profile${side}`), { ...options, viewport: { width: 1440, height: 900 } }) };
-}));
-const MEASURES = { "load 124M from the network": network, "load 124M from storage": storage, "first pattern, new profile": pattern, "decode 124M, per token": decode, "prefill 124M, 64 tokens": prefill };
+const options = {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+};
+const sides = await Promise.all(
+  [oldFolder, newFolder].map(async (folder, side) => {
+    const root = join(scratch, `site${side}`);
+    cpSync(folder, root, { recursive: true });
+    symlinkSync(resolve(MODEL), join(root, "measured"));
+    return {
+      server: await serve({ root }),
+      visitor: await chromium.launchPersistentContext(join(scratch, `profile${side}`), {
+        ...options,
+        viewport: { width: 1440, height: 900 },
+      }),
+    };
+  }),
+);
+const MEASURES = {
+  "load 124M from the network": network,
+  "load 124M from storage": storage,
+  "first pattern, new profile": pattern,
+  "decode 124M, per token": decode,
+  "prefill 124M, 64 tokens": prefill,
+};
 /** @type {Record<string, number[][]>} */
 const times = Object.fromEntries(Object.keys(MEASURES).map((name) => [name, [[], []]]));
 try {
@@ -41,7 +61,9 @@ try {
   console.log("| measurement | old | new | new / old |\n| --- | --- | --- | --- |");
   for (const [name, [before, after]] of Object.entries(times)) {
     const ratio = median(before.map((value, i) => after[i] / value));
-    console.log(`| ${name} | ${median(before).toFixed(1)} ms | ${median(after).toFixed(1)} ms | ${ratio.toFixed(3)} |`);
+    console.log(
+      `| ${name} | ${median(before).toFixed(1)} ms | ${median(after).toFixed(1)} ms | ${ratio.toFixed(3)} |`,
+    );
   }
 } finally {
   for (const { server, visitor } of sides) {
@@ -81,7 +103,8 @@ function storage(side) {
     const start = performance.now();
     await loadModel("./measured");
     const ms = performance.now() - start;
-    while (!(await storedModels()).some(({ address }) => address.includes("measured"))) await new Promise((done) => setTimeout(done, 50));
+    while (!(await storedModels()).some(({ address }) => address.includes("measured")))
+      await new Promise((done) => setTimeout(done, 50));
     return ms;
   });
 }
@@ -92,8 +115,10 @@ function decode(side) {
     const { loadModel } = await import(new URL("candlescope.js", location.href).href);
     const model = await loadModel("./measured");
     const ids = Uint32Array.from({ length: 64 }, (_, i) => (i * 7919) % 50257);
-    let start = 0, count = 0;
-    for await (const _ of model.generate(ids, { maxNewTokens: 17, stopAtEos: false })) if (count++ === 0) start = performance.now();
+    let start = 0,
+      count = 0;
+    for await (const _ of model.generate(ids, { maxNewTokens: 17, stopAtEos: false }))
+      if (count++ === 0) start = performance.now();
     return (performance.now() - start) / (count - 1);
   });
 }

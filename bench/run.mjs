@@ -19,13 +19,18 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const [roundsArgument = "5", ...partArguments] = process.argv.slice(2);
 const rounds = Number(roundsArgument);
 const parts = partArguments.length > 0 ? partArguments : ["race", "growth", "page", "storage"];
-const CHROMIUM = { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] };
+const CHROMIUM = {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+};
 
 await prepare();
 const { chromium } = await import("./node_modules/playwright-core/index.mjs");
 const server = await serve({ root: "." });
 /** Parts that are not measured now keep their earlier results. */
-const results = existsSync("bench/results.json") ? (JSON.parse(readFileSync("bench/results.json", "utf8")).raw ?? {}) : {};
+const results = existsSync("bench/results.json")
+  ? (JSON.parse(readFileSync("bench/results.json", "utf8")).raw ?? {})
+  : {};
 try {
   for (const part of parts) {
     const browser = await chromium.launch(CHROMIUM);
@@ -36,7 +41,8 @@ try {
       if (part === "race") await race(browser, server.url, rounds, save);
       if (part === "growth") save(await growth(browser, server.url, Math.min(rounds, 3)));
       if (part === "page") save(await measurePage(browser, rounds));
-      if (part === "storage") save(await measureStorage(chromium, CHROMIUM, "bench/build/candlescope", rounds));
+      if (part === "storage")
+        save(await measureStorage(chromium, CHROMIUM, "bench/build/candlescope", rounds));
     } finally {
       await browser.close();
     }
@@ -62,8 +68,28 @@ async function prepare() {
     ["simd", "+simd128"],
     ["relaxed", "+simd128,+relaxed-simd"],
   ]) {
-    const flags = ["--crate-type=cdylib", "--edition=2024", "--target=wasm32-unknown-unknown", "-Copt-level=3", "-Cpanic=abort"];
-    run("rustc", "bench/browser/machine.rs", ...flags, `-Ctarget-feature=${features}`, "-o", `bench/build/machine-${name}.wasm`);
+    const flags = [
+      "--crate-type=cdylib",
+      "--edition=2024",
+      "--target=wasm32-unknown-unknown",
+      "-Copt-level=3",
+      "-Cpanic=abort",
+    ];
+    run(
+      "rustc",
+      "bench/browser/machine.rs",
+      ...flags,
+      `-Ctarget-feature=${features}`,
+      "-o",
+      `bench/build/machine-${name}.wasm`,
+    );
   }
-  await build({ entryPoints: ["www/worker/network.ts", "www/worker/helper.ts"], outdir: "bench/build", bundle: true, format: "esm", target: "es2022", logLevel: "warning" });
+  await build({
+    entryPoints: ["www/worker/network.ts", "www/worker/helper.ts"],
+    outdir: "bench/build",
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    logLevel: "warning",
+  });
 }

@@ -18,13 +18,27 @@ async function timed(work) {
  */
 export async function candlescope(build, folder, dtype = "f32", threads = 1) {
   const glue = await import(`${folder}/candlescope.js`);
-  const wasm = await glue.default({ module_or_path: `${folder}/candlescope${threads > 1 ? "_threads" : ""}_bg.wasm` });
+  const wasm = await glue.default({
+    module_or_path: `${folder}/candlescope${threads > 1 ? "_threads" : ""}_bg.wasm`,
+  });
   if (!glue.chooseBuild(build)) throw new Error(`no ${build} build here`);
-  for (let number = 1, asked = threads > 1 && glue.askHelpers(threads - 1); number < threads; number++) {
+  for (
+    let number = 1, asked = threads > 1 && glue.askHelpers(threads - 1);
+    number < threads;
+    number++
+  ) {
     new Worker("/bench/build/helper.js", { type: "module" }).postMessage({ ...asked, number });
   }
-  const at = (name) => ({ name, address: new URL(`/bench/build/candlescope/${name}`, location.href).href });
-  return answers(glue, wasm, { config: at("config.json"), weights: at("model.safetensors") }, dtype);
+  const at = (name) => ({
+    name,
+    address: new URL(`/bench/build/candlescope/${name}`, location.href).href,
+  });
+  return answers(
+    glue,
+    wasm,
+    { config: at("config.json"), weights: at("model.safetensors") },
+    dtype,
+  );
 }
 
 /** A model of random weights and any shape, f32, one thread. @param {{ n_layer: number, n_embd: number, n_head: number }} shape */
@@ -33,18 +47,46 @@ export async function randomModel(shape) {
   const wasm = await glue.default();
   const config = { ...shape, n_positions: 1024, vocab_size: 50257 };
   const bytes = (name, content) => ({ name, blob: new Blob([content].flat()) });
-  return answers(glue, wasm, { config: bytes("config.json", JSON.stringify(config)), weights: bytes("model.safetensors", randomWeights(config)) }, "f32");
+  return answers(
+    glue,
+    wasm,
+    {
+      config: bytes("config.json", JSON.stringify(config)),
+      weights: bytes("model.safetensors", randomWeights(config)),
+    },
+    "f32",
+  );
 }
 
 /** A safetensors file, in parts. */
 function randomWeights({ n_layer, n_embd: d, n_positions, vocab_size }) {
-  const shapes = { "wte.weight": [vocab_size, d], "wpe.weight": [n_positions, d], "ln_f.weight": [d], "ln_f.bias": [d] };
+  const shapes = {
+    "wte.weight": [vocab_size, d],
+    "wpe.weight": [n_positions, d],
+    "ln_f.weight": [d],
+    "ln_f.bias": [d],
+  };
   for (let layer = 0; layer < n_layer; layer++) {
-    const block = { "ln_1.weight": [d], "ln_1.bias": [d], "attn.c_attn.weight": [d, 3 * d], "attn.c_attn.bias": [3 * d], "attn.c_proj.weight": [d, d], "attn.c_proj.bias": [d], "ln_2.weight": [d], "ln_2.bias": [d], "mlp.c_fc.weight": [d, 4 * d], "mlp.c_fc.bias": [4 * d], "mlp.c_proj.weight": [4 * d, d], "mlp.c_proj.bias": [d] };
+    const block = {
+      "ln_1.weight": [d],
+      "ln_1.bias": [d],
+      "attn.c_attn.weight": [d, 3 * d],
+      "attn.c_attn.bias": [3 * d],
+      "attn.c_proj.weight": [d, d],
+      "attn.c_proj.bias": [d],
+      "ln_2.weight": [d],
+      "ln_2.bias": [d],
+      "mlp.c_fc.weight": [d, 4 * d],
+      "mlp.c_fc.bias": [4 * d],
+      "mlp.c_proj.weight": [4 * d, d],
+      "mlp.c_proj.bias": [d],
+    };
     for (const [name, shape] of Object.entries(block)) shapes[`h.${layer}.${name}`] = shape;
   }
-  const header = {}, parts = [];
-  let offset = 0, state = 1;
+  const header = {},
+    parts = [];
+  let offset = 0,
+    state = 1;
   for (const [name, shape] of Object.entries(shapes)) {
     const values = new Float32Array(shape.reduce((a, b) => a * b));
     for (let i = 0; i < values.length; i++) {
@@ -70,9 +112,15 @@ async function answers(glue, wasm, files, dtype) {
     prefill: (tokens) => timed(() => run(tokens)),
     capture: (tokens) => timed(() => run(tokens, ["*"])),
     async decode(count) {
-      const generation = model.generate(new Uint32Array(ids(64)), { maxNewTokens: count + 1, doSample: false, stopAtEos: false });
+      const generation = model.generate(new Uint32Array(ids(64)), {
+        maxNewTokens: count + 1,
+        doSample: false,
+        stopAtEos: false,
+      });
       generation.next();
-      const time = await timed(() => { for (let i = 0; i < count; i++) generation.next(); });
+      const time = await timed(() => {
+        for (let i = 0; i < count; i++) generation.next();
+      });
       generation.free();
       return time / count;
     },
@@ -85,11 +133,18 @@ export async function onnx(file, threads) {
   const ort = await import("/bench/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs");
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmPaths = new URL("/bench/node_modules/onnxruntime-web/dist/", location.href).href;
-  const session = await ort.InferenceSession.create(`/bench/build/${file}`, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
-  const int64 = (values) => new ort.Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
+  const session = await ort.InferenceSession.create(`/bench/build/${file}`, {
+    executionProviders: ["wasm"],
+    graphOptimizationLevel: "all",
+  });
+  const int64 = (values) =>
+    new ort.Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
   const empty = () => new ort.Tensor("float32", new Float32Array(0), [2, 1, 12, 0, 64]);
   const forward = (tokens, past, first) => {
-    const feeds = { input_ids: int64(tokens), position_ids: int64(tokens.map((_, i) => first + i)) };
+    const feeds = {
+      input_ids: int64(tokens),
+      position_ids: int64(tokens.map((_, i) => first + i)),
+    };
     for (let i = 0; i < 12; i++) feeds[`past_${i}`] = past?.[`present_${i}`] ?? empty();
     return session.run(feeds);
   };
@@ -102,7 +157,8 @@ export async function onnx(file, threads) {
     async decode(count) {
       let answer = await forward(ids(64), undefined, 0);
       const time = await timed(async () => {
-        for (let i = 0; i < count; i++) answer = await forward([greedy(answer.logits)], answer, 64 + i);
+        for (let i = 0; i < count; i++)
+          answer = await forward([greedy(answer.logits)], answer, 64 + i);
       });
       return time / count;
     },
@@ -113,15 +169,33 @@ export async function onnx(file, threads) {
 /** @param {string} file @param {number} threads */
 export async function wllama(file, threads) {
   const { Wllama } = await import("/bench/node_modules/@wllama/wllama/esm/index.js");
-  const engine = new Wllama({ default: new URL("/bench/node_modules/@wllama/wllama/esm/wasm/wllama.wasm", location.href).href }, { suppressNativeLog: true });
+  const engine = new Wllama(
+    {
+      default: new URL("/bench/node_modules/@wllama/wllama/esm/wasm/wllama.wasm", location.href)
+        .href,
+    },
+    { suppressNativeLog: true },
+  );
   const blob = await (await fetch(`/bench/build/${file}`)).blob();
-  await engine.loadModel([blob], { n_ctx: 512, n_batch: 512, n_ubatch: 512, n_threads: threads, n_gpu_layers: 0 });
+  await engine.loadModel([blob], {
+    n_ctx: 512,
+    n_batch: 512,
+    n_ubatch: 512,
+    n_threads: threads,
+    n_gpu_layers: 0,
+  });
   // The times that llama.cpp reports: of the prompt, with only the last position's logits, and of the tokens after it.
   // Every prompt begins with another token, so that the cache of the previous prompt does not serve.
   let round = 0;
   const complete = async (tokens, count) => {
-    const prompt = Array.from({ length: tokens }, (_, i) => (i === 0 ? String.fromCharCode(65 + (round++ % 26)) : " the")).join("");
-    const { timings } = await engine.createCompletion({ prompt, max_tokens: count, temperature: 0 });
+    const prompt = Array.from({ length: tokens }, (_, i) =>
+      i === 0 ? String.fromCharCode(65 + (round++ % 26)) : " the",
+    ).join("");
+    const { timings } = await engine.createCompletion({
+      prompt,
+      max_tokens: count,
+      temperature: 0,
+    });
     return timings;
   };
   return {
@@ -139,7 +213,8 @@ export async function wllama(file, threads) {
 
 /** The limits of the machine, from `machine.rs`. */
 export async function machine() {
-  const load = async (name) => (await WebAssembly.instantiateStreaming(fetch(`/bench/build/${name}.wasm`))).instance.exports;
+  const load = async (name) =>
+    (await WebAssembly.instantiateStreaming(fetch(`/bench/build/${name}.wasm`))).instance.exports;
   const [simd, relaxed] = [await load("machine-simd"), await load("machine-relaxed")];
   const bytes = 400e6;
   const at = simd.memory.grow(Math.ceil(bytes / 65536)) * 65536;

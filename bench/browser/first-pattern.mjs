@@ -15,7 +15,9 @@ export async function firstPattern(context, url) {
   await page.waitForTimeout(WINDOW_OPENS_MS);
   /** @type {Set<string>} */
   const files = new Set();
-  page.on("request", (request) => files.add(new URL(request.url()).pathname.slice(1) || "index.html"));
+  page.on("request", (request) =>
+    files.add(new URL(request.url()).pathname.slice(1) || "index.html"),
+  );
   await page.goto(url, { waitUntil: "commit" });
   // Polling must not take the time that it measures: it reads one row of pixels, and only once there is a canvas.
   const ms = await page.evaluate(
@@ -25,7 +27,9 @@ export async function firstPattern(context, url) {
           const figure = document.querySelector("scope-figure");
           const pattern = figure?.reading && figure.shadowRoot.querySelector("attention-pattern");
           const cells = pattern?.shadowRoot?.querySelector("canvas.cells");
-          const row = cells?.width && cells.getContext("2d").getImageData(0, cells.height >> 1, cells.width, 1).data;
+          const row =
+            cells?.width &&
+            cells.getContext("2d").getImageData(0, cells.height >> 1, cells.width, 1).data;
           if (row && row.some((value, i) => i % 4 === 3 && value > 0)) done(performance.now());
           else requestAnimationFrame(poll);
         };

@@ -11,7 +11,8 @@ import { median } from "./statistics.mjs";
 export async function measurePage(browser, rounds) {
   const server = await serve({ root: "dist" });
   try {
-    const cold = [], again = [];
+    const cold = [],
+      again = [];
     let transferred;
     for (let round = -1; round < rounds; round++) {
       const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
@@ -21,10 +22,16 @@ export async function measurePage(browser, rounds) {
       if (round < 0) continue;
       cold.push(first.ms);
       again.push(second.ms);
-      if (!first.files.some((path) => path.endsWith(".wasm"))) throw new Error(`no wasm among ${first.files}`);
+      if (!first.files.some((path) => path.endsWith(".wasm")))
+        throw new Error(`no wasm among ${first.files}`);
       transferred = first.files;
     }
-    return { firstPattern: { cold: median(cold), again: median(again) }, files: sizes(transferred), drawing: await drawing(browser, server.url), writing: await writing(browser, server.url) };
+    return {
+      firstPattern: { cold: median(cold), again: median(again) },
+      files: sizes(transferred),
+      drawing: await drawing(browser, server.url),
+      writing: await writing(browser, server.url),
+    };
   } finally {
     await server.close();
   }
@@ -58,7 +65,9 @@ async function drawing(browser, url) {
       const data = new Float32Array(heads * tokens * tokens);
       for (let head = 0; head < heads; head++) {
         for (let query = 0; query < tokens; query++) {
-          for (let key = 0; key <= query; key++) data[(head * tokens + query) * tokens + key] = ((query * 31 + key * 17 + head * 7 + layer) % 97) / 97 / (query + 1);
+          for (let key = 0; key <= query; key++)
+            data[(head * tokens + query) * tokens + key] =
+              ((query * 31 + key * 17 + head * 7 + layer) % 97) / 97 / (query + 1);
         }
       }
       return new Tensor(data, [1, heads, tokens, tokens], ["batch", "head", "query", "key"]);
@@ -66,14 +75,21 @@ async function drawing(browser, url) {
     document.body.append(grid);
     await new Promise((done) => setTimeout(done, 500));
     const long = [];
-    new PerformanceObserver((list) => long.push(...list.getEntries().map((entry) => entry.duration))).observe({ type: "longtask" });
+    new PerformanceObserver((list) =>
+      long.push(...list.getEntries().map((entry) => entry.duration)),
+    ).observe({ type: "longtask" });
     const times = [];
     const box = grid.getBoundingClientRect();
     let last = await new Promise(requestAnimationFrame);
     for (let i = 0; i < 240; i++) {
-      const [x, y] = [box.left + ((i * 37) % Math.max(1, box.width)), box.top + ((i * 23) % Math.max(1, Math.min(box.height, innerHeight)))];
+      const [x, y] = [
+        box.left + ((i * 37) % Math.max(1, box.width)),
+        box.top + ((i * 23) % Math.max(1, Math.min(box.height, innerHeight))),
+      ];
       const target = document.elementFromPoint(x, y) ?? grid;
-      (target.shadowRoot?.elementFromPoint(x, y) ?? target).dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y, bubbles: true, composed: true }));
+      (target.shadowRoot?.elementFromPoint(x, y) ?? target).dispatchEvent(
+        new PointerEvent("pointermove", { clientX: x, clientY: y, bubbles: true, composed: true }),
+      );
       const now = await new Promise(requestAnimationFrame);
       times.push(now - last);
       last = now;
@@ -82,7 +98,11 @@ async function drawing(browser, url) {
   });
   await page.close();
   if (!(frames.height > 0)) throw new Error("the grid of heads was not drawn");
-  return { medianFrame: median(frames.times), longestFrame: Math.max(...frames.times), longTasks: frames.long.length };
+  return {
+    medianFrame: median(frames.times),
+    longestFrame: Math.max(...frames.times),
+    longTasks: frames.long.length,
+  };
 }
 
 const GENERATED_TOKENS = 64;
@@ -91,18 +111,36 @@ const GENERATED_TOKENS = 64;
 async function writing(browser, url) {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   await page.goto(url);
-  await page.waitForFunction(() => document.querySelector("scope-figure")?.reading && !document.querySelector("next-tokens").disabled);
+  await page.waitForFunction(
+    () =>
+      document.querySelector("scope-figure")?.reading &&
+      !document.querySelector("next-tokens").disabled,
+  );
   await page.waitForTimeout(2000); // the background work after the first pattern
   const found = await page.evaluate(async (count) => {
     const figure = document.querySelector("scope-figure");
     const before = figure.reading.ids.length;
     const long = [];
-    const observer = new PerformanceObserver((list) => long.push(...list.getEntries().map((entry) => entry.duration)));
+    const observer = new PerformanceObserver((list) =>
+      long.push(...list.getEntries().map((entry) => entry.duration)),
+    );
     observer.observe({ type: "longtask" });
     const start = performance.now();
-    const sampling = { maxNewTokens: count, doSample: true, temperature: 1, topK: 50, topP: 1, seed: 1 };
-    document.querySelector("next-tokens").dispatchEvent(new CustomEvent("generate", { detail: sampling, bubbles: true, composed: true }));
-    while (figure.reading.ids.length < before + count) await new Promise((done) => setTimeout(done, 20));
+    const sampling = {
+      maxNewTokens: count,
+      doSample: true,
+      temperature: 1,
+      topK: 50,
+      topP: 1,
+      seed: 1,
+    };
+    document
+      .querySelector("next-tokens")
+      .dispatchEvent(
+        new CustomEvent("generate", { detail: sampling, bubbles: true, composed: true }),
+      );
+    while (figure.reading.ids.length < before + count)
+      await new Promise((done) => setTimeout(done, 20));
     const ms = performance.now() - start;
     await new Promise((done) => setTimeout(done, 300)); // long-task entries arrive late
     return { ms, longTasks: long.length, longestTask: Math.max(0, ...long) };

@@ -7,8 +7,18 @@ const DECODED_TOKENS = 16;
 
 /** Candlescope and onnxruntime-web at one precision and thread count. @param {string} precision @param {number} threads */
 const pair = (precision, threads) => [
-  { name: "candlescope", precision, threads, make: ["candlescope", "relaxed", "/pkg", precision, threads] },
-  { name: "onnxruntime-web", precision, threads, make: ["onnx", precision === "q8" ? "gpt2-int8.onnx" : "gpt2.onnx", threads] },
+  {
+    name: "candlescope",
+    precision,
+    threads,
+    make: ["candlescope", "relaxed", "/pkg", precision, threads],
+  },
+  {
+    name: "onnxruntime-web",
+    precision,
+    threads,
+    make: ["onnx", precision === "q8" ? "gpt2-int8.onnx" : "gpt2.onnx", threads],
+  },
 ];
 
 /**
@@ -16,7 +26,12 @@ const pair = (precision, threads) => [
  * the load of a shared machine changes within half a minute.
  */
 const ENGINES = [
-  { name: "candlescope, plain SIMD", precision: "f32", threads: 1, make: ["candlescope", "simd", "/pkg", "f32", 1] },
+  {
+    name: "candlescope, plain SIMD",
+    precision: "f32",
+    threads: 1,
+    make: ["candlescope", "simd", "/pkg", "f32", 1],
+  },
   ...pair("f32", 1),
   ...pair("f32", 2),
   { name: "wllama", precision: "q8", threads: 1, make: ["wllama", "gpt2-q8_0.gguf", 1] },
@@ -24,7 +39,11 @@ const ENGINES = [
   ...pair("q8", 2),
 ];
 
-const MEASUREMENTS = [["prefill 64", "prefill", 64], ["prefill 256", "prefill", 256], ["decode", "decode", DECODED_TOKENS]];
+const MEASUREMENTS = [
+  ["prefill 64", "prefill", 64],
+  ["prefill 256", "prefill", 256],
+  ["decode", "decode", DECODED_TOKENS],
+];
 /** A measurement that took longer than this is not repeated after the first round: the slowest peer needs half a minute. */
 const SLOW_MS = 5000;
 
@@ -36,11 +55,14 @@ export async function race(browser, url, rounds, save) {
     try {
       racers.push({ ...engine, ...(await open(browser, url, engine.make)), times: {} });
     } catch (error) {
-      console.error(`${engine.name} ${engine.precision} does not run here: ${String(error).split("\n")[0]}`);
+      console.error(
+        `${engine.name} ${engine.precision} does not run here: ${String(error).split("\n")[0]}`,
+      );
     }
   }
   const limits = { read: [], simd: [], relaxed: [] };
-  for (let round = -1; round < rounds; round++) { // round -1 is the warm-up
+  for (let round = -1; round < rounds; round++) {
+    // round -1 is the warm-up
     for (const [id, method, argument] of MEASUREMENTS) {
       for (const limit of Object.keys(limits)) limits[limit].push(await machine.call(limit));
       for (const racer of racers) {
@@ -50,7 +72,12 @@ export async function race(browser, url, rounds, save) {
       }
     }
     console.error(round < 0 ? "warm" : `round ${round + 1} of ${rounds}`);
-    if (round >= 0) save({ rounds: round + 1, limits: mapValues(limits, warmMedian), racers: racers.map(summary) });
+    if (round >= 0)
+      save({
+        rounds: round + 1,
+        limits: mapValues(limits, warmMedian),
+        racers: racers.map(summary),
+      });
   }
 }
 
@@ -73,25 +100,42 @@ export async function growth(browser, url, rounds) {
   }
   await gpt2.page.close();
   const byShape = {};
-  for (const [layers, width] of [[4, 256], [4, 512], [4, 768], [8, 256], [12, 256]]) {
-    const model = await open(browser, url, ["randomModel", { n_layer: layers, n_embd: width, n_head: width / 64 }]);
+  for (const [layers, width] of [
+    [4, 256],
+    [4, 512],
+    [4, 768],
+    [8, 256],
+    [12, 256],
+  ]) {
+    const model = await open(browser, url, [
+      "randomModel",
+      { n_layer: layers, n_embd: width, n_head: width / 64 },
+    ]);
     const times = [];
     for (let round = -1; round < rounds; round++) times.push(await model.call("prefill", 64));
     byShape[`${layers} layers, ${width} wide`] = warmMedian(times);
     await model.page.close();
   }
-  return { byLength: mapValues(byLength, warmMedian), capture: { plain: warmMedian(plain), captured: warmMedian(captured) }, byShape };
+  return {
+    byLength: mapValues(byLength, warmMedian),
+    capture: { plain: warmMedian(plain), captured: warmMedian(captured) },
+    byShape,
+  };
 }
 
 /** Opens a page with one engine in it. */
 async function open(browser, url, [engine, ...args]) {
   const page = await browser.newPage();
   await page.goto(`${url}bench/browser/page.html`);
-  await page.evaluate(async ([engine, args]) => {
-    const engines = await import("/bench/browser/engines.js");
-    window.engine = await engines[engine](...args);
-  }, [engine, args]);
-  const call = (name, ...args) => page.evaluate(([name, args]) => window.engine[name](...args), [name, args]);
+  await page.evaluate(
+    async ([engine, args]) => {
+      const engines = await import("/bench/browser/engines.js");
+      window.engine = await engines[engine](...args);
+    },
+    [engine, args],
+  );
+  const call = (name, ...args) =>
+    page.evaluate(([name, args]) => window.engine[name](...args), [name, args]);
   const loading = await page.evaluate(() => window.engine.loading);
   return { page, call, loading, memory: engine === "machine" ? 0 : await call("memory") };
 }

@@ -22,13 +22,27 @@ const README_ROWS = [
 
 /** @param {any} found the measurements of each part of run.mjs */
 export function write(found) {
-  const rows = [...raceRows(found), ...growthRows(found), ...pageRows(found), ...storageRows(found)];
+  const rows = [
+    ...raceRows(found),
+    ...growthRows(found),
+    ...pageRows(found),
+    ...storageRows(found),
+  ];
   const { limits, rounds } = found.race ?? {};
   const machine = {
-    cpu: cpus()[0]?.model, cores: cpus().length, memoryGB: Math.round(totalmem() / 1e9), chromium: found.chromium, rounds,
-    readGBs: round(limits?.read), simdGFLOPs: round(limits?.simd), relaxedGFLOPs: round(limits?.relaxed),
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    memoryGB: Math.round(totalmem() / 1e9),
+    chromium: found.chromium,
+    rounds,
+    readGBs: round(limits?.read),
+    simdGFLOPs: round(limits?.simd),
+    relaxedGFLOPs: round(limits?.relaxed),
   };
-  writeFileSync("bench/results.json", `${JSON.stringify({ machine, rows, raw: found }, null, 2)}\n`);
+  writeFileSync(
+    "bench/results.json",
+    `${JSON.stringify({ machine, rows, raw: found }, null, 2)}\n`,
+  );
   put("README.md", summary(machine, rows));
   put("bench/README.md", markdown(machine, rows, found).join("\n\n"));
 }
@@ -36,50 +50,115 @@ export function write(found) {
 /** Replaces the text between the marks. @param {string} file @param {string} text */
 function put(file, text) {
   const old = readFileSync(file, "utf8");
-  writeFileSync(file, old.replace(/(<!-- results -->)[^]*(<!-- end -->)/, (_, before, after) => `${before}\n${text}\n${after}`));
+  writeFileSync(
+    file,
+    old.replace(
+      /(<!-- results -->)[^]*(<!-- end -->)/,
+      (_, before, after) => `${before}\n${text}\n${after}`,
+    ),
+  );
 }
 
 // `node bench/browser/report.mjs` writes the tables again from bench/results.json.
-if (process.argv[1]?.endsWith("report.mjs")) write(JSON.parse(readFileSync("bench/results.json", "utf8")).raw);
+if (process.argv[1]?.endsWith("report.mjs"))
+  write(JSON.parse(readFileSync("bench/results.json", "utf8")).raw);
 
 /**
  * One row of the table. `ratio` is the peer's cost divided by ours. An allowed maximum counts as a peer.
  * @param {string} id
  * @param {{ precision?: string, threads?: number, tokens?: number, unit?: string, peerName: string, target?: number | null, limit?: number }} about
  */
-function row(id, ours, peer, { precision = "f32", threads = 1, tokens = 0, unit = "ms", peerName, target = 1, limit }) {
+function row(
+  id,
+  ours,
+  peer,
+  { precision = "f32", threads = 1, tokens = 0, unit = "ms", peerName, target = 1, limit },
+) {
   if (!(ours > 0) || !(peer > 0)) return [];
   const ratio = peer / ours;
-  const ofLimit = limit === undefined ? {} : { limit: round(limit), ofLimit: round(limit / ours, 2) };
-  return [{ id, precision, threads, tokens, ours: round(ours), peer: round(peer), peerName, unit, ratio: round(ratio, 2), ...ofLimit, target, met: target === null ? null : ratio >= target }];
+  const ofLimit =
+    limit === undefined ? {} : { limit: round(limit), ofLimit: round(limit / ours, 2) };
+  return [
+    {
+      id,
+      precision,
+      threads,
+      tokens,
+      ours: round(ours),
+      peer: round(peer),
+      peerName,
+      unit,
+      ratio: round(ratio, 2),
+      ...ofLimit,
+      target,
+      met: target === null ? null : ratio >= target,
+    },
+  ];
 }
 
 function raceRows({ race }) {
   if (!race) return [];
   const { limits, racers } = race;
-  const time = (name, precision, threads, id) => racers.find((racer) => racer.name === name && racer.precision === precision && racer.threads === threads)?.times[id];
+  const time = (name, precision, threads, id) =>
+    racers.find(
+      (racer) => racer.name === name && racer.precision === precision && racer.threads === threads,
+    )?.times[id];
   const against = (peerName, precision, threads, id, tokens, target, limit) =>
-    row(`${precision} ${id}`, time("candlescope", precision, threads, id), time(peerName, precision, threads, id), { precision, threads, tokens, peerName, target, limit });
+    row(
+      `${precision} ${id}`,
+      time("candlescope", precision, threads, id),
+      time(peerName, precision, threads, id),
+      { precision, threads, tokens, peerName, target, limit },
+    );
   const arithmetic = (tokens, threads) => operations(tokens) / limits.relaxed / threads / 1e6;
   const reading = (precision, threads) => WEIGHTS[precision] / limits.read / threads / 1e6;
   const threads = [1, 2].flatMap((threads) => [
     ...against("onnxruntime-web", "f32", threads, "prefill 64", 64, 1.2, arithmetic(64, threads)),
-    ...against("onnxruntime-web", "f32", threads, "prefill 256", 256, 1.25, arithmetic(256, threads)),
+    ...against(
+      "onnxruntime-web",
+      "f32",
+      threads,
+      "prefill 256",
+      256,
+      1.25,
+      arithmetic(256, threads),
+    ),
     ...against("onnxruntime-web", "f32", threads, "decode", 1, 1.15, reading("f32", threads)),
     ...against("onnxruntime-web", "q8", threads, "prefill 64", 64, null),
     ...against("onnxruntime-web", "q8", threads, "prefill 256", 256, threads === 1 ? 1.3 : null),
-    ...against("onnxruntime-web", "q8", threads, "decode", 1, threads === 1 ? 3 : null, reading("q8", threads)),
+    ...against(
+      "onnxruntime-web",
+      "q8",
+      threads,
+      "decode",
+      1,
+      threads === 1 ? 3 : null,
+      reading("q8", threads),
+    ),
   ]);
   const memory = ["f32", "q8"].flatMap((precision) => {
-    const ours = racers.find((racer) => racer.name === "candlescope" && racer.precision === precision && racer.threads === 1);
+    const ours = racers.find(
+      (racer) =>
+        racer.name === "candlescope" && racer.precision === precision && racer.threads === 1,
+    );
     const weights = WEIGHTS[precision] / 1e6;
-    return row(`wasm memory after load, ${round(weights)} MB of weights`, ours?.memory / 1e6, 1.2 * weights + 48, { precision, unit: "MB", peerName: "allowed" });
+    return row(
+      `wasm memory after load, ${round(weights)} MB of weights`,
+      ours?.memory / 1e6,
+      1.2 * weights + 48,
+      { precision, unit: "MB", peerName: "allowed" },
+    );
   });
   return [
     ...threads,
     ...against("wllama", "q8", 1, "decode", 1, 6, reading("q8", 1)),
     ...memory,
-    ...row("plain SIMD against relaxed, prefill 256", time("candlescope, plain SIMD", "f32", 1, "prefill 256"), time("candlescope", "f32", 1, "prefill 256"), { tokens: 256, peerName: "relaxed SIMD", target: 0.65 }),
+    ...row(
+      "plain SIMD against relaxed, prefill 256",
+      time("candlescope, plain SIMD", "f32", 1, "prefill 256"),
+      time("candlescope", "f32", 1, "prefill 256"),
+      { tokens: 256, peerName: "relaxed SIMD", target: 0.65 },
+    ),
   ];
 }
 
@@ -88,25 +167,53 @@ function growthRows({ growth }) {
   const { 256: short, 1024: long } = growth.byLength;
   const allowed = (1.1 * short * operations(1024)) / operations(256);
   return [
-    ...row("capture of every default point, 256 tokens", growth.capture?.captured, 1.15 * growth.capture?.plain, { tokens: 256, peerName: "1.15 plain passes" }),
-    ...row("prefill of 1,024 tokens", long, allowed, { tokens: 1024, peerName: "as the operations grow from 256 tokens, plus 10 %" }),
+    ...row(
+      "capture of every default point, 256 tokens",
+      growth.capture?.captured,
+      1.15 * growth.capture?.plain,
+      { tokens: 256, peerName: "1.15 plain passes" },
+    ),
+    ...row("prefill of 1,024 tokens", long, allowed, {
+      tokens: 1024,
+      peerName: "as the operations grow from 256 tokens, plus 10 %",
+    }),
   ];
 }
 
 function pageRows({ page }) {
   if (!page) return [];
   return [
-    ...row("navigation to first pattern, cold, this machine's network", page.firstPattern.cold, 1000, { peerName: "allowed" }),
-    ...row("wasm and scripts for a first pattern, brotli", page.files.brotli / 1e3, 850, { unit: "kB", peerName: "allowed" }),
-    ...row("longest frame while hovering over 12 by 12 heads of 64 tokens", page.drawing.longestFrame, 50, { tokens: 64, peerName: "allowed" }),
+    ...row(
+      "navigation to first pattern, cold, this machine's network",
+      page.firstPattern.cold,
+      1000,
+      { peerName: "allowed" },
+    ),
+    ...row("wasm and scripts for a first pattern, brotli", page.files.brotli / 1e3, 850, {
+      unit: "kB",
+      peerName: "allowed",
+    }),
+    ...row(
+      "longest frame while hovering over 12 by 12 heads of 64 tokens",
+      page.drawing.longestFrame,
+      50,
+      { tokens: 64, peerName: "allowed" },
+    ),
     // Browsers report only tasks over 50 ms: 50 stands for "none".
-    ...row("longest task of the main thread while 64 tokens are generated", Math.max(50, page.writing?.longestTask), 50, { tokens: 64, peerName: "allowed" }),
+    ...row(
+      "longest task of the main thread while 64 tokens are generated",
+      Math.max(50, page.writing?.longestTask),
+      50,
+      { tokens: 64, peerName: "allowed" },
+    ),
   ];
 }
 
 function storageRows({ storage }) {
   if (!storage) return [];
-  return row("124M model from the browser's storage", storage.load, 2.5 * storage.read, { peerName: "2.5 times reading the same bytes" });
+  return row("124M model from the browser's storage", storage.load, 2.5 * storage.read, {
+    peerName: "2.5 times reading the same bytes",
+  });
 }
 
 const line = (...cells) => `| ${cells.join(" | ")} |`;
@@ -119,37 +226,90 @@ function summary(machine, rows) {
     `${machine.cpu}, ${machine.cores} cores, Chromium ${machine.chromium}, one thread; medians of ${machine.rounds} rounds.`,
     "",
     ...heading("measurement", "Candlescope", "peer or allowed maximum", "", "ratio"),
-    ...chosen.map(({ id, ours, peer, unit, peerName, ratio }) => line(id, `${ours} ${unit}`, `${peer} ${unit}`, peerName, ratio)),
+    ...chosen.map(({ id, ours, peer, unit, peerName, ratio }) =>
+      line(id, `${ours} ${unit}`, `${peer} ${unit}`, peerName, ratio),
+    ),
   ].join("\n");
 }
 
 /** The tables in bench/README.md. */
 function markdown(machine, rows, { race, growth, page }) {
-  const verdict = ({ target, met }) => (target === null ? "" : `${target} ${met ? "met" : "**not met**"}`);
+  const verdict = ({ target, met }) =>
+    target === null ? "" : `${target} ${met ? "met" : "**not met**"}`;
   const parts = [
     [
       `${machine.cpu}, ${machine.cores} cores, Chromium ${machine.chromium}; medians of ${machine.rounds} rounds. Limits in wasm with one thread: reads ${machine.readGBs} GB/s; f32 arithmetic ${machine.simdGFLOPs} GFLOP/s with plain SIMD, ${machine.relaxedGFLOPs} with relaxed SIMD.`,
       "",
-      ...heading("measurement", "threads", "Candlescope", "peer or allowed maximum", "", "ratio", "target", "fraction of the limit"),
-      ...rows.map((row) => line(row.id, row.threads, `${row.ours} ${row.unit}`, `${row.peer} ${row.unit}`, row.peerName, row.ratio, verdict(row), row.ofLimit ?? "")),
+      ...heading(
+        "measurement",
+        "threads",
+        "Candlescope",
+        "peer or allowed maximum",
+        "",
+        "ratio",
+        "target",
+        "fraction of the limit",
+      ),
+      ...rows.map((row) =>
+        line(
+          row.id,
+          row.threads,
+          `${row.ours} ${row.unit}`,
+          `${row.peer} ${row.unit}`,
+          row.peerName,
+          row.ratio,
+          verdict(row),
+          row.ofLimit ?? "",
+        ),
+      ),
     ],
   ];
   if (race) {
-    const times = (racer) => ["prefill 64", "prefill 256", "decode"].map((id) => round(racer.times[id]));
+    const times = (racer) =>
+      ["prefill 64", "prefill 256", "decode"].map((id) => round(racer.times[id]));
     const megabytes = ({ memory }) => (memory ? round(memory / 1e6) : "");
     parts.push([
-      "All engines, in ms:", "",
-      ...heading("engine", "precision", "threads", "prefill 64", "prefill 256", "decode, per token", "load", "wasm memory, MB"),
-      ...race.racers.map((racer) => line(racer.name, racer.precision, racer.threads, ...times(racer), round(racer.loading) ?? "", megabytes(racer))),
+      "All engines, in ms:",
+      "",
+      ...heading(
+        "engine",
+        "precision",
+        "threads",
+        "prefill 64",
+        "prefill 256",
+        "decode, per token",
+        "load",
+        "wasm memory, MB",
+      ),
+      ...race.racers.map((racer) =>
+        line(
+          racer.name,
+          racer.precision,
+          racer.threads,
+          ...times(racer),
+          round(racer.loading) ?? "",
+          megabytes(racer),
+        ),
+      ),
     ]);
   }
   if (growth) {
-    parts.push(["A forward pass of Candlescope, f32, one thread, in ms:", "", ...heading("GPT-2 124M, tokens", "time"), ...Object.entries(growth.byLength).map(([tokens, ms]) => line(tokens, round(ms)))]);
-    parts.push([...heading("64 tokens, random weights", "time"), ...Object.entries(growth.byShape).map(([shape, ms]) => line(shape, round(ms)))]);
+    parts.push([
+      "A forward pass of Candlescope, f32, one thread, in ms:",
+      "",
+      ...heading("GPT-2 124M, tokens", "time"),
+      ...Object.entries(growth.byLength).map(([tokens, ms]) => line(tokens, round(ms))),
+    ]);
+    parts.push([
+      ...heading("64 tokens, random weights", "time"),
+      ...Object.entries(growth.byShape).map(([shape, ms]) => line(shape, round(ms))),
+    ]);
   }
   if (page) {
     const { firstPattern, files, drawing, writing } = page;
-    parts.push([`The page: first pattern after ${round(firstPattern.cold)} ms, ${round(firstPattern.again)} ms on a second visit; ${round(files.raw / 1e3)} kB of scripts and wasm, ${round(files.brotli / 1e3)} kB in brotli; hovering over 12 by 12 heads: median frame ${round(drawing.medianFrame)} ms, longest ${round(drawing.longestFrame)} ms, ${drawing.longTasks} tasks over 50 ms; while ${writing?.tokens} tokens are generated: ${writing?.longTasks} tasks over 50 ms.`]);
+    parts.push([
+      `The page: first pattern after ${round(firstPattern.cold)} ms, ${round(firstPattern.again)} ms on a second visit; ${round(files.raw / 1e3)} kB of scripts and wasm, ${round(files.brotli / 1e3)} kB in brotli; hovering over 12 by 12 heads: median frame ${round(drawing.medianFrame)} ms, longest ${round(drawing.longestFrame)} ms, ${drawing.longTasks} tasks over 50 ms; while ${writing?.tokens} tokens are generated: ${writing?.longTasks} tasks over 50 ms.`,
+    ]);
   }
   return parts.map((lines) => lines.join("\n"));
 }

@@ -34,7 +34,14 @@ export async function measureStorage(chromium, options, folder, rounds) {
       times.read.push(whole);
       times.again.push(again);
     }
-    return { load: median(times.load), read: median(times.read), again: median(times.again), network: network.ms, bytes: network.bytes, memory };
+    return {
+      load: median(times.load),
+      read: median(times.read),
+      again: median(times.again),
+      network: network.ms,
+      bytes: network.bytes,
+      memory,
+    };
   } finally {
     await visitor.close();
     await server.close();
@@ -58,7 +65,8 @@ async function loadOnce(waitUntilCached) {
   const model = await loadModel("./measured");
   const ms = performance.now() - start;
   const memory = model.backend.memoryBytes;
-  while (waitUntilCached && (await storedModels()).length === 0) await new Promise((done) => setTimeout(done, 20));
+  while (waitUntilCached && (await storedModels()).length === 0)
+    await new Promise((done) => setTimeout(done, 20));
   const cachedMs = performance.now() - start - ms;
   return { ms, cachedMs, memory, bytes: (await storedModels())[0]?.bytes };
 }
@@ -81,6 +89,8 @@ function readBytes() {
     }
   })()`;
   return new Promise((done) => {
-    new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))).onmessage = ({ data }) => done(data);
+    new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))).onmessage = ({
+      data,
+    }) => done(data);
   });
 }
