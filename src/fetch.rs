@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::download::{Download, File, Opened, error_of, message_of};
 use crate::error::{Error, Result};
 use crate::index::Index;
-use crate::kernel::matrix::Form;
+use crate::kernel::matrix::WeightFormat;
 use crate::magic;
 use crate::report::Report;
 use crate::store::{Checkpoint, Disk, Keeping, Restored, Restoring};
@@ -111,15 +111,15 @@ pub struct Unkept {
 /// # Errors
 /// [`Error::Network`] when a file cannot be fetched; [`Error::Abort`] when the signal fired; whatever is wrong with the
 /// files.
-pub async fn load(files: &Files, form: Form, watch: &Watch) -> Result<Loaded> {
-    if let Some(loaded) = restore(files, form, watch).await? {
+pub async fn load(files: &Files, format: WeightFormat, watch: &Watch) -> Result<Loaded> {
+    if let Some(loaded) = restore(files, format, watch).await? {
         return Ok(loaded);
     }
     let Downloaded { config, tokenizer, checkpoint, origins, report } =
-        download(files, form, watch).await?;
+        download(files, format, watch).await?;
     let weights = checkpoint.weights.clone();
     let unkept = origins.filter(|_| files.may_be_kept()).and_then(|origins| {
-        Some(Unkept { keeping: Keeping::new(checkpoint, form).ok()?, origins })
+        Some(Unkept { keeping: Keeping::new(checkpoint, format).ok()?, origins })
     });
     Ok(Loaded { config, tokenizer, weights, report, unkept })
 }
@@ -138,7 +138,7 @@ struct Downloaded {
     report: Report,
 }
 
-async fn download(files: &Files, form: Form, watch: &Watch) -> Result<Downloaded> {
+async fn download(files: &Files, format: WeightFormat, watch: &Watch) -> Result<Downloaded> {
     let mut origins = Some(Vec::new());
     let mut report = Report::default();
     let config = small("config", &files.config(), &mut origins, watch).await?;
@@ -159,7 +159,7 @@ async fn download(files: &Files, form: Form, watch: &Watch) -> Result<Downloaded
         None => None,
     };
     let tokenizer = bytes.as_deref().map(read_tokenizer).transpose()?;
-    let weights = weights(&config, files, form, &mut origins, watch).await?;
+    let weights = weights(&config, files, format, &mut origins, watch).await?;
     report.append(weights.report().clone());
     let checkpoint = Checkpoint { config: text, tokenizer: bytes, weights };
     Ok(Downloaded { config, tokenizer, checkpoint, origins, report })
@@ -217,14 +217,14 @@ async fn tokenizer(
 async fn weights(
     config: &Config,
     files: &Files,
-    form: Form,
+    format: WeightFormat,
     origins: &mut Origins,
     watch: &Watch,
 ) -> Result<Weights> {
     let before = origins.clone();
     loop {
         let mut all = [vec![files.weights()], files.more().unwrap_or_default()].concat();
-        match weights_of(config, &mut all, files, form, origins, watch).await {
+        match weights_of(config, &mut all, files, format, origins, watch).await {
             Err(_) if watch.take_restart() => origins.clone_from(&before),
             weights => return weights,
         }
@@ -236,7 +236,7 @@ async fn weights_of(
     config: &Config,
     all: &mut Vec<File>,
     files: &Files,
-    form: Form,
+    format: WeightFormat,
     origins: &mut Origins,
     watch: &Watch,
 ) -> Result<Weights> {
@@ -252,8 +252,8 @@ async fn weights_of(
     };
     remember(origins, &all[0], first.identity());
     let mut reader = match all.len() {
-        1 => WeightsReader::with_form(config, first.exact_total(), form),
-        _ => WeightsReader::sharded(config, first.exact_total(), form),
+        1 => WeightsReader::with_format(config, first.exact_total(), format),
+        _ => WeightsReader::sharded(config, first.exact_total(), format),
     };
     let mut names: Vec<String> = all.iter().map(File::name).collect();
     let mut remarks = Report::default();
@@ -302,14 +302,14 @@ fn remember(origins: &mut Origins, file: &File, identity: Option<String>) {
 // ---- from the browser's storage ----
 
 /// What an earlier visit kept, unless it has changed or is damaged.
-async fn restore(files: &Files, form: Form, watch: &Watch) -> Result<Option<Loaded>> {
+async fn restore(files: &Files, format: WeightFormat, watch: &Watch) -> Result<Option<Loaded>> {
     let Some(kept) = files.may_be_kept().then(|| files.copy()).flatten() else { return Ok(None) };
     let mut open = Open { kept, fate: "good" };
     // Servers answer while the copy is read: it is seldom out of date.
     let freshness = files.is_current(&open.kept.origins());
     let _ = JsFuture::from(open.kept.pause()).await;
     watch.check(&files.weights().name())?;
-    let read = read_parts(&open.kept, files, form, watch).await;
+    let read = read_parts(&open.kept, files, format, watch).await;
     let freshness = JsFuture::from(freshness).await.map_err(|error| error_of(&error))?;
     let freshness: Freshness = freshness.unchecked_into();
     watch.check(&files.weights().name())?;
@@ -348,9 +348,14 @@ impl Drop for Open {
 /// Other calls have their turn after this many bytes, some 15 ms.
 const PAUSE_EVERY: u64 = 32 << 20;
 
-async fn read_parts(kept: &Kept, files: &Files, form: Form, watch: &Watch) -> Result<Restored> {
+async fn read_parts(
+    kept: &Kept,
+    files: &Files,
+    format: WeightFormat,
+    watch: &Watch,
+) -> Result<Restored> {
     let (name, length) = (files.weights().name(), kept.length() as u64);
-    let mut restoring = Restoring::new(kept, kept.start() as u64, length, form)?;
+    let mut restoring = Restoring::new(kept, kept.start() as u64, length, format)?;
     let mut paused = 0;
     while restoring.step(kept)? {
         if restoring.position() - paused >= PAUSE_EVERY {

@@ -11,7 +11,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::error::{Error, Result};
 use crate::hook::{Chain, Hooks, NoHooks};
-use crate::intervene::{Compiler, Extent, Intervention, Plan};
+use crate::intervene::{Compiler, Intervention, Plan, TextLength};
 use crate::kernel;
 use crate::model::{KvCache, Model};
 use crate::run::{Cache, Capture, as_batch};
@@ -117,12 +117,12 @@ impl Generation {
         model.check_ids(&as_batch(prompt)?)?;
         let named = |tokenizer: &Tokenizer| tokenizer.for_model(model.config().vocab_size);
         let text = tokenizer.map(|tokenizer| after_prompt(named(tokenizer), prompt));
-        let extent = Extent { prompt: prompt.len(), new: options.max_new_tokens };
+        let length = TextLength { prompt: prompt.len(), new: options.max_new_tokens };
         Ok(Generation {
             plan: Plan::new(
                 &options.interventions,
                 model.config(),
-                extent,
+                length,
                 options.compiler.as_ref(),
             )?,
             capture: Capture::new(&options.names, model.config())?,

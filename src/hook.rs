@@ -349,7 +349,7 @@ fn nothing_matches(pattern: &str, config: &Config) -> Error {
 
 /// Where and when a value was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Site {
+pub struct HookContext {
     pub point: HookPoint,
     /// The position in the context of the value's first row along `pos` or `query`: 0, or the number of
     /// positions already in the key/value cache.
@@ -364,8 +364,8 @@ pub trait Hooks {
     /// Whether [`visit`](Hooks::visit) is to be called at `point`.
     fn wants(&self, point: HookPoint) -> bool;
 
-    /// Takes the value met at `site`, and returns the value with which the run goes on: one of the same shape.
-    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor>;
+    /// Takes the value met at `context`, and returns the value with which the run goes on: one of the same shape.
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor>;
 }
 
 /// Looks at nothing, changes nothing.
@@ -377,7 +377,7 @@ impl Hooks for NoHooks {
         false
     }
 
-    fn visit(&mut self, _: Site, value: Tensor) -> Result<Tensor> {
+    fn visit(&mut self, _: HookContext, value: Tensor) -> Result<Tensor> {
         Ok(value)
     }
 }
@@ -390,9 +390,9 @@ impl Hooks for Chain<'_> {
         self.0.iter().any(|hooks| hooks.wants(point))
     }
 
-    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
-        let mut wanting = self.0.iter_mut().filter(|hooks| hooks.wants(site.point));
-        wanting.try_fold(value, |value, hooks| hooks.visit(site, value))
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+        let mut wanting = self.0.iter_mut().filter(|hooks| hooks.wants(context.point));
+        wanting.try_fold(value, |value, hooks| hooks.visit(context, value))
     }
 }
 

@@ -56,9 +56,9 @@ pub mod wasm;
 pub use config::{Activation, Config};
 pub use error::{Error, Result};
 pub use generate::{GenerateOptions, Generation, Step};
-pub use hook::{BlockPoint, Chain, HookPoint, Hooks, NoHooks, Selector, Site};
+pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, Selector};
 pub use intervene::{
-    Action, Array, Choice, Edge, Extent, Intervention, Named, Plan, Source, Values,
+    Action, Array, Choice, Edge, Intervention, Named, Plan, Source, TextLength, Values,
 };
 pub use model::{KvCache, Model, Parameter};
 pub use run::{

@@ -11,7 +11,7 @@ use candle_core::Tensor;
 
 use crate::config::{Activation, Config};
 use crate::error::{Error, Result};
-use crate::hook::{BlockPoint, HookPoint, Hooks, NoHooks, Site};
+use crate::hook::{BlockPoint, HookContext, HookPoint, Hooks, NoHooks};
 use crate::kernel::{self, Matrix};
 use crate::weights::{Weights, expected_shapes};
 
@@ -363,7 +363,8 @@ impl Tap<'_> {
             return Ok(value);
         }
         let expected = value.shape().clone();
-        let seen = self.hooks.visit(Site { point, first_position: self.first_position }, value)?;
+        let seen =
+            self.hooks.visit(HookContext { point, first_position: self.first_position }, value)?;
         if *seen.shape() != expected {
             let (found, expected) = (seen.dims(), expected.dims());
             return Err(Error::Hook(format!(

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::generate::{GenerateOptions, check_options};
 use crate::hook::{BlockPoint, HookPoint, Selectors};
 use crate::intervene::{
-    Action, Array, Change, Effect, Extent, Intervention, Plan, Rows, resolve_position, rows_of,
+    Action, Array, Change, Effect, Intervention, Plan, Rows, TextLength, resolve_position, rows_of,
 };
 use crate::run::{Objective, RunOptions, as_batch, layers, resolve_rows};
 
@@ -31,12 +31,12 @@ pub fn run_script(
     tokens: &[u32],
     options: &RunOptions,
 ) -> Result<String> {
-    let extent = Extent { prompt: tokens.len(), new: 1 };
+    let length = TextLength { prompt: tokens.len(), new: 1 };
     check_tokens(config, tokens)?;
     layers(config, tokens, options)?;
     let names = captured(config, options)?;
     let mut script = Script::new(config, folder)?;
-    script.hooks(config, extent, &options.interventions)?;
+    script.hooks(config, length, &options.interventions)?;
     if let Some(start) = &options.start {
         let point = HookPoint::Block(start.layer.min(config.n_layer - 1), BlockPoint::ResidPre);
         let point = if start.layer < config.n_layer {
@@ -84,7 +84,7 @@ pub fn generation_script(
     let mut script = Script::new(config, folder)?;
     script.hooks(
         config,
-        Extent { prompt: prompt.len(), new: options.max_new_tokens },
+        TextLength { prompt: prompt.len(), new: options.max_new_tokens },
         &options.interventions,
     )?;
     script.switches([])?;
@@ -627,7 +627,7 @@ impl Script {
     fn hooks(
         &mut self,
         config: &Config,
-        extent: Extent,
+        length: TextLength,
         interventions: &[Intervention],
     ) -> Result<()> {
         if let Some(at) =
@@ -639,7 +639,7 @@ impl Script {
                 interventions[at].at
             )));
         }
-        let plan = Plan::new(interventions, config, extent, None)?;
+        let plan = Plan::new(interventions, config, length, None)?;
         if plan.changes.is_empty() {
             self.line("hooks = []");
             return Ok(());
@@ -647,7 +647,7 @@ impl Script {
         let before = self.text.len();
         let (mut listed, mut carried) = (String::new(), Vec::<HookPoint>::new());
         for (number, change) in plan.changes.iter().enumerate() {
-            self.change(number, change, extent);
+            self.change(number, change, length);
             let (mids, rest): (Vec<HookPoint>, Vec<HookPoint>) = change
                 .points
                 .iter()
@@ -681,7 +681,7 @@ impl Script {
         Ok(())
     }
 
-    fn change(&mut self, number: usize, change: &Change, extent: Extent) {
+    fn change(&mut self, number: usize, change: &Change, length: TextLength) {
         if let Effect::From { source, .. } = &change.effect {
             self.line(&format!("\nvalues_{number} = {{"));
             for point in &change.points {
@@ -700,7 +700,7 @@ impl Script {
         };
         let mut selection = String::new();
         for (name, indices) in
-            [("positions", &change.positions), ("head", &change.heads), ("last", &change.lanes)]
+            [("positions", &change.positions), ("head", &change.heads), ("last", &change.channels)]
         {
             if let Some(indices) = indices {
                 let _ = write!(selection, ", {name}={indices:?}");
@@ -718,9 +718,9 @@ impl Script {
             Effect::Add(array) => format!("y[part] += {}", values(array, change)),
             Effect::Set(array) => format!("y[part] = {}", values(array, change)),
             Effect::Mean(_) => {
-                format!("y[part] = mean_of_prompt(x, ({number}, name), {})[part]", extent.prompt)
+                format!("y[part] = mean_of_prompt(x, ({number}, name), {})[part]", length.prompt)
             }
-            Effect::From { rows: Rows::Only, .. } => {
+            Effect::From { rows: Rows::Broadcast, .. } => {
                 format!("y[part] = values_{number}[name].expand_as(x)[part]")
             }
             Effect::From { rows, .. } => {

@@ -8,8 +8,8 @@ use candle_core::{DType, Device, IndexOp, Tensor, Var};
 
 use crate::config::Config;
 use crate::error::{Error, Result, nearest};
-use crate::hook::{Chain, HookPoint, Hooks, Selectors, Site};
-use crate::intervene::{Array, Compiler, Extent, Intervention, Plan, Source, resolve_position};
+use crate::hook::{Chain, HookContext, HookPoint, Hooks, Selectors};
+use crate::intervene::{Array, Compiler, Intervention, Plan, Source, TextLength, resolve_position};
 use crate::kernel;
 use crate::model::Model;
 
@@ -161,8 +161,8 @@ impl<S: Sink> Hooks for Capture<S> {
         self.wanted.contains(&point)
     }
 
-    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
-        self.take(site.point, &value)?;
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+        self.take(context.point, &value)?;
         Ok(value)
     }
 }
@@ -382,8 +382,8 @@ pub fn run_into<S: Sink>(
     options: &RunOptions,
 ) -> Result<Run<S>> {
     let config = model.config();
-    let extent = Extent { prompt: tokens.len(), new: 1 };
-    let mut plan = Plan::new(&options.interventions, config, extent, options.compiler.as_ref())?;
+    let length = TextLength { prompt: tokens.len(), new: 1 };
+    let mut plan = Plan::new(&options.interventions, config, length, options.compiler.as_ref())?;
     let mut capture = Capture::into(sink, &options.names, config)?
         .at_positions(options.positions.as_deref(), tokens.len())?;
     let length = tokens.len().min(config.n_positions);
@@ -615,10 +615,10 @@ impl Hooks for Probe {
         self.points.contains(&point)
     }
 
-    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
         let variable = Var::zeros(value.shape(), DType::F32, &Device::Cpu)?;
         let value = (value + variable.as_tensor())?;
-        self.variables.push((site.point, variable));
+        self.variables.push((context.point, variable));
         Ok(value)
     }
 }

@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::kernel::matrix::{Form, Matrix};
+use crate::kernel::matrix::{Matrix, WeightFormat};
 use crate::kernel::with_floats;
 use crate::report::Report;
 use crate::tokenizer::Tokenizer;
@@ -59,8 +59,8 @@ struct Head {
 /// The number of this arrangement of panels. A copy with another is not read.
 const LAYOUT: u32 = 3;
 
-fn layout(form: Form) -> String {
-    format!("{} in panels of layout {LAYOUT}", form.name())
+fn layout(format: WeightFormat) -> String {
+    format!("{} in panels of layout {LAYOUT}", format.name())
 }
 
 const LENGTH_BYTES: usize = 8;
@@ -88,13 +88,13 @@ enum Part {
 
 impl Keeping {
     /// # Errors
-    /// [`Error::Weights`] when the weights are not in the form that is kept.
-    pub fn new(checkpoint: Checkpoint, form: Form) -> Result<Keeping> {
+    /// [`Error::Weights`] when the weights are not in the format that is kept.
+    pub fn new(checkpoint: Checkpoint, format: WeightFormat) -> Result<Keeping> {
         let Checkpoint { config: text, tokenizer, weights } = checkpoint;
         let parsed = Config::from_json(&text)?;
         let effective = weights.config(parsed.clone());
         let head = Head {
-            form: layout(form),
+            form: layout(format),
             config: text,
             tokenizer: tokenizer.as_ref().map(|bytes| bytes.len() as u64),
             untied: effective != parsed,
@@ -196,7 +196,7 @@ impl Fingerprint {
     /// Reads some megabytes; the 64 bits of XXH3 in hexadecimal digits once all were read.
     ///
     /// # Errors
-    /// [`Error::Weights`] when the weights are not in a form that is kept.
+    /// [`Error::Weights`] when the weights are not in a format that is kept.
     pub fn step(&mut self) -> Result<Option<String>> {
         let Some(part) = self.parts.front() else {
             return Ok(Some(format!("{:016x}", self.hash.digest())));
@@ -221,7 +221,7 @@ pub struct Restoring {
     config: String,
     tokenizer: Option<Vec<u8>>,
     parsed: (Config, Report, Option<Tokenizer>),
-    form: Form,
+    format: WeightFormat,
     pending: VecDeque<(String, Vec<usize>)>,
     weights: Weights,
     place: Place,
@@ -231,16 +231,21 @@ impl Restoring {
     /// Reads the head and reserves the memory. The file is the `length` bytes from `start` of `disk`.
     ///
     /// # Errors
-    /// [`Error::Weights`] when the file does not hold a checkpoint in this form, or is damaged; [`Error::Config`] and
+    /// [`Error::Weights`] when the file does not hold a checkpoint in this format, or is damaged; [`Error::Config`] and
     /// [`Error::Tokenizer`] when its config or tokenizer cannot be used; [`Error::Memory`] when it does not fit.
-    pub fn new(disk: &impl Disk, start: u64, length: u64, form: Form) -> Result<Restoring> {
+    pub fn new(
+        disk: &impl Disk,
+        start: u64,
+        length: u64,
+        format: WeightFormat,
+    ) -> Result<Restoring> {
         let mut place = Place { start, at: 0, length };
         let field: [u8; LENGTH_BYTES] =
             place.bytes(disk, LENGTH_BYTES as u64)?.try_into().unwrap_or_default();
         let head: Head = serde_json::from_slice(&place.bytes(disk, u64::from_le_bytes(field))?)
             .map_err(|_| Error::Weights("the header of the stored copy is damaged".into()))?;
-        if head.form != layout(form) {
-            let (found, expected) = (&head.form, layout(form));
+        if head.form != layout(format) {
+            let (found, expected) = (&head.form, layout(format));
             return Err(Error::Weights(format!(
                 "the stored copy is kept as {found}, expected {expected}"
             )));
@@ -250,10 +255,10 @@ impl Restoring {
         let parsed =
             (config.clone(), report, tokenizer.as_deref().map(Tokenizer::from_json).transpose()?);
         config.tie_word_embeddings &= !head.untied;
-        reserve(&config, form)?;
+        reserve(&config, format)?;
         let pending = expected_shapes(&config).into();
         let weights = Weights::with_report(head.report);
-        Ok(Restoring { config: head.config, tokenizer, parsed, form, pending, weights, place })
+        Ok(Restoring { config: head.config, tokenizer, parsed, format, pending, weights, place })
     }
 
     /// How many bytes were read.
@@ -269,9 +274,10 @@ impl Restoring {
         let Some((name, shape)) = self.pending.pop_front() else { return Ok(false) };
         match (matrix_axes(&name), shape.as_slice()) {
             (Some(axes), &[first, second]) => {
-                let matrix = Matrix::from_raw([first, second], axes, self.form, |words, count| {
-                    self.place.read(disk, count, words)
-                })?;
+                let matrix =
+                    Matrix::from_raw([first, second], axes, self.format, |words, count| {
+                        self.place.read(disk, count, words)
+                    })?;
                 self.weights.keep_matrix(name, matrix);
             }
             _ => {

@@ -19,7 +19,7 @@ use candle_core::{D, Tensor};
 
 use crate::config::Config;
 use crate::error::{Error, Result, nearest, shortened};
-use crate::kernel::matrix::Form;
+use crate::kernel::matrix::WeightFormat;
 use crate::model::Model;
 use crate::weights::Weights;
 
@@ -184,7 +184,8 @@ impl Rewriting {
     }
 
     fn model(self) -> Result<Model> {
-        let weights = Weights::from_tensors(&self.config, self.tensors)?.in_form(Form::default())?;
+        let weights =
+            Weights::from_tensors(&self.config, self.tensors)?.in_format(WeightFormat::default())?;
         Model::new(self.config, &weights)
     }
 }

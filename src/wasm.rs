@@ -31,8 +31,8 @@ use crate::fetch::{self, Files, Kept, Loaded, Unkept, Watch};
 use crate::generate::{Generation, Step};
 use crate::hook::HookPoint;
 use crate::intervene::{self, Compiler};
-use crate::kernel::matrix::{Axes, Builder, Form};
-use crate::kernel::{self, Build};
+use crate::kernel;
+use crate::kernel::matrix::{Axes, Builder, WeightFormat};
 use crate::lab::{self, Findings, Lab, Measurement, RunCall};
 use crate::model::Model;
 use crate::report::Report;
@@ -59,8 +59,8 @@ impl From<Error> for JsValue {
 #[wasm_bindgen(js_name = chooseBuild)]
 pub fn choose_build(build: &str) -> bool {
     match build {
-        "simd" => kernel::choose(Build::Simd),
-        "relaxed" => kernel::choose(Build::Relaxed),
+        "simd" => kernel::select_backend(kernel::Backend::Simd),
+        "relaxed" => kernel::select_backend(kernel::Backend::Relaxed),
         _ => false,
     }
 }
@@ -73,7 +73,7 @@ pub fn choose_build(build: &str) -> bool {
 /// When this is not the build with shared memory.
 #[wasm_bindgen(js_name = askHelpers)]
 pub fn ask_helpers(count: u32) -> std::result::Result<JsValue, JsValue> {
-    let (module, memory) = (kernel::module(kernel::build())?, wasm_bindgen::memory());
+    let (module, memory) = (kernel::module(kernel::backend())?, wasm_bindgen::memory());
     let asked = js_sys::Object::new();
     for (name, value) in
         [("module", module.into()), ("memory", memory), ("pool", kernel::pool(count).into())]
@@ -87,7 +87,7 @@ pub fn ask_helpers(count: u32) -> std::result::Result<JsValue, JsValue> {
 #[wasm_bindgen]
 pub struct WasmModel {
     lab: Lab,
-    form: Form,
+    format: WeightFormat,
     report: Report,
     /// In cells, so that each method borrows the model as shared: a call that ends in an exception never gives its borrow back.
     unkept: RefCell<Option<Unkept>>,
@@ -97,18 +97,18 @@ pub struct WasmModel {
 
 #[wasm_bindgen]
 impl WasmModel {
-    /// Loads a model, its matrices in the form that `dtype` names. `on_progress` gets `(stage, file, loaded, total)`.
+    /// Loads a model, its matrices in the format that `dtype` names. `on_progress` gets `(stage, file, loaded, total)`.
     pub async fn load(
         files: Files,
         dtype: &str,
         on_progress: Option<Function>,
         signal: Option<AbortSignal>,
     ) -> Result<WasmModel> {
-        let form = Form::named(dtype)?;
-        warm_up(form)?;
+        let format = WeightFormat::named(dtype)?;
+        warm_up(format)?;
         let watch = Watch::new(on_progress, signal);
         let Loaded { config, tokenizer, weights, report, unkept } =
-            fetch::load(&files, form, &watch).await?;
+            fetch::load(&files, format, &watch).await?;
         let mut report = report;
         if tokenizer.as_ref().is_some_and(Tokenizer::adds_special_tokens) {
             report.special_tokens_not_added();
@@ -119,7 +119,7 @@ impl WasmModel {
         let compiler: Compiler = Rc::new(compile);
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
         let (unkept, fingerprint) = (RefCell::new(unkept), RefCell::new(fingerprint));
-        Ok(WasmModel { lab, form, report, unkept, fingerprint })
+        Ok(WasmModel { lab, format, report, unkept, fingerprint })
     }
 
     /// A number in hexadecimal digits that is the same for the same config, tokenizer and weights in memory. Undefined
@@ -164,7 +164,7 @@ impl WasmModel {
             backend: Backend {
                 build: build_name(),
                 threads: kernel::workers(),
-                dtype: self.form.name(),
+                dtype: self.format.name(),
                 memory_bytes: memory_bytes(),
             },
             has_tokenizer: self.lab.tokenizer.is_some(),
@@ -236,7 +236,7 @@ impl WasmModel {
         let lab = Lab { model, ..self.lab.clone() };
         Ok(WasmModel {
             lab,
-            form: Form::default(),
+            format: WeightFormat::default(),
             report: self.report.clone(),
             unkept: RefCell::default(),
             fingerprint: RefCell::default(),
@@ -252,12 +252,12 @@ impl WasmModel {
 
 /// A product of the size of a small model's, before there is a model: the browser begins to optimise the inner loops, which
 /// takes it 60 ms beside this thread, while files are on their way. The first run was 100 ms longer without.
-fn warm_up(form: Form) -> Result<()> {
+fn warm_up(format: WeightFormat) -> Result<()> {
     const ROWS: usize = 64;
     const WIDTH: usize = 256;
     let out_of_memory =
         |_| Error::Memory("there is not enough memory to start; close other tabs".into());
-    let mut builder = Builder::new([WIDTH, WIDTH], Axes::InOut, form).map_err(out_of_memory)?;
+    let mut builder = Builder::new([WIDTH, WIDTH], Axes::InOut, format).map_err(out_of_memory)?;
     builder.push(&vec![0.0; WIDTH * WIDTH]);
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
     kernel::linear(&zeros(&[ROWS, WIDTH])?, &builder.finish()?, &zeros(&[WIDTH])?)?;
@@ -520,10 +520,10 @@ struct PointRow {
 }
 
 fn build_name() -> &'static str {
-    match kernel::build() {
+    match kernel::backend() {
         _ if kernel::workers() > 1 => "threads",
-        Build::Simd => "simd",
-        Build::Relaxed => "relaxed",
+        kernel::Backend::Simd => "simd",
+        kernel::Backend::Relaxed => "relaxed",
     }
 }
 

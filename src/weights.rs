@@ -1,7 +1,7 @@
 //! safetensors bytes in, named and shape-checked f32 tensors and matrices out.
 //!
 //! Key prefixes, the `Conv1D` layout `[in, out]` and the file's dtypes live only here. The bytes may come in pieces
-//! of any size: each goes straight into its tensor, or row by row into the form in which its matrix is multiplied
+//! of any size: each goes straight into its tensor, or row by row into the format in which its matrix is multiplied
 //! with, so a load holds the weights and one piece.
 
 use std::collections::{BTreeMap, HashMap, HashSet, TryReserveError, VecDeque};
@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::error::{Error, Result, shortened};
 use crate::header::{self, Entry};
 use crate::kernel;
-use crate::kernel::matrix::{Axes, Builder, Form, Matrix};
+use crate::kernel::matrix::{Axes, Builder, Matrix, WeightFormat};
 use crate::report::{Kind, Report};
 use crate::role::{self, HEAD, HEAD_BIAS, Role};
 
@@ -83,12 +83,12 @@ impl Weights {
         Ok(Weights { tensors, ..Weights::default() })
     }
 
-    /// The same weights with their matrices in `form`.
+    /// The same weights with their matrices in `format`.
     ///
     /// # Errors
     /// [`Error::Memory`] when they do not fit.
-    pub fn in_form(mut self, form: Form) -> Result<Weights> {
-        if form == Form::Plain {
+    pub fn in_format(mut self, format: WeightFormat) -> Result<Weights> {
+        if format == WeightFormat::Plain {
             return Ok(self);
         }
         let names: Vec<String> = self.tensors.keys().cloned().collect();
@@ -102,13 +102,13 @@ impl Weights {
                     ))
                 };
                 let mut builder =
-                    Builder::new([first, second], axes, form).map_err(out_of_memory)?;
+                    Builder::new([first, second], axes, format).map_err(out_of_memory)?;
                 let values = tensor.flatten_all()?.to_vec1::<f32>()?;
                 let mut numbers = Numbers::default();
                 numbers.add(&values);
-                numbers.check(&name, form, true)?;
+                numbers.check(&name, format, true)?;
                 builder.push(&values);
-                check_scales(&builder, &name, form, &numbers)?;
+                check_scales(&builder, &name, format, &numbers)?;
                 self.matrices.insert(name, builder.finish()?);
             }
         }
@@ -218,10 +218,10 @@ pub(crate) fn matrix_axes(name: &str) -> Option<Axes> {
     }
 }
 
-/// The bytes that the weights of this config take in this form.
-pub fn bytes_needed(config: &Config, form: Form) -> u64 {
+/// The bytes that the weights of this config take in this format.
+pub fn bytes_needed(config: &Config, format: WeightFormat) -> u64 {
     let bytes = |(name, shape): &(String, Vec<usize>)| match (matrix_axes(name), shape.as_slice()) {
-        (Some(axes), &[first, second]) => form.bytes([first, second], axes),
+        (Some(axes), &[first, second]) => format.bytes([first, second], axes),
         _ => shape.iter().map(|length| *length as u64).product::<u64>() * 4,
     };
     expected_shapes(config).iter().map(bytes).sum()
@@ -232,9 +232,9 @@ pub fn bytes_needed(config: &Config, form: Form) -> u64 {
 ///
 /// # Errors
 /// [`Error::Memory`].
-pub(crate) fn reserve(config: &Config, form: Form) -> Result<()> {
+pub(crate) fn reserve(config: &Config, format: WeightFormat) -> Result<()> {
     const PIECE: u64 = isize::MAX as u64 / 2; // a single allocation is at most half of all addresses
-    let needed = bytes_needed(config, form);
+    let needed = bytes_needed(config, format);
     if usize::try_from(needed).is_err() {
         return Err(out_of_memory(needed)); // without growing first, for nothing
     }
@@ -262,7 +262,7 @@ fn out_of_memory(needed: u64) -> Error {
 /// reserved, so that what cannot work fails before the download goes on.
 pub struct WeightsReader {
     config: Config,
-    form: Form,
+    format: WeightFormat,
     expected: role::Shapes,
     /// In which file each tensor is, by the list of several files.
     listed: Option<BTreeMap<String, String>>,
@@ -289,14 +289,14 @@ struct FileReader {
 impl WeightsReader {
     /// `total` is the file's length in bytes, where it is known.
     pub fn new(config: &Config, total: Option<u64>) -> WeightsReader {
-        WeightsReader::with_form(config, total, Form::default())
+        WeightsReader::with_format(config, total, WeightFormat::default())
     }
 
-    /// A reader that brings matrices into this form.
-    pub fn with_form(config: &Config, total: Option<u64>, form: Form) -> WeightsReader {
+    /// A reader that brings matrices into this format.
+    pub fn with_format(config: &Config, total: Option<u64>, format: WeightFormat) -> WeightsReader {
         WeightsReader {
             config: config.clone(),
-            form,
+            format,
             expected: expected_shapes(config).into_iter().collect(),
             listed: None,
             seen: HashSet::new(),
@@ -308,8 +308,8 @@ impl WeightsReader {
     }
 
     /// A reader of a checkpoint in several files: [`WeightsReader::next_file`] comes before each but the first.
-    pub fn sharded(config: &Config, total: Option<u64>, form: Form) -> WeightsReader {
-        WeightsReader { sharded: true, ..WeightsReader::with_form(config, total, form) }
+    pub fn sharded(config: &Config, total: Option<u64>, format: WeightFormat) -> WeightsReader {
+        WeightsReader { sharded: true, ..WeightsReader::with_format(config, total, format) }
     }
 
     /// Says what the file is called, for messages and for [`WeightsReader::expect`].
@@ -337,7 +337,7 @@ impl WeightsReader {
     /// # Errors
     /// [`Error::Weights`] when this is no safetensors file; when a tensor is missing, has another shape than the config
     /// says, or a dtype other than F32, F16 and BF16; when the file holds a tensor with which the model would be another
-    /// one; when a number cannot be kept in the form that was asked for. [`Error::Memory`] when the weights do not fit.
+    /// one; when a number cannot be kept in the format that was asked for. [`Error::Memory`] when the weights do not fit.
     pub fn push(&mut self, piece: &[u8]) -> Result<()> {
         self.take(piece).map_err(|error| in_file(&self.file.name, error))
     }
@@ -435,7 +435,7 @@ impl WeightsReader {
         self.check_listed(entries)?;
         let roles = entries.iter().map(|entry| self.role(entry)).collect::<Result<Vec<_>>>()?;
         if !std::mem::replace(&mut self.reserved, true) {
-            reserve(&self.config_with(&roles), self.form)?;
+            reserve(&self.config_with(&roles), self.format)?;
         }
         let both = entries.iter().zip(&roles);
         let needed = both
@@ -539,8 +539,8 @@ impl WeightsReader {
         let Some((shape, element)) = needed else {
             return Ok(Destination { tensor: None, bytes_left });
         };
-        let filling = Filling::new(name, &shape, element, self.form)
-            .map_err(|_| out_of_memory(bytes_needed(&self.config, self.form)))?;
+        let filling = Filling::new(name, &shape, element, self.format)
+            .map_err(|_| out_of_memory(bytes_needed(&self.config, self.format)))?;
         Ok(Destination { tensor: Some(filling), bytes_left })
     }
 
@@ -613,7 +613,7 @@ impl FileReader {
             return Ok(());
         }
         let finished = pending.pop_front().and_then(|destination| destination.tensor);
-        let Some(Filling { name, shape, values, matrix, numbers, form, .. }) = finished else {
+        let Some(Filling { name, shape, values, matrix, numbers, format, .. }) = finished else {
             return Ok(());
         };
         if name == HEAD_BIAS {
@@ -625,7 +625,7 @@ impl FileReader {
         }
         match matrix {
             Some(matrix) => {
-                check_scales(&matrix, &name, form, &numbers)?;
+                check_scales(&matrix, &name, format, &numbers)?;
                 weights.keep_matrix(name, matrix.finish()?);
             }
             None => weights.keep_tensor(name, Tensor::from_vec(values, shape, &Device::Cpu)?),
@@ -655,7 +655,7 @@ struct Filling {
     /// The whole tensor, or what `matrix` has not yet taken of it.
     values: Vec<f32>,
     matrix: Option<Builder>,
-    form: Form,
+    format: WeightFormat,
     numbers: Numbers,
 }
 
@@ -684,16 +684,16 @@ impl Numbers {
     }
 
     /// Checks that the dtype can represent every number. f32 always can.
-    fn check(&self, name: &str, form: Form, is_matrix: bool) -> Result<()> {
-        let most = match form {
-            Form::Plain | Form::F32 => return Ok(()),
-            Form::F16 if is_matrix => ABOVE_HALVES.to_bits(),
+    fn check(&self, name: &str, format: WeightFormat, is_matrix: bool) -> Result<()> {
+        let most = match format {
+            WeightFormat::Plain | WeightFormat::F32 => return Ok(()),
+            WeightFormat::F16 if is_matrix => ABOVE_HALVES.to_bits(),
             _ => INFINITY,
         };
         if self.largest < most {
             return Ok(());
         }
-        let (found, dtype) = (f32::from_bits(self.largest), form.name());
+        let (found, dtype) = (f32::from_bits(self.largest), format.name());
         let found = match found {
             found if found.is_nan() => "NaN".into(),
             found if found.is_infinite() => "an infinity".into(),
@@ -706,11 +706,16 @@ impl Numbers {
 }
 
 /// Checks that the scales of a quantized matrix are not clipped.
-fn check_scales(matrix: &Builder, name: &str, form: Form, numbers: &Numbers) -> Result<()> {
+fn check_scales(
+    matrix: &Builder,
+    name: &str,
+    format: WeightFormat,
+    numbers: &Numbers,
+) -> Result<()> {
     if !matrix.is_clipped() {
         return Ok(());
     }
-    let (largest, dtype) = (f32::from_bits(numbers.largest), form.name());
+    let (largest, dtype) = (f32::from_bits(numbers.largest), format.name());
     Err(Error::Weights(format!(
         "`{name}` holds numbers of magnitudes up to {largest:e}, which the scales of {dtype} cannot represent; load the \
          model with `dtype: \"f32\"`"
@@ -734,10 +739,10 @@ impl Filling {
         name: &str,
         shape: &[usize],
         element: Element,
-        form: Form,
+        format: WeightFormat,
     ) -> std::result::Result<Filling, TryReserveError> {
         let matrix = match (matrix_axes(name), shape) {
-            (Some(axes), &[first, second]) => Some(Builder::new([first, second], axes, form)?),
+            (Some(axes), &[first, second]) => Some(Builder::new([first, second], axes, format)?),
             _ => None,
         };
         let mut values = Vec::new();
@@ -752,7 +757,7 @@ impl Filling {
             carried,
             values,
             matrix,
-            form,
+            format,
             numbers: Numbers::default(),
         })
     }
@@ -781,7 +786,7 @@ impl Filling {
             let start = self.values.len();
             self.element.extend(&mut self.values, bytes);
             self.numbers.add(&self.values[start..]);
-            self.numbers.check(&self.name, self.form, self.matrix.is_some())?;
+            self.numbers.check(&self.name, self.format, self.matrix.is_some())?;
             if let Some(matrix) = &mut self.matrix {
                 let taken = matrix.push(&self.values);
                 self.values.drain(..taken);

@@ -12,10 +12,10 @@ use candlescope::analysis::factored::FactoredMatrix;
 use candlescope::analysis::heads::{self, Excluded, Kind, Measure, RepeatedTokens};
 use candlescope::analysis::logit_lens::{self, LensOptions};
 use candlescope::analysis::residual::{self, By, Reader, Stack, Steps};
-use candlescope::analysis::tokens::{self, Lane};
+use candlescope::analysis::tokens::{self, Channel};
 use candlescope::analysis::{HeadWeights, Table};
 use candlescope::{
-    Action, Config, Extent, HookPoint, Intervention, Model, Named, Plan, Run, RunOptions, run,
+    Action, Config, HookPoint, Intervention, Model, Named, Plan, Run, RunOptions, TextLength, run,
     run_with_cache, transform,
 };
 use common::{
@@ -449,8 +449,8 @@ fn patterns_measured_as_they_come_score_as_captured_ones() {
         let (model, tokens) = (oracle.fixture.model(), &oracle.inputs.tokens);
         let off = Intervention::new("blocks.0.attn.hook_z", Action::Named(Named::Zero));
         for interventions in [vec![], vec![off]] {
-            let extent = Extent { prompt: tokens.len(), new: 1 };
-            let plan = Plan::new(&interventions, model.config(), extent, None).unwrap();
+            let length = TextLength { prompt: tokens.len(), new: 1 };
+            let plan = Plan::new(&interventions, model.config(), length, None).unwrap();
             let names = heads::NAMES.map(String::from).to_vec();
             let captured =
                 run(&model, tokens, &RunOptions { names, interventions, ..RunOptions::default() })
@@ -591,8 +591,8 @@ fn a_neuron_is_most_active_where_no_other_position_exceeds_it() {
     let model = Fixture::plain().model();
     let texts = [vec![5, 9, 2, 41, 7], vec![60, 3], vec![9, 9, 9, 30, 8, 22, 1]];
     let point: HookPoint = "blocks.1.mlp.hook_post".parse().unwrap();
-    let lane = Lane { point, head: None, index: 70 };
-    let found = tokens::most_active(&model, &texts, lane, 4).unwrap().places;
+    let channel = Channel { point, head: None, index: 70 };
+    let found = tokens::most_active(&model, &texts, channel, 4).unwrap().places;
     let mut all = Vec::new();
     for tokens in &texts {
         let run = run_with_cache(&model, tokens, &[point.to_string()]).unwrap();
@@ -609,8 +609,8 @@ fn a_neuron_is_most_active_where_no_other_position_exceeds_it() {
 fn a_lane_that_is_not_there_is_refused() {
     let model = Fixture::plain().model();
     let look = |name: &str, head, index| {
-        let lane = Lane { point: name.parse().unwrap(), head, index };
-        tokens::most_active(&model, &[vec![1, 2]], lane, 1).unwrap_err().to_string()
+        let channel = Channel { point: name.parse().unwrap(), head, index };
+        tokens::most_active(&model, &[vec![1, 2]], channel, 1).unwrap_err().to_string()
     };
     assert!(
         look("blocks.0.mlp.hook_post", None, 72)

@@ -5,7 +5,7 @@ mod common;
 use std::collections::{BTreeSet, HashMap};
 
 use candlescope::index::Index;
-use candlescope::kernel::matrix::Form;
+use candlescope::kernel::matrix::WeightFormat;
 use candlescope::{
     Config, Error, GenerateOptions, Generation, HookPoint, NoHooks, Selector, Tokenizer, Weights,
     WeightsReader, expected_shapes, run_with_cache,
@@ -244,7 +244,7 @@ fn halves() -> (Config, [Vec<u8>; 2]) {
 #[test]
 fn a_checkpoint_in_several_files_is_the_same() {
     let (config, [first, second]) = halves();
-    let mut reader = WeightsReader::sharded(&config, None, Form::default());
+    let mut reader = WeightsReader::sharded(&config, None, WeightFormat::default());
     first.chunks(1000).for_each(|piece| reader.push(piece).unwrap());
     reader.next_file(Some(second.len() as u64)).unwrap();
     second.chunks(1000).for_each(|piece| reader.push(piece).unwrap());
@@ -259,7 +259,7 @@ fn a_checkpoint_in_several_files_is_the_same() {
 fn a_file_of_several_that_is_missing_cut_short_or_there_twice_is_named_by_its_tensors() {
     let (config, [first, second]) = halves();
     let start = || {
-        let mut reader = WeightsReader::sharded(&config, None, Form::default());
+        let mut reader = WeightsReader::sharded(&config, None, WeightFormat::default());
         reader.push(&first).unwrap();
         reader
     };

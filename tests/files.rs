@@ -5,14 +5,15 @@ mod common;
 use std::collections::BTreeMap;
 
 use candlescope::index::Index;
-use candlescope::kernel::matrix::Form;
+use candlescope::kernel::matrix::WeightFormat;
 use candlescope::report::{Kind, Notice};
 use candlescope::{Config, Error, Model, NoHooks, Weights, WeightsReader};
 use common::{Fixture, assert_same_bits, row};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 
-const FORMS: [Form; 5] = [Form::Plain, Form::F32, Form::F16, Form::Q8, Form::Q4];
+const FORMATS: [WeightFormat; 5] =
+    [WeightFormat::Plain, WeightFormat::F32, WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4];
 
 #[track_caller]
 fn assert_refused<T>(result: Result<T, Error>, name: &str, words: &[&str]) {
@@ -200,8 +201,8 @@ fn file_with(change: impl FnOnce(&mut Entries)) -> Vec<u8> {
     file_of(&entries.into_iter().collect::<Vec<_>>())
 }
 
-fn load(bytes: &[u8], form: Form) -> Result<Weights, Error> {
-    let mut reader = WeightsReader::with_form(&Fixture::plain().config(), None, form);
+fn load(bytes: &[u8], format: WeightFormat) -> Result<Weights, Error> {
+    let mut reader = WeightsReader::with_format(&Fixture::plain().config(), None, format);
     for piece in bytes.chunks(1009) {
         reader.push(piece)?;
     }
@@ -234,14 +235,14 @@ fn numbers_that_are_not_finite_are_counted_in_f32_and_refused_in_other_dtypes() 
                 set_number(entries, name, at, value);
             });
             let short = name.strip_prefix("transformer.").unwrap();
-            for form in [Form::Plain, Form::F32] {
-                let weights = load(&bytes, form).unwrap();
+            for format in [WeightFormat::Plain, WeightFormat::F32] {
+                let weights = load(&bytes, format).unwrap();
                 assert_eq!(notices(&weights), [(Kind::NonFinite, short, Some(2))]);
             }
-            for form in [Form::F16, Form::Q8, Form::Q4] {
+            for format in [WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4] {
                 let words =
-                    [&format!("model.safetensors: `{short}`"), form.name(), "`dtype: \"f32\"`"];
-                assert_refused(load(&bytes, form), "WeightsError", &words);
+                    [&format!("model.safetensors: `{short}`"), format.name(), "`dtype: \"f32\"`"];
+                assert_refused(load(&bytes, format), "WeightsError", &words);
             }
         }
     }
@@ -258,10 +259,14 @@ fn numbers_in_16_bits_are_checked_too() {
             bytes[10..12].copy_from_slice(&nan.to_le_bytes());
         });
         assert_eq!(
-            notices(&load(&bytes, Form::F32).unwrap()),
+            notices(&load(&bytes, WeightFormat::F32).unwrap()),
             [(Kind::NonFinite, "wte.weight", Some(1))]
         );
-        assert_refused(load(&bytes, Form::F16), "WeightsError", &["`wte.weight` holds NaN"]);
+        assert_refused(
+            load(&bytes, WeightFormat::F16),
+            "WeightsError",
+            &["`wte.weight` holds NaN"],
+        );
     }
 }
 
@@ -271,27 +276,27 @@ fn numbers_beyond_the_range_of_a_dtype_are_refused() {
     let with = |value: f32| file_with(|entries| set_number(entries, name, 5, value));
     for value in [65520.0, -1e5, 1e30] {
         assert_refused(
-            load(&with(value), Form::F16),
+            load(&with(value), WeightFormat::F16),
             "WeightsError",
             &["c_attn.weight`", "magnitude", "f16"],
         );
     }
-    load(&with(65519.0), Form::F16).unwrap(); // the nearest half is 65504
-    for form in [Form::Q8, Form::Q4] {
+    load(&with(65519.0), WeightFormat::F16).unwrap(); // the nearest half is 65504
+    for format in [WeightFormat::Q8, WeightFormat::Q4] {
         assert_refused(
-            load(&with(1e30), form),
+            load(&with(1e30), format),
             "WeightsError",
-            &["c_attn.weight`", "scales", form.name()],
+            &["c_attn.weight`", "scales", format.name()],
         );
-        load(&with(1000.0), form).unwrap();
+        load(&with(1000.0), format).unwrap();
     }
     // Each number is small enough, but the sum of a block is not.
     let many =
         file_with(|entries| drop(entries.insert(name.into(), floats(&[18, 54], |_| 60_000.0))));
-    for form in [Form::Q8, Form::Q4] {
-        assert_refused(load(&many, form), "WeightsError", &["scales"]);
+    for format in [WeightFormat::Q8, WeightFormat::Q4] {
+        assert_refused(load(&many, format), "WeightsError", &["scales"]);
     }
-    assert_eq!(notices(&load(&with(1e30), Form::F32).unwrap()), []);
+    assert_eq!(notices(&load(&with(1e30), WeightFormat::F32).unwrap()), []);
 }
 
 #[test]
@@ -317,12 +322,16 @@ fn tensors_that_would_make_another_model_are_refused() {
             floats(&[61], |index| if index == 60 { 0.5 } else { 0.0 })
         };
         let bytes = file_with(|entries| drop(entries.insert(name.into(), tensor)));
-        assert_refused(load(&bytes, Form::F32), "WeightsError", &["model.safetensors: `", word]);
+        assert_refused(
+            load(&bytes, WeightFormat::F32),
+            "WeightsError",
+            &["model.safetensors: `", word],
+        );
     }
     let bytes =
         file_with(|entries| drop(entries.insert("wte.weight".into(), floats(&[61, 18], |_| 1.0))));
     assert_refused(
-        load(&bytes, Form::F32),
+        load(&bytes, WeightFormat::F32),
         "WeightsError",
         &["`wte.weight` is there under two names"],
     );
@@ -340,7 +349,7 @@ fn tensors_without_effect_load_and_are_reported_unless_they_are_known_buffers() 
         entries.insert("v_head.summary.bias".into(), floats(&[1], |_| 1.0));
         entries.insert("lm_head.bias".into(), floats(&[61], |_| 0.0));
     });
-    let weights = load(&bytes, Form::F32).unwrap();
+    let weights = load(&bytes, WeightFormat::F32).unwrap();
     let names = ["score.weight", "v_head.summary.bias", "lm_head.bias"];
     assert_eq!(notices(&weights), names.map(|name| (Kind::Ignored, name, None)));
 }
@@ -360,17 +369,17 @@ fn a_head_that_differs_from_tied_embeddings_is_used() {
     let mut last = first.clone();
     first.insert(0, ("lm_head.weight".into(), head.clone()));
     last.push(("lm_head.weight".into(), head));
-    for (file, form) in
-        [&first, &last].into_iter().flat_map(|file| FORMS.map(|form| (file_of(file), form)))
+    for (file, format) in
+        [&first, &last].into_iter().flat_map(|file| FORMATS.map(|format| (file_of(file), format)))
     {
-        let used = load(&file, form).unwrap();
+        let used = load(&file, format).unwrap();
         assert_eq!(notices(&used), [(Kind::Used, "lm_head.weight", None)]);
-        let mut reader = WeightsReader::with_form(&untied, None, form);
+        let mut reader = WeightsReader::with_format(&untied, None, format);
         reader.push(&file).unwrap();
         let expected = reader.finish().unwrap();
         assert_eq!(notices(&expected), []);
         let found = logits(tied.clone(), &used);
-        assert_same_bits(form.name(), &found, &logits(untied.clone(), &expected));
+        assert_same_bits(format.name(), &found, &logits(untied.clone(), &expected));
         assert!(!Model::new(tied.clone(), &used).unwrap().config().tie_word_embeddings);
     }
 }
@@ -381,20 +390,20 @@ fn a_head_that_is_the_embeddings_is_stored_once() {
     let wte = entries()["transformer.wte.weight"].clone();
     file.insert(0, ("lm_head.weight".into(), wte));
     let tied = Fixture::plain().config();
-    for form in FORMS {
-        let weights = load(&file_of(&file), form).unwrap();
+    for format in FORMATS {
+        let weights = load(&file_of(&file), format).unwrap();
         assert_eq!(notices(&weights), []);
         assert!(weights.get("lm_head.weight").is_err());
-        let plain = load(Fixture::plain().weights, form).unwrap();
+        let plain = load(Fixture::plain().weights, format).unwrap();
         assert_same_bits(
-            form.name(),
+            format.name(),
             &logits(tied.clone(), &weights),
             &logits(tied.clone(), &plain),
         );
     }
     file[0].1 = floats(&[60, 18], |_| 0.0);
     assert_refused(
-        load(&file_of(&file), Form::F32),
+        load(&file_of(&file), WeightFormat::F32),
         "WeightsError",
         &["`lm_head.weight` has shape [60, 18]"],
     );
@@ -405,7 +414,8 @@ fn a_head_in_a_file_of_its_own_is_used() {
     let head = ("lm_head.weight".to_string(), floats(&[61, 18], |index| index as f32 / 1000.0));
     let files = [file_of(&[head]), Fixture::plain().weights.to_vec()];
     for order in [[0, 1], [1, 0]] {
-        let mut reader = WeightsReader::sharded(&Fixture::plain().config(), None, Form::F32);
+        let mut reader =
+            WeightsReader::sharded(&Fixture::plain().config(), None, WeightFormat::F32);
         reader.push(&files[order[0]]).unwrap();
         reader.next_file(None).unwrap();
         reader.push(&files[order[1]]).unwrap();
@@ -459,11 +469,11 @@ fn headers_that_break_the_format_are_refused() {
     ];
     for (header, word) in cases {
         let words = ["model.safetensors: ", word];
-        assert_refused(load(&with_header(&header), Form::F32), "WeightsError", &words);
+        assert_refused(load(&with_header(&header), WeightFormat::F32), "WeightsError", &words);
     }
     let two = "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\
                \"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[2,6]}}";
-    assert_refused(load(&with_header(two), Form::F32), "WeightsError", &["`b`", "overlap"]);
+    assert_refused(load(&with_header(two), WeightFormat::F32), "WeightsError", &["`b`", "overlap"]);
 }
 
 #[test]
@@ -481,7 +491,11 @@ fn other_kinds_of_files_are_told_apart() {
         (b"{\"weights\": 1}", "claim a header"),
     ];
     for (bytes, word) in cases {
-        assert_refused(load(bytes, Form::F32), "WeightsError", &["model.safetensors: ", word]);
+        assert_refused(
+            load(bytes, WeightFormat::F32),
+            "WeightsError",
+            &["model.safetensors: ", word],
+        );
     }
 }
 
@@ -542,7 +556,8 @@ fn files_that_differ_from_their_list_are_refused() {
     let read = |change: &dyn Fn(&mut BTreeMap<String, String>)| {
         let mut files = read_index(json!({ "weight_map": weight_map() })).unwrap().tensors;
         change(&mut files);
-        let mut reader = WeightsReader::sharded(&Fixture::plain().config(), None, Form::F32);
+        let mut reader =
+            WeightsReader::sharded(&Fixture::plain().config(), None, WeightFormat::F32);
         reader.name_file("a.safetensors");
         reader.expect(files);
         reader.push(Fixture::plain().weights)

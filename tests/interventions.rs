@@ -182,7 +182,7 @@ fn under_generation(causal: &Causal) -> Vec<(&'static str, Vec<Intervention>)> {
             ),
         ),
         (
-            "the last query is deaf",
+            "the last query is fully masked",
             list(
                 json!([{ "at": "*.attn.hook_pattern", "do": { "knockOut": [{ "query": -1 }], "renormalize": false } }]),
             ),
@@ -292,7 +292,7 @@ fn a_step_under_interventions_is_a_run_under_them() {
         if interventions.iter().any(|i| i.step.is_some())
             || [
                 "the prompt's mean",
-                "the last query is deaf",
+                "the last query is fully masked",
                 "at some positions",
                 "a key is cut",
                 "from another run",

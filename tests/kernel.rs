@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use candle_core::{Device, Tensor, Var};
 use candlescope::Activation;
-use candlescope::kernel::{self, Build, Matrix, matrix::Axes, matrix::Builder, matrix::Form};
+use candlescope::kernel::{
+    self, Backend, Matrix, matrix::Axes, matrix::Builder, matrix::WeightFormat,
+};
 
 #[cfg(target_arch = "wasm32")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
@@ -15,8 +17,8 @@ macro_rules! facts {
         #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
         #[cfg_attr(not(target_arch = "wasm32"), test)]
         fn $name() {
-            for build in [Build::Simd, Build::Relaxed] {
-                if kernel::choose(build) $body
+            for backend in [Backend::Simd, Backend::Relaxed] {
+                if kernel::select_backend(backend) $body
             }
         }
     )*};
@@ -33,20 +35,20 @@ facts! {
     }
 
     fn a_product_in_fewer_bits_is_that_of_the_rounded_numbers() {
-        for form in [Form::F16, Form::Q8, Form::Q4] {
+        for format in [WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4] {
             for [rows, inner, columns] in SIZES {
                 let (x, w, bias) = (numbers(rows * inner, 1), numbers(inner * columns, 2), numbers(columns, 3));
-                let matrix = build(&w, [inner, columns], Axes::InOut, form);
+                let matrix = build(&w, [inner, columns], Axes::InOut, format);
                 let found = kernel::linear(&tensor(&x, &[rows, inner]), &matrix, &tensor(&bias, &[columns]));
                 let w = flat(&matrix.tensor(Axes::InOut).unwrap());
-                let x = match form {
-                    Form::Q8 => in_7_bits(&x, inner, 64),
-                    Form::Q4 => in_7_bits(&x, inner, 32),
+                let x = match format {
+                    WeightFormat::Q8 => in_7_bits(&x, inner, 64),
+                    WeightFormat::Q4 => in_7_bits(&x, inner, 32),
                     _ => x,
                 };
                 let expected = product(&x, &w, [rows, inner, columns], |column| bias[column]);
                 // Sums of a block's weights are halves: each rounds by 2⁻¹¹ of at most the block, times a least value.
-                let block = match form { Form::F16 => 0.0, Form::Q8 => 64.0, _ => 32.0 };
+                let block = match format { WeightFormat::F16 => 0.0, WeightFormat::Q8 => 64.0, _ => 32.0 };
                 let slack = if block > 0.0 { (inner as f64 / block).ceil() * block / 2048.0 } else { 0.0 };
                 assert_near(&flat(&found.unwrap()), &expected, inner as f64 * 4.0 * f64::from(f32::EPSILON) + slack);
             }
@@ -58,8 +60,8 @@ facts! {
         for [_, inner, columns] in SIZES {
             let w = numbers(inner * columns, 4);
             // Numbers are below 1. Halves have 11 bits; steps are 1/127 and 1/8, where 7 of 8 may be cut off at one end.
-            for (form, step) in [(Form::F16, 1.0 / 2048.0), (Form::Q8, 1.0 / 127.0), (Form::Q4, 2.01 / 8.0)] {
-                let found = flat(&build(&w, [inner, columns], Axes::InOut, form).tensor(Axes::InOut).unwrap());
+            for (format, step) in [(WeightFormat::F16, 1.0 / 2048.0), (WeightFormat::Q8, 1.0 / 127.0), (WeightFormat::Q4, 2.01 / 8.0)] {
+                let found = flat(&build(&w, [inner, columns], Axes::InOut, format).tensor(Axes::InOut).unwrap());
                 let expected: Vec<f64> = w.iter().map(|number| f64::from(*number)).collect();
                 assert_near(&found, &expected, step / 2.0 + 1e-6);
             }
@@ -74,13 +76,13 @@ facts! {
     }
 
     fn numbers_that_are_none_stay_none() {
-        for form in [Form::F32, Form::F16, Form::Q8, Form::Q4] {
+        for format in [WeightFormat::F32, WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4] {
             let (inner, columns) = (70, 9);
-            let matrix = build(&numbers(inner * columns, 5), [inner, columns], Axes::InOut, form);
+            let matrix = build(&numbers(inner * columns, 5), [inner, columns], Axes::InOut, format);
             let mut x = numbers(2 * inner, 6);
             (x[3], x[inner + 66]) = (f32::NAN, f32::INFINITY);
             let found = flat(&kernel::matmul(&tensor(&x, &[2, inner]), &matrix).unwrap());
-            assert!(found.iter().all(|number| !number.is_finite()), "{form:?}: {found:?}");
+            assert!(found.iter().all(|number| !number.is_finite()), "{format:?}: {found:?}");
         }
     }
 
@@ -89,14 +91,14 @@ facts! {
             let w = numbers(inner * columns, 4);
             let transposed: Vec<f32> =
                 (0..columns).flat_map(|column| (0..inner).map(move |row| (row, column))).map(|(row, column)| w[row * columns + column]).collect();
-            for form in [Form::F32, Form::F16, Form::Q8] {
-                let by_columns = build(&transposed, [columns, inner], Axes::OutIn, form);
-                let by_rows = build(&w, [inner, columns], Axes::InOut, form);
+            for format in [WeightFormat::F32, WeightFormat::F16, WeightFormat::Q8] {
+                let by_columns = build(&transposed, [columns, inner], Axes::OutIn, format);
+                let by_rows = build(&w, [inner, columns], Axes::InOut, format);
                 for axes in [Axes::InOut, Axes::OutIn] {
                     assert_eq!(flat(&by_columns.tensor(axes).unwrap()), flat(&by_rows.tensor(axes).unwrap()));
                 }
             }
-            let matrix = build(&transposed, [columns, inner], Axes::OutIn, Form::F32);
+            let matrix = build(&transposed, [columns, inner], Axes::OutIn, WeightFormat::F32);
             assert_eq!(flat(&matrix.tensor(Axes::InOut).unwrap()), w);
             assert_eq!(flat(&matrix.tensor(Axes::OutIn).unwrap()), transposed);
         }
@@ -106,8 +108,8 @@ facts! {
     fn a_row_alone_has_the_bits_that_it_has_among_others() {
         for [rows, inner, columns] in SIZES {
             let x = numbers(rows * inner, 5);
-            for form in [Form::F32, Form::F16, Form::Q8, Form::Q4] {
-                let matrix = build(&numbers(inner * columns, 6), [inner, columns], Axes::InOut, form);
+            for format in [WeightFormat::F32, WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4] {
+                let matrix = build(&numbers(inner * columns, 6), [inner, columns], Axes::InOut, format);
                 let together = flat(&kernel::matmul(&tensor(&x, &[rows, inner]), &matrix).unwrap());
                 let alone = x.chunks(inner).flat_map(|row| flat(&kernel::matmul(&tensor(row, &[1, inner]), &matrix).unwrap()));
                 assert_eq!(together, alone.collect::<Vec<_>>());
@@ -248,10 +250,10 @@ facts! {
 #[cfg(target_arch = "wasm32")]
 #[wasm_bindgen_test::wasm_bindgen_test]
 fn the_relaxed_kernels_are_linked_where_the_browser_has_relaxed_simd() {
-    assert!(kernel::choose(Build::Relaxed));
-    assert_eq!(kernel::build(), Build::Relaxed);
-    assert!(kernel::choose(Build::Simd));
-    assert_eq!(kernel::build(), Build::Simd);
+    assert!(kernel::select_backend(Backend::Relaxed));
+    assert_eq!(kernel::backend(), Backend::Relaxed);
+    assert!(kernel::select_backend(Backend::Simd));
+    assert_eq!(kernel::backend(), Backend::Simd);
 }
 
 /// `[rows, inner, columns]`: one row, a tile less one, a tile and one, more than a group of tiles, more than one
@@ -283,12 +285,12 @@ fn attended(queries: usize, keys: usize, width: usize) -> [Tensor; 3] {
 }
 
 fn packed(values: &[f32], shape: [usize; 2]) -> Matrix {
-    build(values, shape, Axes::InOut, Form::F32)
+    build(values, shape, Axes::InOut, WeightFormat::F32)
 }
 
 /// Row by row, and once two rows in one piece with part of the next.
-fn build(values: &[f32], shape: [usize; 2], axes: Axes, form: Form) -> Matrix {
-    let mut builder = Builder::new(shape, axes, form).unwrap();
+fn build(values: &[f32], shape: [usize; 2], axes: Axes, format: WeightFormat) -> Matrix {
+    let mut builder = Builder::new(shape, axes, format).unwrap();
     let (mut at, mut end) = (0, 2 * shape[1] + shape[1] / 2);
     while at < values.len() {
         at += builder.push(&values[at..end.min(values.len())]);

@@ -3,7 +3,7 @@
 mod common;
 
 use candle_core::Tensor;
-use candlescope::{BlockPoint, HookPoint, Hooks, Result, Site, run_with_cache};
+use candlescope::{BlockPoint, HookContext, HookPoint, Hooks, Result, run_with_cache};
 use common::*;
 
 fn for_every_fixture(check: fn(&Fixture)) {
@@ -97,12 +97,12 @@ impl Hooks for Double {
             || matches!(point, HookPoint::Block(_, BlockPoint::Q | BlockPoint::K | BlockPoint::V))
     }
 
-    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
-        if site.point == self.at {
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+        if context.point == self.at {
             // Not a scaling: LayerNorm would undo one.
             return Ok((value.sqr()? * 2.0)?);
         }
-        self.seen.push((site.point, value.clone()));
+        self.seen.push((context.point, value.clone()));
         Ok(value)
     }
 }

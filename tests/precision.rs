@@ -2,7 +2,7 @@
 //!
 //!     cargo nextest run --test precision --no-capture
 
-use candlescope::kernel::matrix::Form;
+use candlescope::kernel::matrix::WeightFormat;
 use candlescope::{Config, Model, Tokenizer, WeightsReader, kernel, run_with_cache};
 
 const TEXT: &str = "MIRANDA:\nIf by your art, my dearest father, you have\nPut the wild waters in this roar, allay them.\n\
@@ -18,10 +18,10 @@ fn file(name: &str) -> Vec<u8> {
 }
 
 /// Logits `[T][V]` of the text, from a passage that the model was not trained on.
-fn logits(form: Form) -> Vec<Vec<f32>> {
+fn logits(format: WeightFormat) -> Vec<Vec<f32>> {
     let config = Config::from_json(std::str::from_utf8(&file("config.json")).unwrap()).unwrap();
     let tokens = Tokenizer::from_json(&file("tokenizer.json")).unwrap().encode(TEXT).unwrap();
-    let mut reader = WeightsReader::with_form(&config, None, form);
+    let mut reader = WeightsReader::with_format(&config, None, format);
     reader.push(&file("model.safetensors")).unwrap();
     let model = Model::new(config, &reader.finish().unwrap()).unwrap();
     run_with_cache::<&str>(&model, &tokens, &[])
@@ -55,18 +55,20 @@ fn distance(exact: &[Vec<f32>], found: &[Vec<f32>]) -> (f64, f64) {
 
 #[test]
 fn fewer_bits_change_predictions_by_no_more_than_the_docs_say() {
-    let exact = logits(Form::F32);
-    for (form, most_kl, least_same) in
-        [(Form::F16, 1e-6, 0.99), (Form::Q8, 2e-3, 0.95), (Form::Q4, 0.1, 0.8)]
-    {
-        let (kl, same) = distance(&exact, &logits(form));
+    let exact = logits(WeightFormat::F32);
+    for (format, most_kl, least_same) in [
+        (WeightFormat::F16, 1e-6, 0.99),
+        (WeightFormat::Q8, 2e-3, 0.95),
+        (WeightFormat::Q4, 0.1, 0.8),
+    ] {
+        let (kl, same) = distance(&exact, &logits(format));
         println!(
             "{}: KL {kl:.2e} nats, the same first choice at {:.1} % of {} positions",
-            form.name(),
+            format.name(),
             100.0 * same,
             exact.len()
         );
-        assert!((0.0..most_kl).contains(&kl), "{form:?}: KL {kl}");
-        assert!(same > least_same, "{form:?}: {same}");
+        assert!((0.0..most_kl).contains(&kl), "{format:?}: KL {kl}");
+        assert!(same > least_same, "{format:?}: {same}");
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::cell::RefCell;
 
 use bytemuck::{Pod, pod_read_unaligned};
-use candlescope::kernel::matrix::Form;
+use candlescope::kernel::matrix::WeightFormat;
 use candlescope::store::{Checkpoint, Disk, Fingerprint, Keeping, Restoring};
 use candlescope::weights::bytes_needed;
 use candlescope::{Config, Error, Model, Result, Tokenizer, WeightsReader, run_with_cache};
@@ -34,41 +34,44 @@ impl Disk for Memory {
 /// Where the copy begins in its file.
 const START: u64 = 48;
 
-const FORMS: [Form; 4] = [Form::F32, Form::F16, Form::Q8, Form::Q4];
+const FORMATS: [WeightFormat; 4] =
+    [WeightFormat::F32, WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4];
 
-fn checkpoint(fixture: &Fixture, tokenizer: Option<&[u8]>, form: Form) -> Checkpoint {
-    let mut reader = WeightsReader::with_form(&fixture.config(), None, form);
+fn checkpoint(fixture: &Fixture, tokenizer: Option<&[u8]>, format: WeightFormat) -> Checkpoint {
+    let mut reader = WeightsReader::with_format(&fixture.config(), None, format);
     reader.push(fixture.weights).unwrap();
     let weights = reader.finish().unwrap();
     Checkpoint { config: fixture.config.into(), tokenizer: tokenizer.map(Vec::from), weights }
 }
 
-fn keep(checkpoint: Checkpoint, form: Form) -> (Memory, u64) {
+fn keep(checkpoint: Checkpoint, format: WeightFormat) -> (Memory, u64) {
     let disk = Memory(RefCell::new(vec![0; START as usize]));
-    let mut keeping = Keeping::new(checkpoint, form).unwrap();
+    let mut keeping = Keeping::new(checkpoint, format).unwrap();
     let length = keeping.length();
     while keeping.step(&disk, START).unwrap() {}
     assert_eq!(disk.0.borrow().len() as u64, START + length);
     (disk, length)
 }
 
-fn restore(disk: &Memory, length: u64, form: Form) -> Result<Checkpoint> {
-    let mut restoring = Restoring::new(disk, START, length, form)?;
+fn restore(disk: &Memory, length: u64, format: WeightFormat) -> Result<Checkpoint> {
+    let mut restoring = Restoring::new(disk, START, length, format)?;
     while restoring.step(disk)? {}
     Ok(restoring.finish()?.checkpoint)
 }
 
 #[test]
-fn what_was_kept_is_the_same_bit_for_bit_in_every_form() {
-    for (fixture, form) in FIXTURES.iter().flat_map(|fixture| FORMS.map(|form| (fixture, form))) {
+fn what_was_kept_is_the_same_bit_for_bit_in_every_format() {
+    for (fixture, format) in
+        FIXTURES.iter().flat_map(|fixture| FORMATS.map(|format| (fixture, format)))
+    {
         for tokenizer in [None, Some(TOKENIZER)] {
-            let (disk, length) = keep(checkpoint(fixture, tokenizer, form), form);
-            let fresh = checkpoint(fixture, tokenizer, form);
-            let kept = restore(&disk, length, form).unwrap();
+            let (disk, length) = keep(checkpoint(fixture, tokenizer, format), format);
+            let fresh = checkpoint(fixture, tokenizer, format);
+            let kept = restore(&disk, length, format).unwrap();
             assert_eq!(kept.config, fresh.config);
             assert_eq!(kept.tokenizer, fresh.tokenizer);
             assert_same_models(
-                &format!("{} as {}", fixture.name, form.name()),
+                &format!("{} as {}", fixture.name, format.name()),
                 fixture,
                 &kept,
                 &fresh,
@@ -95,11 +98,13 @@ fn assert_same_models(what: &str, fixture: &Fixture, kept: &Checkpoint, fresh: &
 /// What is reserved before a load is what the load takes.
 #[test]
 fn a_copy_is_as_long_as_its_weights_and_little_more() {
-    for (fixture, form) in FIXTURES.iter().flat_map(|fixture| FORMS.map(|form| (fixture, form))) {
-        let (_, length) = keep(checkpoint(fixture, None, form), form);
-        let needed = bytes_needed(&fixture.config(), form);
+    for (fixture, format) in
+        FIXTURES.iter().flat_map(|fixture| FORMATS.map(|format| (fixture, format)))
+    {
+        let (_, length) = keep(checkpoint(fixture, None, format), format);
+        let needed = bytes_needed(&fixture.config(), format);
         let head = length - needed;
-        assert!(head < 2300, "{} as {}: {length} for {needed}", fixture.name, form.name());
+        assert!(head < 2300, "{} as {}: {length} for {needed}", fixture.name, format.name());
     }
 }
 
@@ -113,9 +118,9 @@ fn panels_are_arranged_as_the_layouts_number_says() {
             (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
         })
     };
-    let found = FORMS.map(|form| {
-        let (disk, _) = keep(checkpoint(Fixture::plain(), None, form), form);
-        format!("{} {:016x}", form.name(), hash(&disk.0.borrow()))
+    let found = FORMATS.map(|format| {
+        let (disk, _) = keep(checkpoint(Fixture::plain(), None, format), format);
+        format!("{} {:016x}", format.name(), hash(&disk.0.borrow()))
     });
     let expected = [
         "f32 1e07b3656ba7f009",
@@ -129,11 +134,13 @@ fn panels_are_arranged_as_the_layouts_number_says() {
 const TOKENIZER: &[u8] = include_bytes!("../models/shakespeare/tokenizer.json");
 
 fn plain() -> (Memory, u64) {
-    keep(checkpoint(Fixture::plain(), Some(TOKENIZER), Form::F32), Form::F32)
+    keep(checkpoint(Fixture::plain(), Some(TOKENIZER), WeightFormat::F32), WeightFormat::F32)
 }
 
 fn assert_refused(disk: &Memory, length: u64) {
-    let Err(error) = restore(disk, length, Form::F32) else { panic!("{length} bytes were taken") };
+    let Err(error) = restore(disk, length, WeightFormat::F32) else {
+        panic!("{length} bytes were taken")
+    };
     assert_eq!(error.name(), "WeightsError", "{error}");
 }
 
@@ -180,24 +187,24 @@ fn no_flipped_bit_goes_unnoticed() {
         random ^= random << 17;
         random % below
     };
-    for form in FORMS {
-        let (disk, length) = keep(checkpoint(Fixture::plain(), Some(TOKENIZER), form), form);
+    for format in FORMATS {
+        let (disk, length) = keep(checkpoint(Fixture::plain(), Some(TOKENIZER), format), format);
         for (name, region) in regions(&disk, length) {
             for _ in 0..100 {
                 let at = (START + region.start + next(region.end - region.start)) as usize;
                 let bit = 1 << next(8);
                 disk.0.borrow_mut()[at] ^= bit;
-                let found = restore(&disk, length, form).err().map(|error| error.name());
+                let found = restore(&disk, length, format).err().map(|error| error.name());
                 assert_eq!(
                     found,
                     Some("WeightsError"),
                     "bit {bit} of byte {at}, of the {name} as {}",
-                    form.name()
+                    format.name()
                 );
                 disk.0.borrow_mut()[at] ^= bit;
             }
         }
-        restore(&disk, length, form).unwrap();
+        restore(&disk, length, format).unwrap();
     }
 }
 
@@ -217,16 +224,17 @@ fn parts_that_changed_places_are_noticed() {
 
 #[test]
 fn a_tokenizer_that_cannot_be_used_makes_the_copy_unusable() {
-    let (disk, length) = keep(checkpoint(Fixture::plain(), Some(b"{}"), Form::F32), Form::F32);
-    let error = restore(&disk, length, Form::F32).err().expect("a failure");
+    let (disk, length) =
+        keep(checkpoint(Fixture::plain(), Some(b"{}"), WeightFormat::F32), WeightFormat::F32);
+    let error = restore(&disk, length, WeightFormat::F32).err().expect("a failure");
     assert_eq!(error.name(), "TokenizerError");
 }
 
 #[test]
 fn a_fingerprint_is_that_of_the_numbers_the_config_and_the_tokenizer() {
     let fixture = Fixture::plain();
-    let of = |config: &Config, tokenizer: Option<&Tokenizer>, form: Form| {
-        let weights = checkpoint(fixture, None, form).weights;
+    let of = |config: &Config, tokenizer: Option<&Tokenizer>, format: WeightFormat| {
+        let weights = checkpoint(fixture, None, format).weights;
         let mut fingerprint = Fingerprint::new(config, tokenizer, &weights).unwrap();
         let found =
             std::iter::repeat_with(|| fingerprint.step().unwrap()).flatten().next().unwrap();
@@ -234,14 +242,14 @@ fn a_fingerprint_is_that_of_the_numbers_the_config_and_the_tokenizer() {
         found
     };
     let (config, tokenizer) = (fixture.config(), Tokenizer::from_json(TOKENIZER).unwrap());
-    let first = of(&config, Some(&tokenizer), Form::F32);
+    let first = of(&config, Some(&tokenizer), WeightFormat::F32);
     assert_eq!(first.len(), 16);
-    assert_eq!(of(&config, Some(&tokenizer), Form::F32), first);
+    assert_eq!(of(&config, Some(&tokenizer), WeightFormat::F32), first);
     let other = Config { layer_norm_epsilon: config.layer_norm_epsilon * 2.0, ..config.clone() };
     let others = [
-        of(&config, None, Form::F32),
-        of(&config, Some(&tokenizer), Form::F16),
-        of(&other, Some(&tokenizer), Form::F32),
+        of(&config, None, WeightFormat::F32),
+        of(&config, Some(&tokenizer), WeightFormat::F16),
+        of(&other, Some(&tokenizer), WeightFormat::F32),
     ];
     assert!(others.iter().all(|found| *found != first), "{others:?}");
 }
@@ -249,25 +257,28 @@ fn a_fingerprint_is_that_of_the_numbers_the_config_and_the_tokenizer() {
 #[test]
 fn a_copy_in_another_form_is_refused_with_both_names() {
     let (disk, length) = plain();
-    let text = Restoring::new(&disk, START, length, Form::Q8).err().expect("a failure").to_string();
+    let text = Restoring::new(&disk, START, length, WeightFormat::Q8)
+        .err()
+        .expect("a failure")
+        .to_string();
     assert!(text.contains("f32") && text.contains("q8"), "{text}");
 }
 
 #[test]
 fn weights_that_are_tensors_are_not_kept() {
     let fixture = Fixture::plain();
-    let mut reader = WeightsReader::with_form(&fixture.config(), None, Form::Plain);
+    let mut reader = WeightsReader::with_format(&fixture.config(), None, WeightFormat::Plain);
     reader.push(fixture.weights).unwrap();
     let weights = reader.finish().unwrap();
     let kept = Keeping::new(
         Checkpoint { config: fixture.config.into(), tokenizer: None, weights },
-        Form::F32,
+        WeightFormat::F32,
     );
     assert_eq!(kept.err().map(|error| error.name()), Some("WeightsError"));
 }
 
 /// The plain fixture with a head of its own, although its config ties it, and a tensor of another task.
-fn with_head(form: Form) -> Checkpoint {
+fn with_head(format: WeightFormat) -> Checkpoint {
     let fixture = Fixture::plain();
     let file = safetensors::SafeTensors::deserialize(fixture.weights).unwrap();
     let head: Vec<u8> = (0..61 * 18).flat_map(|index| (index as f32).sin().to_le_bytes()).collect();
@@ -275,7 +286,7 @@ fn with_head(form: Form) -> Checkpoint {
     let mut views = file.tensors();
     views.push(("lm_head.weight".into(), view(vec![61, 18]).unwrap()));
     views.push(("score.weight".into(), view(vec![61, 18]).unwrap()));
-    let mut reader = WeightsReader::with_form(&fixture.config(), None, form);
+    let mut reader = WeightsReader::with_format(&fixture.config(), None, format);
     reader.push(&safetensors::serialize(views, None).unwrap()).unwrap();
     let weights = reader.finish().unwrap();
     Checkpoint { config: fixture.config.into(), tokenizer: None, weights }
@@ -283,12 +294,12 @@ fn with_head(form: Form) -> Checkpoint {
 
 #[test]
 fn a_copy_of_a_model_with_a_head_of_its_own_computes_and_reports_the_same() {
-    for form in FORMS {
-        let (disk, length) = keep(with_head(form), form);
-        let (kept, fresh) = (restore(&disk, length, form).unwrap(), with_head(form));
+    for format in FORMATS {
+        let (disk, length) = keep(with_head(format), format);
+        let (kept, fresh) = (restore(&disk, length, format).unwrap(), with_head(format));
         assert_eq!(kept.weights.report(), fresh.weights.report());
         assert_eq!(kept.weights.report().notices().len(), 2);
-        assert_same_models(form.name(), Fixture::plain(), &kept, &fresh);
+        assert_same_models(format.name(), Fixture::plain(), &kept, &fresh);
         let config = Config::from_json(&kept.config).unwrap();
         assert!(!Model::new(config, &kept.weights).unwrap().config().tie_word_embeddings);
     }

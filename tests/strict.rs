@@ -3,7 +3,7 @@
 mod common;
 
 use candlescope::lab::{Findings, Lab};
-use candlescope::{Extent, Intervention, Plan};
+use candlescope::{Intervention, Plan, TextLength};
 use common::Fixture;
 use serde_json::{Value, json};
 
@@ -345,7 +345,7 @@ fn a_long_name_is_refused_and_not_repeated() {
 fn many_interventions_positions_and_edges_are_resolved_in_linear_time() {
     let config = Fixture::plain().config();
     let start = std::time::Instant::now();
-    let extent = Extent { prompt: 3, new: 1_000_000 };
+    let length = TextLength { prompt: 3, new: 1_000_000 };
     let count = 300_000;
     let one = json!({ "at": "blocks.0.attn.hook_z", "positions": 0, "do": "zero" });
     let many = Value::Array(vec![one; count / 6]);
@@ -355,11 +355,11 @@ fn many_interventions_positions_and_edges_are_resolved_in_linear_time() {
     let cut = json!([{ "at": "blocks.0.attn.hook_pattern", "positions": positions, "do": { "knockOut": edges } }]);
     for json in [many, listed, cut] {
         let interventions = Intervention::list_from_json(&json.to_string()).unwrap();
-        Plan::new(&interventions, &config, extent, None).unwrap();
+        Plan::new(&interventions, &config, length, None).unwrap();
     }
     let twice: Vec<usize> = (0..count).chain([7]).collect();
     let twice = json!([{ "at": "hook_embed", "positions": twice, "do": "zero" }]).to_string();
-    let error = Plan::new(&Intervention::list_from_json(&twice).unwrap(), &config, extent, None)
+    let error = Plan::new(&Intervention::list_from_json(&twice).unwrap(), &config, length, None)
         .err()
         .unwrap();
     assert!(error.to_string().contains("lists 7 twice"), "{error}");
@@ -369,9 +369,9 @@ fn many_interventions_positions_and_edges_are_resolved_in_linear_time() {
 #[test]
 fn a_step_of_a_generation_without_end_takes_no_memory() {
     let config = Fixture::plain().config();
-    let extent = Extent { prompt: 3, new: 900_000_000 };
+    let length = TextLength { prompt: 3, new: 900_000_000 };
     let json = r#"[{"at":"hook_embed","step":[1,5,899999999],"do":"zero"}]"#;
-    Plan::new(&Intervention::list_from_json(json).unwrap(), &config, extent, None).unwrap();
+    Plan::new(&Intervention::list_from_json(json).unwrap(), &config, length, None).unwrap();
 }
 
 /// Every error of Python's is that of the call itself.

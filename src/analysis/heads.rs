@@ -20,8 +20,8 @@ use super::residual::captured;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::generate::generator;
-use crate::hook::{BlockPoint, Chain, HookPoint, Hooks, Site};
-use crate::intervene::{Compiler, Extent, Intervention, Plan};
+use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
+use crate::intervene::{Compiler, Intervention, Plan, TextLength};
 use crate::model::Model;
 use crate::run::{Cache, as_batch};
 
@@ -127,7 +127,7 @@ impl Hooks for Scorer {
         matches!(point, HookPoint::Block(_, BlockPoint::Pattern))
     }
 
-    fn visit(&mut self, _: Site, value: Tensor) -> Result<Tensor> {
+    fn visit(&mut self, _: HookContext, value: Tensor) -> Result<Tensor> {
         self.layers.push(Wanted::scores(&self.wanted, &value.squeeze(0)?)?);
         Ok(value)
     }
@@ -299,9 +299,9 @@ impl RepeatedScores {
     /// Does the next sequence; false when there was none left.
     pub fn step(&mut self) -> Result<bool> {
         let Some(sequence) = self.sequences.get(self.found.len()) else { return Ok(false) };
-        let extent = Extent { prompt: sequence.len(), new: 1 };
+        let length = TextLength { prompt: sequence.len(), new: 1 };
         let plan =
-            Plan::new(&self.interventions, self.model.config(), extent, self.compiler.as_ref())?;
+            Plan::new(&self.interventions, self.model.config(), length, self.compiler.as_ref())?;
         self.found.push(head_scores_on(&self.model, sequence, plan)?);
         Ok(true)
     }

@@ -22,7 +22,7 @@ use candle_core::{Device, Tensor};
 
 use super::Table;
 use crate::error::{Error, Result, nearest};
-use crate::hook::{BlockPoint, HookPoint, Hooks, NoHooks, Site};
+use crate::hook::{BlockPoint, HookContext, HookPoint, Hooks, NoHooks};
 use crate::intervene::resolve_position;
 use crate::kernel;
 use crate::model::{KvCache, Model};
@@ -452,14 +452,14 @@ impl Hooks for Patch {
         point == self.point
     }
 
-    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
         let axes = self.point.axes();
         let axis = |name: &str| axes.iter().position(|axis| *axis == name);
         let mut theirs = self.value.clone();
         let mut within = Vec::new();
         if let Some(rows) = axis("pos").or(axis("query")) {
-            theirs = theirs.narrow(rows, site.first_position, value.dim(rows)?)?;
-            within.extend(self.position.map(|position| (rows, position - site.first_position)));
+            theirs = theirs.narrow(rows, context.first_position, value.dim(rows)?)?;
+            within.extend(self.position.map(|position| (rows, position - context.first_position)));
         }
         if let Some(keys) = axis("key") {
             theirs = theirs.narrow(keys, 0, value.dim(keys)?)?;

@@ -19,7 +19,7 @@ use super::Table;
 use super::patching::{Base, Contrast, Patch, Patched, Target};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::hook::{BlockPoint, Chain, HookPoint, Hooks, Site};
+use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
 use crate::run::Capture;
 
 /// Who hears the sender.
@@ -223,7 +223,7 @@ impl Hooks for Freeze<'_> {
         }
     }
 
-    fn visit(&mut self, site: Site, _: Tensor) -> Result<Tensor> {
-        Ok(self.base.cache.get(&site.point.to_string())?.clone())
+    fn visit(&mut self, context: HookContext, _: Tensor) -> Result<Tensor> {
+        Ok(self.base.cache.get(&context.point.to_string())?.clone())
     }
 }

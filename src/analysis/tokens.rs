@@ -58,7 +58,7 @@ fn along_positions(values: Vec<f32>) -> Result<Table> {
 
 /// One number of an activation: a neuron of `blocks.0.mlp.hook_post`, a dimension of a head's `hook_z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lane {
+pub struct Channel {
     pub point: HookPoint,
     /// Which head, at points that have heads.
     pub head: Option<usize>,
@@ -66,7 +66,7 @@ pub struct Lane {
     pub index: usize,
 }
 
-/// How active a lane was at one position of one text.
+/// How active a channel was at one position of one text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Activity {
     pub text: usize,
@@ -74,7 +74,7 @@ pub struct Activity {
     pub value: f32,
 }
 
-/// Where a lane is most active.
+/// Where a channel is most active.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MostActive {
     pub places: Vec<Activity>,
@@ -82,7 +82,7 @@ pub struct MostActive {
     pub not_finite: usize,
 }
 
-/// The `count` positions of `texts` where `lane` has its greatest values, the greatest first, the earlier one on a tie.
+/// The `count` positions of `texts` where `channel` has its greatest values, the greatest first, the earlier one on a tie.
 ///
 /// # Errors
 /// [`Error::Hook`] when the point has no position axis or needs a head, [`Error::Input`] when an index is out of range
@@ -90,14 +90,14 @@ pub struct MostActive {
 pub fn most_active(
     model: &Model,
     texts: &[Vec<u32>],
-    lane: Lane,
+    channel: Channel,
     count: usize,
 ) -> Result<MostActive> {
-    lane.check_axes()?;
+    channel.check_axes()?;
     let (mut all, mut not_finite) = (Vec::new(), 0);
     for (text, tokens) in texts.iter().enumerate() {
-        let run = run_with_cache(model, tokens, &[lane.point.to_string()])?;
-        let values = lane.of(&captured(&run.cache, lane.point)?)?;
+        let run = run_with_cache(model, tokens, &[channel.point.to_string()])?;
+        let values = channel.of(&captured(&run.cache, channel.point)?)?;
         not_finite += values.iter().filter(|value| !value.is_finite()).count();
         let here = values.into_iter().enumerate().filter(|(_, value)| !value.is_nan());
         all.extend(here.map(|(position, value)| Activity { text, position, value }));
@@ -117,9 +117,9 @@ fn keep_greatest(all: &mut Vec<Activity>, count: usize) {
     all.truncate(count);
 }
 
-impl Lane {
+impl Channel {
     fn check_axes(&self) -> Result<()> {
-        let Lane { point, head, .. } = self;
+        let Channel { point, head, .. } = self;
         let axes = point.axes();
         if axes.get(1) != Some(&"pos") {
             let found = axes.join(" ");
@@ -136,14 +136,14 @@ impl Lane {
         }
     }
 
-    /// Its values along the positions of `activation` `[T, (H,) lanes]`.
+    /// Its values along the positions of `activation` `[T, (H,) channels]`.
     fn of(&self, activation: &Tensor) -> Result<Vec<f32>> {
         let values = match self.head {
             Some(head) => {
                 activation.narrow(1, in_range("head", head, activation.dim(1)?)?, 1)?.squeeze(1)?
             }
             None => activation.clone(),
-        }; // [T, lanes]
+        }; // [T, channels]
         let index = in_range("index", self.index, values.dim(1)?)?;
         Ok(values.narrow(1, index, 1)?.squeeze(1)?.to_vec1()?)
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use candle_core::{Device, Tensor};
 
-use super::plan::{Met, ResolvedEdge};
+use super::plan::{ResolvedEdge, VisitContext};
 use super::selection::Selection;
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint};
@@ -60,19 +60,20 @@ pub(super) fn knock_out(
     edges: &Edges,
     renormalize: bool,
     selection: &Selection,
-    met: Met,
+    context: VisitContext,
 ) -> Result<Tensor> {
     let mut mask = vec![0u8; value.elem_count()];
     selection.each(|flat, coordinates| {
-        let cut = edges.cut(met.first + coordinates[2].0, coordinates[3].1);
+        let cut = edges.cut(context.first + coordinates[2].0, coordinates[3].1);
         mask[flat] = u8::from(cut && selection.causal(coordinates));
     });
     let mask = Tensor::from_vec(mask, value.shape(), &Device::Cpu)?;
-    let blank = Tensor::full(masked_value(met.point), value.shape(), &Device::Cpu)?;
+    let blank = Tensor::full(masked_value(context.point), value.shape(), &Device::Cpu)?;
     let left = mask.where_cond(&blank, &value.contiguous()?)?;
-    if masked_value(met.point) != 0.0 {
-        let deaf = left.max(3)?.flatten_all()?.to_vec1::<f32>()?.contains(&f32::NEG_INFINITY);
-        return if deaf { Err(nothing_left(met.point)) } else { Ok(left) };
+    if masked_value(context.point) != 0.0 {
+        let fully_masked =
+            left.max(3)?.flatten_all()?.to_vec1::<f32>()?.contains(&f32::NEG_INFINITY);
+        return if fully_masked { Err(nothing_left(context.point)) } else { Ok(left) };
     }
     if !renormalize {
         return Ok(left);

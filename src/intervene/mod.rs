@@ -14,7 +14,7 @@ mod selection;
 mod value;
 
 pub(crate) use plan::{Change, Effect, Rows};
-pub use plan::{Compiler, Extent, Function, Plan, Selected};
+pub use plan::{Compiler, Function, Plan, Selected, TextLength};
 pub(crate) use resolve::resolve_position;
 pub(crate) use selection::rows_of;
 pub use value::{Action, Array, Choice, Edge, FORMS, Intervention, Named, Source, Values};

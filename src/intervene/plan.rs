@@ -12,7 +12,7 @@ use super::selection::{Selection, patch_source};
 use super::value::{Array, Intervention, Source};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::hook::{HookPoint, Hooks, Selectors, Site};
+use crate::hook::{HookContext, HookPoint, Hooks, Selectors};
 
 /// What a JavaScript function is told about the values it gets: the selected part alone.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,7 +32,7 @@ pub type Compiler = Rc<dyn Fn(&str) -> Result<Function>>;
 
 /// How long the text is that interventions act on.
 #[derive(Debug, Clone, Copy)]
-pub struct Extent {
+pub struct TextLength {
     /// Tokens of the prompt, from whose end negative positions count.
     pub prompt: usize,
     /// Tokens that may be generated after it.
@@ -44,7 +44,7 @@ pub struct Plan {
     pub(crate) changes: Vec<Change>,
     /// Which changes are made at each point, in their order.
     by_point: HashMap<HookPoint, Vec<usize>>,
-    extent: Extent,
+    length: TextLength,
     /// The position in the text of the context's first token: above 0 once a generation crops its context.
     pub(crate) window_start: usize,
 }
@@ -55,11 +55,11 @@ pub(crate) struct Change {
     pub(crate) points: Vec<HookPoint>,
     pub(crate) heads: Option<Vec<usize>>,
     /// Of the last axis: neurons or dimensions.
-    pub(crate) lanes: Option<Vec<usize>>,
+    pub(crate) channels: Option<Vec<usize>>,
     /// Positions in the text; none given means all.
     pub(crate) positions: Option<Vec<usize>>,
-    /// The same with their places in that list, by position.
-    pub(super) places: Vec<(usize, usize)>,
+    /// The same with their slots in that list, by position.
+    pub(super) slots: Vec<(usize, usize)>,
     pub(crate) effect: Effect,
     pub(super) fired: bool,
 }
@@ -85,7 +85,7 @@ pub(crate) enum Effect {
 pub(crate) enum Rows {
     Same,
     Listed(Vec<usize>),
-    Only,
+    Broadcast,
 }
 
 #[derive(Clone, Copy)]
@@ -103,19 +103,19 @@ impl Plan {
     pub fn new(
         interventions: &[Intervention],
         config: &Config,
-        extent: Extent,
+        length: TextLength,
         compiler: Option<&Compiler>,
     ) -> Result<Plan> {
         let mut selectors = Selectors::new(config);
         let mut resolve = |intervention| {
-            Resolver { intervention, config, extent }.resolve(&mut selectors, compiler)
+            Resolver { intervention, config, length }.resolve(&mut selectors, compiler)
         };
         let changes = interventions.iter().map(&mut resolve).collect::<Result<Vec<_>>>()?;
         let mut by_point: HashMap<HookPoint, Vec<usize>> = HashMap::new();
         for (index, change) in changes.iter().enumerate() {
             change.points.iter().for_each(|point| by_point.entry(*point).or_default().push(index));
         }
-        Ok(Plan { changes, by_point, extent, window_start: 0 })
+        Ok(Plan { changes, by_point, length, window_start: 0 })
     }
 
     /// Checks, after a run, that every intervention had something to change.
@@ -138,18 +138,18 @@ impl Hooks for Plan {
         self.by_point.contains_key(&point)
     }
 
-    fn visit(&mut self, site: Site, mut value: Tensor) -> Result<Tensor> {
-        let first = self.window_start + site.first_position;
-        for index in self.by_point.get(&site.point).into_iter().flatten() {
+    fn visit(&mut self, context: HookContext, mut value: Tensor) -> Result<Tensor> {
+        let first = self.window_start + context.first_position;
+        for index in self.by_point.get(&context.point).into_iter().flatten() {
             let change = &mut self.changes[*index];
             change.fired = true;
-            let met = Met {
-                point: site.point,
+            let context = VisitContext {
+                point: context.point,
                 first,
                 window_start: self.window_start,
-                extent: self.extent,
+                length: self.length,
             };
-            value = change.apply(value, met)?;
+            value = change.apply(value, context)?;
         }
         Ok(value)
     }
@@ -157,17 +157,17 @@ impl Hooks for Plan {
 
 /// Where in the text a value was met.
 #[derive(Clone, Copy)]
-pub(super) struct Met {
+pub(super) struct VisitContext {
     pub(super) point: HookPoint,
     /// The position of its first row.
     pub(super) first: usize,
     pub(super) window_start: usize,
-    extent: Extent,
+    length: TextLength,
 }
 
 impl Change {
-    fn apply(&mut self, value: Tensor, met: Met) -> Result<Tensor> {
-        let Some(selection) = self.select(&value, met) else { return Ok(value) };
+    fn apply(&mut self, value: Tensor, context: VisitContext) -> Result<Tensor> {
+        let Some(selection) = self.select(&value, context) else { return Ok(value) };
         match &mut self.effect {
             Effect::Scale(factor) => selection.replace(&value, &(&value * f64::from(*factor))?),
             Effect::Add(array) => {
@@ -180,30 +180,33 @@ impl Change {
                 selection.replace(&value, &selection.spread(&self.at, array)?)
             }
             Effect::From { source, rows } => {
-                let array = patch_source(source, met.point)?;
+                let array = patch_source(source, context.point)?;
                 let Some(selection) = selection.present_in(array, rows) else { return Ok(value) };
-                selection.replace(&value, &selection.patch(array, rows, met)?)
+                selection.replace(&value, &selection.patch(array, rows, context)?)
             }
             Effect::Mean(means) => {
-                let mean = match means.get(&met.point) {
+                let mean = match means.get(&context.point) {
                     Some(mean) => mean.clone(),
                     None => {
-                        let prompt =
-                            met.extent.prompt.saturating_sub(met.first).clamp(1, value.dim(1)?);
+                        let prompt = context
+                            .length
+                            .prompt
+                            .saturating_sub(context.first)
+                            .clamp(1, value.dim(1)?);
                         let mean = value.narrow(1, 0, prompt)?.mean_keepdim(1)?;
-                        means.insert(met.point, mean.clone());
+                        means.insert(context.point, mean.clone());
                         mean
                     }
                 };
                 selection.replace(&value, &mean.broadcast_as(value.shape())?.contiguous()?)
             }
             Effect::KnockOut { edges, renormalize } => {
-                knock_out(&value, edges, *renormalize, &selection, met)
+                knock_out(&value, edges, *renormalize, &selection, context)
             }
             Effect::Function(function) => {
                 let given = selection.gather(&value)?;
                 let expected = given.len();
-                let selected = selection.describe(met);
+                let selected = selection.describe(context);
                 let returned = function(given, &selected)?;
                 if returned.len() != expected {
                     let (name, shape, found) = (selected.name, selected.shape, returned.len());
@@ -219,43 +222,43 @@ impl Change {
 
 impl Change {
     /// The part of `value` that is to be changed; none when none of its rows is meant.
-    fn select(&self, value: &Tensor, met: Met) -> Option<Selection> {
-        let axes = met.point.axes();
+    fn select(&self, value: &Tensor, context: VisitContext) -> Option<Selection> {
+        let axes = context.point.axes();
         let all = |length: usize| (0..length).map(|index| (index, index)).collect::<Vec<_>>();
         let listed = |indices: &[usize]| indices.iter().copied().zip(0..).collect::<Vec<_>>();
         let along = |axis: usize| {
             let length = value.dims()[axis];
             match axes[axis] {
-                "pos" | "query" => self.rows(length, met),
+                "pos" | "query" => self.rows(length, context),
                 "head" => self.heads.as_deref().map_or_else(|| all(length), listed),
                 "d_model" | "d_head" | "d_mlp" => {
-                    self.lanes.as_deref().map_or_else(|| all(length), listed)
+                    self.channels.as_deref().map_or_else(|| all(length), listed)
                 }
-                "key" => (0..length).map(|key| (key, met.window_start + key)).collect(),
+                "key" => (0..length).map(|key| (key, context.window_start + key)).collect(),
                 _ => all(length),
             }
         };
         let indices: Vec<_> = (0..axes.len()).map(along).collect();
         let empty = indices.iter().any(Vec::is_empty);
-        let past = met.first - met.window_start;
+        let past = context.first - context.window_start;
         (!empty).then(|| Selection {
             axes,
             dims: value.dims().to_vec(),
             indices,
-            first: met.first,
+            first: context.first,
             past,
         })
     }
 
-    /// Row in the value and place in the selection of every row that is meant.
-    fn rows(&self, length: usize, met: Met) -> Vec<(usize, usize)> {
-        let place = |position: usize| match &self.positions {
+    /// Row in the value and slot in the selection of every row that is meant.
+    fn rows(&self, length: usize, context: VisitContext) -> Vec<(usize, usize)> {
+        let slot = |position: usize| match &self.positions {
             None => Some(position),
             Some(_) => {
-                let found = self.places.binary_search_by_key(&position, |(selected, _)| *selected);
-                found.ok().map(|index| self.places[index].1)
+                let found = self.slots.binary_search_by_key(&position, |(selected, _)| *selected);
+                found.ok().map(|index| self.slots[index].1)
             }
         };
-        (0..length).filter_map(|row| Some((row, place(met.first + row)?))).collect()
+        (0..length).filter_map(|row| Some((row, slot(context.first + row)?))).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::edges::{Edges, masked_value};
-use super::plan::{Change, Compiler, Effect, Extent, ResolvedEdge, Rows};
+use super::plan::{Change, Compiler, Effect, ResolvedEdge, Rows, TextLength};
 use super::selection::{rows_of, source_rows};
 use super::value::{Action, Array, Choice, Edge, Intervention, Named, Values};
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::hook::{HookPoint, Selectors};
 pub(super) struct Resolver<'a> {
     pub(super) intervention: &'a Intervention,
     pub(super) config: &'a Config,
-    pub(super) extent: Extent,
+    pub(super) length: TextLength,
 }
 
 impl Resolver<'_> {
@@ -38,13 +38,13 @@ impl Resolver<'_> {
         Ok(Change {
             at: self.intervention.at.clone(),
             heads: self.indices("head", head, self.config.n_head)?,
-            lanes: self.indices(
+            channels: self.indices(
                 if neuron.is_some() { "neuron" } else { "dim" },
                 neuron.as_ref().or(dim.as_ref()),
                 narrowest,
             )?,
             effect: self.effect(&points, positions.as_deref(), compiler)?,
-            places: positions.as_deref().map(places).unwrap_or_default(),
+            slots: positions.as_deref().map(slots).unwrap_or_default(),
             positions,
             points,
             fired: false,
@@ -135,14 +135,14 @@ impl Resolver<'_> {
             .as_ref()
             .map(|choice| self.listed(&choice.to_vec()))
             .transpose()?;
-        let Some(steps) = self.indices("step", &self.intervention.step, self.extent.new.max(1))?
+        let Some(steps) = self.indices("step", &self.intervention.step, self.length.new.max(1))?
         else {
             return Ok(listed);
         };
         let positions = match listed {
             Some(mut positions) => {
                 let (prompt, steps) =
-                    (self.extent.prompt, HashSet::<usize>::from_iter(steps.iter().copied()));
+                    (self.length.prompt, HashSet::<usize>::from_iter(steps.iter().copied()));
                 positions.retain(|position| steps.contains(&(position + 1).saturating_sub(prompt)));
                 positions
             }
@@ -158,7 +158,7 @@ impl Resolver<'_> {
 
     /// The positions that are new at these steps, in order: the prompt's at step 0, one at each later step.
     fn new_at(&self, steps: &[usize]) -> Vec<usize> {
-        let prompt = self.extent.prompt;
+        let prompt = self.length.prompt;
         let mut steps = steps.to_vec();
         steps.sort_unstable();
         let new =
@@ -180,11 +180,11 @@ impl Resolver<'_> {
 
     /// How many positions the text may come to have. The last generated token is never run, so it has none.
     fn text_length(&self) -> usize {
-        self.extent.prompt.saturating_add(self.extent.new.saturating_sub(1))
+        self.length.prompt.saturating_add(self.length.new.saturating_sub(1))
     }
 
     fn position(&self, position: i64) -> Result<usize> {
-        let (prompt, length) = (self.extent.prompt, self.text_length());
+        let (prompt, length) = (self.length.prompt, self.text_length());
         resolve_position(position, prompt).filter(|position| *position < length).ok_or_else(|| {
             let last = length.saturating_sub(1);
             Error::Input(format!(
@@ -241,7 +241,7 @@ impl Resolver<'_> {
                         )));
                     }
                 }
-                Effect::From { source: mean.clone(), rows: Rows::Only }
+                Effect::From { source: mean.clone(), rows: Rows::Broadcast }
             }
             Action::KnockOut { knock_out, renormalize } => {
                 if let Some(point) = points.iter().find(|point| !attention(point)) {
@@ -297,7 +297,7 @@ impl Resolver<'_> {
                 "{found} values for shape {shape:?} at `{at}`, expected {expected}"
             )));
         }
-        let selected = positions.map_or(self.extent.prompt, <[usize]>::len);
+        let selected = positions.map_or(self.length.prompt, <[usize]>::len);
         let wrong = points
             .iter()
             .filter_map(|point| rows_of(&array, *point))
@@ -319,7 +319,7 @@ impl Resolver<'_> {
         from: Option<&[i64]>,
         positions: Option<&[usize]>,
     ) -> Result<Rows> {
-        let prompt = self.extent.prompt;
+        let prompt = self.length.prompt;
         let Some(from) = from else {
             let last =
                 positions.map(|positions| positions.iter().copied().max().unwrap_or_default());
@@ -376,11 +376,11 @@ impl Resolver<'_> {
     }
 }
 
-/// Each position with its place in the list, by position.
-fn places(positions: &[usize]) -> Vec<(usize, usize)> {
-    let mut places: Vec<_> = positions.iter().copied().zip(0..).collect();
-    places.sort_unstable();
-    places
+/// Each position with its slot in the list, by position.
+fn slots(positions: &[usize]) -> Vec<(usize, usize)> {
+    let mut slots: Vec<_> = positions.iter().copied().zip(0..).collect();
+    slots.sort_unstable();
+    slots
 }
 
 /// A position counted from the end of `length` where it is negative.

@@ -3,12 +3,12 @@
 use candle_core::{Device, Tensor};
 
 use super::edges::masked_value;
-use super::plan::{Met, Rows, Selected};
+use super::plan::{Rows, Selected, VisitContext};
 use super::value::{Array, Source};
 use crate::error::{Error, Result, nearest};
 use crate::hook::HookPoint;
 
-/// A part of a value: along each axis, the indices that are meant and the place of each in the selection (of a key,
+/// A part of a value: along each axis, the indices that are meant and the slot of each in the selection (of a key,
 /// its position in the text).
 pub(super) struct Selection {
     pub(super) axes: &'static [&'static str],
@@ -92,10 +92,15 @@ impl Selection {
         self.build(|_| values.next().copied().unwrap_or_default())
     }
 
-    pub(super) fn describe(&self, met: Met) -> Selected {
+    pub(super) fn describe(&self, context: VisitContext) -> Selected {
         let rows = &self.indices[self.row_axis()];
-        let positions = rows.iter().map(|(row, _)| met.first + row).collect();
-        Selected { name: met.point.to_string(), axes: self.axes, shape: self.lengths(), positions }
+        let positions = rows.iter().map(|(row, _)| context.first + row).collect();
+        Selected {
+            name: context.point.to_string(),
+            axes: self.axes,
+            shape: self.lengths(),
+            positions,
+        }
     }
 
     /// Without the rows that `array` has no values for, where it has a row for each position of the prompt.
@@ -105,7 +110,7 @@ impl Selection {
             .checked_sub(self.dims.len())
             .map_or(1, |axis| array.shape[axis]);
         if rows > 1 {
-            self.indices[axis].retain(|(_, place)| *place < rows);
+            self.indices[axis].retain(|(_, slot)| *slot < rows);
         }
         (!self.indices[axis].is_empty()).then_some(self)
     }
@@ -128,13 +133,13 @@ impl Selection {
         let mut fit = array.shape.iter().enumerate().all(fits);
         let tensor = self.build(|coordinates| {
             let mut flat = 0;
-            for ((_, place), length) in coordinates[offset..].iter().zip(&array.shape) {
-                let place = if *length == 1 { 0 } else { *place };
-                if place >= *length {
+            for ((_, slot), length) in coordinates[offset..].iter().zip(&array.shape) {
+                let slot = if *length == 1 { 0 } else { *slot };
+                if slot >= *length {
                     fit &= !self.causal(coordinates);
                     return 0.0;
                 }
-                flat = flat * length + place;
+                flat = flat * length + slot;
             }
             if fit { array.data[flat] } else { 0.0 }
         })?;
@@ -147,25 +152,30 @@ impl Selection {
         let length = array.shape.get(axis).copied().unwrap_or_default();
         match rows {
             Rows::Same => self.indices[axis].retain(|(row, _)| self.first + row < length),
-            Rows::Listed(rows) => self.indices[axis].retain(|(_, place)| *place < rows.len()),
-            Rows::Only => {}
+            Rows::Listed(rows) => self.indices[axis].retain(|(_, slot)| *slot < rows.len()),
+            Rows::Broadcast => {}
         }
         (!self.indices[axis].is_empty()).then_some(self)
     }
 
     /// The selected values as `array`, the same point of another run, has them.
-    pub(super) fn patch(&self, array: &Array, rows: &Rows, met: Met) -> Result<Tensor> {
-        self.check_source(array, met)?;
-        let masked = masked_value(met.point);
+    pub(super) fn patch(
+        &self,
+        array: &Array,
+        rows: &Rows,
+        context: VisitContext,
+    ) -> Result<Tensor> {
+        self.check_source(array, context)?;
+        let masked = masked_value(context.point);
         self.build(|coordinates| {
             let mut flat = 0;
-            for (axis, ((index, place), length)) in coordinates.iter().zip(&array.shape).enumerate()
+            for (axis, ((index, slot), length)) in coordinates.iter().zip(&array.shape).enumerate()
             {
                 let index = match (self.axes[axis], rows) {
-                    ("pos" | "query", Rows::Same) => met.first + index,
-                    ("pos" | "query", Rows::Listed(rows)) => rows[*place],
-                    ("pos" | "query", Rows::Only) => 0,
-                    ("key", _) => *place,
+                    ("pos" | "query", Rows::Same) => context.first + index,
+                    ("pos" | "query", Rows::Listed(rows)) => rows[*slot],
+                    ("pos" | "query", Rows::Broadcast) => 0,
+                    ("key", _) => *slot,
                     _ => *index,
                 };
                 if index >= *length {
@@ -178,14 +188,14 @@ impl Selection {
         })
     }
 
-    fn check_source(&self, array: &Array, met: Met) -> Result<()> {
+    fn check_source(&self, array: &Array, context: VisitContext) -> Result<()> {
         let free = |axis: usize| matches!(self.axes[axis], "pos" | "query" | "key");
         let fits = array.shape.len() == self.dims.len()
             && (0..self.dims.len()).all(|axis| free(axis) || array.shape[axis] == self.dims[axis]);
         if fits {
             return Ok(());
         }
-        let (found, expected, point) = (&array.shape, &self.dims, met.point);
+        let (found, expected, point) = (&array.shape, &self.dims, context.point);
         Err(Error::Hook(format!(
             "the other run has shape {found:?} at `{point}`, expected {expected:?}"
         )))

@@ -9,7 +9,7 @@ use super::simd::rowwise::{Map, Rows};
 
 /// The instruction set of the kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Build {
+pub enum Backend {
     /// SIMD with separate multiplications and additions.
     Simd,
     /// Relaxed SIMD: multiply-adds, which most machines round once.
@@ -24,19 +24,19 @@ static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
 /// The instruction set in use: the fastest that is supported, unless another was chosen.
 #[inline]
-pub fn build() -> Build {
+pub fn backend() -> Backend {
     match CHOSEN.load(Ordering::Relaxed) {
-        0 if choose(Build::Relaxed) || choose(Build::Simd) => build(),
-        2 => Build::Relaxed,
-        _ => Build::Simd,
+        0 if select_backend(Backend::Relaxed) || select_backend(Backend::Simd) => backend(),
+        2 => Backend::Relaxed,
+        _ => Backend::Simd,
     }
 }
 
-/// Uses `build` from now on. Returns false, and changes nothing, if it is not supported.
-pub fn choose(build: Build) -> bool {
-    let possible = modules::link(build);
+/// Uses `backend` from now on. Returns false, and changes nothing, if it is not supported.
+pub fn select_backend(backend: Backend) -> bool {
+    let possible = modules::link(backend);
     if possible {
-        CHOSEN.store(if build == Build::Simd { 1 } else { 2 }, Ordering::Relaxed);
+        CHOSEN.store(if backend == Backend::Simd { 1 } else { 2 }, Ordering::Relaxed);
     }
     possible
 }
@@ -71,7 +71,7 @@ pub(super) unsafe fn parallel_for(task: Task, count: usize, min_chunk: usize, co
     let scratch = scratch.as_mut_ptr().cast();
     let job = Job { task, count, grain, next: AtomicU32::new(0), cost, scratch, scratch_bytes };
     // SAFETY: the caller guarantees it for the task; workers write scratch memory before they read it.
-    unsafe { (modules::work(build()))(&POOL, &job) }
+    unsafe { (modules::work(backend()))(&POOL, &job) }
 }
 
 /// A vector of `len` numbers that `fill` writes.
@@ -116,7 +116,7 @@ mod modules {
     use wasm_bindgen::prelude::Closure;
     use wasm_bindgen::{JsCast, JsValue};
 
-    use super::{Build, POOL, Work};
+    use super::{Backend, POOL, Work};
 
     // Built from `simd/module.rs` by `build.rs`.
     const SIMD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/simd.wasm"));
@@ -127,42 +127,42 @@ mod modules {
     static SIMD_WORK: OnceLock<Option<Work>> = OnceLock::new();
     static RELAXED_WORK: OnceLock<Option<Work>> = OnceLock::new();
 
-    fn entry_point(build: Build) -> Option<Work> {
-        let cell = match build {
-            Build::Simd => &SIMD_WORK,
-            Build::Relaxed => &RELAXED_WORK,
+    fn entry_point(backend: Backend) -> Option<Work> {
+        let cell = match backend {
+            Backend::Simd => &SIMD_WORK,
+            Backend::Relaxed => &RELAXED_WORK,
         };
-        *cell.get_or_init(|| instantiate(build).ok())
+        *cell.get_or_init(|| instantiate(backend).ok())
     }
 
     /// Instantiates the module on the first call; false if the browser rejects it.
-    pub fn link(build: Build) -> bool {
-        entry_point(build).is_some()
+    pub fn link(backend: Backend) -> bool {
+        entry_point(backend).is_some()
     }
 
     #[inline]
-    pub fn work(build: Build) -> Work {
-        entry_point(build).expect("a browser that runs this module supports plain SIMD")
+    pub fn work(backend: Backend) -> Work {
+        entry_point(backend).expect("a browser that runs this module supports plain SIMD")
     }
 
     /// The module for this instruction set and this kind of memory. Helpers instantiate it too.
-    pub fn module(build: Build) -> Result<WebAssembly::Module, JsValue> {
+    pub fn module(backend: Backend) -> Result<WebAssembly::Module, JsValue> {
         let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
-        let bytes = match (build, memory.buffer().is_instance_of::<SharedArrayBuffer>()) {
-            (Build::Simd, true) => SIMD_SHARED,
-            (Build::Simd, false) => SIMD,
-            (Build::Relaxed, true) => RELAXED_SHARED,
-            (Build::Relaxed, false) => RELAXED,
+        let bytes = match (backend, memory.buffer().is_instance_of::<SharedArrayBuffer>()) {
+            (Backend::Simd, true) => SIMD_SHARED,
+            (Backend::Simd, false) => SIMD,
+            (Backend::Relaxed, true) => RELAXED_SHARED,
+            (Backend::Relaxed, false) => RELAXED,
         };
         WebAssembly::Module::new(&Uint8Array::from(bytes).into())
     }
 
-    fn instantiate(build: Build) -> Result<Work, JsValue> {
+    fn instantiate(backend: Backend) -> Result<Work, JsValue> {
         let (imports, env) = (Object::new(), Object::new());
         Reflect::set(&env, &"memory".into(), &wasm_bindgen::memory())?;
         Reflect::set(&env, &"wake".into(), &Closure::<dyn Fn()>::new(wake).into_js_value())?;
         Reflect::set(&imports, &"env".into(), &env)?;
-        let exports = WebAssembly::Instance::new(&module(build)?, &imports)?.exports();
+        let exports = WebAssembly::Instance::new(&module(backend)?, &imports)?.exports();
         let work = function_pointer(&Reflect::get(&exports, &"work".into())?.dyn_into()?)?;
         // SAFETY: `simd/module.rs` exports it with this signature, and a function pointer is an index of the table.
         Ok(unsafe { std::mem::transmute::<usize, Work>(work) })
@@ -188,16 +188,16 @@ mod modules {
 /// Natively there is one instruction set, used where candle is not faster, and by tests.
 #[cfg(not(target_arch = "wasm32"))]
 mod modules {
-    use super::{Build, Work};
+    use super::{Backend, Work};
     use crate::kernel::dispatch;
     use crate::kernel::simd::job::{self, Job, Task};
     use crate::kernel::simd::pool::Pool;
 
-    pub fn link(build: Build) -> bool {
-        build == Build::Simd
+    pub fn link(backend: Backend) -> bool {
+        backend == Backend::Simd
     }
 
-    pub fn work(_: Build) -> Work {
+    pub fn work(_: Backend) -> Work {
         with_threads
     }
 

@@ -1,7 +1,7 @@
-//! A weight matrix in the form in which it is multiplied with.
+//! A weight matrix in the format in which it is multiplied with.
 //!
 //! In: its rows as the checkpoint stores them. Out: [`Matrix`], which multiplies activations, gives single columns
-//! (embeddings), and turns back into a plain tensor where an analysis wants one. What a form does to the numbers is
+//! (embeddings), and turns back into a plain tensor where an analysis wants one. What a format does to the numbers is
 //! decided here and nowhere else.
 
 use std::collections::TryReserveError;
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// How weight matrices are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum WeightFormat {
     /// As a tensor, multiplied by candle: for training, and natively, where candle's product is the fastest.
     Plain,
     /// f32 in panels (`packed.rs`).
@@ -32,17 +32,17 @@ pub enum Form {
     Q4,
 }
 
-impl Form {
-    /// The form of this name, as JavaScript spells it.
+impl WeightFormat {
+    /// The format of this name, as JavaScript spells it.
     ///
     /// # Errors
     /// [`Error::Input`] for any other.
-    pub fn named(name: &str) -> Result<Form> {
+    pub fn named(name: &str) -> Result<WeightFormat> {
         match name {
-            "f32" => Ok(Form::default()),
-            "f16" => Ok(Form::F16),
-            "q8" => Ok(Form::Q8),
-            "q4" => Ok(Form::Q4),
+            "f32" => Ok(WeightFormat::default()),
+            "f16" => Ok(WeightFormat::F16),
+            "q8" => Ok(WeightFormat::Q8),
+            "q4" => Ok(WeightFormat::Q4),
             _ => Err(Error::Input(format!(
                 "`dtype` is \"{name}\", expected \"f32\", \"f16\", \"q8\" or \"q4\""
             ))),
@@ -50,7 +50,7 @@ impl Form {
     }
 
     pub fn name(self) -> &'static str {
-        self.panels(Axes::InOut).map_or("f32", format::Form::name)
+        self.panels(Axes::InOut).map_or("f32", format::PanelFormat::name)
     }
 
     /// The bytes that a matrix takes which the checkpoint stores with this shape and these axes.
@@ -58,26 +58,28 @@ impl Form {
         let [inner, columns] = axes.in_out(shape);
         match self.panels(axes) {
             None => 4 * inner as u64 * columns as u64,
-            Some(form) => Packed::length(form, inner, columns),
+            Some(format) => Packed::length(format, inner, columns),
         }
     }
 
     /// How panels store it, for a matrix with these axes.
-    fn panels(self, axes: Axes) -> Option<format::Form> {
+    fn panels(self, axes: Axes) -> Option<format::PanelFormat> {
         match (self, axes) {
-            (Form::Plain, _) => None,
-            (Form::F32, _) => Some(format::Form::F32),
-            (Form::F16, _) => Some(format::Form::F16),
-            (Form::Q8, _) | (Form::Q4, Axes::OutIn) => Some(format::Form::Q8),
-            (Form::Q4, Axes::InOut) => Some(format::Form::Q4),
+            (WeightFormat::Plain, _) => None,
+            (WeightFormat::F32, _) => Some(format::PanelFormat::F32),
+            (WeightFormat::F16, _) => Some(format::PanelFormat::F16),
+            (WeightFormat::Q8, _) | (WeightFormat::Q4, Axes::OutIn) => {
+                Some(format::PanelFormat::Q8)
+            }
+            (WeightFormat::Q4, Axes::InOut) => Some(format::PanelFormat::Q4),
         }
     }
 }
 
-impl Default for Form {
+impl Default for WeightFormat {
     /// The fastest here without loss.
-    fn default() -> Form {
-        if cfg!(target_arch = "wasm32") { Form::F32 } else { Form::Plain }
+    fn default() -> WeightFormat {
+        if cfg!(target_arch = "wasm32") { WeightFormat::F32 } else { WeightFormat::Plain }
     }
 }
 
@@ -131,11 +133,11 @@ impl Matrix {
     pub fn dtype(&self) -> &'static str {
         match &self.0 {
             Stored::Plain(tensor) => tensor.dtype().as_str(),
-            Stored::Packed(packed) => packed.form().name(),
+            Stored::Packed(packed) => packed.format().name(),
         }
     }
 
-    /// The matrix as a tensor with these axes. Only the plain form needs no copy for it.
+    /// The matrix as a tensor with these axes. Only the plain format needs no copy for it.
     pub fn tensor(&self, axes: Axes) -> Result<Tensor> {
         let (inner, columns) = self.dims()?;
         match (&self.0, axes) {
@@ -146,7 +148,7 @@ impl Matrix {
         }
     }
 
-    /// Whether the numbers of both, which have the same shape and are in the same form, are the same to the bit.
+    /// Whether the numbers of both, which have the same shape and are in the same format, are the same to the bit.
     pub(crate) fn has_same_bits(&self, other: &Matrix) -> Result<bool> {
         if let (Some(these), Some(others)) = (self.raw(), other.raw()) {
             return Ok(these == others);
@@ -172,20 +174,20 @@ impl Matrix {
     /// write to: that would have to be cleared first, which takes longer than reading it from a disk's cache.)
     ///
     /// # Errors
-    /// Those of `fill`; when it appends more or less; when there is not enough memory; when the form has no panels.
+    /// Those of `fill`; when it appends more or less; when there is not enough memory; when the format has no panels.
     pub fn from_raw(
         shape: [usize; 2],
         axes: Axes,
-        form: Form,
+        format: WeightFormat,
         fill: impl FnOnce(&mut Vec<u32>, usize) -> Result<()>,
     ) -> Result<Matrix> {
         let [inner, columns] = axes.in_out(shape);
-        let panels = form.panels(axes).ok_or_else(|| {
+        let panels = format.panels(axes).ok_or_else(|| {
             Error::Weights(
                 "a matrix that is not packed cannot be stored; report this as a bug".into(),
             )
         })?;
-        let count = (form.bytes(shape, axes) / 4) as usize;
+        let count = (format.bytes(shape, axes) / 4) as usize;
         let mut words = Vec::new();
         words
             .try_reserve_exact(count)
@@ -284,7 +286,7 @@ fn packed_columns(packed: &Packed, columns: Range<usize>) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
 }
 
-/// Takes a matrix row by row, as a checkpoint stores it, and brings each row into its form at once, so that
+/// Takes a matrix row by row, as a checkpoint stores it, and brings each row into its format at once, so that
 /// loading never holds a matrix twice.
 pub struct Builder {
     building: Building,
@@ -306,22 +308,22 @@ impl Builder {
     pub fn new(
         shape: [usize; 2],
         axes: Axes,
-        form: Form,
+        format: WeightFormat,
     ) -> std::result::Result<Builder, TryReserveError> {
         let [first, second] = shape;
-        let building = match (form.panels(axes), axes) {
+        let building = match (format.panels(axes), axes) {
             (None, _) => {
                 let mut values = Vec::new();
                 values.try_reserve_exact(first * second)?;
                 Building::Plain(values)
             }
-            (Some(form), Axes::InOut) => Building::Packed(Packed::zeros(form, first, second)?),
-            (Some(form), Axes::OutIn) => Building::Packed(Packed::zeros(form, second, first)?),
+            (Some(format), Axes::InOut) => Building::Packed(Packed::zeros(format, first, second)?),
+            (Some(format), Axes::OutIn) => Building::Packed(Packed::zeros(format, second, first)?),
         };
         Ok(Builder { building, axes, shape, rows: 0 })
     }
 
-    /// Takes as many whole rows as its form wants at once; returns how many of `values` they are.
+    /// Takes as many whole rows as its format wants at once; returns how many of `values` they are.
     pub fn push(&mut self, values: &[f32]) -> usize {
         let [rows, width] = self.shape;
         let there = (values.len() / width).min(rows - self.rows);
@@ -349,7 +351,7 @@ impl Builder {
         values.len()
     }
 
-    /// Whether a number was too large for its form, and was made smaller.
+    /// Whether a number was too large for its format, and was made smaller.
     pub(crate) fn is_clipped(&self) -> bool {
         matches!(&self.building, Building::Packed(packed) if packed.is_clipped())
     }

@@ -17,7 +17,7 @@ mod product;
 mod simd;
 pub mod trainable;
 
-pub use dispatch::{Build, build, choose, workers};
+pub use dispatch::{Backend, backend, select_backend, workers};
 #[cfg(target_arch = "wasm32")]
 pub use dispatch::{module, pool};
 pub use matrix::Matrix;

@@ -1,4 +1,4 @@
-//! A weight matrix `[inner, columns]` in panels of eight columns, in one of the forms that `multiply.rs` multiplies with.
+//! A weight matrix `[inner, columns]` in panels of eight columns, in one of the formats that `multiply.rs` multiplies with.
 //!
 //! In: f32 rows or columns, as a checkpoint stores them. Out: the bytes of the panels, and the numbers that they stand
 //! for. Rounding happens here and nowhere else: to the nearest half; to 255 steps between minus and plus the largest
@@ -9,14 +9,14 @@ use std::ops::Range;
 
 use half::f16;
 
-use super::simd::format::Form;
+use super::simd::format::PanelFormat;
 use super::simd::tile_f32::WIDTH;
 use super::simd::tile_i8::{BLOCK_TAIL, STEP, STEP_BYTES};
 
 /// A matrix stored in panels.
 #[derive(Debug)]
 pub struct Packed {
-    form: Form,
+    format: PanelFormat,
     words: Vec<u32>,
     inner: usize,
     columns: usize,
@@ -29,8 +29,12 @@ impl Packed {
     ///
     /// # Errors
     /// When there is not enough memory.
-    pub fn zeros(form: Form, inner: usize, columns: usize) -> Result<Packed, TryReserveError> {
-        let mut packed = Packed { form, words: Vec::new(), inner, columns, clipped: false };
+    pub fn zeros(
+        format: PanelFormat,
+        inner: usize,
+        columns: usize,
+    ) -> Result<Packed, TryReserveError> {
+        let mut packed = Packed { format, words: Vec::new(), inner, columns, clipped: false };
         let len = columns.div_ceil(WIDTH) * packed.panel_bytes() / 4;
         packed.words.try_reserve_exact(len)?;
         // SAFETY: there is room for them, and zero is a number. (`resize` writes them one by one in a build for size.)
@@ -42,10 +46,15 @@ impl Packed {
     }
 
     /// The matrix whose panels these words are. None where the shape takes more or fewer.
-    pub fn from_words(form: Form, inner: usize, columns: usize, words: Vec<u32>) -> Option<Packed> {
-        let length = Packed::length(form, inner, columns);
+    pub fn from_words(
+        format: PanelFormat,
+        inner: usize,
+        columns: usize,
+        words: Vec<u32>,
+    ) -> Option<Packed> {
+        let length = Packed::length(format, inner, columns);
         (words.len() as u64 * 4 == length).then_some(Packed {
-            form,
+            format,
             words,
             inner,
             columns,
@@ -54,12 +63,12 @@ impl Packed {
     }
 
     /// The bytes of all panels of such a matrix, which may be more than memory has.
-    pub fn length(form: Form, inner: usize, columns: usize) -> u64 {
-        columns.div_ceil(WIDTH) as u64 * form.panel_bytes(form.steps(inner)) as u64
+    pub fn length(format: PanelFormat, inner: usize, columns: usize) -> u64 {
+        columns.div_ceil(WIDTH) as u64 * format.panel_bytes(format.steps(inner)) as u64
     }
 
-    pub fn form(&self) -> Form {
-        self.form
+    pub fn format(&self) -> PanelFormat {
+        self.format
     }
 
     pub fn inner(&self) -> usize {
@@ -74,9 +83,9 @@ impl Packed {
         self.clipped
     }
 
-    /// The length of the inner axis, as the form counts it.
+    /// The length of the inner axis, as the format counts it.
     pub fn steps(&self) -> usize {
-        self.form.steps(self.inner)
+        self.format.steps(self.inner)
     }
 
     /// All panels, one after the other.
@@ -85,7 +94,7 @@ impl Packed {
     }
 
     fn panel_bytes(&self) -> usize {
-        self.form.panel_bytes(self.steps())
+        self.format.panel_bytes(self.steps())
     }
 
     fn panel(&self, column: usize) -> &[u8] {
@@ -100,13 +109,13 @@ impl Packed {
 
     /// How many rows [`Packed::set_rows`] takes at once, and from which multiples on; the last may be fewer.
     pub fn rows_at_once(&self) -> usize {
-        if self.form.is_quantized() { self.form.block_steps() * STEP } else { 1 }
+        if self.format.is_quantized() { self.format.block_steps() * STEP } else { 1 }
     }
 
     /// Sets the rows from `first` on to `values` `[rows, columns]`.
     pub fn set_rows(&mut self, first: usize, values: &[f32]) {
         let columns = self.columns;
-        if self.form == Form::F32 {
+        if self.format == PanelFormat::F32 {
             return self.set_f32_rows(first, values);
         }
         let mut numbers = vec![0f32; values.len() / columns];
@@ -129,7 +138,7 @@ impl Packed {
     }
 
     pub fn set_column(&mut self, column: usize, values: &[f32]) {
-        if self.form == Form::F32 {
+        if self.format == PanelFormat::F32 {
             let (len, lane) = (self.inner * WIDTH, column % WIDTH);
             let panel = &mut self.words[column / WIDTH * len..][..len];
             for (row, number) in panel.chunks_exact_mut(WIDTH).zip(values) {
@@ -137,7 +146,7 @@ impl Packed {
             }
             return;
         }
-        let at_once = if self.form.is_quantized() { self.rows_at_once() } else { values.len() };
+        let at_once = if self.format.is_quantized() { self.rows_at_once() } else { values.len() };
         for (index, numbers) in values.chunks(at_once).enumerate() {
             self.set_numbers(column, index * at_once, numbers);
         }
@@ -146,44 +155,44 @@ impl Packed {
     /// Sets what lies from row `first` on in one column: one block where there are blocks.
     fn set_numbers(&mut self, column: usize, first: usize, numbers: &[f32]) {
         let lane = column % WIDTH;
-        let (form, steps) = (self.form, self.block(first));
+        let (format, steps) = (self.format, self.block(first));
         let panel = self.panel_mut(column);
-        let fits = match form {
-            Form::F32 => unreachable!("set in whole rows or columns"),
-            Form::F16 => {
+        let fits = match format {
+            PanelFormat::F32 => unreachable!("set in whole rows or columns"),
+            PanelFormat::F16 => {
                 for (row, number) in numbers.iter().enumerate() {
                     put(panel, ((first + row) * WIDTH + lane) * 2, to_half(*number).to_le_bytes());
                 }
                 true // `weights.rs` looks at each number before
             }
-            Form::Q8 => set_block_of_8_bits(&mut panel[steps], lane, numbers),
-            Form::Q4 => set_block_of_4_bits(&mut panel[steps], lane, numbers),
+            PanelFormat::Q8 => set_block_of_8_bits(&mut panel[steps], lane, numbers),
+            PanelFormat::Q4 => set_block_of_4_bits(&mut panel[steps], lane, numbers),
         };
         self.clipped |= !fits;
     }
 
     /// Where in a panel the block of this row lies.
     fn block(&self, row: usize) -> Range<usize> {
-        if !self.form.is_quantized() {
+        if !self.format.is_quantized() {
             return 0..0;
         }
-        let start = row / STEP / self.form.block_steps() * self.form.block_steps();
-        let end = (start + self.form.block_steps()).min(self.steps());
-        self.form.panel_bytes(start)..self.form.panel_bytes(end)
+        let start = row / STEP / self.format.block_steps() * self.format.block_steps();
+        let end = (start + self.format.block_steps()).min(self.steps());
+        self.format.panel_bytes(start)..self.format.panel_bytes(end)
     }
 
     fn value(&self, row: usize, column: usize) -> f32 {
         let (panel, lane) = (self.panel(column), column % WIDTH);
-        let step = row / STEP % self.form.block_steps();
+        let step = row / STEP % self.format.block_steps();
         let place = lane * STEP + row % STEP;
-        match self.form {
-            Form::F32 => f32::from_le_bytes(get(panel, (row * WIDTH + lane) * 4)),
-            Form::F16 => f16::from_le_bytes(get(panel, (row * WIDTH + lane) * 2)).to_f32(),
-            Form::Q8 | Form::Q4 => {
+        match self.format {
+            PanelFormat::F32 => f32::from_le_bytes(get(panel, (row * WIDTH + lane) * 4)),
+            PanelFormat::F16 => f16::from_le_bytes(get(panel, (row * WIDTH + lane) * 2)).to_f32(),
+            PanelFormat::Q8 | PanelFormat::Q4 => {
                 let block = &panel[self.block(row)];
                 let scale =
                     f16::from_le_bytes(get(block, block.len() - BLOCK_TAIL + lane * 2)).to_f32();
-                if self.form == Form::Q8 {
+                if self.format == PanelFormat::Q8 {
                     return f32::from(block[step * STEP_BYTES + place] as i8) * scale;
                 }
                 let both = block[step / 2 * STEP_BYTES + place];
@@ -209,7 +218,7 @@ impl Packed {
         for first in rows.clone().step_by(WIDTH) {
             let width = (rows.end - first).min(WIDTH);
             for column in 0..inner {
-                if self.form == Form::F32 {
+                if self.format == PanelFormat::F32 {
                     // The blocks of 8 by 8 that make up the matrix lie in one piece.
                     let block =
                         &numbers[(column / WIDTH * self.inner + first) * WIDTH + column % WIDTH..];
@@ -224,7 +233,7 @@ impl Packed {
                 words.resize(words.len() + WIDTH - width, 0);
             }
         }
-        Packed { form: Form::F32, words, inner, columns, clipped: false }
+        Packed { format: PanelFormat::F32, words, inner, columns, clipped: false }
     }
 }
 
@@ -233,7 +242,7 @@ fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
 }
 
 fn get<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    *bytes[at..].first_chunk().expect("a panel is as long as its form says")
+    *bytes[at..].first_chunk().expect("a panel is as long as its format says")
 }
 
 /// The nearest half; what is larger than any becomes the largest.

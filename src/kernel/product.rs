@@ -9,7 +9,7 @@
 
 use super::dispatch::{filled, parallel_for};
 use super::packed::Packed;
-use super::simd::format::Form;
+use super::simd::format::PanelFormat;
 use super::simd::job::Task;
 use super::simd::matmul::Product;
 use super::simd::pack::Tiles;
@@ -19,7 +19,7 @@ use super::simd::tile_f32::{STREAMS, WIDTH};
 pub fn product(a: &[f32], b: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
     let (rows, columns) = (a.len() / b.inner(), b.columns());
     assert!(bias.is_none_or(|bias| bias.len() == columns));
-    let tiles = tiles(a, b.form(), b.inner());
+    let tiles = tiles(a, b.format(), b.inner());
     let bias = Bias::new(bias, columns);
     // SAFETY: every panel and every row is written.
     unsafe { filled(rows * columns, |out| multiply(&tiles, b, &bias, rows, out, columns)) }
@@ -30,7 +30,7 @@ pub fn transposed_product(a: &[f32], b: &Packed) -> Vec<f32> {
     /// Columns that are transposed at once: some megabytes for an embedding.
     const AT_ONCE: usize = 8 * WIDTH;
     let (rows, columns) = (a.len() / b.columns(), b.inner());
-    let tiles = tiles(a, Form::F32, b.columns());
+    let tiles = tiles(a, PanelFormat::F32, b.columns());
     let bias = Bias::new(None, columns);
     let multiply_all = |out: *mut f32| {
         for first in (0..columns).step_by(AT_ONCE) {
@@ -60,15 +60,15 @@ impl Bias {
 }
 
 /// Packs the rows `[.., inner]` into tiles, in the layout of [`Tiles`].
-fn tiles(a: &[f32], form: Form, inner: usize) -> Vec<u32> {
+fn tiles(a: &[f32], format: PanelFormat, inner: usize) -> Vec<u32> {
     let rows = a.len() / inner;
-    let words = rows * form.row_bytes(form.steps(inner)) / size_of::<u32>();
+    let words = rows * format.row_bytes(format.steps(inner)) / size_of::<u32>();
     let mut tiles = Vec::<u32>::with_capacity(words);
     let out = tiles.as_mut_ptr().cast();
-    let task = Task::Tiles(Tiles { form, rows, inner, x: a.as_ptr(), stride: inner, out });
+    let task = Task::Tiles(Tiles { format, rows, inner, x: a.as_ptr(), stride: inner, out });
     // SAFETY: both buffers are as long as the sizes require, and every tile is written.
     unsafe {
-        parallel_for(task, rows.div_ceil(form.rows()), 1, a.len());
+        parallel_for(task, rows.div_ceil(format.rows()), 1, a.len());
         tiles.set_len(words);
     }
     tiles
@@ -90,7 +90,7 @@ unsafe fn multiply(
     let whole = columns / WIDTH * WIDTH;
     let mut edge = vec![0f32; if whole == columns { 0 } else { rows * WIDTH }];
     let product = Product {
-        form: b.form(),
+        format: b.format(),
         rows,
         steps: b.steps(),
         columns,

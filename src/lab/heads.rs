@@ -5,7 +5,7 @@ use super::{Lab, PathName, Prompt, Text, check_count};
 use crate::analysis::circuits::{self, Composition, HeadMatrix, Through};
 use crate::analysis::heads::{self, Excluded, Measure, RepeatedScores, RepeatedTokens};
 use crate::error::{Error, Result};
-use crate::intervene::{Extent, Intervention, Plan};
+use crate::intervene::{Intervention, Plan, TextLength};
 use crate::wire::{fields, words};
 use candle_core::{Device, Tensor};
 
@@ -40,9 +40,9 @@ impl Lab {
     fn head_scores_on(&self, text: &Text, request: HeadScoresRequest) -> Result<Findings> {
         let ids = self.ids(&text.input)?;
         let Some(pattern) = request.pattern else {
-            let extent = Extent { prompt: ids.len(), new: 1 };
+            let length = TextLength { prompt: ids.len(), new: 1 };
             let config = self.model.config();
-            let plan = Plan::new(&text.interventions, config, extent, self.compiler.as_ref())?;
+            let plan = Plan::new(&text.interventions, config, length, self.compiler.as_ref())?;
             return Ok(Findings::default()
                 .table("scores", heads::head_scores_on(&self.model, &ids, plan)?));
         };

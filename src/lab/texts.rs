@@ -3,7 +3,7 @@
 use super::measurement::Findings;
 use super::{Lab, Prompt, Text, check_count};
 use crate::analysis::Table;
-use crate::analysis::tokens::{self, Lane, MostActive};
+use crate::analysis::tokens::{self, Channel, MostActive};
 use crate::error::Result;
 use crate::hook::HookPoint;
 use crate::run::means;
@@ -21,10 +21,11 @@ impl Lab {
 
     pub(super) fn most_active(&self, request: &ActiveRequest) -> Result<Findings> {
         let texts = self.ids_of_all(&request.texts)?;
-        let lane = Lane { point: request.at.parse()?, head: request.head, index: request.index };
+        let channel =
+            Channel { point: request.at.parse()?, head: request.head, index: request.index };
         let count = check_count("count", request.count.unwrap_or(20), usize::MAX, "")?;
         let MostActive { places, not_finite } =
-            tokens::most_active(&self.model, &texts, lane, count)?;
+            tokens::most_active(&self.model, &texts, channel, count)?;
         let column = |of: fn(&tokens::Activity) -> f32| Table {
             axes: vec!["place"],
             shape: vec![places.len()],

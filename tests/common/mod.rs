@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use candlescope::{
-    Config, GenerateOptions, HookPoint, Hooks, KvCache, Model, NoHooks, Result, Site, Weights,
-    run_with_cache,
+    Config, GenerateOptions, HookContext, HookPoint, Hooks, KvCache, Model, NoHooks, Result,
+    Weights, run_with_cache,
 };
 use serde::Deserialize;
 
@@ -198,8 +198,8 @@ impl<F: Fn(HookPoint) -> bool> Hooks for Watch<F> {
         (self.wanted)(point)
     }
 
-    fn visit(&mut self, site: Site, value: Tensor) -> Result<Tensor> {
-        self.fired.push(site.point);
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+        self.fired.push(context.point);
         Ok(value)
     }
 }

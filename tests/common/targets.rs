@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use bytemuck::{Pod, pod_read_unaligned};
 use candlescope::index::Index;
-use candlescope::kernel::matrix::Form;
+use candlescope::kernel::matrix::WeightFormat;
 use candlescope::lab::Lab;
 use candlescope::store::{Disk, Restoring};
 use candlescope::weights::bytes_needed;
@@ -29,7 +29,7 @@ fn check(error: &Error) {
 /// A safetensors file, in two pieces and in one.
 pub fn header(data: &[u8]) {
     let read = |pieces: &[&[u8]]| {
-        let mut reader = WeightsReader::with_form(&plain(), None, Form::F32);
+        let mut reader = WeightsReader::with_format(&plain(), None, WeightFormat::F32);
         pieces.iter().try_for_each(|piece| reader.push(piece))?;
         reader.finish()
     };
@@ -45,7 +45,7 @@ pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match Config::from_json(text) {
         Ok(config) => {
-            bytes_needed(&config, Form::Q4);
+            bytes_needed(&config, WeightFormat::Q4);
             let json = serde_json::to_string(&config).unwrap();
             assert!(Config::from_json(&json).is_ok(), "its own JSON is refused: {json}");
         }
@@ -103,13 +103,13 @@ pub fn kept_copy(data: &[u8]) {
     };
     let length = copy.len() as u64;
     let disk = Memory(RefCell::new(copy));
-    let restore = |form| {
-        let mut restoring = Restoring::new(&disk, 0, length, form)?;
+    let restore = |format| {
+        let mut restoring = Restoring::new(&disk, 0, length, format)?;
         while restoring.step(&disk)? {}
         restoring.finish().map(|_| ())
     };
-    for form in [Form::F32, Form::Q4] {
-        if let Err(error) = restore(form) {
+    for format in [WeightFormat::F32, WeightFormat::Q4] {
+        if let Err(error) = restore(format) {
             check(&error);
         }
     }

@@ -8,7 +8,7 @@ use super::tile_i8::{self, BLOCK_TAIL, ROW_TAIL, STEP, STEP_BYTES};
 /// How the numbers of a panel are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Form {
+pub enum PanelFormat {
     F32,
     F16,
     /// Blocks of 64 numbers in 8 bits.
@@ -18,19 +18,19 @@ pub enum Form {
     Q4,
 }
 
-impl Form {
+impl PanelFormat {
     /// The name in the JavaScript API.
     pub const fn name(self) -> &'static str {
         match self {
-            Form::F32 => "f32",
-            Form::F16 => "f16",
-            Form::Q8 => "q8",
-            Form::Q4 => "q4",
+            PanelFormat::F32 => "f32",
+            PanelFormat::F16 => "f16",
+            PanelFormat::Q8 => "q8",
+            PanelFormat::Q4 => "q4",
         }
     }
 
     pub const fn is_quantized(self) -> bool {
-        matches!(self, Form::Q8 | Form::Q4)
+        matches!(self, PanelFormat::Q8 | PanelFormat::Q4)
     }
 
     /// Rows of a full tile, limited by the number of vector registers (`tile_f32.rs`, `tile_i8.rs`).
@@ -41,7 +41,7 @@ impl Form {
     /// Steps of a block.
     pub const fn block_steps(self) -> usize {
         match self {
-            Form::Q4 => 32 / STEP,
+            PanelFormat::Q4 => 32 / STEP,
             _ => 64 / STEP,
         }
     }
@@ -49,27 +49,31 @@ impl Form {
     /// Steps of an inner axis of `inner` numbers: the numbers themselves (f32, f16), or groups of four; even for `Q4`.
     pub const fn steps(self, inner: usize) -> usize {
         match self {
-            Form::F32 | Form::F16 => inner,
-            Form::Q8 => inner.div_ceil(STEP),
-            Form::Q4 => inner.div_ceil(STEP).next_multiple_of(2),
+            PanelFormat::F32 | PanelFormat::F16 => inner,
+            PanelFormat::Q8 => inner.div_ceil(STEP),
+            PanelFormat::Q4 => inner.div_ceil(STEP).next_multiple_of(2),
         }
     }
 
     /// Bytes of the first `steps` of a panel.
     pub const fn panel_bytes(self, steps: usize) -> usize {
         match self {
-            Form::F32 => steps * WIDTH * 4,
-            Form::F16 => steps * WIDTH * 2,
-            Form::Q8 => steps * STEP_BYTES + steps.div_ceil(self.block_steps()) * BLOCK_TAIL,
-            Form::Q4 => steps * STEP_BYTES / 2 + steps.div_ceil(self.block_steps()) * BLOCK_TAIL,
+            PanelFormat::F32 => steps * WIDTH * 4,
+            PanelFormat::F16 => steps * WIDTH * 2,
+            PanelFormat::Q8 => steps * STEP_BYTES + steps.div_ceil(self.block_steps()) * BLOCK_TAIL,
+            PanelFormat::Q4 => {
+                steps * STEP_BYTES / 2 + steps.div_ceil(self.block_steps()) * BLOCK_TAIL
+            }
         }
     }
 
     /// Bytes of the first `steps` of one packed row of the left factor.
     pub const fn row_bytes(self, steps: usize) -> usize {
         match self {
-            Form::F32 | Form::F16 => steps * 4,
-            Form::Q8 | Form::Q4 => steps * STEP + steps.div_ceil(self.block_steps()) * ROW_TAIL,
+            PanelFormat::F32 | PanelFormat::F16 => steps * 4,
+            PanelFormat::Q8 | PanelFormat::Q4 => {
+                steps * STEP + steps.div_ceil(self.block_steps()) * ROW_TAIL
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! Compiled like `tile_f32.rs`, with the same restrictions. The inner axis is blocked so that a panel's part and a tile's
 //! rows stay in the L1 cache; the rows are blocked into groups of tiles that stay in L2.
 
-use super::format::Form;
+use super::format::PanelFormat;
 use super::tile_f32::{self, STREAMS, Strides, WIDTH};
 use super::tile_i8::{self, BLOCK_TAIL, STEP_BYTES, WIDE_TAIL};
 use super::vector::{F32x4, widen_nibbles};
@@ -11,12 +11,12 @@ use super::vector::{F32x4, widen_nibbles};
 /// The maximum number of rows in a group of tiles.
 const GROUP: usize = 264;
 /// Bytes of scratch into which a worker widens one block of a panel.
-const SCRATCH: usize = Form::F32.panel_bytes(Form::F32.depth());
+const SCRATCH: usize = PanelFormat::F32.panel_bytes(PanelFormat::F32.depth());
 
 /// `out = a b + bias`.
 #[repr(C)]
 pub struct Product {
-    pub form: Form,
+    pub format: PanelFormat,
     pub rows: usize,
     /// The length of the inner axis, in the steps of the format.
     pub steps: usize,
@@ -39,7 +39,7 @@ pub struct Product {
 impl Product {
     /// Bytes of scratch that one worker needs.
     pub const fn scratch(&self) -> usize {
-        let widened = !matches!(self.form, Form::F32) && self.rows > 1;
+        let widened = !matches!(self.format, PanelFormat::F32) && self.rows > 1;
         if widened { SCRATCH } else { 0 }
     }
 }
@@ -74,7 +74,7 @@ unsafe fn row(job: &Product, first: usize, last: usize) {
 
 /// One row and `P` panels with a stride of `distance` panels.
 unsafe fn streams<const P: usize>(job: &Product, panel: usize, distance: usize) {
-    let size = job.form.panel_bytes(job.steps);
+    let size = job.format.panel_bytes(job.steps);
     // SAFETY: as in `row`.
     unsafe {
         let (to, _) = output(job, panel, 0);
@@ -86,11 +86,15 @@ unsafe fn streams<const P: usize>(job: &Product, panel: usize, distance: usize) 
             to: distance * WIDTH,
         };
         let factors = factors(job, 1, job.steps, job.a, b);
-        match job.form {
-            Form::F32 => tile_f32::row::<P, false>(job.a.cast(), job.steps, b, from, to, strides),
-            Form::F16 => tile_f32::row::<P, true>(job.a.cast(), job.steps, b, from, to, strides),
-            Form::Q8 => tile_i8::row::<P, false>(&factors, from, to, strides),
-            Form::Q4 => tile_i8::row::<P, true>(&factors, from, to, strides),
+        match job.format {
+            PanelFormat::F32 => {
+                tile_f32::row::<P, false>(job.a.cast(), job.steps, b, from, to, strides)
+            }
+            PanelFormat::F16 => {
+                tile_f32::row::<P, true>(job.a.cast(), job.steps, b, from, to, strides)
+            }
+            PanelFormat::Q8 => tile_i8::row::<P, false>(&factors, from, to, strides),
+            PanelFormat::Q4 => tile_i8::row::<P, true>(&factors, from, to, strides),
         }
     }
 }
@@ -105,7 +109,7 @@ const fn factors(
     tile_i8::Factors {
         rows,
         steps,
-        block_steps: job.form.block_steps(),
+        block_steps: job.format.block_steps(),
         a,
         b,
         ones: job.ones.as_ptr(),
@@ -113,11 +117,11 @@ const fn factors(
 }
 
 unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
-    let Product { form, rows, steps, .. } = *job;
-    let group_rows = rows.div_ceil(rows / (GROUP + 1) + 1).next_multiple_of(form.rows());
+    let Product { format, rows, steps, .. } = *job;
+    let group_rows = rows.div_ceil(rows / (GROUP + 1) + 1).next_multiple_of(format.rows());
     let mut start = 0;
     while start < steps {
-        let depth = if steps - start < form.depth() { steps - start } else { form.depth() };
+        let depth = if steps - start < format.depth() { steps - start } else { format.depth() };
         let mut group = 0;
         while group < rows {
             let end = if group + group_rows < rows { group + group_rows } else { rows };
@@ -125,17 +129,20 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
             while panel < last {
                 // SAFETY: the job's buffers were laid out with these sizes.
                 unsafe {
-                    let b = job.b.add(panel * form.panel_bytes(steps) + form.panel_bytes(start));
-                    let b = widened(form, b, depth, scratch);
+                    let b =
+                        job.b.add(panel * format.panel_bytes(steps) + format.panel_bytes(start));
+                    let b = widened(format, b, depth, scratch);
                     let mut row = group;
                     while row < end {
-                        let height = if end - row < form.rows() { end - row } else { form.rows() };
-                        let a =
-                            job.a.add(rows * form.row_bytes(start) + row * form.row_bytes(depth));
+                        let height =
+                            if end - row < format.rows() { end - row } else { format.rows() };
+                        let a = job
+                            .a
+                            .add(rows * format.row_bytes(start) + row * format.row_bytes(depth));
                         let (to, stride) = output(job, panel, row);
                         let bias = job.bias.add(panel * job.bias_step);
                         let from = if start == 0 { (bias, 0) } else { (to.cast_const(), stride) };
-                        if form.is_quantized() {
+                        if format.is_quantized() {
                             let factors = factors(job, height, depth, a, b);
                             tile_i8::tile(&factors, from.0, from.1, to, stride);
                         } else {
@@ -148,7 +155,7 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
                             };
                             tile_f32::tile(&factors, from.0, from.1, to, stride);
                         }
-                        row += form.rows();
+                        row += format.rows();
                     }
                 }
                 panel += 1;
@@ -172,14 +179,14 @@ unsafe fn output(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
 }
 
 /// One block of a panel in the layout that a tile reads: f32, or int8 blocks with f32 scales.
-unsafe fn widened(form: Form, b: *const u8, depth: usize, scratch: *mut u8) -> *const u8 {
+unsafe fn widened(format: PanelFormat, b: *const u8, depth: usize, scratch: *mut u8) -> *const u8 {
     // SAFETY: `scratch` has room for a block in the wider layout.
     unsafe {
-        match form {
-            Form::F32 => return b,
-            Form::F16 => widen_halves(b, scratch, depth * WIDTH),
-            Form::Q8 => widen_blocks::<false>(b, depth, scratch),
-            Form::Q4 => widen_blocks::<true>(b, depth, scratch),
+        match format {
+            PanelFormat::F32 => return b,
+            PanelFormat::F16 => widen_halves(b, scratch, depth * WIDTH),
+            PanelFormat::Q8 => widen_blocks::<false>(b, depth, scratch),
+            PanelFormat::Q4 => widen_blocks::<true>(b, depth, scratch),
         }
     }
     scratch
@@ -197,10 +204,10 @@ unsafe fn widen_halves(from: *const u8, to: *mut u8, count: usize) {
 
 #[inline(always)]
 unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut to: *mut u8) {
-    let form = if NIBBLES { Form::Q4 } else { Form::Q8 };
+    let format = if NIBBLES { PanelFormat::Q4 } else { PanelFormat::Q8 };
     let mut left = steps;
     while left > 0 {
-        let steps = if left < form.block_steps() { left } else { form.block_steps() };
+        let steps = if left < format.block_steps() { left } else { format.block_steps() };
         let mut step = 0;
         // SAFETY: a block has `panel_bytes` bytes, and `scratch` has room for the wider layout.
         unsafe {

@@ -3,7 +3,7 @@
 //! Compiled like `tile_f32.rs`, with the same restrictions. Layout: `[block][tile]`, a tile as `tile_f32.rs` or `tile_i8.rs`
 //! reads it.
 
-use super::format::Form;
+use super::format::PanelFormat;
 use super::tile_f32::ROWS;
 use super::tile_i8::{ROW_TAIL, STEP};
 use super::vector::F32x4;
@@ -11,12 +11,12 @@ use super::vector::F32x4;
 /// Rows `[rows, inner]` with a row stride of `stride` floats, and the output for their tiles.
 #[repr(C)]
 pub struct Tiles {
-    pub form: Form,
+    pub format: PanelFormat,
     pub rows: usize,
     pub inner: usize,
     pub x: *const f32,
     pub stride: usize,
-    /// `rows * form.row_bytes(form.steps(inner))` bytes.
+    /// `rows * format.row_bytes(format.steps(inner))` bytes.
     pub out: *mut u8,
 }
 
@@ -25,20 +25,20 @@ pub struct Tiles {
 /// # Safety
 /// The job's pointers must be valid for its sizes.
 pub unsafe fn fill(job: &Tiles, first: usize, last: usize) {
-    let Tiles { form, rows, inner, x, stride, out } = *job;
-    let steps = form.steps(inner);
+    let Tiles { format, rows, inner, x, stride, out } = *job;
+    let steps = format.steps(inner);
     let mut tile = first;
     while tile < last {
-        let row = tile * form.rows();
-        let height = if rows - row < form.rows() { rows - row } else { form.rows() };
+        let row = tile * format.rows();
+        let height = if rows - row < format.rows() { rows - row } else { format.rows() };
         let mut start = 0;
         while start < steps {
-            let depth = if steps - start < form.depth() { steps - start } else { form.depth() };
+            let depth = if steps - start < format.depth() { steps - start } else { format.depth() };
             // SAFETY: the caller guarantees it.
             unsafe {
                 let from = x.add(row * stride);
-                let to = out.add(rows * form.row_bytes(start) + row * form.row_bytes(depth));
-                if form.is_quantized() {
+                let to = out.add(rows * format.row_bytes(start) + row * format.row_bytes(depth));
+                if format.is_quantized() {
                     blocks(job, height, from, start, depth, to);
                 } else {
                     interleave(height, from.add(start), stride, depth, 1.0, to.cast());
@@ -119,7 +119,7 @@ unsafe fn blocks(
     depth: usize,
     mut to: *mut u8,
 ) {
-    let block_steps = job.form.block_steps();
+    let block_steps = job.format.block_steps();
     let mut done = 0;
     while done < depth {
         let steps = if depth - done < block_steps { depth - done } else { block_steps };
