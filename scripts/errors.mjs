@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** The kinds whose `Error.name` is not the kind with "Error" behind it. @type {Record<string, string>} */
-const NAMES = { Candle: "InternalError" };
+const NAMES = { Candle: "InternalError", Json: "InternalError", TokenizersCrate: "TokenizerError" };
 
 /** @returns {Promise<Message[]>} each once, by name and message */
 export async function messages() {

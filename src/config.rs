@@ -5,8 +5,9 @@
 
 use serde::Serialize;
 
-use crate::error::{Error, Result, nearest, shortened};
+use crate::error::{Error, Result, shortened};
 use crate::json::{self, Fields, Json};
+use crate::nearest::nearest;
 use crate::report::{Kind, Report};
 
 /// The shape of a GPT-2 and the switches that change its arithmetic.

@@ -1,25 +1,30 @@
-//! What can go wrong, each kind with the stable name that a JavaScript caller sees as `Error.name`.
+//! The errors of this crate. Each kind has a stable name, which JavaScript sees as `Error.name`.
 //!
-//! A message says what was expected and what was found. A panic anywhere in this crate is a bug of ours.
+//! A message says what was expected, what was found and where. A panic anywhere in this crate is a bug in this crate.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
-/// The result of everything in this crate that can fail.
+/// The result of every fallible function in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A failure, by whose input it is about.
+/// An error, by the input that caused it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// `config.json` is missing a field, or holds a value that no GPT-2 has.
+    /// `config.json` lacks a field, or holds a value that no GPT-2 has.
     #[error("config.json: {0}")]
     Config(String),
-    /// A safetensors file is damaged, or does not hold the tensors its config promises.
+    /// A safetensors file is damaged, or does not hold the tensors that its config promises.
     #[error("{0}")]
     Weights(String),
     /// `tokenizer.json` cannot be read, or cannot encode a text.
     #[error("tokenizer.json: {0}")]
     Tokenizer(String),
-    /// A hook point's name, selector or value does not fit the model.
+    /// The `tokenizers` crate refused `tokenizer.json` or a text.
+    #[error("tokenizer.json: {0}")]
+    TokenizersCrate(#[source] tokenizers::Error),
+    /// A hook point's name, a selector or a value does not fit the model.
     #[error("hook: {0}")]
     Hook(String),
     /// A prompt, an id or an option does not fit the model.
@@ -28,54 +33,102 @@ pub enum Error {
     /// A file could not be fetched.
     #[error("network: {0}")]
     Network(String),
-    /// The memory that the weights or a run need cannot be had.
+    /// The weights or a run need more memory than can be allocated.
     #[error("memory: {0}")]
     Memory(String),
     /// The caller's `AbortSignal` fired.
     #[error("aborted: {0}")]
     Abort(String),
-    /// A tensor operation failed: shapes were checked before, so this is a bug of ours.
+    /// A tensor operation failed. Shapes are checked before, so this is a bug in this crate.
     #[error("internal: {0}")]
     Candle(#[from] candle_core::Error),
+    /// A value of this crate could not be written as JSON, which is a bug in this crate.
+    #[error("internal: {0}")]
+    Json(#[source] serde_json::Error),
 }
 
 impl Error {
-    /// The name that `api` promises to JavaScript: `"ConfigError"`, `"WeightsError"`, ….
+    /// The value of `Error.name` in JavaScript: `"ConfigError"`, `"WeightsError"`, and so on.
     pub fn name(&self) -> &'static str {
         match self {
             Error::Config(_) => "ConfigError",
             Error::Weights(_) => "WeightsError",
-            Error::Tokenizer(_) => "TokenizerError",
+            Error::Tokenizer(_) | Error::TokenizersCrate(_) => "TokenizerError",
             Error::Hook(_) => "HookError",
             Error::Input(_) => "InputError",
             Error::Network(_) => "NetworkError",
             Error::Memory(_) => "MemoryError",
             Error::Abort(_) => "AbortError",
-            Error::Candle(_) => "InternalError",
+            Error::Candle(_) | Error::Json(_) => "InternalError",
         }
     }
 }
 
-/// What is quoted of a text from outside, in characters.
-const QUOTED: usize = 100;
+/// The messages that are needed in several modules.
+impl Error {
+    /// `what` names the index and its value, such as `token id 61`.
+    pub(crate) fn out_of_range(what: impl Display, length: usize) -> Error {
+        Error::Input(format!("{what} is out of range, expected below {length}"))
+    }
 
-/// The text, or its beginning if it is long, for a message.
+    /// `position` is counted from the end of the text if it is negative.
+    pub(crate) fn position_out_of_range(position: impl Display, length: usize) -> Error {
+        Error::Input(format!("position {position} is out of range for {length} tokens"))
+    }
+
+    pub(crate) fn no_such_head([layer, head]: [usize; 2], [layers, heads]: [usize; 2]) -> Error {
+        Error::Input(format!(
+            "there is no head {head} in layer {layer}: the model has {layers} layers of {heads} heads"
+        ))
+    }
+
+    pub(crate) fn no_token() -> Error {
+        Error::Input("there is no token, expected at least one".into())
+    }
+
+    pub(crate) fn loss_of_one_token() -> Error {
+        Error::Input("the loss needs at least two tokens, found one".into())
+    }
+
+    pub(crate) fn context_too_long(length: usize, n_positions: usize) -> Error {
+        Error::Input(format!(
+            "the context has {length} tokens, expected at most {n_positions} (the model's `n_positions`)"
+        ))
+    }
+
+    /// Puts the file's name in front of a message about weights.
+    pub(crate) fn in_file(self, name: &str) -> Error {
+        match self {
+            Error::Weights(reason) => Error::Weights(format!("{name}: {reason}")),
+            other => other,
+        }
+    }
+}
+
+/// The most characters of a text from outside that a message quotes.
+const QUOTED_CHARS: usize = 100;
+
+/// `text`, or its beginning and its length if it is long, for a message.
 pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(QUOTED) {
+    match text.char_indices().nth(QUOTED_CHARS) {
         Some((end, _)) => Cow::Owned(format!("{}… ({} bytes)", &text[..end], text.len())),
         None => Cow::Borrowed(text),
     }
 }
 
-/// The up to `count` of `known` that are spelled most like `word`, for the end of a message.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    known: impl IntoIterator<Item = &'a str>,
-    count: usize,
-) -> String {
-    let word = word.char_indices().nth(QUOTED).map_or(word, |(end, _)| &word[..end]); // the comparison is quadratic
-    let mut ranked: Vec<(f64, &str)> =
-        known.into_iter().map(|name| (strsim::jaro_winkler(word, name), name)).collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    ranked.iter().take(count).map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_that_wraps_another_gives_it_as_its_source() {
+        let tokenizers = Error::TokenizersCrate("a word is too long".into());
+        assert_eq!(tokenizers.to_string(), "tokenizer.json: a word is too long");
+        assert_eq!(tokenizers.source().map(ToString::to_string), Some("a word is too long".into()));
+        let candle = Error::from(candle_core::Error::Msg("a shape".into()));
+        assert_eq!(candle.name(), "InternalError");
+        assert!(candle.source().is_some());
+    }
 }

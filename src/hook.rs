@@ -10,7 +10,8 @@ use std::str::FromStr;
 use candle_core::Tensor;
 
 use crate::config::Config;
-use crate::error::{Error, Result, nearest, shortened};
+use crate::error::{Error, Result, shortened};
+use crate::nearest::nearest;
 
 /// A place in the forward pass. Prints and parses as TransformerLens names it:
 /// `blocks.1.attn.hook_pattern`.

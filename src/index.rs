@@ -29,10 +29,7 @@ impl Index {
     /// [`Error::Weights`] when it is not such a list; when a tensor of the model is in no file; when there is a tensor
     /// that changes what the model computes; when a file name holds a path.
     pub fn read(name: &str, bytes: &[u8], config: &Config) -> Result<Index> {
-        parse(bytes, config).map_err(|error| match error {
-            Error::Weights(reason) => Error::Weights(format!("{name}: {reason}")),
-            other => other,
-        })
+        parse(bytes, config).map_err(|error| error.in_file(name))
     }
 }
 

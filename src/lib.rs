@@ -36,6 +36,7 @@ pub mod kernel;
 pub mod lab;
 mod magic;
 pub mod model;
+mod nearest;
 pub mod python;
 pub mod report;
 mod role;

@@ -524,12 +524,10 @@ impl Model {
         let n_positions = self.0.config.n_positions;
         let length = first_position + tokens.dims2()?.1;
         if tokens.elem_count() == 0 {
-            return Err(Error::Input("there is no token, expected at least one".into()));
+            return Err(Error::no_token());
         }
         if length > n_positions {
-            return Err(Error::Input(format!(
-                "the context has {length} tokens, expected at most {n_positions} (the model's `n_positions`)"
-            )));
+            return Err(Error::context_too_long(length, n_positions));
         }
         self.check_ids(tokens)
     }
@@ -539,9 +537,7 @@ impl Model {
         let vocab_size = self.0.config.vocab_size;
         let ids = tokens.flatten_all()?.to_vec1::<u32>()?;
         match ids.iter().find(|id| **id as usize >= vocab_size) {
-            Some(id) => Err(Error::Input(format!(
-                "token id {id} is out of range, expected below {vocab_size}"
-            ))),
+            Some(id) => Err(Error::out_of_range(format_args!("token id {id}"), vocab_size)),
             None => Ok(()),
         }
     }

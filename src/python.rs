@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::generate::{GenerateOptions, check_options};
 use crate::hook::{BlockPoint, HookPoint, Selectors};
 use crate::intervene::{
-    Action, Array, Change, Effect, Intervention, Plan, Rows, TextLength, resolve_position, rows_of,
+    Action, Array, Change, Effect, Intervention, Plan, Rows, TextLength, expect_position, rows_of,
 };
 use crate::run::{Objective, RunOptions, as_batch, layers, resolve_rows};
 
@@ -834,32 +834,20 @@ fn check_tokens(config: &Config, tokens: &[u32]) -> Result<()> {
     check_ids(config, tokens)?;
     match tokens.len() <= config.n_positions {
         true => Ok(()),
-        false => Err(Error::Input(format!(
-            "the context has {} tokens, expected at most {} (the model's `n_positions`)",
-            tokens.len(),
-            config.n_positions
-        ))),
+        false => Err(Error::context_too_long(tokens.len(), config.n_positions)),
     }
 }
 
 fn check_ids(config: &Config, tokens: &[u32]) -> Result<()> {
     as_batch(tokens)?; // at least one
     match tokens.iter().find(|id| **id as usize >= config.vocab_size) {
-        Some(id) => {
-            let vocab_size = config.vocab_size;
-            Err(Error::Input(format!("token id {id} is out of range, expected below {vocab_size}")))
-        }
+        Some(id) => Err(Error::out_of_range(format_args!("token id {id}"), config.vocab_size)),
         None => Ok(()),
     }
 }
 
 fn absolute(positions: &[i64], length: usize) -> Result<Vec<usize>> {
-    let row = |position: &i64| {
-        resolve_position(*position, length).filter(|row| *row < length).ok_or_else(|| {
-            Error::Input(format!("position {position} is out of range for {length} tokens"))
-        })
-    };
-    positions.iter().map(row).collect()
+    positions.iter().map(|position| expect_position(*position, length)).collect()
 }
 
 /// How many rows values have, if more than one.

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use crate::config::Config;
-use crate::error::{Error, Result, nearest, shortened};
+use crate::error::{Error, Result, shortened};
+use crate::nearest::nearest;
 
 /// The head of a model, apart from the embeddings.
 pub(crate) const HEAD: &str = "lm_head.weight";

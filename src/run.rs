@@ -7,11 +7,12 @@ use std::ops::Range;
 use candle_core::{DType, Device, IndexOp, Tensor, Var};
 
 use crate::config::Config;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
 use crate::hook::{Chain, HookContext, HookPoint, Hooks, Selectors};
-use crate::intervene::{Array, Compiler, Intervention, Plan, Source, TextLength, resolve_position};
+use crate::intervene::{Array, Compiler, Intervention, Plan, Source, TextLength, expect_position};
 use crate::kernel;
 use crate::model::Model;
+use crate::nearest::nearest;
 
 /// Captured activations, in the order in which they were computed.
 #[derive(Clone, Default)]
@@ -176,12 +177,7 @@ fn rows(positions: &[i64], length: usize) -> Result<Tensor> {
 /// # Errors
 /// [`Error::Input`] when there is none, one is out of range or listed twice.
 pub(crate) fn resolve_rows(positions: &[i64], length: usize) -> Result<Vec<u32>> {
-    let row = |position: &i64| {
-        let row = resolve_position(*position, length).filter(|row| *row < length);
-        row.map(|row| row as u32).ok_or_else(|| {
-            Error::Input(format!("position {position} is out of range for {length} tokens"))
-        })
-    };
+    let row = |position: &i64| Ok(expect_position(*position, length)? as u32);
     let rows = positions.iter().map(row).collect::<Result<Vec<_>>>()?;
     if rows.is_empty() {
         return Err(Error::Input("`positions` is empty, expected at least one to capture".into()));
@@ -551,18 +547,10 @@ impl Objective {
         let (_, length, vocab) = logits.dims3()?;
         match self {
             Objective::Logit { answer, against, position } => {
-                let row = resolve_position(*position, length)
-                    .filter(|row| *row < length)
-                    .ok_or_else(|| {
-                        Error::Input(format!(
-                            "position {position} is out of range for {length} tokens"
-                        ))
-                    })?;
+                let row = expect_position(*position, length)?;
                 let logit = |id: u32| match (id as usize) < vocab {
                     true => Ok(logits.i((0, row, id as usize))?),
-                    false => Err(Error::Input(format!(
-                        "answer id {id} is out of range, expected below {vocab}"
-                    ))),
+                    false => Err(Error::out_of_range(format_args!("answer id {id}"), vocab)),
                 };
                 match against {
                     Some(against) => Ok((logit(*answer)? - logit(*against)?)?),
@@ -571,9 +559,7 @@ impl Objective {
             }
             Objective::Loss => {
                 if length < 2 {
-                    return Err(Error::Input(
-                        "the loss needs at least two tokens, found one".into(),
-                    ));
+                    return Err(Error::loss_of_one_token());
                 }
                 let rows = logits.i((0, ..length - 1))?;
                 let max = rows.max_keepdim(1)?.detach();
@@ -626,7 +612,7 @@ impl Hooks for Probe {
 /// `[1, T]`.
 pub(crate) fn as_batch(tokens: &[u32]) -> Result<Tensor> {
     if tokens.is_empty() {
-        return Err(Error::Input("there is no token, expected at least one".into()));
+        return Err(Error::no_token());
     }
     Ok(Tensor::from_slice(tokens, (1, tokens.len()), &Device::Cpu)?)
 }

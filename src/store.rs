@@ -100,7 +100,7 @@ impl Keeping {
             untied: effective != parsed,
             report: weights.report().clone(),
         };
-        let head = serde_json::to_vec(&head).map_err(|error| Error::Weights(error.to_string()))?;
+        let head = serde_json::to_vec(&head).map_err(Error::Json)?;
         let length = (head.len() as u64).to_le_bytes().to_vec();
         let mut parts = VecDeque::from([Part::Bytes(length), Part::Bytes(head)]);
         parts.extend(tokenizer.map(Part::Bytes));
@@ -185,8 +185,7 @@ impl Fingerprint {
         weights: &Weights,
     ) -> Result<Fingerprint> {
         let config = &weights.config(config.clone());
-        let config_json =
-            serde_json::to_vec(config).map_err(|error| Error::Config(error.to_string()))?;
+        let config_json = serde_json::to_vec(config).map_err(Error::Json)?;
         let tokenizer = tokenizer.map_or(0, Tokenizer::fingerprint).to_le_bytes();
         let mut parts = VecDeque::from([Part::Bytes(config_json), Part::Bytes(tokenizer.to_vec())]);
         parts.extend(tensors(config, weights)?);

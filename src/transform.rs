@@ -18,9 +18,10 @@ use std::collections::HashMap;
 use candle_core::{D, Tensor};
 
 use crate::config::Config;
-use crate::error::{Error, Result, nearest, shortened};
+use crate::error::{Error, Result, shortened};
 use crate::kernel::matrix::WeightFormat;
 use crate::model::Model;
+use crate::nearest::nearest;
 use crate::weights::Weights;
 
 /// All four, in the order of TransformerLens's `from_pretrained`.

@@ -327,7 +327,7 @@ impl WeightsReader {
     /// # Errors
     /// [`Error::Weights`] when the one before was cut short.
     pub fn next_file(&mut self, total: Option<u64>) -> Result<()> {
-        self.file.check_whole().map_err(|error| in_file(&self.file.name, error))?;
+        self.file.check_whole().map_err(|error| error.in_file(&self.file.name))?;
         self.file = FileReader::new("the next file", total);
         Ok(())
     }
@@ -339,7 +339,7 @@ impl WeightsReader {
     /// says, or a dtype other than F32, F16 and BF16; when the file holds a tensor with which the model would be another
     /// one; when a number cannot be kept in the format that was asked for. [`Error::Memory`] when the weights do not fit.
     pub fn push(&mut self, piece: &[u8]) -> Result<()> {
-        self.take(piece).map_err(|error| in_file(&self.file.name, error))
+        self.take(piece).map_err(|error| error.in_file(&self.file.name))
     }
 
     fn take(&mut self, piece: &[u8]) -> Result<()> {
@@ -398,7 +398,7 @@ impl WeightsReader {
     /// # Errors
     /// [`Error::Weights`] when a file was cut short, or when no file held a tensor.
     pub fn finish(mut self) -> Result<Weights> {
-        self.file.check_whole().map_err(|error| in_file(&self.file.name, error))?;
+        self.file.check_whole().map_err(|error| error.in_file(&self.file.name))?;
         self.check_complete(|name| self.weights.holds(name))?;
         self.weights.settle_head(&self.config)?;
         Ok(self.weights)
@@ -561,13 +561,6 @@ impl WeightsReader {
             piece = rest;
         }
         Ok(())
-    }
-}
-
-fn in_file(name: &str, error: Error) -> Error {
-    match error {
-        Error::Weights(reason) => Error::Weights(format!("{name}: {reason}")),
-        other => other,
     }
 }
 

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result, shortened};
+use crate::nearest::likely_meant;
 
 /// Plain data from outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -204,25 +205,12 @@ impl<'a> Node<'a> {
             }
             path => format!("{}: unknown option", Path::Field(&path, name).in_words()),
         };
-        if let Some(near) = similar(name, &known) {
+        if let Some(near) = likely_meant(name, &known) {
             what.push_str(&format!("; did you mean `{near}`?"));
             return Error::Input(format!("{what} Expected one of {}", known.join(", ")));
         }
         Error::Input(format!("{what}; expected one of {}", known.join(", ")))
     }
-}
-
-/// The known name that `name` is likely to be a misspelling of.
-fn similar(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    let name = shortened(name).to_lowercase();
-    let distance = |known: &str| strsim::osa_distance(&name, &known.to_lowercase());
-    let longer = |known: &&&str| name.len() > 2 && known.to_lowercase().starts_with(&name);
-    if let Some(known) = known.iter().find(longer) {
-        return Some(known);
-    }
-    let nearest = known.iter().copied().min_by_key(|known| distance(known))?;
-    let longest = name.chars().count().max(nearest.len());
-    (distance(nearest) <= (longest / 3).max(1)).then_some(nearest)
 }
 
 /// An object whose field names are known.

@@ -267,5 +267,5 @@ fn prompts_and_answers_that_do_not_fit_are_refused_with_a_reason() {
         mlps: Mlps::Frozen,
     };
     let error = PathSweep::new(&causal.model, nobody).err().unwrap();
-    assert!(error.to_string().contains("head 0 of layer 2, is out of range"), "{error}");
+    assert!(error.to_string().contains("there is no head 0 in layer 2"), "{error}");
 }

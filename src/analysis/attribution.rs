@@ -12,7 +12,7 @@ pub use super::residual::By;
 use super::residual::{Parts, Reader, captured, parts};
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
-use crate::intervene::resolve_position;
+use crate::intervene::expect_position;
 use crate::model::Model;
 use crate::run::Cache;
 
@@ -60,14 +60,7 @@ pub fn attribution(model: &Model, cache: &Cache, options: &AttributionOptions) -
     let direction = options.target.direction(model)?;
     let scale = captured(cache, HookPoint::LnFinalScale)?; // [T, 1]
     let length = scale.dim(0)?;
-    let position = resolve_position(options.position, length)
-        .filter(|position| *position < length)
-        .ok_or_else(|| {
-            Error::Input(format!(
-                "position {} is out of range for {length} tokens",
-                options.position
-            ))
-        })?;
+    let position = expect_position(options.position, length)?;
     let parts = parts(model, cache, Reader::Unembed, options.by, Some(&[position]))?;
     let mut shares = match options.layer_norm {
         FinalLayerNorm::Frozen => {
@@ -88,9 +81,7 @@ impl Target {
         let (vocab, width) = (model.config().vocab_size, model.config().n_embd);
         let column = |id: u32| match (id as usize) < vocab {
             true => model.unembedding_of(&Tensor::new(id, &Device::Cpu)?),
-            false => {
-                Err(Error::Input(format!("answer id {id} is out of range, expected below {vocab}")))
-            }
+            false => Err(Error::out_of_range(format_args!("answer id {id}"), vocab)),
         };
         match self {
             Target::Answer(answer) => column(*answer),

@@ -235,9 +235,7 @@ fn norm(x: &Tensor) -> Result<f64> {
 fn check_head(model: &Model, layer: usize, head: usize) -> Result<()> {
     let (layers, heads) = (model.config().n_layer, model.config().n_head);
     if layer >= layers || head >= heads {
-        return Err(Error::Input(format!(
-            "there is no head {head} in layer {layer}: the model has {layers} layers of {heads} heads"
-        )));
+        return Err(Error::no_such_head([layer, head], [layers, heads]));
     }
     Ok(())
 }

@@ -118,10 +118,7 @@ impl Lens {
         }
         if let Some(answer) = options.answer.filter(|answer| *answer as usize >= config.vocab_size)
         {
-            let vocab = config.vocab_size;
-            return Err(Error::Input(format!(
-                "answer id {answer} is out of range, expected below {vocab}"
-            )));
+            return Err(Error::out_of_range(format_args!("answer id {answer}"), config.vocab_size));
         }
         let listed =
             length as u64 * options.points.len() as u64 * options.top.min(config.vocab_size) as u64;
@@ -186,7 +183,7 @@ impl Lens {
 pub fn logits_of(model: &Model, cache: &Cache, points: &[HookPoint], ids: &[u32]) -> Result<Table> {
     let vocab = model.config().vocab_size;
     if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
-        return Err(Error::Input(format!("token id {id} is out of range, expected below {vocab}")));
+        return Err(Error::out_of_range(format_args!("token id {id}"), vocab));
     }
     let columns = model.unembedding_of(&Tensor::from_slice(ids, ids.len(), &Device::Cpu)?)?.t()?; // [D, token]
     let of_point = |point: &HookPoint| -> Result<Tensor> {

@@ -21,11 +21,12 @@ use std::str::FromStr;
 use candle_core::{Device, Tensor};
 
 use super::Table;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookContext, HookPoint, Hooks, NoHooks};
-use crate::intervene::resolve_position;
+use crate::intervene::expect_position;
 use crate::kernel;
 use crate::model::{KvCache, Model};
+use crate::nearest::nearest;
 use crate::run::{Cache, Capture, Objective, Scores, as_batch, captured_bytes, expect_memory};
 
 /// The activation that is patched.
@@ -365,23 +366,15 @@ impl Readout {
     fn new(model: &Model, tokens: &[u32], metric: &Objective) -> Result<Readout> {
         let (model, vocab) = (model.clone(), model.config().vocab_size);
         match metric {
-            Objective::Loss if tokens.len() < 2 => {
-                Err(Error::Input("the loss needs at least two tokens, found one".into()))
-            }
+            Objective::Loss if tokens.len() < 2 => Err(Error::loss_of_one_token()),
             Objective::Loss => {
                 Ok(Readout::Loss { model, tokens: tokens.to_vec(), before: Vec::new() })
             }
             Objective::Logit { answer, against, position } => {
-                let length = tokens.len();
-                let row = resolve_position(*position, length).filter(|row| *row < length);
-                let position = row.ok_or_else(|| {
-                    Error::Input(format!("position {position} is out of range for {length} tokens"))
-                })?;
+                let position = expect_position(*position, tokens.len())?;
                 let ids: Vec<u32> = [*answer].into_iter().chain(*against).collect();
                 if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
-                    return Err(Error::Input(format!(
-                        "answer id {id} is out of range, expected below {vocab}"
-                    )));
+                    return Err(Error::out_of_range(format_args!("answer id {id}"), vocab));
                 }
                 let ids = Tensor::new(ids.as_slice(), &Device::Cpu)?;
                 let columns = model.unembedding_of(&ids)?.t()?; // [D, 1 or 2]

@@ -200,9 +200,9 @@ impl Receivers {
             )));
         }
         match receivers.iter().find(|receiver| receiver.layer >= layers || receiver.head >= heads) {
-            Some(Receiver { layer, head, .. }) => Err(Error::Input(format!(
-                "the receiver, head {head} of layer {layer}, is out of range: the model has {layers} layers of {heads} heads"
-            ))),
+            Some(Receiver { layer, head, .. }) => {
+                Err(Error::no_such_head([*layer, *head], [layers, heads]))
+            }
             None => Ok(()),
         }
     }

@@ -34,9 +34,7 @@ impl Reader {
         };
         if layer >= config.n_layer {
             let layers = config.n_layer;
-            return Err(Error::Input(format!(
-                "layer {layer} is out of range, expected below {layers}"
-            )));
+            return Err(Error::out_of_range(format_args!("layer {layer}"), layers));
         }
         Ok(counts)
     }
@@ -318,9 +316,7 @@ fn rows(cache: &Cache, point: HookPoint, positions: Option<&[usize]>) -> Result<
     let Some(positions) = positions else { return Ok(value) };
     let length = value.dim(0)?;
     if let Some(position) = positions.iter().find(|position| **position >= length) {
-        return Err(Error::Input(format!(
-            "position {position} is out of range, `{point}` was captured at {length}"
-        )));
+        return Err(Error::position_out_of_range(position, length));
     }
     let indices: Vec<u32> = positions.iter().map(|position| *position as u32).collect();
     let indices = Tensor::from_vec(indices, positions.len(), value.device())?;

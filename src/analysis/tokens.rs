@@ -152,8 +152,6 @@ impl Channel {
 fn in_range(name: &str, index: usize, length: usize) -> Result<usize> {
     match index < length {
         true => Ok(index),
-        false => {
-            Err(Error::Input(format!("`{name}` {index} is out of range, expected below {length}")))
-        }
+        false => Err(Error::out_of_range(format_args!("`{name}` {index}"), length)),
     }
 }

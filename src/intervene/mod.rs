@@ -15,6 +15,6 @@ mod value;
 
 pub(crate) use plan::{Change, Effect, Rows};
 pub use plan::{Compiler, Function, Plan, Selected, TextLength};
-pub(crate) use resolve::resolve_position;
+pub(crate) use resolve::expect_position;
 pub(crate) use selection::rows_of;
 pub use value::{Action, Array, Choice, Edge, FORMS, Intervention, Named, Source, Values};

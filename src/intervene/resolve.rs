@@ -84,9 +84,7 @@ impl Resolver<'_> {
             return Err(self.selects_nothing(name));
         }
         if let Some(index) = indices.iter().find(|index| **index >= length) {
-            return Err(Error::Input(format!(
-                "`{name}` {index} is out of range, expected below {length}"
-            )));
+            return Err(Error::out_of_range(format_args!("`{name}` {index}"), length));
         }
         self.expect_different(name, &indices)?;
         Ok(Some(indices))
@@ -383,8 +381,17 @@ fn slots(positions: &[usize]) -> Vec<(usize, usize)> {
     slots
 }
 
+/// The index of `position`, which is counted from the end of `length` positions if it is negative.
+///
+/// # Errors
+/// [`Error::Input`] when it is out of range.
+pub(crate) fn expect_position(position: i64, length: usize) -> Result<usize> {
+    let index = resolve_position(position, length).filter(|index| *index < length);
+    index.ok_or_else(|| Error::position_out_of_range(position, length))
+}
+
 /// A position counted from the end of `length` where it is negative.
-pub(crate) fn resolve_position(position: i64, length: usize) -> Option<usize> {
+fn resolve_position(position: i64, length: usize) -> Option<usize> {
     if position >= 0 {
         usize::try_from(position).ok()
     } else {

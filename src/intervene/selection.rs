@@ -5,8 +5,9 @@ use candle_core::{Device, Tensor};
 use super::edges::masked_value;
 use super::plan::{Rows, Selected, VisitContext};
 use super::value::{Array, Source};
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
 use crate::hook::HookPoint;
+use crate::nearest::nearest;
 
 /// A part of a value: along each axis, the indices that are meant and the slot of each in the selection (of a key,
 /// its position in the text).
@@ -202,11 +203,6 @@ impl Selection {
     }
 }
 
-/// What of a name is shown.
-fn shortened_name(name: &str) -> &str {
-    name.char_indices().nth(100).map_or(name, |(end, _)| &name[..end])
-}
-
 /// How many rows along `pos` or `query` the other run has at `point`.
 pub(super) fn source_rows(source: &Source, point: HookPoint) -> Result<usize> {
     let array = patch_source(source, point)?;
@@ -235,12 +231,9 @@ pub(super) fn patch_source(source: &Source, point: HookPoint) -> Result<&Array> 
     source.get(&name).ok_or_else(|| {
         let known = match source.len() {
             0 => "it is empty".into(),
-            1..=8 => format!(
-                "it has {}",
-                nearest(&name, source.keys().map(|name| shortened_name(name)), 8)
-            ),
+            1..=8 => format!("it has {}", nearest(&name, source.keys().map(String::as_str), 8)),
             count => {
-                let near = nearest(&name, source.keys().map(|name| shortened_name(name)), 3);
+                let near = nearest(&name, source.keys().map(String::as_str), 3);
                 format!("the nearest of the {count} that it has are {near}")
             }
         };

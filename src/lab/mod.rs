@@ -14,9 +14,10 @@ mod texts;
 use self::measurement::{Begun, once};
 use self::patching::{Integrated, Method, PatchingRequest};
 use crate::analysis::Table;
-use crate::error::{Error, Result, nearest, shortened};
+use crate::error::{Error, Result, shortened};
 use crate::intervene::{Compiler, Intervention};
 use crate::model::Model;
+use crate::nearest::nearest;
 use crate::python::{
     attribution_script, generation_script, integrated_script, path_script, run_script, sweep_script,
 };
@@ -145,7 +146,7 @@ impl Lab {
             Prompt::Text(text) => self.tokenizer()?.encode(text)?,
         };
         if ids.is_empty() {
-            return Err(Error::Input("there is no token, expected at least one".into()));
+            return Err(Error::no_token());
         }
         ids.iter().try_for_each(|id| self.check_id("token", *id))?;
         Ok(ids)
@@ -155,9 +156,7 @@ impl Lab {
         let vocab_size = self.model.config().vocab_size;
         match (id as usize) < vocab_size {
             true => Ok(()),
-            false => Err(Error::Input(format!(
-                "{what} id {id} is out of range, expected below {vocab_size}"
-            ))),
+            false => Err(Error::out_of_range(format_args!("{what} id {id}"), vocab_size)),
         }
     }
 

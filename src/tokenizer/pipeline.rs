@@ -1,4 +1,4 @@
-//! The normalizer, the pre-tokenizer and the decoder of a `tokenizer.json`.
+//! The `normalizer`, `pre_tokenizer` and `decoder` of a `tokenizer.json`.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -7,14 +7,14 @@ use tokenizers::normalizers::{Precompiled, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
-use super::file::{brief, in_plain_words, wrong};
+use super::messages::{brief, in_plain_words, wrong};
 use crate::error::Result;
 
-/// Sequences in sequences.
+/// How deep sequences may be nested.
 const MAX_DEPTH: usize = 4;
 const MAX_STEPS: usize = 64;
 const MAX_EXPRESSION_BYTES: usize = 4096;
-/// How many times as long replacements may make a text, all of them together.
+/// The largest factor by which all replacements together may lengthen a text.
 const MAX_GROWTH: usize = 1000;
 
 const NORMALIZERS: [&str; 14] = [
@@ -84,7 +84,7 @@ fn optional<T>(value: Value, read: impl FnOnce(Value) -> Result<T>) -> Result<Op
     if value.is_null() { Ok(None) } else { read(value).map(Some) }
 }
 
-/// What all steps together may take.
+/// The totals of all steps, which are limited.
 struct Limits {
     steps: usize,
     growth: usize,
@@ -97,7 +97,7 @@ impl Default for Limits {
 }
 
 trait Step: DeserializeOwned {
-    /// A step that the crate does not read from JSON without panicking.
+    /// Reads a step for which the crate's own reader may panic.
     fn special(_kind: &str, _value: &Value) -> Option<Result<Self>> {
         None
     }
@@ -154,7 +154,7 @@ fn step<T: Step>(
         .map_err(|error| wrong(format!("`{field}` of type {kind}: {}", in_plain_words(&error))))
 }
 
-/// What the crate's code takes for granted.
+/// Checks the preconditions of the crate's code.
 fn check(kind: &str, field: &str, value: &Value, limits: &mut Limits) -> Result<()> {
     let number = |name: &str, default: u64| value.get(name).map_or(Some(default), Value::as_u64);
     match kind {
@@ -206,7 +206,7 @@ fn check_pattern(field: &str, value: &Value) -> Result<()> {
     }
 }
 
-/// SentencePiece's table of replacements.
+/// The replacement table of SentencePiece.
 fn precompiled(value: &Value) -> Result<Precompiled> {
     let wrong = |what: &str| wrong(format!("`normalizer.precompiled_charsmap` {what}"));
     let text = value
@@ -220,9 +220,9 @@ fn precompiled(value: &Value) -> Result<Precompiled> {
     Precompiled::from(&bytes).map_err(|_| wrong("is damaged: it cannot be parsed"))
 }
 
-/// No walk through the double array (`darts-clone`) leaves it, and each value is where a text begins.
+/// Checks that no walk through the double array (`darts-clone`) leaves it and that each value is the start of a text.
 ///
-/// The bytes are a length, the units of the array, and texts that end in zeros. A unit with the highest bit is a value.
+/// The bytes are a length, the units of the array, and zero-terminated texts. A unit with the highest bit set is a value.
 fn is_sound(bytes: &[u8]) -> bool {
     let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return false };
     let length = u32::from_le_bytes(*length) as usize / 4 * 4;
