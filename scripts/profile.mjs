@@ -1,10 +1,6 @@
-// Which functions of the wasm module a visitor's first minutes need: `functionsUsed(builds, glue)` runs them, in Node.
-// Comes in: the module, once with memory of its own and once with shared memory, and the address of its glue. Goes out: for
-// each of its functions whether it ran in either while the bundled model was loaded, read and kept, and wrote some words, as
-// the page asks for it (www/reading.js does the asking here too).
-//
-// The module counts for itself: each function begins by writing a 1 into a byte of its own. The bytes are pages added to
-// the memory that the module starts with, behind everything it has; what it asks for later comes behind them.
+// Measures which functions of the wasm module a first visit needs. `functionsUsed(builds, glue)` runs the module in Node: it
+// loads the bundled model, reads texts, caches the model and generates, with the same calls as the page (www/session/).
+// A missed function costs time, not correctness: the worker then loads the secondary module during the call.
 
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -13,84 +9,56 @@ import { Worker } from "node:worker_threads";
 
 import { transformSync } from "esbuild";
 
-import { openable, prefetch } from "../www/worker/network.ts";
-import { Reader } from "../www/session/reading.ts";
+import { withCounters } from "../tools/wasm-split/instrument.mjs";
 import { Tensor } from "../www/api/tensor.ts";
-import { leb, moduleOf, SECTION, sectionsOf, toLeb, toSignedLeb, vector } from "./binary.mjs";
-import { bodiesOf } from "./binary.mjs";
+import { Reader } from "../www/session/reading.ts";
+import { openable, prefetch } from "../www/worker/network.ts";
 import { serve } from "./serve.mjs";
 
-const PAGE_BYTES = 65536;
 const MODEL = "models/shakespeare";
-/** A model so small that it loads in no time: what names collide in hash tables differs from load to load. */
+/** A model that loads in milliseconds. Which names collide in hash tables differs from load to load, hence many loads. */
 const TINY = "tests/fixtures/plain";
 const TINY_LOADS = 60;
-/** Of ASCII: other texts are cut by a regular expression, whose compiler is a large part of all code. */
+/** ASCII only: other texts are split into words by a regular expression, whose compiler is a large part of the code. */
 const TEXT =
   "You are gentlemen of brave metal; you'd lift the moon out of her sphere, 12 times,\n\n\tand so on, and so on.";
 
-/** @param {Buffer[]} builds the same module but for its memory @param {URL} glue @returns {Promise<boolean[]>} */
+/**
+ * @param {Buffer[]} builds the same module, with its own memory and with shared memory
+ * @param {URL} glue of wasm-bindgen
+ * @returns {Promise<boolean[]>} by defined function: whether it ran in any of the builds
+ */
 export async function functionsUsed(builds, glue) {
   /** @type {boolean[][]} */
   const used = [];
-  for (const [i, wasm] of builds.entries())
-    used.push(await functionsUsedBy(wasm, `${glue.href}?${i}`));
-  return used[0].map((_, at) => used.some((those) => those[at]));
+  for (const [i, wasm] of builds.entries()) {
+    used.push(await functionsUsedBy(wasm, `${glue.href}?${i}`)); // each build gets its own instance of the glue
+  }
+  return used[0].map((_, at) => used.some((build) => build[at]));
 }
 
-/** @param {Buffer} wasm @param {string} glue another address for each, so that each has a glue of its own */
+/** @param {Buffer} wasm @param {string} glue */
 async function functionsUsedBy(wasm, glue) {
-  const { counting, start, count } = withCounters(wasm);
-  const { default: init, ...face } = await import(glue);
-  const { memory } = await init({ module_or_path: counting });
-  const helper = memory.buffer instanceof ArrayBuffer ? undefined : hire(face.askHelpers(1));
-  await visit(face);
+  const counting = withCounters(wasm);
+  const { default: init, ...exports } = await import(glue);
+  const { memory } = await init({ module_or_path: counting.wasm });
+  const isShared = !(memory.buffer instanceof ArrayBuffer);
+  const helper = isShared ? startHelper(exports.askHelpers(1)) : undefined;
+  await visit(exports);
   await helper?.terminate();
-  const counters = new Uint8Array(memory.buffer).subarray(start, start + count);
-  if (counters.some((value) => value > 1))
-    throw new Error("the module wrote where it had no memory");
-  return Array.from(counters, (value) => value === 1);
+  return counting.hasRun(memory);
 }
 
-/** A helper as www/threads.js hires it. @param {object} asked */
-function hire(asked) {
+/** Starts a helper thread as www/worker/threads.ts does. @param {object} request */
+function startHelper(request) {
   const path = fileURLToPath(new URL("../www/worker/helper.ts", import.meta.url));
   const { code } = transformSync(readFileSync(path, "utf8"), { loader: "ts", format: "cjs" });
-  const asInBrowser = `const { parentPort } = require("node:worker_threads");
+  const withSelf = `const { parentPort } = require("node:worker_threads");
     globalThis.self = { addEventListener: (_, listener) => parentPort.once("message", (data) => listener({ data })) };
     ${code}`;
-  const helper = new Worker(asInBrowser, { eval: true });
-  helper.postMessage({ ...asked, number: 1 });
+  const helper = new Worker(withSelf, { eval: true });
+  helper.postMessage({ ...request, number: 1 });
   return helper;
-}
-
-/** @param {Buffer} wasm */
-function withCounters(wasm) {
-  const sections = sectionsOf(wasm);
-  /** @param {number} id */
-  const section = (id) =>
-    /** @type {import("./binary.mjs").Section} */ (sections.find((one) => one.id === id));
-  const [memory, code] = [section(SECTION.memory), section(SECTION.code)];
-  const bodies = bodiesOf(code.body);
-  const [least, rest] = leb(memory.body, 2);
-  const pages = least + Math.ceil(bodies.length / PAGE_BYTES);
-  memory.body = Buffer.concat([
-    memory.body.subarray(0, 2),
-    Buffer.from(toLeb(pages)),
-    memory.body.subarray(rest),
-  ]);
-  const start = least * PAGE_BYTES;
-  code.body = vector(bodies.map((body, i) => counted(body, start + i)));
-  return { counting: moduleOf(sections), start, count: bodies.length };
-}
-
-/** A function's body that begins with `i32.const counter; i32.const 1; i32.store8`. @param {Buffer} body @param {number} counter */
-function counted(body, counter) {
-  let [groups, at] = leb(body, 0);
-  for (; groups > 0; groups--) at = leb(body, at)[1] + 1; // so many locals, of one type
-  const code = [0x41, ...toSignedLeb(counter), 0x41, 1, 0x3a, 0, 0];
-  const whole = Buffer.concat([body.subarray(0, at), Buffer.from(code), body.subarray(at)]);
-  return Buffer.concat([Buffer.from(toLeb(whole.length)), whole]);
 }
 
 /** What people do first. @param {any} face what the glue exports */

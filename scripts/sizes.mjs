@@ -23,7 +23,7 @@ const needed = [
   "worker.js",
   "helper.js",
   "pkg/candlescope.js",
-  "pkg/candlescope_threads_first.wasm",
+  "pkg/candlescope_threads_primary.wasm",
 ];
 const sum = { raw: 0, brotli: 0 };
 for (const name of names) {

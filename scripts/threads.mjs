@@ -9,7 +9,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { leb, moduleOf, SECTION, sectionsOf, toLeb } from "./binary.mjs";
+import { leb, moduleOf, SECTION, sectionsOf, toLeb } from "../tools/wasm-split/binary.mjs";
 
 const [folder = "pkg", name = "candlescope"] = process.argv.slice(2);
 /** The most pages that 32 bits address; src/kernel's modules expect the same. */

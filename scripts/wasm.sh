@@ -12,7 +12,7 @@ build() {
   local folder=$1 wasm=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/wasm/candlescope.wasm
   shift
   cargo rustc --quiet --lib --profile wasm --target wasm32-unknown-unknown --crate-type cdylib "$@"
-  local last=$folder/candlescope_threads_rest.wasm
+  local last=$folder/candlescope_threads_secondary.wasm
   [ "$last" -nt "$wasm" ] && [ "$last" -nt Cargo.lock ] && return
   say "writing $folder/"
   wasm-bindgen --target web --remove-name-section --out-dir "$folder" "$wasm"

@@ -1,4 +1,5 @@
-// The wasm module comes in two parts: what a first visit needs of it, when the rest comes, and what happens if it does not.
+// The primary and the secondary wasm module: what a first visit needs, when the secondary module is loaded, and what happens if
+// it cannot be loaded.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -8,9 +9,9 @@ import { settled, start, visit } from "./browser.js";
 /** @typedef {import("./browser.js").Page} Page */
 /** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
 
-const REST = "**/pkg/*_rest.wasm";
-const FIRST = "**/pkg/*_first.wasm";
-/** Cut into tokens by a regular expression, whose compiler is in the rest. */
+const SECONDARY = "**/pkg/*_secondary.wasm";
+const PRIMARY = "**/pkg/*_primary.wasm";
+/** Cut into tokens by a regular expression, whose compiler is in the secondary module. */
 const FOREIGN = "Ça naïve, 日本";
 /** A tokenizer of another kind than GPT-2's. */
 const WORDS = JSON.stringify({
@@ -27,13 +28,13 @@ before(async () => {
 });
 after(() => site.stop());
 
-/** Holds requests for the rest back until it is called; they count before. @param {Page} page */
+/** Holds requests for the secondary module back until `release` is called, and counts them. @param {Page} page */
 async function holdBack(page) {
   /** @type {(value?: unknown) => void} */
   let release = () => {};
   const released = new Promise((resolve) => (release = resolve));
   const held = { asked: 0, release };
-  await page.route(REST, async (route) => {
+  await page.route(SECONDARY, async (route) => {
     held.asked += 1;
     await released;
     await route.continue();
@@ -85,8 +86,8 @@ function answers(page, text, calls) {
 /** A page without scripts of its own, nor an icon. */
 const EMPTY = { path: "tensor.js", expect: /Failed to load resource/ };
 
-describe("the module in two parts", () => {
-  it("a first visit reads and writes without the rest; the logit lens waits for it", async () => {
+describe("the secondary module", () => {
+  it("a first visit reads and generates without it; the logit lens waits for it", async () => {
     /** @type {Awaited<ReturnType<typeof holdBack>>} */
     let held;
     const hold = async (/** @type {Page} */ page) => (held = await holdBack(page));
@@ -114,26 +115,26 @@ describe("the module in two parts", () => {
     });
   });
 
-  it("the rest comes quietly after a load", async () => {
+  it("it is loaded in the background after a model", async () => {
     await visit(site, EMPTY, async (page) => {
-      const came = page.waitForResponse(REST);
+      const came = page.waitForResponse(SECONDARY);
       assert.deepEqual(await answers(page, "To be", ["read"]), [2]);
       assert.equal((await came).status(), 200);
       assert.deepEqual(await answers(page, FOREIGN, ["read", "lens", "write"]), [16, 2, 3]);
     });
   });
 
-  it("a call that needs it before brings it at once", async () => {
+  it("a call that needs it earlier loads it synchronously", async () => {
     await visit(site, EMPTY, async (page) => {
-      const came = page.waitForRequest((request) => request.url().endsWith("_rest.wasm"));
+      const came = page.waitForRequest((request) => request.url().endsWith("_secondary.wasm"));
       assert.deepEqual(await answers(page, FOREIGN, ["read", "write"]), [16, 3]);
       assert.equal((await came).resourceType(), "xhr");
     });
   });
 
-  it("where it cannot be had, what needs it fails by name, what does not goes on, and the next call tries again", async () => {
+  it("if it cannot be loaded, calls that need it fail with a NetworkError, others work, and the next call tries again", async () => {
     await visit(site, EMPTY, async (page) => {
-      await page.route(REST, (route) => route.abort());
+      await page.route(SECONDARY, (route) => route.abort());
       const missing = /^NetworkError: the rest of the WebAssembly module cannot be loaded/;
       for (let times = 0; times < 3; times++) {
         const [foreign, lens, written] = await answers(page, FOREIGN, ["read", "lens"]).then(
@@ -144,7 +145,7 @@ describe("the module in two parts", () => {
         assert.equal(written, 3);
         assert.match(String((await answers(page, FOREIGN, ["load"]))[0]), missing);
       }
-      await page.unroute(REST);
+      await page.unroute(SECONDARY);
       assert.deepEqual(
         await answers(page, FOREIGN, ["read", "lens", "write", "load"]),
         [16, 2, 3, 4],
@@ -152,9 +153,9 @@ describe("the module in two parts", () => {
     });
   });
 
-  it("where the parts are not there, the whole module does", async () => {
+  it("if the primary module is not there, the whole module is loaded", async () => {
     await visit(site, EMPTY, async (page) => {
-      await page.route(FIRST, (route) => route.fulfill({ status: 404 }));
+      await page.route(PRIMARY, (route) => route.fulfill({ status: 404 }));
       assert.deepEqual(await answers(page, FOREIGN, ["read", "lens", "write"]), [16, 2, 3]);
     });
   });

@@ -2,21 +2,21 @@
 // where its server isolates it (the README says how); elsewhere, and where anything is refused, there is one.
 
 import init, { askHelpers } from "./pkg/candlescope.js";
-import { Rest } from "./rest.js";
+import { LazyModule } from "./lazy-module.js";
 
 /** More would wait for memory, not for arithmetic. */
 const MOST = 8;
 /** Helpers start so much later: what a first pattern needs is too little to share, and starting takes the cores from it. */
 const HELP_AFTER_MS = 1000;
 
-/** Loads the module, or its first part; gives what brings the rest. */
-export async function start(): Promise<Rest | undefined> {
+/** Starts the primary module, or the whole one; returns the loader of the secondary module if there is one. */
+export async function start(): Promise<LazyModule | undefined> {
   const threads = Math.min(navigator.hardwareConcurrency || 1, MOST);
   if (threads > 1 && globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function") {
-    const rest = await begin("candlescope_threads").catch(alone);
-    if (rest) {
+    const lazyModule = await begin("candlescope_threads").catch(alone);
+    if (lazyModule) {
       hire(threads - 1).catch(alone); // a page on another site
-      return rest;
+      return lazyModule;
     }
   }
   try {
@@ -32,7 +32,8 @@ function alone(error: unknown) {
 }
 
 async function begin(build: string) {
-  return new Rest(await init({ module_or_path: file(`${build}_first`) }), file(`${build}_rest`));
+  const primary = await init({ module_or_path: file(`${build}_primary`) });
+  return new LazyModule(primary, file(`${build}_secondary`));
 }
 
 function file(name: string) {

@@ -283,7 +283,7 @@ Comlink.expose(withErrorNames(api));
 
 /** All of the module is there: what the first part of it (scripts/split.mjs) lacks is not waited for in the middle of a call. */
 async function whole() {
-  await (await ready)?.arrive();
+  await (await ready)?.ensureLoaded();
 }
 
 /**

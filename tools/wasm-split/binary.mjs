@@ -1,7 +1,7 @@
-// A wasm module as the list of its sections, and back: what threads.mjs and split.mjs read and write. No instruction is
-// understood here.
+// Reads and writes the sections of a WebAssembly module (https://webassembly.github.io/spec/core/binary/modules.html).
+// Instructions are not decoded.
 
-/** The kinds of section that these scripts know, by their ids. */
+/** Section ids. */
 export const SECTION = {
   type: 1,
   import: 2,
@@ -44,27 +44,27 @@ export function moduleOf(sections) {
   ]);
 }
 
-/** A number and where it ends. @param {Buffer} bytes @param {number} at @returns {[number, number]} */
+/** Reads an unsigned LEB128 number; returns it and the offset behind it. @param {Buffer} bytes @param {number} at @returns {[number, number]} */
 export function leb(bytes, at) {
   let value = 0;
   for (let shift = 0; ; shift += 7) {
-    const byte = bytes[at++];
+    const byte = bytes[at++] ?? 0; // the scans of split.mjs may begin close to the end
     value |= (byte & 0x7f) << shift;
     if (byte < 0x80) return [value >>> 0, at];
   }
 }
 
-/** @param {number} value @returns {number[]} */
+/** Unsigned LEB128. @param {number} value @returns {number[]} */
 export function toLeb(value) {
   return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...toLeb(value >>> 7)];
 }
 
-/** The same of an `i32.const`, whose numbers have a sign. @param {number} value not negative @returns {number[]} */
+/** Signed LEB128, the operand of `i32.const`. @param {number} value not negative @returns {number[]} */
 export function toSignedLeb(value) {
   return value < 0x40 ? [value] : [(value & 0x7f) | 0x80, ...toSignedLeb(value >>> 7)];
 }
 
-/** Things of any kind, after their number. @param {(Buffer | number[])[]} items @returns {Buffer} */
+/** A vector: the number of items, then the items. @param {(Buffer | number[])[]} items @returns {Buffer} */
 export function vector(items) {
   return Buffer.concat([
     Buffer.from(toLeb(items.length)),
@@ -72,7 +72,7 @@ export function vector(items) {
   ]);
 }
 
-/** Things of any kind that stand one after the other, each ending where `end` says. @param {Buffer} body @param {(at: number) => number} end @returns {Buffer[]} */
+/** The items of a vector; `end` returns where the item that begins at an offset ends. @param {Buffer} body @param {(at: number) => number} end @returns {Buffer[]} */
 export function items(body, end) {
   let [count, at] = leb(body, 0);
   const found = [];
