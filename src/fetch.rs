@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::download::{Download, File, Opened, error_of, message_of};
 use crate::error::{Error, Result};
 use crate::index::Index;
-use crate::kernel::matrix::WeightFormat;
+use crate::kernel::WeightFormat;
 use crate::magic;
 use crate::report::Report;
 use crate::store::{Checkpoint, Disk, Keeping, Restored, Restoring};

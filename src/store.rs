@@ -15,8 +15,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::kernel::matrix::{Matrix, WeightFormat};
 use crate::kernel::with_floats;
+use crate::kernel::{Matrix, WeightFormat};
 use crate::report::Report;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Weights, expected_shapes, matrix_axes, reserve};

@@ -19,7 +19,7 @@ use candle_core::{D, Tensor};
 
 use crate::config::Config;
 use crate::error::{Error, Result, shortened};
-use crate::kernel::matrix::WeightFormat;
+use crate::kernel::WeightFormat;
 use crate::model::Model;
 use crate::nearest::nearest;
 use crate::weights::Weights;

@@ -32,7 +32,7 @@ use crate::generate::{Generation, Step};
 use crate::hook::HookPoint;
 use crate::intervene::{self, Compiler};
 use crate::kernel;
-use crate::kernel::matrix::{Axes, Builder, WeightFormat};
+use crate::kernel::{Axes, MatrixBuilder, WeightFormat};
 use crate::lab::{self, Findings, Lab, Measurement, RunCall};
 use crate::model::Model;
 use crate::report::Report;
@@ -257,7 +257,8 @@ fn warm_up(format: WeightFormat) -> Result<()> {
     const WIDTH: usize = 256;
     let out_of_memory =
         |_| Error::Memory("there is not enough memory to start; close other tabs".into());
-    let mut builder = Builder::new([WIDTH, WIDTH], Axes::InOut, format).map_err(out_of_memory)?;
+    let mut builder =
+        MatrixBuilder::new([WIDTH, WIDTH], Axes::InOut, format).map_err(out_of_memory)?;
     builder.push(&vec![0.0; WIDTH * WIDTH]);
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
     kernel::linear(&zeros(&[ROWS, WIDTH])?, &builder.finish()?, &zeros(&[WIDTH])?)?;

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::error::{Error, Result, shortened};
 use crate::header::{self, Entry};
 use crate::kernel;
-use crate::kernel::matrix::{Axes, Builder, Matrix, WeightFormat};
+use crate::kernel::{Axes, Matrix, MatrixBuilder, WeightFormat};
 use crate::report::{Kind, Report};
 use crate::role::{self, HEAD, HEAD_BIAS, Role};
 
@@ -102,7 +102,7 @@ impl Weights {
                     ))
                 };
                 let mut builder =
-                    Builder::new([first, second], axes, format).map_err(out_of_memory)?;
+                    MatrixBuilder::new([first, second], axes, format).map_err(out_of_memory)?;
                 let values = tensor.flatten_all()?.to_vec1::<f32>()?;
                 let mut numbers = Numbers::default();
                 numbers.add(&values);
@@ -647,7 +647,7 @@ struct Filling {
     carried: Vec<u8>,
     /// The whole tensor, or what `matrix` has not yet taken of it.
     values: Vec<f32>,
-    matrix: Option<Builder>,
+    matrix: Option<MatrixBuilder>,
     format: WeightFormat,
     numbers: Numbers,
 }
@@ -700,7 +700,7 @@ impl Numbers {
 
 /// Checks that the scales of a quantized matrix are not clipped.
 fn check_scales(
-    matrix: &Builder,
+    matrix: &MatrixBuilder,
     name: &str,
     format: WeightFormat,
     numbers: &Numbers,
@@ -735,7 +735,9 @@ impl Filling {
         format: WeightFormat,
     ) -> std::result::Result<Filling, TryReserveError> {
         let matrix = match (matrix_axes(name), shape) {
-            (Some(axes), &[first, second]) => Some(Builder::new([first, second], axes, format)?),
+            (Some(axes), &[first, second]) => {
+                Some(MatrixBuilder::new([first, second], axes, format)?)
+            }
             _ => None,
         };
         let mut values = Vec::new();

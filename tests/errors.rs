@@ -5,7 +5,7 @@ mod common;
 use std::collections::{BTreeSet, HashMap};
 
 use candlescope::index::Index;
-use candlescope::kernel::matrix::WeightFormat;
+use candlescope::kernel::WeightFormat;
 use candlescope::{
     Config, Error, GenerateOptions, Generation, HookPoint, NoHooks, Selector, Tokenizer, Weights,
     WeightsReader, expected_shapes, run_with_cache,

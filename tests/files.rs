@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use candlescope::index::Index;
-use candlescope::kernel::matrix::WeightFormat;
+use candlescope::kernel::WeightFormat;
 use candlescope::report::{Kind, Notice};
 use candlescope::{Config, Error, Model, NoHooks, Weights, WeightsReader};
 use common::{Fixture, assert_same_bits, row};

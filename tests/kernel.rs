@@ -4,9 +4,7 @@ use std::ops::Range;
 
 use candle_core::{Device, Tensor, Var};
 use candlescope::Activation;
-use candlescope::kernel::{
-    self, Backend, Matrix, matrix::Axes, matrix::Builder, matrix::WeightFormat,
-};
+use candlescope::kernel::{self, Axes, Backend, Matrix, MatrixBuilder, WeightFormat};
 
 #[cfg(target_arch = "wasm32")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
@@ -290,7 +288,7 @@ fn packed(values: &[f32], shape: [usize; 2]) -> Matrix {
 
 /// Row by row, and once two rows in one piece with part of the next.
 fn build(values: &[f32], shape: [usize; 2], axes: Axes, format: WeightFormat) -> Matrix {
-    let mut builder = Builder::new(shape, axes, format).unwrap();
+    let mut builder = MatrixBuilder::new(shape, axes, format).unwrap();
     let (mut at, mut end) = (0, 2 * shape[1] + shape[1] / 2);
     while at < values.len() {
         at += builder.push(&values[at..end.min(values.len())]);

@@ -2,7 +2,7 @@
 //!
 //!     cargo nextest run --test precision --no-capture
 
-use candlescope::kernel::matrix::WeightFormat;
+use candlescope::kernel::WeightFormat;
 use candlescope::{Config, Model, Tokenizer, WeightsReader, kernel, run_with_cache};
 
 const TEXT: &str = "MIRANDA:\nIf by your art, my dearest father, you have\nPut the wild waters in this roar, allay them.\n\

@@ -5,7 +5,7 @@ mod common;
 use std::cell::RefCell;
 
 use bytemuck::{Pod, pod_read_unaligned};
-use candlescope::kernel::matrix::WeightFormat;
+use candlescope::kernel::WeightFormat;
 use candlescope::store::{Checkpoint, Disk, Fingerprint, Keeping, Restoring};
 use candlescope::weights::bytes_needed;
 use candlescope::{Config, Error, Model, Result, Tokenizer, WeightsReader, run_with_cache};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor, Var};
-use candlescope::kernel::trainable::cross_entropy;
+use candlescope::kernel::cross_entropy;
 use candlescope::{Config, Model, NoHooks, Weights, expected_shapes};
 
 use super::Result;

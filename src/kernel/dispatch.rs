@@ -90,7 +90,7 @@ pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32>
 ///
 /// # Panics
 /// If the length of `x` is not a multiple of `width`.
-pub(super) fn map(map: Map, x: &[f32], width: usize) -> Vec<f32> {
+pub(super) fn map_rows(map: Map, x: &[f32], width: usize) -> Vec<f32> {
     assert!(x.len().is_multiple_of(width), "{} numbers in rows of {width}", x.len());
     let rows = x.len() / width;
     // One number costs about ten multiply-adds.

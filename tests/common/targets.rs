@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use bytemuck::{Pod, pod_read_unaligned};
 use candlescope::index::Index;
-use candlescope::kernel::matrix::WeightFormat;
+use candlescope::kernel::WeightFormat;
 use candlescope::lab::Lab;
 use candlescope::store::{Disk, Restoring};
 use candlescope::weights::bytes_needed;

@@ -1,20 +1,73 @@
-//! Causal attention over candle tensors, computed by `simd/attention.rs`.
+//! Causal attention.
 //!
 //! Queries, keys and values are `[B, rows, H, K]` with a contiguous last axis; they may be views of a projection or of a
 //! key/value cache. The position of the first query follows from the shapes: the last query is at the last key.
+//! `simd/attention.rs` computes it, unless gradients are wanted.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Shape, bail};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Device, Layout, Shape, Tensor, bail};
 
-use super::Computed;
-use super::dispatch::{filled, parallel_for};
-use super::floats;
-use super::simd::attention::{self as kernel, Attention, Part};
-use super::simd::job::Task;
+use super::linear::add_bias;
+use super::softmax::softmax;
+use super::storage::{OpOutput, floats};
+use crate::error::Result;
+use crate::kernel::dispatch::{filled, parallel_for};
+use crate::kernel::simd::attention::{self as kernel, Attention, Part};
+use crate::kernel::simd::job::Task;
+
+/// `q kᵀ / divisor` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and `[B, S, H, K]` to
+/// `[B, H, T, S]`. The last query looks at the last key.
+pub fn attention_scores(q: &Tensor, k: &Tensor, divisor: f64) -> Result<Tensor> {
+    let (q, k) = (in_rows(q)?, in_rows(k)?);
+    if !(q.track_op() || k.track_op()) {
+        return Ok(q.apply_op2_no_bwd(&k, &Scores { factor: divisor.recip() as f32 })?);
+    }
+    let (q, k) = ((by_head(&q)? / divisor)?, by_head(&k)?);
+    let scores = q.matmul(&k.t()?)?;
+    let mask = causal_mask(q.dim(2)?, k.dim(2)?)?.flatten_all()?;
+    Ok(add_bias(&scores.flatten_from(D::Minus2)?, &mask)?.reshape(scores.shape())?)
+}
+
+/// `pattern v` for every head: `[B, H, T, S]` and `[B, S, H, K]` to `[B, T, H, K]`.
+pub fn attention_mix(pattern: &Tensor, v: &Tensor) -> Result<Tensor> {
+    let (pattern, v) = (pattern.contiguous()?, in_rows(v)?);
+    if !(pattern.track_op() || v.track_op()) {
+        return Ok(pattern.apply_op2_no_bwd(&v, &Mix)?);
+    }
+    by_head(&pattern.matmul(&by_head(&v)?)?)
+}
+
+/// Both, with a softmax between them, for runs that look at neither scores nor pattern: the same bits, in less time.
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, divisor: f64) -> Result<Tensor> {
+    if q.track_op() || k.track_op() || v.track_op() {
+        return attention_mix(&softmax(&attention_scores(q, k, divisor)?)?, v);
+    }
+    let [q, k, v] = [in_rows(q)?, in_rows(k)?, in_rows(v)?];
+    Ok(q.apply_op3_no_bwd(&k, &v, &Whole { factor: divisor.recip() as f32 })?)
+}
+
+/// `[B, rows, H, K]` to `[B, H, rows, K]`, and back.
+fn by_head(x: &Tensor) -> Result<Tensor> {
+    Ok(x.transpose(1, 2)?.contiguous()?)
+}
+
+/// A tensor whose last axis is contiguous, as most are.
+fn in_rows(x: &Tensor) -> Result<Tensor> {
+    Ok(if x.stride().last() == Some(&1) { x.clone() } else { x.contiguous()? })
+}
+
+/// 0 where the query may look at the key, -inf where the key comes after it: `[queries, keys]`.
+fn causal_mask(queries: usize, keys: usize) -> Result<Tensor> {
+    let earlier = keys - queries;
+    let row = |query: usize| {
+        (0..keys).map(move |key| if key > earlier + query { f32::NEG_INFINITY } else { 0.0 })
+    };
+    Ok(Tensor::from_iter((0..queries).flat_map(row), &Device::Cpu)?.reshape((queries, keys))?)
+}
 
 /// `factor q kᵀ` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and `[B, S, H, K]` to
 /// `[B, H, T, S]`.
-pub(super) struct Scores {
-    pub factor: f32,
+struct Scores {
+    factor: f32,
 }
 
 impl CustomOp2 for Scores {
@@ -22,10 +75,9 @@ impl CustomOp2 for Scores {
         "attention-scores"
     }
 
-    fn cpu_fwd(&self, q: &CpuStorage, ql: &Layout, k: &CpuStorage, kl: &Layout) -> Computed {
+    fn cpu_fwd(&self, q: &CpuStorage, ql: &Layout, k: &CpuStorage, kl: &Layout) -> OpOutput {
         let (q, k) = (Heads::new(q, ql)?, Heads::new(k, kl)?);
-        let part =
-            |out| Attention { pattern: out, ..attention(Part::Scores, &q, &k, &k, self.factor) };
+        let part = |out| Attention { pattern: out, ..task(Part::Scores, &q, &k, &k, self.factor) };
         let shape = Shape::from((q.batch, q.heads, q.rows, k.rows));
         // SAFETY: the score of every query with every key is written.
         let scores = unsafe { filled(shape.elem_count(), |out| attend(part(out), &q)) };
@@ -34,21 +86,21 @@ impl CustomOp2 for Scores {
 }
 
 /// `pattern v`: `[B, H, T, S]` and `[B, S, H, K]` to `[B, T, H, K]`.
-pub(super) struct Mix;
+struct Mix;
 
 impl CustomOp2 for Mix {
     fn name(&self) -> &'static str {
         "attention-mix"
     }
 
-    fn cpu_fwd(&self, pattern: &CpuStorage, pl: &Layout, v: &CpuStorage, vl: &Layout) -> Computed {
+    fn cpu_fwd(&self, pattern: &CpuStorage, pl: &Layout, v: &CpuStorage, vl: &Layout) -> OpOutput {
         let (_, _, queries, _) = pl.shape().dims4()?;
         let (pattern, v) = (floats(pattern, pl)?, Heads::new(v, vl)?);
         let q = Heads { rows: queries, ..v };
         let part = |out| Attention {
             pattern: pattern.as_ptr().cast_mut(), // only read
             out,
-            ..attention(Part::Mix, &q, &v, &v, 1.0)
+            ..task(Part::Mix, &q, &v, &v, 1.0)
         };
         // SAFETY: every query's row of every head is written.
         let z = unsafe { filled(q.count(), |out| attend(part(out), &q)) };
@@ -58,8 +110,8 @@ impl CustomOp2 for Mix {
 
 /// Scores, softmax and mix in one pass, for runs that capture neither scores nor pattern: q `[B, T, H, K]`, k and v
 /// `[B, S, H, K]` to `[B, T, H, K]`.
-pub(super) struct Whole {
-    pub factor: f32,
+struct Whole {
+    factor: f32,
 }
 
 impl CustomOp3 for Whole {
@@ -75,17 +127,17 @@ impl CustomOp3 for Whole {
         kl: &Layout,
         v: &CpuStorage,
         vl: &Layout,
-    ) -> Computed {
+    ) -> OpOutput {
         let (q, k, v) = (Heads::new(q, ql)?, Heads::new(k, kl)?, Heads::new(v, vl)?);
-        let whole = |out| Attention { out, ..attention(Part::Whole, &q, &k, &v, self.factor) };
+        let whole = |out| Attention { out, ..task(Part::Whole, &q, &k, &v, self.factor) };
         // SAFETY: every query's row of every head is written.
         let z = unsafe { filled(q.count(), |out| attend(whole(out), &q)) };
         Ok((CpuStorage::F32(z), q.shape()))
     }
 }
 
-/// A job without its outputs.
-fn attention(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attention {
+/// A task without its outputs.
+fn task(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attention {
     assert!(q.rows <= k.rows && (q.batch, q.heads, q.width) == (k.batch, k.heads, k.width));
     assert!((k.batch, k.rows, k.heads, k.width) == (v.batch, v.rows, v.heads, v.width));
     let (pattern, out) = (std::ptr::null_mut(), std::ptr::null_mut());

@@ -1,17 +1,16 @@
-//! A weight matrix `[inner, columns]` in panels of eight columns, in one of the formats that `multiply.rs` multiplies with.
+//! A weight matrix `[inner, columns]` in panels of eight columns, in one of the formats that `simd/matmul.rs` multiplies with.
 //!
-//! In: f32 rows or columns, as a checkpoint stores them. Out: the bytes of the panels, and the numbers that they stand
-//! for. Rounding happens here and nowhere else: to the nearest half; to 255 steps between minus and plus the largest
-//! of 64 numbers; to 16 steps from the largest of 32 down, by its sign.
+//! In: f32 rows or columns, as a checkpoint stores them. Out: the bytes of the panels, and the numbers that they represent.
 
 use std::collections::TryReserveError;
 use std::ops::Range;
 
 use half::f16;
 
-use super::simd::format::PanelFormat;
-use super::simd::tile_f32::WIDTH;
-use super::simd::tile_i8::{BLOCK_TAIL, STEP, STEP_BYTES};
+use super::quantize::{get, put, set_block_of_4_bits, set_block_of_8_bits, to_half};
+use crate::kernel::simd::format::PanelFormat;
+use crate::kernel::simd::tile_f32::WIDTH;
+use crate::kernel::simd::tile_i8::{BLOCK_TAIL, STEP, STEP_BYTES};
 
 /// A matrix stored in panels.
 #[derive(Debug)]
@@ -184,7 +183,7 @@ impl Packed {
     fn value(&self, row: usize, column: usize) -> f32 {
         let (panel, lane) = (self.panel(column), column % WIDTH);
         let step = row / STEP % self.format.block_steps();
-        let place = lane * STEP + row % STEP;
+        let offset = lane * STEP + row % STEP;
         match self.format {
             PanelFormat::F32 => f32::from_le_bytes(get(panel, (row * WIDTH + lane) * 4)),
             PanelFormat::F16 => f16::from_le_bytes(get(panel, (row * WIDTH + lane) * 2)).to_f32(),
@@ -193,9 +192,9 @@ impl Packed {
                 let scale =
                     f16::from_le_bytes(get(block, block.len() - BLOCK_TAIL + lane * 2)).to_f32();
                 if self.format == PanelFormat::Q8 {
-                    return f32::from(block[step * STEP_BYTES + place] as i8) * scale;
+                    return f32::from(block[step * STEP_BYTES + offset] as i8) * scale;
                 }
-                let both = block[step / 2 * STEP_BYTES + place];
+                let both = block[step / 2 * STEP_BYTES + offset];
                 let nibble = if step % 2 == 1 { both >> 4 } else { both & 15 };
                 (f32::from(nibble) - 8.0) * scale
             }
@@ -235,71 +234,4 @@ impl Packed {
         }
         Packed { format: PanelFormat::F32, words, inner, columns, clipped: false }
     }
-}
-
-fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
-    bytes[at..at + N].copy_from_slice(&value);
-}
-
-fn get<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    *bytes[at..].first_chunk().expect("a panel is as long as its format says")
-}
-
-/// The nearest half; what is larger than any becomes the largest.
-fn to_half(number: f32) -> f16 {
-    f16::from_f32(number.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()))
-}
-
-/// Whether [`to_half`] gives the nearest of all halves.
-fn fits_half(number: f32) -> bool {
-    number.abs() < 65520.0
-}
-
-/// False if something was too large.
-fn set_block_of_8_bits(block: &mut [u8], lane: usize, numbers: &[f32]) -> bool {
-    let exact = numbers.iter().fold(0f32, |largest, number| largest.max(number.abs())) / 127.0;
-    let scale = to_half(exact);
-    let inverse = inverse(scale);
-    let mut sum = 0;
-    for (row, number) in numbers.iter().enumerate() {
-        let level = (number * inverse).round().clamp(-127.0, 127.0) as i8;
-        block[row / STEP * STEP_BYTES + lane * STEP + row % STEP] = level as u8;
-        sum += i32::from(level);
-    }
-    set_tail(block, lane, scale, sum as f32) && fits_half(exact)
-}
-
-/// 0 where there is none.
-fn inverse(scale: f16) -> f32 {
-    if scale == f16::ZERO { 0.0 } else { scale.to_f32().recip() }
-}
-
-/// What a column's numbers in a block are multiples of, and what their sum is in such steps.
-fn set_tail(block: &mut [u8], lane: usize, scale: f16, sum: f32) -> bool {
-    let tail = block.len() - BLOCK_TAIL + lane * 2;
-    put(block, tail, scale.to_le_bytes());
-    let sum = scale.to_f32() * sum;
-    put(block, tail + 2 * WIDTH, to_half(sum).to_le_bytes());
-    fits_half(sum)
-}
-
-/// False if something was too large.
-fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) -> bool {
-    let larger = |a: f32, b: &f32| if b.abs() > a.abs() { *b } else { a };
-    // 16 steps have one more below zero than above: the largest number gets the end that reaches further.
-    let exact = numbers.iter().fold(0f32, larger) / -8.0;
-    let scale = to_half(exact);
-    let inverse = inverse(scale);
-    let mut sum = 0.0;
-    for step in 0..(block.len() - BLOCK_TAIL) / STEP_BYTES * 2 {
-        for place in 0..STEP {
-            let number = numbers.get(step * STEP + place).copied().unwrap_or(0.0);
-            let level = (number * inverse).round().clamp(-8.0, 7.0);
-            let byte = &mut block[step / 2 * STEP_BYTES + lane * STEP + place];
-            let nibble = (level + 8.0) as u8;
-            *byte = if step % 2 == 0 { *byte & 0xF0 | nibble } else { *byte & 0x0F | nibble << 4 };
-            sum += level;
-        }
-    }
-    set_tail(block, lane, scale, sum) && fits_half(exact)
 }

@@ -1,19 +1,19 @@
 //! The matrix product `c = a b + bias`.
 //!
 //! Layout: `a` and `c` are row-major. `b` `[inner, columns]` is stored in contiguous panels of eight columns ([`Packed`] in
-//! `packed.rs`). The rows of `a` are packed into tiles (`simd/pack.rs`), then multiplied panel by panel
+//! `weights/packed.rs`). The rows of `a` are packed into tiles (`simd/pack.rs`), then multiplied panel by panel
 //! (`simd/matmul.rs`); both run on all threads.
 //!
 //! Every sum runs over `inner` in order, independent of the number of rows: a row has the same bits alone (decoding with the
 //! key/value cache) and among others (prefill).
 
-use super::dispatch::{filled, parallel_for};
-use super::packed::Packed;
-use super::simd::format::PanelFormat;
-use super::simd::job::Task;
-use super::simd::matmul::Product;
-use super::simd::pack::Tiles;
-use super::simd::tile_f32::{STREAMS, WIDTH};
+use crate::kernel::dispatch::{filled, parallel_for};
+use crate::kernel::simd::format::PanelFormat;
+use crate::kernel::simd::job::Task;
+use crate::kernel::simd::matmul::Product;
+use crate::kernel::simd::pack::Tiles;
+use crate::kernel::simd::tile_f32::{STREAMS, WIDTH};
+use crate::kernel::weights::Packed;
 
 /// `a b + bias` for the rows `a` `[rows, inner]`: `[rows, columns]`.
 pub fn product(a: &[f32], b: &Packed, bias: Option<&[f32]>) -> Vec<f32> {

@@ -1,0 +1,66 @@
+//! The MLP's activation functions.
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Tensor};
+
+use super::rows::{fill_rows, tanh};
+use super::storage::{OpOutput, floats, row_width};
+use crate::config::Activation;
+use crate::error::Result;
+use crate::kernel::dispatch::map_rows;
+use crate::kernel::simd::rowwise::Map;
+
+/// The MLP's non-linearity, elementwise.
+///
+/// # Errors
+/// Those of candle, for a tensor that is not f32 on the CPU.
+pub fn activation(x: &Tensor, function: Activation) -> Result<Tensor> {
+    Ok(match function {
+        Activation::GeluNew => x.contiguous()?.apply_op1(Gelu)?,
+        Activation::Gelu => x.gelu_erf()?,
+        Activation::Relu => x.relu()?,
+        Activation::Silu => x.silu()?,
+        Activation::Tanh => x.tanh()?,
+    })
+}
+
+/// GPT-2's own GELU: `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
+struct Gelu;
+
+impl CustomOp1 for Gelu {
+    fn name(&self) -> &'static str {
+        "gelu-new"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> OpOutput {
+        let out = map_rows(Map::Gelu, floats(x, layout)?, row_width(layout));
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        x.apply_op2_no_bwd(&grad.contiguous()?, &GeluGrad).map(Some)
+    }
+}
+
+struct GeluGrad;
+
+impl CustomOp2 for GeluGrad {
+    fn name(&self) -> &'static str {
+        "gelu-new-grad"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, grad: &CpuStorage, gl: &Layout) -> OpOutput {
+        let (x, grad) = (floats(x, xl)?, floats(grad, gl)?);
+        let width = row_width(xl);
+        let out = fill_rows(x.len(), width, |row, out| {
+            for ((out, &x), g) in out.iter_mut().zip(&x[row * width..]).zip(&grad[row * width..]) {
+                let t = tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x));
+                let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * CUBIC * x * x);
+                *out = g * 0.5 * (1.0 + t + x * (1.0 - t * t) * slope);
+            }
+        });
+        Ok((CpuStorage::F32(out), xl.shape().clone()))
+    }
+}
+
+const SQRT_2_OVER_PI: f32 = 0.797_884_6;
+const CUBIC: f32 = 0.044_715;

@@ -1,0 +1,96 @@
+//! Converts a matrix into its format, row by row, while a checkpoint loads.
+
+use std::collections::TryReserveError;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+
+use super::format::{Axes, WeightFormat};
+use super::matrix::{Matrix, Storage};
+use super::packed::Packed;
+use crate::error::{Error, Result};
+
+/// Takes a matrix row by row, as a checkpoint stores it, and brings each row into its format at once, so that
+/// loading never holds a matrix twice.
+pub struct MatrixBuilder {
+    building: Building,
+    axes: Axes,
+    shape: [usize; 2],
+    rows: usize,
+}
+
+enum Building {
+    Plain(Vec<f32>),
+    Packed(Packed),
+}
+
+impl MatrixBuilder {
+    /// Reserves the memory for a matrix that the checkpoint stores with this shape and these axes.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub fn new(
+        shape: [usize; 2],
+        axes: Axes,
+        format: WeightFormat,
+    ) -> std::result::Result<MatrixBuilder, TryReserveError> {
+        let [first, second] = shape;
+        let building = match (format.panels(axes), axes) {
+            (None, _) => {
+                let mut values = Vec::new();
+                values.try_reserve_exact(first * second)?;
+                Building::Plain(values)
+            }
+            (Some(format), Axes::InOut) => Building::Packed(Packed::zeros(format, first, second)?),
+            (Some(format), Axes::OutIn) => Building::Packed(Packed::zeros(format, second, first)?),
+        };
+        Ok(MatrixBuilder { building, axes, shape, rows: 0 })
+    }
+
+    /// Takes as many whole rows as its format wants at once; returns how many of `values` they are.
+    pub fn push(&mut self, values: &[f32]) -> usize {
+        let [rows, width] = self.shape;
+        let there = (values.len() / width).min(rows - self.rows);
+        let at_once = match (&self.building, self.axes) {
+            (Building::Packed(packed), Axes::InOut) => packed.rows_at_once(),
+            _ => 1,
+        };
+        let is_last = self.rows + there == rows;
+        let taken = if is_last { there } else { there / at_once * at_once };
+        let values = &values[..taken * width];
+        match (&mut self.building, self.axes) {
+            (Building::Plain(all), _) => all.extend_from_slice(values),
+            (Building::Packed(packed), Axes::InOut) => {
+                for (index, rows) in values.chunks(at_once * width).enumerate() {
+                    packed.set_rows(self.rows + index * at_once, rows);
+                }
+            }
+            (Building::Packed(packed), Axes::OutIn) => {
+                for (index, row) in values.chunks_exact(width).enumerate() {
+                    packed.set_column(self.rows + index, row);
+                }
+            }
+        }
+        self.rows += taken;
+        values.len()
+    }
+
+    /// Whether a number was too large for its format, and was made smaller.
+    pub(crate) fn is_clipped(&self) -> bool {
+        matches!(&self.building, Building::Packed(packed) if packed.is_clipped())
+    }
+
+    /// The matrix, once all rows are in.
+    pub fn finish(self) -> Result<Matrix> {
+        match self.building {
+            _ if self.rows != self.shape[0] => Err(Error::Weights(format!(
+                "a matrix has {} rows, expected {}",
+                self.rows, self.shape[0]
+            ))),
+            Building::Plain(values) => {
+                Matrix::plain(Tensor::from_vec(values, &self.shape, &Device::Cpu)?, self.axes)
+            }
+            Building::Packed(packed) => Ok(Matrix(Storage::Packed(Arc::new(packed)))),
+        }
+    }
+}

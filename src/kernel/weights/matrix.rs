@@ -1,0 +1,170 @@
+//! A weight matrix in the format in which it is multiplied with.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+
+use super::format::{Axes, WeightFormat};
+use super::packed::Packed;
+use crate::error::{Error, Result};
+use crate::kernel::with_floats;
+
+/// A matrix `[in, out]` that activations are multiplied with. A clone shares the numbers.
+#[derive(Debug, Clone)]
+pub struct Matrix(pub(super) Storage);
+
+/// Where the numbers of a matrix are.
+#[derive(Debug, Clone)]
+pub(in crate::kernel) enum Storage {
+    Plain(Tensor), // [in, out], not always contiguous
+    Packed(Arc<Packed>),
+}
+
+impl Matrix {
+    /// A matrix that stays a tensor; `tensor` has the axes that `axes` says.
+    pub fn plain(tensor: Tensor, axes: Axes) -> Result<Matrix> {
+        Ok(Matrix(Storage::Plain(match axes {
+            Axes::InOut => tensor,
+            Axes::OutIn => tensor.t()?,
+        })))
+    }
+
+    pub(in crate::kernel) fn storage(&self) -> &Storage {
+        &self.0
+    }
+
+    /// Length of the input, length of the output.
+    pub fn dims(&self) -> Result<(usize, usize)> {
+        Ok(match &self.0 {
+            Storage::Plain(tensor) => tensor.dims2()?,
+            Storage::Packed(packed) => (packed.inner(), packed.columns()),
+        })
+    }
+
+    /// The dtype of its numbers in memory.
+    pub fn dtype(&self) -> &'static str {
+        match &self.0 {
+            Storage::Plain(tensor) => tensor.dtype().as_str(),
+            Storage::Packed(packed) => packed.format().name(),
+        }
+    }
+
+    /// The matrix as a tensor with these axes. Only the plain format needs no copy for it.
+    pub fn tensor(&self, axes: Axes) -> Result<Tensor> {
+        let (inner, columns) = self.dims()?;
+        match (&self.0, axes) {
+            (Storage::Plain(tensor), Axes::InOut) => Ok(tensor.clone()),
+            (Storage::Plain(tensor), Axes::OutIn) => Ok(tensor.t()?),
+            (Storage::Packed(packed), Axes::InOut) => packed_rows(packed, 0..inner, 0..columns),
+            (Storage::Packed(packed), Axes::OutIn) => packed_columns(packed, 0..columns),
+        }
+    }
+
+    /// Whether the numbers of both, which have the same shape and are in the same format, are the same to the bit.
+    pub(crate) fn has_same_bits(&self, other: &Matrix) -> Result<bool> {
+        if let (Some(these), Some(others)) = (self.raw(), other.raw()) {
+            return Ok(these == others);
+        }
+        let (these, others) =
+            (self.tensor(Axes::OutIn)?.contiguous()?, other.tensor(Axes::OutIn)?.contiguous()?);
+        let bits = |x: &f32| x.to_bits();
+        let same = with_floats(&these, |these| {
+            with_floats(&others, |others| Ok(these.iter().map(bits).eq(others.iter().map(bits))))
+        });
+        Ok(same?)
+    }
+
+    /// The panels as they lie in memory. None for tensors, which have none.
+    pub fn raw(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Storage::Plain(_) => None,
+            Storage::Packed(packed) => Some(packed.bytes()),
+        }
+    }
+
+    /// The matrix whose [`Matrix::raw`] is what `fill` appends: so many words, for which there is room. (Not a slice to
+    /// write to: that would have to be cleared first, which takes longer than reading it from a disk's cache.)
+    ///
+    /// # Errors
+    /// Those of `fill`; when it appends more or less; when there is not enough memory; when the format has no panels.
+    pub fn from_raw(
+        shape: [usize; 2],
+        axes: Axes,
+        format: WeightFormat,
+        fill: impl FnOnce(&mut Vec<u32>, usize) -> Result<()>,
+    ) -> Result<Matrix> {
+        let [inner, columns] = axes.in_out(shape);
+        let panels = format.panels(axes).ok_or_else(|| {
+            Error::Weights(
+                "a matrix that is not packed cannot be stored; report this as a bug".into(),
+            )
+        })?;
+        let count = (format.bytes(shape, axes) / 4) as usize;
+        let mut words = Vec::new();
+        words
+            .try_reserve_exact(count)
+            .map_err(|_| Error::Memory(format!("no room for a matrix {inner} by {columns}")))?;
+        fill(&mut words, count)?;
+        let packed = Packed::from_words(panels, inner, columns, words).ok_or_else(|| {
+            Error::Weights(format!(
+                "the stored copy of a matrix has the wrong length, expected {count} words"
+            ))
+        })?;
+        Ok(Matrix(Storage::Packed(Arc::new(packed))))
+    }
+
+    /// These rows alone, as a matrix.
+    pub fn rows(&self, rows: Range<usize>) -> Result<Matrix> {
+        Ok(Matrix(Storage::Plain(match &self.0 {
+            Storage::Plain(tensor) => tensor.narrow(0, rows.start, rows.len())?,
+            Storage::Packed(packed) => packed_rows(packed, rows, 0..packed.columns())?,
+        })))
+    }
+
+    /// These columns alone, as a matrix.
+    pub fn columns(&self, columns: Range<usize>) -> Result<Matrix> {
+        Ok(Matrix(Storage::Plain(match &self.0 {
+            Storage::Plain(tensor) => {
+                tensor.narrow(1, columns.start, columns.len())?.contiguous()?
+            }
+            Storage::Packed(packed) => packed_rows(packed, 0..packed.inner(), columns)?,
+        })))
+    }
+
+    /// The columns at `ids` (u32, of any shape), along a new last axis: an embedding.
+    pub fn embedding(&self, ids: &Tensor) -> Result<Tensor> {
+        let flat = ids.flatten_all()?;
+        let (inner, _) = self.dims()?;
+        let rows = match &self.0 {
+            Storage::Plain(tensor) => tensor.t()?.contiguous()?.index_select(&flat, 0)?,
+            Storage::Packed(packed) => {
+                let ids = flat.to_vec1::<u32>()?;
+                let mut rows = vec![0f32; ids.len() * inner];
+                for (id, row) in ids.iter().zip(rows.chunks_exact_mut(inner)) {
+                    packed.copy_column(*id as usize, row);
+                }
+                Tensor::from_vec(rows, (ids.len(), inner), &Device::Cpu)?
+            }
+        };
+        Ok(rows.reshape([ids.dims(), &[inner]].concat())?)
+    }
+}
+
+fn packed_rows(packed: &Packed, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
+    let mut values = vec![0f32; rows.len() * columns.len()];
+    let shape = (rows.len(), columns.len());
+    for (row, to) in rows.zip(values.chunks_exact_mut(columns.len())) {
+        packed.copy_row(row, columns.clone(), to);
+    }
+    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+}
+
+fn packed_columns(packed: &Packed, columns: Range<usize>) -> Result<Tensor> {
+    let mut values = vec![0f32; packed.inner() * columns.len()];
+    let shape = (columns.len(), packed.inner());
+    for (column, to) in columns.zip(values.chunks_exact_mut(packed.inner())) {
+        packed.copy_column(column, to);
+    }
+    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+}
