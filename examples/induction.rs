@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 
 use candlescope::analysis::Table;
 use candlescope::analysis::heads::{Kind, RepeatedTokens, scores_on_repeated_tokens, strongest};
-use candlescope::{
-    Action, Choice, Config, Intervention, Model, Named, RunOptions, Tokenizer, Weights, run,
-};
+use candlescope::intervene::Zero;
+use candlescope::{Choice, Config, Intervention, Model, RunOptions, Tokenizer, Weights, run};
 
 const SENTENCE: &str = "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would \
                         continue in it five weeks without changing.";
@@ -71,7 +70,7 @@ fn print_scores(scores: &Table) {
 
 /// The intervention that takes a head's output away.
 fn without(layer: usize, head: usize) -> Intervention {
-    let zero = Intervention::new(format!("blocks.{layer}.attn.hook_z"), Action::Named(Named::Zero));
+    let zero = Intervention::new(format!("blocks.{layer}.attn.hook_z"), Zero);
     Intervention { head: Some(Choice::One(head)), ..zero }
 }
 

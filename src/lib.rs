@@ -58,9 +58,7 @@ pub use config::{Activation, Config};
 pub use error::{Error, Result};
 pub use generate::{GenerateOptions, Generation, Step};
 pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, Selector};
-pub use intervene::{
-    Action, Array, Choice, Edge, Intervention, Named, Plan, Source, TextLength, Values,
-};
+pub use intervene::{Action, Array, Choice, Intervention, Plan, Source, TextLength, Values};
 pub use model::{KvCache, Model, Parameter};
 pub use run::{
     Cache, Capture, Objective, Run, RunOptions, Scores, Sink, Start, means, run, run_into,

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::rc::Rc;
 
 use crate::analysis::gradients::Baseline;
 use crate::analysis::patching::{Contrast, Direction, SweepOptions, Target};
@@ -16,7 +17,8 @@ use crate::error::{Error, Result};
 use crate::generate::{GenerateOptions, check_options};
 use crate::hook::{BlockPoint, HookPoint, Selectors};
 use crate::intervene::{
-    Action, Array, Change, Effect, Intervention, Plan, Rows, TextLength, expect_position, rows_of,
+    Array, Change, Compiler, Helper, Intervention, Plan, PythonLine, Scope, TextLength,
+    expect_position, tensor,
 };
 use crate::run::{Objective, RunOptions, as_batch, layers, resolve_rows};
 
@@ -420,21 +422,21 @@ const PATHS: &str = r#"        sender = f"blocks.{layer}.attn.hook_z"
 /// The hook that gives the residual stream after a block what changed at `name`, its `hook_resid_mid`.
 const CARRYING: &str = r#"(name.replace("resid_mid", "resid_post"), partial(carry, name=name))"#;
 
-/// What hooks on a part of a value need, each by the word that tells that it is used; later ones use earlier ones.
-const HELPERS: [(&str, &str); 9] = [
+/// The functions that hooks on a part of a value use, in their order in a script.
+const HELPERS: [(Helper, &str); 9] = [
     (
-        "start",
+        Helper::Start,
         r#"
 start = 0  # the position in the text of the context's first token
 "#,
     ),
     (
-        "means",
+        Helper::Means,
         r#"means = {}
 "#,
     ),
     (
-        "attention(",
+        Helper::Attention,
         r#"
 
 def attention(name):
@@ -442,7 +444,7 @@ def attention(name):
 "#,
     ),
     (
-        "select(",
+        Helper::Select,
         r#"
 
 def select(x, name, positions=None, head=None, last=None, rows=None):
@@ -462,7 +464,7 @@ def select(x, name, positions=None, head=None, last=None, rows=None):
 "#,
     ),
     (
-        "causal(",
+        Helper::Causal,
         r#"
 
 def causal(x, y, name):
@@ -471,7 +473,7 @@ def causal(x, y, name):
 "#,
     ),
     (
-        "keys(",
+        Helper::Keys,
         r#"
 
 def keys(values, x):
@@ -481,7 +483,7 @@ def keys(values, x):
 "#,
     ),
     (
-        "other_values(",
+        Helper::OtherValues,
         r#"
 
 def other_values(values, x, part, places, name, rows=None):
@@ -497,7 +499,7 @@ def other_values(values, x, part, places, name, rows=None):
 "#,
     ),
     (
-        "mean_of_prompt(",
+        Helper::MeanOfPrompt,
         r#"
 
 def mean_of_prompt(x, key, prompt):
@@ -507,7 +509,7 @@ def mean_of_prompt(x, key, prompt):
 "#,
     ),
     (
-        "cut(",
+        Helper::Cut,
         r#"
 
 def cut(x, name, edges, part, renormalize):
@@ -630,25 +632,31 @@ impl Script {
         length: TextLength,
         interventions: &[Intervention],
     ) -> Result<()> {
-        if let Some(at) =
-            interventions.iter().position(|one| matches!(one.action, Action::Js { .. }))
-        {
-            return Err(Error::Hook(format!(
-                "intervention {at} at `{}` is a JavaScript function, which cannot be printed as Python: leave it out, or \
-                 say it as one of the actions that are data",
-                interventions[at].at
-            )));
-        }
-        let plan = Plan::new(interventions, config, length, None)?;
-        if plan.changes.is_empty() {
+        // JavaScript is not translated, so it is not run either.
+        let compiler: Compiler = Rc::new(|_| Ok(Box::new(|values, _| Ok(values))));
+        let plan = Plan::new(interventions, config, length, Some(&compiler))?;
+        if plan.changes().is_empty() {
             self.line("hooks = []");
             return Ok(());
         }
         let before = self.text.len();
         let (mut listed, mut carried) = (String::new(), Vec::<HookPoint>::new());
-        for (number, change) in plan.changes.iter().enumerate() {
-            self.change(number, change, length);
+        let mut used = BTreeSet::from([Helper::Select]);
+        for (number, change) in plan.changes().iter().enumerate() {
+            let line = change.python(number, length).ok_or_else(|| {
+                Error::Hook(format!(
+                    "intervention {number} at `{}` is a JavaScript function, which cannot be printed as Python: leave it \
+                     out, or say it as one of the actions that are data",
+                    change.scope.at
+                ))
+            })?;
+            used.extend(&line.helpers);
+            if change.scope.points.iter().any(|point| point.axes().contains(&"key")) {
+                used.insert(Helper::Causal);
+            }
+            self.change(number, change, line);
             let (mids, rest): (Vec<HookPoint>, Vec<HookPoint>) = change
+                .scope
                 .points
                 .iter()
                 .copied()
@@ -668,7 +676,7 @@ impl Script {
                 );
             }
             carried.extend(mids);
-            self.hooked.extend_from_slice(&change.points);
+            self.hooked.extend_from_slice(&change.scope.points);
         }
         if !carried.is_empty() {
             self.push(CARRY);
@@ -676,81 +684,35 @@ impl Script {
                 .insert_str(0, &format!("    *[{CARRYING} for name in {}],\n", strings(&carried)));
         }
         self.line(&format!("hooks = [\n{listed}]"));
-        let helpers = helpers(&self.text[before..]);
+        let helpers = helpers(&used);
         self.text.insert_str(before, &helpers);
         Ok(())
     }
 
-    fn change(&mut self, number: usize, change: &Change, length: TextLength) {
-        if let Effect::From { source, .. } = &change.effect {
+    fn change(&mut self, number: usize, change: &Change, line: PythonLine) {
+        let Scope { points, heads, channels, positions, .. } = &change.scope;
+        if let Some(values) = line.values {
             self.line(&format!("\nvalues_{number} = {{"));
-            for point in &change.points {
+            for point in points {
                 let name = point.to_string();
-                self.line(&format!("    \"{name}\": {},", tensor(&source[&name])));
+                self.line(&format!("    \"{name}\": {},", tensor(&values[&name])));
             }
             self.line("}");
         }
         self.line(&format!("\n\ndef change_{number}(x, hook, name):"));
-        let rows = match &change.effect {
-            Effect::Add(array) | Effect::Set(array) => many_rows(array, change),
-            Effect::From { rows: Rows::Same, source } => {
-                change.points.first().and_then(|point| rows_of(&source[&point.to_string()], *point))
-            }
-            _ => None,
-        };
         let mut selection = String::new();
-        for (name, indices) in
-            [("positions", &change.positions), ("head", &change.heads), ("last", &change.channels)]
-        {
+        for (name, indices) in [("positions", positions), ("head", heads), ("last", channels)] {
             if let Some(indices) = indices {
                 let _ = write!(selection, ", {name}={indices:?}");
             }
         }
-        if let Some(rows) = rows
-            && change.positions.is_none()
-        {
+        if let (Some(rows), None) = (line.rows, positions) {
             let _ = write!(selection, ", rows={rows}");
         }
         self.line(&format!("    part, places = select(x, name{selection})"));
         self.line("    y = x.clone()");
-        let effect = match &change.effect {
-            Effect::Scale(factor) => format!("y[part] *= {}", number_of(*factor)),
-            Effect::Add(array) => format!("y[part] += {}", values(array, change)),
-            Effect::Set(array) => format!("y[part] = {}", values(array, change)),
-            Effect::Mean(_) => {
-                format!("y[part] = mean_of_prompt(x, ({number}, name), {})[part]", length.prompt)
-            }
-            Effect::From { rows: Rows::Broadcast, .. } => {
-                format!("y[part] = values_{number}[name].expand_as(x)[part]")
-            }
-            Effect::From { rows, .. } => {
-                let rows = match rows {
-                    Rows::Listed(rows) => format!(", rows={rows:?}"),
-                    _ => String::new(),
-                };
-                format!(
-                    "y[part] = other_values(values_{number}[name], x, part, places, name{rows})"
-                )
-            }
-            Effect::KnockOut { edges, renormalize } => {
-                let python =
-                    |index: Option<usize>| index.map_or("None".into(), |index| index.to_string());
-                let edges: Vec<_> = edges
-                    .listed
-                    .iter()
-                    .map(|edge| format!("({}, {})", python(edge.query), python(edge.key)))
-                    .collect();
-                let scores = change
-                    .points
-                    .iter()
-                    .any(|point| matches!(point, HookPoint::Block(_, BlockPoint::AttnScores)));
-                let renormalize = if *renormalize && !scores { "True" } else { "False" };
-                format!("y = cut(y, name, [{}], part, {renormalize})", edges.join(", "))
-            }
-            Effect::Function(_) => "pass".into(),
-        };
-        self.line(&format!("    {effect}"));
-        let attention = change.points.iter().any(|point| point.axes().contains(&"key"));
+        self.line(&format!("    {}", line.statement));
+        let attention = points.iter().any(|point| point.axes().contains(&"key"));
         self.line(if attention { "    return causal(x, y, name)\n" } else { "    return y\n" });
     }
 
@@ -796,15 +758,11 @@ impl Script {
     }
 }
 
-/// Those of [`HELPERS`] that `code` uses, and those that these use.
-fn helpers(code: &str) -> String {
-    let mut used = String::new();
-    for (name, helper) in HELPERS.iter().rev() {
-        if code.contains(name) || used.contains(name) {
-            used.insert_str(0, helper);
-        }
-    }
-    used
+/// The text of `used` helpers and of those that these use.
+fn helpers(used: &BTreeSet<Helper>) -> String {
+    let needed: BTreeSet<_> = used.iter().flat_map(|helper| helper.with_requirements()).collect();
+    let needed = HELPERS.iter().filter(|(helper, _)| needed.contains(helper));
+    needed.map(|(_, text)| *text).collect()
 }
 
 /// The points that a run captures, of those that it reaches.
@@ -848,46 +806,6 @@ fn check_ids(config: &Config, tokens: &[u32]) -> Result<()> {
 
 fn absolute(positions: &[i64], length: usize) -> Result<Vec<usize>> {
     positions.iter().map(|position| expect_position(*position, length)).collect()
-}
-
-/// How many rows values have, if more than one.
-fn many_rows(array: &Array, change: &Change) -> Option<usize> {
-    change.points.first().and_then(|point| rows_of(array, *point)).filter(|rows| *rows > 1)
-}
-
-/// Values as Python: those of the rows that were selected, where each has its own.
-fn values(array: &Array, change: &Change) -> String {
-    if array.shape.is_empty() {
-        return number_of(array.data[0]);
-    }
-    let mut python = tensor(array);
-    let Some(point) = change.points.first() else { return python };
-    let attention = point.axes().contains(&"key");
-    if attention && array.shape.last().is_some_and(|keys| *keys > 1) {
-        python = format!("keys({python}, x)");
-    }
-    match many_rows(array, change) {
-        Some(_) => {
-            let axis = if attention { -2 } else { 1 - point.axes().len() as i64 };
-            format!("{python}.index_select({axis}, torch.tensor(places, dtype=torch.long))")
-        }
-        None => python,
-    }
-}
-
-fn tensor(array: &Array) -> String {
-    let numbers: Vec<_> = array.data.iter().map(|value| number_of(*value)).collect();
-    format!("torch.tensor([{}]).reshape({:?})", numbers.join(", "), array.shape)
-}
-
-/// An f32 so that Python reads back the same.
-fn number_of(value: f32) -> String {
-    match value {
-        value if value.is_nan() => "torch.nan".into(),
-        value if value == f32::INFINITY => "torch.inf".into(),
-        value if value == f32::NEG_INFINITY => "-torch.inf".into(),
-        value => format!("{value:?}"),
-    }
 }
 
 fn list(ids: &[u32]) -> String {

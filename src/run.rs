@@ -322,7 +322,7 @@ pub fn run_with_cache<S: AsRef<str>>(model: &Model, tokens: &[u32], names: &[S])
     run(model, tokens, &RunOptions { names, ..RunOptions::default() })
 }
 
-/// The means of activations over all positions of some prompts, for [`Action::Mean`](crate::Action::Mean).
+/// The means of activations over all positions of some prompts, for [`ReferenceMean`](crate::intervene::ReferenceMean).
 ///
 /// # Errors
 /// As [`run`]; [`Error::Input`] when there is no prompt, [`Error::Hook`] at attention scores and patterns, whose keys

@@ -14,9 +14,10 @@ use candlescope::analysis::logit_lens::{self, LensOptions};
 use candlescope::analysis::residual::{self, By, Reader, Stack, Steps};
 use candlescope::analysis::tokens::{self, Channel};
 use candlescope::analysis::{HeadWeights, Table};
+use candlescope::intervene::Zero;
 use candlescope::{
-    Action, Config, HookPoint, Intervention, Model, Named, Plan, Run, RunOptions, TextLength, run,
-    run_with_cache, transform,
+    Config, HookPoint, Intervention, Model, Plan, Run, RunOptions, TextLength, run, run_with_cache,
+    transform,
 };
 use common::{
     FIXTURES, Fixture, TOLERANCE, Tolerance, assert_close, assert_within, numbers, tensors,
@@ -447,7 +448,7 @@ fn head_scores_are_attention_on_transformer_lenss_detection_patterns() {
 fn patterns_measured_as_they_come_score_as_captured_ones() {
     for oracle in oracles() {
         let (model, tokens) = (oracle.fixture.model(), &oracle.inputs.tokens);
-        let off = Intervention::new("blocks.0.attn.hook_z", Action::Named(Named::Zero));
+        let off = Intervention::new("blocks.0.attn.hook_z", Zero);
         for interventions in [vec![], vec![off]] {
             let length = TextLength { prompt: tokens.len(), new: 1 };
             let plan = Plan::new(&interventions, model.config(), length, None).unwrap();

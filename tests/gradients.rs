@@ -7,9 +7,8 @@ mod common;
 use candle_core::{Device, Tensor};
 use candlescope::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
 use candlescope::analysis::patching::{Contrast, Direction, Sweep, SweepOptions};
-use candlescope::{
-    Action, Array, HookPoint, Intervention, Model, Objective, RunOptions, Values, run,
-};
+use candlescope::intervene::Add;
+use candlescope::{Array, HookPoint, Intervention, Model, Objective, RunOptions, Values, run};
 use proptest::prelude::*;
 
 use causal::Causal;
@@ -141,7 +140,7 @@ proptest! {
         let step = |h: f32| {
             let data = direction.iter().map(|d| d * h).collect();
             let add = Values::Array(Array { shape: gradient.dims().to_vec(), data });
-            metric(&model, &tokens, &of, vec![Intervention::new(&name, Action::Add { add })])
+            metric(&model, &tokens, &of, vec![Intervention::new(&name, Add { add })])
         };
         // Relu has kinks and f32 rounds: a small step, and the better of two.
         let differences = [1e-3f32, 3e-4].map(|h| (step(h) - step(-h)) / f64::from(2.0 * h));

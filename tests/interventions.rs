@@ -4,10 +4,12 @@
 mod causal;
 mod common;
 
-use candlescope::intervene::Selected;
+use candlescope::intervene::{
+    Add, Edge, Js, KnockOut, Mean, Patch, ReferenceMean, Scale, Selected, Set, Zero,
+};
 use candlescope::{
-    Action, Array, Choice, Edge, GenerateOptions, Generation, HookPoint, Intervention, Model,
-    Named, NoHooks, RunOptions, Source, Start, Values, run, run_with_cache,
+    Action, Array, Choice, GenerateOptions, Generation, HookPoint, Intervention, Model, NoHooks,
+    RunOptions, Source, Start, Values, run, run_with_cache,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -45,10 +47,8 @@ fn setting_what_was_there_changes_no_bit() {
                 point.to_string(),
                 Array::of(undisturbed.cache.at(point).unwrap()).unwrap(),
             )]);
-            let patch = Intervention::new(
-                point.to_string(),
-                Action::From { from: own, from_positions: None },
-            );
+            let patch =
+                Intervention::new(point.to_string(), Patch { from: own, from_positions: None });
             let run = run(&model, &tokens, &options(vec![patch])).unwrap();
             let what = format!("{}: {point}", fixture.name);
             match point.on_request() && point.layer().is_some() && point.axes().contains(&"head") {
@@ -66,7 +66,7 @@ fn setting_what_was_there_changes_no_bit() {
 fn zeroing_every_head_and_every_mlp_leaves_the_embedding_path() {
     for fixture in &FIXTURES {
         let (model, tokens) = (fixture.model(), fixture.expected().tokens);
-        let zero = |at: &str| Intervention::new(at, Action::Named(Named::Zero));
+        let zero = |at: &str| Intervention::new(at, Zero);
         let run =
             run(&model, &tokens, &options(vec![zero("*.hook_attn_out"), zero("*.hook_mlp_out")]))
                 .unwrap();
@@ -83,7 +83,7 @@ fn patching_everything_from_the_clean_run_gives_the_clean_logits() {
     let clean = run_with_cache(&causal.model, &causal.tokens, &names).unwrap();
     let source = clean.cache.source().unwrap();
     let patches = names.iter().map(|name| {
-        Intervention::new(name.clone(), Action::From { from: source.clone(), from_positions: None })
+        Intervention::new(name.clone(), Patch { from: source.clone(), from_positions: None })
     });
     let run = run(&causal.model, &causal.other, &options(patches.collect())).unwrap();
     assert_same_bits("the logits were patched too", run.logits().unwrap(), clean.logits().unwrap());
@@ -539,7 +539,7 @@ fn options_that_do_not_fit_are_refused_with_a_reason() {
         )
         .unwrap()
     };
-    let zero = |at: &str| vec![Intervention::new(at, Action::Named(Named::Zero))];
+    let zero = |at: &str| vec![Intervention::new(at, Zero)];
     let start = |layer, length| Some(Start { layer, resid: resid(length) });
     let refused = [
         (
@@ -661,17 +661,17 @@ fn action() -> impl Strategy<Value = Action> {
     let edge = (prop::option::of(-9i64..9), prop::option::of(-9i64..9))
         .prop_map(|(query, key)| Edge { query, key });
     prop_oneof![
-        Just(Action::Named(Named::Zero)),
-        Just(Action::Named(Named::Mean)),
-        number().prop_map(|scale| Action::Scale { scale }),
-        values().prop_map(|add| Action::Add { add }),
-        values().prop_map(|set| Action::Set { set }),
+        Just(Action::Zero(Zero)),
+        Just(Action::Mean(Mean)),
+        number().prop_map(|scale| Scale { scale }.into()),
+        values().prop_map(|add| Add { add }.into()),
+        values().prop_map(|set| Set { set }.into()),
         (source(), prop::option::of(prop::collection::vec(-9i64..9, 0..4)))
-            .prop_map(|(from, from_positions)| Action::From { from, from_positions }),
-        source().prop_map(|mean| Action::Mean { mean }),
+            .prop_map(|(from, from_positions)| Patch { from, from_positions }.into()),
+        source().prop_map(|mean| ReferenceMean { mean }.into()),
         (prop::collection::vec(edge, 0..4), prop::option::of(any::<bool>()))
-            .prop_map(|(knock_out, renormalize)| Action::KnockOut { knock_out, renormalize }),
-        any::<String>().prop_map(|js| Action::Js { js }),
+            .prop_map(|(knock_out, renormalize)| KnockOut { knock_out, renormalize }.into()),
+        any::<String>().prop_map(|js| Js { js }.into()),
     ]
 }
 
@@ -720,7 +720,7 @@ proptest! {
             head: Some(Choice::Many(head.clone())),
             positions: Some(Choice::Many(positions.clone())),
             dim: Some(Choice::Many(dim.clone())),
-            ..Intervention::new(point.to_string(), Action::Set { set: Values::Number(7.0) })
+            ..Intervention::new(point.to_string(), Set { set: Values::Number(7.0) })
         };
         let names = vec![point.to_string()];
         let before = run_with_cache(&model, &tokens, &names).unwrap();

@@ -14,11 +14,12 @@ use candlescope::analysis::patching::{Contrast, Direction, Sweep, SweepOptions};
 use candlescope::analysis::path_patching::{
     Input, Mlps, PathOptions, PathSweep, Receiver, Receivers,
 };
+use candlescope::intervene::Js;
 use candlescope::python::{
     attribution_script, generation_script, integrated_script, path_script, run_script, sweep_script,
 };
 use candlescope::{
-    Action, GenerateOptions, Generation, Intervention, RunOptions, Start, run, run_with_cache,
+    GenerateOptions, Generation, Intervention, RunOptions, Start, run, run_with_cache,
 };
 use serde_json::{Value, json};
 
@@ -304,7 +305,7 @@ fn the_printed_python_gives_the_same_numbers() {
 #[test]
 fn what_python_cannot_do_is_said() {
     let causal = Causal::plain();
-    let js = Intervention::new("hook_embed", Action::Js { js: "x => x * 2".into() });
+    let js = Intervention::new("hook_embed", Js { js: "x => x * 2".into() });
     let options = RunOptions { interventions: vec![js], ..RunOptions::default() };
     let error = run_script(causal.model.config(), "folder", &causal.tokens, &options).unwrap_err();
     assert!(

@@ -25,7 +25,7 @@ use super::Table;
 use super::patching::{Patched, SweepOptions, table_axes};
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
-use crate::intervene::{Action, Array, Intervention, Values};
+use crate::intervene::{Array, Intervention, Set, Values};
 use crate::model::Model;
 use crate::run::{Objective, Run, RunOptions, run};
 
@@ -203,7 +203,7 @@ impl IntegratedGradients {
     /// A run at this fraction of the way from the baseline to the prompt.
     fn between(&self, at: f64) -> Result<RunOptions> {
         let embeddings = (&self.baseline + (&self.change * at)?)?;
-        let set = Action::Set { set: Values::Array(Array::of(&embeddings)?) };
+        let set = Set { set: Values::Array(Array::of(&embeddings)?) };
         Ok(RunOptions {
             interventions: vec![Intervention::new(EMBED.to_string(), set)],
             ..RunOptions::default()

@@ -1,20 +1,30 @@
-//! Interventions: plain values that say where a run is changed and how, and the [`Plan`] that carries them out.
+//! Interventions: values that say where a run is changed and how, and the [`Plan`] that applies them.
 //!
 //! An [`Intervention`] can be printed, stored as JSON and sent. A [`Plan`] resolves a list of them against a model and
-//! a prompt, refuses what would select nothing, and then is the [`Hooks`] of a run or of a generation.
+//! a prompt, refuses those that select nothing, and is the [`Hooks`](crate::Hooks) of a run or of a generation.
 //!
 //! Positions are those of the text: 0 is its first token, -1 the last token *of the prompt*. Generated tokens follow
-//! the prompt, the token of step `s` at position `prompt length + s - 1`, so that an intervention names the same
-//! places whether or not keys and values are cached, and wherever a cropped context begins.
+//! the prompt: the token of step `s` is at position `prompt length + s - 1`. So an intervention names the same places
+//! with and without cached keys and values, and wherever a cropped context begins.
+//!
+//! Each file imports only from those before it: `types`, `selection`, `source`, `python`, `effect`, `actions`,
+//! `intervention`, `resolve`, `plan`. A new action is one file in `actions/` and its registration in `actions/mod.rs`.
 
-mod edges;
+mod actions;
+mod effect;
+mod intervention;
 mod plan;
+mod python;
 mod resolve;
 mod selection;
-mod value;
+mod source;
+mod types;
 
-pub(crate) use plan::{Change, Effect, Rows};
-pub use plan::{Compiler, Function, Plan, Selected, TextLength};
-pub(crate) use resolve::expect_position;
-pub(crate) use selection::rows_of;
-pub use value::{Action, Array, Choice, Edge, FORMS, Intervention, Named, Source, Values};
+pub use actions::{Action, Add, Edge, Js, KnockOut, Mean, Patch, ReferenceMean, Scale, Set, Zero};
+pub use intervention::Intervention;
+pub use plan::Plan;
+pub(crate) use python::{Helper, PythonLine, tensor};
+pub(crate) use resolve::Change;
+pub(crate) use selection::Scope;
+pub(crate) use types::expect_position;
+pub use types::{Array, Choice, Compiler, Function, Selected, Source, TextLength, Values};

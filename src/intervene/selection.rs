@@ -1,64 +1,157 @@
-//! The part of a value that an intervention selects: taken out, replaced, filled from arrays and from other runs.
+//! The part of a hook point's value that an intervention selects, and how it is replaced.
 
 use candle_core::{Device, Tensor};
 
-use super::edges::masked_value;
-use super::plan::{Rows, Selected, VisitContext};
-use super::value::{Array, Source};
+use super::types::{Array, Selected, TextLength};
 use crate::error::{Error, Result};
-use crate::hook::HookPoint;
-use crate::nearest::nearest;
+use crate::hook::{BlockPoint, HookPoint};
 
-/// A part of a value: along each axis, the indices that are meant and the slot of each in the selection (of a key,
-/// its position in the text).
+/// What an intervention selects, resolved against a model and a text.
+pub(crate) struct Scope {
+    /// The pattern that the user wrote, for messages.
+    pub(crate) at: String,
+    /// At least one.
+    pub(crate) points: Vec<HookPoint>,
+    pub(crate) heads: Option<Vec<usize>>,
+    /// Indices along the last axis: neurons or dimensions.
+    pub(crate) channels: Option<Vec<usize>>,
+    /// Positions in the text, in the user's order; none given means all.
+    pub(crate) positions: Option<Vec<usize>>,
+    /// The same positions, sorted, each with its slot in that list.
+    slots: Vec<(usize, usize)>,
+}
+
+impl Scope {
+    pub(super) fn new(
+        at: String,
+        points: Vec<HookPoint>,
+        heads: Option<Vec<usize>>,
+        channels: Option<Vec<usize>>,
+        positions: Option<Vec<usize>>,
+    ) -> Scope {
+        let mut slots: Vec<_> = positions.iter().flatten().copied().zip(0..).collect();
+        slots.sort_unstable();
+        Scope { at, points, heads, channels, positions, slots }
+    }
+
+    /// The selected part of `value`; none if it has no selected row.
+    pub(super) fn select(&self, value: &Tensor, visit: VisitContext) -> Option<Selection> {
+        let axes = visit.point.axes();
+        let all = |length: usize| (0..length).map(|index| Coordinate { index, slot: index });
+        let listed = |indices: &[usize]| {
+            indices.iter().zip(0..).map(|(&index, slot)| Coordinate { index, slot }).collect()
+        };
+        let along = |axis: usize| -> Vec<Coordinate> {
+            let length = value.dims()[axis];
+            match axes[axis] {
+                "pos" | "query" => self.rows(length, visit.first_position),
+                "head" => self.heads.as_deref().map_or_else(|| all(length).collect(), listed),
+                "d_model" | "d_head" | "d_mlp" => {
+                    self.channels.as_deref().map_or_else(|| all(length).collect(), listed)
+                }
+                "key" => all(length)
+                    .map(|key| Coordinate { slot: visit.window_start + key.index, ..key })
+                    .collect(),
+                _ => all(length).collect(),
+            }
+        };
+        let coordinates: Vec<_> = (0..axes.len()).map(along).collect();
+        let empty = coordinates.iter().any(Vec::is_empty);
+        (!empty).then(|| Selection {
+            axes,
+            dims: value.dims().to_vec(),
+            coordinates,
+            first_position: visit.first_position,
+            cached: visit.first_position - visit.window_start,
+        })
+    }
+
+    /// The selected ones of `length` rows, of which the first is at `first_position`.
+    fn rows(&self, length: usize, first_position: usize) -> Vec<Coordinate> {
+        let slot = |position: usize| match &self.positions {
+            None => Some(position),
+            Some(_) => {
+                let found = self.slots.binary_search_by_key(&position, |(selected, _)| *selected);
+                found.ok().map(|index| self.slots[index].1)
+            }
+        };
+        let row = |index| Some(Coordinate { index, slot: slot(first_position + index)? });
+        (0..length).filter_map(row).collect()
+    }
+}
+
+/// Where in the text a hook meets a value.
+#[derive(Clone, Copy)]
+pub(super) struct VisitContext {
+    pub(super) point: HookPoint,
+    /// The position in the text of the value's first row.
+    pub(super) first_position: usize,
+    /// The position in the text of the context's first token: above 0 once a generation crops its context.
+    pub(super) window_start: usize,
+    pub(super) text: TextLength,
+}
+
+/// A selected index along one axis of a value.
+#[derive(Clone, Copy)]
+pub(super) struct Coordinate {
+    pub(super) index: usize,
+    /// The index in the list that the user gave. Without a list, and for keys, the position in the text.
+    pub(super) slot: usize,
+}
+
+/// The selected part of one value: the selected indices along each axis.
 pub(super) struct Selection {
     pub(super) axes: &'static [&'static str],
     pub(super) dims: Vec<usize>,
-    pub(super) indices: Vec<Vec<(usize, usize)>>,
-    /// The position in the text of the first row, and how many keys come before it.
-    pub(super) first: usize,
-    pub(super) past: usize,
+    pub(super) coordinates: Vec<Vec<Coordinate>>,
+    /// The position in the text of the value's first row.
+    pub(super) first_position: usize,
+    /// The number of keys before the first row's own.
+    cached: usize,
 }
 
 impl Selection {
-    /// `new` where it is selected, `old` elsewhere. Differentiable in both.
+    /// `new` at selected elements, `old` elsewhere. Differentiable in both.
     ///
-    /// A query never gets to see a later key, whatever is done to the attention: only edges that the causal mask
-    /// leaves are replaced. (Otherwise a run with cached keys and values, which has no later keys, would differ.)
+    /// Attention to a later key is never replaced, because a run with cached keys and values has no later keys
+    /// and must give the same numbers.
     pub(super) fn replace(&self, old: &Tensor, new: &Tensor) -> Result<Tensor> {
-        let whole =
-            self.indices.iter().zip(&self.dims).all(|(indices, length)| indices.len() == *length);
+        let whole = self
+            .coordinates
+            .iter()
+            .zip(&self.dims)
+            .all(|(selected, length)| selected.len() == *length);
         if whole && !self.axes.contains(&"key") {
             return Ok(new.clone());
         }
         let mut mask = vec![0u8; self.dims.iter().product()];
-        self.each(|flat, coordinates| mask[flat] = u8::from(self.causal(coordinates)));
+        self.for_each(|flat, coordinates| mask[flat] = u8::from(self.is_causal(coordinates)));
         let mask = Tensor::from_vec(mask, self.dims.as_slice(), &Device::Cpu)?;
         Ok(mask.where_cond(&new.contiguous()?, &old.contiguous()?)?)
     }
 
-    /// Whether an element is not an attention edge to a later key.
-    pub(super) fn causal(&self, coordinates: &[(usize, usize)]) -> bool {
-        !self.axes.contains(&"key") || coordinates[3].0 <= self.past + coordinates[2].0
+    /// False for an attention edge to a later key.
+    pub(super) fn is_causal(&self, coordinates: &[Coordinate]) -> bool {
+        !self.axes.contains(&"key") || coordinates[3].index <= self.cached + coordinates[2].index
     }
 
-    /// Calls `f` with every selected element: its flat index and its coordinates.
-    pub(super) fn each(&self, mut f: impl FnMut(usize, &[(usize, usize)])) {
+    /// Calls `f` with the flat index and the coordinates of every selected element, in row-major order.
+    pub(super) fn for_each(&self, mut f: impl FnMut(usize, &[Coordinate])) {
         let rank = self.dims.len();
         let mut at = vec![0; rank];
-        let mut coordinates: Vec<_> = self.indices.iter().map(|indices| indices[0]).collect();
+        let mut coordinates: Vec<_> = self.coordinates.iter().map(|selected| selected[0]).collect();
         loop {
             let flat = coordinates
                 .iter()
                 .zip(&self.dims)
-                .fold(0, |flat, ((index, _), length)| flat * length + index);
+                .fold(0, |flat, (coordinate, length)| flat * length + coordinate.index);
             f(flat, &coordinates);
             let mut axis = rank;
             loop {
                 let Some(next) = axis.checked_sub(1) else { return };
                 axis = next;
-                at[axis] = (at[axis] + 1) % self.indices[axis].len();
-                coordinates[axis] = self.indices[axis][at[axis]];
+                at[axis] = (at[axis] + 1) % self.coordinates[axis].len();
+                coordinates[axis] = self.coordinates[axis][at[axis]];
                 if at[axis] > 0 {
                     break;
                 }
@@ -66,183 +159,108 @@ impl Selection {
         }
     }
 
-    /// A tensor of the value's shape with `value_at` what is selected, and 0 elsewhere.
-    fn build(&self, mut value_at: impl FnMut(&[(usize, usize)]) -> f32) -> Result<Tensor> {
+    /// A tensor of the value's shape: `value_at` at selected elements, 0 elsewhere.
+    pub(super) fn build(&self, mut value_at: impl FnMut(&[Coordinate]) -> f32) -> Result<Tensor> {
         let mut data = vec![0f32; self.dims.iter().product()];
-        self.each(|flat, coordinates| data[flat] = value_at(coordinates));
+        self.for_each(|flat, coordinates| data[flat] = value_at(coordinates));
         Ok(Tensor::from_vec(data, self.dims.as_slice(), &Device::Cpu)?)
     }
 
-    fn row_axis(&self) -> usize {
+    /// The axis `pos` or `query`.
+    pub(super) fn row_axis(&self) -> usize {
         self.axes.iter().position(|axis| matches!(*axis, "pos" | "query")).unwrap_or_default()
     }
 
     fn lengths(&self) -> Vec<usize> {
-        self.indices.iter().map(Vec::len).collect()
+        self.coordinates.iter().map(Vec::len).collect()
     }
 
+    /// The selected elements of `value`.
     pub(super) fn gather(&self, value: &Tensor) -> Result<Vec<f32>> {
         let data = value.flatten_all()?.to_vec1::<f32>()?;
         let mut gathered = Vec::with_capacity(self.lengths().iter().product());
-        self.each(|flat, _| gathered.push(data[flat]));
+        self.for_each(|flat, _| gathered.push(data[flat]));
         Ok(gathered)
     }
 
+    /// The inverse of [`gather`](Selection::gather), with 0 elsewhere.
     pub(super) fn scatter(&self, data: &[f32]) -> Result<Tensor> {
         let mut values = data.iter();
         self.build(|_| values.next().copied().unwrap_or_default())
     }
 
-    pub(super) fn describe(&self, context: VisitContext) -> Selected {
-        let rows = &self.indices[self.row_axis()];
-        let positions = rows.iter().map(|(row, _)| context.first + row).collect();
-        Selected {
-            name: context.point.to_string(),
-            axes: self.axes,
-            shape: self.lengths(),
-            positions,
-        }
+    pub(super) fn describe(&self, point: HookPoint) -> Selected {
+        let rows = &self.coordinates[self.row_axis()];
+        let positions = rows.iter().map(|row| self.first_position + row.index).collect();
+        Selected { name: point.to_string(), axes: self.axes, shape: self.lengths(), positions }
     }
 
-    /// Without the rows that `array` has no values for, where it has a row for each position of the prompt.
-    pub(super) fn covered_by(mut self, array: &Array) -> Option<Selection> {
+    /// The selection without the rows for which `keep` is false; none if no row is left.
+    pub(super) fn retain_rows(mut self, keep: impl Fn(Coordinate) -> bool) -> Option<Selection> {
         let axis = self.row_axis();
-        let rows = (axis + array.shape.len())
-            .checked_sub(self.dims.len())
-            .map_or(1, |axis| array.shape[axis]);
-        if rows > 1 {
-            self.indices[axis].retain(|(_, slot)| *slot < rows);
-        }
-        (!self.indices[axis].is_empty()).then_some(self)
+        self.coordinates[axis].retain(|row| keep(*row));
+        (!self.coordinates[axis].is_empty()).then_some(self)
     }
 
-    /// `array` broadcast to the selection by its last axes. One that has a row for each selected position may
-    /// have fewer keys than there are by now.
-    pub(super) fn spread(&self, at: &str, array: &Array) -> Result<Tensor> {
+    /// The selection without rows for which `array` has no values, if it has one row for each position.
+    pub(super) fn covered_by(self, array: &Array) -> Option<Selection> {
+        let axis = (self.row_axis() + array.shape.len()).checked_sub(self.dims.len());
+        let rows = axis.map_or(1, |axis| array.shape[axis]);
+        self.retain_rows(|row| rows <= 1 || row.slot < rows)
+    }
+
+    /// `array` broadcast to the selection by its last axes. It may have fewer keys than the value, because keys are
+    /// added while a text is generated.
+    pub(super) fn broadcast(&self, at: &str, array: &Array) -> Result<Tensor> {
         let lengths = self.lengths();
-        let unfit = || {
+        let mismatch = || {
             let found = &array.shape;
             Error::Hook(format!(
                 "values of shape {found:?} do not broadcast to {lengths:?} at `{at}`"
             ))
         };
-        let offset = self.dims.len().checked_sub(array.shape.len()).ok_or_else(unfit)?;
-        let free = |axis: usize| axis == self.row_axis() || self.axes[axis] == "key";
+        let offset = self.dims.len().checked_sub(array.shape.len()).ok_or_else(mismatch)?;
+        let any_length = |axis: usize| axis == self.row_axis() || self.axes[axis] == "key";
         let fits = |(axis, length): (usize, &usize)| {
-            *length == 1 || free(axis + offset) || *length == lengths[axis + offset]
+            *length == 1 || any_length(axis + offset) || *length == lengths[axis + offset]
         };
         let mut fit = array.shape.iter().enumerate().all(fits);
         let tensor = self.build(|coordinates| {
             let mut flat = 0;
-            for ((_, slot), length) in coordinates[offset..].iter().zip(&array.shape) {
-                let slot = if *length == 1 { 0 } else { *slot };
+            for (coordinate, length) in coordinates[offset..].iter().zip(&array.shape) {
+                let slot = if *length == 1 { 0 } else { coordinate.slot };
                 if slot >= *length {
-                    fit &= !self.causal(coordinates);
+                    fit &= !self.is_causal(coordinates);
                     return 0.0;
                 }
                 flat = flat * length + slot;
             }
             if fit { array.data[flat] } else { 0.0 }
         })?;
-        if fit { Ok(tensor) } else { Err(unfit()) }
-    }
-
-    /// Without the rows that come after the other run's last position.
-    pub(super) fn present_in(mut self, array: &Array, rows: &Rows) -> Option<Selection> {
-        let axis = self.row_axis();
-        let length = array.shape.get(axis).copied().unwrap_or_default();
-        match rows {
-            Rows::Same => self.indices[axis].retain(|(row, _)| self.first + row < length),
-            Rows::Listed(rows) => self.indices[axis].retain(|(_, slot)| *slot < rows.len()),
-            Rows::Broadcast => {}
-        }
-        (!self.indices[axis].is_empty()).then_some(self)
-    }
-
-    /// The selected values as `array`, the same point of another run, has them.
-    pub(super) fn patch(
-        &self,
-        array: &Array,
-        rows: &Rows,
-        context: VisitContext,
-    ) -> Result<Tensor> {
-        self.check_source(array, context)?;
-        let masked = masked_value(context.point);
-        self.build(|coordinates| {
-            let mut flat = 0;
-            for (axis, ((index, slot), length)) in coordinates.iter().zip(&array.shape).enumerate()
-            {
-                let index = match (self.axes[axis], rows) {
-                    ("pos" | "query", Rows::Same) => context.first + index,
-                    ("pos" | "query", Rows::Listed(rows)) => rows[*slot],
-                    ("pos" | "query", Rows::Broadcast) => 0,
-                    ("key", _) => *slot,
-                    _ => *index,
-                };
-                if index >= *length {
-                    // A key that the other run had not seen; rows were checked when the plan was made.
-                    return if self.axes[axis] == "key" { masked } else { f32::NAN };
-                }
-                flat = flat * length + index;
-            }
-            array.data[flat]
-        })
-    }
-
-    fn check_source(&self, array: &Array, context: VisitContext) -> Result<()> {
-        let free = |axis: usize| matches!(self.axes[axis], "pos" | "query" | "key");
-        let fits = array.shape.len() == self.dims.len()
-            && (0..self.dims.len()).all(|axis| free(axis) || array.shape[axis] == self.dims[axis]);
-        if fits {
-            return Ok(());
-        }
-        let (found, expected, point) = (&array.shape, &self.dims, context.point);
-        Err(Error::Hook(format!(
-            "the other run has shape {found:?} at `{point}`, expected {expected:?}"
-        )))
+        if fit { Ok(tensor) } else { Err(mismatch()) }
     }
 }
 
-/// How many rows along `pos` or `query` the other run has at `point`.
-pub(super) fn source_rows(source: &Source, point: HookPoint) -> Result<usize> {
-    let array = patch_source(source, point)?;
-    let shape = &array.shape;
-    if array.expected_length() != Some(array.data.len()) {
-        let found = array.data.len();
-        return Err(Error::Input(format!(
-            "the other run has {found} values for shape {shape:?} at `{point}`"
-        )));
-    }
-    let rows = rows_axis(point).and_then(|axis| shape.get(axis));
-    rows.copied().ok_or_else(|| {
-        let axes = point.axes().join(" ");
-        Error::Hook(format!(
-            "the other run has shape {shape:?} at `{point}`, whose axes are {axes}"
-        ))
-    })
-}
-
-pub(super) fn rows_axis(point: HookPoint) -> Option<usize> {
+/// The axis `pos` or `query` of a hook point, if it has one.
+pub(super) fn row_axis_of(point: HookPoint) -> Option<usize> {
     point.axes().iter().position(|axis| matches!(*axis, "pos" | "query"))
 }
 
-pub(super) fn patch_source(source: &Source, point: HookPoint) -> Result<&Array> {
-    let name = point.to_string();
-    source.get(&name).ok_or_else(|| {
-        let known = match source.len() {
-            0 => "it is empty".into(),
-            1..=8 => format!("it has {}", nearest(&name, source.keys().map(String::as_str), 8)),
-            count => {
-                let near = nearest(&name, source.keys().map(String::as_str), 3);
-                format!("the nearest of the {count} that it has are {near}")
-            }
-        };
-        Error::Hook(format!("the other run did not capture `{name}`; {known}"))
-    })
+/// How many rows along `pos` or `query` an array has that broadcasts to the values at `point`.
+pub(super) fn rows_of(array: &Array, point: HookPoint) -> Option<usize> {
+    let row_axis = row_axis_of(point)?;
+    array.shape.get((row_axis + array.shape.len()).checked_sub(point.axes().len())?).copied()
 }
 
-/// How many rows along `pos` or `query` an array that broadcasts to the values at `point` has.
-pub(crate) fn rows_of(array: &Array, point: HookPoint) -> Option<usize> {
-    let row_axis = rows_axis(point)?;
-    array.shape.get((row_axis + array.shape.len()).checked_sub(point.axes().len())?).copied()
+/// Whether the values at a point are attention edges.
+pub(super) fn is_attention(point: HookPoint) -> bool {
+    point.axes().contains(&"key")
+}
+
+/// The value that stands for no attention at a point: a score before the softmax, or a probability after it.
+pub(super) fn masked_value(point: HookPoint) -> f32 {
+    match point {
+        HookPoint::Block(_, BlockPoint::AttnScores) => f32::NEG_INFINITY,
+        _ => 0.0,
+    }
 }

@@ -1,0 +1,47 @@
+//! `{ add }`: values added to the selected ones.
+
+use candle_core::Tensor;
+use serde::Serialize;
+
+use super::set::fitting_values;
+use crate::error::Result;
+use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
+use crate::intervene::python::PythonLine;
+use crate::intervene::selection::{Scope, Selection, VisitContext};
+use crate::intervene::types::{Array, TextLength, Values};
+use crate::wire::fields;
+
+/// Adds values that broadcast to the selection, such as a steering vector.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Add {
+    /// The summands.
+    pub add: Values,
+}
+
+fields! { Add { add: "add" } }
+
+impl Resolve for Add {
+    const FORM: Form = Form::Object { key: "add", optional: &[], shown: "{ add }" };
+
+    fn resolve(&self, context: &ResolveContext) -> Result<Box<dyn Effect>> {
+        let values = fitting_values(&self.add, context)?;
+        Ok(Box::new(AddEffect { at: context.scope.at.clone(), values }))
+    }
+}
+
+struct AddEffect {
+    at: String,
+    values: Array,
+}
+
+impl Effect for AddEffect {
+    fn apply(&mut self, value: &Tensor, selection: Selection, _: VisitContext) -> Result<Tensor> {
+        let Some(selection) = selection.covered_by(&self.values) else { return Ok(value.clone()) };
+        let added = selection.broadcast(&self.at, &self.values)?;
+        selection.replace(value, &(value + added)?)
+    }
+
+    fn python(&self, _: usize, scope: &Scope, _: TextLength) -> Option<PythonLine<'_>> {
+        Some(PythonLine::assign("+=", &self.values, scope))
+    }
+}

@@ -1,0 +1,63 @@
+//! `{ js }`: a JavaScript function of the selected values.
+
+use candle_core::Tensor;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
+use crate::intervene::python::PythonLine;
+use crate::intervene::selection::{Scope, Selection, VisitContext};
+use crate::intervene::types::{Function, TextLength};
+use crate::wire::fields;
+
+/// Calls a JavaScript function `(x, { name, axes, shape, positions }) => values` in the model's worker.
+///
+/// The function is code with the rights of the page. Do not run code from sources that you do not trust.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Js {
+    /// The source text of the function.
+    pub js: String,
+}
+
+fields! { Js { js: "js" } }
+
+impl Resolve for Js {
+    const FORM: Form = Form::Object { key: "js", optional: &[], shown: "{ js }" };
+
+    fn resolve(&self, context: &ResolveContext) -> Result<Box<dyn Effect>> {
+        match context.compiler {
+            Some(compiler) => Ok(Box::new(JsEffect(compiler(&self.js)?))),
+            None => Err(Error::Input(
+                "`js` interventions run only in a browser; use `scale`, `add` or `set`".into(),
+            )),
+        }
+    }
+}
+
+struct JsEffect(Function);
+
+impl Effect for JsEffect {
+    fn apply(
+        &mut self,
+        value: &Tensor,
+        selection: Selection,
+        visit: VisitContext,
+    ) -> Result<Tensor> {
+        let given = selection.gather(value)?;
+        let expected = given.len();
+        let selected = selection.describe(visit.point);
+        let returned = (self.0)(given, &selected)?;
+        if returned.len() != expected {
+            let (name, shape, found) = (selected.name, selected.shape, returned.len());
+            return Err(Error::Hook(format!(
+                "the function at `{name}` returned {found} values, expected {expected} for shape {shape:?}"
+            )));
+        }
+        selection.replace(value, &selection.scatter(&returned)?)
+    }
+
+    /// JavaScript is not translated.
+    fn python(&self, _: usize, _: &Scope, _: TextLength) -> Option<PythonLine<'_>> {
+        None
+    }
+}

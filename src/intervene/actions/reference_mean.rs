@@ -1,0 +1,35 @@
+//! `{ mean }`: means that were computed before, such as those over a reference set of prompts.
+
+use serde::Serialize;
+
+use super::patch::PatchEffect;
+use crate::error::Result;
+use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
+use crate::intervene::source::{SourceRows, source_rows};
+use crate::intervene::types::Source;
+use crate::wire::fields;
+
+/// Replaces the selected values with values whose position axis has length 1.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReferenceMean {
+    /// The means, as [`means`](crate::means) computes them.
+    pub mean: Source,
+}
+
+fields! { ReferenceMean { mean: "mean" } }
+
+impl Resolve for ReferenceMean {
+    const FORM: Form = Form::Object { key: "mean", optional: &[], shown: "{ mean }" };
+
+    fn resolve(&self, context: &ResolveContext) -> Result<Box<dyn Effect>> {
+        for point in &context.scope.points {
+            let found = source_rows(&self.mean, *point)?;
+            if found != 1 {
+                return Err(context.error(format!(
+                    "has means with {found} positions for `{point}`, expected 1: take the mean over positions"
+                )));
+            }
+        }
+        Ok(Box::new(PatchEffect { source: self.mean.clone(), rows: SourceRows::Broadcast }))
+    }
+}

@@ -1,0 +1,132 @@
+//! An intervention as the user writes it, and its JSON.
+
+use serde::Serialize;
+
+use super::actions::{self, Action};
+use super::types::Choice;
+use crate::error::{Error, Result};
+use crate::wire::{self, Value, fields};
+
+/// One change to a run.
+///
+/// ```
+/// use candlescope::Intervention;
+/// let json = r#"{"at":"blocks.1.attn.hook_z","head":3,"positions":[4,-1],"do":"zero"}"#;
+/// let intervention = Intervention::from_json(json)?;
+/// assert_eq!(intervention.to_json(), json);
+/// # Ok::<(), candlescope::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Intervention {
+    /// A hook point's name, a `*` glob or a `/regular expression/`.
+    pub at: String,
+    /// Only the points of these layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<Choice<usize>>,
+    /// Only these heads, at points with an axis `head`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<Choice<usize>>,
+    /// Only these neurons, at points with an axis `d_mlp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neuron: Option<Choice<usize>>,
+    /// Only these dimensions of `d_model` or `d_head`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dim: Option<Choice<usize>>,
+    /// Only these positions (queries, at attention scores and patterns); negative ones count from the prompt's end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positions: Option<Choice<i64>>,
+    /// Only the positions that are new at these steps of a generation: the prompt at step 0, then one token each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<Choice<usize>>,
+    /// What is done to the selected values.
+    #[serde(rename = "do")]
+    pub action: Action,
+}
+
+fields! { Intervention {
+    at: "at",
+    layer: "layer" optional,
+    head: "head" optional,
+    neuron: "neuron" optional,
+    dim: "dim" optional,
+    positions: "positions" optional,
+    step: "step" optional,
+    action: "do",
+} }
+
+impl Intervention {
+    /// An intervention on all values at `at`. Set its fields to select fewer.
+    ///
+    /// ```
+    /// use candlescope::intervene::{Choice, Intervention, Scale};
+    /// let all = Intervention::new("blocks.*.attn.hook_z", Scale { scale: 0.5 });
+    /// let head = Intervention { head: Some(Choice::One(3)), ..all };
+    /// assert_eq!(head.to_json(), r#"{"at":"blocks.*.attn.hook_z","head":3,"do":{"scale":0.5}}"#);
+    /// ```
+    pub fn new(at: impl Into<String>, action: impl Into<Action>) -> Intervention {
+        Intervention {
+            at: at.into(),
+            layer: None,
+            head: None,
+            neuron: None,
+            dim: None,
+            positions: None,
+            step: None,
+            action: action.into(),
+        }
+    }
+
+    /// Reads one intervention from a JSON object.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the expected forms.
+    pub fn from_json(json: &str) -> Result<Intervention> {
+        let forms = expected_forms();
+        let json: serde_json::Value = serde_json::from_str(json).map_err(|error| {
+            Error::Input(format!(
+                "the intervention is not JSON at line {}, column {}; {forms}",
+                error.line(),
+                error.column()
+            ))
+        })?;
+        Intervention::from_value(json).map_err(|error| match error {
+            Error::Input(message) => Error::Input(format!("{message}; {forms}")),
+            other => other,
+        })
+    }
+
+    /// Reads one intervention from plain data.
+    ///
+    /// # Errors
+    /// As [`Intervention::from_json`].
+    pub fn from_value(value: impl Into<Value>) -> Result<Intervention> {
+        wire::read("the intervention", &[], &value.into())
+    }
+
+    /// Reads several interventions from a JSON array.
+    ///
+    /// # Errors
+    /// As [`Intervention::from_json`].
+    pub fn list_from_json(json: &str) -> Result<Vec<Intervention>> {
+        let json: serde_json::Value = serde_json::from_str(json).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            Error::Input(format!(
+                "the interventions are no JSON at line {line}, column {column}; expected an array"
+            ))
+        })?;
+        wire::read("the interventions", &[], &json.into())
+    }
+
+    /// The intervention as JSON, from which [`from_json`](Intervention::from_json) reads the same.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("an intervention has text keys only")
+    }
+}
+
+/// The end of a message about a malformed intervention.
+fn expected_forms() -> String {
+    let actions = actions::forms().join(", ");
+    format!(
+        "expected {{ at, layer?, head?, neuron?, dim?, positions?, step?, do }} with do one of {actions}"
+    )
+}
