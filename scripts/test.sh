@@ -9,6 +9,7 @@ main() {
   suite libtest cargo test --quiet --doc
   wasm_tests
   node_tests tests/www
+  node_tests tests/tools
   if compgen -G "tests/e2e/*.test.*js" >/dev/null; then
     scripts/build.sh || fail "the build that tests/e2e opens failed"
   fi
