@@ -1,0 +1,27 @@
+//! The list of a model's tensors.
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::weights::{Weights, expected_shapes};
+
+/// A tensor of the checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// The checkpoint key, such as `h.0.attn.c_attn.weight`.
+    pub name: String,
+    /// Its shape in the checkpoint.
+    pub shape: Vec<usize>,
+    /// The dtype in memory.
+    pub dtype: &'static str,
+    /// The number of elements.
+    pub count: usize,
+}
+
+/// Every tensor of the checkpoint, each once, in the order of the forward pass.
+pub(super) fn parameters(config: &Config, weights: &Weights) -> Result<Vec<Parameter>> {
+    let parameter = |(name, shape): (String, Vec<usize>)| {
+        let dtype = weights.dtype(&name)?;
+        Ok(Parameter { count: shape.iter().product(), dtype, name, shape })
+    };
+    expected_shapes(config).into_iter().map(parameter).collect()
+}

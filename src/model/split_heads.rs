@@ -1,0 +1,64 @@
+//! Attention with its heads computed separately, for the hook points that are computed only on request:
+//! `hook_attn_in`, `hook_{q,k,v}_input` and `hook_result`.
+
+use candle_core::Tensor;
+
+use super::{Attention, Block, Tap};
+use crate::error::Result;
+use crate::hook::BlockPoint;
+use crate::kernel;
+
+/// The inputs of queries, keys and values that a hook replaced: `[B, T, H, D]`, normalized. None for a path that reads the
+/// residual stream like the others.
+pub(super) type PathInputs = [Option<Tensor>; 3];
+
+impl Block {
+    /// Offers queries, keys and values an input of their own; returns those that a hook replaced.
+    ///
+    /// The hook points of ln1 show only the stream that the remaining paths share, so a replaced input is normalized
+    /// without hooks. A path whose input was only read uses the shared stream, so reading changes no bit.
+    pub(super) fn path_inputs(&self, resid_pre: &Tensor, tap: &mut Tap) -> Result<PathInputs> {
+        use BlockPoint::{AttnIn, KInput, QInput, VInput};
+        let paths = [QInput, KInput, VInput];
+        if !tap.wants(AttnIn) && !paths.iter().any(|path| tap.wants(*path)) {
+            return Ok([None, None, None]);
+        }
+        let (b, t, d) = resid_pre.dims3()?;
+        let copies =
+            resid_pre.unsqueeze(2)?.broadcast_as((b, t, self.attn.n_head, d))?.contiguous()?;
+        let attn_in = tap.block(AttnIn, copies.clone())?;
+        let mut split = [None, None, None];
+        for (input, path) in split.iter_mut().zip(paths) {
+            let returned = tap.block(path, attn_in.clone())?; // [B, T, H, D]
+            if returned.id() != copies.id() {
+                *input = Some(self.ln_1.without_hooks(&returned)?);
+            }
+        }
+        Ok(split)
+    }
+}
+
+impl Attention {
+    /// One path of the projection, in which every head reads its own row of `input` `[B, T, H, D]`.
+    pub(super) fn project_heads(&self, input: &Tensor, path: usize) -> Result<Tensor> {
+        let (_, _, heads, d) = input.dims4()?;
+        let width = d / heads;
+        let each = (0..heads).map(|head| {
+            let columns = path * d + head * width;
+            let weight = self.c_attn.weight.columns(columns..columns + width)?;
+            let bias = self.c_attn.bias.narrow(0, columns, width)?;
+            kernel::linear(&input.narrow(2, head, 1)?.squeeze(2)?.contiguous()?, &weight, &bias) // [B, T, K]
+        });
+        Ok(Tensor::stack(&each.collect::<Result<Vec<_>>>()?, 2)?)
+    }
+
+    /// The output of each head, without the bias, which belongs to no head: `[B, T, H, D]`.
+    pub(super) fn head_results(&self, z: &Tensor) -> Result<Tensor> {
+        let (_, _, heads, width) = z.dims4()?;
+        let each = (0..heads).map(|head| {
+            let weight = self.c_proj.weight.rows(head * width..(head + 1) * width)?; // [K, D]
+            kernel::matmul(&z.narrow(2, head, 1)?.squeeze(2)?.contiguous()?, &weight)
+        });
+        Ok(Tensor::stack(&each.collect::<Result<Vec<_>>>()?, 2)?)
+    }
+}
