@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { messages } from "../../scripts/errors.mjs";
-import { NAMES } from "../../www/api/errors.ts";
+import { ERROR_NAMES } from "../../www/api/errors.ts";
 
 /** @returns {Promise<{ name: string, message: string, remedy: string }[]>} the rows, each under the error's heading */
 async function documented() {
@@ -45,7 +45,7 @@ test("the table has every message of the code, and no other", async () => {
 
 test("every error that a caller can meet has a heading and says what to do", async () => {
   const rows = await documented();
-  assert.deepEqual([...new Set(rows.map(({ name }) => name))].sort(), [...NAMES].sort());
+  assert.deepEqual([...new Set(rows.map(({ name }) => name))].sort(), [...ERROR_NAMES].sort());
   assert.deepEqual(
     rows.filter(({ remedy }) => remedy.trim().length < 8),
     [],

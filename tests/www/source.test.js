@@ -320,7 +320,7 @@ test("weights in several files are those that their names count", () => {
 });
 
 test("an index leads to files of its own folder only", () => {
-  const index = /** @type {import("../../www/api/source.ts").File_} */ (
+  const index = /** @type {import("../../www/api/source.ts").ModelFile} */ (
     resolve("https://else.example/m?key=1").index
   );
   assert.equal(

@@ -1,36 +1,50 @@
-// The connection to the page's one worker: starts it, calls it, notices when it has died or hangs, and replaces it.
+// The connection to the page's one worker: starts it, calls it, detects that it died or hangs, and replaces it.
 //
-// A worker dies when a wasm call traps (its memory may then be inconsistent), when it closes or the browser ends it, or when
-// a call that was aborted does not come back. Its pending calls then reject with a WorkerError; the next call starts a new
-// worker. Which models a worker holds is the concern of model-handle.js.
+// A worker dies if a wasm call traps (its memory may then be inconsistent), if it closes or the browser ends it, or if a call
+// that was aborted does not return. Its pending calls then reject with a WorkerError; the next call starts a new worker.
+// model-handle.ts keeps track of the models that a worker holds.
 
 import * as Comlink from "comlink";
 
-import { problem } from "./errors.js";
-import type { WorkerApi } from "../worker/worker.js";
+import { abortError, createError, messageOf } from "./errors.js";
+import type { WorkerApi, WorkerMessage } from "./worker-api.js";
 
-export type Api = Comlink.Remote<WorkerApi>;
-/** what: the name of the call, for messages; isLoad: it waits for a network. */
-export type CallOptions = { signal?: AbortSignal; what?: string; isLoad?: boolean };
-/** onLate: gets the answer that comes after the call was aborted, to free what it names. */
-export type FullOptions<T> = CallOptions & { onLate?: (value: T) => void };
-/** started: when the worker began it, in ms; ids: of the messages that were sent for it. done: resolves when it was answered or failed. */
-export type Call = {
+export interface CallOptions {
+  signal?: AbortSignal;
+  /** the name of the call, for messages */
+  what?: string;
+  /** the call waits for the network, so its duration says nothing about the worker */
+  isLoad?: boolean;
+}
+
+interface FullOptions<T> extends CallOptions {
+  /** gets a result that comes after the call was aborted, to free what it names */
+  onLate?: (value: T) => void;
+}
+
+/** A call that was neither answered nor has failed. */
+interface Call {
   fail: (error: Error) => void;
   aborted: boolean;
+  /** of the messages that were sent for it */
   ids: Set<string>;
+  /** when the worker began it, in ms */
   started: number;
+  /** resolves when it is answered or fails */
   done: Promise<void>;
-};
+}
 
-/** An aborted call may take this many times as long as the longest call so far, within these limits, before the worker counts as stuck. */
+/**
+ * The grace period is this many times the duration of the longest call so far, within the limits below. An aborted call that
+ * blocks the worker for longer ends it.
+ */
 const GRACE_FACTOR = 2;
 const MIN_GRACE_MS = 1000;
 const MAX_GRACE_MS = 10_000;
 
 export class Connection {
   #thread;
-  #api;
+  #api: WorkerApi;
   #calls: Set<Call> = new Set();
   /** The call whose message is being sent. */
   #sending: Call | undefined;
@@ -46,26 +60,26 @@ export class Connection {
   /** @param address for messages */
   constructor(thread: Worker, address: URL) {
     this.#thread = thread;
-    thread.addEventListener("message", ({ data }) => {
+    thread.addEventListener("message", ({ data }: MessageEvent<WorkerMessage | null>) => {
       this.#hasAnswered = true;
-      if (data?.started) this.#begun(data.started);
-      if (data?.failed) this.#end(problem("WorkerError", data.failed));
+      if (data?.started) this.#recordStart(data.started);
+      if (data?.failed) this.#end(createError("WorkerError", data.failed));
     });
     thread.addEventListener("messageerror", () => this.#die("sent an answer that cannot be read"));
     thread.addEventListener("error", (event) => {
       if (event.message && this.#hasAnswered) return; // an exception inside the worker, which the call that caused it reports
       this.#end(
-        problem(
+        createError(
           "NetworkError",
           `the worker cannot be started: expected ${address} and pkg/ beside it${event.message ? ` (${event.message})` : ""}`,
         ),
       );
     });
-    this.#api = Comlink.wrap(this.#endpoint()) as Api;
+    this.#api = Comlink.wrap<WorkerApi>(this.#endpoint()) as WorkerApi;
     this.#detectExit();
   }
 
-  get isDead() {
+  get isDead(): boolean {
     return this.#death !== undefined;
   }
 
@@ -75,14 +89,16 @@ export class Connection {
    *   be sent; otherwise what the worker's function throws
    */
   call<T>(
-    send: (api: Api) => Promise<T>,
+    send: (api: WorkerApi) => Promise<T>,
     { signal, what = "the call", isLoad = false, onLate = () => {} }: FullOptions<T> = {},
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) throw aborted(what, signal);
+      if (signal?.aborted) throw abortError(what, signal);
       if (this.#death) throw this.#death;
       let resolveDone = () => {};
-      const done = new Promise((resolve) => (resolveDone = () => resolve())) as Promise<void>;
+      const done = new Promise<void>((resolve) => {
+        resolveDone = resolve;
+      });
       const finish = () => {
         this.#calls.delete(call);
         signal?.removeEventListener("abort", onAbort);
@@ -97,7 +113,7 @@ export class Connection {
       };
       const onAbort = () => {
         call.aborted = true;
-        reject(aborted(what, signal));
+        reject(abortError(what, signal));
         this.#watch();
       };
       signal?.addEventListener("abort", onAbort, { once: true });
@@ -114,7 +130,7 @@ export class Connection {
     });
   }
 
-  #send<T>(call: Call, send: (api: Api) => Promise<T>): Promise<T> {
+  #send<T>(call: Call, send: (api: WorkerApi) => Promise<T>): Promise<T> {
     this.#sending = call;
     try {
       return Promise.resolve(send(this.#api));
@@ -137,7 +153,7 @@ export class Connection {
   }
 
   /** @param id of a message that the worker begins to handle */
-  #begun(id: string) {
+  #recordStart(id: string) {
     const call = [...this.#calls].find(({ ids }) => ids.has(id));
     if (!call) return; // a ping
     call.started = performance.now();
@@ -145,10 +161,14 @@ export class Connection {
   }
 
   /** What a failed call rejects with. */
-  #failure(error: any) {
-    if (error?.name === "DataCloneError")
-      return problem("InputError", `an argument cannot be sent to the worker: ${error.message}`);
-    if (error?.name === "WorkerError") this.#end(error);
+  #failure(error: unknown): unknown {
+    if (!(error instanceof Error)) return error;
+    if (error.name === "DataCloneError")
+      return createError(
+        "InputError",
+        `an argument cannot be sent to the worker: ${error.message}`,
+      );
+    if (error.name === "WorkerError") this.#end(error);
     return error;
   }
 
@@ -157,7 +177,7 @@ export class Connection {
   /** @param what the worker did */
   #die(what: string) {
     this.#end(
-      problem(
+      createError(
         "WorkerError",
         `the worker ${what}, and what it was computing is lost; the next call starts a new one and loads the model again`,
       ),
@@ -172,7 +192,7 @@ export class Connection {
     for (const call of [...this.#calls]) call.fail(error);
   }
 
-  /** A worker that exits releases the lock that it holds, and the page gets it. Without the Web Locks API nothing tells of an exit. */
+  /** The page gets the worker's lock when the worker exits. Without the Web Locks API an exit is not detected. */
   async #detectExit() {
     const { locks } = navigator;
     if (!locks) return;
@@ -206,8 +226,8 @@ export class Connection {
     this.#isWatched = false;
   }
 
-  /** Resolves once it is known that the worker is not stuck in a call that was aborted, or that it has died. */
-  async verdict() {
+  /** Resolves when the worker turns out not to be stuck in an aborted call, or has died. */
+  async settled(): Promise<void> {
     const aborted = this.#abortedCalls();
     if (aborted.length > 0)
       await Promise.race([
@@ -221,8 +241,9 @@ export class Connection {
   }
 
   /**
-   * The worker handles one message at a time, so the call that it began last blocks it. If that one was answered, an earlier
-   * call does, which went on after an `await`: an aborted one, if there is no other or if the worker is silent for long.
+   * The worker handles one message at a time, so the call that it began last blocks it. If that call was answered, an earlier
+   * one blocks it, which continued after an `await`. It counts as aborted if all pending calls are, or if the worker is silent
+   * for the longest grace period.
    */
   #isBlockedByAborted(silentMs: number) {
     if (this.#last && this.#calls.has(this.#last)) return this.#last.aborted;
@@ -233,9 +254,12 @@ export class Connection {
 
 let current: Connection | undefined;
 
-/** The connection to a worker that is alive and answers; starts one if there is none. */
+/**
+ * The connection to a worker that is alive and answers; starts one if there is none.
+ * @throws NetworkError
+ */
 export async function connect(): Promise<Connection> {
-  await current?.verdict();
+  await current?.settled();
   if (!current || current.isDead) {
     const address = new URL("./worker.js", import.meta.url);
     current = new Connection(earlyWorker() ?? startWorker(address), address);
@@ -248,16 +272,14 @@ function startWorker(address: URL): Worker {
   try {
     return new Worker(sameOrigin(address), { type: "module", name: "candlescope" });
   } catch (error) {
-    throw problem(
+    throw createError(
       "NetworkError",
-      `the worker cannot be started from ${address} (${(error as Error).message}); a Content-Security-Policy must allow it in worker-src`,
+      `the worker cannot be started from ${address} (${messageOf(error)}); a Content-Security-Policy must allow it in worker-src`,
     );
   }
 }
 
-/**
- * The worker that index.html starts before its modules have loaded, in a global variable, unless it has failed.
- */
+/** The worker that index.html starts before its modules have loaded, in a global variable, unless it has failed. */
 function earlyWorker(): Worker | null {
   const page = globalThis as { candlescopeWorker?: unknown };
   const worker = page.candlescopeWorker;
@@ -267,12 +289,10 @@ function earlyWorker(): Worker | null {
   return worker;
 }
 
-/** The script for a worker from another origin. */
+/** The address of a script that imports a worker from another origin. */
 let importer = "";
 
-/**
- * A worker must have the page's origin: one from elsewhere is started by a script that imports it.
- */
+/** A worker must have the page's origin, so a worker of another one is imported by a script of the page's. */
 function sameOrigin(address: URL) {
   if (address.origin === self.origin) return address;
   const script = `import ${JSON.stringify(address.href)};`;
@@ -288,15 +308,7 @@ function delay(ms: number): Promise<void> {
 
 // ---- aborting ----
 
-export function aborted(what: string, signal: AbortSignal | undefined) {
-  const reason =
-    typeof signal?.reason?.message === "string" && signal.reason.name !== "AbortError"
-      ? `: ${signal.reason.message}`
-      : "";
-  return problem("AbortError", `${what} was aborted${reason}`);
-}
-
-/** The outcome of a promise, or an AbortError as soon as the signal fires. */
+/** Settles as the promise does, or rejects with an AbortError as soon as the signal fires. */
 export function abortable<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
@@ -304,7 +316,7 @@ export function abortable<T>(
 ): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
-    const stop = () => reject(aborted(what, signal));
+    const stop = () => reject(abortError(what, signal));
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));

@@ -1,7 +1,6 @@
-// Failures with the stable names of the API.
+// Errors with the stable names of the API. docs/errors.md lists every message.
 
-export type ProblemName = (typeof NAMES)[number];
-export const NAMES = [
+export const ERROR_NAMES = [
   "ConfigError",
   "WeightsError",
   "TokenizerError",
@@ -14,18 +13,36 @@ export const NAMES = [
   "InternalError",
 ] as const;
 
-/** @param message what was expected and what was found */
-export function problem(name: ProblemName, message: string) {
+export type ErrorName = (typeof ERROR_NAMES)[number];
+
+/** @param message what was expected, what was found, where, and what to do */
+export function createError(name: ErrorName, message: string): Error {
   return Object.assign(new Error(message), { name });
 }
 
-/** Whether an error has one of the stable names. */
-export function isProblem(error: unknown) {
-  return error instanceof Error && NAMES.some((name) => name === error.name);
+/**
+ * An AbortError with the reason that was given to `abort()`, if it is an error.
+ * @param what which call, for the message
+ */
+export function abortError(what: string, signal: AbortSignal | undefined): Error {
+  // Not `instanceof`: the signal may come from another frame.
+  const { name, message } = (signal?.reason ?? {}) as { name?: unknown; message?: unknown };
+  const reason = typeof message === "string" && name !== "AbortError" ? `: ${message}` : "";
+  return createError("AbortError", `${what} was aborted${reason}`);
 }
 
-/** A value in a message: short, and telling its type. */
-export function shown(value: unknown) {
+/** Whether an error has one of the stable names. */
+export function hasStableName(error: unknown): error is Error {
+  return error instanceof Error && ERROR_NAMES.some((name) => name === error.name);
+}
+
+/** The message of an exception, which may be any value. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A value in a message: short, and with its type. */
+export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === "string")
     return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);

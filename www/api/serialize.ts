@@ -1,102 +1,79 @@
-// Options as plain data that can be sent to the worker: tensors, caches and the functions of interventions are spelled out.
+// Options as plain data that structured clone can send to the worker. Tensors, caches and the functions of interventions
+// become data.
 //
-// A value that is not plain data is refused here with its path: structured clone would drop it, or fail without a path. Only
-// the worker knows the options and their types (src/wire.rs).
+// A value that is not plain data is refused here with its path: structured clone would drop it, or fail without a path. The
+// names and types of the options are checked in Rust.
 
-import { isPlainObject, wellFormed } from "./check.js";
-import { isProblem, problem, shown } from "./errors.js";
+import { createError, describe, hasStableName } from "./errors.js";
+import type { HookName } from "./generated.js";
+import { checkUnicode } from "./input.js";
+import { isPlainObject } from "./options.js";
 import { Tensor } from "./tensor.js";
-import type { HookName } from "./names.js";
 
-/** numbers that broadcast to a selection by their last axes */
-export type Values = number | readonly number[] | Float32Array | Tensor;
-/** Activations by hook name: a cache, or what one was stored as. */
-export type Source =
-  | { names(): string[]; get(name: string): Tensor }
-  | Record<string, { shape: readonly number[]; data: ArrayLike<number> }>;
-/** An attention edge; what is left out means all of them. */
-export type Edge = { query?: number; key?: number };
-/** its text is what counts: it runs in the worker and sees none of the page's variables. It is code with the rights of the page (network, storage), so take none from strangers; a Content-Security-Policy must allow it by 'unsafe-eval' */
-export type HookFunction =
-  | string
-  | ((
-      x: Float32Array,
-      info: { name: string; axes: string[]; shape: number[]; positions: number[] },
-    ) => ArrayLike<number> | void);
-export type Action =
-  | "zero"
-  | "mean"
-  | { scale: number }
-  | { add: Values }
-  | { set: Values }
-  | { from: Source; fromPositions?: readonly number[] }
-  | { mean: Source }
-  | { knockOut: readonly Edge[]; renormalize?: boolean }
-  | { js: HookFunction };
-/** One change to a run. What is left out selects everything. */
-export interface Intervention {
-  /** a hook point, glob or /regular expression/ */
-  at: HookName;
-  layer?: number | readonly number[];
-  head?: number | readonly number[];
-  /** of `d_mlp` */
-  neuron?: number | readonly number[];
-  /** of `d_model` or `d_head` */
-  dim?: number | readonly number[];
-  /** negative from the end of the prompt */
-  positions?: number | readonly number[];
-  /** of a generation: the prompt is step 0's, then one token each */
-  step?: number | readonly number[];
-  do: Action;
+/** The longest array that is not a typed array. */
+const MAX_ARRAY_LENGTH = 2 ** 24;
+/** How deep arrays and objects may be nested. */
+const MAX_DEPTH = 32;
+
+/** The path of a value in the options of a call, and the objects that contain it. */
+interface Place {
+  call: string;
+  path: string;
+  ancestors: readonly object[];
 }
 
-/** Entries of an array that is no typed array. */
-const LONGEST_ARRAY = 2 ** 24;
-/** Arrays and objects within each other. */
-const DEEPEST = 32;
-
-/** Where in the options of a call a value is. */
-export type Place = { call: string; path: string; within: readonly object[] };
+type Convert = (value: unknown, place: Place) => unknown;
+type ConvertField = (name: string, value: unknown, place: Place) => unknown;
+/** The full name of a hook point. */
+type Resolve = (name: HookName) => string;
 
 /**
- * The options of a call as they can be sent. `undefined` stands for an option that was not given.
+ * The options of a call as they can be sent. An option that is `undefined` is left out.
  * @param call for messages
- * @throws InputError for what is no data; HookError for a short hook name that fits none
+ * @throws InputError for a value that is not plain data; HookError for a short hook name that fits no point
  */
 export function serializeOptions(
   call: string,
   options: object,
-  named: (name: HookName) => string,
-): Record<string, any> {
-  const place = { call, path: "", within: [options] };
-  const field = (name: string, value: any, at: Place) => {
+  resolve: Resolve,
+): Record<string, unknown> {
+  const place = { call, path: "", ancestors: [options] };
+  const field: ConvertField = (name, value, at) => {
     if (name === "interventions" && Array.isArray(value))
-      return items(value, at, (one, each) => serializeIntervention(one, named, each));
+      return items(value, at, (one, each) => serializeIntervention(one, resolve, each));
     if (name === "names" && Array.isArray(value))
-      return items(value, at, (one) => wellFormed(named(one), "a hook name"));
-    if (name === "stop" && typeof value === "string") return [wellFormed(value, spelled(at))];
-    if (name === "at" && call === "mostActive" && Array.isArray(value)) return named(value as any);
+      return items(value, at, (one) => checkUnicode(resolve(one as HookName), "a hook name"));
+    if (name === "stop" && typeof value === "string") return [checkUnicode(value, spelled(at))];
+    if (name === "at" && call === "mostActive" && isShortName(value)) return resolve(value);
     return serialize(value, at);
   };
   try {
     return fields(options, place, field);
   } catch (error) {
-    if (isProblem(error)) throw error;
-    throw problem("InputError", `the options of ${call} cannot be read: ${thrown(error)}`); // by a getter or a proxy
+    if (hasStableName(error)) throw error;
+    throw createError("InputError", `the options of ${call} cannot be read: ${thrown(error)}`); // by a getter or a proxy
   }
 }
 
-/** What was thrown, in words. */
-export function thrown(error: unknown) {
-  return error instanceof Error
-    ? `${error.name}: ${String(error.message).slice(0, 200)}`
-    : shown(error);
+/** Whether it may be a short name; `resolve` checks what it holds. */
+function isShortName(value: unknown): value is readonly [string, number] {
+  return Array.isArray(value);
 }
 
-function serializeIntervention(intervention: any, named: (name: HookName) => string, place: Place) {
+/** An exception in words. */
+function thrown(error: unknown) {
+  return error instanceof Error
+    ? `${error.name}: ${String(error.message).slice(0, 200)}`
+    : describe(error);
+}
+
+function serializeIntervention(intervention: unknown, resolve: Resolve, place: Place) {
   if (!isPlainObject(intervention))
-    throw problem("InputError", `${spelled(place)} is ${shown(intervention)}, expected { at, do }`);
-  const at = Array.isArray(intervention.at) ? named(intervention.at as any) : intervention.at;
+    throw createError(
+      "InputError",
+      `${spelled(place)} is ${describe(intervention)}, expected { at, do }`,
+    );
+  const at = isShortName(intervention.at) ? resolve(intervention.at) : intervention.at;
   return fields(intervention, place, (name, value, inner) => {
     if (name === "at") return serialize(at, inner);
     return name === "do" && isPlainObject(value)
@@ -114,53 +91,52 @@ function serializeAction(action: object, at: unknown, place: Place) {
   });
 }
 
-function isCache(value: any): value is { names(): string[]; get(name: string): Tensor } {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    typeof value.names === "function" &&
-    typeof value.get === "function"
-  );
+/** A `Cache`, or an object with the same methods. */
+interface CacheLike {
+  names(): string[];
+  get(name: string): Tensor;
 }
 
-/** Of a cache, only what is needed at `at`. */
-function serializeCache(
-  cache: { names(): string[]; get(name: string): Tensor },
-  at: unknown,
-  place: Place,
-) {
+function isCache(value: unknown): value is CacheLike {
+  if (typeof value !== "object" || value === null) return false;
+  const { names, get } = value as Partial<CacheLike>;
+  return typeof names === "function" && typeof get === "function";
+}
+
+/** The activation at `at` only, if the cache has one of this name. */
+function serializeCache(cache: CacheLike, at: unknown, place: Place) {
   const names = typeof at === "string" && cache.names().includes(at) ? [at] : cache.names();
   return Object.fromEntries(names.map((name) => [name, serialize(cache.get(name), place)]));
 }
 
 /**
  * A value as data: texts, numbers, flags, arrays, typed arrays and objects without a class. Arrays of numbers become
- * typed arrays, which are copied in one go; tensors `{ shape, data }`.
+ * typed arrays, which are sent as one block; tensors become `{ shape, data }`.
  * @throws InputError
  */
-function serialize(value: any, place: Place): any {
-  if (typeof value === "string") return wellFormed(value, spelled(place));
+function serialize(value: unknown, place: Place): unknown {
+  if (typeof value === "string") return checkUnicode(value, spelled(place));
   if (typeof value === "number" || typeof value === "boolean" || value === null) return value;
   if (typeof value !== "object") throw notData(value, place);
-  if (place.within.includes(value))
-    throw problem("InputError", `${spelled(place)} contains itself, expected plain data`);
-  if (place.within.length > DEEPEST)
-    throw problem(
+  if (place.ancestors.includes(value))
+    throw createError("InputError", `${spelled(place)} contains itself, expected plain data`);
+  if (place.ancestors.length > MAX_DEPTH)
+    throw createError(
       "InputError",
-      `${spelled(place)} lies more than ${DEEPEST} levels deep, expected plain data`,
+      `${spelled(place)} lies more than ${MAX_DEPTH} levels deep, expected plain data`,
     );
-  const within = { ...place, within: [...place.within, value] };
+  const inside = { ...place, ancestors: [...place.ancestors, value] };
   if (value instanceof Tensor)
-    return { shape: serialize(value.shape, within), data: serialize(value.data, within) };
+    return { shape: serialize(value.shape, inside), data: serialize(value.data, inside) };
   if (ArrayBuffer.isView(value)) return numbers(value, place);
-  if (Array.isArray(value)) return numberList(value, place) ?? items(value, within, serialize);
+  if (Array.isArray(value)) return numberList(value, place) ?? items(value, inside, serialize);
   if (!isPlainObject(value)) throw notData(value, place);
-  return fields(value, within, (_, inner, at) => serialize(inner, at));
+  return fields(value, inside, (_, inner, at) => serialize(inner, at));
 }
 
-/** Its own numbers, of a view that shares its memory with others. */
+/** A copy of the numbers of a view, which may share its buffer with other views. */
 function numbers(view: ArrayBufferView, place: Place) {
-  const kind = Object.prototype.toString.call(view).slice(8, -1); // of another window too
+  const kind = Object.prototype.toString.call(view).slice(8, -1); // works for other frames too
   if (["DataView", "BigInt64Array", "BigUint64Array"].includes(kind))
     throw notData(view, place, "an array or a typed array of numbers");
   const list = view as Float32Array;
@@ -168,26 +144,27 @@ function numbers(view: ArrayBufferView, place: Place) {
   return kind === "Uint32Array" ? Uint32Array.from(list) : Float64Array.from(list);
 }
 
-/** An array that holds numbers only; undefined for any other. */
-function numberList(array: any[], place: Place) {
+/** An array that holds only numbers; undefined for any other. */
+function numberList(array: readonly unknown[], place: Place) {
   checkLength(array, place);
   if (array.length === 0 || typeof array[0] !== "number") return undefined;
   const list = new Float64Array(array.length);
   for (let i = 0; i < array.length; i++) {
-    if (typeof array[i] !== "number") return undefined;
-    list[i] = array[i];
+    const value = array[i];
+    if (typeof value !== "number") return undefined;
+    list[i] = value;
   }
   return list;
 }
 
 /** Each entry of an array without holes. */
-function items(array: any[], place: Place, convert: (value: any, place: Place) => any) {
+function items(array: readonly unknown[], place: Place, convert: Convert) {
   checkLength(array, place);
   const converted = [];
   for (let i = 0; i < array.length; i++) {
     const at = { ...place, path: `${place.path}[${i}]` };
     if (array[i] === undefined)
-      throw problem(
+      throw createError(
         "InputError",
         `${spelled(at)} is ${i in array ? "undefined" : "missing from the array"}, expected a value`,
       );
@@ -196,48 +173,48 @@ function items(array: any[], place: Place, convert: (value: any, place: Place) =
   return converted;
 }
 
-function checkLength(array: any[], place: Place) {
-  if (array.length > LONGEST_ARRAY)
-    throw problem(
+function checkLength(array: readonly unknown[], place: Place) {
+  if (array.length > MAX_ARRAY_LENGTH)
+    throw createError(
       "InputError",
-      `${spelled(place)} is an array of length ${array.length}, expected at most ${LONGEST_ARRAY}; a typed array may be longer`,
+      `${spelled(place)} is an array of length ${array.length}, expected at most ${MAX_ARRAY_LENGTH}; a typed array may be longer`,
     );
 }
 
 /** The fields of an object that are not undefined. */
-function fields(
-  object: object,
-  place: Place,
-  convert: (name: string, value: any, place: Place) => any,
-) {
+function fields(object: object, place: Place, convert: ConvertField): Record<string, unknown> {
   if (Object.getOwnPropertySymbols(object).length > 0)
-    throw problem("InputError", `${spelled(place)} has a symbol among its names, expected texts`);
+    throw createError(
+      "InputError",
+      `${spelled(place)} has a symbol among its names, expected texts`,
+    );
   const converted = [];
   for (const name of Object.keys(object)) {
     const at = { ...place, path: place.path ? `${place.path}.${name}` : name };
     const value = read(object, name, at);
-    if (value !== undefined) converted.push([wellFormed(name, "a name"), convert(name, value, at)]);
+    if (value !== undefined)
+      converted.push([checkUnicode(name, "a name"), convert(name, value, at)]);
   }
   return Object.fromEntries(converted);
 }
 
 /** A property, whose getter may throw. */
-function read(object: any, name: string, place: Place) {
+function read(object: object, name: string, place: Place): unknown {
   try {
-    return object[name];
+    return (object as Record<string, unknown>)[name];
   } catch (error) {
-    throw problem("InputError", `${spelled(place)} cannot be read: ${thrown(error)}`);
+    throw createError("InputError", `${spelled(place)} cannot be read: ${thrown(error)}`);
   }
 }
 
 function notData(
   value: unknown,
   place: Place,
-  expected: string = "plain data; only `js` of an intervention may be a function",
+  expected = "plain data; only `js` of an intervention may be a function",
 ) {
-  return problem(
+  return createError(
     "InputError",
-    `${spelled(place)} is ${typeof value === "bigint" ? `the BigInt ${shown(value)}` : shown(value)}, expected ${expected}`,
+    `${spelled(place)} is ${typeof value === "bigint" ? `the BigInt ${describe(value)}` : describe(value)}, expected ${expected}`,
   );
 }
 

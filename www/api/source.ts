@@ -1,82 +1,102 @@
-// A model source, as the caller gives it, to the addresses or blobs of the model's files. This module sends no request.
+// Resolves a model source to the addresses or blobs of the model's files. This module sends no request.
 //
 // A text that begins with "hf:" is a Hugging Face id: "hf:owner/name" or "hf:owner/name@revision". Every other text is the
-// address of a folder, relative to the page. So no host is asked that the caller did not name.
+// address of a folder, relative to the page. A request is never sent to a host that the caller did not name.
 
-import { nearest } from "./names.js";
-import { problem, shown } from "./errors.js";
+import { createError, describe } from "./errors.js";
+import { nearest } from "./hook-names.js";
 
 /** A file of a model. */
-export interface File_ {
+export interface ModelFile {
   /** for messages */
   name: string;
   address?: string;
-  /** the bytes, where there is no address */
+  /** the bytes, if there is no address */
   blob?: Blob;
   /** the model loads without it */
   optional?: boolean;
-  /** what to do when a server does not have it */
+  /** what to do if a server does not have it */
   hint?: string;
 }
-/** more: the other files of weights in several; index: the list of those, where `weights` is not there. */
-export type Files = {
-  config: File_;
-  tokenizer?: File_;
-  weights: File_;
-  more?: File_[];
-  index?: File_;
-};
-/** an address, or the bytes themselves */
-export type Part = string | URL | Blob | ArrayBuffer | ArrayBufferView;
-/** weights: one file, or the several that they are in. */
-export type Parts = { config: Part; tokenizer?: Part; weights: Part | Part[] };
-export type Source = string | URL | Parts | Iterable<File>;
+
+/** The files of a model. */
+export interface ModelFiles {
+  config: ModelFile;
+  tokenizer?: ModelFile;
+  weights: ModelFile;
+  /** the other files of weights in several */
+  more?: ModelFile[];
+  /** the list of files of weights, which is read if `weights` does not exist */
+  index?: ModelFile;
+}
+
+/** A file as the caller gives it: an address, or its bytes. */
+export type SourceFile = string | URL | Blob | ArrayBuffer | ArrayBufferView;
+
+/** The files of a model as the caller gives them. */
+export interface SourceFiles {
+  config: SourceFile;
+  tokenizer?: SourceFile;
+  /** one file, or the files that the weights are in */
+  weights: SourceFile | readonly SourceFile[];
+}
+
+/**
+ * Where a model is loaded from: the address of a folder, "hf:owner/name" or "hf:owner/name@revision", its files, or the
+ * `File`s of a folder that the user chose.
+ */
+export type Source = string | URL | SourceFiles | Iterable<File>;
 
 const HUB = "https://huggingface.co";
-/** What the hub allows as the name of an owner or a model. */
+/** The name of an owner or a model, as the hub allows it. */
 const HUB_NAME = /^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?$/;
 /** A branch, tag or commit, which may have slashes. */
 const HUB_REVISION = /^[\w.+-]+(?:\/[\w.+-]+)*$/;
 const EXPECTED =
   'expected a folder address, a Hugging Face id as "hf:owner/name", { config, tokenizer, weights } as address, URL, File, Blob or bytes, or an array of Files';
-/** More files than any folder of a model has; a longer list is refused before it is read to its end. */
+/** More files than any folder of a model has. A longer list is refused before it is read to its end. */
 const MAX_FILES = 10_000;
 
 /**
  * The files of the model that `source` names.
- * @param base what addresses are relative to
+ * @param base the address that others are relative to
  * @throws InputError
  */
-export function resolveSource(source: Source, base: string): Files {
+export function resolveSource(source: Source, base: string): ModelFiles {
   if (typeof source === "string") return fromText(source.trim(), base);
   if (isUrl(source)) return folder(absolute(source.href, base));
   if (isIterable(source)) return fromFileList(listOf(source));
   if (source !== null && typeof source === "object" && "config" in source)
-    return fromParts(source, base);
-  throw problem("InputError", `cannot load ${shown(source)}: ${EXPECTED}`);
+    return fromSourceFiles(source, base);
+  throw createError("InputError", `cannot load ${describe(source)}: ${EXPECTED}`);
 }
 
-/** Every file of a model that is known before one is opened. */
-export function listFiles({ config, tokenizer, weights, more = [] }: Files): (File_ | undefined)[] {
+/** Every file of a model that is known before its index is read. */
+export function listFiles({
+  config,
+  tokenizer,
+  weights,
+  more = [],
+}: ModelFiles): (ModelFile | undefined)[] {
   return [config, tokenizer, weights, ...more];
 }
 
-/** The same for sources with the same addresses; undefined for bytes, which are never shared. */
-export function sourceKey(files: Files) {
+/** A key that sources with the same addresses share; undefined for bytes, which are never shared. */
+export function sourceKey(files: ModelFiles): string | undefined {
   const all = listFiles(files);
   return all.some((file) => file?.blob) ? undefined : all.map((file) => file?.address).join(" ");
 }
 
 /**
- * A file in the folder of `file`, as an index names it.
+ * The file called `name`, which an index lists, in the folder of `file`.
  * @throws WeightsError
  */
-export function sibling(file: File_, name: string): File_ {
+export function sibling(file: ModelFile, name: string): ModelFile {
   const isPlain = /^[^/\\\0]+\.safetensors$/.test(name) && !name.startsWith("..");
   if (!isPlain || file.address === undefined)
-    throw problem(
+    throw createError(
       "WeightsError",
-      `${file.name} names ${shown(name)}, expected a *.safetensors file in its own folder`,
+      `${file.name} names ${describe(name)}, expected a *.safetensors file in its own folder`,
     );
   const address = new URL(file.address);
   address.pathname = address.pathname.replace(/[^/]*$/, encodeURIComponent(name));
@@ -85,8 +105,8 @@ export function sibling(file: File_, name: string): File_ {
 
 // ---- addresses ----
 
-function fromText(text: string, base: string): Files {
-  if (text === "") throw problem("InputError", `the model's name is empty: ${EXPECTED}`);
+function fromText(text: string, base: string): ModelFiles {
+  if (text === "") throw createError("InputError", `the model's name is empty: ${EXPECTED}`);
   if (text.startsWith("hf:"))
     return folder(
       hubFolder(text.slice("hf:".length)),
@@ -98,9 +118,9 @@ function fromText(text: string, base: string): Files {
 
 function hubFolder(id: string): URL {
   if (!isHubId(id))
-    throw problem(
+    throw createError(
       "InputError",
-      `${shown(id)} is not a Hugging Face id: expected "hf:owner/name" or "hf:owner/name@revision"`,
+      `${describe(id)} is not a Hugging Face id: expected "hf:owner/name" or "hf:owner/name@revision"`,
     );
   const [name, revision = "main"] = id.split("@");
   return new URL(`${HUB}/${name}/resolve/${encodeURIComponent(revision)}`);
@@ -118,14 +138,14 @@ function isHubId(text: string) {
   );
 }
 
-function folder(address: URL, hint?: string): Files {
+function folder(address: URL, hint?: string): ModelFiles {
   if (address.protocol === "data:" || address.protocol === "blob:") {
-    throw problem(
+    throw createError(
       "InputError",
       `a ${address.protocol} address is one file, expected the address of a folder: give { config, tokenizer, weights } instead`,
     );
   }
-  const file = (name: string, more?: Partial<File_>): File_ => {
+  const file = (name: string, more?: Partial<ModelFile>): ModelFile => {
     const { href } = Object.assign(new URL(address), {
       hash: "",
       pathname: address.pathname.replace(/\/?$/, `/${name}`),
@@ -142,16 +162,16 @@ function folder(address: URL, hint?: string): Files {
 
 function absolute(address: string, base: string): URL {
   const url = parsed(address, base);
-  if (!url) throw problem("InputError", `${shown(address)} is not an address: ${EXPECTED}`);
+  if (!url) throw createError("InputError", `${describe(address)} is not an address: ${EXPECTED}`);
   if (url.username || url.password)
-    throw problem(
+    throw createError(
       "InputError",
       `the address of ${url.host}${url.pathname} holds a user name or password, which a browser does not send: take it out`,
     );
   if (!isFetchable(url, base))
-    throw problem(
+    throw createError(
       "InputError",
-      `${shown(address)} begins with "${url.protocol}", expected an http: or https: address; files on this machine are given as Files`,
+      `${describe(address)} begins with "${url.protocol}", expected an http: or https: address; files on this machine are given as Files`,
     );
   return url;
 }
@@ -172,44 +192,44 @@ function isFetchable({ protocol }: URL, base: string) {
   return ["http:", "https:", "data:", "blob:"].includes(protocol) || base.startsWith(protocol);
 }
 
-// ---- parts and lists of files ----
+// ---- files and lists of files ----
 
-const KEYS = ["config", "tokenizer", "weights"];
+const KEYS: readonly string[] = ["config", "tokenizer", "weights"] satisfies (keyof SourceFiles)[];
 
-function fromParts(parts: Parts, base: string): Files {
-  const unknown = Object.entries(parts).find(
+function fromSourceFiles(files: SourceFiles, base: string): ModelFiles {
+  const unknown = Object.entries(files).find(
     ([key, value]) => value !== undefined && !KEYS.includes(key),
   );
   if (unknown)
-    throw problem(
+    throw createError(
       "InputError",
-      `the source has no file ${shown(unknown[0])}, did you mean \`${nearest(unknown[0], KEYS)[0]}\`? Expected ${KEYS.join(", ")}`,
+      `the source has no file ${describe(unknown[0])}, did you mean \`${nearest(unknown[0], KEYS)[0]}\`? Expected ${KEYS.join(", ")}`,
     );
-  const { config, tokenizer, weights } = parts;
-  const all = Array.isArray(weights) ? weights : [weights];
+  const { config, tokenizer, weights } = files;
+  const all: readonly unknown[] = Array.isArray(weights) ? weights : [weights];
   if (all.length === 0)
-    throw problem("InputError", "`weights` is an empty array, expected one file or more");
-  const [first, ...more] = all.map((one) => part("model.safetensors", one, base));
+    throw createError("InputError", "`weights` is an empty array, expected one file or more");
+  const [first, ...more] = all.map((one) => modelFile("model.safetensors", one, base));
   return {
-    config: part("config.json", config, base),
+    config: modelFile("config.json", config, base),
     ...(tokenizer === undefined || tokenizer === null
       ? {}
-      : { tokenizer: part("tokenizer.json", tokenizer, base) }),
+      : { tokenizer: modelFile("tokenizer.json", tokenizer, base) }),
     weights: first,
     ...(more.length > 0 && { more }),
   };
 }
 
-function part(name: string, value: unknown, base: string): File_ {
+function modelFile(name: string, value: unknown, base: string): ModelFile {
   if (typeof value === "string" || isUrl(value)) {
     const address = absolute(String(value), base).href;
     return { name: address.startsWith("data:") ? name : address, address };
   }
   if (isBlob(value)) return { name: "name" in value ? String(value.name) : name, blob: value };
   if (isBuffer(value) || ArrayBuffer.isView(value)) return { name, blob: blobOf(name, value) };
-  throw problem(
+  throw createError(
     "InputError",
-    `${name} is ${shown(value)}, expected an address, a File, a Blob or bytes`,
+    `${name} is ${describe(value)}, expected an address, a File, a Blob or bytes`,
   );
 }
 
@@ -223,20 +243,23 @@ function blobOf(name: string, bytes: ArrayBuffer | ArrayBufferView) {
         : bytes) as BlobPart,
     ]);
   } catch (error) {
-    throw problem(
+    throw createError(
       "InputError",
       `the bytes of ${name} cannot be read (${(error as Error).message}): were they transferred to a worker?`,
     );
   }
 }
 
-function fromFileList(files: readonly File[]): Files {
-  const stranger = files.find((file) => !isBlob(file) || typeof file.name !== "string");
-  if (stranger !== undefined)
-    throw problem("InputError", `the files hold ${shown(stranger)}, expected only File objects`);
+function fromFileList(files: readonly File[]): ModelFiles {
+  const other = files.find((file) => !isBlob(file) || typeof file.name !== "string");
+  if (other !== undefined)
+    throw createError(
+      "InputError",
+      `the files hold ${describe(other)}, expected only File objects`,
+    );
   const folders = new Set(files.filter(({ name }) => isOfModel(name)).map(folderOf));
   if (folders.size > 1)
-    throw problem(
+    throw createError(
       "InputError",
       `the files of models lie in ${folders.size} folders (${[...folders]
         .slice(0, 8)
@@ -247,7 +270,7 @@ function fromFileList(files: readonly File[]): Files {
     ({ name }, i) => files.findIndex((other) => other.name === name) < i && isOfModel(name),
   );
   if (repeated)
-    throw problem(
+    throw createError(
       "InputError",
       `the files hold "${repeated.name}" twice, expected the files of one model`,
     );
@@ -261,15 +284,15 @@ function fromFileList(files: readonly File[]): Files {
         .slice(0, 20)
         .map((file) => file.name)
         .join(", ") || "none";
-    throw problem(
+    throw createError(
       "InputError",
       `expected the files config.json and one *.safetensors, or all of *-00001-of-0000N.safetensors (and tokenizer.json for text), found ${found}`,
     );
   }
-  return fromParts({ config, tokenizer: named("tokenizer.json"), weights }, "");
+  return fromSourceFiles({ config, tokenizer: named("tokenizer.json"), weights }, "");
 }
 
-/** Where a file of a chosen folder lies in it; "" for a file that was chosen by itself. */
+/** The path of a file's folder in the chosen one; "" for a file that was chosen by itself. */
 function folderOf({ webkitRelativePath = "" }: File) {
   return webkitRelativePath.split("/").slice(0, -1).join("/");
 }
@@ -278,10 +301,10 @@ function isOfModel(name: string) {
   return name === "config.json" || name === "tokenizer.json" || name.endsWith(".safetensors");
 }
 
-/** One file of several: stem, number, how many. */
+/** A file of weights in several: stem, number, count. */
 const SHARD = /^(.*)-(\d+)-of-(\d+)\.safetensors$/;
 
-/** Whether these are all the files of one checkpoint, as their names say. */
+/** Whether the names are those of all the files of one checkpoint. */
 function areShards(files: readonly File[]) {
   const [, stem, , count] = SHARD.exec(files[0]?.name ?? "") ?? [];
   const numbers = files
@@ -294,10 +317,10 @@ function areShards(files: readonly File[]) {
 }
 
 function listOf(files: Iterable<File>) {
-  const list = [];
+  const list: File[] = [];
   for (const file of files) {
     if (list.push(file) > MAX_FILES)
-      throw problem(
+      throw createError(
         "InputError",
         `the list has more than ${MAX_FILES} files, expected those of one model`,
       );
@@ -307,7 +330,7 @@ function listOf(files: Iterable<File>) {
 
 // ---- types ----
 //
-// `instanceof` fails for an object of another frame, whose classes are not this frame's. A getter of the platform accepts it.
+// `instanceof` fails for an object of another frame, which has classes of its own. The getters of the platform accept it.
 
 function hasGetter(prototype: object, property: string): (value: unknown) => boolean {
   const getter = Object.getOwnPropertyDescriptor(prototype, property)?.get;

@@ -1,21 +1,23 @@
-// Numbers with their shape and the names of their axes, and indexing by name.
+// Arrays of numbers with a shape and named axes, and indexing by name.
 
-import { problem, shown } from "./errors.js";
+import { createError, describe } from "./errors.js";
 
 /** An index along each named axis: one position (negative from the end), or a range [start, end). */
 export type Index = Record<string, number | [number, number]>;
 
+/** Numbers with a shape and named axes. */
 export class Tensor {
+  /** in row-major order: the last axis is contiguous */
   data: Float32Array;
   shape: readonly number[];
   axes: readonly string[];
   labels: Readonly<Record<string, readonly string[]>>;
 
   /**
-   * @param data the last axis running fastest
-   * @param axes one name for each number of the shape
-   * @param labels by axis, what its places stand for where numbers do
-   *   not say it: the components of an attribution
+   * @param data in row-major order: the last axis is contiguous
+   * @param shape the length of each axis
+   * @param axes the name of each axis
+   * @param labels by axis, what its indices stand for, if numbers do not say it: the components of an attribution
    */
   constructor(
     data: Float32Array,
@@ -30,14 +32,14 @@ export class Tensor {
   }
 
   /**
-   * The part at `index`. An axis with one position is gone from it, one with a range stays; what is left keeps its
-   * names and order. May share memory with this tensor.
+   * The part at `index`. An axis with one position is removed, one with a range stays; the other axes keep their names and
+   * order. May share memory with this tensor.
    * @param index such as { head: 3, query: -1 }
-   * @throws InputError for an axis that is not there or a position outside of it
+   * @throws InputError for an axis that does not exist or a position out of range
    */
   at(index: Index): Tensor {
     for (const axis of Object.keys(index))
-      if (!this.axes.includes(axis)) throw this.noSuchAxis(axis);
+      if (!this.axes.includes(axis)) throw this.#unknownAxis(axis);
     const kept = this.axes.map((axis, i) => range(index[axis], axis, this.shape[i]));
     const left = this.axes.map((_, i) => i).filter((i) => typeof index[this.axes[i]] !== "number");
     const data = pick(this.data, this.shape, kept);
@@ -49,38 +51,42 @@ export class Tensor {
   }
 
   /**
-   * The number itself, of a tensor that holds one.
-   * @throws InputError for one that holds more
+   * The number of a tensor that holds one.
+   * @throws InputError if it holds more
    */
-  item() {
+  item(): number {
     if (this.data.length === 1) return this.data[0];
-    throw problem(
+    throw createError(
       "InputError",
       `item() needs a tensor of one number, found shape [${this.shape}] over ${this.axes.join(", ")}`,
     );
   }
 
-  /** How long an axis is. */
-  size(axis: string) {
+  /**
+   * The length of an axis.
+   * @throws InputError for an axis that does not exist
+   */
+  size(axis: string): number {
     const i = this.axes.indexOf(axis);
-    if (i < 0) throw this.noSuchAxis(axis);
+    if (i < 0) throw this.#unknownAxis(axis);
     return this.shape[i];
   }
 
-  noSuchAxis(axis: string) {
+  #unknownAxis(axis: string) {
     const axes = this.axes.length ? `expected ${this.axes.join(", ")}` : "it has none left";
-    return problem("InputError", `the tensor has no axis ${shown(axis)}: ${axes}`);
+    return createError("InputError", `the tensor has no axis ${describe(axis)}: ${axes}`);
   }
 }
 
-export type Range = { start: number; end: number };
+/** `end` is excluded. */
+type Range = { start: number; end: number };
 
 function range(index: number | [number, number] | undefined, axis: string, length: number): Range {
   if (index === undefined) return { start: 0, end: length };
   if (typeof index === "number") {
     const start = index < 0 ? index + length : index;
     if (!Number.isInteger(start) || start < 0 || start >= length) {
-      throw problem(
+      throw createError(
         "InputError",
         `${axis} ${index} is out of range: expected a whole number from ${-length} to ${length - 1}`,
       );
@@ -100,7 +106,7 @@ function range(index: number | [number, number] | undefined, axis: string, lengt
     )
   ) {
     const found = JSON.stringify(index);
-    throw problem(
+    throw createError(
       "InputError",
       `${axis} ${found} is not a range: expected [start, end] with start before end, within 0 to ${length}`,
     );
@@ -108,27 +114,25 @@ function range(index: number | [number, number] | undefined, axis: string, lengt
   return { start, end };
 }
 
-/**
- * Copies the box out, one run of the axes that are taken whole at a time; a single run is not copied.
- */
+/** The numbers in the box: a copy, or a view if they are contiguous. */
 function pick(data: Float32Array, shape: readonly number[], box: Range[]) {
   let outer = shape.length;
-  let run = 1; // the values that lie together
+  let run = 1; // how many contiguous values are copied at a time
   while (outer > 0 && box[outer - 1].end - box[outer - 1].start === shape[outer - 1])
     run *= shape[--outer];
   if (outer > 0) {
     outer -= 1;
     run *= box[outer].end - box[outer].start;
   }
-  const starts = startsOf(shape, box, outer);
-  if (starts.length === 1) return data.subarray(starts[0], starts[0] + run);
-  const picked = new Float32Array(starts.length * run);
-  starts.forEach((start, i) => picked.set(data.subarray(start, start + run), i * run));
+  const offsets = offsetsOf(shape, box, outer);
+  if (offsets.length === 1) return data.subarray(offsets[0], offsets[0] + run);
+  const picked = new Float32Array(offsets.length * run);
+  offsets.forEach((start, i) => picked.set(data.subarray(start, start + run), i * run));
   return picked;
 }
 
-/** Where the box begins in each row of the axes before `outer`. */
-function startsOf(shape: readonly number[], box: Range[], outer: number) {
+/** The offset of each contiguous run of the box. */
+function offsetsOf(shape: readonly number[], box: Range[], outer: number) {
   return box.reduce(
     (bases, { start, end }, axis) => {
       const count = axis < outer ? end - start : 1;

@@ -1,7 +1,7 @@
 // The secondary wasm module (tools/wasm-split): the functions that a first visit does not need. It is loaded in the
 // background, or synchronously if a wasm function calls into it before it has arrived.
 
-import { problem } from "../api/errors.js";
+import { createError, messageOf } from "../api/errors.js";
 
 /** What the primary module exports (tools/wasm-split/split.mjs). */
 interface PrimaryExports {
@@ -81,10 +81,10 @@ export class LazyModule {
     this.#isLoaded = true;
   }
 
-  #unavailable(error: any) {
-    return problem(
+  #unavailable(error: unknown) {
+    return createError(
       "NetworkError",
-      `the rest of the WebAssembly module cannot be loaded from ${this.#address} (${error.message}); what was asked for needs it: try again`,
+      `the rest of the WebAssembly module cannot be loaded from ${this.#address} (${messageOf(error)}); what was asked for needs it: try again`,
     );
   }
 }

@@ -7,8 +7,8 @@
 //   request if the server answers those, else from its beginning, and only if the server says that the file is the same.
 // - A server that sends nothing for `timeout` milliseconds ends the load, retries included.
 
-import { isProblem, problem } from "../api/errors.js";
-import { sibling, type File_, type Files } from "../api/source.js";
+import { hasStableName, createError } from "../api/errors.js";
+import { sibling, type ModelFile, type ModelFiles } from "../api/source.js";
 
 /** A file, and the state of it that a copy was made from: no identity if the file was absent. */
 export type Origin = { address: string; identity?: string };
@@ -49,7 +49,7 @@ export class RemoteFile {
   address: any;
   optional: any;
 
-  constructor(file: File_, context: LoadContext) {
+  constructor(file: ModelFile, context: LoadContext) {
     this.#file = file;
     this.#context = context;
     this.#budget = new RetryBudget(context, file.name);
@@ -81,7 +81,7 @@ export class RemoteFile {
    * A file beside this one.
    * @throws WeightsError
    */
-  sibling(name: string): File_ {
+  sibling(name: string): ModelFile {
     return sibling(this.#file, name);
   }
 }
@@ -97,11 +97,11 @@ export type OpenableFiles = {
 
 /** The same files, which can be opened. */
 export function openable(
-  { config, tokenizer, weights, more = [], index }: Files,
+  { config, tokenizer, weights, more = [], index }: ModelFiles,
   context: LoadContext,
 ): OpenableFiles {
   const shards: Map<string, RemoteFile> = new Map();
-  const remote = (file: File_) => new RemoteFile(file, context);
+  const remote = (file: ModelFile) => new RemoteFile(file, context);
   return {
     config: remote(config),
     ...(tokenizer && { tokenizer: remote(tokenizer) }),
@@ -150,7 +150,7 @@ export class Download {
   /** `content-length`, of which another site does not say whether it counts compressed bytes. */
   claimedLength: number | undefined;
 
-  constructor(file: File_, context: LoadContext, budget: RetryBudget) {
+  constructor(file: ModelFile, context: LoadContext, budget: RetryBudget) {
     this.#file = file;
     this.#context = context;
     this.#budget = budget;
@@ -315,7 +315,7 @@ export class Download {
   #startOver() {
     if (this.#delivered > 0)
       throw Object.assign(
-        problem("NetworkError", `${this.#file.name} broke off after ${this.#received} bytes`),
+        createError("NetworkError", `${this.#file.name} broke off after ${this.#received} bytes`),
         { restart: true },
       );
     this.#received = 0;
@@ -348,7 +348,7 @@ export class Download {
       range.total === this.length &&
       isSameState(this.identity, response);
     if (isWhole && identityOf(response) !== this.identity)
-      throw problem(
+      throw createError(
         "NetworkError",
         `${this.#file.name} changed while it was being loaded: load it again`,
       );
@@ -408,12 +408,12 @@ export class Download {
 
   /** What made an attempt end. */
   #failureOf(error: unknown): Error {
-    if (error instanceof Failure || (isProblem(error) && !(error instanceof DOMException)))
+    if (error instanceof Failure || (hasStableName(error) && !(error instanceof DOMException)))
       return error as Error;
     const { name, blob } = this.#file;
     const reason = error instanceof Error ? error.message : String(error);
     if (blob)
-      return problem(
+      return createError(
         "InputError",
         `${name} cannot be read after ${this.#received} bytes (${reason}): the file was changed, moved or deleted after it was chosen; choose it again`,
       );
@@ -551,11 +551,11 @@ class RetryBudget {
 
   #final({ message, advice }: Failure) {
     const asked = this.#failures > 1 ? `, asked ${this.#failures} times` : "";
-    return problem("NetworkError", `${message}${asked}; ${advice}`);
+    return createError("NetworkError", `${message}${asked}; ${advice}`);
   }
 
   #stalled() {
-    return problem(
+    return createError(
       "NetworkError",
       `${this.#name} sent nothing for ${this.#context.timeout} ms, after ${this.#position} bytes; try again, or wait longer with the option \`timeout\``,
     );
@@ -576,7 +576,7 @@ function sleep(delay: number, signal: AbortSignal): Promise<void> {
 }
 
 function throwIfAborted(signal: AbortSignal, name: string) {
-  if (signal.aborted) throw problem("AbortError", `while loading ${name}`);
+  if (signal.aborted) throw createError("AbortError", `while loading ${name}`);
 }
 
 // ---- what a server answered ----
@@ -585,18 +585,18 @@ function statusOf({ status, statusText }: Response) {
   return `${status} ${statusText}`.trim();
 }
 
-function statusError(response: Response, file: File_): Error {
+function statusError(response: Response, file: ModelFile): Error {
   const { status } = response;
   const said = `${file.name} answered ${statusOf(response)}`;
   if (TRANSIENT.includes(status)) return transient(said, response);
   if (status === 401 || status === 403)
-    return problem(
+    return createError(
       "NetworkError",
       `${said}: its server does not give it to this page; ${file.hint ?? "check the address and who may read it"}`,
     );
   if (status >= 200 && status < 300)
-    return problem("NetworkError", `${said}, expected 200 and the whole file`);
-  return problem("NetworkError", withHint(said, file));
+    return createError("NetworkError", `${said}, expected 200 and the whole file`);
+  return createError("NetworkError", withHint(said, file));
 }
 
 function transient(said: string, response: Response) {
@@ -616,7 +616,7 @@ function retryAfter(response: Response) {
   return Number.isNaN(delay) ? undefined : Math.max(0, delay);
 }
 
-function withHint(said: string, { hint }: File_) {
+function withHint(said: string, { hint }: ModelFile) {
   return hint ? `${said}; ${hint}` : said;
 }
 
@@ -684,7 +684,7 @@ async function unreachable(address: string, name: string, error: unknown): Promi
   await new Promise((resolve) => setTimeout(resolve)); // the event of a violated policy comes after the error
   const directive = blocked.get(address) ?? blocked.get(new URL(address).origin);
   if (directive)
-    return problem(
+    return createError(
       "NetworkError",
       `${name} was stopped by this page's Content-Security-Policy (${directive}): allow ${new URL(address).origin} there`,
     );

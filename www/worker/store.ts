@@ -8,7 +8,7 @@
 // Without such a file system (an insecure page, a private window, a setting), or when it refuses, a load is what it is
 // without; the console says so once.
 
-import { listFiles, type Files } from "../api/source.js";
+import { listFiles, type ModelFiles } from "../api/source.js";
 import type { WasmKeeping } from "./pkg/candlescope.js";
 
 /** A file and which state of it: no identity where there was none. */
@@ -43,23 +43,23 @@ async function folder(): Promise<FileSystemDirectoryHandle> {
 }
 
 /** The name of a model's copy: the same addresses and dtype have the same. */
-async function nameOf(files: Files, dtype: string) {
+async function nameOf(files: ModelFiles, dtype: string) {
   const what = [dtype, ...listFiles(files).map((file) => file?.address ?? "")].join("\n");
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(what)));
   return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function addressOf({ config }: Files) {
+function addressOf({ config }: ModelFiles) {
   return config.address?.replace(/(?<=\/)config\.json$/, "");
 }
 
 /** Whether a model can have a copy: its files have addresses, which can be asked again. */
-export function canBeKept(files: Files) {
+export function canBeKept(files: ModelFiles) {
   return listFiles(files).every((file) => file === undefined || file.address !== undefined);
 }
 
 /** The copy of a model, opened, or undefined. */
-export async function find(files: Files, dtype: string): Promise<Copy | undefined> {
+export async function find(files: ModelFiles, dtype: string): Promise<Copy | undefined> {
   try {
     const directory = await folder();
     const name = await nameOf(files, dtype);
@@ -84,7 +84,12 @@ export async function find(files: Files, dtype: string): Promise<Copy | undefine
  * Writes a copy of a model, a little at a time, if there is room or room can be made.
  * @param goOn asked between two pieces
  */
-export async function keep(files: Files, dtype: string, keeping: WasmKeeping, goOn: () => boolean) {
+export async function keep(
+  files: ModelFiles,
+  dtype: string,
+  keeping: WasmKeeping,
+  goOn: () => boolean,
+) {
   const name = await nameOf(files, dtype).catch(() => "");
   beingWritten.add(name);
   try {
@@ -356,7 +361,7 @@ export async function list(): Promise<StoredModel[]> {
 }
 
 /** Removes the copies of this model, or all; gives how many. */
-export async function forget(files?: Files): Promise<number> {
+export async function forget(files?: ModelFiles): Promise<number> {
   const directory = await folder().catch(() => undefined);
   if (!directory) return 0;
   const address = files && addressOf(files);

@@ -10,9 +10,9 @@ import {
   type WasmMeasurement,
   type WasmKeeping,
 } from "./pkg/candlescope.js";
-import { isProblem, problem } from "../api/errors.js";
+import { hasStableName, createError } from "../api/errors.js";
 import { canBeKept, find, forget, keep, list, type Copy } from "./store.js";
-import { listFiles, type Files } from "../api/source.js";
+import { listFiles, type ModelFiles } from "../api/source.js";
 import { start } from "./threads.js";
 import type { Progress } from "../api/candlescope.js";
 
@@ -52,16 +52,16 @@ const SIMD = Uint8Array.of(
 const ready = start().catch((error) => {
   if (error instanceof WebAssembly.CompileError) {
     if (!WebAssembly.validate(SIMD))
-      throw problem(
+      throw createError(
         "InternalError",
         "this browser has no SIMD in WebAssembly, without which Candlescope does not compute: Chrome has it from version 91, Firefox from 89, Safari from 16.4",
       );
-    throw problem(
+    throw createError(
       "InternalError",
       `this browser cannot compile the WebAssembly module (${error.message})`,
     );
   }
-  throw problem(
+  throw createError(
     "NetworkError",
     `the WebAssembly module cannot be loaded, expected it in pkg/ beside worker.js (${error.message})`,
   );
@@ -88,7 +88,7 @@ const api = {
    * @param onProgress a proxy, released at the end
    */
   async load(
-    files: Files,
+    files: ModelFiles,
     options: { dtype: string; keep: boolean; timeout: number },
     job: number,
     onProgress: (progress: Progress) => void,
@@ -164,7 +164,7 @@ const api = {
 
   stored: list,
 
-  forgetStored: (files?: Files) => forget(files),
+  forgetStored: (files?: ModelFiles) => forget(files),
 
   abort(job: number) {
     jobs.get(job)?.abort();
@@ -292,7 +292,7 @@ async function whole() {
  * @param copy if the model came from there
  */
 function originsOf(
-  files: Files,
+  files: ModelFiles,
   states: Map<string, string | null | undefined>,
   copy: Copy | undefined,
 ): string | undefined {
@@ -303,14 +303,14 @@ function originsOf(
   const areBlobs = listFiles(files).every((file) => file === undefined || file.blob); // which never change
   const isComplete =
     areBlobs || (known.length > 0 && known.every(([, state]) => state !== undefined));
-  // Files that are absent are not a part of the model, and a copy does not list all of them.
+  // ModelFiles that are absent are not a part of the model, and a copy does not list all of them.
   return isComplete
     ? JSON.stringify(known.filter(([, state]) => state !== null).sort())
     : undefined;
 }
 
 /** Keeps a model for the next visit, unless it is disposed of before. */
-async function keepLater(key: number, files: Files, dtype: string, pending: WasmKeeping) {
+async function keepLater(key: number, files: ModelFiles, dtype: string, pending: WasmKeeping) {
   const shouldContinue = () => models.has(key);
   await new Promise((resolve) => setTimeout(resolve, QUIET_AFTER_MS));
   try {
@@ -322,7 +322,7 @@ async function keepLater(key: number, files: Files, dtype: string, pending: Wasm
 
 function modelOf(key: number) {
   const model = models.get(key);
-  if (!model) throw problem("InputError", "the model was disposed of: load it again");
+  if (!model) throw createError("InputError", "the model was disposed of: load it again");
   return model;
 }
 
@@ -352,9 +352,9 @@ function unlessPanicked<T>(promise: Promise<T>): Promise<T> {
 }
 
 function rejectHanging(event: Event, error: unknown) {
-  if (!(error instanceof WebAssembly.RuntimeError || isProblem(error))) return;
+  if (!(error instanceof WebAssembly.RuntimeError || hasStableName(error))) return;
   hanging.forEach((reject) => reject(error));
-  if (isProblem(error))
+  if (hasStableName(error))
     event.preventDefault(); // the calls that hang report it
   else self.postMessage({ failed: unexpected(error).message });
 }
@@ -369,7 +369,7 @@ function withErrorNames<T extends Record<string, (...args: any[]) => any>>(funct
       try {
         return await call(...args);
       } catch (error) {
-        throw isProblem(error) ? error : unexpected(error);
+        throw hasStableName(error) ? error : unexpected(error);
       }
     },
   ]);
@@ -382,7 +382,7 @@ function withErrorNames<T extends Record<string, (...args: any[]) => any>>(funct
  */
 function unexpected(error: unknown) {
   console.error(error);
-  return problem(
+  return createError(
     "WorkerError",
     `the computation failed inside the WebAssembly module, for want of memory or by a bug of Candlescope (${describe(error)}); the next call starts a new worker and loads the model again`,
   );

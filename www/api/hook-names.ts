@@ -1,19 +1,16 @@
-// Hook points by name, and by the short form that TransformerLens's users write: ["pattern", 2].
+// Names of hook points, and the short form that TransformerLens's users write: ["pattern", 2].
 
-import { problem, shown } from "./errors.js";
+import { createError, describe } from "./errors.js";
+import type { HookName, HookPoint } from "./generated.js";
 
-/** The time that a comparison takes grows with it. */
-const LONGEST_NAME = 1000;
-
-/** A hook point's name, glob or /regular expression/, or a short name with a layer (negative from the end). */
-export type HookName = string | readonly [string, number];
-export type HookPoint = { name: string; axes: string[]; onRequest: boolean };
+/** The time of a comparison grows with the square of the length. */
+const MAX_NAME_LENGTH = 1000;
 
 /**
- * The name as the model writes it. A text is handed through: whether it matches anything is for the model to say.
+ * The full name. A text is returned as it is: the model finds out whether it matches a point.
  * @param name ["pattern", 2] is "blocks.2.attn.hook_pattern"; ["ln1.scale", 0] tells ln1 from ln2
  * @param points the model's
- * @throws HookError when the short name fits no point of that layer, or several; InputError for another type
+ * @throws HookError if the short name fits no point of that layer, or several; InputError for another type
  */
 export function hookName(name: HookName, points: readonly HookPoint[]): string {
   if (typeof name === "string") return name;
@@ -23,16 +20,16 @@ export function hookName(name: HookName, points: readonly HookPoint[]): string {
     typeof name[0] !== "string" ||
     !Number.isInteger(name[1])
   ) {
-    throw problem(
+    throw createError(
       "InputError",
-      `a hook name is ${shown(name)}, expected a text such as "blocks.2.attn.hook_pattern" or a pair such as ["pattern", 2]`,
+      `a hook name is ${describe(name)}, expected a text such as "blocks.2.attn.hook_pattern" or a pair such as ["pattern", 2]`,
     );
   }
   const [short, asked] = name;
-  if (short.length > LONGEST_NAME)
-    throw problem(
+  if (short.length > MAX_NAME_LENGTH)
+    throw createError(
       "HookError",
-      `a hook name has ${short.length} characters, expected at most ${LONGEST_NAME}; it begins with ${shown(short)}`,
+      `a hook name has ${short.length} characters, expected at most ${MAX_NAME_LENGTH}; it begins with ${describe(short)}`,
     );
   const layers =
     1 + Math.max(...points.map((point) => Number(/^blocks\.(\d+)\./.exec(point.name)?.[1] ?? -1)));
@@ -42,7 +39,7 @@ export function hookName(name: HookName, points: readonly HookPoint[]): string {
     .filter((point) => point.name.startsWith(prefix))
     .map((point) => point.name.slice(prefix.length));
   if (ofLayer.length === 0)
-    throw problem(
+    throw createError(
       "HookError",
       `["${short}", ${asked}] names layer ${asked}, expected ${-layers} to ${layers - 1}`,
     );
@@ -52,7 +49,7 @@ export function hookName(name: HookName, points: readonly HookPoint[]): string {
     ? fitting.map(longForm)
     : nearest(short, ofLayer.map(short.includes(".") ? longForm : shortForm));
   const what = fitting.length ? "fits several points" : "fits no hook point; the nearest are";
-  throw problem(
+  throw createError(
     "HookError",
     `["${short}", ${asked}] ${what}: ${near.map((form) => `["${form}", ${asked}]`).join(", ")}`,
   );
@@ -65,12 +62,12 @@ function longForm(full: string) {
 
 /** "pattern" of "attn.hook_pattern". */
 function shortForm(full: string) {
-  return longForm(full).split(".").at(-1) as string;
+  return longForm(full).replace(/^.*\./, "");
 }
 
-/** The three of `known` that are spelled most like `word`. */
+/** The three of `known` with the smallest edit distance to `word`; names that contain it come first. */
 export function nearest(word: string, known: readonly string[]) {
-  word = word.slice(0, LONGEST_NAME);
+  word = word.slice(0, MAX_NAME_LENGTH);
   const ranked = known.map((name) => ({
     name,
     distance: distance(word, name) - (name.includes(word) ? word.length : 0),
@@ -81,7 +78,7 @@ export function nearest(word: string, known: readonly string[]) {
     .map(({ name }) => name);
 }
 
-/** How many letters must be changed, added or left out. */
+/** The Levenshtein distance. */
 function distance(a: string, b: string) {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

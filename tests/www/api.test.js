@@ -1,10 +1,11 @@
-// What the JavaScript face does before a worker is asked: indexing, names, arguments.
+// What the JavaScript API does on the page: indexing, names, arguments.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { checked, ids, rule, split, textOrIds, wellFormed } from "../../www/api/check.ts";
-import { hookName, nearest } from "../../www/api/names.ts";
+import { hookName, nearest } from "../../www/api/hook-names.ts";
+import { checkUnicode, readIds, readInput } from "../../www/api/input.ts";
+import { checkOptions, rule, splitOptions } from "../../www/api/options.ts";
 import { serializeOptions } from "../../www/api/serialize.ts";
 import { Tensor } from "../../www/api/tensor.ts";
 
@@ -164,39 +165,36 @@ test("the nearest names are the nearest", () => {
 // ---- arguments ----
 
 test("options are known, and of their types", () => {
-  const rules = { topK: rule.count, signal: rule.signal, stop: rule.texts };
-  assert.deepEqual(checked("generate", { topK: 3, signal: undefined }, rules), { topK: 3 });
-  assert.deepEqual(checked("generate", undefined, rules), {});
+  const count = {
+    expected: "a whole number from 0",
+    fits: (/** @type {unknown} */ value) => Number.isSafeInteger(value) && Number(value) >= 0,
+  };
+  const rules = { topK: count, signal: rule.signal, stop: rule.texts };
+  /** @param {any} [options] */
+  const check = (options) => checkOptions("generate", options, rules);
+  assert.deepEqual(check({ topK: 3, signal: undefined }), { topK: 3 });
+  assert.deepEqual(check(), {});
   assert.throws(
-    () => checked("generate", { topk: 3 }, rules),
+    () => check({ topk: 3 }),
     failure("InputError", /no option `topk`, expected topK, signal, stop/),
   );
   assert.throws(
-    () => checked("generate", { topK: -1 }, rules),
+    () => check({ topK: -1 }),
     failure("InputError", /`topK` of generate is -1, expected a whole number/),
   );
-  assert.throws(() => checked("generate", { topK: "3" }, rules), failure("InputError", /is "3"/));
-  assert.throws(
-    () => checked("generate", { signal: {} }, rules),
-    failure("InputError", /expected an AbortSignal/),
-  );
-  assert.throws(
-    () => checked("generate", { stop: ["a", 1] }, rules),
-    failure("InputError", /texts/),
-  );
-  assert.throws(
-    () => checked("generate", /** @type {any} */ (null), rules),
-    failure("InputError", /are null/),
-  );
+  assert.throws(() => check({ topK: "3" }), failure("InputError", /is "3"/));
+  assert.throws(() => check({ signal: {} }), failure("InputError", /expected an AbortSignal/));
+  assert.throws(() => check({ stop: ["a", 1] }), failure("InputError", /texts/));
+  assert.throws(() => check(null), failure("InputError", /are null/));
 });
 
 test("an input is a text, or whole numbers that a token can have", () => {
-  assert.equal(textOrIds("To be"), "To be");
-  assert.deepEqual(textOrIds([1, 2]), Uint32Array.of(1, 2));
-  assert.deepEqual(ids(new Uint16Array([7])), Uint32Array.of(7));
+  assert.equal(readInput("To be"), "To be");
+  assert.deepEqual(readInput([1, 2]), Uint32Array.of(1, 2));
+  assert.deepEqual(readIds(new Uint16Array([7])), Uint32Array.of(7));
   for (const wrong of [undefined, null, 3, {}, () => 1, new DataView(new ArrayBuffer(4))])
-    assert.throws(() => textOrIds(wrong), failure("InputError", /expected a text or token ids/));
-  assert.throws(() => ids("To be"), failure("InputError", /is "To be", expected token ids/));
+    assert.throws(() => readInput(wrong), failure("InputError", /expected a text or token ids/));
+  assert.throws(() => readIds("To be"), failure("InputError", /is "To be", expected token ids/));
   for (const wrong of [
     [1, -1],
     [1, 1.5],
@@ -204,25 +202,25 @@ test("an input is a text, or whole numbers that a token can have", () => {
     [1, 2 ** 32],
     [1, NaN],
   ])
-    assert.throws(() => ids(wrong), failure("InputError", /token id 1/));
+    assert.throws(() => readIds(wrong), failure("InputError", /token id 1/));
 });
 
 test("options that stay are told apart from those that are sent", () => {
   const rules = { signal: rule.signal, onProgress: rule.listener };
   const { signal } = new AbortController();
   const listener = () => {};
-  assert.deepEqual(split("means", { signal, onProgress: listener, names: ["*"] }, rules), {
+  assert.deepEqual(splitOptions("means", { signal, onProgress: listener, names: ["*"] }, rules), {
     local: { signal, onProgress: listener },
-    rest: { names: ["*"] },
+    sent: { names: ["*"] },
   });
-  assert.deepEqual(split("means", undefined, rules), { local: {}, rest: {} });
+  assert.deepEqual(splitOptions("means", undefined, rules), { local: {}, sent: {} });
   assert.throws(
-    () => split("means", { signal: 1 }, rules),
+    () => splitOptions("means", { signal: 1 }, rules),
     failure("InputError", /`signal` of means is 1, expected an AbortSignal/),
   );
   for (const wrong of [null, 3, "x", []])
     assert.throws(
-      () => split("means", /** @type {any} */ (wrong), rules),
+      () => splitOptions("means", /** @type {any} */ (wrong), rules),
       failure("InputError", /the options of means are .*expected an object/),
     );
   const throwing = {
@@ -230,16 +228,19 @@ test("options that stay are told apart from those that are sent", () => {
       throw new Error("no");
     },
   };
-  assert.throws(() => split("means", throwing, rules), failure("InputError", /cannot be read: no/));
+  assert.throws(
+    () => splitOptions("means", throwing, rules),
+    failure("InputError", /cannot be read: no/),
+  );
 });
 
 test("half of a surrogate pair is refused with its index", () => {
-  assert.equal(wellFormed("a\u{1F600}b", "it"), "a\u{1F600}b");
+  assert.equal(checkUnicode("a\u{1F600}b", "it"), "a\u{1F600}b");
   assert.throws(
-    () => wellFormed("a\u{1F600}\udc00", "it"),
+    () => checkUnicode("a\u{1F600}\udc00", "it"),
     failure("InputError", /it has a lone surrogate, U\+DC00, at index 3/),
   );
-  assert.throws(() => textOrIds("\ud800"), failure("InputError", /index 0/));
+  assert.throws(() => readInput("\ud800"), failure("InputError", /index 0/));
 });
 
 const named = (/** @type {any} */ name) =>
@@ -331,7 +332,7 @@ test("what is no data is refused with the path to it", () => {
 
 test("a batch is not the ids of one text", () => {
   assert.throws(
-    () => ids([[1, 2], [3]]),
+    () => readIds([[1, 2], [3]]),
     failure("InputError", /batch of 2, expected token ids of one text/),
   );
 });

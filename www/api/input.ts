@@ -1,0 +1,83 @@
+// Texts and token ids, checked before they leave for the worker.
+
+import { createError, describe } from "./errors.js";
+
+/** Token ids. */
+export type Ids = Uint32Array | ArrayLike<number>;
+
+/** More token ids than any context holds. */
+const MAX_IDS = 2 ** 24;
+
+/**
+ * The text or a copy of the ids.
+ * @throws InputError
+ */
+export function readInput(input: unknown): string | Uint32Array {
+  return typeof input === "string"
+    ? checkUnicode(input, "the input")
+    : readIds(input, "a text or token ids");
+}
+
+/**
+ * The text, unless it has a lone surrogate: that has no UTF-8, so it would become another character on its way to the worker.
+ * @param what for the message
+ * @throws InputError with the index of the surrogate
+ */
+export function checkUnicode(text: string, what: string): string {
+  const index = text.search(/\p{Surrogate}/u);
+  if (index < 0) return text;
+  const code = text.charCodeAt(index).toString(16).toUpperCase();
+  throw createError(
+    "InputError",
+    `${what} has a lone surrogate, U+${code}, at index ${index}, expected text that is valid Unicode`,
+  );
+}
+
+/**
+ * A copy of token ids, because the caller may change the array before it is sent.
+ * @param expected for the message
+ * @throws InputError
+ */
+export function readIds(input: unknown, expected = "token ids"): Uint32Array {
+  if (input instanceof Uint32Array) return copyOf(input);
+  if (Array.isArray(input) && (Array.isArray(input[0]) || ArrayBuffer.isView(input[0])))
+    throw createError(
+      "InputError",
+      `the input is a batch of ${input.length}, expected ${expected} of one text; run them one after the other`,
+    );
+  if (!isList(input))
+    throw createError("InputError", `the input is ${describe(input)}, expected ${expected}`);
+  if (input.length > MAX_IDS)
+    throw createError(
+      "InputError",
+      `the input has ${input.length} token ids, expected at most ${MAX_IDS}`,
+    );
+  const list = Array.from(input);
+  const wrong = list.findIndex((id) => !isId(id));
+  if (wrong >= 0)
+    throw createError(
+      "InputError",
+      `token id ${wrong} of the input is ${describe(list[wrong])}, expected a whole number from 0`,
+    );
+  return Uint32Array.from(list.filter(isId));
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
+function isId(id: unknown): id is number {
+  return typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= 0xffffffff;
+}
+
+/** @throws InputError */
+function copyOf(ids: Uint32Array): Uint32Array {
+  try {
+    return ids.slice();
+  } catch {
+    throw createError(
+      "InputError",
+      "the token ids cannot be read: their memory was transferred to another thread",
+    );
+  }
+}

@@ -1,0 +1,96 @@
+// Loads a model into the page's worker, and manages the models that are kept in the browser.
+
+import { abortable, connect } from "./connection.js";
+import { createError, describe } from "./errors.js";
+import { Model } from "./model.js";
+import { handleOf } from "./model-from-files.js";
+import { CANCELLABLE, type Cancellable, checkOptions, rule } from "./options.js";
+import { resolveSource, type Source } from "./source.js";
+import type { Progress, StoredModel } from "./worker-api.js";
+
+export interface LoadOptions extends Cancellable {
+  /** what weight matrices are kept in @default "f32" */
+  dtype?: "f32" | "f16" | "q8" | "q4";
+  /**
+   * Use the copy that an earlier visit kept in the browser, if the files have not changed since, and keep a model that
+   * comes from the network; see storedModels.
+   * @default true
+   */
+  keep?: boolean;
+  onProgress?: (progress: Progress) => void;
+  /**
+   * The load fails after this many milliseconds without a byte from a server; Infinity waits forever. Transient failures are
+   * retried within it.
+   * @default 30000
+   */
+  timeout?: number;
+}
+
+const DTYPES: readonly string[] = ["f32", "f16", "q8", "q4"];
+
+/**
+ * Loads a model. Loading the same address again gives the same weights without another download, unless all of its models
+ * were disposed of.
+ * @param source a folder address relative to the page, a Hugging Face id as "hf:owner/name" or
+ *   "hf:owner/name@revision", `{ config, tokenizer, weights }` as address, URL, File, Blob or bytes, or an array of Files
+ * @throws NetworkError, ConfigError, WeightsError, TokenizerError, MemoryError; AbortError; InputError
+ */
+export async function loadModel(source: Source, options?: LoadOptions): Promise<Model> {
+  const {
+    dtype = "f32",
+    keep = true,
+    timeout = 30_000,
+    onProgress,
+    signal,
+  } = checkOptions("loadModel", options, {
+    dtype: rule.text,
+    keep: rule.flag,
+    timeout: rule.timeout,
+    onProgress: rule.listener,
+    signal: rule.signal,
+  });
+  if (!DTYPES.includes(dtype))
+    throw createError(
+      "InputError",
+      `\`dtype\` is ${describe(dtype)}, expected one of ${DTYPES.map(describe).join(", ")}`,
+    );
+  const files = resolveSource(source, base());
+  const handle = handleOf(files, { dtype, keep, timeout });
+  return new Model(handle, await handle.join(signal, onProgress), folderOf(source));
+}
+
+/** The model's folder for toPython: its address or id, or a placeholder if the page has only files. */
+function folderOf(source: Source): string {
+  if (typeof source === "string") return source.trim().replace(/^hf:/, "");
+  return source instanceof URL ? source.href : "the model's folder";
+}
+
+/** What addresses are relative to: the page, or the worker that this module is used in. */
+function base(): string {
+  return globalThis.document?.baseURI ?? location.href;
+}
+
+/**
+ * The models that this browser keeps for this site, the last used first. The one that was not used for longest is removed
+ * if another needs the room; the browser may remove all of them.
+ * @returns none if the browser keeps nothing
+ * @throws AbortError; NetworkError, WorkerError
+ */
+export async function storedModels(options?: Cancellable): Promise<StoredModel[]> {
+  const { signal } = checkOptions("storedModels", options, CANCELLABLE);
+  const connection = await abortable(connect(), signal, "storedModels");
+  return connection.call((api) => api.stored(), { signal, what: "storedModels" });
+}
+
+/**
+ * Removes the copies of a model, in every dtype, or of all models. A model that is loaded stays usable.
+ * @param source as for loadModel
+ * @returns how many were removed
+ * @throws AbortError; InputError; NetworkError, WorkerError
+ */
+export async function forgetStored(source?: Source, options?: Cancellable): Promise<number> {
+  const { signal } = checkOptions("forgetStored", options, CANCELLABLE);
+  const files = source === undefined ? undefined : resolveSource(source, base());
+  const connection = await abortable(connect(), signal, "forgetStored");
+  return connection.call((api) => api.forgetStored(files), { signal, what: "forgetStored" });
+}

@@ -1,0 +1,71 @@
+// Measurements, which run in the worker in steps, so that it can answer other calls in between.
+
+import type {
+  Attribution,
+  Circuits,
+  CompositionScores,
+  HeadScores,
+  IntegratedGradients,
+  LogitLens,
+  MostActive,
+  PathPatching,
+  Patching,
+  Residual,
+  TokenScores,
+} from "./generated.js";
+import type { ModelHandle } from "./model-handle.js";
+import { notify, type Progressing } from "./options.js";
+import { toTensor } from "./results.js";
+import type { Tensor } from "./tensor.js";
+import type { MeasurementData, Request } from "./worker-api.js";
+
+/** The result of each measurement, by its name. */
+export interface Measurements {
+  logitLens: LogitLens;
+  attribution: Attribution;
+  residual: Residual;
+  /** by hook point */
+  means: Record<string, Tensor>;
+  headScores: HeadScores;
+  patching: Patching;
+  pathPatching: PathPatching;
+  integratedGradients: IntegratedGradients;
+  circuits: Circuits;
+  compositionScores: CompositionScores;
+  tokenScores: TokenScores;
+  mostActive: MostActive;
+}
+
+/**
+ * Runs a measurement.
+ * @throws InputError, HookError, WeightsError, MemoryError; AbortError; WorkerError
+ */
+export async function measure<Name extends keyof Measurements>(
+  handle: ModelHandle,
+  name: Name,
+  request: Request,
+  { signal, onProgress }: Progressing,
+): Promise<Measurements[Name]> {
+  const options = { signal, what: name };
+  const { connection, value: measurement } = await handle.begin(
+    (api, key) => api.measure(key, name, request),
+    (api, late) => api.forget(late),
+    options,
+  );
+  try {
+    for (let more = true; more; ) {
+      const progress = await connection.call((api) => api.advance(measurement), options);
+      if (onProgress) notify(onProgress, { done: progress.done, total: progress.total });
+      more = progress.more;
+    }
+    const found = await connection.call((api) => api.findings(measurement), options);
+    return toResult(found) as Measurements[Name]; // Rust declares which fields a measurement has
+  } finally {
+    connection.call((api) => api.forget(measurement)).catch(() => {});
+  }
+}
+
+function toResult({ tables, numbers, texts }: MeasurementData) {
+  const tensors = Object.entries(tables).map(([name, table]) => [name, toTensor(table)] as const);
+  return { ...Object.fromEntries(tensors), ...numbers, ...texts };
+}

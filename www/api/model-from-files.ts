@@ -1,0 +1,88 @@
+// Models that are loaded from files. All who load the same addresses with the same dtype share one.
+
+import * as Comlink from "comlink";
+
+import { connect } from "./connection.js";
+import { abortError } from "./errors.js";
+import { dispose, type HostedModel, ModelHandle } from "./model-handle.js";
+import { notify } from "./options.js";
+import { type ModelFiles, sourceKey } from "./source.js";
+import type { LoadedModel, LoadRequest, Progress, WorkerApi } from "./worker-api.js";
+
+type Listener = (progress: Progress) => void;
+
+/** By dtype and addresses. */
+const shared: Map<string, ModelFromFiles> = new Map();
+
+/** The handle of the model, which is new unless the same addresses are loaded already. */
+export function handleOf(files: ModelFiles, request: LoadRequest): ModelFromFiles {
+  const source = sourceKey(files);
+  if (source === undefined) return new ModelFromFiles(files, request, () => {});
+  const key = `${request.dtype} ${source}`;
+  const known = shared.get(key);
+  if (known) return known;
+  const handle = new ModelFromFiles(files, request, () => {
+    if (shared.get(key) === handle) shared.delete(key);
+  });
+  shared.set(key, handle);
+  return handle;
+}
+
+let lastJob = 0;
+
+/** A model that is loaded from files. */
+export class ModelFromFiles extends ModelHandle {
+  #listeners: Set<Listener> = new Set();
+  /** Aborts the load under way, if there is one. */
+  #abort = () => {};
+
+  constructor(files: ModelFiles, request: LoadRequest, onEnd: () => void) {
+    super(
+      () => this.#loadFrom(files, request),
+      () => {
+        onEnd();
+        this.#abort();
+      },
+    );
+  }
+
+  /** @param listener gets the progress of the load */
+  override async join(signal?: AbortSignal, listener?: Listener): Promise<LoadedModel> {
+    if (listener) this.#listeners.add(listener);
+    try {
+      return await super.join(signal);
+    } finally {
+      if (listener) this.#listeners.delete(listener);
+    }
+  }
+
+  async #loadFrom(files: ModelFiles, request: LoadRequest): Promise<HostedModel> {
+    const job = ++lastJob;
+    const controller = new AbortController();
+    this.#abort = () => controller.abort();
+    const { signal } = controller;
+    const connection = await connect();
+    if (signal.aborted) throw abortError("loading", signal);
+    signal.addEventListener("abort", () => {
+      connection.call((api) => api.abort(job)).catch(() => {});
+    });
+    const onProgress = Comlink.proxy((progress: Progress) => {
+      for (const listener of this.#listeners) notify(listener, progress);
+    });
+    try {
+      const load = (api: WorkerApi) => api.load(files, request, job, onProgress);
+      const onLate = (loaded: LoadedModel) => {
+        dispose({ connection, loaded }).catch(() => {});
+      };
+      const loaded = await connection.call(load, {
+        signal,
+        what: "loading",
+        isLoad: true,
+        onLate,
+      });
+      return { connection, loaded };
+    } finally {
+      this.#abort = () => {};
+    }
+  }
+}

@@ -1,0 +1,404 @@
+// The Model class: the methods of a loaded model, which runs in the page's worker.
+
+import { Cache } from "./cache.js";
+import { createError, describe } from "./errors.js";
+import type {
+  Attribution,
+  AttributionOptions,
+  Backend,
+  Circuits,
+  CircuitsOptions,
+  CompositionScores,
+  CompositionScoresOptions,
+  Config,
+  GenerateOptions,
+  HeadScores,
+  HeadScoresOptions,
+  HookName,
+  HookPoint,
+  Input,
+  IntegratedGradients,
+  IntegratedGradientsOptions,
+  LogitLens,
+  LogitLensOptions,
+  MeansOptions,
+  MostActive,
+  MostActiveOptions,
+  Notice,
+  Parameter,
+  PathPatching,
+  PathPatchingOptions,
+  Patching,
+  PatchingOptions,
+  Residual,
+  ResidualOptions,
+  Run,
+  RunOptions,
+  Step,
+  TokenScores,
+  TokenScoresOptions,
+  Tokens,
+  Transform,
+} from "./generated.js";
+import { failingGeneration, generateSteps } from "./generation.js";
+import { hookName } from "./hook-names.js";
+import { checkUnicode, type Ids, readIds, readInput } from "./input.js";
+import { type Measurements, measure } from "./measurement.js";
+import { ModelHandle } from "./model-handle.js";
+import {
+  CANCELLABLE,
+  type Cancellable,
+  checkOptions,
+  PROGRESSING,
+  type Progressing,
+  rule,
+  splitOptions,
+} from "./options.js";
+import { type ModelCall, readCall } from "./python-call.js";
+import { type StoppedRun, toRun } from "./results.js";
+import { serializeOptions } from "./serialize.js";
+import type { LoadedModel, Request, WorkerApi } from "./worker-api.js";
+
+/** A loaded model. */
+export class Model {
+  #handle: ModelHandle | undefined;
+  #folder;
+
+  /** The transforms of the checkpoint's weights, in the order in which they were applied. */
+  readonly transforms: readonly Transform[];
+  /** Hugging Face field names. */
+  readonly config: Readonly<Config>;
+  /** Every tensor of the checkpoint once, in the order of the forward pass. */
+  readonly parameters: readonly Parameter[];
+  readonly parameterCount: number;
+  /** In firing order. */
+  readonly hookPoints: readonly HookPoint[];
+  readonly backend: Readonly<Backend>;
+  /** Whether the model takes text, or only token ids. */
+  readonly hasTokenizer: boolean;
+  /** Notices about the model's files. */
+  readonly report: readonly Notice[];
+
+  /**
+   * Use loadModel.
+   * @internal
+   */
+  constructor(
+    handle: ModelHandle,
+    loaded: LoadedModel,
+    folder: string,
+    transforms: readonly Transform[] = [],
+  ) {
+    this.#handle = handle;
+    this.#folder = folder;
+    this.transforms = transforms;
+    this.config = loaded.config;
+    this.parameters = loaded.parameters;
+    this.parameterCount = loaded.parameterCount;
+    this.hookPoints = loaded.hookPoints;
+    this.backend = loaded.backend;
+    this.hasTokenizer = loaded.hasTokenizer;
+    this.report = loaded.report;
+  }
+
+  /**
+   * The tokens of a text, or the same ids with their strings. The strings of a text, joined, are the text.
+   * @param options prependBos: put the config's `bos_token_id` in front (default false)
+   * @throws InputError without a tokenizer; AbortError
+   */
+  async tokenize(input: Input, options?: { prependBos?: boolean } & Cancellable): Promise<Tokens> {
+    const { prependBos = false, signal } = checkOptions("tokenize", options, {
+      prependBos: rule.flag,
+      ...CANCELLABLE,
+    });
+    const prompt = readInput(input);
+    return this.#call("tokenize", signal, (api, key) => api.tokenize(key, prompt, prependBos));
+  }
+
+  /**
+   * The name of each token, which depends only on its id. If a token is not whole UTF-8, its string has U+FFFD, and its bytes
+   * identify it. An id that the model has and the tokenizer has not is called ⟨350⟩.
+   * @throws InputError if an id is not in the vocabulary; AbortError
+   */
+  async tokenNames(ids: Ids, options?: Cancellable): Promise<Tokens> {
+    const { signal } = checkOptions("tokenNames", options, CANCELLABLE);
+    const list = readIds(ids);
+    return this.#call("tokenNames", signal, (api, key) => api.tokenNames(key, list));
+  }
+
+  /**
+   * The text of token ids. Bytes that are not UTF-8 become U+FFFD.
+   * @throws InputError if an id is not in the vocabulary; AbortError
+   */
+  async detokenize(ids: Ids, options?: Cancellable): Promise<string> {
+    const { signal } = checkOptions("detokenize", options, CANCELLABLE);
+    const list = readIds(ids);
+    return this.#call("detokenize", signal, (api, key) => api.detokenize(key, list));
+  }
+
+  /**
+   * One forward pass, which captures the activations that `names` selects.
+   * @throws HookError if a name matches nothing; InputError if the input does not fit the model; MemoryError; AbortError
+   */
+  async runWithCache(
+    input: Input,
+    options?: RunOptions & Cancellable & { stopAtLayer?: undefined },
+  ): Promise<Run>;
+  async runWithCache(
+    input: Input,
+    options: RunOptions & Cancellable & { stopAtLayer: number },
+  ): Promise<StoppedRun>;
+  async runWithCache(input: Input, options?: RunOptions & Cancellable): Promise<Run | StoppedRun>;
+  async runWithCache(input: Input, options?: RunOptions & Cancellable): Promise<Run | StoppedRun> {
+    const { local, sent } = splitOptions("runWithCache", options, CANCELLABLE);
+    const prompt = readInput(input);
+    const request = this.#serialize("runWithCache", sent);
+    const answer = await this.#call("runWithCache", local.signal, (api, key) =>
+      api.runWithCache(key, prompt, request),
+    );
+    return toRun(this.hookPoints, answer);
+  }
+
+  /**
+   * Continues `input`, one step for each token. The generation is freed when the caller leaves the loop or aborts it. Several
+   * may run at once.
+   * @throws at the first step: InputError; HookError; AbortError
+   */
+  generate(
+    input: Input,
+    options?: GenerateOptions & Cancellable,
+  ): AsyncGenerator<Step, void, void> {
+    try {
+      const { local, sent } = splitOptions("generate", options, CANCELLABLE);
+      const prompt = readInput(input);
+      const request = this.#serialize("generate", sent);
+      return generateSteps(() => this.#inUse(), prompt, request, this.hookPoints, local.signal);
+    } catch (error) {
+      return failingGeneration(error);
+    }
+  }
+
+  /**
+   * A Python script that does the same on TransformerLens 4 (TransformerBridge), with the tokens as ids and the values of
+   * interventions as numbers. It prints its result as one line of JSON.
+   * @param call such as { runWithCache: { input: "To be", names: ["*"] } }: a method and its options
+   * @param options folder: the folder or Hugging Face id that the script loads the model from (default: the source of this
+   *   model)
+   * @throws HookError for an intervention that is a function; ConfigError if TransformerLens computes something else;
+   *   otherwise as the method itself
+   */
+  async toPython(call: ModelCall, options?: { folder?: string } & Cancellable): Promise<string> {
+    const { folder = this.#folder, signal } = checkOptions("toPython", options, {
+      folder: rule.text,
+      ...CANCELLABLE,
+    });
+    if (this.transforms.length > 0) {
+      const done = this.transforms.join(", ");
+      throw createError(
+        "InputError",
+        `the weights were rewritten (${done}), and Python would load the checkpoint's own: ask the model that was loaded`,
+      );
+    }
+    const { name, input, options: given } = readCall(call);
+    const request = this.#serialize(name, given);
+    const source = checkUnicode(folder, "`folder` of toPython");
+    return this.#call("toPython", signal, (api, key) =>
+      api.toPython(key, name, input, request, source),
+    );
+  }
+
+  /**
+   * The same model with weights that predict the same and are easier to read, as in TransformerLens. It is a model of its
+   * own, in f32, which has to be disposed of too.
+   * @param transforms in the order in which they are applied, such as ["fold_ln", "center_writing_weights"]
+   * @throws InputError if there is no such transform; MemoryError; AbortError
+   */
+  async transformed(transforms: readonly Transform[], options?: Cancellable): Promise<Model> {
+    const { signal } = checkOptions("transformed", options, CANCELLABLE);
+    if (!Array.isArray(transforms) || !rule.texts.fits(transforms))
+      throw createError(
+        "InputError",
+        `the transforms are ${describe(transforms)}, expected an array of names such as "fold_ln"`,
+      );
+    const names: Transform[] = [...transforms];
+    const parent = this.#inUse();
+    const handle = new ModelHandle(async () => {
+      const { connection, value } = await parent.borrow(
+        (api, key) => api.transform(key, names),
+        (api, late) => api.dispose(late.key),
+      );
+      return {
+        connection,
+        loaded: { ...value, origins: "those of its parent, which were compared" },
+      };
+    });
+    return new Model(handle, await handle.join(signal), this.#folder, [
+      ...this.transforms,
+      ...names,
+    ]);
+  }
+
+  /**
+   * Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError.
+   */
+  dispose(): void {
+    this.#handle?.leave();
+    this.#handle = undefined;
+  }
+
+  /**
+   * What the model would predict if it stopped at each layer. The final LayerNorm is computed from each residual stream.
+   * @throws InputError; HookError; MemoryError; AbortError
+   */
+  async logitLens(input: Input, options?: LogitLensOptions & Progressing): Promise<LogitLens> {
+    return this.#measure("logitLens", options, { input: readInput(input) });
+  }
+
+  /**
+   * Direct logit attribution: how much each part of the residual stream adds to a logit or a difference of two. The shares
+   * add up to the logit or the difference.
+   * @throws InputError; HookError; AbortError
+   */
+  async attribution(input: Input, options: AttributionOptions & Progressing): Promise<Attribution> {
+    return this.#measure("attribution", options, { input: readInput(input) });
+  }
+
+  /**
+   * The residual stream that a reader sees in parts: what was written into it ("decomposed": the parts add up to the stream),
+   * its states layer by layer ("accumulated"), or what each head ("heads") or neuron ("neurons") wrote.
+   * @throws InputError; HookError; MemoryError; AbortError
+   */
+  async residual(input: Input, options?: ResidualOptions & Progressing): Promise<Residual> {
+    return this.#measure("residual", options, { input: readInput(input) });
+  }
+
+  /**
+   * The means of activations over all positions of some texts, for interventions: { do: { mean: means } }. Each value has one
+   * position.
+   * @throws HookError at attention scores and patterns, whose keys differ from position to position; InputError; AbortError
+   */
+  async means(options: MeansOptions & Progressing): Promise<Cache> {
+    const found = await this.#measure("means", options);
+    const points = this.hookPoints.filter(({ name }) => name in found);
+    return new Cache(new Map(points.map(({ name }) => [name, found[name]])), this.hookPoints);
+  }
+
+  /**
+   * Previous-token, duplicate-token and induction score of every head, and the similarity of its attention to `pattern`.
+   * @param input default: random tokens repeated twice
+   * @throws InputError; HookError; AbortError
+   */
+  async headScores(input?: Input, options?: HeadScoresOptions & Progressing): Promise<HeadScores> {
+    return this.#measure("headScores", options, {
+      input: input === undefined ? undefined : readInput(input),
+    });
+  }
+
+  /**
+   * The metric under every patch of one run's activations into the other's.
+   * @throws InputError; HookError; MemoryError; AbortError
+   */
+  async patching(options: PatchingOptions & Progressing): Promise<Patching> {
+    return this.#measure("patching", options);
+  }
+
+  /**
+   * The metric if one head's output reaches only the given receivers from the other run, and everything else is frozen.
+   * @throws InputError; HookError; MemoryError; AbortError
+   */
+  async pathPatching(options: PathPatchingOptions & Progressing): Promise<PathPatching> {
+    return this.#measure("pathPatching", options);
+  }
+
+  /**
+   * Each token's share in a metric, from zero embeddings or those of `baseline`.
+   * @throws InputError; MemoryError; AbortError
+   */
+  async integratedGradients(
+    input: Input,
+    options: IntegratedGradientsOptions & Progressing,
+  ): Promise<IntegratedGradients> {
+    return this.#measure("integratedGradients", options, { input: readInput(input) });
+  }
+
+  /**
+   * What a head does, whatever the text is: singular values and vectors of W_V W_O and W_Q W_K^T, read as tokens.
+   * @throws InputError if there is no such head; WeightsError if a weight is not finite; AbortError
+   */
+  async circuits(options: CircuitsOptions & Progressing): Promise<Circuits> {
+    return this.#measure("circuits", options);
+  }
+
+  /**
+   * How much each head writes into what each later head reads.
+   * @throws InputError; WeightsError if a weight is not finite; AbortError
+   */
+  async compositionScores(
+    options: CompositionScoresOptions & Progressing,
+  ): Promise<CompositionScores> {
+    return this.#measure("compositionScores", options);
+  }
+
+  /**
+   * Loss and rank of each next token, and the entropy of each distribution.
+   * @throws InputError; HookError; AbortError
+   */
+  async tokenScores(
+    input: Input,
+    options?: TokenScoresOptions & Progressing,
+  ): Promise<TokenScores> {
+    return this.#measure("tokenScores", options, { input: readInput(input) });
+  }
+
+  /**
+   * The positions in some texts at which a neuron, or any other number of an activation, is greatest.
+   * @throws HookError if the point has no positions or needs a head; InputError; AbortError
+   */
+  async mostActive(options: MostActiveOptions & Progressing): Promise<MostActive> {
+    return this.#measure("mostActive", options);
+  }
+
+  /** @throws InputError after dispose() */
+  #inUse(): ModelHandle {
+    if (!this.#handle) throw createError("InputError", "the model was disposed of: load it again");
+    return this.#handle;
+  }
+
+  /** @param what the method, for messages */
+  async #call<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    send: (api: WorkerApi, key: number) => Promise<T>,
+  ): Promise<T> {
+    return this.#inUse().call(send, { signal, what });
+  }
+
+  /** @param fixed options that are arguments of the method */
+  async #measure<Name extends keyof Measurements>(
+    name: Name,
+    options: (object & Progressing) | undefined,
+    fixed: Record<string, unknown> = {},
+  ): Promise<Measurements[Name]> {
+    const { local, sent } = splitOptions(name, options, PROGRESSING);
+    const twice = Object.keys(fixed).find((key) => Object.hasOwn(sent, key));
+    if (twice)
+      throw createError(
+        "InputError",
+        `${name} has no option \`${twice}\`: it is the first argument`,
+      );
+    const request = this.#serialize(name, { ...sent, ...fixed });
+    return measure(this.#inUse(), name, request, local);
+  }
+
+  /** Options as plain data, with the full names of hook points. */
+  #serialize(call: string, options: object): Request {
+    const known: Map<string, string> = new Map(); // most of many interventions name the same points
+    return serializeOptions(call, options, (name: HookName) => {
+      if (typeof name === "string") return name;
+      const key = Array.isArray(name) && name.length === 2 ? name.map(String).join(" ") : "";
+      const full = (key && known.get(key)) || hookName(name, this.hookPoints);
+      if (key) known.set(key, full);
+      return full;
+    });
+  }
+}

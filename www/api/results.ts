@@ -1,0 +1,46 @@
+// Results of the worker, which are plain data, to the classes and types of the API.
+
+import { Cache } from "./cache.js";
+import type { HookPoint, Run, Step } from "./generated.js";
+import { Tensor } from "./tensor.js";
+import type { Captured, RunData, StepData, TensorData } from "./worker-api.js";
+
+/** A run that stopped at a layer: a residual stream, and no predictions. */
+export interface StoppedRun extends Omit<Run, "logits" | "residual" | "loss"> {
+  logits: null;
+  /** [1, T, d_model] before the block where the run stopped */
+  residual: Tensor;
+  loss: null;
+}
+
+export function toTensor({ data, shape, axes, labels }: TensorData): Tensor {
+  return new Tensor(data, shape, axes, labels);
+}
+
+export function toCache(
+  points: readonly HookPoint[],
+  captured: readonly Captured[],
+  gradients: readonly Captured[] = [],
+): Cache {
+  return new Cache(tensorsByName(captured), points, tensorsByName(gradients));
+}
+
+export function toRun(points: readonly HookPoint[], answer: RunData): Run | StoppedRun {
+  const { logits, residual, headScores, cache, gradients, ...scores } = answer;
+  const run = {
+    ...scores,
+    logits: logits && toTensor(logits),
+    residual: residual && toTensor(residual),
+    headScores: headScores && toTensor(headScores),
+    cache: toCache(points, cache, gradients),
+  };
+  return run as Run | StoppedRun; // a run has either logits or a residual stream
+}
+
+export function toStep(points: readonly HookPoint[], { cache, ...step }: StepData): Step {
+  return { ...step, cache: toCache(points, cache) };
+}
+
+function tensorsByName(list: readonly Captured[]): Map<string, Tensor> {
+  return new Map(list.map(({ name, value }) => [name, toTensor(value)]));
+}

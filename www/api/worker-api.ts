@@ -1,0 +1,177 @@
+// What the page asks of its worker: worker/worker.ts implements this interface, connection.ts calls it through Comlink.
+//
+// Arguments are plain data (serialize.ts) whose options are checked in Rust. Typed arrays in results are transferred. A
+// model, a generation and a measurement are named by a key, which is valid until it is freed.
+
+import type { Backend, Choice, Config, HookPoint, Notice, Parameter, Tokens } from "./generated.js";
+import type { ModelFiles } from "./source.js";
+
+/** How far a load is. */
+export interface Progress {
+  stage: "config" | "tokenizer" | "weights";
+  /** its name or address */
+  file: string;
+  /** bytes */
+  loaded: number;
+  /** bytes; undefined if the server does not say */
+  total?: number;
+}
+
+/** A model that is kept in the browser. */
+export interface StoredModel {
+  /** the folder that it was loaded from, or its config.json if that has another name */
+  address: string;
+  dtype: string;
+  bytes: number;
+  lastUsed: Date;
+}
+
+/** How a model is loaded. */
+export interface LoadRequest {
+  dtype: string;
+  /** read and write copies in the browser's storage */
+  keep: boolean;
+  /** milliseconds */
+  timeout: number;
+}
+
+/** A model in the worker. */
+export interface LoadedModel {
+  /** names the model in later calls */
+  key: number;
+  /** the state of its files, as text; undefined if a server does not tell states apart */
+  origins: string | undefined;
+  isTransformed: boolean;
+  config: Config;
+  parameters: Parameter[];
+  parameterCount: number;
+  hookPoints: HookPoint[];
+  backend: Backend;
+  hasTokenizer: boolean;
+  report: Notice[];
+}
+
+/** The fields of a `Tensor`. */
+export interface TensorData {
+  data: Float32Array;
+  shape: number[];
+  axes: string[];
+  labels?: Record<string, string[]>;
+}
+
+/** An activation that was captured. */
+export interface Captured {
+  name: string;
+  value: TensorData;
+}
+
+/** A `Run` before its tensors and cache are made. */
+export interface RunData {
+  ids: Uint32Array;
+  logits: TensorData | null;
+  residual: TensorData | null;
+  loss: number | null;
+  logProbs: Float32Array;
+  ranks: (number | null)[];
+  headScores: TensorData | null;
+  cache: Captured[];
+  gradients: Captured[];
+}
+
+/** A `Step` before its cache is made. */
+export interface StepData {
+  id: number;
+  string: string;
+  logProb: number;
+  top: Choice[];
+  cache: Captured[];
+}
+
+/** What a measurement found, by name. */
+export interface MeasurementData {
+  tables: Record<string, TensorData>;
+  numbers: Record<string, number>;
+  texts: Record<string, string[]>;
+}
+
+/** How far a measurement is, in steps. */
+export interface MeasurementProgress {
+  /** whether steps are left */
+  more: boolean;
+  done: number;
+  total: number;
+}
+
+/** Options that were made plain data. */
+export type Request = Record<string, unknown>;
+/** A text, or token ids. */
+export type Prompt = string | Uint32Array;
+
+/** The functions of the worker. Each rejects with an error that has a stable name. */
+export interface WorkerApi {
+  /**
+   * Loads a model.
+   * @param job names the load for `abort`
+   * @param onProgress a Comlink proxy, which is released at the end
+   */
+  load(
+    files: ModelFiles,
+    request: LoadRequest,
+    job: number,
+    onProgress: (progress: Progress) => void,
+  ): Promise<LoadedModel>;
+  /** Aborts a load. */
+  abort(job: number): Promise<void>;
+  /** The same model with its weights rewritten. */
+  transform(key: number, transforms: readonly string[]): Promise<LoadedModel>;
+  /** A hash of config, tokenizer and weights; undefined if the model is disposed of meanwhile. */
+  fingerprint(key: number): Promise<string | undefined>;
+  /** Frees a model. */
+  dispose(key: number): Promise<void>;
+
+  /** Holds a Web Lock until the worker ends. False if the page may not use locks. */
+  holdLock(name: string): Promise<boolean>;
+  /** Resolves when the worker is not busy. */
+  ping(): Promise<true>;
+
+  /** The copies in the browser's storage, the last used first. */
+  stored(): Promise<StoredModel[]>;
+  /** Removes the copies of a model, or all; gives how many. */
+  forgetStored(files?: ModelFiles): Promise<number>;
+
+  tokenize(key: number, input: Prompt, prependBos: boolean): Promise<Tokens>;
+  tokenNames(key: number, ids: Uint32Array): Promise<Tokens>;
+  detokenize(key: number, ids: Uint32Array): Promise<string>;
+  runWithCache(key: number, input: Prompt, options: Request): Promise<RunData>;
+  toPython(
+    key: number,
+    call: string,
+    input: Prompt | undefined,
+    options: Request,
+    folder: string,
+  ): Promise<string>;
+
+  /** Starts a generation; gives its key. */
+  generate(key: number, input: Prompt, options: Request): Promise<number>;
+  /** The next step of a generation; undefined at the end. */
+  next(generation: number): Promise<StepData | undefined>;
+  /** Frees a generation. */
+  stop(generation: number): Promise<void>;
+
+  /** Starts a measurement; gives its key. */
+  measure(key: number, name: string, request: Request): Promise<number>;
+  /** Continues a measurement for about a frame, so that the worker can answer other calls in between. */
+  advance(measurement: number): Promise<MeasurementProgress>;
+  /** The result of a measurement that has no steps left. */
+  findings(measurement: number): Promise<MeasurementData>;
+  /** Frees a measurement. */
+  forget(measurement: number): Promise<void>;
+}
+
+/** Messages of the worker besides Comlink's. */
+export interface WorkerMessage {
+  /** the id of the Comlink message that the worker begins to handle */
+  started?: string;
+  /** why the worker must be replaced */
+  failed?: string;
+}
