@@ -7,6 +7,7 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { serve } from "../scripts/serve.mjs";
@@ -35,6 +36,11 @@ try {
   for (const part of parts) {
     const browser = await chromium.launch(CHROMIUM);
     results.chromium = browser.version();
+    results.machine = {
+      cpu: cpus()[0]?.model,
+      cores: cpus().length,
+      memoryGB: Math.round(totalmem() / 1e9),
+    };
     // Called after each round of the race, so that an interrupted run keeps its completed rounds.
     const save = (result) => write(Object.assign(results, { [part]: result }));
     try {

@@ -4,8 +4,5 @@
 
 scripts/wasm.sh
 node scripts/bundle.mjs
-node_modules/.bin/tsc -p tsconfig.types.json
-# The public modules stand beside each other in dist/, whatever folders their sources are in.
-for module in candlescope tensor; do echo "export * from \"./api/$module.js\";" >"dist/$module.d.ts"; done
-echo 'import "./elements/elements.js";' >dist/elements.d.ts
+node scripts/types.mjs
 say "dist/ is ready"

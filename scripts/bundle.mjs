@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-// Writes dist/, the static folder that any host can serve under any path.
-// Comes in: www/ (TypeScript modules), pkg/ (the wasm builds), models/. Leaves to others: building wasm, type declarations.
+// Writes dist/, a static folder that any host can serve under any path: the scripts of www/, the wasm builds of pkg/, and the
+// bundled models.
 
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { basename, extname, join, relative } from "node:path";
+import { extname, join, relative } from "node:path";
 import { build } from "esbuild";
+import { elements, isolate, page, worker } from "./entries.mjs";
 
 const WWW = "www";
 const OUT = "dist";
@@ -20,31 +21,13 @@ async function files(folder) {
 
 const sources = await files(WWW);
 
-/** The entry points: the name in dist/ and the module. */
-const page = {
-  opening: "page/opening.ts",
-  main: "page/main.ts",
-  candlescope: "api/candlescope.ts",
-  tensor: "api/tensor.ts",
-  style: "style.css",
-};
-const elements = {
-  elements: "elements/elements.ts",
-  // A custom element's name holds a hyphen, so its module's does too; the others in elements/ are shared pieces.
-  ...Object.fromEntries(
-    sources
-      .filter((path) => /^www\/elements\/[^/]*-[^/]*\.ts$/.test(path))
-      .map((path) => [`elements/${basename(path, ".ts")}`, relative(WWW, path)]),
-  ),
-};
-const worker = { worker: "worker/worker.ts", helper: "worker/helper.ts" };
 /** @param {Record<string, string>} entries */
 const entryPoints = (entries) =>
   Object.entries(entries).map(([out, path]) => ({ in: join(WWW, path), out }));
 
-/** Leaves the public module outside, which stands beside the entry points. @type {import("esbuild").Plugin} */
-const apiStaysOutside = {
-  name: "api stays outside",
+/** Keeps the public API as an import of dist/candlescope.js, so that page and elements share one worker. @type {import("esbuild").Plugin} */
+const externalApi = {
+  name: "external API",
   setup({ onResolve }) {
     onResolve({ filter: /\/api\/candlescope\.js$/ }, () => ({
       path: "./candlescope.js",
@@ -66,35 +49,34 @@ const common = {
 
 await rm(OUT, { recursive: true, force: true });
 
-// Beside the entries, so that `new URL("./worker.js", import.meta.url)` holds in a shared chunk as well.
-const parted = { splitting: true, chunkNames: "chunk-[hash]" };
+// Chunks lie beside the entries, so that `new URL("./worker.js", import.meta.url)` also works in a chunk.
+const splitting = { splitting: true, chunkNames: "chunk-[hash]" };
 
 const [{ metafile }] = await Promise.all([
-  // The page alone, so that its scripts come in a few large pieces. It shares the public face, and so the worker.
+  // The page is bundled without the elements' entry points, so that it loads a few large chunks.
   build({
     ...common,
-    ...parted,
+    ...splitting,
     metafile: true,
-    entryPoints: entryPoints(page),
+    entryPoints: entryPoints({ ...page, style: "style.css" }),
   }),
   build({
     ...common,
-    ...parted,
+    ...splitting,
     entryPoints: entryPoints(elements),
-    plugins: [apiStaysOutside],
+    plugins: [externalApi],
   }),
-  // The worker chooses among the wasm builds when it runs: they stay what they are, in pkg/.
+  // The worker chooses among the wasm builds at run time.
   build({ ...common, entryPoints: entryPoints(worker), external: ["./pkg/*"] }),
 ]);
 
-// A classic script, so that it can be a page's script and a service worker at once.
 await build({
   ...common,
   format: "iife",
-  entryPoints: entryPoints({ isolate: "page/isolate.ts" }),
+  entryPoints: entryPoints(isolate),
 });
 
-// Of the wasm, what www/threads.js takes: of the build with threads that is its two parts alone.
+// The whole build with threads is not published: www/worker/threads.ts loads its primary and secondary modules.
 const copied = sources.filter((path) => ![".js", ".css", ".ts"].includes(extname(path)));
 await Promise.all([
   ...copied.map((path) => cp(path, join(OUT, relative(WWW, path)))),
@@ -102,20 +84,20 @@ await Promise.all([
   cp("pkg", join(OUT, "pkg"), {
     recursive: true,
     filter: (path) =>
-      !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*|\w+_threads_bg\.wasm)$/.test(path),
+      !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*|\w+_threads_bg\.wasm|.*\.d\.ts)$/.test(path),
   }),
 ]);
 await mkdir(OUT, { recursive: true });
 await preloadModules("index.html", ["opening.js", "main.js"]);
 
 /**
- * Names in a page all modules that its scripts import, so that they come at once and not each after the one that names it.
+ * Adds a modulepreload link for every module that the page's scripts import, so that the browser requests them in parallel.
  * @param {string} page @param {string[]} scripts in the order in which they are needed
  */
 async function preloadModules(page, scripts) {
   const found = new Set();
   for (const script of scripts) {
-    for (const path of within(join(OUT, script))) found.add(path);
+    for (const path of staticImports(join(OUT, script))) found.add(path);
   }
   const links = [...found].map(
     (path) => `<link rel="modulepreload" href="${relative(OUT, path)}" />`,
@@ -125,8 +107,8 @@ async function preloadModules(page, scripts) {
   await writeFile(join(OUT, page), text.replace("</head>", `${links.join("")}</head>`));
 }
 
-/** A script and all that it imports at once. @param {string} script */
-function within(script) {
+/** A script and all modules that it imports statically, directly or not. @param {string} script */
+function staticImports(script) {
   const found = new Set([script]);
   for (const path of found) {
     for (const { path: imported, kind } of metafile.outputs[path].imports) {

@@ -1,7 +1,6 @@
 // Writes the measurements as rows with targets: all of them into bench/results.json and bench/README.md, five rows into README.md.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
 
 /** Bytes of the weights in each dtype: the matrices, and everything else in f32. */
 const MATRICES = 12 * 12 * 768 * 768 + 50257 * 768;
@@ -11,13 +10,13 @@ const WEIGHTS = { f32: 4 * MATRICES + REST, q8: (1 + 4 / 64) * MATRICES + REST }
 /** Floating-point operations of a forward pass over `t` tokens, with the logits of every position. */
 const operations = (t) => 2 * t * MATRICES + 12 * 2 * t * t * 768;
 
-/** The rows of the table in README.md. */
+/** The rows of the table in README.md, which shows one thread only: measurement and peer. */
 const README_ROWS = [
-  "f32 prefill 64, 1",
-  "f32 decode, 1",
-  "q8 decode, 1",
-  "navigation to first pattern, cold, this machine's network, 1",
-  "wasm and scripts for a first pattern, brotli, 1",
+  "f32 prefill 64, onnxruntime-web",
+  "f32 decode, onnxruntime-web",
+  "q8 decode, wllama",
+  "navigation to first pattern, cold, this machine's network, allowed",
+  "wasm and scripts for a first pattern, brotli, allowed",
 ];
 
 /** @param {any} found the measurements of each part of run.mjs */
@@ -30,9 +29,7 @@ export function write(found) {
   ];
   const { limits, rounds } = found.race ?? {};
   const machine = {
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    memoryGB: Math.round(totalmem() / 1e9),
+    ...found.machine,
     chromium: found.chromium,
     rounds,
     readGBs: round(limits?.read),
@@ -58,10 +55,6 @@ function put(file, text) {
     ),
   );
 }
-
-// `node bench/browser/report.mjs` writes the tables again from bench/results.json.
-if (process.argv[1]?.endsWith("report.mjs"))
-  write(JSON.parse(readFileSync("bench/results.json", "utf8")).raw);
 
 /**
  * One row of the table. `ratio` is the peer's cost divided by ours. An allowed maximum counts as a peer.
@@ -221,7 +214,9 @@ const heading = (...cells) => [line(...cells), line(...cells.map(() => "---"))];
 
 /** The table in README.md. */
 function summary(machine, rows) {
-  const chosen = rows.filter(({ id, threads }) => README_ROWS.includes(`${id}, ${threads}`));
+  const chosen = rows.filter(
+    ({ id, threads, peerName }) => threads === 1 && README_ROWS.includes(`${id}, ${peerName}`),
+  );
   return [
     `${machine.cpu}, ${machine.cores} cores, Chromium ${machine.chromium}, one thread; medians of ${machine.rounds} rounds.`,
     "",
@@ -317,3 +312,7 @@ function markdown(machine, rows, { race, growth, page }) {
 function round(value, digits = 1) {
   return value === undefined ? undefined : Number(value.toFixed(digits));
 }
+
+// `node bench/browser/report.mjs` writes the tables again from bench/results.json.
+if (process.argv[1]?.endsWith("report.mjs"))
+  write(JSON.parse(readFileSync("bench/results.json", "utf8")).raw);

@@ -1,0 +1,34 @@
+// The modules that dist/ publishes: the name there, without extension, and the source in www/. bundle.mjs makes the JavaScript,
+// types.mjs the declarations.
+
+import { readdirSync } from "node:fs";
+import { basename } from "node:path";
+
+/** @typedef {Record<string, string>} Entries */
+
+/** The page, and the public API, which the page shares. @type {Entries} */
+export const page = {
+  opening: "page/opening.ts",
+  main: "page/main.ts",
+  candlescope: "api/candlescope.ts",
+  tensor: "api/tensor.ts",
+};
+
+/** The custom elements: all of them, and one module for each. The name of an element has a hyphen. @type {Entries} */
+export const elements = {
+  elements: "elements/elements.ts",
+  ...Object.fromEntries(
+    readdirSync(new URL("../www/elements/", import.meta.url))
+      .filter((name) => /^[^.]*-[^.]*\.ts$/.test(name))
+      .map((name) => [`elements/${basename(name, ".ts")}`, `elements/${name}`]),
+  ),
+};
+
+/** @type {Entries} */
+export const worker = { worker: "worker/worker.ts", helper: "worker/helper.ts" };
+
+/** A classic script, so that it can be a page's script and a service worker. @type {Entries} */
+export const isolate = { isolate: "page/isolate.ts" };
+
+/** The modules that other projects import, and which therefore have declarations. @type {Entries} */
+export const typed = { candlescope: page.candlescope, tensor: page.tensor, ...elements };
