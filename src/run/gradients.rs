@@ -1,0 +1,98 @@
+//! Gradients of a number with respect to the values at hook points.
+
+use std::collections::BTreeSet;
+
+use candle_core::{DType, Device, IndexOp, Tensor, Var};
+
+use crate::error::{Error, Result};
+use crate::hook::{HookContext, HookPoint, Hooks};
+use crate::intervene::expect_position;
+
+/// A number to differentiate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Objective {
+    /// The logit of `answer` minus that of `against`, if there is one, at a position (negative from the end).
+    Logit {
+        /// The token id whose logit counts.
+        answer: u32,
+        /// The token id whose logit is subtracted.
+        against: Option<u32>,
+        /// The position of the logits.
+        position: i64,
+    },
+    /// The mean negative log-probability of the true next tokens, in nats.
+    Loss,
+}
+
+impl Objective {
+    /// The value of the objective for logits `[1, T, V]`: a tensor without axes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the position or an id is out of range, or a loss has a single token.
+    pub fn of(&self, logits: &Tensor, tokens: &[u32]) -> Result<Tensor> {
+        let (_, length, vocab) = logits.dims3()?;
+        match self {
+            Objective::Logit { answer, against, position } => {
+                let row = expect_position(*position, length)?;
+                let logit = |id: u32| match (id as usize) < vocab {
+                    true => Ok(logits.i((0, row, id as usize))?),
+                    false => Err(Error::out_of_range(format_args!("answer id {id}"), vocab)),
+                };
+                match against {
+                    Some(against) => Ok((logit(*answer)? - logit(*against)?)?),
+                    None => logit(*answer),
+                }
+            }
+            Objective::Loss => {
+                if length < 2 {
+                    return Err(Error::loss_of_one_token());
+                }
+                let rows = logits.i((0, ..length - 1))?;
+                let max = rows.max_keepdim(1)?.detach();
+                let totals = (rows.broadcast_sub(&max)?.exp()?.sum_keepdim(1)?.log()? + max)?; // [T-1, 1]
+                let next = Tensor::from_slice(&tokens[1..], (length - 1, 1), &Device::Cpu)?;
+                Ok((totals - rows.gather(&next, 1)?)?.mean_all()?)
+            }
+        }
+    }
+}
+
+/// Hooks that make values differentiable. Each value gets a variable of zeros added, because candle's backward pass keeps
+/// only the gradients of variables; the gradient of the variable is that of the value.
+///
+/// If a path input of a block is probed, that path is normalized separately, so the gradient at the points of ln1 is that of
+/// the other paths.
+pub(super) struct Probe {
+    points: BTreeSet<HookPoint>,
+    variables: Vec<(HookPoint, Var)>,
+}
+
+impl Probe {
+    pub(super) fn new(points: impl Iterator<Item = HookPoint>) -> Probe {
+        Probe { points: points.collect(), variables: Vec::new() }
+    }
+
+    /// The gradient of `objective` at every value, in firing order.
+    pub(super) fn gradients(self, objective: &Tensor) -> Result<Vec<(HookPoint, Tensor)>> {
+        let store = objective.backward()?;
+        let gradient = |(point, variable): (HookPoint, Var)| {
+            // A value that the objective does not depend on has no entry.
+            let gradient = store.get(&variable).cloned();
+            Ok((point, gradient.map_or_else(|| variable.zeros_like(), Ok)?))
+        };
+        self.variables.into_iter().map(gradient).collect()
+    }
+}
+
+impl Hooks for Probe {
+    fn wants(&self, point: HookPoint) -> bool {
+        self.points.contains(&point)
+    }
+
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+        let variable = Var::zeros(value.shape(), DType::F32, &Device::Cpu)?;
+        let value = (value + variable.as_tensor())?;
+        self.variables.push((context.point, variable));
+        Ok(value)
+    }
+}
