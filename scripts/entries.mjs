@@ -14,13 +14,14 @@ export const page = {
   tensor: "api/tensor.ts",
 };
 
-/** The custom elements: all of them, and one module for each. The name of an element has a hyphen. @type {Entries} */
+/** The custom elements: all of them, and one module for each, which defines its element. @type {Entries} */
 export const elements = {
   elements: "elements/elements.ts",
   ...Object.fromEntries(
-    readdirSync(new URL("../www/elements/", import.meta.url))
-      .filter((name) => /^[^.]*-[^.]*\.ts$/.test(name))
-      .map((name) => [`elements/${basename(name, ".ts")}`, `elements/${name}`]),
+    readdirSync(new URL("../www/elements/define/", import.meta.url)).map((name) => [
+      `elements/${basename(name, ".ts")}`,
+      `elements/define/${name}`,
+    ]),
   ),
 };
 

@@ -109,7 +109,7 @@ export async function settled(page) {
 /** What the figure shows, as plain data. @param {Page} page */
 export function shown(page) {
   return page.evaluate(() => {
-    const { layer, head, lock, view, scale, look, reading } = /** @type {any} */ (
+    const { layer, head, lock, view, scale, direction, reading } = /** @type {any} */ (
       document.querySelector("scope-figure")
     );
     return {
@@ -118,7 +118,7 @@ export function shown(page) {
       lock,
       view,
       scale,
-      look,
+      direction,
       text: reading?.text,
       count: reading?.ids.length,
     };

@@ -33,7 +33,7 @@ after(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-test("several_figures_on_a_page_below_a_path_share_one_worker_and_one_model", async () => {
+test("several figures on a page below a path share one worker and one model", async () => {
   /** @type {string[]} */
   const weights = [];
   await visit(
@@ -86,7 +86,7 @@ test("several_figures_on_a_page_below_a_path_share_one_worker_and_one_model", as
   );
 });
 
-test("a_removed_figure_leaves_the_others_their_model_and_a_moved_one_stays", async () => {
+test("a removed figure leaves the others their model and a moved one stays", async () => {
   await visit(site, { path: "blog/2026/post.html" }, async (page) => {
     await page.waitForFunction(() =>
       [...document.querySelectorAll("candle-scope")].every(
@@ -111,7 +111,7 @@ test("a_removed_figure_leaves_the_others_their_model_and_a_moved_one_stays", asy
   });
 });
 
-test("a_figure_whose_model_is_missing_says_so_in_place", async () => {
+test("a figure whose model is missing says so in place", async () => {
   await writeFile(
     join(root, "blog/2026/missing.html"),
     POST.replaceAll("models/shakespeare", "models/nowhere/"),
@@ -137,7 +137,7 @@ const VIEWS = `<!doctype html>
 <logit-lens></logit-lens><head-scores></head-scores><tensor-view></tensor-view>
 `;
 
-test("every_view_can_be_embedded_and_every_element_fed_by_hand", async () => {
+test("every view can be embedded and every element fed by hand", async () => {
   await writeFile(join(root, "blog/2026/views.html"), VIEWS);
   await visit(site, { path: "blog/2026/views.html" }, async (page) => {
     await page.locator("candle-scope logit-lens .cell[data-layer]").first().waitFor();
@@ -202,7 +202,7 @@ test("every_view_can_be_embedded_and_every_element_fed_by_hand", async () => {
   });
 });
 
-test("a_hook_point_that_is_not_there_is_said_once_and_the_figure_stays", async () => {
+test("a hook point that is not there is said once and the figure stays", async () => {
   await writeFile(
     join(root, "blog/2026/hook.html"),
     VIEWS.replace("blocks.1.hook_attn_out", "blocks.1.nowhere"),

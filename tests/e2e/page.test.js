@@ -432,7 +432,7 @@ test("an_address_brings_back_what_was_shown", async () => {
   await visit(
     site,
     {
-      path: "#prompt=the%20moon%2C%20the%20moon&layer=0&head=2&scale=sqrt&look=to&lock=3%2C1&view=attention",
+      path: "#prompt=the%20moon%2C%20the%20moon&layer=0&head=2&scale=sqrt&direction=to&lock=3%2C1&view=attention",
     },
     async (page) => {
       await settled(page);
@@ -443,7 +443,7 @@ test("an_address_brings_back_what_was_shown", async () => {
           lock: { query: 3, key: 1 },
           view: "attention",
           scale: "sqrt",
-          look: "to",
+          direction: "to",
           text: "the moon, the moon",
           count: (await shown(page)).count,
         }),

@@ -56,7 +56,7 @@ const rgbOf = (style) =>
 
 const AT_ZERO = `const interventions = [{ at: ["z", given.layer], head: given.head, do: "zero" }];`;
 
-test("a_head_that_is_switched_off_changes_the_text_as_the_model_says", async () => {
+test("a head that is switched off changes the text as the model says", async () => {
   await visit(site, {}, async (page) => {
     await measured(page);
     const { layer, head, text } = await shown(page);
@@ -139,7 +139,7 @@ test("a_head_that_is_switched_off_changes_the_text_as_the_model_says", async () 
   });
 });
 
-test("heads_come_back_one_by_one_or_all_at_once_and_by_keyboard", async () => {
+test("heads come back one by one or all at once and by keyboard", async () => {
   await visit(site, { path: "#layer=1&head=0" }, async (page) => {
     await measured(page);
     const before = await page.evaluate(
@@ -182,7 +182,7 @@ test("heads_come_back_one_by_one_or_all_at_once_and_by_keyboard", async () => {
   });
 });
 
-test("an_address_switches_heads_off_and_leaves_out_those_that_are_not_there", async () => {
+test("an address switches heads off and leaves out those that are not there", async () => {
   await visit(
     site,
     { path: "#prompt=the%20moon%2C%20the%20moon&off=1.0,9.9,0.3&layer=0&head=3" },
@@ -208,7 +208,7 @@ test("an_address_switches_heads_off_and_leaves_out_those_that_are_not_there", as
   );
 });
 
-test("what_is_switched_off_stays_off_while_the_model_writes", async () => {
+test("what is switched off stays off while the model writes", async () => {
   await visit(site, { path: "#off=1.0,1.1" }, async (page) => {
     await measured(page);
     const { text, count } = await shown(page);
@@ -235,7 +235,7 @@ test("what_is_switched_off_stays_off_while_the_model_writes", async () => {
   });
 });
 
-test("the_lens_shows_what_logitLens_returns_and_says_rank_and_probability", async () => {
+test("the lens shows what logitLens returns and says rank and probability", async () => {
   await visit(
     site,
     { path: `#view=lens&prompt=${encodeURIComponent("To be, or not to be:\nthat is 日")}` },
@@ -319,7 +319,7 @@ test("the_lens_shows_what_logitLens_returns_and_says_rank_and_probability", asyn
   );
 });
 
-test("only_the_columns_of_the_lens_in_view_are_in_the_document", async () => {
+test("only the columns of the lens in view are in the document", async () => {
   await visit(site, { path: "#view=lens" }, async (page) => {
     await prepared(page);
     const { count } = await shown(page);
@@ -345,7 +345,7 @@ test("only_the_columns_of_the_lens_in_view_are_in_the_document", async () => {
   });
 });
 
-test("the_lens_is_computed_when_it_is_shown_and_follows_the_text_and_what_is_off", async () => {
+test("the lens is computed when it is shown and follows the text and what is off", async () => {
   await visit(site, { path: "#prompt=the%20moon%2C%20the%20moon" }, async (page) => {
     await settled(page);
     await eventually(async () =>
@@ -382,7 +382,7 @@ test("the_lens_is_computed_when_it_is_shown_and_follows_the_text_and_what_is_off
   });
 });
 
-test("token_text_in_the_views_is_never_markup", async () => {
+test("token text in the views is never markup", async () => {
   await visit(
     site,
     {
@@ -417,7 +417,7 @@ test("token_text_in_the_views_is_never_markup", async () => {
   );
 });
 
-test("what_a_view_was_asked_for_another_text_is_left_off", async () => {
+test("what a view was asked for another text is left off", async () => {
   await visit(site, { path: "#view=lens" }, async (page) => {
     await prepared(page);
     await page.locator("#prompt").fill("");
@@ -451,7 +451,7 @@ test("what_a_view_was_asked_for_another_text_is_left_off", async () => {
   });
 });
 
-test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async () => {
+test("head scores are the models and choosing one shows its attention", async () => {
   await visit(site, { path: "#view=heads" }, async (page) => {
     await prepared(page);
     const { text } = await shown(page);
@@ -507,7 +507,7 @@ test("head_scores_are_the_models_and_choosing_one_shows_its_attention", async ()
   });
 });
 
-test("head_scores_on_random_tokens_are_those_under_what_is_off", async () => {
+test("head scores on random tokens are those under what is off", async () => {
   await visit(site, { path: "#view=heads&off=0.1" }, async (page) => {
     await prepared(page);
     await page.getByRole("button", { name: "random tokens" }).click();
@@ -532,7 +532,7 @@ test("head_scores_on_random_tokens_are_those_under_what_is_off", async () => {
   });
 });
 
-test("where_nothing_repeats_there_is_no_score_rather_than_a_zero", async () => {
+test("where nothing repeats there is no score rather than a zero", async () => {
   await visit(site, { path: "#view=heads&prompt=Good%20night" }, async (page) => {
     await prepared(page);
     await eventually(async () =>
@@ -606,7 +606,7 @@ async function assertPlane(page, plane, theme = "light", stretch = "linear") {
   });
 }
 
-test("an_activation_is_drawn_as_captured_whichever_axes_are_chosen", async () => {
+test("an activation is drawn as captured whichever axes are chosen", async () => {
   await visit(
     site,
     { path: "#view=activations&hook=blocks.1.attn.hook_z&prompt=the%20moon%2C%20the%20moon" },
@@ -647,7 +647,7 @@ test("an_activation_is_drawn_as_captured_whichever_axes_are_chosen", async () =>
   );
 });
 
-test("a_hook_point_is_found_by_name_and_masked_scores_stay_empty", async () => {
+test("a hook point is found by name and masked scores stay empty", async () => {
   await visit(
     site,
     { dark: true, path: "#view=activations&prompt=the%20moon%2C%20the%20moon" },
@@ -697,7 +697,7 @@ test("a_hook_point_is_found_by_name_and_masked_scores_stay_empty", async () => {
   );
 });
 
-test("the_exact_value_is_said_on_hover_and_by_keyboard", async () => {
+test("the exact value is said on hover and by keyboard", async () => {
   await visit(
     site,
     { path: "#view=activations&hook=blocks.1.hook_mlp_out&prompt=the%20moon%2C%20the%20moon" },
@@ -759,7 +759,7 @@ test("the_exact_value_is_said_on_hover_and_by_keyboard", async () => {
   );
 });
 
-test("what_is_on_show_is_copied_as_python_and_as_json", async () => {
+test("what is on show is copied as python and as json", async () => {
   await visit(
     site,
     { path: "#layer=1&head=0&off=1.0&prompt=the%20moon%2C%20the%20moon" },
@@ -810,7 +810,7 @@ test("what_is_on_show_is_copied_as_python_and_as_json", async () => {
   );
 });
 
-test("the_model_goes_on_past_the_end_of_its_context_and_its_end_is_shown", async () => {
+test("the model goes on past the end of its context and its end is shown", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const long = "the moon and the stars, ".repeat(35).trim();

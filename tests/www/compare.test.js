@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { foretold, lossAt, lossesOf } from "../../www/session/compare.ts";
+import { repeatedBigrams, lossAt, lossesOf } from "../../www/session/compare.ts";
 
 test("a_token_is_foretold_where_it_followed_the_same_token_before", () => {
-  assert.deepEqual(foretold([1, 2, 3, 1, 2, 3]), [4, 5]);
-  assert.deepEqual(foretold([1, 2, 1, 3]), []);
-  assert.deepEqual(foretold([7, 7, 7]), [2]);
-  assert.deepEqual(foretold([1]), []);
+  assert.deepEqual(repeatedBigrams([1, 2, 3, 1, 2, 3]), [4, 5]);
+  assert.deepEqual(repeatedBigrams([1, 2, 1, 3]), []);
+  assert.deepEqual(repeatedBigrams([7, 7, 7]), [2]);
+  assert.deepEqual(repeatedBigrams([1]), []);
 });
 
 test("the_loss_is_the_mean_over_the_tokens_that_were_asked_for", () => {

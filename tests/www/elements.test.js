@@ -3,24 +3,58 @@ import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 const folder = new URL("../../www/elements/", import.meta.url);
-const names = (await readdir(folder)).filter((name) => name.includes("-"));
+const read = (/** @type {string} */ name) => readFile(new URL(name, folder), "utf8");
+const modules = (await readdir(folder)).filter((name) => name.endsWith(".ts"));
+const entries = await readdir(new URL("define/", folder));
+/** The modules of elements: the name of a custom element has a hyphen. */
+const elements = modules.filter((name) => name.includes("-"));
 
-test("elements_never_fetch_and_never_import_the_model", async () => {
-  for (const name of names) {
-    const source = await readFile(new URL(name, folder), "utf8");
-    assert.doesNotMatch(source, /\bfetch\(|XMLHttpRequest|from "[^"]*candlescope\.js"/, name);
+test("elements never fetch and never import the model", async () => {
+  for (const name of [...elements, ...entries.map((entry) => `define/${entry}`)]) {
+    assert.doesNotMatch(
+      await read(name),
+      /\bfetch\(|XMLHttpRequest|from "[^"]*candlescope\.js"/,
+      name,
+    );
   }
 });
 
-test("every_element_is_defined_under_the_name_of_its_file_and_documented", async () => {
-  const readme = await readFile(new URL("README.md", folder), "utf8");
-  for (const name of names) {
+test("every element has an entry that defines it under the name of its file", async () => {
+  assert.deepEqual(entries.sort(), elements.sort());
+  for (const name of entries) {
     const tag = name.replace(/\.ts$/, "");
+    const [, className] = /^export class (\w+) /m.exec(await read(name)) ?? [];
+    assert.ok(className, `${name} exports no class`);
     assert.match(
-      await readFile(new URL(name, folder), "utf8"),
-      new RegExp(`^define\\("${tag}", `, "m"),
+      await read(`define/${name}`),
+      new RegExp(`^define\\("${tag}", ${className}\\);$`, "m"),
       name,
     );
-    assert.ok(readme.includes(`<${tag}>`), `${tag} is not in the README`);
+    assert.match(
+      await read(name),
+      new RegExp(`interface HTMLElementTagNameMap \\{\\s+"${tag}": ${className};`),
+      name,
+    );
   }
+});
+
+test("the module of a class defines no element", async () => {
+  for (const name of modules.filter((name) => name !== "elements.ts"))
+    assert.doesNotMatch(await read(name), /^\s*define\("|from "\.\/define\/|import "\.\//m, name);
+});
+
+test("every element that a template uses is defined by the entry of its owner", async () => {
+  for (const name of elements) {
+    const source = (await read(name)).replace(/^\/\/.*$|\/\*\*[^]*?\*\//gm, "");
+    const used = new Set([...source.matchAll(/<([a-z]+-[a-z-]+)/g)].map(([, tag]) => `${tag}.ts`));
+    const entry = await read(`define/${name}`);
+    for (const tag of used)
+      assert.ok(entry.includes(`import "./${tag.replace(/\.ts$/, ".js")}";`), `${name}: ${tag}`);
+  }
+});
+
+test("every element is documented", async () => {
+  const readme = await read("README.md");
+  for (const name of elements)
+    assert.ok(readme.includes(`<${name.replace(/\.ts$/, "")}>`), `${name} is not in the README`);
 });

@@ -12,7 +12,7 @@ test("what_is_on_show_survives_the_address", () => {
     head: 0,
     view: "log-probability",
     scale: "sqrt",
-    look: "to",
+    direction: "to",
     lock: { query: 31, key: 12 },
   };
   assert.deepEqual(read(`#${write(shown)}`), shown);
@@ -24,7 +24,7 @@ test("a_row_or_a_column_can_be_locked", () => {
 });
 
 test("what_is_not_understood_is_left_out", () => {
-  assert.deepEqual(read("#layer=-1&head=two&scale=log&look=up&lock=a,b&lock=,&x=1"), {});
+  assert.deepEqual(read("#layer=-1&head=two&scale=log&direction=up&lock=a,b&lock=,&x=1"), {});
   assert.deepEqual(read(""), {});
 });
 

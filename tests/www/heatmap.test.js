@@ -1,18 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  clip,
-  fit,
-  fitNear,
-  heatmap,
-  pairAt,
-  reveal,
-  visible,
-  whole,
-  zoom,
-} from "../../www/draw/heatmap.ts";
-import { columnWidth } from "../../www/draw/bars.ts";
+import { columnWidth } from "../../www/draw/columns.ts";
+import { fit, fitNear } from "../../www/draw/fit.ts";
+import { clip, fullView, heatmap, pairAt, reveal, visible, zoom } from "../../www/draw/heatmap.ts";
 import { labelling } from "../../www/draw/labels.ts";
 import { level, pixels } from "../../www/draw/scale.ts";
 
@@ -25,14 +16,14 @@ function pattern(size, value) {
 }
 
 /** @param {ReturnType<typeof pattern>} matrix @param {number} room @param {import("../../www/draw/heatmap.ts").View} [view] */
-function painted(matrix, room, view = whole(matrix)) {
+function painted(matrix, room, view = fullView(matrix)) {
   const fitted = fit(view.count, room);
   const image = new Uint32Array(fitted.cells ** 2);
   heatmap(image, matrix, { view, fit: fitted, theme: "light", stretch: "linear" });
   return { image, fitted };
 }
 
-test("cells_are_whole_device_pixels_and_fit_the_room", () => {
+test("cells are whole device pixels and fit the room", () => {
   for (let count = 1; count < 1100; count += 7) {
     for (const room of [40, 333, 512.5, 1301]) {
       const { cell, cells, factor, size } = fit(count, room);
@@ -43,12 +34,12 @@ test("cells_are_whole_device_pixels_and_fit_the_room", () => {
   }
 });
 
-test("a_thumbnail_never_outgrows_its_room", () => {
+test("a thumbnail never outgrows its room", () => {
   for (let count = 1; count < 200; count++) assert.ok(fitNear(count, 64, 72).size <= 72);
   assert.equal(fitNear(60, 64, 72).size, 60);
 });
 
-test("every_cell_has_the_colour_of_its_value", () => {
+test("every cell has the colour of its value", () => {
   const matrix = pattern(5, (row, column) => (row * 5 + column) / 25);
   const { image, fitted } = painted(matrix, 38);
   assert.deepEqual(fitted, { factor: 1, cells: 5, cell: 7, size: 35 });
@@ -61,7 +52,7 @@ test("every_cell_has_the_colour_of_its_value", () => {
   });
 });
 
-test("the_future_is_empty_paper_even_where_attention_is_zero", () => {
+test("the future is empty paper even where attention is zero", () => {
   const { image } = painted(
     pattern(3, () => 0),
     3,
@@ -70,7 +61,7 @@ test("the_future_is_empty_paper_even_where_attention_is_zero", () => {
   assert.deepEqual([...image], [zero, 0, 0, zero, zero, 0, zero, zero, zero]);
 });
 
-test("a_pooled_cell_shows_the_largest_value_it_covers", () => {
+test("a pooled cell shows the largest value it covers", () => {
   const matrix = pattern(10, (row, column) => (row === 7 && column === 2 ? 0.8 : 0.1));
   const { image, fitted } = painted(matrix, 5);
   assert.deepEqual(fitted, { factor: 2, cells: 5, cell: 1, size: 5 });
@@ -78,34 +69,34 @@ test("a_pooled_cell_shows_the_largest_value_it_covers", () => {
   assert.equal(image[1 * 5 + 2], 0, "a block that no query may see is blank");
 });
 
-test("a_view_shows_its_own_part_of_the_matrix", () => {
+test("a view shows its own part of the matrix", () => {
   const matrix = pattern(20, (row, column) => (row + column) / 40);
-  const shown = visible(matrix, { row: 10, column: 4, count: 3 }, 1);
+  const window = visible(matrix, { row: 10, column: 4, count: 3 }, 1);
   assert.deepEqual(
-    [...shown.data].map((x) => Math.round(x * 40)),
+    [...window.data].map((x) => Math.round(x * 40)),
     [14, 15, 16, 15, 16, 17, 16, 17, 18],
   );
-  assert.equal(shown.blank(0, 2), false);
+  assert.equal(window.hidden(0, 2), false);
 });
 
-test("a_point_names_the_pair_under_it", () => {
+test("a point names the pair under it", () => {
   const matrix = pattern(10, (row, column) => (row === 7 && column === 2 ? 0.8 : 0.1));
   const fitted = fit(10, 45);
-  assert.deepEqual(pairAt(matrix, whole(matrix), fitted, 9, 31), { query: 7, key: 2 });
-  assert.equal(pairAt(matrix, whole(matrix), fitted, 31, 9), null, "the future");
-  assert.equal(pairAt(matrix, whole(matrix), fitted, -1, 3), null);
+  assert.deepEqual(pairAt(matrix, fullView(matrix), fitted, 9, 31), { query: 7, key: 2 });
+  assert.equal(pairAt(matrix, fullView(matrix), fitted, 31, 9), null, "the future");
+  assert.equal(pairAt(matrix, fullView(matrix), fitted, -1, 3), null);
   assert.deepEqual(
-    pairAt(matrix, whole(matrix), fit(10, 5), 1, 3),
+    pairAt(matrix, fullView(matrix), fit(10, 5), 1, 3),
     { query: 7, key: 2 },
     "the strongest of a block",
   );
 });
 
-test("zoom_keeps_the_pair_in_place_and_the_view_inside", () => {
+test("zoom keeps the pair in place and the view inside", () => {
   const matrix = pattern(100, () => 0.5);
-  const view = zoom(matrix, whole(matrix), 20, { query: 50, key: 25 });
+  const view = zoom(matrix, fullView(matrix), 20, { query: 50, key: 25 });
   assert.deepEqual(view, { row: 40, column: 20, count: 20 });
-  assert.deepEqual(zoom(matrix, view, 1000, { query: 0, key: 0 }), whole(matrix));
+  assert.deepEqual(zoom(matrix, view, 1000, { query: 0, key: 0 }), fullView(matrix));
   assert.equal(zoom(matrix, view, 1, { query: 50, key: 25 }).count, 8);
   assert.deepEqual(clip(matrix, { row: 95, column: -4, count: 20 }), {
     row: 80,
@@ -114,7 +105,7 @@ test("zoom_keeps_the_pair_in_place_and_the_view_inside", () => {
   });
 });
 
-test("a_cell_that_the_keyboard_reaches_comes_into_view", () => {
+test("a cell that the keyboard reaches comes into view", () => {
   const matrix = pattern(100, () => 0.5);
   assert.deepEqual(reveal(matrix, { row: 10, column: 10, count: 20 }, { query: 30, key: 9 }), {
     row: 11,
@@ -123,14 +114,14 @@ test("a_cell_that_the_keyboard_reaches_comes_into_view", () => {
   });
 });
 
-test("labels_thin_out_before_they_overlap", () => {
+test("labels thin out before they overlap", () => {
   for (let pitch = 0.5; pitch < 40; pitch += 0.25) {
     const { size, step } = labelling(pitch);
     assert.ok(step * pitch >= size * 0.88, `pitch ${pitch}`);
   }
 });
 
-test("columns_are_whole_device_pixels", () => {
+test("columns are whole device pixels", () => {
   assert.equal(columnWidth(64, 1000), 15);
   assert.equal(columnWidth(2000, 1000), 1);
 });

@@ -22,7 +22,7 @@ function tensor(heads, size) {
   };
 }
 
-test("a_head_is_a_slice_without_a_copy", () => {
+test("a head is a slice without a copy", () => {
   const pattern = tensor(3, 4);
   const head = headMatrix(pattern, 2);
   assert.deepEqual([head.rows, head.columns, head.data[0]], [4, 4, 33]);
@@ -30,12 +30,12 @@ test("a_head_is_a_slice_without_a_copy", () => {
   assert.equal(sizeOf(pattern, "d_model"), 1);
 });
 
-test("a_tensor_of_query_and_key_is_its_own_only_head", () => {
+test("a tensor of query and key is its own only head", () => {
   const slice = { data: new Float32Array(6), shape: [2, 3], axes: ["query", "key"] };
   assert.deepEqual(headMatrix(slice, 0), { data: slice.data, rows: 2, columns: 3 });
 });
 
-test("the_last_query_of_a_shorter_block_sees_every_key", () => {
+test("the last query of a shorter block sees every key", () => {
   const rows = { data: new Float32Array(6), rows: 2, columns: 3 };
   assert.deepEqual(
     [masked(rows, 0, 1), masked(rows, 0, 2), masked(rows, 1, 2)],
@@ -43,7 +43,7 @@ test("the_last_query_of_a_shorter_block_sees_every_key", () => {
   );
 });
 
-test("pooling_keeps_every_maximum", () => {
+test("pooling keeps every maximum", () => {
   for (const factor of [1, 2, 3, 7]) {
     const matrix = headMatrix(tensor(1, 10), 0);
     const pooled = maxPool(matrix, factor);
@@ -57,7 +57,7 @@ test("pooling_keeps_every_maximum", () => {
   }
 });
 
-test("a_single_bright_cell_survives_any_thumbnail", () => {
+test("a single bright cell survives any thumbnail", () => {
   for (const [row, column] of [
     [0, 0],
     [76, 43],
@@ -72,14 +72,14 @@ test("a_single_bright_cell_survives_any_thumbnail", () => {
   }
 });
 
-test("a_thumbnail_tensor_pools_each_head_by_itself", () => {
+test("a thumbnail tensor pools each head by itself", () => {
   const small = thumbnail(tensor(2, 5), 3);
   assert.deepEqual([...small.shape], [2, 3, 3]);
   assert.equal(headMatrix(small, 0).data.at(-1), 25);
   assert.equal(headMatrix(small, 1).data.at(-1), 50);
 });
 
-test("a_grown_pattern_is_the_old_one_above_the_new_row", () => {
+test("a grown pattern is the old one above the new row", () => {
   const rows = { data: Float32Array.of(101, 102, 103, 201, 202, 203), shape: [1, 2, 1, 3], axes };
   const grown = grow(tensor(2, 2), rows);
   assert.deepEqual([...grown.shape], [1, 2, 3, 3]);

@@ -5,8 +5,8 @@ import { test } from "node:test";
 const file = (/** @type {string} */ name) =>
   readFile(new URL(`../../www/${name}`, import.meta.url), "utf8");
 
-test("the_page_and_the_elements_wear_the_same_colours", async () => {
-  const [page, styles] = await Promise.all([file("style.css"), file("elements/base.ts")]);
+test("the page and the elements wear the same colours", async () => {
+  const [page, styles] = await Promise.all([file("style.css"), file("elements/styles.ts")]);
   const elements = styles.replace(/:\s+/g, ": ");
   const named = [...page.matchAll(/--cs-([a-z]+):\s+(.*);/g)];
   assert.ok(named.length >= 9);
@@ -14,7 +14,7 @@ test("the_page_and_the_elements_wear_the_same_colours", async () => {
     assert.ok(elements.includes(`--${name}: var(--cs-${name}, ${value});`), `--${name} differs`);
 });
 
-test("token_text_never_becomes_markup", async () => {
+test("token text never becomes markup", async () => {
   const { readdir } = await import("node:fs/promises");
   const names = (await readdir(new URL("../../www", import.meta.url), { recursive: true })).filter(
     (name) => name.endsWith(".ts"),

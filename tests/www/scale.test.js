@@ -15,7 +15,7 @@ import {
 
 const themes = /** @type {const} */ (["light", "dark"]);
 
-test("lightness_falls_on_paper_and_rises_by_candlelight", () => {
+test("lightness falls on paper and rises by candlelight", () => {
   const steps = (/** @type {"light" | "dark"} */ theme) => {
     const light = colours(theme).map(lightness);
     return light.slice(1).map((value, i) => value - light[i]);
@@ -31,7 +31,7 @@ test("lightness_falls_on_paper_and_rises_by_candlelight", () => {
   );
 });
 
-test("equal_steps_of_value_are_equal_steps_of_lightness", () => {
+test("equal steps of value are equal steps of lightness", () => {
   for (const theme of themes) {
     const light = colours(theme).map(lightness);
     const whole = light[255] - light[0];
@@ -41,13 +41,13 @@ test("equal_steps_of_value_are_equal_steps_of_lightness", () => {
   }
 });
 
-test("every_level_has_a_colour_of_its_own_so_that_pixels_can_be_read_back", () => {
+test("every level has a colour of its own so that pixels can be read back", () => {
   for (const theme of themes)
     colours(theme).forEach((rgb, i) => assert.equal(levelOf(rgb, theme), i));
   assert.equal(levelOf([1, 2, 3], "light"), -1);
 });
 
-test("a_value_lies_within_the_values_of_its_level", () => {
+test("a value lies within the values of its level", () => {
   for (const stretch of /** @type {const} */ (["linear", "sqrt"])) {
     for (let value = 0; value <= 1; value += 0.001) {
       const [low, high] = valuesOf(level(value, stretch), stretch);
@@ -59,26 +59,26 @@ test("a_value_lies_within_the_values_of_its_level", () => {
   }
 });
 
-test("square_root_lifts_faint_values_and_keeps_the_ends", () => {
+test("square root lifts faint values and keeps the ends", () => {
   assert.equal(level(0, "sqrt"), 0);
   assert.equal(level(1, "sqrt"), 255);
   assert.equal(level(0.01, "linear"), 3);
   assert.equal(level(0.01, "sqrt"), 26);
 });
 
-test("values_outside_the_scale_take_its_ends", () => {
+test("values outside the scale take its ends", () => {
   assert.deepEqual(
     [-1, NaN, 2].map((value) => level(value, "linear")),
     [0, 0, 255],
   );
 });
 
-test("pixels_are_the_colours_opaque_and_little_endian", () => {
+test("pixels are the colours opaque and little endian", () => {
   const bytes = new Uint8Array(pixels("light").buffer);
   assert.deepEqual([...bytes.slice(400, 404)], [...colours("light")[100], 255]);
 });
 
-test("oklch_agrees_with_css_color_4", () => {
+test("oklch agrees with css color 4", () => {
   // oklch(0.62796 0.25768 29.234) is sRGB red in the specification's sample conversions.
   oklch(0.62796, 0.25768, 29.234).forEach((channel, i) =>
     assert.ok(Math.abs(channel - [1, 0, 0][i]) < 2e-3, `channel ${i}: ${channel}`),
@@ -86,7 +86,7 @@ test("oklch_agrees_with_css_color_4", () => {
   assert.ok(Math.abs(lightness([255, 0, 0]) - 0.62796) < 1e-4);
 });
 
-test("text_on_a_colour_can_be_read", () => {
+test("text on a colour can be read", () => {
   const luminance = (/** @type {number[]} */ rgb) =>
     rgb
       .map((x) => (x <= 10 ? x / 3294.6 : ((x / 255 + 0.055) / 1.055) ** 2.4))
@@ -101,7 +101,7 @@ test("text_on_a_colour_can_be_read", () => {
   }
 });
 
-test("the_legend_starts_and_ends_with_the_scale", () => {
+test("the legend starts and ends with the scale", () => {
   const stops = gradient("dark");
   assert.ok(
     stops.includes(colours("dark")[0].join(" ")) && stops.includes(colours("dark")[255].join(" ")),

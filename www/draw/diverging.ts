@@ -1,7 +1,14 @@
-// Signed numbers as colours: paper at zero, blue below, flame above, equally far from paper at equal distance from zero.
-// The two hues are told apart by colour-blind eyes too.
+// The colour scale for signed numbers: paper at zero, blue below, flame above. Equal magnitudes have the same lightness.
+// The two hues are distinguishable with any colour vision.
 
-import { gradientOf, nearestColour, type Theme, type Stretch, type Rgb } from "./scale.js";
+import {
+  gradientOf,
+  nearestColour,
+  packPixel,
+  type Theme,
+  type Stretch,
+  type Rgb,
+} from "./scale.js";
 
 /** Levels on each side of zero. */
 const SIDE = 127;
@@ -30,41 +37,38 @@ export function divergingColours(theme: Theme): Rgb[] {
 }
 
 /**
- * The level of a value on a scale from -most to most; -1 for what is no number, or infinite: it gets no colour.
- * @param most above 0
- * @param stretch square root lifts faint values
+ * The level of a value on a scale from -max to max; -1 for a value that is not finite, which has no colour.
+ * @param max above 0
+ * @param stretch a square root makes small values more visible
  */
-export function signedLevel(value: number, most: number, stretch: Stretch) {
+export function signedLevel(value: number, max: number, stretch: Stretch) {
   if (!Number.isFinite(value)) return -1;
-  const share = Math.min(1, Math.abs(value) / most);
+  const share = Math.min(1, Math.abs(value) / max);
   return (
     SIDE + Math.sign(value) * Math.round(SIDE * (stretch === "sqrt" ? Math.sqrt(share) : share))
   );
 }
 
-/** The smallest and the largest value that are painted with this level. */
-export function signedValuesOf(level: number, most: number, stretch: Stretch): [number, number] {
-  const value = (at: number) => {
+/** The smallest and the largest value with this level. */
+export function signedValuesOf(level: number, max: number, stretch: Stretch): [number, number] {
+  const valueAt = (at: number) => {
     const share = Math.max(-1, Math.min(1, at / SIDE));
-    return most * (stretch === "sqrt" ? Math.sign(share) * share * share : share);
+    return max * (stretch === "sqrt" ? Math.sign(share) * share * share : share);
   };
-  return [value(level - SIDE - 0.5), value(level - SIDE + 0.5)];
+  return [valueAt(level - SIDE - 0.5), valueAt(level - SIDE + 0.5)];
 }
 
-/** @param theme the level painted with exactly this colour, or -1 */
+/** The level with exactly this colour, or -1. */
 export function signedLevelOf([red, green, blue]: Rgb, theme: Theme) {
   return divergingColours(theme).findIndex(([r, g, b]) => r === red && g === green && b === blue);
 }
 
-/** As pixels for an ImageData's Uint32 view. */
+/** The scale as pixels of an ImageData's Uint32 view. */
 export function signedPixels(theme: Theme) {
-  return Uint32Array.from(
-    divergingColours(theme),
-    ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0,
-  );
+  return Uint32Array.from(divergingColours(theme), packPixel);
 }
 
-/** The scale as a CSS gradient, for legends. */
+/** The scale as a CSS gradient. */
 export function signedGradient(theme: Theme) {
   return gradientOf(divergingColours(theme));
 }

@@ -1,47 +1,25 @@
-// A matrix as pixels: every cell the same whole number of device pixels, the masked future left as empty paper.
+// An attention pattern as pixels: all cells have the same whole number of device pixels, and masked cells stay empty.
 
-import { fillStripes } from "./not-a-number.js";
+import { fillStripes } from "./not-finite.js";
 import { level, pixels, type Theme, type Stretch } from "./scale.js";
-import { masked, maxPool, type Matrix } from "./matrix.js";
+import { masked, maxPool, type Matrix, type Pair } from "./matrix.js";
+import type { Fit } from "./fit.js";
 
-/** The part of a matrix that is on show. */
+/** The visible window of a matrix: its first row and column, and its size in tokens. */
 export type View = { row: number; column: number; count: number };
-/** How a count of tokens fits a number of device pixels: `cells` cells of `cell` pixels, each covering `factor` tokens. */
-export type Fit = { factor: number; cells: number; cell: number; size: number };
+export type HeatmapOptions = { view: View; fit: Fit; theme: Theme; stretch: Stretch };
 
-/**
- * @param count tokens
- * @param room device pixels, at least 1
- */
-export function fit(count: number, room: number): Fit {
-  const space = Math.max(1, Math.floor(room));
-  const factor = Math.max(1, Math.ceil(count / space));
-  const cells = Math.ceil(count / factor);
-  const cell = Math.max(1, Math.floor(space / Math.max(1, cells)));
-  return { factor, cells, cell, size: cells * cell };
-}
-
-/**
- * The fit whose size is nearest to `target`, for thumbnails that may be a little larger or smaller.
- * @param target device pixels
- * @param most device pixels
- */
-export function fitNear(count: number, target: number, most: number): Fit {
-  if (count > most) return fit(count, most);
-  const cell = Math.max(1, Math.min(Math.round(target / count), Math.floor(most / count)));
-  return { factor: 1, cells: count, cell, size: count * cell };
-}
-
-export function whole(matrix: Matrix): View {
+/** The view of the whole matrix. */
+export function fullView(matrix: Matrix): View {
   return { row: 0, column: 0, count: Math.max(matrix.rows, matrix.columns) };
 }
 
-/** The visible window, cut out and pooled: what heatmap paints. */
+/** The visible window, pooled, and which of its cells the causal mask hides. */
 export function visible(
   matrix: Matrix,
   view: View,
   factor: number,
-): Matrix & { blank: (row: number, column: number) => boolean } {
+): Matrix & { hidden: (row: number, column: number) => boolean } {
   const rows = Math.min(view.count, matrix.rows - view.row);
   const columns = Math.min(view.count, matrix.columns - view.column);
   const data = new Float32Array(rows * columns);
@@ -49,37 +27,32 @@ export function visible(
     const from = (view.row + row) * matrix.columns + view.column;
     data.set(matrix.data.subarray(from, from + columns), row * columns);
   }
-  /** A block is blank when even its last query may not see its first key. */
-  const blank = (row: number, column: number) => {
+  /** A block is hidden if the mask hides its first key from its last query. */
+  const hidden = (row: number, column: number) => {
     const last = Math.min(view.row + (row + 1) * factor, matrix.rows) - 1;
     return masked(matrix, last, view.column + column * factor);
   };
-  return { ...maxPool({ data, rows, columns }, factor), blank };
+  return { ...maxPool({ data, rows, columns }, factor), hidden };
 }
 
 /**
- * Paints the visible window, a pixel for each cell. Cells without a finite value stay transparent and are returned.
- * @param image as pixels, `cells` a row; transparent where nothing is painted
- * @returns the runs of cells whose value is not finite
+ * Paints the visible window with one pixel for each cell. Masked cells and cells without a finite value stay transparent.
+ * @param image `fit.cells` pixels a row
+ * @returns runs of cells whose value is not finite
  */
 export function heatmap(
   image: Uint32Array<ArrayBufferLike>,
   matrix: Matrix,
-  {
-    view,
-    fit: { factor, cells },
-    theme,
-    stretch,
-  }: { view: View; fit: Fit; theme: Theme; stretch: Stretch },
+  { view, fit: { factor, cells }, theme, stretch }: HeatmapOptions,
 ): { row: number; column: number; count: number }[] {
-  const shown = visible(matrix, view, factor);
+  const window = visible(matrix, view, factor);
   const ink = pixels(theme);
   const notFinite = [];
-  for (let row = 0; row < shown.rows; row++) {
-    let count = 0; // cells of the run that ends here
+  for (let row = 0; row < window.rows; row++) {
+    let count = 0; // length of the run that ends here
     let column = 0;
-    for (; column < shown.columns && !shown.blank(row, column); column++) {
-      const value = shown.data[row * shown.columns + column];
+    for (; column < window.columns && !window.hidden(row, column); column++) {
+      const value = window.data[row * window.columns + column];
       if (!Number.isFinite(value)) {
         count += 1;
         continue;
@@ -93,17 +66,17 @@ export function heatmap(
   return notFinite;
 }
 
-/** Where a picture is painted before its pixels grow to cells. */
+/** Holds the image with one pixel for each cell before it is enlarged. */
 let small: OffscreenCanvasRenderingContext2D | null | undefined;
 
 /**
- * Draws a matrix on a canvas, which takes exactly the pixels it needs.
+ * Draws a pattern and gives the canvas exactly the size that it needs.
  * @param options ratio: device pixels per CSS pixel
  */
 export function drawHeatmap(
   canvas: HTMLCanvasElement,
   matrix: Matrix,
-  options: { view: View; fit: Fit; theme: Theme; stretch: Stretch; ratio: number },
+  options: HeatmapOptions & { ratio: number },
 ) {
   const { size, cells, cell } = options.fit;
   small ??= new OffscreenCanvas(1, 1).getContext("2d");
@@ -115,16 +88,17 @@ export function drawHeatmap(
   small.putImageData(image, 0, 0);
   canvas.width = canvas.height = size;
   canvas.style.width = canvas.style.height = `${size / options.ratio}px`;
-  context.imageSmoothingEnabled = false; // every pixel a whole cell of one colour
+  context.imageSmoothingEnabled = false;
   context.drawImage(small.canvas, 0, 0, size, size);
   for (const { row, column, count } of notFinite)
     fillStripes(context, column * cell, row * cell, count * cell, cell, options.theme);
 }
 
 /**
- * The token pair under a point, or null outside the part that queries may see.
- * Where a cell covers several tokens, the pair with the largest value, or the first that is not a number.
- * @param y device pixels from the plot's corner
+ * The token pair under a point, or null outside the plot and under the causal mask. If a cell covers several tokens, the
+ * first pair that is NaN, or else the pair with the largest value.
+ * @param x device pixels from the plot's left edge
+ * @param y device pixels from the plot's top edge
  */
 export function pairAt(
   matrix: Matrix,
@@ -132,41 +106,27 @@ export function pairAt(
   { factor, cell, cells }: Fit,
   x: number,
   y: number,
-): { query: number; key: number } | null {
+): Pair | null {
   const [row, column] = [Math.floor(y / cell), Math.floor(x / cell)];
   if (row < 0 || column < 0 || row >= cells || column >= cells) return null;
+  const first = { query: view.row + row * factor, key: view.column + column * factor };
   let best = null;
-  let most = -1;
-  for (
-    let query = view.row + row * factor;
-    query < Math.min(matrix.rows, view.row + (row + 1) * factor);
-    query++
-  ) {
-    for (
-      let key = view.column + column * factor;
-      key < view.column + (column + 1) * factor;
-      key++
-    ) {
+  let max = -1;
+  for (let query = first.query; query < Math.min(matrix.rows, first.query + factor); query++) {
+    for (let key = first.key; key < first.key + factor; key++) {
       if (key >= matrix.columns || masked(matrix, query, key)) continue;
       const value = matrix.data[query * matrix.columns + key];
       if (Number.isNaN(value)) return { query, key };
-      if (value > most) [best, most] = [{ query, key }, value];
+      if (value > max) [best, max] = [{ query, key }, value];
     }
   }
   return best;
 }
 
-/**
- * A view `count` tokens wide that keeps the pair where it was on screen, clipped to the matrix.
- */
-export function zoom(
-  matrix: Matrix,
-  view: View,
-  count: number,
-  { query, key }: { query: number; key: number },
-): View {
-  const most = Math.max(matrix.rows, matrix.columns);
-  const next = Math.max(Math.min(8, most), Math.min(most, Math.round(count)));
+/** A view of `count` tokens that keeps the pair at its place on the screen, as far as the matrix allows. */
+export function zoom(matrix: Matrix, view: View, count: number, { query, key }: Pair): View {
+  const max = Math.max(matrix.rows, matrix.columns);
+  const next = Math.max(Math.min(8, max), Math.min(max, Math.round(count)));
   const down = (query - view.row) / view.count;
   const across = (key - view.column) / view.count;
   return clip(matrix, {
@@ -176,16 +136,16 @@ export function zoom(
   });
 }
 
-/** The nearest view that lies inside the matrix. */
+/** The closest view that lies inside the matrix. */
 export function clip(matrix: Matrix, { row, column, count }: View): View {
-  const most = Math.max(matrix.rows, matrix.columns);
-  const inside = Math.min(count, most);
-  const place = (at: number) => Math.max(0, Math.min(most - inside, at));
-  return { row: place(row), column: place(column), count: inside };
+  const max = Math.max(matrix.rows, matrix.columns);
+  const inside = Math.min(count, max);
+  const start = (at: number) => Math.max(0, Math.min(max - inside, at));
+  return { row: start(row), column: start(column), count: inside };
 }
 
-/** The nearest view that shows the pair. */
-export function reveal(matrix: Matrix, view: View, { query, key }: { query: number; key: number }) {
+/** The closest view that contains the pair. */
+export function reveal(matrix: Matrix, view: View, { query, key }: Pair) {
   const shift = (at: number, position: number) =>
     Math.min(position, Math.max(at, position - view.count + 1));
   return clip(matrix, {

@@ -1,23 +1,52 @@
-// Token labels along the two axes of a pattern, and the mark on the hovered pair. Drawn in CSS pixels.
+// Token labels along the two axes of a plot. Drawn in CSS pixels.
 
-import { pieces, type Token } from "./token.js";
+import { glyphs, pieces, type Token } from "./token.js";
 
+/** CSS colours and a font family. `faint` is for whitespace, `glow` for the background of a highlighted label. */
 export type Palette = { ink: string; faint: string; glow: string; accent: string; font: string };
-/** A piece of a label and where it starts. */
-export type Placed = { glyph: string; x: number; y: number };
+
+export type LabelOptions = {
+  /** labels of rows ("query") or of columns ("key") */
+  axis: "query" | "key";
+  /** CSS pixels from one position to the next */
+  pitch: number;
+  /** CSS pixels that are reserved for the labels */
+  gutter: number;
+  /** CSS pixels before the first position; default: `gutter` */
+  start?: number;
+  palette: Palette;
+  /** draws this position only, in bold and on a background that hides its neighbours */
+  only?: number;
+};
+
+/** The maximal length of a label in characters. */
+const MAX_LENGTH = 11;
+/** The mean width of a character in em, for monospaced fonts. */
+const CHARACTER_WIDTH = 0.61;
 
 /**
- * Which labels fit: every `step`-th, in letters of `size` pixels.
- * @param pitch CSS pixels from one token to the next
+ * The font size in CSS pixels, and how many positions lie between two labels.
+ * @param pitch CSS pixels from one position to the next
  */
 export function labelling(pitch: number) {
   const size = Math.max(8.5, Math.min(13, pitch * 0.95));
   return { size, step: pitch >= 7.5 ? 1 : Math.ceil(11 / pitch) };
 }
 
-function clipped(token: Token, most: number) {
+/**
+ * CSS pixels to reserve for labels.
+ * @param pitch CSS pixels from one position to the next, approximately
+ * @param minLength characters to reserve room for at least
+ */
+export function gutterFor(tokens: readonly Token[], pitch: number, minLength: number) {
+  const lengths = tokens.map((token) => Math.min(MAX_LENGTH, [...glyphs(token)].length));
+  return Math.ceil(Math.max(minLength, ...lengths) * labelling(pitch).size * CHARACTER_WIDTH) + 12;
+}
+
+/** The pieces of a token, with an ellipsis if they are longer than a label may be. */
+function clipped(token: Token) {
   const kept: { kind: string; glyph: string }[] = [];
-  let room = most;
+  let room = MAX_LENGTH;
   for (const { kind, glyph } of pieces(token)) {
     const characters = [...glyph];
     if (characters.length > room) {
@@ -31,64 +60,50 @@ function clipped(token: Token, most: number) {
 }
 
 /**
- * Labels of rows end before the plot, those of columns, turned, start there; whitespace is faint. Returns nothing; draws
- * one line for each.
+ * Draws labels: those of rows end before the plot; those of columns are rotated and start there. Whitespace is faint.
  * @param tokens of the view
  * @param first position of the first of them
- * @param options axis: rows ("query") or columns ("key"); gutter: CSS pixels that the labels have; start: those before the first of
- *   them along the axis, the same where not said; most: characters of a label; only: draw this position alone, in bold
- *   and on a plate, so that its neighbours do not shine through
  */
 export function axisLabels(
   context: CanvasRenderingContext2D,
   tokens: readonly Token[],
   first: number,
-  {
-    axis,
-    pitch,
-    gutter,
-    start = gutter,
-    most,
-    palette,
-    only,
-  }: {
-    axis: "query" | "key";
-    pitch: number;
-    gutter: number;
-    start?: number;
-    most: number;
-    palette: Palette;
-    only?: number;
-  },
+  { axis, pitch, gutter, start = gutter, palette, only }: LabelOptions,
 ) {
   const { size, step } = labelling(pitch);
   context.save();
-  context.font = `${only === undefined ? "" : "600 "}${only === undefined ? size : Math.max(size, 11)}px ${palette.font}`;
+  context.font =
+    only === undefined
+      ? `${size}px ${palette.font}`
+      : `600 ${Math.max(size, 11)}px ${palette.font}`;
   context.textBaseline = "middle";
   if (only !== undefined)
-    plate(context, axis, start + (only - first + 0.5) * pitch, gutter, palette);
+    background(context, axis, start + (only - first + 0.5) * pitch, gutter, palette);
   if (axis === "key") context.rotate(-Math.PI / 2);
-  // Colour by colour, without a state for each label: a canvas takes longer for those than for the letters.
-  const placed: Record<"ink" | "faint", Placed[]> = { ink: [], faint: [] };
+  // Grouped by colour: changing the state of a canvas for each label takes longer than drawing the text.
+  const groups: Record<"ink" | "faint", { glyph: string; x: number; y: number }[]> = {
+    ink: [],
+    faint: [],
+  };
   tokens.forEach((token, i) => {
     if (only === undefined ? (first + i) % step !== 0 : first + i !== only) return;
-    const parts = clipped(token, most);
+    const parts = clipped(token);
     const widths = parts.map((part) => context.measureText(part.glyph).width);
     let x =
       axis === "key" ? 6 - gutter : gutter - 6 - widths.reduce((sum, width) => sum + width, 0);
     parts.forEach(({ kind, glyph }, part) => {
-      placed[kind === "text" ? "ink" : "faint"].push({ glyph, x, y: start + (i + 0.5) * pitch });
+      groups[kind === "text" ? "ink" : "faint"].push({ glyph, x, y: start + (i + 0.5) * pitch });
       x += widths[part];
     });
   });
   for (const colour of ["ink", "faint"] as const) {
     context.fillStyle = palette[colour];
-    for (const { glyph, x, y } of placed[colour]) context.fillText(glyph, x, y);
+    for (const { glyph, x, y } of groups[colour]) context.fillText(glyph, x, y);
   }
   context.restore();
 }
 
-function plate(
+function background(
   context: CanvasRenderingContext2D,
   axis: "query" | "key",
   middle: number,

@@ -1,17 +1,27 @@
-// A head's pattern as a matrix, sliced out of a captured tensor without copying; and max-pooling.
+// Attention patterns as matrices, and max-pooling.
 
-/** What cache.get returns; elements need no more of it than this. */
-export type Tensor = { data: Float32Array; shape: readonly number[]; axes: readonly string[] };
-/** row-major; rows are queries, columns keys */
+/** What `cache.get` returns, as far as drawing needs it. Row-major. `labels` names the positions of an axis. */
+export type Tensor = {
+  data: Float32Array;
+  shape: readonly number[];
+  axes: readonly string[];
+  labels?: Readonly<Record<string, readonly string[]>>;
+};
+/** Row-major. In a pattern rows are queries and columns are keys. */
 export type Matrix = { data: Float32Array; rows: number; columns: number };
+/** A cell of an attention pattern. */
+export type Pair = { query: number; key: number };
+/** A cell of an attention pattern; with one of the two fields, a row or a column. */
+export type Band = { query?: number; key?: number };
 
+/** The length of an axis; 1 if the tensor does not have it. */
 export function sizeOf(tensor: Tensor, axis: string) {
   const at = tensor.axes.indexOf(axis);
   return at < 0 ? 1 : tensor.shape[at];
 }
 
 /**
- * One head of a [batch head query key] or [head query key] tensor; a [query key] tensor is its own only head.
+ * One head of a [batch head query key] or [head query key] tensor, without copying. A [query key] tensor has one head.
  */
 export function headMatrix(tensor: Tensor, head: number): Matrix {
   const rows = sizeOf(tensor, "query");
@@ -20,13 +30,33 @@ export function headMatrix(tensor: Tensor, head: number): Matrix {
   return { data: tensor.data.subarray(start, start + rows * columns), rows, columns };
 }
 
-/** The future that a query may not see. */
+/** Whether the causal mask hides a key from a query. The last row attends to every key. */
 export function masked(matrix: Matrix, row: number, column: number) {
   return column > row + matrix.columns - matrix.rows;
 }
 
+/** How many values outside the causal mask are not finite. */
+export function countUnmaskedNotFinite(matrix: Matrix) {
+  let count = 0;
+  for (let row = 0; row < matrix.rows; row++) {
+    for (let column = 0; column < matrix.columns && !masked(matrix, row, column); column++)
+      if (!Number.isFinite(matrix.data[row * matrix.columns + column])) count += 1;
+  }
+  return count;
+}
+
+/** The keys that a query attends to most, the strongest first. NaN comes before all numbers. */
+export function strongestKeys(matrix: Matrix, query: number, count: number) {
+  const row = matrix.data.subarray(query * matrix.columns, (query + 1) * matrix.columns);
+  const order = (key: number) => (Number.isNaN(row[key]) ? Number.MAX_VALUE : row[key]);
+  return Array.from(row.keys())
+    .filter((key) => !masked(matrix, query, key))
+    .sort((a, b) => order(b) - order(a))
+    .slice(0, count);
+}
+
 /**
- * Every factor × factor block becomes its maximum, so that no bright cell is lost; NaN if it holds one that a query may see.
+ * Each factor × factor block becomes its maximum, so that no bright cell is lost; NaN if one of its unmasked values is NaN.
  */
 export function maxPool(matrix: Matrix, factor: number): Matrix {
   if (factor === 1) return matrix;
@@ -47,7 +77,8 @@ export function maxPool(matrix: Matrix, factor: number): Matrix {
 }
 
 /**
- * Pooled into exactly `bins` rows and columns, blocks differing by one token at most: thumbnails of one size for texts of any length.
+ * Max-pools into exactly `bins` rows and columns; block sizes differ by at most one token. So thumbnails have one size
+ * for texts of any length.
  * @param matrix square
  */
 export function maxPoolTo(matrix: Matrix, bins: number): Matrix {
@@ -60,19 +91,19 @@ export function maxPoolTo(matrix: Matrix, bins: number): Matrix {
     for (let column = 0; column <= row; column++) {
       const at = bin[row] * bins + bin[column];
       const value = matrix.data[row * matrix.columns + column];
-      if (value > data[at] || Number.isNaN(value)) data[at] = value; // nothing is greater than NaN, so NaN stays
+      if (value > data[at] || Number.isNaN(value)) data[at] = value; // no value is greater than NaN, so NaN stays
     }
   }
   return { data, rows: bins, columns: bins };
 }
 
 /**
- * All heads of a tensor pooled until at most `most` rows are left: what a thumbnail needs of a long text.
+ * Max-pools all heads of a tensor to at most `max` rows: enough for a thumbnail of a long text.
  * @returns axes head, query, key
  */
-export function thumbnail(tensor: Tensor, most: number): Tensor {
+export function thumbnail(tensor: Tensor, max: number): Tensor {
   const heads = sizeOf(tensor, "head");
-  const factor = Math.max(1, Math.ceil(sizeOf(tensor, "query") / most));
+  const factor = Math.max(1, Math.ceil(sizeOf(tensor, "query") / max));
   const pooled = Array.from({ length: heads }, (_, head) =>
     maxPool(headMatrix(tensor, head), factor),
   );
@@ -87,7 +118,7 @@ export function thumbnail(tensor: Tensor, most: number): Tensor {
 }
 
 /**
- * The pattern after `rows` more queries: old rows keep their values, new rows come below, the new future is zero.
+ * The pattern after more queries: existing rows keep their values, new rows are appended, and masked values are zero.
  * @param pattern [1 head query key]
  * @param rows [1 head newer key]
  */

@@ -1,22 +1,22 @@
-// The colour scale: a value from 0 to 1 comes in, a colour between paper and ink goes out, and back.
-// Lightness falls (or, by candlelight, rises) evenly in OKLab, so equal steps of attention look equal,
-// in print and to colour-blind eyes too. Hue and chroma only warm the middle.
+// The colour scale for values from 0 to 1, and its inverse.
+// Lightness changes evenly in OKLab, so equal steps of attention look equal, also in print and with any colour vision.
+// Hue and chroma only make the middle of the scale warmer.
 
 export type Theme = "light" | "dark";
 export type Stretch = "linear" | "sqrt";
-/** each 0 to 255 */
+/** Red, green and blue in sRGB, each 0 to 255. */
 export type Rgb = [number, number, number];
 
 const LEVELS = 256;
 
-/** Where each scale starts and ends: lightness, then hue in degrees at values 0, 1/2 and 1. */
+/** Lightness at values 0 and 1; hue in degrees and chroma at values 0, 1/2 and 1. */
 const ENDS = {
   light: { from: 0.958, to: 0.222, hues: [86, 50, 28], chroma: [0.016, 0.142, 0.05] },
   dark: { from: 0.232, to: 0.968, hues: [40, 52, 92], chroma: [0.018, 0.142, 0.045] },
 };
 
 /**
- * OKLCH to sRGB (Björn Ottosson's matrices), each channel 0 to 1 when the colour can be shown.
+ * OKLCH to sRGB with Björn Ottosson's matrices. A channel outside 0 to 1 is out of gamut.
  * @param hue in degrees
  */
 export function oklch(lightness: number, chroma: number, hue: number): Rgb {
@@ -51,12 +51,12 @@ function decode(x: number) {
   return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
 }
 
-/** A smooth curve through three values at 0, 1/2 and 1. */
-function through([start, middle, end]: number[], t: number) {
+/** Quadratic interpolation of three values at 0, 1/2 and 1. */
+function interpolate([start, middle, end]: number[], t: number) {
   return start * (1 - t) * (1 - 2 * t) + middle * 4 * t * (1 - t) + end * t * (2 * t - 1);
 }
 
-/** The nearest colour that a screen can show: chroma gives way, lightness stays. */
+/** The closest colour in gamut: lightness and hue stay, chroma is reduced. */
 export function nearestColour(light: number, chroma: number, hue: number): Rgb {
   for (let c = chroma; ; c *= 0.96) {
     const rgb = oklch(light, c, hue);
@@ -75,55 +75,50 @@ export function colours(theme: Theme): Rgb[] {
   const { from, to, hues, chroma } = ENDS[theme];
   const table = Array.from({ length: LEVELS }, (_, level) => {
     const t = level / (LEVELS - 1);
-    return nearestColour(from + t * (to - from), through(chroma, t), through(hues, t));
+    return nearestColour(from + t * (to - from), interpolate(chroma, t), interpolate(hues, t));
   });
   tables.set(theme, table);
   return table;
 }
 
-/**
- * Which of the 256 levels a value takes. Square root lifts faint values; the legend says when it is on.
- */
+/** The level of a value, from 0 to 255. A square root makes small values more visible. NaN has level 0. */
 export function level(value: number, stretch: Stretch) {
-  const clamped = value > 0 ? Math.min(1, value) : 0; // NaN counts as 0
+  const clamped = value > 0 ? Math.min(1, value) : 0;
   return Math.round((LEVELS - 1) * (stretch === "sqrt" ? Math.sqrt(clamped) : clamped));
 }
 
-/** The smallest and the largest value that are painted with this level. */
+/** The smallest and the largest value with this level. */
 export function valuesOf(at: number, stretch: Stretch): [number, number] {
   const low = Math.max(0, (at - 0.5) / (LEVELS - 1));
   const high = Math.min(1, (at + 0.5) / (LEVELS - 1));
   return stretch === "sqrt" ? [low * low, high * high] : [low, high];
 }
 
-/** The inverse of the scale: the level painted with exactly this colour, or -1. */
+/** The inverse of the scale: the level with exactly this colour, or -1. */
 export function levelOf([red, green, blue]: Rgb, theme: Theme) {
   return colours(theme).findIndex(([r, g, b]) => r === red && g === green && b === blue);
 }
 
-/**
- * The scale as pixels for an ImageData's Uint32 view (alpha, blue, green, red: wasm and every browser are little-endian).
- */
+/** A colour as a pixel of an ImageData's Uint32 view: alpha, blue, green, red, because browsers are little-endian. */
+export function packPixel([red, green, blue]: Rgb) {
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
+/** The scale as pixels of an ImageData's Uint32 view. */
 export function pixels(theme: Theme) {
-  return Uint32Array.from(
-    colours(theme),
-    ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0,
-  );
+  return Uint32Array.from(colours(theme), packPixel);
 }
 
 export function colourOf(value: number, theme: Theme, stretch: Stretch = "linear") {
   return `rgb(${colours(theme)[level(value, stretch)].join(" ")})`;
 }
 
-/**
- * Whether text on this value's colour must be light or dark to be read.
- * @returns the text's shade
- */
+/** Which shade of text is readable on this value's colour. */
 export function textOn(value: number, theme: Theme, stretch: Stretch = "linear"): Theme {
   return lightness(colours(theme)[level(value, stretch)]) > 0.585 ? "dark" : "light";
 }
 
-/** The scale as a CSS gradient, for legends. */
+/** The scale as a CSS gradient. */
 export function gradient(theme: Theme) {
   return gradientOf(colours(theme));
 }

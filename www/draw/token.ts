@@ -1,11 +1,14 @@
-// A token as it is shown and said: nothing about it hidden, nothing about it changed.
+// A token as text on the screen and for screen readers: invisible characters become visible, and no text is changed.
 
-import { written } from "./not-a-number.js";
+import { formatAttention } from "./format.js";
 
-/** One stretch of a token. `text` is what the token holds (and what copying gives); `glyph` is what stands for it where the text itself cannot be seen. */
+/**
+ * A run of characters of a token. `text` is what the token holds, and what copying gives. `glyph` is drawn in its place
+ * if the text itself is invisible.
+ */
 export type Piece = { kind: "text" | "space" | "newline" | "code"; text: string; glyph: string };
 
-/** A token: its text; with its bytes where it holds only a part of a character, which the text alone cannot show. */
+/** A token's text; with its bytes if it holds only part of a character, which text cannot represent. */
 export type Token = string | { string: string; bytes: ArrayLike<number> };
 
 const GLYPHS = new Map([
@@ -15,37 +18,37 @@ const GLYPHS = new Map([
   ["\r", "␍"],
   ["\u00a0", "⍽"],
 ]);
-// Controls, and characters that hide or turn the text around them.
-const UNSEEN =
+// Control characters, and characters that hide or reorder the text around them.
+const INVISIBLE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]/;
 
-/** What a token holds, and what copying gives. */
+/** The text of a token, and what copying gives. */
 export function textOf(token: Token) {
   return typeof token === "string" ? token : token.string;
 }
 
 /**
- * The text of tokens that are followed by one more.
- * @param tokens of a text, in which a character's last token has its text
- * @param next by itself
- * @returns null if it would not end with a whole character
+ * The text of a token sequence followed by one more token.
+ * @param tokens of a text; the last token of each character carries the character's text
+ * @param next the added token, decoded by itself
+ * @returns null if the result would not end with a whole character
  */
 export function continued(tokens: readonly Token[], next: Token): string | null {
   let text = "";
-  /** The bytes of a character that has begun. */
-  let begun: number[] = [];
+  /** Bytes of an incomplete character. */
+  let pending: number[] = [];
   for (const token of tokens) {
     if (typeof token === "string") {
       text += token;
-      begun = [];
-    } else begun.push(...Array.from(token.bytes));
+      pending = [];
+    } else pending.push(...Array.from(token.bytes));
   }
-  if (typeof next === "string") return begun.length > 0 ? null : text + next;
+  if (typeof next === "string") return pending.length > 0 ? null : text + next;
   try {
     return (
       text +
       new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
-        Uint8Array.of(...begun, ...Array.from(next.bytes)),
+        Uint8Array.of(...pending, ...Array.from(next.bytes)),
       )
     );
   } catch {
@@ -53,17 +56,12 @@ export function continued(tokens: readonly Token[], next: Token): string | null 
   }
 }
 
-/** @returns whose texts joined are the token's text */
+/** Splits a token into visible text and replaced characters. The pieces' texts join to the token's text. */
 export function pieces(token: Token): Piece[] {
   const string = textOf(token);
   if (typeof token !== "string") {
-    return [
-      {
-        kind: "code",
-        text: string,
-        glyph: Array.from(token.bytes, (byte) => `0x${hexadecimal(byte, 2)}`).join(" "),
-      },
-    ];
+    const glyph = Array.from(token.bytes, (byte) => `0x${hexadecimal(byte, 2)}`).join(" ");
+    return [{ kind: "code", text: string, glyph }];
   }
   if (string === "") return [{ kind: "code", text: "", glyph: "∅" }];
   const found: Piece[] = [];
@@ -82,11 +80,12 @@ function pieceOf(character: string): Piece {
   const glyph = GLYPHS.get(character);
   if (character === "\n") return { kind: "newline", text: character, glyph: "⏎" };
   if (glyph) return { kind: "space", text: character, glyph };
-  if (UNSEEN.test(character)) return { kind: "code", text: character, glyph: code(character) };
+  if (INVISIBLE.test(character))
+    return { kind: "code", text: character, glyph: codePoint(character) };
   return { kind: "text", text: character, glyph: character };
 }
 
-function code(character: string) {
+function codePoint(character: string) {
   const point = character.codePointAt(0) as number;
   return point < 256 ? `0x${hexadecimal(point, 2)}` : `U+${hexadecimal(point, 4)}`;
 }
@@ -95,23 +94,23 @@ function hexadecimal(value: number, digits: number) {
   return value.toString(16).toUpperCase().padStart(digits, "0");
 }
 
-/** The token in one line, whitespace visible. */
-export function shown(token: Token) {
+/** The token in one line, with whitespace visible. */
+export function glyphs(token: Token) {
   return pieces(token)
     .map((piece) => piece.glyph)
     .join("");
 }
 
-/** The same, cut to a number of characters. */
-export function short(token: Token, most: number) {
-  const characters = [...shown(token)];
-  return characters.length <= most
+/** The same, with an ellipsis if it is longer than `max` characters. */
+export function truncate(token: Token, max: number) {
+  const characters = [...glyphs(token)];
+  return characters.length <= max
     ? characters.join("")
-    : `${characters.slice(0, most - 1).join("")}…`;
+    : `${characters.slice(0, max - 1).join("")}…`;
 }
 
-/** The token for the ear: quoted, with words for what has no sound. */
-export function said(token: Token) {
+/** The token for a screen reader: in quotation marks, with words for what cannot be pronounced. */
+export function announced(token: Token) {
   if (token === "" || typeof token !== "string") return "part of a character";
   if (token === "\n") return "newline";
   return `'${pieces(token)
@@ -119,33 +118,12 @@ export function said(token: Token) {
     .join("")}'`;
 }
 
-/**
- * A count with its thousands apart. (The browser's own formatting takes 70 ms the first time.)
- */
-export function grouped(count: number) {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
-/** @param value attention, said and shown with two decimals */
-export function attention(value: number) {
-  return written(value, (finite) => finite.toFixed(2));
-}
-
-/** @param value a log-probability, with a true minus sign */
-export function logProbability(value: number) {
-  return written(value, (finite) => finite.toFixed(2));
-}
-
-/** @param digits significant ones */
-export function precise(value: number, digits: number) {
-  return written(value, (finite) => finite.toPrecision(digits));
-}
-
 /** "query 31 ' moon', key 12 ' the', 0.83" */
-export function sentence(
+export function describePair(
   tokens: readonly Token[],
   { query, key }: { query: number; key: number },
   value: number,
 ) {
-  return `query ${query} ${said(tokens[query] ?? "")}, key ${key} ${said(tokens[key] ?? "")}, ${attention(value)}`;
+  const side = (name: string, at: number) => `${name} ${at} ${announced(tokens[at] ?? "")}`;
+  return `${side("query", query)}, ${side("key", key)}, ${formatAttention(value)}`;
 }

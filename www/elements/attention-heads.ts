@@ -1,11 +1,14 @@
 // <attention-heads>: every head of every layer as a small pattern.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { formatAttention } from "../draw/format.js";
 
-import { drawHeatmap, fitNear, whole } from "../draw/heatmap.js";
+import { fitNear } from "../draw/fit.js";
+import { drawHeatmap, fullView } from "../draw/heatmap.js";
 import { headMatrix, maxPoolTo, sizeOf, type Tensor } from "../draw/matrix.js";
-import { attention } from "../draw/token.js";
-import { base, define, pixelRatio, send, ThemeController, WidthController } from "./base.js";
+import { TypedElement, pixelRatio, WidthController } from "./base.js";
+import { base } from "./styles.js";
+import { ThemeController } from "./theme.js";
 import type { HeadScore, Kind } from "../session/scores.js";
 import type { Stretch } from "../draw/scale.js";
 
@@ -14,7 +17,13 @@ const [FIRST_MS, MOST_MS] = [0.5, 8];
 
 export type Head = { layer: number; head: number };
 
-export class AttentionHeads extends LitElement {
+export interface AttentionHeadsEvents {
+  /** the pointer or the keyboard is on a head, or on none */
+  "head-hover": Head | null;
+  "head-select": Head;
+}
+
+export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
   static override properties = {
     patterns: { attribute: false },
     scores: { attribute: false },
@@ -202,7 +211,7 @@ export class AttentionHeads extends LitElement {
   override render() {
     const rows = this.rows;
     return html`
-      <div class="grid ${this.dense ? "dense" : ""}" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.#onKey} @pointerleave=${() => send(this, "head-hover", null)} @focusout=${this.#onFocusOut}>
+      <div class="grid ${this.dense ? "dense" : ""}" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.#onKey} @pointerleave=${() => this.emit("head-hover", null)} @focusout=${this.#onFocusOut}>
         ${rows.map(
           (row, i) => html`<div class="row" role="row">
             ${this.order === "layer" ? html`<span class="layer mono" role="rowheader" aria-label="layer ${i}">L${i}</span>` : ""}
@@ -219,7 +228,7 @@ export class AttentionHeads extends LitElement {
     const label =
       this.order === "layer"
         ? ""
-        : html`<span class="number mono">${one.layer}.${one.head} ${Number.isNaN(this.#score(one)) ? "–" : attention(this.#score(one))}</span>`;
+        : html`<span class="number mono">${one.layer}.${one.head} ${Number.isNaN(this.#score(one)) ? "–" : formatAttention(this.#score(one))}</span>`;
     return html`<div
       class="cell ${this.#isOff(one) ? "off" : ""}"
       role="gridcell"
@@ -229,8 +238,8 @@ export class AttentionHeads extends LitElement {
       title=${this.#name(one)}
       data-layer=${one.layer}
       data-head=${one.head}
-      @pointerenter=${() => send(this, "head-hover", one)}
-      @click=${() => send(this, "head-select", one)}
+      @pointerenter=${() => this.emit("head-hover", one)}
+      @click=${() => this.emit("head-select", one)}
     >
       <canvas aria-hidden="true"></canvas>${label}
     </div>`;
@@ -243,7 +252,8 @@ export class AttentionHeads extends LitElement {
   #name({ layer, head }: Head) {
     const found = this.scores.find((score) => score.layer === layer && score.head === head);
     const name = `head ${layer}.${head}${this.#isOff({ layer, head }) ? ", switched off" : ""}`;
-    const score = (value: number) => (Number.isNaN(value) ? "not measured" : attention(value));
+    const score = (value: number) =>
+      Number.isNaN(value) ? "not measured" : formatAttention(value);
     return found
       ? `${name}, induction ${score(found.induction)}, previous token ${score(found.previous)}`
       : name;
@@ -334,7 +344,7 @@ export class AttentionHeads extends LitElement {
     const matrix = maxPoolTo(headMatrix(pattern, head), Math.floor(target));
     const fit = fitNear(matrix.rows, target, target);
     drawHeatmap(canvas, matrix, {
-      view: whole(matrix),
+      view: fullView(matrix),
       fit,
       theme: this.theme.theme,
       stretch: this.scale,
@@ -360,24 +370,23 @@ export class AttentionHeads extends LitElement {
     };
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      send(this, "head-select", at);
+      this.emit("head-select", at);
     } else if (event.key === "Escape") {
       this.#focus({ layer: this.layer, head: this.head });
-      send(this, "head-hover", null);
+      this.emit("head-hover", null);
     } else if (moves[event.key]) {
       event.preventDefault();
       const [down, right] = moves[event.key];
       const to = rows[Math.max(0, Math.min(rows.length - 1, row + down))];
       const next = to[Math.max(0, Math.min(to.length - 1, column + right))];
       this.#focus(next);
-      send(this, "head-hover", next);
+      this.emit("head-hover", next);
     }
   }
 
   /** Moving from head to head is no leaving. */
   #onFocusOut(event: FocusEvent) {
-    if (!(event.relatedTarget as Element | null)?.matches?.(".cell"))
-      send(this, "head-hover", null);
+    if (!(event.relatedTarget as Element | null)?.matches?.(".cell")) this.emit("head-hover", null);
   }
 
   #focused(): Head {
@@ -398,4 +407,8 @@ export class AttentionHeads extends LitElement {
   }
 }
 
-define("attention-heads", AttentionHeads);
+declare global {
+  interface HTMLElementTagNameMap {
+    "attention-heads": AttentionHeads;
+  }
+}

@@ -1,23 +1,19 @@
 // <attention-pattern>: one head's pattern, large. Rows are queries, columns keys; the future is empty paper.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { NOT_A_NUMBER, formatAttention, formatSignificant } from "../draw/format.js";
+import { describePair, glyphs, truncate, type Token } from "../draw/token.js";
 
-import { clip, drawHeatmap, fit, pairAt, reveal, whole, zoom, type View } from "../draw/heatmap.js";
+import { fit } from "../draw/fit.js";
+import { clip, drawHeatmap, fullView, pairAt, reveal, zoom, type View } from "../draw/heatmap.js";
 import { axisLabels, labelling, type Palette } from "../draw/labels.js";
 import { headMatrix, masked, type Tensor, type Matrix } from "../draw/matrix.js";
-import { countNotFinite, NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
+import { countNotFinite, stripes } from "../draw/not-finite.js";
 import { gradient, type Stretch } from "../draw/scale.js";
-import { attention, precise, sentence, short, shown, type Token } from "../draw/token.js";
-import {
-  base,
-  define,
-  figure,
-  pixelRatio,
-  send,
-  ThemeController,
-  Voice,
-  WidthController,
-} from "./base.js";
+import { TypedElement, pixelRatio, WidthController } from "./base.js";
+import { LiveRegion } from "./interaction.js";
+import { base, figure } from "./styles.js";
+import { ThemeController } from "./theme.js";
 import { bold, Canvases, copyValues, plot } from "./plot.js";
 import type { Pair } from "../session/scores.js";
 
@@ -30,14 +26,21 @@ const LABEL = 11;
 const WIDEST = 680;
 const TALLEST = 0.6;
 
-export class AttentionPattern extends LitElement {
+export interface AttentionPatternEvents {
+  "cell-hover": (Pair & { value: number }) | null;
+  /** the cell to lock, or null to release the lock; the owner sets `lock` */
+  "cell-lock": Pair | null;
+  "scale-change": Stretch;
+}
+
+export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
   static override properties = {
     pattern: { attribute: false },
     head: { type: Number },
     tokens: { attribute: false },
     scale: { type: String },
     lock: { attribute: false },
-    mark: { attribute: false },
+    highlight: { attribute: false },
     label: { type: String },
     width: { state: true },
     view: { state: true },
@@ -73,7 +76,7 @@ export class AttentionPattern extends LitElement {
   /** The locked cell, row or column. */
   declare lock: Band | null;
   /** What is hovered elsewhere. */
-  declare mark: Band | null;
+  declare highlight: Band | null;
   declare label: string;
   declare width: number;
   declare view: View | null;
@@ -92,14 +95,14 @@ export class AttentionPattern extends LitElement {
     this.tokens = [];
     this.scale = "linear";
     this.lock = null;
-    this.mark = null;
+    this.highlight = null;
     this.label = "attention pattern";
     this.width = 0;
     this.view = null;
     this.table = false;
     this.hovered = null;
     this.theme = new ThemeController(this);
-    this.voice = new Voice();
+    this.voice = new LiveRegion();
     this.drag = null;
     this.measured = new WidthController(this);
     this.canvases = new Canvases(this);
@@ -139,7 +142,7 @@ export class AttentionPattern extends LitElement {
       Math.max(320, TALLEST * window.innerHeight),
       this.width - 18 - gutter,
     );
-    const view = this.view ? clip(matrix, this.view) : whole(matrix);
+    const view = this.view ? clip(matrix, this.view) : fullView(matrix);
     const fitted = fit(view.count, Math.max(room, 40) * ratio);
     return {
       ratio,
@@ -155,7 +158,7 @@ export class AttentionPattern extends LitElement {
   get gutter() {
     const longest = Math.max(
       3,
-      ...this.tokens.map((token) => Math.min(LABEL, [...shown(token)].length)),
+      ...this.tokens.map((token) => Math.min(LABEL, [...glyphs(token)].length)),
     );
     const { size } = labelling((this.width - 90) / Math.max(1, this.tokens.length)); // what the pitch will be, near enough
     return Math.ceil(longest * size * 0.61) + 12;
@@ -211,7 +214,7 @@ export class AttentionPattern extends LitElement {
       </div>
       <p class="readout mono"></p>
       <div class="below">${this.#legend()}${this.#buttons(zoomed)}</div>
-      <p class="heard" aria-live="polite"></p>
+      <p class="visually-hidden" aria-live="polite"></p>
       ${this.table ? this.#table() : ""}
     `;
   }
@@ -224,7 +227,7 @@ export class AttentionPattern extends LitElement {
         ${this.broken > 0 ? html`<span class="swatch" style="background: ${stripes(this.theme.theme)}"></span><span>${NOT_A_NUMBER}: ${this.broken} values</span>` : ""}
         <span>attention, ${root ? "square root" : "linear"}${(this.geometry?.fit.factor ?? 1) > 1 ? html`; a cell shows the largest of ${this.geometry?.fit.factor}²` : ""}</span>
       </span>
-      <button aria-pressed=${root} title="Lifts faint values" @click=${() => send(this, "scale-change", root ? "linear" : "sqrt")}>square root</button>
+      <button aria-pressed=${root} title="Lifts faint values" @click=${() => this.emit("scale-change", root ? "linear" : "sqrt")}>square root</button>
     `;
   }
 
@@ -249,9 +252,9 @@ export class AttentionPattern extends LitElement {
           ${this.tokens.slice(0, matrix.rows).map((token, query) => {
             const keys = strongest(matrix, query, 4).map(
               (key) =>
-                `${key} ${shown(this.tokens[key] ?? "")} ${attention(this.valueAt({ query, key }))}`,
+                `${key} ${glyphs(this.tokens[key] ?? "")} ${formatAttention(this.valueAt({ query, key }))}`,
             );
-            return html`<tr><th scope="row">${query} ${shown(token)}</th>${keys.map((key) => html`<td>${key}</td>`)}</tr>`;
+            return html`<tr><th scope="row">${query} ${glyphs(token)}</th>${keys.map((key) => html`<td>${key}</td>`)}</tr>`;
           })}
         </tbody>
       </table>
@@ -321,7 +324,7 @@ export class AttentionPattern extends LitElement {
     if (!geometry || !context) return;
     this.unlabelled = false;
     const { gutter, view, pitch } = geometry;
-    const options = { pitch, gutter, most: LABEL, palette: this.canvases.palette };
+    const options = { pitch, gutter, palette: this.canvases.palette };
     axisLabels(context, this.tokens.slice(view.row, view.row + view.count), view.row, {
       axis: "query",
       ...options,
@@ -334,7 +337,7 @@ export class AttentionPattern extends LitElement {
 
   /** The pair or band on show: hovered here, hovered elsewhere, or locked. */
   get focused() {
-    return this.hovered ?? this.mark ?? this.lock;
+    return this.hovered ?? this.highlight ?? this.lock;
   }
 
   #drawOverlay() {
@@ -393,7 +396,7 @@ export class AttentionPattern extends LitElement {
     ] as const) {
       if (at === undefined || at < first || at >= first + view.count) continue;
       const tokens = this.tokens.slice(first, first + view.count);
-      axisLabels(context, tokens, first, { axis, pitch, gutter, most: LABEL, palette, only: at });
+      axisLabels(context, tokens, first, { axis, pitch, gutter, palette, only: at });
     }
   }
 
@@ -409,10 +412,10 @@ export class AttentionPattern extends LitElement {
     const exact = this.lock && this.lock.query === pair.query && this.lock.key === pair.key;
     const parts = [
       "query ",
-      bold(`${pair.query} ${short(this.tokens[pair.query] ?? "", 24)}`),
+      bold(`${pair.query} ${truncate(this.tokens[pair.query] ?? "", 24)}`),
       " → key ",
-      bold(`${pair.key} ${short(this.tokens[pair.key] ?? "", 24)}`),
-      `  ${exact ? precise(value, 7) : attention(value)}`,
+      bold(`${pair.key} ${truncate(this.tokens[pair.key] ?? "", 24)}`),
+      `  ${exact ? formatSignificant(value, 7) : formatAttention(value)}`,
     ];
     line.replaceChildren(...parts);
   }
@@ -424,10 +427,10 @@ export class AttentionPattern extends LitElement {
     this.#readout();
     if (pair && aloud)
       this.voice.say(
-        this.renderRoot.querySelector(".heard"),
-        sentence(this.tokens, pair, this.valueAt(pair)),
+        this.renderRoot.querySelector(".visually-hidden"),
+        describePair(this.tokens, pair, this.valueAt(pair)),
       );
-    send(this, "cell-hover", pair && { ...pair, value: this.valueAt(pair) });
+    this.emit("cell-hover", pair && { ...pair, value: this.valueAt(pair) });
   }
 
   #pairUnder(event: PointerEvent | WheelEvent) {
@@ -487,7 +490,7 @@ export class AttentionPattern extends LitElement {
   /** Locking what is locked releases it. */
   #setLock(pair: Pair | null) {
     const same = pair && this.lock && pair.query === this.lock.query && pair.key === this.lock.key;
-    send(this, "cell-lock", same ? null : pair);
+    this.emit("cell-lock", same ? null : pair);
   }
 
   /**
@@ -524,7 +527,7 @@ export class AttentionPattern extends LitElement {
     else if (event.key === "Enter") this.#setLock(this.hovered ?? cellOf(this.lock));
     else if (event.key === "Escape") {
       this.#hover(null);
-      if (this.lock) send(this, "cell-lock", null);
+      if (this.lock) this.emit("cell-lock", null);
     } else if (event.key === "+" || event.key === "=") this.#zoomBy(0.6);
     else if (event.key === "-") this.#zoomBy(1 / 0.6);
     else if (event.key === "0") this.view = null;
@@ -549,7 +552,7 @@ export class AttentionPattern extends LitElement {
   async #copy() {
     const matrix = this.matrix;
     if (!matrix) return;
-    this.voice.say(this.renderRoot.querySelector(".heard"), await copyValues(matrix));
+    this.voice.say(this.renderRoot.querySelector(".visually-hidden"), await copyValues(matrix));
   }
 }
 
@@ -572,4 +575,8 @@ function rankOf(value: number) {
   return Number.isNaN(value) ? Number.MAX_VALUE : value;
 }
 
-define("attention-pattern", AttentionPattern);
+declare global {
+  interface HTMLElementTagNameMap {
+    "attention-pattern": AttentionPattern;
+  }
+}

@@ -5,12 +5,8 @@ import { css, html, LitElement } from "lit";
 
 import { Reader, type Readable, type Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
-import { base, define } from "./base.js";
+import { base } from "./styles.js";
 
-import "./error-notice.js";
-import "./load-progress.js";
-import "./model-report.js";
-import "./scope-figure.js";
 import type { Stretch } from "../draw/scale.js";
 import type { ScopeFigure } from "./scope-figure.js";
 import type { Head } from "./attention-heads.js";
@@ -39,7 +35,7 @@ export class CandleScope extends LitElement {
     layer: { type: Number },
     head: { type: Number },
     scale: { type: String },
-    look: { type: String },
+    direction: { type: String },
     hook: { type: String },
     editable: { type: Boolean },
     load: { attribute: false },
@@ -91,7 +87,7 @@ export class CandleScope extends LitElement {
   declare layer: number | null;
   declare head: number | null;
   declare scale: Stretch;
-  declare look: "from" | "to";
+  declare direction: "from" | "to";
   /** The hook point that the view `activations` draws. */
   declare hook: string;
   /** What head scores are measured on. */
@@ -115,7 +111,7 @@ export class CandleScope extends LitElement {
     this.layer = null;
     this.head = null;
     this.scale = "linear";
-    this.look = "from";
+    this.direction = "from";
     this.hook = "blocks.0.hook_resid_post";
     this.measured = "text";
     this.editable = false;
@@ -268,7 +264,7 @@ export class CandleScope extends LitElement {
         .head=${head}
         .view=${this.view}
         .scale=${this.scale}
-        .look=${this.look}
+        .direction=${this.direction}
         .hook=${this.hook}
         .points=${this.loaded?.hookPoints ?? []}
         .measured=${this.measured}
@@ -302,4 +298,8 @@ export class CandleScope extends LitElement {
   }
 }
 
-define("candle-scope", CandleScope);
+declare global {
+  interface HTMLElementTagNameMap {
+    "candle-scope": CandleScope;
+  }
+}

@@ -3,9 +3,9 @@
 import { loadModel } from "../api/candlescope.js";
 import { CandleScope, type Load } from "./candle-scope.js";
 
-import "./model-report.js";
-import "./model-tree.js";
-import "./next-tokens.js";
-import "./switched-off.js";
+import "./define/candle-scope.js";
+import "./define/model-tree.js";
+import "./define/next-tokens.js";
+import "./define/switched-off.js";
 
 CandleScope.load = loadModel as Load;

@@ -1,8 +1,9 @@
 // <error-notice>: what went wrong, in place, and what to do about it.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
 
-import { base, define, send } from "./base.js";
+import { TypedElement } from "./base.js";
+import { base } from "./styles.js";
 
 /** What to do, by the stable name of an error. */
 const ADVICE: Record<string, string> = {
@@ -15,7 +16,11 @@ const ADVICE: Record<string, string> = {
   AbortError: "Nothing was changed.",
 };
 
-export class ErrorNotice extends LitElement {
+export interface ErrorNoticeEvents {
+  "error-dismiss": undefined;
+}
+
+export class ErrorNotice extends TypedElement<ErrorNoticeEvents> {
   static override properties = { error: { attribute: false }, advice: { type: String } };
 
   static override styles = [
@@ -57,9 +62,13 @@ export class ErrorNotice extends LitElement {
   #notice({ name, message }: { name: string; message: string }) {
     return html`<div class="notice">
       <p>${message.replace(/[.!]?$/, ".")} <span class="soft">${ADVICE[name] ?? ""}</span></p>
-      <button @click=${() => send(this, "error-dismiss")}>Dismiss</button>
+      <button @click=${() => this.emit("error-dismiss")}>Dismiss</button>
     </div>`;
   }
 }
 
-define("error-notice", ErrorNotice);
+declare global {
+  interface HTMLElementTagNameMap {
+    "error-notice": ErrorNotice;
+  }
+}

@@ -1,11 +1,13 @@
 // <head-scores>: how much every head is of one kind, layers down and heads across.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { NOT_A_NUMBER, formatAttention } from "../draw/format.js";
 
 import { colourOf, gradient, textOn } from "../draw/scale.js";
-import { countNotFinite, NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
-import { attention } from "../draw/token.js";
-import { base, define, figure, INKS, send, ThemeController } from "./base.js";
+import { countNotFinite, stripes } from "../draw/not-finite.js";
+import { TypedElement } from "./base.js";
+import { base, figure } from "./styles.js";
+import { INKS, ThemeController } from "./theme.js";
 import type { Tensor } from "../draw/matrix.js";
 import type { Head } from "./attention-heads.js";
 
@@ -22,7 +24,13 @@ const KINDS: Record<string, [title: string, meaning: string]> = {
   induction: ["induction", "how much of its attention goes to what followed the same token before"],
 };
 
-export class HeadScores extends LitElement {
+export interface HeadScoresEvents {
+  "head-hover": Head | null;
+  "head-select": Head;
+  "kind-change": string;
+}
+
+export class HeadScores extends TypedElement<HeadScoresEvents> {
   static override properties = {
     scores: { attribute: false },
     kind: { type: String },
@@ -232,8 +240,8 @@ export class HeadScores extends LitElement {
       @pointerleave=${() => this.#hover(null)}
       @focus=${() => this.#hover(one)}
       @blur=${() => this.#hover(null)}
-      @click=${() => send(this, "head-select", one)}
-    >${broken ? html`<span class="broken">NaN</span>` : none ? "–" : attention(value)}</div>`;
+      @click=${() => this.emit("head-select", one)}
+    >${broken ? html`<span class="broken">NaN</span>` : none ? "–" : formatAttention(value)}</div>`;
   }
 
   #isOff({ layer, head }: Head) {
@@ -247,7 +255,9 @@ export class HeadScores extends LitElement {
       "not a number": NOT_A_NUMBER,
       either: `no place in this text to measure it, or ${NOT_A_NUMBER}`,
     };
-    const score = Number.isFinite(value) ? attention(value) : reasons[this.#reason(this.kind)];
+    const score = Number.isFinite(value)
+      ? formatAttention(value)
+      : reasons[this.#reason(this.kind)];
     return `head ${one.layer}.${one.head}, ${KINDS[this.kind]?.[0] ?? this.kind} ${score}${this.#isOff(one) ? ", switched off" : ""}`;
   }
 
@@ -261,7 +271,7 @@ export class HeadScores extends LitElement {
     line.textContent = one
       ? `head ${one.layer}.${one.head}${this.#isOff(one) ? " (off)" : ""}  ${others.join(", ")}`
       : "";
-    send(this, "head-hover", one);
+    this.emit("head-hover", one);
   }
 
   #exact(one: Head, kind: string) {
@@ -272,7 +282,7 @@ export class HeadScores extends LitElement {
 
   #pick(kind: string) {
     this.kind = kind;
-    send(this, "kind-change", kind);
+    this.emit("kind-change", kind);
   }
 
   #onKey(event: KeyboardEvent) {
@@ -290,7 +300,7 @@ export class HeadScores extends LitElement {
       Home: [0, -heads],
       End: [0, heads],
     };
-    if (event.key === "Enter" || event.key === " ") send(this, "head-select", at);
+    if (event.key === "Enter" || event.key === " ") this.emit("head-select", at);
     else if (moves[event.key]) {
       const [down, right] = moves[event.key];
       const layer = Math.max(0, Math.min(layers - 1, at.layer + down));
@@ -305,4 +315,8 @@ export class HeadScores extends LitElement {
   }
 }
 
-define("head-scores", HeadScores);
+declare global {
+  interface HTMLElementTagNameMap {
+    "head-scores": HeadScores;
+  }
+}

@@ -1,12 +1,18 @@
 // <load-consent>: asks before a model that a link names is loaded from another host.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
 
-import { base, define, send } from "./base.js";
+import { TypedElement } from "./base.js";
+import { base } from "./styles.js";
 
 export type LoadRequest = { source: string; name: string; host: string };
 
-export class LoadConsent extends LitElement {
+export interface LoadConsentEvents {
+  "load-consent": { source: string; name: string; keep: boolean };
+  "load-refuse": undefined;
+}
+
+export class LoadConsent extends TypedElement<LoadConsentEvents> {
   static override properties = { request: { attribute: false } };
 
   static override styles = [
@@ -53,17 +59,21 @@ export class LoadConsent extends LitElement {
     const accept = (event: SubmitEvent) => {
       event.preventDefault();
       const keep = new FormData(event.target as HTMLFormElement).has("keep");
-      send(this, "load-consent", { source, name, keep });
+      this.emit("load-consent", { source, name, keep });
     };
     return html`<form class="question" @submit=${accept}>
       <p>This link asks for a model from <strong>${host}</strong>, which is another site: <span class="mono">${source}</span>. Nothing has been requested from it. If you load it, that site sees your network address.</p>
       <div class="choices">
         <button type="submit">Load from ${host}</button>
-        <button type="button" @click=${() => send(this, "load-refuse")}>Do not load</button>
+        <button type="button" @click=${() => this.emit("load-refuse")}>Do not load</button>
         <label><input type="checkbox" name="keep" /> keep it in this browser for later visits</label>
       </div>
     </form>`;
   }
 }
 
-define("load-consent", LoadConsent);
+declare global {
+  interface HTMLElementTagNameMap {
+    "load-consent": LoadConsent;
+  }
+}

@@ -1,10 +1,15 @@
 // <load-progress>: how many bytes of a model have come.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
 
-import { base, define, send } from "./base.js";
+import { TypedElement } from "./base.js";
+import { base } from "./styles.js";
 
-export class LoadProgress extends LitElement {
+export interface LoadProgressEvents {
+  "load-cancel": undefined;
+}
+
+export class LoadProgress extends TypedElement<LoadProgressEvents> {
   static override properties = {
     stage: { type: String },
     file: { type: String },
@@ -87,7 +92,7 @@ export class LoadProgress extends LitElement {
           : html`<progress aria-label="loading ${this.name}"></progress>`
       }
       <span class="mono soft">${this.file.split("/").at(-1)} ${amount}</span>
-      <button @click=${() => send(this, "load-cancel")}>Cancel</button>
+      <button @click=${() => this.emit("load-cancel")}>Cancel</button>
     </div>`;
   }
 }
@@ -100,4 +105,8 @@ export function bytes(count: number) {
   return `${(count / 1e9).toFixed(2)} GB`;
 }
 
-define("load-progress", LoadProgress);
+declare global {
+  interface HTMLElementTagNameMap {
+    "load-progress": LoadProgress;
+  }
+}

@@ -1,21 +1,16 @@
 // <logit-lens>: what the model would say next if it stopped after each layer, layers down and positions across.
 // Only the columns in view are in the document, so a text may be as long as the context.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { NOT_A_NUMBER, formatAttention, formatLogProb, formatSignificant } from "../draw/format.js";
+import { announced, truncate, type Token } from "../draw/token.js";
 
 import { colourOf, gradient, textOn, type Stretch } from "../draw/scale.js";
-import { NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
-import { attention, logProbability, precise, said, short, type Token } from "../draw/token.js";
-import {
-  base,
-  define,
-  figure,
-  INKS,
-  send,
-  ThemeController,
-  Voice,
-  WidthController,
-} from "./base.js";
+import { stripes } from "../draw/not-finite.js";
+import { TypedElement, WidthController } from "./base.js";
+import { LiveRegion } from "./interaction.js";
+import { base, figure } from "./styles.js";
+import { INKS, ThemeController } from "./theme.js";
 import type { Tensor } from "../draw/matrix.js";
 
 export type Place = { layer: number; position: number };
@@ -35,7 +30,13 @@ const TALL = 29;
 /** Columns kept beyond the visible ones. */
 const SPARE = 4;
 
-export class LogitLens extends LitElement {
+export interface LogitLensEvents {
+  "cell-hover": Place | null;
+  "cell-lock": Place | null;
+  "scale-change": Stretch;
+}
+
+export class LogitLens extends TypedElement<LogitLensEvents> {
   static override properties = {
     lens: { attribute: false },
     tokens: { attribute: false },
@@ -223,7 +224,7 @@ export class LogitLens extends LitElement {
     this.first = 0;
     this.width = 0;
     this.theme = new ThemeController(this);
-    this.voice = new Voice();
+    this.voice = new LiveRegion();
     this.measured = new WidthController(this);
   }
 
@@ -317,14 +318,14 @@ export class LogitLens extends LitElement {
           @keydown=${this.#onKey}
           @blur=${() => this.#hover(null)}
         >
-          ${row((position) => html`<span class="cell head" ?data-here=${position === this.focused?.position}><span class="at">${position}</span>${short(this.tokens[position] ?? "", 9 - String(position).length)}</span>`)}
+          ${row((position) => html`<span class="cell head" ?data-here=${position === this.focused?.position}><span class="at">${position}</span>${truncate(this.tokens[position] ?? "", 9 - String(position).length)}</span>`)}
           ${rows.map((layer) => row((position) => this.#cell({ layer, position })))}
-          ${row((position) => html`<span class="cell foot" ?data-here=${position === this.focused?.position}>${position + 1 < positions ? short(this.tokens[position + 1] ?? "", 9) : ""}</span>`)}
+          ${row((position) => html`<span class="cell foot" ?data-here=${position === this.focused?.position}>${position + 1 < positions ? truncate(this.tokens[position + 1] ?? "", 9) : ""}</span>`)}
         </div>
       </div>
       ${this.#legend()}
       <div class="detail">${this.#detail()}</div>
-      <p class="heard" aria-live="polite"></p>
+      <p class="visually-hidden" aria-live="polite"></p>
     `;
   }
 
@@ -349,7 +350,7 @@ export class LogitLens extends LitElement {
       ?data-here=${here}
       @pointerenter=${() => this.#hover(place)}
       @click=${() => this.#setLock(place)}
-    >${broken ? html`<span class="broken">NaN</span>` : short(first.token, 9)}</span>`;
+    >${broken ? html`<span class="broken">NaN</span>` : truncate(first.token, 9)}</span>`;
   }
 
   #legend() {
@@ -360,7 +361,7 @@ export class LogitLens extends LitElement {
         <span>probability, ${root ? "square root" : "linear"}</span><span>· <span class="dot"></span> it is the true next token</span>
         ${this.broken > 0 ? html`<span>· <span class="swatch" style="background: ${stripes(this.theme.theme)}"></span> ${NOT_A_NUMBER}: ${this.broken} places</span>` : ""}
       </span>
-      <button aria-pressed=${root} title="Lifts faint values" @click=${() => send(this, "scale-change", root ? "linear" : "sqrt")}>square root</button>
+      <button aria-pressed=${root} title="Lifts faint values" @click=${() => this.emit("scale-change", root ? "linear" : "sqrt")}>square root</button>
     </div>`;
   }
 
@@ -371,20 +372,20 @@ export class LogitLens extends LitElement {
     const next = this.next(place);
     const guesses = this.guesses(place);
     if (Number.isNaN(guesses[0].probability)) {
-      return html`<p>After ${this.#row(place.layer)}, at token <span class="mono">${place.position}</span> <b class="mono">${short(this.tokens[place.position] ?? "", 20)}</b>, the logits are ${NOT_A_NUMBER}: no token is the likeliest, and the true next token has no rank.</p>`;
+      return html`<p>After ${this.#row(place.layer)}, at token <span class="mono">${place.position}</span> <b class="mono">${truncate(this.tokens[place.position] ?? "", 20)}</b>, the logits are ${NOT_A_NUMBER}: no token is the likeliest, and the true next token has no rank.</p>`;
     }
     return html`
-      <p>After ${this.#row(place.layer)}, at token <span class="mono">${place.position}</span> <b class="mono">${short(this.tokens[place.position] ?? "", 20)}</b>, the next token would be</p>
+      <p>After ${this.#row(place.layer)}, at token <span class="mono">${place.position}</span> <b class="mono">${truncate(this.tokens[place.position] ?? "", 20)}</b>, the next token would be</p>
       <ol>
-        ${guesses.map(({ token, probability }, i) => html`<li class=${next?.rank === i ? "true" : ""}><span class="name mono">${short(token, 16)}</span><span><span class="bar" style="width: ${Number.isFinite(probability) ? (100 * probability).toFixed(1) : 0}%"></span></span><span class="value mono">${precise(probability, 3)}</span></li>`)}
+        ${guesses.map(({ token, probability }, i) => html`<li class=${next?.rank === i ? "true" : ""}><span class="name mono">${truncate(token, 16)}</span><span><span class="bar" style="width: ${Number.isFinite(probability) ? (100 * probability).toFixed(1) : 0}%"></span></span><span class="value mono">${formatSignificant(probability, 3)}</span></li>`)}
       </ol>
       <p class="soft">
         ${
           next
-            ? html`The true next token <b class="mono">${short(next.token, 16)}</b> has ${rankWords(next.rank)} and probability <span class="mono probability">${precise(next.probability, 3)}</span>.`
+            ? html`The true next token <b class="mono">${truncate(next.token, 16)}</b> has ${rankWords(next.rank)} and probability <span class="mono probability">${formatSignificant(next.probability, 3)}</span>.`
             : "The text ends here: there is no true next token."
         }
-        ${!(this.divergence(place) <= 1e-6) ? html`From what the model says in the end this is <span class="mono">${logProbability(this.divergence(place))}</span> nats away.` : ""}
+        ${!(this.divergence(place) <= 1e-6) ? html`From what the model says in the end this is <span class="mono">${formatLogProb(this.divergence(place))}</span> nats away.` : ""}
       </p>
     `;
   }
@@ -392,19 +393,20 @@ export class LogitLens extends LitElement {
   sentence(place: Place) {
     const next = this.next(place);
     const first = this.guesses(place)[0];
-    const where = `${this.#row(place.layer).replace("L", "layer ")}, position ${place.position} ${said(this.tokens[place.position] ?? "")}`;
+    const where = `${this.#row(place.layer).replace("L", "layer ")}, position ${place.position} ${announced(this.tokens[place.position] ?? "")}`;
     if (Number.isNaN(first.probability)) return `${where}: ${NOT_A_NUMBER}`;
     const truth = next
-      ? `, true next ${said(next.token)} ${Number.isFinite(next.rank) ? `rank ${next.rank + 1}` : "without rank"}, ${attention(next.probability)}`
+      ? `, true next ${announced(next.token)} ${Number.isFinite(next.rank) ? `rank ${next.rank + 1}` : "without rank"}, ${formatAttention(next.probability)}`
       : "";
-    return `${where}: ${said(first.token)}, ${attention(first.probability)}${truth}`;
+    return `${where}: ${announced(first.token)}, ${formatAttention(first.probability)}${truth}`;
   }
 
   #hover(place: Place | null) {
     if (place?.layer === this.hovered?.layer && place?.position === this.hovered?.position) return;
     this.hovered = place;
-    if (place) this.voice.say(this.renderRoot.querySelector(".heard"), this.sentence(place));
-    send(this, "cell-hover", place);
+    if (place)
+      this.voice.say(this.renderRoot.querySelector(".visually-hidden"), this.sentence(place));
+    this.emit("cell-hover", place);
   }
 
   /** Locking what is locked releases it. */
@@ -415,7 +417,7 @@ export class LogitLens extends LitElement {
       place.layer === this.lock.layer &&
       place.position === this.lock.position;
     this.lock = same ? null : place;
-    send(this, "cell-lock", this.lock);
+    this.emit("cell-lock", this.lock);
   }
 
   #onScroll(event: Event) {
@@ -468,4 +470,8 @@ function rankWords(rank: number) {
     : html`<span class="rank">no rank</span>`;
 }
 
-define("logit-lens", LogitLens);
+declare global {
+  interface HTMLElementTagNameMap {
+    "logit-lens": LogitLens;
+  }
+}

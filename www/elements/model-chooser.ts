@@ -1,13 +1,18 @@
 // <model-chooser>: the bundled model, one from the Hugging Face hub, one at an address, or files.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
 
-import { base, define, send } from "./base.js";
+import { TypedElement } from "./base.js";
+import { base } from "./styles.js";
 
 /** What loadModel takes, and what to call it. */
 export type Choice = { source: string | File[]; name: string };
 
-export class ModelChooser extends LitElement {
+export interface ModelChooserEvents {
+  "model-choose": Choice;
+}
+
+export class ModelChooser extends TypedElement<ModelChooserEvents> {
   static override properties = { bundled: { attribute: false }, current: { type: String } };
 
   static override styles = [
@@ -93,7 +98,7 @@ export class ModelChooser extends LitElement {
         <h3>From files</h3>
         <div class="drop" @dragover=${this.#onOver} @dragleave=${this.#onLeave} @drop=${this.#onDrop}>
           Drop the three files here, or
-          <label>choose them<input class="heard" type="file" multiple accept=".json,.safetensors" @change=${this.#onPick} /></label>.
+          <label>choose them<input class="visually-hidden" type="file" multiple accept=".json,.safetensors" @change=${this.#onPick} /></label>.
         </div>
         <p>They stay on your machine.</p>
       </div>
@@ -122,7 +127,7 @@ export class ModelChooser extends LitElement {
   }
 
   #choose({ source, name }: Choice) {
-    send(this, "model-choose", { source, name });
+    this.emit("model-choose", { source, name });
   }
 
   /** For files dropped anywhere on the page, too. Which of them are missing, the loader says. */
@@ -151,4 +156,8 @@ export class ModelChooser extends LitElement {
   }
 }
 
-define("model-chooser", ModelChooser);
+declare global {
+  interface HTMLElementTagNameMap {
+    "model-chooser": ModelChooser;
+  }
+}

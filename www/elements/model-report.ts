@@ -2,9 +2,9 @@
 // on request.
 
 import { css, html, LitElement } from "lit";
+import { formatCount } from "../draw/format.js";
 
-import { grouped } from "../draw/token.js";
-import { base, define } from "./base.js";
+import { base } from "./styles.js";
 
 /** One entry of model.report: a tensor, a field or a file, and a sentence about it. */
 export type Notice = {
@@ -101,8 +101,12 @@ export class ModelReport extends LitElement {
   }
 
   #notice({ kind, name, message, count }: Notice) {
-    return html`<li><span class="kind">${KINDS[kind] ?? kind}</span> <span class="mono">${name}</span>${count === undefined ? "" : html` <span class="soft">(${grouped(count)})</span>`} ${message}</li>`;
+    return html`<li><span class="kind">${KINDS[kind] ?? kind}</span> <span class="mono">${name}</span>${count === undefined ? "" : html` <span class="soft">(${formatCount(count)})</span>`} ${message}</li>`;
   }
 }
 
-define("model-report", ModelReport);
+declare global {
+  interface HTMLElementTagNameMap {
+    "model-report": ModelReport;
+  }
+}

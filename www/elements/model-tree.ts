@@ -1,9 +1,9 @@
 // <model-tree>: a model's parameters by their checkpoint names, each once, with shapes and counts.
 
 import { css, html, LitElement } from "lit";
+import { formatCount } from "../draw/format.js";
 
-import { grouped } from "../draw/token.js";
-import { base, define } from "./base.js";
+import { base } from "./styles.js";
 
 export type Parameter = {
   name: string;
@@ -119,7 +119,7 @@ export class ModelTree extends LitElement {
   override render() {
     const root = branches(this.parameters);
     return html`
-      <p class="total"><span class="mono">${grouped(this.count ?? root.count)}</span> parameters in <span class="mono">${this.parameters.length}</span> tensors. A tensor used in two places is listed, and counted, once.</p>
+      <p class="total"><span class="mono">${formatCount(this.count ?? root.count)}</span> parameters in <span class="mono">${this.parameters.length}</span> tensors. A tensor used in two places is listed, and counted, once.</p>
       <ul class="root mono">${[...root.children.values()].map((branch) => this.#branch(branch, 0))}</ul>
     `;
   }
@@ -132,7 +132,7 @@ export class ModelTree extends LitElement {
       return this.#branch({ ...only, name: `${branch.name}.${only.name}` }, depth);
     return html`<li>
       <details ?open=${depth === 0 && children.size > 1}>
-        <summary><span>${branch.name}</span><span class="count">${grouped(branch.count)}</span></summary>
+        <summary><span>${branch.name}</span><span class="count">${formatCount(branch.count)}</span></summary>
         <ul>${[...children.values()].map((child) => this.#branch(child, depth + 1))}</ul>
       </details>
     </li>`;
@@ -142,9 +142,13 @@ export class ModelTree extends LitElement {
     return html`<li class="line" title=${dtype ?? ""}>
       <span>${name}${tiedTo ? html` <span class="soft">= ${tiedTo}</span>` : ""}</span>
       <span class="shape">${shape.join(" × ")}</span>
-      <span class="count">${grouped(count)}</span>
+      <span class="count">${formatCount(count)}</span>
     </li>`;
   }
 }
 
-define("model-tree", ModelTree);
+declare global {
+  interface HTMLElementTagNameMap {
+    "model-tree": ModelTree;
+  }
+}

@@ -1,10 +1,11 @@
 // <next-tokens>: what the model expects to come next, and the controls that let it write.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { formatNumber, formatLogProb } from "../draw/format.js";
+import { announced, truncate, type Token } from "../draw/token.js";
 
-import { written } from "../draw/not-a-number.js";
-import { logProbability, said, short, type Token } from "../draw/token.js";
-import { base, define, send } from "./base.js";
+import { TypedElement } from "./base.js";
+import { base } from "./styles.js";
 import type { Alternative } from "../session/reading.js";
 
 /** as model.generate takes it */
@@ -17,7 +18,14 @@ export interface Sampling {
   maxNewTokens: number;
 }
 
-export class NextTokens extends LitElement {
+export interface NextTokensEvents {
+  /** an alternative, and the position that it follows */
+  "token-pick": Alternative & { after: number };
+  generate: Sampling;
+  "generate-stop": undefined;
+}
+
+export class NextTokens extends TypedElement<NextTokensEvents> {
   static override properties = {
     position: { type: Number },
     token: { attribute: false },
@@ -207,7 +215,7 @@ export class NextTokens extends LitElement {
       ${
         this.position < 0
           ? html`<p class="after">appears when a text has been read</p>`
-          : html`<p class="after">after token <span class="mono">${this.position}</span>, <b class="mono">${short(this.token, 18)}</b></p>`
+          : html`<p class="after">after token <span class="mono">${this.position}</span>, <b class="mono">${truncate(this.token, 18)}</b></p>`
       }
       ${this.notFinite ? html`<p class="warning" role="status">The model's output after this token is not a number, so no token is the likeliest.</p>` : ""}
       ${this.changed ? html`<p class="after">probability before → now</p>` : ""}
@@ -225,10 +233,10 @@ export class NextTokens extends LitElement {
     const probability = Math.exp(one.logProb);
     const before = one.before === undefined ? null : Math.exp(one.before);
     const true_ = one.id === this.truth;
-    const say = `${said(one.string)}, probability ${twoDecimals(probability)}${before === null ? "" : `, before ${twoDecimals(before)}`}${true_ ? ", the true next token" : ""}. Press to continue the text with it.`;
+    const say = `${announced(one.string)}, probability ${twoDecimals(probability)}${before === null ? "" : `, before ${twoDecimals(before)}`}${true_ ? ", the true next token" : ""}. Press to continue the text with it.`;
     return html`<li>
-      <button class="one ${true_ ? "true" : ""}" aria-label=${say} title="log-probability ${logProbability(one.logProb)}${true_ ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @click=${() => send(this, "token-pick", { ...one, after: this.position })}>
-        <span class="name mono">${short(one.string, 14)}</span>
+      <button class="one ${true_ ? "true" : ""}" aria-label=${say} title="log-probability ${formatLogProb(one.logProb)}${true_ ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @click=${() => this.emit("token-pick", { ...one, after: this.position })}>
+        <span class="name mono">${truncate(one.string, 14)}</span>
         <span class="bars"><span class="bar" style="display: block; width: ${percent(probability)}"></span>${before === null ? "" : html`<span class="was" style="width: ${percent(before)}"></span>`}</span>
         <span class="value mono">${before === null ? "" : `${rounded(before)} → `}${rounded(probability)}</span>
       </button>
@@ -272,13 +280,13 @@ export class NextTokens extends LitElement {
 
   #onSubmit(event: Event) {
     event.preventDefault();
-    if (this.generating) send(this, "generate-stop");
-    else send(this, "generate", this.sampling);
+    if (this.generating) this.emit("generate-stop");
+    else this.emit("generate", this.sampling);
   }
 }
 
 function twoDecimals(probability: number) {
-  return written(probability, (finite) => finite.toFixed(2));
+  return formatNumber(probability, (finite) => finite.toFixed(2));
 }
 
 /** The width of a bar: none for what is not a number. */
@@ -291,4 +299,8 @@ function rounded(probability: number) {
   return probability >= 0.0095 ? probability.toFixed(2) : "<.01";
 }
 
-define("next-tokens", NextTokens);
+declare global {
+  interface HTMLElementTagNameMap {
+    "next-tokens": NextTokens;
+  }
+}

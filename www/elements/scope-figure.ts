@@ -1,28 +1,23 @@
 // <scope-figure>: one reading as a figure: its tokens, every head, the chosen head large, and what joins them.
 // It keeps what is hovered to itself and tells what is chosen; it knows no model.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { NOT_A_NUMBER, formatAttention, formatLogProb } from "../draw/format.js";
+import { announced, truncate } from "../draw/token.js";
 
 import { headMatrix, masked } from "../draw/matrix.js";
-import { countNotFinite, NOT_A_NUMBER } from "../draw/not-a-number.js";
-import { attention, logProbability, said, short } from "../draw/token.js";
+import { countNotFinite } from "../draw/not-finite.js";
 import { describe, measurable, type Pair, type HeadScore } from "../session/scores.js";
-import { base, define, send } from "./base.js";
+import { TypedElement } from "./base.js";
+import { base } from "./styles.js";
 
-import "./attention-heads.js";
-import "./attention-pattern.js";
-import "./head-scores.js";
-import "./logit-lens.js";
-import "./tensor-view.js";
-import "./token-losses.js";
-import "./token-strip.js";
 import type { Reading } from "../session/reading.js";
 import type { Head } from "./attention-heads.js";
 import type { Band } from "./attention-pattern.js";
 import type { Stretch } from "../draw/scale.js";
 import type { Lens, Place } from "./logit-lens.js";
 import type { Tensor } from "../draw/matrix.js";
-import type { Cut } from "../draw/plane.js";
+import type { Slice } from "../draw/slice.js";
 import type { TensorView } from "./tensor-view.js";
 import type { Table } from "./head-scores.js";
 
@@ -47,7 +42,21 @@ export const VIEWS: Record<
 /** On random tokens that repeat once there is a place for every score. */
 const ALL_KINDS = measurable([0, 0, 0]);
 
-export class ScopeFigure extends LitElement {
+export type FigureChoice = Partial<
+  Pick<
+    ScopeFigure,
+    "layer" | "head" | "view" | "scale" | "direction" | "lock" | "hook" | "measured"
+  >
+>;
+
+export interface ScopeFigureEvents {
+  /** the properties that the visitor changed */
+  "figure-change": FigureChoice;
+  /** the token that is hovered or locked */
+  "position-focus": number | null;
+}
+
+export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   static override properties = {
     reading: { attribute: false },
     vocabulary: { type: Number },
@@ -55,7 +64,7 @@ export class ScopeFigure extends LitElement {
     head: { type: Number },
     view: { type: String },
     scale: { type: String },
-    look: { type: String },
+    direction: { type: String },
     lock: { attribute: false },
     off: { attribute: false },
     hook: { type: String },
@@ -71,7 +80,7 @@ export class ScopeFigure extends LitElement {
     hoveredCell: { state: true },
     lensLock: { state: true },
     kind: { state: true },
-    cut: { state: true },
+    slice: { state: true },
   };
 
   static override styles = [
@@ -251,7 +260,7 @@ export class ScopeFigure extends LitElement {
   declare view: string;
   declare scale: Stretch;
   /** Tokens show what the chosen one attends to ("from"), or what attends to it ("to"). */
-  declare look: "from" | "to";
+  declare direction: "from" | "to";
   declare lock: Band | null;
   /** Heads that are switched off. */
   declare off: readonly Head[];
@@ -278,7 +287,7 @@ export class ScopeFigure extends LitElement {
   /** Which score is on show. */
   declare kind: string;
   /** Which axes of a value are on show. */
-  declare cut: Partial<Cut>;
+  declare slice: Partial<Slice>;
 
   constructor() {
     super();
@@ -288,7 +297,7 @@ export class ScopeFigure extends LitElement {
     this.head = 0;
     this.view = "attention";
     this.scale = "linear";
-    this.look = "from";
+    this.direction = "from";
     this.lock = null;
     this.off = [];
     this.hook = "";
@@ -304,7 +313,7 @@ export class ScopeFigure extends LitElement {
     this.hoveredCell = null;
     this.lensLock = null;
     this.kind = "induction";
-    this.cut = {};
+    this.slice = {};
   }
 
   /**
@@ -339,7 +348,7 @@ export class ScopeFigure extends LitElement {
   get hovered(): Band | null {
     if (this.hoveredCell) return this.hoveredCell;
     if (this.hoveredToken === null) return null;
-    return this.look === "from" ? { query: this.hoveredToken } : { key: this.hoveredToken };
+    return this.direction === "from" ? { query: this.hoveredToken } : { key: this.hoveredToken };
   }
 
   /** The same, or what is locked, or at rest the clearest example of what the head does. */
@@ -390,7 +399,7 @@ export class ScopeFigure extends LitElement {
     const { position, target, values } = inAttention
       ? this.#attentionOf(reading)
       : this.#surpriseOf(reading);
-    const locked = this.look === "from" ? this.lock?.query : this.lock?.key;
+    const locked = this.direction === "from" ? this.lock?.query : this.lock?.key;
     return html`
       <token-strip
         .tokens=${reading.tokens}
@@ -400,8 +409,8 @@ export class ScopeFigure extends LitElement {
         .target=${target}
         .locked=${locked ?? -1}
         .generated=${this.generated}
-        .sentences=${(at: number) => this.#said(reading, at)}
-        .legend=${!bySurprise ? null : { from: "0", to: logProbability(Math.log(Math.max(2, this.vocabulary))), text: "surprise: minus the log-probability of the token, given those before it; the far end is a blind guess" }}
+        .sentences=${(at: number) => this.#announced(reading, at)}
+        .legend=${!bySurprise ? null : { from: "0", to: formatLogProb(Math.log(Math.max(2, this.vocabulary))), text: "surprise: minus the log-probability of the token, given those before it; the far end is a blind guess" }}
         @token-hover=${this.#onTokenHover}
         @token-lock=${this.#onTokenLock}
       ></token-strip>
@@ -412,8 +421,8 @@ export class ScopeFigure extends LitElement {
         ${
           inAttention
             ? html`<span class="choice" role="group" aria-label="which way">
-              <button aria-pressed=${this.look === "from"} @click=${() => this.#choose({ look: "from" })}>what a word attends to</button>
-              <button aria-pressed=${this.look === "to"} @click=${() => this.#choose({ look: "to" })}>what attends to it</button>
+              <button aria-pressed=${this.direction === "from"} @click=${() => this.#choose({ direction: "from" })}>what a word attends to</button>
+              <button aria-pressed=${this.direction === "to"} @click=${() => this.#choose({ direction: "to" })}>what attends to it</button>
             </span>`
             : ""
         }
@@ -454,7 +463,7 @@ export class ScopeFigure extends LitElement {
                 .tokens=${reading.tokens}
                 .scale=${this.scale}
                 .lock=${this.lock}
-                .mark=${this.hoveredToken === null ? (this.lock ? null : this.focused) : this.hovered}
+                .highlight=${this.hoveredToken === null ? (this.lock ? null : this.focused) : this.hovered}
                 label="head ${layer}.${head}"
                 @cell-hover=${(event: CustomEvent) => (this.hoveredCell = event.detail)}
                 @cell-lock=${(event: CustomEvent) => this.#choose({ lock: event.detail })}
@@ -483,11 +492,11 @@ export class ScopeFigure extends LitElement {
       return html`<p class="says"><strong>Head ${score.layer}.${score.head} ${does}.</strong> <span class="soft">${notNumbers} of its values are ${NOT_A_NUMBER} (striped), so nothing can be said of what it looks at.</span></p>`;
     }
     const token = (at: number) =>
-      html`<span class="chip mono">${short(reading.tokens[at] ?? "", 20)}</span>`;
+      html`<span class="chip mono">${truncate(reading.tokens[at] ?? "", 20)}</span>`;
     const evidence =
       clear && example
-        ? html`On average ${attention(mean)} of its attention goes there; here, from ${token(example.query)} to ${token(example.key)}.`
-        : html`It is most like a head for ${what}, but gives that only ${attention(mean)} of its attention.`;
+        ? html`On average ${formatAttention(mean)} of its attention goes there; here, from ${token(example.query)} to ${token(example.key)}.`
+        : html`It is most like a head for ${what}, but gives that only ${formatAttention(mean)} of its attention.`;
     return html`<p class="says"><strong>Head ${score.layer}.${score.head} ${does}.</strong> <span class="soft">${evidence}</span></p>`;
   }
 
@@ -496,8 +505,8 @@ export class ScopeFigure extends LitElement {
     const broken = countNotFinite(reading.logProbs);
     const words =
       broken > 0
-        ? html`<strong>The log-probability of ${broken} of ${reading.logProbs.length} tokens is ${NOT_A_NUMBER} or infinite.</strong> <span class="soft">Their mean is ${logProbability(-mean)}. Columns with stripes have no height.</span>`
-        : html`<strong>On average the model gave the true next token a log-probability of ${logProbability(-mean)}.</strong>
+        ? html`<strong>The log-probability of ${broken} of ${reading.logProbs.length} tokens is ${NOT_A_NUMBER} or infinite.</strong> <span class="soft">Their mean is ${formatLogProb(-mean)}. Columns with stripes have no height.</span>`
+        : html`<strong>On average the model gave the true next token a log-probability of ${formatLogProb(-mean)}.</strong>
       <span class="soft">A tall column surprised it. Where the text repeats itself and the model copies, the columns get short.</span>`;
     return html`
       <p class="says">${reading.logProbs.length > 0 ? words : "One token alone has nothing before it to be foreseen from."}</p>
@@ -560,7 +569,7 @@ export class ScopeFigure extends LitElement {
     const table = onText ? reading.table : (this.random?.table ?? null);
     return html`
       <p class="says"><strong>How much each head is of one kind${onText ? ", on this text" : ", on random tokens that repeat once"}.</strong>
-        <span class="soft">${onText ? "The mean attention that it gives to such tokens." : "There only a head that looks back can foresee anything: this is how heads are usually told apart."} Choosing a head shows its attention.</span></p>
+        <span class="soft">${onText ? "The mean attention that it gives to such tokens." : "There only a head that looks back can foresee anything: this is how heads are usually lastReported apart."} Choosing a head shows its attention.</span></p>
       <div class="board">
         <div class=${`losses ${this.needs ? "stale" : ""}`}>
           ${
@@ -607,12 +616,12 @@ export class ScopeFigure extends LitElement {
                 .tensor=${this.value.tensor}
                 name=${this.value.hook}
                 .tokens=${this.value.reading.tokens}
-                .rows=${this.cut.rows ?? ""}
-                .columns=${this.cut.columns ?? ""}
-                .index=${this.cut.index ?? {}}
+                .rows=${this.slice.rows ?? ""}
+                .columns=${this.slice.columns ?? ""}
+                .index=${this.slice.index ?? {}}
                 .scale=${this.scale}
                 @value-hover=${this.#onValueHover}
-                @cut-change=${(event: CustomEvent) => (this.cut = event.detail)}
+                @slice-change=${(event: CustomEvent) => (this.slice = event.detail)}
                 @scale-change=${(event: CustomEvent) => this.#choose({ scale: event.detail })}
               ></tensor-view>`
               : html`<p class="soft" role="status">${known || this.points.length === 0 ? "Reading …" : "There is no hook point of that name."}</p>`
@@ -625,7 +634,7 @@ export class ScopeFigure extends LitElement {
 
   /** A value that belongs to a token points at it. */
   #onValueHover({ detail, target }: CustomEvent<{ row: number; column: number } | null>) {
-    const { rows, columns } = (target as TensorView).cut;
+    const { rows, columns } = (target as TensorView).slice;
     const ofToken = (axis: string) => axis === "pos" || axis === "query";
     this.hoveredToken =
       detail && (ofToken(rows) ? detail.row : ofToken(columns) ? detail.column : null);
@@ -664,12 +673,12 @@ export class ScopeFigure extends LitElement {
     const { layer, head } = this.shownHead;
     const pattern = reading.patterns[layer];
     const focused = this.focused;
-    const position = (this.look === "from" ? focused?.query : focused?.key) ?? -1;
-    const target = (this.look === "from" ? focused?.key : focused?.query) ?? -1;
+    const position = (this.direction === "from" ? focused?.query : focused?.key) ?? -1;
+    const target = (this.direction === "from" ? focused?.key : focused?.query) ?? -1;
     if (!pattern || position < 0) return { position, target, values: null };
     const matrix = headMatrix(pattern, head);
     const values = reading.tokens.map((_, other) => {
-      const [query, key] = this.look === "from" ? [position, other] : [other, position];
+      const [query, key] = this.direction === "from" ? [position, other] : [other, position];
       return query >= matrix.rows || masked(matrix, query, key)
         ? null
         : matrix.data[query * matrix.columns + key];
@@ -683,12 +692,12 @@ export class ScopeFigure extends LitElement {
     return { position: this.hoveredToken ?? this.lock?.query ?? -1, target: -1, values };
   }
 
-  #said(reading: Reading, position: number) {
-    const token = `token ${position} ${said(reading.tokens[position])}`;
+  #announced(reading: Reading, position: number) {
+    const token = `token ${position} ${announced(reading.tokens[position])}`;
     if (!this.#inAttention) {
       return position === 0
         ? `${token}, the first`
-        : `${token}, log-probability ${logProbability(reading.logProbs[position - 1])}`;
+        : `${token}, log-probability ${formatLogProb(reading.logProbs[position - 1])}`;
     }
     const { values } = this.#attentionOf(reading);
     if (values?.some(Number.isNaN)) return `${token}, attention ${NOT_A_NUMBER}`;
@@ -697,8 +706,8 @@ export class ScopeFigure extends LitElement {
       -1,
     );
     if (!values || best < 0) return token;
-    const verb = this.look === "from" ? "attends most to" : "is attended to most by";
-    return `${token} ${verb} ${best} ${said(reading.tokens[best])}, ${attention(values[best] ?? NaN)}`;
+    const verb = this.direction === "from" ? "attends most to" : "is attended to most by";
+    return `${token} ${verb} ${best} ${announced(reading.tokens[best])}, ${formatAttention(values[best] ?? NaN)}`;
   }
 
   #onTokenHover(event: CustomEvent<number | null>) {
@@ -709,18 +718,15 @@ export class ScopeFigure extends LitElement {
   #onTokenLock(event: CustomEvent<number | null>) {
     event.stopPropagation();
     const at = event.detail;
-    const band = this.look === "from" || !this.#inAttention ? { query: at ?? 0 } : { key: at ?? 0 };
+    const band =
+      this.direction === "from" || !this.#inAttention ? { query: at ?? 0 } : { key: at ?? 0 };
     this.#choose({ lock: at === null ? null : band });
   }
 
-  #choose(
-    choice: Partial<
-      Pick<ScopeFigure, "layer" | "head" | "view" | "scale" | "look" | "lock" | "hook" | "measured">
-    >,
-  ) {
+  #choose(choice: FigureChoice) {
     Object.assign(this, choice);
     if ("layer" in choice) this.hoveredHead = null;
-    send(this, "figure-change", choice);
+    this.emit("figure-change", choice);
   }
 
   override willUpdate(changed: Map<string, unknown>) {
@@ -735,17 +741,21 @@ export class ScopeFigure extends LitElement {
 
   override updated() {
     const position = this.hovered?.query ?? this.hoveredToken ?? this.lock?.query ?? null;
-    if (position === this.told) return;
-    this.told = position;
-    send(this, "position-focus", position);
+    if (position === this.lastReported) return;
+    this.lastReported = position;
+    this.emit("position-focus", position);
   }
 
-  /** The position last told of. */
-  told: number | null = null;
+  /** The position of the last position-focus event. */
+  lastReported: number | null = null;
 }
 
 function average(values: ArrayLike<number>) {
   return Array.from(values).reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
-define("scope-figure", ScopeFigure);
+declare global {
+  interface HTMLElementTagNameMap {
+    "scope-figure": ScopeFigure;
+  }
+}

@@ -1,14 +1,20 @@
 // <switched-off>: which heads are switched off, each with a way back, and what that changed.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { formatNumber, formatLogProb } from "../draw/format.js";
+import { truncate } from "../draw/token.js";
 
-import { written } from "../draw/not-a-number.js";
-import { logProbability, short } from "../draw/token.js";
-import { base, define, send } from "./base.js";
+import { TypedElement } from "./base.js";
+import { base } from "./styles.js";
 import type { Head } from "./attention-heads.js";
 import type { Change } from "../session/compare.js";
 
-export class SwitchedOff extends LitElement {
+export interface SwitchedOffEvents {
+  /** the head to switch on again, or null for all */
+  "head-restore": Head | null;
+}
+
+export class SwitchedOff extends TypedElement<SwitchedOffEvents> {
   static override properties = {
     heads: { attribute: false },
     change: { attribute: false },
@@ -88,8 +94,8 @@ export class SwitchedOff extends LitElement {
     return html`<section class="frame" aria-label="switched off">
       <span class="heads">
         <span>Switched off:</span>
-        ${this.heads.map((one) => html`<button title="Switch it on again" aria-label="switch head ${one.layer}.${one.head} on again" @click=${() => send(this, "head-restore", one)}>head ${one.layer}.${one.head} ✕</button>`)}
-        ${this.heads.length > 1 ? html`<button @click=${() => send(this, "head-restore", null)}>all back</button>` : ""}
+        ${this.heads.map((one) => html`<button title="Switch it on again" aria-label="switch head ${one.layer}.${one.head} on again" @click=${() => this.emit("head-restore", one)}>head ${one.layer}.${one.head} ✕</button>`)}
+        ${this.heads.length > 1 ? html`<button @click=${() => this.emit("head-restore", null)}>all back</button>` : ""}
       </span>
       <dl class="what" role="status">${this.change ? this.#changes(this.change) : html`<div><dt>measuring …</dt></div>`}</dl>
     </section>`;
@@ -102,7 +108,7 @@ export class SwitchedOff extends LitElement {
       ${
         next
           ? html`<div class="next">
-            <dt>next token <span class="token mono">${short(next.token, 14)}</span></dt>
+            <dt>next token <span class="token mono">${truncate(next.token, 14)}</span></dt>
             <dd class="mono">${probability(next.before)} → <b>${probability(next.after)}</b></dd>
           </div>`
           : ""
@@ -114,13 +120,19 @@ export class SwitchedOff extends LitElement {
   #pair(title: unknown, name: string, { before, after }: { before: number; after: number }) {
     return html`<div class=${name}>
       <dt>${title}</dt>
-      <dd class="mono">${logProbability(before)} → <b>${logProbability(after)}</b> <span class="unit">nats</span></dd>
+      <dd class="mono">${formatLogProb(before)} → <b>${formatLogProb(after)}</b> <span class="unit">nats</span></dd>
     </div>`;
   }
 }
 
 function probability(value: number) {
-  return written(value, (finite) => (finite >= 0.0095 ? finite.toFixed(2) : finite.toPrecision(1)));
+  return formatNumber(value, (finite) =>
+    finite >= 0.0095 ? finite.toFixed(2) : finite.toPrecision(1),
+  );
 }
 
-define("switched-off", SwitchedOff);
+declare global {
+  interface HTMLElementTagNameMap {
+    "switched-off": SwitchedOff;
+  }
+}

@@ -1,39 +1,32 @@
 // <tensor-view>: any activation, two of its axes at a time, as a heat map whose paper is zero.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { formatNumber } from "../draw/format.js";
+import { announced, glyphs, truncate, type Token } from "../draw/token.js";
 
 import { signedGradient } from "../draw/diverging.js";
 import { axisLabels, labelling } from "../draw/labels.js";
-import { stripes, written } from "../draw/not-a-number.js";
+import { stripes } from "../draw/not-finite.js";
+import { fit, type Fit } from "../draw/fit.js";
+import { resolveSlice, sliceTensor, type Slice } from "../draw/slice.js";
 import {
-  cutOf,
-  farthest,
-  fitAlong,
+  type Cell,
+  cellAt,
   hasMask,
-  isMarked,
-  paintPlane,
-  placeAt,
-  planeOf,
-  reach,
-  type Cut,
-  type Fit,
-} from "../draw/plane.js";
-import { said, short, shown, type Token } from "../draw/token.js";
-import {
-  base,
-  define,
-  figure,
-  pixelRatio,
-  send,
-  ThemeController,
-  Voice,
-  WidthController,
-} from "./base.js";
+  isInvalid,
+  largestCells,
+  maxAbs,
+  paintSigned,
+} from "../draw/signed-heatmap.js";
+import { TypedElement, pixelRatio, WidthController } from "./base.js";
+import { LiveRegion } from "./interaction.js";
+import { base, figure } from "./styles.js";
+import { ThemeController } from "./theme.js";
 import { bold, Canvases, copyValues, plot } from "./plot.js";
 import type { Tensor, Matrix } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
 
-export type Place = { row: number; column: number };
+type Place = Cell;
 
 /** Characters of a label, at most. */
 const LABEL = 11;
@@ -53,7 +46,14 @@ const NAMES: Record<string, string> = {
   vocab: "token id",
 };
 
-export class TensorView extends LitElement {
+export interface TensorViewEvents {
+  "value-hover": (Cell & { value: number }) | null;
+  "value-lock": Cell | null;
+  "slice-change": Slice;
+  "scale-change": Stretch;
+}
+
+export class TensorView extends TypedElement<TensorViewEvents> {
   static override properties = {
     tensor: { attribute: false },
     name: { type: String },
@@ -160,34 +160,34 @@ export class TensorView extends LitElement {
     this.table = false;
     this.hovered = null;
     this.theme = new ThemeController(this);
-    this.voice = new Voice();
+    this.voice = new LiveRegion();
     this.measured = new WidthController(this);
     this.canvases = new Canvases(this);
   }
 
   /** The cut on show. */
-  get cut(): Cut {
+  get slice(): Slice {
     const asked = {
       rows: this.rows || undefined,
       columns: this.columns || undefined,
       index: this.index,
     };
-    return this.tensor ? cutOf(this.tensor, asked) : { rows: "", columns: "", index: {} };
+    return this.tensor ? resolveSlice(this.tensor, asked) : { rows: "", columns: "", index: {} };
   }
 
   /** The matrix that is drawn, cut out once for each tensor and cut. */
   get matrix() {
-    const { tensor, cut } = this;
+    const { tensor, slice: cut } = this;
     if (!tensor) return null;
     const key = JSON.stringify(cut);
     if (this.#drawn?.tensor !== tensor || this.#drawn.key !== key) {
-      const matrix = planeOf(tensor, cut);
+      const matrix = sliceTensor(tensor, cut);
       const masks = hasMask(tensor);
       const broken = matrix.data.reduce(
-        (count, value) => count + Number(isMarked(value, masks)),
+        (count, value) => count + Number(isInvalid(value, masks)),
         0,
       );
-      this.#drawn = { tensor, key, matrix, most: reach(matrix), masks, broken };
+      this.#drawn = { tensor, key, matrix, most: maxAbs(matrix), masks, broken };
     }
     return this.#drawn.matrix;
   }
@@ -212,12 +212,12 @@ export class TensorView extends LitElement {
     if (!matrix || this.width === 0) return null;
     const ratio = pixelRatio();
     const [left, top] = [this.#gutter("rows"), this.#gutter("columns")];
-    const across = fitAlong(
+    const across = fit(
       matrix.columns,
       Math.max(40, Math.min(WIDEST, this.width - 18 - left)) * ratio,
       CELL * ratio,
     );
-    const down = fitAlong(
+    const down = fit(
       matrix.rows,
       Math.max(240, TALLEST * window.innerHeight) * ratio,
       CELL * ratio,
@@ -229,10 +229,10 @@ export class TensorView extends LitElement {
    * CSS pixels for the labels of an axis, in letters of about the size that its pitch will allow.
    */
   #gutter(side: "rows" | "columns") {
-    const labels = this.#labels(this.cut[side]);
+    const labels = this.#labels(this.slice[side]);
     const longest = Math.max(
       1,
-      ...labels.map((label) => Math.min(LABEL, [...shown(label)].length)),
+      ...labels.map((label) => Math.min(LABEL, [...glyphs(label)].length)),
     );
     const room = side === "rows" ? TALLEST * window.innerHeight : this.width - 60;
     const { size } = labelling(Math.min(CELL, room / Math.max(1, labels.length)));
@@ -261,7 +261,7 @@ export class TensorView extends LitElement {
   }
 
   override render() {
-    const { tensor, geometry, cut } = this;
+    const { tensor, geometry, slice: cut } = this;
     if (!tensor) return "";
     const height = geometry ? geometry.down.size / geometry.ratio + geometry.top : 200;
     const width = geometry ? geometry.across.size / geometry.ratio + geometry.left : 200;
@@ -290,12 +290,12 @@ export class TensorView extends LitElement {
       </div>
       <p class="readout mono"></p>
       <div class="below">${this.#legend()}${this.#buttons()}</div>
-      <p class="heard" aria-live="polite"></p>
+      <p class="visually-hidden" aria-live="polite"></p>
       ${this.table ? this.#table() : ""}
     `;
   }
 
-  #controls({ axes, shape }: Tensor, cut: Cut) {
+  #controls({ axes, shape }: Tensor, cut: Slice) {
     const cuttable = axes.filter((_, i) => shape[i] > 1 || axes.length <= 2);
     const choice = (side: "rows" | "columns", title: string) => html`<label>${title}
       <select name=${side} @change=${(event: Event) => this.#turn(side, (event.target as HTMLSelectElement).value)}>
@@ -325,7 +325,7 @@ export class TensorView extends LitElement {
         <span>zero in the middle, ${root ? "square root" : "linear"}${covered > 1 ? html`; a cell shows the farthest from zero of ${down.factor} × ${across.factor}` : ""}</span>
         ${this.#drawn?.broken ? html`<span class="swatch" style="background: ${stripes(this.theme.theme)}"></span><span>not finite: ${this.#drawn.broken} values</span>` : ""}
       </span>
-      <button aria-pressed=${root} title="Lifts faint values" @click=${() => send(this, "scale-change", root ? "linear" : "sqrt")}>square root</button>
+      <button aria-pressed=${root} title="Lifts faint values" @click=${() => this.emit("scale-change", root ? "linear" : "sqrt")}>square root</button>
     `;
   }
 
@@ -340,16 +340,16 @@ export class TensorView extends LitElement {
   #table() {
     const matrix = this.matrix;
     if (!matrix) return "";
-    const { rows, columns } = this.cut;
+    const { rows, columns } = this.slice;
     const [down, across] = [this.#labels(rows), this.#labels(columns)];
     const place = (labels: readonly Token[], axis: string, at: number) =>
-      OF_TOKENS.includes(axis) ? `${at} ${shown(labels[at] ?? "")}` : String(at);
+      OF_TOKENS.includes(axis) ? `${at} ${glyphs(labels[at] ?? "")}` : String(at);
     return html`<div class="table" tabindex="0" role="region" aria-label="the same as a table">
       <table class="mono">
         <caption>${this.#drawn?.broken ? "Values that are not finite, then those farthest from zero." : "The values farthest from zero."} “copy” gives every value.</caption>
         <thead><tr><th scope="col">${rows}</th><th scope="col">${columns}</th><th scope="col">value</th></tr></thead>
         <tbody>
-          ${farthest(matrix, 20, this.#drawn?.masks).map((one) => html`<tr><td>${place(down, rows, one.row)}</td><td>${place(across, columns, one.column)}</td><td>${signed(one.value)}</td></tr>`)}
+          ${largestCells(matrix, 20, this.#drawn?.masks).map((one) => html`<tr><td>${place(down, rows, one.row)}</td><td>${place(across, columns, one.column)}</td><td>${signed(one.value)}</td></tr>`)}
         </tbody>
       </table>
     </div>`;
@@ -373,8 +373,8 @@ export class TensorView extends LitElement {
     if (!matrix || !geometry || !cells) return;
     const { ratio, left, top, down, across } = geometry;
     const what = [
-      JSON.stringify([geometry, this.cut, this.scale, this.theme.theme]),
-      this.#labels(this.cut.rows).length,
+      JSON.stringify([geometry, this.slice, this.scale, this.theme.theme]),
+      this.#labels(this.slice.rows).length,
     ].join();
     if (what === this.#what && this.#painted === matrix) return;
     [this.#what, this.#painted, this.#unlabelled] = [what, matrix, true];
@@ -389,10 +389,10 @@ export class TensorView extends LitElement {
     const context = cells.getContext("2d");
     if (!context) return;
     const image = context.createImageData(across.size, down.size);
-    paintPlane(new Uint32Array(image.data.buffer), matrix, {
+    paintSigned(new Uint32Array(image.data.buffer), matrix, {
       down,
       across,
-      most: this.most,
+      max: this.most,
       theme: this.theme.theme,
       stretch: this.scale,
       masks: this.#drawn?.masks,
@@ -427,12 +427,11 @@ export class TensorView extends LitElement {
     const fit = side === "rows" ? geometry.down : geometry.across;
     const pitch = fit.cell / fit.factor / ratio;
     const [gutter, start] = side === "rows" ? [left, top] : [top, left];
-    axisLabels(context, this.#labels(this.cut[side]), 0, {
+    axisLabels(context, this.#labels(this.slice[side]), 0, {
       axis: side === "rows" ? "query" : "key",
       pitch,
       gutter,
       start,
-      most: LABEL,
       palette: this.canvases.palette,
       only,
     });
@@ -462,7 +461,7 @@ export class TensorView extends LitElement {
     const line = this.renderRoot.querySelector(".readout");
     if (!line) return;
     if (!focused) return line.replaceChildren();
-    const { rows, columns } = this.cut;
+    const { rows, columns } = this.slice;
     const parts = [
       ...this.#spoken(rows, focused.row),
       ", ",
@@ -474,13 +473,13 @@ export class TensorView extends LitElement {
 
   #spoken(axis: string, at: number): (string | HTMLElement)[] {
     const token = OF_TOKENS.includes(axis) ? this.tokens[at] : undefined;
-    return [`${axis} `, bold(token === undefined ? String(at) : `${at} ${short(token, 24)}`)];
+    return [`${axis} `, bold(token === undefined ? String(at) : `${at} ${truncate(token, 24)}`)];
   }
 
   sentence({ row, column }: Place) {
-    const { rows, columns } = this.cut;
+    const { rows, columns } = this.slice;
     const part = (axis: string, at: number) =>
-      `${NAMES[axis] ?? axis} ${at}${OF_TOKENS.includes(axis) && this.tokens[at] !== undefined ? ` ${said(this.tokens[at])}` : ""}`;
+      `${NAMES[axis] ?? axis} ${at}${OF_TOKENS.includes(axis) && this.tokens[at] !== undefined ? ` ${announced(this.tokens[at])}` : ""}`;
     return `${part(rows, row)}, ${part(columns, column)}, ${signed(this.valueAt({ row, column }))}`;
   }
 
@@ -489,15 +488,16 @@ export class TensorView extends LitElement {
     this.hovered = place;
     this.#drawOverlay();
     this.#readout();
-    if (place) this.voice.say(this.renderRoot.querySelector(".heard"), this.sentence(place));
-    send(this, "value-hover", place && { ...place, value: this.valueAt(place) });
+    if (place)
+      this.voice.say(this.renderRoot.querySelector(".visually-hidden"), this.sentence(place));
+    this.emit("value-hover", place && { ...place, value: this.valueAt(place) });
   }
 
   #placeUnder(event: MouseEvent) {
     const { matrix, geometry } = this;
     const box = this.canvases.get("cells")?.getBoundingClientRect();
     if (!matrix || !geometry || !box) return null;
-    return placeAt(
+    return cellAt(
       matrix,
       geometry.down,
       geometry.across,
@@ -517,7 +517,7 @@ export class TensorView extends LitElement {
     const same =
       place && this.lock && place.row === this.lock.row && place.column === this.lock.column;
     this.lock = same ? null : place;
-    send(this, "value-lock", this.lock);
+    this.emit("value-lock", this.lock);
   }
 
   #onKey(event: KeyboardEvent) {
@@ -548,7 +548,7 @@ export class TensorView extends LitElement {
 
   /** The other side gives way where both would be the same axis. */
   #turn(side: "rows" | "columns", axis: string) {
-    const cut = this.cut;
+    const cut = this.slice;
     const other = side === "rows" ? "columns" : "rows";
     this.#choose({ ...cut, [side]: axis, ...(cut[other] === axis && { [other]: cut[side] }) });
   }
@@ -556,19 +556,19 @@ export class TensorView extends LitElement {
   #move(axis: string, event: Event) {
     const input = event.target as HTMLInputElement;
     if (input.value !== "" && input.validity.valid)
-      this.#choose({ ...this.cut, index: { ...this.cut.index, [axis]: Number(input.value) } });
-    else input.value = String(this.cut.index[axis]);
+      this.#choose({ ...this.slice, index: { ...this.slice.index, [axis]: Number(input.value) } });
+    else input.value = String(this.slice.index[axis]);
   }
 
-  #choose({ rows, columns, index }: Cut) {
+  #choose({ rows, columns, index }: Slice) {
     Object.assign(this, { rows, columns, index: { ...this.index, ...index } });
-    send(this, "cut-change", { rows, columns, index: this.index });
+    this.emit("slice-change", { rows, columns, index: this.index });
   }
 
   async #copy() {
     const matrix = this.matrix;
     if (!matrix) return;
-    this.voice.say(this.renderRoot.querySelector(".heard"), await copyValues(matrix));
+    this.voice.say(this.renderRoot.querySelector(".visually-hidden"), await copyValues(matrix));
   }
 }
 
@@ -579,7 +579,11 @@ function number(value: number) {
 
 /** Every digit that an f32 holds, with a true minus sign. */
 function signed(value: number) {
-  return written(value, (finite) => Number(finite.toPrecision(7)).toString());
+  return formatNumber(value, (finite) => Number(finite.toPrecision(7)).toString());
 }
 
-define("tensor-view", TensorView);
+declare global {
+  interface HTMLElementTagNameMap {
+    "tensor-view": TensorView;
+  }
+}

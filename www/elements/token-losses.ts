@@ -1,16 +1,24 @@
 // <token-losses>: how much each token of the text surprised the model.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { NOT_A_NUMBER, formatLogProb, formatSignificant } from "../draw/format.js";
+import { announced, glyphs, type Token } from "../draw/token.js";
 
-import { columnWidth, drawColumns } from "../draw/bars.js";
-import { countNotFinite, NOT_A_NUMBER } from "../draw/not-a-number.js";
-import { logProbability, precise, said, shown, type Token } from "../draw/token.js";
-import { base, define, pixelRatio, send, ThemeController, Voice, WidthController } from "./base.js";
+import { columnWidth, drawColumns } from "../draw/columns.js";
+import { countNotFinite } from "../draw/not-finite.js";
+import { TypedElement, pixelRatio, WidthController } from "./base.js";
+import { LiveRegion } from "./interaction.js";
+import { base } from "./styles.js";
+import { ThemeController } from "./theme.js";
 
 /** CSS pixels. */
 const HEIGHT = 260;
 
-export class TokenLosses extends LitElement {
+export interface TokenLossesEvents {
+  "token-hover": number | null;
+}
+
+export class TokenLosses extends TypedElement<TokenLossesEvents> {
   static override properties = {
     tokens: { attribute: false },
     logProbs: { attribute: false },
@@ -94,7 +102,7 @@ export class TokenLosses extends LitElement {
     this.position = -1;
     this.width = 0;
     this.theme = new ThemeController(this);
-    this.voice = new Voice();
+    this.voice = new LiveRegion();
     this.measured = new WidthController(this);
   }
 
@@ -120,23 +128,23 @@ export class TokenLosses extends LitElement {
     const at = this.position;
     const value = at > 0 ? this.logProbs[at - 1] : undefined;
     return html`
-      <div class="axis"><span>surprise of each token: minus its log-probability, up to ${logProbability(this.most)}${broken > 0 ? `; stripes: ${broken} of ${this.logProbs.length} are ${NOT_A_NUMBER}` : ""}</span></div>
+      <div class="axis"><span>surprise of each token: minus its log-probability, up to ${formatLogProb(this.most)}${broken > 0 ? `; stripes: ${broken} of ${this.logProbs.length} are ${NOT_A_NUMBER}` : ""}</span></div>
       <div
         class="frame"
         role="img"
         tabindex="0"
-        aria-label="surprise of ${this.tokens.length} tokens, mean ${this.loss === null ? "unknown" : logProbability(this.loss)}. Arrows move along the text."
+        aria-label="surprise of ${this.tokens.length} tokens, mean ${this.loss === null ? "unknown" : formatLogProb(this.loss)}. Arrows move along the text."
         @pointermove=${this.#onMove}
-        @pointerleave=${() => send(this, "token-hover", null)}
+        @pointerleave=${() => this.emit("token-hover", null)}
         @keydown=${this.#onKey}
       >
         <canvas aria-hidden="true"></canvas>
-        ${mean === null ? "" : html`<span class="mean" style="top: ${mean}px"><span>mean ${logProbability(this.loss as number)}</span></span>`}
+        ${mean === null ? "" : html`<span class="mean" style="top: ${mean}px"><span>mean ${formatLogProb(this.loss as number)}</span></span>`}
         ${at >= 0 ? html`<span class="here" style="left: ${at * this.step}px; width: ${Math.max(3, this.step)}px"></span>` : ""}
       </div>
       <div class="axis"><span>first token</span><span>last →</span></div>
-      <p class="readout mono">${value === undefined ? "" : html`${at} <b>${shown(this.tokens[at])}</b> log-probability ${logProbability(value)}, probability ${precise(Math.exp(value), 2)}`}</p>
-      <p class="heard" aria-live="polite"></p>
+      <p class="readout mono">${value === undefined ? "" : html`${at} <b>${glyphs(this.tokens[at])}</b> log-probability ${formatLogProb(value)}, probability ${formatSignificant(Math.exp(value), 2)}`}</p>
+      <p class="visually-hidden" aria-live="polite"></p>
     `;
   }
 
@@ -153,7 +161,7 @@ export class TokenLosses extends LitElement {
     if (context)
       drawColumns(context, {
         values,
-        most: this.most,
+        max: this.most,
         width: canvas.width,
         height: canvas.height,
         theme: this.theme.theme,
@@ -167,7 +175,7 @@ export class TokenLosses extends LitElement {
 
   #onKey(event: KeyboardEvent) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.key === "Escape") send(this, "token-hover", null);
+    if (event.key === "Escape") this.emit("token-hover", null);
     if (by === undefined) return;
     event.preventDefault();
     this.#go(this.position + by);
@@ -179,11 +187,15 @@ export class TokenLosses extends LitElement {
     const value = this.logProbs[inside - 1];
     if (value !== undefined)
       this.voice.say(
-        this.renderRoot.querySelector(".heard"),
-        `token ${inside} ${said(this.tokens[inside])}, log-probability ${logProbability(value)}`,
+        this.renderRoot.querySelector(".visually-hidden"),
+        `token ${inside} ${announced(this.tokens[inside])}, log-probability ${formatLogProb(value)}`,
       );
-    send(this, "token-hover", inside);
+    this.emit("token-hover", inside);
   }
 }
 
-define("token-losses", TokenLosses);
+declare global {
+  interface HTMLElementTagNameMap {
+    "token-losses": TokenLosses;
+  }
+}

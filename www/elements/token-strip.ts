@@ -1,14 +1,24 @@
 // <token-strip>: a text as its tokens. Whitespace can be seen, and copying still gives the text itself.
 
-import { css, html, LitElement } from "lit";
+import { css, html } from "lit";
+import { NOT_A_NUMBER } from "../draw/format.js";
+import { announced, pieces, textOf, type Token, type Piece } from "../draw/token.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import { colourOf, gradient, textOn, type Stretch } from "../draw/scale.js";
-import { NOT_A_NUMBER, stripes } from "../draw/not-a-number.js";
-import { pieces, said, textOf, type Token, type Piece } from "../draw/token.js";
-import { base, define, INKS, send, ThemeController, Voice } from "./base.js";
+import { stripes } from "../draw/not-finite.js";
+import { TypedElement } from "./base.js";
+import { LiveRegion } from "./interaction.js";
+import { base } from "./styles.js";
+import { INKS, ThemeController } from "./theme.js";
 
-export class TokenStrip extends LitElement {
+export interface TokenStripEvents {
+  "token-hover": number | null;
+  /** the token to lock, or null to release the lock; the owner sets `locked` */
+  "token-lock": number | null;
+}
+
+export class TokenStrip extends TypedElement<TokenStripEvents> {
   static override properties = {
     tokens: { attribute: false },
     values: { attribute: false },
@@ -145,21 +155,21 @@ export class TokenStrip extends LitElement {
     this.generated = Infinity;
     this.legend = null;
     this.theme = new ThemeController(this);
-    this.voice = new Voice();
+    this.voice = new LiveRegion();
     this.painted = new WeakMap();
   }
 
   override render() {
     const reachable = this.position >= 0 ? this.position : this.locked >= 0 ? this.locked : 0;
     return html`
-      <p class="tokens" role="listbox" aria-label="tokens of the text" @keydown=${this.#onKey} @pointerleave=${() => send(this, "token-hover", null)} @focusout=${this.#onFocusOut}>${repeat(
+      <p class="tokens" role="listbox" aria-label="tokens of the text" @keydown=${this.#onKey} @pointerleave=${() => this.emit("token-hover", null)} @focusout=${this.#onFocusOut}>${repeat(
         this.tokens,
         (_, position) => position,
         (token, position) =>
           this.#token(token, position, position === Math.min(reachable, this.tokens.length - 1)),
       )}</p>
       ${this.legend ? this.#legend(this.legend) : ""}
-      <p class="heard" aria-live="polite"></p>
+      <p class="visually-hidden" aria-live="polite"></p>
     `;
   }
 
@@ -169,7 +179,7 @@ export class TokenStrip extends LitElement {
       class="token ${position >= this.generated ? "generated" : ""} ${textOf(token).includes("\n") ? "breaks" : ""}"
       role="option"
       aria-selected=${position === this.locked}
-      aria-label="token ${position} ${said(token)}"
+      aria-label="token ${position} ${announced(token)}"
       tabindex=${reachable ? 0 : -1}
       data-position=${position}
       ?data-here=${position === this.position}
@@ -206,8 +216,8 @@ export class TokenStrip extends LitElement {
 
   #hover(position: number) {
     if (this.sentences)
-      this.voice.say(this.renderRoot.querySelector(".heard"), this.sentences(position));
-    send(this, "token-hover", position);
+      this.voice.say(this.renderRoot.querySelector(".visually-hidden"), this.sentences(position));
+    this.emit("token-hover", position);
   }
 
   #onFocus(event: FocusEvent) {
@@ -218,13 +228,13 @@ export class TokenStrip extends LitElement {
   /** Moving from token to token is no leaving. */
   #onFocusOut(event: FocusEvent) {
     if (!(event.relatedTarget as Element | null)?.matches?.(".token"))
-      send(this, "token-hover", null);
+      this.emit("token-hover", null);
   }
 
   /** A drag that selected text is not a click. */
   #click(position: number) {
     if (getSelection()?.isCollapsed === false) return;
-    send(this, "token-lock", position === this.locked ? null : position);
+    this.emit("token-lock", position === this.locked ? null : position);
   }
 
   #onKey(event: KeyboardEvent) {
@@ -238,10 +248,10 @@ export class TokenStrip extends LitElement {
       End: this.tokens.length - 1,
     };
     if (event.key === "Enter" || event.key === " ")
-      send(this, "token-lock", at === this.locked ? null : at);
+      this.emit("token-lock", at === this.locked ? null : at);
     else if (event.key === "Escape") {
-      send(this, "token-lock", null);
-      send(this, "token-hover", null);
+      this.emit("token-lock", null);
+      this.emit("token-hover", null);
     } else if (event.key in moves && !event.ctrlKey && !event.metaKey)
       this.#focus(moves[event.key]);
     else return;
@@ -261,4 +271,8 @@ function piece({ kind, text, glyph }: Piece) {
     : html`<span class="sign ${kind}" data-glyph=${glyph}>${text}</span>`;
 }
 
-define("token-strip", TokenStrip);
+declare global {
+  interface HTMLElementTagNameMap {
+    "token-strip": TokenStrip;
+  }
+}

@@ -10,7 +10,7 @@ export interface Shown {
   head?: number;
   view?: string;
   scale?: Stretch;
-  look?: "from" | "to";
+  direction?: "from" | "to";
   /** a cell, a row or a column */
   lock?: { query?: number; key?: number };
   /** heads that are switched off */
@@ -50,8 +50,8 @@ export function read(hash: string): Shown {
   }
   const scale = words.get("scale");
   if (scale === "linear" || scale === "sqrt") shown.scale = scale;
-  const look = words.get("look");
-  if (look === "from" || look === "to") shown.look = look;
+  const direction = words.get("direction");
+  if (direction === "from" || direction === "to") shown.direction = direction;
   const lock = /^(\d*),(\d*)$/.exec(words.get("lock") ?? "");
   if (lock?.[1]) shown.lock = { query: Number(lock[1]) };
   if (lock?.[2]) shown.lock = { ...shown.lock, key: Number(lock[2]) };

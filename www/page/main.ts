@@ -1,8 +1,9 @@
 // The page: the one place that knows both the model and the elements. It loads, reads, writes, and remembers in the address.
 
 import { loadModel } from "../api/candlescope.js";
+import { formatCount } from "../draw/format.js";
+import { continued } from "../draw/token.js";
 import * as hash from "./hash.js";
-import { continued, grouped } from "../draw/token.js";
 import { BUNDLED, letGo } from "./opening.js";
 import { foreignHost } from "./foreign.js";
 import {
@@ -14,15 +15,16 @@ import {
 } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 
-import "../elements/error-notice.js";
-import "../elements/load-consent.js";
-import "../elements/load-progress.js";
-import "../elements/model-chooser.js";
-import "../elements/model-report.js";
-import "../elements/model-tree.js";
-import "../elements/next-tokens.js";
+import "../elements/define/error-notice.js";
+import "../elements/define/load-consent.js";
+import "../elements/define/load-progress.js";
+import "../elements/define/model-chooser.js";
+import "../elements/define/model-report.js";
+import "../elements/define/model-tree.js";
+import "../elements/define/next-tokens.js";
+import "../elements/define/scope-figure.js";
 import { VIEWS, type ScopeFigure } from "../elements/scope-figure.js";
-import "../elements/switched-off.js";
+import "../elements/define/switched-off.js";
 import type { Choice, ModelChooser } from "../elements/model-chooser.js";
 import type { Head } from "../elements/attention-heads.js";
 import type { NextTokens, Sampling } from "../elements/next-tokens.js";
@@ -146,7 +148,7 @@ async function use(model: Model, source: string, name: string, view?: hash.Shown
   if (former && former !== model) former.dispose();
   one("#model-name").textContent = `${name}, ${millions(model.parameterCount)}`;
   one("#parameter-count").textContent =
-    `${grouped(model.parameterCount)} in ${model.parameters.length} tensors`;
+    `${formatCount(model.parameterCount)} in ${model.parameters.length} tensors`;
   Object.assign(page.tree, { parameters: model.parameters, count: model.parameterCount });
   page.report.notices = model.report ?? [];
   page.chooser.current = source;
@@ -541,7 +543,7 @@ function remember() {
   if (prompt.value !== OPENING) shown.prompt = prompt.value;
   if (figure.view !== "attention") shown.view = figure.view;
   if (figure.scale !== "linear") shown.scale = figure.scale;
-  if (figure.look !== "from") shown.look = figure.look;
+  if (figure.direction !== "from") shown.direction = figure.direction;
   if (figure.lock) shown.lock = figure.lock;
   if (now.off.length > 0) shown.off = [...now.off];
   if (figure.view === "activations") shown.hook = figure.hook;
@@ -554,7 +556,7 @@ function remember() {
 
 /** Takes over what an address asks to show. */
 function apply(asked: hash.Shown) {
-  const { prompt, layer, head, view, scale, look, lock, off, hook } = asked;
+  const { prompt, layer, head, view, scale, direction, lock, off, hook } = asked;
   page.prompt.value = prompt ?? OPENING;
   now.cropped = prompt !== undefined; // the model may have written it
   now.headChosen = layer !== undefined || head !== undefined;
@@ -564,7 +566,7 @@ function apply(asked: hash.Shown) {
     head: head ?? 0,
     view: view !== undefined && isView(view) ? view : "attention",
     scale: scale ?? "linear",
-    look: look ?? "from",
+    direction: direction ?? "from",
     lock: lock ?? null,
     hook: hook ?? page.figure.hook,
   });

@@ -14,7 +14,7 @@ export type Read = { logProbs: ArrayLike<number> };
 /**
  * The positions whose token followed the same token before: what a head that copies can foresee.
  */
-export function foretold(ids: ArrayLike<number>): number[] {
+export function repeatedBigrams(ids: ArrayLike<number>): number[] {
   const seen: Set<string> = new Set();
   const found = [];
   for (let at = 1; at < ids.length; at++) {
@@ -39,7 +39,7 @@ export function lossesOf(
   after: Read,
 ): Pick<Change, "loss" | "repeated"> {
   const all = Array.from({ length: Math.max(0, ids.length - 1) }, (_, i) => i + 1);
-  const known = foretold(ids);
+  const known = repeatedBigrams(ids);
   const pair = (positions: number[]) => ({
     before: lossAt(before, positions),
     after: lossAt(after, positions),

@@ -1,28 +1,24 @@
-// How numbers that are not finite are drawn and written: as stripes that no colour scale has, and in words, never as 0.
+// How values that are not finite are drawn: as stripes, which no colour scale contains.
 
-import type { Theme } from "./scale.js";
+import { packPixel, type Rgb, type Theme } from "./scale.js";
 
-/** What stands in a sentence for NaN. */
-export const NOT_A_NUMBER = "not a number";
-
-/** sRGB of the stripes. The pattern tells them from every colour, so that hue is not needed. */
-const INK: Record<Theme, [number, number, number]> = {
+/** sRGB of the stripes. The pattern distinguishes them from every colour, so colour vision is not needed. */
+const INK: Record<Theme, Rgb> = {
   light: [164, 22, 120],
   dark: [255, 128, 214],
 };
-/** Device pixels from one stripe to the next, and those that a stripe is wide. */
+/** Distance between stripes and width of a stripe, in device pixels. */
 const PERIOD = 6;
-const WIDE = 3;
+const WIDTH = 3;
 
-/** The stripes' colour as a pixel for an ImageData's Uint32 view. */
+/** The stripes' colour as a pixel of an ImageData's Uint32 view. */
 export function stripePixel(theme: Theme) {
-  const [red, green, blue] = INK[theme];
-  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  return packPixel(INK[theme]);
 }
 
 /** Whether a device pixel lies on a stripe. */
 export function onStripe(x: number, y: number) {
-  return (x + y) % PERIOD < WIDE;
+  return (x + y) % PERIOD < WIDTH;
 }
 
 /** The stripes as a CSS background. */
@@ -32,7 +28,7 @@ export function stripes(theme: Theme) {
 }
 
 /**
- * Stripes over a rectangle of a canvas.
+ * Fills a rectangle of a canvas with stripes.
  * @param context in device pixels
  */
 export function fillStripes(
@@ -73,14 +69,4 @@ export function countNotFinite(values: ArrayLike<number>) {
   let count = 0;
   for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) count += 1;
   return count;
-}
-
-/**
- * A number in words or digits: what is not finite has a word or a sign, and a minus is a true minus.
- * @param digits of a finite number
- */
-export function written(value: number | null | undefined, digits: (value: number) => string) {
-  if (value === null || value === undefined || Number.isNaN(value)) return NOT_A_NUMBER;
-  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  return digits(value).replace("-", "−");
 }

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { drawColumns } from "../../www/draw/bars.ts";
-import { fit, heatmap, pairAt, whole } from "../../www/draw/heatmap.ts";
+import { drawColumns } from "../../www/draw/columns.ts";
+import { fit } from "../../www/draw/fit.ts";
+import {
+  formatAttention,
+  formatLogProb,
+  formatNumber,
+  formatSignificant,
+} from "../../www/draw/format.ts";
+import { fullView, heatmap, pairAt } from "../../www/draw/heatmap.ts";
 import { maxPool, maxPoolTo } from "../../www/draw/matrix.ts";
-import { countNotFinite, written } from "../../www/draw/not-a-number.ts";
+import { countNotFinite } from "../../www/draw/not-finite.ts";
 import { level, pixels } from "../../www/draw/scale.ts";
-import { attention, logProbability, precise } from "../../www/draw/token.ts";
 import { likeliest } from "../../www/session/reading.ts";
 
 const nan = NaN;
@@ -17,22 +23,22 @@ const matrix = {
   columns: 3,
 };
 
-test("numbers_in_words_are_never_0_when_they_are_not_finite", () => {
+test("numbers in words are never 0 when they are not finite", () => {
   assert.deepEqual(
-    [nan, Infinity, -Infinity, -1].map((value) => logProbability(value)),
+    [nan, Infinity, -Infinity, -1].map((value) => formatLogProb(value)),
     ["not a number", "∞", "−∞", "−1.00"],
   );
   assert.deepEqual(
-    [attention(nan), precise(nan, 3), written(null, String)],
+    [formatAttention(nan), formatSignificant(nan, 3), formatNumber(null, String)],
     ["not a number", "not a number", "not a number"],
   );
   assert.equal(countNotFinite([1, nan, Infinity]), 2);
 });
 
-test("a_cell_that_is_not_a_number_gets_no_colour_and_is_told", () => {
+test("a cell that is not a number gets no colour and is told", () => {
   const image = new Uint32Array(9);
   const runs = heatmap(image, matrix, {
-    view: whole(matrix),
+    view: fullView(matrix),
     fit: fit(3, 3),
     theme: "light",
     stretch: "linear",
@@ -41,16 +47,16 @@ test("a_cell_that_is_not_a_number_gets_no_colour_and_is_told", () => {
   assert.equal(image[4], 0);
   assert.equal(image[3], pixels("light")[level(0.5, "linear")]);
   assert.deepEqual(
-    pairAt(matrix, whole(matrix), fit(3, 3), 1, 1),
+    pairAt(matrix, fullView(matrix), fit(3, 3), 1, 1),
     { query: 1, key: 1 },
     "it can be pointed at",
   );
 });
 
-test("neighbouring_cells_that_are_not_numbers_are_one_run", () => {
+test("neighbouring cells that are not numbers are one run", () => {
   const all = { data: new Float32Array(9).fill(nan), rows: 3, columns: 3 };
   const runs = heatmap(new Uint32Array(9), all, {
-    view: whole(all),
+    view: fullView(all),
     fit: fit(3, 3),
     theme: "dark",
     stretch: "sqrt",
@@ -61,7 +67,7 @@ test("neighbouring_cells_that_are_not_numbers_are_one_run", () => {
   );
 });
 
-test("pooling_keeps_what_is_not_a_number", () => {
+test("pooling keeps what is not a number", () => {
   assert.deepEqual([...maxPool(matrix, 3).data], [nan]);
   assert.deepEqual([...maxPoolTo(matrix, 1).data], [nan]);
   const later = { data: Float32Array.of(nan, 0, 0.5, 0.5), rows: 2, columns: 2 };
@@ -70,7 +76,7 @@ test("pooling_keeps_what_is_not_a_number", () => {
   assert.deepEqual([...maxPool(finite, 2).data], [1], "the masked part does not count");
 });
 
-test("logits_that_are_not_finite_have_no_likeliest_token", () => {
+test("logits that are not finite have no likeliest token", () => {
   assert.deepEqual(likeliest(Float32Array.of(1, nan, 3), 2), []);
   assert.deepEqual(likeliest(Float32Array.of(1, Infinity, 3), 2), []);
   assert.deepEqual(likeliest(Float32Array.of(-Infinity, -Infinity), 2), []);
@@ -80,7 +86,7 @@ test("logits_that_are_not_finite_have_no_likeliest_token", () => {
   ]);
 });
 
-test("a_column_without_a_number_is_not_drawn_as_a_small_one", () => {
+test("a column without a number is not drawn as a small one", () => {
   /** @type {number[][]} */
   const filled = [];
   const context = /** @type {any} */ ({
@@ -88,7 +94,7 @@ test("a_column_without_a_number_is_not_drawn_as_a_small_one", () => {
   });
   drawColumns(context, {
     values: [null, 1, Infinity],
-    most: 2,
+    max: 2,
     width: 30,
     height: 10,
     theme: "light",

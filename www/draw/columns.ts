@@ -1,13 +1,13 @@
-// How surprising each token was, as columns along the text, with the mean as a line.
+// One column for each token of a text: its loss.
 
-import { fillStripes } from "./not-a-number.js";
+import { fillStripes } from "./not-finite.js";
 import { colours, level, type Theme } from "./scale.js";
 
 export interface Columns {
-  /** one a token, null for none; NaN is drawn as stripes */
+  /** one value for each token; null for none, NaN for stripes */
   values: ArrayLike<number | null>;
-  /** the value that fills the height */
-  most: number;
+  /** the value whose column has the full height */
+  max: number;
   /** device pixels */
   width: number;
   /** device pixels */
@@ -15,7 +15,7 @@ export interface Columns {
   theme: Theme;
 }
 
-/** Whole device pixels that one column takes, its gap included. */
+/** Width of a column with its gap, in whole device pixels. */
 export function columnWidth(count: number, width: number) {
   return Math.max(1, Math.floor(width / Math.max(1, count)));
 }
@@ -23,7 +23,7 @@ export function columnWidth(count: number, width: number) {
 /** @param context in device pixels */
 export function drawColumns(
   context: CanvasRenderingContext2D,
-  { values, most, width, height, theme }: Columns,
+  { values, max, width, height, theme }: Columns,
 ) {
   const step = columnWidth(values.length, width);
   const gap = step >= 5 ? Math.floor(step / 5) : 0;
@@ -35,9 +35,9 @@ export function drawColumns(
       fillStripes(context, i * step, 0, step - gap, height, theme);
       continue;
     }
-    const share = Math.min(1, value / most);
-    const tall = Math.max(1, Math.round(share * height));
+    const share = Math.min(1, value / max);
+    const columnHeight = Math.max(1, Math.round(share * height));
     context.fillStyle = `rgb(${table[level(0.35 + 0.6 * share, "linear")].join(" ")})`;
-    context.fillRect(i * step, height - tall, step - gap, tall);
+    context.fillRect(i * step, height - columnHeight, step - gap, columnHeight);
   }
 }

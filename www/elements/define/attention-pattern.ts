@@ -1,0 +1,5 @@
+export * from "../attention-pattern.js";
+import { define } from "../base.js";
+import { AttentionPattern } from "../attention-pattern.js";
+
+define("attention-pattern", AttentionPattern);

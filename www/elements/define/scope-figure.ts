@@ -1,0 +1,13 @@
+export * from "../scope-figure.js";
+import { define } from "../base.js";
+import { ScopeFigure } from "../scope-figure.js";
+
+import "./attention-heads.js";
+import "./attention-pattern.js";
+import "./head-scores.js";
+import "./logit-lens.js";
+import "./tensor-view.js";
+import "./token-losses.js";
+import "./token-strip.js";
+
+define("scope-figure", ScopeFigure);

@@ -1,0 +1,5 @@
+export * from "../tensor-view.js";
+import { define } from "../base.js";
+import { TensorView } from "../tensor-view.js";
+
+define("tensor-view", TensorView);

@@ -1,0 +1,5 @@
+export * from "../token-strip.js";
+import { define } from "../base.js";
+import { TokenStrip } from "../token-strip.js";
+
+define("token-strip", TokenStrip);
