@@ -1,4 +1,4 @@
-//! Compiles the compute kernels (`src/kernel/simd/`) into separate wasm modules, and tells `tests/python.rs` whether a Python
+//! Compiles the compute kernels (`src/kernel/simd/`) into separate wasm modules, and tells `tests/python.rs` which Python
 //! is available.
 
 use std::env;
@@ -23,6 +23,11 @@ fn main() {
     println!("cargo:rerun-if-env-changed=CANDLESCOPE_PYTHON");
     if env::var_os("CANDLESCOPE_PYTHON").is_some() {
         println!("cargo:rustc-cfg=python");
+    }
+    println!("cargo:rustc-check-cfg=cfg(python3)");
+    if Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success())
+    {
+        println!("cargo:rustc-cfg=python3");
     }
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("wasm32") {
         return;

@@ -1,12 +1,13 @@
 //! "Copy as TransformerLens": the printed Python is run, and gives the same numbers.
 //!
-//! It takes a Python that has transformer_lens 4, which CANDLESCOPE_PYTHON names. Without that variable, the test is
-//! skipped and counted so.
+//! That test needs a Python with transformer_lens 4, which CANDLESCOPE_PYTHON names. Without that variable, it is ignored
+//! and counted as skipped.
 
 #[path = "common/causal.rs"]
 mod causal;
 mod common;
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candlescope::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
@@ -49,15 +50,19 @@ fn python() -> String {
     python
 }
 
-fn results(python: &str, scripts: &[String]) -> Vec<Value> {
-    let folder = std::env::temp_dir().join(format!("candlescope-python-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+fn write(scripts: &[String], folder: &Path) -> Vec<PathBuf> {
+    std::fs::create_dir_all(folder).unwrap();
     let path = |(number, script): (usize, &String)| {
         let path = folder.join(format!("{number}.py"));
         std::fs::write(&path, script).unwrap();
         path
     };
-    let paths: Vec<_> = scripts.iter().enumerate().map(path).collect();
+    scripts.iter().enumerate().map(path).collect()
+}
+
+fn results(python: &str, scripts: &[String]) -> Vec<Value> {
+    let folder = std::env::temp_dir().join(format!("candlescope-python-{}", std::process::id()));
+    let paths = write(scripts, &folder);
     let output = Command::new(python)
         .env("HF_HUB_OFFLINE", "1")
         .args(["-c", DRIVER])
@@ -280,16 +285,20 @@ fn integrated_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         .into()
 }
 
+fn cases() -> Vec<Case> {
+    let causal = Causal::plain();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/plain");
+    [run_cases, generation_cases, sweep_cases, integrated_cases]
+        .into_iter()
+        .flat_map(|cases| cases(&causal, folder))
+        .collect()
+}
+
 #[test]
 #[cfg_attr(not(python), ignore = "CANDLESCOPE_PYTHON names no Python with transformer_lens 4")]
 fn the_printed_python_gives_the_same_numbers() {
     let python = python();
-    let causal = Causal::plain();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/plain");
-    let cases: Vec<Case> = [run_cases, generation_cases, sweep_cases, integrated_cases]
-        .into_iter()
-        .flat_map(|cases| cases(&causal, folder))
-        .collect();
+    let cases = cases();
     let scripts: Vec<String> = cases.iter().map(|(_, script, _)| script.clone()).collect();
     let results = results(&python, &scripts);
     assert_eq!(results.len(), cases.len());
@@ -300,6 +309,26 @@ fn the_printed_python_gives_the_same_numbers() {
         cases.iter().zip(&results).filter(|pair| !agrees(pair)).map(|(case, _)| &case.0).collect();
     assert!(failed.is_empty(), "other numbers in Python: {failed:#?}");
     eprintln!("{} scripts ran on TransformerLens 4 and agreed", cases.len());
+}
+
+#[test]
+#[cfg_attr(not(python3), ignore = "there is no python3")]
+fn every_template_and_every_script_compiles() {
+    let compile = |paths: &[PathBuf]| {
+        let code =
+            "import sys\nfor path in sys.argv[1:]:\n    compile(open(path).read(), path, 'exec')";
+        let output = Command::new("python3").args(["-c", code]).args(paths).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/python/templates");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let templates: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|ext| ext == "py")).collect();
+    assert!(templates.len() >= 15, "{templates:?}");
+    compile(&templates);
+    let scripts: Vec<String> = cases().into_iter().map(|(_, script, _)| script).collect();
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("scripts");
+    compile(&write(&scripts, &folder));
 }
 
 #[test]
