@@ -19,51 +19,40 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Data flows one way, and a file uses only those above it: [`error`], [`config`], [`weights`], [`hook`], [`kernel`],
-//! [`model`], [`tokenizer`], [`intervene`], [`run`], [`generate`], [`store`], and at the end `download`, `fetch` and
-//! `wasm`, which exist in a browser alone.
+//! Data flows one way, and a module imports only from those before it: [`error`], [`kernel`], [`checkpoint`],
+//! [`tokenizer`], [`load`], [`hook`], [`model`], [`intervene`], [`run`], [`generate`], [`analysis`], [`lab`], and at the
+//! end `wasm`, which exists only in a browser.
 
 pub mod analysis;
-pub mod config;
+pub mod checkpoint;
 pub mod error;
 pub mod generate;
-mod header;
 pub mod hook;
-pub mod index;
 pub mod intervene;
-mod json;
 pub mod kernel;
 pub mod lab;
-mod magic;
+pub mod load;
 pub mod model;
 mod nearest;
 pub mod python;
-pub mod report;
-mod role;
 pub mod run;
-pub mod store;
 pub mod tokenizer;
 pub mod transform;
-pub mod weights;
 mod wire;
 
 #[cfg(target_arch = "wasm32")]
-mod download;
-#[cfg(target_arch = "wasm32")]
-pub mod fetch;
-#[cfg(target_arch = "wasm32")]
 pub mod wasm;
 
-pub use config::{Activation, Config};
+pub use checkpoint::{Config, Weights, WeightsReader, expected_shapes};
 pub use error::{Error, Result};
 pub use generate::{GenerateOptions, Generation, Step};
 pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, Selector};
 pub use intervene::{Action, Array, Choice, Intervention, Plan, Source, TextLength, Values};
+pub use kernel::Activation;
 pub use model::{KvCache, Model, Parameter};
 pub use run::{
     Cache, Capture, Objective, Run, RunOptions, Scores, Sink, Start, means, run, run_into,
     run_with_cache,
 };
 pub use tokenizer::{TextStream, Token, Tokenizer};
-pub use weights::{Weights, WeightsReader, expected_shapes};
 pub use wire::Value;

@@ -2,7 +2,7 @@
 //!
 //! The small parts come first, then the block, whose `forward` is two formulas, then the [`Model`]. Fields are named after the
 //! checkpoint keys. In shapes, B is the batch, T the new positions, S all positions with those in the key/value cache,
-//! D d_model, H heads, K d_head, M d_mlp and V the vocabulary. [`crate::weights`] loads the weights and
+//! D d_model, H heads, K d_head, M d_mlp and V the vocabulary. [`crate::checkpoint`] loads the weights and
 //! [`crate::kernel`] computes.
 
 mod kv_cache;
@@ -15,11 +15,10 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use crate::config::{Activation, Config};
+use crate::checkpoint::{Config, Weights};
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint, Hooks};
-use crate::kernel::{self, Matrix};
-use crate::weights::Weights;
+use crate::kernel::{self, Activation, Matrix};
 
 pub use kv_cache::KvCache;
 use kv_cache::LayerCache;

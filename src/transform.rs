@@ -17,12 +17,11 @@ use std::collections::HashMap;
 
 use candle_core::{D, Tensor};
 
-use crate::config::Config;
+use crate::checkpoint::{Config, Weights};
 use crate::error::{Error, Result, shortened};
 use crate::kernel::WeightFormat;
 use crate::model::Model;
 use crate::nearest::nearest;
-use crate::weights::Weights;
 
 /// All four, in the order of TransformerLens's `from_pretrained`.
 pub fn process(model: &Model) -> Result<Model> {

@@ -25,19 +25,18 @@ use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
 use crate::analysis::{Table, heads};
-use crate::config::Config;
+use crate::checkpoint::{Config, Report};
 use crate::error::{Error, Result, shortened};
-use crate::fetch::{self, Files, Kept, Loaded, Unkept, Watch};
 use crate::generate::{Generation, Step};
 use crate::hook::HookPoint;
 use crate::intervene::{self, Compiler};
 use crate::kernel;
 use crate::kernel::{Axes, MatrixBuilder, WeightFormat};
 use crate::lab::{self, Findings, Lab, Measurement, RunCall};
+use crate::load::Fingerprint;
+use crate::load::{self, CachedFile, Files, LoadContext, Loaded, PendingSave};
 use crate::model::Model;
-use crate::report::Report;
 use crate::run::{Cache, Run, Sink, run_into};
-use crate::store::Fingerprint;
 use crate::tokenizer::{Token, Tokenizer};
 use crate::transform;
 use crate::wire::Value;
@@ -90,7 +89,7 @@ pub struct WasmModel {
     format: WeightFormat,
     report: Report,
     /// In cells, so that each method borrows the model as shared: a call that ends in an exception never gives its borrow back.
-    unkept: RefCell<Option<Unkept>>,
+    pending_save: RefCell<Option<PendingSave>>,
     /// None if the weights were rewritten after the load.
     fingerprint: RefCell<Option<Fingerprint>>,
 }
@@ -106,9 +105,9 @@ impl WasmModel {
     ) -> Result<WasmModel> {
         let format = WeightFormat::named(dtype)?;
         warm_up(format)?;
-        let watch = Watch::new(on_progress, signal);
-        let Loaded { config, tokenizer, weights, report, unkept } =
-            fetch::load(&files, format, &watch).await?;
+        let context = LoadContext::new(on_progress, signal);
+        let Loaded { config, tokenizer, weights, report, pending_save } =
+            load::load(&files, format, &context).await?;
         let mut report = report;
         if tokenizer.as_ref().is_some_and(Tokenizer::adds_special_tokens) {
             report.special_tokens_not_added();
@@ -118,8 +117,8 @@ impl WasmModel {
         let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(compile);
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
-        let (unkept, fingerprint) = (RefCell::new(unkept), RefCell::new(fingerprint));
-        Ok(WasmModel { lab, format, report, unkept, fingerprint })
+        let (pending_save, fingerprint) = (RefCell::new(pending_save), RefCell::new(fingerprint));
+        Ok(WasmModel { lab, format, report, pending_save, fingerprint })
     }
 
     /// A number in hexadecimal digits that is the same for the same config, tokenizer and weights in memory. Undefined
@@ -140,7 +139,7 @@ impl WasmModel {
     /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
     #[wasm_bindgen(js_name = takeUnkept)]
     pub fn take_unkept(&self) -> Option<WasmKeeping> {
-        self.unkept.take().map(WasmKeeping)
+        self.pending_save.take().map(WasmKeeping)
     }
 
     /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer, report }`.
@@ -238,7 +237,7 @@ impl WasmModel {
             lab,
             format: WeightFormat::default(),
             report: self.report.clone(),
-            unkept: RefCell::default(),
+            pending_save: RefCell::default(),
             fingerprint: RefCell::default(),
         })
     }
@@ -267,7 +266,7 @@ fn warm_up(format: WeightFormat) -> Result<()> {
 
 /// A checkpoint being written to a file. It holds on to the weights.
 #[wasm_bindgen]
-pub struct WasmKeeping(Unkept);
+pub struct WasmKeeping(PendingSave);
 
 #[wasm_bindgen]
 impl WasmKeeping {
@@ -284,7 +283,7 @@ impl WasmKeeping {
     }
 
     /// Writes some megabytes; false when nothing was left to write.
-    pub fn step(&mut self, file: &Kept) -> Result<bool> {
+    pub fn step(&mut self, file: &CachedFile) -> Result<bool> {
         self.0.step(file)
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::{BTreeSet, HashMap};
 
-use candlescope::index::Index;
+use candlescope::checkpoint::Index;
 use candlescope::kernel::WeightFormat;
 use candlescope::{
     Config, Error, GenerateOptions, Generation, HookPoint, NoHooks, Selector, Tokenizer, Weights,

@@ -4,9 +4,9 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use candlescope::index::Index;
+use candlescope::checkpoint::Index;
+use candlescope::checkpoint::{Notice, NoticeKind};
 use candlescope::kernel::WeightFormat;
-use candlescope::report::{Kind, Notice};
 use candlescope::{Config, Error, Model, NoHooks, Weights, WeightsReader};
 use common::{Fixture, assert_same_bits, row};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -133,7 +133,7 @@ fn a_byte_order_mark_and_a_whole_list_of_one_token_are_read() {
 
 #[test]
 fn config_fields_without_effect_are_silent_unknown_ones_and_assumptions_are_reported() {
-    let report = |text: &str| -> Vec<(Kind, String)> {
+    let report = |text: &str| -> Vec<(NoticeKind, String)> {
         let (_, report) = Config::read(text).unwrap();
         report.notices().iter().map(|notice| (notice.kind, notice.name.clone())).collect()
     };
@@ -142,21 +142,21 @@ fn config_fields_without_effect_are_silent_unknown_ones_and_assumptions_are_repo
     }
     assert_eq!(
         report(&config_with("frobnicate", json!(3))),
-        [(Kind::Ignored, "frobnicate".into())]
+        [(NoticeKind::Ignored, "frobnicate".into())]
     );
     assert_eq!(
         report(&config_with("eos_token_id", json!(50256))),
-        [(Kind::Ignored, "eos_token_id".into())]
+        [(NoticeKind::Ignored, "eos_token_id".into())]
     );
     assert_eq!(
         report(&config_with("eos_token_id", json!(-1))),
-        [(Kind::Ignored, "eos_token_id".into())]
+        [(NoticeKind::Ignored, "eos_token_id".into())]
     );
-    assert_eq!(report(&config_with("n_ctx", json!(9))), [(Kind::Ignored, "n_ctx".into())]);
+    assert_eq!(report(&config_with("n_ctx", json!(9))), [(NoticeKind::Ignored, "n_ctx".into())]);
     let mut json = plain_config();
     json["n_embd"] = json!(24);
     json.as_object_mut().unwrap().remove("n_head");
-    assert_eq!(report(&json.to_string()), [(Kind::Assumed, "n_head".into())]);
+    assert_eq!(report(&json.to_string()), [(NoticeKind::Assumed, "n_head".into())]);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn set_number(entries: &mut Entries, name: &str, index: usize, value: f32) {
     entries.get_mut(name).unwrap().2[4 * index..][..4].copy_from_slice(&value.to_le_bytes());
 }
 
-fn notices(weights: &Weights) -> Vec<(Kind, &str, Option<u64>)> {
+fn notices(weights: &Weights) -> Vec<(NoticeKind, &str, Option<u64>)> {
     let notice = |notice: &'_ Notice| (notice.kind, notice.count);
     let names = weights.report().notices().iter().map(|notice| notice.name.as_str());
     let kinds = weights.report().notices().iter().map(notice);
@@ -237,7 +237,7 @@ fn numbers_that_are_not_finite_are_counted_in_f32_and_refused_in_other_dtypes() 
             let short = name.strip_prefix("transformer.").unwrap();
             for format in [WeightFormat::Plain, WeightFormat::F32] {
                 let weights = load(&bytes, format).unwrap();
-                assert_eq!(notices(&weights), [(Kind::NonFinite, short, Some(2))]);
+                assert_eq!(notices(&weights), [(NoticeKind::NonFinite, short, Some(2))]);
             }
             for format in [WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4] {
                 let words =
@@ -260,7 +260,7 @@ fn numbers_in_16_bits_are_checked_too() {
         });
         assert_eq!(
             notices(&load(&bytes, WeightFormat::F32).unwrap()),
-            [(Kind::NonFinite, "wte.weight", Some(1))]
+            [(NoticeKind::NonFinite, "wte.weight", Some(1))]
         );
         assert_refused(
             load(&bytes, WeightFormat::F16),
@@ -351,7 +351,7 @@ fn tensors_without_effect_load_and_are_reported_unless_they_are_known_buffers() 
     });
     let weights = load(&bytes, WeightFormat::F32).unwrap();
     let names = ["score.weight", "v_head.summary.bias", "lm_head.bias"];
-    assert_eq!(notices(&weights), names.map(|name| (Kind::Ignored, name, None)));
+    assert_eq!(notices(&weights), names.map(|name| (NoticeKind::Ignored, name, None)));
 }
 
 fn logits(config: Config, weights: &Weights) -> candle_core::Tensor {
@@ -373,7 +373,7 @@ fn a_head_that_differs_from_tied_embeddings_is_used() {
         [&first, &last].into_iter().flat_map(|file| FORMATS.map(|format| (file_of(file), format)))
     {
         let used = load(&file, format).unwrap();
-        assert_eq!(notices(&used), [(Kind::Used, "lm_head.weight", None)]);
+        assert_eq!(notices(&used), [(NoticeKind::Used, "lm_head.weight", None)]);
         let mut reader = WeightsReader::with_format(&untied, None, format);
         reader.push(&file).unwrap();
         let expected = reader.finish().unwrap();
@@ -419,7 +419,10 @@ fn a_head_in_a_file_of_its_own_is_used() {
         reader.push(&files[order[0]]).unwrap();
         reader.next_file(None).unwrap();
         reader.push(&files[order[1]]).unwrap();
-        assert_eq!(notices(&reader.finish().unwrap()), [(Kind::Used, "lm_head.weight", None)]);
+        assert_eq!(
+            notices(&reader.finish().unwrap()),
+            [(NoticeKind::Used, "lm_head.weight", None)]
+        );
     }
 }
 

@@ -5,9 +5,9 @@ mod common;
 use std::cell::RefCell;
 
 use bytemuck::{Pod, pod_read_unaligned};
+use candlescope::checkpoint::bytes_needed;
 use candlescope::kernel::WeightFormat;
-use candlescope::store::{Checkpoint, Disk, Fingerprint, Keeping, Restoring};
-use candlescope::weights::bytes_needed;
+use candlescope::load::{Checkpoint, CheckpointReader, CheckpointWriter, Disk, Fingerprint};
 use candlescope::{Config, Error, Model, Result, Tokenizer, WeightsReader, run_with_cache};
 use common::{FIXTURES, Fixture, assert_same_bits};
 
@@ -46,7 +46,7 @@ fn checkpoint(fixture: &Fixture, tokenizer: Option<&[u8]>, format: WeightFormat)
 
 fn keep(checkpoint: Checkpoint, format: WeightFormat) -> (Memory, u64) {
     let disk = Memory(RefCell::new(vec![0; START as usize]));
-    let mut keeping = Keeping::new(checkpoint, format).unwrap();
+    let mut keeping = CheckpointWriter::new(checkpoint, format).unwrap();
     let length = keeping.length();
     while keeping.step(&disk, START).unwrap() {}
     assert_eq!(disk.0.borrow().len() as u64, START + length);
@@ -54,7 +54,7 @@ fn keep(checkpoint: Checkpoint, format: WeightFormat) -> (Memory, u64) {
 }
 
 fn restore(disk: &Memory, length: u64, format: WeightFormat) -> Result<Checkpoint> {
-    let mut restoring = Restoring::new(disk, START, length, format)?;
+    let mut restoring = CheckpointReader::new(disk, START, length, format)?;
     while restoring.step(disk)? {}
     Ok(restoring.finish()?.checkpoint)
 }
@@ -108,7 +108,7 @@ fn a_copy_is_as_long_as_its_weights_and_little_more() {
     }
 }
 
-/// A copy outlives the version that wrote it: whoever arranges panels anew changes `LAYOUT` in `src/store.rs`, so that
+/// A copy outlives the version that wrote it: a change of the packed layout must change `LAYOUT` in `src/load/store.rs`, so that
 /// older copies are not read, and then these numbers.
 #[test]
 fn panels_are_arranged_as_the_layouts_number_says() {
@@ -257,7 +257,7 @@ fn a_fingerprint_is_that_of_the_numbers_the_config_and_the_tokenizer() {
 #[test]
 fn a_copy_in_another_form_is_refused_with_both_names() {
     let (disk, length) = plain();
-    let text = Restoring::new(&disk, START, length, WeightFormat::Q8)
+    let text = CheckpointReader::new(&disk, START, length, WeightFormat::Q8)
         .err()
         .expect("a failure")
         .to_string();
@@ -270,7 +270,7 @@ fn weights_that_are_tensors_are_not_kept() {
     let mut reader = WeightsReader::with_format(&fixture.config(), None, WeightFormat::Plain);
     reader.push(fixture.weights).unwrap();
     let weights = reader.finish().unwrap();
-    let kept = Keeping::new(
+    let kept = CheckpointWriter::new(
         Checkpoint { config: fixture.config.into(), tokenizer: None, weights },
         WeightFormat::F32,
     );

@@ -3,7 +3,7 @@
 
 mod common;
 
-use candlescope::fetch::Files;
+use candlescope::load::Files;
 use candlescope::wasm::WasmModel;
 use candlescope::{
     Config, GenerateOptions, Generation, Model, WeightsReader, expected_shapes, run_with_cache,

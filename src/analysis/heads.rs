@@ -17,7 +17,7 @@ use rand_chacha::rand_core::RngCore;
 
 use super::Table;
 use super::residual::captured;
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::generate::generator;
 use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 
 use super::Table;
 use super::residual::captured;
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::generate::most_probable;
 use crate::hook::{BlockPoint, HookPoint, NoHooks};

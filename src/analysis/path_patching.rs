@@ -17,7 +17,7 @@ use candle_core::Tensor;
 
 use super::Table;
 use super::patching::{Base, Contrast, Patch, Patched, Target};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
 use crate::run::Capture;

@@ -9,7 +9,7 @@
 use candle_core::{D, IndexOp, Tensor};
 
 use super::Table;
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint};
 use crate::kernel;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result, shortened};
 use crate::nearest::nearest;
 

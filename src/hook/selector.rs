@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::point::{HookPoint, check_length, outer_point, parse_block_point};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result, shortened};
 use crate::nearest::nearest;
 

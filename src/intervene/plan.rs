@@ -8,7 +8,7 @@ use super::intervention::Intervention;
 use super::resolve::{Change, Resolver};
 use super::selection::VisitContext;
 use super::types::{Compiler, TextLength};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{HookContext, HookPoint, Hooks, Selectors};
 

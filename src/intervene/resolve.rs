@@ -7,7 +7,7 @@ use super::intervention::Intervention;
 use super::python::PythonLine;
 use super::selection::Scope;
 use super::types::{Choice, Compiler, TextLength};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result, shortened};
 use crate::hook::{HookPoint, Selectors};
 

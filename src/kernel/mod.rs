@@ -20,8 +20,8 @@ pub use dispatch::{Backend, backend, select_backend, workers};
 pub use dispatch::{module, pool};
 pub(crate) use ops::with_floats;
 pub use ops::{
-    activation, affine, attention, attention_mix, attention_scores, cross_entropy, linear,
-    log_sum_exp, matmul, normalize, scale, softmax,
+    Activation, activation, affine, attention, attention_mix, attention_scores, cross_entropy,
+    linear, log_sum_exp, matmul, normalize, scale, softmax,
 };
 pub(crate) use weights::largest_magnitude;
 pub use weights::{Axes, Matrix, MatrixBuilder, WeightFormat, finite_halves};

@@ -4,7 +4,7 @@
 
 use candle_core::Tensor;
 
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 
 /// The keys and values of the positions so far, so that a later call computes only the new positions.

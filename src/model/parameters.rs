@@ -1,8 +1,7 @@
 //! The list of a model's tensors.
 
-use crate::config::Config;
+use crate::checkpoint::{Config, Weights, expected_shapes};
 use crate::error::Result;
-use crate::weights::{Weights, expected_shapes};
 
 /// A tensor of the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::hooks::{HookList, hooks};
 use super::literal::ids;
 use super::parts::{check_ids, model, switches};
 use super::template::{Placeholders, Template};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::Result;
 use crate::generate::{GenerateOptions, check_options};
 use crate::intervene::TextLength;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::literal::strings;
 use super::template::{Placeholders, Template};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint};
 use crate::intervene::{

@@ -4,7 +4,7 @@ use super::literal::ids;
 use super::parts::{check_tokens, metric, model};
 use super::template::{Placeholders, Template};
 use crate::analysis::gradients::Baseline;
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::run::Objective;
 

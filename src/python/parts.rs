@@ -3,7 +3,7 @@
 use super::literal::{ids, string};
 use super::template::{Placeholders, Template};
 use crate::analysis::patching::{Contrast, Direction};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint};
 use crate::intervene::expect_position;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::parts::{contrast, model};
 use super::template::{Placeholders, Template};
 use crate::analysis::path_patching::{Mlps, PathOptions, Receivers};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::Result;
 
 /// A sweep of path patches over all senders. Prints as [`sweep_script`](super::sweep_script).

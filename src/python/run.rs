@@ -6,7 +6,7 @@ use super::hooks::{HookList, hooks};
 use super::literal::{ids, strings};
 use super::parts::{check_tokens, metric, model, switches};
 use super::template::{Placeholders, Template};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::Result;
 use crate::hook::{BlockPoint, HookPoint, Selectors};
 use crate::intervene::{Array, TextLength, tensor};

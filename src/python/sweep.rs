@@ -4,7 +4,7 @@ use super::literal::strings;
 use super::parts::{contrast, model};
 use super::template::{Placeholders, Template};
 use crate::analysis::patching::{SweepOptions, Target};
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::Result;
 
 /// A sweep of activation patches. Prints `metric` in the order of [`Patched::raw`](crate::analysis::patching::Patched),

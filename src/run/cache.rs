@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use candle_core::{Device, Tensor};
 
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{HookContext, HookPoint, Hooks, Selectors};
 use crate::intervene::{Array, Source, expect_position};

@@ -1,6 +1,6 @@
 //! Estimates of the memory that a run needs, checked before it begins.
 
-use crate::config::Config;
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
 use crate::run::RunOptions;

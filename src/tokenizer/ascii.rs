@@ -1,6 +1,6 @@
 //! GPT-2's pre-tokenization of ASCII texts, without its regular expression.
 //!
-//! A browser takes 70 ms to compile the expression for the first text (2 cores, November 2026), and the regular
+//! A browser takes 70 ms to compile the expression for the first text (November 2026), and the regular
 //! expression engine is a sixth of the first wasm module. A property test compares both.
 
 /// Splits an ASCII text as GPT-2's expression does:

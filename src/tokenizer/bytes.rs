@@ -1,7 +1,5 @@
 //! How tokens spell bytes: GPT-2's byte alphabet, byte fallback, and the bytes of incomplete characters.
 
-use tokenizers::decoders::DecoderWrapper;
-
 /// GPT-2's alphabet: a printable byte of Latin-1 is written as itself, the others as the characters from U+0100 on.
 pub(super) fn byte_letters() -> [char; 256] {
     let mut others = '\u{100}'..;
@@ -15,14 +13,6 @@ pub(super) fn byte_letters() -> [char; 256] {
 pub(super) fn fallback_byte(written: &str) -> Option<u8> {
     let digits = written.strip_prefix("<0x")?.strip_suffix('>')?;
     (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok())?
-}
-
-pub(super) fn has_byte_fallback(decoder: &DecoderWrapper) -> bool {
-    match decoder {
-        DecoderWrapper::ByteFallback(_) => true,
-        DecoderWrapper::Sequence(sequence) => sequence.get_decoders().iter().any(has_byte_fallback),
-        _ => false,
-    }
 }
 
 /// Decodes the complete characters of `bytes` and returns the bytes of an incomplete one at the end. Invalid bytes

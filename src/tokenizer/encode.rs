@@ -1,7 +1,6 @@
 //! Text to token ids, and to tokens whose strings joined are the text.
 
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::{Model, ModelWrapper, OffsetReferential, OffsetType, PreTokenizer};
+use tokenizers::{Model, OffsetReferential, OffsetType, PreTokenizer};
 
 use super::ascii::ascii_words;
 use super::bytes::byte_letters;
@@ -116,26 +115,4 @@ impl Tokenizer {
         }
         Ok(())
     }
-}
-
-/// Whether texts are split by GPT-2's regular expression, without normalization.
-pub(super) fn splits_as_gpt2(inner: &tokenizers::Tokenizer) -> bool {
-    let pre_tokenizer = inner.get_pre_tokenizer();
-    let is_gpt2s = matches!(pre_tokenizer, Some(PreTokenizerWrapper::ByteLevel(step)) if step.use_regex && !step.add_prefix_space);
-    is_gpt2s && inner.get_normalizer().is_none()
-}
-
-/// Whether the model may drop a character that its vocabulary lacks: byte pair encoding without an unknown token or
-/// byte tokens does. Vocabularies with subword prefixes or suffixes are not checked, because they spell a character
-/// in several ways.
-pub(super) fn drops_characters(inner: &tokenizers::Tokenizer, byte_level: bool) -> bool {
-    let ModelWrapper::BPE(bpe) = inner.get_model() else { return false };
-    let has_all_bytes = byte_level
-        && byte_letters().iter().all(|letter| bpe.token_to_id(&letter.to_string()).is_some());
-    let has_affixes = bpe.continuing_subword_prefix.is_some() || bpe.end_of_word_suffix.is_some();
-    !(has_all_bytes
-        || has_affixes
-        || bpe.unk_token.is_some()
-        || bpe.byte_fallback
-        || bpe.ignore_merges)
 }

@@ -6,13 +6,14 @@
 //!
 //! `file` reads and validates `tokenizer.json` with `model` (the vocabulary), `added_tokens` and `pipeline` (the
 //! normalizer, the pre-tokenizer and the decoder). `encode` and `decode` use `ascii` (the fast path for ASCII texts)
-//! and `bytes` (how tokens spell bytes).
+//! and `bytes` (how tokens spell bytes); `features` decides which path applies.
 
 mod added_tokens;
 mod ascii;
 mod bytes;
 mod decode;
 mod encode;
+mod features;
 mod file;
 mod messages;
 mod model;
@@ -24,9 +25,9 @@ use std::sync::Arc;
 use tokenizers::decoders::DecoderWrapper;
 use xxhash_rust::xxh3::xxh3_64;
 
-use self::bytes::{byte_letters, has_byte_fallback};
+use self::bytes::byte_letters;
 pub use self::decode::TextStream;
-use self::encode::{drops_characters, splits_as_gpt2};
+use self::features::{drops_characters, has_byte_fallback, splits_as_gpt2};
 use crate::error::Result;
 
 /// A tokenizer. It is immutable, and a clone shares its tables.

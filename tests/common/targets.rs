@@ -6,11 +6,11 @@ use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use bytemuck::{Pod, pod_read_unaligned};
-use candlescope::index::Index;
+use candlescope::checkpoint::Index;
+use candlescope::checkpoint::bytes_needed;
 use candlescope::kernel::WeightFormat;
 use candlescope::lab::Lab;
-use candlescope::store::{Disk, Restoring};
-use candlescope::weights::bytes_needed;
+use candlescope::load::{CheckpointReader, Disk};
 use candlescope::{Config, Error, Model, Result, Tokenizer, Weights, WeightsReader};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -104,7 +104,7 @@ pub fn kept_copy(data: &[u8]) {
     let length = copy.len() as u64;
     let disk = Memory(RefCell::new(copy));
     let restore = |format| {
-        let mut restoring = Restoring::new(&disk, 0, length, format)?;
+        let mut restoring = CheckpointReader::new(&disk, 0, length, format)?;
         while restoring.step(&disk)? {}
         restoring.finish().map(|_| ())
     };

@@ -66,7 +66,7 @@ const hash = (page) =>
   return [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].join(" ");`,
   );
 
-/** The parts of a copy, as www/store.js and src/store.rs write them. @param {Page} page @returns {Promise<Region[]>} */
+/** The parts of a copy, as www/store.js and src/load/store.rs write them. @param {Page} page @returns {Promise<Region[]>} */
 const regionsOf = (page) =>
   withCopy(
     page,

@@ -38,7 +38,7 @@ const TRANSIENT = [408, 425, 429, 500, 502, 503, 504];
 
 // ---- the files of a load ----
 
-/** A file that a load can open. Rust reads these names (src/download.rs). */
+/** A file that a load can open. Rust reads these names (src/load/download.rs). */
 export class RemoteFile {
   #file;
   #context;

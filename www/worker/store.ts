@@ -1,5 +1,5 @@
 // What earlier visits kept in the origin's private file system: which copies there are, whether they may be used, and
-// room for more. What is inside a copy is Rust's affair (src/store.rs); whether its files have changed on their server too.
+// room for more. What is inside a copy is Rust's affair (src/load/store.rs); whether its files have changed on their server too.
 //
 // A copy is one file. It begins with 32 bytes, written last: until then, and so for ever if the tab is closed in between,
 // they are zeros, and the copy is none. A file that is being written has one handle, which the browser gives to nobody

@@ -1,13 +1,29 @@
 //! The MLP's activation functions.
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Tensor};
+use serde::Serialize;
 
 use super::rows::{fill_rows, tanh};
 use super::storage::{OpOutput, floats, row_width};
-use crate::config::Activation;
 use crate::error::Result;
 use crate::kernel::dispatch::map_rows;
 use crate::kernel::simd::rowwise::Map;
+
+/// The non-linearity of the MLP, under Hugging Face's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, GPT-2's own.
+    GeluNew,
+    /// `0.5 x (1 + erf(x / sqrt(2)))`.
+    Gelu,
+    /// `max(x, 0)`.
+    Relu,
+    /// `x / (1 + exp(-x))`.
+    Silu,
+    /// The hyperbolic tangent.
+    Tanh,
+}
 
 /// The MLP's non-linearity, elementwise.
 ///

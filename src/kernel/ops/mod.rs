@@ -16,7 +16,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-pub use activation::activation;
+pub use activation::{Activation, activation};
 pub use attention::{attention, attention_mix, attention_scores};
 pub use cross_entropy::cross_entropy;
 pub use layer_norm::{affine, normalize, scale};

@@ -2,10 +2,10 @@
 
 use candle_core::{D, Device, Tensor, Var};
 
+use super::Activation;
 use super::linear::add_bias;
 use super::rows::exp;
 use super::{activation, affine, cross_entropy, normalize, scale, softmax};
-use crate::config::Activation;
 use crate::error::Result;
 
 type Composed = fn(&[Tensor]) -> Result<Tensor>;

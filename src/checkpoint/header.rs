@@ -1,43 +1,43 @@
-//! The header of a safetensors file: its bytes in, the tensors that it lists out, in the order of their bytes.
+//! The header of a safetensors file, to the list of its tensors in the order of their bytes.
 //!
-//! Lengths are 64 bits wide also in wasm, where memory is not: a file may be larger than memory when only a part of it
-//! is needed, or when its numbers are kept in fewer bytes. Everything that the format promises is checked here.
+//! Lengths have 64 bits also in wasm, whose addresses have 32: a file may be larger than memory if only a part of it is
+//! needed, or if its values are quantized. Every rule of the format is checked here.
 
 use std::ops::Range;
 
+use super::json::{self, Fields, Json};
+use super::magic;
 use crate::error::{Error, Result, shortened};
-use crate::json::{self, Fields, Json};
-use crate::magic;
 
-/// The bytes in front of the header, which say how long it is.
-pub(crate) const LENGTH_BYTES: usize = 8;
+/// The bytes before the header, which hold its length.
+pub(super) const LENGTH_BYTES: usize = 8;
 /// As in the reference implementation.
-const LONGEST: u64 = 100_000_000;
+const MAX_LENGTH: u64 = 100_000_000;
 
-/// A tensor that a file lists.
+/// A tensor in the header.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(super) struct Entry {
     pub key: String,
     pub dtype: String,
     pub shape: Vec<u64>,
-    /// Where in the file its bytes are.
+    /// The range of its bytes in the file.
     pub bytes: Range<u64>,
 }
 
-/// The length of the header with the length field itself, as the file's first bytes tell it; those of the field alone
-/// while they are not all there. `total` is the length of the file, if it is known.
-pub(crate) fn length(start: &[u8], total: Option<u64>) -> Result<usize> {
+/// The length of the header with its length field, from the first bytes of the file; the length of the field if it is
+/// not complete yet. `total` is the length of the file, if it is known.
+pub(super) fn length(start: &[u8], total: Option<u64>) -> Result<usize> {
     let Some(field) = start.first_chunk::<LENGTH_BYTES>() else { return Ok(LENGTH_BYTES) };
     let length = u64::from_le_bytes(*field);
-    if length > LONGEST {
-        // No safetensors file begins like this: what other kind of file is it?
+    if length > MAX_LENGTH {
+        // This is another kind of file.
         return Err(match (magic::recognize(start), start.starts_with(b"version ")) {
             (Some(found), _) => Error::Weights(format!("{found}; expected a safetensors file")),
             (None, true) => {
                 Error::Weights(magic::LFS.to_string() + "; expected a safetensors file")
             }
             (None, false) => malformed(&format!(
-                "its first 8 bytes claim a header of {length} bytes, expected at most {LONGEST}"
+                "its first 8 bytes claim a header of {length} bytes, expected at most {MAX_LENGTH}"
             )),
         });
     }
@@ -51,10 +51,10 @@ pub(crate) fn length(start: &[u8], total: Option<u64>) -> Result<usize> {
     Ok(LENGTH_BYTES + length as usize)
 }
 
-/// The tensors of a whole header. Their bytes follow it and each other without a gap.
-pub(crate) fn parse(header: &[u8]) -> Result<Vec<Entry>> {
+/// The tensors of a complete header. Their bytes follow it and each other without gaps.
+pub(super) fn parse(header: &[u8]) -> Result<Vec<Entry>> {
     let json = &header[LENGTH_BYTES..];
-    let mut listed: Fields = json::object(json, LONGEST as usize)
+    let mut listed: Fields = json::object(json, MAX_LENGTH as usize)
         .map_err(|reason| malformed(&format!("in its header, {reason}")))?;
     check_metadata(listed.remove("__metadata__"))?;
     let entry = |(key, value)| entry(key, &value, header.len() as u64);
@@ -77,7 +77,7 @@ pub(crate) fn parse(header: &[u8]) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Checks the type of `__metadata__`, which is free text and otherwise ignored.
+/// Checks the type of `__metadata__`, whose values are ignored.
 fn check_metadata(metadata: Option<Json>) -> Result<()> {
     let is_text = |value: &Json| matches!(value, Json::Text(_));
     match metadata {

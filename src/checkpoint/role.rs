@@ -4,32 +4,29 @@
 
 use std::collections::HashMap;
 
-use crate::config::Config;
+use super::config::Config;
+use super::shapes::{HEAD, HEAD_BIAS, expected_shapes};
 use crate::error::{Error, Result, shortened};
 use crate::nearest::nearest;
 
-/// The head of a model, apart from the embeddings.
-pub(crate) const HEAD: &str = "lm_head.weight";
-pub(crate) const HEAD_BIAS: &str = "lm_head.bias";
-
 /// What a tensor is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(super) enum Role {
     Parameter,
-    /// An unembedding of its own, although the config says that `wte.weight` is one.
+    /// An unembedding, although the config says that it is `wte.weight`.
     Head,
     /// A bias of the logits, which must be zero.
     HeadBias,
-    /// The causal mask, which old files hold.
+    /// The causal mask of old files.
     Buffer,
     /// The head of another task.
     OtherTask,
 }
 
 /// The tensors of a model and their shapes, by name.
-pub(crate) type Shapes = HashMap<String, Vec<usize>>;
+pub(super) type Shapes = HashMap<String, Vec<usize>>;
 
-/// The first part of the names of heads for other tasks. They read the last residual stream and change nothing of it.
+/// The first part of the names of heads for other tasks. They read the last residual stream and do not change it.
 const OTHER_TASKS: [&str; 12] = [
     "score",
     "classifier",
@@ -75,8 +72,8 @@ const QUANTIZED: [&str; 12] = [
 /// The role of the tensor `name`, which is without the prefix `transformer.`.
 ///
 /// # Errors
-/// [`Error::Weights`] when a model with it is computed in another way than this config says.
-pub(crate) fn of(name: &str, config: &Config, shapes: &Shapes) -> Result<Role> {
+/// [`Error::Weights`] when a model with this tensor computes something else than the config says.
+pub(super) fn of(name: &str, config: &Config, shapes: &Shapes) -> Result<Role> {
     if shapes.contains_key(name) {
         return Ok(Role::Parameter);
     }
@@ -130,7 +127,7 @@ fn in_block(name: &str, layer: u64, rest: &str, config: &Config) -> Result<Role>
         _ if QUANTIZED.iter().any(|part| rest.contains(part)) => {
             Err(refused(name, QUANTIZED_MODEL))
         }
-        _ => Err(unknown(name, &crate::weights::expected_shapes(config).into_iter().collect())),
+        _ => Err(unknown(name, &expected_shapes(config).into_iter().collect())),
     }
 }
 

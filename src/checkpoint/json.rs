@@ -1,5 +1,4 @@
-//! JSON files of a model, read strictly: a key that is there twice is an error, and a message says where and why in
-//! plain words.
+//! JSON files of a model, read strictly: a duplicate key is an error, and messages do not use serde's terms.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,15 +7,15 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
+use super::magic;
 use crate::error::shortened;
-use crate::magic;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Json {
+pub(super) enum Json {
     Null,
     Bool(bool),
-    /// A whole number from 0 on.
+    /// A whole number that is not negative.
     Whole(u64),
     /// Any other number.
     Number(f64),
@@ -25,16 +24,16 @@ pub(crate) enum Json {
     Object(Fields),
 }
 
-pub(crate) type Fields = BTreeMap<String, Json>;
+pub(super) type Fields = BTreeMap<String, Json>;
 
 impl Json {
-    /// The value in a few words, for the end of a message.
+    /// The value in a few words, for a message.
     pub fn describe(&self) -> String {
         match self {
             Json::Null => "null".into(),
             Json::Bool(flag) => flag.to_string(),
             Json::Whole(number) => number.to_string(),
-            Json::Number(number) => format!("{number:?}"), // which writes 1e30 so
+            Json::Number(number) => format!("{number:?}"), // as 1e30, not with 30 zeros
             Json::Text(text) => format!("the text \"{}\"", shortened(text)),
             Json::List(items) => format!("a list of length {}", items.len()),
             Json::Object(fields) => format!("an object with {} fields", fields.len()),
@@ -53,13 +52,13 @@ impl Json {
     }
 }
 
-/// The fields of a JSON object of at most `longest` bytes. A byte-order mark in front is passed over.
+/// The fields of a JSON object of at most `max_bytes` bytes. A byte-order mark is skipped.
 ///
 /// # Errors
-/// What is wrong, as the rest of a sentence about the file.
-pub(crate) fn object(bytes: &[u8], longest: usize) -> Result<Fields, String> {
-    if bytes.len() > longest {
-        return Err(format!("it has {} bytes, expected at most {longest}", bytes.len()));
+/// The reason, as the rest of a sentence about the file.
+pub(super) fn object(bytes: &[u8], max_bytes: usize) -> Result<Fields, String> {
+    if bytes.len() > max_bytes {
+        return Err(format!("it has {} bytes, expected at most {max_bytes}", bytes.len()));
     }
     if let Some(found) = magic::recognize(bytes) {
         return Err(format!("{found}; expected JSON"));

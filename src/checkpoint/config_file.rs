@@ -1,98 +1,14 @@
-//! `config.json` in, [`Config`] out: the fields, meanings and defaults of Hugging Face's `GPT2Config`.
+//! `config.json` to a [`Config`].
 //!
-//! Fields that do not change what the model computes (dropout, initialisation, summaries) are ignored; those that would
-//! and that this crate does not have are refused; unknown ones are reported.
+//! Fields that do not change what the model computes (dropout, initialisation, summaries) are ignored. Fields that would
+//! change it in a way that this crate does not support are refused. Unknown fields are reported.
 
-use serde::Serialize;
-
+use super::config::{Config, check_size, max_size};
+use super::json::{self, Fields, Json};
+use super::report::{NoticeKind, Report};
 use crate::error::{Error, Result, shortened};
-use crate::json::{self, Fields, Json};
+use crate::kernel::Activation;
 use crate::nearest::nearest;
-use crate::report::{Kind, Report};
-
-/// The shape of a GPT-2 and the switches that change its arithmetic.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Config {
-    pub n_layer: usize,
-    pub n_head: usize,
-    /// `d_model`, the width of the residual stream.
-    pub n_embd: usize,
-    /// `d_mlp`; four times `n_embd` when absent.
-    pub n_inner: Option<usize>,
-    /// The longest context, in tokens.
-    pub n_positions: usize,
-    pub vocab_size: usize,
-    pub layer_norm_epsilon: f64,
-    pub activation_function: Activation,
-    /// Divide attention scores by the square root of `d_head`.
-    pub scale_attn_weights: bool,
-    /// Divide attention scores by the layer's number, counted from 1, as well.
-    pub scale_attn_by_inverse_layer_idx: bool,
-    /// Compute attention scores in f32. Here every score is, so this changes nothing.
-    pub reorder_and_upcast_attn: bool,
-    /// Unembed with the token embedding `wte` instead of a matrix `lm_head` of its own.
-    pub tie_word_embeddings: bool,
-    pub bos_token_id: Option<u32>,
-    pub eos_token_id: Option<u32>,
-}
-
-impl Default for Config {
-    /// GPT-2 with 124M parameters, as `GPT2Config()` has it.
-    fn default() -> Self {
-        Config {
-            n_layer: 12,
-            n_head: 12,
-            n_embd: 768,
-            n_inner: None,
-            n_positions: 1024,
-            vocab_size: 50257,
-            layer_norm_epsilon: 1e-5,
-            activation_function: Activation::GeluNew,
-            scale_attn_weights: true,
-            scale_attn_by_inverse_layer_idx: false,
-            reorder_and_upcast_attn: false,
-            tie_word_embeddings: true,
-            bos_token_id: Some(50256),
-            eos_token_id: Some(50256),
-        }
-    }
-}
-
-/// The non-linearity of the MLP, under Hugging Face's names and their aliases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, GPT-2's own.
-    GeluNew,
-    /// `0.5 x (1 + erf(x / sqrt(2)))`.
-    Gelu,
-    Relu,
-    /// `x / (1 + exp(-x))`.
-    Silu,
-    Tanh,
-}
-
-impl Activation {
-    const NAMES: [(&str, Activation); 10] = [
-        ("gelu_new", Activation::GeluNew),
-        ("gelu_pytorch_tanh", Activation::GeluNew),
-        ("gelu_fast", Activation::GeluNew),
-        ("gelu_accurate", Activation::GeluNew),
-        ("gelu", Activation::Gelu),
-        ("gelu_python", Activation::Gelu),
-        ("relu", Activation::Relu),
-        ("silu", Activation::Silu),
-        ("swish", Activation::Silu),
-        ("tanh", Activation::Tanh),
-    ];
-
-    fn named(name: &str) -> Option<Activation> {
-        Activation::NAMES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, activation)| *activation)
-    }
-}
 
 impl Config {
     /// Reads a `config.json`.
@@ -109,7 +25,7 @@ impl Config {
     /// # Errors
     /// As [`Config::from_json`].
     pub fn read(text: &str) -> Result<(Config, Report)> {
-        let fields = json::object(text.as_bytes(), LONGEST).map_err(Error::Config)?;
+        let fields = json::object(text.as_bytes(), MAX_BYTES).map_err(Error::Config)?;
         let mut reader = Reader { fields, report: Report::default() };
         reader.check_architecture()?;
         reader.check_refused()?;
@@ -119,65 +35,32 @@ impl Config {
         reader.report_unknown();
         Ok((config, reader.report))
     }
-
-    /// The width of one head, `n_embd / n_head`.
-    pub fn d_head(&self) -> usize {
-        self.n_embd / self.n_head
-    }
-
-    /// The width of the MLP's hidden layer.
-    pub fn d_mlp(&self) -> usize {
-        self.n_inner.unwrap_or(self.n_embd.saturating_mul(4))
-    }
-
-    /// What attention scores in `layer` are divided by.
-    pub fn attention_divisor(&self, layer: usize) -> f64 {
-        let by_width = if self.scale_attn_weights { (self.d_head() as f64).sqrt() } else { 1.0 };
-        let by_layer = if self.scale_attn_by_inverse_layer_idx { (layer + 1) as f64 } else { 1.0 };
-        by_width * by_layer
-    }
-
-    fn validate(&self) -> Result<()> {
-        let sizes = [
-            ("n_layer", self.n_layer),
-            ("n_head", self.n_head),
-            ("n_embd", self.n_embd),
-            ("n_inner", self.d_mlp()),
-            ("n_positions", self.n_positions),
-            ("vocab_size", self.vocab_size),
-        ];
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(Error::Config(format!("`{name}` is 0, expected at least 1")));
-        }
-        if let Some((name, size)) = sizes.iter().find(|(name, size)| *size as u64 > largest(name)) {
-            let most = largest(name);
-            return Err(Error::Config(format!("`{name}` is {size}, expected at most {most}")));
-        }
-        if !self.n_embd.is_multiple_of(self.n_head) {
-            let (width, heads) = (self.n_embd, self.n_head);
-            return Err(Error::Config(format!(
-                "`n_embd` is {width}, expected a multiple of `n_head`, which is {heads}"
-            )));
-        }
-        Ok(())
-    }
 }
 
-/// Larger than of any model; every number of parameters then fits 64 bits.
-fn largest(size: &str) -> u64 {
-    if size == "n_layer" { 1 << 12 } else { 1 << 24 }
-}
+/// The largest `config.json` that is read.
+const MAX_BYTES: usize = 1 << 20;
+const MAX_EPSILON: f64 = 1.0;
 
-/// The most bytes that a `config.json` may have.
-const LONGEST: usize = 1 << 20;
-const HIGHEST_EPSILON: f64 = 1.0;
-
-/// Hugging Face reads the names on the left as those on the right.
-const OTHER_NAMES: [(&str, &str); 4] = [
+/// Aliases of Hugging Face, and the names that they stand for.
+const ALIASES: [(&str, &str); 4] = [
     ("num_hidden_layers", "n_layer"),
     ("num_attention_heads", "n_head"),
     ("hidden_size", "n_embd"),
     ("max_position_embeddings", "n_positions"),
+];
+
+/// The names of activation functions, some of which are aliases.
+const ACTIVATIONS: [(&str, Activation); 10] = [
+    ("gelu_new", Activation::GeluNew),
+    ("gelu_pytorch_tanh", Activation::GeluNew),
+    ("gelu_fast", Activation::GeluNew),
+    ("gelu_accurate", Activation::GeluNew),
+    ("gelu", Activation::Gelu),
+    ("gelu_python", Activation::Gelu),
+    ("relu", Activation::Relu),
+    ("silu", Activation::Silu),
+    ("swish", Activation::Silu),
+    ("tanh", Activation::Tanh),
 ];
 
 /// Fields of other architectures. A file that sets one of them (not to null, false or an empty value) is refused.
@@ -210,8 +93,8 @@ const REFUSED: [&str; 26] = [
     "use_parallel_residual",
 ];
 
-/// Fields that change nothing here: those of `GPT2Config` and of every `PretrainedConfig` that are about training,
-/// generation or other programs.
+/// Fields that do not change what the model computes: those of `GPT2Config` and of every `PretrainedConfig` for
+/// training, generation or other programs.
 #[rustfmt::skip]
 const HARMLESS: [&str; 76] = [
     "_attn_implementation", "_attn_implementation_autoset", "_commit_hash", "_name_or_path", "_num_labels", "architectures", "attn_pdrop",
@@ -237,7 +120,7 @@ const READ: [&str; 16] = [
     "bos_token_id", "eos_token_id", "position_embedding_type", "head_dim",
 ];
 
-/// The fields of a file on their way into a [`Config`].
+/// The fields of a file that is being read.
 struct Reader {
     fields: Fields,
     report: Report,
@@ -286,13 +169,13 @@ impl Reader {
 
     fn config(&mut self) -> Result<Config> {
         let default = Config::default();
-        for (other, name) in OTHER_NAMES {
-            self.rename(other, name)?;
+        for (alias, name) in ALIASES {
+            self.rename(alias, name)?;
         }
         if !self.fields.contains_key("n_positions")
             && let Some(length) = self.fields.get("n_ctx").cloned()
         {
-            self.fields.insert("n_positions".into(), length); // as old files name it
+            self.fields.insert("n_positions".into(), length); // the name in old files
         }
         let vocab_size = self.size("vocab_size", default.vocab_size)?;
         Ok(Config {
@@ -316,13 +199,13 @@ impl Reader {
         })
     }
 
-    fn rename(&mut self, other: &str, name: &str) -> Result<()> {
-        let Some(value) = self.fields.remove(other) else { return Ok(()) };
+    fn rename(&mut self, alias: &str, name: &str) -> Result<()> {
+        let Some(value) = self.fields.remove(alias) else { return Ok(()) };
         match self.fields.get(name) {
             Some(first) if *first != value => {
                 let (first, second) = (first.describe(), value.describe());
                 Err(Error::Config(format!(
-                    "`{name}` is {first} and `{other}` is {second}, expected the same: they are two names of one field"
+                    "`{name}` is {first} and `{alias}` is {second}, expected the same: they are two names of one field"
                 )))
             }
             _ => {
@@ -332,19 +215,15 @@ impl Reader {
         }
     }
 
-    /// A size. If the file does not give it, the default is reported: no tensor's shape shows a wrong `n_head`.
+    /// A size. A default is reported, because no tensor's shape shows a wrong `n_head`.
     fn size(&mut self, name: &str, default: usize) -> Result<usize> {
-        let most = largest(name);
         match self.fields.get(name) {
             None => Ok(self.assumed(name, default, default)),
-            Some(Json::Whole(0)) => {
-                Err(Error::Config(format!("`{name}` is 0, expected at least 1")))
+            Some(Json::Whole(size)) => check_size(name, *size).map(|()| *size as usize),
+            Some(found) => {
+                let max = max_size(name);
+                Err(wrong(name, found, &format!("a whole number from 1 to {max}")))
             }
-            Some(Json::Whole(size)) if *size <= most => Ok(*size as usize),
-            Some(Json::Whole(size)) => {
-                Err(Error::Config(format!("`{name}` is {size}, expected at most {most}")))
-            }
-            Some(found) => Err(wrong(name, found, &format!("a whole number from 1 to {most}"))),
         }
     }
 
@@ -356,8 +235,8 @@ impl Reader {
             Some(Json::Number(number)) => *number,
             Some(_) => f64::NAN,
         };
-        // In f32, as it is computed with: below this it is 0, and a constant row is divided by 0.
-        match number >= f64::from(f32::MIN_POSITIVE) && number <= HIGHEST_EPSILON {
+        // LayerNorm computes in f32, in which a smaller number is 0, and a constant row would be divided by 0.
+        match number >= f64::from(f32::MIN_POSITIVE) && number <= MAX_EPSILON {
             true => Ok(number),
             false => Err(wrong(
                 name,
@@ -373,11 +252,13 @@ impl Reader {
             return Ok(self.assumed(name, default, "gelu_new"));
         };
         let known = match found {
-            Json::Text(text) => Activation::named(text),
+            Json::Text(text) => ACTIVATIONS
+                .iter()
+                .find(|(known, _)| known == text)
+                .map(|(_, activation)| *activation),
             _ => None,
         };
-        let names: Vec<_> =
-            Activation::NAMES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let names: Vec<_> = ACTIVATIONS.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         known.ok_or_else(|| wrong(name, found, &format!("one of {}", names.join(", "))))
     }
 
@@ -389,7 +270,7 @@ impl Reader {
         }
     }
 
-    /// A special token, where the model has it. Small models often come with GPT-2's 50256, beyond their vocabulary.
+    /// A special token. Small models often come with GPT-2's id 50256, which their vocabulary lacks.
     fn token(&mut self, name: &str, vocab_size: usize) -> Result<Option<u32>> {
         let default = Config::default().eos_token_id.filter(|id| (*id as usize) < vocab_size);
         let expected = format!("null or one token id below {vocab_size} (`vocab_size`)");
@@ -413,7 +294,7 @@ impl Reader {
                     "config.json: `{name}` is {found}, which is no token of the model (`vocab_size` is {vocab_size}): \
                      it was taken to be null."
                 );
-                self.report.push(Kind::Ignored, name, message);
+                self.report.push(NoticeKind::Ignored, name, message);
                 Ok(None)
             }
             found => Err(wrong(name, found, &expected)),
@@ -423,11 +304,11 @@ impl Reader {
     fn assumed<T>(&mut self, name: &str, value: T, shown: impl std::fmt::Display) -> T {
         let message =
             format!("config.json does not give `{name}`: {shown} was taken, the default of GPT-2.");
-        self.report.push(Kind::Assumed, name, message);
+        self.report.push(NoticeKind::Assumed, name, message);
         value
     }
 
-    /// What other programs write beside the sizes, which must agree with them.
+    /// Checks fields of other architectures that must agree with the sizes.
     fn check_neutral(&self, config: &Config) -> Result<()> {
         let heads = ["num_key_value_heads", "n_head_kv", "num_kv_heads"];
         let sizes = heads.map(|name| (name, config.n_head)).into_iter();
@@ -450,7 +331,7 @@ impl Reader {
             let message = format!(
                 "config.json: `n_ctx` is {old}, which is ignored: `n_positions` is {length}."
             );
-            self.report.push(Kind::Ignored, "n_ctx", message);
+            self.report.push(NoticeKind::Ignored, "n_ctx", message);
         }
         let is_unknown =
             |name: &&str| ![&READ[..], &REFUSED, &HARMLESS].iter().any(|list| list.contains(name));

@@ -1,4 +1,4 @@
-//! Recognizes other types of files by their first bytes, for the message about a file of the wrong type.
+//! Recognizes file types by their first bytes, for the message about a file of the wrong type.
 
 /// Magic bytes, the type of file that they mark, and what to do.
 const KNOWN: [(&[u8], &str); 15] = [
@@ -22,13 +22,13 @@ const KNOWN: [(&[u8], &str); 15] = [
     (b"\xFE\xFF", "this is UTF-16 text; save it as UTF-8"),
 ];
 
-pub(crate) const LFS: &str = "this is a Git LFS pointer, which stands for a file that is kept elsewhere: run \
+pub(super) const LFS: &str = "this is a Git LFS pointer, which stands for a file that is kept elsewhere: run \
     `git lfs pull`, or on Hugging Face use an address with `/resolve/` in place of `/raw/`";
 const PICKLE: &str =
     "this is a PyTorch file (a pickle); save the model with `safe_serialization=True`";
 
-/// The type of the file that begins with `start`, and what to do; None if the type is not known here. JSON is not, and
-/// neither is safetensors, whose bytes 4 to 7 are zero.
+/// The type of the file that begins with `start` and what to do, or None if the type is not in the list. JSON and
+/// safetensors, whose bytes 4 to 7 are zero, are not in the list.
 pub(crate) fn recognize(start: &[u8]) -> Option<&'static str> {
     if let Some((_, what)) = KNOWN.iter().find(|(first, _)| start.starts_with(first)) {
         return Some(what);

@@ -1,23 +1,23 @@
-//! `model.safetensors.index.json`: in which of several files each tensor is.
+//! `model.safetensors.index.json`: the file of each tensor of a checkpoint in several files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::Config;
+use super::config::Config;
+use super::json::{self, Json};
+use super::report::Report;
+use super::role::{self, Role};
+use super::shapes::{expected_shapes, missing, without_prefix};
 use crate::error::{Error, Result, shortened};
-use crate::json::{self, Json};
-use crate::report::Report;
-use crate::role::{self, Role};
-use crate::weights::{expected_shapes, missing, without_prefix};
 
-/// The most bytes that an index may have.
-const LONGEST: usize = 16 << 20;
+/// The largest index that is read.
+const MAX_BYTES: usize = 16 << 20;
 
-/// A list of files, checked against a config.
+/// An index, checked against a config.
 #[derive(Debug)]
 pub struct Index {
-    /// The files that hold something that the model needs, each once, in the order of their names.
+    /// The files with tensors that the model needs, in the order of their names.
     pub files: BTreeSet<String>,
-    /// The file of each tensor, without the prefix `transformer.`: for
+    /// The file of each tensor, whose name has no prefix `transformer.`, for
     /// [`WeightsReader::expect`](crate::WeightsReader::expect).
     pub tensors: BTreeMap<String, String>,
     /// Notices about tensors in files that are not read.
@@ -25,16 +25,18 @@ pub struct Index {
 }
 
 impl Index {
+    /// Reads the index file with this name.
+    ///
     /// # Errors
-    /// [`Error::Weights`] when it is not such a list; when a tensor of the model is in no file; when there is a tensor
-    /// that changes what the model computes; when a file name holds a path.
+    /// [`Error::Weights`] when it is not an index; when a tensor of the model is in no file; when a tensor would change
+    /// what the model computes; when a file name contains a path.
     pub fn read(name: &str, bytes: &[u8], config: &Config) -> Result<Index> {
         parse(bytes, config).map_err(|error| error.in_file(name))
     }
 }
 
 fn parse(bytes: &[u8], config: &Config) -> Result<Index> {
-    let mut fields = json::object(bytes, LONGEST).map_err(Error::Weights)?;
+    let mut fields = json::object(bytes, MAX_BYTES).map_err(Error::Weights)?;
     let tensors = match fields.remove("weight_map") {
         Some(Json::Object(map)) if !map.is_empty() => by_name(map)?,
         found => {
@@ -60,11 +62,7 @@ fn parse(bytes: &[u8], config: &Config) -> Result<Index> {
     // Those in the other files are reported when the files are read.
     let unread = others.iter().filter(|(_, file)| !files.contains(*file)).map(|(name, _)| *name);
     let mut report = Report::default();
-    report.ignored("the list of files", unread, |name| {
-        format!(
-            "`{name}` belongs to the head of another task and was ignored: it changes no logit."
-        )
-    });
+    report.ignored_heads("the list of files", unread);
     Ok(Index { files, tensors, report })
 }
 
@@ -92,7 +90,7 @@ fn by_name(map: json::Fields) -> Result<BTreeMap<String, String>> {
     Ok(tensors)
 }
 
-/// Checks that this is the plain name of a file beside the index, because it becomes part of an address.
+/// Checks that `file` is the plain name of a file in the folder of the index, because it becomes part of an address.
 fn check_file_name(key: &str, file: &str) -> Result<()> {
     let (key, shown) = (shortened(key), shortened(file));
     if [".bin", ".pt", ".pth"].iter().any(|end| file.ends_with(end)) {

@@ -1,13 +1,13 @@
-//! One file of a load: its bytes from JavaScript into the weights, and its progress.
+//! The download of one file: its bytes from JavaScript into the weights, and its progress.
 //!
-//! `www/network.js` has the requests, timeouts, retries and validators. This module decides which bytes of a file are
-//! asked for: a file is streamed; if a part of a weights file is not needed and the server answers ranges, the rest of it
-//! is asked for in pieces, several at once. Any answer to that which is not exactly what was asked for sends the load
-//! back to streaming.
+//! `www/worker/network.ts` has the requests, timeouts, retries and validators. This module decides which bytes of a file
+//! are requested. A file is streamed. If parts of a weights file are not needed and the server supports range requests,
+//! the rest is requested in ranges, several at once. If a response is not exactly the requested range, the download
+//! continues as a stream.
 //!
-//! A file that is needed whole is one stream. In pieces, 500 MB from the same machine took 3.3 s instead of 1.6 s, with
-//! one in flight or with eight: each is an answer to wait for and a buffer to fill. Over a real network the link is the
-//! limit, and pieces from one host share one connection where it speaks HTTP/2 or 3, as those that serve models do.
+//! A file that is needed whole is one stream. With range requests, 500 MB from the same machine took 3.3 s instead of
+//! 1.6 s (November 2026), with one in flight or with eight: each costs a round trip and a buffer. Over a real
+//! network the link is the limit, and range requests to one host share a connection with HTTP/2 or 3.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -18,12 +18,12 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortSignal;
 
+use crate::checkpoint::WeightsReader;
 use crate::error::{Error, Result};
-use crate::weights::WeightsReader;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A `RemoteFile` of `www/network.js`.
+    /// A `RemoteFile` of `www/worker/network.ts`.
     #[derive(Clone)]
     pub type File;
     #[wasm_bindgen(method, getter)]
@@ -36,7 +36,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn open(this: &File) -> Promise;
 
-    /// A `Download` of `www/network.js`.
+    /// A `Download` of `www/worker/network.ts`.
     type Body;
     #[wasm_bindgen(method, getter)]
     fn absent(this: &Body) -> Option<String>;
@@ -64,33 +64,35 @@ extern "C" {
     fn close(this: &Body);
 }
 
-/// Who follows a load: a listener for its progress, and a signal that ends it.
+/// The progress listener and the abort signal of a load.
 #[derive(Default)]
-pub struct Watch {
+pub struct LoadContext {
     /// Called with `(stage, file, loaded, total)`, in bytes; `total` is undefined if it is not known.
-    pub on_progress: Option<Function>,
-    pub signal: Option<AbortSignal>,
+    on_progress: Option<Function>,
+    signal: Option<AbortSignal>,
+    /// Whether the last failure was a connection that broke and cannot be resumed.
     must_restart: Cell<bool>,
 }
 
-impl Watch {
-    pub fn new(on_progress: Option<Function>, signal: Option<AbortSignal>) -> Watch {
-        Watch { on_progress, signal, must_restart: Cell::new(false) }
+impl LoadContext {
+    /// The context of one call of `loadModel`.
+    pub fn new(on_progress: Option<Function>, signal: Option<AbortSignal>) -> LoadContext {
+        LoadContext { on_progress, signal, must_restart: Cell::new(false) }
     }
 
     /// # Errors
     /// [`Error::Abort`] when the signal fired.
-    pub fn check(&self, name: &str) -> Result<()> {
+    pub(super) fn check(&self, name: &str) -> Result<()> {
         match &self.signal {
             Some(signal) if signal.aborted() => Err(Error::Abort(format!("while loading {name}"))),
             _ => Ok(()),
         }
     }
 
-    pub fn report(&self, stage: &str, name: &str, loaded: u64, total: Option<u64>) {
+    pub(super) fn report(&self, stage: &str, name: &str, loaded: u64, total: Option<u64>) {
         let Some(listener) = &self.on_progress else { return };
         let total = total.map_or(JsValue::UNDEFINED, |total| (total as f64).into());
-        // A listener that throws is no reason to stop loading.
+        // An exception in the listener does not stop the load.
         let _ = listener.call4(
             &JsValue::NULL,
             &stage.into(),
@@ -100,14 +102,14 @@ impl Watch {
         );
     }
 
-    /// Whether the last failure was a body that broke off and cannot be resumed: the file must be read again from its
-    /// beginning. `www/network.js` limits how often.
-    pub fn take_restart(&self) -> bool {
+    /// Whether the last failure was a connection that broke and cannot be resumed, so that the file must be read again
+    /// from its beginning. `www/worker/network.ts` limits how often. Clears the flag.
+    pub(super) fn take_restart(&self) -> bool {
         self.must_restart.take()
     }
 
-    /// What a promise of `www/network.js` came to.
-    async fn settled<T: JsCast>(&self, promise: Promise) -> Result<T> {
+    /// The result of a promise of `www/worker/network.ts`.
+    async fn resolve<T: JsCast>(&self, promise: Promise) -> Result<T> {
         match JsFuture::from(promise).await {
             Ok(value) => Ok(value.unchecked_into()),
             Err(error) => {
@@ -119,7 +121,7 @@ impl Watch {
     }
 }
 
-/// An error of JavaScript that has one of the stable names; a rejection of the browser itself is the network's.
+/// A JavaScript error by its stable name. A rejection by the browser itself is a network error.
 pub fn error_of(error: &JsValue) -> Error {
     let message = message_of(error);
     match error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.name())).as_deref() {
@@ -137,20 +139,20 @@ pub fn message_of(error: &JsValue) -> String {
     }
 }
 
-/// The most bytes that are copied into wasm memory at once.
-const PIECE: usize = 1 << 20;
-/// A listener hears of progress after this many bytes, and at the end.
+/// The largest piece that is copied into wasm memory at once.
+const MAX_PIECE: usize = 1 << 20;
+/// Progress is reported after this many bytes, and at the end.
 const REPORT_EVERY: u64 = 1 << 18;
 
-/// A file on its way.
-pub struct Download<'w> {
+/// A file that is being downloaded.
+pub struct Download<'c> {
     stage: &'static str,
     name: String,
     body: Body,
     total: Total,
     loaded: u64,
     reported: u64,
-    watch: &'w Watch,
+    context: &'c LoadContext,
 }
 
 impl Drop for Download<'_> {
@@ -163,22 +165,22 @@ impl Drop for Download<'_> {
 #[derive(Clone, Copy)]
 enum Total {
     Unknown,
-    /// `content-length` of another site, which does not say whether it counts compressed bytes.
+    /// `content-length` of another origin, which may count compressed bytes.
     Claimed(u64),
     Exact(u64),
 }
 
-/// A file that was asked for.
-pub enum Opened<'w> {
-    File(Download<'w>),
-    /// The server says that there is none, in these words.
+/// The answer to a request for a file.
+pub enum Opened<'c> {
+    File(Download<'c>),
+    /// The server does not have the file, for this reason.
     Absent(String),
 }
 
-impl<'w> Opened<'w> {
+impl<'c> Opened<'c> {
     /// # Errors
     /// [`Error::Network`] when the file is absent.
-    pub fn required(self) -> Result<Download<'w>> {
+    pub fn required(self) -> Result<Download<'c>> {
         match self {
             Opened::File(download) => Ok(download),
             Opened::Absent(reason) => Err(Error::Network(reason)),
@@ -186,14 +188,18 @@ impl<'w> Opened<'w> {
     }
 }
 
-impl<'w> Download<'w> {
+impl<'c> Download<'c> {
     /// # Errors
     /// [`Error::Network`], [`Error::Abort`]; [`Error::Input`] when a blob cannot be read.
-    pub async fn open(stage: &'static str, file: &File, watch: &'w Watch) -> Result<Opened<'w>> {
+    pub async fn open(
+        stage: &'static str,
+        file: &File,
+        context: &'c LoadContext,
+    ) -> Result<Opened<'c>> {
         let name = file.name();
-        watch.check(&name)?;
-        let body: Body = watch.settled(file.open()).await?;
-        watch.check(&name)?;
+        context.check(&name)?;
+        let body: Body = context.resolve(file.open()).await?;
+        context.check(&name)?;
         if let Some(reason) = body.absent() {
             return Ok(Opened::Absent(reason));
         }
@@ -202,17 +208,17 @@ impl<'w> Download<'w> {
             (None, Some(length)) => Total::Claimed(length as u64),
             (None, None) => Total::Unknown,
         };
-        let download = Download { stage, name, body, total, loaded: 0, reported: 0, watch };
+        let download = Download { stage, name, body, total, loaded: 0, reported: 0, context };
         download.report();
         Ok(Opened::File(download))
     }
 
-    /// The state of the file on its server, if the server names it.
+    /// The validator of the file (`ETag`, or `Last-Modified` and length), if the server sends one.
     pub fn identity(&self) -> Option<String> {
         self.body.identity()
     }
 
-    /// The length, if it can be relied on.
+    /// The length, if it is reliable.
     pub fn exact_total(&self) -> Option<u64> {
         match self.total {
             Total::Exact(total) => Some(total),
@@ -228,7 +234,7 @@ impl<'w> Download<'w> {
         let mut bytes = Vec::new();
         let mut buffer = Vec::new();
         while let Some(chunk) = self.next_chunk().await? {
-            each_piece(&chunk, &mut buffer, |piece| {
+            copy_in_pieces(&chunk, &mut buffer, |piece| {
                 bytes.extend_from_slice(piece);
                 Ok(())
             })?;
@@ -238,15 +244,15 @@ impl<'w> Download<'w> {
         Ok(bytes)
     }
 
-    /// Brings the tensors of a weights file into `reader`.
+    /// Reads a weights file into `reader`.
     ///
     /// # Errors
     /// As [`Download::open`], and what is wrong with the file.
-    pub async fn pour(mut self, reader: &mut WeightsReader) -> Result<()> {
+    pub async fn stream_into(mut self, reader: &mut WeightsReader) -> Result<()> {
         let mut buffer = Vec::new();
         let mut is_planned = false;
         while let Some(chunk) = self.next_chunk().await? {
-            each_piece(&chunk, &mut buffer, |piece| reader.push(piece))?;
+            copy_in_pieces(&chunk, &mut buffer, |piece| reader.push(piece))?;
             self.count(chunk.length());
             if is_planned {
                 continue;
@@ -255,48 +261,50 @@ impl<'w> Download<'w> {
             is_planned = true;
             self.body.confirm_length(end as f64);
             if self.can_skip(end)
-                && let Some(pieces) = pieces(reader.position(), end, needed)
+                && let Some(ranges) = ranges(reader.position(), end, needed)
             {
-                return self.pour_pieces(end, pieces, reader).await;
+                return self.stream_ranges_into(end, ranges, reader).await;
             }
         }
         self.finish();
         Ok(())
     }
 
-    /// Whether parts of a file can be asked for that is as long as its own header says (so that what the server sends
-    /// is not compressed), and be told from those of another state of it.
+    /// Whether ranges of the file can be requested. Its length must be the one that its header gives, because ranges of a
+    /// compressed body would be other bytes.
     fn can_skip(&self, end: u64) -> bool {
         self.body.answers_ranges() && self.body.length() == Some(end as f64)
     }
 
-    /// Asks for the pieces in order, some ahead, and streams the whole file if an answer is not as it should be.
-    async fn pour_pieces(
+    /// Requests the ranges in order, several at once. If a response is not the requested range, streams the rest of the
+    /// file.
+    async fn stream_ranges_into(
         mut self,
         end: u64,
-        pieces: Vec<Range<u64>>,
+        ranges: Vec<Range<u64>>,
         reader: &mut WeightsReader,
     ) -> Result<()> {
         self.body.pause();
-        let mut pieces = pieces.into_iter();
-        let mut coming = VecDeque::new();
+        let mut ranges = ranges.into_iter();
+        let mut in_flight = VecDeque::new();
         let mut buffer = Vec::new();
         loop {
-            while coming.len() < IN_FLIGHT
-                && let Some(range) = pieces.next()
+            while in_flight.len() < MAX_IN_FLIGHT
+                && let Some(range) = ranges.next()
             {
-                let answer = JsFuture::from(self.body.range(range.start as f64, range.end as f64));
-                coming.push_back((range.clone(), answer));
+                let response =
+                    JsFuture::from(self.body.range(range.start as f64, range.end as f64));
+                in_flight.push_back((range.clone(), response));
             }
-            let Some((range, answer)) = coming.pop_front() else { break };
-            let answer = answer.await.map_err(|error| error_of(&error))?;
-            self.watch.check(&self.name)?;
-            if answer.is_undefined() {
-                return self.pour_rest(reader).await;
+            let Some((range, response)) = in_flight.pop_front() else { break };
+            let response = response.await.map_err(|error| error_of(&error))?;
+            self.context.check(&self.name)?;
+            if response.is_undefined() {
+                return self.resume_into(reader).await;
             }
             reader.skip_to(range.start)?;
-            let bytes: Uint8Array = answer.unchecked_into();
-            each_piece(&bytes, &mut buffer, |piece| reader.push(piece))?;
+            let bytes: Uint8Array = response.unchecked_into();
+            copy_in_pieces(&bytes, &mut buffer, |piece| reader.push(piece))?;
             self.loaded = range.start;
             self.count(bytes.length());
         }
@@ -306,13 +314,13 @@ impl<'w> Download<'w> {
         Ok(())
     }
 
-    /// Streams what follows the bytes that `reader` has.
-    async fn pour_rest(mut self, reader: &mut WeightsReader) -> Result<()> {
+    /// Streams the file from the position of `reader` on.
+    async fn resume_into(mut self, reader: &mut WeightsReader) -> Result<()> {
         self.body.restart_at(reader.position() as f64);
         self.loaded = reader.position();
         let mut buffer = Vec::new();
         while let Some(chunk) = self.next_chunk().await? {
-            each_piece(&chunk, &mut buffer, |piece| reader.push(piece))?;
+            copy_in_pieces(&chunk, &mut buffer, |piece| reader.push(piece))?;
             self.count(chunk.length());
         }
         self.finish();
@@ -320,8 +328,8 @@ impl<'w> Download<'w> {
     }
 
     async fn next_chunk(&self) -> Result<Option<Uint8Array>> {
-        let chunk: JsValue = self.watch.settled(self.body.read()).await?;
-        self.watch.check(&self.name)?;
+        let chunk: JsValue = self.context.resolve(self.body.read()).await?;
+        self.context.check(&self.name)?;
         Ok((!chunk.is_undefined()).then(|| chunk.unchecked_into()))
     }
 
@@ -348,22 +356,22 @@ impl<'w> Download<'w> {
             Total::Unknown => None,
             Total::Claimed(total) | Total::Exact(total) => Some(total),
         };
-        self.watch.report(self.stage, &self.name, self.loaded, total);
+        self.context.report(self.stage, &self.name, self.loaded, total);
     }
 }
 
-/// Hands over the bytes of `chunk`, at most [`PIECE`] at once.
-fn each_piece(
+/// Copies `chunk` into wasm memory in pieces of at most [`MAX_PIECE`] bytes and passes each to `take`.
+fn copy_in_pieces(
     chunk: &Uint8Array,
     buffer: &mut Vec<u8>,
     mut take: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    let longest = chunk.length().min(PIECE as u32) as usize;
+    let longest = chunk.length().min(MAX_PIECE as u32) as usize;
     if buffer.len() < longest {
         *buffer = vec![0; longest];
     }
-    for start in (0..chunk.length()).step_by(PIECE) {
-        let piece = chunk.subarray(start, chunk.length().min(start + PIECE as u32));
+    for start in (0..chunk.length()).step_by(MAX_PIECE) {
+        let piece = chunk.subarray(start, chunk.length().min(start + MAX_PIECE as u32));
         let room = &mut buffer[..piece.length() as usize];
         piece.copy_to(room);
         take(room)?;
@@ -371,33 +379,34 @@ fn each_piece(
     Ok(())
 }
 
-/// Pieces are asked for this many at once: while one is copied, the next ones are on their way.
-const IN_FLIGHT: usize = 4;
-/// The most bytes of a piece: with those in flight, what waits outside of wasm memory stays small.
-const LONGEST_PIECE: u64 = 4 << 20;
-/// What is passed over at least. A request costs about as much as these bytes on the way at 100 Mbit/s and 80 ms.
-const SHORTEST_GAP: u64 = 1 << 20;
+/// How many range requests are in flight: while one response is copied, the next ones arrive.
+const MAX_IN_FLIGHT: usize = 4;
+/// The largest range. With those in flight, 16 MB wait outside of wasm memory.
+const MAX_RANGE: u64 = 4 << 20;
+/// The smallest gap that is skipped. A request costs about as much time as these bytes, at 100 Mbit/s and a round trip
+/// of 80 ms.
+const MIN_GAP: u64 = 1 << 20;
 
-/// What to ask for of a file that was read up to `position`, in order; None where too little of it can be passed over.
-fn pieces(position: u64, end: u64, needed: Vec<Range<u64>>) -> Option<Vec<Range<u64>>> {
+/// The ranges to request of a file that was read up to `position`, in order; None if too few bytes can be skipped.
+fn ranges(position: u64, end: u64, needed: Vec<Range<u64>>) -> Option<Vec<Range<u64>>> {
     let mut runs: Vec<Range<u64>> = Vec::new();
     let mut last = position;
-    let mut passed = 0;
+    let mut skipped = 0;
     for range in needed {
         let gap = range.start - last;
         match runs.last_mut() {
-            Some(run) if gap < SHORTEST_GAP => run.end = range.end,
+            Some(run) if gap < MIN_GAP => run.end = range.end,
             _ => {
-                passed += gap;
+                skipped += gap;
                 runs.push(range.clone());
             }
         }
         last = range.end;
     }
-    passed += end - last;
-    let pieces = runs.into_iter().flat_map(|run| {
-        let starts = run.clone().step_by(LONGEST_PIECE as usize);
-        starts.map(move |start| start..run.end.min(start + LONGEST_PIECE))
+    skipped += end - last;
+    let ranges = runs.into_iter().flat_map(|run| {
+        let starts = run.clone().step_by(MAX_RANGE as usize);
+        starts.map(move |start| start..run.end.min(start + MAX_RANGE))
     });
-    (passed >= SHORTEST_GAP).then(|| pieces.collect())
+    (skipped >= MIN_GAP).then(|| ranges.collect())
 }

@@ -1,0 +1,43 @@
+//! How bytes become tensors: the files of a checkpoint, parsed and checked.
+//!
+//! ```text
+//! config.json ─── json ── config_file ──► Config ──► shapes: the expected tensors
+//!                                            │
+//! model.safetensors.index.json ── index ─────┤   role: a parameter, or why a tensor is refused
+//!                                            ▼
+//! model.safetensors, in pieces ── header ─ reader ── tensor_reader ── dtype ──► Weights
+//! ```
+//!
+//! [`Config`] has the sizes. `shapes` derives the name and shape of every tensor from it. [`WeightsReader`] takes the
+//! bytes of one or several files in pieces of any size, checks each `header` against those shapes, and passes the bytes
+//! of each tensor to a `tensor_reader`, which converts them to f32 or to the format of a matrix. What a file holds
+//! beyond that goes into a [`Report`] or is an error.
+//!
+//! A file in this folder imports only from files above it in this list: `json` and `magic`, `report`, `config`,
+//! `config_file`, `shapes`, `role`, `index`, `header`, `dtype`, `range`, `weights`, `tensor_reader`, `reader`.
+
+mod config;
+mod config_file;
+mod dtype;
+mod header;
+mod index;
+mod json;
+mod magic;
+mod range;
+mod reader;
+mod report;
+mod role;
+mod shapes;
+mod tensor_reader;
+mod weights;
+
+pub use config::Config;
+pub use index::Index;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use magic::recognize;
+pub use reader::WeightsReader;
+pub use report::{Notice, NoticeKind, Report};
+pub use shapes::expected_shapes;
+pub(crate) use shapes::matrix_axes;
+pub(crate) use weights::reserve;
+pub use weights::{Weights, bytes_needed};
