@@ -1,35 +1,15 @@
 //! A checkpoint that was kept and read back is the same bit for bit, and a damaged copy is refused.
 
 mod common;
+#[path = "common/memory_disk.rs"]
+mod memory_disk;
 
-use std::cell::RefCell;
-
-use bytemuck::{Pod, pod_read_unaligned};
 use candlescope::checkpoint::bytes_needed;
 use candlescope::kernel::WeightFormat;
-use candlescope::load::{Checkpoint, CheckpointReader, CheckpointWriter, Disk, Fingerprint};
-use candlescope::{Config, Error, Model, Result, Tokenizer, WeightsReader, run_with_cache};
+use candlescope::load::{Checkpoint, CheckpointReader, CheckpointWriter, Fingerprint};
+use candlescope::{Config, Model, Result, Tokenizer, WeightsReader, run_with_cache};
 use common::{FIXTURES, Fixture, assert_same_bits};
-
-/// A file in memory.
-struct Memory(RefCell<Vec<u8>>);
-
-impl Disk for Memory {
-    fn read<T: Pod>(&self, at: u64, count: usize, to: &mut Vec<T>) -> Result<()> {
-        let (bytes, at) = (self.0.borrow(), at as usize);
-        let found = bytes.get(at..at + count * size_of::<T>());
-        let found = found.ok_or_else(|| Error::Weights("read past the end".into()))?;
-        to.extend(found.chunks_exact(size_of::<T>()).map(pod_read_unaligned::<T>));
-        Ok(())
-    }
-
-    fn write(&self, at: u64, bytes: &[u8]) -> Result<()> {
-        let mut all = self.0.borrow_mut();
-        assert_eq!(all.len() as u64, at, "written in order, without gaps");
-        all.extend_from_slice(bytes);
-        Ok(())
-    }
-}
+use memory_disk::MemoryDisk;
 
 /// Where the copy begins in its file.
 const START: u64 = 48;
@@ -44,19 +24,19 @@ fn checkpoint(fixture: &Fixture, tokenizer: Option<&[u8]>, format: WeightFormat)
     Checkpoint { config: fixture.config.into(), tokenizer: tokenizer.map(Vec::from), weights }
 }
 
-fn keep(checkpoint: Checkpoint, format: WeightFormat) -> (Memory, u64) {
-    let disk = Memory(RefCell::new(vec![0; START as usize]));
-    let mut keeping = CheckpointWriter::new(checkpoint, format).unwrap();
-    let length = keeping.length();
-    while keeping.step(&disk, START).unwrap() {}
+fn keep(checkpoint: Checkpoint, format: WeightFormat) -> (MemoryDisk, u64) {
+    let disk = MemoryDisk::new(vec![0; START as usize]);
+    let mut writer = CheckpointWriter::new(checkpoint, format).unwrap();
+    let length = writer.length();
+    while writer.step(&disk, START).unwrap() {}
     assert_eq!(disk.0.borrow().len() as u64, START + length);
     (disk, length)
 }
 
-fn restore(disk: &Memory, length: u64, format: WeightFormat) -> Result<Checkpoint> {
-    let mut restoring = CheckpointReader::new(disk, START, length, format)?;
-    while restoring.step(disk)? {}
-    Ok(restoring.finish()?.checkpoint)
+fn restore(disk: &MemoryDisk, length: u64, format: WeightFormat) -> Result<Checkpoint> {
+    let mut reader = CheckpointReader::new(disk, START, length, format)?;
+    while reader.step(disk)? {}
+    Ok(reader.finish()?.checkpoint)
 }
 
 #[test]
@@ -133,11 +113,11 @@ fn panels_are_arranged_as_the_layouts_number_says() {
 
 const TOKENIZER: &[u8] = include_bytes!("../models/shakespeare/tokenizer.json");
 
-fn plain() -> (Memory, u64) {
+fn plain() -> (MemoryDisk, u64) {
     keep(checkpoint(Fixture::plain(), Some(TOKENIZER), WeightFormat::F32), WeightFormat::F32)
 }
 
-fn assert_refused(disk: &Memory, length: u64) {
+fn assert_refused(disk: &MemoryDisk, length: u64) {
     let Err(error) = restore(disk, length, WeightFormat::F32) else {
         panic!("{length} bytes were taken")
     };
@@ -148,7 +128,7 @@ fn assert_refused(disk: &Memory, length: u64) {
 fn a_copy_that_was_cut_short_anywhere_is_refused() {
     let (disk, length) = plain();
     for cut in (0..length).step_by(997).chain([length - 1]) {
-        let short = Memory(RefCell::new(disk.0.borrow()[..(START + cut) as usize].to_vec()));
+        let short = MemoryDisk::new(disk.0.borrow()[..(START + cut) as usize].to_vec());
         assert_refused(&short, cut);
         assert_refused(&short, length);
     }
@@ -164,7 +144,7 @@ fn a_copy_that_goes_on_or_begins_with_something_else_is_refused() {
 }
 
 /// Where the parts of a copy begin and end: the length of the head, the head, the tokenizer, the tensors.
-fn regions(disk: &Memory, length: u64) -> Vec<(&'static str, std::ops::Range<u64>)> {
+fn regions(disk: &MemoryDisk, length: u64) -> Vec<(&'static str, std::ops::Range<u64>)> {
     let bytes = disk.0.borrow();
     let start = START as usize;
     let head = u64::from_le_bytes(bytes[start..start + 8].try_into().unwrap());

@@ -2,16 +2,17 @@
 //! Each returns, or panics where there is a fault.
 #![allow(dead_code)] // each fuzz target uses one of these
 
-use std::cell::RefCell;
+#[path = "memory_disk.rs"]
+mod memory_disk;
+
 use std::sync::OnceLock;
 
-use bytemuck::{Pod, pod_read_unaligned};
-use candlescope::checkpoint::Index;
-use candlescope::checkpoint::bytes_needed;
+use candlescope::checkpoint::{Index, bytes_needed};
 use candlescope::kernel::WeightFormat;
 use candlescope::lab::Lab;
-use candlescope::load::{CheckpointReader, Disk};
-use candlescope::{Config, Error, Model, Result, Tokenizer, Weights, WeightsReader};
+use candlescope::load::CheckpointReader;
+use candlescope::{Config, Error, Model, Tokenizer, Weights, WeightsReader};
+use memory_disk::MemoryDisk;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 const CONFIG: &str = include_str!("../fixtures/plain/config.json");
@@ -77,23 +78,6 @@ pub fn index(data: &[u8]) {
     }
 }
 
-/// A file in memory.
-struct Memory(RefCell<Vec<u8>>);
-
-impl Disk for Memory {
-    fn read<T: Pod>(&self, at: u64, count: usize, to: &mut Vec<T>) -> Result<()> {
-        let (bytes, at) = (self.0.borrow(), at as usize);
-        let found = bytes.get(at..at + count * size_of::<T>());
-        let found = found.ok_or_else(|| Error::Weights("read past the end".into()))?;
-        to.extend(found.chunks_exact(size_of::<T>()).map(pod_read_unaligned::<T>));
-        Ok(())
-    }
-
-    fn write(&self, _: u64, _: &[u8]) -> Result<()> {
-        unreachable!("nothing is written")
-    }
-}
-
 /// A kept copy as it is; or, after a first byte that is odd, its parts (each a length of two bytes and so many bytes), to
 /// which the right checksums are added.
 pub fn kept_copy(data: &[u8]) {
@@ -102,11 +86,11 @@ pub fn kept_copy(data: &[u8]) {
         _ => data.to_vec(),
     };
     let length = copy.len() as u64;
-    let disk = Memory(RefCell::new(copy));
+    let disk = MemoryDisk::new(copy);
     let restore = |format| {
-        let mut restoring = CheckpointReader::new(&disk, 0, length, format)?;
-        while restoring.step(&disk)? {}
-        restoring.finish().map(|_| ())
+        let mut reader = CheckpointReader::new(&disk, 0, length, format)?;
+        while reader.step(&disk)? {}
+        reader.finish().map(|_| ())
     };
     for format in [WeightFormat::F32, WeightFormat::Q4] {
         if let Err(error) = restore(format) {
