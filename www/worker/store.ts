@@ -73,7 +73,7 @@ export async function find(files: ModelFiles, dtype: string): Promise<Copy | und
     }, handle.getSize());
     const copy = new Copy(directory, name, handle, read);
     if (read?.label.dtype === dtype && read.label.address === addressOf(files)) return copy;
-    copy.close("bad");
+    copy.close("discarded");
   } catch {
     // refused, or in use
   }
@@ -109,10 +109,10 @@ export async function keep(
       label: { dtype, address: "", origins: [] },
     });
     const whole = await write(copy, handle, label, length, keeping, goOn).catch((error) => {
-      copy.close("bad");
+      copy.close("discarded");
       throw error;
     });
-    copy.close(whole ? "new" : "bad");
+    copy.close(whole ? "written" : "discarded");
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) throw error; // the worker must be replaced
     if (!isInUse(error)) note(String(error));
@@ -209,11 +209,11 @@ export class Copy {
     });
   }
 
-  /** @param fate good: it was used; bad: it can never be used again */
-  close(fate: "good" | "new" | "bad") {
+  /** @param outcome discarded: the copy can never be used again */
+  close(outcome: "used" | "written" | "discarded") {
     this.#handle.close();
-    if (fate === "bad") this.#directory.removeEntry(this.#name).catch(() => {});
-    if (fate === "good") this.#touch().catch(() => {}); // another tab has it open
+    if (outcome === "discarded") this.#directory.removeEntry(this.#name).catch(() => {});
+    if (outcome === "used") this.#touch().catch(() => {}); // another tab has it open
   }
 
   async #touch() {

@@ -140,7 +140,7 @@ const api = {
       return { key, origins, isTransformed: false, ...model.describe() };
     } finally {
       controller.abort(); // what was asked for ahead and then not needed
-      opened?.close("good");
+      opened?.close("used");
       jobs.delete(job);
       (onProgress as any)[Comlink.releaseProxy]();
     }
