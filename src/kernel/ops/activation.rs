@@ -3,10 +3,11 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Tensor};
 use serde::Serialize;
 
-use super::rows::{fill_rows, tanh};
+use super::rows::fill_rows;
 use super::storage::{OpOutput, floats, row_width};
 use crate::error::Result;
 use crate::kernel::dispatch::map_rows;
+use crate::kernel::simd::functions::{GELU_CUBIC, SQRT_2_OVER_PI, tanh};
 use crate::kernel::simd::rowwise::Map;
 
 /// The non-linearity of the MLP, under Hugging Face's names.
@@ -69,14 +70,11 @@ impl CustomOp2 for GeluGrad {
         let width = row_width(xl);
         let out = fill_rows(x.len(), width, |row, out| {
             for ((out, &x), g) in out.iter_mut().zip(&x[row * width..]).zip(&grad[row * width..]) {
-                let t = tanh(SQRT_2_OVER_PI * (x + CUBIC * x * x * x));
-                let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * CUBIC * x * x);
+                let t = tanh(SQRT_2_OVER_PI * (x + GELU_CUBIC * x * x * x));
+                let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * x * x);
                 *out = g * 0.5 * (1.0 + t + x * (1.0 - t * t) * slope);
             }
         });
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 }
-
-const SQRT_2_OVER_PI: f32 = 0.797_884_6;
-const CUBIC: f32 = 0.044_715;

@@ -2,9 +2,10 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::rows::{exp, fill_rows, max, sum};
+use super::rows::{fill_rows, max, sum};
 use super::softmax::log_sum_exp;
 use super::storage::{OpOutput, floats, row_width};
+use crate::kernel::simd::functions::exp;
 
 /// The weighted mean over rows of `-log softmax(logits)[target]`, with `logits` `[n, vocab]`. A row of weight 0 is skipped
 /// and gets no gradient.

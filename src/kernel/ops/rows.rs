@@ -82,27 +82,3 @@ pub(super) fn max(row: &[f32]) -> f32 {
     }
     lanes.into_iter().fold(rest, f32::max)
 }
-
-/// e^x (0 below -87) to 2 units in the last place without a branch or a call, so that loops over it become SIMD:
-/// x = n ln 2 + r, a polynomial for e^r (the coefficients of Cephes' expf), and n into the exponent.
-#[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding and subtracting it rounds to an integer
-    let tiny = x < -87.0;
-    let x = x.clamp(-87.0, 88.0);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
-    let r = x - n * (355.0 / 512.0) + n * 2.121_944_4e-4; // ln 2 in two parts
-    let p = 1.987_569_1e-4;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 0.5;
-    let power = (p * r * r + r + 1.0) * f32::from_bits(((n as i32 + 127) << 23) as u32);
-    if tiny { 0.0 } else { power }
-}
-
-#[inline(always)]
-pub(super) fn tanh(x: f32) -> f32 {
-    1.0 - 2.0 / (exp(2.0 * x) + 1.0)
-}

@@ -4,9 +4,9 @@ use candle_core::{D, Device, Tensor, Var};
 
 use super::Activation;
 use super::linear::add_bias;
-use super::rows::exp;
 use super::{activation, affine, cross_entropy, normalize, scale, softmax};
 use crate::error::Result;
+use crate::kernel::simd::functions::exp;
 
 type Composed = fn(&[Tensor]) -> Result<Tensor>;
 

@@ -10,7 +10,7 @@
 use super::pack::interleave;
 use super::rowwise;
 use super::tile_f32::{self, Factors, ROWS, WIDTH};
-use super::vector::F32x4;
+use super::vector::{F32x4, Float, Vector};
 
 /// `[batch, rows, heads, width]` with a contiguous last axis and arbitrary strides for the others, in floats.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@
 use super::format::PanelFormat;
 use super::tile_f32::{self, STREAMS, Strides, WIDTH};
 use super::tile_i8::{self, BLOCK_TAIL, STEP_BYTES, WIDE_TAIL};
-use super::vector::{F32x4, widen_nibbles};
+use super::vector::{DotProduct, F32x4, I32x4, Vector};
 
 /// The maximum number of rows in a group of tiles.
 const GROUP: usize = 264;
@@ -216,7 +216,7 @@ unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut 
                 while half < 2 {
                     let (b, to) = (b.add(16 * half), to.add(16 * half));
                     if NIBBLES {
-                        widen_nibbles(b, to, STEP_BYTES);
+                        I32x4::widen_nibbles(b, to, STEP_BYTES);
                     } else {
                         F32x4::load(b.cast()).store(to.cast());
                     }

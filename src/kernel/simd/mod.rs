@@ -7,6 +7,7 @@
 
 pub mod attention;
 pub mod format;
+pub mod functions;
 pub mod job;
 pub mod matmul;
 pub mod pack;

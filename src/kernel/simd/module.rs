@@ -11,6 +11,7 @@
 
 mod attention;
 mod format;
+mod functions;
 mod job;
 mod matmul;
 mod pack;

@@ -6,7 +6,7 @@
 use super::format::PanelFormat;
 use super::tile_f32::ROWS;
 use super::tile_i8::{ROW_TAIL, STEP};
-use super::vector::F32x4;
+use super::vector::{F32x4, Float, Vector};
 
 /// Rows `[rows, inner]` with a row stride of `stride` floats, and the output for their tiles.
 #[repr(C)]

@@ -4,7 +4,8 @@
 //! changes no bit. Sums use four vector accumulators to hide the latency of additions; the tail of a row is computed by the
 //! same vector code, one number at a time.
 
-use super::vector::F32x4;
+use super::functions::{exp, gelu};
+use super::vector::{F32x4, Float, Vector};
 
 /// The operation on a row `x`.
 #[derive(Clone, Copy)]
@@ -189,37 +190,4 @@ unsafe fn max(width: usize, x: *const f32) -> f32 {
         }
     }
     even.max(odd).reduce_max()
-}
-
-#[inline(always)]
-fn gelu(x: F32x4) -> F32x4 {
-    let cubic = x.mul(x).mul(F32x4::splat(0.044_715));
-    let inner = x.add(x.mul(cubic)).mul(F32x4::splat(0.797_884_6)); // √(2/π)
-    x.mul(F32x4::splat(0.5)).mul(F32x4::splat(1.0).add(tanh(inner)))
-}
-
-#[inline(always)]
-fn tanh(x: F32x4) -> F32x4 {
-    let (one, two) = (F32x4::splat(1.0), F32x4::splat(2.0));
-    one.sub(two.div(exp(x.add(x)).add(one)))
-}
-
-/// e^x (0 below -87) to 2 units in the last place: x = n ln 2 + r, a polynomial for e^r (the coefficients of Cephes'
-/// expf), and n into the exponent.
-#[inline(always)]
-fn exp(x: F32x4) -> F32x4 {
-    let round = F32x4::splat(12_582_912.0); // 1.5 * 2^23: adding and subtracting it rounds to an integer
-    let within = x.min(F32x4::splat(88.0)).max(F32x4::splat(-87.0));
-    let n = within.mul(F32x4::splat(core::f32::consts::LOG2_E)).add(round).sub(round);
-    // ln 2 in two parts.
-    let r = within.sub(n.mul(F32x4::splat(355.0 / 512.0))).add(n.mul(F32x4::splat(2.121_944_4e-4)));
-    let p = F32x4::splat(1.987_569_1e-4);
-    let p = p.mul_add(r, F32x4::splat(1.398_199_9e-3));
-    let p = p.mul_add(r, F32x4::splat(8.333_452e-3));
-    let p = p.mul_add(r, F32x4::splat(4.166_579_6e-2));
-    let p = p.mul_add(r, F32x4::splat(1.666_666_5e-1));
-    let p = p.mul_add(r, F32x4::splat(0.5));
-    let power = p.mul(r).mul_add(r, r).add(F32x4::splat(1.0)).mul(n.power_of_two());
-    // Relaxed minimum and maximum may have dropped a NaN: it is restored here.
-    power.zero_where_below(x, F32x4::splat(-87.0)).propagate_nan(x)
 }

@@ -14,7 +14,7 @@
 //! prefetcher needs a running stream: 13.9 GB/s, with 13.8 for a plain read loop, 13.1 for four streams, 11.5 for four
 //! streams that restart at every panel, and 8 for one. (Xeon at 2.8 GHz, 2026-11.)
 
-use super::vector::F32x4;
+use super::vector::{F32x4, Float, Vector};
 
 /// Columns of a panel.
 pub const WIDTH: usize = 8;

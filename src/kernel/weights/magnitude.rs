@@ -1,6 +1,6 @@
 //! Fast passes over numbers while a checkpoint loads.
 
-use crate::kernel::simd::vector::F32x4;
+use crate::kernel::simd::vector::{F32x4, Vector};
 
 /// Halves, given as bits, that are neither infinite nor no number.
 pub fn finite_halves(halves: [u16; 4]) -> [f32; 4] {
