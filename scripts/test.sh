@@ -73,8 +73,6 @@ wasm_tests() {
   if grep -rqs "wasm_bindgen_test" src; then targets+=(--lib); fi
   for path in $(grep -ls "wasm_bindgen_test" tests/*.rs); do targets+=(--test "$(basename "$path" .rs)"); done
   [ "${#targets[@]}" -gt 0 ] || return 0
-  # The seconds that one test program may take in the browser; the default is 20.
-  export WASM_BINDGEN_TEST_TIMEOUT=600
   suite libtest wasm-pack test --headless --chrome --mode no-install . "${targets[@]}"
 }
 

@@ -111,8 +111,17 @@ async function untilKept(page, count) {
   }
 }
 
-/** Time enough for a model to be kept, where none should be. */
-const soon = () => new Promise((resolve) => setTimeout(resolve, 2000));
+/** Waits until the page's only load has written its model to the cache, or has decided not to. @param {Page} page */
+async function cacheSettled(page) {
+  const worker = page.workers().find((worker) => worker.url().includes("worker.js"));
+  assert.ok(worker, "the page has a worker");
+  await eventually(async () => {
+    const marks = await worker.evaluate(
+      () => performance.getEntriesByName("candlescope:cache-settled").length,
+    );
+    assert.equal(marks, 1);
+  });
+}
 
 /** The files of ours in the browser's storage. @param {Page} page @returns {Promise<{ name: string, size: number }[]>} */
 function files(page) {
@@ -195,7 +204,7 @@ describe("a second visit", () => {
       const changed = await load(page, "shakespeare");
       assert.equal(downloads().length, 1);
       if (file === "model.safetensors") assert.notDeepEqual(changed, bits);
-      await soon();
+      await cacheSettled(page);
       assert.equal((await stored(page)).length, 1);
       models.asked.length = 0;
       assert.deepEqual(await load(await visit(), "shakespeare"), changed);
@@ -216,7 +225,7 @@ describe("a second visit", () => {
     models.identify = "not at all";
     const page = await visit();
     await load(page, "plain");
-    await soon();
+    await cacheSettled(page);
     assert.deepEqual(await files(page), []);
   });
 
@@ -249,7 +258,7 @@ describe("a second visit", () => {
   test("can be told to use and keep nothing", async () => {
     const page = await visit();
     await load(page, "plain", { keep: false });
-    await soon();
+    await cacheSettled(page);
     assert.deepEqual(await files(page), []);
     await firstVisit("plain");
     await load(await visit(), "plain", { keep: false });
@@ -315,8 +324,7 @@ test("what is kept is listed, the last used first, and forgotten by name or alto
     (await stored(page)).map(({ address }) => address.slice(models.url.length));
   assert.deepEqual(await names(), ["untied/", "plain/"]);
   await load(page, "plain");
-  await soon();
-  assert.deepEqual(await names(), ["plain/", "untied/"]);
+  await eventually(async () => assert.deepEqual(await names(), ["plain/", "untied/"]));
   const forget = (/** @type {string | undefined} */ name) =>
     evaluate(
       page,
@@ -334,7 +342,7 @@ test("a model that is disposed of at once is not kept, and leaves no file", asyn
   const page = await visit();
   await load(page, "plain");
   await page.evaluate(() => /** @type {any} */ (globalThis).model.dispose());
-  await soon();
+  await cacheSettled(page);
   assert.deepEqual(await files(page), []);
 });
 
@@ -426,8 +434,9 @@ describe("a copy is not used, and replaced, when", () => {
         return write.apply(this, args);
       };`);
     await load(page, "plain");
-    await soon();
-    assert.ok((await files(page))[0]?.size > 30_000, "it has its length already");
+    await eventually(async () => {
+      assert.ok((await files(page))[0]?.size > 30_000, "it has its length already");
+    });
     await page.close();
     const next = await visit();
     assert.ok((await load(next, "plain")).length > 0);
@@ -480,7 +489,7 @@ describe("a model loads all the same when", () => {
       const notes = [];
       page.on("console", (message) => notes.push(`${message.type()} ${message.text()}`));
       const bits = await load(page, "plain");
-      await soon();
+      await cacheSettled(page);
       assert.deepEqual(
         notes
           .filter((note) => !/404/.test(note))
@@ -508,8 +517,9 @@ test("where room is short, the copy that was not used for longest makes place", 
   await evaluate(await visit(), ({ forgetStored }) => forgetStored());
   await firstVisit("plain", 1);
   await firstVisit("untied", 2);
-  await load(await visit(), "plain");
-  await soon();
+  const last = await visit();
+  await load(last, "plain");
+  await eventually(async () => assert.match((await stored(last))[0].address, /plain\/$/));
   // One byte too little: the smallest copy's place is enough.
   const room = `const estimate = StorageManager.prototype.estimate;
     StorageManager.prototype.estimate = async function () { return { quota: ((await estimate.call(this)).usage + ${kept[0].bytes - 1}) / 0.9, usage: (await estimate.call(this)).usage }; };`;
@@ -529,7 +539,7 @@ describe("two tabs of one visitor", () => {
     const [one, other] = await Promise.all(pages.map((page) => load(page, "plain")));
     assert.deepEqual(one, other);
     await untilKept(pages[0], 1);
-    await soon();
+    for (const page of pages) await cacheSettled(page);
     assert.equal((await files(pages[0])).length, 1);
     models.asked.length = 0;
     assert.deepEqual(await load(await visit(), "plain"), one);

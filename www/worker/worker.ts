@@ -73,6 +73,9 @@ const FRAME_MS = 16;
 /** A loaded model is kept, and the rest of the module brought, this much later: what it was loaded for comes first. */
 const QUIET_AFTER_MS = 700;
 
+/** A mark on the worker's timeline for each load: the model is cached, or will not be. Tests and profilers read it. */
+const CACHE_SETTLED = "candlescope:cache-settled";
+
 let lastKey = 0;
 const models: Map<number, WasmModel> = new Map();
 const generations: Map<number, WasmGeneration> = new Map();
@@ -135,6 +138,7 @@ const api = {
       const pending = model.takeUnkept();
       const origins = originsOf(files, context.states, pending ? undefined : used);
       if (pending) keepLater(key, files, options.dtype, pending);
+      else performance.mark(CACHE_SETTLED);
       await told; // by another port than the answer, which might overtake it
       setTimeout(() => whole().catch(() => {}), QUIET_AFTER_MS); // who needs it tries again, and is told
       return { key, origins, isTransformed: false, ...model.describe() };
@@ -317,6 +321,7 @@ async function keepLater(key: number, files: ModelFiles, dtype: string, pending:
     if (shouldContinue()) await keep(files, dtype, pending, shouldContinue);
   } finally {
     pending.free();
+    performance.mark(CACHE_SETTLED);
   }
 }
 
