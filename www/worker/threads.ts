@@ -1,21 +1,32 @@
-// Starts the wasm module with as many threads as the page may have. Threads need shared memory, which a page has only
-// where its server isolates it (the README says how); elsewhere, and where anything is refused, there is one.
+// Starts the wasm module with as many threads as the page may have. Threads need shared memory, which a page has only if its
+// server isolates it (README.md says how). Otherwise, or if the browser refuses, there is one thread.
 
-import init, { askHelpers } from "./pkg/candlescope.js";
 import { LazyModule } from "./lazy-module.js";
+import init, { askHelpers } from "./pkg/candlescope.js";
 
-/** More would wait for memory, not for arithmetic. */
-const MOST = 8;
-/** Helpers start so much later: what a first pattern needs is too little to share, and starting takes the cores from it. */
-const HELP_AFTER_MS = 1000;
+/** With more threads, products are limited by the memory's bandwidth. */
+const MAX_THREADS = 8;
+/** The first pattern is too little work to share, and starting the threads would take time from it. */
+const SPAWN_AFTER_MS = 1000;
+
+/** What a helper thread is started with (helper.ts). */
+export interface HelperRequest {
+  /** the compute kernels */
+  module: WebAssembly.Module;
+  memory: WebAssembly.Memory;
+  /** the address of the thread pool in the memory */
+  pool: number;
+  /** from 1 */
+  number: number;
+}
 
 /** Starts the primary module, or the whole one; returns the loader of the secondary module if there is one. */
 export async function start(): Promise<LazyModule | undefined> {
-  const threads = Math.min(navigator.hardwareConcurrency || 1, MOST);
+  const threads = Math.min(navigator.hardwareConcurrency || 1, MAX_THREADS);
   if (threads > 1 && globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function") {
-    const lazyModule = await begin("candlescope_threads").catch(alone);
+    const lazyModule = await begin("candlescope_threads").catch(reportSingleThread);
     if (lazyModule) {
-      hire(threads - 1).catch(alone); // a page on another site
+      spawnWorkers(threads - 1).catch(reportSingleThread); // refused on a page of another site
       return lazyModule;
     }
   }
@@ -27,7 +38,7 @@ export async function start(): Promise<LazyModule | undefined> {
   }
 }
 
-function alone(error: unknown) {
+function reportSingleThread(error: unknown) {
   console.info(`candlescope runs in one thread: ${error}`);
 }
 
@@ -40,15 +51,15 @@ function file(name: string) {
   return new URL(`./pkg/${name}.wasm`, import.meta.url);
 }
 
-/** Helpers come when they come; until then the others do their work. */
-async function hire(count: number) {
-  const asked = askHelpers(count);
-  await new Promise((resolve) => setTimeout(resolve, HELP_AFTER_MS));
+/** Starts the helper threads. Each joins the thread pool when it is ready; products do not wait for it. */
+async function spawnWorkers(count: number) {
+  const request: Omit<HelperRequest, "number"> = askHelpers(count);
+  await new Promise((resolve) => setTimeout(resolve, SPAWN_AFTER_MS));
   for (let number = 1; number <= count; number++) {
     const helper = new Worker(new URL("./helper.js", import.meta.url), {
       type: "module",
       name: `candlescope helper ${number}`,
     });
-    helper.postMessage({ ...asked, number });
+    helper.postMessage({ ...request, number } satisfies HelperRequest);
   }
 }

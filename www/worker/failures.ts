@@ -1,0 +1,75 @@
+// Exceptions of the worker's functions: each gets a stable name, and a trap reports the worker as damaged.
+
+import { createError, hasStableName } from "../api/errors.js";
+import type { WorkerMessage } from "../api/worker-api.js";
+
+// biome-ignore lint/suspicious/noExplicitAny: functions with any parameters
+type Functions<T> = Record<keyof T, (...args: any[]) => unknown>;
+
+/** The functions of T before they are asynchronous. */
+export type Implementation<T extends Functions<T>> = {
+  [Name in keyof T]: (
+    ...args: Parameters<T[Name]>
+  ) => ReturnType<T[Name]> | Awaited<ReturnType<T[Name]>>;
+};
+
+/** The same functions, asynchronous; each of their exceptions has a stable name. */
+export function withErrorNames<T extends Functions<T>>(functions: Implementation<T>): T {
+  const entries = Object.entries(functions as Functions<T>) as [string, Functions<T>[keyof T]][];
+  const wrapped = entries.map(([name, call]) => [
+    name,
+    async (...args: unknown[]) => {
+      try {
+        return await call(...args);
+      } catch (error) {
+        throw hasStableName(error) ? error : workerError(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(wrapped) as T;
+}
+
+/** The functions that reject the pending promises of wasm. */
+const pending: Set<(error: unknown) => void> = new Set();
+
+/**
+ * Settles as the promise of an async wasm function does. A panic in such a function, or a failure to load the secondary
+ * module, is reported as an error of the worker and leaves the promise pending, so it is rejected here.
+ */
+export function rejectOnTrap<T>(promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    pending.add(reject);
+    promise.then(resolve, reject).finally(() => pending.delete(reject));
+  });
+}
+
+/** Handles errors that no call catches. */
+export function watchForTraps(): void {
+  self.addEventListener("error", (event) => onUncaught(event, event.error));
+  self.addEventListener("unhandledrejection", (event) => onUncaught(event, event.reason));
+}
+
+function onUncaught(event: Event, error: unknown) {
+  if (!(error instanceof WebAssembly.RuntimeError || hasStableName(error))) return;
+  for (const reject of pending) reject(error);
+  if (hasStableName(error))
+    event.preventDefault(); // the pending calls report it
+  else self.postMessage({ failed: workerError(error).message } satisfies WorkerMessage);
+}
+
+/**
+ * An exception that no code expects: a trap, a stack overflow, an allocation that the browser refused. It passed through wasm
+ * functions without running their destructors, so the page replaces this worker.
+ */
+function workerError(error: unknown) {
+  console.error(error);
+  return createError(
+    "WorkerError",
+    `the computation failed inside the WebAssembly module, for want of memory or by a bug of Candlescope (${describe(error)}); the next call starts a new worker and loads the model again`,
+  );
+}
+
+/** The engine's message, except for a Rust panic, whose message is on the console. */
+function describe(error: unknown) {
+  return error instanceof WebAssembly.RuntimeError ? "a trap, see the console" : String(error);
+}

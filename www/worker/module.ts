@@ -1,0 +1,48 @@
+// The wasm module of this worker, which starts to load at once.
+
+import { createError, messageOf } from "../api/errors.js";
+import { start } from "./threads.js";
+
+/** A module with one function that returns a vector: valid if the browser has SIMD. */
+const SIMD_PROBE = "AGFzbQEAAAABBQFgAAF7AwIBAAoIAQYAQQD9Dws=";
+
+/**
+ * Resolves when the module, or its primary part, can be called.
+ * @throws InternalError if the browser cannot run it; NetworkError
+ */
+export const moduleReady = start().catch((error: unknown) => {
+  throw startError(error);
+});
+moduleReady.catch(() => {}); // reported by the calls that wait for it
+
+/**
+ * Resolves when the secondary part is there too. Calls that need it wait for it, because a call into it before loads it
+ * synchronously.
+ * @throws as moduleReady
+ */
+export async function wholeModule(): Promise<void> {
+  await (await moduleReady)?.ensureLoaded();
+}
+
+function startError(error: unknown) {
+  if (!(error instanceof WebAssembly.CompileError))
+    return createError(
+      "NetworkError",
+      `the WebAssembly module cannot be loaded, expected it in pkg/ beside worker.js (${messageOf(error)})`,
+    );
+  if (!hasSimd())
+    return createError(
+      "InternalError",
+      "this browser has no SIMD in WebAssembly, without which Candlescope does not compute: Chrome has it from version 91, Firefox from 89, Safari from 16.4",
+    );
+  return createError(
+    "InternalError",
+    `this browser cannot compile the WebAssembly module (${error.message})`,
+  );
+}
+
+function hasSimd() {
+  return WebAssembly.validate(
+    Uint8Array.from(atob(SIMD_PROBE), (character) => character.charCodeAt(0)),
+  );
+}

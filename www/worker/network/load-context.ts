@@ -1,0 +1,21 @@
+// What all requests of one load share.
+
+import { createError } from "../../api/errors.js";
+
+export interface LoadContext {
+  signal: AbortSignal;
+  /** the load fails after this many milliseconds without a byte */
+  timeout: number;
+  /** the browser's HTTP cache is known to be out of date */
+  bypassCache?: boolean;
+  /**
+   * Filled with the validator of each file, by address: null if the file is absent, undefined if its server does not tell
+   * states apart.
+   */
+  states?: Map<string, string | null | undefined>;
+}
+
+/** @throws AbortError */
+export function throwIfAborted(signal: AbortSignal, name: string): void {
+  if (signal.aborted) throw createError("AbortError", `while loading ${name}`);
+}
