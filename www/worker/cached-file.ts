@@ -102,11 +102,10 @@ export class CachedFile {
     });
   }
 
-  close(outcome: Outcome | "good" | "bad"): void {
+  close(outcome: Outcome): void {
     this.#handle.close();
-    if (outcome === "discarded" || outcome === "bad")
-      this.#directory.removeEntry(this.#name).catch(() => {});
-    if (outcome === "used" || outcome === "good") this.#recordUse().catch(() => {}); // another tab has it open
+    if (outcome === "discarded") this.#directory.removeEntry(this.#name).catch(() => {});
+    if (outcome === "used") this.#recordUse().catch(() => {}); // another tab has it open
   }
 
   async #recordUse() {
