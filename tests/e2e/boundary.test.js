@@ -1,4 +1,4 @@
-// What is asked through the face, in headless Chromium: options that do not fit are refused by name and path at every
+// What is asked through the API, in headless Chromium: options that do not fit are refused by name and path at every
 // depth, JavaScript hooks cannot return what is no numbers, and afterwards the model computes the same bits.
 
 import assert from "node:assert/strict";

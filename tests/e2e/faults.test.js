@@ -9,7 +9,7 @@ import * as faults from "./fault-server.js";
 
 const { atFirst, nameOf, onlyFor, status } = faults;
 
-/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Api */
 /** @typedef {import("./fault-server.js").Cell} Cell */
 /** @typedef {import("./fault-server.js").Which} Which */
 /** @typedef {import("./fault-server.js").Fault} Fault */
@@ -62,7 +62,7 @@ async function newPage() {
 async function untilKept(count) {
   await page.evaluate(
     async ([module, count]) => {
-      const { storedModels } = /** @type {Face} */ (await import(module));
+      const { storedModels } = /** @type {Api} */ (await import(module));
       for (const start = performance.now(); ; ) {
         const found = (await storedModels()).length;
         if (found === count) return;
@@ -105,7 +105,7 @@ async function nextVisit() {
 function load(folders, { release = [], ...options } = { keep: false }) {
   return page.evaluate(
     async ([module, folders, options, release, server]) => {
-      const { loadModel } = /** @type {Face} */ (await import(module));
+      const { loadModel } = /** @type {Api} */ (await import(module));
       const start = performance.now();
       const milliseconds = () => performance.now() - start;
       return Promise.all(
@@ -700,7 +700,7 @@ describe("the option timeout", () => {
     const folder = server.set("never", { which: "weights", fault: faults.stallInBody });
     const name = await page.evaluate(
       async ([module, folder]) => {
-        const { loadModel } = /** @type {Face} */ (await import(module));
+        const { loadModel } = /** @type {Api} */ (await import(module));
         const controller = new AbortController();
         const onProgress = (/** @type {{ stage: string }} */ { stage }) =>
           stage === "weights" && controller.abort();
@@ -729,7 +729,7 @@ test("progress never goes back, whatever is downloaded again", async () => {
   });
   const loaded = await page.evaluate(
     async ([module, folder]) => {
-      const { loadModel } = /** @type {Face} */ (await import(module));
+      const { loadModel } = /** @type {Api} */ (await import(module));
       /** @type {number[]} */
       const loaded = [];
       await loadModel(folder, {
@@ -776,7 +776,7 @@ describe("a load that is aborted rejects at once, and asks for nothing more,", (
       });
       const outcome = page.evaluate(
         async ([module, folder]) => {
-          const { loadModel } = /** @type {Face} */ (await import(module));
+          const { loadModel } = /** @type {Api} */ (await import(module));
           const controller = new AbortController();
           /** @type {any} */ (globalThis).abort = () => {
             /** @type {any} */ (globalThis).abortedAt = performance.now();

@@ -12,8 +12,8 @@ import { chromium } from "playwright-core";
 
 import { serve } from "../../scripts/serve.mjs";
 
-/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
-/** What evaluate() runs in the page: it gets the module and one plain argument. @template A @template R @typedef {(face: Face, argument: A) => Promise<R>} InPage */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Api */
+/** What evaluate() runs in the page: it gets the module and one plain argument. @template A @template R @typedef {(api: Api, argument: A) => Promise<R>} InPage */
 
 const fixture = (/** @type {string} */ name) =>
   readFileSync(new URL(`../fixtures/plain/${name}`, import.meta.url));
@@ -197,7 +197,7 @@ describe("a model loads from", () => {
     await page.route(`${site.url}someone/**`, (route) =>
       route.fulfill({ contentType: "text/html", body: "<!doctype html><p>Home" }),
     );
-    const load = (/** @type {Face} */ { loadModel }, /** @type {string} */ source) =>
+    const load = (/** @type {Api} */ { loadModel }, /** @type {string} */ source) =>
       loadModel(source);
     await assertFails(
       load,
@@ -216,8 +216,8 @@ describe("a model loads from", () => {
 
   test("a module on another site than the page's", async () => {
     const found = await page.evaluate(
-      async ([face, folder]) => {
-        const { loadModel } = await import(face);
+      async ([module, folder]) => {
+        const { loadModel } = await import(module);
         return (await loadModel(folder)).parameterCount;
       },
       [`${models.url}dist/candlescope.js`, `${models.url}plain`],
@@ -325,7 +325,7 @@ describe("a load that cannot work says why:", () => {
 
   test("a wrong type of source, option and dtype", async () => {
     await assertLoadFails(3, "InputError", /cannot load 3/);
-    const load = (/** @type {Face} */ { loadModel }, /** @type {any} */ options) =>
+    const load = (/** @type {Api} */ { loadModel }, /** @type {any} */ options) =>
       loadModel("./x", options);
     await assertFails(
       load,
@@ -350,7 +350,7 @@ describe("a load that cannot work says why:", () => {
 // ---- the worker itself ----
 
 test("a worker or a wasm module that is not there is a NetworkError that names it", async () => {
-  const load = (/** @type {Face} */ { loadModel }) => loadModel("./models/shakespeare");
+  const load = (/** @type {Api} */ { loadModel }) => loadModel("./models/shakespeare");
   await page.route(`${site.url}pkg/*.wasm`, (route) => route.fulfill({ status: 404 }));
   await assertFails(load, "NetworkError", /WebAssembly module cannot be loaded/);
   await page.reload();
@@ -463,7 +463,7 @@ test("aborting in the middle of a load stops the download and rejects at once", 
 });
 
 test("a signal that fired before asks for nothing", async () => {
-  const load = (/** @type {Face} */ { loadModel }, /** @type {string} */ folder) =>
+  const load = (/** @type {Api} */ { loadModel }, /** @type {string} */ folder) =>
     loadModel(folder, { signal: AbortSignal.abort() });
   await assertFails(load, "AbortError", /loading was aborted/, `${models.url}plain`);
   assert.deepEqual(models.asked, []);
@@ -755,7 +755,7 @@ test("a generation can be left, and aborted before and between steps", async () 
 });
 
 test("a model that was disposed of says so", async () => {
-  const useAfterwards = async (/** @type {Face} */ { loadModel }, /** @type {string} */ folder) => {
+  const useAfterwards = async (/** @type {Api} */ { loadModel }, /** @type {string} */ folder) => {
     const model = await loadModel(folder);
     model.dispose();
     model.dispose();

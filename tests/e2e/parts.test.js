@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { settled, start, visit } from "./browser.js";
 
 /** @typedef {import("./browser.js").Page} Page */
-/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Api */
 
 const SECONDARY = "**/pkg/*_secondary.wasm";
 const PRIMARY = "**/pkg/*_primary.wasm";
@@ -46,7 +46,7 @@ async function holdBack(page) {
 function answers(page, text, calls) {
   return page.evaluate(
     async ({ text, calls, words }) => {
-      const { loadModel } = /** @type {Face} */ (
+      const { loadModel } = /** @type {Api} */ (
         await import(new URL("candlescope.js", location.href).href)
       );
       const scope = /** @type {any} */ (globalThis);

@@ -9,7 +9,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { start as startBrowser } from "./browser.js";
 import * as faults from "./fault-server.js";
 
-/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Api */
 /** @typedef {{ loss?: number | null, name?: string, message?: string }} Outcome */
 
 const FIXTURES = new URL("../fixtures/plain/", import.meta.url).pathname;

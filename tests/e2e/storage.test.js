@@ -13,9 +13,9 @@ import { chromium } from "playwright-core";
 import { DIST, eventually } from "./browser.js";
 import { joined, parsed, withHeader } from "./safetensors.js";
 
-/** @typedef {typeof import("../../www/api/candlescope.ts")} Face */
+/** @typedef {typeof import("../../www/api/candlescope.ts")} Api */
 /** @typedef {import("playwright-core").Page} Page */
-/** @template A @template R @typedef {(face: Face, argument: A) => Promise<R>} InPage */
+/** @template A @template R @typedef {(api: Api, argument: A) => Promise<R>} InPage */
 
 const CHROMIUM = process.env.CHROME_BIN ?? "/usr/bin/chromium";
 const IDS = [3, 1, 4, 1, 5];
