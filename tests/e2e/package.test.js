@@ -1,0 +1,80 @@
+// The crate's package without the page: what `wasm-pack build --target web` leaves in pkg/, imported by a page of its own.
+// `PKG=folder` tests another folder.
+
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, it } from "node:test";
+
+import { chromium } from "playwright-core";
+
+import { serve } from "../../scripts/serve.mjs";
+
+const CHROMIUM = process.env.CHROME_BIN ?? "/usr/bin/chromium";
+
+let folder = "";
+/** @type {Awaited<ReturnType<typeof serve>>} */
+let server;
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "candlescope-package-"));
+  cpSync(process.env.PKG ?? "pkg", join(folder, "pkg"), { recursive: true });
+  cpSync("models/shakespeare", join(folder, "model"), { recursive: true });
+  server = await serve({ root: folder });
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+  rmSync(folder, { recursive: true });
+});
+
+it("loads a model from bytes and runs it", async () => {
+  const page = await browser.newPage();
+  await page.goto(`${server.url}model/config.json`);
+  const found = await page.evaluate(async () => {
+    const { default: init, WasmModel } = await import(
+      new URL("/pkg/candlescope.js", location.href).href
+    );
+    await init();
+
+    /** A file as the crate reads it: `read` gives its bytes, and then undefined. @param {string} name */
+    const file = async (name) => {
+      const bytes = new Uint8Array(await (await fetch(`/model/${name}`)).arrayBuffer());
+      const chunks = [bytes];
+      const body = {
+        length: bytes.length,
+        answersRanges: false,
+        read: async () => chunks.shift(),
+        confirmLength() {},
+        pause() {},
+        close() {},
+      };
+      return { name, open: async () => body };
+    };
+    const files = {
+      config: await file("config.json"),
+      tokenizer: await file("tokenizer.json"),
+      weights: await file("model.safetensors"),
+      mayBeKept: false, // no copy in the browser's storage
+    };
+    const model = await WasmModel.load(files, "f32");
+    const { ids, logits } = model.runWithCache("To be, or not to be", {});
+    const generation = model.generate("ROMEO:", { maxNewTokens: 3, doSample: false });
+    let text = "";
+    for (let step = generation.next(); step; step = generation.next()) text += step.string;
+    generation.free();
+    model.free();
+    return {
+      shape: [...logits.shape],
+      count: ids.length,
+      isFinite: logits.data.every(Number.isFinite),
+      text,
+    };
+  });
+  assert.deepEqual(found.shape, [1, found.count, 4096]);
+  assert.ok(found.isFinite);
+  assert.ok(found.text.length > 0);
+});
