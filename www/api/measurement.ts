@@ -17,7 +17,7 @@ import type { ModelHandle } from "./model-handle.js";
 import { notify, type Progressing } from "./options.js";
 import { toTensor } from "./results.js";
 import type { Tensor } from "./tensor.js";
-import type { MeasurementData, Request } from "./worker-api.js";
+import type { MeasurementData, Request, TensorData } from "./worker-api.js";
 
 /** The result of each measurement, by its name. */
 export interface Measurements {
@@ -59,13 +59,23 @@ export async function measure<Name extends keyof Measurements>(
       more = progress.more;
     }
     const found = await connection.call((api) => api.findings(measurement), options);
-    return toResult(found) as Measurements[Name]; // Rust declares which fields a measurement has
+    return toResult(found) as unknown as Measurements[Name]; // Rust declares which fields a measurement has
   } finally {
     connection.call((api) => api.forget(measurement)).catch(() => {});
   }
 }
 
-function toResult({ tables, numbers, texts }: MeasurementData) {
-  const tensors = Object.entries(tables).map(([name, table]) => [name, toTensor(table)] as const);
-  return { ...Object.fromEntries(tensors), ...numbers, ...texts };
+/** The fields of a result; its arrays become tensors. */
+function toResult(found: MeasurementData): Record<string, unknown> {
+  const { tables, numbers, texts } = found as Partial<Record<string, object>>;
+  const fields = tables && numbers && texts ? { ...tables, ...numbers, ...texts } : found; // the format before NamedArray
+  const converted = Object.entries(fields).map(([name, value]) => [
+    name,
+    isTensorData(value) ? toTensor(value) : value,
+  ]);
+  return Object.fromEntries(converted);
+}
+
+function isTensorData(value: unknown): value is TensorData {
+  return typeof value === "object" && value !== null && "data" in value && "shape" in value;
 }

@@ -87,12 +87,8 @@ export interface StepData {
   cache: Captured[];
 }
 
-/** What a measurement found, by name. */
-export interface MeasurementData {
-  tables: Record<string, TensorData>;
-  numbers: Record<string, number>;
-  texts: Record<string, string[]>;
-}
+/** The result of a measurement before its tensors are made. */
+export type MeasurementData = Record<string, unknown>;
 
 /** How far a measurement is, in steps. */
 export interface MeasurementProgress {

@@ -1,0 +1,81 @@
+// What `tsc` accepts and refuses of the public types. It is only compiled (scripts/check.sh), never run.
+
+import {
+  type Circuits,
+  type Intervention,
+  loadModel,
+  type Model,
+  type Run,
+  type StoppedRun,
+  type Tensor,
+} from "../../www/api/candlescope.ts";
+
+/** Accepts only the type itself, not `any`. */
+function expectType<T>(): <U>(
+  value: 0 extends 1 & U ? never : [T, U] extends [U, T] ? U : never,
+) => void {
+  return () => {};
+}
+
+export async function readme(): Promise<void> {
+  const model = await loadModel("models/shakespeare");
+  const { loss, cache } = await model.runWithCache("To be, or not to be", {
+    names: ["blocks.*.attn.hook_pattern"],
+  });
+  expectType<number | null>()(loss);
+  expectType<Tensor>()(cache.get("blocks.1.attn.hook_pattern").at({ head: 0, query: -1 }));
+  const without: Intervention[] = [{ at: "blocks.1.attn.hook_z", head: 0, do: "zero" }];
+  for await (const step of model.generate("ROMEO:", { maxNewTokens: 20, interventions: without }))
+    expectType<string>()(step.string);
+  const { scores } = await model.headScores();
+  expectType<Tensor>()(scores);
+  await model.toPython({ generate: { input: "ROMEO:", interventions: without } });
+}
+
+export async function results(model: Model): Promise<void> {
+  expectType<Run>()(await model.runWithCache("a", { names: [["pattern", 2]] }));
+  expectType<StoppedRun>()(await model.runWithCache([1, 2], { stopAtLayer: 1 }));
+  expectType<Tensor>()((await model.logitLens("a", { top: 3 })).topIds);
+  expectType<Tensor>()((await model.attribution("a", { answer: " b" })).shares);
+  expectType<Tensor>()((await model.residual("a", { stack: "heads" })).parts);
+  expectType<string[]>()((await model.means({ texts: ["a"], names: ["*"] })).names());
+  expectType<Tensor | undefined>()((await model.headScores("a", {})).similarity);
+  const contrast = { clean: "a", corrupted: "b", answer: 1 };
+  expectType<Tensor | undefined>()((await model.patching({ ...contrast, at: "z" })).normalized);
+  expectType<number>()((await model.pathPatching({ ...contrast, receivers: "logits" })).clean);
+  expectType<number>()((await model.integratedGradients("a", { loss: true })).error);
+  expectType<Circuits>()(await model.circuits({ layer: 0, head: 0 }));
+  expectType<Tensor>()((await model.compositionScores({ path: "q" })).scores);
+  expectType<Tensor>()((await model.tokenScores("a")).entropy);
+  expectType<number>()(
+    (await model.mostActive({ texts: ["a"], at: ["post", 0], index: 3 })).notFinite,
+  );
+  expectType<number>()(model.config.n_layer);
+}
+
+export async function mistakes(model: Model): Promise<void> {
+  // @ts-expect-error: a misspelt option
+  await loadModel("a", { dtyp: "f32" });
+  // @ts-expect-error: an unknown dtype
+  await loadModel("a", { dtype: "f64" });
+  // @ts-expect-error: a misspelt option
+  await model.runWithCache("a", { name: ["*"] });
+  // @ts-expect-error: a misspelt option
+  model.generate("a", { maxNewToken: 3 });
+  // @ts-expect-error: a misspelt option
+  await model.logitLens("a", { topp: 3 });
+  // @ts-expect-error: a misspelt result field
+  (await model.logitLens("a")).topId;
+  // @ts-expect-error: a point that cannot be patched
+  await model.patching({ clean: "a", corrupted: "b", loss: true, at: "resid" });
+  // @ts-expect-error: a required option is missing
+  await model.circuits({ layer: 0 });
+  // @ts-expect-error: an action that does not exist
+  await model.runWithCache("a", { interventions: [{ at: "hook_embed", do: "nothing" }] });
+  // @ts-expect-error: a misspelt field of an intervention
+  await model.runWithCache("a", { interventions: [{ at: "hook_embed", heads: 1, do: "zero" }] });
+  // @ts-expect-error: a method that toPython does not know
+  await model.toPython({ circuits: { layer: 0, head: 0 } });
+  // @ts-expect-error: a field that the config does not have
+  model.config.n_layers;
+}
