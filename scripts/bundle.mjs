@@ -84,7 +84,9 @@ await Promise.all([
   cp("pkg", join(OUT, "pkg"), {
     recursive: true,
     filter: (path) =>
-      !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*|\w+_threads_bg\.wasm|.*\.d\.ts)$/.test(path),
+      !/\/(\.gitignore|package\.json|README\.md|LICENSE[^/]*|\w+_threads_bg\.wasm|.*\.d\.ts)$/.test(
+        path,
+      ),
   }),
 ]);
 await mkdir(OUT, { recursive: true });

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// The development loop: `node scripts/dev.mjs`. Builds without link-time optimisation, serves dist/, watches the sources,
-// rebuilds what a change touches and reloads the page. JavaScript takes a fraction of a second, Rust an incremental build.
-// The page then loads the wasm module whole and computes in one thread; `make serve` is what visitors get.
+// The development server: `node scripts/dev.mjs`. It builds, serves dist/, watches src/ and www/, rebuilds what a change affects,
+// and reloads the page. Rust is built incrementally, without link-time optimisation, splitting or profiling: the page loads
+// one wasm module and computes in one thread. `make serve` serves the complete build.
 
 import { spawn } from "node:child_process";
 import { appendFileSync, watch } from "node:fs";
@@ -10,7 +10,7 @@ import { serve } from "./serve.mjs";
 
 const RELOAD = "/reload";
 const SCRIPT = `<script>new EventSource("${RELOAD}").onmessage = () => location.reload();</script>\n`;
-/** Editors write a file in several steps. */
+/** Editors write a file in several steps; one build serves all of them. */
 const DEBOUNCE_MS = 60;
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -38,7 +38,7 @@ const { url } = await serve({
 });
 console.log(`Candlescope is at ${url}; it reloads when www/ or src/ changes (Ctrl+C stops it)`);
 
-/** Builds what has changed; a change during a build starts another one. */
+/** Builds what has changed. A change during a build starts another build. */
 async function build() {
   if (isBuilding) return;
   isBuilding = true;

@@ -61,7 +61,7 @@ function startHelper(request) {
   return helper;
 }
 
-/** What people do first. @param {any} face what the glue exports */
+/** The calls of a first visit and of a second one. @param {any} exports of the glue */
 async function visit({ WasmModel }) {
   const server = await serve({ root: "." });
   const names = {
@@ -98,7 +98,7 @@ async function visit({ WasmModel }) {
     const asked = open(files(address), {});
     prefetch(asked);
     const fresh = await WasmModel.load(asked, "f32", () => {}, context.signal);
-    const bytes = keep(fresh.takeUnkept());
+    const bytes = writeCache(fresh.takeUnkept());
     await read(fresh);
     await read(await load(files(address), { bytes }));
     await read(await load(files((name) => ({ blob: blobs[name] }))));
@@ -119,24 +119,29 @@ async function visit({ WasmModel }) {
   }
 }
 
-/** A copy as www/store.js makes it, in memory. @param {any} keeping */
-function keep(keeping) {
-  const bytes = new Uint8Array(keeping.length);
-  const turn = () => new Promise((resolve) => setImmediate(resolve));
-  const copy = {
+/** Writes a cached model as www/worker/store.ts does, into memory. @param {any} pending */
+function writeCache(pending) {
+  const bytes = new Uint8Array(pending.length);
+  const file = {
     start: 0,
-    length: keeping.length,
-    origins: keeping.origins,
+    length: pending.length,
+    origins: pending.origins,
     /** @param {Uint8Array} into @param {number} at */
-    read: (into, at) => (into.set(bytes.subarray(at, at + into.length)), into.length),
+    read: (into, at) => {
+      into.set(bytes.subarray(at, at + into.length));
+      return into.length;
+    },
     /** @param {Uint8Array} piece @param {number} at */
-    write: (piece, at) => (bytes.set(piece, at), piece.length),
-    pause: turn,
+    write: (piece, at) => {
+      bytes.set(piece, at);
+      return piece.length;
+    },
+    pause: () => new Promise((resolve) => setImmediate(resolve)),
     close: () => {},
   };
-  while (keeping.step(copy)) continue;
-  keeping.free();
-  return copy;
+  while (pending.step(file)) {}
+  pending.free();
+  return file;
 }
 
 /** @param {any} model */
@@ -158,16 +163,16 @@ async function read(model) {
     if (!reading) throw new Error("nothing was read");
     await reader.alternatives(reading, 0);
     model.detokenize(reading.ids);
-    write(model, reading.ids, { interventions: [] });
+    generate(model, reading.ids, { interventions: [] });
   }
   const reading = await reader.read(TEXT, { interventions: /** @type {any} */ (interventions) });
   if (reading) await reader.change(reading, 0);
-  write(model, TEXT, { interventions });
+  generate(model, TEXT, { interventions });
   model.free();
 }
 
-/** Some words, the likeliest and drawn ones. @param {any} model @param {any} input @param {object} options */
-function write(model, input, options) {
+/** Generates with the most likely tokens, and with sampling. @param {any} model @param {any} input @param {object} options */
+function generate(model, input, options) {
   const sampling = {
     maxNewTokens: 6,
     stopAtEos: true,
@@ -175,17 +180,17 @@ function write(model, input, options) {
     names: ["blocks.*.attn.hook_pattern"],
     ...options,
   };
-  for (const how of [
+  for (const strategy of [
     { doSample: false },
     { doSample: true, temperature: 0.8, topK: 40, topP: 0.9, seed: 1 },
   ]) {
-    const generation = model.generate(input, { ...sampling, ...how });
-    while (generation.next()) continue;
+    const generation = model.generate(input, { ...sampling, ...strategy });
+    while (generation.next()) {}
     generation.free();
   }
 }
 
-/** What www/candlescope.js makes of an answer. @param {any} answer */
+/** The result of a run as www/api/ makes it. @param {any} answer */
 function asRun({ logits, cache, headScores, ...rest }) {
   const tensor = (/** @type {any} */ { data, shape, axes, labels }) =>
     new Tensor(data, shape, axes, labels);

@@ -30,7 +30,7 @@ export async function firstPattern(context, url) {
           const row =
             cells?.width &&
             cells.getContext("2d").getImageData(0, cells.height >> 1, cells.width, 1).data;
-          if (row && row.some((value, i) => i % 4 === 3 && value > 0)) done(performance.now());
+          if (row?.some((value, i) => i % 4 === 3 && value > 0)) done(performance.now());
           else requestAnimationFrame(poll);
         };
         poll();

@@ -50,7 +50,7 @@ function put(file, text) {
   writeFileSync(
     file,
     old.replace(
-      /(<!-- results -->)[^]*(<!-- end -->)/,
+      /(<!-- results -->)[\s\S]*(<!-- end -->)/,
       (_, before, after) => `${before}\n${text}\n${after}`,
     ),
   );

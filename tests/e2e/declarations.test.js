@@ -44,7 +44,7 @@ function errors(source, options = RESOLUTIONS[0]) {
 
 /** The JavaScript in a Markdown file that imports the library. @param {string} file */
 function snippets(file) {
-  const blocks = [...readFileSync(file, "utf8").matchAll(/^```js\n([^]*?)^```$/gm)];
+  const blocks = [...readFileSync(file, "utf8").matchAll(/^```js\n([\s\S]*?)^```$/gm)];
   return blocks.map(([, code]) => code).filter((code) => code.includes("candlescope.js"));
 }
 

@@ -10,7 +10,7 @@
  * @param {string} markdown @returns {Room[]} in the order of the table
  */
 export function roomsIn(markdown) {
-  const [, table = ""] = /<!-- rooms -->([^]*?)<!-- end -->/.exec(markdown) ?? [];
+  const [, table = ""] = /<!-- rooms -->([\s\S]*?)<!-- end -->/.exec(markdown) ?? [];
   const rows = table.split("\n").filter((line) => line.startsWith("| ") && line.includes("`"));
   return rows.map((row) => {
     const [, name, files] = row.split("|");

@@ -158,7 +158,7 @@ function parseUse(list, at, prefix) {
  */
 function resolve(path, from, root, depth = 0) {
   if (depth > 16) return undefined; // names that refer to each other
-  let [first, ...rest] = path;
+  const [first, ...rest] = path;
   /** @type {Module | undefined} */
   let module;
   if (first === "crate") module = root;
@@ -203,7 +203,7 @@ function closing(list, open) {
 }
 
 const TOKEN =
-  /\/\/[^\n]*|\/\*[^]*?\*\/|b?r(#*)"[^]*?"\1|b?"((?:[^"\\]|\\[^])*)"|b?'(?:[^'\\]|\\(?:x[0-9a-f]{2}|u\{[0-9a-f]+\}|.))'|'\w+|(?:r#)?([A-Za-z_]\w*)|::|\S/gi;
+  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|b?r(#*)"[\s\S]*?"\1|b?"((?:[^"\\]|\\[\s\S])*)"|b?'(?:[^'\\]|\\(?:x[0-9a-f]{2}|u\{[0-9a-f]+\}|.))'|'\w+|(?:r#)?([A-Za-z_]\w*)|::|\S/gi;
 
 /** Words, `::`, strings and single characters; comments are left out. @param {string} text @returns {Token[]} */
 function tokens(text) {
