@@ -82,6 +82,13 @@ describe("the declarations", () => {
     assert.equal(errors(source), "");
   });
 
+  it("know the elements by their tags", () => {
+    const create =
+      'import "./elements.js";\nconst scope = document.createElement("candle-scope");\n';
+    assert.equal(errors(`${create}scope.prompt = "To be";`), "");
+    assert.match(errors(`${create}scope.promt = "To be";`), /'promt' does not exist/);
+  });
+
   it("refuse misspelt options and result fields", () => {
     const lines = [
       'await loadModel("model", { dtyp: "q8" });',
@@ -91,6 +98,8 @@ describe("the declarations", () => {
       'for await (const step of model.generate("text", { maxTokens: 3 })) step;',
       'for await (const step of model.generate("text")) step.text;',
       'await model.logitLens("text", { tops: 5 });',
+      '(await model.logitLens("text")).klDivergence;',
+      "(await model.headScores()).score;",
       'await model.attribution("text", { answer: " a", per: "head" });',
       'await model.patching({ clean: "a", corrupted: "b", answer: " c", at: "resid" });',
       "await model.circuits({ layer: 0, heads: 1 });",
