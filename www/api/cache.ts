@@ -1,8 +1,7 @@
 // The activations that a run captured, by hook point.
 
 import { createError, describe } from "./errors.js";
-import type { HookName, HookPoint } from "./generated.js";
-import { hookName, nearest } from "./hook-names.js";
+import { type HookName, hookName, nearest } from "./hook-names.js";
 import type { Tensor } from "./tensor.js";
 
 /** What a run captured. */
@@ -17,7 +16,7 @@ export class Cache {
    */
   constructor(
     tensors: ReadonlyMap<string, Tensor>,
-    points: readonly HookPoint[],
+    points: readonly { name: string }[],
     gradients: ReadonlyMap<string, Tensor> = new Map(),
   ) {
     this.#tensors = tensors;

@@ -5,6 +5,7 @@
 
 export { Cache } from "./cache.js";
 export type * from "./generated.js";
+export type { HookName } from "./hook-names.js";
 export type { Ids } from "./input.js";
 export { forgetStored, type LoadOptions, loadModel, storedModels } from "./load-model.js";
 export { Model } from "./model.js";

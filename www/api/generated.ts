@@ -4,6 +4,7 @@
 // Not here: options that do not leave the page (`signal`, `onProgress`; see options.ts).
 
 import type { Cache } from "./cache.js";
+import type { HookName } from "./hook-names.js";
 import type { Tensor } from "./tensor.js";
 
 // ---- inputs ----
@@ -13,12 +14,6 @@ export type Input = string | Uint32Array | ArrayLike<number>;
 
 /** A token's text, which must be a single token, or its id. */
 export type Answer = string | number;
-
-/**
- * The name of a hook point, a `*` glob or a `/regular expression/`; or a short name with a layer, which is counted from the
- * end if it is negative: ["pattern", -1].
- */
-export type HookName = string | readonly [string, number];
 
 /** The logit of `answer`, less that of `against`, at `position`; or the loss. */
 export interface Metric {

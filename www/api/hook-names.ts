@@ -1,7 +1,12 @@
 // Names of hook points, and the short form that TransformerLens's users write: ["pattern", 2].
 
 import { createError, describe } from "./errors.js";
-import type { HookName, HookPoint } from "./generated.js";
+
+/**
+ * The name of a hook point, a `*` glob or a `/regular expression/`; or a short name with a layer, which is counted from the
+ * end if it is negative: ["pattern", -1].
+ */
+export type HookName = string | readonly [string, number];
 
 /** The time of a comparison grows with the square of the length. */
 const MAX_NAME_LENGTH = 1000;
@@ -12,7 +17,7 @@ const MAX_NAME_LENGTH = 1000;
  * @param points the model's
  * @throws HookError if the short name fits no point of that layer, or several; InputError for another type
  */
-export function hookName(name: HookName, points: readonly HookPoint[]): string {
+export function hookName(name: HookName, points: readonly { name: string }[]): string {
   if (typeof name === "string") return name;
   if (
     !Array.isArray(name) ||

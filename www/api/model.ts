@@ -14,7 +14,6 @@ import type {
   GenerateOptions,
   HeadScores,
   HeadScoresOptions,
-  HookName,
   HookPoint,
   Input,
   IntegratedGradients,
@@ -41,7 +40,7 @@ import type {
   Transform,
 } from "./generated.js";
 import { failingGeneration, generateSteps } from "./generation.js";
-import { hookName } from "./hook-names.js";
+import { type HookName, hookName } from "./hook-names.js";
 import { checkUnicode, type Ids, readIds, readInput } from "./input.js";
 import { type Measurements, measure } from "./measurement.js";
 import { ModelHandle } from "./model-handle.js";

@@ -5,7 +5,7 @@
 // names and types of the options are checked in Rust.
 
 import { createError, describe, hasStableName } from "./errors.js";
-import type { HookName } from "./generated.js";
+import type { HookName } from "./hook-names.js";
 import { checkUnicode } from "./input.js";
 import { isPlainObject } from "./options.js";
 import { Tensor } from "./tensor.js";
