@@ -2,7 +2,7 @@
 // The messages of all errors that the code can raise, read from the sources: `node scripts/errors.mjs` prints them.
 // tests/www/errors.test.js compares them with the table in docs/errors.md.
 //
-// A message is a string literal inside `Error::Kind(…)` in Rust or `problem("KindError", …)` in JavaScript, inside a Rust
+// A message is a string literal inside `Error::Kind(…)` in Rust or `createError("KindError", …)` in TypeScript, inside a Rust
 // function or closure that returns an `Error`, or among the arguments of a call of one. Values that are filled in become "…".
 
 import { readdir, readFile } from "node:fs/promises";
@@ -143,7 +143,7 @@ function plainRust(literal) {
 /** @param {string} source @returns {Omit<Message, "file">[]} */
 function inJavaScript(source) {
   const text = source.replace(/^\s*(?:\/\/|\*|\/\*\*).*$/gm, "");
-  return [...text.matchAll(/\b(?:problem|createError)\(\s*"(\w+)",\s*/g)].flatMap(
+  return [...text.matchAll(/\bcreateError\(\s*"(\w+)",\s*/g)].flatMap(
     ({ 0: call, 1: name, index }) => {
       const argument = enclosed(text, index + call.length);
       return javaScriptLiterals(argument).map((message) => ({ name, message }));

@@ -1,5 +1,5 @@
-// What servers do wrong, file by file and moment by moment, through the built module in headless Chromium: a load gives the
-// numbers of the model bit for bit, or an error of the expected kind in the time that it was given.
+// Faults of servers, for each file and at each moment, with the built module in headless Chromium: a load gives the numbers of
+// the model bit for bit, or an error of the expected kind within its timeout.
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -13,11 +13,11 @@ const { atFirst, nameOf, onlyFor, status } = faults;
 /** @typedef {import("./fault-server.js").Cell} Cell */
 /** @typedef {import("./fault-server.js").Which} Which */
 /** @typedef {import("./fault-server.js").Fault} Fault */
-/** What a load came to. @typedef {{ bits?: number[], hasTokenizer?: boolean, ids?: number[], report?: { kind: string, name: string, message: string }[], name?: string, message?: string, milliseconds: number }} Outcome */
+/** The outcome of a load. @typedef {{ bits?: number[], hasTokenizer?: boolean, ids?: number[], report?: { kind: string, name: string, message: string }[], name?: string, message?: string, milliseconds: number }} Outcome */
 
-/** How long a server may be silent, where one is: long enough for a machine that is busy with others to answer. */
+/** The timeout of loads from servers that stall: long enough for a busy machine to respond. */
 const TIMEOUT = 3000;
-/** How much longer than its time a load may take to say so, on such a machine. */
+/** How much longer than its timeout a load may take to reject on such a machine. */
 const GRACE = 10_000;
 const ALL = /** @type {const} */ (["config", "tokenizer", "weights", "index", "shard"]);
 
@@ -45,7 +45,7 @@ after(async () => {
   server?.close();
 });
 
-/** A page without a model, of a visitor without copies. */
+/** A page without a model, of a visitor without stored models. */
 async function visit() {
   await visitor?.close();
   visitor = await site.browser.newContext();
@@ -58,7 +58,7 @@ async function newPage() {
   return opened;
 }
 
-/** Waits until so many models are kept. @param {number} count */
+/** Waits until this many models are stored. @param {number} count */
 async function untilKept(count) {
   await page.evaluate(
     async ([module, count]) => {
@@ -75,7 +75,7 @@ async function untilKept(count) {
   );
 }
 
-/** Another page of the same visitor, once the worker of the one before has let go of its files. */
+/** Another page of the same visitor, after the previous page's worker has closed its files. */
 async function nextVisit() {
   await page.close();
   page = await newPage();
@@ -99,7 +99,7 @@ async function nextVisit() {
 }
 
 /**
- * Loads all of these at once. `release` of a file: once its first bytes are there, the server is told so (/release/NAME).
+ * Loads all of these at once. `release`: when the first bytes of a file have arrived, the page asks for /release/NAME.
  * @param {string[]} folders @param {{ keep?: boolean, timeout?: any, release?: string[] }} [options] @returns {Promise<Outcome[]>}
  */
 function load(folders, { release = [], ...options } = { keep: false }) {
@@ -181,7 +181,7 @@ let cells = 0;
 /** @typedef {{ files?: readonly Which[], cell?: Partial<Cell>, options?: object, release?: boolean }} How */
 /** @typedef {{ found: Outcome, which: Which, name: string }} Result name: the cell's */
 
-/** One fault of each of these files, each in a load of its own. @param {Fault} fault @param {How} [how] @returns {Promise<Result[]>} */
+/** One fault for each of these files, each in a separate load. @param {Fault} fault @param {How} [how] @returns {Promise<Result[]>} */
 async function outcomes(fault, { files = ALL, cell = {}, options, release = false } = {}) {
   const names = files.map((which) => `c${(cells += 1)}-${which}`);
   const found = await load(
@@ -202,7 +202,7 @@ async function eachFile(fault, check, how) {
 }
 
 /**
- * A test for each row of a table. All their loads are under way at once, since most of their time is spent in waiting.
+ * A test for each row of a table. All loads run at once, because they mostly wait.
  * @template {any[]} Row @param {readonly Row[]} rows name first @param {(row: Row) => Promise<Result[]>} run @param {(row: Row, results: Result[]) => void} check
  */
 function eachRow(rows, run, check) {
@@ -214,7 +214,7 @@ function eachRow(rows, run, check) {
   for (const row of rows) test(row[0], () => check(row, /** @type {Result[]} */ (found.get(row))));
 }
 
-/** The first answer breaks off when its first bytes have been read; those after it are `then`'s. @param {Fault} then @returns {Fault} */
+/** The first response breaks off when its first bytes have been read; `then` makes the following ones. @param {Fault} then @returns {Fault} */
 const brokenThen = (then) => (exchange) =>
   exchange.attempt === 1 ? server.resetOnRelease(exchange) : then(exchange);
 
@@ -227,13 +227,13 @@ const fails = (message) => (found, which, cell) => {
 /** @param {Outcome} found @param {Which} _ @param {string} cell */
 const right = (found, _, cell) => assertRight(found, cell);
 
-test("the server's model loads, in one file and in two, from its own site and from another", async () => {
+test("the server's model loads, in one file and in two, from the same site and from another", async () => {
   await eachFile(() => false, right);
   server.set("near", { which: "config" });
   assertRight((await load([`${server.url}same/near`]))[0], "same site");
 });
 
-// ---- a fault that stays ----
+// ---- permanent faults ----
 
 describe("a file is absent only when its server says so:", () => {
   for (const [name, fault, reason] of /** @type {[string, Fault, RegExp][]} */ ([
@@ -332,7 +332,7 @@ describe("a load fails, whichever file it is, on", () => {
   });
 });
 
-test("a length that is too short, or too long, is no other model", async () => {
+test("a length that is too short or too long never gives another model", async () => {
   const near = (/** @type {Which} */ which, /** @type {Fault} */ fault) => (
     server.set(`near-${which}`, { which, fault }), `${server.url}same/near-${which}`
   );
@@ -373,9 +373,9 @@ test("a length that is too short, or too long, is no other model", async () => {
   }
 });
 
-// ---- what is no fault ----
+// ---- unusual responses that are correct ----
 
-describe("a load is right in spite of", () => {
+describe("a load is correct in spite of", () => {
   for (const [name, fault] of /** @type {[string, Fault][]} */ ([
     ["compression", faults.gzip],
     ["a body longer than its length", faults.longBody],
@@ -385,9 +385,9 @@ describe("a load is right in spite of", () => {
   }
 });
 
-// ---- a fault that passes ----
+// ---- transient faults ----
 
-describe("what may pass is tried again:", () => {
+describe("a transient failure is retried:", () => {
   const rows = /** @type {[string, Fault][]} */ ([
     ...[425, 429, 500, 502, 503, 504].map(
       (code) => /** @type {[string, Fault]} */ ([String(code), status(code)]),
@@ -410,10 +410,10 @@ describe("what may pass is tried again:", () => {
     },
   );
 
-  test("twice in a row, in the time that there is", async () =>
+  test("twice in a row, within the timeout", async () =>
     void (await eachFile(atFirst(status(503), 2), right)));
 
-  test("what stays is not: 400, 401, 403, 404, 501", async () => {
+  test("a permanent one is not: 400, 401, 403, 404, 501", async () => {
     for (const code of [400, 401, 403, 404, 501]) {
       const [cell] = await eachFile(status(code), fails(new RegExp(`answered ${code}`)), {
         files: ["config"],
@@ -427,8 +427,8 @@ describe("what may pass is tried again:", () => {
   });
 });
 
-describe("a body that broke off goes on", () => {
-  test("where it ended, by a range request, where the server answers those", async () => {
+describe("a body that broke off is resumed", () => {
+  test("where it ended, by a range request, if the server answers those", async () => {
     for (const validators of /** @type {const} */ (["etag", "time"])) {
       // On another site the length is sure only once the header of a weights file says the same.
       const names = await eachFile(
@@ -447,7 +447,7 @@ describe("a body that broke off goes on", () => {
   });
 
   for (const validators of /** @type {const} */ (["etag", "weak", "time", "none"])) {
-    test(`from its beginning where the server answers no ranges, with ${validators} to know the file by`, async () => {
+    test(`from its beginning if the server answers no range requests, with ${validators} as validators`, async () => {
       await eachFile(atFirst(faults.resetInBody, 2), right, {
         cell: { validators, ranges: false },
       });
@@ -460,7 +460,7 @@ describe("a body that broke off goes on", () => {
   const rows = Object.entries(faults.wrongRanges).map(
     ([name, answer]) =>
       /** @type {[string, Fault]} */ ([
-        `from its beginning where a range request is answered with ${name}`,
+        `from its beginning if a range request is answered with ${name}`,
         answer,
       ]),
   );
@@ -480,7 +480,7 @@ describe("a body that broke off goes on", () => {
   });
 });
 
-describe("parts of a file that are asked for", () => {
+describe("parts of a file that are requested", () => {
   const large = { files: /** @type {const} */ (["weights"]), cell: { large: true } };
   /** @param {Fault} fault @returns {Fault} */
   const onRanges = (fault) => (exchange) =>
@@ -488,7 +488,7 @@ describe("parts of a file that are asked for", () => {
   /** @param {string} name */
   const ranges = (name) => server.asked(name).filter(({ range }) => range !== undefined);
 
-  test("are right, and few", async () => {
+  test("are correct, and few", async () => {
     const [name] = await eachFile(() => false, right, large);
     assert.ok(ranges(name).length > 0);
   });
@@ -499,7 +499,7 @@ describe("parts of a file that are asked for", () => {
     ["a reset", faults.resetBeforeHeaders],
     ["a reset in the body", faults.resetInBody],
   ])) {
-    test(`are asked for again after ${name}`, async () => {
+    test(`are requested again after ${name}`, async () => {
       let passed = 0;
       const [cell] = await eachFile(
         onRanges((exchange) => (passed += 1) === 1 && fault(exchange)),
@@ -517,7 +517,7 @@ describe("parts of a file that are asked for", () => {
   }
 
   for (const [name, fault] of Object.entries(faults.wrongRanges)) {
-    test(`are streamed instead where the answer is ${name}`, async () => {
+    test(`are streamed instead if the response is ${name}`, async () => {
       const [cell] = await eachFile(fault, right, large);
       assert.equal(
         server
@@ -546,7 +546,7 @@ describe("parts of a file that are asked for", () => {
   });
 });
 
-// ---- a copy from an earlier visit ----
+// ---- a stored model of an earlier visit ----
 
 describe("a copy that the browser keeps", () => {
   beforeEach(visit);
@@ -606,7 +606,7 @@ describe("a copy that the browser keeps", () => {
     },
   };
 
-  test("is used, downloaded again or refused as its server says, and what is not known is said", async () => {
+  test("is used, downloaded again or refused as its server says, and the report says what is not known", async () => {
     const all = Object.entries(table).flatMap(([name, { files = KEPT }]) =>
       files.map((which) => ({ name, which: /** @type {Which} */ (which) })),
     );
@@ -645,7 +645,7 @@ describe("a copy that the browser keeps", () => {
     if (unverified) assert.match(found.report?.[0].message ?? "", unverified, cell);
   }
 
-  test("is asked about again at the next load where its server could not be asked, and its missing tokenizer too", async () => {
+  test("is compared at the next load if its server could not be reached, and so is its missing tokenizer", async () => {
     const folder = server.set("later", { which: "tokenizer", fault: status(404) });
     assertNoTokenizer((await load([folder], {}))[0], "first", /answered 404/);
     await untilKept(1);
@@ -655,8 +655,8 @@ describe("a copy that the browser keeps", () => {
       server.set("later", { which: "tokenizer", fault });
       return (await load([folder], {}))[0];
     };
-    assertNoTokenizer(await next(status(404)), "the same", /when the model was kept/);
-    assertNoTokenizer(await next(faults.page), "a page is absent too", /when the model was kept/);
+    assertNoTokenizer(await next(status(404)), "the same", /when the model was saved/);
+    assertNoTokenizer(await next(faults.page), "a page is absent too", /when the model was saved/);
     const unknown = await next(status(503));
     assert.deepEqual(
       unknown.report?.map(({ name }) => name.split("/").at(-1)),
@@ -688,7 +688,7 @@ describe("the option timeout", () => {
     );
   });
 
-  test("does not run while a server is slower than it in all", async () => {
+  test("does not run out while a slow server sends bytes", async () => {
     const [found] = await load([server.set("slow", { which: "weights", fault: faults.drip })], {
       keep: false,
       timeout: 2000,
@@ -720,7 +720,7 @@ describe("the option timeout", () => {
   });
 });
 
-test("progress never goes back, whatever is downloaded again", async () => {
+test("progress never decreases, even if a file is downloaded again", async () => {
   const folder = server.set("again", {
     which: "weights",
     fault: atFirst(faults.resetInBody, 2),
@@ -749,7 +749,7 @@ test("progress never goes back, whatever is downloaded again", async () => {
 
 // ---- aborting ----
 
-describe("a load that is aborted rejects at once, and asks for nothing more,", () => {
+describe("a load that is aborted rejects at once, and sends no more requests,", () => {
   /** @type {Record<string, { which: Which, fault: Fault }>} */
   const moments = {
     "while it waits for an answer": { which: "config", fault: faults.stallBeforeHeaders },

@@ -62,7 +62,7 @@ async function evaluate(inPage, argument) {
   return /** @type {R} */ (value);
 }
 
-/** The same where a failure is expected. @template A @param {InPage<A, unknown>} inPage @param {string} name @param {RegExp} message @param {A} [argument] */
+/** The same for an expected failure. @template A @param {InPage<A, unknown>} inPage @param {string} name @param {RegExp} message @param {A} [argument] */
 async function assertFails(inPage, name, message, argument) {
   const { failed } = await attempt(inPage, argument);
   assert.ok(failed, `expected ${name}, but it went well`);
@@ -190,7 +190,7 @@ describe("a model loads from", () => {
     );
   });
 
-  test("the page's own host alone, where a name could be a Hugging Face id", async () => {
+  test("only the page's own host, even if a name could be a Hugging Face id", async () => {
     /** @type {string[]} */
     const asked = [];
     await page.route("https://**", (route) => (asked.push(route.request().url()), route.abort()));
@@ -228,7 +228,7 @@ describe("a model loads from", () => {
 
 // ---- failures ----
 
-describe("a load that cannot work says why:", () => {
+describe("a load that fails says why:", () => {
   /** @param {any} source @param {string} name @param {RegExp} message */
   const assertLoadFails = (source, name, message) =>
     assertFails(({ loadModel }, source) => loadModel(source), name, message, source);
@@ -260,7 +260,7 @@ describe("a load that cannot work says why:", () => {
     );
   });
 
-  test("a tokenizer that was named but is not there", async () => {
+  test("a tokenizer that was named but is absent", async () => {
     const source = {
       config: `${models.url}plain/config.json`,
       tokenizer: `${models.url}nowhere.json`,
@@ -285,7 +285,7 @@ describe("a load that cannot work says why:", () => {
     );
   });
 
-  test("a config of another architecture, of no JSON", async () => {
+  test("a config of another architecture, or that is not JSON", async () => {
     await assertLoadFails(
       { config: `${models.url}llama.json`, weights: `${models.url}plain/model.safetensors` },
       "ConfigError",
@@ -298,7 +298,7 @@ describe("a load that cannot work says why:", () => {
     );
   });
 
-  test("weights that end too soon, with and without a known length", async () => {
+  test("weights that end early, with and without a known length", async () => {
     await assertLoadFails(`${models.url}cut`, "WeightsError", /cut short.*its header promises/);
     await assertLoadFails(
       `${models.url}cut-chunked`,
@@ -307,7 +307,7 @@ describe("a load that cannot work says why:", () => {
     );
   });
 
-  test("a connection that breaks off", async () => {
+  test("a connection that is lost", async () => {
     await assertLoadFails(
       `${models.url}broken`,
       "NetworkError",
@@ -315,7 +315,7 @@ describe("a load that cannot work says why:", () => {
     );
   });
 
-  test("something else than safetensors", async () => {
+  test("a file that is not safetensors", async () => {
     await assertLoadFails(
       { config: `${models.url}plain/config.json`, weights: `${models.url}plain/config.json` },
       "WeightsError",
@@ -349,7 +349,7 @@ describe("a load that cannot work says why:", () => {
 
 // ---- the worker itself ----
 
-test("a worker or a wasm module that is not there is a NetworkError that names it", async () => {
+test("an absent worker or wasm module is a NetworkError that names it", async () => {
   const load = (/** @type {Api} */ { loadModel }) => loadModel("./models/shakespeare");
   await page.route(`${site.url}pkg/*.wasm`, (route) => route.fulfill({ status: 404 }));
   await assertFails(load, "NetworkError", /WebAssembly module cannot be loaded/);
@@ -408,7 +408,7 @@ test("progress names the stage and the file, counts bytes up, and ends at the to
   );
 });
 
-test("a listener that throws stops nothing", async () => {
+test("a listener that throws does not stop the load", async () => {
   const found = await evaluate(async ({ loadModel }, folder) => {
     const onProgress = () => {
       throw new Error("the page's own trouble");
@@ -418,7 +418,7 @@ test("a listener that throws stops nothing", async () => {
   assert.ok(found.count > 0);
 });
 
-test("compressed and chunked answers load, with a total that is never too small", async () => {
+test("compressed and chunked responses load, with a total that is never too small", async () => {
   for (const folder of ["compressed", "chunked"]) {
     const found = await evaluate(async ({ loadModel }, folder) => {
       /** @type {import("../../www/api/candlescope.ts").Progress[]} */
@@ -462,14 +462,14 @@ test("aborting in the middle of a load stops the download and rejects at once", 
   await models.until(() => models.hungUp === 1);
 });
 
-test("a signal that fired before asks for nothing", async () => {
+test("a signal that fired before the call sends no request", async () => {
   const load = (/** @type {Api} */ { loadModel }, /** @type {string} */ folder) =>
     loadModel(folder, { signal: AbortSignal.abort() });
   await assertFails(load, "AbortError", /loading was aborted/, `${models.url}plain`);
   assert.deepEqual(models.asked, []);
 });
 
-test("aborting one of two loads of the same address leaves the other alone; they share one download", async () => {
+test("aborting one of two loads of the same address does not abort the other; they share one download", async () => {
   const found = await evaluate(async ({ loadModel }, folder) => {
     const controller = new AbortController();
     const first = loadModel(folder, { signal: controller.signal }).catch(
@@ -511,7 +511,7 @@ test("a model that was loaded before is not fetched again, until the last of its
 
 // ---- using ----
 
-test("a run gives logits, scores and what was captured, with names for the axes", async () => {
+test("a run gives logits, scores and captured activations, with named axes", async () => {
   const found = await evaluate(
     async ({ loadModel }, [folder, ids]) => {
       const model = await loadModel(folder);
@@ -555,7 +555,7 @@ test("a run gives logits, scores and what was captured, with names for the axes"
   assert.ok(Math.abs(Number(found.row[1]) - 1) < 1e-5);
 });
 
-test("positions keep rows, stopAtLayer gives the residual stream there, prependBos puts a token in front", async () => {
+test("positions selects rows, stopAtLayer gives the residual stream there, prependBos puts a token in front", async () => {
   const found = await evaluate(
     async ({ loadModel }, [folder, ids]) => {
       const model = await loadModel(folder);
@@ -589,7 +589,7 @@ test("positions keep rows, stopAtLayer gives the residual stream there, prependB
   assert.deepEqual(found.bos, [expected.tokens.length + 1, 0, expected.tokens.length + 1]);
 });
 
-test("failures keep their names through the worker, and the model goes on", async () => {
+test("errors keep their names through the worker, and the model stays usable", async () => {
   const found = await evaluate(
     async ({ loadModel }, [folder, ids]) => {
       const model = await loadModel(folder);
@@ -688,7 +688,7 @@ test("generation equals the oracle's, step by step", async () => {
   assert.deepEqual(found.drawn, expected.sampled[0].ids);
 });
 
-test("two models, generations and runs at once do not mix", async () => {
+test("two models, generations and runs at the same time do not mix", async () => {
   const found = await evaluate(
     async ({ loadModel }, { folders, prompt, ids }) => {
       const [plain, other] = await Promise.all(folders.map((folder) => loadModel(folder)));
@@ -764,7 +764,7 @@ test("a model that was disposed of says so", async () => {
   await assertFails(useAfterwards, "InputError", /disposed of/, `${models.url}plain`);
 });
 
-test("text works where there is a tokenizer, whatever it holds", async () => {
+test("any text works if there is a tokenizer", async () => {
   const found = await evaluate(
     async ({ loadModel }, { url, tokenizer }) => {
       const model = await loadModel({

@@ -29,7 +29,7 @@ function handle(request, response) {
   return false;
 }
 
-/** What the page claims. @param {Page} page */
+/** What the page shows. @param {Page} page */
 const claims = (page) =>
   page.evaluate(() => {
     const figure = /** @type {any} */ (document.querySelector("scope-figure"));
@@ -58,7 +58,7 @@ const choose = (page, source) =>
 const goTo = (page, hash) => page.evaluate((hash) => void (location.hash = hash), hash);
 const EXPECTED = /status of 404|WorkerError|worker|candlescope/;
 
-test("a model whose load fails leaves the old one whole, with its name and its address", async () => {
+test("a model whose load fails leaves the previous one, its name and its address unchanged", async () => {
   await visit(site, { path: "#prompt=to%20be", expect: EXPECTED }, async (page) => {
     await settled(page);
     await eventually(async () => assert.ok((await claims(page)).alternatives > 0));
@@ -73,7 +73,7 @@ test("a model whose load fails leaves the old one whole, with its name and its a
   });
 });
 
-test("a model that cannot read the text leaves nothing of the old one under its name", async () => {
+test("a model that cannot read the text shows nothing of the previous one under its name", async () => {
   await visit(
     site,
     { path: "#prompt=to%20be%2C%20or%20not%20to%20be", expect: EXPECTED },
@@ -251,7 +251,7 @@ const runHook = (page, js) =>
       .catch(() => {});
   }, js);
 
-test("a reading that does not come back can be stopped, and the page goes on", async () => {
+test("a reading that does not return can be stopped, and the page stays usable", async () => {
   await visit(site, { path: "#prompt=to%20be", expect: EXPECTED }, async (page) => {
     await settled(page);
     await eventually(async () => assert.ok((await claims(page)).alternatives > 0));
@@ -268,7 +268,7 @@ test("a reading that does not come back can be stopped, and the page goes on", a
   });
 });
 
-test("after the worker has died the page reads the text again by itself", async () => {
+test("after the worker has died, the page reads the text again", async () => {
   await visit(site, { path: "#prompt=to%20be", expect: EXPECTED }, async (page) => {
     await settled(page);
     await runHook(page, "() => { self.close(); for (;;); }");

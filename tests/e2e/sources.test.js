@@ -1,4 +1,4 @@
-// What a page may load a model from, and through which walls: frames, policies, files that change. In headless Chromium.
+// What a page can load a model from, in frames, under policies, and while files change. In headless Chromium.
 
 import assert from "node:assert/strict";
 import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -49,7 +49,7 @@ beforeEach(async () => {
 });
 
 /**
- * What a load in the page comes to. `inPage` gets a function that loads and runs, and one plain argument.
+ * The outcome of a load in the page. `inPage` gets a function that loads and runs, and one plain argument.
  * @template A @param {(load: (source: any, options?: object) => Promise<Outcome>, argument: A) => Promise<Outcome>} inPage @param {A} argument
  * @param {string} [folder] of the module @returns {Promise<Outcome>}
  */
@@ -111,7 +111,7 @@ test("redirects of a host are followed, to another host too", async () => {
   assert.equal(found.loss, loss, found.message);
 });
 
-test("what is no source is refused before anything is asked for", async () => {
+test("a value that is not a source is refused before any request", async () => {
   /** @type {string[]} */
   const asked = [];
   page.on("request", (request) => asked.push(request.url()));
@@ -137,7 +137,7 @@ test("what is no source is refused before anything is asked for", async () => {
   );
 });
 
-test("an index that leads out of its folder is refused, and nothing outside is asked for", async () => {
+test("an index that leads out of its folder is refused, and nothing outside is requested", async () => {
   const outside = server.set("outside", { which: "config" });
   for (const name of [
     "..",

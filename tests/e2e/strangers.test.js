@@ -1,5 +1,5 @@
-// Links and pages from strangers: a link's model from another host is loaded only after a question, the address is checked
-// against the model, names in the page cannot be taken over, and isolate.js can be switched off.
+// Links from others and pages with other content: a link's model from another host is loaded only after consent, the address is
+// checked against the model, element ids cannot replace global variables, and isolate.js can be switched off.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// The worker dies in every way that it can: calls that were pending are told, and the same models go on with the same numbers.
+// The worker dies in every possible way: pending calls reject, and the same models continue with the same numbers.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => site.stop());
 
-/** A page without scripts of its own, nor an icon. The worker writes what went wrong to the console. */
+/** A page without scripts and icon. The worker reports its errors on the console. */
 const EMPTY = {
   path: "tensor.js",
   expect: /Failed to load resource|RuntimeError|unreachable|RangeError/,
@@ -50,7 +50,7 @@ function workers(page) {
 }
 
 describe("a worker that dies", () => {
-  it("by a trap: the call says so, and the next one gives the same bits", async () => {
+  it("by a trap: the call rejects, and the next one gives the same bits", async () => {
     await visit(site, EMPTY, async (page) => {
       const { before, failed, again } = await run(
         page,
@@ -69,7 +69,7 @@ describe("a worker that dies", () => {
     });
   });
 
-  it("by ending: calls under way, generations and measurements are told", async () => {
+  it("by ending: pending calls, generations and measurements reject", async () => {
     await visit(site, EMPTY, async (page) => {
       const { before, failed, steps, again } = await run(
         page,
@@ -87,7 +87,7 @@ describe("a worker that dies", () => {
     });
   });
 
-  it("by a hook that never returns: aborting rejects at once, and others are told", async () => {
+  it("by a hook that never returns: aborting rejects at once, and other calls reject", async () => {
     await visit(site, EMPTY, async (page) => {
       const { before, aborted, other, again } = await run(
         page,
@@ -112,7 +112,7 @@ describe("a worker that dies", () => {
     });
   });
 
-  it("while a model is loaded: the load is told, and another one succeeds", async () => {
+  it("while a model is loaded: the load rejects, and another one succeeds", async () => {
     await visit(site, EMPTY, async (page) => {
       const { failed, again, before } = await run(
         page,
@@ -129,7 +129,7 @@ describe("a worker that dies", () => {
     });
   });
 
-  it("ten times in a row: no worker is left over, and a model can be disposed of afterwards", async () => {
+  it("ten times in a row: no worker remains, and a model can be disposed of afterwards", async () => {
     await visit(site, EMPTY, async (page) => {
       const { before, after, disposed } = await run(
         page,
@@ -223,7 +223,7 @@ describe("a model whose worker died", () => {
 });
 
 describe("calls", () => {
-  it("that are aborted while the worker is well leave it running", async () => {
+  it("that are aborted while the worker responds leave it running", async () => {
     await visit(site, EMPTY, async (page) => {
       const seen = new Set();
       page.on("worker", (worker) => seen.add(worker.url()));
@@ -249,7 +249,7 @@ describe("calls", () => {
     });
   });
 
-  it("whose arguments cannot be sent are rejected, not lost", async () => {
+  it("whose arguments cannot be sent are rejected", async () => {
     await visit(site, EMPTY, async (page) => {
       const [failed, after] = await run(
         page,
@@ -278,7 +278,7 @@ describe("calls", () => {
 });
 
 describe("the page", () => {
-  it("keeps its state when the worker dies, and goes on", async () => {
+  it("keeps its state when the worker dies, and continues", async () => {
     await visit(site, { expect: /RuntimeError|unreachable/ }, async (page) => {
       await settled(page);
       await page.locator("#prompt").fill("the moon, the moon");

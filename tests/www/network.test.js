@@ -1,4 +1,4 @@
-// How requests are retried, timed and told apart, with a stubbed fetch(): what a browser would take long to show, or hides.
+// Retries, timeouts and validators with a stubbed fetch(): cases that a browser hides, or for which it would take long.
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
@@ -79,7 +79,7 @@ function broken(parts, headers = { etag: '"1"' }) {
   return () => new Response(body, { headers });
 }
 
-test("backoff doubles, and is given up after four attempts", async () => {
+test("the backoff doubles, and there are at most four attempts", async () => {
   const asked = stub(status(503));
   await assert.rejects(
     text(file()),
@@ -90,7 +90,7 @@ test("backoff doubles, and is given up after four attempts", async () => {
   for (const [i, wait] of waits.entries()) assert.ok(wait >= 0.74 * 250 * 2 ** i, `${waits}`);
 });
 
-test("Retry-After is waited for, in seconds or to a date, if it is short", async () => {
+test("a short Retry-After is respected, in seconds or as a date", async () => {
   const asked = stub(status(429, { "retry-after": "1" }), ok("here"));
   assert.equal(await text(file()), "here");
   assert.ok(asked[1].at - asked[0].at >= 990);
@@ -106,7 +106,7 @@ test("Retry-After is waited for, in seconds or to a date, if it is short", async
   assert.equal(await text(file()), "nonsense is ignored");
 });
 
-test("no attempt begins that the timeout would not leave time for", async () => {
+test("no attempt begins after the timeout", async () => {
   const asked = stub(status(503));
   const start = performance.now();
   await assert.rejects(
@@ -117,7 +117,7 @@ test("no attempt begins that the timeout would not leave time for", async () => 
   assert.ok(performance.now() - start < 5000);
 });
 
-test("an unreachable server is asked three times, an aborted load no more", async () => {
+test("an unreachable server is asked three times; after an abort there are no more attempts", async () => {
   const asked = stub(new TypeError("Failed to fetch"));
   await assert.rejects(
     text(file()),
@@ -133,7 +133,7 @@ test("an unreachable server is asked three times, an aborted load no more", asyn
   assert.equal(again.length, 1);
 });
 
-test("a page is told from a file however its bytes come", async () => {
+test("a web page is told from a file, however its bytes are split", async () => {
   for (const body of [
     "<!doctype html><p>Home",
     "  \n<html>",
@@ -162,7 +162,7 @@ test("a page is told from a file however its bytes come", async () => {
   }
 });
 
-test("a body that breaks off before anything was handed out begins again, with or without a validator", async () => {
+test("a body that breaks off before any byte was read starts again, with or without a validator", async () => {
   for (const headers of /** @type {Record<string, string>[]} */ ([
     {},
     { etag: 'W/"1"' },
@@ -173,7 +173,7 @@ test("a body that breaks off before anything was handed out begins again, with o
   }
 });
 
-test("a body that breaks off later is never followed by another state's, nor by one without a name", async () => {
+test("a body that breaks off later is never continued with another state's bytes, nor without a validator", async () => {
   stub(broken(["one "], { etag: '"1"' }), ok("two two", { etag: '"2"' }));
   await assert.rejects(text(file()), failure("NetworkError", /changed while it was being loaded/));
   for (const headers of /** @type {Record<string, string>[]} */ ([
@@ -193,7 +193,7 @@ test("a body that breaks off later is never followed by another state's, nor by 
   assert.equal(await text(file()), "one two");
 });
 
-test("what is read again from the beginning is limited too", async () => {
+test("attempts that start from the beginning are limited too", async () => {
   const shared = file();
   stub(() => broken(["one "], {})());
   for (let i = 0; i < 3; i++)
@@ -205,7 +205,7 @@ test("what is read again from the beginning is limited too", async () => {
   );
 });
 
-test("a server that sends nothing is waited for as long as the timeout says, and not longer", async () => {
+test("a server that sends nothing is waited for until the timeout, and not longer", async () => {
   const hang = (/** @type {Asked} */ _, /** @type {AbortSignal} */ signal) =>
     new Promise((/** @type {(response: Response) => void} */ _, reject) =>
       signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError"))),
@@ -225,7 +225,7 @@ test("a server that sends nothing is waited for as long as the timeout says, and
   );
 });
 
-test("a copy is the same, changed or unverified, by what servers say", async () => {
+test("a copy is the same, changed or unverified, according to its servers", async () => {
   const origin = { address: ADDRESS, identity: 'etag "1"' };
   const state = async (/** @type {any} */ found = origin) =>
     (await revalidate([found], context({ timeout: 1500 }))).state;

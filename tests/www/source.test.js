@@ -1,4 +1,4 @@
-// Sources: texts, URLs, parts and lists of files to the addresses and blobs of a model.
+// Resolving sources (texts, URLs, files and lists of files) to the addresses and blobs of a model.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -68,7 +68,7 @@ test("hf: is a Hugging Face id, with a revision if it has one", () => {
   }
 });
 
-test("what is no Hugging Face id is refused, above all what would leave its folder", () => {
+test("an invalid Hugging Face id is refused, above all one that would leave its folder", () => {
   const wrong = [
     "",
     "..",
@@ -104,7 +104,7 @@ test("what is no Hugging Face id is refused, above all what would leave its fold
     assertRefused(`hf:${id}`, /is not a Hugging Face id: expected "hf:owner\/name"/);
 });
 
-test("an address that fetch cannot ask, or that is one file, is refused", () => {
+test("an address that fetch() does not support, or that is one file, is refused", () => {
   for (const [source, message] of /** @type {[any, RegExp][]} */ ([
     ["https://[nonsense", /is not an address/],
     ["file:///models/gpt2", /begins with "file:", expected an http: or https: address/],
@@ -181,7 +181,7 @@ test("files, blobs and bytes are blobs with names", async () => {
   );
 });
 
-test("bytes that were transferred away are refused by the name of their file", () => {
+test("bytes that were transferred are refused with the name of their file", () => {
   const buffer = new ArrayBuffer(4);
   structuredClone(buffer, { transfer: [buffer] });
   const found = /** @type {any} */ (attempt({ config: "c", weights: buffer }));
@@ -192,7 +192,7 @@ test("bytes that were transferred away are refused by the name of their file", (
   );
 });
 
-test("objects of another realm are what they are", () => {
+test("objects of another realm are recognised", () => {
   const [buffer, view, list] = vm.runInNewContext("[new ArrayBuffer(3), new Uint8Array(2), []]");
   assert.equal(buffer instanceof ArrayBuffer, false);
   assert.equal(resolve({ config: buffer, weights: view }).config.blob?.size, 3);
@@ -226,7 +226,7 @@ test("a misspelt file is answered with the nearest name", () => {
   );
 });
 
-test("dropped files are told apart by their names", () => {
+test("dropped files are recognised by their names", () => {
   const files = resolve([
     file("README.md"),
     file("weights.safetensors"),
@@ -279,7 +279,7 @@ test("two checkpoints in one list are refused, never mixed", () => {
   );
 });
 
-test("weights in several files are those that their names count", () => {
+test("weights in several files must be complete according to their names", () => {
   const shard = (/** @type {number} */ number, count = 3, stem = "model") =>
     file(`${stem}-0000${number}-of-0000${count}.safetensors`);
   const files = resolve([
@@ -356,7 +356,7 @@ test("an index leads to files of its own folder only", () => {
   }
 });
 
-test("what is no source says what one is", () => {
+test("a value that is not a source is refused with what a source is", () => {
   for (const [source, found] of /** @type {[any, RegExp][]} */ ([
     [undefined, /undefined/],
     [null, /null/],
@@ -372,7 +372,7 @@ test("what is no source says what one is", () => {
   }
 });
 
-test("the same addresses are the same model, bytes never are", () => {
+test("the same addresses have the same key, bytes have none", () => {
   const key = (/** @type {any} */ source) => sourceKey(resolve(source));
   assert.equal(key("./m"), key("/lab/m/"));
   assert.equal(key("m"), key("./m"));

@@ -105,7 +105,10 @@ export class Connection {
         resolveDone();
       };
       const call: Call = {
-        fail: (error) => (finish(), reject(error)),
+        fail(error) {
+          finish();
+          reject(error);
+        },
         aborted: false,
         ids: new Set(),
         started: Infinity,

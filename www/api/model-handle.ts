@@ -4,7 +4,7 @@
 // A model that is loaded again must be the same. Its config, its parameters and the state of its files, or a fingerprint of
 // its weights, are compared with those of the first load, so that no call is answered by another model.
 
-import { abortable, type CallOptions, type Connection, connect } from "./connection.js";
+import { abortable, type CallOptions, type Connection } from "./connection.js";
 import { abortError, createError } from "./errors.js";
 import type { LoadedModel, WorkerApi } from "./worker-api.js";
 
