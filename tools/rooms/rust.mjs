@@ -117,7 +117,7 @@ function parseItems(list, at, module, sources, modules) {
 
 /** @param {Module} module @param {string} name @param {Map<string, string>} sources */
 function childFile(module, name, sources) {
-  const isRoot = /(^|\/)(mod|lib)\.rs$/.test(module.file);
+  const isRoot = !module.parent || module.file.endsWith("/mod.rs");
   const folder = isRoot ? folderOf(module.file) : module.file.replace(/\.rs$/, "");
   return sources.has(`${folder}/${name}.rs`) ? `${folder}/${name}.rs` : `${folder}/${name}/mod.rs`;
 }
