@@ -1,4 +1,4 @@
-# Each target installs what it lacks (scripts/setup.sh) and then runs one script.
+# Each target installs what is missing (scripts/setup.sh) and runs one script.
 
 .DEFAULT_GOAL := help
 .PHONY: help serve dev build check test fuzz soak bench sizes clean
@@ -17,7 +17,7 @@ build: ## leave the static page in dist/
 	@scripts/setup.sh
 	@scripts/build.sh
 
-check: ## format, lints for native and wasm, types; warnings are errors
+check: ## formatters, linters, types; warnings are errors
 	@scripts/setup.sh test
 	@scripts/check.sh
 
@@ -29,15 +29,15 @@ fuzz: build ## random files and calls, natively and in headless Chromium (SECOND
 	@scripts/setup.sh test
 	@scripts/fuzz.sh
 
-soak: build ## a long session of one page, made short (SECONDS=120 SEED=1)
+soak: build ## a long session of one page (SECONDS=120 SEED=1)
 	@scripts/setup.sh test
 	@node tests/soak/soak.mjs $(or $(SECONDS),120) $(or $(SEED),1)
 
-bench: build ## measure
-	@if [ -f bench/run.mjs ]; then node bench/run.mjs; else echo "there are no benchmarks yet"; fi
+bench: build ## compare with other engines in headless Chromium
+	@node bench/run.mjs
 
-sizes: build ## print the bytes that a page loads, raw and in brotli
+sizes: build ## print the bytes of scripts and wasm, raw and in brotli
 	@node scripts/sizes.mjs
 
-clean: ## remove what was built
+clean: ## remove build results and installed tools
 	rm -rf target dist pkg node_modules .tools

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, lints (native and wasm) and types; warnings are errors. Runs all of them before it fails.
+# Formatters, linters and types; warnings are errors. Runs all checks before it fails.
 . "$(dirname "$0")/common.sh"
 
 status=0
@@ -10,7 +10,7 @@ step() {
 
 step cargo fmt --check
 step cargo clippy --quiet --all-targets -- -D warnings
-# The library and the tests that run in a browser; programs and native tests have no use for this target.
+# Only the library and the tests that run in a browser: this target has no use for programs.
 step cargo clippy --quiet --target wasm32-unknown-unknown --lib --tests -- -D warnings
 # The worker is checked against the declarations that wasm-bindgen writes.
 [ -f pkg/candlescope.d.ts ] || step scripts/wasm.sh

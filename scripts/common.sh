@@ -1,11 +1,11 @@
-# Sourced by the other scripts: where we are, which tools come first, and a few words to speak with.
+# Sourced by the other scripts: the working directory, the search path and a few functions.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Either variable would replace the flags of .cargo/config.toml and build without SIMD.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
-# Tools that the machine lacks are installed here and nowhere else.
+# Missing tools are installed in this folder only.
 export PATH="$PWD/.tools/bin:$PATH"
 
 say() { printf '\033[1m%s\033[0m\n' "candlescope: $*" >&2; }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Fuzzes for a bounded time with a fixed seed: `fuzz.sh [SECONDS [SEED]]`, or from the environment (120, 1). Half of the time
-# goes to the parsers (cargo-fuzz, on stable, without a sanitizer), half to the built page (tests/fuzz/browser.mjs). Prints
-# inputs, seconds and crashes of each target; fails if there was a crash, whose input is then in fuzz/artifacts/.
+# Fuzzes for a limited time with a fixed seed: `fuzz.sh [SECONDS [SEED]]`, or from the environment (120, 1). The parsers get half of
+# the time (cargo-fuzz, on stable Rust, without a sanitizer), the built page the other half (tests/fuzz/browser.mjs). Prints the
+# inputs, seconds and crashes of each target. After a crash it fails, and the input is in fuzz/artifacts/.
 
-# The shell counts SECONDS itself, from the environment's value or from 0: it is read before anything takes time.
+# Bash counts SECONDS up from the environment's value or from 0, so it is read first.
 total=${1:-$SECONDS}
 [ "$total" -gt 0 ] || total=120
 seed=${2:-${SEED:-1}}
@@ -23,7 +23,7 @@ printf '%-14s %10s %8s %8s\n' target inputs seconds crashes
 for target in "${TARGETS[@]}"; do
   mkdir -p "$scratch/$target" "fuzz/artifacts/$target"
   crashes=0
-  # Inputs that are found go to the scratch folder; the seeds in the repository stay as they are.
+  # New inputs go to the scratch folder; the seeds in the repository do not change.
   if ! cargo fuzz run --fuzz-dir fuzz --sanitizer none "$target" "$scratch/$target" "fuzz/seeds/$target" -- \
     -seed="$seed" -max_total_time="$each" -timeout=20 -rss_limit_mb=0 -max_len=65536 -print_final_stats=1 \
     >"$scratch/log" 2>&1; then

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what is missing: `setup.sh` for building and serving, `setup.sh test` for checks and tests too.
-# Says nothing and takes well under a second when everything is there.
+# Prints nothing and takes well under a second if everything is there.
 . "$(dirname "$0")/common.sh"
 
 WASM_PACK=0.15.1
 NEXTEST=0.9.143
 
 main() {
-  # make and rustup exist, or nobody would read this; a bare Debian may still lack the linker that cargo calls.
+  # A bare Debian may lack the linker that cargo calls.
   have cc || packages gcc libc6-dev
   have cargo || die "no cargo found; install Rust from https://rustup.rs and run this again"
   have node || die "no node found; install Node.js 20 or newer and run this again"
@@ -15,7 +15,7 @@ main() {
   cargo_tool wasm-bindgen wasm-bindgen-cli "$(locked wasm-bindgen)"
   npm_packages
   [ "${1:-build}" = test ] || return 0
-  cargo_tool wasm-pack wasm-pack "$WASM_PACK" # runs the browser tests; scripts/wasm.sh says why it does not build
+  cargo_tool wasm-pack wasm-pack "$WASM_PACK" # runs the browser tests; scripts/wasm.sh explains why it does not build
   component clippy
   component rustfmt
   have cargo-nextest || install_tool cargo-nextest cargo-nextest "$NEXTEST"
@@ -36,7 +36,7 @@ component() {
   rustup component add "$1"
 }
 
-# cargo_tool PROGRAM CRATE VERSION: that version exactly, because wasm-bindgen refuses any other.
+# cargo_tool PROGRAM CRATE VERSION: exactly this version, because wasm-bindgen refuses any other.
 cargo_tool() {
   have "$1" && [ "$("$1" --version | awk '{ print $2 }')" = "$3" ] && return
   install_tool "$@"
@@ -45,8 +45,8 @@ cargo_tool() {
 install_tool() {
   if prebuilt "$2" "$3"; then say "installed a prebuilt $2 $3"; return; fi
   say "building $2 $3, which takes some minutes"
-  # These tools run for a second at a time: building them fast matters more than how fast they are. wasm-bindgen alone
-  # reads megabytes of wasm; its default feature is TLS, for web drivers on other machines.
+  # These tools run for a second at a time, so a fast build matters more than fast code. Only wasm-bindgen reads megabytes of
+  # wasm; its default feature is TLS, for web drivers on other machines.
   local options=() level=0
   [ "$2" != wasm-bindgen-cli ] || { options=(--no-default-features); level=1; }
   # A registry mirror may lag behind the versions that the crate was locked with, hence the second try.
@@ -58,7 +58,7 @@ install_tool() {
   )
 }
 
-# prebuilt CRATE VERSION: unpacks the release that the tool's own project publishes, if it has one for this machine.
+# prebuilt CRATE VERSION: unpacks the release of the tool's own project, if there is one for this machine.
 prebuilt() {
   have curl && have tar || return 1
   local triple unpacked=.tools/unpacked

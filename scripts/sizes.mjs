@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Prints the size of every script and wasm file in dist/, raw and in brotli at its best level, and of those together that the
-// page needs for a first pattern.
+// Prints the size of every script and wasm file in dist/, raw and in brotli at its highest level, and the total of the files
+// that the page needs for its first pattern.
 
 import { readFile, readdir } from "node:fs/promises";
 import { brotliCompressSync } from "node:zlib";

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test and ends with one line, `N passed, N failed`, summed over what the runners themselves reported.
-# A runner that fails without naming a failed test, or that reports nothing, counts as one failure.
+# A runner that fails without a failed test, or reports nothing, counts as one failure.
 . "$(dirname "$0")/common.sh"
 export CARGO_TERM_COLOR=never NEXTEST_HIDE_PROGRESS_BAR=1
 
@@ -21,7 +21,7 @@ passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# suite FORMAT COMMAND...: runs it and adds what it reports, in that format, to the sums.
+# suite FORMAT COMMAND...: runs the command and adds its report, in that format, to the sums.
 suite() {
   local format=$1 status=0 report
   shift
@@ -40,7 +40,7 @@ fail() {
   failed=$((failed + 1))
 }
 
-# Each count reads a log and prints `passed failed skipped`, or nothing where the log holds no report.
+# Each function reads a log and prints `passed failed skipped`, or nothing if the log has no report.
 
 # Summary [ 1.2s] 12 tests run: 10 passed (1 slow), 1 failed, 1 timed out, 2 skipped
 count_nextest() {
@@ -67,7 +67,7 @@ count_tap() {
     END { if (seen) print n["pass"] + 0, n["fail"] + n["cancelled"] + 0, n["skipped"] + n["todo"] + 0 }'
 }
 
-# In headless Chromium, only the programs that hold browser tests: linking one takes as long as the wasm build's own link.
+# In headless Chromium, only the programs with browser tests: linking one takes as long as linking the wasm build.
 wasm_tests() {
   local targets=() path
   if grep -rqs "wasm_bindgen_test" src; then targets+=(--lib); fi

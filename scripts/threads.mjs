@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-// Makes a wasm build ready for threads: `node scripts/threads.mjs pkg`.
-// Comes in: what wasm-bindgen wrote. Goes out: NAME_threads_bg.wasm beside NAME_bg.wasm, the same module with its memory
-// declared shared; and glue that works with both.
+// Prepares a wasm build for threads: `node scripts/threads.mjs pkg`.
+// Reads what wasm-bindgen wrote. Writes NAME_threads_bg.wasm, the same module with its memory declared shared, and changes
+// the glue so that it works with both modules. Cargo.toml requires an exact version of wasm-bindgen for this reason.
 //
-// Shared memory is all that the module needs to know: helpers run the small module of src/kernel/simd/, never this one.
-// wasm-bindgen's own way to threads wants a standard library built with atomics, hence a nightly compiler.
+// Helper threads run only the small module of src/kernel/simd/, so this module needs nothing but shared memory. wasm-bindgen's
+// own support for threads needs a standard library built with atomics, hence a nightly compiler.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,39 +12,39 @@ import { join } from "node:path";
 import { leb, moduleOf, SECTION, sectionsOf, toLeb } from "../tools/wasm-split/binary.mjs";
 
 const [folder = "pkg", name = "candlescope"] = process.argv.slice(2);
-/** The most pages that 32 bits address; src/kernel's modules expect the same. */
-const MOST_PAGES = 65536;
+/** All pages that 32 bits can address; the modules of src/kernel/simd/ import a memory with this maximum. */
+const MAX_PAGES = 65536;
 
 writeFileSync(
   join(folder, `${name}_threads_bg.wasm`),
   withSharedMemory(readFileSync(join(folder, `${name}_bg.wasm`))),
 );
 const glue = join(folder, `${name}.js`);
-writeFileSync(glue, fitForSharedMemory(readFileSync(glue, "utf8")));
+writeFileSync(glue, forSharedMemory(readFileSync(glue, "utf8")));
 
 /** @param {Buffer} wasm */
 function withSharedMemory(wasm) {
   const sections = sectionsOf(wasm);
   const memory = sections.find(({ id }) => id === SECTION.memory);
   if (!memory) throw new Error("the module has no memory of its own");
-  // One memory: flags, then the least number of pages, then the most.
-  const [least] = leb(memory.body, 2);
-  memory.body = Buffer.from([1, 3, ...toLeb(least), ...toLeb(MOST_PAGES)]);
+  // One memory: flags, the minimum number of pages, the maximum.
+  const [minimum] = leb(memory.body, 2);
+  memory.body = Buffer.from([1, 3, ...toLeb(minimum), ...toLeb(MAX_PAGES)]);
   return moduleOf(sections);
 }
 
 /** @param {string} text */
-function fitForSharedMemory(text) {
+function forSharedMemory(text) {
   const replacements = [
-    // Shared memory that grew leaves the old views as they were: they are not emptied, only too short.
+    // When shared memory grows, existing views keep their length; they do not become empty.
     { from: /(cached\w+ArrayMemory0)\.byteLength === 0/g, to: "$1.buffer !== wasm.memory.buffer" },
-    // Browsers decode no shared bytes, and encode into none.
+    // TextDecoder and TextEncoder refuse shared memory.
     {
       from: /decodeText\(getUint8ArrayMemory0\(\)\.subarray\(/g,
       to: "decodeText(getUint8ArrayMemory0().slice(",
     },
     { from: /if \(!\('encodeInto' in cachedTextEncoder\)\) \{/g, to: "{" },
-    // Nor do they put random numbers there.
+    // So does getRandomValues.
     {
       from: /globalThis\.crypto\.getRandomValues\(getArrayU8FromWasm0\((\w+), (\w+)\)\)/g,
       to: "getArrayU8FromWasm0($1, $2).set(crypto.getRandomValues(new Uint8Array($2)))",
@@ -52,7 +52,7 @@ function fitForSharedMemory(text) {
   ];
   return replacements.reduce((glue, { from, to }) => {
     if (!from.test(glue))
-      throw new Error(`wasm-bindgen writes other glue now: ${from} is not in it`);
+      throw new Error(`expected ${from} in the glue of wasm-bindgen, whose output has changed`);
     return glue.replace(from, to);
   }, text);
 }

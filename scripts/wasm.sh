@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds the crate for the browser into pkg/: the glue as an ES module, its types, the wasm. `wasm.sh dev` builds in a
-# fraction of the time: without link-time optimisation, incrementally, and without the builds that only visitors need.
+# Builds the crate for the browser into pkg/: the glue as an ES module, its types and the wasm modules. `wasm.sh dev` takes a
+# fraction of the time: it builds incrementally, without link-time optimisation, and only the module for one thread.
 . "$(dirname "$0")/common.sh"
 
 # build FOLDER [ARGUMENT...]: one wasm build; arguments after FOLDER go to cargo.
 #
-# `wasm-pack build` takes the same two steps, but it builds all of the crate's types at once, and cargo turns
-# link-time optimisation off where an rlib is among them: hence `--crate-type cdylib`, and cargo and wasm-bindgen by name.
-# No wasm-opt: after LTO, -O3 takes 5 minutes on this code and gains 1.5 % of the compressed size.
+# `wasm-pack build` takes the same two steps, but it builds cdylib and rlib together, for which cargo disables link-time
+# optimisation. Hence `--crate-type cdylib`, and cargo and wasm-bindgen are called directly. docs/decisions/kernels.md says why
+# there is no wasm-opt.
 build() {
   local folder=$1 wasm=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/wasm/candlescope.wasm
   shift
@@ -20,7 +20,7 @@ build() {
   node --import tsx scripts/split.mjs "$folder"
 }
 
-# One module for one thread. What an earlier full build left is removed, or the page would load it.
+# The modules of an earlier full build are removed, because the page would load them.
 build_dev() {
   local folder=$1
   export CARGO_PROFILE_WASM_LTO=off CARGO_PROFILE_WASM_CODEGEN_UNITS=16 CARGO_PROFILE_WASM_INCREMENTAL=true
