@@ -9,6 +9,8 @@
 import { existsSync, mkdtempSync, rmSync, symlinkSync, cpSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { chromium } from "playwright-core";
+
 import { serve } from "../scripts/serve.mjs";
 import { firstPattern } from "./browser/first-pattern.mjs";
 import { median } from "./browser/statistics.mjs";
@@ -18,9 +20,6 @@ const MODEL = "bench/build/candlescope";
 const [oldFolder, newFolder, rounds = "7"] = process.argv.slice(2);
 if (!oldFolder || !newFolder || !existsSync(MODEL))
   throw new Error("expected two built folders, and bench/build/candlescope (make bench)");
-const { chromium } = await import("./node_modules/playwright-core/index.mjs").catch(
-  () => import("playwright-core"),
-);
 const scratch = mkdtempSync(join(tmpdir(), "candlescope-compare-"));
 const options = {
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",

@@ -10,6 +10,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { chromium } from "playwright-core";
 import { serve } from "../scripts/serve.mjs";
 import { measurePage } from "./browser/page.mjs";
 import { growth, race } from "./browser/race.mjs";
@@ -26,7 +27,6 @@ const CHROMIUM = {
 };
 
 await prepare();
-const { chromium } = await import("./node_modules/playwright-core/index.mjs");
 const server = await serve({ root: "." });
 /** Parts that are not measured now keep their earlier results. */
 const results = existsSync("bench/results.json")
@@ -58,37 +58,29 @@ try {
   await server.close();
 }
 
-/** Makes what is missing: the peers, the models, the module that measures the machine, and the page's modules as JavaScript. */
+/** Makes what the parts need and is missing: peers, models, a module that measures the machine, the page's modules as JavaScript. */
 async function prepare() {
   const run = (command, ...args) => execFileSync(command, args, { stdio: "inherit" });
+  if (parts.every((part) => part === "page")) return;
   if (!existsSync("bench/node_modules")) run("npm", "ci", "--prefix", "bench");
   if (!existsSync("bench/build/gpt2-q8_0.gguf")) {
     const python = process.env.PYTHON ?? "bench/build/venv/bin/python";
     if (!process.env.PYTHON && !existsSync(python)) {
       run("python3", "-m", "venv", "bench/build/venv");
-      run("bench/build/venv/bin/pip", "install", "--quiet", "-r", "bench/browser/requirements.txt");
+      const requirements = "bench/browser/requirements.txt";
+      run("bench/build/venv/bin/pip", "install", "--quiet", "-r", requirements);
     }
     run(python, "bench/browser/make_models.py", "bench/build");
   }
+  const options = ["--crate-type=cdylib", "--edition=2024", "-Copt-level=3", "-Cpanic=abort"];
+  const target = "--target=wasm32-unknown-unknown";
   for (const [name, features] of [
     ["simd", "+simd128"],
     ["relaxed", "+simd128,+relaxed-simd"],
   ]) {
-    const flags = [
-      "--crate-type=cdylib",
-      "--edition=2024",
-      "--target=wasm32-unknown-unknown",
-      "-Copt-level=3",
-      "-Cpanic=abort",
-    ];
-    run(
-      "rustc",
-      "bench/browser/machine.rs",
-      ...flags,
-      `-Ctarget-feature=${features}`,
-      "-o",
-      `bench/build/machine-${name}.wasm`,
-    );
+    const output = ["-o", `bench/build/machine-${name}.wasm`];
+    const feature = `-Ctarget-feature=${features}`;
+    run("rustc", "bench/browser/machine.rs", ...options, target, feature, ...output);
   }
   await build({
     entryPoints: ["www/worker/network.ts", "www/worker/helper.ts"],
