@@ -175,9 +175,9 @@ fn a_file_that_is_no_tokenizer_is_called_what_it_is() {
     let cases: [(&[u8], &str); 7] = [
         (b"", "ends too early"),
         (b"{\"model\": {\"type\": \"BPE\"", "it is cut"),
-        (b"<!doctype html><html>", "HTML page"),
+        (b"<!doctype html><html>", "web page (HTML or XML)"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
-        (b"\x80\x02}q", "not JSON"),
+        (b"\x80\x02}q", "PyTorch file"),
         (b"{}", "`model` is missing"),
         (b"{\"model\": {\"vocab\": {\"a\": 0, \"a\": 1}, \"merges\": []}}", "a token twice"),
     ];

@@ -33,7 +33,6 @@ mod weights;
 
 pub use config::Config;
 pub use index::Index;
-#[cfg(target_arch = "wasm32")]
 pub(crate) use magic::recognize;
 pub use reader::WeightsReader;
 pub use report::{Notice, NoticeKind, Report};

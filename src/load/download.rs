@@ -9,33 +9,20 @@
 //! 1.6 s (November 2026), with one in flight or with eight: each costs a round trip and a buffer. Over a real
 //! network the link is the limit, and range requests to one host share a connection with HTTP/2 or 3.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use js_sys::{Function, Promise, Reflect, Uint8Array};
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::AbortSignal;
 
+use super::context::{LoadContext, error_of};
+use super::files::File;
 use crate::checkpoint::WeightsReader;
 use crate::error::{Error, Result};
 
 #[wasm_bindgen]
 extern "C" {
-    /// A `RemoteFile` of `www/worker/network.ts`.
-    #[derive(Clone)]
-    pub type File;
-    #[wasm_bindgen(method, getter)]
-    pub fn name(this: &File) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub fn address(this: &File) -> Option<String>;
-    #[wasm_bindgen(method, getter)]
-    pub fn optional(this: &File) -> Option<bool>;
-    /// The promise of a [`Body`].
-    #[wasm_bindgen(method)]
-    fn open(this: &File) -> Promise;
-
     /// A `Download` of `www/worker/network.ts`.
     type Body;
     #[wasm_bindgen(method, getter)]
@@ -64,88 +51,13 @@ extern "C" {
     fn close(this: &Body);
 }
 
-/// The progress listener and the abort signal of a load.
-#[derive(Default)]
-pub struct LoadContext {
-    /// Called with `(stage, file, loaded, total)`, in bytes; `total` is undefined if it is not known.
-    on_progress: Option<Function>,
-    signal: Option<AbortSignal>,
-    /// Whether the last failure was a connection that broke and cannot be resumed.
-    must_restart: Cell<bool>,
-}
-
-impl LoadContext {
-    /// The context of one call of `loadModel`.
-    pub fn new(on_progress: Option<Function>, signal: Option<AbortSignal>) -> LoadContext {
-        LoadContext { on_progress, signal, must_restart: Cell::new(false) }
-    }
-
-    /// # Errors
-    /// [`Error::Abort`] when the signal fired.
-    pub(super) fn check(&self, name: &str) -> Result<()> {
-        match &self.signal {
-            Some(signal) if signal.aborted() => Err(Error::Abort(format!("while loading {name}"))),
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) fn report(&self, stage: &str, name: &str, loaded: u64, total: Option<u64>) {
-        let Some(listener) = &self.on_progress else { return };
-        let total = total.map_or(JsValue::UNDEFINED, |total| (total as f64).into());
-        // An exception in the listener does not stop the load.
-        let _ = listener.call4(
-            &JsValue::NULL,
-            &stage.into(),
-            &name.into(),
-            &(loaded as f64).into(),
-            &total,
-        );
-    }
-
-    /// Whether the last failure was a connection that broke and cannot be resumed, so that the file must be read again
-    /// from its beginning. `www/worker/network.ts` limits how often. Clears the flag.
-    pub(super) fn take_restart(&self) -> bool {
-        self.must_restart.take()
-    }
-
-    /// The result of a promise of `www/worker/network.ts`.
-    async fn resolve<T: JsCast>(&self, promise: Promise) -> Result<T> {
-        match JsFuture::from(promise).await {
-            Ok(value) => Ok(value.unchecked_into()),
-            Err(error) => {
-                let restart = Reflect::get(&error, &"restart".into());
-                self.must_restart.set(restart.is_ok_and(|restart| restart.is_truthy()));
-                Err(error_of(&error))
-            }
-        }
-    }
-}
-
-/// A JavaScript error by its stable name. A rejection by the browser itself is a network error.
-pub fn error_of(error: &JsValue) -> Error {
-    let message = message_of(error);
-    match error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.name())).as_deref() {
-        Some("AbortError") => Error::Abort(message),
-        Some("InputError") => Error::Input(message),
-        Some("WeightsError") => Error::Weights(message),
-        _ => Error::Network(message),
-    }
-}
-
-pub fn message_of(error: &JsValue) -> String {
-    match error.dyn_ref::<js_sys::Error>() {
-        Some(error) => error.message().into(),
-        None => format!("{error:?}"),
-    }
-}
-
 /// The largest piece that is copied into wasm memory at once.
 const MAX_PIECE: usize = 1 << 20;
 /// Progress is reported after this many bytes, and at the end.
 const REPORT_EVERY: u64 = 1 << 18;
 
 /// A file that is being downloaded.
-pub struct Download<'c> {
+pub(super) struct Download<'c> {
     stage: &'static str,
     name: String,
     body: Body,
@@ -171,7 +83,7 @@ enum Total {
 }
 
 /// The answer to a request for a file.
-pub enum Opened<'c> {
+pub(super) enum Opened<'c> {
     File(Download<'c>),
     /// The server does not have the file, for this reason.
     Absent(String),

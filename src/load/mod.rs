@@ -1,19 +1,32 @@
 //! How a model's files get into memory: from the network, from blobs, or from the copy that an earlier visit saved.
 //!
-//! `store` defines the format of a saved checkpoint ([`CheckpointWriter`], [`CheckpointReader`]), `fingerprint` the hash
-//! that identifies a loaded model. In a browser, `download` brings one file into memory, and `fetch` loads a model: it
-//! reads the saved copy if its server confirms that the copy is current, and downloads the files otherwise.
+//! `store` defines the format of a saved copy ([`CheckpointWriter`], [`CheckpointReader`]), `fingerprint` the hash that
+//! identifies a loaded model. The others exist only in a browser. `files` declares the files that JavaScript passes,
+//! `download` brings one of them into memory, `fetch` downloads a model, `cached` reads and writes its saved copy, and
+//! `model` decides between the two: the copy is read if its servers confirm that it is current.
 
+#[cfg(target_arch = "wasm32")]
+mod cached;
+#[cfg(target_arch = "wasm32")]
+mod context;
 #[cfg(target_arch = "wasm32")]
 mod download;
 #[cfg(target_arch = "wasm32")]
 mod fetch;
+#[cfg(target_arch = "wasm32")]
+mod files;
 mod fingerprint;
+#[cfg(target_arch = "wasm32")]
+mod model;
 mod store;
 
 #[cfg(target_arch = "wasm32")]
-pub use download::LoadContext;
+pub use cached::PendingSave;
 #[cfg(target_arch = "wasm32")]
-pub use fetch::{CachedFile, Files, Loaded, PendingSave, load};
+pub use context::LoadContext;
+#[cfg(target_arch = "wasm32")]
+pub use files::{CachedFile, Files};
 pub use fingerprint::Fingerprint;
+#[cfg(target_arch = "wasm32")]
+pub use model::{Loaded, load};
 pub use store::{Checkpoint, CheckpointReader, CheckpointWriter, Disk, Restored};

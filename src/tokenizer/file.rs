@@ -11,6 +11,7 @@ use super::added_tokens::add_tokens;
 use super::messages::{in_plain_words, wrong};
 use super::model::ModelFields;
 use super::pipeline::{decoder, normalizer, pre_tokenizer};
+use crate::checkpoint::recognize;
 use crate::error::{Error, Result};
 
 /// The largest file that is read.
@@ -52,8 +53,11 @@ pub(super) fn read(json: &[u8]) -> Result<Read> {
             json.len()
         )));
     }
+    if let Some(found) = recognize(json) {
+        return Err(wrong(format!("{found}; expected JSON")));
+    }
     let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
-    let file: File = serde_json::from_slice(json).map_err(|error| wrong(not_read(json, &error)))?;
+    let file: File = serde_json::from_slice(json).map_err(|error| wrong(not_read(&error)))?;
     let version = file.version.as_str();
     if !(file.version.is_null() || version == Some("1.0")) {
         return Err(wrong(format!("`version` is {}, expected \"1.0\"", file.version)));
@@ -78,15 +82,7 @@ fn adds_special_tokens(post_processor: &Value) -> bool {
 }
 
 /// Why the file cannot be read as a tokenizer, without serde's terms.
-fn not_read(json: &[u8], error: &serde_json::Error) -> String {
-    let start = json.trim_ascii_start();
-    if start.starts_with(b"version https://git-lfs") {
-        return "the file is a Git LFS pointer, expected JSON: fetch the file that it stands for (`git lfs pull`)".into();
-    }
-    if start.starts_with(b"<") {
-        return "the file is an HTML page, expected JSON: the address does not lead to the file itself"
-            .into();
-    }
+fn not_read(error: &serde_json::Error) -> String {
     let place = format!("line {}, column {}", error.line(), error.column());
     match error.classify() {
         Category::Eof => {

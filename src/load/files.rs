@@ -1,0 +1,94 @@
+//! The files of a model as JavaScript passes them: those to download, and a saved copy in the browser's storage.
+
+use js_sys::{Array, Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A `RemoteFile` of `www/worker/network.ts`.
+    #[derive(Clone)]
+    pub type File;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn name(this: &File) -> String;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn address(this: &File) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn optional(this: &File) -> Option<bool>;
+    /// The promise of a `Download`.
+    #[wasm_bindgen(method)]
+    pub(super) fn open(this: &File) -> Promise;
+
+    /// The files of a model: `OpenableFiles` of `www/worker/network.ts`, with what `www/worker/worker.ts` adds for saved
+    /// copies.
+    #[derive(Clone)]
+    pub type Files;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn config(this: &Files) -> File;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn tokenizer(this: &Files) -> Option<File>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn weights(this: &Files) -> File;
+    /// The other files of weights in several.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn more(this: &Files) -> Option<Vec<File>>;
+    /// The index of those, if `weights` is absent.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn index(this: &Files) -> Option<File>;
+    /// A file in the folder of the index.
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn shard(this: &Files, name: &str) -> std::result::Result<File, JsValue>;
+    /// Whether a saved copy may be read and written. If not, the methods below are not called.
+    #[wasm_bindgen(method, getter, js_name = mayBeKept)]
+    pub(super) fn may_be_kept(this: &Files) -> bool;
+    /// The copy that an earlier visit saved; undefined at the second call.
+    #[wasm_bindgen(method)]
+    pub(super) fn copy(this: &Files) -> Option<CachedFile>;
+    /// The promise of a [`Freshness`]. The requests are sent even if it is not awaited.
+    #[wasm_bindgen(method, js_name = isCurrent)]
+    pub(super) fn is_current(this: &Files, origins: &Array) -> Promise;
+
+    /// `Freshness` of `www/worker/network.ts`.
+    pub(super) type Freshness;
+    /// `"same"`, `"changed"` or `"unverified"`.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn state(this: &Freshness) -> String;
+    /// Why a server could not be asked.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn reason(this: &Freshness) -> Option<String>;
+
+    /// An open file in the browser's storage. The checkpoint is in it from `start` on.
+    pub type CachedFile;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn start(this: &CachedFile) -> f64;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn length(this: &CachedFile) -> f64;
+    /// `[{ address, identity }]`, as [`PendingSave::origins`] gave it.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn origins(this: &CachedFile) -> Array;
+    /// Reads into a view of wasm memory and returns the number of bytes, as `write` does.
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn read(
+        this: &CachedFile,
+        into: &Uint8Array,
+        at: f64,
+    ) -> std::result::Result<f64, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn write(
+        this: &CachedFile,
+        bytes: &[u8],
+        at: f64,
+    ) -> std::result::Result<f64, JsValue>;
+    /// Lets the worker answer other calls.
+    #[wasm_bindgen(method)]
+    pub(super) fn pause(this: &CachedFile) -> Promise;
+    /// `outcome`: "used", or "discarded" if the copy can never be used again.
+    #[wasm_bindgen(method)]
+    pub(super) fn close(this: &CachedFile, outcome: &str);
+}
+
+/// A file on a server. `identity` is its validator, or None if the server did not have the file.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub address: String,
+    pub identity: Option<String>,
+}
