@@ -96,6 +96,22 @@ impl Error {
         ))
     }
 
+    /// A JavaScript function at a hook point returned an array of another length.
+    pub(crate) fn returned_count(
+        point: impl Display,
+        found: impl Display,
+        shape: &[usize],
+    ) -> Error {
+        let expected: usize = shape.iter().product();
+        Error::Hook(format!(
+            "the function at `{point}` returned {found} values, expected {expected} for shape {shape:?}"
+        ))
+    }
+
+    pub(crate) fn matrix_not_packed() -> Error {
+        Error::Weights("a matrix that is not packed cannot be stored; report this as a bug".into())
+    }
+
     /// Puts the file's name in front of a message about weights.
     pub(crate) fn in_file(self, name: &str) -> Error {
         match self {

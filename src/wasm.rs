@@ -438,10 +438,7 @@ fn returned_values(
     }
     let length = Reflect::get(returned, &"length".into()).ok().and_then(|length| length.as_f64());
     if length != Some(expected as f64) {
-        let (found, shape) = (length.unwrap_or(f64::NAN), &selected.shape);
-        return Err(Error::Hook(format!(
-            "the function at `{name}` returned {found} values, expected {expected} for shape {shape:?}"
-        )));
+        return Err(Error::returned_count(name, length.unwrap_or(f64::NAN), &selected.shape));
     }
     if is_view {
         return Ok(Float32Array::new(returned).to_vec());

@@ -82,6 +82,27 @@ pub enum Baseline {
     Tokens(Vec<u32>),
 }
 
+impl Baseline {
+    /// # Errors
+    /// [`Error::Input`] when there is no step, or the baseline has another length than the prompt.
+    pub(crate) fn check(&self, tokens: &[u32], steps: usize) -> Result<()> {
+        if steps == 0 {
+            return Err(Error::Input(
+                "integrated gradients need at least one step, 32 are a good start".into(),
+            ));
+        }
+        match self {
+            Baseline::Tokens(other) if other.len() != tokens.len() => {
+                let (found, expected) = (other.len(), tokens.len());
+                Err(Error::Input(format!(
+                    "the baseline has {found} tokens, the prompt {expected}; expected as many"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Integrated gradients under way: a step is one forward and one backward pass.
 pub struct IntegratedGradients {
     model: Model,
@@ -125,21 +146,11 @@ impl IntegratedGradients {
         baseline: &Baseline,
         steps: usize,
     ) -> Result<IntegratedGradients> {
-        if steps == 0 {
-            return Err(Error::Input(
-                "integrated gradients need at least one step, 32 are a good start".into(),
-            ));
-        }
+        baseline.check(tokens, steps)?;
         let embeddings = embed(model, tokens)?;
         let baseline = match baseline {
             Baseline::Zero => embeddings.zeros_like()?,
-            Baseline::Tokens(other) if other.len() == tokens.len() => embed(model, other)?,
-            Baseline::Tokens(other) => {
-                let (found, expected) = (other.len(), tokens.len());
-                return Err(Error::Input(format!(
-                    "the baseline has {found} tokens, the prompt {expected}; expected as many"
-                )));
-            }
+            Baseline::Tokens(other) => embed(model, other)?,
         };
         Ok(IntegratedGradients {
             model: model.clone(),

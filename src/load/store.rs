@@ -175,9 +175,7 @@ impl Part {
             }
             Part::Matrix(matrix) => match matrix.raw() {
                 Some(panels) => f(panels),
-                None => Err(Error::Weights(
-                    "a matrix that is not packed cannot be stored; report this as a bug".into(),
-                )),
+                None => Err(Error::matrix_not_packed()),
             },
         }
     }

@@ -5,7 +5,7 @@ use super::parts::{check_tokens, metric, model};
 use super::template::{Placeholders, Template};
 use crate::analysis::gradients::Baseline;
 use crate::checkpoint::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::run::Objective;
 
 /// Integrated gradients over the tokens. Prints `shares`, and the metric of the prompt and of the `baseline`.
@@ -22,21 +22,11 @@ pub fn integrated_script(
     steps: usize,
 ) -> Result<String> {
     check_tokens(config, tokens)?;
-    if steps == 0 {
-        return Err(Error::Input(
-            "integrated gradients need at least one step, 32 are a good start".into(),
-        ));
-    }
+    baseline.check(tokens, steps)?;
     let baseline = match baseline {
         Baseline::Zero => None,
         Baseline::Tokens(other) => {
             check_tokens(config, other)?;
-            if other.len() != tokens.len() {
-                let (found, expected) = (other.len(), tokens.len());
-                return Err(Error::Input(format!(
-                    "the baseline has {found} tokens, the prompt {expected}; expected as many"
-                )));
-            }
             Some(ids(other))
         }
     };

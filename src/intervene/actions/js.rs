@@ -48,10 +48,7 @@ impl Effect for JsEffect {
         let selected = selection.describe(visit.point);
         let returned = (self.0)(given, &selected)?;
         if returned.len() != expected {
-            let (name, shape, found) = (selected.name, selected.shape, returned.len());
-            return Err(Error::Hook(format!(
-                "the function at `{name}` returned {found} values, expected {expected} for shape {shape:?}"
-            )));
+            return Err(Error::returned_count(selected.name, returned.len(), &selected.shape));
         }
         selection.replace(value, &selection.scatter(&returned)?)
     }

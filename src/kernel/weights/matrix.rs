@@ -95,11 +95,7 @@ impl Matrix {
         fill: impl FnOnce(&mut Vec<u32>, usize) -> Result<()>,
     ) -> Result<Matrix> {
         let [inner, columns] = axes.in_out(shape);
-        let panels = format.panels(axes).ok_or_else(|| {
-            Error::Weights(
-                "a matrix that is not packed cannot be stored; report this as a bug".into(),
-            )
-        })?;
+        let panels = format.panels(axes).ok_or_else(Error::matrix_not_packed)?;
         let count = (format.bytes(shape, axes) / 4) as usize;
         let mut words = Vec::new();
         words
