@@ -1,4 +1,4 @@
-//! The inputs that the fuzzer starts from (`fuzz/seeds`), and those that it found faults with (`fuzz/crashes`).
+//! Runs the fuzz targets on the seeds (`fuzz/seeds`) and on inputs that crashed in the past (`fuzz/crashes`).
 
 #[path = "common/targets.rs"]
 mod targets;
@@ -6,7 +6,7 @@ mod targets;
 use std::fs;
 use std::path::Path;
 
-/// Runs a target with every committed input; the name of one that panics is the last that is printed.
+/// Runs a target with every committed input. If one panics, its name is the last that is printed.
 fn replay(name: &str, target: fn(&[u8])) {
     let mut count = 0;
     for kind in ["seeds", "crashes"] {
@@ -42,8 +42,8 @@ fn indexes() {
 }
 
 #[test]
-fn kept_copies() {
-    replay("kept_copy", targets::kept_copy);
+fn saved_copies() {
+    replay("saved_copy", targets::saved_copy);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What cannot work says so: each failure has its name, and its message says what was expected and what was found.
+//! Every error has its stable name, and its message says what was expected and what was found.
 
 mod common;
 
@@ -110,7 +110,7 @@ fn a_header_longer_than_any_is_refused_even_when_the_files_length_is_unknown() {
     assert_mentions(result, "WeightsError", &["not a safetensors file", &u64::MAX.to_string()]);
 }
 
-/// Cut at every length, the file is refused, whether its length is known from the start or not.
+/// The file is truncated at every length; its length is known in advance or not.
 #[test]
 fn a_file_cut_short_anywhere_is_refused() {
     let (config, bytes) = changed(|_| {});
@@ -139,7 +139,7 @@ fn a_file_that_goes_on_after_its_tensors_is_refused() {
     assert_mentions(Weights::from_bytes(&config, &bytes), "WeightsError", &["10 more"]);
 }
 
-/// A safetensors header for this config, and nothing behind it.
+/// A safetensors header for this config, without data.
 fn header_for(config: &Config) -> Vec<u8> {
     let mut end = 0u64;
     let entries = expected_shapes(config).into_iter().map(|(name, shape)| {
@@ -151,10 +151,10 @@ fn header_for(config: &Config) -> Vec<u8> {
     [&(json.len() as u64).to_le_bytes(), json.as_bytes()].concat()
 }
 
-/// The header alone says so, before a byte of the weights arrives.
+/// The header is enough to detect it, before the first byte of the weights.
 #[test]
 fn weights_that_memory_cannot_hold_are_a_memory_error() {
-    // 2^22 tokens of width 2^22 make embeddings of 2^46 bytes each, and so are the other matrices.
+    // 2^22 tokens of width 2^22 make embeddings of 2^46 bytes. The other matrices are as large.
     let huge = |key: &str, json: &mut serde_json::Value| json[key] = (1u64 << 22).into();
     let mut json: serde_json::Value = serde_json::from_str(Fixture::plain().config).unwrap();
     ["n_embd", "vocab_size", "n_positions"].iter().for_each(|key| huge(key, &mut json));
@@ -193,7 +193,7 @@ fn offsets_that_leave_a_gap_overlap_or_do_not_fit_the_shape_are_refused() {
     }
 }
 
-/// What is not needed may be passed over; the weights are the same.
+/// Bytes that are not needed may be skipped; the weights are the same.
 #[test]
 fn bytes_between_the_needed_tensors_can_be_passed_over() {
     let (config, bytes) = changed(|entries| {
@@ -229,7 +229,7 @@ fn bytes_between_the_needed_tensors_can_be_passed_over() {
     }
 }
 
-/// The plain checkpoint in two files, by the evenness of a tensor's place in the alphabet.
+/// The plain checkpoint in two files. The tensors alternate between them in alphabetical order.
 fn halves() -> (Config, [Vec<u8>; 2]) {
     let file = SafeTensors::deserialize(Fixture::plain().weights).unwrap();
     let mut tensors = file.tensors();
@@ -285,7 +285,7 @@ fn the_list_of_several_files_names_each_once_and_must_know_every_tensor() {
     };
     let mut map: serde_json::Map<String, serde_json::Value> =
         shapes.iter().enumerate().map(file).map(|(name, file)| (name, file.into())).collect();
-    map.insert("lm_head.weight".into(), "c.safetensors".into()); // tied: only its numbers say whether it is needed
+    map.insert("lm_head.weight".into(), "c.safetensors".into()); // the embeddings are tied: only its values show whether it is needed
     map.insert("score.weight".into(), "d.safetensors".into()); // the head of another task: not needed
     let read = |map: &serde_json::Map<String, serde_json::Value>| {
         Index::read(

@@ -1,4 +1,4 @@
-//! What a file holds is used, refused or reported: config fields, tensors, numbers, headers, lists of files.
+//! Every part of a file is used, refused or reported: config fields, tensors, values, headers, indices.
 
 mod common;
 
@@ -290,7 +290,7 @@ fn numbers_beyond_the_range_of_a_dtype_are_refused() {
         );
         load(&with(1000.0), format).unwrap();
     }
-    // Each number is small enough, but the sum of a block is not.
+    // Each value is small enough, but the sum of a block is not.
     let many =
         file_with(|entries| drop(entries.insert(name.into(), floats(&[18, 54], |_| 60_000.0))));
     for format in [WeightFormat::Q8, WeightFormat::Q4] {
@@ -359,7 +359,7 @@ fn logits(config: Config, weights: &Weights) -> candle_core::Tensor {
     model.forward(&row(&Fixture::plain().expected().tokens), None, &mut NoHooks).unwrap()
 }
 
-/// In every dtype and in both orders, a head of its own gives the logits of a config that says so.
+/// In every dtype and in both orders, an untied unembedding gives the logits of a config that does not tie it.
 #[test]
 fn a_head_that_differs_from_tied_embeddings_is_used() {
     let head = floats(&[61, 18], |index| (index as f32 * 0.37).sin() / 3.0);
@@ -426,7 +426,7 @@ fn a_head_in_a_file_of_its_own_is_used() {
     }
 }
 
-// ---- headers and lists of files ----
+// ---- headers and indices ----
 
 fn with_header(header: &str) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()

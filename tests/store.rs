@@ -1,4 +1,4 @@
-//! A checkpoint that was kept and read back is the same bit for bit, and a damaged copy is refused.
+//! A checkpoint that is saved and read back is bit-identical, and a damaged copy is refused.
 
 mod common;
 #[path = "common/memory_disk.rs"]
@@ -24,7 +24,7 @@ fn checkpoint(fixture: &Fixture, tokenizer: Option<&[u8]>, format: WeightFormat)
     Checkpoint { config: fixture.config.into(), tokenizer: tokenizer.map(Vec::from), weights }
 }
 
-fn keep(checkpoint: Checkpoint, format: WeightFormat) -> (MemoryDisk, u64) {
+fn save(checkpoint: Checkpoint, format: WeightFormat) -> (MemoryDisk, u64) {
     let disk = MemoryDisk::new(vec![0; START as usize]);
     let mut writer = CheckpointWriter::new(checkpoint, format).unwrap();
     let length = writer.length();
@@ -45,51 +45,55 @@ fn what_was_kept_is_the_same_bit_for_bit_in_every_format() {
         FIXTURES.iter().flat_map(|fixture| FORMATS.map(|format| (fixture, format)))
     {
         for tokenizer in [None, Some(TOKENIZER)] {
-            let (disk, length) = keep(checkpoint(fixture, tokenizer, format), format);
+            let (disk, length) = save(checkpoint(fixture, tokenizer, format), format);
             let fresh = checkpoint(fixture, tokenizer, format);
-            let kept = restore(&disk, length, format).unwrap();
-            assert_eq!(kept.config, fresh.config);
-            assert_eq!(kept.tokenizer, fresh.tokenizer);
+            let restored = restore(&disk, length, format).unwrap();
+            assert_eq!(restored.config, fresh.config);
+            assert_eq!(restored.tokenizer, fresh.tokenizer);
             assert_same_models(
                 &format!("{} as {}", fixture.name, format.name()),
                 fixture,
-                &kept,
+                &restored,
                 &fresh,
             );
         }
     }
 }
 
-fn assert_same_models(what: &str, fixture: &Fixture, kept: &Checkpoint, fresh: &Checkpoint) {
+fn assert_same_models(what: &str, fixture: &Fixture, restored: &Checkpoint, fresh: &Checkpoint) {
     let model = |checkpoint: &Checkpoint| {
         Model::new(Config::from_json(&checkpoint.config).unwrap(), &checkpoint.weights).unwrap()
     };
-    let (kept, fresh) = (model(kept), model(fresh));
+    let (restored, fresh) = (model(restored), model(fresh));
     for parameter in fresh.parameters() {
         let weight = |model: &Model| model.weight(&parameter.name).unwrap();
-        assert_same_bits(&format!("{what}: {}", parameter.name), &weight(&kept), &weight(&fresh));
+        assert_same_bits(
+            &format!("{what}: {}", parameter.name),
+            &weight(&restored),
+            &weight(&fresh),
+        );
     }
     let tokens = fixture.expected().tokens;
     let logits =
         |model| run_with_cache::<&str>(model, &tokens, &[]).unwrap().logits().unwrap().clone();
-    assert_same_bits(what, &logits(&kept), &logits(&fresh));
+    assert_same_bits(what, &logits(&restored), &logits(&fresh));
 }
 
-/// What is reserved before a load is what the load takes.
+/// The memory that is reserved before a load is the memory that the load needs.
 #[test]
 fn a_copy_is_as_long_as_its_weights_and_little_more() {
     for (fixture, format) in
         FIXTURES.iter().flat_map(|fixture| FORMATS.map(|format| (fixture, format)))
     {
-        let (_, length) = keep(checkpoint(fixture, None, format), format);
+        let (_, length) = save(checkpoint(fixture, None, format), format);
         let needed = bytes_needed(&fixture.config(), format);
         let head = length - needed;
         assert!(head < 2300, "{} as {}: {length} for {needed}", fixture.name, format.name());
     }
 }
 
-/// A copy outlives the version that wrote it: a change of the packed layout must change `LAYOUT` in `src/load/store.rs`, so that
-/// older copies are not read, and then these numbers.
+/// A copy outlives the version that wrote it. A change of the packed layout must increment `LAYOUT` in
+/// `src/load/store.rs`, so that older copies are not read, and then update these numbers.
 #[test]
 fn panels_are_arranged_as_the_layouts_number_says() {
     // FNV-1a
@@ -99,7 +103,7 @@ fn panels_are_arranged_as_the_layouts_number_says() {
         })
     };
     let found = FORMATS.map(|format| {
-        let (disk, _) = keep(checkpoint(Fixture::plain(), None, format), format);
+        let (disk, _) = save(checkpoint(Fixture::plain(), None, format), format);
         format!("{} {:016x}", format.name(), hash(&disk.0.borrow()))
     });
     let expected = [
@@ -114,7 +118,7 @@ fn panels_are_arranged_as_the_layouts_number_says() {
 const TOKENIZER: &[u8] = include_bytes!("../models/shakespeare/tokenizer.json");
 
 fn plain() -> (MemoryDisk, u64) {
-    keep(checkpoint(Fixture::plain(), Some(TOKENIZER), WeightFormat::F32), WeightFormat::F32)
+    save(checkpoint(Fixture::plain(), Some(TOKENIZER), WeightFormat::F32), WeightFormat::F32)
 }
 
 fn assert_refused(disk: &MemoryDisk, length: u64) {
@@ -143,7 +147,7 @@ fn a_copy_that_goes_on_or_begins_with_something_else_is_refused() {
     assert_refused(&disk, length);
 }
 
-/// Where the parts of a copy begin and end: the length of the head, the head, the tokenizer, the tensors.
+/// The ranges of the parts of a copy: the length of the header, the header, the tokenizer, the tensors.
 fn regions(disk: &MemoryDisk, length: u64) -> Vec<(&'static str, std::ops::Range<u64>)> {
     let bytes = disk.0.borrow();
     let start = START as usize;
@@ -152,7 +156,7 @@ fn regions(disk: &MemoryDisk, length: u64) -> Vec<(&'static str, std::ops::Range
     let tensors = tokenizer + TOKENIZER.len() as u64 + 8;
     vec![
         ("length", 0..16),
-        ("head", 16..tokenizer),
+        ("header", 16..tokenizer),
         ("tokenizer", tokenizer..tensors),
         ("tensors", tensors..length),
     ]
@@ -168,7 +172,7 @@ fn no_flipped_bit_goes_unnoticed() {
         random % below
     };
     for format in FORMATS {
-        let (disk, length) = keep(checkpoint(Fixture::plain(), Some(TOKENIZER), format), format);
+        let (disk, length) = save(checkpoint(Fixture::plain(), Some(TOKENIZER), format), format);
         for (name, region) in regions(&disk, length) {
             for _ in 0..100 {
                 let at = (START + region.start + next(region.end - region.start)) as usize;
@@ -205,7 +209,7 @@ fn parts_that_changed_places_are_noticed() {
 #[test]
 fn a_tokenizer_that_cannot_be_used_makes_the_copy_unusable() {
     let (disk, length) =
-        keep(checkpoint(Fixture::plain(), Some(b"{}"), WeightFormat::F32), WeightFormat::F32);
+        save(checkpoint(Fixture::plain(), Some(b"{}"), WeightFormat::F32), WeightFormat::F32);
     let error = restore(&disk, length, WeightFormat::F32).err().expect("a failure");
     assert_eq!(error.name(), "TokenizerError");
 }
@@ -250,14 +254,14 @@ fn weights_that_are_tensors_are_not_kept() {
     let mut reader = WeightsReader::with_format(&fixture.config(), None, WeightFormat::Plain);
     reader.push(fixture.weights).unwrap();
     let weights = reader.finish().unwrap();
-    let kept = CheckpointWriter::new(
+    let restored = CheckpointWriter::new(
         Checkpoint { config: fixture.config.into(), tokenizer: None, weights },
         WeightFormat::F32,
     );
-    assert_eq!(kept.err().map(|error| error.name()), Some("WeightsError"));
+    assert_eq!(restored.err().map(|error| error.name()), Some("WeightsError"));
 }
 
-/// The plain fixture with a head of its own, although its config ties it, and a tensor of another task.
+/// The plain fixture with an untied unembedding, although its config ties it, and a tensor of another task.
 fn with_head(format: WeightFormat) -> Checkpoint {
     let fixture = Fixture::plain();
     let file = safetensors::SafeTensors::deserialize(fixture.weights).unwrap();
@@ -275,12 +279,12 @@ fn with_head(format: WeightFormat) -> Checkpoint {
 #[test]
 fn a_copy_of_a_model_with_a_head_of_its_own_computes_and_reports_the_same() {
     for format in FORMATS {
-        let (disk, length) = keep(with_head(format), format);
-        let (kept, fresh) = (restore(&disk, length, format).unwrap(), with_head(format));
-        assert_eq!(kept.weights.report(), fresh.weights.report());
-        assert_eq!(kept.weights.report().notices().len(), 2);
-        assert_same_models(format.name(), Fixture::plain(), &kept, &fresh);
-        let config = Config::from_json(&kept.config).unwrap();
-        assert!(!Model::new(config, &kept.weights).unwrap().config().tie_word_embeddings);
+        let (disk, length) = save(with_head(format), format);
+        let (restored, fresh) = (restore(&disk, length, format).unwrap(), with_head(format));
+        assert_eq!(restored.weights.report(), fresh.weights.report());
+        assert_eq!(restored.weights.report().notices().len(), 2);
+        assert_same_models(format.name(), Fixture::plain(), &restored, &fresh);
+        let config = Config::from_json(&restored.config).unwrap();
+        assert!(!Model::new(config, &restored.weights).unwrap().config().tie_word_embeddings);
     }
 }

@@ -12,7 +12,7 @@ const MERGES: &str = include_str!("fixtures/gpt2/merges.txt");
 const GOLDEN: &str = include_str!("fixtures/gpt2/golden.json");
 const END: &str = "<|endoftext|>";
 
-/// GPT-2's `tokenizer.json` as it is published, derived from its merges.
+/// GPT-2's published `tokenizer.json`, derived from its merges.
 fn gpt2() -> &'static Tokenizer {
     static TOKENIZER: OnceLock<Tokenizer> = OnceLock::new();
     TOKENIZER.get_or_init(|| Tokenizer::from_json(&tokenizer_json()).unwrap())
@@ -39,7 +39,7 @@ fn tokenizer_json() -> Vec<u8> {
     serde_json::to_vec(&tokenizer).unwrap()
 }
 
-/// How GPT-2 writes each byte, in the order of their ids: printable ones as themselves, then the others from U+0100.
+/// GPT-2's byte alphabet in the order of ids: printable bytes are themselves, the others begin at U+0100.
 fn byte_letters() -> impl Iterator<Item = char> {
     let printable = ('!'..='~').chain('¡'..='¬').chain('®'..='ÿ');
     printable.chain(('\u{100}'..).take(256 - 188))
@@ -117,7 +117,7 @@ fn check_cuts(text: &str) {
     assert_eq!(bytes, text.as_bytes());
 }
 
-/// Strings of what byte-level tokenizers find hard, beside what proptest draws from all of Unicode.
+/// Strings of characters that are hard for byte-level tokenizers, or of any characters.
 fn hard_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -145,7 +145,7 @@ proptest! {
         check_cuts(&text);
     }
 
-    /// ASCII texts are cut into pieces by hand, the others by GPT-2's own expression.
+    /// ASCII texts are split without GPT-2's regular expression, other texts with it.
     #[test]
     fn an_ascii_text_has_the_ids_that_the_expression_gives(text in "([ \t\n\r\x0b\x0c\x1c]{0,3}|'(s|t|re|ve|m|ll|d|S|LL)?|[a-zA-Z]{1,5}|[0-9]{1,3}|[\x00-\x7f]{1,3}){0,20}") {
         let reference = reference().encode_fast(text.as_str(), false).unwrap();
@@ -158,7 +158,7 @@ fn reference() -> &'static tokenizers::Tokenizer {
     REFERENCE.get_or_init(|| tokenizers::Tokenizer::from_bytes(tokenizer_json()).unwrap())
 }
 
-/// A small tokenizer that is not a byte-level one, as T5 and Llama have them.
+/// A small tokenizer that is not byte-level, like those of T5 and Llama.
 fn metaspace(prepend_scheme: &str) -> Tokenizer {
     let words = [
         "<unk>", "▁", "▁the", "▁cat", "s", "e", "é", "<0xE2>", "<0x82>", "<0xAC>", "t", "h", "c",
@@ -243,12 +243,12 @@ fn an_id_that_only_the_model_knows_is_shown_in_brackets() {
     }
     assert!(padded.names(&[50304]).is_err_and(|error| error.name() == "InputError"));
     assert!(gpt2().tokens(&[50260]).is_err_and(|error| error.to_string().contains("50260")));
-    // Bytes of a character that is not completed come first.
+    // The bytes of the incomplete character come first.
     let [first, ..] = gpt2().encode("😀").unwrap()[..] else { panic!("no tokens") };
     assert_eq!(padded.decode(&[first, 50260]).unwrap(), "\u{FFFD}⟨50260⟩");
 }
 
-/// Work that grows with the square of the count would take ten minutes here.
+/// With quadratic time this would take ten minutes.
 #[test]
 fn a_hundred_thousand_tokens_are_decoded_in_linear_time() {
     let space = metaspace("always");

@@ -1,10 +1,10 @@
-//! A `tokenizer.json` that is cut, inconsistent or hostile is an error that names the field, and never a panic.
+//! A truncated, inconsistent or hostile `tokenizer.json` is an error that names the field, and never a panic.
 
 use candlescope::Tokenizer;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// GPT-2's kind, small: all bytes, and some merges.
+/// A small tokenizer like GPT-2's: all bytes and some merges.
 fn byte_level() -> Value {
     let json = include_str!("../models/shakespeare/tokenizer.json");
     let mut file: Value = serde_json::from_str(json).unwrap();
@@ -91,7 +91,7 @@ fn bases() -> [Value; 4] {
     [byte_level(), word_piece(), unigram(), word_level()]
 }
 
-/// Everything that a tokenizer is asked for.
+/// Calls every method of a tokenizer.
 fn use_it(tokenizer: &Tokenizer) {
     for text in ["", "the as  the中 12é€😀\n a<unk>  x.", " ", "\u{0}\u{301}a\u{fffd}\u{2581}▁"]
     {
@@ -126,7 +126,7 @@ fn each_kind_of_tokenizer_is_read() {
     assert_eq!(unigram.tokenize("the").unwrap().len(), 1);
 }
 
-/// What is wrong with a file, and words of the message.
+/// A wrong value for a field, and words of the message.
 #[test]
 fn a_wrong_field_is_named() {
     let changes: [(usize, &str, Value, &str); 29] = [
@@ -201,7 +201,7 @@ fn a_file_that_is_too_large_is_refused() {
     assert!(load(&vec![b' '; (64 << 20) + 1]).err().unwrap().contains("at most 67108864"));
 }
 
-/// Values that files should not have.
+/// Values that a field should not have.
 fn odd_value() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -230,7 +230,7 @@ fn odd_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// All places in a file, of the large lists only some.
+/// The paths of all values in a file; only some of those in large lists.
 fn places(value: &Value, path: &str, found: &mut Vec<String>) {
     found.push(path.to_string());
     let inner: Vec<(String, &Value)> = match value {

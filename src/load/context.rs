@@ -49,12 +49,12 @@ impl LoadContext {
     }
 
     /// Whether the last failure was a connection that broke and cannot be resumed, so that the file must be read again
-    /// from its beginning. `www/worker/network.ts` limits how often. Clears the flag.
+    /// from its beginning. `www/worker/network/download.ts` limits how often. Clears the flag.
     pub(super) fn take_restart(&self) -> bool {
         self.must_restart.take()
     }
 
-    /// The result of a promise of `www/worker/network.ts`.
+    /// The result of a promise of `www/worker/network/`.
     pub(super) async fn resolve<T: JsCast>(&self, promise: Promise) -> Result<T> {
         match JsFuture::from(promise).await {
             Ok(value) => Ok(value.unchecked_into()),

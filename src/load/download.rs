@@ -1,6 +1,6 @@
 //! The download of one file: its bytes from JavaScript into the weights, and its progress.
 //!
-//! `www/worker/network.ts` has the requests, timeouts, retries and validators. This module decides which bytes of a file
+//! `www/worker/network/` has the requests, timeouts, retries and validators. This module decides which bytes of a file
 //! are requested. A file is streamed. If parts of a weights file are not needed and the server supports range requests,
 //! the rest is requested in ranges, several at once. If a response is not exactly the requested range, the download
 //! continues as a stream.
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 
 #[wasm_bindgen]
 extern "C" {
-    /// A `Download` of `www/worker/network.ts`.
+    /// A `Download` of `www/worker/network/download.ts`.
     type Body;
     #[wasm_bindgen(method, getter)]
     fn absent(this: &Body) -> Option<String>;

@@ -18,7 +18,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn open(this: &File) -> Promise;
 
-    /// The files of a model: `OpenableFiles` of `www/worker/network.ts`, with what `www/worker/worker.ts` adds for saved
+    /// The files of a model: `OpenableFiles` of `www/worker/network.ts`, with what `www/worker/load.ts` adds for saved
     /// copies.
     #[derive(Clone)]
     pub type Files;
@@ -47,7 +47,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = isCurrent)]
     pub(super) fn is_current(this: &Files, origins: &Array) -> Promise;
 
-    /// `Freshness` of `www/worker/network.ts`.
+    /// `Freshness` of `www/worker/network/revalidation.ts`.
     pub(super) type Freshness;
     /// `"same"`, `"changed"` or `"unverified"`.
     #[wasm_bindgen(method, getter)]
@@ -56,7 +56,7 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(super) fn reason(this: &Freshness) -> Option<String>;
 
-    /// An open file in the browser's storage. The checkpoint is in it from `start` on.
+    /// An open file in the browser's storage: `CachedFile` of `www/worker/cached-file.ts`. The checkpoint begins at `start`.
     pub type CachedFile;
     #[wasm_bindgen(method, getter)]
     pub(super) fn start(this: &CachedFile) -> f64;

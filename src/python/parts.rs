@@ -50,7 +50,7 @@ pub(super) fn switches(points: &[HookPoint]) -> Result<String> {
 pub(super) fn metric(objective: &Objective, length: usize) -> Result<String> {
     let metric = match objective {
         Objective::Loss if length < 2 => {
-            return Err(Error::Input("the loss needs at least two tokens, found one".into()));
+            return Err(Error::loss_of_one_token());
         }
         Objective::Loss => {
             "-logits[0, :-1].log_softmax(-1).gather(-1, tokens[0, 1:, None]).mean()".to_string()

@@ -1,5 +1,5 @@
-//! What the fuzzer (`fuzz/`) calls with arbitrary bytes, and `tests/corpus.rs` with the bytes that are committed there.
-//! Each returns, or panics where there is a fault.
+//! The functions that the fuzzer (`fuzz/`) calls with arbitrary bytes and `tests/corpus.rs` with committed bytes. A panic
+//! is a bug.
 #![allow(dead_code)] // each fuzz target uses one of these
 
 #[path = "memory_disk.rs"]
@@ -22,7 +22,7 @@ fn plain() -> Config {
     Config::from_json(CONFIG).unwrap()
 }
 
-/// An error of a kind that callers know. A message repeats little of what it was given.
+/// Checks that a message quotes little of the input.
 fn check(error: &Error) {
     assert!(error.to_string().len() < 10_000, "a message of {} bytes", error.to_string().len());
 }
@@ -78,9 +78,9 @@ pub fn index(data: &[u8]) {
     }
 }
 
-/// A kept copy as it is; or, after a first byte that is odd, its parts (each a length of two bytes and so many bytes), to
-/// which the right checksums are added.
-pub fn kept_copy(data: &[u8]) {
+/// A saved copy. If the first byte is odd, the rest are the parts of a copy, each with its length in two bytes before it,
+/// and the right checksums are added.
+pub fn saved_copy(data: &[u8]) {
     let copy = match data.split_first() {
         Some((first, parts)) if first % 2 == 1 => with_checksums(parts),
         _ => data.to_vec(),
