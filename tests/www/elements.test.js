@@ -45,7 +45,7 @@ test("the module of a class defines no element", async () => {
 
 test("every element that a template uses is defined by the entry of its owner", async () => {
   for (const name of elements) {
-    const source = (await read(name)).replace(/^\/\/.*$|\/\*\*[^]*?\*\//gm, "");
+    const source = (await read(name)).replace(/^\/\/.*$|\/\*\*[\s\S]*?\*\//gm, "");
     const used = new Set([...source.matchAll(/<([a-z]+-[a-z-]+)/g)].map(([, tag]) => `${tag}.ts`));
     const entry = await read(`define/${name}`);
     for (const tag of used)
