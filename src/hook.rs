@@ -1,7 +1,8 @@
 //! Hooks: code that reads or replaces values in a forward pass.
 //!
-//! [`HookPoint`] lists the values, under their TransformerLens names; [`Selector`] finds points by name, glob or regular
-//! expression; [`Hooks`] is the code. Hooks are passed into a run and the model stores none, so there is nothing to reset.
+//! [`HookPoint`] lists the values, under their TransformerLens names; [`Selector`] finds points by
+//! name, glob or regular expression; [`Hooks`] is the code. Hooks are passed into a run and the
+//! model stores none, so there is nothing to reset.
 
 mod point;
 mod selector;
@@ -19,15 +20,16 @@ pub(crate) use selector::Selectors;
 pub struct HookContext {
     /// The hook point.
     pub point: HookPoint,
-    /// The position of the value's first row along `pos` or `query`: the number of positions in the key/value cache
-    /// before this pass, or 0.
+    /// The position of the value's first row along `pos` or `query`: the number of positions in the
+    /// key/value cache before this pass, or 0.
     pub first_position: usize,
 }
 
 /// Code that reads or replaces the values of a run.
 ///
-/// The run first asks [`wants`](Hooks::wants) and calls [`visit`](Hooks::visit) only if the answer is yes; a value *on
-/// request* is computed only then. A hook that returns the value unchanged changes no number of the run.
+/// The run first asks [`wants`](Hooks::wants) and calls [`visit`](Hooks::visit) only if the answer
+/// is yes; a value *on request* is computed only then. A hook that returns the value unchanged
+/// changes no number of the run.
 ///
 /// ```no_run
 /// use candle_core::Tensor;
@@ -56,7 +58,8 @@ pub trait Hooks {
     /// Whether [`visit`](Hooks::visit) is called at `point`.
     fn wants(&self, point: HookPoint) -> bool;
 
-    /// Takes a value, and returns the value with which the run continues. It must have the same shape.
+    /// Takes a value, and returns the value with which the run continues. It must have the same
+    /// shape.
     ///
     /// # Errors
     /// Any error ends the run, which returns it.

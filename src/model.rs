@@ -1,9 +1,9 @@
 //! GPT-2: token ids in, logits out, and every intermediate value offered to [`Hooks`].
 //!
-//! The small parts come first, then the block, whose `forward` is two formulas, then the [`Model`]. Fields are named after the
-//! checkpoint keys. In shapes, B is the batch, T the new positions, S all positions with those in the key/value cache,
-//! D d_model, H heads, K d_head, M d_mlp and V the vocabulary. [`crate::checkpoint`] loads the weights and
-//! [`crate::kernel`] computes.
+//! The small parts come first, then the block, whose `forward` is two formulas, then the [`Model`].
+//! Fields are named after the checkpoint keys. In shapes, B is the batch, T the new positions, S
+//! all positions with those in the key/value cache, D d_model, H heads, K d_head, M d_mlp and V the
+//! vocabulary. [`crate::checkpoint`] loads the weights and [`crate::kernel`] computes.
 
 mod kv_cache;
 mod parameters;
@@ -95,8 +95,8 @@ impl Attention {
         })
     }
 
-    /// Reads the normalized residual stream `x` `[B, T, D]`. `inputs` replaces it for some paths; `past` has the keys and
-    /// values of earlier positions.
+    /// Reads the normalized residual stream `x` `[B, T, D]`. `inputs` replaces it for some paths;
+    /// `past` has the keys and values of earlier positions.
     fn forward(
         &self,
         x: &Tensor,
@@ -125,7 +125,8 @@ impl Attention {
         self.output(&z, tap)
     }
 
-    /// Queries, keys and values `[B, T, H, K]`. A path with an input of its own has one row for each head.
+    /// Queries, keys and values `[B, T, H, K]`. A path with an input of its own has one row for
+    /// each head.
     fn project(&self, x: &Tensor, inputs: PathInputs) -> Result<[Tensor; 3]> {
         let (b, t, d) = x.dims3()?;
         let joined = self.c_attn.forward(x)?.reshape((b, t, 3, self.n_head, d / self.n_head))?;
@@ -235,8 +236,8 @@ struct Parts {
 }
 
 impl Model {
-    /// Builds the model. If `weights` has a `lm_head.weight`, it is the unembedding even if the config says that the
-    /// embeddings are tied.
+    /// Builds the model. If `weights` has a `lm_head.weight`, it is the unembedding even if the
+    /// config says that the embeddings are tied.
     ///
     /// # Errors
     /// [`Error::Weights`] if a tensor is missing.
@@ -272,7 +273,8 @@ impl Model {
         self.0.parameters.iter().map(|parameter| parameter.count).sum()
     }
 
-    /// The tensor with this checkpoint key, as [`Weights::get`] names it; `lm_head.weight` is `wte.weight` if tied.
+    /// The tensor with this checkpoint key, as [`Weights::get`] names it; `lm_head.weight` is
+    /// `wte.weight` if tied.
     ///
     /// # Errors
     /// [`Error::Weights`] if the model has no such tensor.
@@ -289,8 +291,8 @@ impl Model {
         self.0.wte.embedding(tokens)
     }
 
-    /// The directions that the logits of `tokens` (u32, of any shape) read from the output of the final LayerNorm, along a
-    /// new last axis.
+    /// The directions that the logits of `tokens` (u32, of any shape) read from the output of the
+    /// final LayerNorm, along a new last axis.
     ///
     /// # Errors
     /// Those of candle, if an id is not in the vocabulary.
@@ -298,11 +300,13 @@ impl Model {
         self.0.lm_head.embedding(tokens)
     }
 
-    /// Logits `[B, T, V]` of `tokens` `[B, T]` (u32), which follow the positions in `kv` if there is one.
+    /// Logits `[B, T, V]` of `tokens` `[B, T]` (u32), which follow the positions in `kv` if there
+    /// is one.
     ///
     /// # Errors
-    /// [`Error::Input`] if the context is longer than `n_positions`, an id is not in the vocabulary, or there is no
-    /// token; [`Error::Hook`] if a hook returns another shape; the errors of the hooks.
+    /// [`Error::Input`] if the context is longer than `n_positions`, an id is not in the
+    /// vocabulary, or there is no token; [`Error::Hook`] if a hook returns another shape; the
+    /// errors of the hooks.
     pub fn forward(
         &self,
         tokens: &Tensor,
@@ -315,7 +319,8 @@ impl Model {
         self.unembed(&x, first_position, hooks)
     }
 
-    /// The residual stream before the first block, `[B, T, D]`, for tokens that start at `first_position`.
+    /// The residual stream before the first block, `[B, T, D]`, for tokens that start at
+    /// `first_position`.
     ///
     /// # Errors
     /// As [`Model::forward`].
@@ -336,7 +341,8 @@ impl Model {
         Ok((embed + pos_embed)?)
     }
 
-    /// The residual stream `x` `[B, T, D]` after the blocks in `layers`. `kv` has the positions before it.
+    /// The residual stream `x` `[B, T, D]` after the blocks in `layers`. `kv` has the positions
+    /// before it.
     ///
     /// # Errors
     /// As [`Model::forward`].

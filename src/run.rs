@@ -1,4 +1,5 @@
-//! One forward pass with captures: tokens in; logits, scores, a [`Cache`] of captured activations and their gradients out.
+//! One forward pass with captures: tokens in; logits, scores, a [`Cache`] of captured activations
+//! and their gradients out.
 //!
 //! Interventions act first, then values are made differentiable, then they are captured.
 
@@ -62,7 +63,8 @@ pub struct Run<S = Cache> {
     pub scores: Scores,
     /// The captured values.
     pub cache: S,
-    /// The gradient of [`RunOptions::gradients_of`] at every captured point, in the same order and shapes.
+    /// The gradient of [`RunOptions::gradients_of`] at every captured point, in the same order and
+    /// shapes.
     pub gradients: Cache,
 }
 
@@ -124,14 +126,15 @@ pub fn run_with_cache<S: AsRef<str>>(model: &Model, tokens: &[u32], names: &[S])
 /// Runs `tokens` through the model under `options`.
 ///
 /// # Errors
-/// [`Error::Hook`] if a name matches nothing or a value does not fit; [`Error::Input`] if the tokens, a position, a layer
-/// or an answer do not fit the model; [`Error::Memory`] if there is not enough memory; the errors of interventions.
+/// [`Error::Hook`] if a name matches nothing or a value does not fit; [`Error::Input`] if the
+/// tokens, a position, a layer or an answer do not fit the model; [`Error::Memory`] if there is not
+/// enough memory; the errors of interventions.
 pub fn run(model: &Model, tokens: &[u32], options: &RunOptions) -> Result<Run> {
     run_into(Cache::default(), model, tokens, options)
 }
 
-/// As [`run`], with captured values passed to `sink` one by one. The memory of a value that `sink` does not keep is freed at
-/// once.
+/// As [`run`], with captured values passed to `sink` one by one. The memory of a value that `sink`
+/// does not keep is freed at once.
 ///
 /// # Errors
 /// As [`run`], and those of `sink`.
@@ -196,7 +199,8 @@ fn start(
 /// The blocks to run.
 ///
 /// # Errors
-/// [`Error::Input`] if the model does not have one of them, or the residual stream to start from has another shape.
+/// [`Error::Input`] if the model does not have one of them, or the residual stream to start from
+/// has another shape.
 pub(crate) fn layers(
     config: &Config,
     tokens: &[u32],

@@ -1,17 +1,21 @@
-//! Rewritings of the weights that leave the predictions as they are and make the weights easier to read.
+//! Rewritings of the weights that leave the predictions as they are and make the weights easier to
+//! read.
 //!
-//! A model in, a model out, each step only where it is asked for; [`process`] takes all four in the order of
-//! TransformerLens's `from_pretrained`. The weights are those of its `process_weights` (3.9), and still those of a GPT-2
-//! in the checkpoint's own format, which every program that reads one computes the same from.
+//! A model in, a model out, each step only where it is asked for; [`process`] takes all four in the
+//! order of TransformerLens's `from_pretrained`. The weights are those of its `process_weights`
+//! (3.9), and still those of a GPT-2 in the checkpoint's own format, which every program that reads
+//! one computes the same from.
 //!
-//! **Where the bias of the unembedding is.** Folding ln_f's bias into the unembedding gives a bias `b_U` for each token,
-//! and GPT-2 has no place for one. But once the gain is folded too, what ln_f gives has mean zero, so that adding a
-//! constant to a row of `lm_head` changes nothing: along that direction a row is free to carry a number. It carries
-//! `b_U / d_model`, and `ln_f.bias` is all ones, which reads it out: `1 · (W_U + b_U / d_model) = b_U`, since the rows
-//! of `W_U` have mean zero. The alternative, a bias in the model for the sake of this one transform, would cost every
-//! forward pass an addition and make files that nothing else can read. What a user sees of it: `unembed.hook_in` lies 1
-//! above TransformerLens's, and an intervention there or at `ln_final.hook_normalized` whose values do not have mean
-//! zero reads the free direction too. [`unembedding`] gives `W_U` and `b_U` apart.
+//! **Where the bias of the unembedding is.** Folding ln_f's bias into the unembedding gives a bias
+//! `b_U` for each token, and GPT-2 has no place for one. But once the gain is folded too, what ln_f
+//! gives has mean zero, so that adding a constant to a row of `lm_head` changes nothing: along that
+//! direction a row is free to carry a number. It carries `b_U / d_model`, and `ln_f.bias` is all
+//! ones, which reads it out: `1 · (W_U + b_U / d_model) = b_U`, since the rows of `W_U` have mean
+//! zero. The alternative, a bias in the model for the sake of this one transform, would cost every
+//! forward pass an addition and make files that nothing else can read. What a user sees of it:
+//! `unembed.hook_in` lies 1 above TransformerLens's, and an intervention there or at
+//! `ln_final.hook_normalized` whose values do not have mean zero reads the free direction too.
+//! [`unembedding`] gives `W_U` and `b_U` apart.
 
 use std::collections::HashMap;
 
@@ -56,8 +60,9 @@ pub fn by_name<S: AsRef<str>>(model: &Model, names: &[S]) -> Result<Model> {
     })
 }
 
-/// Brings the gain and bias of every LayerNorm into the weights that read its output, and takes from those weights what
-/// they read along the mean, which LayerNorm has removed. Gains become 1 and biases 0, but for `ln_f.bias`: see above.
+/// Brings the gain and bias of every LayerNorm into the weights that read its output, and takes
+/// from those weights what they read along the mean, which LayerNorm has removed. Gains become 1
+/// and biases 0, but for `ln_f.bias`: see above.
 pub fn fold_ln(model: &Model) -> Result<Model> {
     let mut weights = Rewriting::of(model)?;
     for layer in 0..model.config().n_layer {
@@ -76,8 +81,8 @@ pub fn fold_ln(model: &Model) -> Result<Model> {
     weights.model()
 }
 
-/// Takes the mean over `d_model` from everything that is written into the residual stream: each LayerNorm that reads it
-/// would do so anyway.
+/// Takes the mean over `d_model` from everything that is written into the residual stream: each
+/// LayerNorm that reads it would do so anyway.
 pub fn center_writing_weights(model: &Model) -> Result<Model> {
     let mut weights = Rewriting::of(model)?;
     weights.untie()?;
@@ -96,7 +101,8 @@ pub fn center_writing_weights(model: &Model) -> Result<Model> {
     weights.model()
 }
 
-/// Takes the mean over the vocabulary from the unembedding: every logit sinks by the mean logit, which no softmax sees.
+/// Takes the mean over the vocabulary from the unembedding: every logit sinks by the mean logit,
+/// which no softmax sees.
 pub fn center_unembed(model: &Model) -> Result<Model> {
     let mut weights = Rewriting::of(model)?;
     weights.untie()?;
@@ -105,8 +111,8 @@ pub fn center_unembed(model: &Model) -> Result<Model> {
     weights.model()
 }
 
-/// Moves the bias of the values into the bias of attention's output: a pattern's rows add up to 1, so that it arrives
-/// there whatever the pattern is.
+/// Moves the bias of the values into the bias of attention's output: a pattern's rows add up to 1,
+/// so that it arrives there whatever the pattern is.
 pub fn fold_value_biases(model: &Model) -> Result<Model> {
     let mut weights = Rewriting::of(model)?;
     let d = model.config().n_embd;
@@ -126,7 +132,8 @@ pub fn fold_value_biases(model: &Model) -> Result<Model> {
     weights.model()
 }
 
-/// The unembedding as TransformerLens has it after `fold_ln`: `W_U`, here `[V, D]`, and `b_U` `[V]`.
+/// The unembedding as TransformerLens has it after `fold_ln`: `W_U`, here `[V, D]`, and `b_U`
+/// `[V]`.
 pub fn unembedding(model: &Model) -> Result<(Tensor, Tensor)> {
     let folded = fold_ln(model)?; // which changes nothing the second time
     let lm_head = folded.weight("lm_head.weight")?;

@@ -7,7 +7,8 @@ use crate::checkpoint::Config;
 use crate::error::{Error, Result, shortened};
 use crate::nearest::nearest;
 
-/// A point in the forward pass. Prints and parses with its TransformerLens name, such as `blocks.1.attn.hook_pattern`.
+/// A point in the forward pass. Prints and parses with its TransformerLens name, such as
+/// `blocks.1.attn.hook_pattern`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HookPoint {
     /// `hook_embed`: token embeddings.
@@ -135,12 +136,14 @@ impl HookPoint {
         outer(before).chain((0..config.n_layer).flat_map(block)).chain(outer(after)).collect()
     }
 
-    /// The names of the value's axes, outermost first. The scale's last axis has length 1 and is called `1`.
+    /// The names of the value's axes, outermost first. The scale's last axis has length 1 and is
+    /// called `1`.
     pub fn axes(self) -> &'static [&'static str] {
         self.row().1
     }
 
-    /// Whether the value is computed only if a hook or a capture names the point, because the run itself does not need it.
+    /// Whether the value is computed only if a hook or a capture names the point, because the run
+    /// itself does not need it.
     pub fn on_request(self) -> bool {
         use BlockPoint::*;
         matches!(self, HookPoint::Block(_, AttnIn | QInput | KInput | VInput | Result | MlpIn))

@@ -7,11 +7,12 @@ use crate::checkpoint::Config;
 use crate::error::{Error, Result, shortened};
 use crate::nearest::nearest;
 
-/// A set of hook points, given by an exact name, a glob with `*` and `?`, or a regular expression between slashes.
+/// A set of hook points, given by an exact name, a glob with `*` and `?`, or a regular expression
+/// between slashes.
 ///
-/// A glob selects a point *on request* only if it names the point: `blocks.*.attn.hook_result` does, `blocks.0.*` and `*` do
-/// not, unless nothing else matches (`blocks.*.hook_?_input`). An exact name or a regular expression selects everything that
-/// it matches.
+/// A glob selects a point *on request* only if it names the point: `blocks.*.attn.hook_result`
+/// does, `blocks.0.*` and `*` do not, unless nothing else matches (`blocks.*.hook_?_input`). An
+/// exact name or a regular expression selects everything that it matches.
 ///
 /// ```
 /// use candlescope::{Config, HookPoint, Selector};
@@ -30,7 +31,8 @@ impl Selector {
     /// Resolves `pattern` against the points of a model of this shape.
     ///
     /// # Errors
-    /// [`Error::Hook`] with the nearest names if nothing matches, or if a regular expression is malformed.
+    /// [`Error::Hook`] with the nearest names if nothing matches, or if a regular expression is
+    /// malformed.
     pub fn parse(pattern: &str, config: &Config) -> Result<Selector> {
         Ok(Selector { points: Selectors::new(config).parse(pattern)?.to_vec() })
     }
@@ -100,7 +102,8 @@ impl<'c> Selectors<'c> {
     }
 }
 
-/// Limits the time of a match, which grows with the compiled size: a counted repetition makes a short pattern large.
+/// Limits the time of a match, which grows with the compiled size: a counted repetition makes a
+/// short pattern large.
 const MAX_EXPRESSION_SIZE: usize = 1 << 17;
 
 fn compile(expression: &str, pattern: &str) -> Result<regex_lite::Regex> {

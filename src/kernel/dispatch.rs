@@ -1,11 +1,12 @@
-//! Selects and runs the compute kernels. In a browser they are one of the modules built from `simd/module.rs`, instantiated
-//! on first use: with relaxed SIMD if the browser supports it, with atomics if the memory is shared.
+//! Selects and runs the compute kernels. In a browser they are one of the modules built from
+//! `simd/module.rs`, instantiated on first use: with relaxed SIMD if the browser supports it, with
+//! atomics if the memory is shared.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use super::simd::job::{Job, Task};
 use super::simd::pool::Pool;
-use super::simd::rowwise::{Map, Rows};
+use super::simd::rowwise::{RowOp, Rows};
 
 /// The instruction set of the kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub fn select_backend(backend: Backend) -> bool {
 /// The number of threads that may run a job: the main thread and the requested helpers.
 pub fn workers() -> usize {
     if cfg!(target_arch = "wasm32") {
-        1 + POOL.asked.load(Ordering::Relaxed) as usize
+        1 + POOL.requested.load(Ordering::Relaxed) as usize
     } else {
         candle_core::utils::get_num_threads()
     }
@@ -53,24 +54,25 @@ pub fn workers() -> usize {
 /// Requests `count` helpers; returns the address of the pool that they enter.
 #[cfg(target_arch = "wasm32")]
 pub fn pool(count: u32) -> u32 {
-    POOL.asked.store(count, Ordering::Relaxed);
+    POOL.requested.store(count, Ordering::Relaxed);
     &raw const POOL as u32
 }
 
-/// Runs all `count` items of a task on all threads, in chunks that are multiples of `min_chunk`. `cost` is the approximate
-/// number of multiply-adds, which decides whether helpers are woken.
+/// Runs all `count` items of a task on all threads, in chunks that are multiples of `min_chunk`.
+/// `cost` is the approximate number of multiply-adds, which decides whether helpers are woken.
 ///
 /// # Safety
 /// The task's pointers must be valid for its sizes.
 pub(super) unsafe fn parallel_for(task: Task, count: usize, min_chunk: usize, cost: usize) {
     // Four chunks per thread keep the wait for the last thread short.
     let chunks = if workers() == 1 { 1 } else { 4 * workers() };
-    let grain = count.div_ceil(chunks).next_multiple_of(min_chunk);
-    let scratch_bytes = task.scratch().next_multiple_of(size_of::<u128>());
+    let chunk = count.div_ceil(chunks).next_multiple_of(min_chunk);
+    let scratch_bytes = task.scratch_bytes().next_multiple_of(size_of::<u128>());
     let mut scratch = Vec::<u128>::with_capacity(workers() * scratch_bytes / size_of::<u128>());
     let scratch = scratch.as_mut_ptr().cast();
-    let job = Job { task, count, grain, next: AtomicU32::new(0), cost, scratch, scratch_bytes };
-    // SAFETY: the caller guarantees it for the task; workers write scratch memory before they read it.
+    let job = Job { task, count, chunk, next: AtomicU32::new(0), cost, scratch, scratch_bytes };
+    // SAFETY: the caller guarantees it for the task; workers write scratch memory before they read
+    // it.
     unsafe { (modules::work(backend()))(&POOL, &job) }
 }
 
@@ -90,14 +92,15 @@ pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32>
 ///
 /// # Panics
 /// If the length of `x` is not a multiple of `width`.
-pub(super) fn map_rows(map: Map, x: &[f32], width: usize) -> Vec<f32> {
+pub(super) fn map_rows(op: RowOp, x: &[f32], width: usize) -> Vec<f32> {
     assert!(x.len().is_multiple_of(width), "{} numbers in rows of {width}", x.len());
     let rows = x.len() / width;
     // One number costs about ten multiply-adds.
     let cost = 10 * x.len();
-    let task = |out| Task::Rows(Rows { map, width, x: x.as_ptr(), out });
-    // SAFETY: input and output have `rows` rows, and all of them are written; the caller provides valid pointers in `map`.
-    unsafe { filled(rows * map.width(width), |out| parallel_for(task(out), rows, 1, cost)) }
+    let task = |out| Task::Rows(Rows { op, width, x: x.as_ptr(), out });
+    // SAFETY: input and output have `rows` rows, and all of them are written; the caller provides
+    // valid pointers in `op`.
+    unsafe { filled(rows * op.width(width), |out| parallel_for(task(out), rows, 1, cost)) }
 }
 
 /// The entry point of a kernel module.
@@ -164,7 +167,8 @@ mod modules {
         Reflect::set(&imports, &"env".into(), &env)?;
         let exports = WebAssembly::Instance::new(&module(backend)?, &imports)?.exports();
         let work = function_pointer(&Reflect::get(&exports, &"work".into())?.dyn_into()?)?;
-        // SAFETY: `simd/module.rs` exports it with this signature, and a function pointer is an index of the table.
+        // SAFETY: `simd/module.rs` exports it with this signature, and a function pointer is an
+        // index of the table.
         Ok(unsafe { std::mem::transmute::<usize, Work>(work) })
     }
 
@@ -201,7 +205,8 @@ mod modules {
         with_threads
     }
 
-    /// Rows and heads run on as many threads as candle uses, if the job is large enough to start them.
+    /// Rows and heads run on as many threads as candle uses, if the job is large enough to start
+    /// them.
     unsafe extern "C" fn with_threads(_: &Pool, job: &Job) {
         const MIN_COST_PER_THREAD: usize = 10 << 16;
         let is_serial = matches!(job.task, Task::Product(_) | Task::Tiles(_));
@@ -211,7 +216,8 @@ mod modules {
         std::thread::scope(|scope| {
             let shared = &shared;
             for worker in 1..threads {
-                // SAFETY: the caller guarantees it for the job; each worker has its own index and scratch memory.
+                // SAFETY: the caller guarantees it for the job; each worker has its own index and
+                // scratch memory.
                 scope.spawn(move || unsafe { job::run(shared.job(), worker) });
             }
             unsafe { job::run(job, 0) }

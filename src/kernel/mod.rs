@@ -2,13 +2,16 @@
 //!
 //! A call such as `linear(x, weight, bias)` flows through the folders in this order:
 //!
-//! 1. [`ops`] has one file for each operation. It checks shapes and chooses between two forms: if one of the values is
-//!    tracked for gradients (training, attribution), operations with a backward pass; otherwise the fastest form. The
-//!    choice never depends on hooks, so capturing values changes no bit of a run.
-//! 2. [`weights`] stores the matrices: [`WeightFormat`] names a format, [`MatrixBuilder`] converts the rows of a
-//!    checkpoint into it, and [`Matrix`] is the operand of [`linear`] and [`matmul`].
-//! 3. `dispatch` divides the work into chunks and runs them on all threads, with the instruction set of the [`Backend`].
-//! 4. `simd` contains the compute kernels: loops over raw memory. In a browser they are separate wasm modules.
+//! 1. [`ops`] has one file for each operation. It checks shapes and chooses between two forms: if
+//!    one of the values is tracked for gradients (training, attribution), operations with a
+//!    backward pass; otherwise the fastest form. The choice never depends on hooks, so capturing
+//!    values changes no bit of a run.
+//! 2. [`weights`] stores the matrices: [`WeightFormat`] names a format, [`MatrixBuilder`] converts
+//!    the rows of a checkpoint into it, and [`Matrix`] is the operand of [`linear`] and [`matmul`].
+//! 3. `dispatch` divides the work into chunks and runs them on all threads, with the instruction
+//!    set of the [`Backend`].
+//! 4. `simd` contains the compute kernels: loops over raw memory. In a browser they are separate
+//!    wasm modules.
 
 mod dispatch;
 pub mod ops;

@@ -1,13 +1,15 @@
 //! The key/value cache: what attention needs of earlier positions.
 //!
-//! A run owns its cache and passes it to [`Model::forward`](super::Model::forward), which reads it and appends to it.
+//! A run owns its cache and passes it to [`Model::forward`](super::Model::forward), which reads it
+//! and appends to it.
 
 use candle_core::Tensor;
 
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 
-/// The keys and values of the positions so far, so that a later call computes only the new positions.
+/// The keys and values of the positions so far, so that a later call computes only the new
+/// positions.
 ///
 /// ```no_run
 /// # fn main() -> candlescope::Result<()> {
@@ -45,7 +47,8 @@ impl KvCache {
         &mut self.layers[layer]
     }
 
-    /// A copy of the first `length` positions. They do not depend on later ones, so this is the cache as it was then.
+    /// A copy of the first `length` positions. They do not depend on later ones, so this is the
+    /// cache as it was then.
     ///
     /// # Errors
     /// Those of candle, if the cache has fewer positions.
@@ -64,7 +67,8 @@ impl KvCache {
     }
 }
 
-/// Keys and values of one layer, after the hooks on them: the first `len` rows of buffers `[B, H, capacity, K]`.
+/// Keys and values of one layer, after the hooks on them: the first `len` rows of buffers `[B, H,
+/// capacity, K]`.
 #[derive(Default)]
 pub(super) struct LayerCache {
     buffers: Option<(Tensor, Tensor)>,
@@ -72,8 +76,8 @@ pub(super) struct LayerCache {
 }
 
 impl LayerCache {
-    /// Appends the keys and values of new positions, `[B, T, H, K]` each. Returns those of all positions, `[B, S, H, K]`, as
-    /// views of the buffers.
+    /// Appends the keys and values of new positions, `[B, T, H, K]` each. Returns those of all
+    /// positions, `[B, S, H, K]`, as views of the buffers.
     pub(super) fn append(&mut self, k: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
         let by_head = |x: &Tensor| x.transpose(1, 2)?.contiguous();
         let (k, v) = (by_head(k)?, by_head(v)?);
@@ -87,8 +91,8 @@ impl LayerCache {
         Ok(views)
     }
 
-    /// Buffers with room for `len` positions that contain the present ones. The capacity doubles, so that most steps copy
-    /// nothing.
+    /// Buffers with room for `len` positions that contain the present ones. The capacity doubles,
+    /// so that most steps copy nothing.
     fn buffers_for(&mut self, len: usize, like: &Tensor) -> Result<(Tensor, Tensor)> {
         let (batch, heads, _, width) = like.dims4()?;
         let grown = |old: Option<&Tensor>| -> Result<Tensor> {

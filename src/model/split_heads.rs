@@ -1,5 +1,5 @@
-//! Attention with its heads computed separately, for the hook points that are computed only on request:
-//! `hook_attn_in`, `hook_{q,k,v}_input` and `hook_result`.
+//! Attention with its heads computed separately, for the hook points that are computed only on
+//! request: `hook_attn_in`, `hook_{q,k,v}_input` and `hook_result`.
 
 use candle_core::Tensor;
 
@@ -8,15 +8,16 @@ use crate::error::Result;
 use crate::hook::BlockPoint;
 use crate::kernel;
 
-/// The inputs of queries, keys and values that a hook replaced: `[B, T, H, D]`, normalized. None for a path that reads the
-/// residual stream like the others.
+/// The inputs of queries, keys and values that a hook replaced: `[B, T, H, D]`, normalized. None
+/// for a path that reads the residual stream like the others.
 pub(super) type PathInputs = [Option<Tensor>; 3];
 
 impl Block {
     /// Offers queries, keys and values an input of their own; returns those that a hook replaced.
     ///
-    /// The hook points of ln1 show only the stream that the remaining paths share, so a replaced input is normalized
-    /// without hooks. A path whose input was only read uses the shared stream, so reading changes no bit.
+    /// The hook points of ln1 show only the stream that the remaining paths share, so a replaced
+    /// input is normalized without hooks. A path whose input was only read uses the shared stream,
+    /// so reading changes no bit.
     pub(super) fn path_inputs(&self, resid_pre: &Tensor, tap: &mut Tap) -> Result<PathInputs> {
         use BlockPoint::{AttnIn, KInput, QInput, VInput};
         let paths = [QInput, KInput, VInput];

@@ -11,7 +11,8 @@ use crate::intervene::expect_position;
 /// A number to differentiate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Objective {
-    /// The logit of `answer` minus that of `against`, if there is one, at a position (negative from the end).
+    /// The logit of `answer` minus that of `against`, if there is one, at a position (negative from
+    /// the end).
     Logit {
         /// The token id whose logit counts.
         answer: u32,
@@ -57,11 +58,12 @@ impl Objective {
     }
 }
 
-/// Hooks that make values differentiable. Each value gets a variable of zeros added, because candle's backward pass keeps
-/// only the gradients of variables; the gradient of the variable is that of the value.
+/// Hooks that make values differentiable. Each value gets a variable of zeros added, because
+/// candle's backward pass keeps only the gradients of variables; the gradient of the variable is
+/// that of the value.
 ///
-/// If a path input of a block is probed, that path is normalized separately, so the gradient at the points of ln1 is that of
-/// the other paths.
+/// If a path input of a block is probed, that path is normalized separately, so the gradient at the
+/// points of ln1 is that of the other paths.
 pub(super) struct Probe {
     points: BTreeSet<HookPoint>,
     variables: Vec<(HookPoint, Var)>,

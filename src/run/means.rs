@@ -8,11 +8,12 @@ use crate::hook::HookPoint;
 use crate::intervene::{Array, Source};
 use crate::model::Model;
 
-/// The means of activations over all positions of some prompts, for [`ReferenceMean`](crate::intervene::ReferenceMean).
+/// The means of activations over all positions of some prompts, for
+/// [`ReferenceMean`](crate::intervene::ReferenceMean).
 ///
 /// # Errors
-/// As [`run`](crate::run()); [`Error::Input`] if there is no prompt; [`Error::Hook`] for attention scores and patterns, because
-/// each query has different keys.
+/// As [`run`](crate::run()); [`Error::Input`] if there is no prompt; [`Error::Hook`] for attention
+/// scores and patterns, because each query has different keys.
 pub fn means<S: AsRef<str>>(model: &Model, prompts: &[Vec<u32>], names: &[S]) -> Result<Source> {
     let mut sums: Vec<(HookPoint, Tensor)> = Vec::new();
     let count: usize = prompts.iter().map(Vec::len).sum();

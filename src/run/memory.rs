@@ -23,7 +23,8 @@ pub(super) fn check_memory(
     )
 }
 
-/// Checks that this many bytes can be allocated, because a run cannot recover from a failed allocation.
+/// Checks that this many bytes can be allocated, because a run cannot recover from a failed
+/// allocation.
 ///
 /// # Errors
 /// [`Error::Memory`], which says `what` needs them and what to do `instead`.
@@ -41,8 +42,8 @@ pub(crate) fn expect_memory(bytes: u64, what: &str, instead: &str) -> Result<()>
     }
 }
 
-/// The approximate peak memory of a run: the logits and the values of a layer; with gradients, the values of every layer
-/// twice.
+/// The approximate peak memory of a run: the logits and the values of a layer; with gradients, the
+/// values of every layer twice.
 fn bytes_needed(config: &Config, length: usize, options: &RunOptions) -> u64 {
     let [t, d, heads, layers] =
         [length, config.n_embd, config.n_head, config.n_layer].map(|size| size as u64);

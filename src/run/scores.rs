@@ -10,7 +10,8 @@ use crate::kernel;
 pub struct Scores {
     /// The natural logarithm of the token's probability; NaN if the logits are not finite.
     pub log_probs: Vec<f32>,
-    /// The number of tokens with a greater logit: 0 for the first choice. None if the logits contain NaN or infinity.
+    /// The number of tokens with a greater logit: 0 for the first choice. None if the logits
+    /// contain NaN or infinity.
     pub ranks: Vec<Option<u32>>,
 }
 

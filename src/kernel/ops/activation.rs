@@ -8,7 +8,7 @@ use super::storage::{OpOutput, floats, row_width};
 use crate::error::Result;
 use crate::kernel::dispatch::map_rows;
 use crate::kernel::simd::functions::{GELU_CUBIC, SQRT_2_OVER_PI, tanh};
-use crate::kernel::simd::rowwise::Map;
+use crate::kernel::simd::rowwise::RowOp;
 
 /// The non-linearity of the MLP, under Hugging Face's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ impl CustomOp1 for Gelu {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> OpOutput {
-        let out = map_rows(Map::Gelu, floats(x, layout)?, row_width(layout));
+        let out = map_rows(RowOp::Gelu, floats(x, layout)?, row_width(layout));
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 

@@ -1,8 +1,8 @@
 //! Causal attention.
 //!
-//! Queries, keys and values are `[B, rows, H, K]` with a contiguous last axis; they may be views of a projection or of a
-//! key/value cache. The position of the first query follows from the shapes: the last query is at the last key.
-//! `simd/attention.rs` computes it, unless gradients are wanted.
+//! Queries, keys and values are `[B, rows, H, K]` with a contiguous last axis; they may be views of
+//! a projection or of a key/value cache. The position of the first query follows from the shapes:
+//! the last query is at the last key. `simd/attention.rs` computes it, unless gradients are wanted.
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Device, Layout, Shape, Tensor, bail};
 
@@ -14,8 +14,8 @@ use crate::kernel::dispatch::{filled, parallel_for};
 use crate::kernel::simd::attention::{self as kernel, Attention, Part};
 use crate::kernel::simd::job::Task;
 
-/// `q kᵀ / divisor` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and `[B, S, H, K]` to
-/// `[B, H, T, S]`. The last query looks at the last key.
+/// `q kᵀ / divisor` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and
+/// `[B, S, H, K]` to `[B, H, T, S]`. The last query looks at the last key.
 pub fn attention_scores(q: &Tensor, k: &Tensor, divisor: f64) -> Result<Tensor> {
     let (q, k) = (in_rows(q)?, in_rows(k)?);
     if !(q.track_op() || k.track_op()) {
@@ -36,7 +36,8 @@ pub fn attention_mix(pattern: &Tensor, v: &Tensor) -> Result<Tensor> {
     by_head(&pattern.matmul(&by_head(&v)?)?)
 }
 
-/// Both, with a softmax between them, for runs that look at neither scores nor pattern: the same bits, in less time.
+/// Both, with a softmax between them, for runs that look at neither scores nor pattern: the same
+/// bits, in less time.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, divisor: f64) -> Result<Tensor> {
     if q.track_op() || k.track_op() || v.track_op() {
         return attention_mix(&softmax(&attention_scores(q, k, divisor)?)?, v);
@@ -64,8 +65,8 @@ fn causal_mask(queries: usize, keys: usize) -> Result<Tensor> {
     Ok(Tensor::from_iter((0..queries).flat_map(row), &Device::Cpu)?.reshape((queries, keys))?)
 }
 
-/// `factor q kᵀ` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and `[B, S, H, K]` to
-/// `[B, H, T, S]`.
+/// `factor q kᵀ` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and
+/// `[B, S, H, K]` to `[B, H, T, S]`.
 struct Scores {
     factor: f32,
 }
@@ -108,8 +109,8 @@ impl CustomOp2 for Mix {
     }
 }
 
-/// Scores, softmax and mix in one pass, for runs that capture neither scores nor pattern: q `[B, T, H, K]`, k and v
-/// `[B, S, H, K]` to `[B, T, H, K]`.
+/// Scores, softmax and mix in one pass, for runs that capture neither scores nor pattern: q `[B, T,
+/// H, K]`, k and v `[B, S, H, K]` to `[B, T, H, K]`.
 struct Whole {
     factor: f32,
 }
@@ -167,13 +168,16 @@ struct Heads {
 impl Heads {
     fn new(storage: &CpuStorage, layout: &Layout) -> candle_core::Result<Heads> {
         let (batch, rows, heads, width) = layout.shape().dims4()?;
-        let [by_batch, by_row, by_head, 1] = *layout.stride() else {
+        let [batch_stride, row_stride, head_stride, 1] = *layout.stride() else {
             bail!("attention got strides {:?}, expected a contiguous last axis", layout.stride())
         };
         let numbers = &storage.as_slice::<f32>()?[layout.start_offset()..];
-        let last = (batch - 1) * by_batch + (rows - 1) * by_row + (heads - 1) * by_head + width;
+        let last = (batch - 1) * batch_stride
+            + (rows - 1) * row_stride
+            + (heads - 1) * head_stride
+            + width;
         assert!(numbers.len() >= last, "{} numbers for shape {:?}", numbers.len(), layout.shape());
-        let at = kernel::Heads { data: numbers.as_ptr(), by_batch, by_row, by_head };
+        let at = kernel::Heads { data: numbers.as_ptr(), batch_stride, row_stride, head_stride };
         Ok(Heads { at, batch, rows, heads, width })
     }
 

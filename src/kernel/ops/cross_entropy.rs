@@ -7,11 +7,12 @@ use super::softmax::log_sum_exp;
 use super::storage::{OpOutput, floats, row_width};
 use crate::kernel::simd::functions::exp;
 
-/// The weighted mean over rows of `-log softmax(logits)[target]`, with `logits` `[n, vocab]`. A row of weight 0 is skipped
-/// and gets no gradient.
+/// The weighted mean over rows of `-log softmax(logits)[target]`, with `logits` `[n, vocab]`. A row
+/// of weight 0 is skipped and gets no gradient.
 ///
 /// # Errors
-/// If `targets` or `weights` does not have one entry for each row, or a target is not in the vocabulary.
+/// If `targets` or `weights` does not have one entry for each row, or a target is not in the
+/// vocabulary.
 pub fn cross_entropy(logits: &Tensor, targets: Vec<u32>, weights: Vec<f32>) -> Result<Tensor> {
     let (rows, vocab) = logits.dims2()?;
     if targets.len() != rows || weights.len() != rows {

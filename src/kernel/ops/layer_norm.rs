@@ -10,7 +10,7 @@ use super::rows::{add_to, fill_rows, mean, sum_pairs};
 use super::storage::{Grads2, Grads3, OpOutput, floats, row_width};
 use crate::error::Result;
 use crate::kernel::dispatch::map_rows;
-use crate::kernel::simd::rowwise::Map;
+use crate::kernel::simd::rowwise::RowOp;
 
 /// `sqrt(variance + eps)` over the last axis of `x`, which is kept with length 1.
 ///
@@ -46,7 +46,7 @@ impl CustomOp1 for Scale {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> OpOutput {
-        let out = map_rows(Map::Scale { eps: self.eps }, floats(x, layout)?, row_width(layout));
+        let out = map_rows(RowOp::Scale { eps: self.eps }, floats(x, layout)?, row_width(layout));
         let mut dims = layout.dims().to_vec();
         dims.pop();
         dims.push(1);
@@ -101,7 +101,7 @@ impl CustomOp2 for Normalize {
         if scale.len() * width != x.len() {
             bail!("{} scales for {} rows", scale.len(), x.len() / width)
         }
-        let out = map_rows(Map::Normalize { scale: scale.as_ptr() }, x, width);
+        let out = map_rows(RowOp::Normalize { scale: scale.as_ptr() }, x, width);
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 
@@ -169,7 +169,8 @@ impl CustomOp3 for Affine {
         if weight.len() != width || bias.len() != width {
             bail!("a weight of {} and a bias of {} for rows of {width}", weight.len(), bias.len())
         }
-        let out = map_rows(Map::Affine { weight: weight.as_ptr(), bias: bias.as_ptr() }, x, width);
+        let out =
+            map_rows(RowOp::Affine { weight: weight.as_ptr(), bias: bias.as_ptr() }, x, width);
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 

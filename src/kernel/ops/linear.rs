@@ -99,7 +99,8 @@ impl CustomOp1 for TransposedProduct<'_> {
     }
 }
 
-/// `x w` with a plain matrix that has no gradient: candle's own product would compute one and throw it away.
+/// `x w` with a plain matrix that has no gradient: candle's own product would compute one and throw
+/// it away.
 struct FrozenProduct(Tensor);
 
 impl CustomOp1 for FrozenProduct {

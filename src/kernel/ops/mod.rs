@@ -1,8 +1,9 @@
-//! The operations of a forward pass, one file for each, with the custom ops that give them a backward pass.
+//! The operations of a forward pass, one file for each, with the custom ops that give them a
+//! backward pass.
 //!
-//! In: f32 tensors on the CPU. Out: the numbers of the same formulas composed from candle's operations, up to rounding.
-//! Composed, they would cost several times the matrix products in training: the backward pass of candle's GELU calls
-//! `powf` and `tanh` of the C library.
+//! In: f32 tensors on the CPU. Out: the numbers of the same formulas composed from candle's
+//! operations, up to rounding. Composed, they would cost several times the matrix products in
+//! training: the backward pass of candle's GELU calls `powf` and `tanh` of the C library.
 
 mod activation;
 mod attention;

@@ -1,11 +1,11 @@
 //! The matrix product `c = a b + bias`.
 //!
-//! Layout: `a` and `c` are row-major. `b` `[inner, columns]` is stored in contiguous panels of eight columns ([`Packed`] in
-//! `weights/packed.rs`). The rows of `a` are packed into tiles (`simd/pack.rs`), then multiplied panel by panel
-//! (`simd/matmul.rs`); both run on all threads.
+//! Layout: `a` and `c` are row-major. `b` `[inner, columns]` is stored in contiguous panels of
+//! eight columns ([`Packed`] in `weights/packed.rs`). The rows of `a` are packed into tiles
+//! (`simd/pack.rs`), then multiplied panel by panel (`simd/matmul.rs`); both run on all threads.
 //!
-//! Every sum runs over `inner` in order, independent of the number of rows: a row has the same bits alone (decoding with the
-//! key/value cache) and among others (prefill).
+//! Every sum runs over `inner` in order, independent of the number of rows: a row has the same bits
+//! alone (decoding with the key/value cache) and among others (prefill).
 
 use crate::kernel::dispatch::{filled, parallel_for};
 use crate::kernel::simd::format::PanelFormat;
@@ -47,15 +47,15 @@ pub fn transposed_product(a: &[f32], b: &Packed) -> Vec<f32> {
 struct Bias {
     numbers: Vec<f32>,
     /// The stride between panels, in floats.
-    step: usize,
+    stride: usize,
 }
 
 impl Bias {
     fn new(bias: Option<&[f32]>, columns: usize) -> Bias {
-        let Some(bias) = bias else { return Bias { numbers: vec![0.0; WIDTH], step: 0 } };
+        let Some(bias) = bias else { return Bias { numbers: vec![0.0; WIDTH], stride: 0 } };
         let mut numbers = bias.to_vec();
         numbers.resize(columns.next_multiple_of(WIDTH), 0.0);
-        Bias { numbers, step: WIDTH }
+        Bias { numbers, stride: WIDTH }
     }
 }
 
@@ -77,7 +77,8 @@ fn tiles(a: &[f32], format: PanelFormat, inner: usize) -> Vec<u32> {
 /// Writes the product to `out`, with a row stride of `stride` floats.
 ///
 /// # Safety
-/// `out` must have `rows` rows with room for the columns of `b`; `tiles` must be in the format of `b`.
+/// `out` must have `rows` rows with room for the columns of `b`; `tiles` must be in the format of
+/// `b`.
 unsafe fn multiply(
     tiles: &[u32],
     b: &Packed,
@@ -97,14 +98,15 @@ unsafe fn multiply(
         a: tiles.as_ptr().cast(),
         b: b.bytes().as_ptr(),
         bias: bias.numbers.as_ptr(),
-        bias_step: bias.step,
+        bias_stride: bias.stride,
         out,
         stride,
         edge: edge.as_mut_ptr(),
         ones: [1; 8],
     };
     let cost = rows * b.inner() * columns;
-    // SAFETY: tiles and panels are as long as their formats require; the caller guarantees it for `out`.
+    // SAFETY: tiles and panels are as long as their formats require; the caller guarantees it for
+    // `out`.
     unsafe {
         parallel_for(Task::Product(product), columns.div_ceil(WIDTH), STREAMS, cost);
         for (row, edge) in edge.chunks_exact(WIDTH).enumerate() {

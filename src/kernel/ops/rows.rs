@@ -1,8 +1,8 @@
 //! Loops over rows in plain Rust, for backward passes: they run natively on several threads.
 
-/// A buffer of `len` zeros whose rows of `width` are filled by `fill(row number, row)`, on as
-/// many threads as candle uses when there is enough to do. Every row is computed alone, so the number of cores never
-/// changes a bit.
+/// A buffer of `len` zeros whose rows of `width` are filled by `fill(row number, row)`, on as many
+/// threads as candle uses when there is enough to do. Every row is computed alone, so the number of
+/// cores never changes a bit.
 pub(super) fn fill_rows(
     len: usize,
     width: usize,
@@ -34,8 +34,8 @@ pub(super) fn add_to(sum: &mut [f32], row: &[f32]) {
     sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
 }
 
-/// Partial results side by side. The compiler may not reorder a sum of floats, so a single running total would execute one
-/// addition at a time.
+/// Partial results side by side. The compiler may not reorder a sum of floats, so a single running
+/// total would execute one addition at a time.
 const LANES: usize = 16;
 
 /// The mean of a row.

@@ -6,7 +6,7 @@ use super::rows::{fill_rows, sum_pairs};
 use super::storage::{OpOutput, floats, row_width};
 use crate::error::Result;
 use crate::kernel::dispatch::map_rows;
-use crate::kernel::simd::rowwise::Map;
+use crate::kernel::simd::rowwise::RowOp;
 
 /// `exp(x) / sum(exp(x))` over the last axis; `-inf` gets exactly 0.
 ///
@@ -24,7 +24,7 @@ impl CustomOp1 for Softmax {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> OpOutput {
-        let out = map_rows(Map::Softmax, floats(x, layout)?, row_width(layout));
+        let out = map_rows(RowOp::Softmax, floats(x, layout)?, row_width(layout));
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -60,13 +60,14 @@ impl CustomOp2 for SoftmaxGrad {
     }
 }
 
-/// `log(sum(exp(x)))`. Sums of 1024 numbers are added in f64, so that rounding does not grow with the vocabulary.
+/// `log(sum(exp(x)))`. Sums of 1024 numbers are added in f64, so that rounding does not grow with
+/// the vocabulary.
 pub fn log_sum_exp(x: &[f32]) -> f64 {
     const PART: usize = 1024;
     let (parts, rest) = x.split_at(x.len() / PART * PART);
-    let mut sums = map_rows(Map::SumExp, parts, PART);
+    let mut sums = map_rows(RowOp::SumExp, parts, PART);
     if !rest.is_empty() {
-        sums.extend(map_rows(Map::SumExp, rest, rest.len()));
+        sums.extend(map_rows(RowOp::SumExp, rest, rest.len()));
     }
     let sums = sums.as_chunks::<2>().0;
     let max = sums.iter().fold(f64::NEG_INFINITY, |max, part| max.max(f64::from(part[0])));

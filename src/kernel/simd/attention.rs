@@ -2,31 +2,35 @@
 //!
 //! Compiled like `tile_f32.rs`, with the same restrictions.
 //!
-//! A head's keys and values are packed into panels once. Then six queries at a time are processed from their scores through
-//! the softmax to the weighted sum of the values, all within the L1 and L2 caches. A run that captures scores or patterns
-//! executes the same steps separately, with the same tiles, and therefore gets the same bits. Every sum runs over its axis
-//! in order, independent of the number of queries.
+//! A head's keys and values are packed into panels once. Then six queries at a time are processed
+//! from their scores through the softmax to the weighted sum of the values, all within the L1 and
+//! L2 caches. A run that captures scores or patterns executes the same steps separately, with the
+//! same tiles, and therefore gets the same bits. Every sum runs over its axis in order, independent
+//! of the number of queries.
 
 use super::pack::interleave;
+use super::panels::{copy, fill, longest, pack_columns, pack_rows};
 use super::rowwise;
 use super::tile_f32::{self, Factors, ROWS, WIDTH};
 use super::vector::{F32x4, Float, Vector};
 
-/// `[batch, rows, heads, width]` with a contiguous last axis and arbitrary strides for the others, in floats.
+/// `[batch, rows, heads, width]` with a contiguous last axis and arbitrary strides for the others,
+/// in floats. Only read, by all workers.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Heads {
+    /// Valid for reads of every element of the shape.
     pub data: *const f32,
-    pub by_batch: usize,
-    pub by_row: usize,
-    pub by_head: usize,
+    pub batch_stride: usize,
+    pub row_stride: usize,
+    pub head_stride: usize,
 }
 
 impl Heads {
     /// The first row of a head.
     #[inline(always)]
     const fn of(&self, batch: usize, head: usize) -> *const f32 {
-        self.data.wrapping_add(batch * self.by_batch + head * self.by_head)
+        self.data.wrapping_add(batch * self.batch_stride + head * self.head_stride)
     }
 }
 
@@ -43,9 +47,11 @@ pub struct Attention {
     pub q: Heads,
     pub k: Heads,
     pub v: Heads,
-    /// `[batch, heads, queries, keys]`: the scores (output) or the pattern (input).
+    /// `[batch, heads, queries, keys]`: the scores, written by the worker that takes the head
+    /// ([`Part::Scores`]), or the pattern, only read ([`Part::Mix`]); else unused.
     pub pattern: *mut f32,
-    /// `[batch, queries, heads, width]`.
+    /// `[batch, queries, heads, width]`, written by the worker that takes the head; unused by
+    /// [`Part::Scores`].
     pub out: *mut f32,
 }
 
@@ -62,8 +68,8 @@ pub enum Part {
 }
 
 impl Attention {
-    /// Bytes of scratch that one worker needs: see [`Scratch`].
-    pub const fn scratch(&self) -> usize {
+    /// Bytes of scratch memory that one worker needs: see [`Scratch`].
+    pub const fn scratch_bytes(&self) -> usize {
         let Attention { keys, width, .. } = *self;
         let (keys_up, width_up) = (keys.next_multiple_of(WIDTH), width.next_multiple_of(WIDTH));
         let longer = if keys > width { keys } else { width };
@@ -71,7 +77,7 @@ impl Attention {
     }
 }
 
-/// The layout of a worker's scratch memory.
+/// The layout of a worker's scratch memory, which no other worker accesses.
 struct Scratch {
     /// `[WIDTH]` zeros, the initial values of sums.
     zeros: *mut f32,
@@ -90,12 +96,15 @@ struct Scratch {
 }
 
 impl Scratch {
+    /// # Safety
+    /// `zeros` must be valid for reads and writes of [`Attention::scratch_bytes`] bytes and aligned
+    /// for f32.
     #[inline(always)]
     unsafe fn new(job: &Attention, zeros: *mut f32) -> Scratch {
         let Attention { keys, width, .. } = *job;
         let (keys_up, width_up) = (keys.next_multiple_of(WIDTH), width.next_multiple_of(WIDTH));
         let longer = if keys > width { keys } else { width };
-        // SAFETY: the scratch has `Attention::scratch` bytes.
+        // SAFETY: the parts add up to `Attention::scratch_bytes`.
         unsafe {
             let in_keys = zeros.add(WIDTH);
             let in_values = in_keys.add(keys_up * width);
@@ -119,9 +128,11 @@ impl Scratch {
 /// Computes the heads `first..last`, counted over the batch.
 ///
 /// # Safety
-/// The job's pointers must be valid for its sizes.
+/// The pointers of `job` must be valid for the sizes that its fields name, and `scratch` for reads
+/// and writes of [`Attention::scratch_bytes`] bytes. No other thread may access `scratch`, or the
+/// output of these heads.
 pub unsafe fn heads(job: &Attention, first: usize, last: usize, scratch: *mut f32) {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: as for this function; the head is below `last`.
     unsafe {
         let scratch = Scratch::new(job, scratch);
         F32x4::splat(0.0).store(scratch.zeros);
@@ -140,19 +151,25 @@ pub unsafe fn heads(job: &Attention, first: usize, last: usize, scratch: *mut f3
     }
 }
 
+/// # Safety
+/// As for [`heads`], for one head.
 #[inline(always)]
 unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head: usize) {
     let Attention { part, queries, keys, width, .. } = *job;
-    // SAFETY: as in `heads`.
+    // SAFETY: as for `heads`. Six queries at a time are below `queries`; `scratch` has room for the
+    // panels of all keys and values and for one tile, and each step reads only what an earlier one
+    // has written.
     unsafe {
         if part != Part::Mix {
-            pack_columns(job.k.of(batch, head), job.k.by_row, keys, width, scratch.keys);
+            pack_columns(job.k.of(batch, head), job.k.row_stride, keys, width, scratch.keys);
         }
-        // For one query the values are read in place, unless the last panel would read past their end.
-        let mut values = Panels { first: job.v.of(batch, head), stride: WIDTH, step: job.v.by_row };
+        // For one query the values are read in place, unless the last panel would read past their
+        // end.
+        let mut values =
+            Panels { first: job.v.of(batch, head), stride: WIDTH, row_stride: job.v.row_stride };
         if part != Part::Scores && (queries > 1 || width < scratch.width_up) {
-            pack_rows(values.first, values.step, keys, width, scratch.values);
-            values = Panels { first: scratch.values, stride: keys * WIDTH, step: WIDTH };
+            pack_rows(values.first, values.row_stride, keys, width, scratch.values);
+            values = Panels { first: scratch.values, stride: keys * WIDTH, row_stride: WIDTH };
         }
         let mut query = 0;
         while query < queries {
@@ -161,9 +178,9 @@ unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head:
             let pattern =
                 job.pattern.wrapping_add(((batch * job.heads + head) * queries + query) * keys);
             if part != Part::Mix {
-                let q = job.q.of(batch, head).add(query * job.q.by_row);
-                interleave(height, q, job.q.by_row, width, job.factor, scratch.tile);
-                let keys = Panels { first: scratch.keys, stride: width * WIDTH, step: WIDTH };
+                let q = job.q.of(batch, head).add(query * job.q.row_stride);
+                interleave(height, q, job.q.row_stride, width, job.factor, scratch.tile);
+                let keys = Panels { first: scratch.keys, stride: width * WIDTH, row_stride: WIDTH };
                 let panels = (visible + height - 1).div_ceil(WIDTH);
                 multiply(height, width, scratch, keys, panels, scratch.rows, scratch.keys_up);
             }
@@ -191,7 +208,12 @@ unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head:
     }
 }
 
-/// The values weighted by the rows of a pattern, which has a row stride of `stride` and is zero from column `limit` on.
+/// The values weighted by the rows of a pattern, which has a row stride of `stride` and is zero
+/// from column `limit` on.
+///
+/// # Safety
+/// `pattern` must be valid for reads of `height` rows of `limit` floats, and `values` for reads of
+/// all panels. `scratch` must be as for [`heads`].
 #[inline(always)]
 unsafe fn mix(
     height: usize,
@@ -201,7 +223,7 @@ unsafe fn mix(
     limit: usize,
     values: Panels,
 ) {
-    // SAFETY: as in `heads`.
+    // SAFETY: as for this function; `depth` is at most `limit`.
     unsafe {
         let depth = longest(height, pattern, stride, limit);
         interleave(height, pattern, stride, depth, 1.0, scratch.tile);
@@ -217,15 +239,23 @@ unsafe fn mix(
     }
 }
 
-/// Panels with a stride of `stride` floats, whose rows have a stride of `step` floats.
+/// Panels of the right factor, only read. `first` is valid for reads of every row of every panel
+/// that [`multiply`] counts.
 #[derive(Clone, Copy)]
 struct Panels {
     first: *const f32,
+    /// Between panels, in floats.
     stride: usize,
-    step: usize,
+    /// Between the rows of a panel, in floats.
+    row_stride: usize,
 }
 
 /// The packed tile times `count` panels.
+///
+/// # Safety
+/// `scratch.tile` must contain `depth * rows` floats, and `panels` `count` panels of `depth` rows.
+/// `to` must be valid for writes of `rows` rows of `count * WIDTH` floats, which no other thread
+/// may access.
 #[inline(always)]
 unsafe fn multiply(
     rows: usize,
@@ -236,8 +266,8 @@ unsafe fn multiply(
     to: *mut f32,
     stride: usize,
 ) {
-    let Panels { first, stride: panel_stride, step } = panels;
-    // SAFETY: as in `heads`.
+    let Panels { first, stride: panel_stride, row_stride } = panels;
+    // SAFETY: as for this function.
     unsafe {
         multiply_tile(
             rows,
@@ -245,7 +275,7 @@ unsafe fn multiply(
             scratch.tile,
             first,
             panel_stride,
-            step,
+            row_stride,
             count,
             scratch.zeros,
             to,
@@ -255,6 +285,9 @@ unsafe fn multiply(
 }
 
 /// The body of [`multiply`], not inlined: one copy of the tile code serves all callers.
+///
+/// # Safety
+/// As for [`multiply`]; `zeros` must be valid for reads of `WIDTH` floats.
 #[expect(clippy::too_many_arguments, reason = "there is no stack that could hold a struct of them")]
 #[inline(never)]
 unsafe fn multiply_tile(
@@ -263,7 +296,7 @@ unsafe fn multiply_tile(
     a: *const f32,
     b: *const f32,
     panel_stride: usize,
-    b_step: usize,
+    b_stride: usize,
     count: usize,
     zeros: *const f32,
     to: *mut f32,
@@ -271,87 +304,26 @@ unsafe fn multiply_tile(
 ) {
     let mut panel = 0;
     while panel < count {
-        // SAFETY: the panels lie in the scratch memory or are the values themselves.
+        // SAFETY: `panel` is below `count`, and the panels are in the scratch memory or are the
+        // values themselves.
         unsafe {
-            let factors = Factors { rows, depth, a, b: b.add(panel * panel_stride), b_step };
+            let factors = Factors { rows, depth, a, b: b.add(panel * panel_stride), b_stride };
             tile_f32::tile(&factors, zeros, 0, to.add(panel * WIDTH), stride);
         }
         panel += 1;
     }
 }
 
-/// Packs `[rows, width]` into the panels of its transpose: `[rows / WIDTH, width, WIDTH]`, padded with zeros.
-#[inline(always)]
-unsafe fn pack_columns(x: *const f32, stride: usize, rows: usize, width: usize, mut to: *mut f32) {
-    let mut row = 0;
-    // SAFETY: as in `heads`.
-    unsafe {
-        while row < rows {
-            let full = row + WIDTH <= rows;
-            let mut at = 0;
-            while full && at + 4 <= width {
-                let mut half = 0;
-                while half < WIDTH {
-                    let from = x.add((row + half) * stride + at);
-                    let four = |i: usize| F32x4::load(from.add(i * stride));
-                    let [a, b, c, d] = F32x4::transposed(four(0), four(1), four(2), four(3));
-                    let to = to.add(at * WIDTH + half);
-                    a.store(to);
-                    b.store(to.add(WIDTH));
-                    c.store(to.add(2 * WIDTH));
-                    d.store(to.add(3 * WIDTH));
-                    half += 4;
-                }
-                at += 4;
-            }
-            while at < width {
-                let mut lane = 0;
-                while lane < WIDTH {
-                    let there = row + lane < rows;
-                    *to.add(at * WIDTH + lane) =
-                        if there { *x.add((row + lane) * stride + at) } else { 0.0 };
-                    lane += 1;
-                }
-                at += 1;
-            }
-            to = to.add(width * WIDTH);
-            row += WIDTH;
-        }
-    }
-}
-
-/// Packs `[rows, width]` into panels: `[width / WIDTH, rows, WIDTH]`, padded with zeros.
-#[inline(always)]
-unsafe fn pack_rows(x: *const f32, stride: usize, rows: usize, width: usize, to: *mut f32) {
-    let mut row = 0;
-    // SAFETY: as in `heads`.
-    unsafe {
-        while row < rows {
-            let (from, to) = (x.add(row * stride), to.add(row * WIDTH));
-            let mut at = 0;
-            while at + WIDTH <= width {
-                let to = to.add(at * rows);
-                F32x4::load(from.add(at)).store(to);
-                F32x4::load(from.add(at + 4)).store(to.add(4));
-                at += WIDTH;
-            }
-            let mut lane = 0;
-            while at < width && lane < WIDTH {
-                *to.add(at * rows + lane) =
-                    if at + lane < width { *from.add(at + lane) } else { 0.0 };
-                lane += 1;
-            }
-            row += 1;
-        }
-    }
-}
-
 /// Copies the scores of a tile, with `-inf` for masked keys.
+///
+/// # Safety
+/// `scratch.rows` must contain `height` rows of scores. `to` must be valid for writes of `height`
+/// rows of `keys` floats, which no other thread may access.
 #[inline(always)]
 unsafe fn copy_scores(height: usize, visible: usize, scratch: &Scratch, to: *mut f32, keys: usize) {
     let mut i = 0;
     while i < height {
-        // SAFETY: as in `heads`.
+        // SAFETY: `i` is below `height`, and `visible + i` is at most the number of keys.
         unsafe {
             let to = to.add(i * keys);
             copy(scratch.rows.add(i * scratch.keys_up), to, visible + i);
@@ -361,12 +333,17 @@ unsafe fn copy_scores(height: usize, visible: usize, scratch: &Scratch, to: *mut
     }
 }
 
-/// The softmax of each row of a tile over its unmasked keys, with zeros up to the last row's length.
+/// The softmax of each row of a tile over its unmasked keys, with zeros up to the last row's
+/// length.
+///
+/// # Safety
+/// `scratch.rows` must contain `height` rows of scores, `visible` in the first and one more in each
+/// further row.
 #[inline(always)]
 unsafe fn softmax(height: usize, visible: usize, scratch: &Scratch) {
     let mut i = 0;
     while i < height {
-        // SAFETY: as in `heads`.
+        // SAFETY: `i` is below `height`, and `visible + i` is at most the number of keys.
         unsafe {
             let row = scratch.rows.add(i * scratch.keys_up);
             rowwise::softmax(visible + i, row, row);
@@ -376,64 +353,17 @@ unsafe fn softmax(height: usize, visible: usize, scratch: &Scratch) {
     }
 }
 
-/// The length of the longest row without its trailing zeros. A hook may have written above the diagonal, so the length is
-/// read from the rows and not from the mask.
-#[inline(always)]
-unsafe fn longest(height: usize, pattern: *const f32, stride: usize, limit: usize) -> usize {
-    let (mut longest, mut i) = (0, 0);
-    while i < height {
-        // SAFETY: as in `heads`.
-        unsafe {
-            let row = pattern.add(i * stride);
-            let mut end = limit;
-            while end > longest && *row.add(end - 1) == 0.0 {
-                end -= 1;
-            }
-            longest = end;
-        }
-        i += 1;
-    }
-    longest
-}
-
+/// Copies the mixed values of a tile to the output.
+///
+/// # Safety
+/// `scratch.mixed` must contain `height` rows of `width` floats. `to` must be valid for writes of
+/// as many with a stride of `stride` floats, which no other thread may access.
 #[inline(always)]
 unsafe fn copy_mixed(height: usize, scratch: &Scratch, to: *mut f32, stride: usize, width: usize) {
     let mut i = 0;
     while i < height {
-        // SAFETY: as in `heads`.
+        // SAFETY: `i` is below `height`.
         unsafe { copy(scratch.mixed.add(i * scratch.width_up), to.add(i * stride), width) };
         i += 1;
-    }
-}
-
-#[inline(always)]
-unsafe fn copy(from: *const f32, to: *mut f32, count: usize) {
-    let mut i = 0;
-    // SAFETY: as in `heads`.
-    unsafe {
-        while i + 4 <= count {
-            F32x4::load(from.add(i)).store(to.add(i));
-            i += 4;
-        }
-        while i < count {
-            *to.add(i) = *from.add(i);
-            i += 1;
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn fill(to: *mut f32, value: f32, first: usize, last: usize) {
-    let mut i = first;
-    // SAFETY: as in `heads`.
-    unsafe {
-        while i + 4 <= last {
-            F32x4::splat(value).store(to.add(i));
-            i += 4;
-        }
-        while i < last {
-            *to.add(i) = value;
-            i += 1;
-        }
     }
 }

@@ -1,4 +1,5 @@
-//! The storage formats of weight panels and of the packed rows that they are multiplied with, and their sizes.
+//! The storage formats of weight panels and of the packed rows that they are multiplied with, and
+//! their sizes.
 //!
 //! Compiled like `tile_f32.rs`, with the same restrictions; the main module uses the sizes too.
 
@@ -13,8 +14,8 @@ pub enum PanelFormat {
     F16,
     /// Blocks of 64 numbers in 8 bits.
     Q8,
-    /// Blocks of 32 numbers in 4 bits. A byte holds a number of one step in its low nibble and one of the next step in its
-    /// high nibble.
+    /// Blocks of 32 numbers in 4 bits. A byte holds a number of one step in its low nibble and one
+    /// of the next step in its high nibble.
     Q4,
 }
 
@@ -33,7 +34,8 @@ impl PanelFormat {
         matches!(self, PanelFormat::Q8 | PanelFormat::Q4)
     }
 
-    /// Rows of a full tile, limited by the number of vector registers (`tile_f32.rs`, `tile_i8.rs`).
+    /// Rows of a full tile, limited by the number of vector registers (`tile_f32.rs`,
+    /// `tile_i8.rs`).
     pub const fn rows(self) -> usize {
         if self.is_quantized() { tile_i8::ROWS } else { super::tile_f32::ROWS }
     }
@@ -46,7 +48,8 @@ impl PanelFormat {
         }
     }
 
-    /// Steps of an inner axis of `inner` numbers: the numbers themselves (f32, f16), or groups of four; even for `Q4`.
+    /// Steps of an inner axis of `inner` numbers: the numbers themselves (f32, f16), or groups of
+    /// four; even for `Q4`.
     pub const fn steps(self, inner: usize) -> usize {
         match self {
             PanelFormat::F32 | PanelFormat::F16 => inner,
@@ -77,8 +80,8 @@ impl PanelFormat {
         }
     }
 
-    /// Steps of a cache block. In f32: 16 kB of a panel, 12 kB of a tile's rows, 504 kB of a group's rows; in int8: 9, 3 and
-    /// 290 kB.
+    /// Steps of a cache block. In f32: 16 kB of a panel, 12 kB of a tile's rows, 504 kB of a
+    /// group's rows; in int8: 9, 3 and 290 kB.
     pub const fn depth(self) -> usize {
         if self.is_quantized() { 256 } else { 512 }
     }

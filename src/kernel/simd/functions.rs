@@ -24,8 +24,8 @@ pub fn tanh<V: Float>(x: V) -> V {
     one.sub(two.div(exp(x.add(x)).add(one)))
 }
 
-/// e^x (0 below -87) to 2 units in the last place: `x = n ln 2 + r`, a polynomial for e^r (the coefficients of Cephes'
-/// `expf`), and `n` into the exponent.
+/// e^x (0 below -87) to 2 units in the last place: `x = n ln 2 + r`, a polynomial for e^r (the
+/// coefficients of Cephes' `expf`), and `n` into the exponent.
 #[inline(always)]
 pub fn exp<V: Float>(x: V) -> V {
     let round = V::splat(12_582_912.0); // 1.5 * 2^23: adding and subtracting it rounds to an integer

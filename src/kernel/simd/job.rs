@@ -1,7 +1,7 @@
 //! Parallel jobs: each worker takes chunks of a job's items until none are left.
 //!
-//! Compiled like `tile_f32.rs`, with the same restrictions. `dispatch.rs` creates a [`Job`]; [`run`] is all that the threads of
-//! `pool.rs` execute.
+//! Compiled like `tile_f32.rs`, with the same restrictions. `dispatch.rs` creates a [`Job`];
+//! [`run`] is all that the threads of `pool.rs` execute.
 
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
@@ -10,20 +10,26 @@ use super::matmul::{self, Product};
 use super::pack::{self, Tiles};
 use super::rowwise::{self, Rows};
 
-/// A task of `count` items. Workers take chunks of `grain` items, starting at `next`.
+/// A task of `count` items. Workers take chunks of `chunk` items.
 #[repr(C)]
 pub struct Job {
     pub task: Task,
+    /// The number of items.
     pub count: usize,
-    pub grain: usize,
+    /// The number of items that a worker takes at once.
+    pub chunk: usize,
+    /// The first item that no worker has taken.
     pub next: AtomicU32,
     /// The approximate number of multiply-adds.
     pub cost: usize,
-    /// `scratch_bytes` for each worker, at least [`Task::scratch`].
+    /// `scratch_bytes` for each worker, aligned to 16 bytes, uninitialized. Worker `i` uses the
+    /// bytes from `i * scratch_bytes` on.
     pub scratch: *mut u8,
+    /// At least [`Task::scratch_bytes`], and a multiple of 16.
     pub scratch_bytes: usize,
 }
 
+/// The operation of a job.
 #[repr(C)]
 pub enum Task {
     /// Items are panels.
@@ -38,36 +44,41 @@ pub enum Task {
 
 impl Task {
     /// Bytes of scratch that one worker needs.
-    pub fn scratch(&self) -> usize {
+    pub fn scratch_bytes(&self) -> usize {
         match self {
-            Task::Product(product) => product.scratch(),
-            Task::Attention(attention) => attention.scratch(),
+            Task::Product(product) => product.scratch_bytes(),
+            Task::Attention(attention) => attention.scratch_bytes(),
             Task::Tiles(_) | Task::Rows(_) => 0,
         }
     }
 }
 
-/// Runs chunks of `job` until all are taken. `worker` is the index of the calling thread; 0 is the thread that created the job.
+/// Runs chunks of `job` until all are taken. `worker` is the index of the calling thread; 0 is the
+/// thread that created the job.
 ///
 /// # Safety
-/// The job's pointers must be valid for its sizes, and no two threads may pass the same `worker`.
+/// The pointers of the task must be valid for the sizes that its fields name, and `scratch` for
+/// `scratch_bytes` bytes of each worker up to this one. No two threads may pass the same `worker`
+/// at the same time.
 pub unsafe fn run(job: &Job, worker: usize) {
     loop {
-        let first = job.next.fetch_add(job.grain as u32, SeqCst) as usize;
+        let first = job.next.fetch_add(job.chunk as u32, SeqCst) as usize;
         if first >= job.count {
             return;
         }
-        let last = if first + job.grain < job.count { first + job.grain } else { job.count };
-        // SAFETY: the caller guarantees it.
+        let last = if first + job.chunk < job.count { first + job.chunk } else { job.count };
+        // SAFETY: the caller guarantees the pointers of the task and the scratch memory of this
+        // worker. The items from `first` to `last` are taken by this worker only, because `next` is
+        // incremented atomically.
         unsafe {
             let scratch = job.scratch.add(worker * job.scratch_bytes);
             match &job.task {
                 Task::Product(product) => matmul::panels(product, first, last, scratch),
-                Task::Tiles(tiles) => pack::fill(tiles, first, last),
+                Task::Tiles(tiles) => pack::tiles(tiles, first, last),
                 Task::Attention(attention) => {
                     attention::heads(attention, first, last, scratch.cast())
                 }
-                Task::Rows(rows) => rowwise::map(rows, first, last),
+                Task::Rows(rows) => rowwise::rows(rows, first, last),
             }
         }
     }

@@ -1,7 +1,8 @@
 //! A product with a weight matrix, panel by panel.
 //!
-//! Compiled like `tile_f32.rs`, with the same restrictions. The inner axis is blocked so that a panel's part and a tile's
-//! rows stay in the L1 cache; the rows are blocked into groups of tiles that stay in L2.
+//! Compiled like `tile_f32.rs`, with the same restrictions. The inner axis is blocked so that a
+//! panel's part and a tile's rows stay in the L1 cache; the rows are blocked into groups of tiles
+//! that stay in L2.
 
 use super::format::PanelFormat;
 use super::tile_f32::{self, STREAMS, Strides, WIDTH};
@@ -10,8 +11,8 @@ use super::vector::{DotProduct, F32x4, I32x4, Vector};
 
 /// The maximum number of rows in a group of tiles.
 const GROUP: usize = 264;
-/// Bytes of scratch into which a worker widens one block of a panel.
-const SCRATCH: usize = PanelFormat::F32.panel_bytes(PanelFormat::F32.depth());
+/// Bytes of scratch memory into which a worker widens one block of a panel.
+const SCRATCH_BYTES: usize = PanelFormat::F32.panel_bytes(PanelFormat::F32.depth());
 
 /// `out = a b + bias`.
 #[repr(C)]
@@ -21,44 +22,57 @@ pub struct Product {
     /// The length of the inner axis, in the steps of the format.
     pub steps: usize,
     pub columns: usize,
-    /// The packed rows of the left factor: `[block][tile]`, in the layout of `tile_f32.rs` or `tile_i8.rs`.
+    /// The packed rows of the left factor: `[block][tile]`, in the layout of `tile_f32.rs` or
+    /// `tile_i8.rs`. In all `rows * format.row_bytes(steps)` bytes. Read by all workers.
     pub a: *const u8,
-    /// The panels of the right factor, contiguous.
+    /// The panels of the right factor, contiguous: `format.panel_bytes(steps)` bytes for each
+    /// `WIDTH` columns. Read by all workers.
     pub b: *const u8,
-    /// The initial values of the sums: `WIDTH` floats for each panel, with a stride of `bias_step` floats.
+    /// The initial values of the sums: `WIDTH` floats for each panel, with a stride of
+    /// `bias_stride` floats. Read by all workers.
     pub bias: *const f32,
-    pub bias_step: usize,
-    /// `[rows, columns]`, with a row stride of `stride` floats.
+    pub bias_stride: usize,
+    /// `[rows, columns]`, with a row stride of `stride` floats. A worker writes the columns of its
+    /// panels.
     pub out: *mut f32,
     pub stride: usize,
-    /// `[rows, WIDTH]`: output of the last panel if it has fewer than `WIDTH` columns.
+    /// `[rows, WIDTH]`: output of the last panel if it has fewer than `WIDTH` columns, else unused.
+    /// Written by the worker that takes that panel.
     pub edge: *mut f32,
+    /// Operands of the integer dot products: 1 in each.
     pub ones: [i16; 8],
 }
 
 impl Product {
-    /// Bytes of scratch that one worker needs.
-    pub const fn scratch(&self) -> usize {
+    /// Bytes of scratch memory that one worker needs.
+    pub const fn scratch_bytes(&self) -> usize {
         let widened = !matches!(self.format, PanelFormat::F32) && self.rows > 1;
-        if widened { SCRATCH } else { 0 }
+        if widened { SCRATCH_BYTES } else { 0 }
     }
 }
 
 /// Multiplies with the panels `first..last`.
 ///
 /// # Safety
-/// The job's pointers must be valid for its sizes.
+/// The pointers of `job` must be valid for the sizes that its fields name, and `scratch` for reads
+/// and writes of [`Product::scratch_bytes`] bytes. No other thread may access `scratch`, or the
+/// output of these panels.
 pub unsafe fn panels(job: &Product, first: usize, last: usize, scratch: *mut u8) {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: as for this function.
     unsafe { if job.rows == 1 { row(job, first, last) } else { tiles(job, first, last, scratch) } }
 }
 
 /// One row, limited by memory bandwidth. It reads the panels in [`STREAMS`] contiguous streams.
+///
+/// # Safety
+/// As for [`panels`], without the scratch memory.
 unsafe fn row(job: &Product, first: usize, last: usize) {
     let whole = if last * WIDTH > job.columns { last - 1 } else { last };
     let each = (whole - first) / STREAMS;
     let mut panel = first;
-    // SAFETY: the output of panels before `whole` lies in `out`, that of a partial panel in `edge`.
+    // SAFETY: every panel is below `last`: the streams start at `first..first + each` and are
+    // `each` panels apart. Panels before `whole` have their output in `out`; a partial panel, which
+    // has it in `edge`, is multiplied separately.
     unsafe {
         while panel < first + each {
             streams::<STREAMS>(job, panel, each);
@@ -72,33 +86,39 @@ unsafe fn row(job: &Product, first: usize, last: usize) {
     }
 }
 
-/// One row and `P` panels with a stride of `distance` panels.
-unsafe fn streams<const P: usize>(job: &Product, panel: usize, distance: usize) {
+/// One row and `P` panels with a stride of `stride` panels.
+///
+/// # Safety
+/// As for [`row`]; all of these panels must be among its panels, and only a single one may be
+/// partial.
+unsafe fn streams<const P: usize>(job: &Product, panel: usize, stride: usize) {
     let size = job.format.panel_bytes(job.steps);
-    // SAFETY: as in `row`.
+    // SAFETY: as for this function. A panel has `size` bytes, and its outputs are `WIDTH` floats
+    // apart.
     unsafe {
-        let (to, _) = output(job, panel, 0);
-        let from = job.bias.add(panel * job.bias_step);
+        let (out, _) = output(job, panel, 0);
+        let initial = job.bias.add(panel * job.bias_stride);
         let b = job.b.add(panel * size);
         let strides = Strides {
-            panels: distance * size,
-            from: distance * job.bias_step,
-            to: distance * WIDTH,
+            panels: stride * size,
+            initial: stride * job.bias_stride,
+            out: stride * WIDTH,
         };
         let factors = factors(job, 1, job.steps, job.a, b);
         match job.format {
             PanelFormat::F32 => {
-                tile_f32::row::<P, false>(job.a.cast(), job.steps, b, from, to, strides)
+                tile_f32::row::<P, false>(job.a.cast(), job.steps, b, initial, out, strides)
             }
             PanelFormat::F16 => {
-                tile_f32::row::<P, true>(job.a.cast(), job.steps, b, from, to, strides)
+                tile_f32::row::<P, true>(job.a.cast(), job.steps, b, initial, out, strides)
             }
-            PanelFormat::Q8 => tile_i8::row::<P, false>(&factors, from, to, strides),
-            PanelFormat::Q4 => tile_i8::row::<P, true>(&factors, from, to, strides),
+            PanelFormat::Q8 => tile_i8::row::<P, false>(&factors, initial, out, strides),
+            PanelFormat::Q4 => tile_i8::row::<P, true>(&factors, initial, out, strides),
         }
     }
 }
 
+/// `rows` rows at `a` and a panel at `b`, for the int8 kernels.
 const fn factors(
     job: &Product,
     rows: usize,
@@ -116,6 +136,10 @@ const fn factors(
     }
 }
 
+/// Several rows, limited by arithmetic.
+///
+/// # Safety
+/// As for [`panels`].
 unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
     let Product { format, rows, steps, .. } = *job;
     let group_rows = rows.div_ceil(rows / (GROUP + 1) + 1).next_multiple_of(format.rows());
@@ -127,7 +151,9 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
             let end = if group + group_rows < rows { group + group_rows } else { rows };
             let mut panel = first;
             while panel < last {
-                // SAFETY: the job's buffers were laid out with these sizes.
+                // SAFETY: `a`, `b` and `bias` have the layout that the fields of `Product` name,
+                // and the panel, the block from `start` on and the rows from `row` on are inside.
+                // `out` and `edge` have the rows; this worker has taken the panel.
                 unsafe {
                     let b =
                         job.b.add(panel * format.panel_bytes(steps) + format.panel_bytes(start));
@@ -139,21 +165,22 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
                         let a = job
                             .a
                             .add(rows * format.row_bytes(start) + row * format.row_bytes(depth));
-                        let (to, stride) = output(job, panel, row);
-                        let bias = job.bias.add(panel * job.bias_step);
-                        let from = if start == 0 { (bias, 0) } else { (to.cast_const(), stride) };
+                        let (out, stride) = output(job, panel, row);
+                        let bias = job.bias.add(panel * job.bias_stride);
+                        let initial =
+                            if start == 0 { (bias, 0) } else { (out.cast_const(), stride) };
                         if format.is_quantized() {
                             let factors = factors(job, height, depth, a, b);
-                            tile_i8::tile(&factors, from.0, from.1, to, stride);
+                            tile_i8::tile(&factors, initial.0, initial.1, out, stride);
                         } else {
                             let factors = tile_f32::Factors {
                                 rows: height,
                                 depth,
                                 a: a.cast(),
                                 b: b.cast(),
-                                b_step: WIDTH,
+                                b_stride: WIDTH,
                             };
-                            tile_f32::tile(&factors, from.0, from.1, to, stride);
+                            tile_f32::tile(&factors, initial.0, initial.1, out, stride);
                         }
                         row += format.rows();
                     }
@@ -167,8 +194,12 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
 }
 
 /// The output of a panel for a row, and the row stride.
+///
+/// # Safety
+/// `panel` and `row` must be inside the product.
 unsafe fn output(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
-    // SAFETY: only the last panel can be partial, and its output is `edge`.
+    // SAFETY: the caller guarantees that panel and row exist. Only the last panel can be partial,
+    // and its output is `edge`.
     unsafe {
         if (panel + 1) * WIDTH > job.columns {
             (job.edge.add(row * WIDTH), WIDTH)
@@ -178,9 +209,15 @@ unsafe fn output(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
     }
 }
 
-/// One block of a panel in the layout that a tile reads: f32, or int8 blocks with f32 scales.
+/// One cache block of a panel in the layout that a tile reads: f32, or int8 blocks with f32 scales.
+/// Returns `b` itself if it has that layout.
+///
+/// # Safety
+/// `b` must be valid for reads of `format.panel_bytes(depth)` bytes, and `scratch` for writes of
+/// `SCRATCH_BYTES` bytes, which no other thread may access.
 unsafe fn widened(format: PanelFormat, b: *const u8, depth: usize, scratch: *mut u8) -> *const u8 {
-    // SAFETY: `scratch` has room for a block in the wider layout.
+    // SAFETY: as for this function; a widened block of any format has at most `SCRATCH_BYTES`
+    // bytes.
     unsafe {
         match format {
             PanelFormat::F32 => return b,
@@ -192,16 +229,22 @@ unsafe fn widened(format: PanelFormat, b: *const u8, depth: usize, scratch: *mut
     scratch
 }
 
+/// # Safety
+/// `from` must be valid for reads of `count` f16 and `to` for writes of `count` f32; `count` must
+/// be a multiple of 4.
 #[inline(always)]
 unsafe fn widen_halves(from: *const u8, to: *mut u8, count: usize) {
     let mut i = 0;
     while i < count {
-        // SAFETY: as in `widened`.
+        // SAFETY: four numbers from `i` on are below `count`.
         unsafe { F32x4::load_halves(from.cast::<u16>().add(i)).store(to.cast::<f32>().add(i)) };
         i += 4;
     }
 }
 
+/// # Safety
+/// `b` must be valid for reads of the blocks of `steps` steps, and `to` for writes of the widened
+/// blocks.
 #[inline(always)]
 unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut to: *mut u8) {
     let format = if NIBBLES { PanelFormat::Q4 } else { PanelFormat::Q8 };
@@ -209,7 +252,9 @@ unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut 
     while left > 0 {
         let steps = if left < format.block_steps() { left } else { format.block_steps() };
         let mut step = 0;
-        // SAFETY: a block has `panel_bytes` bytes, and `scratch` has room for the wider layout.
+        // SAFETY: the caller guarantees the blocks. Each iteration of the inner loop reads the
+        // `STEP_BYTES` of one step (8 bits) or two (4 bits) and writes as many steps; then follow
+        // the tails.
         unsafe {
             while step < steps {
                 let mut half = 0;

@@ -1,30 +1,33 @@
 //! Packs the rows of a product's left factor into the tiles that the micro-kernels read.
 //!
-//! Compiled like `tile_f32.rs`, with the same restrictions. Layout: `[block][tile]`, a tile as `tile_f32.rs` or `tile_i8.rs`
-//! reads it.
+//! Compiled like `tile_f32.rs`, with the same restrictions. Layout: `[block][tile]`, a tile as
+//! `tile_f32.rs` or `tile_i8.rs` reads it.
 
 use super::format::PanelFormat;
 use super::tile_f32::ROWS;
 use super::tile_i8::{ROW_TAIL, STEP};
 use super::vector::{F32x4, Float, Vector};
 
-/// Rows `[rows, inner]` with a row stride of `stride` floats, and the output for their tiles.
+/// Rows to pack, and the output for their tiles.
 #[repr(C)]
 pub struct Tiles {
     pub format: PanelFormat,
     pub rows: usize,
     pub inner: usize,
+    /// `[rows, inner]` with a row stride of `stride` floats. Read by all workers.
     pub x: *const f32,
     pub stride: usize,
-    /// `rows * format.row_bytes(format.steps(inner))` bytes.
+    /// `rows * format.row_bytes(format.steps(inner))` bytes. A worker writes the parts of its tiles
+    /// in every block.
     pub out: *mut u8,
 }
 
 /// Packs the tiles `first..last`.
 ///
 /// # Safety
-/// The job's pointers must be valid for its sizes.
-pub unsafe fn fill(job: &Tiles, first: usize, last: usize) {
+/// The pointers of `job` must be valid for the sizes that its fields name. No other thread may
+/// access the output of these tiles.
+pub unsafe fn tiles(job: &Tiles, first: usize, last: usize) {
     let Tiles { format, rows, inner, x, stride, out } = *job;
     let steps = format.steps(inner);
     let mut tile = first;
@@ -34,7 +37,8 @@ pub unsafe fn fill(job: &Tiles, first: usize, last: usize) {
         let mut start = 0;
         while start < steps {
             let depth = if steps - start < format.depth() { steps - start } else { format.depth() };
-            // SAFETY: the caller guarantees it.
+            // SAFETY: the rows `row..row + height` are inside `x`, and the block from `start` on of
+            // these rows is inside `out`: a block has all rows, one tile after the other.
             unsafe {
                 let from = x.add(row * stride);
                 let to = out.add(rows * format.row_bytes(start) + row * format.row_bytes(depth));
@@ -53,7 +57,8 @@ pub unsafe fn fill(job: &Tiles, first: usize, last: usize) {
 /// Interleaves `depth` numbers of each row, multiplied by `factor`: `[depth, height]`.
 ///
 /// # Safety
-/// The rows must be readable and `to` writable for these sizes.
+/// `x` must be valid for reads of `height` rows of `depth` floats with a stride of `stride` floats;
+/// `to` for writes of `depth * height` floats, which no other thread may access.
 #[inline(always)]
 pub unsafe fn interleave(
     height: usize,
@@ -63,7 +68,7 @@ pub unsafe fn interleave(
     factor: f32,
     to: *mut f32,
 ) {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: `step` is below `depth` and `i` below `height`.
     unsafe {
         let mut step =
             if height == ROWS { interleave_six(x, stride, depth, factor, to) } else { 0 };
@@ -79,6 +84,9 @@ pub unsafe fn interleave(
 }
 
 /// Interleaves a full tile four steps at a time; returns the number of steps done.
+///
+/// # Safety
+/// As for [`interleave`] with [`ROWS`] rows.
 #[inline(always)]
 unsafe fn interleave_six(
     x: *const f32,
@@ -89,9 +97,11 @@ unsafe fn interleave_six(
 ) -> usize {
     let factor = F32x4::splat(factor);
     let mut step = 0;
-    // A step's second store writes two numbers too many, which the next step overwrites, so another step must follow.
+    // A step's second store writes two numbers too many, which the next step overwrites, so another
+    // step must follow.
     while step + 4 < depth {
-        // SAFETY: as in `interleave`.
+        // SAFETY: four numbers from `step` on are inside each row. The stores write up to 2 floats
+        // past the four steps, where `to` has room for another step.
         unsafe {
             let row = |i: usize| F32x4::load(x.add(i * stride + step)).mul(factor);
             let (e, f) = (row(4), row(5));
@@ -110,7 +120,12 @@ unsafe fn interleave_six(
     step
 }
 
-/// One block of a tile, quantised to 7 bits.
+/// One cache block of a tile, quantized to 7 bits.
+///
+/// # Safety
+/// `x` must be valid for reads of `height` rows of `job.inner` floats with a stride of `job.stride`
+/// floats; `to` for writes of `height * job.format.row_bytes(depth)` bytes, which no other thread
+/// may access.
 unsafe fn blocks(
     job: &Tiles,
     height: usize,
@@ -125,7 +140,8 @@ unsafe fn blocks(
         let steps = if depth - done < block_steps { depth - done } else { block_steps };
         let at = (start + done) * STEP;
         let count = if job.inner - at < steps * STEP { job.inner - at } else { steps * STEP };
-        // SAFETY: a block holds its steps and then a scale and a minimum for each of the tile's rows.
+        // SAFETY: a block has `STEP` bytes for each step and row, then a scale and a minimum for
+        // each row. `count` numbers from `at` on are inside each row.
         unsafe {
             let tails = to.add(height * steps * STEP);
             let mut i = 0;
@@ -147,8 +163,13 @@ unsafe fn blocks(
     }
 }
 
-/// Writes `count` numbers as `scale q + min` with `q` from 0 to 127, four to a word, with a stride of `stride` words; `tail`
-/// gets `scale` and `min`. Both are NaN if the block contains an infinity or a NaN, so that its products are NaN too.
+/// Writes `count` numbers as `scale q + min` with `q` from 0 to 127, four to a word, with a stride
+/// of `stride` words; `tail` gets `scale` and `min`. Both are NaN if the block contains an infinity
+/// or a NaN, so that its products are NaN too.
+///
+/// # Safety
+/// `x` must be valid for reads of `count` floats, `words` for writes of `steps` words with the
+/// stride, `tail` for writes of 2 floats. No other thread may access the latter two.
 #[inline(always)]
 unsafe fn quantize(
     x: *const f32,
@@ -162,22 +183,23 @@ unsafe fn quantize(
     let mut finite = zero; // 0, or NaN if a number is not finite
     let mut min = F32x4::splat(f32::INFINITY);
     let mut max = F32x4::splat(f32::NEG_INFINITY);
-    let mut look = |four: F32x4| {
+    let mut scan = |four: F32x4| {
         (min, max) = (min.min(four), max.max(four));
         finite = four.mul_add(zero, finite);
     };
     let (whole, some) = (count / STEP, count % STEP);
-    // SAFETY: the caller guarantees it.
+    // SAFETY: `four` is called with `step < whole`, and `last` with `step == whole` if `some`
+    // numbers remain.
     unsafe {
         let four = |step: usize| F32x4::load(x.add(step * STEP));
         let last = |step: usize| F32x4::load_partial(x.add(step * STEP), some);
         let mut step = 0;
         while step < whole {
-            look(four(step));
+            scan(four(step));
             step += 1;
         }
         if some > 0 {
-            look(last(whole));
+            scan(last(whole));
         }
         let (min, finite) = (min.reduce_min(), finite.reduce_sum());
         let scale = (max.reduce_max() - min) / 127.0;

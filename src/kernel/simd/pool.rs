@@ -1,10 +1,12 @@
 //! The thread pool.
 //!
-//! A helper thread is a web worker with an instance of `module.rs` over the memory of the main thread. It enters the pool
-//! once, then alternates between running jobs and sleeping. The main thread waits only for helpers that have joined the
-//! current job: one that arrives late finds the job closed.
+//! A helper thread is a web worker with an instance of `module.rs` over the memory of the main
+//! thread. It enters the pool once, then alternates between running jobs and sleeping. The main
+//! thread waits only for helpers that have joined the current job: one that arrives late finds the
+//! job closed.
 //!
-//! Helpers execute only this file and the kernels, so the standard library does not need to be built with atomics.
+//! Helpers execute only this file and the kernels, so the standard library does not need to be
+//! built with atomics.
 
 use core::sync::atomic::{AtomicPtr, AtomicU32};
 
@@ -16,7 +18,7 @@ pub struct Pool {
     /// The number of jobs so far. Helpers sleep on it with `Atomics.wait`.
     pub epoch: AtomicU32,
     /// Helpers that have been requested and may enter at any time.
-    pub asked: AtomicU32,
+    pub requested: AtomicU32,
     /// Helpers that have entered.
     pub helpers: AtomicU32,
     /// Helpers that sleep or are about to sleep.
@@ -25,14 +27,16 @@ pub struct Pool {
     active: AtomicU32,
     /// 1 while the job may be joined.
     open: AtomicU32,
+    /// The current job, valid while `open` is 1 or `active` is not 0.
     job: AtomicPtr<Job>,
 }
 
 impl Pool {
+    /// A pool without helpers.
     pub const fn new() -> Pool {
         Pool {
             epoch: AtomicU32::new(0),
-            asked: AtomicU32::new(0),
+            requested: AtomicU32::new(0),
             helpers: AtomicU32::new(0),
             sleeping: AtomicU32::new(0),
             active: AtomicU32::new(0),
@@ -50,8 +54,8 @@ mod threads {
     use super::{Job, Pool};
     use crate::job::run;
 
-    /// Iterations that a helper spins before it sleeps, about 0.4 ms. While decoding, 0.1 to 0.3 ms pass between two
-    /// products, and waking a helper costs the main thread 0.05 ms.
+    /// Iterations that a helper spins before it sleeps, about 0.4 ms. While decoding, 0.1 to 0.3 ms
+    /// pass between two products, and waking a helper costs the main thread 0.05 ms.
     const SPINS: u32 = 400_000;
 
     /// About 10 µs of work: smaller jobs run in the calling thread.
@@ -61,10 +65,10 @@ mod threads {
         /// Runs `job` to its end, with the helpers if it is large enough.
         ///
         /// # Safety
-        /// As for [`run`].
+        /// As for [`run`], and only the main thread may call this, one job at a time.
         pub unsafe fn lead(&self, job: &Job, wake: impl Fn()) {
             if self.helpers.load(SeqCst) == 0 || job.cost < MIN_COST {
-                // SAFETY: the caller guarantees it.
+                // SAFETY: as for this function; 0 is the index of the calling thread.
                 return unsafe { run(job, 0) };
             }
             self.job.store(from_ref(job).cast_mut(), SeqCst);
@@ -73,7 +77,8 @@ mod threads {
             if self.sleeping.load(SeqCst) > 0 {
                 wake();
             }
-            // SAFETY: the caller guarantees it.
+            // SAFETY: as for this function; 0 is the index of the calling thread, and helpers have
+            // other indices.
             unsafe { run(job, 0) };
             self.open.store(0, SeqCst);
             // No helper can join any more: each increments `active` before it reads `open`.
@@ -86,14 +91,16 @@ mod threads {
             self.helpers.fetch_add(1, SeqCst);
         }
 
-        /// Runs jobs until there was none for a while. Returns the epoch to sleep on: the next job changes it.
+        /// Runs jobs until there was none for a while. Returns the epoch to sleep on: the next job
+        /// changes it.
         pub fn help(&self, worker: usize) -> u32 {
             self.sleeping.fetch_sub(1, SeqCst);
             loop {
                 let seen = self.epoch.load(SeqCst);
                 self.active.fetch_add(1, SeqCst);
                 if self.open.load(SeqCst) == 1 {
-                    // SAFETY: the thread that opened the job waits until no helper is active.
+                    // SAFETY: `job` points to a valid job, because the main thread waits in `lead`
+                    // until no helper is active. Each helper has a `worker` index of its own.
                     unsafe { run(&*self.job.load(SeqCst), worker) };
                 }
                 self.active.fetch_sub(1, SeqCst);

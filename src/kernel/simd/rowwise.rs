@@ -1,8 +1,8 @@
 //! Row-wise operations: GELU, softmax, the parts of LayerNorm.
 //!
-//! Compiled like `tile_f32.rs`, with the same restrictions. Each row is computed by one thread, so the number of threads
-//! changes no bit. Sums use four vector accumulators to hide the latency of additions; the tail of a row is computed by the
-//! same vector code, one number at a time.
+//! Compiled like `tile_f32.rs`, with the same restrictions. Each row is computed by one thread, so
+//! the number of threads changes no bit. Sums use four vector accumulators to hide the latency of
+//! additions; the tail of a row is computed by the same vector code, one number at a time.
 
 use super::functions::{exp, gelu};
 use super::vector::{F32x4, Float, Vector};
@@ -10,27 +10,27 @@ use super::vector::{F32x4, Float, Vector};
 /// The operation on a row `x`.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub enum Map {
+pub enum RowOp {
     /// GPT-2's own GELU: `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
     Gelu,
     /// `exp(x) / sum(exp(x))`; `-inf` gets 0.
     Softmax,
     /// `sqrt(variance + eps)`, one number.
     Scale { eps: f32 },
-    /// `(x - mean) / scale`, with one scale for each row.
+    /// `(x - mean) / scale`. `scale` has one float for each row, and is only read.
     Normalize { scale: *const f32 },
-    /// `x weight + bias`.
+    /// `x weight + bias`. Both have `width` floats, and are only read.
     Affine { weight: *const f32, bias: *const f32 },
     /// The maximum, and `sum(exp(x - max))`.
     SumExp,
 }
 
-impl Map {
+impl RowOp {
     /// The length of the output for a row of `width` numbers.
     pub const fn width(self, width: usize) -> usize {
         match self {
-            Map::Scale { .. } => 1,
-            Map::SumExp => 2,
+            RowOp::Scale { .. } => 1,
+            RowOp::SumExp => 2,
             _ => width,
         }
     }
@@ -40,39 +40,44 @@ impl Map {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Rows {
-    pub map: Map,
+    pub op: RowOp,
+    /// The length of a row.
     pub width: usize,
+    /// `[rows, width]`. Read by the worker that takes the row.
     pub x: *const f32,
+    /// `[rows, op.width(width)]`. Written by the worker that takes the row.
     pub out: *mut f32,
 }
 
 /// Applies the operation to the rows `first..last`.
 ///
 /// # Safety
-/// They must be readable in `x` and writable in `out`, and what the map holds readable.
-pub unsafe fn map(rows: &Rows, first: usize, last: usize) {
-    let Rows { map, width, x, out } = *rows;
+/// The pointers of `rows` and of its operation must be valid for the sizes that their fields name,
+/// for the rows before `last`. No other thread may access the output of these rows.
+pub unsafe fn rows(rows: &Rows, first: usize, last: usize) {
+    let Rows { op, width, x, out } = *rows;
     let mut row = first;
     while row < last {
-        // SAFETY: the caller guarantees it.
+        // SAFETY: `row` is below `last`, so `x` and `out` point to a row of `width` and of
+        // `op.width(width)` floats.
         unsafe {
-            let (x, out) = (x.add(row * width), out.add(row * map.width(width)));
-            match map {
-                Map::Gelu => each(width, x, out, gelu),
-                Map::Softmax => softmax(width, x, out),
-                Map::Scale { eps } => {
+            let (x, out) = (x.add(row * width), out.add(row * op.width(width)));
+            match op {
+                RowOp::Gelu => each(width, x, out, gelu),
+                RowOp::Softmax => softmax(width, x, out),
+                RowOp::Scale { eps } => {
                     let mean = F32x4::splat(mean(width, x));
                     let square = |x: F32x4| x.sub(mean).mul(x.sub(mean));
                     *out =
                         F32x4::splat(total(width, x, square) / width as f32 + eps).sqrt().first();
                 }
-                Map::Normalize { scale } => {
+                RowOp::Normalize { scale } => {
                     let mean = F32x4::splat(mean(width, x));
                     let inverse = F32x4::splat(1.0 / *scale.add(row));
                     each(width, x, out, |x| x.sub(mean).mul(inverse));
                 }
-                Map::Affine { weight, bias } => affine(width, x, weight, bias, out),
-                Map::SumExp => {
+                RowOp::Affine { weight, bias } => affine(width, x, weight, bias, out),
+                RowOp::SumExp => {
                     let max = F32x4::splat(max(width, x));
                     *out = max.first();
                     *out.add(1) = total(width, x, |x| exp(x.sub(max)));
@@ -83,13 +88,15 @@ pub unsafe fn map(rows: &Rows, first: usize, last: usize) {
     }
 }
 
-/// A masked (`-inf`) tail of the row is skipped, which changes no bit of the rest.
+/// `exp(x) / sum(exp(x))`. A masked (`-inf`) tail of the row is skipped, which changes no bit of
+/// the rest.
 ///
 /// # Safety
-/// `x` must be readable and `out` writable for `width` floats; they may be the same.
+/// `x` must be valid for reads and `out` for reads and writes of `width` floats; they may be the
+/// same. No other thread may access those of `out`.
 #[inline(always)]
 pub unsafe fn softmax(width: usize, x: *const f32, out: *mut f32) {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: all indices are below `width`.
     unsafe {
         let mut length = width;
         while length > 0 && *x.add(length - 1) == f32::NEG_INFINITY {
@@ -109,10 +116,12 @@ pub unsafe fn softmax(width: usize, x: *const f32, out: *mut f32) {
     }
 }
 
+/// # Safety
+/// `x`, `weight` and `bias` must be valid for reads and `out` for writes of `width` floats.
 #[inline(always)]
 unsafe fn affine(width: usize, x: *const f32, weight: *const f32, bias: *const f32, out: *mut f32) {
     let mut i = 0;
-    // SAFETY: as in `map`.
+    // SAFETY: all indices are below `width`.
     unsafe {
         while i + 4 <= width {
             let product = F32x4::load(x.add(i)).mul(F32x4::load(weight.add(i)));
@@ -126,10 +135,14 @@ unsafe fn affine(width: usize, x: *const f32, weight: *const f32, bias: *const f
     }
 }
 
+/// Writes `f(x)` to `out`, element by element.
+///
+/// # Safety
+/// `x` must be valid for reads and `out` for writes of `width` floats; they may be the same.
 #[inline(always)]
 unsafe fn each(width: usize, x: *const f32, out: *mut f32, f: impl Fn(F32x4) -> F32x4) {
     let mut i = 0;
-    // SAFETY: as in `map`.
+    // SAFETY: all indices are below `width`.
     unsafe {
         while i + 4 <= width {
             f(F32x4::load(x.add(i))).store(out.add(i));
@@ -142,12 +155,16 @@ unsafe fn each(width: usize, x: *const f32, out: *mut f32, f: impl Fn(F32x4) -> 
     }
 }
 
+/// The sum of `f(x)`.
+///
+/// # Safety
+/// `x` must be valid for reads of `width` floats.
 #[inline(always)]
 unsafe fn total(width: usize, x: *const f32, f: impl Fn(F32x4) -> F32x4) -> f32 {
     let zero = F32x4::splat(0.0);
     let mut sums = [zero, zero, zero, zero];
     let mut i = 0;
-    // SAFETY: as in `map`.
+    // SAFETY: all indices are below `width`.
     unsafe {
         while i + 16 <= width {
             sums[0] = sums[0].add(f(F32x4::load(x.add(i))));
@@ -165,19 +182,24 @@ unsafe fn total(width: usize, x: *const f32, f: impl Fn(F32x4) -> F32x4) -> f32 
     }
 }
 
+/// # Safety
+/// `x` must be valid for reads of `width` floats.
 #[inline(always)]
 unsafe fn mean(width: usize, x: *const f32) -> f32 {
-    // SAFETY: as in `map`.
+    // SAFETY: as for this function.
     unsafe { total(width, x, |x| x) / width as f32 }
 }
 
 /// The maximum; `-inf` for an empty row.
+///
+/// # Safety
+/// `x` must be valid for reads of `width` floats.
 #[inline(always)]
 unsafe fn max(width: usize, x: *const f32) -> f32 {
     let lowest = F32x4::splat(f32::NEG_INFINITY);
     let (mut even, mut odd) = (lowest, lowest);
     let mut i = 0;
-    // SAFETY: as in `map`.
+    // SAFETY: all indices are below `width`.
     unsafe {
         while i + 8 <= width {
             even = even.max(F32x4::load(x.add(i)));

@@ -1,4 +1,5 @@
-//! Vectors of 128 bits. The kernels use only the traits of this file, which every instruction set implements:
+//! Vectors of 128 bits. The kernels use only the traits of this file, which every instruction set
+//! implements:
 //!
 //! | file | target | used |
 //! | --- | --- | --- |
@@ -6,7 +7,8 @@
 //! | `vector/wasm.rs`, `vector/dot_relaxed.rs` | wasm with `simd128` and `relaxed-simd` | in a browser that supports it |
 //! | `vector/native.rs` | any other: plain arrays | natively, for row-wise operations, attention and tests |
 //!
-//! Only the files in `vector/` contain instructions of a particular instruction set. Loads and stores accept any alignment.
+//! Only the files in `vector/` contain instructions of a particular instruction set. Loads and
+//! stores accept any alignment.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -19,7 +21,8 @@ pub use native::{F32x4, I32x4};
 #[cfg(target_arch = "wasm32")]
 pub use wasm::{F32x4, I32x4};
 
-/// Elementwise arithmetic, for vectors and for single numbers, so that a formula is written once for both.
+/// Elementwise arithmetic, for vectors and for single numbers, so that a formula is written once
+/// for both.
 pub trait Float: Copy {
     /// `value` in every lane.
     fn splat(value: f32) -> Self;
@@ -29,7 +32,8 @@ pub trait Float: Copy {
     fn mul(self, factor: Self) -> Self;
     fn div(self, divisor: Self) -> Self;
 
-    /// `self * factor + summand`. With relaxed SIMD it is rounded once if the machine can do so, else twice.
+    /// `self * factor + summand`. With relaxed SIMD it is rounded once if the machine can do so,
+    /// else twice.
     fn mul_add(self, factor: Self, summand: Self) -> Self;
 
     /// The minimum of each lane. If one of the two is NaN, the result is unspecified.
@@ -66,7 +70,8 @@ pub trait Vector: Float {
     /// `from` must be valid for reads of `count` floats.
     unsafe fn load_partial(from: *const f32, count: usize) -> Self;
 
-    /// Converts four finite f16. Infinities and NaN are not supported: weights in f16 are checked when they load.
+    /// Converts four finite f16. Infinities and NaN are not supported: weights in f16 are checked
+    /// when they load.
     ///
     /// # Safety
     /// `from` must be valid for reads of 4 f16, which are 8 bytes.
@@ -96,13 +101,15 @@ pub trait Vector: Float {
     fn lowest_bytes(self) -> u32;
 }
 
-/// Four i32 that sum up products of bytes. The results are exact, hence the same with every instruction set.
+/// Four i32 that sum up products of bytes. The results are exact, hence the same with every
+/// instruction set.
 pub trait DotProduct: Copy {
     /// Four signed bytes for each lane.
     type Weights: Copy;
     /// Four bytes from 0 to 127, the same for each lane.
     type Activations: Copy;
-    /// Eight 16-bit ones. They are loaded from memory because the engine would rematerialize a constant in every iteration.
+    /// Eight 16-bit ones. They are loaded from memory because the engine would rematerialize a
+    /// constant in every iteration.
     type Ones: Copy;
 
     const ZERO: Self;
@@ -135,10 +142,11 @@ pub trait DotProduct: Copy {
     /// `from` must be valid for reads of 4 bytes.
     unsafe fn load_activations(from: *const u8) -> Self::Activations;
 
-    /// Unpacks 32 unsigned 4-bit numbers, subtracts 8 and stores bytes: low nibbles at `to`, high nibbles at `to + stride`.
+    /// Unpacks 32 unsigned 4-bit numbers, subtracts 8 and stores bytes: low nibbles at `to`, high
+    /// nibbles at `to + stride`.
     ///
     /// # Safety
-    /// `from` must be valid for reads of 16 bytes; `to` and `to + stride` for writes of 16 bytes, and no other thread may
-    /// access them.
+    /// `from` must be valid for reads of 16 bytes; `to` and `to + stride` for writes of 16 bytes,
+    /// and no other thread may access them.
     unsafe fn widen_nibbles(from: *const u8, to: *mut u8, stride: usize);
 }

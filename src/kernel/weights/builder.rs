@@ -10,8 +10,8 @@ use super::matrix::{Matrix, Storage};
 use super::packed::Packed;
 use crate::error::{Error, Result};
 
-/// Takes a matrix row by row, as a checkpoint stores it, and brings each row into its format at once, so that
-/// loading never holds a matrix twice.
+/// Takes a matrix row by row, as a checkpoint stores it, and brings each row into its format at
+/// once, so that loading never holds a matrix twice.
 pub struct MatrixBuilder {
     building: Building,
     axes: Axes,

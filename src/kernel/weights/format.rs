@@ -7,16 +7,18 @@ use crate::kernel::simd::format::PanelFormat;
 /// How weight matrices are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightFormat {
-    /// As a tensor, multiplied by candle: for training, and natively, where candle's product is the fastest.
+    /// As a tensor, multiplied by candle: for training, and natively, where candle's product is the
+    /// fastest.
     Plain,
     /// f32 in panels (`packed.rs`).
     F32,
     /// 16 bits in panels: rounded to 11 significant bits.
     F16,
-    /// 8 bits in panels, scaled in blocks of 64; activations are rounded to 7 bits in such blocks for each product.
+    /// 8 bits in panels, scaled in blocks of 64; activations are rounded to 7 bits in such blocks
+    /// for each product.
     Q8,
-    /// 4 bits in panels, scaled in blocks of 32; activations as above. Embeddings get 8 bits: every logit depends on
-    /// them, and they are the least forgiving.
+    /// 4 bits in panels, scaled in blocks of 32; activations as above. Embeddings get 8 bits: every
+    /// logit depends on them, and they are the least forgiving.
     Q4,
 }
 

@@ -8,8 +8,8 @@ pub fn finite_halves(halves: [u16; 4]) -> [f32; 4] {
     unsafe { F32x4::load_halves(halves.as_ptr()) }.to_array()
 }
 
-/// The bits of the number of the largest magnitude, without its sign; 0 of none. Those of NaN are larger than those of
-/// infinity, and both are larger than those of any other number.
+/// The bits of the number of the largest magnitude, without its sign; 0 of none. Those of NaN are
+/// larger than those of infinity, and both are larger than those of any other number.
 pub(crate) fn largest_magnitude(values: &[f32]) -> u32 {
     const MAGNITUDE: u32 = 0x7FFF_FFFF;
     let (fours, rest) = values.as_chunks::<4>();

@@ -61,7 +61,8 @@ impl Matrix {
         }
     }
 
-    /// Whether the numbers of both, which have the same shape and are in the same format, are the same to the bit.
+    /// Whether the numbers of both, which have the same shape and are in the same format, are the
+    /// same to the bit.
     pub(crate) fn has_same_bits(&self, other: &Matrix) -> Result<bool> {
         if let (Some(these), Some(others)) = (self.raw(), other.raw()) {
             return Ok(these == others);
@@ -83,11 +84,13 @@ impl Matrix {
         }
     }
 
-    /// The matrix whose [`Matrix::raw`] is what `fill` appends: so many words, for which there is room. (Not a slice to
-    /// write to: that would have to be cleared first, which takes longer than reading it from a disk's cache.)
+    /// The matrix whose [`Matrix::raw`] is what `fill` appends: so many words, for which there is
+    /// room. (Not a slice to write to: that would have to be cleared first, which takes longer than
+    /// reading it from a disk's cache.)
     ///
     /// # Errors
-    /// Those of `fill`; when it appends more or less; when there is not enough memory; when the format has no panels.
+    /// Those of `fill`; when it appends more or less; when there is not enough memory; when the
+    /// format has no panels.
     pub fn from_raw(
         shape: [usize; 2],
         axes: Axes,

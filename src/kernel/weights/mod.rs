@@ -1,4 +1,5 @@
-//! Weight matrices: their formats in memory, their panels, and the conversion from a checkpoint's rows.
+//! Weight matrices: their formats in memory, their panels, and the conversion from a checkpoint's
+//! rows.
 
 mod builder;
 mod format;

@@ -1,6 +1,8 @@
-//! A weight matrix `[inner, columns]` in panels of eight columns, in one of the formats that `simd/matmul.rs` multiplies with.
+//! A weight matrix `[inner, columns]` in panels of eight columns, in one of the formats that
+//! `simd/matmul.rs` multiplies with.
 //!
-//! In: f32 rows or columns, as a checkpoint stores them. Out: the bytes of the panels, and the numbers that they represent.
+//! In: f32 rows or columns, as a checkpoint stores them. Out: the bytes of the panels, and the
+//! numbers that they represent.
 
 use std::collections::TryReserveError;
 use std::ops::Range;
@@ -36,7 +38,8 @@ impl Packed {
         let mut packed = Packed { format, words: Vec::new(), inner, columns, clipped: false };
         let len = columns.div_ceil(WIDTH) * packed.panel_bytes() / 4;
         packed.words.try_reserve_exact(len)?;
-        // SAFETY: there is room for them, and zero is a number. (`resize` writes them one by one in a build for size.)
+        // SAFETY: there is room for them, and zero is a number. (`resize` writes them one by one in
+        // a build for size.)
         unsafe {
             packed.words.as_mut_ptr().write_bytes(0, len);
             packed.words.set_len(len);
@@ -106,7 +109,8 @@ impl Packed {
         &mut bytemuck::cast_slice_mut(&mut self.words)[column / WIDTH * len..][..len]
     }
 
-    /// How many rows [`Packed::set_rows`] takes at once, and from which multiples on; the last may be fewer.
+    /// How many rows [`Packed::set_rows`] takes at once, and from which multiples on; the last may
+    /// be fewer.
     pub fn rows_at_once(&self) -> usize {
         if self.format.is_quantized() { self.format.block_steps() * STEP } else { 1 }
     }

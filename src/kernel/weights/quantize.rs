@@ -1,5 +1,5 @@
-//! Rounding of weights: to the nearest f16; to 255 levels between minus and plus the largest of 64 numbers (8 bits); to 16
-//! levels from the largest of 32 numbers down, by its sign (4 bits).
+//! Rounding of weights: to the nearest f16; to 255 levels between minus and plus the largest of 64
+//! numbers (8 bits); to 16 levels from the largest of 32 numbers down, by its sign (4 bits).
 //!
 //! Blocks have the layout of `simd/tile_i8.rs`.
 
@@ -57,7 +57,8 @@ fn set_tail(block: &mut [u8], lane: usize, scale: f16, sum: f32) -> bool {
 /// False if something was too large.
 pub(super) fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) -> bool {
     let larger = |a: f32, b: &f32| if b.abs() > a.abs() { *b } else { a };
-    // 16 steps have one more below zero than above: the largest number gets the end that reaches further.
+    // 16 steps have one more below zero than above: the largest number gets the end that reaches
+    // further.
     let exact = numbers.iter().fold(0f32, larger) / -8.0;
     let scale = to_half(exact);
     let inverse = inverse(scale);

@@ -8,7 +8,8 @@ pub fn mul_add(a: v128, b: v128, c: v128) -> v128 {
     f32x4_add(c, f32x4_mul(a, b))
 }
 
-/// Four signed bytes for each of four lanes; those with even and those with odd positions are widened to 16 bits each.
+/// Four signed bytes for each of four lanes; those with even and those with odd positions are
+/// widened to 16 bits each.
 #[derive(Clone, Copy)]
 pub struct Weights {
     even: v128,

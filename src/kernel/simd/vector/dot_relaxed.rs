@@ -32,7 +32,8 @@ impl Activations {
 
 /// The dot product of four weights and four activations in each lane.
 ///
-/// The sums of two products fit in 16 bits on every machine, because activations have 7 bits and weights are at least -127.
+/// The sums of two products fit in 16 bits on every machine, because activations have 7 bits and
+/// weights are at least -127.
 #[inline(always)]
 pub fn dot(weights: &Weights, activations: &Activations, ones: v128) -> v128 {
     i32x4_dot_i16x8(i16x8_relaxed_dot_i8x16_i7x16(weights.0, activations.0), ones)

@@ -1,5 +1,5 @@
-//! Single numbers, with the results that a lane of [`F32x4`](super::F32x4) has without fused multiply-adds. Loops over them
-//! contain no branch and no call, so the compiler vectorizes them.
+//! Single numbers, with the results that a lane of [`F32x4`](super::F32x4) has without fused
+//! multiply-adds. Loops over them contain no branch and no call, so the compiler vectorizes them.
 
 use super::Float;
 
