@@ -23,8 +23,11 @@ use crate::kernel::{self, Activation, Matrix};
 pub use kv_cache::KvCache;
 use kv_cache::LayerCache;
 pub use parameters::Parameter;
-use split_heads::PathInputs;
 use tap::Tap;
+
+/// The inputs of queries, keys and values that a hook replaced: `[B, T, H, D]`, normalized. None
+/// for a path that reads the residual stream like the others.
+type PathInputs = [Option<Tensor>; 3];
 
 /// `x w + b`: a `Conv1D` of the checkpoint.
 struct Linear {

@@ -7,6 +7,7 @@ mod cache;
 mod gradients;
 mod means;
 mod memory;
+mod options;
 mod scores;
 
 use std::ops::Range;
@@ -16,7 +17,7 @@ use candle_core::{Device, Tensor};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{Chain, Hooks};
-use crate::intervene::{Compiler, Intervention, Plan, TextLength};
+use crate::intervene::{Plan, TextLength};
 use crate::model::Model;
 
 pub(crate) use cache::resolve_rows;
@@ -26,35 +27,8 @@ use gradients::Probe;
 pub use means::means;
 use memory::check_memory;
 pub(crate) use memory::{captured_bytes, expect_memory};
+pub use options::{RunOptions, Start};
 pub use scores::Scores;
-
-/// The options of a run.
-#[derive(Clone, Default)]
-pub struct RunOptions {
-    /// The values to capture: hook names, globs or regular expressions.
-    pub names: Vec<String>,
-    /// Changes, applied in this order. A capture gets the changed values.
-    pub interventions: Vec<Intervention>,
-    /// Capture only these rows along `pos` or `query`; negative ones count from the end.
-    pub positions: Option<Vec<i64>>,
-    /// Stop before this block. The run returns the residual stream there instead of logits.
-    pub stop_at_layer: Option<usize>,
-    /// Start from a residual stream instead of the embeddings.
-    pub start: Option<Start>,
-    /// Differentiate this with respect to every value that `names` selects.
-    pub gradients_of: Option<Objective>,
-    /// Compiles the source of a JavaScript intervention, in a browser.
-    pub compiler: Option<Compiler>,
-}
-
-/// The start of a run that does not begin at the embeddings.
-#[derive(Clone)]
-pub struct Start {
-    /// The first block to run; `n_layer` runs only the final LayerNorm and the unembedding.
-    pub layer: usize,
-    /// `blocks.{layer}.hook_resid_pre` of another run, `[1, T, D]`.
-    pub resid: Tensor,
-}
 
 /// The results of one forward pass.
 pub struct Run<S = Cache> {

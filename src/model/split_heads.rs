@@ -3,14 +3,11 @@
 
 use candle_core::Tensor;
 
-use super::{Attention, Block, Tap};
+use super::tap::Tap;
+use super::{Attention, Block, PathInputs};
 use crate::error::Result;
 use crate::hook::BlockPoint;
 use crate::kernel;
-
-/// The inputs of queries, keys and values that a hook replaced: `[B, T, H, D]`, normalized. None
-/// for a path that reads the residual stream like the others.
-pub(super) type PathInputs = [Option<Tensor>; 3];
 
 impl Block {
     /// Offers queries, keys and values an input of their own; returns those that a hook replaced.

@@ -1,9 +1,9 @@
 //! Estimates of the memory that a run needs, checked before it begins.
 
+use super::options::RunOptions;
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
-use crate::run::RunOptions;
 
 /// Checks that there is memory for a run, before it begins.
 ///
