@@ -1,11 +1,11 @@
-// <error-notice>: what went wrong, in place, and what to do about it.
+// <error-notice>: an error message, and what to do about it.
 
 import { css, html } from "lit";
 
 import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
 
-/** What to do, by the stable name of an error. */
+/** What to do, by the name of the error. */
 const ADVICE: Record<string, string> = {
   ConfigError: "Its config.json must describe a GPT-2 with Hugging Face's field names.",
   WeightsError: "The weights must be one safetensors file of the model that config.json describes.",
@@ -21,7 +21,7 @@ export interface ErrorNoticeEvents {
 }
 
 export class ErrorNotice extends TypedElement<ErrorNoticeEvents> {
-  static override properties = { error: { attribute: false }, advice: { type: String } };
+  static override properties = { error: { attribute: false } };
 
   static override styles = [
     base,

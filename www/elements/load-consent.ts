@@ -1,4 +1,4 @@
-// <load-consent>: asks before a model that a link names is loaded from another host.
+// <load-consent>: asks for consent before a model that a link names is loaded from another host.
 
 import { css, html } from "lit";
 

@@ -1,7 +1,8 @@
-// <load-progress>: how many bytes of a model have come.
+// <load-progress>: how many bytes of a model have been loaded.
 
 import { css, html } from "lit";
 
+import { formatBytes } from "../draw/format.js";
 import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
 
@@ -23,7 +24,7 @@ export class LoadProgress extends TypedElement<LoadProgressEvents> {
     css`
       :host {
         font-size: 0.88rem;
-        animation: appear 0s 200ms both; /* a load that takes no time shows no bar */
+        animation: appear 0s 200ms both; /* a short load shows no bar */
       }
       @keyframes appear {
         from {
@@ -80,9 +81,9 @@ export class LoadProgress extends TypedElement<LoadProgressEvents> {
   override render() {
     const known = this.total !== null && this.total > 0;
     const amount = known
-      ? `${bytes(this.loaded)} of ${bytes(this.total as number)}`
+      ? `${formatBytes(this.loaded)} of ${formatBytes(this.total as number)}`
       : this.loaded > 0
-        ? bytes(this.loaded)
+        ? formatBytes(this.loaded)
         : "";
     return html`<div class="line">
       <span>Loading ${this.name}</span>
@@ -95,14 +96,6 @@ export class LoadProgress extends TypedElement<LoadProgressEvents> {
       <button @click=${() => this.emit("load-cancel")}>Cancel</button>
     </div>`;
   }
-}
-
-/** Bytes in decimal units, as file sizes are given. */
-export function bytes(count: number) {
-  if (count < 1000) return `${count} B`;
-  if (count < 1e6) return `${(count / 1e3).toFixed(0)} kB`;
-  if (count < 1e9) return `${(count / 1e6).toFixed(1)} MB`;
-  return `${(count / 1e9).toFixed(2)} GB`;
 }
 
 declare global {

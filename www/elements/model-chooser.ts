@@ -1,11 +1,11 @@
-// <model-chooser>: the bundled model, one from the Hugging Face hub, one at an address, or files.
+// <model-chooser>: chooses a bundled model, one from the Hugging Face hub, one at an address, or files.
 
 import { css, html } from "lit";
 
 import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
 
-/** What loadModel takes, and what to call it. */
+/** The source that `loadModel` takes, and a name for it. */
 export type Choice = { source: string | File[]; name: string };
 
 export interface ModelChooserEvents {
@@ -71,7 +71,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     `,
   ];
 
-  /** Models that came with the page. */
+  /** Models that are published with the page. */
   declare bundled: readonly { source: string; name: string; note: string }[];
   declare current: string;
 
@@ -92,7 +92,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
             <p>${one.note}</p>`,
         )}
       </div>
-      ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "An id of any GPT-2. GPT-2 itself is 548 MB.", "hf:")}
+      ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "The id of any GPT-2. GPT-2 itself is 548 MB.", "hf:")}
       ${this.#address("folder", "From an address", "https://…/my-model/", "A folder with config.json, tokenizer.json and model.safetensors.")}
       <div class="way">
         <h3>From files</h3>
@@ -105,7 +105,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     </div>`;
   }
 
-  /** @param prefix of the source */
+  /** A form for an id or an address. @param prefix of the source */
   #address(name: string, title: string, placeholder: string, note: string, prefix: string = "") {
     const submit = (event: SubmitEvent) => {
       event.preventDefault();
@@ -130,7 +130,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     this.emit("model-choose", { source, name });
   }
 
-  /** For files dropped anywhere on the page, too. Which of them are missing, the loader says. */
+  /** Chooses files. The loader reports the missing ones. Also called for files that are dropped on the page. */
   take(files: File[]) {
     if (files.length > 0) this.#choose({ source: files, name: "your files" });
   }

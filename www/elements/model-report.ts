@@ -1,4 +1,4 @@
-// <model-report>: what the load has to say about a model's files. Numbers that are not finite are shown at once, the rest
+// <model-report>: what the load reports about a model's files. Numbers that are not finite are visible at once, the rest
 // on request.
 
 import { css, html, LitElement } from "lit";
@@ -6,7 +6,7 @@ import { formatCount } from "../draw/format.js";
 
 import { base } from "./styles.js";
 
-/** One entry of model.report: a tensor, a field or a file, and a sentence about it. */
+/** One entry of `model.report`: the name of a tensor, a field or a file, and a message about it. */
 export type Notice = {
   kind: "nonFinite" | "ignored" | "used" | "assumed";
   name: string;
@@ -14,7 +14,7 @@ export type Notice = {
   count?: number;
 };
 
-/** What the kinds mean. */
+/** The titles of the kinds. */
 const KINDS: Record<string, string> = {
   nonFinite: "not a number",
   ignored: "not used",
@@ -89,7 +89,7 @@ export class ModelReport extends LitElement {
     return html`
       ${
         warnings.length > 0
-          ? html`<div class="warning" role="status"><p>This model holds numbers that are not finite.</p><ul tabindex="0" aria-label="tensors with such numbers">${warnings.map((one) => this.#notice(one))}</ul></div>`
+          ? html`<div class="warning" role="status"><p>This model holds numbers that are not finite.</p><ul tabindex="0" aria-label="tensors with numbers that are not finite">${warnings.map((one) => this.#notice(one))}</ul></div>`
           : ""
       }
       ${

@@ -1,4 +1,4 @@
-// <model-tree>: a model's parameters by their checkpoint names, each once, with shapes and counts.
+// <model-tree>: a model's parameters as a tree of their checkpoint names, with shapes and counts.
 
 import { css, html, LitElement } from "lit";
 import { formatCount } from "../draw/format.js";
@@ -19,7 +19,7 @@ export type Branch = {
   children: Map<string, Branch>;
 };
 
-/** Names cut at their dots, as branches in the order of the list. */
+/** A tree of the names, split at their dots, in the order of the list. */
 export function branches(parameters: readonly Parameter[]): Branch {
   const root: Branch = { name: "", count: 0, parameter: null, children: new Map() };
   for (const parameter of parameters) {
@@ -107,7 +107,7 @@ export class ModelTree extends LitElement {
   ];
 
   declare parameters: readonly Parameter[];
-  /** All of them together; from the model, where a shared tensor counts once. */
+  /** The number of parameters of the model, in which a shared tensor counts once. */
   declare count: number | null;
 
   constructor() {

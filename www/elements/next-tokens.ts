@@ -1,4 +1,4 @@
-// <next-tokens>: what the model expects to come next, and the controls that let it write.
+// <next-tokens>: the most probable next tokens, and the controls of text generation.
 
 import { css, html } from "lit";
 import { formatNumber, formatLogProb } from "../draw/format.js";
@@ -8,7 +8,7 @@ import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
 import type { Alternative } from "../session/reading.js";
 
-/** as model.generate takes it */
+/** Options of `model.generate`. */
 export interface Sampling {
   doSample: boolean;
   temperature: number;
@@ -179,10 +179,10 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
   /** The position whose continuation this is. */
   declare position: number;
   declare token: Token;
-  /** The id that does come next in the text; -1 at its end. */
+  /** The id of the true next token; -1 at the end of the text. */
   declare truth: number;
   declare alternatives: readonly Alternative[];
-  /** The model's output after this position is not finite, so that there are no alternatives. */
+  /** The model's output at this position is not finite, so there are no alternatives. */
   declare notFinite: boolean;
   declare sampling: Sampling;
   declare generating: boolean;
@@ -214,30 +214,30 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
       <h2>Next token</h2>
       ${
         this.position < 0
-          ? html`<p class="after">appears when a text has been read</p>`
+          ? html`<p class="after">appears after a text has been read</p>`
           : html`<p class="after">after token <span class="mono">${this.position}</span>, <b class="mono">${truncate(this.token, 18)}</b></p>`
       }
       ${this.notFinite ? html`<p class="warning" role="status">The model's output after this token is not a number, so no token is the likeliest.</p>` : ""}
-      ${this.changed ? html`<p class="after">probability before → now</p>` : ""}
-      <ol aria-label="likeliest next tokens" class=${this.changed ? "changed" : ""}>${this.alternatives.map((one) => this.#alternative(one))}</ol>
+      ${this.hasChanged ? html`<p class="after">probability before → now</p>` : ""}
+      <ol aria-label="likeliest next tokens" class=${this.hasChanged ? "changed" : ""}>${this.alternatives.map((one) => this.#alternative(one))}</ol>
       ${this.#controls()}
     `;
   }
 
-  /** Something was switched off: each alternative says what it was before. */
-  get changed() {
+  /** Whether the alternatives have probabilities without interventions, because heads are switched off. */
+  get hasChanged() {
     return this.alternatives.some((one) => one.before !== undefined);
   }
 
   #alternative(one: Alternative) {
     const probability = Math.exp(one.logProb);
     const before = one.before === undefined ? null : Math.exp(one.before);
-    const true_ = one.id === this.truth;
-    const say = `${announced(one.string)}, probability ${twoDecimals(probability)}${before === null ? "" : `, before ${twoDecimals(before)}`}${true_ ? ", the true next token" : ""}. Press to continue the text with it.`;
+    const isTrue = one.id === this.truth;
+    const label = `${announced(one.string)}, probability ${twoDecimals(probability)}${before === null ? "" : `, before ${twoDecimals(before)}`}${isTrue ? ", the true next token" : ""}. Press to continue the text with it.`;
     return html`<li>
-      <button class="one ${true_ ? "true" : ""}" aria-label=${say} title="log-probability ${formatLogProb(one.logProb)}${true_ ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @click=${() => this.emit("token-pick", { ...one, after: this.position })}>
+      <button class="one ${isTrue ? "true" : ""}" aria-label=${label} title="log-probability ${formatLogProb(one.logProb)}${isTrue ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @click=${() => this.emit("token-pick", { ...one, after: this.position })}>
         <span class="name mono">${truncate(one.string, 14)}</span>
-        <span class="bars"><span class="bar" style="display: block; width: ${percent(probability)}"></span>${before === null ? "" : html`<span class="was" style="width: ${percent(before)}"></span>`}</span>
+        <span class="bars"><span class="bar" style="display: block; width: ${barWidth(probability)}"></span>${before === null ? "" : html`<span class="was" style="width: ${barWidth(before)}"></span>`}</span>
         <span class="value mono">${before === null ? "" : `${rounded(before)} → `}${rounded(probability)}</span>
       </button>
     </li>`;
@@ -270,10 +270,10 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
     const input = event.target as HTMLInputElement;
     if (input.name === "doSample") this.sampling = { ...this.sampling, doSample: input.checked };
     else if (input.value === "" || input.validity.valid) {
-      const fallback = { temperature: 0.7, seed: 0, maxNewTokens: 40 }[input.name];
+      const defaultValue = { temperature: 0.7, seed: 0, maxNewTokens: 40 }[input.name];
       this.sampling = {
         ...this.sampling,
-        [input.name]: input.value === "" ? fallback : Number(input.value),
+        [input.name]: input.value === "" ? defaultValue : Number(input.value),
       };
     }
   }
@@ -289,8 +289,8 @@ function twoDecimals(probability: number) {
   return formatNumber(probability, (finite) => finite.toFixed(2));
 }
 
-/** The width of a bar: none for what is not a number. */
-function percent(probability: number) {
+/** The CSS width of a bar; 0 for a value that is not finite. */
+function barWidth(probability: number) {
   return Number.isFinite(probability) ? `${(100 * probability).toFixed(1)}%` : "0";
 }
 

@@ -1,4 +1,4 @@
-// <switched-off>: which heads are switched off, each with a way back, and what that changed.
+// <switched-off>: the heads that are switched off, each with a button that switches it on, and the effect.
 
 import { css, html } from "lit";
 import { formatNumber, formatLogProb } from "../draw/format.js";
@@ -45,13 +45,13 @@ export class SwitchedOff extends TypedElement<SwitchedOffEvents> {
         font-size: 0.82rem;
         padding: 0.08em 0.65em;
       }
-      .what {
+      .effect {
         display: flex;
         flex-wrap: wrap;
         gap: 0.2rem 1.6rem;
         margin: 0;
       }
-      .what > div {
+      .effect > div {
         display: flex;
         flex-wrap: wrap;
         gap: 0.15rem 0.45rem;
@@ -80,7 +80,7 @@ export class SwitchedOff extends TypedElement<SwitchedOffEvents> {
   ];
 
   declare heads: readonly Head[];
-  /** What is known of the difference. */
+  /** The effect; null while it is measured. */
   declare change: Change | null;
 
   constructor() {
@@ -97,14 +97,14 @@ export class SwitchedOff extends TypedElement<SwitchedOffEvents> {
         ${this.heads.map((one) => html`<button title="Switch it on again" aria-label="switch head ${one.layer}.${one.head} on again" @click=${() => this.emit("head-restore", one)}>head ${one.layer}.${one.head} ✕</button>`)}
         ${this.heads.length > 1 ? html`<button @click=${() => this.emit("head-restore", null)}>all back</button>` : ""}
       </span>
-      <dl class="what" role="status">${this.change ? this.#changes(this.change) : html`<div><dt>measuring …</dt></div>`}</dl>
+      <dl class="effect" role="status">${this.change ? this.#renderChange(this.change) : html`<div><dt>measuring …</dt></div>`}</dl>
     </section>`;
   }
 
-  #changes({ loss, repeated, next }: Change) {
+  #renderChange({ loss, repeated, next }: Change) {
     return html`
-      ${repeated ? this.#pair(html`loss where the text repeats itself (${repeated.count} tokens)`, "repeated", repeated) : ""}
-      ${loss ? this.#pair("loss on the whole text", "whole", loss) : ""}
+      ${repeated ? this.#renderPair(html`loss where the text repeats itself (${repeated.count} tokens)`, "repeated", repeated) : ""}
+      ${loss ? this.#renderPair("loss on the whole text", "whole", loss) : ""}
       ${
         next
           ? html`<div class="next">
@@ -116,8 +116,8 @@ export class SwitchedOff extends TypedElement<SwitchedOffEvents> {
     `;
   }
 
-  /** @param pair nats a token */
-  #pair(title: unknown, name: string, { before, after }: { before: number; after: number }) {
+  /** @param pair nats per token */
+  #renderPair(title: unknown, name: string, { before, after }: { before: number; after: number }) {
     return html`<div class=${name}>
       <dt>${title}</dt>
       <dd class="mono">${formatLogProb(before)} → <b>${formatLogProb(after)}</b> <span class="unit">nats</span></dd>
