@@ -195,7 +195,7 @@ test("every view can be embedded and every element fed by hand", async () => {
             ".cell[data-position='0'],.cell[data-position='1']",
           ),
         text_(scores, ".cell") === text_(inFigure[1].querySelector("head-scores"), ".cell"),
-        /** @type {any} */ (tensor).most === inFigure[2].querySelector("tensor-view").most,
+        /** @type {any} */ (tensor).maxAbs === inFigure[2].querySelector("tensor-view").maxAbs,
       ];
     });
     assert.deepEqual(same, [true, true, true]);

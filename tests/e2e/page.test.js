@@ -277,7 +277,7 @@ test("tokens_are_coloured_by_how_well_they_were_foreseen", async () => {
     await eventually(async () =>
       assert.match(
         (await page.locator("token-losses [role=img]").getAttribute("aria-label")) ?? "",
-        /^surprise of \d+ tokens, mean \d/,
+        /^surprisal of \d+ tokens, mean \d/,
       ),
     );
   });

@@ -69,7 +69,7 @@ test("a head that is switched off changes the text as the model says", async () 
     );
     await page.getByRole("button", { name: `switch ${layer}.${head} off` }).click();
     await measured(page);
-    const said = await page.locator("switched-off .what").innerText();
+    const said = await page.locator("switched-off .effect").innerText();
     const expected = await ask(
       page,
       { layer, head, text },
@@ -557,7 +557,7 @@ test("where nothing repeats there is no score rather than a zero", async () => {
  */
 async function assertPlane(page, plane, theme = "light", stretch = "linear") {
   const { text } = await shown(page);
-  const { name, most, cells, colours } = await page
+  const { name, max, cells, colours } = await page
     .locator("tensor-view")
     .evaluate((/** @type {any} */ element) => {
       const { down, across } = element.geometry;
@@ -579,7 +579,7 @@ async function assertPlane(page, plane, theme = "light", stretch = "linear") {
         }
       return {
         name: element.name,
-        most: element.most,
+        max: element.maxAbs,
         cells: [down.cells, across.cells, down.factor, across.factor],
         colours,
       };
@@ -592,13 +592,13 @@ async function assertPlane(page, plane, theme = "light", stretch = "linear") {
   const values = plane(data, shape);
   assert.deepEqual(cells.slice(2), [1, 1], "a cell for each value");
   assert.equal(colours.length, values.length);
-  assert.ok(Math.abs(most - Math.max(...values.map((value) => Math.abs(value ?? 0)))) < 1e-6);
+  assert.ok(Math.abs(max - Math.max(...values.map((value) => Math.abs(value ?? 0)))) < 1e-6);
   values.forEach((value, i) => {
     const [red, green, blue, alpha] = colours[i];
     if (value === null) return assert.equal(alpha, 0, "what is masked has no colour");
     const level = signedLevelOf([red, green, blue], theme);
     assert.ok(level >= 0, `${i}: ${colours[i]} is not on the scale`);
-    const [low, high] = signedValuesOf(level, most, stretch);
+    const [low, high] = signedValuesOf(level, max, stretch);
     assert.ok(
       value >= low - 1e-5 && value <= high + 1e-5,
       `${i}: drawn as ${low} to ${high}, captured ${value}`,

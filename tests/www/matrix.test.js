@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  countUnmaskedNotFinite,
   grow,
   headMatrix,
   masked,
   maxPool,
   maxPoolTo,
   sizeOf,
+  strongestKeys,
   thumbnail,
 } from "../../www/draw/matrix.ts";
 
@@ -85,4 +87,19 @@ test("a grown pattern is the old one above the new row", () => {
   assert.deepEqual([...grown.shape], [1, 2, 3, 3]);
   assert.deepEqual([...headMatrix(grown, 0).data], [1, 2, 0, 3, 4, 0, 101, 102, 103]);
   assert.deepEqual([...headMatrix(grown, 1).data], [5, 6, 0, 7, 8, 0, 201, 202, 203]);
+});
+
+test("values under the causal mask are not counted", () => {
+  const matrix = { data: Float32Array.of(NaN, NaN, NaN, 1, NaN, 1), rows: 2, columns: 3 };
+  assert.equal(countUnmaskedNotFinite(matrix), 3, "two rows see two and three keys");
+});
+
+test("the strongest keys come first, and NaN before them", () => {
+  const matrix = {
+    data: Float32Array.of(0, 9, 9, 0.2, 0.5, 9, 0.3, NaN, 0.6),
+    rows: 3,
+    columns: 3,
+  };
+  assert.deepEqual(strongestKeys(matrix, 1, 4), [1, 0]);
+  assert.deepEqual(strongestKeys(matrix, 2, 2), [1, 2]);
 });

@@ -1,24 +1,27 @@
-// <attention-heads>: every head of every layer as a small pattern.
+// <attention-heads>: the pattern of every head as a thumbnail.
 
 import { css, html } from "lit";
-import { formatAttention } from "../draw/format.js";
 
 import { fitNear } from "../draw/fit.js";
+import { formatAttention } from "../draw/format.js";
 import { drawHeatmap, fullView } from "../draw/heatmap.js";
 import { headMatrix, maxPoolTo, sizeOf, type Tensor } from "../draw/matrix.js";
-import { TypedElement, pixelRatio, WidthController } from "./base.js";
+import { pixelRatio, TypedElement, WidthController } from "./base.js";
+import { headElements, includesHead, isSameHead, type Head } from "./heads.js";
+import { clamp, Interaction, type Step } from "./interaction.js";
 import { base } from "./styles.js";
 import { ThemeController } from "./theme.js";
 import type { HeadScore, Kind } from "../session/scores.js";
 import type { Stretch } from "../draw/scale.js";
 
-/** What drawing may take of the first frame with new patterns, in milliseconds, and of any; it doubles from frame to frame. */
-const [FIRST_MS, MOST_MS] = [0.5, 8];
+export type { Head } from "./heads.js";
 
-export type Head = { layer: number; head: number };
+/** Milliseconds of drawing in the first frame with new patterns, and at most. The budget doubles from frame to frame. */
+const [FIRST_BUDGET_MS, MAX_BUDGET_MS] = [0.5, 8];
+/** Cells have narrow margins if a row has more heads than this. */
+const DENSE = 8;
 
 export interface AttentionHeadsEvents {
-  /** the pointer or the keyboard is on a head, or on none */
   "head-hover": Head | null;
   "head-select": Head;
 }
@@ -117,29 +120,37 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     `,
   ];
 
-  /** Patterns of each layer, axes head, query and key; null where one has not come yet. */
+  /** One tensor for each layer, axes head, query and key; null if it is not there yet. */
   declare patterns: readonly (Tensor | null)[];
   declare scores: readonly HeadScore[];
+  /** The selected head. */
   declare layer: number;
   declare head: number;
   declare scale: Stretch;
-  /** "layer": as in the model. Or by a score: the strongest heads first. */
-  declare order: string;
+  /** "layer" for the order of the model, or a score for the strongest heads first. */
+  declare order: "layer" | Kind;
   /** Heads that are switched off. */
   declare off: readonly Head[];
   declare width: number;
-  declare theme: any;
-  /** What each canvas shows now, so that nothing is drawn twice. */
-  declare drawn: WeakMap<HTMLCanvasElement, string>;
-  declare drawnPatterns: readonly (Tensor | null)[];
-  declare onScreen: Set<Element>;
-  /** The frame in which drawing goes on, and the cell that was drawn last. */
-  declare frame: number;
-  declare next: number;
-  /** Milliseconds that drawing may take of the next frame. */
-  declare allowed: any;
-  declare measured: any;
-  declare seen: any;
+  #theme = new ThemeController(this);
+  readonly interaction: Interaction<Head> = new Interaction(this, {
+    start: () => ({ layer: this.layer, head: this.head }),
+    move: (from, step) => this.#move(from, step),
+    onHover: (head) => this.emit("head-hover", head),
+    onSelect: (head) => this.emit("head-select", head),
+    elements: headElements(this),
+  });
+  /** What each canvas shows. */
+  #drawKeys: WeakMap<HTMLCanvasElement, string> = new WeakMap();
+  #drawnPatterns: readonly (Tensor | null)[] = [];
+  #visibleCells = new Set<Element>();
+  /** The frame in which drawing continues, and the cell that was drawn last. */
+  #frame = 0;
+  #lastCell = -1;
+  #budgetMs = FIRST_BUDGET_MS;
+  #visibility = new IntersectionObserver((entries) => this.#onVisibility(entries), {
+    rootMargin: "120px",
+  });
 
   constructor() {
     super();
@@ -151,259 +162,201 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     this.order = "layer";
     this.off = [];
     this.width = 0;
-    this.theme = new ThemeController(this);
-    this.drawn = new WeakMap();
-    this.drawnPatterns = [];
-    this.onScreen = new Set();
-    this.frame = 0;
-    this.next = -1;
-    this.allowed = FIRST_MS;
-    this.measured = new WidthController(this);
-    this.seen = new IntersectionObserver((entries) => this.#onSeen(entries), {
-      rootMargin: "120px",
-    });
+    new WidthController(this);
   }
 
   override connectedCallback() {
     super.connectedCallback();
-    this.requestUpdate(); // cells are watched anew
+    this.requestUpdate(); // observes the cells again
   }
 
   override disconnectedCallback() {
     super.disconnectedCallback();
-    this.seen.disconnect();
-    this.onScreen.clear();
-    cancelAnimationFrame(this.frame);
-    this.frame = 0;
+    this.#visibility.disconnect();
+    this.#visibleCells.clear();
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
   }
 
-  /**
-   * Rows of the grid: layers in order, or the heads by a score, as many to a row as a layer has.
-   */
+  /** The rows of the grid: the heads of each layer; or all heads by a score, with as many in a row as a layer has. */
   get rows(): Head[][] {
-    const widest = Math.max(
-      1,
-      ...this.patterns.map((pattern) => (pattern ? sizeOf(pattern, "head") : 0)),
+    const counts = this.patterns.map((pattern) => (pattern ? sizeOf(pattern, "head") : null));
+    const columns = Math.max(1, ...counts.map((count) => count ?? 0));
+    const heads = counts.flatMap((count, layer) =>
+      Array.from({ length: count ?? columns }, (_, head) => ({ layer, head })),
     );
-    const heads = this.patterns.flatMap((pattern, layer) =>
-      Array.from({ length: pattern ? sizeOf(pattern, "head") : widest }, (_, head) => ({
-        layer,
-        head,
-      })),
-    );
-    if (this.order !== "layer") heads.sort((a, b) => (this.#score(b) || 0) - (this.#score(a) || 0)); // NaN last
-    return Array.from({ length: Math.ceil(heads.length / widest) }, (_, row) =>
-      heads.slice(row * widest, (row + 1) * widest),
+    const { order } = this;
+    if (order !== "layer") {
+      const score = (head: Head) => this.#scoreOf(head, order) || 0; // NaN last
+      heads.sort((a, b) => score(b) - score(a));
+    }
+    return Array.from({ length: Math.ceil(heads.length / columns) }, (_, row) =>
+      heads.slice(row * columns, (row + 1) * columns),
     );
   }
 
-  /** Many heads side by side need narrow margins. */
-  get dense() {
-    return this.rows.some((row) => row.length > 8);
+  get #isDense() {
+    return this.rows.some((row) => row.length > DENSE);
+  }
+
+  #scoresOf(head: Head) {
+    return this.scores.find((score) => isSameHead(score, head));
   }
 
   /** @returns NaN if it was not measured */
-  #score({ layer, head }: Head): number {
-    const found = this.scores.find((one) => one.layer === layer && one.head === head);
-    return found ? found[this.order as Kind] : 0;
+  #scoreOf(head: Head, kind: Kind): number {
+    return this.#scoresOf(head)?.[kind] ?? 0;
   }
 
   override render() {
-    const rows = this.rows;
     return html`
-      <div class="grid ${this.dense ? "dense" : ""}" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.#onKey} @pointerleave=${() => this.emit("head-hover", null)} @focusout=${this.#onFocusOut}>
-        ${rows.map(
+      <div class="grid ${this.#isDense ? "dense" : ""}" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.interaction.onKeyDown} @pointerleave=${this.interaction.leave} @focusout=${this.interaction.onFocusOut}>
+        ${this.rows.map(
           (row, i) => html`<div class="row" role="row">
             ${this.order === "layer" ? html`<span class="layer mono" role="rowheader" aria-label="layer ${i}">L${i}</span>` : ""}
-            ${row.map((one) => this.#cell(one))}
+            ${row.map((head) => this.#renderCell(head))}
           </div>`,
         )}
       </div>
-      ${this.scores.length > 0 ? this.#tools() : ""}
+      ${this.scores.length > 0 ? this.#renderOrder() : ""}
     `;
   }
 
-  #cell(one: Head) {
-    const chosen = one.layer === this.layer && one.head === this.head;
-    const label =
-      this.order === "layer"
-        ? ""
-        : html`<span class="number mono">${one.layer}.${one.head} ${Number.isNaN(this.#score(one)) ? "–" : formatAttention(this.#score(one))}</span>`;
+  #renderCell(head: Head) {
+    const isSelected = isSameHead(head, this);
+    const label = this.#label(head);
     return html`<div
-      class="cell ${this.#isOff(one) ? "off" : ""}"
+      class="cell ${includesHead(this.off, head) ? "off" : ""}"
       role="gridcell"
-      tabindex=${chosen ? 0 : -1}
-      aria-selected=${chosen}
-      aria-label=${this.#name(one)}
-      title=${this.#name(one)}
-      data-layer=${one.layer}
-      data-head=${one.head}
-      @pointerenter=${() => this.emit("head-hover", one)}
-      @click=${() => this.emit("head-select", one)}
+      tabindex=${isSelected ? 0 : -1}
+      aria-selected=${isSelected}
+      aria-label=${label}
+      title=${label}
+      data-layer=${head.layer}
+      data-head=${head.head}
+      @pointerenter=${() => this.interaction.hover(head)}
+      @click=${() => this.interaction.choose(head)}
     >
-      <canvas aria-hidden="true"></canvas>${label}
+      <canvas aria-hidden="true"></canvas>${this.#renderScore(head)}
     </div>`;
   }
 
-  #isOff({ layer, head }: Head) {
-    return this.off.some((other) => other.layer === layer && other.head === head);
+  /** The name and the score of a head, if heads are sorted by it. */
+  #renderScore(head: Head) {
+    if (this.order === "layer") return "";
+    const score = this.#scoreOf(head, this.order);
+    return html`<span class="number mono">${head.layer}.${head.head} ${Number.isNaN(score) ? "–" : formatAttention(score)}</span>`;
   }
 
-  #name({ layer, head }: Head) {
-    const found = this.scores.find((score) => score.layer === layer && score.head === head);
-    const name = `head ${layer}.${head}${this.#isOff({ layer, head }) ? ", switched off" : ""}`;
-    const score = (value: number) =>
+  #label(head: Head) {
+    const scores = this.#scoresOf(head);
+    const off = includesHead(this.off, head) ? ", switched off" : "";
+    const name = `head ${head.layer}.${head.head}${off}`;
+    const words = (value: number) =>
       Number.isNaN(value) ? "not measured" : formatAttention(value);
-    return found
-      ? `${name}, induction ${score(found.induction)}, previous token ${score(found.previous)}`
+    return scores
+      ? `${name}, induction ${words(scores.induction)}, previous token ${words(scores.previous)}`
       : name;
   }
 
-  #tools() {
-    const sort = (event: Event) => (this.order = (event.target as HTMLSelectElement).value);
+  #renderOrder() {
+    const titles = {
+      layer: "layer",
+      induction: "induction",
+      previous: "previous token",
+      duplicate: "same token",
+    };
     return html`<div class="tools">
       <label>sort by
-        <select @change=${sort}>
-          <option value="layer" ?selected=${this.order === "layer"}>layer</option>
-          <option value="induction" ?selected=${this.order === "induction"}>induction</option>
-          <option value="previous" ?selected=${this.order === "previous"}>previous token</option>
-          <option value="duplicate" ?selected=${this.order === "duplicate"}>same token</option>
+        <select @change=${this.#onOrder}>
+          ${Object.entries(titles).map(([order, title]) => html`<option value=${order} ?selected=${this.order === order}>${title}</option>`)}
         </select>
       </label>
     </div>`;
   }
 
+  #onOrder = (event: Event) => {
+    this.order = (event.target as HTMLSelectElement).value as "layer" | Kind;
+  };
+
   override updated() {
-    for (const cell of this.renderRoot.querySelectorAll(".cell")) this.seen.observe(cell);
-    if (this.drawnPatterns !== this.patterns) {
-      this.drawn = new WeakMap();
-      this.drawnPatterns = this.patterns;
-      this.allowed = FIRST_MS;
+    for (const cell of this.renderRoot.querySelectorAll(".cell")) this.#visibility.observe(cell);
+    if (this.#drawnPatterns !== this.patterns) {
+      this.#drawKeys = new WeakMap();
+      this.#drawnPatterns = this.patterns;
+      this.#budgetMs = FIRST_BUDGET_MS;
     }
-    if (!this.frame) this.#drawSome();
+    if (!this.#frame) this.#drawSome();
   }
 
   /**
-   * Draws what is out of date, a little of it a frame: while a model writes, that is every head at every token, and few of
-   * them are looked at so soon.
+   * Draws outdated thumbnails until the budget of this frame is spent: while a model generates, every token changes all
+   * of them.
    */
   #drawSome() {
-    const cells = this.renderRoot.querySelectorAll(".cell");
-    const end = performance.now() + this.allowed;
-    this.allowed = Math.min(MOST_MS, 2 * this.allowed);
+    const cells = this.renderRoot.querySelectorAll<HTMLElement>(".cell");
+    const end = performance.now() + this.#budgetMs;
+    this.#budgetMs = Math.min(MAX_BUDGET_MS, 2 * this.#budgetMs);
     for (let count = 0; count < cells.length; count++) {
-      if (performance.now() > end) return this.#goOn();
-      // Each in its turn, or the last ones would wait for the text's end.
-      this.next = (this.next + 1) % cells.length;
-      this.#draw(cells[this.next] as HTMLElement);
+      if (performance.now() > end) return this.#continueDrawing();
+      // Round robin: otherwise the last thumbnails would stay outdated until the end of the text.
+      this.#lastCell = (this.#lastCell + 1) % cells.length;
+      this.#draw(cells[this.#lastCell]);
     }
   }
 
-  #goOn() {
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
+  #continueDrawing() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
       this.#drawSome();
     });
   }
 
-  #onSeen(entries: IntersectionObserverEntry[]) {
+  #onVisibility(entries: IntersectionObserverEntry[]) {
     for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) this.onScreen.add(target);
-      else this.onScreen.delete(target);
+      if (isIntersecting) this.#visibleCells.add(target);
+      else this.#visibleCells.delete(target);
     }
-    this.#goOn();
+    this.#continueDrawing();
   }
 
-  /** CSS pixels that a thumbnail should take, so that a layer fits the element's width where it can. */
-  get thumbnailSize() {
+  /** The size of a thumbnail in CSS pixels. A layer fits the element's width if possible. */
+  get #thumbnailSize() {
     const heads = Math.max(1, ...this.rows.map((row) => row.length));
-    const room = this.width - 8 - (this.order === "layer" ? 30 : 0) - heads * (this.dense ? 6 : 10);
+    const margins = heads * (this.#isDense ? 6 : 10);
+    const room = this.width - 8 - (this.order === "layer" ? 30 : 0) - margins;
     return Math.max(20, Math.min(72, Math.floor(room / heads)));
   }
 
   #draw(cell: HTMLElement) {
     const canvas = cell.querySelector("canvas");
+    if (!canvas || this.width === 0) return;
     const layer = Number(cell.dataset.layer);
     const head = Number(cell.dataset.head);
-    const ratio = pixelRatio();
-    const target = this.thumbnailSize * ratio;
-    if (!canvas || this.width === 0) return;
+    const size = this.#thumbnailSize;
     const pattern = this.patterns[layer];
-    if (!pattern) {
-      canvas.style.width = canvas.style.height = `${this.thumbnailSize}px`;
+    if (!pattern || !this.#visibleCells.has(cell)) {
+      if (!pattern || !this.#drawKeys.has(canvas))
+        canvas.style.width = canvas.style.height = `${size}px`; // reserves the place
       return;
     }
-    if (!this.onScreen.has(cell)) {
-      if (!this.drawn.has(canvas))
-        canvas.style.width = canvas.style.height = `${this.thumbnailSize}px`; // keeps its place
-      return;
-    }
-    const what = [layer, head, target, this.scale, this.theme.theme].join();
-    if (this.drawn.get(canvas) === what) return;
-    this.drawn.set(canvas, what);
+    const ratio = pixelRatio();
+    const target = size * ratio;
+    const { theme } = this.#theme;
+    const drawKey = [layer, head, target, this.scale, theme].join();
+    if (this.#drawKeys.get(canvas) === drawKey) return;
+    this.#drawKeys.set(canvas, drawKey);
     const matrix = maxPoolTo(headMatrix(pattern, head), Math.floor(target));
     const fit = fitNear(matrix.rows, target, target);
-    drawHeatmap(canvas, matrix, {
-      view: fullView(matrix),
-      fit,
-      theme: this.theme.theme,
-      stretch: this.scale,
-      ratio,
-    });
+    drawHeatmap(canvas, matrix, { view: fullView(matrix), fit, theme, stretch: this.scale, ratio });
   }
 
-  #onKey(event: KeyboardEvent) {
-    const rows = this.rows;
-    const at = this.#focused();
-    const row = rows.findIndex((heads) =>
-      heads.some((one) => one.layer === at.layer && one.head === at.head),
-    );
-    const column =
-      rows[row]?.findIndex((one) => one.layer === at.layer && one.head === at.head) ?? 0;
-    const moves: Record<string, [number, number]> = {
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-      Home: [0, -column],
-      End: [0, Infinity],
-    };
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      this.emit("head-select", at);
-    } else if (event.key === "Escape") {
-      this.#focus({ layer: this.layer, head: this.head });
-      this.emit("head-hover", null);
-    } else if (moves[event.key]) {
-      event.preventDefault();
-      const [down, right] = moves[event.key];
-      const to = rows[Math.max(0, Math.min(rows.length - 1, row + down))];
-      const next = to[Math.max(0, Math.min(to.length - 1, column + right))];
-      this.#focus(next);
-      this.emit("head-hover", next);
-    }
-  }
-
-  /** Moving from head to head is no leaving. */
-  #onFocusOut(event: FocusEvent) {
-    if (!(event.relatedTarget as Element | null)?.matches?.(".cell")) this.emit("head-hover", null);
-  }
-
-  #focused(): Head {
-    const cell = (
-      this.renderRoot instanceof ShadowRoot ? this.renderRoot.activeElement : null
-    ) as HTMLElement | null;
-    return cell?.dataset.layer
-      ? { layer: Number(cell.dataset.layer), head: Number(cell.dataset.head) }
-      : { layer: this.layer, head: this.head };
-  }
-
-  #focus({ layer, head }: Head) {
-    (
-      this.renderRoot.querySelector(
-        `[data-layer="${layer}"][data-head="${head}"]`,
-      ) as HTMLElement | null
-    )?.focus();
+  #move(from: Head, step: Step) {
+    const { rows } = this;
+    const row = rows.findIndex((heads) => includesHead(heads, from));
+    const column = rows[row]?.findIndex((head) => isSameHead(head, from)) ?? 0;
+    const to = rows[clamp(row + step.rows, rows.length)];
+    return to[clamp(column + step.columns, to.length)];
   }
 }
 

@@ -1,27 +1,33 @@
-// <head-scores>: how much every head is of one kind, layers down and heads across.
+// <head-scores>: one score of every head. Layers run down, heads across.
 
 import { css, html } from "lit";
-import { NOT_A_NUMBER, formatAttention } from "../draw/format.js";
 
-import { colourOf, gradient, textOn } from "../draw/scale.js";
+import { formatAttention, NOT_A_NUMBER } from "../draw/format.js";
 import { countNotFinite, stripes } from "../draw/not-finite.js";
+import { colourOf, textOn } from "../draw/scale.js";
 import { TypedElement } from "./base.js";
+import { headElements, includesHead, isSameHead, type Head } from "./heads.js";
+import { clamp, Interaction } from "./interaction.js";
 import { base, figure } from "./styles.js";
 import { INKS, ThemeController } from "./theme.js";
 import type { Tensor } from "../draw/matrix.js";
-import type { Head } from "./attention-heads.js";
 
-/** axes score, layer and head; `labels.score` names the scores */
-export type Table = Tensor & { labels?: Readonly<Record<string, readonly string[]>> };
+/** [score layer head]; `labels.score` names the scores */
+export type Table = Tensor;
 
-/** What the names of scores mean. */
+/** The scores: their titles and definitions. */
 const KINDS: Record<string, [title: string, meaning: string]> = {
-  previous_token: ["previous token", "how much of its attention goes to the token just before"],
-  duplicate_token: [
-    "same token",
-    "how much of its attention goes to earlier places of the same token",
-  ],
-  induction: ["induction", "how much of its attention goes to what followed the same token before"],
+  previous_token: ["previous token", "mean attention to the token just before"],
+  duplicate_token: ["same token", "mean attention to earlier occurrences of the same token"],
+  induction: ["induction", "mean attention to the token that followed the same token before"],
+};
+
+/** Why a head has no score. */
+type Reason = "no place" | "not a number" | "either";
+const REASONS: Record<Reason, string> = {
+  "no place": "no place in this text to measure it",
+  "not a number": NOT_A_NUMBER,
+  either: `no place in this text to measure it, or ${NOT_A_NUMBER}`,
 };
 
 export interface HeadScoresEvents {
@@ -117,10 +123,6 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
         border: 1px dashed var(--line);
         color: var(--soft);
       }
-      .legend {
-        margin-top: 0.6rem;
-        font-size: 0.85rem;
-      }
       .readout {
         min-height: 1.5em;
         margin: 0.4rem 0 0;
@@ -129,19 +131,31 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     `,
   ];
 
-  /** What model.headScores returns as `scores`. */
+  /** `scores` of what `model.headScores` returns. */
   declare scores: Table | null;
-  /** One of its scores. */
+  /** The name of the score that is drawn. */
   declare kind: string;
+  /** The selected head. */
   declare layer: number;
   declare head: number;
   /** Heads that are switched off. */
   declare off: readonly Head[];
-  /** The scores that the text has a place for; null if that is not known. */
+  /** The scores that can be measured on the text; null if that is unknown. */
   declare measurable: ReadonlySet<string> | null;
-  /** The head that the pointer or the keyboard is on. */
-  declare hovered: Head | null;
-  declare theme: any;
+  #theme = new ThemeController(this);
+  readonly interaction: Interaction<Head> = new Interaction(this, {
+    start: () => ({ layer: this.layer, head: this.head }),
+    move: ({ layer, head }, { rows, columns }) => {
+      const [layers, heads] = this.size;
+      return { layer: clamp(layer + rows, layers), head: clamp(head + columns, heads) };
+    },
+    onHover: (head) => {
+      this.#describe(head);
+      this.emit("head-hover", head);
+    },
+    onSelect: (head) => this.emit("head-select", head),
+    elements: headElements(this),
+  });
 
   constructor() {
     super();
@@ -151,35 +165,32 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     this.head = 0;
     this.off = [];
     this.measurable = null;
-    this.hovered = null;
-    this.theme = new ThemeController(this);
   }
 
   get size(): [layers: number, heads: number] {
-    const table = this.scores;
-    return table ? [table.shape[1], table.shape[2]] : [0, 0];
+    return this.scores ? [this.scores.shape[1], this.scores.shape[2]] : [0, 0];
   }
 
   /** The names of the scores. */
-  get kinds() {
+  get kinds(): readonly string[] {
     return this.scores?.labels?.score ?? Object.keys(KINDS);
   }
 
-  /** How many heads have no score. */
-  #missing(layers: number, heads: number) {
+  /** How many heads have no score of the kind that is drawn. */
+  #countMissing() {
+    const [layers, heads] = this.size;
     const all = Array.from({ length: layers * heads }, (_, at) =>
       this.scoreOf({ layer: Math.floor(at / heads), head: at % heads }),
     );
     return countNotFinite(all);
   }
 
-  /** Why a score is not a number. */
-  #reason(kind: string): "no place" | "not a number" | "either" {
+  #reason(kind: string): Reason {
     if (this.measurable === null) return "either";
-    return this.measurable.has(kind) ? NOT_A_NUMBER : "no place";
+    return this.measurable.has(kind) ? "not a number" : "no place";
   }
 
-  /** NaN where the text has no place to measure it, or where the attention is not a number. */
+  /** NaN if the score cannot be measured on the text, or if the attention is not a number. */
   scoreOf({ layer, head }: Head, kind: string = this.kind) {
     const [layers, heads] = this.size;
     const row = this.kinds.indexOf(kind);
@@ -189,130 +200,102 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
   override render() {
     const [layers, heads] = this.size;
     if (layers === 0) return "";
-    const broken = this.#reason(this.kind) === NOT_A_NUMBER ? this.#missing(layers, heads) : 0;
+    const missing = this.#reason(this.kind) === "not a number" ? this.#countMissing() : 0;
     const meaning = KINDS[this.kind]?.[1] ?? this.kind;
-    const cell =
-      heads > 16 ? "2.3rem" : heads > 8 ? "2.9rem" : heads > 6 ? "4.2rem" : "min(6rem, 18vw)";
+    const everyHead = Array.from({ length: heads }, (_, head) => head);
     return html`
       <div class="tools">
-        <span class="choice" role="group" aria-label="kind of head">
-          ${this.kinds.map((kind) => html`<button aria-pressed=${kind === this.kind} @click=${() => this.#pick(kind)}>${KINDS[kind]?.[0] ?? kind}</button>`)}
+        <span class="choice" role="group" aria-label="score">
+          ${this.kinds.map((kind) => html`<button aria-pressed=${kind === this.kind} @click=${() => this.#setKind(kind)}>${titleOf(kind)}</button>`)}
         </span>
         <slot></slot>
       </div>
-      <div class="scroll" style="--cell: ${cell}" role="grid" aria-label="${meaning}, by layer and head" @keydown=${this.#onKey}>
-        <div class="row" role="row" aria-hidden="true"><span class="layer"></span>${Array.from({ length: heads }, (_, head) => html`<span class="column mono">H${head}</span>`)}</div>
+      <div class="scroll" style="--cell: ${cellWidth(heads)}" role="grid" aria-label="${meaning}, by layer and head" @keydown=${this.interaction.onKeyDown}>
+        <div class="row" role="row" aria-hidden="true"><span class="layer"></span>${everyHead.map((head) => html`<span class="column mono">H${head}</span>`)}</div>
         ${Array.from(
           { length: layers },
           (_, layer) =>
-            html`<div class="row" role="row"><span class="layer mono" role="rowheader" aria-label="layer ${layer}">L${layer}</span>${Array.from({ length: heads }, (_, head) => this.#cell({ layer, head }))}</div>`,
+            html`<div class="row" role="row"><span class="layer mono" role="rowheader" aria-label="layer ${layer}">L${layer}</span>${everyHead.map((head) => this.#renderCell({ layer, head }))}</div>`,
         )}
       </div>
       <p class="readout mono" aria-live="polite"></p>
-      <div class="legend" role="img" aria-label="colour scale from 0 to 1: ${meaning}">
-        <span class="mono">0</span><span class="ramp" style="background: ${gradient(this.theme.theme)}"></span><span class="mono">1</span><span>${meaning}</span>
-        ${broken > 0 ? html`<span class="swatch" style="background: ${stripes(this.theme.theme)}"></span><span>${NOT_A_NUMBER}: ${broken} heads</span>` : ""}
+      <div class="below">
+        <color-legend
+          .text=${meaning}
+          .notFinite=${missing > 0 ? `${NOT_A_NUMBER}: ${missing} heads` : ""}
+        ></color-legend>
       </div>
     `;
   }
 
-  #cell(one: Head) {
-    const value = this.scoreOf(one);
-    const chosen = one.layer === this.layer && one.head === this.head;
-    const none = !Number.isFinite(value);
-    const broken = none && this.#reason(this.kind) === NOT_A_NUMBER;
-    const { theme } = this.theme;
-    const colours = broken
+  #renderCell(head: Head) {
+    const value = this.scoreOf(head);
+    const isSelected = isSameHead(head, this);
+    const isMissing = !Number.isFinite(value);
+    const isNaN = isMissing && this.#reason(this.kind) === "not a number";
+    const { theme } = this.#theme;
+    const colours = isNaN
       ? `background: ${stripes(theme)}`
-      : none
+      : isMissing
         ? ""
         : `background: ${colourOf(value, theme)}; color: ${INKS[textOn(value, theme)]}`;
     return html`<div
-      class="cell mono ${none ? "none" : ""} ${this.#isOff(one) ? "off" : ""}"
+      class="cell mono ${isMissing ? "none" : ""} ${includesHead(this.off, head) ? "off" : ""}"
       style=${colours}
       role="gridcell"
-      tabindex=${chosen ? 0 : -1}
-      aria-selected=${chosen}
-      aria-label=${this.sentence(one)}
-      data-layer=${one.layer}
-      data-head=${one.head}
-      @pointerenter=${() => this.#hover(one)}
-      @pointerleave=${() => this.#hover(null)}
-      @focus=${() => this.#hover(one)}
-      @blur=${() => this.#hover(null)}
-      @click=${() => this.emit("head-select", one)}
-    >${broken ? html`<span class="broken">NaN</span>` : none ? "–" : formatAttention(value)}</div>`;
+      tabindex=${isSelected ? 0 : -1}
+      aria-selected=${isSelected}
+      aria-label=${this.#label(head)}
+      data-layer=${head.layer}
+      data-head=${head.head}
+      @pointerenter=${() => this.interaction.hover(head)}
+      @pointerleave=${this.interaction.leave}
+      @focus=${() => this.interaction.hover(head)}
+      @blur=${this.interaction.leave}
+      @click=${() => this.interaction.choose(head)}
+    >${isNaN ? html`<span class="broken">NaN</span>` : isMissing ? "–" : formatAttention(value)}</div>`;
   }
 
-  #isOff({ layer, head }: Head) {
-    return this.off.some((other) => other.layer === layer && other.head === head);
-  }
-
-  sentence(one: Head) {
-    const value = this.scoreOf(one);
-    const reasons = {
-      "no place": "no place in this text to measure it",
-      "not a number": NOT_A_NUMBER,
-      either: `no place in this text to measure it, or ${NOT_A_NUMBER}`,
-    };
+  #label(head: Head) {
+    const value = this.scoreOf(head);
     const score = Number.isFinite(value)
       ? formatAttention(value)
-      : reasons[this.#reason(this.kind)];
-    return `head ${one.layer}.${one.head}, ${KINDS[this.kind]?.[0] ?? this.kind} ${score}${this.#isOff(one) ? ", switched off" : ""}`;
+      : REASONS[this.#reason(this.kind)];
+    const off = includesHead(this.off, head) ? ", switched off" : "";
+    return `head ${head.layer}.${head.head}, ${titleOf(this.kind)} ${score}${off}`;
   }
 
-  #hover(one: Head | null) {
-    this.hovered = one;
-    const line = this.renderRoot.querySelector(".readout");
-    if (!line) return;
-    const others = one
-      ? this.kinds.map((kind) => `${KINDS[kind]?.[0] ?? kind} ${this.#exact(one, kind)}`)
-      : [];
-    line.textContent = one
-      ? `head ${one.layer}.${one.head}${this.#isOff(one) ? " (off)" : ""}  ${others.join(", ")}`
-      : "";
-    this.emit("head-hover", one);
+  /** Writes all scores of a head below the grid. */
+  #describe(head: Head | null) {
+    const readout = this.renderRoot.querySelector(".readout");
+    if (!readout) return;
+    if (!head) return readout.replaceChildren();
+    const scores = this.kinds.map((kind) => `${titleOf(kind)} ${this.#exactScore(head, kind)}`);
+    const off = includesHead(this.off, head) ? " (off)" : "";
+    readout.textContent = `head ${head.layer}.${head.head}${off}  ${scores.join(", ")}`;
   }
 
-  #exact(one: Head, kind: string) {
-    const value = this.scoreOf(one, kind);
+  #exactScore(head: Head, kind: string) {
+    const value = this.scoreOf(head, kind);
     if (Number.isFinite(value)) return value.toPrecision(4);
-    return this.#reason(kind) === NOT_A_NUMBER ? NOT_A_NUMBER : "–";
+    return this.#reason(kind) === "not a number" ? NOT_A_NUMBER : "–";
   }
 
-  #pick(kind: string) {
+  #setKind(kind: string) {
     this.kind = kind;
     this.emit("kind-change", kind);
   }
+}
 
-  #onKey(event: KeyboardEvent) {
-    const [layers, heads] = this.size;
-    const focused = (event.target as HTMLElement).dataset;
-    const at = {
-      layer: Number(focused.layer ?? this.layer),
-      head: Number(focused.head ?? this.head),
-    };
-    const moves: Record<string, [number, number]> = {
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-      Home: [0, -heads],
-      End: [0, heads],
-    };
-    if (event.key === "Enter" || event.key === " ") this.emit("head-select", at);
-    else if (moves[event.key]) {
-      const [down, right] = moves[event.key];
-      const layer = Math.max(0, Math.min(layers - 1, at.layer + down));
-      const head = Math.max(0, Math.min(heads - 1, at.head + right));
-      (
-        this.renderRoot.querySelector(
-          `[data-layer="${layer}"][data-head="${head}"]`,
-        ) as HTMLElement | null
-      )?.focus();
-    } else return;
-    event.preventDefault();
-  }
+function titleOf(kind: string) {
+  return KINDS[kind]?.[0] ?? kind;
+}
+
+/** The CSS width of a cell, by the number of heads in a row. */
+function cellWidth(heads: number) {
+  if (heads > 16) return "2.3rem";
+  if (heads > 8) return "2.9rem";
+  return heads > 6 ? "4.2rem" : "min(6rem, 18vw)";
 }
 
 declare global {

@@ -1,14 +1,17 @@
-// What the plots, <attention-pattern> and <tensor-view>, have in common: named axes, three canvases one above the other
-// (labels, cells, overlay), and a line that says what is in focus. What is drawn on them is each one's own.
+// What <attention-pattern> and <tensor-view> share: a plot with named axes, three canvases on top of each other (labels,
+// cells, overlay), a line that describes the focused cell, and a table and a copy of the values.
 
-import { css, type LitElement } from "lit";
+import { css, html, type LitElement, type ReactiveController } from "lit";
+
 import type { Palette } from "../draw/labels.js";
 import type { Matrix } from "../draw/matrix.js";
+import { liveRegion } from "./interaction.js";
+import type { ThemeController } from "./theme.js";
 
-/** Colours are read anew when they may have changed this long ago. */
+/** The palette is read again after this time, because styles may have changed. */
 const PALETTE_MS = 1000;
 
-export const plot = css`
+export const plotStyles = css`
   :host {
     position: relative;
   }
@@ -32,7 +35,7 @@ export const plot = css`
     justify-self: center;
     text-align: right;
   }
-  /* What the canvas paints with is read back from here, where the browser has resolved it. */
+  /* The canvases read their colours back from here, where the browser has resolved them. */
   .plot {
     position: relative;
     accent-color: var(--flame);
@@ -68,15 +71,77 @@ export const plot = css`
   }
 `;
 
-/** The canvases of a plot, and the colours and the font that they take from its styles. */
-export class Canvases {
-  #host;
+export interface PlotParts {
+  /** the titles of the axes */
+  axes: { across: string; down: string };
+  /** CSS pixels before the cells */
+  corner: { left: number; top: number };
+  /** CSS pixels of the plot, labels included */
+  width: number;
+  height: number;
+  className?: string;
+  /** `aria-roledescription` and `aria-label` */
+  kind: string;
+  label: string;
+  on: {
+    pointermove: (event: PointerEvent) => void;
+    leave: () => void;
+    keydown: (event: KeyboardEvent) => void;
+    click?: (event: MouseEvent) => void;
+    pointerdown?: (event: PointerEvent) => void;
+    pointerup?: (event: PointerEvent) => void;
+    wheel?: (event: WheelEvent) => void;
+  };
+  /** the row below the plot */
+  below: unknown;
+  /** the values as a table */
+  table: unknown;
+}
+
+/** The template of a plot. */
+export function renderPlot(parts: PlotParts) {
+  const { axes, corner, width, height, className = "", kind, label, on, below, table } = parts;
+  return html`
+    <div class="axes">
+      <span class="axis across" style="margin-left: ${corner.left}px">${axes.across} →</span>
+      <span class="axis down" style="margin-top: ${corner.top}px">← ${axes.down}</span>
+      <div
+        class="plot ${className}"
+        style="width: ${width}px; height: ${height}px"
+        role="application"
+        aria-roledescription=${kind}
+        aria-label=${label}
+        tabindex="0"
+        @pointermove=${on.pointermove}
+        @pointerleave=${on.leave}
+        @pointerdown=${on.pointerdown}
+        @pointerup=${on.pointerup}
+        @click=${on.click}
+        @wheel=${on.wheel}
+        @keydown=${on.keydown}
+        @blur=${on.leave}
+      >
+        <canvas class="labels"></canvas>
+        <canvas class="cells"></canvas>
+        <canvas class="overlay"></canvas>
+      </div>
+    </div>
+    <p class="readout mono"></p>
+    <div class="below">${below}</div>
+    ${liveRegion}
+    ${table}
+  `;
+}
+
+/** The canvases of a plot and its readout, with colours and font from the host's styles. */
+export class PlotCanvases {
+  #host: LitElement & { theme: ThemeController };
   #palette: (Palette & { theme: string; read: number }) | undefined;
   #frame = 0;
   #ratio = 1;
 
-  /** @param host whose shadow root has `.plot`, `.axis` and `.readout` */
-  constructor(host: LitElement & { theme: { theme: string } }) {
+  /** @param host its shadow root has `.plot`, `.axis` and `.readout` */
+  constructor(host: LitElement & { theme: ThemeController }) {
     this.#host = host;
   }
 
@@ -85,11 +150,12 @@ export class Canvases {
   }
 
   /**
-   * Gives labels and overlay their size, both before anything is written on either: a new size costs a layout.
+   * Gives the labels and the overlay their size, both before either is drawn: a new size causes a layout.
+   * @param width device pixels
    * @param height device pixels
    * @param ratio device pixels per CSS pixel
    */
-  fit(width: number, height: number, ratio: number) {
+  resize(width: number, height: number, ratio: number) {
     this.#ratio = ratio;
     for (const canvas of [this.get("labels"), this.get("overlay")]) {
       if (!canvas || (canvas.width === width && canvas.height === height)) continue;
@@ -98,7 +164,7 @@ export class Canvases {
     }
   }
 
-  /** An empty canvas, scaled to CSS pixels. */
+  /** The context of an empty canvas, scaled to CSS pixels. */
   clear(name: "labels" | "overlay") {
     const context = this.get(name)?.getContext("2d");
     if (!context) return null;
@@ -108,21 +174,18 @@ export class Canvases {
     return context;
   }
 
-  /**
-   * Asking makes the browser compute styles, so it is asked once a picture and not once a hover, and not at every token
-   * while a model writes.
-   */
-  get palette() {
+  /** Cached, because `getComputedStyle` recalculates styles, and hovering or generating text must not wait for that. */
+  get palette(): Palette {
     const { theme } = this.#host.theme;
-    const now = performance.now();
-    if (this.#palette?.theme === theme && now - this.#palette.read < PALETTE_MS)
+    const time = performance.now();
+    if (this.#palette?.theme === theme && time - this.#palette.read < PALETTE_MS)
       return this.#palette;
     const style = (selector: string) =>
       getComputedStyle(this.#host.renderRoot.querySelector(selector) as Element);
     const plot = style(".plot");
     this.#palette = {
       theme,
-      read: now,
+      read: time,
       ink: plot.color,
       faint: style(".axis").color,
       glow: plot.caretColor,
@@ -132,27 +195,82 @@ export class Canvases {
     return this.#palette;
   }
 
-  /**
-   * Writes in the next frame, and once for all that changes until then: a canvas that is told its font makes the browser
-   * lay the page out.
-   */
-  write(draw: () => void) {
+  /** Draws text in the next frame, once for all changes until then: setting a canvas's font causes a layout. */
+  schedule(draw: () => void) {
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(draw);
   }
+
+  /** Replaces the line that describes the focused cell. Numbers are bold if they are given as `bold`. */
+  describe(...parts: (string | { bold: string })[]) {
+    const nodes = parts.map((part) => (typeof part === "string" ? part : bold(part.bold)));
+    this.#host.renderRoot.querySelector(".readout")?.replaceChildren(...nodes);
+  }
 }
 
-export function bold(text: string) {
+function bold(text: string) {
   const element = document.createElement("b");
   element.textContent = text;
   return element;
 }
 
-/** Copies all values, tab-separated; gives what to say of it. */
-export async function copyValues({ data, rows, columns }: Matrix) {
-  const lines = Array.from({ length: rows }, (_, row) =>
-    Array.from(data.subarray(row * columns, (row + 1) * columns)).join("\t"),
-  );
-  await navigator.clipboard.writeText(lines.join("\n"));
-  return `copied ${rows} by ${columns} values`;
+/** A table of the most important values: the text alternative of a plot. The first cell of a row is its header. */
+export type ValueTable = { caption: string; columns: string[]; rows: string[][] };
+
+/** The buttons "table" and "copy" of a plot. */
+export class PlotValues implements ReactiveController {
+  #host: LitElement;
+  #isOpen = false;
+  #matrix: () => Matrix | null;
+  #announce: (sentence: string) => void;
+
+  /** @param announce reads a sentence to the user */
+  constructor(host: LitElement, matrix: () => Matrix | null, announce: (sentence: string) => void) {
+    this.#host = host;
+    this.#matrix = matrix;
+    this.#announce = announce;
+    host.addController(this);
+  }
+
+  hostConnected() {}
+
+  /** @param others buttons before these */
+  renderButtons(others: unknown = "") {
+    return html`<span class="push">
+      ${others}
+      <button aria-pressed=${this.#isOpen} @click=${this.#toggle}>table</button>
+      <button title="Copy all values, tab-separated" @click=${this.#copy}>copy</button>
+    </span>`;
+  }
+
+  /** @param table called if the table is open */
+  renderTable(table: () => ValueTable) {
+    if (!this.#isOpen) return "";
+    const { caption, columns, rows } = table();
+    return html`<div class="table" tabindex="0" role="region" aria-label="the values as a table">
+      <table class="mono">
+        <caption>${caption} “copy” gives every value.</caption>
+        <thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+        <tbody>
+          ${rows.map(([header, ...cells]) => html`<tr><th scope="row">${header}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}
+        </tbody>
+      </table>
+    </div>`;
+  }
+
+  #toggle = () => {
+    this.#isOpen = !this.#isOpen;
+    this.#host.requestUpdate();
+  };
+
+  #copy = async () => {
+    const matrix = this.#matrix();
+    if (!matrix) return;
+    const { data, rows, columns } = matrix;
+    const lines = Array.from({ length: rows }, (_, row) =>
+      data.subarray(row * columns, (row + 1) * columns).join("\t"),
+    );
+    await navigator.clipboard.writeText(lines.join("\n"));
+    this.#announce(`copied ${rows} by ${columns} values`);
+  };
 }

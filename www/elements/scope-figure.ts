@@ -5,15 +5,14 @@ import { css, html } from "lit";
 import { NOT_A_NUMBER, formatAttention, formatLogProb } from "../draw/format.js";
 import { announced, truncate } from "../draw/token.js";
 
-import { headMatrix, masked } from "../draw/matrix.js";
+import { headMatrix, masked, type Band, type Pair } from "../draw/matrix.js";
 import { countNotFinite } from "../draw/not-finite.js";
-import { describe, measurable, type Pair, type HeadScore } from "../session/scores.js";
+import { describe, measurable, type HeadScore } from "../session/scores.js";
 import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
 
 import type { Reading } from "../session/reading.js";
 import type { Head } from "./attention-heads.js";
-import type { Band } from "./attention-pattern.js";
 import type { Stretch } from "../draw/scale.js";
 import type { Lens, Place } from "./logit-lens.js";
 import type { Tensor } from "../draw/matrix.js";

@@ -2,7 +2,7 @@
 
 import { css } from "lit";
 
-// Host pages may set --cs-*; without them, light-dark() follows the color-scheme around the element.
+// Host pages may set --cs-*. Without them, light-dark() follows the color-scheme around the element.
 export const base = css`
   :host {
     --paper: var(--cs-paper, light-dark(oklch(0.985 0.009 88), oklch(0.192 0.012 62)));
@@ -90,7 +90,7 @@ export const base = css`
   }
 `;
 
-/** A colour scale, what stands below a figure, and its table. Elements put what they change behind it. */
+/** The row below a figure, and its table. */
 export const figure = css`
   .below {
     display: flex;
@@ -108,26 +108,6 @@ export const figure = css`
     margin-left: auto;
     display: flex;
     gap: 0.35rem;
-  }
-  .legend {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    gap: 0.4rem;
-    color: var(--soft);
-  }
-  .swatch {
-    width: 1.4em;
-    height: 0.8em;
-    border: 1px solid var(--line);
-    print-color-adjust: exact;
-  }
-  .ramp {
-    width: 8.5rem;
-    height: 0.72rem;
-    border-radius: 2px;
-    box-shadow: 0 0 0 1px var(--line);
-    print-color-adjust: exact;
   }
   .table {
     overflow: auto;

@@ -1,50 +1,51 @@
-// <tensor-view>: any activation, two of its axes at a time, as a heat map whose paper is zero.
+// <tensor-view>: any activation as a heat map of two of its axes, with zero in the colour of the paper.
 
 import { css, html } from "lit";
-import { formatNumber } from "../draw/format.js";
-import { announced, glyphs, truncate, type Token } from "../draw/token.js";
 
-import { signedGradient } from "../draw/diverging.js";
-import { axisLabels, labelling } from "../draw/labels.js";
-import { stripes } from "../draw/not-finite.js";
-import { fit, type Fit } from "../draw/fit.js";
+import { formatShort } from "../draw/format.js";
 import { resolveSlice, sliceTensor, type Slice } from "../draw/slice.js";
 import {
-  type Cell,
+  drawSliceLabels,
+  drawSliceOverlay,
+  sliceGeometry,
+  type Side,
+  type SliceLabels,
+} from "../draw/slice-plot.js";
+import {
   cellAt,
   hasMask,
   isInvalid,
   largestCells,
   maxAbs,
   paintSigned,
+  type Cell,
 } from "../draw/signed-heatmap.js";
-import { TypedElement, pixelRatio, WidthController } from "./base.js";
-import { LiveRegion } from "./interaction.js";
+import { announced, glyphs, truncate, type Token } from "../draw/token.js";
+import { axesStyles, renderAxes } from "./axes.js";
+import { pixelRatio, TypedElement, WidthController } from "./base.js";
+import { clamp, Interaction } from "./interaction.js";
+import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
 import { base, figure } from "./styles.js";
 import { ThemeController } from "./theme.js";
-import { bold, Canvases, copyValues, plot } from "./plot.js";
-import type { Tensor, Matrix } from "../draw/matrix.js";
+import type { Matrix, Tensor } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
 
-type Place = Cell;
+/** Axes whose positions are the tokens of the text. */
+const TOKEN_AXES = ["pos", "query", "key"];
 
-/** Characters of a label, at most. */
-const LABEL = 11;
-/** CSS pixels that a cell and the plot take at most, and the share of the window's height. */
-const CELL = 24;
-const WIDEST = 860;
-const TALLEST = 0.6;
-/** Axes whose places are the tokens of the text. */
-const OF_TOKENS = ["pos", "query", "key"];
-
-/** What an axis is called in a sentence. */
-const NAMES: Record<string, string> = {
+/** The name of an axis in a sentence. */
+const AXIS_NAMES: Record<string, string> = {
   pos: "position",
   d_model: "dimension",
   d_head: "dimension",
   d_mlp: "neuron",
   vocab: "token id",
 };
+
+/** Device pixels around the last cells for the outline of a focused cell. */
+const OUTLINE = 3;
+/** Rows of the table. */
+const TABLE_ROWS = 20;
 
 export interface TensorViewEvents {
   "value-hover": (Cell & { value: number }) | null;
@@ -64,36 +65,16 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     scale: { type: String },
     lock: { attribute: false },
     width: { state: true },
-    table: { state: true },
   };
 
   static override styles = [
     base,
     figure,
-    plot,
+    plotStyles,
+    axesStyles,
     css`
-      .cut {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.4rem 1rem;
-        margin-bottom: 0.6rem;
-        font-size: 0.88rem;
-        color: var(--soft);
-      }
-      .cut label {
-        display: inline-flex;
-        align-items: center;
-        gap: 0.4rem;
-      }
-      .cut select,
-      .cut input {
-        font-family: var(--mono);
-        font-size: 0.82rem;
-        color: var(--ink);
-      }
-      .cut input {
-        width: 4.6rem;
+      :host {
+        --ramp-width: 10rem;
       }
       .plot {
         cursor: crosshair;
@@ -107,44 +88,54 @@ export class TensorView extends TypedElement<TensorViewEvents> {
       .readout b {
         white-space: pre-wrap;
       }
-      .ramp {
-        position: relative;
-        width: 10rem;
-      }
-      .ramp::after {
-        content: "";
-        position: absolute;
-        left: 50%;
-        top: 100%;
-        height: 4px;
-        border-left: 1px solid var(--soft);
-      }
       .table {
         max-height: 20rem;
       }
     `,
   ];
 
-  /** Two axes or more. */
+  /** At least two axes. */
   declare tensor: Tensor | null;
-  /** The hook point's name. */
+  /** The name of the hook point. */
   declare name: string;
-  /** What the places of pos, query and key are called. */
+  /** The labels of pos, query and key. */
   declare tokens: readonly Token[];
-  /** The axis that runs down, and the one that runs across; empty for the usual ones. */
+  /** The axis that runs down and the axis that runs across; empty for the default ones. */
   declare rows: string;
   declare columns: string;
-  /** Where along each other axis. */
+  /** The position on every other axis. */
   declare index: Readonly<Record<string, number>>;
   declare scale: Stretch;
-  declare lock: Place | null;
+  declare lock: Cell | null;
   declare width: number;
-  declare table: boolean;
-  declare hovered: Place | null;
-  declare theme: any;
-  declare voice: any;
-  declare measured: any;
-  declare canvases: any;
+
+  readonly theme = new ThemeController(this);
+  readonly interaction: Interaction<Cell> = new Interaction(this, {
+    start: () => ({ row: 0, column: 0 }),
+    move: ({ row, column }, { rows, columns }) => {
+      const matrix = this.matrix;
+      if (!matrix) return null;
+      return {
+        row: clamp(row + rows, matrix.rows),
+        column: clamp(column + columns, matrix.columns),
+      };
+    },
+    onHover: (cell) => this.#onHover(cell),
+    describe: (cell) => this.#sentence(cell),
+    locked: () => this.lock,
+    onLock: (cell) => {
+      if (!cell && !this.lock) return;
+      this.lock = cell;
+      this.emit("value-lock", cell);
+    },
+    shiftSteps: 5,
+  });
+  #canvases = new PlotCanvases(this);
+  #values = new PlotValues(
+    this,
+    () => this.matrix,
+    (sentence) => this.interaction.announce(sentence),
+  );
 
   constructor() {
     super();
@@ -157,429 +148,260 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     this.scale = "linear";
     this.lock = null;
     this.width = 0;
-    this.table = false;
-    this.hovered = null;
-    this.theme = new ThemeController(this);
-    this.voice = new LiveRegion();
-    this.measured = new WidthController(this);
-    this.canvases = new Canvases(this);
+    new WidthController(this);
   }
 
-  /** The cut on show. */
+  get hovered() {
+    return this.interaction.hovered;
+  }
+
+  /** The slice that is drawn. */
   get slice(): Slice {
-    const asked = {
-      rows: this.rows || undefined,
-      columns: this.columns || undefined,
-      index: this.index,
-    };
-    return this.tensor ? resolveSlice(this.tensor, asked) : { rows: "", columns: "", index: {} };
+    if (!this.tensor) return { rows: "", columns: "", index: {} };
+    const { rows, columns, index } = this;
+    const wanted = { rows: rows || undefined, columns: columns || undefined, index };
+    return resolveSlice(this.tensor, wanted);
   }
 
-  /** The matrix that is drawn, cut out once for each tensor and cut. */
+  /** The matrix that is drawn. */
   get matrix() {
-    const { tensor, slice: cut } = this;
-    if (!tensor) return null;
-    const key = JSON.stringify(cut);
-    if (this.#drawn?.tensor !== tensor || this.#drawn.key !== key) {
-      const matrix = sliceTensor(tensor, cut);
-      const masks = hasMask(tensor);
-      const broken = matrix.data.reduce(
-        (count, value) => count + Number(isInvalid(value, masks)),
-        0,
-      );
-      this.#drawn = { tensor, key, matrix, most: maxAbs(matrix), masks, broken };
-    }
-    return this.#drawn.matrix;
+    return this.#drawn?.matrix ?? null;
   }
 
-  #drawn: {
+  /** The value at the ends of the scale. */
+  get maxAbs() {
+    return this.#drawn?.maxAbs || 1;
+  }
+
+  /** The matrix and what is known of it. Computed once for each tensor and slice. */
+  get #drawn() {
+    const { tensor, slice } = this;
+    if (!tensor) return null;
+    const key = JSON.stringify(slice);
+    if (this.#cached?.tensor !== tensor || this.#cached.key !== key) {
+      const matrix = sliceTensor(tensor, slice);
+      const masks = hasMask(tensor);
+      let invalid = 0;
+      for (const value of matrix.data) if (isInvalid(value, masks)) invalid += 1;
+      this.#cached = { tensor, key, matrix, masks, invalid, maxAbs: maxAbs(matrix) };
+    }
+    return this.#cached;
+  }
+
+  #cached: {
     tensor: Tensor;
     key: string;
     matrix: Matrix;
-    most: number;
+    /** −∞ is a mask */
     masks: boolean;
-    broken: number;
+    /** how many values are neither finite nor masks */
+    invalid: number;
+    maxAbs: number;
   } | null = null;
 
-  /** The value at the ends of the scale. */
-  get most() {
-    return this.matrix ? this.#drawn?.most || 1 : 1;
-  }
-
-  /** Where everything is: what a test needs to read a value back from the pixels. */
+  /** Where cells and labels are. With it a value can be read back from the pixels. */
   get geometry() {
-    const matrix = this.matrix;
-    if (!matrix || this.width === 0) return null;
-    const ratio = pixelRatio();
-    const [left, top] = [this.#gutter("rows"), this.#gutter("columns")];
-    const across = fit(
-      matrix.columns,
-      Math.max(40, Math.min(WIDEST, this.width - 18 - left)) * ratio,
-      CELL * ratio,
-    );
-    const down = fit(
-      matrix.rows,
-      Math.max(240, TALLEST * window.innerHeight) * ratio,
-      CELL * ratio,
-    );
-    return { ratio, left, top, down, across };
+    const { matrix, width } = this;
+    if (!matrix || width === 0) return null;
+    const space = { width, windowHeight: window.innerHeight, ratio: pixelRatio() };
+    return sliceGeometry(matrix, this.#labels, space);
   }
 
-  /**
-   * CSS pixels for the labels of an axis, in letters of about the size that its pitch will allow.
-   */
-  #gutter(side: "rows" | "columns") {
-    const labels = this.#labels(this.slice[side]);
-    const longest = Math.max(
-      1,
-      ...labels.map((label) => Math.min(LABEL, [...glyphs(label)].length)),
-    );
-    const room = side === "rows" ? TALLEST * window.innerHeight : this.width - 60;
-    const { size } = labelling(Math.min(CELL, room / Math.max(1, labels.length)));
-    return Math.ceil(longest * size * 0.61) + 12;
+  get #labels(): SliceLabels {
+    const { rows, columns } = this.slice;
+    return { rows: this.#labelsOf(rows), columns: this.#labelsOf(columns) };
   }
 
-  #labels(axis: string): readonly Token[] {
-    if (OF_TOKENS.includes(axis) && this.tokens.length > 0) return this.tokens;
+  #labelsOf(axis: string): readonly Token[] {
+    if (TOKEN_AXES.includes(axis) && this.tokens.length > 0) return this.tokens;
     const at = this.tensor?.axes.indexOf(axis) ?? -1;
     return Array.from({ length: at < 0 ? 0 : (this.tensor?.shape[at] ?? 0) }, (_, i) => String(i));
   }
 
-  valueAt({ row, column }: Place) {
+  valueAt({ row, column }: Cell) {
     const matrix = this.matrix;
     return matrix ? matrix.data[row * matrix.columns + column] : NaN;
   }
 
   override willUpdate(changed: Map<string, unknown>) {
     const matrix = this.matrix;
-    if (["tensor", "rows", "columns"].some((name) => changed.has(name)) && matrix) {
-      const gone = (place: Place | null) =>
-        place && (place.row >= matrix.rows || place.column >= matrix.columns);
-      if (gone(this.hovered)) this.hovered = null;
-      if (gone(this.lock)) this.lock = null;
-    }
+    if (!matrix || !["tensor", "rows", "columns"].some((name) => changed.has(name))) return;
+    const contains = ({ row, column }: Cell) => row < matrix.rows && column < matrix.columns;
+    this.interaction.prune(contains);
+    if (this.lock && !contains(this.lock)) this.lock = null;
   }
 
   override render() {
-    const { tensor, geometry, slice: cut } = this;
-    if (!tensor) return "";
-    const height = geometry ? geometry.down.size / geometry.ratio + geometry.top : 200;
-    const width = geometry ? geometry.across.size / geometry.ratio + geometry.left : 200;
-    return html`
-      ${this.#controls(tensor, cut)}
-      <div class="axes">
-        <span class="axis across" style="margin-left: ${geometry?.left ?? 0}px">${cut.columns} →</span>
-        <span class="axis down" style="margin-top: ${geometry?.top ?? 0}px">← ${cut.rows}</span>
-        <div
-          class="plot"
-          style="width: ${width}px; height: ${height}px"
-          role="application"
-          aria-roledescription="heat map"
-          aria-label="${this.name}, ${this.matrix?.rows} ${cut.rows} by ${this.matrix?.columns} ${cut.columns}. Arrows move among values, Enter locks, Escape releases."
-          tabindex="0"
-          @pointermove=${(event: PointerEvent) => this.#hover(this.#placeUnder(event))}
-          @pointerleave=${() => this.#hover(null)}
-          @click=${this.#onClick}
-          @keydown=${this.#onKey}
-          @blur=${() => this.#hover(null)}
-        >
-          <canvas class="labels"></canvas>
-          <canvas class="cells"></canvas>
-          <canvas class="overlay"></canvas>
-        </div>
-      </div>
-      <p class="readout mono"></p>
-      <div class="below">${this.#legend()}${this.#buttons()}</div>
-      <p class="visually-hidden" aria-live="polite"></p>
-      ${this.table ? this.#table() : ""}
-    `;
+    const { tensor, geometry, slice, matrix } = this;
+    if (!tensor || !matrix) return "";
+    const { down, across, left = 0, top = 0, ratio = 1 } = geometry ?? {};
+    const plot = renderPlot({
+      axes: { across: slice.columns, down: slice.rows },
+      corner: { left, top },
+      width: across ? across.size / ratio + left : 200,
+      height: down ? down.size / ratio + top : 200,
+      kind: "heat map",
+      label: `${this.name}, ${matrix.rows} ${slice.rows} by ${matrix.columns} ${slice.columns}. Arrows move among values, Enter locks, Escape releases.`,
+      on: {
+        pointermove: (event) => this.interaction.hover(this.#cellUnder(event)),
+        leave: this.interaction.leave,
+        click: this.#onClick,
+        keydown: this.interaction.onKeyDown,
+      },
+      below: html`${this.#renderLegend()}${this.#values.renderButtons()}`,
+      table: this.#values.renderTable(() => this.#table(matrix)),
+    });
+    return html`${renderAxes(tensor, slice, this.#setSlice)}${plot}`;
   }
 
-  #controls({ axes, shape }: Tensor, cut: Slice) {
-    const cuttable = axes.filter((_, i) => shape[i] > 1 || axes.length <= 2);
-    const choice = (side: "rows" | "columns", title: string) => html`<label>${title}
-      <select name=${side} @change=${(event: Event) => this.#turn(side, (event.target as HTMLSelectElement).value)}>
-        ${cuttable.map((name) => html`<option value=${name} ?selected=${cut[side] === name} .selected=${cut[side] === name}>${name}</option>`)}
-      </select>
-    </label>`;
-    const places = Object.entries(cut.index).filter(([name]) => shape[axes.indexOf(name)] > 1);
-    return html`<div class="cut" role="group" aria-label="what is drawn">
-      ${cuttable.length > 1 ? html`${choice("rows", "down")}${choice("columns", "across")}` : ""}
-      ${places.map(
-        ([name, place]) => html`<label>${name}
-          <input type="number" name=${name} min="0" max=${shape[axes.indexOf(name)] - 1} step="1" .value=${String(place)} @change=${(event: Event) => this.#move(name, event)} />
-          <span class="mono">of ${shape[axes.indexOf(name)]}</span>
-        </label>`,
-      )}
-    </div>`;
+  #renderLegend() {
+    const max = formatShort(this.maxAbs, 3);
+    const { down, across } = this.geometry ?? {};
+    const isPooled = down && across && down.factor * across.factor > 1;
+    const invalid = this.#drawn?.invalid ?? 0;
+    return html`<color-legend
+      signed
+      from="−${max}"
+      to=${max}
+      text="zero in the middle"
+      .detail=${isPooled ? `a cell shows the farthest from zero of ${down.factor} × ${across.factor}` : ""}
+      .notFinite=${invalid > 0 ? `not finite: ${invalid} values` : ""}
+      .scale=${this.scale}
+    ></color-legend>`;
   }
 
-  #legend() {
-    const root = this.scale === "sqrt";
-    const most = number(this.most);
-    const { down, across } = this.geometry ?? { down: { factor: 1 }, across: { factor: 1 } };
-    const covered = down.factor * across.factor;
-    return html`
-      <span class="legend" role="img" aria-label="colour scale from minus ${most} over zero to ${most}, ${root ? "square root" : "linear"}">
-        <span class="mono">−${most}</span><span class="ramp" style="background: ${signedGradient(this.theme.theme)}"></span><span class="mono">${most}</span>
-        <span>zero in the middle, ${root ? "square root" : "linear"}${covered > 1 ? html`; a cell shows the farthest from zero of ${down.factor} × ${across.factor}` : ""}</span>
-        ${this.#drawn?.broken ? html`<span class="swatch" style="background: ${stripes(this.theme.theme)}"></span><span>not finite: ${this.#drawn.broken} values</span>` : ""}
-      </span>
-      <button aria-pressed=${root} title="Lifts faint values" @click=${() => this.emit("scale-change", root ? "linear" : "sqrt")}>square root</button>
-    `;
-  }
-
-  #buttons() {
-    return html`<span class="push">
-      <button aria-pressed=${this.table} @click=${() => (this.table = !this.table)}>table</button>
-      <button title="Copy all values on show, tab-separated" @click=${this.#copy}>copy</button>
-    </span>`;
-  }
-
-  /** The text alternative: the values farthest from zero. */
-  #table() {
-    const matrix = this.matrix;
-    if (!matrix) return "";
+  /** The text alternative: the values with the largest magnitude. */
+  #table(matrix: Matrix) {
     const { rows, columns } = this.slice;
-    const [down, across] = [this.#labels(rows), this.#labels(columns)];
-    const place = (labels: readonly Token[], axis: string, at: number) =>
-      OF_TOKENS.includes(axis) ? `${at} ${glyphs(labels[at] ?? "")}` : String(at);
-    return html`<div class="table" tabindex="0" role="region" aria-label="the same as a table">
-      <table class="mono">
-        <caption>${this.#drawn?.broken ? "Values that are not finite, then those farthest from zero." : "The values farthest from zero."} “copy” gives every value.</caption>
-        <thead><tr><th scope="col">${rows}</th><th scope="col">${columns}</th><th scope="col">value</th></tr></thead>
-        <tbody>
-          ${largestCells(matrix, 20, this.#drawn?.masks).map((one) => html`<tr><td>${place(down, rows, one.row)}</td><td>${place(across, columns, one.column)}</td><td>${signed(one.value)}</td></tr>`)}
-        </tbody>
-      </table>
-    </div>`;
+    const labels = this.#labels;
+    const position = (side: Side, axis: string, at: number) =>
+      TOKEN_AXES.includes(axis) ? `${at} ${glyphs(labels[side][at] ?? "")}` : String(at);
+    return {
+      caption: this.#drawn?.invalid
+        ? "Values that are not finite, then those farthest from zero."
+        : "The values farthest from zero.",
+      columns: [rows, columns, "value"],
+      rows: largestCells(matrix, TABLE_ROWS, this.#drawn?.masks).map(({ row, column, value }) => [
+        position("rows", rows, row),
+        position("columns", columns, column),
+        formatShort(value, 7),
+      ]),
+    };
   }
 
   override updated() {
-    this.#draw();
-    this.#readout();
-    this.canvases.write(() => this.#write());
+    this.#drawCells();
+    this.#describe();
+    this.#canvases.schedule(() => this.#drawText());
   }
 
-  /** What was drawn last, and from which matrix. */
-  #what: string = "";
-  #painted: unknown = null;
-  /** The labels are those of an earlier picture. */
-  #unlabelled = true;
+  /** The matrix, the geometry and the theme of the cells on the canvas. */
+  #painted: { drawKey: string; matrix: Matrix } | null = null;
+  /** The labels on the canvas belong to earlier cells. */
+  #staleLabels = true;
 
-  #draw() {
-    const { matrix, geometry } = this;
-    const cells = this.canvases.get("cells");
-    if (!matrix || !geometry || !cells) return;
+  #drawCells() {
+    const { matrix, geometry, slice, scale, maxAbs } = this;
+    const { theme } = this.theme;
+    const cells = this.#canvases.get("cells");
+    const context = cells?.getContext("2d");
+    if (!matrix || !geometry || !cells || !context) return;
+    const labelCount = this.#labels.rows.length;
+    const drawKey = JSON.stringify([geometry, slice, scale, theme, labelCount]);
+    if (this.#painted?.drawKey === drawKey && this.#painted.matrix === matrix) return;
+    this.#painted = { drawKey, matrix };
+    this.#staleLabels = true;
     const { ratio, left, top, down, across } = geometry;
-    const what = [
-      JSON.stringify([geometry, this.slice, this.scale, this.theme.theme]),
-      this.#labels(this.slice.rows).length,
-    ].join();
-    if (what === this.#what && this.#painted === matrix) return;
-    [this.#what, this.#painted, this.#unlabelled] = [what, matrix, true];
-    cells.width = across.size;
-    cells.height = down.size;
+    Object.assign(cells, { width: across.size, height: down.size });
     Object.assign(cells.style, {
       left: `${Math.round(left * ratio) / ratio}px`,
       top: `${Math.round(top * ratio) / ratio}px`,
       width: `${across.size / ratio}px`,
       height: `${down.size / ratio}px`,
     });
-    const context = cells.getContext("2d");
-    if (!context) return;
     const image = context.createImageData(across.size, down.size);
-    paintSigned(new Uint32Array(image.data.buffer), matrix, {
-      down,
-      across,
-      max: this.most,
-      theme: this.theme.theme,
-      stretch: this.scale,
-      masks: this.#drawn?.masks,
-    });
+    const masks = this.#drawn?.masks;
+    const options = { down, across, max: maxAbs, theme, stretch: scale, masks };
+    paintSigned(new Uint32Array(image.data.buffer), matrix, options);
     context.putImageData(image, 0, 0);
   }
 
-  #write() {
-    if (!this.geometry) return;
-    const { ratio, left, top, down, across } = this.geometry;
-    const frame = 3; // around the last cells, when they are in focus
-    this.canvases.fit(
-      Math.ceil(left * ratio) + across.size + frame,
-      Math.ceil(top * ratio) + down.size + frame,
-      ratio,
-    );
-    if (this.#unlabelled) this.#drawLabels();
-    this.#drawOverlay();
-  }
-
-  #drawLabels() {
-    const context = this.canvases.clear("labels");
-    if (!context) return;
-    this.#unlabelled = false;
-    for (const side of ["rows", "columns"] as const) this.#label(context, side);
-  }
-
-  #label(context: CanvasRenderingContext2D, side: "rows" | "columns", only?: number) {
+  #drawText() {
     const { geometry } = this;
     if (!geometry) return;
-    const { ratio, left, top } = geometry;
-    const fit = side === "rows" ? geometry.down : geometry.across;
-    const pitch = fit.cell / fit.factor / ratio;
-    const [gutter, start] = side === "rows" ? [left, top] : [top, left];
-    axisLabels(context, this.#labels(this.slice[side]), 0, {
-      axis: side === "rows" ? "query" : "key",
-      pitch,
-      gutter,
-      start,
-      palette: this.canvases.palette,
-      only,
-    });
-  }
-
-  /** The cell that is described: hovered or locked. */
-  get focused() {
-    return this.hovered ?? this.lock;
+    const { ratio, left, top, down, across } = geometry;
+    const [gutterLeft, gutterTop] = [Math.ceil(left * ratio), Math.ceil(top * ratio)];
+    const width = gutterLeft + across.size + OUTLINE;
+    this.#canvases.resize(width, gutterTop + down.size + OUTLINE, ratio);
+    const context = this.#staleLabels && this.#canvases.clear("labels");
+    if (context) {
+      this.#staleLabels = false;
+      for (const side of ["rows", "columns"] as const)
+        drawSliceLabels(context, side, this.#labels, geometry, this.#canvases.palette);
+    }
+    this.#drawOverlay();
   }
 
   #drawOverlay() {
-    const { geometry, focused } = this;
-    const context = this.canvases.clear("overlay");
-    if (!context || !geometry || !focused) return;
-    const { ratio, left, top, down, across } = geometry;
-    const from = (fit: Fit, place: number) => (Math.floor(place / fit.factor) * fit.cell) / ratio;
-    const [x, y] = [left + from(across, focused.column), top + from(down, focused.row)];
-    context.strokeStyle = this.canvases.palette.accent;
-    context.lineWidth = 2;
-    context.strokeRect(x - 1, y - 1, across.cell / ratio + 2, down.cell / ratio + 2);
-    this.#label(context, "rows", focused.row);
-    this.#label(context, "columns", focused.column);
+    const { geometry } = this;
+    const { focused } = this.interaction;
+    const context = this.#canvases.clear("overlay");
+    if (context && geometry && focused)
+      drawSliceOverlay(context, focused, this.#labels, geometry, this.#canvases.palette);
   }
 
-  #readout() {
-    const { focused } = this;
-    const line = this.renderRoot.querySelector(".readout");
-    if (!line) return;
-    if (!focused) return line.replaceChildren();
+  #describe() {
+    const { focused } = this.interaction;
+    if (!focused) return this.#canvases.describe();
     const { rows, columns } = this.slice;
-    const parts = [
-      ...this.#spoken(rows, focused.row),
+    const position = (axis: string, at: number) => {
+      const token = TOKEN_AXES.includes(axis) ? this.tokens[at] : undefined;
+      return { bold: token === undefined ? String(at) : `${at} ${truncate(token, 24)}` };
+    };
+    this.#canvases.describe(
+      `${rows} `,
+      position(rows, focused.row),
       ", ",
-      ...this.#spoken(columns, focused.column),
-      `  ${signed(this.valueAt(focused))}`,
-    ];
-    line.replaceChildren(...parts);
-  }
-
-  #spoken(axis: string, at: number): (string | HTMLElement)[] {
-    const token = OF_TOKENS.includes(axis) ? this.tokens[at] : undefined;
-    return [`${axis} `, bold(token === undefined ? String(at) : `${at} ${truncate(token, 24)}`)];
-  }
-
-  sentence({ row, column }: Place) {
-    const { rows, columns } = this.slice;
-    const part = (axis: string, at: number) =>
-      `${NAMES[axis] ?? axis} ${at}${OF_TOKENS.includes(axis) && this.tokens[at] !== undefined ? ` ${announced(this.tokens[at])}` : ""}`;
-    return `${part(rows, row)}, ${part(columns, column)}, ${signed(this.valueAt({ row, column }))}`;
-  }
-
-  #hover(place: Place | null) {
-    if (place?.row === this.hovered?.row && place?.column === this.hovered?.column) return;
-    this.hovered = place;
-    this.#drawOverlay();
-    this.#readout();
-    if (place)
-      this.voice.say(this.renderRoot.querySelector(".visually-hidden"), this.sentence(place));
-    this.emit("value-hover", place && { ...place, value: this.valueAt(place) });
-  }
-
-  #placeUnder(event: MouseEvent) {
-    const { matrix, geometry } = this;
-    const box = this.canvases.get("cells")?.getBoundingClientRect();
-    if (!matrix || !geometry || !box) return null;
-    return cellAt(
-      matrix,
-      geometry.down,
-      geometry.across,
-      (event.clientX - box.left) * geometry.ratio,
-      (event.clientY - box.top) * geometry.ratio,
-      this.#drawn?.masks,
+      `${columns} `,
+      position(columns, focused.column),
+      `  ${formatShort(this.valueAt(focused), 7)}`,
     );
   }
 
-  #onClick(event: MouseEvent) {
-    const place = this.#placeUnder(event);
-    if (place) this.#setLock(place);
-  }
-
-  /** Locking what is locked releases it. */
-  #setLock(place: Place | null) {
-    const same =
-      place && this.lock && place.row === this.lock.row && place.column === this.lock.column;
-    this.lock = same ? null : place;
-    this.emit("value-lock", this.lock);
-  }
-
-  #onKey(event: KeyboardEvent) {
-    const { matrix } = this;
-    if (!matrix || event.altKey || event.ctrlKey || event.metaKey) return;
-    const moves: Record<string, [number, number]> = {
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
+  #sentence(cell: Cell) {
+    const { rows, columns } = this.slice;
+    const position = (axis: string, at: number) => {
+      const token = TOKEN_AXES.includes(axis) ? this.tokens[at] : undefined;
+      return `${AXIS_NAMES[axis] ?? axis} ${at}${token === undefined ? "" : ` ${announced(token)}`}`;
     };
-    const move = moves[event.key];
-    if (move) {
-      const from = this.hovered ?? this.lock ?? { row: 0, column: 0 };
-      const by = event.shiftKey ? 5 : 1;
-      const within = (at: number, count: number) => Math.max(0, Math.min(count - 1, at));
-      this.#hover({
-        row: within(from.row + move[0] * by, matrix.rows),
-        column: within(from.column + move[1] * by, matrix.columns),
-      });
-    } else if (event.key === "Enter") this.#setLock(this.hovered ?? this.lock);
-    else if (event.key === "Escape") {
-      this.#hover(null);
-      if (this.lock) this.#setLock(this.lock);
-    } else return;
-    event.preventDefault();
+    return `${position(rows, cell.row)}, ${position(columns, cell.column)}, ${formatShort(this.valueAt(cell), 7)}`;
   }
 
-  /** The other side gives way where both would be the same axis. */
-  #turn(side: "rows" | "columns", axis: string) {
-    const cut = this.slice;
-    const other = side === "rows" ? "columns" : "rows";
-    this.#choose({ ...cut, [side]: axis, ...(cut[other] === axis && { [other]: cut[side] }) });
+  #onHover(cell: Cell | null) {
+    this.#drawOverlay();
+    this.#describe();
+    this.emit("value-hover", cell && { ...cell, value: this.valueAt(cell) });
   }
 
-  #move(axis: string, event: Event) {
-    const input = event.target as HTMLInputElement;
-    if (input.value !== "" && input.validity.valid)
-      this.#choose({ ...this.slice, index: { ...this.slice.index, [axis]: Number(input.value) } });
-    else input.value = String(this.slice.index[axis]);
+  #cellUnder(event: MouseEvent) {
+    const { matrix, geometry } = this;
+    const box = this.#canvases.get("cells")?.getBoundingClientRect();
+    if (!matrix || !geometry || !box) return null;
+    const { ratio, down, across } = geometry;
+    const x = (event.clientX - box.left) * ratio;
+    const y = (event.clientY - box.top) * ratio;
+    return cellAt(matrix, down, across, x, y, this.#drawn?.masks);
   }
 
-  #choose({ rows, columns, index }: Slice) {
+  #onClick = (event: MouseEvent) => {
+    const cell = this.#cellUnder(event);
+    if (cell) this.interaction.choose(cell);
+  };
+
+  #setSlice = ({ rows, columns, index }: Slice) => {
     Object.assign(this, { rows, columns, index: { ...this.index, ...index } });
     this.emit("slice-change", { rows, columns, index: this.index });
-  }
-
-  async #copy() {
-    const matrix = this.matrix;
-    if (!matrix) return;
-    this.voice.say(this.renderRoot.querySelector(".visually-hidden"), await copyValues(matrix));
-  }
-}
-
-/** A size for a legend. */
-function number(value: number) {
-  return Number(value.toPrecision(3)).toString();
-}
-
-/** Every digit that an f32 holds, with a true minus sign. */
-function signed(value: number) {
-  return formatNumber(value, (finite) => Number(finite.toPrecision(7)).toString());
+  };
 }
 
 declare global {

@@ -1,20 +1,21 @@
-// <token-losses>: how much each token of the text surprised the model.
+// <token-losses>: the surprisal (loss) of each token of a text, as columns.
 
 import { css, html } from "lit";
-import { NOT_A_NUMBER, formatLogProb, formatSignificant } from "../draw/format.js";
-import { announced, glyphs, type Token } from "../draw/token.js";
 
 import { columnWidth, drawColumns } from "../draw/columns.js";
+import { formatLogProb, formatSignificant, NOT_A_NUMBER } from "../draw/format.js";
 import { countNotFinite } from "../draw/not-finite.js";
-import { TypedElement, pixelRatio, WidthController } from "./base.js";
-import { LiveRegion } from "./interaction.js";
+import { announced, glyphs, type Token } from "../draw/token.js";
+import { pixelRatio, TypedElement, WidthController } from "./base.js";
+import { clamp, Interaction, liveRegion } from "./interaction.js";
 import { base } from "./styles.js";
 import { ThemeController } from "./theme.js";
 
-/** CSS pixels. */
+/** The height of the columns in CSS pixels. */
 const HEIGHT = 260;
 
 export interface TokenLossesEvents {
+  /** The token to highlight. The owner sets `position`. */
   "token-hover": number | null;
 }
 
@@ -82,16 +83,25 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
   ];
 
   declare tokens: readonly Token[];
-  /** Log-probability of each token but the first. */
+  /** The log-probability of each token but the first. */
   declare logProbs: ArrayLike<number>;
+  /** The mean loss. */
   declare loss: number | null;
-  /** How many tokens there are to guess from: guessing blindly costs its logarithm. */
+  /** The size of the vocabulary. Its logarithm is the loss of a uniform prediction. */
   declare vocabulary: number;
+  /** The highlighted token; -1 for none. */
   declare position: number;
   declare width: number;
-  declare theme: any;
-  declare voice: any;
-  declare measured: any;
+  #theme = new ThemeController(this);
+  readonly interaction: Interaction<number> = new Interaction(this, {
+    start: () => this.position,
+    move: (from, { rows, columns }) =>
+      rows === 0 ? clamp(from + columns, this.tokens.length) : null,
+    onHover: (position) => {
+      if (position === null || position !== this.position) this.emit("token-hover", position);
+    },
+    describe: (position) => this.#sentence(position),
+  });
 
   constructor() {
     super();
@@ -101,96 +111,93 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
     this.vocabulary = 0;
     this.position = -1;
     this.width = 0;
-    this.theme = new ThemeController(this);
-    this.voice = new LiveRegion();
-    this.measured = new WidthController(this);
+    new WidthController(this);
   }
 
-  /** The value at the top of the figure: the largest that is finite, or a blind guess. */
-  get most() {
+  /** The loss at the top of the figure: the largest finite one, but at least that of a uniform prediction. */
+  get #max() {
     return Math.max(
       Math.log(Math.max(2, this.vocabulary)),
       ...Array.from(this.logProbs, (value) => -value).filter(Number.isFinite),
     );
   }
 
-  get step() {
+  /** CSS pixels from one column to the next. */
+  get #pitch() {
     return columnWidth(this.tokens.length, this.width * pixelRatio()) / pixelRatio();
   }
 
   override render() {
-    const { loss } = this;
-    const mean =
-      loss === null
-        ? null
-        : (Number.isFinite(loss) ? HEIGHT * (1 - loss / this.most) : 0).toFixed(1);
-    const broken = countNotFinite(this.logProbs);
-    const at = this.position;
-    const value = at > 0 ? this.logProbs[at - 1] : undefined;
+    const { position, tokens } = this;
+    const mean = this.loss === null ? "unknown" : formatLogProb(this.loss);
+    const notFinite = countNotFinite(this.logProbs);
+    const stripes =
+      notFinite > 0 ? `; stripes: ${notFinite} of ${this.logProbs.length} are ${NOT_A_NUMBER}` : "";
+    const pitch = this.#pitch;
     return html`
-      <div class="axis"><span>surprise of each token: minus its log-probability, up to ${formatLogProb(this.most)}${broken > 0 ? `; stripes: ${broken} of ${this.logProbs.length} are ${NOT_A_NUMBER}` : ""}</span></div>
+      <div class="axis"><span>surprisal of each token: minus its log-probability, up to ${formatLogProb(this.#max)}${stripes}</span></div>
       <div
         class="frame"
         role="img"
         tabindex="0"
-        aria-label="surprise of ${this.tokens.length} tokens, mean ${this.loss === null ? "unknown" : formatLogProb(this.loss)}. Arrows move along the text."
+        aria-label="surprisal of ${tokens.length} tokens, mean ${mean}. Arrows move along the text."
         @pointermove=${this.#onMove}
-        @pointerleave=${() => this.emit("token-hover", null)}
-        @keydown=${this.#onKey}
+        @pointerleave=${this.interaction.leave}
+        @keydown=${this.interaction.onKeyDown}
       >
         <canvas aria-hidden="true"></canvas>
-        ${mean === null ? "" : html`<span class="mean" style="top: ${mean}px"><span>mean ${formatLogProb(this.loss as number)}</span></span>`}
-        ${at >= 0 ? html`<span class="here" style="left: ${at * this.step}px; width: ${Math.max(3, this.step)}px"></span>` : ""}
+        ${this.loss === null ? "" : this.#renderMean(this.loss)}
+        ${position >= 0 ? html`<span class="here" style="left: ${position * pitch}px; width: ${Math.max(3, pitch)}px"></span>` : ""}
       </div>
       <div class="axis"><span>first token</span><span>last →</span></div>
-      <p class="readout mono">${value === undefined ? "" : html`${at} <b>${glyphs(this.tokens[at])}</b> log-probability ${formatLogProb(value)}, probability ${formatSignificant(Math.exp(value), 2)}`}</p>
-      <p class="visually-hidden" aria-live="polite"></p>
+      <p class="readout mono">${this.#renderReadout()}</p>
+      ${liveRegion}
     `;
+  }
+
+  #renderMean(loss: number) {
+    const top = (Number.isFinite(loss) ? HEIGHT * (1 - loss / this.#max) : 0).toFixed(1);
+    return html`<span class="mean" style="top: ${top}px"><span>mean ${formatLogProb(loss)}</span></span>`;
+  }
+
+  #renderReadout() {
+    const { position } = this;
+    const value = position > 0 ? this.logProbs[position - 1] : undefined;
+    return value === undefined
+      ? ""
+      : html`${position} <b>${glyphs(this.tokens[position])}</b> log-probability ${formatLogProb(value)}, probability ${formatSignificant(Math.exp(value), 2)}`;
   }
 
   override updated() {
     const canvas = this.renderRoot.querySelector("canvas");
+    const context = canvas?.getContext("2d");
+    if (!canvas || !context || this.width === 0) return;
     const ratio = pixelRatio();
-    if (!canvas || this.width === 0) return;
     canvas.width = Math.round(this.width * ratio);
     canvas.height = Math.round(HEIGHT * ratio);
     canvas.style.width = `${canvas.width / ratio}px`;
     canvas.style.height = `${canvas.height / ratio}px`;
-    const context = canvas.getContext("2d");
-    const values = [null, ...Array.from(this.logProbs, (value) => -value)];
-    if (context)
-      drawColumns(context, {
-        values,
-        max: this.most,
-        width: canvas.width,
-        height: canvas.height,
-        theme: this.theme.theme,
-      });
+    drawColumns(context, {
+      values: [null, ...Array.from(this.logProbs, (value) => -value)],
+      max: this.#max,
+      width: canvas.width,
+      height: canvas.height,
+      theme: this.#theme.theme,
+    });
   }
 
-  #onMove(event: PointerEvent) {
+  #onMove = (event: PointerEvent) => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
-    this.#go(Math.floor((event.clientX - box.left) / this.step));
-  }
+    const position = Math.floor((event.clientX - box.left) / this.#pitch);
+    this.interaction.hover(clamp(position, this.tokens.length));
+  };
 
-  #onKey(event: KeyboardEvent) {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.key === "Escape") this.emit("token-hover", null);
-    if (by === undefined) return;
-    event.preventDefault();
-    this.#go(this.position + by);
-  }
-
-  #go(position: number) {
-    const inside = Math.max(0, Math.min(this.tokens.length - 1, position));
-    if (inside === this.position) return;
-    const value = this.logProbs[inside - 1];
-    if (value !== undefined)
-      this.voice.say(
-        this.renderRoot.querySelector(".visually-hidden"),
-        `token ${inside} ${announced(this.tokens[inside])}, log-probability ${formatLogProb(value)}`,
-      );
-    this.emit("token-hover", inside);
+  #sentence(position: number) {
+    const token = `token ${position} ${announced(this.tokens[position])}`;
+    const value = this.logProbs[position - 1];
+    return value === undefined
+      ? `${token}, the first`
+      : `${token}, log-probability ${formatLogProb(value)}`;
   }
 }
 

@@ -1,10 +1,15 @@
 // What a head looks at, said in one sentence. How much it is of a kind, the model says (Model.headScores); here is where
 // on this text that is seen best.
 
-import { headMatrix, masked, type Tensor, type Matrix } from "../draw/matrix.js";
+import {
+  countUnmaskedNotFinite,
+  headMatrix,
+  type Matrix,
+  type Pair,
+  type Tensor,
+} from "../draw/matrix.js";
 import { textOf, type Token } from "../draw/token.js";
 
-export type Pair = { query: number; key: number };
 /** The kinds that the model scores. */
 export type Kind = "induction" | "previous" | "duplicate";
 /** One head's scores; NaN where the text has no place to measure one, or where the attention is not a number. */
@@ -104,19 +109,6 @@ export function strongestInduction(scores: readonly HeadScore[]) {
   );
 }
 
-/** How many of the values that a head's queries may see are not numbers. */
-function notNumbers(pattern: Matrix) {
-  let count = 0;
-  pattern.data.forEach((value, at) => {
-    if (
-      !Number.isFinite(value) &&
-      !masked(pattern, Math.floor(at / pattern.columns), at % pattern.columns)
-    )
-      count += 1;
-  });
-  return count;
-}
-
 /** Which kind a head is most like, and how a sentence about it goes on. */
 const KINDS: [Kind | "first", string, string][] = [
   ["induction", "looks back to what followed this word last time", "what followed last time"],
@@ -147,7 +139,7 @@ export function describe(
   notNumbers: number;
 } {
   const pattern = headMatrix(patterns, score.head);
-  const broken = notNumbers(pattern);
+  const broken = countUnmaskedNotFinite(pattern);
   if (broken > 0)
     return {
       does: "has attention that is not a number",
