@@ -20,6 +20,7 @@ const GLYPHS = new Map([
 ]);
 // Control characters, and characters that hide or reorder the text around them.
 const INVISIBLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression is there to find them
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]/;
 
 /** The text of a token, and what copying gives. */

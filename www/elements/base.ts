@@ -9,6 +9,7 @@ export type EventDetails = Record<never, unknown>;
  * A LitElement whose custom events are typed.
  * @template Events maps the name of each event to the type of its `detail`
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface only narrows the overloads of an inherited method
 export class TypedElement<Events extends EventDetails> extends LitElement {
   /** Dispatches a custom event that bubbles and crosses shadow roots. */
   protected emit<Name extends keyof Events & string>(

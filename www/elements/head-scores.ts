@@ -232,9 +232,9 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     const value = this.scoreOf(head);
     const isSelected = isSameHead(head, this);
     const isMissing = !Number.isFinite(value);
-    const isNaN = isMissing && this.#reason(this.kind) === "not a number";
+    const isNotANumber = isMissing && this.#reason(this.kind) === "not a number";
     const { theme } = this.#theme;
-    const colours = isNaN
+    const colours = isNotANumber
       ? `background: ${stripes(theme)}`
       : isMissing
         ? ""
@@ -253,7 +253,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
       @focus=${() => this.interaction.hover(head)}
       @blur=${this.interaction.leave}
       @click=${() => this.interaction.choose(head)}
-    >${isNaN ? html`<span class="broken">NaN</span>` : isMissing ? "–" : formatAttention(value)}</div>`;
+    >${isNotANumber ? html`<span class="broken">NaN</span>` : isMissing ? "–" : formatAttention(value)}</div>`;
   }
 
   #label(head: Head) {

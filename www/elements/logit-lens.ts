@@ -300,8 +300,8 @@ export class LogitLens extends TypedElement<LogitLensEvents> {
   #renderCell(lens: Lens, place: Place) {
     const [first] = guessesAt(lens, place);
     const { theme } = this.#theme;
-    const isNaN = Number.isNaN(first.probability);
-    const colours = isNaN
+    const isNotANumber = Number.isNaN(first.probability);
+    const colours = isNotANumber
       ? `background: ${stripes(theme)}`
       : `background: ${colourOf(first.probability, theme, this.scale)}; color: ${INKS[textOn(first.probability, theme, this.scale)]}`;
     const { focused } = this.interaction;
@@ -313,7 +313,7 @@ export class LogitLens extends TypedElement<LogitLensEvents> {
       ?data-here=${place.layer === focused?.layer && place.position === focused.position}
       @pointerenter=${() => this.interaction.hover(place)}
       @click=${() => this.interaction.choose(place)}
-    >${isNaN ? html`<span class="broken">NaN</span>` : truncate(first.token, 9)}</span>`;
+    >${isNotANumber ? html`<span class="broken">NaN</span>` : truncate(first.token, 9)}</span>`;
   }
 
   #renderLegend(lens: Lens) {

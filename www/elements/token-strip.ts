@@ -206,15 +206,16 @@ export class TokenStrip extends TypedElement<TokenStripEvents> {
     const { theme } = this.#theme;
     tokens.forEach((element, position) => {
       const value = this.values?.[position] ?? null;
-      const isNaN = value !== null && Number.isNaN(value);
-      const colour = value === null || isNaN ? "" : colourOf(value, theme, this.scale);
-      const background = isNaN ? stripes(theme) : colour;
+      const isNotANumber = value !== null && Number.isNaN(value);
+      const colour = value === null || isNotANumber ? "" : colourOf(value, theme, this.scale);
+      const background = isNotANumber ? stripes(theme) : colour;
       if ((this.#backgrounds.get(element) ?? "") === background) return;
       this.#backgrounds.set(element, background);
-      element.classList.toggle("broken", isNaN);
-      element.style.backgroundImage = isNaN ? background : "";
+      element.classList.toggle("broken", isNotANumber);
+      element.style.backgroundImage = isNotANumber ? background : "";
       element.style.backgroundColor = colour;
-      element.style.color = value === null || isNaN ? "" : INKS[textOn(value, theme, this.scale)];
+      element.style.color =
+        value === null || isNotANumber ? "" : INKS[textOn(value, theme, this.scale)];
     });
   }
 
