@@ -58,3 +58,17 @@ test("every element is documented", async () => {
   for (const name of elements)
     assert.ok(readme.includes(`<${name.replace(/\.ts$/, "")}>`), `${name} is not in the README`);
 });
+
+test("the details of events are typed", () => {
+  /** Checked by tsc; never called. @param {import("../../www/elements/attention-pattern.ts").AttentionPattern} pattern */
+  const compiles = (pattern) => {
+    pattern.addEventListener("cell-hover", ({ detail }) => detail?.value.toFixed(2));
+    pattern.addEventListener("scale-change", ({ detail }) => detail === "sqrt");
+    pattern.addEventListener("keydown", ({ key }) => key);
+    // @ts-expect-error a misspelt field of a detail
+    pattern.addEventListener("cell-hover", ({ detail }) => detail?.valeu);
+    // @ts-expect-error no value of the detail
+    pattern.addEventListener("scale-change", ({ detail }) => detail === "cubic");
+  };
+  assert.equal(typeof compiles, "function");
+});
