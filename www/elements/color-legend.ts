@@ -30,6 +30,7 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
     css`
       :host {
         display: contents;
+        font-size: inherit;
       }
       .legend {
         display: flex;
