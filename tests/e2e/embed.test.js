@@ -33,7 +33,7 @@ after(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-test("several figures on a page below a path share one worker and one model", async () => {
+test("several figures on a page share one worker and one model, also below a path", async () => {
   /** @type {string[]} */
   const weights = [];
   await visit(
@@ -86,7 +86,7 @@ test("several figures on a page below a path share one worker and one model", as
   );
 });
 
-test("a removed figure leaves the others their model and a moved one stays", async () => {
+test("removing a figure keeps the model of the others, and a moved figure keeps its own", async () => {
   await visit(site, { path: "blog/2026/post.html" }, async (page) => {
     await page.waitForFunction(() =>
       [...document.querySelectorAll("candle-scope")].every(
@@ -111,7 +111,7 @@ test("a removed figure leaves the others their model and a moved one stays", asy
   });
 });
 
-test("a figure whose model is missing says so in place", async () => {
+test("a figure whose model is missing shows the error", async () => {
   await writeFile(
     join(root, "blog/2026/missing.html"),
     POST.replaceAll("models/shakespeare", "models/nowhere/"),
@@ -137,14 +137,14 @@ const VIEWS = `<!doctype html>
 <logit-lens></logit-lens><head-scores></head-scores><tensor-view></tensor-view>
 `;
 
-test("every view can be embedded and every element fed by hand", async () => {
+test("every view can be embedded, and every element takes data from a script", async () => {
   await writeFile(join(root, "blog/2026/views.html"), VIEWS);
   await visit(site, { path: "blog/2026/views.html" }, async (page) => {
     await page.locator("candle-scope logit-lens .cell[data-layer]").first().waitFor();
     await page.locator("candle-scope head-scores .cell").first().waitFor();
     await page.locator("candle-scope tensor-view canvas.cells").waitFor();
     assert.equal(workers(page).length, 1);
-    // A newer text is looked at anew.
+    // Another text gets new data.
     await page.evaluate(() =>
       document
         .querySelectorAll("candle-scope")
@@ -160,7 +160,7 @@ test("every view can be embedded and every element fed by hand", async () => {
         figures.every((figure) => !figure.needs)
       );
     });
-    // The README's words: an element takes what the model answers.
+    // As the README says, an element takes what the model returns.
     const same = await page.evaluate(async () => {
       const { loadModel } = await import(
         new URL("assets/candlescope/candlescope.js", location.href).href
@@ -202,7 +202,7 @@ test("every view can be embedded and every element fed by hand", async () => {
   });
 });
 
-test("a hook point that is not there is said once and the figure stays", async () => {
+test("an unknown hook point is reported once, and the figure stays", async () => {
   await writeFile(
     join(root, "blog/2026/hook.html"),
     VIEWS.replace("blocks.1.hook_attn_out", "blocks.1.nowhere"),
@@ -216,7 +216,7 @@ test("a hook point that is not there is said once and the figure stays", async (
   });
 });
 
-/** Those that own models, without the threads that help them. @param {import("playwright-core").Page} page */
+/** The workers that own models, without helper threads. @param {import("playwright-core").Page} page */
 function workers(page) {
   return page.workers().filter((worker) => worker.url().endsWith("/worker.js"));
 }

@@ -1,5 +1,5 @@
-// What the page does beyond attention: switching heads off, the lens, head scores, activations, copying, going on past
-// the context. What is on screen is compared with what the public face answers.
+// The views of the page beyond attention: heads that are switched off, the logit lens, head scores, activations, copying, and
+// generation past the context. What the page shows is compared with the results of the public API.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -27,7 +27,7 @@ function ask(page, given, body) {
   })()`);
 }
 
-/** Waits until the view on show has what it needs. @param {Page} page */
+/** Waits until the current view has the data that it needs. @param {Page} page */
 async function prepared(page) {
   await settled(page);
   await page.waitForFunction(
@@ -56,7 +56,7 @@ const rgbOf = (style) =>
 
 const AT_ZERO = `const interventions = [{ at: ["z", given.layer], head: given.head, do: "zero" }];`;
 
-test("a head that is switched off changes the text as the model says", async () => {
+test("switching a head off changes the reading as the model computes it", async () => {
   await visit(site, {}, async (page) => {
     await measured(page);
     const { layer, head, text } = await shown(page);
@@ -64,12 +64,12 @@ test("a head that is switched off changes the text as the model says", async () 
       assert.equal(
         await page.locator("switched-off section").count(),
         0,
-        "nothing is off until someone asks for it",
+        "no head is switched off at the start",
       ),
     );
     await page.getByRole("button", { name: `switch ${layer}.${head} off` }).click();
     await measured(page);
-    const said = await page.locator("switched-off .effect").innerText();
+    const words = await page.locator("switched-off .effect").innerText();
     const expected = await ask(
       page,
       { layer, head, text },
@@ -88,13 +88,13 @@ test("a head that is switched off changes the text as the model says", async () 
     );
     assert.ok(
       expected.repeated[1] > expected.repeated[0] + 0.1,
-      "an induction head is worth something where the text repeats",
+      "an induction head reduces the loss where the text repeats",
     );
-    const found = numbers(said);
+    const found = numbers(words);
     const wanted = [expected.count, ...expected.repeated, ...expected.whole, ...expected.next];
-    assert.equal(found.length, wanted.length, said);
+    assert.equal(found.length, wanted.length, words);
     found.forEach((number, i) =>
-      assert.ok(Math.abs(number - wanted[i]) < 0.0051, `${said}: ${number} for ${wanted[i]}`),
+      assert.ok(Math.abs(number - wanted[i]) < 0.0051, `${words}: ${number} for ${wanted[i]}`),
     );
     // The reading itself is the one under the intervention.
     const logProbs = await page.evaluate(() => [
@@ -139,7 +139,7 @@ test("a head that is switched off changes the text as the model says", async () 
   });
 });
 
-test("heads come back one by one or all at once and by keyboard", async () => {
+test("heads are switched on again one by one, all at once, and by keyboard", async () => {
   await visit(site, { path: "#layer=1&head=0" }, async (page) => {
     await measured(page);
     const before = await page.evaluate(
@@ -182,7 +182,7 @@ test("heads come back one by one or all at once and by keyboard", async () => {
   });
 });
 
-test("an address switches heads off and leaves out those that are not there", async () => {
+test("an address switches heads off, and missing heads are ignored", async () => {
   await visit(
     site,
     { path: "#prompt=the%20moon%2C%20the%20moon&off=1.0,9.9,0.3&layer=0&head=3" },
@@ -208,7 +208,7 @@ test("an address switches heads off and leaves out those that are not there", as
   );
 });
 
-test("what is switched off stays off while the model writes", async () => {
+test("heads stay switched off during generation", async () => {
   await visit(site, { path: "#off=1.0,1.1" }, async (page) => {
     await measured(page);
     const { text, count } = await shown(page);
@@ -235,7 +235,7 @@ test("what is switched off stays off while the model writes", async () => {
   });
 });
 
-test("the lens shows what logitLens returns and says rank and probability", async () => {
+test("the lens shows the result of logitLens, with rank and probability", async () => {
   await visit(
     site,
     { path: `#view=lens&prompt=${encodeURIComponent("To be, or not to be:\nthat is 日")}` },
@@ -319,7 +319,7 @@ test("the lens shows what logitLens returns and says rank and probability", asyn
   );
 });
 
-test("only the columns of the lens in view are in the document", async () => {
+test("only the visible columns of the lens are in the document", async () => {
   await visit(site, { path: "#view=lens" }, async (page) => {
     await prepared(page);
     const { count } = await shown(page);
@@ -345,7 +345,7 @@ test("only the columns of the lens in view are in the document", async () => {
   });
 });
 
-test("the lens is computed when it is shown and follows the text and what is off", async () => {
+test("the lens is computed on demand, and again for another text or other heads", async () => {
   await visit(site, { path: "#prompt=the%20moon%2C%20the%20moon" }, async (page) => {
     await settled(page);
     await eventually(async () =>
@@ -417,7 +417,7 @@ test("token text in the views is never markup", async () => {
   );
 });
 
-test("what a view was asked for another text is left off", async () => {
+test("data that a view requested for another text is abandoned", async () => {
   await visit(site, { path: "#view=lens" }, async (page) => {
     await prepared(page);
     await page.locator("#prompt").fill("");
@@ -445,13 +445,13 @@ test("what a view was asked for another text is left off", async () => {
       assert.equal(
         await page.locator("error-notice .notice").count(),
         0,
-        "leaving off is no error",
+        "abandoning a request is no error",
       ),
     );
   });
 });
 
-test("head scores are the models and choosing one shows its attention", async () => {
+test("head scores are those of the model, and selecting a head shows its attention", async () => {
   await visit(site, { path: "#view=heads" }, async (page) => {
     await prepared(page);
     const { text } = await shown(page);
@@ -507,7 +507,7 @@ test("head scores are the models and choosing one shows its attention", async ()
   });
 });
 
-test("head scores on random tokens are those under what is off", async () => {
+test("head scores on random tokens depend on the heads that are switched off", async () => {
   await visit(site, { path: "#view=heads&off=0.1" }, async (page) => {
     await prepared(page);
     await page.getByRole("button", { name: "random tokens" }).click();
@@ -532,7 +532,7 @@ test("head scores on random tokens are those under what is off", async () => {
   });
 });
 
-test("where nothing repeats there is no score rather than a zero", async () => {
+test("a score that cannot be measured is missing, not zero", async () => {
   await visit(site, { path: "#view=heads&prompt=Good%20night" }, async (page) => {
     await prepared(page);
     await eventually(async () =>
@@ -552,7 +552,7 @@ test("where nothing repeats there is no score rather than a zero", async () => {
 
 /**
  * Every cell of the tensor view has the colour of the value that the model captured there.
- * @param {Page} page @param {(data: number[], shape: number[]) => number[]} plane the numbers on show, row by row
+ * @param {Page} page @param {(data: number[], shape: number[]) => number[]} plane the numbers that are drawn, row by row
  * @param {"light" | "dark"} theme @param {"linear" | "sqrt"} stretch
  */
 async function assertPlane(page, plane, theme = "light", stretch = "linear") {
@@ -606,7 +606,7 @@ async function assertPlane(page, plane, theme = "light", stretch = "linear") {
   });
 }
 
-test("an activation is drawn as captured whichever axes are chosen", async () => {
+test("an activation is drawn as captured, for any choice of axes", async () => {
   await visit(
     site,
     { path: "#view=activations&hook=blocks.1.attn.hook_z&prompt=the%20moon%2C%20the%20moon" },
@@ -647,7 +647,7 @@ test("an activation is drawn as captured whichever axes are chosen", async () =>
   );
 });
 
-test("a hook point is found by name and masked scores stay empty", async () => {
+test("a hook point is found by name, and masked scores stay empty", async () => {
   await visit(
     site,
     { dark: true, path: "#view=activations&prompt=the%20moon%2C%20the%20moon" },
@@ -697,7 +697,7 @@ test("a hook point is found by name and masked scores stay empty", async () => {
   );
 });
 
-test("the exact value is said on hover and by keyboard", async () => {
+test("the exact value is announced on hover and by keyboard", async () => {
   await visit(
     site,
     { path: "#view=activations&hook=blocks.1.hook_mlp_out&prompt=the%20moon%2C%20the%20moon" },
@@ -759,7 +759,7 @@ test("the exact value is said on hover and by keyboard", async () => {
   );
 });
 
-test("what is on show is copied as python and as json", async () => {
+test("the current state is copied as Python and as JSON", async () => {
   await visit(
     site,
     { path: "#layer=1&head=0&off=1.0&prompt=the%20moon%2C%20the%20moon" },
@@ -810,7 +810,7 @@ test("what is on show is copied as python and as json", async () => {
   );
 });
 
-test("the model goes on past the end of its context and its end is shown", async () => {
+test("generation continues past the context, and the end of the text is shown", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const long = "the moon and the stars, ".repeat(35).trim();

@@ -34,7 +34,7 @@ test("cells are whole device pixels and fit the room", () => {
   }
 });
 
-test("a thumbnail never outgrows its room", () => {
+test("a thumbnail never exceeds its room", () => {
   for (let count = 1; count < 200; count++) assert.ok(fitNear(count, 64, 72).size <= 72);
   assert.equal(fitNear(60, 64, 72).size, 60);
 });
@@ -52,7 +52,7 @@ test("every cell has the colour of its value", () => {
   });
 });
 
-test("the future is empty paper even where attention is zero", () => {
+test("masked cells are empty, while zero attention has a colour", () => {
   const { image } = painted(
     pattern(3, () => 0),
     3,
@@ -66,10 +66,10 @@ test("a pooled cell shows the largest value it covers", () => {
   const { image, fitted } = painted(matrix, 5);
   assert.deepEqual(fitted, { factor: 2, cells: 5, cell: 1, size: 5 });
   assert.equal(image[3 * 5 + 1], pixels("light")[level(0.8, "linear")]);
-  assert.equal(image[1 * 5 + 2], 0, "a block that no query may see is blank");
+  assert.equal(image[1 * 5 + 2], 0, "a block that is masked as a whole is empty");
 });
 
-test("a view shows its own part of the matrix", () => {
+test("a view shows its part of the matrix", () => {
   const matrix = pattern(20, (row, column) => (row + column) / 40);
   const window = visible(matrix, { row: 10, column: 4, count: 3 }, 1);
   assert.deepEqual(
@@ -79,11 +79,11 @@ test("a view shows its own part of the matrix", () => {
   assert.equal(window.hidden(0, 2), false);
 });
 
-test("a point names the pair under it", () => {
+test("a point is mapped to the pair under it", () => {
   const matrix = pattern(10, (row, column) => (row === 7 && column === 2 ? 0.8 : 0.1));
   const fitted = fit(10, 45);
   assert.deepEqual(pairAt(matrix, fullView(matrix), fitted, 9, 31), { query: 7, key: 2 });
-  assert.equal(pairAt(matrix, fullView(matrix), fitted, 31, 9), null, "the future");
+  assert.equal(pairAt(matrix, fullView(matrix), fitted, 31, 9), null, "masked");
   assert.equal(pairAt(matrix, fullView(matrix), fitted, -1, 3), null);
   assert.deepEqual(
     pairAt(matrix, fullView(matrix), fit(10, 5), 1, 3),
@@ -105,7 +105,7 @@ test("zoom keeps the pair in place and the view inside", () => {
   });
 });
 
-test("a cell that the keyboard reaches comes into view", () => {
+test("a cell that the keyboard moves to is scrolled into view", () => {
   const matrix = pattern(100, () => 0.5);
   assert.deepEqual(reveal(matrix, { row: 10, column: 10, count: 20 }, { query: 30, key: 9 }), {
     row: 11,
@@ -114,7 +114,7 @@ test("a cell that the keyboard reaches comes into view", () => {
   });
 });
 
-test("labels thin out before they overlap", () => {
+test("labels are skipped before they overlap", () => {
   for (let pitch = 0.5; pitch < 40; pitch += 0.25) {
     const { size, step } = labelling(pitch);
     assert.ok(step * pitch >= size * 0.88, `pitch ${pitch}`);

@@ -32,12 +32,12 @@ test("a head is a slice without a copy", () => {
   assert.equal(sizeOf(pattern, "d_model"), 1);
 });
 
-test("a tensor of query and key is its own only head", () => {
+test("a tensor of query and key has one head", () => {
   const slice = { data: new Float32Array(6), shape: [2, 3], axes: ["query", "key"] };
   assert.deepEqual(headMatrix(slice, 0), { data: slice.data, rows: 2, columns: 3 });
 });
 
-test("the last query of a shorter block sees every key", () => {
+test("the last query attends to every key, also with cached keys", () => {
   const rows = { data: new Float32Array(6), rows: 2, columns: 3 };
   assert.deepEqual(
     [masked(rows, 0, 1), masked(rows, 0, 2), masked(rows, 1, 2)],
@@ -74,7 +74,7 @@ test("a single bright cell survives any thumbnail", () => {
   }
 });
 
-test("a thumbnail tensor pools each head by itself", () => {
+test("a thumbnail pools each head separately", () => {
   const small = thumbnail(tensor(2, 5), 3);
   assert.deepEqual([...small.shape], [2, 3, 3]);
   assert.equal(headMatrix(small, 0).data.at(-1), 25);

@@ -16,14 +16,14 @@ import { level, pixels } from "../../www/draw/scale.ts";
 import { likeliest } from "../../www/session/reading.ts";
 
 const nan = NaN;
-/** Three queries; the second sees NaN, and so does the masked part of the first. */
+/** Three queries. The second attends with NaN, and a masked value of the first is NaN. */
 const matrix = {
   data: Float32Array.of(1, nan, nan, 0.5, nan, 0, 0.2, 0.3, 0.5),
   rows: 3,
   columns: 3,
 };
 
-test("numbers in words are never 0 when they are not finite", () => {
+test("a number that is not finite is never formatted as 0", () => {
   assert.deepEqual(
     [nan, Infinity, -Infinity, -1].map((value) => formatLogProb(value)),
     ["not a number", "∞", "−∞", "−1.00"],
@@ -35,7 +35,7 @@ test("numbers in words are never 0 when they are not finite", () => {
   assert.equal(countNotFinite([1, nan, Infinity]), 2);
 });
 
-test("a cell that is not a number gets no colour and is told", () => {
+test("a cell that is not a number has no colour and is reported", () => {
   const image = new Uint32Array(9);
   const runs = heatmap(image, matrix, {
     view: fullView(matrix),

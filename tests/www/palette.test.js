@@ -5,7 +5,7 @@ import { test } from "node:test";
 const file = (/** @type {string} */ name) =>
   readFile(new URL(`../../www/${name}`, import.meta.url), "utf8");
 
-test("the page and the elements wear the same colours", async () => {
+test("the page and the elements have the same colours", async () => {
   const [page, styles] = await Promise.all([file("style.css"), file("elements/styles.ts")]);
   const elements = styles.replace(/:\s+/g, ": ");
   const named = [...page.matchAll(/--cs-([a-z]+):\s+(.*);/g)];

@@ -15,7 +15,7 @@ import {
 
 const themes = /** @type {const} */ (["light", "dark"]);
 
-test("lightness falls on paper and rises by candlelight", () => {
+test("lightness falls in the light theme and rises in the dark theme", () => {
   const steps = (/** @type {"light" | "dark"} */ theme) => {
     const light = colours(theme).map(lightness);
     return light.slice(1).map((value, i) => value - light[i]);
@@ -41,7 +41,7 @@ test("equal steps of value are equal steps of lightness", () => {
   }
 });
 
-test("every level has a colour of its own so that pixels can be read back", () => {
+test("every level has its own colour, so pixels can be read back", () => {
   for (const theme of themes)
     colours(theme).forEach((rgb, i) => assert.equal(levelOf(rgb, theme), i));
   assert.equal(levelOf([1, 2, 3], "light"), -1);
@@ -59,21 +59,21 @@ test("a value lies within the values of its level", () => {
   }
 });
 
-test("square root lifts faint values and keeps the ends", () => {
+test("a square root raises small values and keeps the ends", () => {
   assert.equal(level(0, "sqrt"), 0);
   assert.equal(level(1, "sqrt"), 255);
   assert.equal(level(0.01, "linear"), 3);
   assert.equal(level(0.01, "sqrt"), 26);
 });
 
-test("values outside the scale take its ends", () => {
+test("values outside the scale are clamped", () => {
   assert.deepEqual(
     [-1, NaN, 2].map((value) => level(value, "linear")),
     [0, 0, 255],
   );
 });
 
-test("pixels are the colours opaque and little endian", () => {
+test("pixels are opaque colours in little-endian order", () => {
   const bytes = new Uint8Array(pixels("light").buffer);
   assert.deepEqual([...bytes.slice(400, 404)], [...colours("light")[100], 255]);
 });
@@ -86,7 +86,7 @@ test("oklch agrees with css color 4", () => {
   assert.ok(Math.abs(lightness([255, 0, 0]) - 0.62796) < 1e-4);
 });
 
-test("text on a colour can be read", () => {
+test("text on a colour has enough contrast", () => {
   const luminance = (/** @type {number[]} */ rgb) =>
     rgb
       .map((x) => (x <= 10 ? x / 3294.6 : ((x / 255 + 0.055) / 1.055) ** 2.4))

@@ -19,7 +19,7 @@ import {
 } from "../../www/draw/signed-heatmap.ts";
 import { lightness } from "../../www/draw/scale.ts";
 
-test("a block is its value farthest from zero and masked values do not count", () => {
+test("a block becomes its value with the largest magnitude, without masked values", () => {
   const matrix = {
     data: Float32Array.of(1, -3, 0, -Infinity, 2, 1, -Infinity, -Infinity),
     rows: 2,
@@ -38,7 +38,7 @@ test("a block is its value farthest from zero and masked values do not count", (
   ]);
 });
 
-test("a value that is not finite is neither pooled away nor passed over", () => {
+test("a value that is not finite survives pooling and is listed", () => {
   const matrix = { data: Float32Array.of(1, -3, 0, NaN, 2, 1, Infinity, 5), rows: 2, columns: 4 };
   assert.deepEqual([...poolSigned(matrix, 2, 2).data], [-3, NaN]);
   assert.deepEqual(
@@ -68,7 +68,7 @@ test("cells fit the room in whole pixels", () => {
   assert.ok(many.cells * many.factor >= 1000 && many.size <= 300);
 });
 
-test("zero is in the middle and a colour gives back its values", () => {
+test("zero is in the middle, and colours can be read back", () => {
   for (const theme of /** @type {const} */ (["light", "dark"])) {
     const table = divergingColours(theme);
     assert.equal(
@@ -93,16 +93,19 @@ test("zero is in the middle and a colour gives back its values", () => {
       assert.ok(
         side * (light[127 - i + 1] - light[127 - i]) > -0.004 &&
           side * (light[127 + i - 1] - light[127 + i]) > -0.004,
-        "lightness falls evenly from zero",
+        "lightness changes evenly from zero",
       );
-      assert.ok(Math.abs(light[127 - i] - light[127 + i]) < 0.03, "both sides are as strong");
+      assert.ok(
+        Math.abs(light[127 - i] - light[127 + i]) < 0.03,
+        "both signs have the same lightness",
+      );
     }
   }
   assert.equal(signedLevel(-Infinity, 5, "linear"), -1);
   assert.equal(signedLevel(NaN, 5, "linear"), -1);
 });
 
-test("each value is painted in its cell and found there again", () => {
+test("each value is painted in its cell and can be located there", () => {
   const matrix = { data: Float32Array.of(1, -2, NaN, 0, 2, -1), rows: 2, columns: 3 };
   const [down, across] = [fit(2, 6, 3), fit(3, 6, 2)];
   const image = new Uint32Array(across.size * down.size);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { resolveSlice, sliceTensor } from "../../www/draw/slice.ts";
 
-/** [1, 3, 2, 4], each number telling its own index. */
+/** [1, 3, 2, 4], each number encodes its own index. */
 const z = {
   data: Float32Array.from(
     { length: 24 },
@@ -13,7 +13,7 @@ const z = {
   axes: ["batch", "pos", "head", "d_head"],
 };
 
-test("positions go down and the last axis across unless asked otherwise", () => {
+test("by default positions run down and the last axis across", () => {
   assert.deepEqual(resolveSlice(z, {}), {
     rows: "pos",
     columns: "d_head",
@@ -41,7 +41,7 @@ test("positions go down and the last axis across unless asked otherwise", () => 
   });
 });
 
-test("what does not fit the tensor gives way", () => {
+test("axes and positions that the tensor does not have are replaced", () => {
   assert.deepEqual(
     resolveSlice(z, { rows: "key", columns: "key", index: { head: 9, batch: -1 } }),
     {

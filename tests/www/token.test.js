@@ -12,7 +12,7 @@ import {
   truncate,
 } from "../../www/draw/token.ts";
 
-test("pieces joined are the token", () => {
+test("the pieces of a token join to the token", () => {
   for (const token of [" moon", "\n\n", "a b", "\u0000x", "é", "👩‍🚀", "\u202eevil", "", " "]) {
     assert.equal(
       pieces(token)
@@ -23,20 +23,20 @@ test("pieces joined are the token", () => {
   }
 });
 
-test("whitespace can be seen", () => {
+test("whitespace is visible", () => {
   assert.equal(glyphs(" moon"), "·moon");
   assert.equal(glyphs("\n"), "⏎");
   assert.equal(glyphs("\t  "), "⇥··");
   assert.equal(glyphs("\u00a0"), "⍽");
 });
 
-test("what cannot be seen is written in hexadecimal", () => {
+test("invisible characters are written in hexadecimal", () => {
   assert.equal(glyphs("\u0007"), "0x07");
   assert.equal(glyphs("\u202eevil"), "U+202Eevil");
   assert.equal(glyphs("\ufffd"), "U+FFFD");
 });
 
-test("letters of all scripts stay as they are", () => {
+test("letters of all scripts are unchanged", () => {
   for (const token of ["日本", "é", "ß", "🌙", "<b>"]) assert.equal(glyphs(token), token);
 });
 
@@ -48,7 +48,7 @@ test("a token that is part of a character shows its bytes", () => {
   assert.equal(glyphs(""), "∅");
 });
 
-test("long tokens are cut with a sign", () => {
+test("long tokens end with an ellipsis", () => {
   assert.equal(truncate(" indistinguishable", 8), "·indist…");
   assert.equal(truncate("moon", 8), "moon");
 });
@@ -61,7 +61,7 @@ test("the sentence for screen readers is the documented one", () => {
   );
 });
 
-test("numbers have two decimals and a true minus", () => {
+test("numbers have two decimals and U+2212 as minus", () => {
   assert.equal(formatAttention(0.8), "0.80");
   assert.equal(formatLogProb(-1.239), "−1.24");
 });
@@ -76,7 +76,7 @@ test("thousands are separated by commas", () => {
   ]);
 });
 
-test("a text goes on only with whole characters", () => {
+test("a text is continued only by whole characters", () => {
   const [first, second, third] = [[0xf0], [0x9f, 0x8c], [0x99]].map((bytes) => ({
     string: "\ufffd",
     bytes,
