@@ -90,7 +90,7 @@ await Promise.all([
   }),
 ]);
 await mkdir(OUT, { recursive: true });
-await preloadModules("index.html", ["opening.js", "main.js"]);
+await preloadModules("index.html", ["preload.js", "main.js"]);
 
 /**
  * Adds a modulepreload link for every module that the page's scripts import, so that the browser requests them in parallel.

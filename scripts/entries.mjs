@@ -8,7 +8,7 @@ import { basename } from "node:path";
 
 /** The page, and the public API, which the page shares. @type {Entries} */
 export const page = {
-  opening: "page/opening.ts",
+  preload: "page/preload.ts",
   main: "page/main.ts",
   candlescope: "api/candlescope.ts",
   tensor: "api/tensor.ts",

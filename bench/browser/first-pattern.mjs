@@ -25,7 +25,8 @@ export async function firstPattern(context, url) {
       new Promise((done) => {
         const poll = () => {
           const figure = document.querySelector("scope-figure");
-          const pattern = figure?.reading && figure.shadowRoot.querySelector("attention-pattern");
+          const view = figure?.reading && figure.shadowRoot.querySelector("attention-view");
+          const pattern = view?.shadowRoot?.querySelector("attention-pattern");
           const cells = pattern?.shadowRoot?.querySelector("canvas.cells");
           const row =
             cells?.width &&

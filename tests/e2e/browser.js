@@ -101,7 +101,8 @@ export async function settled(page) {
   await page.evaluate(async () => {
     const figure = /** @type {any} */ (document.querySelector("scope-figure"));
     await figure.updateComplete;
-    await figure.renderRoot.querySelector("attention-pattern")?.updateComplete;
+    const view = figure.renderRoot.querySelector("attention-view");
+    await view?.renderRoot.querySelector("attention-pattern")?.updateComplete;
     await new Promise((done) => requestAnimationFrame(done));
   });
 }

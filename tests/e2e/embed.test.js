@@ -181,7 +181,10 @@ test("every view can be embedded, and every element takes data from a script", a
       });
       await Promise.all([lens, scores, tensor].map((/** @type {any} */ one) => one.updateComplete));
       const inFigure = [...document.querySelectorAll("candle-scope")].map(
-        (/** @type {any} */ one) => one.renderRoot.querySelector("scope-figure").renderRoot,
+        (/** @type {any} */ one) =>
+          one.renderRoot
+            .querySelector("scope-figure")
+            .renderRoot.querySelector(".frame > :last-child").renderRoot,
       );
       const text_ = (/** @type {any} */ element, /** @type {string} */ cells) =>
         [...element.renderRoot.querySelectorAll(cells)]

@@ -211,9 +211,9 @@ test("masked_attention_scores_of_a_good_model_are_not_marked", async () => {
     async (page) => {
       await page.waitForFunction(
         () =>
-          /** @type {any} */ (document.querySelector("scope-figure"))?.renderRoot.querySelector(
-            "tensor-view",
-          )?.matrix,
+          /** @type {any} */ (document.querySelector("scope-figure"))?.renderRoot
+            .querySelector("activations-view")
+            ?.renderRoot.querySelector("tensor-view")?.matrix,
       );
       assert.ok(
         await page

@@ -168,6 +168,7 @@ test("hovering_a_cell_says_and_shows_its_value_and_a_click_locks_it", async () =
     await page.waitForFunction((sentence) => {
       const pattern = document
         .querySelector("scope-figure")
+        ?.shadowRoot?.querySelector("attention-view")
         ?.shadowRoot?.querySelector("attention-pattern");
       return pattern?.shadowRoot?.querySelector("[aria-live]")?.textContent === sentence;
     }, `query 20 '${tokens[20]}', key 7 '${tokens[7]}', ${value}`);

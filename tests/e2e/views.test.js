@@ -726,6 +726,7 @@ test("the exact value is announced on hover and by keyboard", async () => {
       await page.waitForFunction((sentence) => {
         const view = document
           .querySelector("scope-figure")
+          ?.shadowRoot?.querySelector("activations-view")
           ?.shadowRoot?.querySelector("tensor-view");
         return view?.shadowRoot?.querySelector("[aria-live]")?.textContent === sentence;
       }, `position 2 '${tokens[2]}', dimension 6, ${written}`);

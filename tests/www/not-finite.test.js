@@ -13,7 +13,7 @@ import { fullView, heatmap, pairAt } from "../../www/draw/heatmap.ts";
 import { maxPool, maxPoolTo } from "../../www/draw/matrix.ts";
 import { countNotFinite } from "../../www/draw/not-finite.ts";
 import { level, pixels } from "../../www/draw/scale.ts";
-import { likeliest } from "../../www/session/reading.ts";
+import { likeliest } from "../../www/session/logits.ts";
 
 const nan = NaN;
 /** Three queries. The second attends with NaN, and a masked value of the first is NaN. */

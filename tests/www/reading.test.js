@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { extend, likeliest, Reader, tokensOf } from "../../www/session/reading.ts";
+import { Tensor } from "../../www/api/tensor.ts";
+import { likeliest } from "../../www/session/logits.ts";
+import { extend, Reader, tokensOf } from "../../www/session/reading.ts";
 
 /**
  * A model whose runs end when told to. Its tokens are characters, its patterns look at the first one.
@@ -13,16 +15,16 @@ function slowModel(layers = 1) {
   /** @type {string[][]} */
   const asked = [];
   const names = ["previous_token", "duplicate_token", "induction"];
-  const table = {
-    data: new Float32Array(3 * layers).fill(0.5),
-    shape: [3, layers, 1],
-    axes: ["score", "layer", "head"],
-    labels: { score: names },
-  };
+  const table = new Tensor(
+    new Float32Array(3 * layers).fill(0.5),
+    [3, layers, 1],
+    ["score", "layer", "head"],
+    { score: names },
+  );
   const model = {
-    config: { n_layer: layers, n_head: 1, n_positions: 4000 },
+    config: { n_layer: layers, n_head: 1, n_positions: 4000, vocab_size: 128 },
     headScores: async () => ({ scores: table }),
-    logitLens: async () => ({}),
+    logitLens: async () => Promise.reject(new Error("not asked")),
     tokenize: async (/** @type {string | Uint32Array} */ input) => {
       const text = typeof input === "string" ? input : String.fromCharCode(...input);
       return { ids: Uint32Array.from(text, (c) => c.charCodeAt(0)), strings: [...text] };

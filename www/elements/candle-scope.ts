@@ -1,30 +1,26 @@
-// <candle-scope>: the figure for any page: a model and a prompt as attributes, nothing else to write.
-// It is handed a loader (elements.js does that); several on a page share one model, because the loader does.
+// <candle-scope>: the figure for any page: the model and the prompt are attributes. Its loader is `CandleScope.load`, which
+// elements.js sets; elements on one page that name the same model share it, because the loader does.
 
 import { css, html, LitElement } from "lit";
 
-import { Reader, type Readable, type Reading } from "../session/reading.js";
+import type { Readable, Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
+import { Session, type LoadContext, type SessionChange } from "../session/session.js";
 import { base } from "./styles.js";
 
 import type { Stretch } from "../draw/scale.js";
 import type { ScopeFigure } from "./scope-figure.js";
 import type { Head } from "./attention-heads.js";
+import type { Notice } from "./model-report.js";
+import type { FigureChoice } from "./views/view.js";
 
-/** loadModel of candlescope.js, or anything that gives a model in the same way. */
+/** What the figure needs of a model. */
+export type ScopeModel = Readable & { report?: readonly Notice[] };
+/** `loadModel` of candlescope.js, or a function that gives a model in the same way. */
 export type Load = (
   source: string,
-  options: {
-    dtype?: string;
-    onProgress?: (progress: {
-      stage: string;
-      file: string;
-      loaded: number;
-      total?: number | null;
-    }) => void;
-    signal?: AbortSignal;
-  },
-) => Promise<Readable>;
+  options: LoadContext & { dtype?: string },
+) => Promise<ScopeModel>;
 
 export class CandleScope extends LitElement {
   static override properties = {
@@ -37,13 +33,10 @@ export class CandleScope extends LitElement {
     scale: { type: String },
     direction: { type: String },
     hook: { type: String },
+    measured: { attribute: false },
     editable: { type: Boolean },
     load: { attribute: false },
-    loaded: { state: true },
-    reading: { state: true },
-    progress: { state: true },
     error: { state: true },
-    busy: { state: true },
   };
 
   static override styles = [
@@ -83,7 +76,7 @@ export class CandleScope extends LitElement {
   declare dtype: string;
   declare prompt: string;
   declare view: string;
-  /** Without a layer or a head, the strongest induction head. */
+  /** Without a layer and a head, the strongest induction head is shown. */
   declare layer: number | null;
   declare head: number | null;
   declare scale: Stretch;
@@ -94,13 +87,9 @@ export class CandleScope extends LitElement {
   declare measured: "text" | "random";
   declare editable: boolean;
   declare load: Load | null;
-  declare loaded: Readable | null;
-  declare reading: Reading | null;
-  declare progress: { stage: string; file: string; loaded: number; total?: number | null } | null;
   declare error: Error | null;
-  declare busy: boolean;
-  declare reader: Reader | null;
-  declare loading: AbortController | null;
+
+  #session = new Session<ScopeModel>({ formerModel: "discard" });
 
   constructor() {
     super();
@@ -116,13 +105,24 @@ export class CandleScope extends LitElement {
     this.measured = "text";
     this.editable = false;
     this.load = null;
-    this.loaded = null;
-    this.reading = null;
-    this.progress = null;
     this.error = null;
-    this.busy = false;
-    this.reader = null;
-    this.loading = null;
+    this.#session.onChange = (change) => this.#onSessionChange(change);
+  }
+
+  /** The model in use. */
+  get loaded(): ScopeModel | null {
+    return this.#session.model;
+  }
+
+  /** What is drawn. */
+  get reading(): Reading | null {
+    return this.#session.reading;
+  }
+
+  /** A model is loading, or the text is not read: `reading` is not what the attributes say. */
+  get busy(): boolean {
+    const { isLoading, isRead, model } = this.#session;
+    return isLoading || (model !== null && !isRead);
   }
 
   override connectedCallback() {
@@ -130,30 +130,11 @@ export class CandleScope extends LitElement {
     if (this.hasUpdated && !this.loaded) this.#load();
   }
 
-  /** An element that was moved is connected again at once; one that was removed lets go of its model. */
+  /** An element that is moved is connected again in the same task; one that is removed frees its model. */
   override disconnectedCallback() {
     super.disconnectedCallback();
     queueMicrotask(() => {
-      if (!this.isConnected) this.#leave();
-    });
-  }
-
-  #leave() {
-    this.loading?.abort();
-    Object.assign(this, { loading: null });
-    this.#clear();
-  }
-
-  /** Disposes of the model and removes what it computed. */
-  #clear() {
-    this.reader?.cancel();
-    this.loaded?.dispose?.();
-    Object.assign(this, { reader: null, loaded: null, reading: null, busy: false });
-    this.#prepared = { reading: null, asked: "" };
-    Object.assign(this.renderRoot.querySelector("scope-figure") ?? {}, {
-      lens: null,
-      value: null,
-      random: null,
+      if (!this.isConnected) this.#session.dispose();
     });
   }
 
@@ -161,104 +142,75 @@ export class CandleScope extends LitElement {
     if (changed.has("model") || changed.has("dtype") || (changed.has("load") && !this.loaded))
       this.#load();
     else if (changed.has("prompt")) this.#read();
-    this.#prepare();
+    const isViewChanged = ["view", "hook", "measured"].some((name) => changed.has(name));
+    if (isViewChanged || this.#isUnprepared) this.#prepare();
   }
 
-  /** What the view on show needs beyond the reading is computed when it is shown, and asked for once. */
-  async #prepare() {
-    const figure = this.renderRoot.querySelector("scope-figure") as ScopeFigure;
-    const { needs, reading } = figure;
-    const asked = `${needs} ${this.hook}`;
-    if (
-      !needs ||
-      !reading ||
-      !this.reader ||
-      (this.#prepared.reading === reading && this.#prepared.asked === asked)
-    )
-      return;
-    this.#prepared = { reading, asked };
-    const isCurrent = () => this.#prepared.reading === reading && this.#prepared.asked === asked;
-    try {
-      const prepared = await this.reader.prepare(reading, needs, this.hook);
-      if (isCurrent()) Object.assign(figure, prepared);
-    } catch (error) {
-      if (isCurrent()) this.error = error as Error;
-    }
-  }
-
-  #prepared: { reading: Reading | null; asked: string } = { reading: null, asked: "" };
-
-  /** Loads the model that the attribute names. What the former one computed is dimmed until then, and never stays after a failure. */
+  /** Loads the model that the attribute names. The results of the former model are dimmed until then. */
   async #load() {
     const load = this.load ?? CandleScope.load;
-    this.loading?.abort();
+    const { model: source, dtype } = this;
     this.error = null;
-    if (!load || !this.model) return this.#clear();
-    const loading = (this.loading = new AbortController());
-    this.reader?.cancel();
-    this.reader = null; // the former model reads no further text
-    this.busy = true;
-    try {
-      const model = await load(this.model, {
-        dtype: this.dtype,
-        signal: loading.signal,
-        onProgress: (progress) => {
-          if (this.loading === loading) this.progress = progress;
-        },
-      });
-      if (this.loading !== loading) return void model.dispose?.();
-      this.#clear();
-      this.loaded = model;
-      this.reader = new Reader(model);
-      await this.#read();
-    } catch (error) {
-      if (this.loading !== loading) return;
-      this.#clear();
-      this.error = error as Error;
-    } finally {
-      if (this.loading === loading) this.progress = null;
-    }
+    if (!load || !source) return this.#session.dispose();
+    await this.#report(
+      this.#session
+        .load((context) => load(source, { dtype, ...context }))
+        .then(async (model) => {
+          if (model) await this.#read();
+        }),
+    );
   }
 
-  /** Reads the prompt. If it cannot be read, the last figure stays dimmed, and the error says why. */
+  /** Reads the prompt. */
   async #read() {
-    const { reader } = this;
-    if (!reader) return;
-    this.busy = true;
-    const onLayer = (part: Reading) => {
-      if (this.reader === reader) this.reading = part;
-    };
+    const reading = await this.#report(this.#session.read(this.prompt, { layer: this.layer ?? 0 }));
+    if (reading) this.error = null;
+  }
+
+  /** Computes what the view needs beyond the reading. */
+  async #prepare() {
+    this.#isUnprepared = false;
+    const figure = this.renderRoot.querySelector("scope-figure") as ScopeFigure;
+    await this.#report(this.#session.prepare(figure.needs, this.hook));
+  }
+
+  /** The reading changed since `#prepare` ran. */
+  #isUnprepared = false;
+
+  /** Shows what a call of the session rejects with. */
+  async #report<T>(call: Promise<T>): Promise<T | null> {
     try {
-      const reading = await reader.read(this.prompt, { layer: this.layer ?? 0, onLayer });
-      if (!reading || this.reader !== reader) return; // a newer prompt is being read, or another model
-      this.reading = reading;
-      this.error = null;
-      this.busy = false;
+      return await call;
     } catch (error) {
-      if (this.reader === reader) this.error = error as Error;
+      this.error = error as Error;
+      return null;
     }
   }
 
+  #onSessionChange(change: SessionChange) {
+    if (change === "model" || change === "reading" || change === "layer") this.#isUnprepared = true;
+    this.requestUpdate();
+  }
+
+  /** The head that the attributes name, or the strongest induction head. */
   get shown(): Head {
-    const strongest =
-      this.reading && this.reading.scores.length > 0
-        ? strongestInduction(this.reading.scores)
-        : { layer: 0, head: 0 };
-    const { layer, head } = this;
-    return layer === null && head === null
-      ? { layer: strongest.layer, head: strongest.head }
-      : { layer: layer ?? 0, head: head ?? 0 };
+    const { layer, head, reading } = this;
+    if (layer !== null || head !== null) return { layer: layer ?? 0, head: head ?? 0 };
+    if (!reading || reading.scores.length === 0) return { layer: 0, head: 0 };
+    const strongest = strongestInduction(reading.scores);
+    return { layer: strongest.layer, head: strongest.head };
   }
 
   override render() {
     const { layer, head } = this.shown;
+    const { progress, reading, isStale, lens, value, random } = this.#session;
     return html`
-      ${this.progress ? html`<load-progress .name=${this.model} .file=${this.progress.file} .loaded=${this.progress.loaded} .total=${this.progress.total ?? null} @load-cancel=${() => this.loading?.abort()}></load-progress>` : ""}
+      ${progress ? html`<load-progress .name=${this.model} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
       ${this.error ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
       <model-report .notices=${this.loaded?.report ?? []}></model-report>
       ${this.editable ? html`<textarea aria-label="text" spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
       <scope-figure
-        .reading=${this.reading}
+        .reading=${reading}
         .vocabulary=${this.loaded?.config.vocab_size ?? 0}
         .layer=${layer}
         .head=${head}
@@ -267,9 +219,12 @@ export class CandleScope extends LitElement {
         .direction=${this.direction}
         .hook=${this.hook}
         .points=${this.loaded?.hookPoints ?? []}
+        .lens=${lens}
+        .value=${value}
+        .random=${random}
         .measured=${this.measured}
-        .stale=${this.busy && this.reading !== null}
-        @figure-change=${this.#onChange}
+        .stale=${isStale}
+        @figure-change=${this.#onChoice}
       ></scope-figure>
     `;
   }
@@ -278,23 +233,9 @@ export class CandleScope extends LitElement {
     this.prompt = (event.target as HTMLTextAreaElement).value;
   }
 
-  async #onChange(event: CustomEvent) {
-    Object.assign(this, event.detail);
-    this.requestUpdate();
-    const reading = this.reading;
-    if (
-      !("layer" in event.detail) ||
-      !reading ||
-      !this.reader ||
-      reading.patterns[event.detail.layer]
-    )
-      return;
-    try {
-      const fuller = await this.reader.layer(reading, event.detail.layer);
-      if (this.reading === reading) this.reading = fuller;
-    } catch (error) {
-      if (this.reading === reading) this.error = error as Error;
-    }
+  async #onChoice({ detail: choice }: CustomEvent<FigureChoice>) {
+    Object.assign(this, choice);
+    if (choice.layer !== undefined) await this.#report(this.#session.needLayer(choice.layer));
   }
 }
 

@@ -1,32 +1,43 @@
-// One text read by one model: its tokens, every head's pattern, how well each token was foreseen.
-// The model is handed in; nothing here knows where it came from.
+// One text read by one model: its tokens, every head's pattern, and the log-probability of each token. The caller gives
+// the model; how it was loaded makes no difference here.
 
+import { likeliest, logSumExp, rowAt } from "./logits.js";
+import type { Config, HeadScores, LogitLens } from "../api/generated.js";
 import { lossesOf, type Change } from "./compare.js";
 import { grow, sizeOf, thumbnail, type Tensor } from "../draw/matrix.js";
 import { textOf, type Token } from "../draw/token.js";
 import { scoresOf, type HeadScore } from "./scores.js";
-import type { Notice } from "../elements/model-report.js";
-import type { Need } from "../elements/scope-figure.js";
 
 /** before: its logProb without the interventions. */
 export type Alternative = { id: number; string: Token; logProb: number; before?: number };
 export type Intervention = { at: string; head: number | number[]; do: "zero" };
 export type Table = Tensor & { labels: Readonly<Record<string, readonly string[]>> };
 
-/** What a reading needs of a model: a part of the Model class in candlescope.js. */
+/** What a view may need beyond the reading: the logit lens, the values at a hook point, head scores on random tokens. */
+export type Need = "lens" | "value" | "random";
+
+/** What a view needed, and what it is about: a reading, or the interventions of one. */
+export interface Prepared {
+  lens: {
+    reading: Reading;
+    lens: Omit<LogitLens, "topStrings"> & { topStrings: readonly Token[] };
+  };
+  value: { reading: Reading; hook: string; tensor: Tensor };
+  random: { interventions: Reading["interventions"]; table: Table };
+}
+
+/** What a reading needs of a model: a part of the `Model` class. */
 export interface Readable {
-  config: Record<string, any>;
+  config: Pick<Config, "n_layer" | "n_head" | "n_positions" | "vocab_size">;
   tokenize: (
     input: string | Uint32Array,
     options?: { signal?: AbortSignal },
   ) => Promise<{ ids: Uint32Array; strings: string[]; bytes?: ArrayLike<number>[] }>;
-  /** each name depends on its id alone */
+  /** each name depends only on its id */
   tokenNames: (
     ids: Uint32Array,
   ) => Promise<{ ids: Uint32Array; strings: string[]; bytes?: ArrayLike<number>[] }>;
   hookPoints?: readonly { name: string; axes: readonly string[] }[];
-  /** what the load has to say about the model's files */
-  report?: readonly Notice[];
   dispose?: () => void;
   runWithCache: (
     input: Uint32Array,
@@ -40,11 +51,11 @@ export interface Readable {
   headScores: (
     input: Uint32Array | undefined,
     options: { interventions?: readonly Intervention[]; signal?: AbortSignal },
-  ) => Promise<Record<string, any>>;
+  ) => Promise<Pick<HeadScores, "scores">>;
   logitLens: (
     input: Uint32Array,
     options: { top: number; interventions?: readonly Intervention[]; signal?: AbortSignal },
-  ) => Promise<Record<string, any>>;
+  ) => Promise<LogitLens>;
 }
 export type Run = {
   logits: Tensor;
@@ -56,18 +67,18 @@ export type Run = {
 
 export interface Reading {
   text: string;
-  /** tokens of the text that came before the context's and were not read */
+  /** how many tokens at the start of the text were not read, because the context holds fewer */
   dropped: number;
   ids: Uint32Array;
-  /** their texts joined are the text, less what was dropped */
+  /** joined they are the text, without the dropped tokens */
   tokens: readonly Token[];
   /** what was changed while it was read */
   interventions: readonly Intervention[];
-  /** by layer, [1 head query key]; null where the text is too long to keep them all */
+  /** by layer, [1 head query key]; null for layers that are not kept, because the text is too long */
   patterns: readonly (Tensor | null)[];
-  /** by layer; the pattern itself where it is kept */
+  /** by layer; the pattern itself if it is kept */
   thumbnails: readonly (Tensor | null)[];
-  /** score, layer and head: what the model says of each head on this text */
+  /** [score layer head] on this text */
   table: Table | null;
   /** the same, layer by layer, head by head */
   scores: readonly HeadScore[];
@@ -77,25 +88,35 @@ export interface Reading {
   loss: number | null;
   /** [position vocab] */
   logits: Tensor | null;
-  /** the same text without the interventions, where there are any */
+  /** the same text without the interventions, if there are any */
   plain: Plain | null;
-  /** what generation weighed up, by the position it followed */
+  /** the candidates of a generation, by the position that they follow */
   tops: readonly (Alternative[] | undefined)[];
 }
 export type Plain = { logits: Tensor | null; logProbs: ArrayLike<number> };
-/** layer: the one to keep of a long text; onLayer: told as the layers of a long text come in; crop: of a text longer than the context, read its end */
-export type Options = {
+/** One generated token. */
+export interface GeneratedStep {
+  id: number;
+  string: Token;
+  logProb: number;
+  top: Alternative[];
+  cache?: { get: (name: string) => Tensor };
+}
+export type ReadOptions = {
+  /** the layer whose pattern is kept, if the text is too long to keep all */
   layer?: number;
+  /** called with what is there so far, before each further layer of a long text */
   onLayer?: (reading: Reading) => void;
   interventions?: readonly Intervention[];
+  /** read the end of a text that is longer than the context */
   crop?: boolean;
   signal?: AbortSignal;
 };
 
-/** Patterns of all layers are kept up to this many values (128 MB); beyond it, one layer is kept and the others become thumbnails. */
-const KEPT = 32 * 2 ** 20;
-/** Rows a thumbnail needs at most. */
-const THUMBNAIL = 160;
+/** Patterns of all layers are kept up to this many values (128 MB). Of a longer text, one layer is kept and the others become thumbnails. */
+const MAX_KEPT_VALUES = 32 * 2 ** 20;
+/** The most rows that a thumbnail needs. */
+const THUMBNAIL_ROWS = 160;
 
 const patternOf = (layer: number) => `blocks.${layer}.attn.hook_pattern`;
 
@@ -104,7 +125,7 @@ export class Reader {
   model: Readable;
   turn: number;
   last: Promise<unknown>;
-  /** Tokens by id: what one is called never changes. */
+  /** Tokens by id: a token's name never changes. */
   names: Map<number, Token>;
 
   constructor(model: Readable) {
@@ -115,46 +136,54 @@ export class Reader {
   }
 
   /** @returns null when a newer text was asked for meanwhile */
-  async read(text: string, options: Options = {}): Promise<Reading | null> {
+  async read(text: string, options: ReadOptions = {}): Promise<Reading | null> {
     const turn = ++this.turn;
-    const overtaken = () => turn !== this.turn;
-    const read = this.last.then(() => (overtaken() ? null : this.#read(text, options, overtaken)));
+    const isSuperseded = () => turn !== this.turn;
+    const read = this.last.then(() =>
+      isSuperseded() ? null : this.#read(text, options, isSuperseded),
+    );
     this.last = read.catch(() => {});
     try {
       const reading = await read;
-      return overtaken() ? null : reading;
+      return isSuperseded() ? null : reading;
     } catch (error) {
-      if (overtaken()) return null;
+      if (isSuperseded()) return null;
       throw error;
     }
   }
 
-  /** Whatever is being read is no longer wanted. */
+  /** The text that is being read is no longer wanted: `read` resolves with null. */
   cancel() {
     this.turn += 1;
   }
 
   async #read(
     text: string,
-    { layer: keep = 0, onLayer, interventions = [], crop = false, signal }: Options,
-    overtaken: () => boolean,
+    { layer: keep = 0, onLayer, interventions = [], crop = false, signal }: ReadOptions,
+    isSuperseded: () => boolean,
   ): Promise<Reading | null> {
-    const under = { ...(interventions.length && { interventions }), ...(signal && { signal }) };
+    const runOptions = {
+      ...(interventions.length && { interventions }),
+      ...(signal && { signal }),
+    };
     const { n_layer: layers, n_head: heads, n_positions: context } = this.model.config;
     const { ids: all, ...named } = await this.model.tokenize(text, signal && { signal });
-    if (overtaken()) return null;
+    if (isSuperseded()) return null;
     const dropped = crop ? Math.max(0, all.length - context) : 0;
     const [ids, tokens] = [all.slice(dropped), tokensOf(named).slice(dropped)];
-    const whole = layers * heads * ids.length ** 2 <= KEPT;
-    const names = [whole ? "blocks.*.attn.hook_pattern" : patternOf(keep)];
-    const run = await this.model.runWithCache(ids, { names, headScores: whole, ...under });
+    const keepsAll = layers * heads * ids.length ** 2 <= MAX_KEPT_VALUES;
+    const names = [keepsAll ? "blocks.*.attn.hook_pattern" : patternOf(keep)];
+    const run = await this.model.runWithCache(ids, { names, headScores: keepsAll, ...runOptions });
     const plain = await this.#plain(ids, interventions, run, signal);
     const reading = { ...begin(text, ids, tokens, run, layers), dropped, interventions, plain };
-    if (whole) return withLayers(reading, run, range(layers));
-    return this.#layers(withLayers(reading, run, [keep]), keep, overtaken, { onLayer, under });
+    if (keepsAll) return withLayers(reading, run, range(layers));
+    return this.#layers(withLayers(reading, run, [keep]), keep, isSuperseded, {
+      onLayer,
+      runOptions,
+    });
   }
 
-  /** The same tokens without the interventions: from memory where they were just read so. */
+  /** The same tokens without the interventions; cached if they were the last ones that were read so. */
   async #plain(
     ids: Uint32Array,
     interventions: readonly Intervention[],
@@ -183,27 +212,27 @@ export class Reader {
   async #layers(
     reading: Reading,
     kept: number,
-    overtaken: () => boolean,
+    isSuperseded: () => boolean,
     {
       onLayer,
-      under: options,
+      runOptions,
     }: {
-      onLayer: Options["onLayer"];
-      under: { interventions?: readonly Intervention[]; signal?: AbortSignal };
+      onLayer: ReadOptions["onLayer"];
+      runOptions: { interventions?: readonly Intervention[]; signal?: AbortSignal };
     },
   ) {
     for (const layer of range(this.model.config.n_layer)) {
-      if (overtaken()) return null;
+      if (isSuperseded()) return null;
       onLayer?.(reading);
       if (layer === kept) continue;
       const run = await this.model.runWithCache(reading.ids, {
         names: [patternOf(layer)],
-        ...options,
+        ...runOptions,
       });
       reading = { ...withLayers(reading, run, [layer]), patterns: reading.patterns };
     }
-    if (overtaken()) return null;
-    const { scores } = await this.model.headScores(reading.ids, options);
+    if (isSuperseded()) return null;
+    const { scores } = await this.model.headScores(reading.ids, runOptions);
     return { ...reading, table: scores, scores: scoresOf(scores) };
   }
 
@@ -226,7 +255,7 @@ export class Reader {
   }
 
   /**
-   * The likeliest next tokens after a position; under interventions, also the one that was the likeliest without.
+   * The likeliest next tokens after a position; under interventions, also the one that is the likeliest without them.
    * @returns null if the logits are not finite: then no token is the likeliest
    */
   async alternatives(
@@ -241,56 +270,59 @@ export class Reader {
     if (best.length === 0) return null;
     const [first] = plain ? likeliest(plain, 1) : [];
     if (plain && first) {
-      const [now, then] = [logNormaliser(row), logNormaliser(plain)];
+      const [normalizer, plainNormalizer] = [logSumExp(row), logSumExp(plain)];
       const { id } = first;
-      if (best.every((one) => one.id !== id)) best.push({ id, logProb: row[id] - now });
-      for (const one of best) one.before = plain[one.id] - then;
+      if (best.every((one) => one.id !== id)) best.push({ id, logProb: row[id] - normalizer });
+      for (const one of best) one.before = plain[one.id] - plainNormalizer;
     }
     const names = await this.#spell(best.map(({ id }) => id));
     return best.map((one, i) => ({ ...one, string: names[i] }));
   }
 
   /**
-   * What the interventions changed, on the whole and at one position.
-   * @returns null where there were none
+   * What the interventions changed: the loss of the whole text, and the next token at one position.
+   * @returns null without interventions
    */
   async change(reading: Reading, position: number): Promise<Change | null> {
     const { plain, ids } = reading;
     if (!plain) return null;
-    const [now, then] = [rowAt(reading.logits, position), rowAt(plain.logits, position)];
+    const after = rowAt(reading.logits, position);
+    const before = rowAt(plain.logits, position);
     const losses = lossesOf(ids, plain, reading);
-    if (!now || !then) return { ...losses, next: null };
-    const [first] = likeliest(then, 1);
+    if (!after || !before) return { ...losses, next: null };
+    const [first] = likeliest(before, 1);
     if (!first) return { ...losses, next: null };
     const { id, logProb } = first;
     const [token] = await this.#spell([id]);
     return {
       ...losses,
-      next: { token, before: Math.exp(logProb), after: Math.exp(now[id] - logNormaliser(now)) },
+      next: { token, before: Math.exp(logProb), after: Math.exp(after[id] - logSumExp(after)) },
     };
   }
 
   /**
-   * What a view of <scope-figure> needs beyond the reading, as the properties that it sets there.
-   * @param signal it is no longer wanted
+   * Computes what a view needs beyond the reading.
+   * @param hook the hook point that "value" is about
    */
-  async prepare(reading: Reading, need: Need, hook: string, signal?: AbortSignal) {
+  async prepare(
+    reading: Reading,
+    need: Need,
+    hook: string,
+    signal?: AbortSignal,
+  ): Promise<Partial<Prepared>> {
     const { ids, interventions } = reading;
-    const under = { ...(interventions.length && { interventions }), ...(signal && { signal }) };
-    if (need === "random")
-      return {
-        random: { interventions, table: (await this.model.headScores(undefined, under)).scores },
-      };
-    if (need === "value")
-      return {
-        value: { reading, hook, tensor: (await this.#again(reading, hook)).cache.get(hook) },
-      };
-    const found = await this.model.logitLens(ids, { top: 5, ...under });
+    const options = { ...(interventions.length && { interventions }), ...(signal && { signal }) };
+    if (need === "random") {
+      const { scores } = await this.model.headScores(undefined, options);
+      return { random: { interventions, table: scores } };
+    }
+    if (need === "value") {
+      const { cache } = await this.#again(reading, hook);
+      return { value: { reading, hook, tensor: cache.get(hook) } };
+    }
+    const lens = await this.model.logitLens(ids, { top: 5, ...options });
     return {
-      lens: {
-        reading,
-        lens: { ...found, topStrings: await this.#spell(found.topIds.data) } as any,
-      },
+      lens: { reading, lens: { ...lens, topStrings: await this.#spell(lens.topIds.data) } },
     };
   }
 
@@ -349,27 +381,17 @@ function withLayers(reading: Reading, run: Run, layers: number[]): Reading {
   for (const layer of layers) {
     const pattern = run.cache.get(patternOf(layer));
     patterns[layer] = pattern;
-    thumbnails[layer] = layers.length > 1 ? pattern : thumbnail(pattern, THUMBNAIL);
+    thumbnails[layer] = layers.length > 1 ? pattern : thumbnail(pattern, THUMBNAIL_ROWS);
   }
   return { ...reading, patterns, thumbnails };
 }
 
 /**
- * The reading with one generated token more. Its pattern rows are those of the positions the model has run so far. Once
- * the context is full, the model reads the text's end alone, and the first token of the reading is dropped.
+ * The reading with one generated token more. Its pattern has rows for the positions that the model has run so far. When
+ * the context is full, the model reads only the end of the text, and the first token of the reading is dropped.
  * @param context how many tokens the model can read
  */
-export function extend(
-  reading: Reading,
-  step: {
-    id: number;
-    string: Token;
-    logProb: number;
-    top: Alternative[];
-    cache?: { get: (name: string) => Tensor };
-  },
-  context: number = Infinity,
-): Reading {
+export function extend(reading: Reading, step: GeneratedStep, context: number = Infinity): Reading {
   const tops = [...reading.tops];
   tops[reading.ids.length - 1] = step.top;
   const patterns = reading.patterns.map((pattern, layer) => {
@@ -393,46 +415,4 @@ export function extend(
     plain: null,
     tops: tops.slice(gone),
   };
-}
-
-/**
- * The logits after a position, if they are there.
- * @param logits [position vocab]
- */
-function rowAt(logits: Tensor | null, position: number) {
-  const rows = logits ? sizeOf(logits, "pos") : 0;
-  if (!logits || position < 0 || position >= rows) return null;
-  const vocabulary = logits.data.length / rows;
-  return logits.data.subarray(position * vocabulary, (position + 1) * vocabulary);
-}
-
-/**
- * The logarithm of the sum of the exponentials.
- * @param logits one row
- */
-function logNormaliser(logits: Float32Array) {
-  let most = -Infinity;
-  for (const logit of logits) if (logit > most) most = logit;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - most);
-  return most + Math.log(sum);
-}
-
-/**
- * The `count` largest logits as log-probabilities.
- * @param logits one row; −∞ is a probability of 0
- * @returns none if a logit is NaN or +∞, because then no probability is known
- */
-export function likeliest(logits: Float32Array, count: number): { id: number; logProb: number }[] {
-  const normaliser = logNormaliser(logits);
-  if (!Number.isFinite(normaliser)) return [];
-  const best: { id: number; logProb: number }[] = [];
-  for (let id = 0; id < logits.length; id++) {
-    if (best.length === count && logits[id] <= best[count - 1].logProb) continue;
-    let at = best.length;
-    while (at > 0 && best[at - 1].logProb < logits[id]) at -= 1;
-    best.splice(at, 0, { id, logProb: logits[id] });
-    best.length = Math.min(best.length, count);
-  }
-  return best.map((one) => ({ id: one.id, logProb: one.logProb - normaliser }));
 }

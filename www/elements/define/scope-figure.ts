@@ -1,6 +1,7 @@
 export * from "../scope-figure.js";
 import { define } from "../base.js";
 import { ScopeFigure } from "../scope-figure.js";
+import { VIEWS } from "../views/index.js";
 
 import "./attention-heads.js";
 import "./attention-pattern.js";
@@ -10,4 +11,5 @@ import "./tensor-view.js";
 import "./token-losses.js";
 import "./token-strip.js";
 
+for (const { tag, element } of Object.values(VIEWS)) define(tag, element);
 define("scope-figure", ScopeFigure);

@@ -1,5 +1,5 @@
-// What the page needs no element for begins here, while the elements are still on their way: the model that the address
-// names, if it comes from the page's own origin. main.js asks for the same model and shares what was begun.
+// Begins to load the model that the address names, while the scripts of the elements are still being loaded. main.ts asks for
+// the same model and so shares this load. Models from another host wait for the visitor's consent.
 
 import { loadModel } from "../api/candlescope.js";
 import { foreignHost } from "./foreign.js";
@@ -15,17 +15,16 @@ export const BUNDLED = [
 
 const controller = new AbortController();
 const source = hash.read(location.hash).model ?? BUNDLED[0].source;
-/** A model from another host is loaded only after the page has asked. */
-const begun =
+const preload =
   foreignHost(source, document.baseURI) === null
     ? loadModel(source, { signal: controller.signal })
     : null;
-begun?.catch(() => {}); // main.js is told the same
+preload?.catch(() => {}); // main.ts gets the same error
 
-/** Leaves the model, or its load, to those who have asked for the same. */
-export function letGo() {
+/** Gives up this module's share of the model. The load goes on for others that asked for the same model. */
+export function releasePreload() {
   controller.abort();
-  begun?.then(
+  preload?.then(
     (model) => model.dispose(),
     () => {},
   );

@@ -1,0 +1,137 @@
+// <activations-view>: the values at one hook point, chosen by its name.
+
+import { css, html } from "lit";
+
+import type { Slice } from "../../draw/slice.js";
+import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
+
+import type { TensorView } from "../tensor-view.js";
+
+interface Settings {
+  /** Which axes of a value are drawn. */
+  slice: Partial<Slice>;
+}
+
+const exists = ({ points }: FigureState, hook: string) => points.some(({ name }) => name === hook);
+const isCurrent = ({ value, reading, hook }: FigureState) =>
+  value?.reading === reading && value?.hook === hook;
+
+export class ActivationsView extends FigureView<Settings> {
+  static override styles = [
+    ...FigureView.styles,
+    css`
+      .hook {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.4rem 0.6rem;
+        margin: 0 0 0.6rem;
+        font-size: 0.9rem;
+      }
+      .hook label {
+        display: flex;
+        flex: 1 1 16rem;
+        max-width: 30rem;
+        align-items: center;
+        gap: 0.5rem;
+      }
+      .hook input {
+        flex: 1;
+        font-family: var(--mono);
+        font-size: 0.86rem;
+      }
+      .hook button {
+        font-size: 0.8rem;
+        padding: 0.14em 0.7em;
+      }
+    `,
+  ];
+
+  override draw(figure: FigureState) {
+    return html`
+      <p class="says"><strong>The values at any hook point of the model, by its TransformerLens name.</strong>
+        <span class="soft">The colour of the paper is zero; orange is positive, blue negative.</span></p>
+      <div class="board">
+        <div class="whole">
+          ${this.#hookChoice(figure)}
+          ${this.#value(figure)}
+        </div>
+        ${this.aside()}
+      </div>
+    `;
+  }
+
+  #value(figure: FigureState) {
+    const { value, points, hook, scale } = figure;
+    const isKnown = exists(figure, hook);
+    if (!value || !isKnown) {
+      const isWaiting = isKnown || points.length === 0;
+      return html`<p class="soft" role="status">${isWaiting ? "Reading …" : "There is no hook point of that name."}</p>`;
+    }
+    const slice = this.settings.slice ?? {};
+    return html`<tensor-view
+      class=${staleClass(isCurrent(figure), figure)}
+      .tensor=${value.tensor}
+      name=${value.hook}
+      .tokens=${value.reading.tokens}
+      .rows=${slice.rows ?? ""}
+      .columns=${slice.columns ?? ""}
+      .index=${slice.index ?? {}}
+      .scale=${scale}
+      @value-hover=${this.#onValueHover}
+      @slice-change=${(event: CustomEvent<Slice>) => this.remember({ slice: event.detail })}
+      @scale-change=${(event: CustomEvent) => this.choose({ scale: event.detail })}
+    ></tensor-view>`;
+  }
+
+  /** If rows or columns are positions, a hovered value highlights its token. */
+  #onValueHover({ detail, target }: CustomEvent<{ row: number; column: number } | null>) {
+    const { rows, columns } = (target as TensorView).slice;
+    const isOfToken = (axis: string) => axis === "pos" || axis === "query";
+    const at = isOfToken(rows) ? detail?.row : isOfToken(columns) ? detail?.column : null;
+    this.hover({ hoveredToken: at ?? null });
+  }
+
+  #hookChoice({ points, hook }: FigureState) {
+    const at = points.findIndex(({ name }) => name === hook);
+    /** The same point in another layer. */
+    const inLayer = (offset: number) =>
+      hook.replace(/^blocks\.(\d+)\./, (_, layer) => `blocks.${Number(layer) + offset}.`);
+    const isOther = (name: string) => name !== hook && points.some((point) => point.name === name);
+    const button = (name: string, title: string) =>
+      html`<button ?disabled=${!isOther(name)} @click=${() => this.choose({ hook: name })}>${title}</button>`;
+    return html`<div class="hook">
+      <label><span>hook point</span>
+        <input list="points" name="hook" spellcheck="false" autocomplete="off" .value=${hook} @change=${this.#onHook} @input=${this.#onHook} @focus=${(event: Event) => (event.target as HTMLInputElement).select()} />
+      </label>
+      <datalist id="points">${points.map(({ name, axes }) => html`<option value=${name}>${axes.filter((axis) => axis !== "batch").join(" × ")}</option>`)}</datalist>
+      ${button(inLayer(-1), "layer −")}${button(inLayer(1), "layer +")}${button(points[at - 1]?.name ?? hook, "← previous")}${button(points[at + 1]?.name ?? hook, "next →")}
+    </div>`;
+  }
+
+  /** A name takes effect when it is complete. */
+  #onHook(event: Event) {
+    const { figure } = this;
+    const input = event.target as HTMLInputElement;
+    const name = input.value.trim();
+    if (!figure) return;
+    if (exists(figure, name)) {
+      if (name !== figure.hook) this.choose({ hook: name });
+    } else if (event.type === "change") input.value = figure.hook;
+  }
+}
+
+export const activations: ViewDefinition = {
+  tag: "activations-view",
+  element: ActivationsView,
+  title: "activations",
+  tokenColors: "none",
+  needs: (figure) => (!exists(figure, figure.hook) || isCurrent(figure) ? null : "value"),
+  render: (figure, slots) => html`<activations-view .figure=${figure}>${slots}</activations-view>`,
+};
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "activations-view": ActivationsView;
+  }
+}

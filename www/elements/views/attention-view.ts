@@ -1,0 +1,131 @@
+// <attention-view>: every head as a thumbnail, one head large, and a sentence about what it does.
+
+import { css, html } from "lit";
+
+import { formatAttention, NOT_A_NUMBER } from "../../draw/format.js";
+import { truncate } from "../../draw/token.js";
+import type { Reading } from "../../session/reading.js";
+import { FigureView, isOff, type FigureState, type ViewDefinition } from "./view.js";
+
+import type { Head } from "../attention-heads.js";
+
+export class AttentionView extends FigureView {
+  static override styles = [
+    ...FigureView.styles,
+    css`
+      .chip {
+        color: var(--ink);
+        background: var(--glow);
+        border-radius: 3px;
+        padding: 0.05em 0.25em;
+        font-size: 0.86em;
+        white-space: pre;
+      }
+      .heads {
+        order: 2;
+      }
+      .large {
+        min-width: 0;
+      }
+      h2 {
+        margin: 0 0 0.35rem;
+        font-size: 1rem;
+        font-weight: 600;
+      }
+      .pinned {
+        font-weight: 400;
+        font-size: 0.85rem;
+        color: var(--soft);
+      }
+      .off {
+        color: var(--flame);
+      }
+      @container figure (min-width: 620px) {
+        .heads {
+          order: 0;
+        }
+      }
+    `,
+  ];
+
+  override draw(figure: FigureState, reading: Reading) {
+    const { layer, head } = figure.shownHead;
+    const pattern = reading.patterns[layer];
+    const isPreview = layer !== figure.layer || head !== figure.head;
+    return html`
+      ${this.#description(figure, reading)}
+      <div class="board">
+        <div class="heads">
+          <h2>Heads</h2>
+          <attention-heads
+            .patterns=${reading.thumbnails}
+            .scores=${reading.scores}
+            .layer=${figure.layer}
+            .head=${figure.head}
+            .scale=${figure.scale}
+            .off=${figure.off}
+            @head-hover=${(event: CustomEvent<Head | null>) => this.hover({ hoveredHead: event.detail })}
+            @head-select=${(event: CustomEvent<Head>) => this.choose(event.detail)}
+          ></attention-heads>
+        </div>
+        <div class="large">
+          <h2>Head ${layer}.${head} <span class="pinned">${isPreview ? "preview; click to keep it" : ""}</span>${isOff(figure, { layer, head }) ? html` <span class="pinned off">switched off: its output is replaced with zero</span>` : ""} <slot name="head"></slot></h2>
+          ${
+            pattern
+              ? html`<attention-pattern
+                .pattern=${pattern}
+                .head=${head}
+                .tokens=${reading.tokens}
+                .scale=${figure.scale}
+                .lock=${figure.lock}
+                .highlight=${this.#highlight(figure)}
+                label="head ${layer}.${head}"
+                @cell-hover=${(event: CustomEvent) => this.hover({ hoveredCell: event.detail })}
+                @cell-lock=${(event: CustomEvent) => this.choose({ lock: event.detail })}
+                @scale-change=${(event: CustomEvent) => this.choose({ scale: event.detail })}
+              ></attention-pattern>`
+              : html`<p class="soft">Reading layer ${layer} …</p>`
+          }
+        </div>
+        ${this.aside()}
+      </div>
+    `;
+  }
+
+  /** The part of the pattern that is highlighted, if the pointer is not on the pattern and nothing is locked. */
+  #highlight({ hoveredToken, lock, focused, hovered }: FigureState) {
+    if (hoveredToken !== null) return hovered;
+    return lock ? null : focused;
+  }
+
+  /** One line in words, for visitors who cannot read such a picture yet. */
+  #description({ described }: FigureState, reading: Reading) {
+    if (!described) return html`<p class="says"></p>`;
+    const { score, does, mean, what, clear, example, notNumbers } = described;
+    const name = `${score.layer}.${score.head}`;
+    if (notNumbers > 0) {
+      return html`<p class="says"><strong>Head ${name} ${does}.</strong> <span class="soft">${notNumbers} of its values are ${NOT_A_NUMBER} (striped), so what it attends to is unknown.</span></p>`;
+    }
+    const token = (at: number) =>
+      html`<span class="chip mono">${truncate(reading.tokens[at] ?? "", 20)}</span>`;
+    const evidence =
+      clear && example
+        ? html`On average ${formatAttention(mean)} of its attention goes there; here, from ${token(example.query)} to ${token(example.key)}.`
+        : html`It is most like a head for ${what}, but gives that only ${formatAttention(mean)} of its attention.`;
+    return html`<p class="says"><strong>Head ${name} ${does}.</strong> <span class="soft">${evidence}</span></p>`;
+  }
+}
+
+export const attention: ViewDefinition = {
+  tag: "attention-view",
+  element: AttentionView,
+  title: "attention",
+  tokenColors: "attention",
+  render: (figure, slots) => html`<attention-view .figure=${figure}>${slots}</attention-view>`,
+};
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "attention-view": AttentionView;
+  }
+}

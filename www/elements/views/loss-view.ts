@@ -1,0 +1,61 @@
+// <loss-view>: the log-probability of each token as a column, and their mean in words.
+
+import { html } from "lit";
+
+import { formatLogProb, NOT_A_NUMBER } from "../../draw/format.js";
+import { countNotFinite } from "../../draw/not-finite.js";
+import type { Reading } from "../../session/reading.js";
+import { FigureView, type FigureState, type ViewDefinition } from "./view.js";
+
+export class LossView extends FigureView {
+  override draw(figure: FigureState, reading: Reading) {
+    const mean = reading.loss ?? -average(reading.logProbs);
+    return html`
+      <p class="says">${reading.logProbs.length > 0 ? this.#summary(reading, mean) : "A text of one token has no log-probability, because no token comes before it."}</p>
+      <div class="board">
+        <div class="whole">
+          <token-losses
+            .tokens=${reading.tokens}
+            .logProbs=${reading.logProbs}
+            .loss=${mean}
+            .vocabulary=${figure.vocabulary}
+            .position=${figure.hoveredToken ?? figure.lock?.query ?? -1}
+            @token-hover=${this.#onTokenHover}
+          ></token-losses>
+        </div>
+        ${this.aside()}
+      </div>
+    `;
+  }
+
+  #summary({ logProbs }: Reading, mean: number) {
+    const broken = countNotFinite(logProbs);
+    return broken > 0
+      ? html`<strong>The log-probability of ${broken} of ${logProbs.length} tokens is ${NOT_A_NUMBER} or infinite.</strong> <span class="soft">Their mean is ${formatLogProb(-mean)}. Columns with stripes have no height.</span>`
+      : html`<strong>On average the model gave the true next token a log-probability of ${formatLogProb(-mean)}.</strong>
+      <span class="soft">A tall column is a token that the model did not expect. Where the text repeats itself and the model copies, the columns get short.</span>`;
+  }
+
+  #onTokenHover(event: CustomEvent<number | null>) {
+    event.stopPropagation();
+    this.hover({ hoveredToken: event.detail });
+  }
+}
+
+function average(values: ArrayLike<number>) {
+  return Array.from(values).reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}
+
+export const losses: ViewDefinition = {
+  tag: "loss-view",
+  element: LossView,
+  title: "log-probability",
+  tokenColors: "surprise",
+  render: (figure, slots) => html`<loss-view .figure=${figure}>${slots}</loss-view>`,
+};
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "loss-view": LossView;
+  }
+}

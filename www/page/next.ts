@@ -1,0 +1,56 @@
+// The next tokens after the focused position, and what the heads that are switched off changed there.
+
+import { showError } from "./errors.js";
+import { updateSwitch } from "./heads-off.js";
+import { page, session, state } from "./state.js";
+
+/** Shows the likeliest tokens after the focused position. */
+export async function updateNext() {
+  const { reading } = session;
+  if (!reading) return;
+  updateSwitch();
+  const position = Math.min(state.position ?? Infinity, reading.ids.length - 1);
+  try {
+    const answer = await session.nextTokens(position);
+    if (!answer) return;
+    const { alternatives, change } = answer;
+    page.off.change = change;
+    if (alternatives?.length === 0) return;
+    Object.assign(page.next, {
+      position,
+      token: reading.tokens[position],
+      truth: reading.ids[position + 1] ?? -1,
+      alternatives: alternatives ?? [],
+      notFinite: alternatives === null,
+    });
+  } catch (error) {
+    clearNext();
+    showError(error);
+  }
+}
+
+/** Removes the next tokens and the effect of the heads that are switched off. */
+export function clearNext() {
+  Object.assign(page.next, {
+    alternatives: [],
+    notFinite: false,
+    token: "",
+    truth: -1,
+    disabled: true,
+    note: "",
+  });
+  page.off.change = null;
+}
+
+/** The pointer rests on a token for this long before its next tokens are computed. */
+const REST_MS = 40;
+let timer = 0;
+
+/** Another token is focused. */
+export function focusPosition(position: number | null) {
+  state.position = position;
+  clearTimeout(timer);
+  timer = window.setTimeout(() => {
+    if (!state.generating) updateNext();
+  }, REST_MS);
+}
