@@ -8,7 +8,8 @@ import { base } from "./styles.js";
 /** What to do, by the name of the error. */
 const ADVICE: Record<string, string> = {
   ConfigError: "Its config.json must describe a GPT-2 with Hugging Face's field names.",
-  WeightsError: "The weights must be one safetensors file of the model that config.json describes.",
+  WeightsError:
+    "The weights must be those of the model that config.json describes: model.safetensors, or model.safetensors.index.json with its shards.",
   TokenizerError: "A Hugging Face tokenizer.json is expected next to config.json.",
   InputError: "Change the text; the last figure stays until then.",
   NetworkError: "Check the address and the connection, then try again.",

@@ -4,13 +4,12 @@
 import { css, html, type LitElement } from "lit";
 
 import { formatAttention, formatLogProb, NOT_A_NUMBER } from "../draw/format.js";
-import { headMatrix, masked } from "../draw/matrix.js";
+import { type Band, headMatrix, masked, type Pair } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
 import { announced } from "../draw/token.js";
 import type { Need, Prepared, Reading } from "../session/reading.js";
-import { describe, type Pair } from "../session/scores.js";
+import { describe } from "../session/scores.js";
 import type { Head } from "./attention-heads.js";
-import type { Band } from "./attention-pattern.js";
 import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
 import { isView, VIEWS } from "./views/index.js";

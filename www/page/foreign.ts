@@ -1,5 +1,5 @@
-// Which host a model source would be loaded from. A link can name any host, so the page asks before it sends a request to
-// another one than its own.
+// The host that a model source would be loaded from. A link can name any host, so the page asks for consent before it sends
+// a request to another origin.
 
 import { listFiles, resolveSource } from "../api/source.js";
 

@@ -1,4 +1,4 @@
-// What is on show, as an address that can be shared: #prompt=…&layer=1&head=2
+// What the page shows, as the fragment of an address: #prompt=…&layer=1&head=2
 
 import type { Stretch } from "../draw/scale.js";
 
@@ -21,41 +21,41 @@ export interface Shown {
 
 /** @returns without the leading # */
 export function write(shown: Shown): string {
-  const words = new URLSearchParams();
+  const params = new URLSearchParams();
   for (const [name, value] of Object.entries(shown)) {
-    if (value !== undefined) words.set(name, wordOf(value));
+    if (value !== undefined) params.set(name, serialize(value));
   }
-  return words.toString();
+  return params.toString();
 }
 
-function wordOf(value: Shown[keyof Shown]) {
+function serialize(value: Shown[keyof Shown]) {
   if (Array.isArray(value)) return value.map(({ layer, head }) => `${layer}.${head}`).join(",");
   return typeof value === "object" ? `${value.query ?? ""},${value.key ?? ""}` : String(value);
 }
 
 /**
- * Reads what it understands and leaves out the rest: an address typed by hand must not break the page.
+ * Unknown names and values are ignored, because an address may be typed by hand.
  * @param hash with or without its #
  */
 export function read(hash: string): Shown {
-  const words = new URLSearchParams(hash.replace(/^#/, ""));
+  const params = new URLSearchParams(hash.replace(/^#/, ""));
   const shown: Shown = {};
   for (const name of ["model", "prompt", "view", "hook"] as const) {
-    const value = words.get(name);
+    const value = params.get(name);
     if (value !== null) shown[name] = value;
   }
   for (const name of ["layer", "head"] as const) {
-    const value = words.get(name);
+    const value = params.get(name);
     if (value !== null && /^\d+$/.test(value)) shown[name] = Number(value);
   }
-  const scale = words.get("scale");
+  const scale = params.get("scale");
   if (scale === "linear" || scale === "sqrt") shown.scale = scale;
-  const direction = words.get("direction");
+  const direction = params.get("direction");
   if (direction === "from" || direction === "to") shown.direction = direction;
-  const lock = /^(\d*),(\d*)$/.exec(words.get("lock") ?? "");
+  const lock = /^(\d*),(\d*)$/.exec(params.get("lock") ?? "");
   if (lock?.[1]) shown.lock = { query: Number(lock[1]) };
   if (lock?.[2]) shown.lock = { ...shown.lock, key: Number(lock[2]) };
-  const off = (words.get("off") ?? "").split(",").flatMap((word) => {
+  const off = (params.get("off") ?? "").split(",").flatMap((word) => {
     const found = /^(\d+)\.(\d+)$/.exec(word);
     return found ? [{ layer: Number(found[1]), head: Number(found[2]) }] : [];
   });

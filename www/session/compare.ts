@@ -1,9 +1,12 @@
-// What an intervention changed: one reading of a text beside the reading of the same text without it.
+// What interventions changed: a reading with them compared with a reading of the same text without them.
 
 import type { Token } from "../draw/token.js";
 
 export type Pair = { before: number; after: number };
-/** Losses in nats a token; `repeated` over the tokens that the text itself foretells, `next` about the token that was the likeliest at the end. */
+/**
+ * Losses in nats per token. `repeated` is about tokens whose bigram occurred before; `next` is the probability of the token
+ * that is the likeliest without interventions.
+ */
 export type Change = {
   loss: Pair | null;
   repeated: (Pair & { count: number }) | null;
@@ -12,7 +15,7 @@ export type Change = {
 export type Read = { logProbs: ArrayLike<number> };
 
 /**
- * The positions whose token followed the same token before: what a head that copies can foresee.
+ * The positions whose token followed the same token before: an induction head can predict them.
  */
 export function repeatedBigrams(ids: ArrayLike<number>): number[] {
   const seen: Set<string> = new Set();

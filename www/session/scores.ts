@@ -1,5 +1,4 @@
-// What a head looks at, said in one sentence. How much it is of a kind, the model says (Model.headScores); here is where
-// on this text that is seen best.
+// What a head attends to, as a sentence with an example from the text. The scores come from the model (Model.headScores).
 
 import {
   countUnmaskedNotFinite,
@@ -12,10 +11,10 @@ import { textOf, type Token } from "../draw/token.js";
 
 /** The kinds that the model scores. */
 export type Kind = "induction" | "previous" | "duplicate";
-/** One head's scores; NaN where the text has no place to measure one, or where the attention is not a number. */
+/** One head's scores; NaN if the text has no position that counts, or if the attention is not a number. */
 export type HeadScore = { layer: number; head: number } & Record<Kind, number>;
 
-/** As the model calls them. */
+/** The names of the scores in the model's results. */
 const NAMES: Record<Kind, string> = {
   induction: "induction",
   previous: "previous_token",
@@ -23,8 +22,8 @@ const NAMES: Record<Kind, string> = {
 };
 
 /**
- * The model's table head by head, layer by layer.
- * @param table axes score, layer and head
+ * The scores of every head, layer by layer.
+ * @param table [score layer head]
  */
 export function scoresOf({
   data,
@@ -44,8 +43,8 @@ export function scoresOf({
 
 const isWord = (token: Token | undefined) => token !== undefined && /\p{L}{3}/u.test(textOf(token));
 
-/** The keys that a head of a kind looks at. */
-const looked: Record<Kind | "first", (query: number, earlier: readonly number[]) => number[]> = {
+/** The keys that a head of a kind attends to. */
+const keysOf: Record<Kind | "first", (query: number, earlier: readonly number[]) => number[]> = {
   induction: (_, earlier) => earlier.map((at) => at + 1),
   previous: (query) => (query > 0 ? [query - 1] : []),
   duplicate: (_, earlier) => [...earlier],
@@ -62,27 +61,27 @@ export function earlierSame(ids: ArrayLike<number>): number[][] {
   });
 }
 
-/** Where a kind is seen best: the brightest of its edges, on words rather than on commas. */
+/** The clearest example of a kind: the edge with the most attention, where words count more than punctuation. */
 export function clearest(
   pattern: Matrix,
   kind: Kind | "first",
   earlier: number[][],
   tokens: readonly Token[],
 ): Pair | null {
-  let most = -1;
+  let max = -1;
   let best: Pair | null = null;
   for (let query = 0; query < pattern.rows; query++) {
-    for (const key of looked[kind](query, earlier[query])) {
+    for (const key of keysOf[kind](query, earlier[query])) {
       const value = pattern.data[query * pattern.columns + key];
-      const telling = value * (isWord(tokens[query]) ? 1 : 0.5) * (isWord(tokens[key]) ? 1 : 0.7);
-      if (telling > most) [most, best] = [telling, { query, key }];
+      const weight = value * (isWord(tokens[query]) ? 1 : 0.5) * (isWord(tokens[key]) ? 1 : 0.7);
+      if (weight > max) [max, best] = [weight, { query, key }];
     }
   }
   return best;
 }
 
 /**
- * The mean attention on the first token, where heads that find nothing rest: no kind of its own to the model.
+ * The mean attention on the first token, to which heads without a match attend. The model has no score for it.
  */
 export function restsOnFirst(pattern: Matrix) {
   let sum = 0;
@@ -90,13 +89,13 @@ export function restsOnFirst(pattern: Matrix) {
   return pattern.rows > 1 ? sum / (pattern.rows - 1) : 0;
 }
 
-/** The model's names of the scores that a text has a place for. */
+/** The names of the scores that can be measured on a text. */
 export function measurable(ids: ArrayLike<number>): Set<string> {
   const earlier = earlierSame(ids);
   const kinds = Object.keys(NAMES) as Kind[];
   return new Set(
     kinds
-      .filter((kind) => earlier.some((before, query) => looked[kind](query, before).length > 0))
+      .filter((kind) => earlier.some((before, query) => keysOf[kind](query, before).length > 0))
       .map((kind) => NAMES[kind]),
   );
 }
@@ -109,7 +108,7 @@ export function strongestInduction(scores: readonly HeadScore[]) {
   );
 }
 
-/** Which kind a head is most like, and how a sentence about it goes on. */
+/** For each kind: the predicate of a sentence about such a head, and what the head attends to. */
 const KINDS: [Kind | "first", string, string][] = [
   ["induction", "looks back to what followed this word last time", "what followed last time"],
   ["previous", "looks at the word just before", "the word before"],
@@ -117,13 +116,14 @@ const KINDS: [Kind | "first", string, string][] = [
   ["first", "rests on the very first word", "the first word"],
 ];
 
-/** Attention that a kind must gather before the sentence says so. */
+/** A head is called one of a kind if its mean attention of that kind is at least this. */
 const CLEAR = 0.3;
 
 /**
- * What a head does on this text, in words, with the clearest example.
- * @param patterns its layer's
- * @returns mean: attention on `what`; notNumbers: how many values of the pattern are not numbers: if any, nothing is said of the others
+ * What a head does on a text, in words, with the clearest example.
+ * @param patterns of its layer
+ * @returns mean: attention on `what`; notNumbers: how many values of the pattern are not numbers. If there are any, the other
+ *   fields are empty
  */
 export function describe(
   score: HeadScore,

@@ -4,7 +4,7 @@ import { html } from "lit";
 
 import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
 
-import type { Band } from "../attention-pattern.js";
+import type { Band } from "../../draw/matrix.js";
 import type { Place } from "../logit-lens.js";
 
 interface Settings {

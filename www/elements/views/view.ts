@@ -5,9 +5,9 @@ import { css, html, type TemplateResult } from "lit";
 
 import type { Stretch } from "../../draw/scale.js";
 import type { Prepared, Need, Reading } from "../../session/reading.js";
-import type { describe, HeadScore, Pair } from "../../session/scores.js";
+import type { describe, HeadScore } from "../../session/scores.js";
 import type { Head } from "../attention-heads.js";
-import type { Band } from "../attention-pattern.js";
+import type { Band, Pair } from "../../draw/matrix.js";
 import { TypedElement } from "../base.js";
 import { base } from "../styles.js";
 
