@@ -54,7 +54,7 @@ async function assertDrawnIsCaptured(page, theme, stretch) {
   });
 }
 
-test("the_page_opens_on_the_repeated_sentence_and_its_strongest_induction_head", async () => {
+test("the page opens on the repeated sentence and its strongest induction head", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const { layer, head, text, count } = await shown(page);
@@ -88,7 +88,7 @@ test("the_page_opens_on_the_repeated_sentence_and_its_strongest_induction_head",
   });
 });
 
-test("what_is_drawn_is_what_cache_get_returns", async () => {
+test("what is drawn is what cache get returns", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
@@ -104,7 +104,7 @@ test("what_is_drawn_is_what_cache_get_returns", async () => {
   });
 });
 
-test("by_candlelight_and_on_dense_screens_too", async () => {
+test("by candlelight and on dense screens too", async () => {
   await visit(site, { dark: true, ratio: 2, width: 800 }, async (page) => {
     await settled(page);
     await eventually(() => assertDrawnIsCaptured(page, "dark", "linear"));
@@ -114,7 +114,7 @@ test("by_candlelight_and_on_dense_screens_too", async () => {
   });
 });
 
-test("cells_are_whole_device_pixels_at_any_ratio", async () => {
+test("cells are whole device pixels at any ratio", async () => {
   for (const ratio of [1, 1.5, 2, 3]) {
     await visit(site, { ratio, width: 1000 }, async (page) => {
       await settled(page);
@@ -135,7 +135,7 @@ test("cells_are_whole_device_pixels_at_any_ratio", async () => {
   }
 });
 
-test("a_changed_prompt_is_drawn_and_typing_fast_draws_the_last_text", async () => {
+test("a changed prompt is drawn and typing fast draws the last text", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.locator("#prompt").fill("To be, or not to be: that is the question");
@@ -154,7 +154,7 @@ test("a_changed_prompt_is_drawn_and_typing_fast_draws_the_last_text", async () =
   });
 });
 
-test("hovering_a_cell_says_and_shows_its_value_and_a_click_locks_it", async () => {
+test("hovering a cell says and shows its value and a click locks it", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const { text, layer, head, count } = await shown(page);
@@ -188,7 +188,7 @@ test("hovering_a_cell_says_and_shows_its_value_and_a_click_locks_it", async () =
   });
 });
 
-test("hovering_a_token_lights_what_it_attends_to_or_what_attends_to_it", async () => {
+test("hovering a token lights what it attends to or what attends to it", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const { text, layer, head, count } = await shown(page);
@@ -230,7 +230,7 @@ test("hovering_a_token_lights_what_it_attends_to_or_what_attends_to_it", async (
   });
 });
 
-test("hovering_a_head_previews_it_and_a_click_keeps_it", async () => {
+test("hovering a head previews it and a click keeps it", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const before = await shown(page);
@@ -252,7 +252,7 @@ test("hovering_a_head_previews_it_and_a_click_keeps_it", async () => {
   });
 });
 
-test("tokens_are_coloured_by_how_well_they_were_foreseen", async () => {
+test("tokens are coloured by their surprise", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.getByRole("button", { name: "log-probability" }).click();
@@ -284,7 +284,7 @@ test("tokens_are_coloured_by_how_well_they_were_foreseen", async () => {
   });
 });
 
-test("generation_streams_into_the_text_and_can_be_inspected", async () => {
+test("generation streams into the text and can be inspected", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const { count } = await shown(page);
@@ -336,7 +336,7 @@ test("generation_streams_into_the_text_and_can_be_inspected", async () => {
   });
 });
 
-test("generation_stops_when_asked", async () => {
+test("generation stops when asked", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const { count } = await shown(page);
@@ -358,7 +358,7 @@ test("generation_stops_when_asked", async () => {
   });
 });
 
-test("picking_an_alternative_goes_on_with_it", async () => {
+test("picking an alternative goes on with it", async () => {
   await visit(site, { path: "#prompt=Good%20night" }, async (page) => {
     await settled(page);
     await page.locator("next-tokens .one").nth(1).waitFor();
@@ -371,7 +371,7 @@ test("picking_an_alternative_goes_on_with_it", async () => {
   });
 });
 
-test("the_keyboard_alone_does_everything", async () => {
+test("the keyboard alone does everything", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const focused = () =>
@@ -429,7 +429,7 @@ test("the_keyboard_alone_does_everything", async () => {
   });
 });
 
-test("an_address_brings_back_what_was_shown", async () => {
+test("an address brings back what was shown", async () => {
   await visit(
     site,
     {
@@ -459,7 +459,7 @@ test("an_address_brings_back_what_was_shown", async () => {
   });
 });
 
-test("what_is_copied_from_the_tokens_is_the_text", async () => {
+test("what is copied from the tokens is the text", async () => {
   await visit(
     site,
     {
@@ -485,7 +485,7 @@ test("what_is_copied_from_the_tokens_is_the_text", async () => {
   );
 });
 
-test("token_text_is_never_markup", async () => {
+test("token text is never markup", async () => {
   await visit(
     site,
     { path: `#prompt=${encodeURIComponent("<b>bold</b> <img src=x onerror=alert(1)> &amp;")}` },
@@ -504,7 +504,7 @@ test("token_text_is_never_markup", async () => {
   );
 });
 
-test("a_prompt_that_is_too_long_says_so_and_the_last_figure_stays", async () => {
+test("a prompt that is too long says so and the last figure stays", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const before = await drawn(page);
@@ -526,7 +526,7 @@ test("a_prompt_that_is_too_long_says_so_and_the_last_figure_stays", async () => 
   });
 });
 
-test("an_empty_prompt_keeps_the_last_figure", async () => {
+test("an empty prompt keeps the last figure", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.locator("#prompt").fill("");
@@ -535,7 +535,7 @@ test("an_empty_prompt_keeps_the_last_figure", async () => {
   });
 });
 
-test("a_load_can_be_cancelled_and_tried_again", async () => {
+test("a load can be cancelled and tried again", async () => {
   /** @type {() => void} */
   let release = () => {};
   const held = new Promise((resolve) => (release = () => resolve(undefined)));
@@ -560,7 +560,7 @@ test("a_load_can_be_cancelled_and_tried_again", async () => {
   });
 });
 
-test("a_model_that_is_not_there_is_an_error_in_place_and_the_last_figure_stays", async () => {
+test("a model that is not there is an error in place and the last figure stays", async () => {
   await visit(site, { expect: /404/ }, async (page) => {
     await settled(page);
     await page.locator("#choose").click();
@@ -574,7 +574,7 @@ test("a_model_that_is_not_there_is_an_error_in_place_and_the_last_figure_stays",
   });
 });
 
-test("files_from_the_disk_are_a_model", async () => {
+test("files from the disk are a model", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.locator("#choose").click();
@@ -590,7 +590,7 @@ test("files_from_the_disk_are_a_model", async () => {
   });
 });
 
-test("parameters_are_listed_once_with_their_shapes_and_count", async () => {
+test("parameters are listed once with their shapes and count", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.locator("#parameters summary").first().click();
@@ -630,7 +630,7 @@ test("parameters_are_listed_once_with_their_shapes_and_count", async () => {
   });
 });
 
-test("nothing_scrolls_sideways_on_a_phone", async () => {
+test("nothing scrolls sideways on a phone", async () => {
   for (const width of [390, 320]) {
     await visit(site, { width, height: 844, ratio: 2 }, async (page) => {
       await settled(page);
@@ -660,7 +660,7 @@ test("nothing_scrolls_sideways_on_a_phone", async () => {
   }
 });
 
-test("a_long_pattern_can_be_zoomed_into_until_cells_are_seen", async () => {
+test("a long pattern can be zoomed into until cells are seen", async () => {
   await visit(site, { width: 390, height: 844 }, async (page) => {
     await settled(page);
     await page.locator("#prompt").fill(`${OPENING} ${SENTENCE} ${SENTENCE} ${SENTENCE}`);

@@ -3,18 +3,18 @@ import { test } from "node:test";
 
 import { repeatedBigrams, lossAt, lossesOf } from "../../www/session/compare.ts";
 
-test("a_token_is_foretold_where_it_followed_the_same_token_before", () => {
+test("a token is foretold where it followed the same token before", () => {
   assert.deepEqual(repeatedBigrams([1, 2, 3, 1, 2, 3]), [4, 5]);
   assert.deepEqual(repeatedBigrams([1, 2, 1, 3]), []);
   assert.deepEqual(repeatedBigrams([7, 7, 7]), [2]);
   assert.deepEqual(repeatedBigrams([1]), []);
 });
 
-test("the_loss_is_the_mean_over_the_tokens_that_were_asked_for", () => {
+test("the loss is the mean over the tokens that were asked for", () => {
   assert.equal(lossAt({ logProbs: [-1, -2, -4] }, [1, 3]), 2.5);
 });
 
-test("losses_before_and_after_are_over_the_same_tokens", () => {
+test("losses before and after are over the same tokens", () => {
   const before = { logProbs: [-1, -1, -1, -1] };
   const after = { logProbs: [-1, -1, -3, -3] };
   assert.deepEqual(lossesOf([1, 2, 3, 1, 2], before, after), {

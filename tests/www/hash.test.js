@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { read, write } from "../../www/page/hash.ts";
 
-test("what_is_on_show_survives_the_address", () => {
+test("what is on show survives the address", () => {
   /** @type {import("../../www/page/hash.ts").Shown} */
   const shown = {
     model: "hf:openai-community/gpt2",
@@ -18,21 +18,21 @@ test("what_is_on_show_survives_the_address", () => {
   assert.deepEqual(read(`#${write(shown)}`), shown);
 });
 
-test("a_row_or_a_column_can_be_locked", () => {
+test("a row or a column can be locked", () => {
   assert.deepEqual(read(write({ lock: { query: 0 } })), { lock: { query: 0 } });
   assert.deepEqual(read(write({ lock: { key: 7 } })), { lock: { key: 7 } });
 });
 
-test("what_is_not_understood_is_left_out", () => {
+test("what is not understood is left out", () => {
   assert.deepEqual(read("#layer=-1&head=two&scale=log&direction=up&lock=a,b&lock=,&x=1"), {});
   assert.deepEqual(read(""), {});
 });
 
-test("an_empty_prompt_is_a_prompt", () => {
+test("an empty prompt is a prompt", () => {
   assert.deepEqual(read(write({ prompt: "" })), { prompt: "" });
 });
 
-test("heads_that_are_switched_off_and_a_hook_point_come_back", () => {
+test("heads that are switched off and a hook point come back", () => {
   const shown = {
     off: [
       { layer: 1, head: 0 },

@@ -6,7 +6,7 @@ import { likeliest } from "../../www/session/logits.ts";
 import { extend, Reader, tokensOf } from "../../www/session/reading.ts";
 
 /**
- * A model whose runs end when told to. Its tokens are characters, its patterns look at the first one.
+ * A model whose runs end when the test calls `finish`. Its tokens are characters; its heads attend to the first one.
  * @param {number} [layers]
  */
 function slowModel(layers = 1) {
@@ -69,7 +69,7 @@ function slowModel(layers = 1) {
   return { model, asked, finish };
 }
 
-test("only_the_newest_text_is_read_and_the_stale_one_is_dropped", async () => {
+test("only the newest text is read and the stale one is dropped", async () => {
   const { model, asked, finish } = slowModel();
   const reader = new Reader(model);
   const readings = ["a", "ab", "abc", "abcd"].map((text) => reader.read(text));
@@ -81,7 +81,7 @@ test("only_the_newest_text_is_read_and_the_stale_one_is_dropped", async () => {
   assert.ok(asked.length <= 2, `${asked.length} runs for four keystrokes`);
 });
 
-test("an_error_of_the_newest_text_is_told_and_the_reader_goes_on", async () => {
+test("an error of the newest text is reported and the next text is read", async () => {
   const { model, finish } = slowModel();
   const reader = new Reader(model);
   const empty = reader.read("");
@@ -91,7 +91,7 @@ test("an_error_of_the_newest_text_is_told_and_the_reader_goes_on", async () => {
   assert.equal((await next)?.ids.length, 2);
 });
 
-test("an_error_of_a_stale_text_is_not_told", async () => {
+test("an error of a stale text is not reported", async () => {
   const { model, finish } = slowModel();
   const reader = new Reader(model);
   const stale = reader.read("");
@@ -103,7 +103,7 @@ test("an_error_of_a_stale_text_is_not_told", async () => {
   assert.equal((await next)?.text, "ab");
 });
 
-test("a_long_text_keeps_one_layer_and_makes_thumbnails_of_the_others", async () => {
+test("a long text keeps one layer and makes thumbnails of the others", async () => {
   const { model, asked, finish } = slowModel(3);
   const reader = new Reader(model);
   const reading = reader.read("x".repeat(3400), { layer: 1 }); // 3 layers of 3400² values: over the limit
@@ -130,7 +130,7 @@ test("a_long_text_keeps_one_layer_and_makes_thumbnails_of_the_others", async () 
   ]);
 });
 
-test("the_likeliest_tokens_come_first_with_normalised_log_probabilities", () => {
+test("the likeliest tokens come first with normalised log probabilities", () => {
   const logits = Float32Array.of(1, 5, -2, 4, 5.5);
   const best = likeliest(logits, 3);
   assert.deepEqual(
@@ -141,7 +141,7 @@ test("the_likeliest_tokens_come_first_with_normalised_log_probabilities", () => 
   assert.ok(Math.abs(sum - 1) < 1e-12);
 });
 
-test("a_part_of_a_character_keeps_its_bytes_and_a_whole_one_does_not_need_them", () => {
+test("a part of a character keeps its bytes and a whole one does not need them", () => {
   const part = tokensOf({
     strings: ["", "日", " a", "\ufffd"],
     bytes: [[0xe6], [0x97, 0xa5], [], [0xff]],
@@ -154,11 +154,11 @@ test("a_part_of_a_character_keeps_its_bytes_and_a_whole_one_does_not_need_them",
   ]);
 });
 
-test("logits_of_any_size_do_not_overflow", () => {
+test("logits of any size do not overflow", () => {
   assert.equal(likeliest(Float32Array.of(1000, 0), 1)[0].logProb, 0);
 });
 
-test("a_generated_token_extends_the_reading_and_remembers_what_else_there_was", async () => {
+test("a generated token extends the reading and remembers what else there was", async () => {
   const { model, finish } = slowModel();
   const reader = new Reader(model);
   const reading = reader.read("ab");
@@ -173,7 +173,7 @@ test("a_generated_token_extends_the_reading_and_remembers_what_else_there_was", 
   assert.equal(before.ids.length, 2, "the former reading is as it was");
 });
 
-test("a_reading_under_an_intervention_knows_the_same_text_without_it", async () => {
+test("a reading under an intervention knows the same text without it", async () => {
   const { model, asked, finish } = slowModel();
   const reader = new Reader(model);
   const interventions = [
@@ -198,7 +198,7 @@ test("a_reading_under_an_intervention_knows_the_same_text_without_it", async () 
   assert.ok(alternatives.every(({ before }) => before !== undefined));
 });
 
-test("what_was_just_read_without_interventions_is_not_run_again", async () => {
+test("what was just read without interventions is not run again", async () => {
   const { model, asked, finish } = slowModel();
   const reader = new Reader(model);
   const plain = reader.read("abab");
@@ -212,7 +212,7 @@ test("what_was_just_read_without_interventions_is_not_run_again", async () => {
   assert.equal(asked.length, 2);
 });
 
-test("a_text_longer_than_the_context_is_read_at_its_end_where_it_may_be", async () => {
+test("a text longer than the context is read at its end where it may be", async () => {
   const { model, finish } = slowModel();
   model.config.n_positions = 3;
   const reader = new Reader(model);
@@ -225,7 +225,7 @@ test("a_text_longer_than_the_context_is_read_at_its_end_where_it_may_be", async 
   assert.equal((await whole)?.ids.length, 5, "else the model is asked, and says what is wrong");
 });
 
-test("past_the_end_of_the_context_the_first_token_goes_when_one_comes", async () => {
+test("past the end of the context the first token goes when one comes", async () => {
   const { model, finish } = slowModel();
   const reader = new Reader(model);
   const read = reader.read("abc");
@@ -245,7 +245,7 @@ test("past_the_end_of_the_context_the_first_token_goes_when_one_comes", async ()
   );
 });
 
-test("a_candidate_is_named_by_its_id_only", async () => {
+test("a candidate is named by its id only", async () => {
   const { model, finish } = slowModel();
   /** @type {number[][]} */
   const asked = [];

@@ -42,24 +42,24 @@ function table(data) {
   };
 }
 
-test("earlier_occurrences_are_found", () => {
+test("earlier occurrences are found", () => {
   assert.deepEqual(earlierSame([1, 2, 1, 1]), [[], [], [0], [0, 2]]);
 });
 
-test("the_models_table_is_read_head_by_head_by_the_names_of_its_scores", () => {
+test("the models table is read head by head by the names of its scores", () => {
   const scores = scoresOf(table([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, NaN]));
   assert.deepEqual(scores[2], { layer: 1, head: 0, previous: 3, duplicate: 7, induction: 11 });
   assert.equal(scores[3].induction, NaN, "what was not measured is not 0");
 });
 
-test("the_strongest_induction_head_is_chosen", () => {
+test("the strongest induction head is chosen", () => {
   const { layer: at, head: which } = strongestInduction(
     scoresOf(table([9, 9, 9, 9, 9, 9, 9, 9, NaN, 0.2, 0.7, 0.3])),
   );
   assert.deepEqual([at, which], [1, 0]);
 });
 
-test("a_text_has_places_for_some_scores_only", () => {
+test("a text has places for some scores only", () => {
   assert.deepEqual([...measurable([1])], []);
   assert.deepEqual([...measurable([1, 2, 3])], ["previous_token"]);
   assert.deepEqual([...measurable([1, 2, 1])].sort(), [
@@ -69,7 +69,7 @@ test("a_text_has_places_for_some_scores_only", () => {
   ]);
 });
 
-test("nothing_is_said_of_a_head_whose_attention_is_not_a_number", () => {
+test("nothing is said of a head whose attention is not a number", () => {
   const broken = Float32Array.from(induction);
   broken[5 * 6 + 2] = NaN;
   broken[2 * 6 + 4] = NaN; // masked: no query may see it
@@ -85,14 +85,14 @@ test("nothing_is_said_of_a_head_whose_attention_is_not_a_number", () => {
   );
 });
 
-test("the_example_is_a_word_rather_than_a_comma", () => {
+test("the example is a word rather than a comma", () => {
   assert.deepEqual(
     clearest(matrix, "induction", earlierSame(ids), [";", " moon", ",", ";", " moon", ","]),
     { query: 4, key: 2 },
   );
 });
 
-test("the_example_of_a_kind_is_an_edge_of_that_kind", () => {
+test("the example of a kind is an edge of that kind", () => {
   for (const kind of /** @type {const} */ (["induction", "previous", "duplicate", "first"])) {
     const found = clearest(
       { data: new Float32Array(36).fill(1 / 6), rows: 6, columns: 6 },
@@ -108,12 +108,12 @@ test("the_example_of_a_kind_is_an_edge_of_that_kind", () => {
   assert.equal(clearest(matrix, "duplicate", earlierSame([1, 2, 3, 4, 5, 6]), tokens), null);
 });
 
-test("attention_on_the_first_token_is_the_mean_over_the_others", () => {
+test("attention on the first token is the mean over the others", () => {
   assert.equal(restsOnFirst(matrix), 2 / 5);
   assert.equal(restsOnFirst({ data: Float32Array.of(1), rows: 1, columns: 1 }), 0);
 });
 
-test("words_follow_the_numbers", () => {
+test("words follow the numbers", () => {
   const patterns = layer([induction, previous, new Float32Array(36)]);
   const none = { layer: 1, induction: 0, previous: 0, duplicate: 0 };
   assert.equal(

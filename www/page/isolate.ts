@@ -1,28 +1,39 @@
-// Threads on a host that sets no headers: `<script src="isolate.js"></script>` in a page, before everything else, makes it
+// Threads on a host that sets no headers: `<script src="isolate.js"></script>`, before all other scripts of a page, makes it
 // cross-origin isolated. The same file is the page's script and its service worker, which adds the two headers that the host
-// leaves out. The first visit loads the page twice; what comes from other sites must allow it (CORS or CORP).
+// omits. The first visit loads the page twice. Resources of other origins need CORS or CORP.
 //
 // How to switch it off:
 // - For a site: `<script src="isolate.js" data-off></script>` in its pages removes the service worker from each visitor's
-//   browser. To remove the script alone is not enough, because a registered service worker stays.
+//   browser. Removing only the script is not enough, because a registered service worker stays.
 // - For a visitor: `?candlescope-isolate=off` in the page's address removes it and is remembered in this browser;
-//   `?candlescope-isolate=on` takes that back.
+//   `?candlescope-isolate=on` undoes it.
 // - From a script: `await candlescopeIsolate.off()` removes it. The page is isolated until it is loaded again.
-// Another service worker of the site is neither replaced nor removed.
+// Other service workers of the site stay.
 
-/** Set at the reload that should isolate the page, which must not reload for ever. An isolated page has another session storage. */
+/** Set before the reload that should isolate the page, so that the page reloads only once. An isolated page has another session storage. */
 const RELOADED = "candlescope-isolated";
 
 if (typeof document === "undefined") serve();
 else start(document.currentScript as HTMLScriptElement);
 
+/** What this file uses of a service worker: TypeScript has no types for both a page and a service worker. */
+interface ServiceWorkerScope {
+  skipWaiting(): Promise<void>;
+  clients: { claim(): Promise<void> };
+  addEventListener(type: "install", listener: () => void): void;
+  addEventListener(type: "activate", listener: (event: ActivateEvent) => void): void;
+  addEventListener(type: "fetch", listener: (event: FetchEvent) => void): void;
+}
+type ActivateEvent = { waitUntil(end: Promise<void>): void };
+type FetchEvent = { request: Request; respondWith(response: Promise<Response>): void };
+
 /** In the service worker. */
 function serve() {
-  const worker = self as any;
+  const worker = self as unknown as ServiceWorkerScope;
   worker.addEventListener("install", () => worker.skipWaiting());
-  worker.addEventListener("activate", (event: any) => event.waitUntil(worker.clients.claim()));
-  worker.addEventListener("fetch", (event: any) => {
-    // What a browser asks of its cache alone cannot be fetched again.
+  worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
+  worker.addEventListener("fetch", (event) => {
+    // A request for a cached response must not go to the network.
     if (event.request.cache === "only-if-cached" && event.request.mode !== "same-origin") return;
     event.respondWith(isolated(event.request));
   });
@@ -48,7 +59,7 @@ async function start({ src, dataset }: HTMLScriptElement) {
   if (!globalThis.isSecureContext || !("serviceWorker" in navigator)) return;
   Object.assign(globalThis, { candlescopeIsolate: { off: () => unregister(src) } });
   try {
-    const isOff = "off" in dataset || visitorsChoice() === "off";
+    const isOff = "off" in dataset || visitorChoice() === "off";
     if (!isOff) return await register(src);
     sessionStorage.removeItem(RELOADED);
     if ((await unregister(src)) && navigator.serviceWorker.controller?.scriptURL === src)
@@ -59,10 +70,10 @@ async function start({ src, dataset }: HTMLScriptElement) {
 }
 
 /**
- * What the page's address says, or said before.
+ * What the page's address says, or said on an earlier visit.
  * @returns "off", "on" or nothing
  */
-function visitorsChoice(): string | null {
+function visitorChoice(): string | null {
   const key = "candlescope-isolate";
   const asked = new URLSearchParams(location.search).get(key);
   if (asked === "off") localStorage.setItem(key, asked);
