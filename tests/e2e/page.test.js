@@ -424,6 +424,15 @@ test("the keyboard alone does everything", async () => {
     await page.keyboard.press("Escape");
     await eventually(async () => assert.equal((await shown(page)).lock, null));
     await tabTo(/^button\.one/);
+    // The next tokens follow the focus once it has rested.
+    await eventually(async () =>
+      assert.equal(
+        await page.evaluate(
+          () => /** @type {any} */ (document.querySelector("next-tokens")).position,
+        ),
+        chosen.count - 1,
+      ),
+    );
     await page.keyboard.press("Enter");
     await eventually(async () => assert.equal((await shown(page)).count, chosen.count + 1));
   });
