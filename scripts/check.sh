@@ -14,6 +14,6 @@ step cargo clippy --quiet --all-targets -- -D warnings
 step cargo clippy --quiet --target wasm32-unknown-unknown --lib --tests -- -D warnings
 # The worker is checked against the declarations that wasm-bindgen writes.
 [ -f pkg/candlescope.d.ts ] || step scripts/wasm.sh
-step node_modules/.bin/biome format .
+step node_modules/.bin/biome check --error-on-warnings .
 step node_modules/.bin/tsc -p tsconfig.json
 exit "$status"

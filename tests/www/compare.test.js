@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { repeatedBigrams, lossAt, lossesOf } from "../../www/session/compare.ts";
 
-test("a token is foretold where it followed the same token before", () => {
+test("a repeated bigram is a token that followed the same token before", () => {
   assert.deepEqual(repeatedBigrams([1, 2, 3, 1, 2, 3]), [4, 5]);
   assert.deepEqual(repeatedBigrams([1, 2, 1, 3]), []);
   assert.deepEqual(repeatedBigrams([7, 7, 7]), [2]);
