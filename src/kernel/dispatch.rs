@@ -18,7 +18,7 @@ pub enum Backend {
 }
 
 /// The thread pool of this process.
-pub static POOL: Pool = Pool::new();
+static POOL: Pool = Pool::new();
 
 /// 0: not chosen yet, 1: plain SIMD, 2: relaxed SIMD.
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
@@ -35,15 +35,15 @@ pub fn backend() -> Backend {
 
 /// Uses `backend` from now on. Returns false, and changes nothing, if it is not supported.
 pub fn select_backend(backend: Backend) -> bool {
-    let possible = modules::link(backend);
-    if possible {
+    let supported = modules::is_supported(backend);
+    if supported {
         CHOSEN.store(if backend == Backend::Simd { 1 } else { 2 }, Ordering::Relaxed);
     }
-    possible
+    supported
 }
 
 /// The number of threads that may run a job: the main thread and the requested helpers.
-pub fn workers() -> usize {
+pub(crate) fn workers() -> usize {
     if cfg!(target_arch = "wasm32") {
         1 + POOL.requested.load(Ordering::Relaxed) as usize
     } else {
@@ -53,7 +53,7 @@ pub fn workers() -> usize {
 
 /// Requests `count` helpers; returns the address of the pool that they enter.
 #[cfg(target_arch = "wasm32")]
-pub fn pool(count: u32) -> u32 {
+pub(crate) fn pool(count: u32) -> u32 {
     POOL.requested.store(count, Ordering::Relaxed);
     &raw const POOL as u32
 }
@@ -62,7 +62,8 @@ pub fn pool(count: u32) -> u32 {
 /// `cost` is the approximate number of multiply-adds, which decides whether helpers are woken.
 ///
 /// # Safety
-/// The task's pointers must be valid for its sizes.
+/// The pointers of `task` must be valid for the sizes that its fields name. Nothing else may access
+/// the outputs meanwhile.
 pub(super) unsafe fn parallel_for(task: Task, count: usize, min_chunk: usize, cost: usize) {
     // Four chunks per thread keep the wait for the last thread short.
     let chunks = if workers() == 1 { 1 } else { 4 * workers() };
@@ -71,35 +72,40 @@ pub(super) unsafe fn parallel_for(task: Task, count: usize, min_chunk: usize, co
     let mut scratch = Vec::<u128>::with_capacity(workers() * scratch_bytes / size_of::<u128>());
     let scratch = scratch.as_mut_ptr().cast();
     let job = Job { task, count, chunk, next: AtomicU32::new(0), cost, scratch, scratch_bytes };
-    // SAFETY: the caller guarantees it for the task; workers write scratch memory before they read
-    // it.
+    // SAFETY: the caller guarantees the pointers of the task. `scratch` has `scratch_bytes` for
+    // each worker and lives until the job has ended.
     unsafe { (modules::work(backend()))(&POOL, &job) }
 }
 
-/// A vector of `len` numbers that `fill` writes.
+/// A vector of `len` floats that `fill` writes. `fill` gets a pointer that is valid for writes of
+/// them.
 ///
 /// # Safety
-/// `fill` must write all of them.
+/// `fill` must initialize all of them.
 pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32> {
     let mut numbers = Vec::with_capacity(len);
     fill(numbers.as_mut_ptr());
-    // SAFETY: the capacity is `len`, and `fill` has written all numbers.
+    // SAFETY: the capacity is at least `len`, and the caller guarantees that `fill` initializes
+    // `len` floats.
     unsafe { numbers.set_len(len) };
     numbers
 }
 
 /// Applies a row-wise operation to rows `[.., width]`.
 ///
+/// # Safety
+/// The pointers of `op` must be valid for the sizes that its variants name.
+///
 /// # Panics
 /// If the length of `x` is not a multiple of `width`.
-pub(super) fn map_rows(op: RowOp, x: &[f32], width: usize) -> Vec<f32> {
+pub(super) unsafe fn map_rows(op: RowOp, x: &[f32], width: usize) -> Vec<f32> {
     assert!(x.len().is_multiple_of(width), "{} numbers in rows of {width}", x.len());
     let rows = x.len() / width;
     // One number costs about ten multiply-adds.
     let cost = 10 * x.len();
     let task = |out| Task::Rows(Rows { op, width, x: x.as_ptr(), out });
-    // SAFETY: input and output have `rows` rows, and all of them are written; the caller provides
-    // valid pointers in `op`.
+    // SAFETY: input and output have `rows` rows, all of which are written; the caller guarantees
+    // the pointers of `op`.
     unsafe { filled(rows * op.width(width), |out| parallel_for(task(out), rows, 1, cost)) }
 }
 
@@ -107,7 +113,7 @@ pub(super) fn map_rows(op: RowOp, x: &[f32], width: usize) -> Vec<f32> {
 type Work = unsafe extern "C" fn(&Pool, &Job);
 
 #[cfg(target_arch = "wasm32")]
-pub use modules::module;
+pub(crate) use modules::module;
 
 #[cfg(target_arch = "wasm32")]
 mod modules {
@@ -139,7 +145,7 @@ mod modules {
     }
 
     /// Instantiates the module on the first call; false if the browser rejects it.
-    pub fn link(backend: Backend) -> bool {
+    pub fn is_supported(backend: Backend) -> bool {
         entry_point(backend).is_some()
     }
 
@@ -149,7 +155,7 @@ mod modules {
     }
 
     /// The module for this instruction set and this kind of memory. Helpers instantiate it too.
-    pub fn module(backend: Backend) -> Result<WebAssembly::Module, JsValue> {
+    pub(crate) fn module(backend: Backend) -> Result<WebAssembly::Module, JsValue> {
         let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
         let bytes = match (backend, memory.buffer().is_instance_of::<SharedArrayBuffer>()) {
             (Backend::Simd, true) => SIMD_SHARED,
@@ -197,7 +203,7 @@ mod modules {
     use crate::kernel::simd::job::{self, Job, Task};
     use crate::kernel::simd::pool::Pool;
 
-    pub fn link(backend: Backend) -> bool {
+    pub fn is_supported(backend: Backend) -> bool {
         backend == Backend::Simd
     }
 
@@ -207,6 +213,9 @@ mod modules {
 
     /// Rows and heads run on as many threads as candle uses, if the job is large enough to start
     /// them.
+    ///
+    /// # Safety
+    /// As for [`job::run`].
     unsafe extern "C" fn with_threads(_: &Pool, job: &Job) {
         const MIN_COST_PER_THREAD: usize = 10 << 16;
         let is_serial = matches!(job.task, Task::Product(_) | Task::Tiles(_));
@@ -216,10 +225,11 @@ mod modules {
         std::thread::scope(|scope| {
             let shared = &shared;
             for worker in 1..threads {
-                // SAFETY: the caller guarantees it for the job; each worker has its own index and
-                // scratch memory.
+                // SAFETY: the caller guarantees the pointers of the job; each worker has its own
+                // index and scratch memory.
                 scope.spawn(move || unsafe { job::run(shared.job(), worker) });
             }
+            // SAFETY: the same; 0 is the index of this thread.
             unsafe { job::run(job, 0) }
         });
     }

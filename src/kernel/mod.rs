@@ -2,11 +2,11 @@
 //!
 //! A call such as `linear(x, weight, bias)` flows through the folders in this order:
 //!
-//! 1. [`ops`] has one file for each operation. It checks shapes and chooses between two forms: if
+//! 1. `ops` has one file for each operation. It checks shapes and chooses between two forms: if
 //!    one of the values is tracked for gradients (training, attribution), operations with a
 //!    backward pass; otherwise the fastest form. The choice never depends on hooks, so capturing
 //!    values changes no bit of a run.
-//! 2. [`weights`] stores the matrices: [`WeightFormat`] names a format, [`MatrixBuilder`] converts
+//! 2. `weights` stores the matrices: [`WeightFormat`] names a format, [`MatrixBuilder`] converts
 //!    the rows of a checkpoint into it, and [`Matrix`] is the operand of [`linear`] and [`matmul`].
 //! 3. `dispatch` divides the work into chunks and runs them on all threads, with the instruction
 //!    set of the [`Backend`].
@@ -14,13 +14,13 @@
 //!    wasm modules.
 
 mod dispatch;
-pub mod ops;
+mod ops;
 mod simd;
-pub mod weights;
+mod weights;
 
-pub use dispatch::{Backend, backend, select_backend, workers};
+pub use dispatch::{Backend, backend, select_backend};
 #[cfg(target_arch = "wasm32")]
-pub use dispatch::{module, pool};
+pub(crate) use dispatch::{module, pool, workers};
 pub(crate) use ops::with_floats;
 pub use ops::{
     Activation, activation, affine, attention, attention_mix, attention_scores, cross_entropy,

@@ -15,7 +15,10 @@ use crate::kernel::simd::attention::{self as kernel, Attention, Part};
 use crate::kernel::simd::job::Task;
 
 /// `q kᵀ / divisor` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and
-/// `[B, S, H, K]` to `[B, H, T, S]`. The last query looks at the last key.
+/// `[B, S, H, K]` to `[B, H, T, S]`. The last query is at the last key.
+///
+/// # Errors
+/// Those of candle, for other shapes.
 pub fn attention_scores(q: &Tensor, k: &Tensor, divisor: f64) -> Result<Tensor> {
     let (q, k) = (in_rows(q)?, in_rows(k)?);
     if !(q.track_op() || k.track_op()) {
@@ -28,6 +31,9 @@ pub fn attention_scores(q: &Tensor, k: &Tensor, divisor: f64) -> Result<Tensor> 
 }
 
 /// `pattern v` for every head: `[B, H, T, S]` and `[B, S, H, K]` to `[B, T, H, K]`.
+///
+/// # Errors
+/// Those of candle, for other shapes.
 pub fn attention_mix(pattern: &Tensor, v: &Tensor) -> Result<Tensor> {
     let (pattern, v) = (pattern.contiguous()?, in_rows(v)?);
     if !(pattern.track_op() || v.track_op()) {
@@ -36,8 +42,11 @@ pub fn attention_mix(pattern: &Tensor, v: &Tensor) -> Result<Tensor> {
     by_head(&pattern.matmul(&by_head(&v)?)?)
 }
 
-/// Both, with a softmax between them, for runs that look at neither scores nor pattern: the same
-/// bits, in less time.
+/// [`attention_scores`], softmax and [`attention_mix`] in one pass, for runs that capture neither
+/// scores nor pattern: the same bits in less time.
+///
+/// # Errors
+/// Those of candle, for other shapes.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, divisor: f64) -> Result<Tensor> {
     if q.track_op() || k.track_op() || v.track_op() {
         return attention_mix(&softmax(&attention_scores(q, k, divisor)?)?, v);
@@ -51,16 +60,16 @@ fn by_head(x: &Tensor) -> Result<Tensor> {
     Ok(x.transpose(1, 2)?.contiguous()?)
 }
 
-/// A tensor whose last axis is contiguous, as most are.
+/// `x` with a contiguous last axis; copies only if it has none.
 fn in_rows(x: &Tensor) -> Result<Tensor> {
     Ok(if x.stride().last() == Some(&1) { x.clone() } else { x.contiguous()? })
 }
 
-/// 0 where the query may look at the key, -inf where the key comes after it: `[queries, keys]`.
+/// 0 for visible keys, `-inf` for keys after the query: `[queries, keys]`.
 fn causal_mask(queries: usize, keys: usize) -> Result<Tensor> {
-    let earlier = keys - queries;
+    let past = keys - queries;
     let row = |query: usize| {
-        (0..keys).map(move |key| if key > earlier + query { f32::NEG_INFINITY } else { 0.0 })
+        (0..keys).map(move |key| if key > past + query { f32::NEG_INFINITY } else { 0.0 })
     };
     Ok(Tensor::from_iter((0..queries).flat_map(row), &Device::Cpu)?.reshape((queries, keys))?)
 }
@@ -147,8 +156,10 @@ fn task(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attention {
     Attention { part, heads, queries, keys, width, factor, q: q_at, k: k_at, v: v_at, pattern, out }
 }
 
+/// Computes attention for all heads of the batch.
+///
 /// # Safety
-/// The outputs of the part must be as long as the shapes require.
+/// The pointers of `attention` must be valid for the sizes that its fields name.
 unsafe fn attend(attention: Attention, q: &Heads) {
     let cost = 2 * q.count() * attention.keys;
     // SAFETY: the caller guarantees it for the outputs; the inputs were checked by `Heads::new`.

@@ -46,7 +46,9 @@ impl CustomOp1 for Scale {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> OpOutput {
-        let out = map_rows(RowOp::Scale { eps: self.eps }, floats(x, layout)?, row_width(layout));
+        let op = RowOp::Scale { eps: self.eps };
+        // SAFETY: the operation has no pointers.
+        let out = unsafe { map_rows(op, floats(x, layout)?, row_width(layout)) };
         let mut dims = layout.dims().to_vec();
         dims.pop();
         dims.push(1);
@@ -101,7 +103,8 @@ impl CustomOp2 for Normalize {
         if scale.len() * width != x.len() {
             bail!("{} scales for {} rows", scale.len(), x.len() / width)
         }
-        let out = map_rows(RowOp::Normalize { scale: scale.as_ptr() }, x, width);
+        // SAFETY: there is one scale for each row.
+        let out = unsafe { map_rows(RowOp::Normalize { scale: scale.as_ptr() }, x, width) };
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 
@@ -169,8 +172,9 @@ impl CustomOp3 for Affine {
         if weight.len() != width || bias.len() != width {
             bail!("a weight of {} and a bias of {} for rows of {width}", weight.len(), bias.len())
         }
-        let out =
-            map_rows(RowOp::Affine { weight: weight.as_ptr(), bias: bias.as_ptr() }, x, width);
+        let op = RowOp::Affine { weight: weight.as_ptr(), bias: bias.as_ptr() };
+        // SAFETY: `weight` and `bias` have `width` floats.
+        let out = unsafe { map_rows(op, x, width) };
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 

@@ -10,8 +10,8 @@ use super::matrix::{Matrix, Storage};
 use super::packed::Packed;
 use crate::error::{Error, Result};
 
-/// Takes a matrix row by row, as a checkpoint stores it, and brings each row into its format at
-/// once, so that loading never holds a matrix twice.
+/// Takes a matrix row by row, in the order of the checkpoint, and converts each row at once, so
+/// that a matrix is never in memory twice.
 pub struct MatrixBuilder {
     building: Building,
     axes: Axes,
@@ -28,7 +28,7 @@ impl MatrixBuilder {
     /// Reserves the memory for a matrix that the checkpoint stores with this shape and these axes.
     ///
     /// # Errors
-    /// When there is not enough memory.
+    /// If there is not enough memory.
     pub fn new(
         shape: [usize; 2],
         axes: Axes,
@@ -47,16 +47,17 @@ impl MatrixBuilder {
         Ok(MatrixBuilder { building, axes, shape, rows: 0 })
     }
 
-    /// Takes as many whole rows as its format wants at once; returns how many of `values` they are.
+    /// Takes whole rows from the start of `values`, in multiples of the number of rows that the
+    /// format converts at once (except for the last rows). Returns the number of values taken.
     pub fn push(&mut self, values: &[f32]) -> usize {
         let [rows, width] = self.shape;
-        let there = (values.len() / width).min(rows - self.rows);
+        let available = (values.len() / width).min(rows - self.rows);
         let at_once = match (&self.building, self.axes) {
             (Building::Packed(packed), Axes::InOut) => packed.rows_at_once(),
             _ => 1,
         };
-        let is_last = self.rows + there == rows;
-        let taken = if is_last { there } else { there / at_once * at_once };
+        let is_last = self.rows + available == rows;
+        let taken = if is_last { available } else { available / at_once * at_once };
         let values = &values[..taken * width];
         match (&mut self.building, self.axes) {
             (Building::Plain(all), _) => all.extend_from_slice(values),
@@ -75,12 +76,15 @@ impl MatrixBuilder {
         values.len()
     }
 
-    /// Whether a number was too large for its format, and was made smaller.
+    /// Whether a number was too large for the format and has been reduced to the largest one.
     pub(crate) fn is_clipped(&self) -> bool {
         matches!(&self.building, Building::Packed(packed) if packed.is_clipped())
     }
 
-    /// The matrix, once all rows are in.
+    /// The matrix.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if rows are missing.
     pub fn finish(self) -> Result<Matrix> {
         match self.building {
             _ if self.rows != self.shape[0] => Err(Error::Weights(format!(

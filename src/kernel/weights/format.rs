@@ -17,16 +17,16 @@ pub enum WeightFormat {
     /// 8 bits in panels, scaled in blocks of 64; activations are rounded to 7 bits in such blocks
     /// for each product.
     Q8,
-    /// 4 bits in panels, scaled in blocks of 32; activations as above. Embeddings get 8 bits: every
-    /// logit depends on them, and they are the least forgiving.
+    /// 4 bits in panels, scaled in blocks of 32; activations as for [`WeightFormat::Q8`].
+    /// Embeddings get 8 bits, because rounding them changes every logit.
     Q4,
 }
 
 impl WeightFormat {
-    /// The format of this name, as JavaScript spells it.
+    /// The format with this name in the JavaScript API.
     ///
     /// # Errors
-    /// [`Error::Input`] for any other.
+    /// [`Error::Input`] if there is none.
     pub fn named(name: &str) -> Result<WeightFormat> {
         match name {
             "f32" => Ok(WeightFormat::default()),
@@ -39,11 +39,12 @@ impl WeightFormat {
         }
     }
 
+    /// The name in the JavaScript API.
     pub fn name(self) -> &'static str {
         self.panels(Axes::InOut).map_or("f32", PanelFormat::name)
     }
 
-    /// The bytes that a matrix takes which the checkpoint stores with this shape and these axes.
+    /// The bytes of a matrix that the checkpoint stores with this shape and these axes.
     pub fn bytes(self, shape: [usize; 2], axes: Axes) -> u64 {
         let [inner, columns] = axes.in_out(shape);
         match self.panels(axes) {
@@ -52,7 +53,7 @@ impl WeightFormat {
         }
     }
 
-    /// How panels store it, for a matrix with these axes.
+    /// The format of the panels of a matrix with these axes. None if it has no panels.
     pub(super) fn panels(self, axes: Axes) -> Option<PanelFormat> {
         match (self, axes) {
             (WeightFormat::Plain, _) => None,
@@ -65,23 +66,23 @@ impl WeightFormat {
 }
 
 impl Default for WeightFormat {
-    /// The fastest here without loss.
+    /// The fastest lossless format of this target.
     fn default() -> WeightFormat {
         if cfg!(target_arch = "wasm32") { WeightFormat::F32 } else { WeightFormat::Plain }
     }
 }
 
-/// Which axis a checkpoint stores first.
+/// The order of axes in a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axes {
-    /// `[in, out]`, as a `Conv1D` has it.
+    /// `[in, out]`, the order of a `Conv1D`.
     InOut,
-    /// `[out, in]`, as embeddings have it.
+    /// `[out, in]`, the order of embeddings.
     OutIn,
 }
 
 impl Axes {
-    /// `[in, out]` of what the checkpoint stores with this shape.
+    /// `[in, out]` of a matrix that the checkpoint stores with this shape.
     pub(super) fn in_out(self, [first, second]: [usize; 2]) -> [usize; 2] {
         match self {
             Axes::InOut => [first, second],

@@ -22,7 +22,10 @@ pub(in crate::kernel) enum Storage {
 }
 
 impl Matrix {
-    /// A matrix that stays a tensor; `tensor` has the axes that `axes` says.
+    /// A matrix that stays a tensor, which has these axes.
+    ///
+    /// # Errors
+    /// Those of candle, if the tensor is not a matrix.
     pub fn plain(tensor: Tensor, axes: Axes) -> Result<Matrix> {
         Ok(Matrix(Storage::Plain(match axes {
             Axes::InOut => tensor,
@@ -34,7 +37,10 @@ impl Matrix {
         &self.0
     }
 
-    /// Length of the input, length of the output.
+    /// The lengths of the input and of the output.
+    ///
+    /// # Errors
+    /// Those of candle, if the tensor is not a matrix.
     pub fn dims(&self) -> Result<(usize, usize)> {
         Ok(match &self.0 {
             Storage::Plain(tensor) => tensor.dims2()?,
@@ -42,7 +48,7 @@ impl Matrix {
         })
     }
 
-    /// The dtype of its numbers in memory.
+    /// The dtype in memory.
     pub fn dtype(&self) -> &'static str {
         match &self.0 {
             Storage::Plain(tensor) => tensor.dtype().as_str(),
@@ -50,7 +56,10 @@ impl Matrix {
         }
     }
 
-    /// The matrix as a tensor with these axes. Only the plain format needs no copy for it.
+    /// The matrix as a tensor with these axes: a view of a plain matrix, else a copy.
+    ///
+    /// # Errors
+    /// Those of candle.
     pub fn tensor(&self, axes: Axes) -> Result<Tensor> {
         let (inner, columns) = self.dims()?;
         match (&self.0, axes) {
@@ -61,8 +70,7 @@ impl Matrix {
         }
     }
 
-    /// Whether the numbers of both, which have the same shape and are in the same format, are the
-    /// same to the bit.
+    /// Whether both matrices, which must have the same shape and format, have the same bits.
     pub(crate) fn has_same_bits(&self, other: &Matrix) -> Result<bool> {
         if let (Some(these), Some(others)) = (self.raw(), other.raw()) {
             return Ok(these == others);
@@ -76,7 +84,7 @@ impl Matrix {
         Ok(same?)
     }
 
-    /// The panels as they lie in memory. None for tensors, which have none.
+    /// The bytes of the panels. None for a plain matrix.
     pub fn raw(&self) -> Option<&[u8]> {
         match &self.0 {
             Storage::Plain(_) => None,
@@ -84,13 +92,13 @@ impl Matrix {
         }
     }
 
-    /// The matrix whose [`Matrix::raw`] is what `fill` appends: so many words, for which there is
-    /// room. (Not a slice to write to: that would have to be cleared first, which takes longer than
-    /// reading it from a disk's cache.)
+    /// The matrix whose panels are the words that `fill` appends. `fill` gets a vector with room
+    /// for the words and their number. (It does not get a slice, which would have to be zeroed
+    /// first. That takes longer than reading the words from a disk's cache.)
     ///
     /// # Errors
-    /// Those of `fill`; when it appends more or less; when there is not enough memory; when the
-    /// format has no panels.
+    /// Those of `fill`; [`Error::Weights`] if it appends another number of words, or if the format
+    /// has no panels; [`Error::Memory`] if there is not enough memory.
     pub fn from_raw(
         shape: [usize; 2],
         axes: Axes,
@@ -113,7 +121,10 @@ impl Matrix {
         Ok(Matrix(Storage::Packed(Arc::new(packed))))
     }
 
-    /// These rows alone, as a matrix.
+    /// A plain matrix with these rows.
+    ///
+    /// # Errors
+    /// Those of candle, if a row does not exist.
     pub fn rows(&self, rows: Range<usize>) -> Result<Matrix> {
         Ok(Matrix(Storage::Plain(match &self.0 {
             Storage::Plain(tensor) => tensor.narrow(0, rows.start, rows.len())?,
@@ -121,7 +132,10 @@ impl Matrix {
         })))
     }
 
-    /// These columns alone, as a matrix.
+    /// A plain matrix with these columns.
+    ///
+    /// # Errors
+    /// Those of candle, if a column does not exist.
     pub fn columns(&self, columns: Range<usize>) -> Result<Matrix> {
         Ok(Matrix(Storage::Plain(match &self.0 {
             Storage::Plain(tensor) => {
@@ -132,6 +146,9 @@ impl Matrix {
     }
 
     /// The columns at `ids` (u32, of any shape), along a new last axis: an embedding.
+    ///
+    /// # Errors
+    /// Those of candle, if a column does not exist.
     pub fn embedding(&self, ids: &Tensor) -> Result<Tensor> {
         let flat = ids.flatten_all()?;
         let (inner, _) = self.dims()?;

@@ -21,15 +21,14 @@ pub struct Packed {
     words: Vec<u32>,
     inner: usize,
     columns: usize,
-    /// Whether a scale or a sum of a block was too large for a half.
     clipped: bool,
 }
 
 impl Packed {
-    /// All zeros, to be filled.
+    /// A matrix of zeros, to be filled.
     ///
     /// # Errors
-    /// When there is not enough memory.
+    /// If there is not enough memory.
     pub fn zeros(
         format: PanelFormat,
         inner: usize,
@@ -38,8 +37,8 @@ impl Packed {
         let mut packed = Packed { format, words: Vec::new(), inner, columns, clipped: false };
         let len = columns.div_ceil(WIDTH) * packed.panel_bytes() / 4;
         packed.words.try_reserve_exact(len)?;
-        // SAFETY: there is room for them, and zero is a number. (`resize` writes them one by one in
-        // a build for size.)
+        // SAFETY: the capacity is at least `len` words, and zero is a valid word. (`resize` writes
+        // them one by one in a build that is optimized for size.)
         unsafe {
             packed.words.as_mut_ptr().write_bytes(0, len);
             packed.words.set_len(len);
@@ -47,7 +46,7 @@ impl Packed {
         Ok(packed)
     }
 
-    /// The matrix whose panels these words are. None where the shape takes more or fewer.
+    /// The matrix with these panels. None if the shape requires another number of words.
     pub fn from_words(
         format: PanelFormat,
         inner: usize,
@@ -64,28 +63,32 @@ impl Packed {
         })
     }
 
-    /// The bytes of all panels of such a matrix, which may be more than memory has.
+    /// The bytes of all panels of such a matrix. They may exceed the address space, hence `u64`.
     pub fn length(format: PanelFormat, inner: usize, columns: usize) -> u64 {
         columns.div_ceil(WIDTH) as u64 * format.panel_bytes(format.steps(inner)) as u64
     }
 
+    /// The format of the panels.
     pub fn format(&self) -> PanelFormat {
         self.format
     }
 
+    /// The number of rows.
     pub fn inner(&self) -> usize {
         self.inner
     }
 
+    /// The number of columns.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
+    /// Whether a scale or a sum of a block was too large for f16.
     pub fn is_clipped(&self) -> bool {
         self.clipped
     }
 
-    /// The length of the inner axis, as the format counts it.
+    /// The length of the inner axis in the steps of the format.
     pub fn steps(&self) -> usize {
         self.format.steps(self.inner)
     }
@@ -109,8 +112,8 @@ impl Packed {
         &mut bytemuck::cast_slice_mut(&mut self.words)[column / WIDTH * len..][..len]
     }
 
-    /// How many rows [`Packed::set_rows`] takes at once, and from which multiples on; the last may
-    /// be fewer.
+    /// [`Packed::set_rows`] takes a multiple of this number of rows, except for the last rows,
+    /// starting at a multiple of it.
     pub fn rows_at_once(&self) -> usize {
         if self.format.is_quantized() { self.format.block_steps() * STEP } else { 1 }
     }
@@ -129,7 +132,7 @@ impl Packed {
         }
     }
 
-    /// The same, eight numbers at a time: what is not rounded loads as fast as it arrives.
+    /// The same for f32, which needs no rounding: copies eight numbers at a time.
     fn set_f32_rows(&mut self, first: usize, values: &[f32]) {
         let (panel_len, columns) = (self.inner * WIDTH, self.columns);
         let numbers: &mut [f32] = bytemuck::cast_slice_mut(&mut self.words);
@@ -140,6 +143,7 @@ impl Packed {
         }
     }
 
+    /// Sets one column to `values` `[inner]`.
     pub fn set_column(&mut self, column: usize, values: &[f32]) {
         if self.format == PanelFormat::F32 {
             let (len, lane) = (self.inner * WIDTH, column % WIDTH);
@@ -155,10 +159,10 @@ impl Packed {
         }
     }
 
-    /// Sets what lies from row `first` on in one column: one block where there are blocks.
+    /// Sets the numbers from row `first` on in one column: a whole block if the format has blocks.
     fn set_numbers(&mut self, column: usize, first: usize, numbers: &[f32]) {
         let lane = column % WIDTH;
-        let (format, steps) = (self.format, self.block(first));
+        let (format, block) = (self.format, self.block(first));
         let panel = self.panel_mut(column);
         let fits = match format {
             PanelFormat::F32 => unreachable!("set in whole rows or columns"),
@@ -166,15 +170,15 @@ impl Packed {
                 for (row, number) in numbers.iter().enumerate() {
                     put(panel, ((first + row) * WIDTH + lane) * 2, to_half(*number).to_le_bytes());
                 }
-                true // `weights.rs` looks at each number before
+                true // the loader has checked the range of each number
             }
-            PanelFormat::Q8 => set_block_of_8_bits(&mut panel[steps], lane, numbers),
-            PanelFormat::Q4 => set_block_of_4_bits(&mut panel[steps], lane, numbers),
+            PanelFormat::Q8 => set_block_of_8_bits(&mut panel[block], lane, numbers),
+            PanelFormat::Q4 => set_block_of_4_bits(&mut panel[block], lane, numbers),
         };
         self.clipped |= !fits;
     }
 
-    /// Where in a panel the block of this row lies.
+    /// The bytes in a panel of the block with this row.
     fn block(&self, row: usize) -> Range<usize> {
         if !self.format.is_quantized() {
             return 0..0;
@@ -184,6 +188,7 @@ impl Packed {
         self.format.panel_bytes(start)..self.format.panel_bytes(end)
     }
 
+    /// The number that the panel represents.
     fn value(&self, row: usize, column: usize) -> f32 {
         let (panel, lane) = (self.panel(column), column % WIDTH);
         let step = row / STEP % self.format.block_steps();
@@ -205,10 +210,12 @@ impl Packed {
         }
     }
 
+    /// Copies a part of a row to `to`.
     pub fn copy_row(&self, row: usize, columns: Range<usize>, to: &mut [f32]) {
         columns.zip(to).for_each(|(column, to)| *to = self.value(row, column));
     }
 
+    /// Copies a column to `to`.
     pub fn copy_column(&self, column: usize, to: &mut [f32]) {
         to.iter_mut().enumerate().for_each(|(row, to)| *to = self.value(row, column));
     }
@@ -222,7 +229,7 @@ impl Packed {
             let width = (rows.end - first).min(WIDTH);
             for column in 0..inner {
                 if self.format == PanelFormat::F32 {
-                    // The blocks of 8 by 8 that make up the matrix lie in one piece.
+                    // 8 by 8 blocks of the matrix are contiguous.
                     let block =
                         &numbers[(column / WIDTH * self.inner + first) * WIDTH + column % WIDTH..];
                     words.extend(

@@ -16,17 +16,17 @@ pub(super) fn get<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     *bytes[at..].first_chunk().expect("a panel is as long as its format says")
 }
 
-/// The nearest half; what is larger than any becomes the largest.
+/// The nearest finite f16.
 pub(super) fn to_half(number: f32) -> f16 {
     f16::from_f32(number.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()))
 }
 
-/// Whether [`to_half`] gives the nearest of all halves.
+/// Whether the nearest f16 is finite, so that [`to_half`] does not clamp.
 fn fits_half(number: f32) -> bool {
     number.abs() < 65520.0
 }
 
-/// False if something was too large.
+/// Writes one column of a block in 8 bits. Returns false if a scale or sum was too large for f16.
 pub(super) fn set_block_of_8_bits(block: &mut [u8], lane: usize, numbers: &[f32]) -> bool {
     let exact = numbers.iter().fold(0f32, |largest, number| largest.max(number.abs())) / 127.0;
     let scale = to_half(exact);
@@ -40,12 +40,12 @@ pub(super) fn set_block_of_8_bits(block: &mut [u8], lane: usize, numbers: &[f32]
     set_tail(block, lane, scale, sum as f32) && fits_half(exact)
 }
 
-/// 0 where there is none.
+/// `1 / scale`; 0 if the scale is 0.
 fn inverse(scale: f16) -> f32 {
     if scale == f16::ZERO { 0.0 } else { scale.to_f32().recip() }
 }
 
-/// What a column's numbers in a block are multiples of, and what their sum is in such steps.
+/// Writes the scale of a column in a block, and `scale * sum`, where `sum` is that of its levels.
 fn set_tail(block: &mut [u8], lane: usize, scale: f16, sum: f32) -> bool {
     let tail = block.len() - BLOCK_TAIL + lane * 2;
     put(block, tail, scale.to_le_bytes());
@@ -54,11 +54,10 @@ fn set_tail(block: &mut [u8], lane: usize, scale: f16, sum: f32) -> bool {
     fits_half(sum)
 }
 
-/// False if something was too large.
+/// Writes one column of a block in 4 bits. Returns false if a scale or sum was too large for f16.
 pub(super) fn set_block_of_4_bits(block: &mut [u8], lane: usize, numbers: &[f32]) -> bool {
     let larger = |a: f32, b: &f32| if b.abs() > a.abs() { *b } else { a };
-    // 16 steps have one more below zero than above: the largest number gets the end that reaches
-    // further.
+    // There are 8 levels below zero and 7 above, so the largest number gets the level -8.
     let exact = numbers.iter().fold(0f32, larger) / -8.0;
     let scale = to_half(exact);
     let inverse = inverse(scale);
