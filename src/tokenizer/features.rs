@@ -1,9 +1,8 @@
 //! Properties of a tokenizer that decide how texts are encoded and decoded.
 
-use tokenizers::Model;
-use tokenizers::ModelWrapper;
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::{Model, ModelWrapper};
 
 use super::bytes::byte_letters;
 
