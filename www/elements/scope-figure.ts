@@ -235,7 +235,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     const legend = {
       from: "0",
       to: formatLogProb(this.#guessLoss),
-      text: "surprise: minus the log-probability of the token, given those before it; the scale ends at that of a uniform guess",
+      text: "surprise: minus the log-probability of the token, given those before it; the far end is a uniform guess",
     };
     return html`
       <token-strip

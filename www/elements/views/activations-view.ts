@@ -49,8 +49,8 @@ export class ActivationsView extends FigureView<Settings> {
 
   override draw(figure: FigureState) {
     return html`
-      <p class="says"><strong>The values at any hook point of the model, by its TransformerLens name.</strong>
-        <span class="soft">The colour of the paper is zero; orange is positive, blue negative.</span></p>
+      <p class="says"><strong>The values at a hook point, by its TransformerLens name.</strong>
+        <span class="soft">Zero is blank, positive is orange, negative blue.</span></p>
       <div class="board">
         <div class="whole">
           ${this.#hookChoice(figure)}

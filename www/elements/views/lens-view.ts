@@ -20,7 +20,7 @@ export class LensView extends FigureView<Settings> {
     const { lensLock } = this.settings;
     return html`
       <p class="says"><strong>What the model would say next, if it stopped after each layer.</strong>
-        <span class="soft">A column, read from top to bottom, shows at which layer the prediction appears. Each cell is the likeliest token there; the stronger its colour, the higher its probability.</span></p>
+        <span class="soft">A column shows, from top to bottom, where the prediction appears. Each cell is the likeliest token, coloured by its probability.</span></p>
       <div class="board">
         <div class=${`whole ${staleClass(isCurrent(figure), figure)}`}>
           ${

@@ -33,7 +33,7 @@ export class LossView extends FigureView {
     return broken > 0
       ? html`<strong>The log-probability of ${broken} of ${logProbs.length} tokens is ${NOT_A_NUMBER} or infinite.</strong> <span class="soft">Their mean is ${formatLogProb(-mean)}. Columns with stripes have no height.</span>`
       : html`<strong>On average the model gave the true next token a log-probability of ${formatLogProb(-mean)}.</strong>
-      <span class="soft">A tall column is a token that the model did not expect. Where the text repeats itself and the model copies, the columns get short.</span>`;
+      <span class="soft">Tall columns are unexpected tokens. Where the text repeats and the model copies, the columns are short.</span>`;
   }
 
   #onTokenHover(event: CustomEvent<number | null>) {
