@@ -157,12 +157,14 @@ impl Vector for F32x4 {
 
     #[inline(always)]
     fn reduce_min(self) -> f32 {
-        reduce(self, F32x4::min)
+        let halves = f32x4_pmin(self.0, i32x4_shuffle::<2, 3, 2, 3>(self.0, self.0));
+        F32x4(f32x4_pmin(halves, i32x4_shuffle::<1, 1, 1, 1>(halves, halves))).first()
     }
 
     #[inline(always)]
     fn reduce_max(self) -> f32 {
-        reduce(self, F32x4::max)
+        let halves = f32x4_pmax(self.0, i32x4_shuffle::<2, 3, 2, 3>(self.0, self.0));
+        F32x4(f32x4_pmax(halves, i32x4_shuffle::<1, 1, 1, 1>(halves, halves))).first()
     }
 
     #[inline(always)]
@@ -171,13 +173,6 @@ impl Vector for F32x4 {
             u8x16_shuffle::<0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0>(self.0, self.0);
         u32x4_extract_lane::<0>(bytes)
     }
-}
-
-/// Combines the four lanes of `x` with `f`: `f(f(0, 2), f(1, 3))`.
-#[inline(always)]
-fn reduce(x: F32x4, f: impl Fn(F32x4, F32x4) -> F32x4) -> f32 {
-    let halves = f(x, F32x4(i32x4_shuffle::<2, 3, 2, 3>(x.0, x.0)));
-    f(halves, F32x4(i32x4_shuffle::<1, 1, 1, 1>(halves.0, halves.0))).first()
 }
 
 /// Four i32.
