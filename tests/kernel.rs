@@ -45,7 +45,7 @@ facts! {
                     _ => x,
                 };
                 let expected = product(&x, &w, [rows, inner, columns], |column| bias[column]);
-                // Sums of a block's weights are halves: each rounds by 2⁻¹¹ of at most the block, times a least value.
+                // Sums of a block's weights are f16. Each rounds by at most 2⁻¹¹ of the block, times a minimum below 1.
                 let block = match format { WeightFormat::F16 => 0.0, WeightFormat::Q8 => 64.0, _ => 32.0 };
                 let slack = if block > 0.0 { (inner as f64 / block).ceil() * block / 2048.0 } else { 0.0 };
                 assert_near(&flat(&found.unwrap()), &expected, inner as f64 * 4.0 * f64::from(f32::EPSILON) + slack);
@@ -53,11 +53,11 @@ facts! {
         }
     }
 
-    /// By half a step at most.
+    /// Each number changes by at most half a step.
     fn fewer_bits_round_to_the_nearest_number() {
         for [_, inner, columns] in SIZES {
             let w = numbers(inner * columns, 4);
-            // Numbers are below 1. Halves have 11 bits; steps are 1/127 and 1/8, where 7 of 8 may be cut off at one end.
+            // Numbers are below 1. f16 has 11 bits; steps are 1/127 and 1/8. With 4 bits, a number may be clamped to 7 of 8 steps.
             for (format, step) in [(WeightFormat::F16, 1.0 / 2048.0), (WeightFormat::Q8, 1.0 / 127.0), (WeightFormat::Q4, 2.01 / 8.0)] {
                 let found = flat(&build(&w, [inner, columns], Axes::InOut, format).tensor(Axes::InOut).unwrap());
                 let expected: Vec<f64> = w.iter().map(|number| f64::from(*number)).collect();
@@ -73,7 +73,7 @@ facts! {
         }
     }
 
-    fn numbers_that_are_none_stay_none() {
+    fn nan_and_infinity_give_products_that_are_not_finite() {
         for format in [WeightFormat::F32, WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4] {
             let (inner, columns) = (70, 9);
             let matrix = build(&numbers(inner * columns, 5), [inner, columns], Axes::InOut, format);
@@ -102,8 +102,8 @@ facts! {
         }
     }
 
-    /// So that decoding with the key/value cache gives the very numbers of a run over the whole text.
-    fn a_row_alone_has_the_bits_that_it_has_among_others() {
+    /// Decoding with the key/value cache therefore has the bits of a run over the whole text.
+    fn a_single_row_has_the_bits_that_it_has_among_others() {
         for [rows, inner, columns] in SIZES {
             let x = numbers(rows * inner, 5);
             for format in [WeightFormat::F32, WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4] {
@@ -143,8 +143,8 @@ facts! {
         assert_eq!(flat(&found), flat(&plain.embedding(&ids).unwrap()));
     }
 
-    /// Within a few roundings of what f64 gives; sums of a row round once for each of its lanes' numbers.
-    fn rows_are_mapped_as_their_formulas_say() {
+    /// The tolerance is a few roundings; the sum of a row rounds once for each number of a lane.
+    fn row_operations_are_their_formulas() {
         for (rows, width) in [(1, 1), (3, 3), (2, 4), (5, 17), (2, 64), (3, 1000), (1, 50_257)] {
             let x: Vec<f32> = numbers(rows * width, 20).iter().map(|x| 6.0 * x).collect();
             let tensor_of_x = tensor(&x, &[rows, width]);
@@ -166,7 +166,7 @@ facts! {
             let scales = kernel::scale(&tensor_of_x, 1e-5).unwrap();
             check(&scales, each(&|row| vec![mean_and_scale(row).1]));
             let found = kernel::normalize(&tensor_of_x, &scales).unwrap();
-            // A single number is its own mean: the scale is small, and what is left of the rounding is divided by it.
+            // A single number is its own mean, so the scale is small, and the rounding error is divided by it.
             let normalized = each(&|row| {
                 let (mean, scale) = mean_and_scale(row);
                 row.iter().map(|x| (f64::from(*x) - mean) / scale).collect()
@@ -180,7 +180,7 @@ facts! {
         }
     }
 
-    fn numbers_far_out_are_mapped_without_harm() {
+    fn large_and_infinite_numbers_give_the_limits_of_their_formulas() {
         let x = tensor(&[f32::NEG_INFINITY, -1e30, -100.0, 0.0, 100.0, 1e30, f32::MAX], &[1, 7]);
         let found = flat(&kernel::activation(&x, Activation::GeluNew).unwrap());
         assert_eq!(found[1..], [0.0, 0.0, 0.0, 100.0, 1e30, f32::MAX]);
@@ -208,15 +208,15 @@ facts! {
         }
     }
 
-    /// So that a run gives the same numbers whether its scores and patterns are looked at or not.
-    fn attention_in_one_go_has_the_bits_of_its_parts() {
+    /// A run therefore has the same bits whether its scores and patterns are captured or not.
+    fn attention_in_one_pass_has_the_bits_of_its_parts() {
         for (queries, keys) in ATTENDED {
             for width in [10, 16] {
                 let [q, k, v] = attended(queries, keys, width);
                 let pattern = kernel::softmax(&kernel::attention_scores(&q, &k, 4.0).unwrap()).unwrap();
                 let parts = flat(&kernel::attention_mix(&pattern, &v).unwrap());
                 assert_eq!(flat(&kernel::attention(&q, &k, &v, 4.0).unwrap()), parts);
-                // And a query alone those that it has among others.
+                // A single query has the bits that it has among others.
                 let (last, earlier) = (q.narrow(1, queries - 1, 1).unwrap(), parts.len() / queries * (queries - 1));
                 if q.dim(0).unwrap() == 1 {
                     assert_eq!(flat(&kernel::attention(&last, &k, &v, 4.0).unwrap()), parts[earlier..]);
@@ -225,13 +225,13 @@ facts! {
         }
     }
 
-    fn a_weight_that_a_hook_put_behind_the_diagonal_counts() {
+    fn a_weight_above_the_diagonal_counts() {
         let pattern = tensor(&[0.0, 1.0, 0.5, 0.5], &[1, 1, 2, 2]);
         let v = tensor(&[1.0, 10.0, 2.0, 20.0], &[1, 2, 1, 2]);
         assert_eq!(flat(&kernel::attention_mix(&pattern, &v).unwrap()), [2.0, 20.0, 1.5, 15.0]);
     }
 
-    fn keys_may_lie_in_a_longer_buffer() {
+    fn keys_may_be_views_of_a_longer_buffer() {
         let (q, buffer) = (tensor(&numbers(2 * 3 * 4, 14), &[1, 3, 2, 4]), tensor(&numbers(2 * 8 * 4, 15), &[1, 2, 8, 4]));
         let view = buffer.narrow(2, 0, 5).unwrap().transpose(1, 2).unwrap();
         let copy = view.contiguous().unwrap();
@@ -247,7 +247,7 @@ facts! {
 
 #[cfg(target_arch = "wasm32")]
 #[wasm_bindgen_test::wasm_bindgen_test]
-fn the_relaxed_kernels_are_linked_where_the_browser_has_relaxed_simd() {
+fn the_relaxed_kernels_are_used_if_the_browser_has_relaxed_simd() {
     assert!(kernel::select_backend(Backend::Relaxed));
     assert_eq!(kernel::backend(), Backend::Relaxed);
     assert!(kernel::select_backend(Backend::Simd));
@@ -286,7 +286,7 @@ fn packed(values: &[f32], shape: [usize; 2]) -> Matrix {
     build(values, shape, Axes::InOut, WeightFormat::F32)
 }
 
-/// Row by row, and once two rows in one piece with part of the next.
+/// Pushes row by row, except for a first piece of two and a half rows.
 fn build(values: &[f32], shape: [usize; 2], axes: Axes, format: WeightFormat) -> Matrix {
     let mut builder = MatrixBuilder::new(shape, axes, format).unwrap();
     let (mut at, mut end) = (0, 2 * shape[1] + shape[1] / 2);
@@ -297,13 +297,13 @@ fn build(values: &[f32], shape: [usize; 2], axes: Axes, format: WeightFormat) ->
     builder.finish().unwrap()
 }
 
-/// `x` `[.., inner]` in 128 steps between the least and the largest of each block.
+/// `x` `[.., inner]` in 128 steps between the minimum and the maximum of each block.
 fn in_7_bits(x: &[f32], inner: usize, block: usize) -> Vec<f32> {
     let round = |numbers: &[f32]| -> Vec<f32> {
-        let least = numbers.iter().copied().fold(f32::INFINITY, f32::min);
-        let scale = (numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max) - least) / 127.0;
+        let min = numbers.iter().copied().fold(f32::INFINITY, f32::min);
+        let scale = (numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max) - min) / 127.0;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-        numbers.iter().map(|x| ((x - least) * inverse).round_ties_even() * scale + least).collect()
+        numbers.iter().map(|x| ((x - min) * inverse).round_ties_even() * scale + min).collect()
     };
     x.chunks(inner).flat_map(|row| row.chunks(block).flat_map(round).collect::<Vec<_>>()).collect()
 }
@@ -317,9 +317,9 @@ fn product(
     let sum = |row: usize, column: usize| -> f64 {
         (0..inner).map(|i| f64::from(x[row * inner + i]) * f64::from(w[i * columns + column])).sum()
     };
-    let places = |row: usize| (Range { start: 0, end: columns }).map(move |column| (row, column));
+    let elements = |row: usize| (Range { start: 0, end: columns }).map(move |column| (row, column));
     (0..rows)
-        .flat_map(places)
+        .flat_map(elements)
         .map(|(row, column)| sum(row, column) + f64::from(bias(column)))
         .collect()
 }
@@ -335,7 +335,7 @@ fn mean_and_scale(row: &[f32]) -> (f64, f64) {
     (mean, (row.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / count + 1e-5).sqrt())
 }
 
-/// Numbers between -1 and 1 with no pattern in them, the same on every machine.
+/// Pseudo-random numbers between -1 and 1, the same on every machine.
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
     let mut next = || {
@@ -355,7 +355,8 @@ fn flat(x: &Tensor) -> Vec<f32> {
     x.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Sums of `terms` products below 1 in f32, in an order of their own: each rounds by at most 2⁻²⁴ of the largest sum.
+/// The tolerance of sums of `terms` products below 1 in f32, in any order: each addition rounds by at most 2⁻²⁴ of the
+/// largest sum.
 fn assert_close<N: Copy + Into<f64>>(found: &[f32], expected: &[N], terms: usize) {
     assert_near(found, expected, terms as f64 * f64::from(f32::EPSILON));
 }

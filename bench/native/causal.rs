@@ -97,7 +97,7 @@ fn random(config: Config) -> Result<Model> {
     Model::new(config, &weights)
 }
 
-/// The shortest time of each job, measured in turns, so that a slow moment of the machine meets them all.
+/// The shortest time of each job. The jobs take turns, so that a slow phase of the machine affects all.
 fn fastest<const N: usize>(jobs: [&dyn Fn() -> Result<()>; N]) -> Result<[Duration; N]> {
     let mut times = [Duration::MAX; N];
     for _ in 0..=ROUNDS {
