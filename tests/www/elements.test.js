@@ -53,6 +53,20 @@ test("every element that a template uses is defined by the entry of its owner", 
   }
 });
 
+test("every element that a view uses is defined with the figure", async () => {
+  const entry = await read("define/scope-figure.ts");
+  const views = (await readdir(new URL("views/", folder))).filter((name) => name.includes("-"));
+  assert.ok(views.length >= 5);
+  for (const name of views) {
+    const source = (await read(`views/${name}`)).replace(/^\/\/.*$|\/\*\*[\s\S]*?\*\//gm, "");
+    const own = name.replace(/\.ts$/, "");
+    const used = new Set([...source.matchAll(/<([a-z]+-[a-z-]+)/g)].map(([, tag]) => tag));
+    for (const tag of used)
+      assert.ok(tag === own || entry.includes(`import "./${tag}.js";`), `${name}: ${tag}`);
+    assert.match(source, new RegExp(`tag: "${own}",`), name);
+  }
+});
+
 test("every element is documented", async () => {
   const readme = await read("README.md");
   for (const name of elements)
