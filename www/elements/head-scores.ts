@@ -12,9 +12,6 @@ import { base, figure } from "./styles.js";
 import { INKS, ThemeController } from "./theme.js";
 import type { Tensor } from "../draw/matrix.js";
 
-/** [score layer head]; `labels.score` names the scores */
-export type Table = Tensor;
-
 /** The scores: their titles and definitions. */
 const KINDS: Record<string, [title: string, meaning: string]> = {
   previous_token: ["previous token", "mean attention to the token just before"],
@@ -131,8 +128,8 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     `,
   ];
 
-  /** `scores` of what `model.headScores` returns. */
-  declare scores: Table | null;
+  /** `scores` of what `model.headScores` returns: [score layer head]; `labels.score` has the names of the scores. */
+  declare scores: Tensor | null;
   /** The name of the score that is drawn. */
   declare kind: string;
   /** The selected head. */
