@@ -1,5 +1,5 @@
-//! Compiles the compute kernels (`src/kernel/simd/`) into separate wasm modules, and tells `tests/python.rs` which Python
-//! is available.
+//! Compiles the compute kernels (`src/kernel/simd/`) into separate wasm modules, and tells
+//! `tests/python.rs` which Python is available.
 
 use std::env;
 use std::path::Path;
@@ -12,7 +12,8 @@ const MODULES: [(&str, &str, &[&str]); 4] = [
     ("simd-shared", "+simd128,+atomics", SHARED),
     ("relaxed-shared", "+simd128,+relaxed-simd,+atomics", SHARED),
 ];
-/// Shared memory needs a maximum: all that 32 bits address. `scripts/threads.mjs` declares the same for the main module.
+/// Shared memory needs a maximum size: 4 GiB, the whole address space. `scripts/threads.mjs` declares
+/// the same for the main module.
 const SHARED: &[&str] =
     &["--cfg=shared", "-Clink-arg=--shared-memory", "-Clink-arg=--max-memory=4294967296"];
 
@@ -52,9 +53,11 @@ fn compile(name: &str, features: &str, options: &[&str]) {
         ])
         .arg(&out)
         .args(["-Copt-level=3", "-Cpanic=abort", &format!("-Ctarget-feature={features}")])
-        // Loops over the accumulators must be unrolled completely, or the accumulators would need a stack.
+        // Loops over the accumulators must be unrolled completely. Otherwise the accumulators would
+        // need a stack.
         .arg("-Cllvm-args=-pre-RA-sched=source -unroll-threshold=2000")
-        // No stack: a function that needed one traps at once instead of overwriting the main module's memory.
+        // No stack: a function that needs one traps instead of overwriting the memory of the main
+        // module.
         .args(["-Clink-arg=--import-memory", "-Clink-arg=-zstack-size=0", "-Clink-arg=--strip-all"])
         .args(options)
         .status()

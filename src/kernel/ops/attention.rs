@@ -104,8 +104,9 @@ impl CustomOp2 for Mix {
     }
 
     fn cpu_fwd(&self, pattern: &CpuStorage, pl: &Layout, v: &CpuStorage, vl: &Layout) -> OpOutput {
-        let (_, _, queries, _) = pl.shape().dims4()?;
+        let (batch, heads, queries, keys) = pl.shape().dims4()?;
         let (pattern, v) = (floats(pattern, pl)?, Heads::new(v, vl)?);
+        assert!((batch, heads, keys) == (v.batch, v.heads, v.rows));
         let q = Heads { rows: queries, ..v };
         let part = |out| Attention {
             pattern: pattern.as_ptr().cast_mut(), // only read
@@ -162,7 +163,7 @@ fn task(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attention {
 /// The pointers of `attention` must be valid for the sizes that its fields name.
 unsafe fn attend(attention: Attention, q: &Heads) {
     let cost = 2 * q.count() * attention.keys;
-    // SAFETY: the caller guarantees it for the outputs; the inputs were checked by `Heads::new`.
+    // SAFETY: the caller guarantees the outputs and the pattern; `Heads::new` has checked the rest.
     unsafe { parallel_for(Task::Attention(attention), q.batch * q.heads, 1, cost) };
 }
 
