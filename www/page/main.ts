@@ -9,8 +9,13 @@ import "../elements/define/model-tree.js";
 import "../elements/define/next-tokens.js";
 import "../elements/define/scope-figure.js";
 import "../elements/define/switched-off.js";
-import type { Head } from "../elements/attention-heads.js";
-import type { FigureChoice } from "../elements/views/view.js";
+import type { ErrorNoticeEvents } from "../elements/error-notice.js";
+import type { LoadConsentEvents } from "../elements/load-consent.js";
+import type { LoadProgressEvents } from "../elements/load-progress.js";
+import type { ModelChooserEvents } from "../elements/model-chooser.js";
+import type { NextTokensEvents } from "../elements/next-tokens.js";
+import type { ScopeFigureEvents } from "../elements/scope-figure.js";
+import type { SwitchedOffEvents } from "../elements/switched-off.js";
 import type { SessionChange } from "../session/session.js";
 import { applyAddress, updateAddress } from "./address.js";
 import { acceptDrops, toggleSection, toggleTheme } from "./controls.js";
@@ -68,8 +73,17 @@ session.onChange = (change) => {
 
 // ---- events of the elements ----
 
-function on<T>(name: string, act: (detail: T) => unknown) {
-  document.addEventListener(name, (event) => act((event as CustomEvent<T>).detail));
+type PageEvents = ModelChooserEvents &
+  LoadProgressEvents &
+  LoadConsentEvents &
+  ErrorNoticeEvents &
+  SwitchedOffEvents &
+  NextTokensEvents &
+  ScopeFigureEvents;
+
+/** Custom events bubble to the document. */
+function on<Name extends keyof PageEvents>(name: Name, act: (detail: PageEvents[Name]) => unknown) {
+  document.addEventListener(name, (event) => act((event as CustomEvent).detail));
 }
 
 on("model-choose", load);
@@ -77,12 +91,12 @@ on("load-cancel", () => session.cancelLoad());
 on("load-consent", acceptModel);
 on("load-refuse", refuseModel);
 on("error-dismiss", clearError);
-on("head-restore", (head: Head | null) => (head ? toggleHead(head) : readWithout([])));
+on("head-restore", (head) => (head ? toggleHead(head) : readWithout([])));
 on("generate", generate);
 on("generate-stop", () => state.generating?.abort());
 on("token-pick", pickToken);
 on("position-focus", focusPosition);
-on("figure-change", (choice: FigureChoice) => {
+on("figure-change", (choice) => {
   if (choice.layer !== undefined) {
     state.isHeadChosen = true;
     showLayer(choice.layer);

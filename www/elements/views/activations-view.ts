@@ -2,6 +2,7 @@
 
 import { css, html } from "lit";
 
+import type { Stretch } from "../../draw/scale.js";
 import type { Slice } from "../../draw/slice.js";
 import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
 
@@ -80,7 +81,7 @@ export class ActivationsView extends FigureView<Settings> {
       .scale=${scale}
       @value-hover=${this.#onValueHover}
       @slice-change=${(event: CustomEvent<Slice>) => this.remember({ slice: event.detail })}
-      @scale-change=${(event: CustomEvent) => this.choose({ scale: event.detail })}
+      @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
     ></tensor-view>`;
   }
 

@@ -3,6 +3,8 @@
 import { css, html } from "lit";
 
 import { formatAttention, NOT_A_NUMBER } from "../../draw/format.js";
+import type { Pair } from "../../draw/matrix.js";
+import type { Stretch } from "../../draw/scale.js";
 import { truncate } from "../../draw/token.js";
 import type { Reading } from "../../session/reading.js";
 import { FigureView, isOff, type FigureState, type ViewDefinition } from "./view.js";
@@ -80,9 +82,9 @@ export class AttentionView extends FigureView {
                 .lock=${figure.lock}
                 .highlight=${this.#highlight(figure)}
                 label="head ${layer}.${head}"
-                @cell-hover=${(event: CustomEvent) => this.hover({ hoveredCell: event.detail })}
-                @cell-lock=${(event: CustomEvent) => this.choose({ lock: event.detail })}
-                @scale-change=${(event: CustomEvent) => this.choose({ scale: event.detail })}
+                @cell-hover=${(event: CustomEvent<Pair | null>) => this.hover({ hoveredCell: event.detail })}
+                @cell-lock=${(event: CustomEvent<Pair | null>) => this.choose({ lock: event.detail })}
+                @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
               ></attention-pattern>`
               : html`<p class="soft">Reading layer ${layer} …</p>`
           }

@@ -5,6 +5,7 @@ import { html } from "lit";
 import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
 
 import type { Band } from "../../draw/matrix.js";
+import type { Stretch } from "../../draw/scale.js";
 import type { Place } from "../logit-lens.js";
 
 interface Settings {
@@ -32,7 +33,7 @@ export class LensView extends FigureView<Settings> {
                 .lock=${lock && lensLock?.lock === lock ? lensLock.place : null}
                 @cell-hover=${(event: CustomEvent<Place | null>) => this.hover({ hoveredToken: event.detail?.position ?? null })}
                 @cell-lock=${this.#onLock}
-                @scale-change=${(event: CustomEvent) => this.choose({ scale: event.detail })}
+                @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
               ></logit-lens>`
               : html`<p class="soft" role="status">Reading each layer …</p>`
           }
