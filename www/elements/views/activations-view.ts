@@ -4,9 +4,8 @@ import { css, html } from "lit";
 
 import type { Stretch } from "../../draw/scale.js";
 import type { Slice } from "../../draw/slice.js";
-import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
-
 import type { TensorView } from "../tensor-view.js";
+import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
 
 interface Settings {
   /** Which axes of a value are drawn. */
@@ -51,7 +50,7 @@ export class ActivationsView extends FigureView<Settings> {
   override draw(figure: FigureState) {
     return html`
       <p class="says"><strong>The values at a hook point, by its TransformerLens name.</strong>
-        <span class="soft">Zero is blank, positive is orange, negative blue.</span></p>
+        <span class="soft">Zero is blank, positive orange, negative blue.</span></p>
       <div class="board">
         <div class="whole">
           ${this.#hookChoice(figure)}

@@ -7,9 +7,8 @@ import type { Pair } from "../../draw/matrix.js";
 import type { Stretch } from "../../draw/scale.js";
 import { truncate } from "../../draw/token.js";
 import type { Reading } from "../../session/reading.js";
-import { FigureView, isOff, type FigureState, type ViewDefinition } from "./view.js";
-
 import type { Head } from "../attention-heads.js";
+import { FigureView, isOff, type FigureState, type ViewDefinition } from "./view.js";
 
 export class AttentionView extends FigureView {
   static override styles = [

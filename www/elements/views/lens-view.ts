@@ -2,11 +2,10 @@
 
 import { html } from "lit";
 
-import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
-
 import type { Band } from "../../draw/matrix.js";
 import type { Stretch } from "../../draw/scale.js";
 import type { Place } from "../logit-lens.js";
+import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
 
 interface Settings {
   /** The locked cell of the lens, while the figure's lock is the one that came with it. */

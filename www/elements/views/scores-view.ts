@@ -4,6 +4,7 @@ import { html } from "lit";
 
 import type { Reading } from "../../session/reading.js";
 import { measurable } from "../../session/scores.js";
+import type { Head } from "../attention-heads.js";
 import {
   choiceStyles,
   FigureView,
@@ -11,8 +12,6 @@ import {
   type FigureState,
   type ViewDefinition,
 } from "./view.js";
-
-import type { Head } from "../attention-heads.js";
 
 interface Settings {
   /** Which score is shown. */
