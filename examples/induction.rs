@@ -11,7 +11,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use candlescope::analysis::Table;
+use candlescope::NamedArray;
 use candlescope::analysis::heads::{Kind, RepeatedTokens, scores_on_repeated_tokens, strongest};
 use candlescope::intervene::Zero;
 use candlescope::{Choice, Config, Intervention, Model, RunOptions, Tokenizer, Weights, run};
@@ -56,7 +56,7 @@ fn load(folder: &Path) -> Result<(Model, Tokenizer), Box<dyn Error>> {
     Ok((Model::new(config, &weights)?, tokenizer))
 }
 
-fn print_scores(scores: &Table) {
+fn print_scores(scores: &NamedArray) {
     let names = scores.labels["score"].join("  ");
     println!("head  {names}");
     for (layer, head) in

@@ -10,7 +10,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use candlescope::analysis::patching::{Contrast, Direction, Patched, Sweep, SweepOptions};
+use candlescope::analysis::patching::{
+    Contrast, Direction, Method, Patching, PatchingOptions, Sweep,
+};
 use candlescope::{Config, Model, Objective, Result, Tokenizer, Weights};
 
 /// A name that repeats, and the same text with another name in the first place: what the model copies is the answer.
@@ -39,8 +41,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         tokenizer.tokens(&contrast.clean)?.into_iter().map(|token| token.string).collect();
     let at = arguments.get(4).map_or("resid_pre", String::as_str).parse()?;
     let began = Instant::now();
-    let patched = swept(Sweep::new(&model, SweepOptions { contrast, at, each_position: false })?)?;
-    let Patched { clean, corrupted, .. } = patched;
+    let patched = swept(Sweep::new(
+        &model,
+        PatchingOptions { contrast, at, method: Method::Activation, each_position: false },
+    )?)?;
+    let Patching { clean, corrupted, .. } = patched;
     println!("{} patches in {:.1?}", patched.raw.data.len(), began.elapsed());
     println!("logit difference: clean {clean:.2}, corrupted {corrupted:.2}; {at} denoised:\n");
     draw(&patched, &labels);
@@ -62,7 +67,7 @@ fn first_token(tokenizer: &Tokenizer, text: &str) -> Result<u32> {
         .ok_or_else(|| candlescope::Error::Input("the answer is empty, expected a token".into()))
 }
 
-fn swept(mut sweep: Sweep) -> Result<Patched> {
+fn swept(mut sweep: Sweep) -> Result<Patching> {
     while sweep.step()? {
         eprint!("\r{} of {} patches", sweep.done(), sweep.len());
         let _ = std::io::stderr().flush();
@@ -72,7 +77,7 @@ fn swept(mut sweep: Sweep) -> Result<Patched> {
 }
 
 /// One row for each position or head, one column for each layer.
-fn draw(patched: &Patched, labels: &[String]) {
+fn draw(patched: &Patching, labels: &[String]) {
     let Some(table) = &patched.normalized else {
         println!("both prompts give the same logit difference: there is nothing to explain");
         return;

@@ -16,57 +16,49 @@ use crate::kernel;
 use crate::model::{KvCache, Model};
 use crate::run::{Cache, Capture, as_batch};
 use crate::tokenizer::{TextStream, Tokenizer};
+use crate::wire::{self, HookName, List, OneOrMany, options};
 
-/// How to choose tokens and when to stop. The names are those of Hugging Face's `generate`.
-#[derive(Clone)]
-pub struct GenerateOptions {
-    pub max_new_tokens: usize,
-    /// Draw from the distribution; otherwise take the most probable token, the lowest id on a tie.
-    pub do_sample: bool,
-    /// Divides the logits before drawing. Above 0.
-    pub temperature: f64,
-    /// Draw only among this many most probable tokens (more where the last of them ties).
-    pub top_k: Option<usize>,
-    /// Draw only among the most probable tokens whose probabilities just add up to this much. In (0, 1].
-    pub top_p: Option<f64>,
-    /// The key of the generator: ChaCha with 8 rounds, the seed as the first eight bytes of the key (little-endian),
-    /// the rest of key and nonce zero. Each drawn token takes one u64 of its stream, two words with the lower first;
-    /// the upper 53 bits, as a fraction of 1, choose by cumulative probability in the order of ids.
-    pub seed: u64,
-    /// Stop after the token that completes one of these texts.
-    pub stop: Vec<String>,
-    /// Stop after the config's `eos_token_id`.
-    pub stop_at_eos: bool,
-    /// How many of the most probable tokens each step lists.
-    pub top: usize,
-    /// What to capture at every step: hook names, globs or regular expressions.
-    pub names: Vec<String>,
-    /// What to change at every step; their `step` and `positions` say where. The text is the same with and without
-    /// cached keys and values.
-    pub interventions: Vec<Intervention>,
-    /// What turns the text of a JavaScript intervention into a function, where there is JavaScript.
-    pub compiler: Option<Compiler>,
-    /// Keep keys and values from step to step. Without, each step computes its whole context; the text is the same.
-    pub use_cache: bool,
+options! {
+    /// How to choose tokens and when to stop. The names are those of Hugging Face's `generate`.
+    #[derive(Clone)]
+    pub struct GenerateOptions {
+        /// How many tokens to generate at most.
+        pub max_new_tokens: usize = 20,
+        /// Draw from the distribution; otherwise take the most probable token, the lowest id on a tie.
+        pub do_sample: bool = false,
+        /// Divides the logits before drawing. Above 0.
+        pub temperature: f64 = 1.0,
+        /// Draw only among this many most probable tokens (more where the last of them ties).
+        pub top_k: Option<usize>,
+        /// Draw only among the most probable tokens whose probabilities just add up to this much. In (0, 1].
+        pub top_p: Option<f64>,
+        /// The key of the random generator: the same seed gives the same text on every machine. It is ChaCha with 8
+        /// rounds. The seed is the first eight bytes of the key (little-endian), the rest of key and nonce is zero. Each
+        /// drawn token takes one u64 of its stream, two words with the lower first; the upper 53 bits, as a fraction of
+        /// 1, choose by cumulative probability in the order of ids.
+        pub seed: u64 = 0,
+        /// Stop after the token that completes one of these texts.
+        pub stop: Vec<String> as OneOrMany<String> = Vec::new(),
+        /// Stop after the config's `eos_token_id`.
+        pub stop_at_eos: bool = true,
+        /// How many of the most probable tokens each step lists.
+        pub top: usize = 10,
+        /// What to capture at every step.
+        pub names: Vec<String> as List<HookName> = Vec::new(),
+        /// What to change at every step; their `step` and `positions` say where. The text is the same with and without
+        /// cached keys and values.
+        pub interventions: Vec<Intervention> = Vec::new(),
+        /// Keep keys and values from step to step. Otherwise each step computes its whole context; the text is the same.
+        pub use_cache: bool = true,
+    } with {
+        /// What turns the text of a JavaScript intervention into a function, where there is JavaScript.
+        pub compiler: Option<Compiler>,
+    }
 }
 
 impl Default for GenerateOptions {
     fn default() -> Self {
-        GenerateOptions {
-            max_new_tokens: 20,
-            do_sample: false,
-            temperature: 1.0,
-            top_k: None,
-            top_p: None,
-            seed: 0,
-            stop: Vec::new(),
-            stop_at_eos: true,
-            top: 10,
-            names: Vec::new(),
-            interventions: Vec::new(),
-            compiler: None,
-            use_cache: true,
-        }
+        wire::defaults()
     }
 }
 

@@ -24,15 +24,18 @@
 //! end `wasm`, which exists only in a browser.
 
 pub mod analysis;
+pub mod calls;
 pub mod checkpoint;
 pub mod error;
 pub mod generate;
 pub mod hook;
+pub mod interface;
 pub mod intervene;
 pub mod kernel;
 pub mod lab;
 pub mod load;
 pub mod model;
+pub mod named_array;
 mod nearest;
 pub mod python;
 pub mod run;
@@ -47,12 +50,13 @@ pub use checkpoint::{Config, Weights, WeightsReader, expected_shapes};
 pub use error::{Error, Result};
 pub use generate::{GenerateOptions, Generation, Step};
 pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, Selector};
-pub use intervene::{Action, Array, Choice, Intervention, Plan, Source, TextLength, Values};
+pub use intervene::{Action, Choice, Intervention, Plan, Source, TextLength, Values};
 pub use kernel::Activation;
 pub use model::{KvCache, Model, Parameter};
+pub use named_array::NamedArray;
 pub use run::{
     Cache, Capture, Objective, Run, RunOptions, Scores, Sink, Start, means, run, run_into,
     run_with_cache,
 };
 pub use tokenizer::{TextStream, Token, Tokenizer};
-pub use wire::Value;
+pub use wire::{HostValue, Value};

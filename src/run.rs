@@ -22,8 +22,8 @@ use crate::model::Model;
 
 pub(crate) use cache::resolve_rows;
 pub use cache::{Cache, Capture, Sink};
-pub use gradients::Objective;
 use gradients::Probe;
+pub use gradients::{Metric, Objective};
 pub use means::means;
 use memory::check_memory;
 pub(crate) use memory::{captured_bytes, expect_memory};

@@ -48,6 +48,11 @@ const TRANSFORMS: [(&str, Transform); 4] = [
     ("fold_value_biases", fold_value_biases),
 ];
 
+/// The names of all transforms.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TRANSFORMS.iter().map(|(name, _)| *name)
+}
+
 /// Applies the transforms with these names, in this order.
 ///
 /// # Errors

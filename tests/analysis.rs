@@ -6,14 +6,17 @@ mod common;
 use std::collections::HashMap;
 
 use candle_core::{D, DType, Device, IndexOp, Tensor};
-use candlescope::analysis::attribution::{self, AttributionOptions, FinalLayerNorm, Target};
-use candlescope::analysis::circuits::{self, Composition, HeadMatrix, Through};
+use candlescope::NamedArray;
+use candlescope::analysis::attribution::{self, AttributionOptions, LayerNorm, Target};
+use candlescope::analysis::circuits::{self, HeadMatrix, Through};
+use candlescope::analysis::composition;
 use candlescope::analysis::factored::FactoredMatrix;
 use candlescope::analysis::heads::{self, Excluded, Kind, Measure, RepeatedTokens};
 use candlescope::analysis::logit_lens::{self, LensOptions};
+use candlescope::analysis::most_active::{Channel, MostActiveOptions, most_active};
 use candlescope::analysis::residual::{self, By, Reader, Stack, Steps};
-use candlescope::analysis::tokens::{self, Channel};
-use candlescope::analysis::{HeadWeights, Table};
+use candlescope::analysis::token_scores::token_scores;
+use candlescope::analysis::{HeadInput, HeadWeights};
 use candlescope::intervene::Zero;
 use candlescope::{
     Config, HookPoint, Intervention, Model, Plan, Run, RunOptions, TextLength, run, run_with_cache,
@@ -84,7 +87,7 @@ impl Oracle {
         assert_close(&format!("{}: {name}", self.fixture.name), found, &self.values[name]);
     }
 
-    fn check_table(&self, name: &str, found: &Table) {
+    fn check_table(&self, name: &str, found: &NamedArray) {
         self.check(name, &tensor(found));
     }
 
@@ -93,17 +96,17 @@ impl Oracle {
     }
 }
 
-fn tensor(table: &Table) -> Tensor {
+fn tensor(table: &NamedArray) -> Tensor {
     Tensor::from_vec(table.data.clone(), table.shape.clone(), &Device::Cpu).unwrap()
 }
 
 /// The rows with these labels, added up.
-fn sum_of(table: &Table, wanted: impl Fn(&str) -> bool) -> f32 {
+fn sum_of(table: &NamedArray, wanted: impl Fn(&str) -> bool) -> f32 {
     let labels = &table.labels["component"];
     labels.iter().zip(&table.data).filter(|(label, _)| wanted(label)).map(|(_, share)| share).sum()
 }
 
-fn scores_of(table: &Table, kind: Kind) -> Tensor {
+fn scores_of(table: &NamedArray, kind: Kind) -> Tensor {
     let row = table.labels["score"].iter().position(|label| label == kind.name()).unwrap();
     tensor(table).i(row).unwrap()
 }
@@ -212,7 +215,7 @@ fn the_names_of_a_decomposition_are_enough_for_it() {
         let model = oracle.fixture.model();
         let run = run_with_cache(&model, &oracle.inputs.tokens, &attribution::names(by)).unwrap();
         residual::decomposed(&model, &run.cache, Reader::Unembed, by).unwrap();
-        attribution::attribution(&model, &run.cache, &options(&oracle, by, FinalLayerNorm::Frozen))
+        attribution::attribution(&model, &run.cache, &options(&oracle, by, LayerNorm::Frozen))
             .unwrap();
     }
 }
@@ -228,10 +231,10 @@ fn a_layer_that_the_model_lacks_is_an_input_error() {
 
 // --- attribution.rs
 
-fn options(oracle: &Oracle, by: By, layer_norm: FinalLayerNorm) -> AttributionOptions {
+fn options(oracle: &Oracle, by: By, layer_norm: LayerNorm) -> AttributionOptions {
     let target =
         Target::Difference { answer: oracle.inputs.answer, against: oracle.inputs.against };
-    AttributionOptions { target, position: -1, by, layer_norm }
+    AttributionOptions { target, position: -1, by, layer_norm, interventions: Vec::new() }
 }
 
 #[test]
@@ -243,7 +246,7 @@ fn shares_are_transformer_lenss() {
             let found = attribution::attribution(
                 &model,
                 &run.cache,
-                &options(&oracle, by, FinalLayerNorm::Frozen),
+                &options(&oracle, by, LayerNorm::Frozen),
             )
             .unwrap();
             let name = format!("attribution.{name}");
@@ -294,9 +297,12 @@ fn shares_add_up_to_the_logit_difference() {
             ];
             for (target, expected) in targets {
                 for by in [By::Component, By::Head, By::Neuron] {
-                    for layer_norm in [FinalLayerNorm::Frozen, FinalLayerNorm::Recomputed] {
-                        let options =
-                            AttributionOptions { target: target.clone(), position, by, layer_norm };
+                    for layer_norm in [LayerNorm::Frozen, LayerNorm::Recomputed] {
+                        let options = AttributionOptions {
+                            position,
+                            target: target.clone(),
+                            ..options(&oracle, by, layer_norm)
+                        };
                         let found = attribution::attribution(&model, &run.cache, &options).unwrap();
                         let sum: f32 = found.data.iter().sum();
                         let apart = (sum - expected).abs();
@@ -320,8 +326,11 @@ fn a_direction_is_attributed_like_the_answer_whose_column_it_is() {
             model.weight("lm_head.weight").unwrap().get(oracle.inputs.answer as usize).unwrap();
         let of = |target| {
             let by = By::Head;
-            let options =
-                AttributionOptions { target, position: 2, by, layer_norm: FinalLayerNorm::Frozen };
+            let options = AttributionOptions {
+                target,
+                position: 2,
+                ..options(&oracle, by, LayerNorm::Frozen)
+            };
             attribution::attribution(&model, &run.cache, &options).unwrap()
         };
         let direction = Target::Direction(column.to_vec1().unwrap());
@@ -334,7 +343,7 @@ fn what_cannot_be_attributed_is_an_input_error() {
     let oracle = oracles().next().unwrap();
     let (model, run) = oracle.run();
     let message = |change: &dyn Fn(&mut AttributionOptions)| {
-        let mut options = options(&oracle, By::Component, FinalLayerNorm::Frozen);
+        let mut options = options(&oracle, By::Component, LayerNorm::Frozen);
         change(&mut options);
         let error = attribution::attribution(&model, &run.cache, &options).unwrap_err();
         assert_eq!(error.name(), "InputError");
@@ -357,7 +366,7 @@ const STREAMS: [&str; 5] = ["resid_pre", "attn_out", "resid_mid", "mlp_out", "re
 
 /// In the order in which the oracle looks: layer by layer.
 fn every_stream(config: &Config) -> Vec<HookPoint> {
-    let points = STREAMS.map(|of| logit_lens::points(config, of).unwrap());
+    let points = STREAMS.map(|of| logit_lens::points(config, of.parse().unwrap()));
     (0..config.n_layer).flat_map(|layer| points.iter().map(move |points| points[layer])).collect()
 }
 
@@ -376,11 +385,10 @@ fn the_logit_lens_is_transformer_lenss() {
         let lens = read_lens(&oracle);
         oracle.check_table("lens.top_ids", &lens.top_ids);
         oracle.check_table("lens.top_probabilities", &lens.top_probabilities);
-        oracle.check_table("lens.next.probability", &lens.next.probability);
-        oracle.check_table("lens.next.rank", &lens.next.rank);
-        let answer = lens.answer.as_ref().unwrap();
-        oracle.check_table("lens.answer.probability", &answer.probability);
-        oracle.check_table("lens.answer.rank", &answer.rank);
+        oracle.check_table("lens.next.probability", &lens.next_probability);
+        oracle.check_table("lens.next.rank", &lens.next_rank);
+        oracle.check_table("lens.answer.probability", lens.answer_probability.as_ref().unwrap());
+        oracle.check_table("lens.answer.rank", lens.answer_rank.as_ref().unwrap());
         oracle.check_table("lens.kl", &lens.kl);
         assert_eq!(lens.kl.labels["layer"][1], "blocks.0.hook_attn_out");
     }
@@ -406,9 +414,9 @@ fn the_last_stream_seen_through_the_lens_is_the_prediction() {
         let lens = read_lens(&oracle);
         let last = lens.kl.shape[0] - 1;
         for (position, rank) in run.scores.ranks.iter().enumerate() {
-            assert_eq!(lens.next.rank.at(&[last, position]), rank.unwrap() as f32);
+            assert_eq!(lens.next_rank.at(&[last, position]), rank.unwrap() as f32);
             assert_eq!(lens.kl.at(&[last, position]), 0.0);
-            let log_prob = lens.next.probability.at(&[last, position]).ln();
+            let log_prob = lens.next_probability.at(&[last, position]).ln();
             assert!((log_prob - run.scores.log_probs[position]).abs() < 1e-4);
         }
         assert_eq!(model.config().n_layer * STREAMS.len(), last + 1);
@@ -427,7 +435,7 @@ fn the_lens_reads_the_residual_stream_alone() {
     assert!(error.to_string().contains("its axes are batch pos head d_head"), "{error}");
     let error = look("blocks.0.hook_resid_pre", &[1, 2]);
     assert!(error.to_string().contains("2 tokens for a run that captured 9 positions"), "{error}");
-    let error = logit_lens::points(model.config(), "resid").unwrap_err();
+    let error = "resid".parse::<logit_lens::StreamPoint>().unwrap_err();
     assert_eq!(error.name(), "InputError");
 }
 
@@ -559,13 +567,13 @@ fn a_pattern_that_no_causal_model_has_is_an_input_error() {
     assert!(error.to_string().contains("5 tokens for attention of 9 queries to 9 keys"), "{error}");
 }
 
-// --- tokens.rs
+// --- token_scores.rs, most_active.rs
 
 #[test]
 fn entropies_are_pytorchs_and_losses_those_of_the_run() {
     for oracle in oracles() {
         let (_, run) = oracle.run();
-        let scores = tokens::token_scores(run.logits().unwrap(), &oracle.inputs.tokens).unwrap();
+        let scores = token_scores(run.logits().unwrap(), &oracle.inputs.tokens).unwrap();
         oracle.check_table("tokens.entropy", &scores.entropy);
         let losses: Vec<f32> = run.scores.log_probs.iter().map(|log_prob| -log_prob).collect();
         assert_eq!(scores.loss.data, losses);
@@ -582,7 +590,7 @@ fn the_entropy_of_even_odds_is_the_logarithm_of_their_number() {
         &[[[3.0f32, 3.0, 3.0, 3.0], [0.0, 0.0, f32::NEG_INFINITY, f32::NEG_INFINITY]]],
         &Device::Cpu,
     );
-    let scores = tokens::token_scores(&logits.unwrap(), &[0, 1]).unwrap();
+    let scores = token_scores(&logits.unwrap(), &[0, 1]).unwrap();
     assert!((scores.entropy.data[0] - 4.0f32.ln()).abs() < 1e-6);
     assert!((scores.entropy.data[1] - 2.0f32.ln()).abs() < 1e-6);
 }
@@ -593,7 +601,8 @@ fn a_neuron_is_most_active_where_no_other_position_exceeds_it() {
     let texts = [vec![5, 9, 2, 41, 7], vec![60, 3], vec![9, 9, 9, 30, 8, 22, 1]];
     let point: HookPoint = "blocks.1.mlp.hook_post".parse().unwrap();
     let channel = Channel { point, head: None, index: 70 };
-    let found = tokens::most_active(&model, &texts, channel, 4).unwrap().places;
+    let options = MostActiveOptions { texts: texts.to_vec(), count: 4, channel };
+    let found = most_active(&model, &options).unwrap();
     let mut all = Vec::new();
     for tokens in &texts {
         let run = run_with_cache(&model, tokens, &[point.to_string()]).unwrap();
@@ -602,8 +611,13 @@ fn a_neuron_is_most_active_where_no_other_position_exceeds_it() {
     }
     let mut sorted = all.concat();
     sorted.sort_by(|a, b| b.total_cmp(a));
-    assert_eq!(found.iter().map(|activity| activity.value).collect::<Vec<_>>(), sorted[..4]);
-    assert!(found.iter().all(|activity| all[activity.text][activity.position] == activity.value));
+    assert_eq!(found.value.data, sorted[..4]);
+    let places = found.text.data.iter().zip(&found.position.data).zip(&found.value.data);
+    assert!(
+        places
+            .into_iter()
+            .all(|((text, position), value)| { all[*text as usize][*position as usize] == *value })
+    );
 }
 
 #[test]
@@ -611,7 +625,8 @@ fn a_lane_that_is_not_there_is_refused() {
     let model = Fixture::plain().model();
     let look = |name: &str, head, index| {
         let channel = Channel { point: name.parse().unwrap(), head, index };
-        tokens::most_active(&model, &[vec![1, 2]], channel, 1).unwrap_err().to_string()
+        let options = MostActiveOptions { texts: vec![vec![1, 2]], count: 1, channel };
+        most_active(&model, &options).unwrap_err().to_string()
     };
     assert!(
         look("blocks.0.mlp.hook_post", None, 72)
@@ -697,8 +712,8 @@ fn copying_scores_are_those_of_the_full_matrix() {
 fn composition_scores_are_transformer_lenss() {
     for oracle in oracles() {
         let model = oracle.fixture.model();
-        for (path, name) in [(Composition::Q, "q"), (Composition::K, "k"), (Composition::V, "v")] {
-            let scores = circuits::composition_scores(&model, path).unwrap();
+        for (path, name) in [(HeadInput::Q, "q"), (HeadInput::K, "k"), (HeadInput::V, "v")] {
+            let scores = composition::composition_scores(&model, path).unwrap();
             assert_eq!(scores.axes, ["writer_layer", "writer_head", "reader_layer", "reader_head"]);
             oracle.check_table(&format!("circuits.composition.{name}"), &scores);
         }

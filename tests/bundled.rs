@@ -11,15 +11,19 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use candle_core::{Device, Tensor};
-use candlescope::analysis::Table;
-use candlescope::analysis::attribution::{self, AttributionOptions, FinalLayerNorm, Target};
-use candlescope::analysis::circuits::{self, Composition, HeadMatrix};
-use candlescope::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
+use candlescope::NamedArray;
+use candlescope::analysis::HeadInput;
+use candlescope::analysis::attribution::{self, AttributionOptions, LayerNorm, Target};
+use candlescope::analysis::circuits::{self, HeadMatrix};
+use candlescope::analysis::composition;
 use candlescope::analysis::heads::{self, Kind};
+use candlescope::analysis::integrated_gradients::{IntegratedGradientsOptions, Integration};
 use candlescope::analysis::logit_lens::{self, LensOptions};
-use candlescope::analysis::patching::{self, Contrast, Direction, Patched, Sweep, SweepOptions};
+use candlescope::analysis::patching::{
+    self, Contrast, Direction, Method, Patching, PatchingOptions, Sweep, attribution_patching,
+};
 use candlescope::analysis::path_patching::{
-    Input, Mlps, PathOptions, PathSweep, Receiver, Receivers,
+    Mlps, PathPatchingOptions, PathSweep, Receiver, Receivers,
 };
 use candlescope::analysis::residual::{self, By, Reader, Steps};
 use candlescope::{
@@ -239,15 +243,15 @@ fn gradients_at_every_hook_point_are_autograds() {
 fn the_logit_lens_is_transformer_lenss() {
     let bundled = Bundled::load();
     let config = bundled.model().config();
-    let mut points = logit_lens::points(config, "resid_pre").unwrap();
-    points.extend(logit_lens::points(config, "resid_post").unwrap().last());
+    let mut points = logit_lens::points(config, logit_lens::StreamPoint::ResidPre);
+    points.extend(logit_lens::points(config, logit_lens::StreamPoint::ResidPost).last());
     let run = bundled.run(&logit_lens::names(config, &points));
     let options = LensOptions { points, top: 1, answer: None };
     let lens =
         logit_lens::logit_lens(bundled.model(), &run.cache, &bundled.causal.tokens, &options)
             .unwrap();
     bundled.check(TOLERANCE, "lens.kl", &lens.kl.data);
-    let last = |table: &Table| {
+    let last = |table: &NamedArray| {
         let positions = bundled.causal.tokens.len();
         table.data.chunks(positions).map(|row| row[positions - 1]).collect::<Vec<_>>()
     };
@@ -303,7 +307,8 @@ fn shares_of_a_logit_difference_are_transformer_lenss() {
             target: target.clone(),
             position,
             by,
-            layer_norm: FinalLayerNorm::Frozen,
+            layer_norm: LayerNorm::Frozen,
+            interventions: Vec::new(),
         };
         attribution::attribution(bundled.model(), &run.cache, &options).unwrap()
     };
@@ -337,8 +342,8 @@ fn circuits_are_transformer_lenss() {
     let copying =
         bundled.of_heads(|layer, head| vec![circuits::copying_score(model, layer, head).unwrap()]);
     bundled.check(TOLERANCE, "circuits.copying", &copying);
-    for (name, path) in [("q", Composition::Q), ("k", Composition::K), ("v", Composition::V)] {
-        let scores = circuits::composition_scores(model, path).unwrap();
+    for (name, path) in [("q", HeadInput::Q), ("k", HeadInput::K), ("v", HeadInput::V)] {
+        let scores = composition::composition_scores(model, path).unwrap();
         bundled.check(TOLERANCE, &format!("circuits.composition.{name}"), &scores.data);
     }
 }
@@ -347,11 +352,12 @@ fn patched(
     bundled: &Bundled,
     at: &str,
     direction: Direction,
-    find: impl Fn(&Model, SweepOptions) -> Patched,
-) -> Patched {
-    let options = SweepOptions {
+    find: impl Fn(&Model, PatchingOptions) -> Patching,
+) -> Patching {
+    let options = PatchingOptions {
         contrast: bundled.contrast(direction),
         at: at.parse::<patching::Target>().unwrap(),
+        method: Method::Activation,
         each_position: false,
     };
     find(bundled.model(), options)
@@ -391,9 +397,9 @@ fn path_patching_is_that_of_transformer_lenss_hooks() {
     for paths in &bundled.expected.paths {
         let receiver = |(layer, head, path): &(usize, usize, char)| {
             let input = match path {
-                'q' => Input::Q,
-                'k' => Input::K,
-                _ => Input::V,
+                'q' => HeadInput::Q,
+                'k' => HeadInput::K,
+                _ => HeadInput::V,
             };
             Receiver { layer: *layer, head: *head, input }
         };
@@ -403,7 +409,7 @@ fn path_patching_is_that_of_transformer_lenss_hooks() {
         };
         let mlps = if paths.mlps == "frozen" { Mlps::Frozen } else { Mlps::Recomputed };
         let options =
-            PathOptions { contrast: bundled.contrast(Direction::Denoise), receivers, mlps };
+            PathPatchingOptions { contrast: bundled.contrast(Direction::Denoise), receivers, mlps };
         let found = PathSweep::new(bundled.model(), options).unwrap().finish().unwrap();
         assert_all_close(
             &format!("{}, MLPs {}", paths.name, paths.mlps),
@@ -418,13 +424,8 @@ fn integrated_gradients_are_autograds() {
     let bundled = Bundled::load();
     let (metric, steps) =
         (bundled.causal.metric("difference"), bundled.expected.integrated_gradients_steps);
-    let found = IntegratedGradients::new(
-        bundled.model(),
-        &bundled.causal.tokens,
-        &metric,
-        &Baseline::Zero,
-        steps,
-    );
+    let options = IntegratedGradientsOptions { metric, baseline: None, steps };
+    let found = Integration::new(bundled.model(), &bundled.causal.tokens, options);
     bundled.check(TOLERANCE, "integrated_gradients", &found.unwrap().finish().unwrap().shares.data);
 }
 

@@ -5,10 +5,12 @@ mod causal;
 mod common;
 
 use candle_core::{Device, Tensor};
-use candlescope::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
-use candlescope::analysis::patching::{Contrast, Direction, Sweep, SweepOptions};
+use candlescope::analysis::integrated_gradients::{IntegratedGradientsOptions, Integration};
+use candlescope::analysis::patching::{
+    Contrast, Direction, Method, PatchingOptions, Sweep, attribution_patching,
+};
 use candlescope::intervene::Add;
-use candlescope::{Array, HookPoint, Intervention, Model, Objective, RunOptions, Values, run};
+use candlescope::{HookPoint, Intervention, Model, NamedArray, Objective, RunOptions, Values, run};
 use proptest::prelude::*;
 
 use causal::Causal;
@@ -139,7 +141,7 @@ proptest! {
         let expected: f64 = numbers(gradient).iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
         let step = |h: f32| {
             let data = direction.iter().map(|d| d * h).collect();
-            let add = Values::Array(Array { shape: gradient.dims().to_vec(), data });
+            let add = Values::Array(NamedArray::from_data(gradient.dims().to_vec(), data));
             metric(&model, &tokens, &of, vec![Intervention::new(&name, Add { add })])
         };
         // Relu has kinks and f32 rounds: a small step, and the better of two.
@@ -161,7 +163,12 @@ fn attribution_patching_is_gradient_times_difference_in_pytorch() {
             let at = case["at"].as_str().unwrap();
             let target = at.split(' ').next().unwrap().parse().unwrap();
             let contrast = contrast(&causal, case["metric"].as_str().unwrap());
-            let options = SweepOptions { contrast, at: target, each_position: at.contains(" by ") };
+            let options = PatchingOptions {
+                contrast,
+                at: target,
+                method: Method::Activation,
+                each_position: at.contains(" by "),
+            };
             let found = attribution_patching(&causal.model, &options).unwrap();
             assert_eq!(serde_json::json!(found.raw.shape), case["shape"], "{at}");
             let effects: Vec<f32> =
@@ -186,9 +193,10 @@ fn attribution_patching_is_gradient_times_difference_in_pytorch() {
 #[test]
 fn attribution_patching_approaches_activation_patching_where_the_metric_is_nearly_linear() {
     let causal = Causal::plain();
-    let options = SweepOptions {
+    let options = PatchingOptions {
         contrast: contrast(&causal, "difference"),
         at: "mlp_out".parse().unwrap(),
+        method: Method::Activation,
         each_position: true,
     };
     let estimate = attribution_patching(&causal.model, &options).unwrap();
@@ -207,15 +215,11 @@ fn integrated_gradients_are_those_of_pytorch() {
     for causal in Causal::all() {
         let expected = &causal.json["integrated_gradients"];
         let steps = expected["steps"].as_u64().unwrap() as usize;
-        for (name, baseline) in
-            [("zero", Baseline::Zero), ("other", Baseline::Tokens(causal.other.clone()))]
-        {
+        for (name, baseline) in [("zero", None), ("other", Some(causal.other.clone()))] {
             let metric = causal.metric("difference");
-            let shares =
-                IntegratedGradients::new(&causal.model, &causal.tokens, &metric, &baseline, steps)
-                    .unwrap()
-                    .finish()
-                    .unwrap();
+            let options = IntegratedGradientsOptions { metric, baseline, steps };
+            let integration = Integration::new(&causal.model, &causal.tokens, options);
+            let shares = integration.unwrap().finish().unwrap();
             let expected: Vec<f32> = serde_json::from_value(expected[name].clone()).unwrap();
             common::assert_all_close(
                 &format!("{}: from {name}", causal.name),
@@ -231,14 +235,12 @@ fn integrated_gradients_add_up_to_the_change_of_the_metric() {
     let causal = Causal::plain();
     let metric = causal.metric("difference");
     let error = |steps| {
-        let baseline = Baseline::Tokens(causal.other.clone());
-        let shares =
-            IntegratedGradients::new(&causal.model, &causal.tokens, &metric, &baseline, steps)
-                .unwrap()
-                .finish()
-                .unwrap();
+        let (metric, baseline) = (metric.clone(), Some(causal.other.clone()));
+        let options = IntegratedGradientsOptions { metric, baseline, steps };
+        let integration = Integration::new(&causal.model, &causal.tokens, options);
+        let shares = integration.unwrap().finish().unwrap();
         assert!((shares.metric - shares.baseline).abs() > 0.1);
-        shares.error().abs()
+        shares.error.abs()
     };
     let (few, many) = (error(4), error(128));
     assert!(many < 5e-3 && many < few, "{few} with 4 steps, {many} with 128");
@@ -271,15 +273,10 @@ fn what_cannot_be_differentiated_is_refused_with_a_reason() {
     }
     let error = run(&causal.model, &[1], &of(Objective::Loss, None)).err().unwrap();
     assert!(error.to_string().contains("at least two tokens"), "{error}");
-    let start = |baseline: &Baseline, steps| {
-        IntegratedGradients::new(&causal.model, &causal.tokens, &Objective::Loss, baseline, steps)
-            .err()
-            .unwrap()
-            .to_string()
+    let start = |baseline, steps| {
+        let options = IntegratedGradientsOptions { metric: Objective::Loss, baseline, steps };
+        Integration::new(&causal.model, &causal.tokens, options).err().unwrap().to_string()
     };
-    assert!(start(&Baseline::Zero, 0).contains("at least one step"));
-    assert!(
-        start(&Baseline::Tokens(vec![1, 2]), 4)
-            .contains("the baseline has 2 tokens, the prompt 11")
-    );
+    assert!(start(None, 0).contains("at least one step"));
+    assert!(start(Some(vec![1, 2]), 4).contains("the baseline has 2 tokens, the prompt 11"));
 }

@@ -8,8 +8,8 @@ use candlescope::intervene::{
     Add, Edge, Js, KnockOut, Mean, Patch, ReferenceMean, Scale, Selected, Set, Zero,
 };
 use candlescope::{
-    Action, Array, Choice, GenerateOptions, Generation, HookPoint, Intervention, Model, NoHooks,
-    RunOptions, Source, Start, Values, run, run_with_cache,
+    Action, Choice, GenerateOptions, Generation, HookPoint, Intervention, Model, NamedArray,
+    NoHooks, RunOptions, Source, Start, Values, run, run_with_cache,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -45,7 +45,7 @@ fn setting_what_was_there_changes_no_bit() {
         for point in undisturbed.cache.points() {
             let own = Source::from([(
                 point.to_string(),
-                Array::of(undisturbed.cache.at(point).unwrap()).unwrap(),
+                NamedArray::unnamed(undisturbed.cache.at(point).unwrap()).unwrap(),
             )]);
             let patch =
                 Intervention::new(point.to_string(), Patch { from: own, from_positions: None });
@@ -631,9 +631,9 @@ fn number() -> impl Strategy<Value = f32> {
     prop_oneof![8 => -1e30f32..1e30, 4 => -1f32..1.0, 1 => Just(f32::INFINITY), 1 => Just(f32::NEG_INFINITY), 1 => Just(-0.0), 1 => Just(1e-45)]
 }
 
-fn array() -> impl Strategy<Value = Array> {
+fn array() -> impl Strategy<Value = NamedArray> {
     (prop::collection::vec(0usize..4, 0..4), prop::collection::vec(number(), 0..9))
-        .prop_map(|(shape, data)| Array { shape, data })
+        .prop_map(|(shape, data)| NamedArray::from_data(shape, data))
 }
 
 fn source() -> impl Strategy<Value = Source> {

@@ -4,11 +4,14 @@
 mod causal;
 mod common;
 
+use candlescope::NamedArray;
 use candlescope::Objective;
-use candlescope::analysis::Table;
-use candlescope::analysis::patching::{Contrast, Direction, Patched, Sweep, SweepOptions, Target};
+use candlescope::analysis::HeadInput;
+use candlescope::analysis::patching::{
+    Contrast, Direction, Method, Patching, PatchingOptions, Sweep, Target,
+};
 use candlescope::analysis::path_patching::{
-    Input, Mlps, PathOptions, PathSweep, Receiver, Receivers,
+    Mlps, PathPatchingOptions, PathSweep, Receiver, Receivers,
 };
 use serde_json::Value;
 
@@ -20,8 +23,8 @@ fn contrast(causal: &Causal, metric: &str, direction: Direction) -> Contrast {
     Contrast { clean, corrupted, direction, metric: causal.metric(metric) }
 }
 
-fn sweep(causal: &Causal, at: Target, each_position: bool, contrast: Contrast) -> Patched {
-    let options = SweepOptions { contrast, at, each_position };
+fn sweep(causal: &Causal, at: Target, each_position: bool, contrast: Contrast) -> Patching {
+    let options = PatchingOptions { contrast, at, method: Method::Activation, each_position };
     Sweep::new(&causal.model, options).unwrap().finish().unwrap()
 }
 
@@ -72,7 +75,7 @@ fn paths_are_those_of_transformer_lens_with_every_other_head_frozen() {
             };
             let mlps = if case["mlps"] == "frozen" { Mlps::Frozen } else { Mlps::Recomputed };
             let contrast = contrast(&causal, "difference", Direction::Denoise);
-            let options = PathOptions { contrast, receivers, mlps };
+            let options = PathPatchingOptions { contrast, receivers, mlps };
             let found = PathSweep::new(&causal.model, options).unwrap().finish().unwrap();
             let expected: Vec<f32> =
                 case["values"].as_array().unwrap().iter().flat_map(floats).collect();
@@ -85,9 +88,9 @@ fn paths_are_those_of_transformer_lens_with_every_other_head_frozen() {
 fn receiver(case: &Value) -> Receiver {
     let index = |index: usize| case[index].as_u64().unwrap() as usize;
     let input = match case[2].as_str().unwrap() {
-        "q" => Input::Q,
-        "k" => Input::K,
-        _ => Input::V,
+        "q" => HeadInput::Q,
+        "k" => HeadInput::K,
+        _ => HeadInput::V,
     };
     Receiver { layer: index(0), head: index(1), input }
 }
@@ -100,7 +103,7 @@ fn patches_that_no_path_leads_from_leave_the_base_run() {
         let of = |at| sweep(&causal, at, true, contrast_of(&causal, direction));
         let close =
             |found: f32| assert!((found - nothing).abs() < 1e-4, "{found}, expected {nothing}");
-        let Patched { normalized, clean, corrupted, .. } = of(Target::ResidPre);
+        let Patching { normalized, clean, corrupted, .. } = of(Target::ResidPre);
         assert!(
             (clean - corrupted).abs() > 0.1,
             "the fixture's prompts differ: {clean} {corrupted}"
@@ -183,9 +186,10 @@ fn a_patch_after_the_position_that_is_read_changes_no_bit() {
 #[test]
 fn steps_are_counted_and_a_sweep_can_be_dropped_at_any_of_them() {
     let causal = Causal::plain();
-    let options = SweepOptions {
+    let options = PatchingOptions {
         contrast: contrast_of(&causal, Direction::Denoise),
         at: Target::Z,
+        method: Method::Activation,
         each_position: false,
     };
     let mut sweep = Sweep::new(&causal.model, options.clone()).unwrap();
@@ -201,14 +205,14 @@ fn steps_are_counted_and_a_sweep_can_be_dropped_at_any_of_them() {
 #[test]
 fn a_head_after_the_receiver_says_nothing_to_it() {
     let causal = Causal::plain();
-    let receivers = Receivers::Heads(vec![Receiver { layer: 1, head: 0, input: Input::V }]);
-    let options = PathOptions {
+    let receivers = Receivers::Heads(vec![Receiver { layer: 1, head: 0, input: HeadInput::V }]);
+    let options = PathPatchingOptions {
         contrast: contrast_of(&causal, Direction::Denoise),
         receivers,
         mlps: Mlps::Recomputed,
     };
     let found = PathSweep::new(&causal.model, options).unwrap().finish().unwrap();
-    let Table { data, .. } = found.raw;
+    let NamedArray { data, .. } = found.raw;
     assert_eq!(data[3..], [found.corrupted; 3]);
     assert!(data[..3].iter().any(|metric| *metric != found.corrupted));
 }
@@ -252,7 +256,12 @@ fn prompts_and_answers_that_do_not_fit_are_refused_with_a_reason() {
         ),
     ];
     for (contrast, reason) in refused {
-        let options = SweepOptions { contrast, at: Target::Z, each_position: false };
+        let options = PatchingOptions {
+            contrast,
+            at: Target::Z,
+            method: Method::Activation,
+            each_position: false,
+        };
         let error = Sweep::new(&causal.model, options).err().unwrap();
         assert!(
             error.name() == "InputError" && error.to_string().contains(reason),
@@ -261,9 +270,9 @@ fn prompts_and_answers_that_do_not_fit_are_refused_with_a_reason() {
     }
     let error = "zz".parse::<Target>().unwrap_err();
     assert!(error.to_string().contains("`z`") && error.name() == "InputError", "{error}");
-    let nobody = PathOptions {
+    let nobody = PathPatchingOptions {
         contrast: whole,
-        receivers: Receivers::Heads(vec![Receiver { layer: 2, head: 0, input: Input::Q }]),
+        receivers: Receivers::Heads(vec![Receiver { layer: 2, head: 0, input: HeadInput::Q }]),
         mlps: Mlps::Frozen,
     };
     let error = PathSweep::new(&causal.model, nobody).err().unwrap();

@@ -10,10 +10,13 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use candlescope::analysis::gradients::{Baseline, IntegratedGradients, attribution_patching};
-use candlescope::analysis::patching::{Contrast, Direction, Sweep, SweepOptions};
+use candlescope::analysis::HeadInput;
+use candlescope::analysis::integrated_gradients::{IntegratedGradientsOptions, Integration};
+use candlescope::analysis::patching::{
+    Contrast, Direction, Method, PatchingOptions, Sweep, attribution_patching,
+};
 use candlescope::analysis::path_patching::{
-    Input, Mlps, PathOptions, PathSweep, Receiver, Receivers,
+    Mlps, PathPatchingOptions, PathSweep, Receiver, Receivers,
 };
 use candlescope::intervene::Js;
 use candlescope::python::{
@@ -207,9 +210,10 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         ("pattern", true, Direction::Denoise, "difference"),
         ("pattern", false, Direction::Noise, "difference"),
     ] {
-        let options = SweepOptions {
+        let options = PatchingOptions {
             contrast: contrast(direction, metric),
             at: at.parse().unwrap(),
+            method: Method::Activation,
             each_position,
         };
         let script = sweep_script(causal.model.config(), folder, &options).unwrap();
@@ -225,9 +229,10 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         ("v", true, Direction::Noise, "difference"),
         ("pattern", true, Direction::Denoise, "logit"),
     ] {
-        let options = SweepOptions {
+        let options = PatchingOptions {
             contrast: contrast(direction, metric),
             at: at.parse().unwrap(),
+            method: Method::Activation,
             each_position,
         };
         let script = attribution_script(causal.model.config(), folder, &options).unwrap();
@@ -242,13 +247,17 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         };
         cases.push((format!("attribution patching at {at}"), script, Box::new(check)));
     }
-    let receivers =
-        [Input::Q, Input::K, Input::V].map(|input| Receiver { layer: 1, head: 2, input }).to_vec();
+    let receivers = [HeadInput::Q, HeadInput::K, HeadInput::V]
+        .map(|input| Receiver { layer: 1, head: 2, input })
+        .to_vec();
     for (receivers, mlps) in
         [(Receivers::Logits, Mlps::Frozen), (Receivers::Heads(receivers), Mlps::Recomputed)]
     {
-        let options =
-            PathOptions { contrast: contrast(Direction::Denoise, "difference"), receivers, mlps };
+        let options = PathPatchingOptions {
+            contrast: contrast(Direction::Denoise, "difference"),
+            receivers,
+            mlps,
+        };
         let script = path_script(causal.model.config(), folder, &options).unwrap();
         let metrics = PathSweep::new(&causal.model, options).unwrap().finish().unwrap().raw.data;
         let check =
@@ -259,16 +268,14 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
 }
 
 fn integrated_cases(causal: &Causal, folder: &str) -> Vec<Case> {
-    let case = |(metric, baseline): (&str, Baseline)| {
-        let (objective, steps) = (causal.metric(metric), 5);
+    let case = |(metric, baseline): (&str, Option<Vec<u32>>)| {
+        let options =
+            IntegratedGradientsOptions { metric: causal.metric(metric), baseline, steps: 5 };
         let config = causal.model.config();
-        let script =
-            integrated_script(config, folder, &causal.tokens, &objective, &baseline, steps)
-                .unwrap();
-        let shares =
-            IntegratedGradients::new(&causal.model, &causal.tokens, &objective, &baseline, steps)
-                .and_then(IntegratedGradients::finish)
-                .unwrap();
+        let script = integrated_script(config, folder, &causal.tokens, &options).unwrap();
+        let shares = Integration::new(&causal.model, &causal.tokens, options)
+            .and_then(Integration::finish)
+            .unwrap();
         let check = move |found: &Value| {
             assert_all_close("shares", &floats(&found["shares"]), &shares.shares.data);
             let ends = floats(&json!([found["metric"], found["baseline"]]));
@@ -280,9 +287,7 @@ fn integrated_cases(causal: &Causal, folder: &str) -> Vec<Case> {
             Box::new(check) as Box<dyn Fn(&Value)>,
         )
     };
-    [("loss", Baseline::Zero), ("difference", Baseline::Tokens(causal.other.clone()))]
-        .map(case)
-        .into()
+    [("loss", None), ("difference", Some(causal.other.clone()))].map(case).into()
 }
 
 fn cases() -> Vec<Case> {

@@ -2,8 +2,8 @@
 
 mod common;
 
-use candlescope::lab::{Findings, Lab};
-use candlescope::{Intervention, Plan, TextLength};
+use candlescope::lab::Lab;
+use candlescope::{Intervention, NamedArray, Plan, TextLength};
 use common::Fixture;
 use serde_json::{Value, json};
 
@@ -11,8 +11,22 @@ fn lab() -> Lab {
     Lab { model: Fixture::plain().model(), tokenizer: None, compiler: None }
 }
 
-fn measure(lab: &Lab, name: &str, request: Value) -> candlescope::Result<Findings> {
+fn measure(lab: &Lab, name: &str, request: Value) -> candlescope::Result<candlescope::Value> {
     lab.begin(name, request)?.finish()
+}
+
+/// The array called `name` among the fields of a result.
+fn array(found: &candlescope::Value, name: &str) -> NamedArray {
+    use candlescope::Value::{Floats, List, Number};
+    let array = found.get(name).unwrap_or_else(|| panic!("no {name} in {found:?}"));
+    let (Some(Floats(data)), Some(List(shape))) = (array.get("data"), array.get("shape")) else {
+        panic!("{name} is {array:?}");
+    };
+    let length = |length: &candlescope::Value| match length {
+        Number(length) => *length as usize,
+        other => panic!("{other:?}"),
+    };
+    NamedArray::from_data(shape.iter().map(length).collect(), data.clone())
 }
 
 #[track_caller]
@@ -434,7 +448,7 @@ fn logits_that_are_not_finite_have_no_rank_and_no_choice() {
         let scores =
             measure(&lab, "tokenScores", json!({ "input": tokens, "interventions": broken }))
                 .unwrap();
-        let (_, rank) = scores.tables.iter().find(|(name, _)| name == "rank").unwrap();
+        let rank = array(&scores, "rank");
         assert!(rank.data[1].is_nan() && rank.data[0].is_finite());
         let broken = set("unembed.hook_out", 3, value);
         let (ids, options) = lab
@@ -461,7 +475,7 @@ fn the_lens_invents_no_tokens_where_logits_are_not_finite() {
     let broken = set("blocks.1.hook_resid_post", 2, "NaN");
     let request = json!({ "input": [1, 2, 3, 4], "top": 3, "answer": 5, "interventions": broken });
     let lens = measure(&lab(), "logitLens", request).unwrap();
-    let table = |name: &str| &lens.tables.iter().find(|(known, _)| known == name).unwrap().1;
+    let table = |name: &str| array(&lens, name);
     for name in ["topIds", "topProbabilities"] {
         assert!((0..3).all(|top| table(name).at(&[1, 2, top]).is_nan()), "{name}");
         assert!((0..3).all(|top| table(name).at(&[1, 1, top]).is_finite()), "{name}");
@@ -475,7 +489,7 @@ fn the_lens_invents_no_tokens_where_logits_are_not_finite() {
 fn a_difference_of_nothing_is_not_divided_by() {
     let request = json!({ "clean": [1, 2, 3], "corrupted": [1, 2, 3], "answer": 5 });
     let found = measure(&lab(), "patching", request).unwrap();
-    assert!(found.tables.iter().all(|(name, _)| name != "normalized"));
+    assert!(found.get("raw").is_some() && found.get("normalized").is_none());
 }
 
 /// The plain checkpoint with a number that is not finite in each tensor whose name ends so.

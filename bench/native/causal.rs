@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
-use candlescope::analysis::gradients::attribution_patching;
-use candlescope::analysis::patching::{Contrast, Direction, Sweep, SweepOptions, Target};
+use candlescope::analysis::patching::attribution_patching;
+use candlescope::analysis::patching::{
+    Contrast, Direction, Method, PatchingOptions, Sweep, Target,
+};
 use candlescope::{
     Config, Model, Objective, Result, RunOptions, Weights, expected_shapes, run, run_with_cache,
 };
@@ -63,7 +65,7 @@ fn main() -> Result<()> {
             direction: Direction::Denoise,
             metric: metric.clone(),
         };
-        let options = SweepOptions { contrast, at, each_position };
+        let options = PatchingOptions { contrast, at, method: Method::Activation, each_position };
         let began = Instant::now();
         let estimate = attribution_patching(&model, &options)?;
         println!(

@@ -7,14 +7,17 @@
 
 use candle_core::{Device, IndexOp, Tensor};
 
-use super::Table;
-pub use super::residual::By;
-use super::residual::{Parts, Reader, captured, parts};
+use super::measurement::{MeasurementResult, once};
+pub use super::stream_parts::{By, LayerNorm};
+use super::stream_parts::{Parts, Reader, captured, parts};
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
-use crate::intervene::expect_position;
+use crate::intervene::{Intervention, expect_position};
+use crate::lab::Lab;
 use crate::model::Model;
+use crate::named_array::NamedArray;
 use crate::run::Cache;
+use crate::wire::{Answer, Optional, Request, checked, options, results};
 
 /// What is attributed.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,29 +25,84 @@ pub enum Target {
     /// The logit of a token.
     Answer(u32),
     /// How far the logit of `answer` lies above that of `against`.
-    Difference { answer: u32, against: u32 },
+    Difference {
+        /// The token whose logit counts.
+        answer: u32,
+        /// The token whose logit is subtracted.
+        against: u32,
+    },
     /// The dot product of the unembedding's input with these `d_model` numbers.
     Direction(Vec<f32>),
 }
 
-/// What the parts' shares are measured through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FinalLayerNorm {
-    /// The scale is that of the whole stream: shares are linear in the parts, and their order does not matter.
-    Frozen,
-    /// The scale is that of the stream as it was: a share is what the target gains when the part is added to all that
-    /// was written before it. Heads of one layer, and its neurons, are added in the order of their numbers, although
-    /// they act at once.
-    Recomputed,
+options! {
+    /// The same as options.
+    #[derive(Debug, Clone)]
+    pub struct TargetOptions {
+        /// The token whose logit is attributed.
+        pub answer: Option<u32> as Optional<Answer>,
+        /// The token whose logit is subtracted.
+        pub against: Option<u32> as Optional<Answer>,
+        /// Instead of a logit: the dot product of the unembedding's input with these `d_model` numbers.
+        pub direction: Option<Vec<f32>>,
+    }
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct AttributionOptions {
-    pub target: Target,
-    /// Whose prediction; negative positions count from the end.
-    pub position: i64,
-    pub by: By,
-    pub layer_norm: FinalLayerNorm,
+impl TryFrom<TargetOptions> for Target {
+    type Error = Error;
+
+    fn try_from(options: TargetOptions) -> Result<Target> {
+        match (options.answer, options.against, options.direction) {
+            (Some(answer), None, None) => Ok(Target::Answer(answer)),
+            (Some(answer), Some(against), None) => Ok(Target::Difference { answer, against }),
+            (None, None, Some(direction)) => Ok(Target::Direction(direction)),
+            _ => Err(Error::Input(
+                "the target is ambiguous or missing: expected `answer`, `answer` and `against`, or only `direction`".into(),
+            )),
+        }
+    }
+}
+
+checked!(Target: TargetOptions);
+
+options! {
+    /// Options of `attribution`.
+    #[derive(Debug, Clone)]
+    pub struct AttributionOptions {
+        /// Whose prediction; negative positions count from the end.
+        pub position: i64 = -1,
+        /// How finely the residual stream is taken apart.
+        pub by: By = By::Component,
+        /// The scale of the final LayerNorm: that of the whole stream ("frozen"), so that shares are linear in the parts
+        /// and their order does not matter; or that of the stream as it was ("recomputed"), so that a share is what the
+        /// target gains when the part is added to all that was written before it. Then heads of one layer, and its
+        /// neurons, are added in the order of their numbers, although they act at once.
+        pub layer_norm: LayerNorm = LayerNorm::Frozen,
+        /// What to change in the run.
+        pub interventions: Vec<Intervention> = Vec::new(),
+        ..pub target: Target,
+    }
+}
+
+results! {
+    /// How much each part of the residual stream adds to a logit, or to a difference of two.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Attribution {
+        /// The share of every part, in logits: axis `component`, labelled. The last is that of the final LayerNorm's bias.
+        /// They add up to the target.
+        pub shares: NamedArray,
+    }
+}
+
+pub(super) fn begin(
+    lab: &Lab,
+    Request { input, options, .. }: Request<AttributionOptions>,
+) -> MeasurementResult<Attribution> {
+    let lab = lab.clone();
+    once(move || {
+        let run = lab.run(&input, &options.interventions, &names(options.by), None)?;
+        Ok(Attribution { shares: attribution(&lab.model, &run.cache, &options)? })
+    })
 }
 
 /// What a run must capture: every position of these.
@@ -56,23 +114,27 @@ pub fn names(by: By) -> Vec<&'static str> {
 ///
 /// # Errors
 /// [`Error::Hook`] when [`names`] were not captured, [`Error::Input`] when the target or the position does not fit.
-pub fn attribution(model: &Model, cache: &Cache, options: &AttributionOptions) -> Result<Table> {
+pub fn attribution(
+    model: &Model,
+    cache: &Cache,
+    options: &AttributionOptions,
+) -> Result<NamedArray> {
     let direction = options.target.direction(model)?;
     let scale = captured(cache, HookPoint::LnFinalScale)?; // [T, 1]
     let length = scale.dim(0)?;
     let position = expect_position(options.position, length)?;
     let parts = parts(model, cache, Reader::Unembed, options.by, Some(&[position]))?;
     let mut shares = match options.layer_norm {
-        FinalLayerNorm::Frozen => {
+        LayerNorm::Frozen => {
             frozen(model, &parts, &direction, scale.i((position, 0))?.to_scalar::<f32>()?)?
         }
-        FinalLayerNorm::Recomputed => recomputed(model, &parts, &direction)?,
+        LayerNorm::Recomputed => recomputed(model, &parts, &direction)?,
     };
     shares.push((model.weight("ln_f.bias")? * &direction)?.sum_all()?.to_scalar()?);
     let mut labels: Vec<String> = parts.into_iter().flat_map(|part| part.labels).collect();
     labels.push("ln_final_bias".to_string());
     let shares = Tensor::from_vec(shares, labels.len(), &Device::Cpu)?;
-    Ok(Table::new(&["component"], &shares)?.labelled("component", labels))
+    Ok(NamedArray::new(&["component"], &shares)?.labelled("component", labels))
 }
 
 impl Target {

@@ -8,13 +8,120 @@
 //! The weights are the raw ones, and LayerNorm stands between heads: [`crate::transform::fold_ln`] brings its gain into
 //! them.
 
-use candle_core::{DType, Device, IndexOp, Tensor};
+use candle_core::{DType, Device, Tensor};
 
+use super::HeadWeights;
 use super::factored::{Complex, FactoredMatrix};
-use super::{HeadWeights, Table};
+use super::measurement::{MeasurementResult, once};
 use crate::error::{Error, Result};
 use crate::generate::most_probable;
+use crate::lab::{Lab, check_count};
 use crate::model::Model;
+use crate::named_array::NamedArray;
+use crate::wire::{options, results};
+
+options! {
+    /// Options of `circuits`.
+    #[derive(Debug, Clone)]
+    pub struct CircuitsOptions {
+        /// The head's layer.
+        pub layer: usize,
+        /// The head's number in its layer.
+        pub head: usize,
+        /// How many tokens to list at each end of a vector; 8 if absent, or all if there are fewer.
+        pub top: Option<usize>,
+        /// How many singular vectors to read as tokens; 8 if absent, or all if there are fewer.
+        pub components: Option<usize>,
+    }
+}
+
+results! {
+    /// What a head does whatever the text is: its matrices OV (`W_V W_O`) and QK (`W_Q W_K^T`), read as tokens.
+    ///
+    /// The ends of the axis `end` are `positive` and `negative`, since the sign of a singular vector means nothing by
+    /// itself. Ids are whole numbers.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Circuits {
+        /// Whether the head makes tokens more likely that it attends to: the sum of the eigenvalues of the full OV circuit
+        /// over the sum of their magnitudes, from -1 to 1. Near 1 for a head that copies.
+        pub copying_score: f32,
+        /// Ids of the tokens that OV reads: axes `component end top`.
+        pub ov_reads: NamedArray,
+        /// Their strings, in the same order; none without a tokenizer.
+        pub ov_reads_strings: Vec<String>,
+        /// Ids of the tokens that OV writes: axes `component end top`.
+        pub ov_writes: NamedArray,
+        /// Their strings, in the same order; none without a tokenizer.
+        pub ov_writes_strings: Vec<String>,
+        /// Ids of the tokens whose queries QK matches: axes `component end top`.
+        pub qk_queries: NamedArray,
+        /// Their strings, in the same order; none without a tokenizer.
+        pub qk_queries_strings: Vec<String>,
+        /// Ids of the tokens whose keys QK matches: axes `component end top`.
+        pub qk_keys: NamedArray,
+        /// Their strings, in the same order; none without a tokenizer.
+        pub qk_keys_strings: Vec<String>,
+        /// The sum of OV's eigenvalues over the sum of their magnitudes, from -1 to 1.
+        pub ov_positive_share: f32,
+        /// The same of QK.
+        pub qk_positive_share: f32,
+        /// Axis `component`, the greatest first.
+        pub ov_singular_values: NamedArray,
+        /// Axis `component`, the greatest first.
+        pub qk_singular_values: NamedArray,
+        /// Axes `eigenvalue part`, the parts being `re` and `im`; the greatest magnitude first.
+        pub ov_eigenvalues: NamedArray,
+        /// The same of QK.
+        pub qk_eigenvalues: NamedArray,
+    }
+}
+
+pub(super) fn begin(lab: &Lab, options: CircuitsOptions) -> MeasurementResult<Circuits> {
+    let lab = lab.clone();
+    once(move || circuits(&lab, &options))
+}
+
+/// Both matrices of a head.
+fn circuits(lab: &Lab, options: &CircuitsOptions) -> Result<Circuits> {
+    let CircuitsOptions { layer, head, .. } = *options;
+    let (model, config) = (&lab.model, lab.model.config());
+    let top = match options.top {
+        Some(top) => check_count("top", top, config.vocab_size, "the size of the vocabulary")?,
+        None => 8.min(config.vocab_size),
+    };
+    let components = match options.components {
+        Some(count) => {
+            check_count("components", count, config.d_head(), "the rank of a head's matrices")?
+        }
+        None => 8.min(config.d_head()),
+    };
+    let ov = circuit(model, layer, head, HeadMatrix::Ov)?;
+    let qk = circuit(model, layer, head, HeadMatrix::Qk)?;
+    let ids = |vectors: &NamedArray, through: Through| {
+        Ok::<_, Error>(tokens_along(model, vectors, components, through, top)?.ids)
+    };
+    let ov_reads = ids(&ov.left, Through::Embedding)?;
+    let ov_writes = ids(&ov.right, Through::Unembedding)?;
+    let qk_queries = ids(&qk.left, Through::Embedding)?;
+    let qk_keys = ids(&qk.right, Through::Embedding)?;
+    Ok(Circuits {
+        copying_score: copying_score(model, layer, head)?,
+        ov_reads_strings: lab.strings(&ov_reads),
+        ov_reads,
+        ov_writes_strings: lab.strings(&ov_writes),
+        ov_writes,
+        qk_queries_strings: lab.strings(&qk_queries),
+        qk_queries,
+        qk_keys_strings: lab.strings(&qk_keys),
+        qk_keys,
+        ov_positive_share: ov.positive_share,
+        qk_positive_share: qk.positive_share,
+        ov_singular_values: ov.singular_values,
+        qk_singular_values: qk.singular_values,
+        ov_eigenvalues: ov.eigenvalues,
+        qk_eigenvalues: qk.eigenvalues,
+    })
+}
 
 /// Which of a head's two matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +135,13 @@ pub enum HeadMatrix {
 /// One matrix of one head.
 pub struct Circuit {
     /// Axis `component`.
-    pub singular_values: Table,
+    pub singular_values: NamedArray,
     /// `component d_model`: what the head reads (OV), or what queries look with (QK).
-    pub left: Table,
+    pub left: NamedArray,
     /// `component d_model`: what it writes (OV), or what keys are found by (QK).
-    pub right: Table,
+    pub right: NamedArray,
     /// `eigenvalue part`, the parts being `re` and `im`; the greatest magnitude first.
-    pub eigenvalues: Table,
+    pub eigenvalues: NamedArray,
     /// `Σ λ / Σ |λ|` of those, -1 to 1.
     pub positive_share: f32,
 }
@@ -66,16 +173,17 @@ pub fn circuit(model: &Model, layer: usize, head: usize, which: HeadMatrix) -> R
         eigenvalues.iter().flat_map(|value| [value.re as f32, value.im as f32]).collect();
     let parts = Tensor::from_vec(parts, (eigenvalues.len(), 2), &Device::Cpu)?;
     let values: Vec<f32> = found.values.iter().map(|value| *value as f32).collect();
-    let vectors =
-        |vectors: &Tensor| Table::new(&["component", "d_model"], &vectors.to_dtype(DType::F32)?);
+    let vectors = |vectors: &Tensor| {
+        NamedArray::new(&["component", "d_model"], &vectors.to_dtype(DType::F32)?)
+    };
     Ok(Circuit {
-        singular_values: Table::new(
+        singular_values: NamedArray::new(
             &["component"],
             &Tensor::from_vec(values, found.values.len(), &Device::Cpu)?,
         )?,
         left: vectors(&found.left)?,
         right: vectors(&found.right)?,
-        eigenvalues: Table::new(&["eigenvalue", "part"], &parts)?
+        eigenvalues: NamedArray::new(&["eigenvalue", "part"], &parts)?
             .labelled("part", vec!["re".to_string(), "im".to_string()]),
         positive_share: positive_share(&eigenvalues),
     })
@@ -93,15 +201,15 @@ pub enum Through {
 /// The tokens at both ends of some vectors, `component end top`; the ends are `positive` and `negative`, since a
 /// singular vector's sign means nothing by itself.
 pub struct TokensAlong {
-    pub ids: Table,
+    pub ids: NamedArray,
     /// The dot products.
-    pub values: Table,
+    pub values: NamedArray,
 }
 
 /// The `top` tokens at both ends of the first `count` rows of `vectors` (`component d_model`).
 pub fn tokens_along(
     model: &Model,
-    vectors: &Table,
+    vectors: &NamedArray,
     count: usize,
     through: Through,
     top: usize,
@@ -138,7 +246,7 @@ pub fn tokens_along(
         }
     }
     let table = |data: Vec<f32>| {
-        let table = Table::new(
+        let table = NamedArray::new(
             &["component", "end", "top"],
             &Tensor::from_vec(data, (count, 2, top), &Device::Cpu)?,
         )?;
@@ -164,75 +272,7 @@ fn positive_share(eigenvalues: &[Complex]) -> f32 {
     (sum / magnitudes) as f32
 }
 
-/// Through which of its inputs a later head reads what an earlier one wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Composition {
-    Q,
-    K,
-    V,
-}
-
-/// How much each head writes into what each later head reads through `path`:
-/// `|W_OV M| / (|W_OV| |M|)` with Frobenius norms, `M` being the later head's `W_QK`, `W_QKᵀ` or `W_OV`. 0 where the
-/// reader's layer is not after the writer's. Two random heads have about `1 / sqrt(d_model)`, not 0.
-///
-/// Axes `writer_layer writer_head reader_layer reader_head`.
-pub fn composition_scores(model: &Model, path: Composition) -> Result<Table> {
-    let (layers, heads) = (model.config().n_layer, model.config().n_head);
-    let writers = (0..layers).map(|layer| side(model, layer, |head| of_writer(model, layer, head)));
-    let writers = writers.collect::<Result<Vec<_>>>()?;
-    let readers =
-        (0..layers).map(|layer| side(model, layer, |head| of_reader(model, layer, head, path)));
-    let readers = readers.collect::<Result<Vec<_>>>()?;
-    let mut scores = vec![0.0; (layers * heads).pow(2)];
-    for (writer, written) in writers.iter().enumerate() {
-        for (reader, read) in readers.iter().enumerate().skip(writer + 1) {
-            let joined = written.values.matmul(&read.values.t()?)?; // [H K, H K]
-            for (from, to) in (0..heads).flat_map(|from| (0..heads).map(move |to| (from, to))) {
-                let width = model.config().d_head();
-                let block = joined
-                    .i((from * width..(from + 1) * width, to * width..(to + 1) * width))?
-                    .contiguous()?;
-                let place = ((writer * heads + from) * layers + reader) * heads + to;
-                scores[place] = (norm(&block)? / (written.norms[from] * read.norms[to])) as f32;
-            }
-        }
-    }
-    let axes = ["writer_layer", "writer_head", "reader_layer", "reader_head"];
-    Table::new(&axes, &Tensor::from_vec(scores, (layers, heads, layers, heads), &Device::Cpu)?)
-}
-
-/// One side of the compositions, for all heads of a layer.
-struct Side {
-    values: Tensor, // [H K, D]
-    norms: Vec<f64>,
-}
-
-fn side(model: &Model, layer: usize, of_head: impl Fn(usize) -> Result<Tensor>) -> Result<Side> {
-    check_head(model, layer, 0)?;
-    let heads = (0..model.config().n_head).map(of_head).collect::<Result<Vec<_>>>()?; // [K, D] each
-    let norms = heads.iter().map(norm).collect::<Result<_>>()?;
-    Ok(Side { values: Tensor::cat(&heads, 0)?.to_dtype(DType::F32)?, norms })
-}
-
-fn of_writer(model: &Model, layer: usize, head: usize) -> Result<Tensor> {
-    matrix(model, layer, head, HeadMatrix::Ov)?.collapse_left()
-}
-
-fn of_reader(model: &Model, layer: usize, head: usize, path: Composition) -> Result<Tensor> {
-    let matrix = match path {
-        Composition::Q => matrix(model, layer, head, HeadMatrix::Qk)?,
-        Composition::K => matrix(model, layer, head, HeadMatrix::Qk)?.transpose()?,
-        Composition::V => matrix(model, layer, head, HeadMatrix::Ov)?,
-    };
-    Ok(matrix.collapse_right()?.t()?.contiguous()?)
-}
-
-fn norm(x: &Tensor) -> Result<f64> {
-    Ok(x.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?.sqrt())
-}
-
-fn check_head(model: &Model, layer: usize, head: usize) -> Result<()> {
+pub(super) fn check_head(model: &Model, layer: usize, head: usize) -> Result<()> {
     let (layers, heads) = (model.config().n_layer, model.config().n_head);
     if layer >= layers || head >= heads {
         return Err(Error::no_such_head([layer, head], [layers, heads]));

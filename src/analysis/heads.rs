@@ -12,18 +12,116 @@
 //! [`similarity`] measures against any pattern of one's own, as TransformerLens's `head_detector` does.
 
 use candle_core::{D, Device, Tensor};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::RngCore;
 
-use super::Table;
-use super::residual::captured;
-use crate::checkpoint::Config;
+use super::measurement::{MeasurementResult, measurement, once};
+pub use super::repeated_tokens::RepeatedTokens;
+use super::similarity::attention;
+pub use super::similarity::{Excluded, Measure, similarity};
 use crate::error::{Error, Result};
-use crate::generate::generator;
 use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
 use crate::intervene::{Compiler, Intervention, Plan, TextLength};
+use crate::lab::Lab;
 use crate::model::Model;
+use crate::named_array::NamedArray;
 use crate::run::{Cache, as_batch};
+use crate::wire::{Optional, Prompt, Request, options, results};
+
+options! {
+    /// Options of `headScores`.
+    #[derive(Debug, Clone)]
+    pub struct HeadScoresOptions {
+        /// A pattern to compare each head's attention with: the weight from each query (row) to each key.
+        pub pattern: Option<Vec<Vec<f32>>>,
+        /// How the attention is compared with the pattern; "mul" if absent. "mul" is the share of all attention that the
+        /// pattern selects; "abs" is 1 for the same pattern, and less the more they differ.
+        pub measure: Option<Measure>,
+        /// Leave out attention to the first token, where heads that find nothing rest; false if absent.
+        pub exclude_first_token: Option<bool>,
+        /// Leave out attention of each token to itself; false if absent.
+        pub exclude_current_token: Option<bool>,
+        /// What to change in the run.
+        pub interventions: Vec<Intervention> = Vec::new(),
+    }
+}
+
+results! {
+    /// What kind of head each head is, from its attention.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct HeadScores {
+        /// Attention to the previous token, to duplicates of the token, and to tokens after an earlier duplicate: axes
+        /// `score layer head`, scores labelled. NaN if no query counts.
+        pub scores: NamedArray,
+        /// How similar the attention is to `pattern`, if one was given: axes `layer head`.
+        pub similarity: Option<NamedArray>,
+    }
+}
+
+/// On a text, or on random tokens that repeat.
+pub(super) fn begin(
+    lab: &Lab,
+    Request { input, options, .. }: Request<HeadScoresOptions, Optional<Prompt>, Option<Vec<u32>>>,
+) -> MeasurementResult<HeadScores> {
+    options.check()?;
+    let lab = lab.clone();
+    match input {
+        Some(tokens) => once(move || scores_on_text(&lab, &tokens, options)),
+        None if options.pattern.is_some() => Err(Error::Input(
+            "`pattern` is compared with the attention on a text: expected an input".into(),
+        )),
+        None => {
+            let tokens = RepeatedTokens::for_model(lab.model.config());
+            let scores =
+                RepeatedScores::new(&lab.model, &tokens, options.interventions, lab.compiler)?;
+            Ok(Box::new(scores))
+        }
+    }
+}
+
+impl HeadScoresOptions {
+    /// # Errors
+    /// [`Error::Input`] for an option about a pattern, without one.
+    fn check(&self) -> Result<()> {
+        let given = [
+            (self.measure.is_some(), "measure"),
+            (self.exclude_first_token.is_some(), "excludeFirstToken"),
+            (self.exclude_current_token.is_some(), "excludeCurrentToken"),
+        ];
+        match (&self.pattern, given.iter().find(|(given, _)| *given)) {
+            (None, Some((_, option))) => Err(Error::Input(format!(
+                "`{option}` says how `pattern` is compared: expected a `pattern` too"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn scores_on_text(lab: &Lab, tokens: &[u32], options: HeadScoresOptions) -> Result<HeadScores> {
+    let (model, length) = (&lab.model, tokens.len());
+    let Some(pattern) = options.pattern else {
+        let text = TextLength { prompt: length, new: 1 };
+        let plan = Plan::new(&options.interventions, model.config(), text, lab.compiler.as_ref())?;
+        let scores = head_scores_on(model, tokens, plan)?;
+        return Ok(HeadScores { scores, similarity: None });
+    };
+    if pattern.len() != length || pattern.iter().any(|row| row.len() != length) {
+        let (rows, columns) = (pattern.len(), pattern.first().map_or(0, Vec::len));
+        return Err(Error::Input(format!(
+            "`pattern` has {rows} rows, the first of {columns} numbers; expected {length} rows of {length}, as the \
+             text has {length} tokens"
+        )));
+    }
+    let run = lab.run(tokens, &options.interventions, &NAMES, None)?;
+    let pattern = Tensor::from_vec(pattern.concat(), (length, length), &Device::Cpu)?;
+    let excluded = Excluded {
+        first_token: options.exclude_first_token.unwrap_or(false),
+        current_token: options.exclude_current_token.unwrap_or(false),
+    };
+    let measure = options.measure.unwrap_or(Measure::Mul);
+    Ok(HeadScores {
+        scores: head_scores(model, &run.cache, tokens)?,
+        similarity: Some(similarity(model, &run.cache, &pattern, measure, excluded)?),
+    })
+}
 
 /// What a run must capture, at every position.
 pub const NAMES: [&str; 1] = ["blocks.*.attn.hook_pattern"];
@@ -68,10 +166,10 @@ impl Kind {
 ///
 /// # Errors
 /// [`Error::Hook`] when [`NAMES`] were not captured, [`Error::Input`] when `tokens` are not those of the run.
-pub fn head_scores(model: &Model, cache: &Cache, tokens: &[u32]) -> Result<Table> {
+pub fn head_scores(model: &Model, cache: &Cache, tokens: &[u32]) -> Result<NamedArray> {
     let wanted = Wanted::all(tokens)?;
     let of_layer = |layer| Wanted::scores(&wanted, &attention(cache, layer, tokens.len())?);
-    table((0..model.config().n_layer).map(of_layer).collect::<Result<Vec<_>>>()?)
+    by_score((0..model.config().n_layer).map(of_layer).collect::<Result<Vec<_>>>()?)
 }
 
 /// The same of a text that is run for it under `plan`. Each pattern is measured when it comes and then let go: those of
@@ -79,12 +177,12 @@ pub fn head_scores(model: &Model, cache: &Cache, tokens: &[u32]) -> Result<Table
 ///
 /// # Errors
 /// [`Error::Input`] when the tokens do not fit the model, whatever an intervention fails with.
-pub fn head_scores_on(model: &Model, tokens: &[u32], mut plan: Plan) -> Result<Table> {
+pub fn head_scores_on(model: &Model, tokens: &[u32], mut plan: Plan) -> Result<NamedArray> {
     let batch = as_batch(tokens)?;
     let mut scorer = Scorer { wanted: Wanted::all(tokens)?, layers: Vec::new() };
     model.forward(&batch, None, &mut Chain(vec![&mut plan, &mut scorer]))?;
     plan.check_fired()?;
-    table(scorer.layers)
+    by_score(scorer.layers)
 }
 
 /// One kind's edges on a text.
@@ -134,126 +232,15 @@ impl Hooks for Scorer {
 }
 
 /// `[score, H]` of each layer as `score layer head`.
-fn table(layers: Vec<Tensor>) -> Result<Table> {
+fn by_score(layers: Vec<Tensor>) -> Result<NamedArray> {
     let labels = Kind::ALL.map(|kind| kind.name().to_string()).to_vec();
-    Ok(Table::new(&["score", "layer", "head"], &Tensor::stack(&layers, 1)?)?
+    Ok(NamedArray::new(&["score", "layer", "head"], &Tensor::stack(&layers, 1)?)?
         .labelled("score", labels))
 }
 
-/// How a head's attention is compared with a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
-    /// `Σ attention * pattern / Σ attention`: with a pattern of ones and zeros, the share of all attention that goes to
-    /// wanted edges.
-    Mul,
-    /// `1 - Σ |attention - pattern| / T`: 1 for the same pattern, -1 for attention that is nowhere the same.
-    Abs,
-}
-
-/// What [`similarity`] leaves out of the comparison.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Excluded {
-    /// Attention to the first token, where heads that find nothing rest.
-    pub first_token: bool,
-    /// Attention of each token to itself.
-    pub current_token: bool,
-}
-
-/// How alike every head's attention and `pattern` `[T, T]` are: `layer head`.
-///
-/// # Errors
-/// [`Error::Input`] when the pattern has another shape than the run's attention, or wants a key after its query.
-pub fn similarity(
-    model: &Model,
-    cache: &Cache,
-    pattern: &Tensor,
-    measure: Measure,
-    excluded: Excluded,
-) -> Result<Table> {
-    let (length, keys) = pattern.dims2()?;
-    let kept = compared(length, keys, excluded)?; // [T, T]
-    let later = pattern.to_vec2::<f32>()?.into_iter().enumerate().any(|(query, row)| {
-        row.iter().skip(query + 1).any(|wanted| *wanted != 0.0) // a causal model attends to none of these
-    });
-    if later {
-        return Err(Error::Input("`pattern` is not 0 above the diagonal, expected zeros there: a token cannot attend to later tokens".into()));
-    }
-    let scores = (0..model.config().n_layer).map(|layer| -> Result<Tensor> {
-        let attention = attention(cache, layer, length)?; // [H, T, T]
-        let total = |x: Tensor| Ok::<_, Error>(x.broadcast_mul(&kept)?.sum((1, 2))?);
-        match measure {
-            Measure::Mul => {
-                Ok((total(attention.broadcast_mul(pattern)?)? / total(attention)?)?) // [H]
-            }
-            Measure::Abs => {
-                let apart = total(attention.broadcast_sub(pattern)?.abs()?)?;
-                Ok(apart.affine(-1.0 / length as f64, 1.0)?)
-            }
-        }
-    });
-    Table::new(&["layer", "head"], &Tensor::stack(&scores.collect::<Result<Vec<_>>>()?, 0)?)
-}
-
-/// Random tokens repeated twice, in which only heads that look back can predict anything.
-///
-/// The tokens of a sequence are all different, so that each one of the second half occurred exactly once before; the
-/// config's `bos_token_id` and `eos_token_id` are not among them. They are drawn by ChaCha with 8 rounds, keyed by the
-/// seed as in [`crate::GenerateOptions::seed`]: of `n` ids in order, draw `i` swaps place `i` with place
-/// `i + floor(u64 * (n - i) / 2^64)` and takes it, one u64 of the stream for each token, sequences one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RepeatedTokens {
-    /// How many tokens there are before they repeat.
-    pub period: usize,
-    pub sequences: usize,
-    pub seed: u64,
-}
-
-impl RepeatedTokens {
-    /// Four sequences of 50 tokens twice, or of as many as the model can take.
-    pub fn for_model(config: &Config) -> RepeatedTokens {
-        let period = 50.min(config.n_positions / 2).min(usable_ids(config).len());
-        RepeatedTokens { period, sequences: 4, seed: 0 }
-    }
-
-    /// The sequences, each `2 * period` tokens long.
-    ///
-    /// # Errors
-    /// [`Error::Input`] when a sequence does not fit the model's context or vocabulary, or there is none.
-    pub fn draw(&self, config: &Config) -> Result<Vec<Vec<u32>>> {
-        let ids = usable_ids(config);
-        let longest = (config.n_positions / 2).min(ids.len());
-        if self.period == 0 || self.period > longest || self.sequences == 0 {
-            let RepeatedTokens { period, sequences, .. } = self;
-            return Err(Error::Input(format!(
-                "found {sequences} sequences of {period} repeated tokens, expected at least one sequence and 1 to {longest} \
-                 tokens (different ones, twice within `n_positions`)"
-            )));
-        }
-        let mut rng = generator(self.seed);
-        Ok((0..self.sequences)
-            .map(|_| draw_different(&ids, self.period, &mut rng).repeat(2))
-            .collect())
-    }
-}
-
-fn usable_ids(config: &Config) -> Vec<u32> {
-    let special = [config.bos_token_id, config.eos_token_id];
-    (0..config.vocab_size as u32).filter(|id| !special.contains(&Some(*id))).collect()
-}
-
-fn draw_different(ids: &[u32], count: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
-    let mut ids = ids.to_vec();
-    for place in 0..count {
-        let left = (ids.len() - place) as u128;
-        ids.swap(place, place + ((u128::from(rng.next_u64()) * left) >> 64) as usize);
-    }
-    ids.truncate(count);
-    ids
-}
-
 /// The scores of every head on random tokens repeated twice, the mean over the sequences: `score layer head`.
-pub fn scores_on_repeated_tokens(model: &Model, tokens: &RepeatedTokens) -> Result<Table> {
-    RepeatedScores::new(model, tokens, Vec::new(), None)?.finish()
+pub fn scores_on_repeated_tokens(model: &Model, tokens: &RepeatedTokens) -> Result<NamedArray> {
+    Ok(RepeatedScores::new(model, tokens, Vec::new(), None)?.finish()?.scores)
 }
 
 /// The same under way, and under interventions: a step is one sequence.
@@ -262,7 +249,7 @@ pub struct RepeatedScores {
     sequences: Vec<Vec<u32>>,
     interventions: Vec<Intervention>,
     compiler: Option<Compiler>,
-    found: Vec<Table>,
+    found: Vec<NamedArray>,
 }
 
 impl RepeatedScores {
@@ -307,44 +294,23 @@ impl RepeatedScores {
     }
 
     /// Does what is left, and takes the mean.
-    pub fn finish(mut self) -> Result<Table> {
+    pub fn finish(mut self) -> Result<HeadScores> {
         while self.step()? {}
         let count = self.found.len() as f32;
-        let mut tables = self.found.into_iter();
-        let mut mean = tables.next().ok_or_else(|| Error::Input("there is no sequence".into()))?;
-        for table in tables {
-            mean.data.iter_mut().zip(&table.data).for_each(|(sum, score)| *sum += score);
+        let mut found = self.found.into_iter();
+        let mut mean = found.next().ok_or_else(|| Error::Input("there is no sequence".into()))?;
+        for scores in found {
+            mean.data.iter_mut().zip(&scores.data).for_each(|(sum, score)| *sum += score);
         }
         mean.data.iter_mut().for_each(|sum| *sum /= count);
-        Ok(mean)
+        Ok(HeadScores { scores: mean, similarity: None })
     }
 }
 
-/// The attention pattern of a layer, `[H, T, T]`.
-fn attention(cache: &Cache, layer: usize, length: usize) -> Result<Tensor> {
-    let pattern = captured(cache, HookPoint::Block(layer, BlockPoint::Pattern))?;
-    let (_, queries, keys) = pattern.dims3()?;
-    if (queries, keys) != (length, length) {
-        return Err(Error::Input(format!(
-            "{length} tokens for attention of {queries} queries to {keys} keys, expected as many of each"
-        )));
-    }
-    Ok(pattern)
-}
-
-/// 1 where attention is compared, 0 where it is left out: `[T, T]`.
-fn compared(queries: usize, keys: usize, excluded: Excluded) -> Result<Tensor> {
-    let keeps = |query, key| {
-        let left_out =
-            (excluded.first_token && key == 0) || (excluded.current_token && key == query);
-        f32::from(u8::from(!left_out))
-    };
-    let edges = (0..queries).flat_map(|query| (0..keys).map(move |key| keeps(query, key)));
-    Ok(Tensor::from_iter(edges, &Device::Cpu)?.reshape((queries, keys))?)
-}
+measurement!(RepeatedScores => HeadScores);
 
 /// The head with the greatest score of a kind, as `(layer, head, score)`: heads without a score are passed over.
-pub fn strongest(scores: &Table, kind: Kind) -> Option<(usize, usize, f32)> {
+pub fn strongest(scores: &NamedArray, kind: Kind) -> Option<(usize, usize, f32)> {
     let row = Kind::ALL.iter().position(|other| *other == kind)?;
     let [_, layers, heads] = *scores.shape.as_slice() else { return None };
     let all = (0..layers).flat_map(|layer| (0..heads).map(move |head| (layer, head)));

@@ -4,24 +4,136 @@
 //! After nostalgebraist 2020, "interpreting GPT: the logit lens". The divergence is `KL(final || lens)`, in nats, as
 //! Belrose et al. 2023 ("Eliciting Latent Predictions from Transformers with the Tuned Lens") measure it.
 
+use std::str::FromStr;
+
 use candle_core::{Device, Tensor};
 
-use super::Table;
-use super::residual::captured;
+use super::measurement::{Measurement, MeasurementResult};
+use super::stream_parts::captured;
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::generate::most_probable;
 use crate::hook::{BlockPoint, HookPoint, NoHooks};
+use crate::intervene::Intervention;
 use crate::kernel;
+use crate::lab::{Lab, check_count};
 use crate::model::Model;
+use crate::named_array::NamedArray;
 use crate::run::{Cache, expect_memory};
+use crate::wire::{Answer, FromValue, Node, Optional, Request, TypeScript, options, results};
 
 /// Rows of logits that are in memory at once, at every point.
 const ROWS: usize = 16;
 
+options! {
+    /// Options of `logitLens`.
+    #[derive(Debug, Clone)]
+    pub struct LogitLensOptions {
+        /// Where to look in each layer.
+        pub of: StreamPoint = StreamPoint::ResidPost,
+        /// How many of the most probable tokens to list; 5 if absent, or all if there are fewer.
+        pub top: Option<usize>,
+        /// A token to follow besides the true next ones.
+        pub answer: Option<u32> as Optional<Answer>,
+        /// What to change in the run.
+        pub interventions: Vec<Intervention> = Vec::new(),
+    }
+}
+
+/// A point in each layer whose value has the axes of the residual stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamPoint {
+    /// Before the attention.
+    ResidPre,
+    /// Between attention and MLP.
+    ResidMid,
+    /// After the MLP.
+    ResidPost,
+    /// What the attention writes.
+    AttnOut,
+    /// What the MLP writes.
+    MlpOut,
+}
+
+const STREAM_POINTS: [(&str, StreamPoint, BlockPoint); 5] = [
+    ("resid_pre", StreamPoint::ResidPre, BlockPoint::ResidPre),
+    ("resid_mid", StreamPoint::ResidMid, BlockPoint::ResidMid),
+    ("resid_post", StreamPoint::ResidPost, BlockPoint::ResidPost),
+    ("attn_out", StreamPoint::AttnOut, BlockPoint::AttnOut),
+    ("mlp_out", StreamPoint::MlpOut, BlockPoint::MlpOut),
+];
+
+results! {
+    /// What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. All
+    /// numbers are NaN where the logits are not finite.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct LogitLens {
+        /// The ids of the most probable tokens, whole numbers: axes `layer pos top`.
+        pub top_ids: NamedArray,
+        /// Their probabilities: axes `layer pos top`.
+        pub top_probabilities: NamedArray,
+        /// Their strings, in the order of `topIds`; none without a tokenizer.
+        pub top_strings: Vec<String>,
+        /// The probability of the true next token, at every position but the last: axes `layer pos`.
+        pub next_probability: NamedArray,
+        /// How many tokens have a greater logit than the true next token: axes `layer pos`.
+        pub next_rank: NamedArray,
+        /// The probability of the answer, if one was given: axes `layer pos`.
+        pub answer_probability: Option<NamedArray>,
+        /// How many tokens have a greater logit than the answer, if one was given: axes `layer pos`.
+        pub answer_rank: Option<NamedArray>,
+        /// `KL(final || lens)` in nats: axes `layer pos`.
+        pub kl: NamedArray,
+    }
+}
+
+pub(super) fn begin(
+    lab: &Lab,
+    Request { input, options, .. }: Request<LogitLensOptions>,
+) -> MeasurementResult<LogitLens> {
+    let config = lab.model.config();
+    let top = match options.top {
+        Some(top) => check_count("top", top, config.vocab_size, "the size of the vocabulary")?,
+        None => 5.min(config.vocab_size),
+    };
+    let points = points(config, options.of);
+    let run = lab.run(&input, &options.interventions, &names(config, &points), None)?;
+    let options = LensOptions { points, top, answer: options.answer };
+    let lens = Lens::new(&lab.model, &run.cache, &input, options)?;
+    Ok(Box::new(LensMeasurement { lens, lab: lab.clone() }))
+}
+
+/// A lens, whose ids get their strings at the end.
+struct LensMeasurement {
+    lens: Lens,
+    lab: Lab,
+}
+
+impl Measurement for LensMeasurement {
+    type Output = LogitLens;
+
+    fn total(&self) -> usize {
+        self.lens.len()
+    }
+
+    fn done(&self) -> usize {
+        self.lens.done()
+    }
+
+    fn step(&mut self) -> Result<bool> {
+        self.lens.step()
+    }
+
+    fn finish(self: Box<Self>) -> Result<LogitLens> {
+        let found = self.lens.finish()?;
+        Ok(LogitLens { top_strings: self.lab.strings(&found.top_ids), ..found })
+    }
+}
+
+/// What the lens looks at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LensOptions {
-    /// Where to look: points with the axes of the residual stream, captured at every position.
+    /// Points with the axes of the residual stream, captured at every position.
     pub points: Vec<HookPoint>,
     /// How many of the most probable tokens to list.
     pub top: usize,
@@ -29,44 +141,42 @@ pub struct LensOptions {
     pub answer: Option<u32>,
 }
 
-/// What the lens shows. The axis `layer` goes over the points, labelled with their names.
-pub struct LogitLens {
-    /// The most probable tokens' ids, `layer pos top`: whole numbers, which `f32` holds up to 2^24. NaN where the logits
-    /// are not finite, and so are the numbers of all other tables there.
-    pub top_ids: Table,
-    /// Their probabilities, `layer pos top`.
-    pub top_probabilities: Table,
-    /// About the true next token: every position but the last.
-    pub next: Followed,
-    /// About [`LensOptions::answer`], at every position.
-    pub answer: Option<Followed>,
-    /// `KL(final || lens)`, `layer pos`.
-    pub kl: Table,
+/// The points of every layer that are called `of`.
+pub fn points(config: &Config, of: StreamPoint) -> Vec<HookPoint> {
+    let point = STREAM_POINTS[of as usize].2;
+    (0..config.n_layer).map(|layer| HookPoint::Block(layer, point)).collect()
 }
 
-/// About one token at each position: `layer pos`.
-pub struct Followed {
-    pub probability: Table,
-    /// How many tokens have a greater logit: 0 when it is the first choice.
-    pub rank: Table,
+impl FromStr for StreamPoint {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<StreamPoint> {
+        let found = STREAM_POINTS.iter().find(|(known, ..)| *known == name);
+        found.map(|(_, of, _)| *of).ok_or_else(|| {
+            Error::Input(format!(
+                "the logit lens cannot look at `{name}`, expected `resid_pre`, `resid_mid`, `resid_post`, `attn_out` or \
+                 `mlp_out`"
+            ))
+        })
+    }
 }
 
-/// The points of every layer that are called `of`: `resid_pre`, `resid_mid`, `resid_post`, `attn_out` or `mlp_out`.
-pub fn points(config: &Config, of: &str) -> Result<Vec<HookPoint>> {
-    let point = match of {
-        "resid_pre" => BlockPoint::ResidPre,
-        "resid_mid" => BlockPoint::ResidMid,
-        "resid_post" => BlockPoint::ResidPost,
-        "attn_out" => BlockPoint::AttnOut,
-        "mlp_out" => BlockPoint::MlpOut,
-        _ => {
-            return Err(Error::Input(format!(
-                "the logit lens cannot look at `{of}`, expected `resid_pre`, `resid_mid`, `resid_post`, `attn_out` \
-                 or `mlp_out`"
-            )));
-        }
-    };
-    Ok((0..config.n_layer).map(|layer| HookPoint::Block(layer, point)).collect())
+impl FromValue for StreamPoint {
+    fn from_value(node: Node) -> Result<StreamPoint> {
+        String::from_value(node)?.parse()
+    }
+
+    fn one() -> String {
+        String::one()
+    }
+
+    fn typescript(_: &mut TypeScript) -> String {
+        STREAM_POINTS.map(|(name, ..)| format!("\"{name}\"")).join(" | ")
+    }
+
+    fn literal(&self) -> Option<String> {
+        Some(format!("\"{}\"", STREAM_POINTS[*self as usize].0))
+    }
 }
 
 /// What a run must capture: the points, and the end of the stream, which the final distribution is computed from.
@@ -175,12 +285,17 @@ impl Lens {
     /// Does what is left, and sums up.
     pub fn finish(mut self) -> Result<LogitLens> {
         while self.step()? {}
-        tables(&self.rows.concat(), self.tokens.len(), &self.options)
+        summarize(&self.rows.concat(), self.tokens.len(), &self.options)
     }
 }
 
 /// The logits of `ids` at every point: `layer pos token`.
-pub fn logits_of(model: &Model, cache: &Cache, points: &[HookPoint], ids: &[u32]) -> Result<Table> {
+pub fn logits_of(
+    model: &Model,
+    cache: &Cache,
+    points: &[HookPoint],
+    ids: &[u32],
+) -> Result<NamedArray> {
     let vocab = model.config().vocab_size;
     if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
         return Err(Error::out_of_range(format_args!("token id {id}"), vocab));
@@ -194,8 +309,8 @@ pub fn logits_of(model: &Model, cache: &Cache, points: &[HookPoint], ids: &[u32]
         Ok(read.values.squeeze(0)?.matmul(&columns)?)
     };
     let values = points.iter().map(of_point).collect::<Result<Vec<_>>>()?;
-    let table = Table::new(&["layer", "pos", "token"], &Tensor::stack(&values, 0)?)?;
-    Ok(table.labelled("layer", points.iter().map(HookPoint::to_string).collect()))
+    let array = NamedArray::new(&["layer", "pos", "token"], &Tensor::stack(&values, 0)?)?;
+    Ok(array.labelled("layer", points.iter().map(HookPoint::to_string).collect()))
 }
 
 /// What is kept of one distribution.
@@ -281,32 +396,42 @@ fn logits(model: &Model, x: &Tensor) -> Result<Vec<Vec<f32>>> {
     Ok(model.unembed(&x.unsqueeze(0)?, 0, &mut NoHooks)?.squeeze(0)?.to_vec2()?)
 }
 
-fn tables(rows: &[Reading], length: usize, options: &LensOptions) -> Result<LogitLens> {
+fn summarize(rows: &[Reading], length: usize, options: &LensOptions) -> Result<LogitLens> {
     let labels: Vec<String> = options.points.iter().map(HookPoint::to_string).collect();
     let count = labels.len();
-    let table = |axes: &[&'static str], shape: &[usize], data: Vec<f32>| -> Result<Table> {
-        let table = Table { axes: axes.to_vec(), shape: shape.to_vec(), data, ..Table::default() };
-        Ok(table.labelled("layer", labels.clone()))
+    let array = |axes: &[&'static str], shape: &[usize], data: Vec<f32>| -> Result<NamedArray> {
+        let array = NamedArray {
+            axes: axes.to_vec(),
+            shape: shape.to_vec(),
+            data,
+            ..NamedArray::default()
+        };
+        Ok(array.labelled("layer", labels.clone()))
     };
-    let followed = |rows: Vec<(f32, f32)>| -> Result<Followed> {
+    let followed = |rows: Vec<(f32, f32)>| -> Result<(NamedArray, NamedArray)> {
         let shape = [count, rows.len() / count.max(1)];
         let (probability, rank) = rows.into_iter().unzip();
-        Ok(Followed {
-            probability: table(&["layer", "pos"], &shape, probability)?,
-            rank: table(&["layer", "pos"], &shape, rank)?,
-        })
+        Ok((
+            array(&["layer", "pos"], &shape, probability)?,
+            array(&["layer", "pos"], &shape, rank)?,
+        ))
     };
     let top = rows.first().map_or(0, |row| row.top.len());
     let listed =
         |entry: &Option<(u32, f32)>| entry.map_or((f32::NAN, f32::NAN), |(id, p)| (id as f32, p));
     let (ids, probabilities) = rows.iter().flat_map(|row| &row.top).map(listed).unzip();
+    let (next_probability, next_rank) = followed(rows.iter().filter_map(|row| row.next).collect())?;
     let answer =
         options.answer.map(|_| followed(rows.iter().filter_map(|row| row.answer).collect()));
+    let (answer_probability, answer_rank) = answer.transpose()?.unzip();
     Ok(LogitLens {
-        top_ids: table(&["layer", "pos", "top"], &[count, length, top], ids)?,
-        top_probabilities: table(&["layer", "pos", "top"], &[count, length, top], probabilities)?,
-        next: followed(rows.iter().filter_map(|row| row.next).collect())?,
-        answer: answer.transpose()?,
-        kl: table(&["layer", "pos"], &[count, length], rows.iter().map(|row| row.kl).collect())?,
+        top_ids: array(&["layer", "pos", "top"], &[count, length, top], ids)?,
+        top_probabilities: array(&["layer", "pos", "top"], &[count, length, top], probabilities)?,
+        top_strings: Vec::new(),
+        next_probability,
+        next_rank,
+        answer_probability,
+        answer_rank,
+        kl: array(&["layer", "pos"], &[count, length], rows.iter().map(|row| row.kl).collect())?,
     })
 }

@@ -1,92 +1,103 @@
-//! Measurements: functions of a model and of what a run captured, that return small named arrays.
+//! Analyses: functions of a model and of what a run captured, which return small named arrays.
 //!
-//! One file each, opening with its formula and its source. None of them is known to the model.
+//! Each is one file, which opens with its formula and its source, and holds its options, its result and its computation.
+//! To add one, write such a file and add its line to [`analyses!`] below: the name of its JavaScript method, and the
+//! function that begins it. Its TypeScript types follow from that function's types.
 
 pub mod attribution;
 pub mod circuits;
+pub mod composition;
+pub mod contrast;
 pub mod factored;
-pub mod gradients;
+mod head_weights;
 pub mod heads;
+pub mod integrated_gradients;
 pub mod logit_lens;
+pub mod means;
+mod measurement;
+pub mod most_active;
 pub mod patching;
 pub mod path_patching;
+mod repeated_tokens;
+mod rerun;
 pub mod residual;
-pub mod tokens;
+mod similarity;
+mod stream_parts;
+pub mod token_scores;
 
-use std::collections::BTreeMap;
+pub use self::head_weights::{HeadInput, HeadWeights};
+pub use self::measurement::{Measurement, MeasurementResult};
 
-use candle_core::Tensor;
+use crate::error::{Error, Result, shortened};
+use crate::lab::Lab;
+use crate::nearest::nearest;
+use crate::wire::{self, FromValue, IntoValue, TypeScript, Value};
 
-use crate::error::Result;
-use crate::model::Model;
+macro_rules! analyses {
+    ($($name:literal => $begin:path,)*) => {
+        const NAMES: &[&str] = &[$($name),*];
 
-/// Numbers with named axes, the last axis running fastest.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Table {
-    pub axes: Vec<&'static str>,
-    pub shape: Vec<usize>,
-    pub data: Vec<f32>,
-    /// What the places along an axis stand for, where numbers alone do not say it: the components of an attribution,
-    /// say.
-    pub labels: BTreeMap<&'static str, Vec<String>>,
+        impl Lab {
+            /// Begins the analysis that JavaScript calls `name`. Its result is an object with the fields of its result type.
+            ///
+            /// # Errors
+            /// [`Error::Input`] if there is no such analysis, or the options are malformed or do not fit the model.
+            pub fn begin(&self, name: &str, options: impl Into<Value>) -> MeasurementResult<Value> {
+                let options = &options.into();
+                match name {
+                    $($name => begin(self, $name, options, $begin),)*
+                    _ => Err(Error::Input(format!(
+                        "there is no measurement `{}`; the nearest are {}",
+                        shortened(name),
+                        nearest(name, NAMES.iter().copied(), 3)
+                    ))),
+                }
+            }
+        }
+
+        /// Declares the options and results of all analyses.
+        pub(crate) fn typescript(types: &mut TypeScript) {
+            $(declare(types, $begin);)*
+        }
+    };
 }
 
-impl Table {
-    /// # Panics
-    /// When the axes are not as many as the tensor has: a bug of the caller.
-    pub fn new(axes: &[&'static str], tensor: &Tensor) -> Result<Table> {
-        assert_eq!(axes.len(), tensor.rank(), "one name for each axis of {:?}", tensor.shape());
-        let data = tensor.flatten_all()?.to_vec1()?;
-        Ok(Table {
-            axes: axes.to_vec(),
-            shape: tensor.dims().to_vec(),
-            data,
-            labels: BTreeMap::new(),
-        })
-    }
-
-    pub fn labelled(mut self, axis: &'static str, labels: Vec<String>) -> Table {
-        self.labels.insert(axis, labels);
-        self
-    }
-
-    /// The number at `index`, one coordinate for each axis.
-    pub fn at(&self, index: &[usize]) -> f32 {
-        self.data
-            [index.iter().zip(&self.shape).fold(0, |flat, (index, length)| flat * length + index)]
-    }
+analyses! {
+    "logitLens" => logit_lens::begin,
+    "attribution" => attribution::begin,
+    "residual" => residual::begin,
+    "headScores" => heads::begin,
+    "patching" => patching::begin,
+    "pathPatching" => path_patching::begin,
+    "integratedGradients" => integrated_gradients::begin,
+    "circuits" => circuits::begin,
+    "compositionScores" => composition::begin,
+    "tokenScores" => token_scores::begin,
+    "mostActive" => most_active::begin,
+    "means" => means::begin,
 }
 
-/// One head's own part of the projections, with `x W_Q + b_Q` its queries and `z W_O` what it writes.
-pub struct HeadWeights {
-    /// `[D, K]` each.
-    pub w_q: Tensor,
-    pub w_k: Tensor,
-    pub w_v: Tensor,
-    /// `[K, D]`.
-    pub w_o: Tensor,
-    /// `[K]` each.
-    pub b_q: Tensor,
-    pub b_k: Tensor,
-    pub b_v: Tensor,
+/// Options that the JavaScript caller handles itself, for messages.
+const HANDLED_BY_CALLER: [&str; 2] = ["signal", "onProgress"];
+
+/// Reads options as the type that `begin` takes.
+pub(crate) fn read<O: FromValue>(lab: &Lab, name: &str, options: &Value) -> Result<O> {
+    wire::read_with(lab, name, &HANDLED_BY_CALLER, options)
 }
 
-impl HeadWeights {
-    pub fn of(model: &Model, layer: usize, head: usize) -> Result<HeadWeights> {
-        let (d, width) = (model.config().n_embd, model.config().d_head());
-        let weight = model.weight(&format!("h.{layer}.attn.c_attn.weight"))?; // [D, 3 D]
-        let bias = model.weight(&format!("h.{layer}.attn.c_attn.bias"))?; // [3 D]
-        let columns = |path: usize| weight.narrow(1, path * d + head * width, width)?.contiguous();
-        let entries = |path: usize| bias.narrow(0, path * d + head * width, width)?.contiguous();
-        let output = model.weight(&format!("h.{layer}.attn.c_proj.weight"))?;
-        Ok(HeadWeights {
-            w_q: columns(0)?,
-            w_k: columns(1)?,
-            w_v: columns(2)?,
-            w_o: output.narrow(0, head * width, width)?.contiguous()?,
-            b_q: entries(0)?,
-            b_k: entries(1)?,
-            b_v: entries(2)?,
-        })
-    }
+fn begin<O: FromValue, T: IntoValue + 'static>(
+    lab: &Lab,
+    name: &str,
+    options: &Value,
+    begin: fn(&Lab, O) -> MeasurementResult<T>,
+) -> MeasurementResult<Value> {
+    Ok(measurement::plain(begin(lab, read(lab, name, options)?)?))
+}
+
+fn declare<O: FromValue, T: IntoValue>(
+    types: &mut TypeScript,
+    _: fn(&Lab, O) -> MeasurementResult<T>,
+) {
+    O::typescript(types);
+    T::typescript(types);
 }

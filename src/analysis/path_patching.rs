@@ -15,69 +15,119 @@ use std::collections::HashSet;
 
 use candle_core::Tensor;
 
-use super::Table;
-use super::patching::{Base, Contrast, Patch, Patched, Target};
+use super::HeadInput;
+use super::contrast::{Contrast, Target};
+use super::measurement::{MeasurementResult, measurement};
+use super::patching::Patching;
+use super::rerun::{Base, Patch};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
+use crate::lab::Lab;
+use crate::model::Model;
+use crate::named_array::NamedArray;
 use crate::run::Capture;
+use crate::wire::{FromValue, Node, TypeScript, Value, options, results, words};
 
-/// Who hears the sender.
+/// The receivers of the sender's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receivers {
+    /// The logits.
     Logits,
     /// All of these at once.
     Heads(Vec<Receiver>),
 }
 
-/// One input of a head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Receiver {
-    pub layer: usize,
-    pub head: usize,
-    pub input: Input,
+options! {
+    /// One input of a head.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub struct Receiver {
+        /// The head's layer.
+        pub layer: usize,
+        /// The head's number in its layer.
+        pub head: usize,
+        /// Which of its inputs.
+        pub input: HeadInput,
+    }
 }
 
-/// Which of a head's three paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Input {
-    Q,
-    K,
-    V,
+impl FromValue for Receivers {
+    fn from_value(node: Node) -> Result<Receivers> {
+        match node.value() {
+            Value::Text(text) if text == "logits" => Ok(Receivers::Logits),
+            Value::List(_) => Vec::from_value(node).map(Receivers::Heads),
+            _ => Err(node.expected(Self::one())),
+        }
+    }
+
+    fn one() -> String {
+        "\"logits\" or an array of { layer, head, input }".into()
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        format!("\"logits\" | {}", Vec::<Receiver>::typescript(types))
+    }
 }
 
 impl Receiver {
     /// Where the input is met.
     pub fn point(self) -> HookPoint {
         let target = match self.input {
-            Input::Q => Target::Q,
-            Input::K => Target::K,
-            Input::V => Target::V,
+            HeadInput::Q => Target::Q,
+            HeadInput::K => Target::K,
+            HeadInput::V => Target::V,
         };
         target.point(self.layer)
     }
 }
 
-/// What the MLPs between sender and receiver do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mlps {
-    /// Write what they wrote in the base run.
-    Frozen,
-    /// Read the sender's message too.
-    Recomputed,
+words! {
+    /// What the MLPs between sender and receiver do.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Mlps {
+        /// Write what they wrote in the base run.
+        Frozen = "frozen",
+        /// Read the sender's message too.
+        Recomputed = "recomputed",
+    }
 }
 
-/// What to patch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PathOptions {
-    pub contrast: Contrast,
-    pub receivers: Receivers,
-    pub mlps: Mlps,
+options! {
+    /// Options of `pathPatching`.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct PathPatchingOptions {
+        /// What receives the sender's message: the logits, or inputs of heads.
+        pub receivers: Receivers,
+        /// Whether the MLPs between sender and receiver write what they wrote in the base run, or read the message too.
+        pub mlps: Mlps = Mlps::Frozen,
+        ..pub contrast: Contrast,
+    }
 }
+
+results! {
+    /// The metric when one head's output reaches only the receivers from the other run.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct PathPatching {
+        /// The metric, by sender: axes `layer head`.
+        pub raw: NamedArray,
+        /// 1 for the clean run's metric, 0 for the corrupted run's; absent if both are the same or one is not finite.
+        pub normalized: Option<NamedArray>,
+        /// The metric of the clean run. A loss is that of the patched prompt's tokens, in the other run too.
+        pub clean: f32,
+        /// The metric of the corrupted run.
+        pub corrupted: f32,
+    }
+}
+
+pub(super) fn begin(lab: &Lab, options: PathPatchingOptions) -> MeasurementResult<PathPatching> {
+    Ok(Box::new(PathSweep::new(&lab.model, options)?))
+}
+
+measurement!(PathSweep => PathPatching);
 
 /// A sweep over all senders, one for each step. Those that no receiver follows leave the metric as it was.
 pub struct PathSweep {
-    options: PathOptions,
+    options: PathPatchingOptions,
     base: Base,
     other: Base,
     metrics: Vec<f32>,
@@ -89,7 +139,7 @@ impl PathSweep {
     /// # Errors
     /// [`Error::Input`] when the prompts differ in length, do not fit the model, the metric does not fit them, or a
     /// receiver is not in the model.
-    pub fn new(model: &crate::model::Model, options: PathOptions) -> Result<PathSweep> {
+    pub fn new(model: &Model, options: PathPatchingOptions) -> Result<PathSweep> {
         options.contrast.check()?;
         options.receivers.check(model.config())?;
         let names = ["blocks.*.attn.hook_z", "blocks.*.hook_mlp_out"];
@@ -124,14 +174,20 @@ impl PathSweep {
         Ok(true)
     }
 
-    /// Does what is left, and puts it into tables `layer head`, by sender.
-    pub fn finish(mut self) -> Result<Patched> {
+    /// Does what is left, and sums up.
+    pub fn finish(mut self) -> Result<PathPatching> {
         while self.step()? {}
         let config = self.base.model.config();
         let shape = vec![config.n_layer, config.n_head];
-        let raw =
-            Table { axes: vec!["layer", "head"], shape, data: self.metrics, ..Table::default() };
-        Ok(self.options.contrast.patched(raw, self.base.metric, self.other.metric))
+        let raw = NamedArray {
+            axes: vec!["layer", "head"],
+            shape,
+            data: self.metrics,
+            ..NamedArray::default()
+        };
+        let Patching { raw, normalized, clean, corrupted } =
+            Patching::new(&self.options.contrast, raw, self.base.metric, self.other.metric);
+        Ok(PathPatching { raw, normalized, clean, corrupted })
     }
 
     fn send(&self, layer: usize, head: usize) -> Result<f32> {
@@ -147,11 +203,11 @@ impl PathSweep {
         };
         let names: Vec<String> =
             reached.iter().map(|receiver| receiver.point().to_string()).collect();
-        let mut heard = Capture::new(&names, model.config())?;
-        self.frozen(layer, head, last + 1, &mut heard)?;
-        let heard = heard.into_cache();
+        let mut received = Capture::new(&names, model.config())?;
+        self.frozen(layer, head, last + 1, &mut received)?;
+        let received = received.into_cache();
         let patch = |(receiver, name): (&&Receiver, &String)| {
-            let value = heard.get(name)?.clone();
+            let value = received.get(name)?.clone();
             Ok(Patch { point: receiver.point(), head: Some(receiver.head), position: None, value })
         };
         let mut patches = reached.iter().zip(&names).map(patch).collect::<Result<Vec<_>>>()?;

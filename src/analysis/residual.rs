@@ -6,78 +6,167 @@
 //! `ActivationCache` (`accumulated_resid`, `decompose_resid`, `stack_head_results`, `stack_neuron_results`,
 //! `apply_ln_to_stack`), whose labels these are. Biases are parts of their own, so that all parts add up to the stream.
 
-use candle_core::{D, IndexOp, Tensor};
+use candle_core::Tensor;
 
-use super::Table;
-use crate::checkpoint::Config;
+use super::measurement::{MeasurementResult, once};
+pub use super::stream_parts::{By, LayerNorm, Reader};
+use super::stream_parts::{Parts, captured, head_parts, neuron_parts, parts};
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint};
+use crate::intervene::Intervention;
 use crate::kernel;
+use crate::lab::Lab;
 use crate::model::Model;
-use crate::run::Cache;
+use crate::named_array::NamedArray;
+use crate::run::{Cache, Run, expect_memory};
+use crate::wire::{Request, options, results, words};
 
-/// Who reads the stream through a LayerNorm: everything written before it counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
-    Attention(usize),
-    Mlp(usize),
-    Unembed,
+words! {
+    /// What the stream is taken apart into.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum StackKind {
+        /// What was written into it: the parts add up to the stream.
+        Decomposed = "decomposed",
+        /// Its states on the way.
+        Accumulated = "accumulated",
+        /// What each head wrote.
+        Heads = "heads",
+        /// What each neuron wrote.
+        Neurons = "neurons",
+    }
 }
 
-impl Reader {
-    /// How many layers' attention and how many layers' MLP wrote before it.
-    fn layers(self, config: &Config) -> Result<(usize, usize)> {
-        let (layer, counts) = match self {
-            Reader::Attention(layer) => (layer, (layer, layer)),
-            Reader::Mlp(layer) => (layer, (layer + 1, layer)),
-            Reader::Unembed => (0, (config.n_layer, config.n_layer)),
-        };
-        if layer >= config.n_layer {
-            let layers = config.n_layer;
-            return Err(Error::out_of_range(format_args!("layer {layer}"), layers));
+options! {
+    /// Options of `residual`.
+    #[derive(Debug, Clone)]
+    pub struct ResidualOptions {
+        /// What the stream is taken apart into: what was written into it ("decomposed": the parts add up to the stream),
+        /// its states on the way ("accumulated"), or what each head or neuron wrote.
+        pub stack: StackKind = StackKind::Decomposed,
+        /// How finely it is decomposed; `component` if absent. For "decomposed" only.
+        pub by: Option<By>,
+        /// Also the states between attention and MLP; false if absent. For "accumulated" only.
+        pub sublayers: Option<bool>,
+        /// The sublayer that reads the stream; the unembedding if absent.
+        pub reader: Option<Reader>,
+        /// Read each part through the reader's LayerNorm: with the scale of the whole stream, as the run had it
+        /// ("frozen"), or, before the unembedding, with a scale of its own ("recomputed"). Not at all if absent.
+        pub layer_norm: Option<LayerNorm>,
+        /// Only these positions, negative ones from the end; all if absent. Of neurons, take few: they are d_mlp × d_model
+        /// numbers for each.
+        pub positions: Option<Vec<i64>>,
+        /// What to change in the run.
+        pub interventions: Vec<Intervention> = Vec::new(),
+    }
+}
+
+results! {
+    /// The residual stream, taken apart.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Residual {
+        /// The parts: axes `component pos d_model`, components labelled.
+        pub parts: NamedArray,
+    }
+}
+
+pub(super) fn begin(
+    lab: &Lab,
+    Request { input, options, .. }: Request<ResidualOptions>,
+) -> MeasurementResult<Residual> {
+    let lab = lab.clone();
+    once(move || residual(&lab, &input, &options))
+}
+
+/// Runs `tokens`, and takes the stream apart.
+fn residual(lab: &Lab, tokens: &[u32], options: &ResidualOptions) -> Result<Residual> {
+    options.check()?;
+    let model = &lab.model;
+    let (by, reader) =
+        (options.by.unwrap_or(By::Component), options.reader.unwrap_or(Reader::Unembed));
+    let run =
+        lab.run(tokens, &options.interventions, &options.names(by), options.positions.clone())?;
+    let rows = options.positions.as_ref().map_or(tokens.len(), Vec::len);
+    let by_neuron = matches!(
+        (options.stack, by),
+        (StackKind::Neurons, _) | (StackKind::Decomposed, By::Neuron)
+    );
+    if by_neuron {
+        let config = model.config();
+        let neurons = config.n_layer as u64 * config.d_mlp() as u64;
+        let numbers = neurons.saturating_mul(rows as u64).saturating_mul(config.n_embd as u64);
+        expect_memory(
+            numbers.saturating_mul(8), // each layer's parts, and all of them together
+            "a vector for each neuron and position",
+            "fewer `positions`",
+        )?;
+    }
+    let stack = match options.stack {
+        StackKind::Decomposed => decomposed(model, &run.cache, reader, by)?,
+        StackKind::Accumulated => {
+            let sublayers = options.sublayers.unwrap_or(false);
+            let steps = if sublayers { Steps::Sublayers } else { Steps::Layers };
+            accumulated(model, &run.cache, reader, steps)?
         }
-        Ok(counts)
-    }
+        StackKind::Heads => heads(model, &run.cache, reader)?,
+        StackKind::Neurons => {
+            let layers = reader.layers_before(model.config())?;
+            neurons(model, &run.cache, &layers, &(0..rows).collect::<Vec<_>>())?
+        }
+    };
+    let read = through_layer_norm(model, &run, stack, reader, options.layer_norm)?;
+    Ok(Residual { parts: read.array()? })
+}
 
-    /// The layers whose MLPs wrote before it.
-    pub fn layers_before(self, config: &Config) -> Result<Vec<usize>> {
-        Ok((0..self.layers(config)?.1).collect())
-    }
-
-    /// Its LayerNorm's checkpoint key and the hook point of the LayerNorm's scale.
-    fn layer_norm(self) -> (String, HookPoint) {
-        match self {
-            Reader::Attention(layer) => {
-                (format!("h.{layer}.ln_1"), HookPoint::Block(layer, BlockPoint::Ln1Scale))
-            }
-            Reader::Mlp(layer) => {
-                (format!("h.{layer}.ln_2"), HookPoint::Block(layer, BlockPoint::Ln2Scale))
-            }
-            Reader::Unembed => ("ln_f".to_string(), HookPoint::LnFinalScale),
+impl ResidualOptions {
+    /// # Errors
+    /// [`Error::Input`] for an option that belongs to another stack.
+    fn check(&self) -> Result<()> {
+        let beside = [
+            (self.by.is_some(), "by", StackKind::Decomposed),
+            (self.sublayers.is_some(), "sublayers", StackKind::Accumulated),
+        ];
+        let wrong = beside.iter().find(|(given, _, owner)| *given && *owner != self.stack);
+        match wrong {
+            None => Ok(()),
+            Some((_, option, owner)) => Err(Error::Input(format!(
+                "`{option}` is an option of `stack: \"{}\"` only: leave it out",
+                owner.word()
+            ))),
         }
     }
-}
 
-/// How finely the stream is taken apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// Embeddings, and each layer's attention and MLP with their biases.
-    Component,
-    /// Attention by head, its bias apart; MLPs whole.
-    Head,
-    /// Attention by head and MLPs by neuron, their biases apart.
-    Neuron,
-}
-
-impl By {
-    /// What a run must capture to be taken apart so.
-    pub fn names(self) -> Vec<&'static str> {
-        let parts: &[&str] = match self {
-            By::Component => &["blocks.*.hook_attn_out", "blocks.*.hook_mlp_out"],
-            By::Head => &["blocks.*.attn.hook_z", "blocks.*.hook_mlp_out"],
-            By::Neuron => &["blocks.*.attn.hook_z", "blocks.*.mlp.hook_post"],
+    /// What the run must capture.
+    fn names(&self, by: By) -> Vec<&'static str> {
+        let mut names = match self.stack {
+            StackKind::Decomposed => By::names(by),
+            StackKind::Accumulated => vec!["/hook_resid_(pre|mid|post)$/"],
+            StackKind::Heads => vec!["blocks.*.attn.hook_z"],
+            StackKind::Neurons => vec!["blocks.*.mlp.hook_post"],
         };
-        [&["hook_embed", "hook_pos_embed"], parts].concat()
+        names.extend(self.layer_norm.map(|_| "/hook_scale$/"));
+        names
+    }
+}
+
+/// The stack as `reader` reads it through its LayerNorm, or as it is.
+fn through_layer_norm(
+    model: &Model,
+    run: &Run,
+    stack: Stack,
+    reader: Reader,
+    norm: Option<LayerNorm>,
+) -> Result<Stack> {
+    match (norm, reader) {
+        (None, _) => Ok(stack),
+        (Some(LayerNorm::Frozen), _) => {
+            through_frozen_layer_norm(model, &run.cache, &stack, reader)
+        }
+        (Some(LayerNorm::Recomputed), Reader::Unembed) => {
+            through_recomputed_layer_norm(model, &stack)
+        }
+        (Some(LayerNorm::Recomputed), _) => Err(Error::Input(
+            "`layerNorm: \"recomputed\"` is the final LayerNorm's: leave `reader` out, or take \"frozen\"".into(),
+        )),
     }
 }
 
@@ -88,9 +177,9 @@ pub struct Stack {
 }
 
 impl Stack {
-    pub fn table(&self) -> Result<Table> {
-        let table = Table::new(&["component", "pos", "d_model"], &self.values)?;
-        Ok(table.labelled("component", self.labels.clone()))
+    pub fn array(&self) -> Result<NamedArray> {
+        let array = NamedArray::new(&["component", "pos", "d_model"], &self.values)?;
+        Ok(array.labelled("component", self.labels.clone()))
     }
 
     pub fn len(&self) -> usize {
@@ -188,113 +277,6 @@ pub fn through_recomputed_layer_norm(model: &Model, stack: &Stack) -> Result<Sta
     Ok(Stack { labels: stack.labels.clone(), values })
 }
 
-/// Some parts of the stream, by what they are the product of.
-pub(super) struct Parts {
-    pub labels: Vec<String>,
-    written: Written,
-}
-
-enum Written {
-    /// `[T, D]`.
-    Whole(Tensor),
-    /// `z` `[T, H, K]` and `W_O` `[H, K, D]`.
-    Heads(Tensor, Tensor),
-    /// `post` `[T, M]` and `W_out` `[M, D]`.
-    Neurons(Tensor, Tensor),
-}
-
-impl Parts {
-    /// `[component, T, D]`.
-    pub fn values(&self) -> Result<Tensor> {
-        Ok(match &self.written {
-            Written::Whole(value) => value.unsqueeze(0)?,
-            Written::Heads(z, w_o) => z.transpose(0, 1)?.contiguous()?.matmul(w_o)?,
-            Written::Neurons(post, w_out) => {
-                post.t()?.contiguous()?.unsqueeze(2)?.broadcast_mul(&w_out.unsqueeze(1)?)?
-            }
-        })
-    }
-
-    /// The dot product of each with `direction` `[D]`: `[component, T]`, without computing the parts themselves.
-    pub fn along(&self, direction: &Tensor) -> Result<Tensor> {
-        let dot = |rows: &Tensor| rows.broadcast_mul(direction)?.sum(D::Minus1);
-        Ok(match &self.written {
-            Written::Whole(value) => dot(value)?.unsqueeze(0)?,
-            Written::Heads(z, w_o) => z.broadcast_mul(&dot(w_o)?)?.sum(D::Minus1)?.t()?, // [H, K] by [T, H, K]
-            Written::Neurons(post, w_out) => post.broadcast_mul(&dot(w_out)?)?.t()?,
-        })
-    }
-}
-
-/// The parts that `reader` reads, in the order in which they were written, at `positions` or at all.
-pub(super) fn parts(
-    model: &Model,
-    cache: &Cache,
-    reader: Reader,
-    by: By,
-    positions: Option<&[usize]>,
-) -> Result<Vec<Parts>> {
-    let (attention, mlp) = reader.layers(model.config())?;
-    let whole = |label: String, point| -> Result<Parts> {
-        Ok(Parts { labels: vec![label], written: Written::Whole(rows(cache, point, positions)?) })
-    };
-    let embed = rows(cache, HookPoint::Embed, positions)?;
-    let bias = |label: String, key: String| -> Result<Parts> {
-        let bias = model.weight(&key)?.broadcast_as(embed.shape())?.contiguous()?;
-        Ok(Parts { labels: vec![label], written: Written::Whole(bias) })
-    };
-    let mut parts = vec![
-        whole("embed".into(), HookPoint::Embed)?,
-        whole("pos_embed".into(), HookPoint::PosEmbed)?,
-    ];
-    for layer in 0..attention {
-        if by == By::Component {
-            let point = HookPoint::Block(layer, BlockPoint::AttnOut);
-            parts.push(whole(format!("{layer}_attn_out"), point)?);
-        } else {
-            parts.push(head_parts(model, cache, layer, positions)?);
-            parts.push(bias(format!("{layer}_b_O"), format!("h.{layer}.attn.c_proj.bias"))?);
-        }
-        if layer >= mlp {
-            break;
-        }
-        if by == By::Neuron {
-            parts.push(neuron_parts(model, cache, layer, positions)?);
-            parts.push(bias(format!("{layer}_b_out"), format!("h.{layer}.mlp.c_proj.bias"))?);
-        } else {
-            let point = HookPoint::Block(layer, BlockPoint::MlpOut);
-            parts.push(whole(format!("{layer}_mlp_out"), point)?);
-        }
-    }
-    Ok(parts)
-}
-
-fn head_parts(
-    model: &Model,
-    cache: &Cache,
-    layer: usize,
-    positions: Option<&[usize]>,
-) -> Result<Parts> {
-    let z = rows(cache, HookPoint::Block(layer, BlockPoint::Z), positions)?; // [T, H, K]
-    let (_, heads, width) = z.dims3()?;
-    let w_o = model.weight(&format!("h.{layer}.attn.c_proj.weight"))?;
-    let w_o = w_o.reshape((heads, width, model.config().n_embd))?;
-    let labels = (0..heads).map(|head| format!("L{layer}H{head}")).collect();
-    Ok(Parts { labels, written: Written::Heads(z, w_o) })
-}
-
-fn neuron_parts(
-    model: &Model,
-    cache: &Cache,
-    layer: usize,
-    positions: Option<&[usize]>,
-) -> Result<Parts> {
-    let post = rows(cache, HookPoint::Block(layer, BlockPoint::MlpPost), positions)?; // [T, M]
-    let w_out = model.weight(&format!("h.{layer}.mlp.c_proj.weight"))?;
-    let labels = (0..model.config().d_mlp()).map(|neuron| format!("L{layer}N{neuron}")).collect();
-    Ok(Parts { labels, written: Written::Neurons(post, w_out) })
-}
-
 fn stack(parts: &[Parts]) -> Result<Stack> {
     if parts.is_empty() {
         return Err(Error::Input(
@@ -304,21 +286,4 @@ fn stack(parts: &[Parts]) -> Result<Stack> {
     let values = parts.iter().map(Parts::values).collect::<Result<Vec<_>>>()?;
     let labels = parts.iter().flat_map(|part| part.labels.clone()).collect();
     Ok(Stack { labels, values: Tensor::cat(&values, 0)? })
-}
-
-/// What a run captured at `point`, without the batch axis.
-pub(super) fn captured(cache: &Cache, point: HookPoint) -> Result<Tensor> {
-    Ok(cache.get(&point.to_string())?.i(0)?)
-}
-
-fn rows(cache: &Cache, point: HookPoint, positions: Option<&[usize]>) -> Result<Tensor> {
-    let value = captured(cache, point)?;
-    let Some(positions) = positions else { return Ok(value) };
-    let length = value.dim(0)?;
-    if let Some(position) = positions.iter().find(|position| **position >= length) {
-        return Err(Error::position_out_of_range(position, length));
-    }
-    let indices: Vec<u32> = positions.iter().map(|position| *position as u32).collect();
-    let indices = Tensor::from_vec(indices, positions.len(), value.device())?;
-    Ok(value.contiguous()?.index_select(&indices, 0)?)
 }

@@ -4,38 +4,63 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::kernel::Activation;
+use crate::wire::{IntoValue, TypeScript, Value, results};
 
-/// The sizes of a GPT-2 and the switches that change its arithmetic, under Hugging Face's names.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Config {
-    /// The number of blocks.
-    pub n_layer: usize,
-    /// The number of attention heads in a block.
-    pub n_head: usize,
-    /// `d_model`, the width of the residual stream.
-    pub n_embd: usize,
-    /// `d_mlp`; four times `n_embd` when absent.
-    pub n_inner: Option<usize>,
-    /// The longest context, in tokens.
-    pub n_positions: usize,
-    /// The number of tokens.
-    pub vocab_size: usize,
-    /// Added to the variance in LayerNorm.
-    pub layer_norm_epsilon: f64,
-    /// The non-linearity of the MLP.
-    pub activation_function: Activation,
-    /// Divide attention scores by the square root of `d_head`.
-    pub scale_attn_weights: bool,
-    /// Divide attention scores by the layer's number, counted from 1, as well.
-    pub scale_attn_by_inverse_layer_idx: bool,
-    /// Compute attention scores in f32. They always are here, so this changes nothing.
-    pub reorder_and_upcast_attn: bool,
-    /// Unembed with the token embedding `wte` instead of a matrix `lm_head`.
-    pub tie_word_embeddings: bool,
-    /// The token at the beginning of a text.
-    pub bos_token_id: Option<u32>,
-    /// The token at the end of a text.
-    pub eos_token_id: Option<u32>,
+results! {
+    /// The sizes of a GPT-2 and the switches that change its arithmetic, under Hugging Face's names.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    pub struct Config as snake_case {
+        /// The number of blocks.
+        pub n_layer: usize,
+        /// The number of attention heads in a block.
+        pub n_head: usize,
+        /// `d_model`, the width of the residual stream.
+        pub n_embd: usize,
+        /// `d_mlp`; four times `n_embd` when absent.
+        pub n_inner: Option<usize>,
+        /// The longest context, in tokens.
+        pub n_positions: usize,
+        /// The number of tokens.
+        pub vocab_size: usize,
+        /// Added to the variance in LayerNorm.
+        pub layer_norm_epsilon: f64,
+        /// The non-linearity of the MLP.
+        pub activation_function: Activation,
+        /// Divide attention scores by the square root of `d_head`.
+        pub scale_attn_weights: bool,
+        /// Divide attention scores by the layer's number, counted from 1, as well.
+        pub scale_attn_by_inverse_layer_idx: bool,
+        /// Compute attention scores in f32. They always are here, so this changes nothing.
+        pub reorder_and_upcast_attn: bool,
+        /// Unembed with the token embedding `wte` instead of a matrix `lm_head`.
+        pub tie_word_embeddings: bool,
+        /// The token at the beginning of a text.
+        pub bos_token_id: Option<u32>,
+        /// The token at the end of a text.
+        pub eos_token_id: Option<u32>,
+    }
+}
+
+impl IntoValue for Activation {
+    fn into_value(self) -> Value {
+        Value::Text(activation_name(self).into())
+    }
+
+    fn typescript(_: &mut TypeScript) -> String {
+        use Activation::{Gelu, GeluNew, Relu, Silu, Tanh};
+        let names = [GeluNew, Gelu, Relu, Silu, Tanh].map(activation_name);
+        names.map(|name| format!("\"{name}\"")).join(" | ")
+    }
+}
+
+fn activation_name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::GeluNew => "gelu_new",
+        Activation::Gelu => "gelu",
+        Activation::Relu => "relu",
+        Activation::Silu => "silu",
+        Activation::Tanh => "tanh",
+    }
 }
 
 impl Default for Config {

@@ -3,33 +3,38 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::shortened;
+use crate::wire::{results, words};
 
-/// One notice about a loaded model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// What the notice is about.
-    pub kind: NoticeKind,
-    /// A tensor, a field or a file.
-    pub name: String,
-    /// One full sentence.
-    pub message: String,
-    /// How many values or names it is about, if it is about several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u64>,
+results! {
+    /// One notice about a loaded model.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Notice {
+        /// What the notice is about.
+        pub kind: NoticeKind,
+        /// A tensor, a field or a file.
+        pub name: String,
+        /// One full sentence.
+        pub message: String,
+        /// How many values or names it is about, if it is about several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub count: Option<u64>,
+    }
 }
 
-/// What a notice is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum NoticeKind {
-    /// Values that are not finite.
-    NonFinite,
-    /// Part of a file that the model does not use.
-    Ignored,
-    /// Part of a file that the model uses against its config.
-    Used,
-    /// A default for a value that no file gives, or a state that could not be verified.
-    Assumed,
+words! {
+    /// What a notice is about.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub enum NoticeKind {
+        /// Values that are not finite.
+        NonFinite = "nonFinite",
+        /// Part of a file that the model does not use.
+        Ignored = "ignored",
+        /// Part of a file that the model uses against its config.
+        Used = "used",
+        /// A default for a value that no file gives, or a state that could not be verified.
+        Assumed = "assumed",
+    }
 }
 
 /// All notices about a model, in the order in which they arose.

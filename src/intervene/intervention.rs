@@ -5,54 +5,45 @@ use serde::Serialize;
 use super::actions::{self, Action};
 use super::types::Choice;
 use crate::error::{Error, Result};
-use crate::wire::{self, Value, fields};
+use crate::wire::{self, HookName, Value, options};
 
-/// One change to a run.
-///
-/// ```
-/// use candlescope::Intervention;
-/// let json = r#"{"at":"blocks.1.attn.hook_z","head":3,"positions":[4,-1],"do":"zero"}"#;
-/// let intervention = Intervention::from_json(json)?;
-/// assert_eq!(intervention.to_json(), json);
-/// # Ok::<(), candlescope::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Intervention {
-    /// A hook point's name, a `*` glob or a `/regular expression/`.
-    pub at: String,
-    /// Only the points of these layers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub layer: Option<Choice<usize>>,
-    /// Only these heads, at points with an axis `head`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub head: Option<Choice<usize>>,
-    /// Only these neurons, at points with an axis `d_mlp`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub neuron: Option<Choice<usize>>,
-    /// Only these dimensions of `d_model` or `d_head`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dim: Option<Choice<usize>>,
-    /// Only these positions (queries, at attention scores and patterns); negative ones count from the prompt's end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub positions: Option<Choice<i64>>,
-    /// Only the positions that are new at these steps of a generation: the prompt at step 0, then one token each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub step: Option<Choice<usize>>,
-    /// What is done to the selected values.
-    #[serde(rename = "do")]
-    pub action: Action,
+options! {
+    /// One change to a run.
+    ///
+    /// ```
+    /// use candlescope::Intervention;
+    /// let json = r#"{"at":"blocks.1.attn.hook_z","head":3,"positions":[4,-1],"do":"zero"}"#;
+    /// let intervention = Intervention::from_json(json)?;
+    /// assert_eq!(intervention.to_json(), json);
+    /// # Ok::<(), candlescope::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    pub struct Intervention {
+        /// A hook point's name, a `*` glob or a `/regular expression/`.
+        pub at: String as HookName,
+        /// Only the points of these layers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub layer: Option<Choice<usize>>,
+        /// Only these heads, at points with an axis `head`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub head: Option<Choice<usize>>,
+        /// Only these neurons, at points with an axis `d_mlp`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub neuron: Option<Choice<usize>>,
+        /// Only these dimensions of `d_model` or `d_head`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub dim: Option<Choice<usize>>,
+        /// Only these positions (queries, at attention scores and patterns); negative ones count from the prompt's end.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub positions: Option<Choice<i64>>,
+        /// Only the positions that are new at these steps of a generation: the prompt at step 0, then one token each.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub step: Option<Choice<usize>>,
+        /// What is done to the selected values.
+        #[serde(rename = "do")]
+        pub action: Action => "do",
+    }
 }
-
-fields! { Intervention {
-    at: "at",
-    layer: "layer" optional,
-    head: "head" optional,
-    neuron: "neuron" optional,
-    dim: "dim" optional,
-    positions: "positions" optional,
-    step: "step" optional,
-    action: "do",
-} }
 
 impl Intervention {
     /// An intervention on all values at `at`. Set its fields to select fewer.

@@ -27,4 +27,4 @@ pub(crate) use python::{Helper, PythonLine, tensor};
 pub(crate) use resolve::Change;
 pub(crate) use selection::Scope;
 pub(crate) use types::expect_position;
-pub use types::{Array, Choice, Compiler, Function, Selected, Source, TextLength, Values};
+pub use types::{Choice, Compiler, Function, Selected, Source, TextLength, Values};

@@ -4,7 +4,8 @@
 //! selection and `places` the slot of each of its rows.
 
 use super::selection::{Scope, is_attention, rows_of};
-use super::types::{Array, Source};
+use super::types::Source;
+use crate::named_array::NamedArray;
 
 /// A Python function that a line calls; its text is one of the templates of `crate::python`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +62,7 @@ impl PythonLine<'_> {
     }
 
     /// `y[part] = array`, or another assignment.
-    pub(super) fn assign(operator: &str, array: &Array, scope: &Scope) -> PythonLine<'static> {
+    pub(super) fn assign(operator: &str, array: &NamedArray, scope: &Scope) -> PythonLine<'static> {
         let several = scope.points.first().and_then(|point| rows_of(array, *point));
         let rows = several.filter(|rows| *rows > 1);
         let mut helpers = Vec::new();
@@ -72,7 +73,12 @@ impl PythonLine<'_> {
 }
 
 /// `array` as Python; only its selected rows, if it has one for each position.
-fn values(array: &Array, scope: &Scope, rows: Option<usize>, helpers: &mut Vec<Helper>) -> String {
+fn values(
+    array: &NamedArray,
+    scope: &Scope,
+    rows: Option<usize>,
+    helpers: &mut Vec<Helper>,
+) -> String {
     if array.shape.is_empty() {
         return number(array.data[0]);
     }
@@ -92,7 +98,7 @@ fn values(array: &Array, scope: &Scope, rows: Option<usize>, helpers: &mut Vec<H
 }
 
 /// An array as a PyTorch tensor.
-pub(crate) fn tensor(array: &Array) -> String {
+pub(crate) fn tensor(array: &NamedArray) -> String {
     let numbers: Vec<_> = array.data.iter().map(|value| number(*value)).collect();
     format!("torch.tensor([{}]).reshape({:?})", numbers.join(", "), array.shape)
 }

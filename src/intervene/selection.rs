@@ -2,9 +2,10 @@
 
 use candle_core::{Device, Tensor};
 
-use super::types::{Array, Selected, TextLength};
+use super::types::{Selected, TextLength};
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint};
+use crate::named_array::NamedArray;
 
 /// What an intervention selects, resolved against a model and a text.
 pub(crate) struct Scope {
@@ -203,7 +204,7 @@ impl Selection {
     }
 
     /// The selection without rows for which `array` has no values, if it has one row for each position.
-    pub(super) fn covered_by(self, array: &Array) -> Option<Selection> {
+    pub(super) fn covered_by(self, array: &NamedArray) -> Option<Selection> {
         let axis = (self.row_axis() + array.shape.len()).checked_sub(self.dims.len());
         let rows = axis.map_or(1, |axis| array.shape[axis]);
         self.retain_rows(|row| rows <= 1 || row.slot < rows)
@@ -211,7 +212,7 @@ impl Selection {
 
     /// `array` broadcast to the selection by its last axes. It may have fewer keys than the value, because keys are
     /// added while a text is generated.
-    pub(super) fn broadcast(&self, at: &str, array: &Array) -> Result<Tensor> {
+    pub(super) fn broadcast(&self, at: &str, array: &NamedArray) -> Result<Tensor> {
         let lengths = self.lengths();
         let mismatch = || {
             let found = &array.shape;
@@ -247,7 +248,7 @@ pub(super) fn row_axis_of(point: HookPoint) -> Option<usize> {
 }
 
 /// How many rows along `pos` or `query` an array has that broadcasts to the values at `point`.
-pub(super) fn rows_of(array: &Array, point: HookPoint) -> Option<usize> {
+pub(super) fn rows_of(array: &NamedArray, point: HookPoint) -> Option<usize> {
     let row_axis = row_axis_of(point)?;
     array.shape.get((row_axis + array.shape.len()).checked_sub(point.axes().len())?).copied()
 }

@@ -3,9 +3,10 @@
 use candle_core::Tensor;
 
 use super::selection::{Selection, VisitContext, masked_value, row_axis_of};
-use super::types::{Array, Source};
+use super::types::Source;
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
+use crate::named_array::NamedArray;
 use crate::nearest::nearest;
 
 /// Which rows of the other run stand for the selected rows.
@@ -21,7 +22,7 @@ pub(super) enum SourceRows {
 
 impl SourceRows {
     /// The selection without rows that come after the other run's last position.
-    pub(super) fn available(&self, selection: Selection, array: &Array) -> Option<Selection> {
+    pub(super) fn available(&self, selection: Selection, array: &NamedArray) -> Option<Selection> {
         let (axis, first) = (selection.row_axis(), selection.first_position);
         let length = array.shape.get(axis).copied().unwrap_or_default();
         selection.retain_rows(|row| match self {
@@ -34,7 +35,7 @@ impl SourceRows {
     /// The selected values as `array`, the same point of the other run, has them.
     pub(super) fn take(
         &self,
-        array: &Array,
+        array: &NamedArray,
         selection: &Selection,
         visit: VisitContext,
     ) -> Result<Tensor> {
@@ -61,7 +62,7 @@ impl SourceRows {
     }
 }
 
-fn check_shape(array: &Array, selection: &Selection, point: HookPoint) -> Result<()> {
+fn check_shape(array: &NamedArray, selection: &Selection, point: HookPoint) -> Result<()> {
     let any_length = |axis: usize| matches!(selection.axes[axis], "pos" | "query" | "key");
     let dims = &selection.dims;
     let fits = array.shape.len() == dims.len()
@@ -93,7 +94,7 @@ pub(super) fn source_rows(source: &Source, point: HookPoint) -> Result<usize> {
 }
 
 /// The other run's values at `point`.
-pub(super) fn find(source: &Source, point: HookPoint) -> Result<&Array> {
+pub(super) fn find(source: &Source, point: HookPoint) -> Result<&NamedArray> {
     let name = point.to_string();
     source.get(&name).ok_or_else(|| {
         let known = match source.len() {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use candle_core::Tensor;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::wire::{FromValue, Node, Value, fields};
+use crate::named_array::NamedArray;
+use crate::wire::{
+    FromValue, IntoValue, Node, ReadAs, TypeScript, Value, number, numbers, results,
+};
 
 /// One index, or several.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,52 +31,27 @@ impl<T: Copy> Choice<T> {
 }
 
 /// Values by hook point name, as a cache holds them.
-pub type Source = BTreeMap<String, Array>;
+pub type Source = BTreeMap<String, NamedArray>;
 
 /// Numbers that broadcast to a selection by their last axes, as in NumPy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Values {
     /// One number for every selected element.
-    Number(#[serde(with = "number")] f32),
+    Number(#[serde(serialize_with = "number::serialize")] f32),
     /// One number for each index along the last axis.
-    List(#[serde(with = "numbers")] Vec<f32>),
+    List(#[serde(serialize_with = "numbers::serialize")] Vec<f32>),
     /// Numbers with a shape.
-    Array(Array),
+    Array(NamedArray),
 }
 
 impl Values {
-    pub(super) fn to_array(&self) -> Array {
+    pub(super) fn to_array(&self) -> NamedArray {
         match self {
-            Values::Number(number) => Array { shape: vec![], data: vec![*number] },
-            Values::List(list) => Array { shape: vec![list.len()], data: list.clone() },
+            Values::Number(number) => NamedArray::from_data(vec![], vec![*number]),
+            Values::List(list) => NamedArray::from_data(vec![list.len()], list.clone()),
             Values::Array(array) => array.clone(),
         }
-    }
-}
-
-/// Numbers with their shape, in row-major order.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Array {
-    /// The length of each axis, outermost first.
-    pub shape: Vec<usize>,
-    /// The numbers; the index along the last axis changes fastest.
-    #[serde(with = "numbers")]
-    pub data: Vec<f32>,
-}
-
-impl Array {
-    /// The number of values that the shape describes; none if it overflows `usize`.
-    pub(crate) fn expected_length(&self) -> Option<usize> {
-        self.shape.iter().try_fold(1usize, |product, length| product.checked_mul(*length))
-    }
-
-    /// Copies a tensor of 32-bit floats.
-    ///
-    /// # Errors
-    /// [`Error::Candle`] if the tensor has another dtype.
-    pub fn of(tensor: &Tensor) -> Result<Array> {
-        Ok(Array { shape: tensor.dims().to_vec(), data: tensor.flatten_all()?.to_vec1()? })
     }
 }
 
@@ -126,17 +103,46 @@ pub(super) fn resolve_position(position: i64, length: usize) -> Option<usize> {
     }
 }
 
-/// Describes the values that a JavaScript function gets: the selected part of a hook point's value.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Selected {
-    /// The hook point's name.
-    pub name: String,
-    /// The names of its axes, outermost first.
-    pub axes: &'static [&'static str],
-    /// The number of selected indices along each axis.
-    pub shape: Vec<usize>,
-    /// The positions in the text of the rows along `pos` or `query`.
-    pub positions: Vec<usize>,
+results! {
+    /// Describes the values that a JavaScript function gets: the selected part of a hook point's value.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Selected {
+        /// The hook point's name.
+        pub name: String,
+        /// The names of its axes, outermost first.
+        pub axes: &'static [&'static str],
+        /// The number of selected indices along each axis.
+        pub shape: Vec<usize>,
+        /// The positions in the text of the rows along `pos` or `query`.
+        pub positions: Vec<usize>,
+    }
+}
+
+/// The source text of a JavaScript function. JavaScript gives the function itself, too.
+pub struct HookFunction;
+
+impl ReadAs<String> for HookFunction {
+    fn read_as(node: Node) -> Result<String> {
+        String::from_value(node)
+    }
+
+    fn one_of() -> String {
+        String::one()
+    }
+
+    fn typescript_as(types: &mut TypeScript) -> String {
+        let docs = [
+            "A function of selected values, or its source text. Only its text is sent to the worker, so it cannot use the",
+            "page's variables. It is code with the rights of the page (network, storage): do not run code from sources that",
+            "you do not trust. A Content-Security-Policy must allow it with 'unsafe-eval'.",
+        ];
+        types.alias("HookFunction", &docs, |types| {
+            let selected = Selected::typescript(types);
+            format!(
+                "\n  | string\n  | ((x: Float32Array, info: {selected}) => ArrayLike<number> | void)"
+            )
+        })
+    }
 }
 
 /// A function from selected values to as many new values.
@@ -145,46 +151,13 @@ pub type Function = Box<dyn FnMut(Vec<f32>, &Selected) -> Result<Vec<f32>>>;
 /// Compiles the source text of a function.
 pub type Compiler = Rc<dyn Fn(&str) -> Result<Function>>;
 
-/// JSON has no infinities and no NaN: they are written as text.
-pub(super) mod number {
-    use serde::{Serialize, Serializer};
-
-    #[derive(Serialize)]
-    #[serde(untagged)]
-    pub(super) enum Number {
-        Finite(f32),
-        Text(String),
-    }
-
-    impl From<f32> for Number {
-        fn from(value: f32) -> Number {
-            if value.is_finite() { Number::Finite(value) } else { Number::Text(value.to_string()) }
-        }
-    }
-
-    pub fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-        Number::from(*value).serialize(serializer)
-    }
-}
-
-mod numbers {
-    use super::number::Number;
-    use serde::Serializer;
-
-    pub fn serialize<S: Serializer>(data: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(data.iter().map(|value| Number::from(*value)))
-    }
-}
-
 // ---- reading ----
-
-fields! { Array { shape: "shape", data: "data" } }
 
 impl<T: FromValue> FromValue for Choice<T> {
     fn from_value(node: Node) -> Result<Choice<T>> {
         match node.value() {
             Value::Number(_) => T::from_value(node).map(Choice::One),
-            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => {
+            Value::List(_) | Value::Numbers(_) | Value::Floats(_) | Value::Ids(_) => {
                 Vec::from_value(node).map(Choice::Many)
             }
             _ => Err(node.expected(Self::one())),
@@ -193,6 +166,10 @@ impl<T: FromValue> FromValue for Choice<T> {
 
     fn one() -> String {
         format!("{} or an array of them", T::one())
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        format!("{} | {}", T::typescript(types), Vec::<T>::typescript(types))
     }
 }
 
@@ -206,15 +183,23 @@ impl FromValue for Values {
             Value::Text(text) if NOT_FINITE.contains(&text.as_str()) => {
                 f32::from_value(node).map(Values::Number)
             }
-            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => {
+            Value::List(_) | Value::Numbers(_) | Value::Floats(_) | Value::Ids(_) => {
                 Vec::from_value(node).map(Values::List)
             }
-            Value::Object(_) => Array::from_value(node).map(Values::Array),
+            Value::Object(_) => NamedArray::from_value(node).map(Values::Array),
             _ => Err(node.expected(Self::one())),
         }
     }
 
     fn one() -> String {
         "a number, an array of numbers or a tensor { shape, data }".into()
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        let docs = ["Numbers that broadcast to a selection by their last axes."];
+        types.alias("Values", &docs, |types| {
+            let array = NamedArray::typescript_input(types);
+            format!("number | ArrayLike<number> | {array}")
+        })
     }
 }

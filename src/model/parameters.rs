@@ -2,18 +2,21 @@
 
 use crate::checkpoint::{Config, Weights, expected_shapes};
 use crate::error::Result;
+use crate::wire::results;
 
-/// A tensor of the checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
-    /// The checkpoint key, such as `h.0.attn.c_attn.weight`.
-    pub name: String,
-    /// Its shape in the checkpoint.
-    pub shape: Vec<usize>,
-    /// The dtype in memory.
-    pub dtype: &'static str,
-    /// The number of elements.
-    pub count: usize,
+results! {
+    /// A tensor of the checkpoint.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Parameter {
+        /// The checkpoint key, such as `h.0.attn.c_attn.weight`.
+        pub name: String,
+        /// Its shape in the checkpoint.
+        pub shape: Vec<usize>,
+        /// The dtype in memory.
+        pub dtype: &'static str,
+        /// The number of elements.
+        pub count: usize,
+    }
 }
 
 /// Every tensor of the checkpoint, each once, in the order of the forward pass.

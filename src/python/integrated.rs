@@ -3,29 +3,27 @@
 use super::literal::ids;
 use super::parts::{check_tokens, metric, model};
 use super::template::{Placeholders, Template};
-use crate::analysis::gradients::Baseline;
+use crate::analysis::integrated_gradients::IntegratedGradientsOptions;
 use crate::checkpoint::Config;
 use crate::error::Result;
-use crate::run::Objective;
 
 /// Integrated gradients over the tokens. Prints `shares`, and the metric of the prompt and of the `baseline`.
 ///
 /// # Errors
-/// As [`IntegratedGradients::new`](crate::analysis::gradients::IntegratedGradients::new); [`Error::Config`] if
+/// As [`Integration::new`](crate::analysis::integrated_gradients::Integration::new); [`Error::Config`] if
 /// TransformerLens computes something else.
 pub fn integrated_script(
     config: &Config,
     folder: &str,
     tokens: &[u32],
-    objective: &Objective,
-    baseline: &Baseline,
-    steps: usize,
+    options: &IntegratedGradientsOptions,
 ) -> Result<String> {
+    let IntegratedGradientsOptions { metric: objective, baseline, steps } = options;
     check_tokens(config, tokens)?;
-    baseline.check(tokens, steps)?;
+    options.check(tokens)?;
     let baseline = match baseline {
-        Baseline::Zero => None,
-        Baseline::Tokens(other) => {
+        None => None,
+        Some(other) => {
             check_tokens(config, other)?;
             Some(ids(other))
         }

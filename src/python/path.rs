@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::parts::{contrast, model};
 use super::template::{Placeholders, Template};
-use crate::analysis::path_patching::{Mlps, PathOptions, Receivers};
+use crate::analysis::path_patching::{Mlps, PathPatchingOptions, Receivers};
 use crate::checkpoint::Config;
 use crate::error::Result;
 
@@ -13,7 +13,7 @@ use crate::error::Result;
 /// # Errors
 /// As [`PathSweep::new`](crate::analysis::path_patching::PathSweep::new); [`Error::Config`](crate::Error::Config) if
 /// TransformerLens computes something else.
-pub fn path_script(config: &Config, folder: &str, options: &PathOptions) -> Result<String> {
+pub fn path_script(config: &Config, folder: &str, options: &PathPatchingOptions) -> Result<String> {
     options.receivers.check(config)?;
     let receivers = match &options.receivers {
         Receivers::Logits => "None".to_string(),

@@ -9,7 +9,8 @@ use super::template::{Placeholders, Template};
 use crate::checkpoint::Config;
 use crate::error::Result;
 use crate::hook::{BlockPoint, HookPoint, Selectors};
-use crate::intervene::{Array, TextLength, tensor};
+use crate::intervene::{TextLength, tensor};
+use crate::named_array::NamedArray;
 use crate::run::{RunOptions, Start, layers, resolve_rows};
 
 /// `run(model, tokens, options)`. Prints `log_probs`, `loss`, the norm of what was captured, and that of gradients.
@@ -30,7 +31,7 @@ pub fn run_script(
     let length = TextLength { prompt: tokens.len(), new: 1 };
     let HookList { script: hooks, points } = hooks(config, length, &options.interventions)?;
     let start = options.start.as_ref();
-    let resid = start.map(|start| Array::of(&start.resid)).transpose()?;
+    let resid = start.map(|start| NamedArray::unnamed(&start.resid)).transpose()?;
     let (mut metric_function, mut gradients) = (String::new(), None);
     if let Some(objective) = &options.gradients_of {
         metric_function = metric(objective, tokens.len())?;

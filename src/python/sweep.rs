@@ -3,17 +3,17 @@
 use super::literal::strings;
 use super::parts::{contrast, model};
 use super::template::{Placeholders, Template};
-use crate::analysis::patching::{SweepOptions, Target};
+use crate::analysis::patching::{PatchingOptions, Target};
 use crate::checkpoint::Config;
 use crate::error::Result;
 
-/// A sweep of activation patches. Prints `metric` in the order of [`Patched::raw`](crate::analysis::patching::Patched),
+/// A sweep of activation patches. Prints `metric` in the order of [`Patching::raw`](crate::analysis::patching::Patching),
 /// and those of the two runs.
 ///
 /// # Errors
 /// As [`Sweep::new`](crate::analysis::patching::Sweep::new); [`Error::Config`](crate::Error::Config) if TransformerLens
 /// computes something else.
-pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Result<String> {
+pub fn sweep_script(config: &Config, folder: &str, options: &PatchingOptions) -> Result<String> {
     let point = options.at.point(0).to_string();
     let heads = options.at.per_head();
     let positions = options.each_position || !heads;
@@ -46,9 +46,13 @@ pub fn sweep_script(config: &Config, folder: &str, options: &SweepOptions) -> Re
 /// The estimate of a sweep from one backward pass. Prints as [`sweep_script`].
 ///
 /// # Errors
-/// As [`attribution_patching`](crate::analysis::gradients::attribution_patching);
+/// As [`attribution_patching`](crate::analysis::patching::attribution_patching);
 /// [`Error::Config`](crate::Error::Config) if TransformerLens computes something else.
-pub fn attribution_script(config: &Config, folder: &str, options: &SweepOptions) -> Result<String> {
+pub fn attribution_script(
+    config: &Config,
+    folder: &str,
+    options: &PatchingOptions,
+) -> Result<String> {
     let points: Vec<_> = (0..config.n_layer).map(|layer| options.at.point(layer)).collect();
     let heads = options.at.per_head();
     let rows_first = heads && !options.at.point(0).axes().contains(&"key");

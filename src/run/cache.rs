@@ -7,7 +7,8 @@ use candle_core::{Device, Tensor};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{HookContext, HookPoint, Hooks, Selectors};
-use crate::intervene::{Array, Source, expect_position};
+use crate::intervene::{Source, expect_position};
+use crate::named_array::NamedArray;
 use crate::nearest::nearest;
 
 /// Captured activations, in the order in which they were computed.
@@ -65,7 +66,7 @@ impl Cache {
     pub fn source(&self) -> Result<Source> {
         self.entries
             .iter()
-            .map(|(point, value)| Ok((point.to_string(), Array::of(value)?)))
+            .map(|(point, value)| Ok((point.to_string(), NamedArray::unnamed(value)?)))
             .collect()
     }
 

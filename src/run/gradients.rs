@@ -7,6 +7,7 @@ use candle_core::{DType, Device, IndexOp, Tensor, Var};
 use crate::error::{Error, Result};
 use crate::hook::{HookContext, HookPoint, Hooks};
 use crate::intervene::expect_position;
+use crate::wire::{Answer, Optional, checked, options};
 
 /// A number to differentiate.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,42 @@ pub enum Objective {
     /// The mean negative log-probability of the true next tokens, in nats.
     Loss,
 }
+
+options! {
+    /// A number of a run's logits: the logit of `answer`, less that of `against`, at `position`; or the loss.
+    #[derive(Debug, Clone, Default)]
+    pub struct Metric {
+        /// The token whose logit counts.
+        pub answer: Option<u32> as Optional<Answer>,
+        /// The token whose logit is subtracted.
+        pub against: Option<u32> as Optional<Answer>,
+        /// The position of the logits; negative ones count from the end. The last one if absent.
+        pub position: Option<i64>,
+        /// The mean loss of the true next tokens, in nats, instead of a logit.
+        pub loss: Option<bool>,
+    }
+}
+
+impl TryFrom<Metric> for Objective {
+    type Error = Error;
+
+    fn try_from(metric: Metric) -> Result<Objective> {
+        let beside = metric.against.is_some() || metric.position.is_some();
+        match (metric.answer, metric.loss) {
+            (None, Some(true)) if !beside => Ok(Objective::Loss),
+            (Some(answer), None | Some(false)) => Ok(Objective::Logit {
+                answer,
+                against: metric.against,
+                position: metric.position.unwrap_or(-1),
+            }),
+            _ => Err(Error::Input(
+                "the metric is ambiguous or missing: expected either `answer` (with `against`, `position`) or only `loss: true`".into(),
+            )),
+        }
+    }
+}
+
+checked!(Objective: Metric);
 
 impl Objective {
     /// The value of the objective for logits `[1, T, V]`: a tensor without axes.

@@ -5,8 +5,9 @@ use candle_core::Tensor;
 use super::run_with_cache;
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
-use crate::intervene::{Array, Source};
+use crate::intervene::Source;
 use crate::model::Model;
+use crate::named_array::NamedArray;
 
 /// The means of activations over all positions of some prompts, for
 /// [`ReferenceMean`](crate::intervene::ReferenceMean).
@@ -39,7 +40,7 @@ pub fn means<S: AsRef<str>>(model: &Model, prompts: &[Vec<u32>], names: &[S]) ->
         ));
     }
     let mean = |(point, sum): (HookPoint, Tensor)| {
-        Ok((point.to_string(), Array::of(&(sum / count as f64)?)?))
+        Ok((point.to_string(), NamedArray::unnamed(&(sum / count as f64)?)?))
     };
     sums.into_iter().map(mean).collect()
 }

@@ -4,7 +4,6 @@
 // rejects with an Error that has a stable `name` (errors.ts), and leaves the model usable.
 
 export { Cache } from "./cache.js";
-export type { Config, Notice } from "./description.js";
 export type * from "./generated.js";
 export type { HookName } from "./hook-names.js";
 export type { Ids } from "./input.js";

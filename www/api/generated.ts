@@ -1,13 +1,10 @@
-// Plain-data options and results of the methods of `Model`. Written by hand until they are generated from the declarations
-// in Rust; the names and shapes stay. Imports end in `.js`, as everywhere in www/.
+// The options and results of the calls, as Rust declares them. Generated: do not edit. To write it again, run
+// `UPDATE_TYPES=1 cargo test --test typescript`.
 //
-// Not here: options that do not leave the page (`signal`, `onProgress`; see options.ts).
+// Options that do not leave the page (`signal`, `onProgress`) are declared in options.ts.
 
 import type { Cache } from "./cache.js";
-import type { HookName } from "./hook-names.js";
 import type { Tensor } from "./tensor.js";
-
-// ---- inputs ----
 
 /** A text, or token ids. */
 export type Input = string | Uint32Array | ArrayLike<number>;
@@ -15,494 +12,782 @@ export type Input = string | Uint32Array | ArrayLike<number>;
 /** A token's text, which must be a single token, or its id. */
 export type Answer = string | number;
 
-/** The logit of `answer`, less that of `against`, at `position`; or the loss. */
-export interface Metric {
-  answer?: Answer;
-  against?: Answer;
-  /** @default -1, the last */
-  position?: number;
-  /** the mean loss of the text, in nats, instead of a logit */
-  loss?: boolean;
-}
-
-// ---- interventions ----
-
-/** Numbers that broadcast to a selection by their last axes. */
-export type Values = number | ArrayLike<number> | Tensor;
-
-/** Activations by hook point name: a cache, or what one was stored as. */
-export type Activations =
-  | Pick<Cache, "names" | "get">
-  | Readonly<Record<string, { shape: readonly number[]; data: ArrayLike<number> }>>;
-
-/** An attention edge. What is left out selects all queries, or all keys. */
-export interface Edge {
-  query?: number;
-  key?: number;
-}
-
-/** What a function of an intervention is told about the values that it gets. */
-export interface Selected {
-  name: string;
-  axes: string[];
-  shape: number[];
-  positions: number[];
-}
-
 /**
- * A function of the selected values, or its source. It runs in the worker and sees none of the page's variables. It is code
- * with the rights of the page (network, storage): take none from strangers. A Content-Security-Policy must allow it by
- * 'unsafe-eval'.
+ * The name of a hook point, a `*` glob or a `/regular expression/`; or a short name with a layer, which is
+ * counted from the end if it is negative: ["pattern", -1].
  */
-export type HookFunction =
-  | string
-  // biome-ignore lint/suspicious/noConfusingVoidType: a function that changes the values in place returns nothing
-  | ((x: Float32Array, info: Selected) => ArrayLike<number> | void);
+export type HookName = string | readonly [string, number];
 
-/** What is done to the selected values. */
-export type Action =
-  | "zero"
-  | "mean"
-  | { scale: number }
-  | { add: Values }
-  | { set: Values }
-  | { from: Activations; fromPositions?: readonly number[] }
-  | { mean: Activations }
-  | { knockOut: readonly Edge[]; renormalize?: boolean }
-  | { js: HookFunction };
-
-/** One change to a run. What is left out selects everything. */
-export interface Intervention {
-  at: HookName;
-  layer?: number | readonly number[];
-  head?: number | readonly number[];
-  /** of `d_mlp` */
-  neuron?: number | readonly number[];
-  /** of `d_model` or `d_head` */
-  dim?: number | readonly number[];
-  /** negative from the end of the prompt */
-  positions?: number | readonly number[];
-  /** of a generation: the prompt is step 0, then one token each */
-  step?: number | readonly number[];
-  do: Action;
-}
-
-// ---- what a model is ----
-
-/** A GPT-2 config with Hugging Face field names. */
+/** The sizes of a GPT-2 and the switches that change its arithmetic, under Hugging Face's names. */
 export interface Config {
-  readonly n_layer: number;
-  readonly n_head: number;
-  /** d_model */
-  readonly n_embd: number;
-  /** d_mlp; null for four times `n_embd` */
-  readonly n_inner: number | null;
-  /** the longest context, in tokens */
-  readonly n_positions: number;
-  readonly vocab_size: number;
-  readonly layer_norm_epsilon: number;
-  readonly activation_function: string;
-  readonly scale_attn_weights: boolean;
-  readonly scale_attn_by_inverse_layer_idx: boolean;
-  readonly reorder_and_upcast_attn: boolean;
-  readonly tie_word_embeddings: boolean;
-  readonly bos_token_id: number | null;
-  readonly eos_token_id: number | null;
+  /** The number of blocks. */
+  n_layer: number;
+  /** The number of attention heads in a block. */
+  n_head: number;
+  /** `d_model`, the width of the residual stream. */
+  n_embd: number;
+  /** `d_mlp`; four times `n_embd` when absent. */
+  n_inner: number | null;
+  /** The longest context, in tokens. */
+  n_positions: number;
+  /** The number of tokens. */
+  vocab_size: number;
+  /** Added to the variance in LayerNorm. */
+  layer_norm_epsilon: number;
+  /** The non-linearity of the MLP. */
+  activation_function: "gelu_new" | "gelu" | "relu" | "silu" | "tanh";
+  /** Divide attention scores by the square root of `d_head`. */
+  scale_attn_weights: boolean;
+  /** Divide attention scores by the layer's number, counted from 1, as well. */
+  scale_attn_by_inverse_layer_idx: boolean;
+  /** Compute attention scores in f32. They always are here, so this changes nothing. */
+  reorder_and_upcast_attn: boolean;
+  /** Unembed with the token embedding `wte` instead of a matrix `lm_head`. */
+  tie_word_embeddings: boolean;
+  /** The token at the beginning of a text. */
+  bos_token_id: number | null;
+  /** The token at the end of a text. */
+  eos_token_id: number | null;
 }
 
 /** A tensor of the checkpoint. */
 export interface Parameter {
+  /** The checkpoint key, such as `h.0.attn.c_attn.weight`. */
   name: string;
+  /** Its shape in the checkpoint. */
   shape: number[];
+  /** The dtype in memory. */
   dtype: string;
-  /** how many numbers */
+  /** The number of elements. */
   count: number;
 }
 
 /** A place in the forward pass. */
 export interface HookPoint {
+  /** Its name, as in TransformerLens. */
   name: string;
+  /** The names of its axes. */
   axes: string[];
-  /** computed only if a name or an intervention asks for it */
+  /** Whether it is computed only if a name or an intervention asks for it. */
   onRequest: boolean;
 }
 
 /** How the model is computed. */
 export interface Backend {
+  /** The build of the compute kernels. */
   build: "simd" | "relaxed" | "threads";
+  /** How many threads compute. */
   threads: number;
+  /** The format of weight matrices. */
   dtype: string;
-  /** wasm memory once loaded, all models together */
+  /** The size of wasm memory, which all models share. It never shrinks, so it is the most that was needed. */
   memoryBytes: number;
 }
 
-/** A remark about a model that loaded all the same. */
+/** One notice about a loaded model. */
 export interface Notice {
+  /** What the notice is about. */
   kind: "nonFinite" | "ignored" | "used" | "assumed";
-  /** a tensor, a field or a file */
+  /** A tensor, a field or a file. */
   name: string;
-  /** one full sentence */
+  /** One full sentence. */
   message: string;
+  /** How many values or names it is about, if it is about several. */
   count?: number;
 }
 
 /** Tokens of a text, or the names of ids. */
 export interface Tokens {
+  /** The ids. */
   ids: Uint32Array;
+  /** The string of each. Those of a text, joined, are the text. */
   strings: string[];
-  /** those that each token spells, for a token that holds part of a character */
+  /** The bytes of each, for a token that holds part of a character. */
   bytes: number[][];
 }
 
 /** A rewriting of the weights that leaves the predictions as they are. */
-export type Transform =
-  | "fold_ln"
-  | "center_writing_weights"
-  | "center_unembed"
-  | "fold_value_biases";
+export type Transform = "fold_ln" | "center_writing_weights" | "center_unembed" | "fold_value_biases";
 
-// ---- runs ----
-
-/** Where a run starts instead of at the embeddings. */
-export interface Start {
-  layer: number;
-  /** [1, T, d_model] before the block */
-  resid: Tensor | { shape: readonly number[]; data: ArrayLike<number> };
-}
-
+/** Options of `runWithCache`. */
 export interface RunOptions {
-  /** put the config's `bos_token_id` in front @default false */
-  prependBos?: boolean;
-  /** what to capture @default [] */
+  /**
+   * The values to capture.
+   * @default []
+   */
   names?: readonly HookName[];
-  /** keep these positions of what is captured, negative from the end @default all */
-  positions?: readonly number[];
-  /** what to change, in this order; a capture sees the changed values @default [] */
+  /**
+   * Changes, applied in this order. A capture gets the changed values.
+   * @default []
+   */
   interventions?: readonly Intervention[];
-  /** stop before this block: `residual` instead of `logits` */
+  /** Capture only these rows along `pos` or `query`; negative ones count from the end. */
+  positions?: readonly number[];
+  /** Stop before this block. The run returns the residual stream there instead of logits. */
   stopAtLayer?: number;
-  /** start from a residual stream before this block */
+  /** Start from a residual stream instead of the embeddings. */
   startAt?: Start;
-  /** differentiate this with respect to everything that `names` selects: see Cache.gradient */
+  /** Differentiate this number with respect to every value that `names` selects. */
   gradientsOf?: Metric;
-  /** measure the captured patterns, which must be those of every layer: see Model.headScores @default false */
+  /**
+   * Put the config's `bos_token_id` in front of the input.
+   * @default false
+   */
+  prependBos?: boolean;
+  /**
+   * Measure the captured patterns, which must be those of every layer: see `headScores`.
+   * @default false
+   */
   headScores?: boolean;
 }
 
-/** One forward pass of T tokens. */
+/** One change to a run. */
+export interface Intervention {
+  /** A hook point's name, a `*` glob or a `/regular expression/`. */
+  at: HookName;
+  /** Only the points of these layers. */
+  layer?: number | readonly number[];
+  /** Only these heads, at points with an axis `head`. */
+  head?: number | readonly number[];
+  /** Only these neurons, at points with an axis `d_mlp`. */
+  neuron?: number | readonly number[];
+  /** Only these dimensions of `d_model` or `d_head`. */
+  dim?: number | readonly number[];
+  /** Only these positions (queries, at attention scores and patterns); negative ones count from the prompt's end. */
+  positions?: number | readonly number[];
+  /** Only the positions that are new at these steps of a generation: the prompt at step 0, then one token each. */
+  step?: number | readonly number[];
+  /** What is done to the selected values. */
+  do: Action;
+}
+
+/** What is done to the selected values. */
+export type Action =
+  | "zero"
+  | "mean"
+  | {
+      /** The factor. */
+      scale: number;
+    }
+  | {
+      /** The summands. */
+      add: Values;
+    }
+  | {
+      /** The new values. */
+      set: Values;
+    }
+  | {
+      /** The other run's values. */
+      from: Activations;
+      /** The other run's positions that stand for the selected ones, one for each. The same positions if absent. */
+      fromPositions?: readonly number[];
+    }
+  | {
+      /** The means, as `means` computes them. */
+      mean: Activations;
+    }
+  | {
+      /** The edges. */
+      knockOut: readonly Edge[];
+      /** Whether the query's other probabilities are scaled so that their sum stays 1. True if absent. */
+      renormalize?: boolean;
+    }
+  | {
+      /** The source text of the function. */
+      js: HookFunction;
+    };
+
+/** Numbers that broadcast to a selection by their last axes. */
+export type Values = number | ArrayLike<number> | { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
+
+/** Activations by hook name: a `Cache`, or what one was stored as. */
+export type Activations =
+  | { names(): string[]; get(name: string): { readonly shape: readonly number[]; readonly data: ArrayLike<number> } }
+  | Readonly<Record<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number> }>>;
+
+/** An attention edge. An absent query means all queries, an absent key all keys up to the query. */
+export interface Edge {
+  /** The position that attends. */
+  query?: number;
+  /** The position that is attended to. */
+  key?: number;
+}
+
+/**
+ * A function of selected values, or its source text. Only its text is sent to the worker, so it cannot use the
+ * page's variables. It is code with the rights of the page (network, storage): do not run code from sources that
+ * you do not trust. A Content-Security-Policy must allow it with 'unsafe-eval'.
+ */
+export type HookFunction =
+  | string
+  | ((x: Float32Array, info: Selected) => ArrayLike<number> | void);
+
+/** Describes the values that a JavaScript function gets: the selected part of a hook point's value. */
+export interface Selected {
+  /** The hook point's name. */
+  name: string;
+  /** The names of its axes, outermost first. */
+  axes: string[];
+  /** The number of selected indices along each axis. */
+  shape: number[];
+  /** The positions in the text of the rows along `pos` or `query`. */
+  positions: number[];
+}
+
+/** The start of a run that does not begin at the embeddings. */
+export interface Start {
+  /** The first block to run; `n_layer` runs only the final LayerNorm and the unembedding. */
+  layer: number;
+  /** `blocks.{layer}.hook_resid_pre` of another run, [1, T, d_model]. */
+  resid: { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
+}
+
+/** A number of a run's logits: the logit of `answer`, less that of `against`, at `position`; or the loss. */
+export interface Metric {
+  /** The token whose logit counts. */
+  answer?: Answer;
+  /** The token whose logit is subtracted. */
+  against?: Answer;
+  /** The position of the logits; negative ones count from the end. The last one if absent. */
+  position?: number;
+  /** The mean loss of the true next tokens, in nats, instead of a logit. */
+  loss?: boolean;
+}
+
+/** One forward pass. T is the number of tokens, V the size of the vocabulary. */
 export interface Run {
-  /** the tokens that were run, T of them */
+  /** The tokens that were run. */
   ids: Uint32Array;
-  /** [1, T, V] over batch, pos, vocab */
+  /** [1, T, V] over `batch pos vocab`; null if the run stopped at a layer. */
   logits: Tensor;
-  /** [1, T, d_model] of a run that stopped at a layer; otherwise null */
+  /** [1, T, d_model] over `batch pos d_model`, if the run stopped at a layer; otherwise null. */
   residual: Tensor | null;
-  /** mean of -logProbs; null for a single token */
+  /** The mean of -logProbs; null for a single token. */
   loss: number | null;
-  /** of the true next token in nats, T - 1 of them */
+  /** The log-probability of each true next token in nats: T - 1 numbers. */
   logProbs: Float32Array;
-  /** of the true next token: 0 if it was the first choice; null if the logits are not finite */
+  /**
+   * How many tokens have a greater logit than the true next token: 0 if it was the first choice, null if the logits
+   * are not finite.
+   */
   ranks: (number | null)[];
+  /** What was captured. */
   cache: Cache;
-  /** (score layer head), labelled; null unless the option asks for it */
+  /** The scores of heads: axes `score layer head`, labelled; null unless the option asks for them. */
   headScores: Tensor | null;
 }
 
+/** Options of `generate`. */
 export interface GenerateOptions {
-  /** put the config's `bos_token_id` in front @default false */
-  prependBos?: boolean;
-  /** @default 20 */
+  /**
+   * How many tokens to generate at most.
+   * @default 20
+   */
   maxNewTokens?: number;
-  /** draw a token; otherwise take the most probable one @default false */
+  /**
+   * Draw from the distribution; otherwise take the most probable token, the lowest id on a tie.
+   * @default false
+   */
   doSample?: boolean;
-  /** divides the logits before drawing @default 1 */
+  /**
+   * Divides the logits before drawing. Above 0.
+   * @default 1
+   */
   temperature?: number;
-  /** draw from this many of the most probable tokens @default all */
+  /** Draw only among this many most probable tokens (more where the last of them ties). */
   topK?: number;
-  /** draw from the most probable tokens whose probabilities add up to this @default 1 */
+  /** Draw only among the most probable tokens whose probabilities just add up to this much. In (0, 1]. */
   topP?: number;
-  /** the same seed gives the same text on every machine @default 0 */
+  /**
+   * The key of the random generator: the same seed gives the same text on every machine. It is ChaCha with 8
+   * rounds. The seed is the first eight bytes of the key (little-endian), the rest of key and nonce is zero. Each
+   * drawn token takes one u64 of its stream, two words with the lower first; the upper 53 bits, as a fraction of
+   * 1, choose by cumulative probability in the order of ids.
+   * @default 0
+   */
   seed?: number;
-  /** stop after the token that completes one of these @default [] */
+  /**
+   * Stop after the token that completes one of these texts.
+   * @default []
+   */
   stop?: string | readonly string[];
-  /** stop after the config's `eos_token_id` @default true */
+  /**
+   * Stop after the config's `eos_token_id`.
+   * @default true
+   */
   stopAtEos?: boolean;
-  /** how many of the most probable tokens each step lists @default 10 */
+  /**
+   * How many of the most probable tokens each step lists.
+   * @default 10
+   */
   top?: number;
-  /** what to capture at each step @default [] */
+  /**
+   * What to capture at every step.
+   * @default []
+   */
   names?: readonly HookName[];
-  /** what to change at each step @default [] */
+  /**
+   * What to change at every step; their `step` and `positions` say where. The text is the same with and without
+   * cached keys and values.
+   * @default []
+   */
   interventions?: readonly Intervention[];
-  /** keep keys and values from step to step; the text is the same without @default true */
+  /**
+   * Keep keys and values from step to step. Otherwise each step computes its whole context; the text is the same.
+   * @default true
+   */
   useCache?: boolean;
-}
-
-/** A probable next token. */
-export interface Choice {
-  id: number;
-  string: string;
-  /** UTF-8, for a token that holds part of a character */
-  bytes: number[];
-  /** in nats, before temperature, topK and topP */
-  logProb: number;
+  /**
+   * Put the config's `bos_token_id` in front of the input.
+   * @default false
+   */
+  prependBos?: boolean;
 }
 
 /** One token of a generation. */
 export interface Step {
+  /** Its id. */
   id: number;
+  /** The characters that are complete with this token; empty without a tokenizer. */
   string: string;
-  /** in nats, before temperature, topK and topP */
+  /** Its log-probability in nats, before penalties, temperature, topK and topP. */
   logProb: number;
-  /** the most probable tokens, the most probable first */
+  /** The most probable tokens, the most probable first. */
   top: Choice[];
+  /** What was captured: only the new positions if keys and values are cached. */
   cache: Cache;
 }
 
-// ---- measurements ----
+/** A probable next token. */
+export interface Choice {
+  /** Its id. */
+  id: number;
+  /** Its string. */
+  string: string;
+  /** Its bytes, for a token that holds part of a character. */
+  bytes: number[];
+  /** Its log-probability in nats, before penalties, temperature, topK and topP. */
+  logProb: number;
+}
 
+/** Options of `logitLens`. */
 export interface LogitLensOptions {
-  /** how many of the most probable tokens @default 5 */
-  top?: number;
-  /** which point of each layer @default "resid_post" */
+  /**
+   * Where to look in each layer.
+   * @default "resid_post"
+   */
   of?: "resid_pre" | "resid_mid" | "resid_post" | "attn_out" | "mlp_out";
-  /** a token to follow besides the true next ones */
+  /** How many of the most probable tokens to list; 5 if absent, or all if there are fewer. */
+  top?: number;
+  /** A token to follow besides the true next ones. */
   answer?: Answer;
+  /**
+   * What to change in the run.
+   * @default []
+   */
   interventions?: readonly Intervention[];
 }
 
-/** What the model would predict if it stopped at each layer. NaN where the logits are not finite. */
+/**
+ * What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. All
+ * numbers are NaN where the logits are not finite.
+ */
 export interface LogitLens {
-  /** (layer pos top) */
+  /** The ids of the most probable tokens, whole numbers: axes `layer pos top`. */
   topIds: Tensor;
-  /** (layer pos top) */
+  /** Their probabilities: axes `layer pos top`. */
   topProbabilities: Tensor;
-  /** of `topIds`, in the order of its data; empty without a tokenizer */
+  /** Their strings, in the order of `topIds`; none without a tokenizer. */
   topStrings: string[];
-  /** of the true next token (layer pos), T - 1 positions */
+  /** The probability of the true next token, at every position but the last: axes `layer pos`. */
   nextProbability: Tensor;
-  /** of the true next token (layer pos), T - 1 positions: 0 if it is the first choice */
+  /** How many tokens have a greater logit than the true next token: axes `layer pos`. */
   nextRank: Tensor;
-  /** KL(final || lens) in nats (layer pos) */
-  kl: Tensor;
-  /** (layer pos), if there is an answer */
+  /** The probability of the answer, if one was given: axes `layer pos`. */
   answerProbability?: Tensor;
-  /** (layer pos), if there is an answer */
+  /** How many tokens have a greater logit than the answer, if one was given: axes `layer pos`. */
   answerRank?: Tensor;
+  /** `KL(final || lens)` in nats: axes `layer pos`. */
+  kl: Tensor;
 }
 
+/** Options of `attribution`. */
 export interface AttributionOptions {
+  /** The token whose logit is attributed. */
   answer?: Answer;
+  /** The token whose logit is subtracted. */
   against?: Answer;
-  /** of `d_model`, instead of an answer */
+  /** Instead of a logit: the dot product of the unembedding's input with these `d_model` numbers. */
   direction?: ArrayLike<number>;
-  /** @default -1, the last */
+  /**
+   * Whose prediction; negative positions count from the end.
+   * @default -1
+   */
   position?: number;
-  /** @default "component" */
+  /**
+   * How finely the residual stream is taken apart.
+   * @default "component"
+   */
   by?: "component" | "head" | "neuron";
-  /** the final LayerNorm, with the run's scale or with each part's own @default "frozen" */
+  /**
+   * The scale of the final LayerNorm: that of the whole stream ("frozen"), so that shares are linear in the parts
+   * and their order does not matter; or that of the stream as it was ("recomputed"), so that a share is what the
+   * target gains when the part is added to all that was written before it. Then heads of one layer, and its
+   * neurons, are added in the order of their numbers, although they act at once.
+   * @default "frozen"
+   */
   layerNorm?: "frozen" | "recomputed";
+  /**
+   * What to change in the run.
+   * @default []
+   */
   interventions?: readonly Intervention[];
 }
 
+/** How much each part of the residual stream adds to a logit, or to a difference of two. */
 export interface Attribution {
-  /** (component), labelled */
+  /**
+   * The share of every part, in logits: axis `component`, labelled. The last is that of the final LayerNorm's bias.
+   * They add up to the target.
+   */
   shares: Tensor;
 }
 
+/** Options of `residual`. */
 export interface ResidualOptions {
-  /** @default "decomposed" */
-  stack?: "decomposed" | "accumulated" | "heads" | "neurons";
-  /** of a decomposed stream: how finely @default "component" */
-  by?: "component" | "head" | "neuron";
-  /** of an accumulated stream: also between attention and MLP @default false */
-  sublayers?: boolean;
-  /** which sublayer reads the stream @default the unembedding */
-  reader?: { layer: number; part: "attn" | "mlp" };
   /**
-   * through the reader's LayerNorm, with the run's scale or, before the unembedding, with each part's own
-   * @default not at all
+   * What the stream is taken apart into: what was written into it ("decomposed": the parts add up to the stream),
+   * its states on the way ("accumulated"), or what each head or neuron wrote.
+   * @default "decomposed"
+   */
+  stack?: "decomposed" | "accumulated" | "heads" | "neurons";
+  /** How finely it is decomposed; `component` if absent. For "decomposed" only. */
+  by?: "component" | "head" | "neuron";
+  /** Also the states between attention and MLP; false if absent. For "accumulated" only. */
+  sublayers?: boolean;
+  /** The sublayer that reads the stream; the unembedding if absent. */
+  reader?: Sublayer;
+  /**
+   * Read each part through the reader's LayerNorm: with the scale of the whole stream, as the run had it
+   * ("frozen"), or, before the unembedding, with a scale of its own ("recomputed"). Not at all if absent.
    */
   layerNorm?: "frozen" | "recomputed";
-  /** of neurons, take few: they are d_mlp × d_model numbers each @default all */
+  /**
+   * Only these positions, negative ones from the end; all if absent. Of neurons, take few: they are d_mlp × d_model
+   * numbers for each.
+   */
   positions?: readonly number[];
+  /**
+   * What to change in the run.
+   * @default []
+   */
   interventions?: readonly Intervention[];
 }
 
+/** A sublayer that reads the residual stream. */
+export interface Sublayer {
+  /** The layer. */
+  layer: number;
+  /** Its attention or its MLP. */
+  part: "attn" | "mlp";
+}
+
+/** The residual stream, taken apart. */
 export interface Residual {
-  /** (component pos d_model), labelled */
+  /** The parts: axes `component pos d_model`, components labelled. */
   parts: Tensor;
 }
 
-export interface MeansOptions {
-  texts: readonly Input[];
-  names: readonly HookName[];
-}
-
+/** Options of `headScores`. */
 export interface HeadScoresOptions {
-  /** what the attention is compared with, T rows of T numbers */
+  /** A pattern to compare each head's attention with: the weight from each query (row) to each key. */
   pattern?: readonly ArrayLike<number>[];
-  /** how it is compared @default "mul" */
+  /**
+   * How the attention is compared with the pattern; "mul" if absent. "mul" is the share of all attention that the
+   * pattern selects; "abs" is 1 for the same pattern, and less the more they differ.
+   */
   measure?: "mul" | "abs";
-  /** @default false */
+  /** Leave out attention to the first token, where heads that find nothing rest; false if absent. */
   excludeFirstToken?: boolean;
-  /** @default false */
+  /** Leave out attention of each token to itself; false if absent. */
   excludeCurrentToken?: boolean;
+  /**
+   * What to change in the run.
+   * @default []
+   */
   interventions?: readonly Intervention[];
 }
 
+/** What kind of head each head is, from its attention. */
 export interface HeadScores {
-  /** (score layer head), labelled; NaN if no position counts */
+  /**
+   * Attention to the previous token, to duplicates of the token, and to tokens after an earlier duplicate: axes
+   * `score layer head`, scores labelled. NaN if no query counts.
+   */
   scores: Tensor;
-  /** (layer head), if there is a `pattern` */
+  /** How similar the attention is to `pattern`, if one was given: axes `layer head`. */
   similarity?: Tensor;
 }
 
-/** Two prompts with the same number of tokens, and what is measured. */
-export interface Contrast extends Metric {
+/** Options of `patching`. */
+export interface PatchingOptions {
+  /** The token whose logit counts. */
+  answer?: Answer;
+  /** The token whose logit is subtracted. */
+  against?: Answer;
+  /** The position of the logits; negative ones count from the end. The last one if absent. */
+  position?: number;
+  /** The mean loss of the true next tokens, in nats, instead of a logit. */
+  loss?: boolean;
+  /** The prompt that gives the clean answer. */
   clean: Input;
+  /** The prompt that does not. */
   corrupted: Input;
-  /** @default "denoise" */
+  /**
+   * Which run is patched: the corrupted one with clean values ("denoise"), or the clean one with corrupted values.
+   * @default "denoise"
+   */
   direction?: "denoise" | "noise";
-}
-
-export interface PatchingOptions extends Contrast {
-  /** @default "resid_pre" */
+  /**
+   * The activation that is patched.
+   * @default "resid_pre"
+   */
   at?: "resid_pre" | "resid_mid" | "attn_out" | "mlp_out" | "z" | "q" | "k" | "v" | "pattern";
-  /** @default "activation" */
+  /**
+   * Run each patch ("activation"), or estimate all of them from one backward pass ("attribution").
+   * @default "activation"
+   */
   method?: "activation" | "attribution";
-  /** heads by position too @default false */
+  /**
+   * Of a head: patch each position separately, instead of all at once. The residual stream, and what layers write
+   * into it, are always patched by position.
+   * @default false
+   */
   eachPosition?: boolean;
 }
 
+/** The metric under every patch. */
 export interface Patching {
-  /** the metric under each patch (layer pos), (layer head) or (layer head pos) */
+  /**
+   * The metric: axes `layer pos`, `layer head` or `layer head pos`; if attention patterns are patched, `pos` is the
+   * query.
+   */
   raw: Tensor;
-  /** 0 for the corrupted run, 1 for the clean one; absent unless both are finite and differ */
+  /** 1 for the clean run's metric, 0 for the corrupted run's; absent if both are the same or one is not finite. */
   normalized?: Tensor;
-  /** the metric of the clean run */
+  /** The metric of the clean run. A loss is that of the patched prompt's tokens, in the other run too. */
   clean: number;
-  /** the metric of the corrupted run */
+  /** The metric of the corrupted run. */
   corrupted: number;
 }
 
-/** What a head reads. */
-export interface Receiver {
-  layer: number;
-  head: number;
-  input: "q" | "k" | "v";
-}
-
-export interface PathPatchingOptions extends Contrast {
+/** Options of `pathPatching`. */
+export interface PathPatchingOptions {
+  /** The token whose logit counts. */
+  answer?: Answer;
+  /** The token whose logit is subtracted. */
+  against?: Answer;
+  /** The position of the logits; negative ones count from the end. The last one if absent. */
+  position?: number;
+  /** The mean loss of the true next tokens, in nats, instead of a logit. */
+  loss?: boolean;
+  /** The prompt that gives the clean answer. */
+  clean: Input;
+  /** The prompt that does not. */
+  corrupted: Input;
+  /**
+   * Which run is patched: the corrupted one with clean values ("denoise"), or the clean one with corrupted values.
+   * @default "denoise"
+   */
+  direction?: "denoise" | "noise";
+  /** What receives the sender's message: the logits, or inputs of heads. */
   receivers: "logits" | readonly Receiver[];
-  /** the MLPs between sender and receiver @default "frozen" */
+  /**
+   * Whether the MLPs between sender and receiver write what they wrote in the base run, or read the message too.
+   * @default "frozen"
+   */
   mlps?: "frozen" | "recomputed";
 }
 
+/** One input of a head. */
+export interface Receiver {
+  /** The head's layer. */
+  layer: number;
+  /** The head's number in its layer. */
+  head: number;
+  /** Which of its inputs. */
+  input: "q" | "k" | "v";
+}
+
+/** The metric when one head's output reaches only the receivers from the other run. */
 export interface PathPatching {
-  /** the metric by sender (layer head) */
+  /** The metric, by sender: axes `layer head`. */
   raw: Tensor;
-  /** 0 for the corrupted run, 1 for the clean one; absent unless both are finite and differ */
+  /** 1 for the clean run's metric, 0 for the corrupted run's; absent if both are the same or one is not finite. */
   normalized?: Tensor;
+  /** The metric of the clean run. A loss is that of the patched prompt's tokens, in the other run too. */
   clean: number;
+  /** The metric of the corrupted run. */
   corrupted: number;
 }
 
-export interface IntegratedGradientsOptions extends Metric {
-  /** a text with as many tokens @default zero embeddings */
+/** Options of `integratedGradients`. */
+export interface IntegratedGradientsOptions {
+  /** The token whose logit counts. */
+  answer?: Answer;
+  /** The token whose logit is subtracted. */
+  against?: Answer;
+  /** The position of the logits; negative ones count from the end. The last one if absent. */
+  position?: number;
+  /** The mean loss of the true next tokens, in nats, instead of a logit. */
+  loss?: boolean;
+  /** The tokens whose embeddings the path starts from, as many as the prompt has; zero embeddings if absent. */
   baseline?: Input;
-  /** @default 32 */
+  /**
+   * How many steps the path has.
+   * @default 32
+   */
   steps?: number;
 }
 
+/** Each token's share of a metric's change from a baseline to the prompt. */
 export interface IntegratedGradients {
-  /** (pos) */
+  /** The shares: axis `pos`. */
   shares: Tensor;
+  /** The metric of the prompt. */
   metric: number;
-  /** the metric of the baseline */
+  /** The metric of the baseline. */
   baseline: number;
-  /** what the shares fail to add up to */
+  /** The sum of the shares less the metric's change: it tends to 0 as `steps` grow. */
   error: number;
 }
 
+/** Options of `circuits`. */
 export interface CircuitsOptions {
+  /** The head's layer. */
   layer: number;
+  /** The head's number in its layer. */
   head: number;
-  /** tokens at each end of a vector @default 8 */
+  /** How many tokens to list at each end of a vector; 8 if absent, or all if there are fewer. */
   top?: number;
-  /** singular vectors @default 8 */
+  /** How many singular vectors to read as tokens; 8 if absent, or all if there are fewer. */
   components?: number;
 }
 
-/** What a head does, whatever the text is. Strings are in the order of the data beside them. */
+/**
+ * What a head does whatever the text is: its matrices OV (`W_V W_O`) and QK (`W_Q W_K^T`), read as tokens.
+ *
+ * The ends of the axis `end` are `positive` and `negative`, since the sign of a singular vector means nothing by
+ * itself. Ids are whole numbers.
+ */
 export interface Circuits {
-  /** (component) */
-  ovSingularValues: Tensor;
-  /** (component) */
-  qkSingularValues: Tensor;
-  /** (eigenvalue part), real and imaginary */
-  ovEigenvalues: Tensor;
-  /** (eigenvalue part), real and imaginary */
-  qkEigenvalues: Tensor;
-  ovPositiveShare: number;
-  qkPositiveShare: number;
-  /** near 1 for a head that copies */
+  /**
+   * Whether the head makes tokens more likely that it attends to: the sum of the eigenvalues of the full OV circuit
+   * over the sum of their magnitudes, from -1 to 1. Near 1 for a head that copies.
+   */
   copyingScore: number;
-  /** ids (component end top) */
+  /** Ids of the tokens that OV reads: axes `component end top`. */
   ovReads: Tensor;
+  /** Their strings, in the same order; none without a tokenizer. */
   ovReadsStrings: string[];
-  /** ids (component end top) */
+  /** Ids of the tokens that OV writes: axes `component end top`. */
   ovWrites: Tensor;
+  /** Their strings, in the same order; none without a tokenizer. */
   ovWritesStrings: string[];
-  /** ids (component end top) */
+  /** Ids of the tokens whose queries QK matches: axes `component end top`. */
   qkQueries: Tensor;
+  /** Their strings, in the same order; none without a tokenizer. */
   qkQueriesStrings: string[];
-  /** ids (component end top) */
+  /** Ids of the tokens whose keys QK matches: axes `component end top`. */
   qkKeys: Tensor;
+  /** Their strings, in the same order; none without a tokenizer. */
   qkKeysStrings: string[];
+  /** The sum of OV's eigenvalues over the sum of their magnitudes, from -1 to 1. */
+  ovPositiveShare: number;
+  /** The same of QK. */
+  qkPositiveShare: number;
+  /** Axis `component`, the greatest first. */
+  ovSingularValues: Tensor;
+  /** Axis `component`, the greatest first. */
+  qkSingularValues: Tensor;
+  /** Axes `eigenvalue part`, the parts being `re` and `im`; the greatest magnitude first. */
+  ovEigenvalues: Tensor;
+  /** The same of QK. */
+  qkEigenvalues: Tensor;
 }
 
+/** Options of `compositionScores`. */
 export interface CompositionScoresOptions {
+  /** The input through which the later head reads. */
   path: "q" | "k" | "v";
 }
 
+/** How much each head writes into what each later head reads. */
 export interface CompositionScores {
-  /** (writer_layer writer_head reader_layer reader_head) */
+  /**
+   * `|W_OV M| / (|W_OV| |M|)` with Frobenius norms, M being the later head's W_QK, its transpose, or W_OV. 0 if the
+   * reader's layer is not after the writer's. Two random heads have about `1 / sqrt(d_model)`. Axes
+   * `writer_layer writer_head reader_layer reader_head`.
+   */
   scores: Tensor;
 }
 
+/** Options of `tokenScores`. */
 export interface TokenScoresOptions {
+  /**
+   * What to change in the run.
+   * @default []
+   */
   interventions?: readonly Intervention[];
 }
 
-/** About each token; NaN where the logits are not finite. */
+/** How well each token of a text was predicted. Losses and entropies are in nats. */
 export interface TokenScores {
-  /** of the next token in nats (pos), T - 1 positions */
+  /** The loss of the token after each position but the last: axis `pos`. NaN if the logits are not finite. */
   loss: Tensor;
-  /** of the next token (pos), T - 1 positions */
+  /** How many tokens have a greater logit than that token: axis `pos`. NaN if the logits are not finite. */
   rank: Tensor;
-  /** of the distribution over the next token in nats (pos) */
+  /** The entropy of the distribution over the next token, at every position: axis `pos`. */
   entropy: Tensor;
 }
 
+/** Options of `mostActive`. */
 export interface MostActiveOptions {
-  texts: readonly Input[];
+  /** The hook point. */
   at: HookName;
-  /** at points that have heads */
+  /** The head, at points with an axis `head`. */
   head?: number;
-  /** along the last axis */
+  /** The index along the last axis. */
   index: number;
-  /** @default 20 */
+  /** The texts to search. */
+  texts: readonly Input[];
+  /**
+   * How many positions to list.
+   * @default 20
+   */
   count?: number;
 }
 
-/** Where an activation is greatest, the greatest first. */
+/** Where a number of an activation is greatest: positions of texts, the greatest value first, the earlier one on a tie. */
 export interface MostActive {
-  /** index of the text (place) */
+  /** The index of the text: axis `place`. */
   text: Tensor;
-  /** (place) */
+  /** The position in it: axis `place`. */
   position: Tensor;
-  /** (place) */
+  /** The value there: axis `place`. NaN is never listed. */
   value: Tensor;
-  /** how many values are infinite or NaN, which are never listed */
+  /** How many of all values are infinite or NaN. */
   notFinite: number;
 }
+
+/** Options of `means`. */
+export interface MeansOptions {
+  /** The texts to average over. */
+  texts: readonly Input[];
+  /** What to average. */
+  names: readonly HookName[];
+}
+
+/** Mean activations by hook name, each with the axes of its hook point and one position. */
+export type Means = Record<string, Tensor>;

@@ -67,9 +67,7 @@ export async function measure<Name extends keyof Measurements>(
 
 /** The fields of a result; its arrays become tensors. */
 function toResult(found: MeasurementData): Record<string, unknown> {
-  const { tables, numbers, texts } = found as Partial<Record<string, object>>;
-  const fields = tables && numbers && texts ? { ...tables, ...numbers, ...texts } : found; // the format before NamedArray
-  const converted = Object.entries(fields).map(([name, value]) => [
+  const converted = Object.entries(found).map(([name, value]) => [
     name,
     isTensorData(value) ? toTensor(value) : value,
   ]);

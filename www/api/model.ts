@@ -1,7 +1,6 @@
 // The Model class: the methods of a loaded model, which runs in the page's worker.
 
 import { Cache } from "./cache.js";
-import type { Config, Notice } from "./description.js";
 import { createError, describe } from "./errors.js";
 import type {
   Attribution,
@@ -11,6 +10,7 @@ import type {
   CircuitsOptions,
   CompositionScores,
   CompositionScoresOptions,
+  Config,
   GenerateOptions,
   HeadScores,
   HeadScoresOptions,
@@ -23,6 +23,7 @@ import type {
   MeansOptions,
   MostActive,
   MostActiveOptions,
+  Notice,
   Parameter,
   PathPatching,
   PathPatchingOptions,

@@ -3,8 +3,7 @@
 // Arguments are plain data (serialize.ts) whose options are checked in Rust. Typed arrays in results are transferred. A
 // model, a generation and a measurement are named by a key, which is valid until it is freed.
 
-import type { Config, Notice } from "./description.js";
-import type { Backend, Choice, HookPoint, Parameter, Tokens } from "./generated.js";
+import type { Backend, Choice, Config, HookPoint, Notice, Parameter, Tokens } from "./generated.js";
 import type { ModelFiles } from "./source.js";
 
 /** How far a load is. */

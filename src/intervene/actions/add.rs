@@ -8,17 +8,18 @@ use crate::error::Result;
 use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
 use crate::intervene::python::PythonLine;
 use crate::intervene::selection::{Scope, Selection, VisitContext};
-use crate::intervene::types::{Array, TextLength, Values};
-use crate::wire::fields;
+use crate::intervene::types::{TextLength, Values};
+use crate::named_array::NamedArray;
+use crate::wire::options;
 
-/// Adds values that broadcast to the selection, such as a steering vector.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Add {
-    /// The summands.
-    pub add: Values,
+options! {
+    /// Adds values that broadcast to the selection, such as a steering vector.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    pub struct Add {
+        /// The summands.
+        pub add: Values,
+    }
 }
-
-fields! { Add { add: "add" } }
 
 impl Resolve for Add {
     const FORM: Form = Form::Object { key: "add", optional: &[], shown: "{ add }" };
@@ -31,7 +32,7 @@ impl Resolve for Add {
 
 struct AddEffect {
     at: String,
-    values: Array,
+    values: NamedArray,
 }
 
 impl Effect for AddEffect {

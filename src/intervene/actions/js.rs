@@ -7,19 +7,19 @@ use crate::error::{Error, Result};
 use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
 use crate::intervene::python::PythonLine;
 use crate::intervene::selection::{Scope, Selection, VisitContext};
-use crate::intervene::types::{Function, TextLength};
-use crate::wire::fields;
+use crate::intervene::types::{Function, HookFunction, TextLength};
+use crate::wire::options;
 
-/// Calls a JavaScript function `(x, { name, axes, shape, positions }) => values` in the model's worker.
-///
-/// The function is code with the rights of the page. Do not run code from sources that you do not trust.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Js {
-    /// The source text of the function.
-    pub js: String,
+options! {
+    /// Calls a JavaScript function `(x, { name, axes, shape, positions }) => values` in the model's worker.
+    ///
+    /// The function is code with the rights of the page. Do not run code from sources that you do not trust.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    pub struct Js {
+        /// The source text of the function.
+        pub js: String as HookFunction,
+    }
 }
-
-fields! { Js { js: "js" } }
 
 impl Resolve for Js {
     const FORM: Form = Form::Object { key: "js", optional: &[], shown: "{ js }" };

@@ -11,33 +11,33 @@ use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext, selects_no
 use crate::intervene::python::{Helper, PythonLine};
 use crate::intervene::selection::{Scope, Selection, VisitContext, is_attention, masked_value};
 use crate::intervene::types::TextLength;
-use crate::wire::fields;
+use crate::wire::options;
 
-/// Cuts attention edges, at `hook_attn_scores` or `hook_pattern`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KnockOut {
-    /// The edges.
-    pub knock_out: Vec<Edge>,
-    /// Whether the query's other probabilities are scaled so that their sum stays 1. True if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub renormalize: Option<bool>,
+options! {
+    /// Cuts attention edges, at `hook_attn_scores` or `hook_pattern`.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    #[serde(rename_all = "camelCase")]
+    pub struct KnockOut {
+        /// The edges.
+        pub knock_out: Vec<Edge>,
+        /// Whether the query's other probabilities are scaled so that their sum stays 1. True if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub renormalize: Option<bool>,
+    }
 }
 
-/// An attention edge. An absent query means all queries, an absent key all keys up to the query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Edge {
-    /// The position that attends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub query: Option<i64>,
-    /// The position that is attended to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<i64>,
+options! {
+    /// An attention edge. An absent query means all queries, an absent key all keys up to the query.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+    pub struct Edge {
+        /// The position that attends.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub query: Option<i64>,
+        /// The position that is attended to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key: Option<i64>,
+    }
 }
-
-fields! { KnockOut { knock_out: "knockOut", renormalize: "renormalize" optional } }
-
-fields! { Edge { query: "query" optional, key: "key" optional } }
 
 impl Resolve for KnockOut {
     const FORM: Form = Form::Object {

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::effect::{Effect, Form, Resolve, ResolveContext};
 use crate::error::Result;
-use crate::wire::{Fields, FromValue, Node, Object};
+use crate::wire::{Fields, FromValue, Interface, Node, Object, TypeScript};
 
 pub use add::Add;
 pub use js::Js;
@@ -80,6 +80,15 @@ macro_rules! actions {
             })*
             Ok(None)
         }
+
+        /// The forms of the objects in TypeScript.
+        fn object_types(types: &mut TypeScript) -> Vec<String> {
+            vec![$({
+                let mut interface = Interface::default();
+                <$object as Fields>::describe(&mut interface, types);
+                interface.inline()
+            }),*]
+        }
     };
 }
 
@@ -133,5 +142,13 @@ impl FromValue for Action {
             Some((last, others)) => format!("{} or {last}", others.join(", ")),
             None => String::new(),
         }
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        types.alias("Action", &["What is done to the selected values."], |types| {
+            let words = FORMS.iter().filter(|form| matches!(form, Form::Word(_))).map(Form::shown);
+            let forms: Vec<String> = words.chain(object_types(types)).collect();
+            format!("\n  | {}", forms.join("\n  | "))
+        })
     }
 }

@@ -12,20 +12,20 @@ use crate::intervene::python::{Helper, PythonLine};
 use crate::intervene::selection::{Scope, Selection, VisitContext, rows_of};
 use crate::intervene::source::{SourceRows, find, source_rows};
 use crate::intervene::types::{Source, TextLength, resolve_position};
-use crate::wire::fields;
+use crate::wire::options;
 
-/// Replaces the selected values with those of another run at the same hook points.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Patch {
-    /// The other run's values.
-    pub from: Source,
-    /// The other run's positions that stand for the selected ones, one for each. The same positions if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from_positions: Option<Vec<i64>>,
+options! {
+    /// Replaces the selected values with those of another run at the same hook points.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    #[serde(rename_all = "camelCase")]
+    pub struct Patch {
+        /// The other run's values.
+        pub from: Source,
+        /// The other run's positions that stand for the selected ones, one for each. The same positions if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub from_positions: Option<Vec<i64>>,
+    }
 }
-
-fields! { Patch { from: "from", from_positions: "fromPositions" optional } }
 
 impl Resolve for Patch {
     const FORM: Form = Form::Object {

@@ -7,16 +7,16 @@ use crate::error::Result;
 use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
 use crate::intervene::source::{SourceRows, source_rows};
 use crate::intervene::types::Source;
-use crate::wire::fields;
+use crate::wire::options;
 
-/// Replaces the selected values with values whose position axis has length 1.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ReferenceMean {
-    /// The means, as [`means`](crate::means) computes them.
-    pub mean: Source,
+options! {
+    /// Replaces the selected values with values whose position axis has length 1.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    pub struct ReferenceMean {
+        /// The means, as `means` computes them.
+        pub mean: Source,
+    }
 }
-
-fields! { ReferenceMean { mean: "mean" } }
 
 impl Resolve for ReferenceMean {
     const FORM: Form = Form::Object { key: "mean", optional: &[], shown: "{ mean }" };

@@ -7,18 +7,18 @@ use crate::error::Result;
 use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
 use crate::intervene::python::{self, PythonLine};
 use crate::intervene::selection::{Scope, Selection, VisitContext};
-use crate::intervene::types::{TextLength, number};
-use crate::wire::fields;
+use crate::intervene::types::TextLength;
+use crate::wire::{number, options};
 
-/// Multiplies the selected values by a number.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Scale {
-    /// The factor.
-    #[serde(with = "number")]
-    pub scale: f32,
+options! {
+    /// Multiplies the selected values by a number.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    pub struct Scale {
+        /// The factor.
+        #[serde(serialize_with = "number::serialize")]
+        pub scale: f32,
+    }
 }
-
-fields! { Scale { scale: "scale" } }
 
 impl Resolve for Scale {
     const FORM: Form = Form::Object { key: "scale", optional: &[], shown: "{ scale }" };

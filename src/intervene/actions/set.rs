@@ -7,17 +7,18 @@ use crate::error::{Error, Result};
 use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
 use crate::intervene::python::PythonLine;
 use crate::intervene::selection::{Scope, Selection, VisitContext, rows_of};
-use crate::intervene::types::{Array, TextLength, Values};
-use crate::wire::fields;
+use crate::intervene::types::{TextLength, Values};
+use crate::named_array::NamedArray;
+use crate::wire::options;
 
-/// Replaces the selected values with values that broadcast to the selection.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Set {
-    /// The new values.
-    pub set: Values,
+options! {
+    /// Replaces the selected values with values that broadcast to the selection.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    pub struct Set {
+        /// The new values.
+        pub set: Values,
+    }
 }
-
-fields! { Set { set: "set" } }
 
 impl Resolve for Set {
     const FORM: Form = Form::Object { key: "set", optional: &[], shown: "{ set }" };
@@ -30,7 +31,7 @@ impl Resolve for Set {
 
 pub(super) struct SetEffect {
     pub(super) at: String,
-    pub(super) values: Array,
+    pub(super) values: NamedArray,
 }
 
 impl Effect for SetEffect {
@@ -45,7 +46,7 @@ impl Effect for SetEffect {
 }
 
 /// The array of `values`, once its length fits its shape and its rows fit the selected positions.
-pub(super) fn fitting_values(values: &Values, context: &ResolveContext) -> Result<Array> {
+pub(super) fn fitting_values(values: &Values, context: &ResolveContext) -> Result<NamedArray> {
     let (array, at) = (values.to_array(), &context.scope.at);
     let expected = array.expected_length();
     if array.data.is_empty() || Some(array.data.len()) != expected {

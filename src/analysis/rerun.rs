@@ -1,0 +1,200 @@
+//! Runs that continue from the middle of another run, with one activation replaced.
+//!
+//! A patch at layer `l` and position `p` changes nothing before `l`, and attention is causal, so nothing before `p`
+//! either. So a rerun computes the layers from `l` on the positions from `p`, up to the last that the metric reads, over
+//! the base run's keys and values.
+
+use candle_core::{Device, Tensor};
+
+use super::contrast::Contrast;
+use crate::error::{Error, Result};
+use crate::hook::{BlockPoint, HookContext, HookPoint, Hooks, NoHooks};
+use crate::intervene::expect_position;
+use crate::kernel;
+use crate::model::{KvCache, Model};
+use crate::run::{Cache, Capture, Objective, Scores, as_batch, captured_bytes, expect_memory};
+
+/// A run from whose middle others can go on.
+pub(super) struct Base {
+    pub model: Model,
+    pub tokens: Vec<u32>,
+    /// What was asked for, and every layer's `resid_pre`.
+    pub cache: Cache,
+    pub metric: f32,
+    kv: KvCache,
+    readout: Readout,
+}
+
+impl Base {
+    pub fn new<S: AsRef<str>>(
+        model: &Model,
+        tokens: &[u32],
+        contrast: &Contrast,
+        names: &[S],
+    ) -> Result<Base> {
+        let config = model.config();
+        let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        names.push("blocks.*.hook_resid_pre");
+        let (mut kv, mut capture) = (KvCache::new(config), Capture::new(&names, config)?);
+        let length = tokens.len().min(config.n_positions);
+        let bytes = captured_bytes(config, capture.points(), length);
+        expect_memory(bytes, &format!("patching {length} tokens"), "shorter prompts")?;
+        let x = model.embed(&as_batch(tokens)?, 0, &mut capture)?;
+        let x = model.blocks(x, 0..config.n_layer, Some(&mut kv), &mut capture)?;
+        let mut readout = Readout::new(model, contrast.base(), &contrast.metric)?;
+        let metric = readout.measure(&x, 0)?;
+        readout.keep_base(&x)?;
+        Ok(Base {
+            model: model.clone(),
+            tokens: tokens.to_vec(),
+            cache: capture.into_cache(),
+            metric,
+            kv,
+            readout,
+        })
+    }
+
+    /// The metric under `hooks` that change nothing before `layer` and nothing before position `first`.
+    pub fn rerun(&self, layer: usize, first: usize, hooks: &mut dyn Hooks) -> Result<f32> {
+        let end = self.readout.end();
+        if first >= end {
+            return Ok(self.metric);
+        }
+        let x = self.resid_pre(layer)?.narrow(1, first, end - first)?;
+        let mut kv = self.kv.prefix(first)?;
+        let x = self.model.blocks(x, layer..self.model.config().n_layer, Some(&mut kv), hooks)?;
+        self.readout.measure(&x, first)
+    }
+
+    /// `[1, T, D]`.
+    pub fn resid_pre(&self, layer: usize) -> Result<&Tensor> {
+        self.cache.get(&HookPoint::Block(layer, BlockPoint::ResidPre).to_string())
+    }
+
+    /// The metric of a residual stream `[1, T, D]` after the last block.
+    pub fn measure(&self, x: &Tensor) -> Result<f32> {
+        self.readout.measure(x, 0)
+    }
+}
+
+/// From the residual stream after the last block to the metric, by way of the logits that it needs.
+enum Readout {
+    /// The final LayerNorm at one position, and the columns of the unembedding for one or two tokens.
+    Logit { model: Model, position: usize, columns: Tensor },
+    /// All logits; `before[t]` is the base run's log-probability of token `t + 1`.
+    Loss { model: Model, tokens: Vec<u32>, before: Vec<f32> },
+}
+
+impl Readout {
+    fn new(model: &Model, tokens: &[u32], metric: &Objective) -> Result<Readout> {
+        let (model, vocab) = (model.clone(), model.config().vocab_size);
+        match metric {
+            Objective::Loss if tokens.len() < 2 => Err(Error::loss_of_one_token()),
+            Objective::Loss => {
+                Ok(Readout::Loss { model, tokens: tokens.to_vec(), before: Vec::new() })
+            }
+            Objective::Logit { answer, against, position } => {
+                let position = expect_position(*position, tokens.len())?;
+                let ids: Vec<u32> = [*answer].into_iter().chain(*against).collect();
+                if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
+                    return Err(Error::out_of_range(format_args!("answer id {id}"), vocab));
+                }
+                let ids = Tensor::new(ids.as_slice(), &Device::Cpu)?;
+                let columns = model.unembedding_of(&ids)?.t()?; // [D, 1 or 2]
+                Ok(Readout::Logit { model, position, columns })
+            }
+        }
+    }
+
+    /// One past the last position that the metric reads.
+    fn end(&self) -> usize {
+        match self {
+            Readout::Logit { position, .. } => position + 1,
+            Readout::Loss { tokens, .. } => tokens.len() - 1,
+        }
+    }
+
+    fn keep_base(&mut self, x: &Tensor) -> Result<()> {
+        if let Readout::Loss { model, tokens, before } = self {
+            *before = Scores::of(&model.unembed(x, 0, &mut NoHooks)?, tokens)?.log_probs;
+        }
+        Ok(())
+    }
+
+    /// The metric where `x` `[1, .., D]` holds the positions from `first`, and those before are the base run's.
+    fn measure(&self, x: &Tensor, first: usize) -> Result<f32> {
+        match self {
+            Readout::Logit { model, position, columns } => {
+                let x = x.narrow(1, position - first, 1)?;
+                let normalized =
+                    kernel::normalize(&x, &kernel::scale(&x, model.config().layer_norm_epsilon)?)?;
+                let x = kernel::affine(
+                    &normalized,
+                    &model.weight("ln_f.weight")?,
+                    &model.weight("ln_f.bias")?,
+                )?;
+                let logits = x.squeeze(0)?.matmul(columns)?.get(0)?.to_vec1::<f32>()?;
+                Ok(logits
+                    .iter()
+                    .copied()
+                    .reduce(|answer, against| answer - against)
+                    .unwrap_or_default())
+            }
+            Readout::Loss { model, tokens, before } => {
+                let logits = model.unembed(x, first, &mut NoHooks)?;
+                let after = Scores::of(
+                    &logits,
+                    &tokens[first..=(first + x.dim(1)?).min(tokens.len() - 1)],
+                )?;
+                let log_probs = before.iter().take(first).chain(&after.log_probs);
+                let sum: f64 = log_probs.map(|log_prob| f64::from(*log_prob)).sum();
+                Ok((-sum / (tokens.len() - 1) as f64) as f32)
+            }
+        }
+    }
+}
+
+/// Hooks that put another run's value at one point: all of it, a head of it, a position of it.
+pub(super) struct Patch {
+    pub point: HookPoint,
+    pub head: Option<usize>,
+    pub position: Option<usize>,
+    /// The other run's value, with all its positions.
+    pub value: Tensor,
+}
+
+impl Hooks for Patch {
+    fn wants(&self, point: HookPoint) -> bool {
+        point == self.point
+    }
+
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+        let axes = self.point.axes();
+        let axis = |name: &str| axes.iter().position(|axis| *axis == name);
+        let mut theirs = self.value.clone();
+        let mut within = Vec::new();
+        if let Some(rows) = axis("pos").or(axis("query")) {
+            theirs = theirs.narrow(rows, context.first_position, value.dim(rows)?)?;
+            within.extend(self.position.map(|position| (rows, position - context.first_position)));
+        }
+        if let Some(keys) = axis("key") {
+            theirs = theirs.narrow(keys, 0, value.dim(keys)?)?;
+        }
+        within.extend(axis("head").zip(self.head));
+        splice(&value, &theirs, &within)
+    }
+}
+
+/// `mine` with the part of `theirs` at one index along each of some axes.
+fn splice(mine: &Tensor, theirs: &Tensor, within: &[(usize, usize)]) -> Result<Tensor> {
+    let Some(((axis, index), rest)) = within.split_first() else { return Ok(theirs.contiguous()?) };
+    let part = splice(&mine.narrow(*axis, *index, 1)?, &theirs.narrow(*axis, *index, 1)?, rest)?;
+    let after = index + 1;
+    let pieces = [
+        mine.narrow(*axis, 0, *index)?,
+        part,
+        mine.narrow(*axis, after, mine.dim(*axis)? - after)?,
+    ];
+    let pieces: Vec<_> = pieces.into_iter().filter(|piece| piece.elem_count() > 0).collect();
+    Ok(Tensor::cat(&pieces, *axis)?.contiguous()?)
+}

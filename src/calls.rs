@@ -1,0 +1,145 @@
+//! The calls of the JavaScript interface that are not analyses: a run, a generation, and a call as Python.
+
+use crate::analysis;
+use crate::analysis::integrated_gradients::IntegratedGradientsOptions;
+use crate::analysis::patching::{Method, PatchingOptions};
+use crate::analysis::path_patching::PathPatchingOptions;
+use crate::error::{Error, Result};
+use crate::generate::GenerateOptions;
+use crate::lab::Lab;
+use crate::python::{
+    attribution_script, generation_script, integrated_script, path_script, run_script, sweep_script,
+};
+use crate::run::RunOptions;
+use crate::wire::{self, FromValue, Prompt, Request, Value, options};
+
+options! {
+    /// Options of `runWithCache`.
+    #[derive(Clone)]
+    pub struct RunCallOptions as "RunOptions" {
+        /// Put the config's `bos_token_id` in front of the input.
+        pub prepend_bos: bool = false,
+        /// Measure the captured patterns, which must be those of every layer: see `headScores`.
+        pub head_scores: bool = false,
+        ..pub run: RunOptions,
+    }
+}
+
+options! {
+    /// Options of `generate`.
+    #[derive(Clone)]
+    pub struct GenerateCallOptions as "GenerateOptions" {
+        /// Put the config's `bos_token_id` in front of the input.
+        pub prepend_bos: bool = false,
+        ..pub generation: GenerateOptions,
+    }
+}
+
+/// A call of `runWithCache`.
+pub struct RunCall {
+    /// The tokens to run.
+    pub ids: Vec<u32>,
+    /// What the run does.
+    pub options: RunOptions,
+    /// Whether to measure the captured patterns, see [`crate::analysis::heads`].
+    pub head_scores: bool,
+}
+
+impl Lab {
+    /// The tokens and options of a run.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the options are malformed or the input does not fit the model.
+    pub fn run_call(&self, input: &Value, options: &Value) -> Result<RunCall> {
+        let RunCallOptions { prepend_bos, head_scores, run } =
+            self.options("runWithCache", options)?;
+        let ids = self.prompt(input, prepend_bos)?;
+        let options = RunOptions { compiler: self.compiler.clone(), ..run };
+        Ok(RunCall { ids, options, head_scores })
+    }
+
+    /// The prompt and options of a generation.
+    ///
+    /// # Errors
+    /// As [`Lab::run_call`].
+    pub fn generate_call(
+        &self,
+        input: &Value,
+        options: &Value,
+    ) -> Result<(Vec<u32>, GenerateOptions)> {
+        let GenerateCallOptions { prepend_bos, generation } = self.options("generate", options)?;
+        let ids = self.prompt(input, prepend_bos)?;
+        Ok((ids, GenerateOptions { compiler: self.compiler.clone(), ..generation }))
+    }
+
+    /// The options of a call whose only option for the caller itself is `signal`.
+    fn options<O: FromValue>(&self, call: &str, options: &Value) -> Result<O> {
+        wire::read_with(self, call, &["signal"], options)
+    }
+
+    fn prompt(&self, input: &Value, prepend_bos: bool) -> Result<Vec<u32>> {
+        let mut ids = wire::read_as::<_, Prompt>(self, "the input", input)?;
+        if prepend_bos {
+            ids.insert(0, self.bos()?);
+        }
+        Ok(ids)
+    }
+
+    /// The Python that does in TransformerLens what the call named `name` does with the same input and options.
+    ///
+    /// # Errors
+    /// As the call itself; [`Error::Input`] for one that cannot be printed, otherwise as [`crate::python`].
+    pub fn to_python(
+        &self,
+        name: &str,
+        input: &Value,
+        options: &Value,
+        folder: &str,
+    ) -> Result<String> {
+        let config = self.model.config();
+        match name {
+            "runWithCache" => {
+                let RunCall { ids, options, .. } = self.run_call(input, options)?;
+                run_script(config, folder, &ids, &options)
+            }
+            "generate" => {
+                let (ids, options) = self.generate_call(input, options)?;
+                generation_script(config, folder, &ids, &options)
+            }
+            "patching" => {
+                let options: PatchingOptions = analysis::read(self, name, options)?;
+                let script = match options.method {
+                    Method::Attribution => attribution_script,
+                    Method::Activation => sweep_script,
+                };
+                script(config, folder, &options)
+            }
+            "pathPatching" => {
+                let options: PathPatchingOptions = analysis::read(self, name, options)?;
+                path_script(config, folder, &options)
+            }
+            "integratedGradients" => {
+                let Request { input, options, .. }: Request<IntegratedGradientsOptions> =
+                    analysis::read(self, name, options)?;
+                integrated_script(config, folder, &input, &options)
+            }
+            _ => Err(Error::Input(format!(
+                "`{name}` cannot be printed as Python, expected runWithCache, generate, patching, pathPatching or \
+                 integratedGradients"
+            ))),
+        }
+    }
+}
+
+/// Token ids from plain data.
+///
+/// # Errors
+/// [`Error::Input`] if the value is not an array of token ids.
+pub fn token_ids(value: &Value) -> Result<Vec<u32>> {
+    match value {
+        Value::Text(_) => {
+            Err(Error::Input("the input is a text, expected an array of token ids".into()))
+        }
+        _ => wire::read_as::<_, Prompt>(&wire::NoVocabulary, "the input", value),
+    }
+}

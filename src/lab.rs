@@ -1,0 +1,104 @@
+//! A model with what reads its texts: what every call from JavaScript starts from.
+
+use crate::error::{Error, Result};
+use crate::intervene::{Compiler, Intervention};
+use crate::model::Model;
+use crate::named_array::NamedArray;
+use crate::run::{Run, RunOptions, run};
+use crate::tokenizer::Tokenizer;
+use crate::wire::Vocabulary;
+
+/// A model, its tokenizer, and what compiles its JavaScript interventions.
+#[derive(Clone)]
+pub struct Lab {
+    /// The model.
+    pub model: Model,
+    /// Without one, all inputs and answers are token ids.
+    pub tokenizer: Option<Tokenizer>,
+    /// Without one, interventions that are JavaScript functions are errors.
+    pub compiler: Option<Compiler>,
+}
+
+impl Vocabulary for Lab {
+    fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokenizer()?.encode(text)
+    }
+
+    fn single_token(&self, text: &str) -> Result<u32> {
+        self.tokenizer()?.single_token(text)
+    }
+
+    fn check_id(&self, what: &str, id: u32) -> Result<()> {
+        let vocab_size = self.model.config().vocab_size;
+        match (id as usize) < vocab_size {
+            true => Ok(()),
+            false => Err(Error::out_of_range(format_args!("{what} id {id}"), vocab_size)),
+        }
+    }
+}
+
+impl Lab {
+    /// The tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the model came without one.
+    pub fn tokenizer(&self) -> Result<&Tokenizer> {
+        self.tokenizer.as_ref().ok_or_else(|| {
+            Error::Input(
+                "the model came without a tokenizer.json, so text cannot be used: pass token ids"
+                    .into(),
+            )
+        })
+    }
+
+    /// The token that `prependBos` puts in front.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the config names no such token.
+    pub fn bos(&self) -> Result<u32> {
+        self.model.config().bos_token_id.ok_or_else(|| {
+            Error::Input("`prependBos` is true, but the config has no `bos_token_id`".into())
+        })
+    }
+
+    /// A run of `tokens` under interventions, which captures `positions` of `names`; all positions if `None`.
+    pub(crate) fn run<S: AsRef<str>>(
+        &self,
+        tokens: &[u32],
+        interventions: &[Intervention],
+        names: &[S],
+        positions: Option<Vec<i64>>,
+    ) -> Result<Run> {
+        let options = RunOptions {
+            names: names.iter().map(|name| name.as_ref().to_string()).collect(),
+            interventions: interventions.to_vec(),
+            positions,
+            compiler: self.compiler.clone(),
+            ..RunOptions::default()
+        };
+        run(&self.model, tokens, &options)
+    }
+
+    /// The string of each id in an array; nothing without a tokenizer. An id that is NaN has an empty one: it stands for
+    /// no token, because the logits are not finite.
+    pub(crate) fn strings(&self, ids: &NamedArray) -> Vec<String> {
+        let Some(tokenizer) = &self.tokenizer else { return Vec::new() };
+        let tokenizer = tokenizer.for_model(self.model.config().vocab_size);
+        let string = |id: &f32| match id.is_nan() {
+            true => String::new(),
+            false => tokenizer.name(*id as u32).map(|token| token.string).unwrap_or_default(),
+        };
+        ids.data.iter().map(string).collect()
+    }
+}
+
+/// Checks how many things to list. `name` is that of the option.
+pub(crate) fn check_count(name: &str, count: usize, most: usize, what: &str) -> Result<usize> {
+    match count {
+        0 => Err(Error::Input(format!("`{name}` is 0, expected at least 1"))),
+        count if count > most => {
+            Err(Error::Input(format!("`{name}` is {count}, expected at most {most}, {what}")))
+        }
+        count => Ok(count),
+    }
+}

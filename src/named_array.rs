@@ -1,0 +1,156 @@
+//! The one array type of results and of values that interventions take: numbers, their shape, and the names of the axes.
+//!
+//! In JavaScript it is a `Tensor`.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use crate::error::Result;
+use crate::wire::{FromValue, IntoValue, Node, TypeScript, Value, numbers, options};
+
+/// Numbers with named axes, in row-major order: the last axis is contiguous.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NamedArray {
+    /// The name of each axis; empty for an array whose axes have no names.
+    pub axes: Vec<&'static str>,
+    /// The length of each axis.
+    pub shape: Vec<usize>,
+    /// The numbers.
+    pub data: Vec<f32>,
+    /// By axis: what its indices stand for, where numbers do not say it, such as the components of an attribution.
+    pub labels: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl NamedArray {
+    /// The numbers of a tensor.
+    ///
+    /// # Panics
+    /// If the axes are not as many as the tensor has, which is a bug of the caller.
+    pub fn new(axes: &[&'static str], tensor: &Tensor) -> Result<NamedArray> {
+        assert_eq!(axes.len(), tensor.rank(), "one name for each axis of {:?}", tensor.shape());
+        Ok(NamedArray { axes: axes.to_vec(), ..NamedArray::unnamed(tensor)? })
+    }
+
+    /// The numbers of a tensor whose axes have no names.
+    pub fn unnamed(tensor: &Tensor) -> Result<NamedArray> {
+        let data = tensor.flatten_all()?.to_vec1()?;
+        Ok(NamedArray { shape: tensor.dims().to_vec(), data, ..NamedArray::default() })
+    }
+
+    /// The numbers of an array of this shape, whose axes have no names. They may be more or fewer than fit it.
+    pub fn from_data(shape: Vec<usize>, data: Vec<f32>) -> NamedArray {
+        NamedArray { shape, data, ..NamedArray::default() }
+    }
+
+    /// The number of values that the shape describes; `None` if it overflows `usize`.
+    pub(crate) fn expected_length(&self) -> Option<usize> {
+        self.shape.iter().try_fold(1usize, |product, length| product.checked_mul(*length))
+    }
+
+    /// The TypeScript type of an array that is read: a `Tensor` is one.
+    pub(crate) fn typescript_input(_: &mut TypeScript) -> String {
+        "{ readonly shape: readonly number[]; readonly data: ArrayLike<number> }".into()
+    }
+
+    /// The array with labels along `axis`, one for each index.
+    pub fn labelled(mut self, axis: &'static str, labels: Vec<String>) -> NamedArray {
+        self.labels.insert(axis, labels);
+        self
+    }
+
+    /// The number at `index`, one coordinate for each axis.
+    pub fn at(&self, index: &[usize]) -> f32 {
+        self.data
+            [index.iter().zip(&self.shape).fold(0, |flat, (index, length)| flat * length + index)]
+    }
+}
+
+impl IntoValue for NamedArray {
+    fn into_value(self) -> Value {
+        let fields = [
+            ("data", Value::Floats(self.data)),
+            ("shape", self.shape.into_value()),
+            ("axes", self.axes.into_value()),
+            ("labels", self.labels.into_value()),
+        ];
+        Value::Object(fields.map(|(name, value)| (name.into(), value)).into())
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        types.import("./tensor.js", "Tensor")
+    }
+}
+
+options! {
+    /// An array as it is read: its axes have no names.
+    pub struct Unnamed {
+        /// The length of each axis.
+        pub shape: Vec<usize>,
+        /// The numbers, in row-major order.
+        pub data: Vec<f32>,
+    }
+}
+
+impl FromValue for NamedArray {
+    fn from_value(node: Node) -> Result<NamedArray> {
+        let Unnamed { shape, data } = Unnamed::from_value(node)?;
+        Ok(NamedArray::from_data(shape, data))
+    }
+
+    fn one() -> String {
+        Unnamed::one()
+    }
+
+    fn many() -> String {
+        Unnamed::many()
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        NamedArray::typescript_input(types)
+    }
+}
+
+/// The shape and the numbers, from which the array can be read again.
+impl Serialize for NamedArray {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("NamedArray", 2)?;
+        fields.serialize_field("shape", &self.shape)?;
+        fields.serialize_field("data", &Numbers(&self.data))?;
+        fields.end()
+    }
+}
+
+struct Numbers<'a>(&'a [f32]);
+
+impl Serialize for Numbers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        numbers::serialize(self.0, serializer)
+    }
+}
+
+/// A tensor, whose numbers must be as many as its shape says.
+impl FromValue for Tensor {
+    fn from_value(node: Node) -> Result<Tensor> {
+        let array = NamedArray::from_value(node)?;
+        let count = array.expected_length();
+        let NamedArray { shape, data, .. } = array;
+        if Some(data.len()) != count {
+            let found = data.len();
+            let expected = count.map_or("more".into(), |count| count.to_string());
+            return Err(node.error(format!(
+                "has {found} values, expected {expected} for its shape {shape:?}"
+            )));
+        }
+        Ok(Tensor::from_vec(data, shape, &Device::Cpu)?)
+    }
+
+    fn one() -> String {
+        Unnamed::one()
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        NamedArray::typescript_input(types)
+    }
+}

@@ -1,0 +1,205 @@
+//! A loaded model: what it is, its tokens, and the calls that it answers.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use candle_core::{DType, Device, Tensor};
+use js_sys::Function;
+use wasm_bindgen::prelude::*;
+use web_sys::AbortSignal;
+
+use super::checkpoint::WasmKeeping;
+use super::convert::{from_js, to_js};
+use super::functions;
+use super::generation::WasmGeneration;
+use super::measurement::WasmMeasurement;
+use super::sink::{self, JsSink};
+use crate::analysis::heads;
+use crate::calls::{self, RunCall};
+use crate::checkpoint::Report;
+use crate::error::{Error, Result};
+use crate::generate::Generation;
+use crate::hook::HookPoint;
+use crate::interface::{self, Backend, Tokens};
+use crate::intervene::Compiler;
+use crate::kernel::{self, Axes, MatrixBuilder, WeightFormat};
+use crate::lab::Lab;
+use crate::load::{self, Files, Fingerprint, LoadContext, Loaded, PendingSave};
+use crate::model::Model;
+use crate::run::run_into;
+use crate::tokenizer::Tokenizer;
+use crate::transform;
+use crate::wire::{IntoValue, Value};
+
+/// A loaded model with its tokenizer, if it came with one.
+#[wasm_bindgen]
+pub struct WasmModel {
+    lab: Lab,
+    format: WeightFormat,
+    report: Report,
+    /// In cells, so that each method borrows the model as shared: a call that ends in an exception never gives its borrow back.
+    pending_save: RefCell<Option<PendingSave>>,
+    /// None if the weights were rewritten after the load.
+    fingerprint: RefCell<Option<Fingerprint>>,
+}
+
+#[wasm_bindgen]
+impl WasmModel {
+    /// Loads a model, its matrices in the format that `dtype` names. `on_progress` gets `(stage, file, loaded, total)`.
+    pub async fn load(
+        files: Files,
+        dtype: &str,
+        on_progress: Option<Function>,
+        signal: Option<AbortSignal>,
+    ) -> Result<WasmModel> {
+        let format = WeightFormat::named(dtype)?;
+        warm_up(format)?;
+        let context = LoadContext::new(on_progress, signal);
+        let Loaded { config, tokenizer, weights, report, pending_save } =
+            load::load(&files, format, &context).await?;
+        let mut report = report;
+        if tokenizer.as_ref().is_some_and(Tokenizer::adds_special_tokens) {
+            report.special_tokens_not_added();
+        }
+        let tokenizer = tokenizer.map(|tokenizer| tokenizer.for_model(config.vocab_size));
+        let fingerprint = Some(Fingerprint::new(&config, tokenizer.as_ref(), &weights)?);
+        let model = Model::new(config, &weights)?;
+        let compiler: Compiler = Rc::new(functions::compile);
+        let lab = Lab { model, tokenizer, compiler: Some(compiler) };
+        let (pending_save, fingerprint) = (RefCell::new(pending_save), RefCell::new(fingerprint));
+        Ok(WasmModel { lab, format, report, pending_save, fingerprint })
+    }
+
+    /// A number in hexadecimal digits that is the same for the same config, tokenizer and weights in memory. Undefined
+    /// until it is known: each call reads some megabytes, and the calls after the last give the same answer.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a transformed model, which is known by the model and the transforms that made it.
+    #[wasm_bindgen(js_name = fingerprintStep)]
+    pub fn fingerprint_step(&self) -> Result<Option<String>> {
+        match self.fingerprint.borrow_mut().as_mut() {
+            Some(fingerprint) => fingerprint.step(),
+            None => Err(Error::Input(
+                "a transformed model has no fingerprint: ask the model that was loaded".into(),
+            )),
+        }
+    }
+
+    /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
+    #[wasm_bindgen(js_name = takeUnkept)]
+    pub fn take_unkept(&self) -> Option<WasmKeeping> {
+        self.pending_save.take().map(WasmKeeping)
+    }
+
+    /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer, report }`.
+    pub fn describe(&self) -> Result<JsValue> {
+        let (model, config) = (&self.lab.model, self.lab.model.config());
+        let points: Vec<_> =
+            HookPoint::all(config).iter().map(interface::HookPoint::from).collect();
+        let backend = Backend::new(self.format, kernel::workers(), memory_bytes());
+        let fields = [
+            ("config", config.clone().into_value()),
+            ("parameters", model.parameters().to_vec().into_value()),
+            ("parameterCount", model.parameter_count().into_value()),
+            ("hookPoints", points.into_value()),
+            ("backend", backend.into_value()),
+            ("hasTokenizer", self.lab.tokenizer.is_some().into_value()),
+            ("report", self.report.notices().to_vec().into_value()),
+        ];
+        Ok(to_js(Value::Object(fields.map(|(name, value)| (name.into(), value)).into())))
+    }
+
+    /// `{ ids, strings, bytes }` of a text or of ids.
+    pub fn tokenize(&self, input: JsValue, prepend_bos: bool) -> Result<JsValue> {
+        let tokenizer = self.lab.tokenizer()?;
+        let mut tokens = match input.as_string() {
+            Some(text) => tokenizer.tokenize(&text)?,
+            None => tokenizer.tokens(&calls::token_ids(&from_js(&input)?)?)?,
+        };
+        if prepend_bos {
+            tokens.splice(0..0, tokenizer.tokens(&[self.lab.bos()?])?);
+        }
+        Ok(to_js(Tokens::from(tokens).into_value()))
+    }
+
+    /// `{ ids, strings, bytes }` of each id by itself.
+    #[wasm_bindgen(js_name = tokenNames)]
+    pub fn token_names(&self, ids: &[u32]) -> Result<JsValue> {
+        Ok(to_js(Tokens::from(self.lab.tokenizer()?.names(ids)?).into_value()))
+    }
+
+    /// The text of `ids`.
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String> {
+        self.lab.tokenizer()?.decode(ids)
+    }
+
+    /// One forward pass over a text or ids.
+    #[wasm_bindgen(js_name = runWithCache)]
+    pub fn run_with_cache(&self, input: JsValue, options: JsValue) -> Result<JsValue> {
+        let RunCall { ids, options, head_scores } =
+            self.lab.run_call(&from_js(&input)?, &from_js(&options)?)?;
+        let run = run_into(JsSink::new(head_scores), &self.lab.model, &ids, &options)?;
+        let scores = run.cache.to_score.as_ref();
+        let scores =
+            scores.map(|cache| heads::head_scores(&self.lab.model, cache, &ids)).transpose()?;
+        sink::run_to_js(&ids, run, scores)
+    }
+
+    /// A generation that goes on after a text or ids, one step for each call of `next()`.
+    pub fn generate(&self, input: JsValue, options: JsValue) -> Result<WasmGeneration> {
+        let (ids, options) = self.lab.generate_call(&from_js(&input)?, &from_js(&options)?)?;
+        let tokenizer = self.lab.tokenizer.clone();
+        let generation = Generation::new(&self.lab.model, tokenizer.as_ref(), &ids, options)?;
+        Ok(WasmGeneration::new(generation, tokenizer))
+    }
+
+    /// The Python that does in TransformerLens what the call named `call` does with the same arguments.
+    #[wasm_bindgen(js_name = toPython)]
+    pub fn to_python(
+        &self,
+        call: &str,
+        input: JsValue,
+        options: JsValue,
+        folder: &str,
+    ) -> Result<String> {
+        self.lab.to_python(call, &from_js(&input)?, &from_js(&options)?, folder)
+    }
+
+    /// The same model with its weights rewritten by these transforms, one after the other; in f32, whatever it was in.
+    pub fn transformed(&self, transforms: Vec<String>) -> Result<WasmModel> {
+        let model = transform::by_name(&self.lab.model, &transforms)?;
+        let lab = Lab { model, ..self.lab.clone() };
+        Ok(WasmModel {
+            lab,
+            format: WeightFormat::default(),
+            report: self.report.clone(),
+            pending_save: RefCell::default(),
+            fingerprint: RefCell::default(),
+        })
+    }
+
+    /// The measurement called `name`, of those that [`Lab::begin`] knows.
+    pub fn measure(&self, name: &str, request: JsValue) -> Result<WasmMeasurement> {
+        let measurement = self.lab.begin(name, from_js(&request)?)?;
+        Ok(WasmMeasurement::new(measurement))
+    }
+}
+
+/// A product of the size of a small model's, before there is a model: the browser begins to optimise the inner loops, which
+/// takes it 60 ms beside this thread, while files are on their way. The first run was 100 ms longer without.
+fn warm_up(format: WeightFormat) -> Result<()> {
+    const ROWS: usize = 64;
+    const WIDTH: usize = 256;
+    let out_of_memory =
+        |_| Error::Memory("there is not enough memory to start; close other tabs".into());
+    let mut builder =
+        MatrixBuilder::new([WIDTH, WIDTH], Axes::InOut, format).map_err(out_of_memory)?;
+    builder.push(&vec![0.0; WIDTH * WIDTH]);
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
+    kernel::linear(&zeros(&[ROWS, WIDTH])?, &builder.finish()?, &zeros(&[WIDTH])?)?;
+    Ok(())
+}
+
+fn memory_bytes() -> usize {
+    core::arch::wasm32::memory_size(0) * 65536
+}

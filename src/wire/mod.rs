@@ -1,0 +1,72 @@
+//! The schema of everything that crosses the boundary: options, read strictly, and results, with their TypeScript types.
+//!
+//! An option is declared once, in an [`options!`] struct beside the function that uses it: its name, type, default and
+//! documentation. The declaration gives
+//! - the Rust struct,
+//! - the reader ([`FromValue`]), which takes a [`Value`] from JavaScript or JSON. An unknown field, a missing one and a
+//!   value of another type are each an [`Error::Input`] with the path (`interventions[0].position`), what was expected
+//!   there, and the nearest known name,
+//! - the interface in `www/api/generated.ts` ([`TypeScript`]).
+//!
+//! A result is declared once in a [`results!`] struct, which gives the Rust struct, the conversion to a [`Value`]
+//! ([`IntoValue`]) and the interface.
+//!
+//! Why not serde and ts-rs: see `docs/decisions/options.md`.
+
+mod declare;
+mod from_value;
+mod into_value;
+mod json_number;
+mod node;
+mod object;
+mod prompt;
+mod typescript;
+mod value;
+mod vocabulary;
+
+pub(crate) use declare::{
+    alternatives, camel, camel_case, camel_length, checked, options, result_field, results, words,
+};
+pub use from_value::{FromValue, List, OneOrMany, Optional, ReadAs};
+pub use into_value::{Floats, Host, Ids, IntoValue, Nullable};
+pub use json_number::{number, numbers};
+pub use node::Node;
+pub use object::{Fields, Object};
+pub use prompt::{Answer, HookName, Prompt, Request};
+pub use typescript::{Interface, TypeScript};
+pub use value::{HostValue, Value};
+pub use vocabulary::{NoVocabulary, Vocabulary};
+
+use crate::error::Result;
+
+/// Reads the options of `call`. `also` are the names of options that the caller has handled itself, for messages.
+pub(crate) fn read<T: FromValue>(call: &str, also: &[&'static str], value: &Value) -> Result<T> {
+    read_with(&NoVocabulary, call, also, value)
+}
+
+/// As [`read`], for options with texts: `vocabulary` gives their token ids.
+pub(crate) fn read_with<T: FromValue>(
+    vocabulary: &dyn Vocabulary,
+    call: &str,
+    also: &[&'static str],
+    value: &Value,
+) -> Result<T> {
+    T::from_value(Node::root(value, node::Root { call, also, vocabulary }))
+}
+
+/// Reads one value as `W`. `what` names it in messages: "the input".
+pub(crate) fn read_as<T, W: ReadAs<T>>(
+    vocabulary: &dyn Vocabulary,
+    what: &str,
+    value: &Value,
+) -> Result<T> {
+    W::read_as(Node::root(value, node::Root { call: what, also: &[], vocabulary }))
+}
+
+/// Options of which none was given: each has its default.
+///
+/// # Panics
+/// If `T` has an option without a default: then it has no defaults either.
+pub(crate) fn defaults<T: FromValue>() -> T {
+    read("the defaults", &[], &Value::Object(Vec::new())).expect("every option has a default")
+}

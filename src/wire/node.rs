@@ -1,0 +1,146 @@
+//! A value and its path, for errors that say where they are: `interventions[0].position`.
+
+use super::{Value, Vocabulary};
+use crate::error::{Error, Result, shortened};
+use crate::nearest::likely_meant;
+
+/// A value and its path from the options of a call.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    pub(super) value: &'a Value,
+    pub(super) path: Path<'a>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Path<'a> {
+    Root(Root<'a>),
+    Field(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
+}
+
+/// The options of a call.
+#[derive(Clone, Copy)]
+pub(super) struct Root<'a> {
+    pub call: &'a str,
+    /// Options that the caller handles itself; messages list them too.
+    pub also: &'a [&'static str],
+    pub vocabulary: &'a dyn Vocabulary,
+}
+
+impl<'a> Path<'a> {
+    fn root(&self) -> &Root<'a> {
+        match self {
+            Path::Root(root) => root,
+            Path::Field(outer, _) | Path::Item(outer, _) => outer.root(),
+        }
+    }
+
+    fn write(&self, path: &mut String) {
+        match self {
+            Path::Root(_) => {}
+            Path::Field(outer, name) => {
+                outer.write(path);
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&shortened(name));
+            }
+            Path::Item(outer, index) => {
+                outer.write(path);
+                path.push_str(&format!("[{index}]"));
+            }
+        }
+    }
+
+    /// "`interventions[0].at` of runWithCache", or "the options of runWithCache".
+    pub(super) fn in_words(&self) -> String {
+        let mut path = String::new();
+        self.write(&mut path);
+        let call = self.root().call;
+        match path.is_empty() {
+            true if call.starts_with("the ") => call.into(),
+            true => format!("the options of {call}"),
+            false => format!("`{path}` of {call}"),
+        }
+    }
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn root(value: &'a Value, root: Root<'a>) -> Node<'a> {
+        Node { value, path: Path::Root(root) }
+    }
+
+    /// An error about this value: "`top` of logitLens " and then `what`.
+    pub(crate) fn error(&self, what: impl std::fmt::Display) -> Error {
+        Error::Input(format!("{} {what}", self.path.in_words()))
+    }
+
+    /// "… is "x", expected …".
+    pub(crate) fn expected(&self, what: impl std::fmt::Display) -> Error {
+        self.error(format!("is {}, expected {what}", self.value.describe()))
+    }
+
+    pub(crate) fn value(&self) -> &'a Value {
+        self.value
+    }
+
+    pub(crate) fn vocabulary(&self) -> &dyn Vocabulary {
+        self.path.root().vocabulary
+    }
+
+    pub(crate) fn text(&self) -> Option<&'a str> {
+        match self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Reads each item of an array; `None` if this is not an array.
+    pub(super) fn items<T>(&self, read: impl Fn(Node) -> Result<T>) -> Option<Result<Vec<T>>> {
+        let item = |(index, value): (usize, &Value)| {
+            read(Node { value, path: Path::Item(&self.path, index) })
+        };
+        let number = |(index, number): (usize, f64)| item((index, &Value::Number(number)));
+        match self.value {
+            Value::List(items) => Some(items.iter().enumerate().map(item).collect()),
+            Value::Numbers(numbers) => {
+                Some(numbers.iter().copied().enumerate().map(number).collect())
+            }
+            Value::Floats(floats) => {
+                Some(floats.iter().map(|float| f64::from(*float)).enumerate().map(number).collect())
+            }
+            Value::Ids(ids) => {
+                Some(ids.iter().map(|id| f64::from(*id)).enumerate().map(number).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads each field of an object, whatever its name; `None` if this is not an object.
+    pub(super) fn entries<T>(
+        &self,
+        read: impl Fn(Node) -> Result<T>,
+    ) -> Option<Result<Vec<(String, T)>>> {
+        let Value::Object(fields) = self.value else { return None };
+        let entry = |(name, value): &(String, Value)| {
+            Ok((name.clone(), read(Node { value, path: Path::Field(&self.path, name) })?))
+        };
+        Some(fields.iter().map(entry).collect())
+    }
+
+    pub(super) fn unknown_option(&self, name: &str, known: &[&'static str]) -> Error {
+        let mut known = known.to_vec();
+        let mut what = match self.path {
+            Path::Root(root) => {
+                known.extend(root.also);
+                format!("{} has no option `{}`", root.call, shortened(name))
+            }
+            path => format!("{}: unknown option", Path::Field(&path, name).in_words()),
+        };
+        if let Some(near) = likely_meant(name, &known) {
+            what.push_str(&format!("; did you mean `{near}`?"));
+            return Error::Input(format!("{what} Expected one of {}", known.join(", ")));
+        }
+        Error::Input(format!("{what}; expected one of {}", known.join(", ")))
+    }
+}

@@ -1,0 +1,144 @@
+//! Inputs and answers, which are texts or token ids in JavaScript and ids in Rust.
+
+use super::{Fields, FromValue, Interface, Node, Object, ReadAs, TypeScript, Value};
+use crate::error::{Error, Result};
+
+/// A text or token ids, at least one of them; read as ids of the vocabulary.
+pub struct Prompt;
+
+impl ReadAs<Vec<u32>> for Prompt {
+    fn read_as(node: Node) -> Result<Vec<u32>> {
+        let vocabulary = node.vocabulary();
+        let ids = match node.value() {
+            Value::Text(text) => vocabulary.encode(text)?,
+            Value::Ids(ids) => ids.clone(),
+            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node)?,
+            _ => return Err(node.expected(Self::one_of())),
+        };
+        if ids.is_empty() {
+            return Err(Error::no_token());
+        }
+        ids.iter().try_for_each(|id| vocabulary.check_id("token", *id))?;
+        Ok(ids)
+    }
+
+    fn one_of() -> String {
+        "a text or an array of token ids".into()
+    }
+
+    fn many_of() -> String {
+        "texts or arrays of token ids".into()
+    }
+
+    fn typescript_as(types: &mut TypeScript) -> String {
+        types.alias("Input", &["A text, or token ids."], |_| {
+            "string | Uint32Array | ArrayLike<number>".into()
+        })
+    }
+}
+
+/// A token's text, or its id; read as the id.
+pub struct Answer;
+
+/// No token is longer; a longer text is not worth tokenizing.
+const LONGEST_ANSWER: usize = 300;
+
+impl ReadAs<u32> for Answer {
+    fn read_as(node: Node) -> Result<u32> {
+        let vocabulary = node.vocabulary();
+        let id = match node.value() {
+            Value::Text(text) if text.len() > LONGEST_ANSWER => {
+                let bytes = text.len();
+                return Err(
+                    node.error(format!("has {bytes} bytes, expected the text of one token"))
+                );
+            }
+            Value::Text(text) => vocabulary.single_token(text)?,
+            Value::Number(number) if number.fract() == 0.0 && *number >= 0.0 => {
+                u32::from_value(node)?
+            }
+            _ => return Err(node.expected(Self::one_of())),
+        };
+        vocabulary.check_id("answer", id)?;
+        Ok(id)
+    }
+
+    fn one_of() -> String {
+        "a token's text or its id".into()
+    }
+
+    fn typescript_as(types: &mut TypeScript) -> String {
+        types.alias("Answer", &["A token's text, which must be a single token, or its id."], |_| {
+            "string | number".into()
+        })
+    }
+}
+
+/// The name of a hook point, a `*` glob or a `/regular expression/`. JavaScript resolves `["pattern", 2]` before.
+pub struct HookName;
+
+impl ReadAs<String> for HookName {
+    fn read_as(node: Node) -> Result<String> {
+        String::from_value(node)
+    }
+
+    fn one_of() -> String {
+        String::one()
+    }
+
+    fn many_of() -> String {
+        String::many()
+    }
+
+    fn typescript_as(types: &mut TypeScript) -> String {
+        let docs = [
+            "The name of a hook point, a `*` glob or a `/regular expression/`; or a short name with a layer, which is",
+            "counted from the end if it is negative: [\"pattern\", -1].",
+        ];
+        types.alias("HookName", &docs, |_| "string | readonly [string, number]".into())
+    }
+}
+
+/// The options `O` of a call together with its input, which is read as `I`.
+pub struct Request<O, I = Prompt, T = Vec<u32>> {
+    /// What the call is about.
+    pub input: T,
+    /// Its options.
+    pub options: O,
+    read_as: std::marker::PhantomData<I>,
+}
+
+impl<T, I: ReadAs<T>, O: Fields> Fields for Request<O, I, T> {
+    fn names(names: &mut Vec<&'static str>) {
+        names.push("input");
+        O::names(names);
+    }
+
+    fn read(object: &Object) -> Result<Self> {
+        let input = object.field::<T, I>("input")?;
+        Ok(Request { input, options: O::read(object)?, read_as: std::marker::PhantomData })
+    }
+
+    fn describe(interface: &mut Interface, types: &mut TypeScript) {
+        O::describe(interface, types);
+    }
+}
+
+/// The TypeScript type is that of the options: the methods take the input as an argument of its own.
+impl<T, I: ReadAs<T>, O: Fields + FromValue> FromValue for Request<O, I, T> {
+    fn from_value(node: Node) -> Result<Self> {
+        let mut names = Vec::with_capacity(16);
+        Self::names(&mut names);
+        Self::read(&node.object(&names, Self::one)?)
+    }
+
+    fn one() -> String {
+        let mut names = Vec::new();
+        Self::names(&mut names);
+        format!("an object with {}", names.join(", "))
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        O::typescript(types)
+    }
+}
