@@ -98,7 +98,7 @@ async function visit({ WasmModel }) {
     const asked = open(files(address), {});
     prefetch(asked);
     const fresh = await WasmModel.load(asked, "f32", () => {}, context.signal);
-    const bytes = writeCache(fresh.takeUnkept());
+    const bytes = writeCache(fresh.takePendingSave());
     await read(fresh);
     await read(await load(files(address), { bytes }));
     await read(await load(files((name) => ({ blob: blobs[name] }))));

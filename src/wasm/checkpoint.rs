@@ -8,10 +8,10 @@ use crate::load::{CachedFile, PendingSave};
 
 /// A checkpoint being written to a file. It holds on to the weights.
 #[wasm_bindgen]
-pub struct WasmKeeping(pub(super) PendingSave);
+pub struct WasmPendingSave(pub(super) PendingSave);
 
 #[wasm_bindgen]
-impl WasmKeeping {
+impl WasmPendingSave {
     /// The bytes that it takes.
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> f64 {

@@ -8,7 +8,7 @@
 //! - `model.generate(…)` gives a [`WasmGeneration`](generation::WasmGeneration): `next()` until it gives undefined.
 //! - `model.measure(…)` gives a [`WasmMeasurement`](measurement::WasmMeasurement): `step()` until it gives false, then
 //!   `finish()`.
-//! - `model.takeUnkept()` gives a [`WasmKeeping`](checkpoint::WasmKeeping): `step(file)` until it gives false.
+//! - `model.takePendingSave()` gives a [`WasmPendingSave`](checkpoint::WasmPendingSave): `step(file)` until it gives false.
 //!
 //! **Data.** Options arrive as plain data (`www/api/serialize.ts`), which is read strictly by [`crate::wire`]: names, types
 //! and ranges are checked there and nowhere else. Results leave as plain data of the types in `www/api/generated.ts`; an
@@ -32,7 +32,7 @@ mod measurement;
 mod model;
 mod sink;
 
-pub use checkpoint::WasmKeeping;
+pub use checkpoint::WasmPendingSave;
 pub use generation::WasmGeneration;
 pub use measurement::WasmMeasurement;
 pub use model::WasmModel;

@@ -8,7 +8,7 @@ use js_sys::Function;
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
-use super::checkpoint::WasmKeeping;
+use super::checkpoint::WasmPendingSave;
 use super::convert::{from_js, to_js};
 use super::functions;
 use super::generation::WasmGeneration;
@@ -86,9 +86,9 @@ impl WasmModel {
     }
 
     /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
-    #[wasm_bindgen(js_name = takeUnkept)]
-    pub fn take_unkept(&self) -> Option<WasmKeeping> {
-        self.pending_save.take().map(WasmKeeping)
+    #[wasm_bindgen(js_name = takePendingSave)]
+    pub fn take_pending_save(&self) -> Option<WasmPendingSave> {
+        self.pending_save.take().map(WasmPendingSave)
     }
 
     /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer, report }`.

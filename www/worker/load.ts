@@ -50,7 +50,7 @@ export async function loadFiles(
       isCurrent: (origins: Origin[]) => checkCurrent(origins, context),
     };
     const model = await rejectOnTrap(WasmModel.load(request, dtype, monotonic(onProgress), signal));
-    const pending: PendingSave | undefined = model.takeUnkept();
+    const pending: PendingSave | undefined = model.takePendingSave();
     return { model, pending, origins: originsOf(files, states, pending ? undefined : used) };
   } finally {
     controller.abort(); // ends the requests that were prefetched and not needed
