@@ -28,6 +28,9 @@ options! {
         pub do_sample: bool = false,
         /// Divides the logits before drawing. Above 0.
         pub temperature: f64 = 1.0,
+        /// Subtracted from a token's logit, after the temperature, for each time that the token occurs in the text so far,
+        /// prompt included. At least 0. Greedy choices ignore it, as in TransformerLens.
+        pub frequency_penalty: f64 = 0.0,
         /// Draw only among this many most probable tokens (more where the last of them ties).
         pub top_k: Option<usize>,
         /// Draw only among the most probable tokens whose probabilities just add up to this much. In (0, 1].
@@ -210,7 +213,8 @@ impl Generation {
         if !self.options.do_sample {
             return Ok(*best);
         }
-        let kept = distribution(logits, &self.options);
+        let logits = penalized(logits, &self.tokens, &self.options);
+        let kept = distribution(&logits, &self.options);
         let total: f64 = kept.iter().map(|(_, probability)| probability).sum();
         let mut left = unit_interval(self.rng.next_u64()) * total;
         let drawn = kept.iter().find(|(_, probability)| {
@@ -244,6 +248,10 @@ pub(crate) fn check_options(options: &GenerateOptions) -> Result<()> {
         return wrong(format!(
             "`temperature` is {found}, expected above 0 (for the most probable token, do not sample)"
         ));
+    }
+    if !(options.frequency_penalty >= 0.0 && options.frequency_penalty.is_finite()) {
+        let found = options.frequency_penalty;
+        return wrong(format!("`frequencyPenalty` is {found}, expected a finite number from 0"));
     }
     if options.max_new_tokens > MOST_NEW_TOKENS {
         let found = options.max_new_tokens;
@@ -309,6 +317,17 @@ fn first_choices(logits: &[f32], count: usize) -> Vec<u32> {
         }
     }
     best
+}
+
+/// The logits less the frequency penalty of each token in `text`. `distribution` divides them by the temperature, so the
+/// penalty is multiplied by it here.
+fn penalized(logits: &[f32], text: &[u32], options: &GenerateOptions) -> Vec<f32> {
+    let mut logits = logits.to_vec();
+    let penalty = (options.frequency_penalty * options.temperature) as f32;
+    if penalty > 0.0 {
+        text.iter().for_each(|id| logits[*id as usize] -= penalty);
+    }
+    logits
 }
 
 /// The tokens that may be drawn, in the order of ids, with probabilities up to a common factor: temperature first,

@@ -2,6 +2,7 @@
 
 mod common;
 
+use candlescope::python::generation_script;
 use candlescope::{GenerateOptions, Generation, Model, NoHooks};
 use common::*;
 
@@ -107,4 +108,66 @@ fn seeds_differ_and_repeat() {
     };
     assert_eq!(text(1), text(1));
     assert_ne!(text(1), text(2));
+}
+
+/// Sampling in `make_frequency_fixtures.py`, which penalizes as TransformerLens's `sample_logits` does: after the
+/// temperature, before top-k, for each occurrence in the prompt and in the text so far.
+#[test]
+fn the_frequency_penalty_is_transformer_lenss() {
+    let cases: Vec<FrequencyCase> =
+        serde_json::from_str(include_str!("fixtures/plain/frequency.json")).unwrap();
+    let model = Fixture::plain().model();
+    assert!(cases.iter().any(|case| case.ids != case.ids_without_penalty));
+    for case in cases {
+        let options = |frequency_penalty| GenerateOptions {
+            max_new_tokens: case.ids.len(),
+            do_sample: true,
+            stop_at_eos: false,
+            temperature: case.temperature,
+            top_k: case.top_k,
+            seed: case.seed,
+            frequency_penalty,
+            ..GenerateOptions::default()
+        };
+        assert_eq!(generate(&model, &case.prompt, options(case.frequency_penalty)), case.ids);
+        assert_eq!(generate(&model, &case.prompt, options(0.0)), case.ids_without_penalty);
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct FrequencyCase {
+    prompt: Vec<u32>,
+    temperature: f64,
+    top_k: Option<usize>,
+    frequency_penalty: f64,
+    seed: u64,
+    ids: Vec<u32>,
+    ids_without_penalty: Vec<u32>,
+}
+
+#[test]
+fn a_greedy_choice_ignores_the_frequency_penalty() {
+    let fixture = Fixture::plain();
+    let (model, greedy) = (fixture.model(), fixture.expected().greedy);
+    let options = |frequency_penalty| GenerateOptions {
+        max_new_tokens: 10,
+        stop_at_eos: false,
+        frequency_penalty,
+        ..GenerateOptions::default()
+    };
+    assert_eq!(generate(&model, &greedy.prompt, options(5.0)), greedy.ids[..10]);
+    let wrong = Generation::new(&model, None, &[1], options(-1.0)).err().unwrap();
+    assert!(wrong.to_string().contains("`frequencyPenalty` is -1, expected a finite"), "{wrong}");
+}
+
+#[test]
+fn the_python_of_a_sampled_generation_has_the_frequency_penalty() {
+    let script = |do_sample, frequency_penalty| {
+        let options =
+            GenerateOptions { do_sample, frequency_penalty, ..GenerateOptions::default() };
+        generation_script(&Fixture::plain().config(), "folder", &[1, 2], &options).unwrap()
+    };
+    let line = "logits -= 1.5 * torch.bincount(torch.tensor(text), minlength=len(logits))";
+    assert!(script(true, 1.5).contains(line), "{}", script(true, 1.5));
+    assert!(!script(true, 0.0).contains("bincount") && !script(false, 1.5).contains("bincount"));
 }

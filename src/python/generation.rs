@@ -37,6 +37,11 @@ pub fn generation_script(
         .set("MAX_NEW_TOKENS", options.max_new_tokens)
         .set("N_POSITIONS", config.n_positions)
         .set_if("TEMPERATURE", sampled.then(|| format!("{:?}", options.temperature)))
+        .set_if(
+            "FREQUENCY_PENALTY",
+            (sampled && options.frequency_penalty > 0.0)
+                .then(|| format!("{:?}", options.frequency_penalty)),
+        )
         .set_if("TOP_K", options.top_k)
         .set_if("TOP_P", options.top_p.map(|top_p| format!("{top_p:?}")))
         .set_if("EOS", config.eos_token_id.filter(|_| options.stop_at_eos))

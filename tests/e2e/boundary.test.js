@@ -215,6 +215,8 @@ test("numbers and types that do not fit are refused with what was expected", asy
     "`maxNewTokens` of generate is 10000000000, expected": `collect(model.generate(text, { maxNewTokens: 1e10 }))`,
     "`temperature` is 0, expected above 0": `collect(model.generate(text, { doSample: true, temperature: 0 }))`,
     "`temperature` is NaN": `collect(model.generate(text, { temperature: NaN }))`,
+    "`frequencyPenalty` is -1, expected a finite number from 0":
+      "collect(model.generate(text, { frequencyPenalty: -1 }))",
     "`topK` is 0": `collect(model.generate(text, { topK: 0 }))`,
     "`topP` is 1.5": `collect(model.generate(text, { topP: 1.5 }))`,
     "`seed` of generate is 9007199254740992, expected": `collect(model.generate(text, { seed: 2 ** 53 }))`,

@@ -77,6 +77,16 @@ test("generation streams under ablation, the same with and without cached keys a
   assert.notDeepEqual(cached, plain);
 });
 
+test("under a large frequency penalty, sampling repeats no token of the prompt or the text", async () => {
+  const { prompt, drawn, free } = await inLab(`
+    const text = async (options) => { const ids = []; for await (const step of model.generate(sentence, { maxNewTokens: 30, doSample: true, stopAtEos: false, ...options })) ids.push(step.id); return ids; };
+    return { prompt: [...(await model.tokenize(sentence)).ids], drawn: await text({ frequencyPenalty: 1000 }), free: await text({}) };
+  `);
+  assert.equal(drawn.length, 30);
+  assert.equal(new Set([...prompt, ...drawn]).size, new Set(prompt).size + drawn.length);
+  assert.notEqual(new Set([...prompt, ...free]).size, new Set(prompt).size + free.length);
+});
+
 test("attribution and activation patching agree in sign on the five heads that matter most", async () => {
   const { activation, attribution, base, steps } = await inLab(`
     const { ids } = await model.tokenize(sentence + "You are gentle");

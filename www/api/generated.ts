@@ -295,6 +295,12 @@ export interface GenerateOptions {
    * @default 1
    */
   temperature?: number;
+  /**
+   * Subtracted from a token's logit, after the temperature, for each time that the token occurs in the text so far,
+   * prompt included. At least 0. Greedy choices ignore it, as in TransformerLens.
+   * @default 0
+   */
+  frequencyPenalty?: number;
   /** Draw only among this many most probable tokens (more where the last of them ties). */
   topK?: number;
   /** Draw only among the most probable tokens whose probabilities just add up to this much. In (0, 1]. */

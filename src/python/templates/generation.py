@@ -7,7 +7,7 @@ from model import model, torch
 MODEL = HOOKS = SWITCHES = STOPS = ...
 PROMPT = [1, 2]
 PROMPT_LENGTH = MAX_NEW_TOKENS = N_POSITIONS = TOP_K = EOS = 1
-TEMPERATURE = TOP_P = 1.0
+TEMPERATURE = FREQUENCY_PENALTY = TOP_P = 1.0
 
 # --- script ---
 MODEL
@@ -21,6 +21,9 @@ for step in range(MAX_NEW_TOKENS):
     scores = logits.log_softmax(-1)
     # if TEMPERATURE:
     logits = logits / TEMPERATURE  # drawn with PyTorch's random numbers, not Candlescope's
+    # if FREQUENCY_PENALTY:
+    logits -= FREQUENCY_PENALTY * torch.bincount(torch.tensor(text), minlength=len(logits))
+    # end
     # if TOP_K:
     logits[logits < logits.topk(min(TOP_K, len(logits))).values[-1]] = -torch.inf
     # end
