@@ -1,12 +1,12 @@
-//! Finds the induction heads of a model and shows what they are worth.
+//! Finds the induction heads of a model and measures their effect.
 //!
 //! ```sh
 //! cargo run --profile fast --example induction -- models/shakespeare
 //! ```
 //!
-//! First every head is scored on random tokens repeated twice. Then a sentence is given to the model twice: the second
-//! time it can be copied, and the loss tells how well the model does. At last the strongest induction head is set to
-//! zero: the loss of the second time rises, while the first half stays as it was.
+//! First, every head is scored on random tokens repeated twice. Then the model reads a sentence twice, and the loss on the
+//! second half shows how well it copies. Finally, the strongest induction head is set to zero: the loss on the second
+//! half rises, and the loss on the first half hardly changes.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ fn print_scores(scores: &NamedArray) {
     }
 }
 
-/// The intervention that takes a head's output away.
+/// The intervention that sets a head's output to zero.
 fn without(layer: usize, head: usize) -> Intervention {
     let zero = Intervention::new(format!("blocks.{layer}.attn.hook_z"), Zero);
     Intervention { head: Some(Choice::One(head)), ..zero }

@@ -1,10 +1,10 @@
-//! Which positions carry the answer? A denoising sweep over the residual stream of the bundled model, as a map in text.
+//! A denoising sweep over the residual stream of the bundled model, printed as a heatmap in text.
 //!
 //!     cargo run --profile fast --example patch
 //!     cargo run --profile fast --example patch -- "clean text" "corrupted text" " answer" " against" [target]
 //!
-//! Two prompts of the same length in tokens, and the two tokens between which they decide. A cell is 1 (dark) where the
-//! clean activation alone makes the corrupted run answer as the clean one does, and 0 (blank) where it changes nothing.
+//! The arguments are two prompts with the same number of tokens, and the two tokens whose logits are compared. A cell is
+//! 1 (dark) if its clean activation makes the corrupted run answer like the clean run, and 0 (blank) if it has no effect.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ use candlescope::analysis::patching::{
 };
 use candlescope::{Config, Model, Objective, Result, Tokenizer, Weights};
 
-/// A name that repeats, and the same text with another name in the first place: what the model copies is the answer.
+/// A repeated name, and the same text with another first name. The model copies the first name.
 const EXAMPLE: [&str; 4] = [
     "ROMEO:\nO fair Juliet!\n\nBENVOLIO:\nO fair",
     "ROMEO:\nO fair Helena!\n\nBENVOLIO:\nO fair",
@@ -59,7 +59,7 @@ fn load(folder: &Path) -> std::result::Result<(Model, Tokenizer), Box<dyn std::e
     Ok((Model::new(config, &weights)?, tokenizer))
 }
 
-/// Names may be several tokens in a small vocabulary: the first decides.
+/// A name can be several tokens. The first of them is compared.
 fn first_token(tokenizer: &Tokenizer, text: &str) -> Result<u32> {
     let ids = tokenizer.encode(text)?;
     ids.first()

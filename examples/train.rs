@@ -146,7 +146,7 @@ fn one<T: std::str::FromStr>(name: &str, values: &[&str]) -> Result<T> {
     }
 }
 
-/// The text as tokens, and how the held-out part is scored by counting.
+/// The text as tokens: the part to train on and the part that is held out.
 struct Corpus {
     training: Vec<u32>,
     held_out: Vec<u32>,
@@ -160,8 +160,8 @@ fn main() -> Result<()> {
     }
     let options = Options::parse(&arguments)?;
     if options.settings.threads > 1 {
-        // SAFETY: no other thread runs yet. candle reads this at its first product: every one of our
-        // threads then computes its rows alone.
+        // SAFETY: no other thread runs yet. candle reads this variable at its first matrix product. With one thread
+        // for each product, the trainer's threads do not compete for the cores.
         unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
     }
     std::fs::create_dir_all(&options.out)?;
@@ -256,7 +256,7 @@ impl Progress {
     }
 }
 
-/// A quick look at the first held-out rows and at the strongest heads, in rows as long as those seen so far.
+/// Prints the loss on the first held-out rows and the strongest heads, with rows of the current phase's length.
 fn glance(model: &Model, corpus: &Corpus, length: usize) -> Result<()> {
     if corpus.held_out.len() > length {
         let some = &corpus.held_out[..corpus.held_out.len().min(32 * length + 1)];
@@ -279,7 +279,7 @@ fn print_heads(model: &Model, period: usize, sequences: usize) -> Result<()> {
     Ok(())
 }
 
-/// Scores the files in `--out`, as anyone will load them.
+/// Loads the exported files in `--out` and prints their scores.
 fn report(options: &Options, corpus: &Corpus) -> Result<()> {
     let model = load(&options.out)?;
     let length = model.config().n_positions;

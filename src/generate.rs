@@ -67,6 +67,7 @@ impl Default for GenerateOptions {
 
 /// One generated token.
 pub struct Step {
+    /// The token's id.
     pub id: u32,
     /// The characters that are complete with this token; empty without a tokenizer.
     pub string: String,

@@ -1,7 +1,7 @@
 //! A lab for looking inside GPT-2 models.
 //!
-//! Load a checkpoint, run it with every activation readable and writable by its TransformerLens name, generate with
-//! hooks active. The same code runs natively and, compiled to WebAssembly, in a browser tab.
+//! Load a checkpoint, run it with every activation readable and writable by its TransformerLens name, and generate
+//! with hooks active. The same code runs natively and, compiled to WebAssembly, in a browser tab.
 //!
 //! ```no_run
 //! use candlescope::{Config, Model, Tokenizer, Weights, run_with_cache};
@@ -19,9 +19,91 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Hooks
+//!
+//! A run calls [`Hooks`] at every hook point that they want. This one removes what the MLPs write, and measures the
+//! residual stream after each block:
+//!
+//! ```
+//! use candle_core::{Device, Tensor};
+//! use candlescope::{BlockPoint, HookContext, HookPoint, Hooks, Result};
+//!
+//! #[derive(Default)]
+//! struct WithoutMlps {
+//!     norms: Vec<f32>,
+//! }
+//!
+//! impl Hooks for WithoutMlps {
+//!     fn wants(&self, point: HookPoint) -> bool {
+//!         matches!(point, HookPoint::Block(_, BlockPoint::MlpOut | BlockPoint::ResidPost))
+//!     }
+//!
+//!     fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+//!         if let HookPoint::Block(_, BlockPoint::MlpOut) = context.point {
+//!             return Ok(value.zeros_like()?); // the run goes on with this value
+//!         }
+//!         self.norms.push(value.sqr()?.sum_all()?.sqrt()?.to_scalar()?);
+//!         Ok(value)
+//!     }
+//! }
+//!
+//! # fn random_model() -> Result<candlescope::Model> {
+//! #     use candlescope::{Config, Model, Weights, expected_shapes};
+//! #     let config = Config { n_layer: 2, n_head: 2, n_embd: 8, n_positions: 16, vocab_size: 10, ..Config::default() };
+//! #     let random = |shape: Vec<usize>| Tensor::randn(0f32, 0.1, shape, &Device::Cpu);
+//! #     let named = |(name, shape)| Ok((name, random(shape)?));
+//! #     let tensors = expected_shapes(&config).into_iter().map(named).collect::<Result<_>>()?;
+//! #     Model::new(config.clone(), &Weights::from_tensors(&config, tensors)?)
+//! # }
+//! let model = random_model()?; // two blocks, a vocabulary of ten tokens
+//! let tokens = Tensor::new(&[[1u32, 2, 3]], &Device::Cpu)?; // [batch, pos]
+//! let mut hooks = WithoutMlps::default();
+//! let logits = model.forward(&tokens, None, &mut hooks)?;
+//! assert_eq!(logits.dims(), [1, 3, 10]); // [batch, pos, vocab]
+//! assert_eq!(hooks.norms.len(), 2);
+//! # Ok::<(), candlescope::Error>(())
+//! ```
+//!
+//! An [`Intervention`] is such a change as a value, which can be printed, stored and sent.
+//!
+//! # Generation
+//!
+//! A [`Generation`] gives one token at a time. With a [`Tokenizer`], each [`Step`] has the token's text too.
+//!
+//! ```
+//! use candlescope::{GenerateOptions, Generation};
+//!
+//! # use candle_core::{Device, Tensor};
+//! # use candlescope::{Config, Model, Result, Weights, expected_shapes};
+//! # fn random_model() -> Result<Model> {
+//! #     let config = Config { n_layer: 2, n_head: 2, n_embd: 8, n_positions: 16, vocab_size: 10, ..Config::default() };
+//! #     let random = |shape: Vec<usize>| Tensor::randn(0f32, 0.1, shape, &Device::Cpu);
+//! #     let named = |(name, shape)| Ok((name, random(shape)?));
+//! #     let tensors = expected_shapes(&config).into_iter().map(named).collect::<Result<_>>()?;
+//! #     Model::new(config.clone(), &Weights::from_tensors(&config, tensors)?)
+//! # }
+//! let model = random_model()?; // two blocks, a vocabulary of ten tokens
+//! let options = GenerateOptions {
+//!     max_new_tokens: 5,
+//!     do_sample: true,
+//!     temperature: 0.8,
+//!     ..GenerateOptions::default()
+//! };
+//! let mut generation = Generation::new(&model, None, &[1, 2, 3], options)?;
+//! while let Some(step) = generation.next_step()? {
+//!     println!("token {} with log-probability {:.2}", step.id, step.log_prob);
+//! }
+//! assert_eq!(generation.tokens().len(), 3 + 5);
+//! # Ok::<(), candlescope::Error>(())
+//! ```
+//!
+//! # Modules
+//!
 //! Data flows one way, and a module imports only from those before it: [`error`], [`kernel`], [`checkpoint`],
-//! [`tokenizer`], [`load`], [`hook`], [`model`], [`intervene`], [`run`], [`generate`], [`analysis`], [`lab`], and at the
+//! [`tokenizer`], [`load`], [`hook`], [`model`], [`intervene`], [`mod@run`], [`generate`], [`analysis`], [`lab`], and at the
 //! end `wasm`, which exists only in a browser.
+
+#![warn(missing_docs)]
 
 pub mod analysis;
 pub mod calls;

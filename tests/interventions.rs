@@ -1,4 +1,4 @@
-//! Every action at every kind of point against TransformerLens's hooks, the laws of interventions, and what is refused.
+//! Every action at every kind of point against TransformerLens's hooks, the laws of interventions, and refused input.
 
 #[path = "common/causal.rs"]
 mod causal;
@@ -117,7 +117,7 @@ fn a_function_is_told_the_name_axes_shape_and_positions_of_what_it_gets() {
 }
 
 #[test]
-fn a_query_never_sees_a_later_key_whatever_is_done_to_attention() {
+fn no_action_lets_a_query_attend_to_a_later_key() {
     let model = Fixture::plain().model();
     let tokens = Fixture::plain().expected().tokens;
     for action in [
@@ -142,7 +142,7 @@ fn a_query_never_sees_a_later_key_whatever_is_done_to_attention() {
 
 // ---- generation ----
 
-/// Interventions that act in many ways on a prompt of 11 tokens and what follows it.
+/// Interventions of many kinds on a prompt of 11 tokens and the tokens after it.
 fn under_generation(causal: &Causal) -> Vec<(&'static str, Vec<Intervention>)> {
     let list = |json: serde_json::Value| causal.interventions(&json);
     let square: Vec<f32> = (0..11 * 11).map(|index| index as f32 / 121.0).collect();
@@ -232,7 +232,7 @@ struct Generated {
     rows: Vec<usize>,
 }
 
-/// 15 tokens after 11, in a context of 20: the last of them with the context cropped.
+/// Generates 15 tokens after 11. The model has 20 positions, so the last tokens have a cropped context.
 fn generate(
     model: &Model,
     prompt: &[u32],
@@ -288,7 +288,7 @@ fn interventions_do_the_same_with_and_without_cached_keys_and_values() {
 fn a_step_under_interventions_is_a_run_under_them() {
     let causal = Causal::plain();
     for (name, interventions) in under_generation(&causal) {
-        // Positions from the end, steps and means mean the prompt's; the run of a longer text has no such prompt.
+        // Negative positions, steps and means refer to the prompt. In the run of the whole text, the prompt is longer.
         if interventions.iter().any(|i| i.step.is_some())
             || [
                 "the prompt's mean",
@@ -359,10 +359,10 @@ fn captured_positions_are_rows_of_the_whole_capture() {
     }
 }
 
-// ---- what is refused ----
+// ---- refused input ----
 
 #[test]
-fn what_cannot_be_done_is_refused_with_a_reason_and_the_model_stays_usable() {
+fn invalid_interventions_are_refused_with_a_reason_and_the_model_stays_usable() {
     let causal = Causal::plain();
     let undisturbed = causal.model.forward(&row(&causal.tokens), None, &mut NoHooks).unwrap();
     let short = json!(causal.captured(&causal.tokens[..9], "blocks.1.attn.hook_z"));
@@ -525,7 +525,7 @@ fn what_cannot_be_done_is_refused_with_a_reason_and_the_model_stays_usable() {
         assert!(error.to_string().contains(reason), "{refused}: {error}, expected {reason}");
     }
     let logits = causal.model.forward(&row(&causal.tokens), None, &mut NoHooks).unwrap();
-    assert_same_bits("after all of it", &logits, &undisturbed);
+    assert_same_bits("after the refused interventions", &logits, &undisturbed);
 }
 
 #[test]
@@ -609,7 +609,7 @@ fn options_that_do_not_fit_are_refused_with_a_reason() {
 }
 
 #[test]
-fn a_malformed_intervention_is_answered_with_the_forms() {
+fn the_error_for_a_malformed_intervention_lists_the_forms() {
     for json in [
         r#"{"at":"hook_embed"}"#,
         r#"{"at":"hook_embed","do":"zap"}"#,
@@ -704,7 +704,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever the selection: what lies outside it keeps its bits at the point, what lies inside is 7.
+    /// Elements outside the selection keep their bits at the point, elements inside are 7.
     #[test]
     fn an_intervention_changes_what_it_selects_and_nothing_else(
         index in 0usize..1000,

@@ -1,4 +1,4 @@
-//! Sweeps against TransformerLens's patching module and its hooks, their laws, and what is refused.
+//! Sweeps against TransformerLens's patching module and its hooks, their laws, and refused input.
 
 #[path = "common/causal.rs"]
 mod causal;
@@ -96,7 +96,7 @@ fn receiver(case: &Value) -> Receiver {
 }
 
 #[test]
-fn patches_that_no_path_leads_from_leave_the_base_run() {
+fn patches_without_a_path_to_the_metric_change_nothing() {
     let causal = Causal::plain();
     let last = causal.tokens.len() - 1;
     for (direction, nothing) in [(Direction::Denoise, 0.0), (Direction::Noise, 1.0)] {
@@ -121,7 +121,7 @@ fn contrast_of(causal: &Causal, direction: Direction) -> Contrast {
 }
 
 #[test]
-fn where_one_token_differs_its_first_residual_stream_carries_everything() {
+fn the_only_different_token_has_the_whole_effect() {
     let mut causal = Causal::plain();
     causal.other = causal.tokens.clone();
     causal.other[1] = (causal.tokens[1] + 1) % 61;
@@ -203,7 +203,7 @@ fn steps_are_counted_and_a_sweep_can_be_dropped_at_any_of_them() {
 }
 
 #[test]
-fn a_head_after_the_receiver_says_nothing_to_it() {
+fn a_head_after_the_receiver_has_no_effect_on_it() {
     let causal = Causal::plain();
     let receivers = Receivers::Heads(vec![Receiver { layer: 1, head: 0, input: HeadInput::V }]);
     let options = PathPatchingOptions {
@@ -270,11 +270,11 @@ fn prompts_and_answers_that_do_not_fit_are_refused_with_a_reason() {
     }
     let error = "zz".parse::<Target>().unwrap_err();
     assert!(error.to_string().contains("`z`") && error.name() == "InputError", "{error}");
-    let nobody = PathPatchingOptions {
+    let no_receivers = PathPatchingOptions {
         contrast: whole,
         receivers: Receivers::Heads(vec![Receiver { layer: 2, head: 0, input: HeadInput::Q }]),
         mlps: Mlps::Frozen,
     };
-    let error = PathSweep::new(&causal.model, nobody).err().unwrap();
+    let error = PathSweep::new(&causal.model, no_receivers).err().unwrap();
     assert!(error.to_string().contains("there is no head 0 in layer 2"), "{error}");
 }

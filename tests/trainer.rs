@@ -1,7 +1,7 @@
-//! The trainer in small: each part does what it says, and a short run learns, resumes and exports.
+//! Tests of the trainer: each part, and a short run that learns, resumes and exports.
 
 #[path = "../examples/train/mod.rs"]
-#[allow(dead_code)] // the program uses what no test needs
+#[allow(dead_code)] // the tests use only a part of the program
 mod train;
 
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ fn a_play_becomes_names_and_lines() {
 }
 
 #[test]
-fn text_that_is_no_play_stays_as_it_is() {
+fn text_that_is_not_a_play_is_unchanged() {
     let poem = "From off a hill\n  whose concave womb\n\n\n\tre-worded [a story]\n";
     assert_eq!(normalize(poem), poem);
 }
@@ -52,13 +52,13 @@ fn the_vocabulary_encodes_any_text_and_gives_it_back() {
 }
 
 #[test]
-fn a_vocabulary_larger_than_the_text_gives_is_refused() {
+fn a_vocabulary_too_large_for_the_text_is_refused() {
     let error = vocabulary::train(&[&document("short")], 4096).unwrap_err();
     assert!(error.to_string().contains("ask for --vocab"), "{error}");
 }
 
 #[test]
-fn phases_follow_one_another_and_the_last_goes_on() {
+fn phases_are_consecutive_and_the_last_has_no_end() {
     let phases: Phases = "10x64:0.5,5x128:0.25,256:0".parse().unwrap();
     let at = |step| (phases.at(step).length, phases.at(step).repeated);
     assert_eq!(
@@ -70,7 +70,7 @@ fn phases_follow_one_another_and_the_last_goes_on() {
 }
 
 #[test]
-fn a_repeated_row_says_what_its_first_period_said() {
+fn a_repeated_row_repeats_its_first_period() {
     let text: Vec<u32> = (0..500).map(|i| i % 97 + 1).collect();
     let phase = Phase { steps: None, length: 64, repeated: 1.0 };
     let batch = batch(&text, 100, 64 * 20, phase, 3, 5).unwrap();
@@ -91,7 +91,7 @@ fn a_repeated_row_says_what_its_first_period_said() {
 }
 
 #[test]
-fn the_rows_of_a_step_depend_on_seed_and_step_alone() {
+fn the_rows_of_a_step_depend_only_on_seed_and_step() {
     let text: Vec<u32> = (0..500).map(|i| i % 97 + 1).collect();
     let phase = Phase { steps: None, length: 32, repeated: 0.5 };
     let tokens = |seed, step| batch(&text, 100, 256, phase, seed, step).unwrap().tokens;
@@ -101,7 +101,7 @@ fn the_rows_of_a_step_depend_on_seed_and_step_alone() {
 }
 
 #[test]
-fn the_rate_rises_stays_and_falls_to_a_twentieth() {
+fn the_rate_warms_up_stays_and_decays_to_a_twentieth() {
     let schedule = Schedule { peak: 1.0, warmup: 10, steps: 100, cooldown: 0.4 };
     assert_eq!(schedule.rate(0), 0.1);
     assert_eq!([10, 40, 60].map(|step| schedule.rate(step)), [1.0; 3]);
@@ -142,7 +142,7 @@ fn trigram_probabilities_add_up_to_one() {
 }
 
 #[test]
-fn a_trigram_knows_a_cycle_and_not_noise() {
+fn a_trigram_model_predicts_a_cycle_and_not_its_reverse() {
     let cycle: Vec<u32> = (0..300).map(|i| i % 10).collect();
     let trigram = Trigram::new(&cycle, 10);
     assert!(trigram.loss(&cycle[..50]) < 0.1, "{}", trigram.loss(&cycle[..50]));
@@ -151,7 +151,7 @@ fn a_trigram_knows_a_cycle_and_not_noise() {
 }
 
 #[test]
-fn an_untaught_model_scores_as_mathematics_says() {
+fn a_model_with_zero_weights_has_uniform_predictions_and_attention() {
     let mut trainer = Trainer::new(settings(300)).unwrap();
     for parameter in &mut trainer.parameters {
         if parameter.name == "wte.weight" || parameter.name.contains("c_attn") {
@@ -174,7 +174,7 @@ fn an_untaught_model_scores_as_mathematics_says() {
 }
 
 #[test]
-fn a_short_run_learns_and_its_export_says_the_same() {
+fn a_short_run_learns_and_its_export_gives_the_same_logits() {
     let (tokens, json) = corpus();
     let mut trainer = Trainer::new(settings(300)).unwrap();
     let losses: Vec<f32> = (0..60).map(|_| trainer.step(&tokens).unwrap()).collect();
@@ -269,7 +269,7 @@ fn corpus() -> (Vec<u32>, String) {
     (vocabulary::encode(&tokenizer, &[&document]).unwrap(), json)
 }
 
-/// Lines of a few words in ever other order.
+/// Lines of a few words in changing order.
 fn rhyme(lines: usize) -> String {
     let things = ["moon", "brass", "sphere", "sea", "owl", "crown", "night"];
     let line = |i: usize| {

@@ -1,5 +1,4 @@
-//! How good a model is: its loss on text that it was not trained on, and what its heads attend to in
-//! sequences that repeat.
+//! Scores a model: its loss on held-out text, and what its heads attend to in repeated sequences.
 
 use candlescope::{Model, run_with_cache};
 
@@ -13,7 +12,7 @@ pub fn scored(tokens: &[u32], length: usize) -> &[u32] {
     &tokens[..(tokens.len() - 1) / length * length + 1]
 }
 
-/// The mean loss over all tokens but the first, in rows of `length` that see nothing before them.
+/// The mean loss over all tokens but the first, in independent rows of `length`.
 pub fn loss(model: &Model, tokens: &[u32], length: usize) -> Result<f64> {
     let tokens = scored(tokens, length);
     let starts: Vec<usize> = (0..tokens.len() - 1).step_by(length).collect();
@@ -30,7 +29,7 @@ pub fn loss(model: &Model, tokens: &[u32], length: usize) -> Result<f64> {
     Ok(total / starts.len() as f64)
 }
 
-/// What one head attends to, on average, in random tokens repeated twice.
+/// The mean attention of one head in random tokens repeated twice.
 #[derive(Debug, Clone, Copy)]
 pub struct HeadScore {
     pub layer: usize,

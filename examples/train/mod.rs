@@ -1,4 +1,4 @@
-//! The parts of the trainer, in the order in which text flows through them.
+//! The parts of the trainer, in the order of the data flow.
 
 pub mod text;
 pub mod vocabulary;

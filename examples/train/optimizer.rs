@@ -1,5 +1,8 @@
-//! AdamW and the learning rate. candle-nn's AdamW (which a test compares this one with) keeps its moments
-//! to itself; here they can be saved.
+//! AdamW and the learning rate.
+//!
+//! candle-nn's `AdamW` does not serve: its moments are private, so a checkpoint cannot hold them and a resumed run would
+//! differ. A test compares the steps of both. Its `VarMap` does not serve either: it has no order, in which initial
+//! values are drawn and squared gradients are summed.
 
 use candle_core::Var;
 
@@ -10,7 +13,7 @@ pub struct AdamW {
     pub beta1: f64,
     pub beta2: f64,
     pub epsilon: f64,
-    /// For matrices only; biases and LayerNorms are not drawn towards 0.
+    /// Applied to matrices only, not to biases and LayerNorms.
     pub weight_decay: f64,
 }
 
@@ -20,7 +23,7 @@ impl Default for AdamW {
     }
 }
 
-/// A tensor that is trained, and its running means of the gradient and of its square.
+/// A trained tensor with its moments: the running means of the gradient and of its square.
 pub struct Parameter {
     pub name: String,
     pub var: Var,
@@ -45,7 +48,7 @@ impl Parameter {
 }
 
 impl AdamW {
-    /// Moves `parameter` against its gradient times `scale`. `step` counts from 1.
+    /// Updates `parameter` with its gradient times `scale`. `step` counts from 1.
     pub fn update(
         &self,
         parameter: &mut Parameter,
@@ -73,14 +76,14 @@ impl AdamW {
     }
 }
 
-/// The learning rate: up in a straight line, level, and down along a cosine to a twentieth. The level
-/// part lets a run be stopped earlier or go on longer: resume it with other `steps`.
+/// The learning rate: a linear warm-up, a constant part, and a cosine decay to a twentieth. During the constant part, a
+/// run can be made shorter or longer by resuming it with other `steps`.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
     pub peak: f64,
     pub warmup: usize,
     pub steps: usize,
-    /// The share of the steps on the cosine.
+    /// The share of the steps in which the rate decays.
     pub cooldown: f64,
 }
 

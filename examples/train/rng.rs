@@ -1,10 +1,10 @@
-//! Random numbers that are the same on every machine: ChaCha with 8 rounds, one stream for each use.
+//! Random numbers that are the same on every machine: ChaCha with 8 rounds.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// A stream of its own for each `stream`: the numbers of step 900 need none of the steps before it, so a
-/// resumed run draws what an uninterrupted one would have drawn, and no generator has to be saved.
+/// A generator with independent streams. Each training step uses its own stream, so a resumed run draws the same numbers
+/// as an uninterrupted one without a saved generator.
 pub struct Rng(ChaCha8Rng);
 
 impl Rng {

@@ -1,22 +1,21 @@
-//! Tokens in, the rows of each training step out: plain text, and repeated pieces that teach a model to
-//! copy from its own context.
+//! The rows of each training step: pieces of the text, and repeated pieces that teach a model to copy from its context.
 
 use std::str::FromStr;
 
 use super::Result;
 use super::rng::Rng;
 
-/// A part of the training: how long rows are, and how many of them repeat themselves.
+/// A phase of the training: the length of rows, and the share of them that are repeated pieces.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Phase {
-    /// None for the last phase, which goes on to the end.
+    /// None for the last phase, which lasts until the end.
     pub steps: Option<usize>,
     pub length: usize,
-    /// The share of rows made of a piece repeated over and over.
+    /// The share of rows that consist of one repeated piece.
     pub repeated: f64,
 }
 
-/// `STEPSxLENGTH:SHARE`, the last without steps: `1000x64:0.5,1000x128:0.4,256:0.2`.
+/// Parsed from `STEPSxLENGTH:SHARE`, the last without steps: `1000x64:0.5,1000x128:0.4,256:0.2`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Phases(pub Vec<Phase>);
 
@@ -56,14 +55,14 @@ impl FromStr for Phases {
     }
 }
 
-/// The rows of one step, side by side: `[rows, length]` each.
+/// The rows of one step. Each list is `[rows, length]`.
 pub struct Batch {
     pub rows: usize,
     pub length: usize,
     pub tokens: Vec<u32>,
     /// The next token at each position.
     pub targets: Vec<u32>,
-    /// 0 where the target is random and nothing can be learnt, else 1.
+    /// 0 if the target is random and cannot be predicted, else 1.
     pub weights: Vec<f32>,
 }
 
@@ -90,7 +89,7 @@ impl Batch {
     }
 }
 
-/// The rows of step `step`: about `size` tokens, a function of the seed and the step alone.
+/// The rows of step `step`, about `size` tokens. They depend only on the text, the seed and the step.
 pub fn batch(
     text: &[u32],
     vocab: usize,
@@ -125,8 +124,8 @@ pub fn batch(
     Ok(batch)
 }
 
-/// A piece of 4 to `length / 2` tokens over and over, and how many tokens at its start cannot be
-/// predicted. Three in four pieces are random tokens, the others are text.
+/// A repeated piece of 4 to `length / 2` tokens, and how many tokens at its start cannot be predicted. Three in four
+/// pieces are random tokens, the others are text.
 fn repeated_row(text: &[u32], vocab: usize, length: usize, rng: &mut Rng) -> (Vec<u32>, usize) {
     let period = 4 + rng.below(length / 2 - 3);
     let random = rng.below(4) > 0;
@@ -140,7 +139,7 @@ fn piece(text: &[u32], length: usize, rng: &mut Rng) -> Vec<u32> {
     text[start..start + length].to_vec()
 }
 
-/// Tokens drawn with equal chances, `<|endoftext|>` (0) left out.
+/// Uniformly random tokens without `<|endoftext|>` (0).
 pub fn random_tokens(vocab: usize, length: usize, rng: &mut Rng) -> Vec<u32> {
     (0..length).map(|_| 1 + rng.below(vocab - 1) as u32).collect()
 }

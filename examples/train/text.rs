@@ -1,4 +1,4 @@
-//! Files in, plain text out; plays in the form `NAME:` and lines.
+//! Reads text files. Plays are converted to lines of speech after `NAME:`.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub struct Document {
     pub text: String,
 }
 
-/// Reads a file and brings it into the form to be trained on.
+/// Reads a file and converts it to training text.
 pub fn read(path: &Path) -> Result<Document> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         format!("cannot read {}: {error}; expected a file of UTF-8 text", path.display())
@@ -19,12 +19,12 @@ pub fn read(path: &Path) -> Result<Document> {
     Ok(Document { name, text: normalize(&text) })
 }
 
-/// Brings a play into the form of dialogue, and leaves any other text as it is.
+/// Converts a play to dialogue, and returns any other text unchanged.
 ///
 /// A play has a line `DRAMATIS PERSONAE`. Its form is: speaker, tab, line of speech; further lines of
-/// the speech after a tab; stage directions in brackets, over several lines if need be; headings of
+/// the speech after a tab; stage directions in brackets, over one or more lines; headings of
 /// acts and scenes. The result has for each speech the line `NAME:`, its lines, and an empty line.
-/// What stands before the first act, headings, running titles and stage directions are left out.
+/// Text before the first act, headings, running titles and stage directions are removed.
 pub fn normalize(text: &str) -> String {
     if !text.lines().any(|line| line.trim().starts_with("DRAMATIS PERSON")) {
         return text.to_string();
@@ -116,7 +116,7 @@ fn is_name(line: &str) -> bool {
     line.chars().all(|c| c.is_uppercase() || " .,'".contains(c))
 }
 
-/// Cuts out `[…]`. A bracket that is never closed ends with its paragraph.
+/// Removes `[…]`. A bracket that is never closed ends with its paragraph.
 fn without_directions(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut inside = false;

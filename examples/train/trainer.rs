@@ -1,4 +1,4 @@
-//! The training step: a batch through the library's own model, the gradient back, AdamW.
+//! The training step: forward and backward pass of the library's model, gradient clipping, AdamW.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::optimizer::{AdamW, Parameter, Schedule};
 use super::rng::Rng;
 use super::rows::{self, Batch, Phases};
 
-/// What a run is determined by, besides its text.
+/// The settings that, with the text, determine a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub config: Config,
@@ -20,17 +20,17 @@ pub struct Settings {
     pub batch: usize,
     pub schedule: Schedule,
     pub adam: AdamW,
-    /// The longest gradient, over all parameters, that is not shortened.
+    /// The greatest norm of the gradient over all parameters. A longer gradient is scaled down to it.
     pub clip: f64,
     pub seed: u64,
-    /// Each works on its own rows of every batch, which waits less than threads inside each product.
+    /// Each thread runs its own rows of every batch. This needs less synchronisation than threads in each product.
     pub threads: usize,
 }
 
 pub struct Trainer {
     pub settings: Settings,
     pub parameters: Vec<Parameter>,
-    /// Steps done.
+    /// Steps completed.
     pub step: usize,
 }
 
@@ -45,12 +45,12 @@ impl Trainer {
         Ok(Trainer { parameters: parameters.collect::<Result<_>>()?, settings, step: 0 })
     }
 
-    /// The model as it is now, its weights the variables themselves.
+    /// The current model with the variables as its weights, for gradients.
     pub fn model(&self) -> Result<Model> {
         self.model_of(|var| var.as_tensor().clone())
     }
 
-    /// The model as it is now, without gradients.
+    /// The current model without gradients.
     pub fn frozen(&self) -> Result<Model> {
         self.model_of(|var| var.as_tensor().detach())
     }
@@ -62,7 +62,7 @@ impl Trainer {
         Ok(Model::new(config.clone(), &Weights::from_tensors(config, tensors)?)?)
     }
 
-    /// One step on `text`; returns the loss before it.
+    /// Runs one step on `text` and returns the loss before it.
     pub fn step(&mut self, text: &[u32]) -> Result<f32> {
         let Settings { config, phases, batch, seed, threads, .. } = &self.settings;
         let batch =
@@ -96,7 +96,7 @@ impl Trainer {
         Ok(loss)
     }
 
-    /// The loss of some rows of a batch and its gradients, times these rows' share in the batch.
+    /// The loss of a part of a batch and its gradients, times the part's share of the batch.
     fn gradients(&self, part: Batch, share: f32) -> Result<(f32, Vec<Vec<f32>>)> {
         let loss = (batch_loss(&self.model()?, part)? * f64::from(share))?;
         let grads = loss.backward()?;
@@ -129,20 +129,23 @@ impl Trainer {
     }
 }
 
-/// The weighted mean loss of a batch, differentiable where the model's weights are variables.
+/// The weighted mean loss of a batch, differentiable if the model's weights are variables.
+///
+/// candle-nn's `cross_entropy` does not serve: it has no weights, and its backward pass keeps several tensors as large as
+/// the logits. The library's is one operation.
 pub fn batch_loss(model: &Model, batch: Batch) -> Result<Tensor> {
     let tokens = Tensor::from_vec(batch.tokens, (batch.rows, batch.length), &Device::Cpu)?;
     let logits = model.forward(&tokens, None, &mut NoHooks)?.flatten_to(1)?; // [B * T, V]
     Ok(cross_entropy(&logits, batch.targets, batch.weights)?)
 }
 
-/// GPT-2's initial values, but for the embeddings: positions start five times larger than there, so that
-/// attention to the previous token, and with it induction, forms within minutes.
+/// GPT-2's initial values, except for the embeddings. Position embeddings start five times larger, so that attention to
+/// the previous token, and with it induction, forms early.
 fn initial(name: &str, count: usize, n_layer: usize, rng: &mut Rng) -> Vec<f32> {
     let spread = match name {
         "wpe.weight" => 0.1,
         "wte.weight" | "lm_head.weight" => 0.05,
-        // What writes into the residual stream, 2 n_layer times.
+        // These matrices write into the residual stream, 2 n_layer times.
         _ if name.ends_with("c_proj.weight") => 0.02 / (2.0 * n_layer as f64).sqrt(),
         _ if name.contains(".ln_") || name.starts_with("ln_f") => {
             return vec![if name.ends_with("weight") { 1.0 } else { 0.0 }; count];

@@ -1,4 +1,4 @@
-//! The baseline: how well the last two tokens alone predict the next one.
+//! The baseline: a model that predicts the next token from the last two.
 
 use std::collections::HashMap;
 
@@ -17,14 +17,14 @@ struct Order {
     discounts: [f64; 3],
 }
 
-/// What follows a context: how often in all, and how many tokens once, twice, more often.
+/// The tokens after a context: their total count, and how many of them occur once, twice and more often.
 #[derive(Default)]
 struct Context {
     total: u32,
     kinds: [u32; 3],
 }
 
-/// A number that no token has, in front of shorter n-grams.
+/// Fills the front of shorter n-grams. No token has this id.
 const NONE: u32 = u32::MAX;
 
 impl Trigram {
@@ -33,7 +33,7 @@ impl Trigram {
         for window in tokens.windows(3) {
             *trigrams.entry([window[0], window[1], window[2]]).or_default() += 1;
         }
-        // Shorter n-grams count in how many contexts they occur, not how often.
+        // Kneser-Ney counts the contexts of shorter n-grams, not their occurrences.
         let bigrams = continuations(&trigrams, 1);
         let unigrams = continuations(&bigrams, 2);
         Trigram { vocab, orders: [unigrams, bigrams, trigrams].map(Order::new) }
@@ -88,7 +88,7 @@ impl Order {
     }
 }
 
-/// In how many contexts each n-gram without its token at `from - 1` occurs.
+/// The number of contexts of each n-gram, which loses its token at `from - 1`.
 fn continuations(longer: &HashMap<[u32; 3], u32>, from: usize) -> HashMap<[u32; 3], u32> {
     let mut counts = HashMap::new();
     for ngram in longer.keys() {
@@ -99,7 +99,7 @@ fn continuations(longer: &HashMap<[u32; 3], u32>, from: usize) -> HashMap<[u32; 
     counts
 }
 
-/// From how many n-grams occur once, twice, three and four times; a half where there are too few to tell.
+/// The discounts, estimated from how many n-grams occur once, twice, three and four times; 0.5 if there are too few.
 fn discounts(counts: &HashMap<[u32; 3], u32>) -> [f64; 3] {
     let occurring = |times: u32| counts.values().filter(|&&count| count == times).count() as f64;
     let [n1, n2, n3, n4] = [1, 2, 3, 4].map(occurring);

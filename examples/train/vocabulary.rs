@@ -1,4 +1,4 @@
-//! Texts in, a byte-level BPE like GPT-2's out, and the texts as token ids.
+//! Trains a byte-level BPE like GPT-2's, and encodes texts with it.
 
 use candlescope::Tokenizer;
 use tokenizers::models::TrainerWrapper;
@@ -9,12 +9,12 @@ use tokenizers::{AddedToken, Tokenizer as HfTokenizer};
 use super::Result;
 use super::text::Document;
 
-/// Stands between documents; id 0.
+/// The token after each document; id 0.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 pub const END_OF_TEXT_ID: u32 = 0;
 
 /// Trains a byte-level BPE of `size` tokens and returns its `tokenizer.json`: GPT-2's pre-tokenizer,
-/// no space put in front, every byte a token, `<|endoftext|>` the only special one.
+/// no added prefix space, a token for every byte, `<|endoftext|>` as the only special token.
 pub fn train(documents: &[&Document], size: usize) -> Result<String> {
     let mut tokenizer = HfTokenizer::new(BPE::default());
     tokenizer

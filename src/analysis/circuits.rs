@@ -201,6 +201,7 @@ pub enum Through {
 /// The tokens at both ends of some vectors, `component end top`; the ends are `positive` and `negative`, since a
 /// singular vector's sign means nothing by itself.
 pub struct TokensAlong {
+    /// The token ids.
     pub ids: NamedArray,
     /// The dot products.
     pub values: NamedArray,

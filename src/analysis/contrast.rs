@@ -12,14 +12,23 @@ use crate::wire::{FromValue, Node, Prompt, TypeScript, options, words};
 /// The activation that is patched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
+    /// The residual stream before a block: `hook_resid_pre`.
     ResidPre,
+    /// The residual stream between attention and MLP: `hook_resid_mid`.
     ResidMid,
+    /// The output of attention: `hook_attn_out`.
     AttnOut,
+    /// The output of the MLP: `hook_mlp_out`.
     MlpOut,
+    /// The mixed values of each head: `hook_z`.
     Z,
+    /// The queries of each head: `hook_q`.
     Q,
+    /// The keys of each head: `hook_k`.
     K,
+    /// The values of each head: `hook_v`.
     V,
+    /// The attention pattern of each head: `hook_pattern`.
     Pattern,
 }
 

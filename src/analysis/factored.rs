@@ -16,11 +16,14 @@ use crate::error::{Error, Result};
 /// A complex number.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Complex {
+    /// The real part.
     pub re: f64,
+    /// The imaginary part.
     pub im: f64,
 }
 
 impl Complex {
+    /// The absolute value.
     pub fn norm(self) -> f64 {
         self.re.hypot(self.im)
     }
@@ -91,6 +94,7 @@ pub struct FactoredMatrix {
 /// Of the two signs that each pair of vectors may have, the one that makes the entry of `left_i` with the greatest
 /// magnitude positive.
 pub struct SingularValues {
+    /// The singular values, the greatest first.
     pub values: Vec<f64>,
     /// `[K, m]`: a vector in each row.
     pub left: Tensor,
@@ -107,6 +111,7 @@ impl FactoredMatrix {
         })
     }
 
+    /// The transpose, `Bᵀ Aᵀ`.
     pub fn transpose(&self) -> Result<FactoredMatrix> {
         FactoredMatrix::new(&self.b.t()?, &self.a.t()?)
     }
@@ -122,6 +127,7 @@ impl FactoredMatrix {
         Ok(self.transpose()?.collapse_left()?.t()?.contiguous()?)
     }
 
+    /// The singular values and vectors of `A B`.
     pub fn singular_values(&self) -> Result<SingularValues> {
         let (q_a, r_a) = orthogonalize(columns(&self.a)?);
         let (q_b, r_b) = orthogonalize(columns(&self.b.t()?)?);

@@ -23,17 +23,22 @@ words! {
 pub struct HeadWeights {
     /// `[D, K]` each.
     pub w_q: Tensor,
+    /// The key matrix.
     pub w_k: Tensor,
+    /// The value matrix.
     pub w_v: Tensor,
     /// `[K, D]`.
     pub w_o: Tensor,
     /// `[K]` each.
     pub b_q: Tensor,
+    /// The bias of keys.
     pub b_k: Tensor,
+    /// The bias of values.
     pub b_v: Tensor,
 }
 
 impl HeadWeights {
+    /// The weights of a head of a model.
     pub fn of(model: &Model, layer: usize, head: usize) -> Result<HeadWeights> {
         let (d, width) = (model.config().n_embd, model.config().d_head());
         let weight = model.weight(&format!("h.{layer}.attn.c_attn.weight"))?; // [D, 3 D]

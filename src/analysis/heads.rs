@@ -129,14 +129,19 @@ pub const NAMES: [&str; 1] = ["blocks.*.attn.hook_pattern"];
 /// A kind of head, by the edges that it wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Attends to the token before the query.
     PreviousToken,
+    /// Attends to earlier occurrences of the query's token.
     DuplicateToken,
+    /// Attends to the tokens after earlier occurrences of the query's token.
     Induction,
 }
 
 impl Kind {
+    /// Every kind, in the order of scores.
     pub const ALL: [Kind; 3] = [Kind::PreviousToken, Kind::DuplicateToken, Kind::Induction];
 
+    /// The name in results: `"previous_token"`, `"duplicate_token"` or `"induction"`.
     pub fn name(self) -> &'static str {
         match self {
             Kind::PreviousToken => "previous_token",
@@ -271,14 +276,17 @@ impl RepeatedScores {
         })
     }
 
+    /// The number of sequences.
     pub fn len(&self) -> usize {
         self.sequences.len()
     }
 
+    /// Whether there are no sequences.
     pub fn is_empty(&self) -> bool {
         self.sequences.is_empty()
     }
 
+    /// The number of completed sequences.
     pub fn done(&self) -> usize {
         self.found.len()
     }

@@ -124,14 +124,17 @@ impl Integration {
         })
     }
 
+    /// The number of steps.
     pub fn len(&self) -> usize {
         self.steps
     }
 
+    /// Whether there are no steps.
     pub fn is_empty(&self) -> bool {
         self.steps == 0
     }
 
+    /// The number of completed steps.
     pub fn done(&self) -> usize {
         self.done
     }

@@ -1,6 +1,6 @@
 //! What the model would predict if it stopped at a point of the residual stream.
 //!
-//! `softmax(LN_final(x) W_U)` at every point `x`, with the mean and scale of each `x` in the final LayerNorm.
+//! `softmax(LN_final(x) W_U)` at every point `x`, the mean and scale of the final LayerNorm computed anew from each `x`.
 //! After nostalgebraist 2020, "interpreting GPT: the logit lens". The divergence is `KL(final || lens)`, in nats, as
 //! Belrose et al. 2023 ("Eliciting Latent Predictions from Transformers with the Tuned Lens") measure it.
 
@@ -248,14 +248,17 @@ impl Lens {
         })
     }
 
+    /// The number of steps.
     pub fn len(&self) -> usize {
         self.tokens.len().div_ceil(ROWS)
     }
 
+    /// Whether there are no steps.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
 
+    /// The number of completed steps.
     pub fn done(&self) -> usize {
         self.done
     }

@@ -187,6 +187,7 @@ impl Sweep {
         self.cells.len()
     }
 
+    /// Whether there are no steps.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }

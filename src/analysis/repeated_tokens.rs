@@ -17,7 +17,9 @@ use crate::generate::generator;
 pub struct RepeatedTokens {
     /// How many tokens there are before they repeat.
     pub period: usize,
+    /// The number of sequences.
     pub sequences: usize,
+    /// The seed of the random tokens.
     pub seed: u64,
 }
 

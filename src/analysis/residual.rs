@@ -172,20 +172,25 @@ fn through_layer_norm(
 
 /// Parts or states of the stream: one label for each, and `[component, pos, d_model]`.
 pub struct Stack {
+    /// The label of each component.
     pub labels: Vec<String>,
+    /// The components, `[component, pos, d_model]`.
     pub values: Tensor,
 }
 
 impl Stack {
+    /// The components with their labels.
     pub fn array(&self) -> Result<NamedArray> {
         let array = NamedArray::new(&["component", "pos", "d_model"], &self.values)?;
         Ok(array.labelled("component", self.labels.clone()))
     }
 
+    /// The number of components.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
+    /// Whether there are no components.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }

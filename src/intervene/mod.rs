@@ -20,7 +20,7 @@ mod selection;
 mod source;
 mod types;
 
-pub use actions::{Action, Add, Edge, Js, KnockOut, Mean, Patch, ReferenceMean, Scale, Set, Zero};
+pub use actions::*;
 pub use intervention::Intervention;
 pub use plan::Plan;
 pub(crate) use python::{Helper, PythonLine, tensor};

@@ -10,7 +10,7 @@ use crate::error::Result;
 /// Integrated gradients over the tokens. Prints `shares`, and the metric of the prompt and of the `baseline`.
 ///
 /// # Errors
-/// As [`Integration::new`](crate::analysis::integrated_gradients::Integration::new); [`Error::Config`] if
+/// As [`Integration::new`](crate::analysis::integrated_gradients::Integration::new); [`Error::Config`](crate::Error::Config) if
 /// TransformerLens computes something else.
 pub fn integrated_script(
     config: &Config,

@@ -3,7 +3,7 @@
 //! - The lines up to `# --- script ---` are left out. They import what the file uses of earlier parts of a script, and
 //!   declare its placeholders with values of the right type.
 //! - A placeholder is a word in capitals, such as `TOKENS`. It is replaced wherever it stands, within strings and
-//!   comments too. A placeholder alone on its line is replaced by any number of lines, each indented like it.
+//!   comments too. A placeholder that is its whole line is replaced by any number of lines, each indented like it.
 //! - `# if NAME:`, `# else:` and `# end` select lines by whether the placeholder `NAME` has a value.
 
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! Every action, one file each. To add one, write its file, declare the module, and add a line to [`actions!`].
+//! Every action, one file each. To add one, write its file, declare the module, and add a line to `actions!`.
 
 mod add;
 mod js;
@@ -16,20 +16,18 @@ use super::effect::{Effect, Form, Resolve, ResolveContext};
 use crate::error::Result;
 use crate::wire::{Fields, FromValue, Interface, Node, Object, TypeScript};
 
-pub use add::Add;
-pub use js::Js;
-pub use knock_out::{Edge, KnockOut};
-pub use mean::Mean;
-pub use patch::Patch;
-pub use reference_mean::ReferenceMean;
-pub use scale::Scale;
-pub use set::Set;
-pub use zero::Zero;
+pub use knock_out::Edge;
 
 /// Declares [`Action`] with a variant for each type, and what is the same for every variant. Messages list the forms in
 /// this order.
 macro_rules! actions {
-    (words { $($word:ident),* $(,)? } objects { $($object:ident),* $(,)? }) => {
+    (
+        words { $($word_module:ident::$word:ident),* $(,)? }
+        objects { $($object_module:ident::$object:ident),* $(,)? }
+    ) => {
+        $(pub use $word_module::$word;)*
+        $(pub use $object_module::$object;)*
+
         /// What is done to the selected values.
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(untagged)]
@@ -93,8 +91,16 @@ macro_rules! actions {
 }
 
 actions! {
-    words { Zero, Mean }
-    objects { Scale, Add, Set, Patch, ReferenceMean, KnockOut, Js }
+    words { zero::Zero, mean::Mean }
+    objects {
+        scale::Scale,
+        add::Add,
+        set::Set,
+        patch::Patch,
+        reference_mean::ReferenceMean,
+        knock_out::KnockOut,
+        js::Js,
+    }
 }
 
 /// The forms of all actions, for messages.

@@ -1,4 +1,4 @@
-"""Lets a change at hook_resid_mid, which TransformerBridge shows to the MLP alone, reach the residual stream."""
+"""Lets a change at hook_resid_mid, which TransformerBridge shows only to the MLP, reach the residual stream."""
 
 # --- script ---
 

@@ -16,7 +16,7 @@ def keep(x, hook, name):
     return x
 
 
-# TransformerBridge shows hook_resid_mid to the MLP alone: the rest of its gradient is that after the block.
+# TransformerBridge shows hook_resid_mid only to the MLP: the rest of its gradient is that after the block.
 after = [name.replace("resid_mid", "resid_post") for name in names if name.endswith("hook_resid_mid")]
 kept = list(dict.fromkeys(names + after))
 
