@@ -1,6 +1,6 @@
 //! What the model would predict if it stopped at a point of the residual stream.
 //!
-//! `softmax(LN_final(x) W_U)` at every point `x`, the mean and scale of the final LayerNorm computed anew from each `x`.
+//! `softmax(LN_final(x) W_U)` at every point `x`, with the mean and scale of each `x` in the final LayerNorm.
 //! After nostalgebraist 2020, "interpreting GPT: the logit lens". The divergence is `KL(final || lens)`, in nats, as
 //! Belrose et al. 2023 ("Eliciting Latent Predictions from Transformers with the Tuned Lens") measure it.
 

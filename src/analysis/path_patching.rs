@@ -3,8 +3,8 @@
 //! For a sender head `s`, receivers `r` (a query, key or value input of later heads, or the logits) and a base prompt:
 //!
 //! 1. Run the base prompt with the sender's `z` from the other prompt, and every other head's `z` as it was. The MLPs
-//!    either keep their output ([`Mlps::Frozen`]: the residual stream alone carries the message) or are computed anew
-//!    ([`Mlps::Recomputed`]: paths through MLPs count as direct). LayerNorms are always computed anew. Keep what the
+//!    either keep their output ([`Mlps::Frozen`]: the residual stream alone carries the message) or are recomputed
+//!    ([`Mlps::Recomputed`]: paths through MLPs count as direct). LayerNorms are always recomputed. Keep what the
 //!    receivers then read: their `q`, `k` or `v`.
 //! 2. Run the base prompt with these values at the receivers, at all positions; everything after them follows freely.
 //!    Where the logits receive, step 1 gives them already.
