@@ -1,31 +1,31 @@
-//! Everything that a run needs to go on, in one file; and the finished model as Hugging Face writes it.
+//! A checkpoint from which a run can be resumed, and the finished model in Hugging Face's format.
+//!
+//! candle-nn's `VarMap::save` does not serve: it writes no metadata, and the step and the config must be in the file
+//! that replaces the old one at once.
 
 use std::collections::HashMap;
 use std::path::Path;
 
+use candle_core::safetensors::load_buffer;
+use candle_core::{DType, Device, Tensor};
 use candlescope::Config;
-use half::f16;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use safetensors::{SafeTensors, serialize_to_file};
 use serde_json::json;
 
 use super::Result;
+use super::optimizer::Parameter;
 use super::trainer::Trainer;
 
 const FILE: &str = "checkpoint.safetensors";
 
-/// Writes weights, moments and step. The old file stays until the new one is whole.
+/// Writes weights, moments and step. The old file stays until the new one is complete.
 pub fn save(trainer: &Trainer, folder: &Path) -> Result<()> {
     let mut tensors = Vec::new();
-    for parameter in &trainer.parameters {
-        let shape = parameter.var.dims().to_vec();
-        let parts = [
-            ("value", parameter.values()?),
-            ("first", parameter.first.clone()),
-            ("second", parameter.second.clone()),
-        ];
-        tensors.extend(parts.map(|(part, values)| {
-            (format!("{}/{part}", parameter.name), shape.clone(), bytes_of(&values))
-        }));
+    for Parameter { name, var, first, second } in &trainer.parameters {
+        let moment = |values: &[f32]| Tensor::from_slice(values, var.shape(), var.device());
+        tensors.push((format!("{name}/value"), var.as_tensor().clone()));
+        tensors.push((format!("{name}/first"), moment(first)?));
+        tensors.push((format!("{name}/second"), moment(second)?));
     }
     let metadata = HashMap::from([
         ("step".to_string(), trainer.step.to_string()),
@@ -33,7 +33,7 @@ pub fn save(trainer: &Trainer, folder: &Path) -> Result<()> {
         ("config".to_string(), serde_json::to_string(&trainer.settings.config)?),
     ]);
     let partial = folder.join("checkpoint.partial");
-    std::fs::write(&partial, safetensors(&tensors, Dtype::F32, metadata)?)?;
+    serialize_to_file(tensors, Some(metadata), &partial)?;
     Ok(std::fs::rename(partial, folder.join(FILE))?)
 }
 
@@ -41,7 +41,7 @@ pub fn exists(folder: &Path) -> bool {
     folder.join(FILE).exists()
 }
 
-/// Puts a fresh trainer where the saved one stood. The random rows need no saving: they follow from seed and step.
+/// Restores a saved trainer. The random rows are not saved, because they follow from the seed and the step.
 pub fn resume(trainer: &mut Trainer, folder: &Path) -> Result<()> {
     let bytes = std::fs::read(folder.join(FILE))?;
     let (_, header) = SafeTensors::read_metadata(&bytes)?;
@@ -56,15 +56,14 @@ pub fn resume(trainer: &mut Trainer, folder: &Path) -> Result<()> {
         )
         .into());
     }
-    let tensors = SafeTensors::deserialize(&bytes)?;
-    for parameter in &mut trainer.parameters {
+    let tensors = load_buffer(&bytes, &Device::Cpu)?;
+    for Parameter { name, var, first, second } in &mut trainer.parameters {
         let part = |part: &str| {
-            Ok::<_, safetensors::SafeTensorError>(floats_of(
-                tensors.tensor(&format!("{}/{part}", parameter.name))?.data(),
-            ))
+            tensors.get(&format!("{name}/{part}")).ok_or(format!("the checkpoint has no `{name}`"))
         };
-        (parameter.first, parameter.second) = (part("first")?, part("second")?);
-        parameter.set(part("value")?)?;
+        *first = part("first")?.flatten_all()?.to_vec1()?;
+        *second = part("second")?.flatten_all()?.to_vec1()?;
+        var.set(part("value")?)?;
     }
     trainer.step = field("step")?.parse()?;
     Ok(())
@@ -72,20 +71,18 @@ pub fn resume(trainer: &mut Trainer, folder: &Path) -> Result<()> {
 
 /// Writes `model.safetensors` in f16 under the keys of `GPT2LMHeadModel`, and `config.json`.
 pub fn export(trainer: &Trainer, folder: &Path) -> Result<()> {
-    let tensors = trainer.parameters.iter().map(|parameter| {
-        let halves =
-            parameter.values()?.into_iter().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect();
-        let prefix = if parameter.name.starts_with("lm_head") { "" } else { "transformer." };
-        Ok((format!("{prefix}{}", parameter.name), parameter.var.dims().to_vec(), halves))
+    let tensors = trainer.parameters.iter().map(|Parameter { name, var, .. }| {
+        let prefix = if name.starts_with("lm_head") { "" } else { "transformer." };
+        Ok((format!("{prefix}{name}"), var.to_dtype(DType::F16)?))
     });
     let tensors = tensors.collect::<Result<Vec<_>>>()?;
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    std::fs::write(folder.join("model.safetensors"), safetensors(&tensors, Dtype::F16, metadata)?)?;
+    serialize_to_file(tensors, Some(metadata), &folder.join("model.safetensors"))?;
     let config = serde_json::to_string_pretty(&hf_config(&trainer.settings.config)?)? + "\n";
     Ok(std::fs::write(folder.join("config.json"), config)?)
 }
 
-/// The config with the fields that Hugging Face adds to say which class to load.
+/// The config with the fields by which Hugging Face chooses the class.
 fn hf_config(config: &Config) -> Result<serde_json::Value> {
     let mut fields = serde_json::to_value(config)?;
     let more = json!({
@@ -97,26 +94,4 @@ fn hf_config(config: &Config) -> Result<serde_json::Value> {
         fields.extend(more.clone());
     }
     Ok(fields)
-}
-
-type Stored = (String, Vec<usize>, Vec<u8>);
-
-fn safetensors(
-    tensors: &[Stored],
-    dtype: Dtype,
-    metadata: HashMap<String, String>,
-) -> Result<Vec<u8>> {
-    let mut views = Vec::new();
-    for (name, shape, bytes) in tensors {
-        views.push((name, TensorView::new(dtype, shape.clone(), bytes)?));
-    }
-    Ok(serialize(views, Some(metadata))?)
-}
-
-fn bytes_of(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|x| x.to_le_bytes()).collect()
-}
-
-fn floats_of(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
