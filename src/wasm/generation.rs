@@ -7,7 +7,6 @@ use super::sink::captured;
 use crate::error::Result;
 use crate::generate::Generation;
 use crate::interface::Step;
-use crate::run::Cache;
 use crate::tokenizer::Tokenizer;
 use crate::wire::IntoValue;
 
@@ -30,7 +29,7 @@ impl WasmGeneration {
     #[wasm_bindgen(js_name = next)]
     pub fn next_step(&mut self) -> Result<JsValue> {
         let Some(mut step) = self.generation.next_step()? else { return Ok(JsValue::UNDEFINED) };
-        let cache = captured(&std::mem::replace(&mut step.cache, Cache::default()))?;
+        let cache = captured(&std::mem::take(&mut step.cache))?;
         Ok(to_js(Step::new(step, self.tokenizer.as_ref(), cache)?.into_value()))
     }
 }
