@@ -91,11 +91,7 @@ impl ReadAs<String> for HookName {
     }
 
     fn typescript_as(types: &mut TypeScript) -> String {
-        let docs = [
-            "The name of a hook point, a `*` glob or a `/regular expression/`; or a short name with a layer, which is",
-            "counted from the end if it is negative: [\"pattern\", -1].",
-        ];
-        types.alias("HookName", &docs, |_| "string | readonly [string, number]".into())
+        types.import("./hook-names.js", "HookName")
     }
 }
 

@@ -4,6 +4,7 @@
 // Options that do not leave the page (`signal`, `onProgress`) are declared in options.ts.
 
 import type { Cache } from "./cache.js";
+import type { HookName } from "./hook-names.js";
 import type { Tensor } from "./tensor.js";
 
 /** A text, or token ids. */
@@ -11,12 +12,6 @@ export type Input = string | Uint32Array | ArrayLike<number>;
 
 /** A token's text, which must be a single token, or its id. */
 export type Answer = string | number;
-
-/**
- * The name of a hook point, a `*` glob or a `/regular expression/`; or a short name with a layer, which is
- * counted from the end if it is negative: ["pattern", -1].
- */
-export type HookName = string | readonly [string, number];
 
 /** The sizes of a GPT-2 and the switches that change its arithmetic, under Hugging Face's names. */
 export interface Config {
