@@ -1,5 +1,5 @@
-// What is asked through the API, in headless Chromium: options that do not fit are refused by name and path at every
-// depth, JavaScript hooks cannot return what is no numbers, and afterwards the model computes the same bits.
+// Invalid calls of the API, in headless Chromium: options that do not fit are refused by name and path at every depth,
+// JavaScript hooks can return only numbers, and afterwards the model computes the same bits.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -149,7 +149,7 @@ test("an unknown field is refused at every depth with its path", async () => {
   });
 });
 
-test("what is no data is refused with its path", async () => {
+test("a value that is not plain data is refused with its path", async () => {
   const values = {
     "is a function": "() => 1",
     "is Symbol\\(x\\)": `Symbol("x")`,
@@ -246,7 +246,7 @@ test("text that is not Unicode is refused with the index", async () => {
   );
 });
 
-test("a hook that returns no numbers is refused before anything is converted", async () => {
+test("a hook that does not return numbers is refused before its result is converted", async () => {
   const run = (/** @type {string} */ hook) =>
     `model.runWithCache(text, { interventions: [{ at: "blocks.0.attn.hook_z", positions: 0, head: 0, do: { js: ${hook} } }] })`;
   const at = "^HookError: .*the function at `blocks\\.0\\.attn\\.hook_z`";
@@ -296,7 +296,7 @@ test("a hook runs in a scope of its own", async () => {
   assert.equal(found, true);
 });
 
-test("where a policy forbids hooks, the error names it", async () => {
+test("if a policy forbids hooks, the error names it", async () => {
   const other = await site.browser.newPage();
   const policy = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:";
   await other.route("**/*", async (route) => {
@@ -322,7 +322,7 @@ test("where a policy forbids hooks, the error names it", async () => {
   assert.equal(found[1], true);
 });
 
-test("logits that are not finite have no rank, no listed token and no next one", async () => {
+test("logits that are not finite give no rank, no likeliest token and no next token", async () => {
   const found = await inPage(`
     const nan = [{ at: "blocks.3.hook_resid_post", positions: [3], do: { set: NaN } }];
     const infinite = [{ at: "ln_final.hook_normalized", positions: [3], do: { set: Infinity } }];
@@ -357,7 +357,7 @@ test("logits that are not finite have no rank, no listed token and no next one",
   );
 });
 
-test("empty and oversized requests are refused, and trap nothing", async () => {
+test("empty and oversized requests are refused without a trap", async () => {
   await assertRefused({
     "^InputError: .*there is no token": `model.headScores([])`,
     "^InputError: .*there is no token, expected": `model.runWithCache([])`,
@@ -401,7 +401,7 @@ test("empty and oversized requests are refused, and trap nothing", async () => {
   assert.equal(step, true);
 });
 
-test("long names and many entries take no longer than they must", async () => {
+test("long names and many entries take linear time or are refused", async () => {
   await assertRefused({
     "^HookError: .*a hook name has 1000000 bytes, expected at most 1000": `model.runWithCache(text, { names: ["a".repeat(1e6)] })`,
     "^HookError: .*a hook name has 10000000 bytes": `model.runWithCache(text, { interventions: [{ at: "a".repeat(1e7), do: "zero" }] })`,
@@ -431,7 +431,7 @@ test("long names and many entries take no longer than they must", async () => {
   );
 });
 
-test("random calls fail by name and leave the model as it was", async () => {
+test("random calls fail with a stable name and leave the model unchanged", async () => {
   const seed = Number(process.env.SEED ?? 10);
   const count = Number(process.env.CALLS ?? 400);
   const found = await inPage(`

@@ -1,4 +1,4 @@
-// A headless Chromium on the built page, for the tests beside this file.
+// A headless Chromium on the built page, for the tests in this folder.
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -108,7 +108,7 @@ export async function settled(page) {
 }
 
 /** What the figure shows, as plain data. @param {Page} page */
-export function shown(page) {
+export function figureState(page) {
   return page.evaluate(() => {
     const { layer, head, lock, view, scale, direction, reading } = /** @type {any} */ (
       document.querySelector("scope-figure")
@@ -165,7 +165,7 @@ export function drawn(page) {
 }
 
 /**
- * What the public face says of the same text: one head of the captured pattern.
+ * The pattern of one head that the public API captures for a text.
  * @param {Page} page @param {{ text: string, layer: number, head: number }} what @returns {Promise<number[]>} row by row
  */
 export function captured(page, what) {

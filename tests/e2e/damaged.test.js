@@ -1,5 +1,5 @@
-// Copies in the browser's storage whose bits changed: none is used, each is downloaded again and replaced. In headless
-// Chromium, through its private file system.
+// Stored models with flipped bits: none is used, each is downloaded again and replaced. In headless Chromium, with its private
+// file system.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -66,7 +66,7 @@ const hash = (page) =>
   return [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].join(" ");`,
   );
 
-/** The parts of a copy, as www/store.js and src/load/store.rs write them. @param {Page} page @returns {Promise<Region[]>} */
+/** The parts of a copy, as www/worker/store.ts and src/load/store.rs write them. @param {Page} page @returns {Promise<Region[]>} */
 const regionsOf = (page) =>
   withCopy(
     page,

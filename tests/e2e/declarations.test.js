@@ -1,4 +1,4 @@
-// The type declarations in dist/, as a project sees them that has installed nothing but TypeScript.
+// The type declarations in dist/, in a project that has installed only TypeScript.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -57,7 +57,7 @@ describe("the declarations", () => {
     });
   }
 
-  it("stand beside every published module", () => {
+  it("exist for every published module", () => {
     for (const name of ["candlescope", "tensor", "elements", "elements/attention-heads"]) {
       assert.ok(statSync(join(project, `${name}.d.ts`)).size > 0, name);
       assert.ok(statSync(join("dist", `${name}.js`)).size > 0, name);

@@ -1,7 +1,7 @@
-// A server of one small model under many names, each with a fault of its own, for faults.test.js.
+// A server of one small model under many names, each with another fault, for faults.test.js.
 //
 // http://NAME.localhost:PORT/model/FILE is the model of the cell NAME: browsers resolve such hosts to this machine, and each
-// has connections of its own, so that a stalled cell holds up no other. http://localhost:PORT/dist/ is the built page.
+// has separate connections, so that a stalled cell does not delay others. http://localhost:PORT/dist/ is the built page.
 
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";

@@ -300,11 +300,11 @@ describe("weights", () => {
   }
 });
 
-describe("an lm_head beside tied embeddings", () => {
+describe("an lm_head in addition to tied embeddings", () => {
   const head = floats([61, 18], (index) => Math.sin(index * 0.37) / 3);
 
   for (const dtype of ["f32", "f16", "q8", "q4"]) {
-    test(`is used if it differs, in ${dtype}, in any order and in a file of its own`, async () => {
+    test(`is used if it differs, in ${dtype}, in any order and in a separate file`, async () => {
       const first = fileOf([["lm_head.weight", head], ...entries()]);
       const expected = await load({
         config: configWith({ tie_word_embeddings: false }),

@@ -1,5 +1,5 @@
-// Causal work on the bundled model, in headless Chromium through the worker: interventions, gradients, sweeps, and what
-// the measurements of the face answer.
+// Causal analysis of the bundled model, in headless Chromium through the worker: interventions, gradients, sweeps, and the
+// results of measurements.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -112,7 +112,7 @@ test("attribution and activation patching agree in sign on the five heads that m
     assert.equal(Math.sign(real), Math.sign(estimated), `${real} against ${estimated}`);
 });
 
-test("gradients, lens, attribution, circuits and token scores come back with their axes", async () => {
+test("gradients, lens, attribution, circuits and token scores have their axes", async () => {
   const found = await inLab(`
     const run = await model.runWithCache(sentence, { names: ["blocks.1.hook_resid_pre"], gradientsOf: { loss: true } });
     const lens = await model.logitLens(sentence, { top: 3 });
@@ -141,7 +141,7 @@ test("gradients, lens, attribution, circuits and token scores come back with the
   assert.equal(found.shares, found.tokens);
 });
 
-test("a logit lens can be followed and left off, and the model answers meanwhile", async () => {
+test("a logit lens reports progress and can be aborted, and the model answers other calls meanwhile", async () => {
   const found = await inLab(`
     const seen = [];
     const controller = new AbortController();
@@ -180,7 +180,7 @@ test("heads are measured on random tokens under interventions too, sequence by s
   assert.match(found.pattern, /^InputError: .*expected an input/);
 });
 
-test("a function runs in the worker, a bad one is named, and the model stays usable", async () => {
+test("a function runs in the worker, an invalid one is refused by name, and the model stays usable", async () => {
   const found = await inLab(`
     const run = (js) => model.runWithCache(sentence, { interventions: [{ at: "blocks.0.attn.hook_z", head: 1, do: { js } }] });
     const zero = await model.runWithCache(sentence, { interventions: [{ at: "blocks.0.attn.hook_z", head: 1, do: "zero" }] });
@@ -207,7 +207,7 @@ test("a function runs in the worker, a bad one is named, and the model stays usa
   assert.match(found.aborted, /^AbortError: /);
 });
 
-test("a call prints the Python that does the same, by the options of the method itself", async () => {
+test("a call with the options of a method is printed as Python that computes the same", async () => {
   const found = await inLab(`
     const z = ["z", 1];
     const off = [{ at: z, head: 0, do: "zero" }];
@@ -264,7 +264,7 @@ test("a call prints the Python that does the same, by the options of the method 
   assert.match(found.integrated, /^steps = 9$/m);
 });
 
-test("what cannot be printed as Python is said by name, and the model stays usable", async () => {
+test("a call that cannot be printed as Python is an error that names the reason, and the model stays usable", async () => {
   const found = await inLab(`
     const js = [{ at: "blocks.0.attn.hook_z", do: { js: (x) => x } }];
     const folded = await model.transformed(["fold_ln"]);
@@ -303,17 +303,17 @@ test("what cannot be printed as Python is said by name, and the model stays usab
   assert.ok(found.still);
 });
 
-test("weight transforms change the weights and not the predictions, and only where asked for", async () => {
+test("weight transforms change only the requested weights, and no prediction", async () => {
   const found = await inLab(`
     const names = ["blocks.0.ln1.hook_normalized", "blocks.1.attn.hook_v"];
     const folded = await model.transformed(["fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases"]);
     const [plain, other] = [await model.runWithCache(sentence, { names }), await folded.runWithCache(sentence, { names })];
-    const apart = (a, b) => a.reduce((most, one, i) => Math.max(most, Math.abs(one - b[i])), 0);
+    const maxDifference = (a, b) => a.reduce((most, one, i) => Math.max(most, Math.abs(one - b[i])), 0);
     const answer = {
       transforms: [model.transforms, folded.transforms],
-      logProbs: apart([...plain.logProbs], other.logProbs),
-      values: apart([...plain.cache.get(names[1]).data], other.cache.get(names[1]).data),
-      logits: apart([...plain.logits.data], other.logits.data),
+      logProbs: maxDifference([...plain.logProbs], other.logProbs),
+      values: maxDifference([...plain.cache.get(names[1]).data], other.cache.get(names[1]).data),
+      logits: maxDifference([...plain.logits.data], other.logits.data),
       unknown: await failure(() => model.transformed(["fold"])),
       wrong: await failure(() => model.transformed("fold_ln")),
     };
@@ -336,7 +336,7 @@ test("stacks of the residual stream add up to it, and through the final LayerNor
   const found = await inLab(`
     const names = ["blocks.3.hook_resid_post", "blocks.2.hook_resid_mid", "blocks.2.ln2.hook_normalized", "blocks.1.attn.hook_result"];
     const { cache } = await model.runWithCache("To be, or not", { names });
-    const apart = (a, b) => a.reduce((most, one, i) => Math.max(most, Math.abs(one - b[i])), 0);
+    const maxDifference = (a, b) => a.reduce((most, one, i) => Math.max(most, Math.abs(one - b[i])), 0);
     const sum = (parts) => { const each = parts.data.length / parts.shape[0]; return Array.from({ length: each }, (_, i) => { let total = 0; for (let at = i; at < parts.data.length; at += each) total += parts.data[at]; return total; }); };
     const parts = async (options) => (await model.residual("To be, or not", options)).parts;
     const decomposed = await parts();
@@ -349,11 +349,11 @@ test("stacks of the residual stream add up to it, and through the final LayerNor
     const end = cache.get(names[0]).at({ batch: 0 });
     const result = cache.get(names[3]).at({ batch: 0, head: 2 });
     return {
-      decomposed: apart(sum(decomposed), end.data), byNeuron: apart(sum(byNeuron), end.at({ pos: -1 }).data),
-      before: apart(sum(before), cache.get(names[1]).data),
-      states: accumulated.labels.component, last: apart([...accumulated.at({ component: -1 }).data], end.data),
-      sublayers: sublayers.labels.component, mid: apart([...sublayers.at({ component: -1 }).data], cache.get(names[1]).data),
-      heads: heads.shape, head: apart([...heads.at({ component: heads.labels.component.indexOf("L1H2") }).data], result.data),
+      decomposed: maxDifference(sum(decomposed), end.data), byNeuron: maxDifference(sum(byNeuron), end.at({ pos: -1 }).data),
+      before: maxDifference(sum(before), cache.get(names[1]).data),
+      states: accumulated.labels.component, last: maxDifference([...accumulated.at({ component: -1 }).data], end.data),
+      sublayers: sublayers.labels.component, mid: maxDifference([...sublayers.at({ component: -1 }).data], cache.get(names[1]).data),
+      heads: heads.shape, head: maxDifference([...heads.at({ component: heads.labels.component.indexOf("L1H2") }).data], result.data),
       neurons: neurons.shape, label: neurons.labels.component.at(-1), axes: neurons.axes,
       normalised: (await parts({ layerNorm: "frozen" })).shape, recomputed: (await parts({ stack: "accumulated", layerNorm: "recomputed" })).shape,
       wrong: await failure(() => model.residual("To be", { layerNorm: "recomputed", reader: { layer: 1, part: "mlp" } })),
@@ -380,7 +380,7 @@ test("stacks of the residual stream add up to it, and through the final LayerNor
   assert.match(found.none, /^InputError: .*no component writes before a `reader` at layer 0/);
 });
 
-test("means over reference texts can be captured once and put in place of what a head says", async () => {
+test("means over reference texts can be captured once and replace the output of a head", async () => {
   const found = await inLab(`
     const texts = ["To be, or not to be", "Good night, good night!"];
     const means = await model.means({ texts, names: [["z", 1], "blocks.0.hook_mlp_out"] });
@@ -398,7 +398,7 @@ test("means over reference texts can be captured once and put in place of what a
     const [written, wanted] = [cache.get(names[0]).at({ batch: 0, pos: 5, head: 2 }), means.get(names[0]).at({ batch: 0, pos: 0, head: 2 })];
     return {
       names: means.names(), shape: mean.shape, axes: mean.axes, width: sums.length,
-      apart: Math.max(...[...mean.data].map((one, i) => Math.abs(one - sums[i] / count))),
+      maxDifference: Math.max(...[...mean.data].map((one, i) => Math.abs(one - sums[i] / count))),
       written: [...written.data].every((one, i) => one === wanted.data[i]), changed: loss !== (await model.runWithCache(sentence)).loss,
       pattern: await failure(() => model.means({ texts, names: [["pattern", 0]] })),
       empty: await failure(() => model.means({ texts: [], names: ["*"] })),
@@ -412,7 +412,7 @@ test("means over reference texts can be captured once and put in place of what a
       ["batch", "pos", "d_model"],
     ],
   );
-  assert.ok(found.apart < 1e-4, String(found.apart)); // f32 sums of values of some dozens
+  assert.ok(found.maxDifference < 1e-4, String(found.maxDifference)); // f32 sums of values of some dozens
   assert.ok(found.written && found.changed);
   assert.match(found.pattern, /^HookError: .*cannot be averaged over positions/);
   assert.match(found.empty, /^InputError: .*no prompt/);

@@ -1,4 +1,4 @@
-// A model one of whose weights is NaN, on the page: every view marks what is not a number, and claims nothing about it.
+// A model with one weight that is NaN, on the page: every view marks values that are not numbers and describes them as unknown.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -78,7 +78,7 @@ const says = (page, selector, words) =>
   eventually(async () => assert.match(await page.locator(selector).first().innerText(), words));
 
 for (const dark of [false, true]) {
-  test(`the_attention_views_mark_what_is_not_a_number_${dark ? "dark" : "light"}`, async () => {
+  test(`the attention views mark values that are not numbers in the ${dark ? "dark" : "light"} theme`, async () => {
     await visit(site, { dark }, async (page) => {
       await choose(page);
       await says(
@@ -123,7 +123,7 @@ for (const dark of [false, true]) {
   });
 }
 
-test("nothing_of_it_stays_when_another_model_is_chosen", async () => {
+test("no mark remains after another model is chosen", async () => {
   await visit(site, {}, async (page) => {
     await choose(page);
     await says(page, "next-tokens .warning", /no token is the likeliest/);
@@ -141,7 +141,7 @@ test("nothing_of_it_stays_when_another_model_is_chosen", async () => {
   });
 });
 
-test("log_probabilities_and_the_lens_say_where_there_is_no_number", async () => {
+test("log-probabilities and the lens mark values that are not numbers", async () => {
   await visit(site, {}, async (page) => {
     await choose(page);
     await view(page, "log-probability");
@@ -177,7 +177,7 @@ test("log_probabilities_and_the_lens_say_where_there_is_no_number", async () => 
   });
 });
 
-test("head_scores_and_activations_tell_no_number_from_no_place", async () => {
+test("head scores and activations distinguish a value that is not a number from a missing one", async () => {
   await visit(site, {}, async (page) => {
     await choose(page);
     await view(page, "head scores");
@@ -204,7 +204,7 @@ test("head_scores_and_activations_tell_no_number_from_no_place", async () => {
   });
 });
 
-test("masked_attention_scores_of_a_good_model_are_not_marked", async () => {
+test("masked attention scores of a finite model are not marked", async () => {
   await visit(
     site,
     { path: "#view=activations&hook=blocks.0.attn.hook_attn_scores" },
@@ -226,7 +226,7 @@ test("masked_attention_scores_of_a_good_model_are_not_marked", async () => {
   );
 });
 
-test("what_the_load_reports_is_on_the_page", async () => {
+test("the page shows the report of the load", async () => {
   await visit(site, {}, async (page) => {
     await choose(page);
     const reported = await page.evaluate(

@@ -1,4 +1,4 @@
-// The crate's package without the page: what `wasm-pack build --target web` leaves in pkg/, imported by a page of its own.
+// The crate's package without the page: a separate page imports what `wasm-pack build --target web` writes to pkg/.
 // `PKG=folder` tests another folder.
 
 import assert from "node:assert/strict";

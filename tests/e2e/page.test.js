@@ -9,8 +9,8 @@ import {
   DIST,
   drawn,
   eventually,
+  figureState,
   settled,
-  shown,
   start,
   visit,
 } from "./browser.js";
@@ -20,7 +20,7 @@ import {
 
 const SENTENCE =
   "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing.";
-const OPENING = `${SENTENCE} ${SENTENCE}`;
+const DEFAULT_TEXT = `${SENTENCE} ${SENTENCE}`;
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
@@ -34,7 +34,7 @@ after(() => site.stop());
  * @param {import("playwright-core").Page} page @param {Theme} theme @param {Stretch} stretch
  */
 async function assertDrawnIsCaptured(page, theme, stretch) {
-  const { layer, head, text } = await shown(page);
+  const { layer, head, text } = await figureState(page);
   const [{ count, colours }, values] = [
     await drawn(page),
     await captured(page, { text, layer, head }),
@@ -57,8 +57,8 @@ async function assertDrawnIsCaptured(page, theme, stretch) {
 test("the page opens on the repeated sentence and its strongest induction head", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
-    const { layer, head, text, count } = await shown(page);
-    assert.equal(text, OPENING);
+    const { layer, head, text, count } = await figureState(page);
+    assert.equal(text, DEFAULT_TEXT);
     const scores = await page.evaluate(() =>
       /** @type {any} */ (document.querySelector("scope-figure")).reading.scores.map(
         (/** @type {any} */ one) => [one.layer, one.head, one.induction],
@@ -88,7 +88,7 @@ test("the page opens on the repeated sentence and its strongest induction head",
   });
 });
 
-test("what is drawn is what cache get returns", async () => {
+test("the drawn pattern is the one that cache.get returns", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
@@ -98,13 +98,13 @@ test("what is drawn is what cache get returns", async () => {
     await page.locator('[data-layer="0"][data-head="1"]').click();
     await settled(page);
     await eventually(async () =>
-      assert.deepEqual([(await shown(page)).layer, (await shown(page)).head], [0, 1]),
+      assert.deepEqual([(await figureState(page)).layer, (await figureState(page)).head], [0, 1]),
     );
     await eventually(() => assertDrawnIsCaptured(page, "light", "sqrt"));
   });
 });
 
-test("by candlelight and on dense screens too", async () => {
+test("the drawn pattern is the same in the dark theme and with more device pixels", async () => {
   await visit(site, { dark: true, ratio: 2, width: 800 }, async (page) => {
     await settled(page);
     await eventually(() => assertDrawnIsCaptured(page, "dark", "linear"));
@@ -135,29 +135,29 @@ test("cells are whole device pixels at any ratio", async () => {
   }
 });
 
-test("a changed prompt is drawn and typing fast draws the last text", async () => {
+test("a changed prompt is drawn, and after fast typing the last text", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.locator("#prompt").fill("To be, or not to be: that is the question");
     await settled(page);
     await eventually(async () =>
-      assert.equal((await shown(page)).text, "To be, or not to be: that is the question"),
+      assert.equal((await figureState(page)).text, "To be, or not to be: that is the question"),
     );
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
     await page.locator("#prompt").fill("");
     await page.locator("#prompt").pressSequentially("the moon, the moon, the moon");
     await settled(page);
     await eventually(async () =>
-      assert.equal((await shown(page)).text, "the moon, the moon, the moon"),
+      assert.equal((await figureState(page)).text, "the moon, the moon, the moon"),
     );
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
   });
 });
 
-test("hovering a cell says and shows its value and a click locks it", async () => {
+test("hovering a cell announces and shows its value, and a click locks it", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
-    const { text, layer, head, count } = await shown(page);
+    const { text, layer, head, count } = await figureState(page);
     const values = await captured(page, { text, layer, head });
     const tokens = await page.evaluate(
       () => /** @type {any} */ (document.querySelector("scope-figure")).reading.tokens,
@@ -177,21 +177,23 @@ test("hovering a cell says and shows its value and a click locks it", async () =
     );
     await page.mouse.down();
     await page.mouse.up();
-    await eventually(async () => assert.deepEqual((await shown(page)).lock, { query: 20, key: 7 }));
+    await eventually(async () =>
+      assert.deepEqual((await figureState(page)).lock, { query: 20, key: 7 }),
+    );
     await page.mouse.move(5, 5);
     await eventually(async () =>
       assert.match(await page.locator(".readout").innerText(), /^query 20 /),
     );
     await eventually(() => assert.match(page.url(), /lock=20%2C7/));
     await page.keyboard.press("Escape");
-    await eventually(async () => assert.equal((await shown(page)).lock, null));
+    await eventually(async () => assert.equal((await figureState(page)).lock, null));
   });
 });
 
-test("hovering a token lights what it attends to or what attends to it", async () => {
+test("hovering a token highlights what it attends to, or what attends to it", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
-    const { text, layer, head, count } = await shown(page);
+    const { text, layer, head, count } = await figureState(page);
     const values = await captured(page, { text, layer, head });
     const background = (/** @type {number} */ position) =>
       page
@@ -230,10 +232,10 @@ test("hovering a token lights what it attends to or what attends to it", async (
   });
 });
 
-test("hovering a head previews it and a click keeps it", async () => {
+test("hovering a head previews it, and a click selects it", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
-    const before = await shown(page);
+    const before = await figureState(page);
     const [layer, head] = before.layer === 0 && before.head === 0 ? [1, 1] : [0, 0];
     const title = page.locator(".large h2");
     await page.locator(`[data-layer="${layer}"][data-head="${head}"]`).hover();
@@ -252,7 +254,7 @@ test("hovering a head previews it and a click keeps it", async () => {
   });
 });
 
-test("tokens are coloured by their surprise", async () => {
+test("tokens are coloured by their surprisal", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.getByRole("button", { name: "log-probability" }).click();
@@ -284,10 +286,10 @@ test("tokens are coloured by their surprise", async () => {
   });
 });
 
-test("generation streams into the text and can be inspected", async () => {
+test("generated tokens are appended to the text and can be inspected", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
-    const { count } = await shown(page);
+    const { count } = await figureState(page);
     await page.getByLabel("sample").uncheck();
     await page.getByLabel("tokens", { exact: true }).fill("12");
     await page.getByRole("button", { name: "Generate" }).click();
@@ -299,9 +301,9 @@ test("generation streams into the text and can be inspected", async () => {
     );
     await page.getByRole("button", { name: "Generate" }).waitFor();
     await settled(page);
-    const after = await shown(page);
+    const after = await figureState(page);
     assert.equal(after.count, count + 12);
-    assert.ok(after.text.startsWith(OPENING));
+    assert.ok(after.text.startsWith(DEFAULT_TEXT));
     await eventually(async () => assert.equal(await page.locator(".token.generated").count(), 12));
     const expected = await page.evaluate(async (prompt) => {
       const { loadModel } = await import(new URL("candlescope.js", location.href).href);
@@ -310,8 +312,8 @@ test("generation streams into the text and can be inspected", async () => {
       for await (const step of model.generate(prompt, { maxNewTokens: 12 }))
         strings.push(step.string);
       return strings.join("");
-    }, OPENING);
-    assert.equal(after.text, OPENING + expected);
+    }, DEFAULT_TEXT);
+    assert.equal(after.text, DEFAULT_TEXT + expected);
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
     // The alternatives of the third generated token are those after the one before it; greedy took the first.
     await page.locator(`.token[data-position="${count + 1}"]`).hover();
@@ -336,10 +338,10 @@ test("generation streams into the text and can be inspected", async () => {
   });
 });
 
-test("generation stops when asked", async () => {
+test("generation can be stopped", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
-    const { count } = await shown(page);
+    const { count } = await figureState(page);
     await page.getByLabel("tokens", { exact: true }).fill("150");
     await page.getByRole("button", { name: "Generate" }).click();
     await page.waitForFunction(
@@ -350,7 +352,7 @@ test("generation stops when asked", async () => {
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByRole("button", { name: "Generate" }).waitFor();
     await settled(page);
-    const after = await shown(page);
+    const after = await figureState(page);
     assert.ok(after.count > count && after.count < count + 150);
     await eventually(async () =>
       assert.equal(await page.locator("error-notice .notice").count(), 0, "stopping is no error"),
@@ -358,7 +360,7 @@ test("generation stops when asked", async () => {
   });
 });
 
-test("picking an alternative goes on with it", async () => {
+test("choosing an alternative continues the text with it", async () => {
   await visit(site, { path: "#prompt=Good%20night" }, async (page) => {
     await settled(page);
     await page.locator("next-tokens .one").nth(1).waitFor();
@@ -367,11 +369,13 @@ test("picking an alternative goes on with it", async () => {
     );
     await page.locator("next-tokens .one").nth(1).click();
     await settled(page);
-    await eventually(async () => assert.equal((await shown(page)).text, `Good night${second}`));
+    await eventually(async () =>
+      assert.equal((await figureState(page)).text, `Good night${second}`),
+    );
   });
 });
 
-test("the keyboard alone does everything", async () => {
+test("everything can be done with the keyboard", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const focused = () =>
@@ -395,11 +399,11 @@ test("the keyboard alone does everything", async () => {
     await settled(page);
     await tabTo(/^span\.token/);
     for (const key of ["Home", "ArrowRight", "ArrowRight", "Enter"]) await page.keyboard.press(key);
-    await eventually(async () => assert.deepEqual((await shown(page)).lock, { query: 2 }));
+    await eventually(async () => assert.deepEqual((await figureState(page)).lock, { query: 2 }));
     await page.keyboard.press("Escape");
-    await eventually(async () => assert.equal((await shown(page)).lock, null));
+    await eventually(async () => assert.equal((await figureState(page)).lock, null));
     await tabTo(/^div\.cell/);
-    const before = await shown(page);
+    const before = await figureState(page);
     const [down, side] = [
       before.layer === 0 ? "ArrowDown" : "ArrowUp",
       before.head === 0 ? "ArrowRight" : "ArrowLeft",
@@ -408,21 +412,21 @@ test("the keyboard alone does everything", async () => {
     await page.keyboard.press(side);
     await page.keyboard.press("Enter");
     await eventually(async () => {
-      const { layer, head } = await shown(page);
+      const { layer, head } = await figureState(page);
       assert.deepEqual([Math.abs(layer - before.layer), Math.abs(head - before.head)], [1, 1]);
     });
-    const chosen = await shown(page);
+    const chosen = await figureState(page);
     await tabTo(/^div\.plot/);
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("Enter");
     await eventually(async () => {
-      const { lock } = await shown(page);
+      const { lock } = await figureState(page);
       assert.ok(lock?.query >= 2 && lock.key >= 1 && lock.key <= lock.query);
     });
     await page.keyboard.press("Escape");
-    await eventually(async () => assert.equal((await shown(page)).lock, null));
+    await eventually(async () => assert.equal((await figureState(page)).lock, null));
     await tabTo(/^button\.one/);
     // The next tokens follow the focus once it has rested.
     await eventually(async () =>
@@ -434,11 +438,11 @@ test("the keyboard alone does everything", async () => {
       ),
     );
     await page.keyboard.press("Enter");
-    await eventually(async () => assert.equal((await shown(page)).count, chosen.count + 1));
+    await eventually(async () => assert.equal((await figureState(page)).count, chosen.count + 1));
   });
 });
 
-test("an address brings back what was shown", async () => {
+test("an address restores the state of the page", async () => {
   await visit(
     site,
     {
@@ -447,7 +451,7 @@ test("an address brings back what was shown", async () => {
     async (page) => {
       await settled(page);
       await eventually(async () =>
-        assert.deepEqual(await shown(page), {
+        assert.deepEqual(await figureState(page), {
           layer: 0,
           head: 2,
           lock: { query: 3, key: 1 },
@@ -455,7 +459,7 @@ test("an address brings back what was shown", async () => {
           scale: "sqrt",
           direction: "to",
           text: "the moon, the moon",
-          count: (await shown(page)).count,
+          count: (await figureState(page)).count,
         }),
       );
       await eventually(() => assertDrawnIsCaptured(page, "light", "sqrt"));
@@ -464,11 +468,11 @@ test("an address brings back what was shown", async () => {
   await visit(site, { path: "#layer=99&head=99&lock=9999,3" }, async (page) => {
     await settled(page);
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
-    await eventually(async () => assert.equal((await shown(page)).lock, null));
+    await eventually(async () => assert.equal((await figureState(page)).lock, null));
   });
 });
 
-test("what is copied from the tokens is the text", async () => {
+test("copying the tokens gives the text", async () => {
   await visit(
     site,
     {
@@ -513,15 +517,15 @@ test("token text is never markup", async () => {
   );
 });
 
-test("a prompt that is too long says so and the last figure stays", async () => {
+test("a prompt that is too long is an error, and the last figure stays", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     const before = await drawn(page);
-    await page.locator("#prompt").fill(OPENING.repeat(6));
+    await page.locator("#prompt").fill(DEFAULT_TEXT.repeat(6));
     const notice = page.locator("error-notice .notice p");
     await notice.waitFor();
     await eventually(async () => assert.match(await notice.innerText(), /256/));
-    await eventually(async () => assert.equal((await shown(page)).text, OPENING));
+    await eventually(async () => assert.equal((await figureState(page)).text, DEFAULT_TEXT));
     await eventually(async () => assert.deepEqual(await drawn(page), before));
     await page.locator("#prompt").fill("the moon");
     await settled(page);
@@ -540,11 +544,11 @@ test("an empty prompt keeps the last figure", async () => {
     await settled(page);
     await page.locator("#prompt").fill("");
     await page.locator("error-notice .notice").waitFor();
-    await eventually(async () => assert.equal((await shown(page)).text, OPENING));
+    await eventually(async () => assert.equal((await figureState(page)).text, DEFAULT_TEXT));
   });
 });
 
-test("a load can be cancelled and tried again", async () => {
+test("a load can be cancelled and repeated", async () => {
   /** @type {() => void} */
   let release = () => {};
   const held = new Promise((resolve) => (release = () => resolve(undefined)));
@@ -565,11 +569,11 @@ test("a load can be cancelled and tried again", async () => {
     await page.locator("#choose").click();
     await page.getByRole("button", { name: "Shakespeare", exact: true }).click();
     await settled(page);
-    await eventually(async () => assert.equal((await shown(page)).text, OPENING));
+    await eventually(async () => assert.equal((await figureState(page)).text, DEFAULT_TEXT));
   });
 });
 
-test("a model that is not there is an error in place and the last figure stays", async () => {
+test("a missing model is an error on the page, and the last figure stays", async () => {
   await visit(site, { expect: /404/ }, async (page) => {
     await settled(page);
     await page.locator("#choose").click();
@@ -578,12 +582,12 @@ test("a model that is not there is an error in place and the last figure stays",
     const notice = page.locator("error-notice .notice p");
     await notice.waitFor();
     await eventually(async () => assert.match(await notice.innerText(), /nowhere/));
-    await eventually(async () => assert.equal((await shown(page)).text, OPENING));
+    await eventually(async () => assert.equal((await figureState(page)).text, DEFAULT_TEXT));
     await eventually(() => assertDrawnIsCaptured(page, "light", "linear"));
   });
 });
 
-test("files from the disk are a model", async () => {
+test("a model is loaded from files", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.locator("#choose").click();
@@ -599,7 +603,7 @@ test("files from the disk are a model", async () => {
   });
 });
 
-test("parameters are listed once with their shapes and count", async () => {
+test("each parameter is listed once, with its shape and count", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
     await page.locator("#parameters summary").first().click();
@@ -669,10 +673,10 @@ test("nothing scrolls sideways on a phone", async () => {
   }
 });
 
-test("a long pattern can be zoomed into until cells are seen", async () => {
+test("a long pattern can be zoomed until single cells are visible", async () => {
   await visit(site, { width: 390, height: 844 }, async (page) => {
     await settled(page);
-    await page.locator("#prompt").fill(`${OPENING} ${SENTENCE} ${SENTENCE} ${SENTENCE}`);
+    await page.locator("#prompt").fill(`${DEFAULT_TEXT} ${SENTENCE} ${SENTENCE} ${SENTENCE}`);
     await settled(page);
     const before = await drawn(page);
     const { x, y } = await cellAt(page, 60, 30);

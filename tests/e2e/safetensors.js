@@ -1,4 +1,4 @@
-// Safetensors files taken apart and put together, for the checkpoints that tests derive from a fixture.
+// Reads and writes safetensors files, for the checkpoints that tests derive from a fixture.
 
 /** A tensor: what the header says of it, and its bytes. @typedef {{ name: string, entry: object, part: Buffer }} Stored */
 

@@ -1,5 +1,5 @@
-// What a browser keeps of a model from one visit to the next, loading a part of a file, and bad luck: storage that is
-// refused, full or damaged, two tabs, too little memory, no SIMD. In headless Chromium, on the built page.
+// Models that the browser stores between visits, loading parts of files, and failures: storage that is refused, full or damaged,
+// two tabs, too little memory, no SIMD. In headless Chromium, with the built module.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -174,7 +174,7 @@ describe("a second visit", () => {
     );
   });
 
-  test("needs no network: weights, config and tokenizer are all there", async () => {
+  test("needs no network: weights, config and tokenizer are stored", async () => {
     const { kept } = await firstVisit("shakespeare");
     await models.close();
     const page = await visit();
@@ -212,7 +212,7 @@ describe("a second visit", () => {
     });
   }
 
-  test("knows a file by the time of its last change where there is no etag", async () => {
+  test("identifies a file by Last-Modified if there is no ETag", async () => {
     models.identify = "time";
     const { bits } = await firstVisit("plain");
     assert.deepEqual(await load(await visit(), "plain"), bits);
@@ -221,7 +221,7 @@ describe("a second visit", () => {
     assert.notDeepEqual(await load(await visit(), "plain"), bits);
   });
 
-  test("finds nothing where a server does not say which state of a file it sends", async () => {
+  test("finds nothing if a server sends no validator", async () => {
     models.identify = "not at all";
     const page = await visit();
     await load(page, "plain");
@@ -229,7 +229,7 @@ describe("a second visit", () => {
     assert.deepEqual(await files(page), []);
   });
 
-  test("uses what is kept while the server is in trouble, and asks again where it refuses HEAD", async () => {
+  test("uses the stored model while the server fails, and sends a GET request if it refuses HEAD", async () => {
     const { bits } = await firstVisit("plain");
     models.fault = "busy";
     assert.deepEqual(await load(await visit(), "plain"), bits);
@@ -246,7 +246,7 @@ describe("a second visit", () => {
     assert.deepEqual(await load(await visit(), "plain"), bits);
   });
 
-  test("fails as the network does when the files are gone", async () => {
+  test("fails with a NetworkError if the files no longer exist", async () => {
     await firstVisit("plain");
     models.fault = "gone";
     assert.match(
@@ -255,7 +255,7 @@ describe("a second visit", () => {
     );
   });
 
-  test("can be told to use and keep nothing", async () => {
+  test("neither uses nor writes a stored model with keep: false", async () => {
     const page = await visit();
     await load(page, "plain", { keep: false });
     await cacheSettled(page);
@@ -287,7 +287,7 @@ describe("a second visit", () => {
   });
 });
 
-test("memory that threads share is written and read as well", async () => {
+test("a model in shared memory is stored and read too", async () => {
   site.isolated = true;
   try {
     const { bits } = await firstVisit("plain");
@@ -316,7 +316,7 @@ for (const dtype of ["f16", "q8", "q4"]) {
   });
 }
 
-test("what is kept is listed, the last used first, and forgotten by name or altogether", async () => {
+test("stored models are listed, the last used first, and removed one by one or all at once", async () => {
   await firstVisit("plain", 1);
   await firstVisit("untied", 2);
   const page = await visit();
@@ -338,7 +338,7 @@ test("what is kept is listed, the last used first, and forgotten by name or alto
   assert.deepEqual(await files(page), []);
 });
 
-test("a model that is disposed of at once is not kept, and leaves no file", async () => {
+test("a model that is disposed of at once is not stored and leaves no file", async () => {
   const page = await visit();
   await load(page, "plain");
   await page.evaluate(() => /** @type {any} */ (globalThis).model.dispose());
@@ -346,7 +346,7 @@ test("a model that is disposed of at once is not kept, and leaves no file", asyn
   assert.deepEqual(await files(page), []);
 });
 
-test("loading what is kept takes no more wasm memory than the weights and a little", async () => {
+test("loading a stored model takes little more wasm memory than its weights", async () => {
   await firstVisit("shakespeare");
   const page = await visit();
   const found = await evaluate(
@@ -415,7 +415,7 @@ describe("a copy is not used, and replaced, when", () => {
     });
   }
 
-  test("another model's writing was broken off, and it is cleared away", async () => {
+  test("another model was written only in part, which is removed", async () => {
     await firstVisit("plain");
     const page = await visit();
     await damage(page, (bytes) => (bytes.fill(0, 0, 32), bytes));
@@ -424,7 +424,7 @@ describe("a copy is not used, and replaced, when", () => {
     assert.equal((await files(page)).length, 1);
   });
 
-  test("the tab was closed in the middle of writing it", async () => {
+  test("the tab was closed while it was written", async () => {
     // The worker stops for good after the first piece.
     const page = await visit(`
       const write = FileSystemSyncAccessHandle.prototype.write;
@@ -447,7 +447,7 @@ describe("a copy is not used, and replaced, when", () => {
 
 // ---- storage refused, or full ----
 
-describe("a model loads all the same when", () => {
+describe("a model loads even if", () => {
   /** @type {[string, string][]} */
   const refusals = [
     [
@@ -503,7 +503,7 @@ describe("a model loads all the same when", () => {
     });
   }
 
-  test("reading what is kept fails", async () => {
+  test("reading the stored model fails", async () => {
     const { bits } = await firstVisit("plain");
     const page = await visit(`const read = FileSystemSyncAccessHandle.prototype.read; let count = 0;
       FileSystemSyncAccessHandle.prototype.read = function (...args) { if (++count > 8) throw new DOMException("gone", "InvalidStateError"); return read.apply(this, args); };`);
@@ -512,7 +512,7 @@ describe("a model loads all the same when", () => {
   });
 });
 
-test("where room is short, the copy that was not used for longest makes place", async () => {
+test("if space is short, the model that was not used for longest is removed", async () => {
   const { kept } = await firstVisit("scaled", 1);
   await evaluate(await visit(), ({ forgetStored }) => forgetStored());
   await firstVisit("plain", 1);
@@ -534,7 +534,7 @@ test("where room is short, the copy that was not used for longest makes place", 
 // ---- two tabs ----
 
 describe("two tabs of one visitor", () => {
-  test("load and keep the same model at once", async () => {
+  test("load and store the same model at the same time", async () => {
     const pages = [await visit(), await visit()];
     const [one, other] = await Promise.all(pages.map((page) => load(page, "plain")));
     assert.deepEqual(one, other);
@@ -546,7 +546,7 @@ describe("two tabs of one visitor", () => {
     assert.deepEqual(downloads(), []);
   });
 
-  test("read what is kept at once", async () => {
+  test("read a stored model at the same time", async () => {
     const { bits } = await firstVisit("shakespeare");
     const pages = [await visit(), await visit()];
     for (const found of await Promise.all(pages.map((page) => load(page, "shakespeare"))))
@@ -554,7 +554,7 @@ describe("two tabs of one visitor", () => {
     assert.deepEqual(downloads(), []);
   });
 
-  test("take turns where the browser opens a file only once", async () => {
+  test("take turns if the browser opens a file only once", async () => {
     const { bits } = await firstVisit("plain");
     const page = await visit();
     // The other tab has the file for itself.
@@ -581,7 +581,7 @@ describe("two tabs of one visitor", () => {
 describe("of a file with tensors that no model needs", () => {
   const sent = () => downloads().reduce((sum, { bytes = 0 }) => sum + bytes, 0);
 
-  test("only the needed parts are downloaded, several at once, where the server answers ranges", async () => {
+  test("only the needed parts are downloaded, several at once, if the server answers range requests", async () => {
     const page = await visit();
     const bits = await load(page, "plain");
     models.asked.length = 0;
@@ -606,7 +606,7 @@ describe("of a file with tensors that no model needs", () => {
     "range breaks off",
     "no etag in ranges",
   ]) {
-    test(`all of it is streamed where the server has ${fault}`, async () => {
+    test(`all of it is streamed if the server has ${fault}`, async () => {
       models.slow = true;
       models.fault = fault;
       const page = await visit();
@@ -635,7 +635,7 @@ describe("of a file with tensors that no model needs", () => {
 // ---- weights in several files ----
 
 describe("weights in several files", () => {
-  test("load from a folder with a list of them, and are kept", async () => {
+  test("load from a folder with an index, and are stored", async () => {
     const { bits, kept } = await firstVisit("sharded");
     assert.deepEqual(await load(await visit(), "plain"), bits);
     assert.equal(kept[0].address, `${models.url}sharded/`);
@@ -698,7 +698,7 @@ describe("weights in several files", () => {
     assert.deepEqual(found, [whole, whole]);
   });
 
-  test("are refused where one is missing, by its name", async () => {
+  test("are refused with the name of a missing one", async () => {
     const page = await visit();
     const { name, message } = await failure(page, "half");
     assert.equal(name, "NetworkError");
@@ -736,7 +736,7 @@ for (const isolated of [false, true]) {
   });
 }
 
-test("weights that 32 bits could address are one too where the browser gives less", async () => {
+test("weights within 32 bits are a MemoryError too if the browser allocates less", async () => {
   const poor = await chromium.launch({
     executablePath: CHROMIUM,
     args: ["--no-sandbox", "--js-flags=--wasm-max-mem-pages=16384"],

@@ -169,7 +169,7 @@ test("an address of another host that is typed over asks too, and the model on t
   });
 });
 
-test("an address that asks for what the model does not have says so", async () => {
+test("an address that names a missing head, view or hook point is reported", async () => {
   await visit(
     site,
     { path: "#layer=9&head=40&view=constructor&hook=blocks.9.nothing" },
@@ -268,13 +268,13 @@ test("isolate.js leaves another service worker of the site alone", async () => {
     });
     assert.equal(own, 1);
     /** @type {string[]} */
-    const said = [];
-    page.on("console", (message) => said.push(message.text()));
+    const messages = [];
+    page.on("console", (message) => messages.push(message.text()));
     for (const path of ["on.html", "off.html"]) {
       await page.goto(`http://${other.host}/${path}`);
       if (path === "on.html")
         await eventually(() =>
-          assert.ok(said.some((one) => one.includes("a service worker of its own"))),
+          assert.ok(messages.some((one) => one.includes("a service worker of its own"))),
         );
       const scripts = await page.evaluate(async () =>
         (await navigator.serviceWorker.getRegistrations()).map(

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 
 import { signedLevelOf, signedValuesOf } from "../../www/draw/diverging.ts";
 import { levelOf, valuesOf } from "../../www/draw/scale.ts";
-import { eventually, settled, shown, start, visit } from "./browser.js";
+import { eventually, figureState, settled, start, visit } from "./browser.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -59,7 +59,7 @@ const AT_ZERO = `const interventions = [{ at: ["z", given.layer], head: given.he
 test("switching a head off changes the reading as the model computes it", async () => {
   await visit(site, {}, async (page) => {
     await measured(page);
-    const { layer, head, text } = await shown(page);
+    const { layer, head, text } = await figureState(page);
     await eventually(async () =>
       assert.equal(
         await page.locator("switched-off section").count(),
@@ -103,7 +103,7 @@ test("switching a head off changes the reading as the model computes it", async 
     logProbs.forEach((value, i) => assert.ok(Math.abs(value - expected.logProbs[i]) < 1e-5));
     await eventually(async () =>
       assert.deepEqual(
-        [(await shown(page)).layer, (await shown(page)).head],
+        [(await figureState(page)).layer, (await figureState(page)).head],
         [layer, head],
         "the picture stays with the head",
       ),
@@ -211,7 +211,7 @@ test("an address switches heads off, and missing heads are ignored", async () =>
 test("heads stay switched off during generation", async () => {
   await visit(site, { path: "#off=1.0,1.1" }, async (page) => {
     await measured(page);
-    const { text, count } = await shown(page);
+    const { text, count } = await figureState(page);
     await page.getByLabel("sample").uncheck();
     await page.getByLabel("tokens", { exact: true }).fill("10");
     await page.getByRole("button", { name: "Generate" }).click();
@@ -230,7 +230,7 @@ test("heads stay switched off during generation", async () => {
       return [await written({ interventions: [{ at: ["z", 1], head: [0, 1], do: "zero" }] }), await written({})];
     `,
     );
-    await eventually(async () => assert.equal((await shown(page)).text, text + under));
+    await eventually(async () => assert.equal((await figureState(page)).text, text + under));
     assert.notEqual(under, plain, "without the heads it says something else");
   });
 });
@@ -241,7 +241,7 @@ test("the lens shows the result of logitLens, with rank and probability", async 
     { path: `#view=lens&prompt=${encodeURIComponent("To be, or not to be:\nthat is 日")}` },
     async (page) => {
       await prepared(page);
-      const { text } = await shown(page);
+      const { text } = await figureState(page);
       const lens = await ask(
         page,
         { text },
@@ -302,7 +302,7 @@ test("the lens shows the result of logitLens, with rank and probability", async 
       await page.locator('logit-lens [data-layer="2"][data-position="4"]').click();
       await page.mouse.move(5, 5);
       await eventually(async () => assert.match(await detail.innerText(), /After L2, at token 4/));
-      await eventually(async () => assert.deepEqual((await shown(page)).lock, { query: 4 }));
+      await eventually(async () => assert.deepEqual((await figureState(page)).lock, { query: 4 }));
       await page.locator("logit-lens .scroll").focus();
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("End");
@@ -313,7 +313,7 @@ test("the lens shows the result of logitLens, with rank and probability", async 
         ),
       );
       await page.keyboard.press("Escape");
-      await eventually(async () => assert.equal((await shown(page)).lock, null));
+      await eventually(async () => assert.equal((await figureState(page)).lock, null));
       await eventually(async () => assert.match(await detail.innerText(), /Point at a cell/));
     },
   );
@@ -322,7 +322,7 @@ test("the lens shows the result of logitLens, with rank and probability", async 
 test("only the visible columns of the lens are in the document", async () => {
   await visit(site, { path: "#view=lens" }, async (page) => {
     await prepared(page);
-    const { count } = await shown(page);
+    const { count } = await figureState(page);
     const columns = () => page.locator("logit-lens .head").count();
     await eventually(async () =>
       assert.ok((await columns()) < count, `${await columns()} of ${count} columns`),
@@ -373,7 +373,7 @@ test("the lens is computed on demand, and again for another text or other heads"
     await page.evaluate(() => {
       /** @type {HTMLElement} */ (document.activeElement).blur();
     });
-    const { layer, head } = await shown(page);
+    const { layer, head } = await figureState(page);
     await page.keyboard.press("x");
     await prepared(page);
     const off = await expected({ top: 5, interventions: [{ at: ["z", layer], head, do: "zero" }] });
@@ -425,7 +425,7 @@ test("data that a view requested for another text is abandoned", async () => {
       .locator("#prompt")
       .pressSequentially("the moon and the stars, the moon and the stars");
     await prepared(page);
-    const { text } = await shown(page);
+    const { text } = await figureState(page);
     const [found, tokens] = await page.evaluate(() => {
       const { lens, reading } = /** @type {any} */ (document.querySelector("scope-figure")).lens;
       return [[...lens.topProbabilities.data], reading.text];
@@ -454,7 +454,7 @@ test("data that a view requested for another text is abandoned", async () => {
 test("head scores are those of the model, and selecting a head shows its attention", async () => {
   await visit(site, { path: "#view=heads" }, async (page) => {
     await prepared(page);
-    const { text } = await shown(page);
+    const { text } = await figureState(page);
     const { labels, data, random } = await ask(
       page,
       { text },
@@ -501,7 +501,7 @@ test("head scores are those of the model, and selecting a head shows its attenti
     await page.keyboard.press("Home");
     await page.keyboard.press("Enter");
     await eventually(async () => {
-      const { layer, head, view } = await shown(page);
+      const { layer, head, view } = await figureState(page);
       assert.deepEqual([layer, head, view], [3, 0, "attention"]);
     });
   });
@@ -556,7 +556,7 @@ test("a score that cannot be measured is missing, not zero", async () => {
  * @param {"light" | "dark"} theme @param {"linear" | "sqrt"} stretch
  */
 async function assertPlane(page, plane, theme = "light", stretch = "linear") {
-  const { text } = await shown(page);
+  const { text } = await figureState(page);
   const { name, max, cells, colours } = await page
     .locator("tensor-view")
     .evaluate((/** @type {any} */ element) => {
@@ -817,7 +817,7 @@ test("generation continues past the context, and the end of the text is shown", 
     const long = "the moon and the stars, ".repeat(35).trim();
     await page.locator("#prompt").fill(long);
     await settled(page);
-    const { count } = await shown(page);
+    const { count } = await figureState(page);
     assert.ok(count > 200 && count < 256, `${count} tokens`);
     const more = 256 - count + 7;
     await page.getByLabel("sample").uncheck();
@@ -826,7 +826,7 @@ test("generation continues past the context, and the end of the text is shown", 
     await page.getByRole("button", { name: "Stop" }).waitFor();
     await page.getByRole("button", { name: "Generate" }).waitFor();
     await settled(page);
-    const after = await shown(page);
+    const after = await figureState(page);
     const expected = await ask(
       page,
       { long, more },
@@ -864,6 +864,6 @@ test("generation continues past the context, and the end of the text is shown", 
     // It can still be written on, and a text that fits is read in full again.
     await page.locator("#prompt").fill("the moon");
     await settled(page);
-    await eventually(async () => assert.equal((await shown(page)).count, 2));
+    await eventually(async () => assert.equal((await figureState(page)).count, 2));
   });
 });

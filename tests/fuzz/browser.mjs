@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Random calls and mutated files in a headless Chromium, through the public API: `node tests/fuzz/browser.mjs [SECONDS [SEED]]`.
 //
-// An input fails when it ends in anything but a result or an error with one of the names for callers' mistakes, when what
-// must be refused is not, when a call does not settle, or when the bundled model's numbers are others afterwards.
-// Comes in: dist/. Goes out: one line for each kind of input with inputs, seconds and crashes; the status is 1 if any failed.
+// An input fails if its call gives neither a result nor an error with one of the names for callers' mistakes, if invalid input
+// is accepted, if the call does not settle, or if the bundled model computes other numbers afterwards.
+// Needs dist/. Prints inputs, seconds and crashes for each kind of input; the exit status is 1 if any failed.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -24,7 +24,7 @@ const ALLOWED = [
 /** Words of serde and of wasm engines, which mean nothing to a caller. */
 const INTERNALS =
   "untagged|unreachable|expected value|invalid type|did not match any variant|key must be a string|missing field";
-/** A call that takes longer on a model of this size does not come back. */
+/** A call that takes longer on a model of this size counts as hung. */
 const SETTLE_MS = 120_000;
 
 const [seconds = "30", seed = "1"] = process.argv.slice(2);
@@ -62,7 +62,7 @@ async function main(seconds, seed) {
   return failures > 0;
 }
 
-/** A page beside the public API, with the modules of this folder and the files that are mutated. @param {Awaited<ReturnType<typeof start>>} site */
+/** A page with the public API, with the modules of this folder and the files that are mutated. @param {Awaited<ReturnType<typeof start>>} site */
 async function opened(site) {
   const page = await site.browser.newPage();
   page.setDefaultTimeout(0);

@@ -1,5 +1,4 @@
-// Random calls of the public API, most of them nearly right: what a hurried user or a hostile page would pass.
-// Runs in a page, beside candlescope.js.
+// Random calls of the public API, most of them almost valid. Runs in a page that serves candlescope.js.
 
 /** @typedef {import("./random.js").Random} Random */
 /** @typedef {{ method: string, args: any[], mustFail: string | null }} Call mustFail: why no result may come of it, or null */

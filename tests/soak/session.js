@@ -1,4 +1,4 @@
-// What the soak test does in its page: random actions on a few models, and a memory of every answer.
+// The part of the soak test that runs in its page: random actions on a few models, and a record of every answer.
 
 import { Random } from "./random.js";
 

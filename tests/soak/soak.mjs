@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// A long session of one page, made short: `node tests/soak/soak.mjs [SECONDS [SEED]]`. Models are loaded, run, changed by
-// interventions, generated with, cancelled, disposed of; the worker is killed and hung. Every question that was asked before
-// must be answered with the same bits, and the memory of the browser's processes must not grow.
+// A session of many random actions on one page: `node tests/soak/soak.mjs [SECONDS [SEED]]`. It loads, runs and disposes of models,
+// generates, intervenes and aborts; the worker is killed and hung. A repeated call must give the same bits, and the memory of the
+// browser's processes must not grow.
 //
-// Comes in: dist/. Goes out: one line with actions, questions, restarts and memory; the status is 1 if anything was wrong.
+// Needs dist/. Prints actions, calls, restarts and memory; the exit status is 1 if anything was wrong.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -10,7 +10,7 @@ test("a repeated bigram is a token that followed the same token before", () => {
   assert.deepEqual(repeatedBigrams([1]), []);
 });
 
-test("the loss is the mean over the tokens that were asked for", () => {
+test("the loss is the mean over the requested tokens", () => {
   assert.equal(lossAt({ logProbs: [-1, -2, -4] }, [1, 3]), 2.5);
 });
 

@@ -10,7 +10,8 @@ const entries = await readdir(new URL("define/", folder));
 const elements = modules.filter((name) => name.includes("-"));
 
 test("elements never fetch and never import the model", async () => {
-  for (const name of [...elements, ...entries.map((entry) => `define/${entry}`)]) {
+  const views = (await readdir(new URL("views/", folder))).map((view) => `views/${view}`);
+  for (const name of [...elements, ...views, ...entries.map((entry) => `define/${entry}`)]) {
     assert.doesNotMatch(
       await read(name),
       /\bfetch\(|XMLHttpRequest|from "[^"]*candlescope\.js"/,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { read, write } from "../../www/page/hash.ts";
 
-test("what is on show survives the address", () => {
+test("the state of the page is written to an address and read from it", () => {
   /** @type {import("../../www/page/hash.ts").Shown} */
   const shown = {
     model: "hf:openai-community/gpt2",
@@ -23,16 +23,16 @@ test("a row or a column can be locked", () => {
   assert.deepEqual(read(write({ lock: { key: 7 } })), { lock: { key: 7 } });
 });
 
-test("what is not understood is left out", () => {
+test("unknown names and values are ignored", () => {
   assert.deepEqual(read("#layer=-1&head=two&scale=log&direction=up&lock=a,b&lock=,&x=1"), {});
   assert.deepEqual(read(""), {});
 });
 
-test("an empty prompt is a prompt", () => {
+test("an empty prompt is kept", () => {
   assert.deepEqual(read(write({ prompt: "" })), { prompt: "" });
 });
 
-test("heads that are switched off and a hook point come back", () => {
+test("heads that are switched off and a hook point are written and read", () => {
   const shown = {
     off: [
       { layer: 1, head: 0 },

@@ -67,7 +67,7 @@ test("neighbouring cells that are not numbers are one run", () => {
   );
 });
 
-test("pooling keeps what is not a number", () => {
+test("pooling keeps NaN", () => {
   assert.deepEqual([...maxPool(matrix, 3).data], [nan]);
   assert.deepEqual([...maxPoolTo(matrix, 1).data], [nan]);
   const later = { data: Float32Array.of(nan, 0, 0.5, 0.5), rows: 2, columns: 2 };

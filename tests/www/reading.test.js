@@ -69,7 +69,7 @@ function slowModel(layers = 1) {
   return { model, asked, finish };
 }
 
-test("only the newest text is read and the stale one is dropped", async () => {
+test("only the newest text is read, and older ones are dropped", async () => {
   const { model, asked, finish } = slowModel();
   const reader = new Reader(model);
   const readings = ["a", "ab", "abc", "abcd"].map((text) => reader.read(text));
@@ -81,7 +81,7 @@ test("only the newest text is read and the stale one is dropped", async () => {
   assert.ok(asked.length <= 2, `${asked.length} runs for four keystrokes`);
 });
 
-test("an error of the newest text is reported and the next text is read", async () => {
+test("an error of the newest text is reported, and the next text is read", async () => {
   const { model, finish } = slowModel();
   const reader = new Reader(model);
   const empty = reader.read("");
@@ -130,7 +130,7 @@ test("a long text keeps one layer and makes thumbnails of the others", async () 
   ]);
 });
 
-test("the likeliest tokens come first with normalised log probabilities", () => {
+test("the likeliest tokens come first, with normalised log-probabilities", () => {
   const logits = Float32Array.of(1, 5, -2, 4, 5.5);
   const best = likeliest(logits, 3);
   assert.deepEqual(
@@ -141,7 +141,7 @@ test("the likeliest tokens come first with normalised log probabilities", () => 
   assert.ok(Math.abs(sum - 1) < 1e-12);
 });
 
-test("a part of a character keeps its bytes and a whole one does not need them", () => {
+test("a token has bytes only if it is a part of a character", () => {
   const part = tokensOf({
     strings: ["", "日", " a", "\ufffd"],
     bytes: [[0xe6], [0x97, 0xa5], [], [0xff]],
@@ -158,7 +158,7 @@ test("logits of any size do not overflow", () => {
   assert.equal(likeliest(Float32Array.of(1000, 0), 1)[0].logProb, 0);
 });
 
-test("a generated token extends the reading and remembers what else there was", async () => {
+test("a generated token extends the reading and keeps its alternatives", async () => {
   const { model, finish } = slowModel();
   const reader = new Reader(model);
   const reading = reader.read("ab");
@@ -173,7 +173,7 @@ test("a generated token extends the reading and remembers what else there was", 
   assert.equal(before.ids.length, 2, "the former reading is as it was");
 });
 
-test("a reading under an intervention knows the same text without it", async () => {
+test("a reading under an intervention also has the same text without it", async () => {
   const { model, asked, finish } = slowModel();
   const reader = new Reader(model);
   const interventions = [
@@ -198,7 +198,7 @@ test("a reading under an intervention knows the same text without it", async () 
   assert.ok(alternatives.every(({ before }) => before !== undefined));
 });
 
-test("what was just read without interventions is not run again", async () => {
+test("a text that was read without interventions is not run again to compare it", async () => {
   const { model, asked, finish } = slowModel();
   const reader = new Reader(model);
   const plain = reader.read("abab");
@@ -212,7 +212,7 @@ test("what was just read without interventions is not run again", async () => {
   assert.equal(asked.length, 2);
 });
 
-test("a text longer than the context is read at its end where it may be", async () => {
+test("only the end of a text longer than the context is read, if the caller allows it", async () => {
   const { model, finish } = slowModel();
   model.config.n_positions = 3;
   const reader = new Reader(model);
@@ -225,7 +225,7 @@ test("a text longer than the context is read at its end where it may be", async 
   assert.equal((await whole)?.ids.length, 5, "else the model is asked, and says what is wrong");
 });
 
-test("past the end of the context the first token goes when one comes", async () => {
+test("past the end of the context, each generated token removes the first one", async () => {
   const { model, finish } = slowModel();
   const reader = new Reader(model);
   const read = reader.read("abc");
@@ -245,7 +245,7 @@ test("past the end of the context the first token goes when one comes", async ()
   );
 });
 
-test("a candidate is named by its id only", async () => {
+test("the name of a candidate depends only on its id", async () => {
   const { model, finish } = slowModel();
   /** @type {number[][]} */
   const asked = [];

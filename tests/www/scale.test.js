@@ -78,7 +78,7 @@ test("pixels are opaque colours in little-endian order", () => {
   assert.deepEqual([...bytes.slice(400, 404)], [...colours("light")[100], 255]);
 });
 
-test("oklch agrees with css color 4", () => {
+test("oklch agrees with CSS Color 4", () => {
   // oklch(0.62796 0.25768 29.234) is sRGB red in the specification's sample conversions.
   oklch(0.62796, 0.25768, 29.234).forEach((channel, i) =>
     assert.ok(Math.abs(channel - [1, 0, 0][i]) < 2e-3, `channel ${i}: ${channel}`),

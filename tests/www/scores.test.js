@@ -46,7 +46,7 @@ test("earlier occurrences are found", () => {
   assert.deepEqual(earlierSame([1, 2, 1, 1]), [[], [], [0], [0, 2]]);
 });
 
-test("the models table is read head by head by the names of its scores", () => {
+test("the scores of each head are found by their names", () => {
   const scores = scoresOf(table([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, NaN]));
   assert.deepEqual(scores[2], { layer: 1, head: 0, previous: 3, duplicate: 7, induction: 11 });
   assert.equal(scores[3].induction, NaN, "what was not measured is not 0");
@@ -59,7 +59,7 @@ test("the strongest induction head is chosen", () => {
   assert.deepEqual([at, which], [1, 0]);
 });
 
-test("a text has places for some scores only", () => {
+test("only some scores can be measured on a text", () => {
   assert.deepEqual([...measurable([1])], []);
   assert.deepEqual([...measurable([1, 2, 3])], ["previous_token"]);
   assert.deepEqual([...measurable([1, 2, 1])].sort(), [
@@ -69,7 +69,7 @@ test("a text has places for some scores only", () => {
   ]);
 });
 
-test("nothing is said of a head whose attention is not a number", () => {
+test("a head whose attention is not a number has no description", () => {
   const broken = Float32Array.from(induction);
   broken[5 * 6 + 2] = NaN;
   broken[2 * 6 + 4] = NaN; // masked: no query may see it
@@ -113,7 +113,7 @@ test("attention on the first token is the mean over the others", () => {
   assert.equal(restsOnFirst({ data: Float32Array.of(1), rows: 1, columns: 1 }), 0);
 });
 
-test("words follow the numbers", () => {
+test("the description depends on the scores", () => {
   const patterns = layer([induction, previous, new Float32Array(36)]);
   const none = { layer: 1, induction: 0, previous: 0, duplicate: 0 };
   assert.equal(
