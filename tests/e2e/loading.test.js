@@ -633,7 +633,7 @@ test("errors keep their names through the worker, and the model stays usable", a
     /^InputError: .*without a tokenizer\.json/,
     /^InputError: .*without a tokenizer\.json/,
     /^InputError: .*a function, expected a text or token ids/,
-    /^InputError: .*no option `name`; did you mean `names`\? Expected one of prependBos, names/,
+    /^InputError: .*no option `name`; did you mean `names`\? Expected one of names, interventions/,
     /^InputError: .*position 99 is out of range/,
     /^InputError: .*layers/,
     /^InputError: .*`topK` is 0/,
