@@ -13,7 +13,7 @@ step cargo clippy --quiet --all-targets -- -D warnings
 # Only the library and the tests that run in a browser: this target has no use for programs.
 step cargo clippy --quiet --target wasm32-unknown-unknown --lib --tests -- -D warnings
 # The worker is checked against the declarations that wasm-bindgen writes.
-[ -f pkg/candlescope.d.ts ] || step scripts/wasm.sh
+[ -f pkg/candlescope.d.ts ] && [ -z "$(find src -name '*.rs' -newer pkg/candlescope.d.ts)" ] || step scripts/wasm.sh
 step node_modules/.bin/biome check --error-on-warnings .
 step node_modules/.bin/tsc -p tsconfig.json
 exit "$status"
