@@ -172,7 +172,7 @@ test("heads are switched on again one by one, all at once, and by keyboard", asy
     await page.mouse.move(5, 5);
     await page.keyboard.press("x");
     await measured(page);
-    await page.getByRole("button", { name: "all back" }).click();
+    await page.getByRole("button", { name: "switch all on" }).click();
     await measured(page);
     await eventually(async () => assert.equal(await loss(), before));
     await eventually(() => assert.doesNotMatch(page.url(), /off=/));

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { read, write } from "../../www/page/hash.ts";
 
 test("the state of the page is written to an address and read from it", () => {
-  /** @type {import("../../www/page/hash.ts").Shown} */
-  const shown = {
+  /** @type {import("../../www/page/hash.ts").AddressState} */
+  const state = {
     model: "hf:openai-community/gpt2",
     prompt: "a & b = #c?\n 100% “moon” 🌙 +",
     layer: 11,
@@ -15,7 +15,7 @@ test("the state of the page is written to an address and read from it", () => {
     direction: "to",
     lock: { query: 31, key: 12 },
   };
-  assert.deepEqual(read(`#${write(shown)}`), shown);
+  assert.deepEqual(read(`#${write(state)}`), state);
 });
 
 test("a row or a column can be locked", () => {
@@ -33,7 +33,7 @@ test("an empty prompt is kept", () => {
 });
 
 test("heads that are switched off and a hook point are written and read", () => {
-  const shown = {
+  const state = {
     off: [
       { layer: 1, head: 0 },
       { layer: 11, head: 10 },
@@ -41,7 +41,7 @@ test("heads that are switched off and a hook point are written and read", () => 
     hook: "blocks.0.attn.hook_z",
     view: "activations",
   };
-  assert.deepEqual(read(write(shown)), shown);
-  assert.match(write(shown), /off=1\.0%2C11\.10/);
+  assert.deepEqual(read(write(state)), state);
+  assert.match(write(state), /off=1\.0%2C11\.10/);
   assert.deepEqual(read("off=1,x.2,3.4,"), { off: [{ layer: 3, head: 4 }] });
 });

@@ -6,7 +6,7 @@ import {
   describe,
   earlierSame,
   measurable,
-  restsOnFirst,
+  meanOnFirst,
   scoresOf,
   strongestInduction,
 } from "../../www/session/scores.ts";
@@ -109,8 +109,8 @@ test("the example of a kind is an edge of that kind", () => {
 });
 
 test("attention on the first token is the mean over the others", () => {
-  assert.equal(restsOnFirst(matrix), 2 / 5);
-  assert.equal(restsOnFirst({ data: Float32Array.of(1), rows: 1, columns: 1 }), 0);
+  assert.equal(meanOnFirst(matrix), 2 / 5);
+  assert.equal(meanOnFirst({ data: Float32Array.of(1), rows: 1, columns: 1 }), 0);
 });
 
 test("the description depends on the scores", () => {

@@ -12,7 +12,7 @@ import type { WorkerApi, WorkerMessage } from "./worker-api.js";
 export interface CallOptions {
   signal?: AbortSignal;
   /** the name of the call, for messages */
-  what?: string;
+  name?: string;
   /** the call waits for the network, so its duration says nothing about the worker */
   isLoad?: boolean;
 }
@@ -90,10 +90,10 @@ export class Connection {
    */
   call<T>(
     send: (api: WorkerApi) => Promise<T>,
-    { signal, what = "the call", isLoad = false, onLate = () => {} }: FullOptions<T> = {},
+    { signal, name = "the call", isLoad = false, onLate = () => {} }: FullOptions<T> = {},
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) throw abortError(what, signal);
+      if (signal?.aborted) throw abortError(name, signal);
       if (this.#death) throw this.#death;
       let resolveDone = () => {};
       const done = new Promise<void>((resolve) => {
@@ -116,7 +116,7 @@ export class Connection {
       };
       const onAbort = () => {
         call.aborted = true;
-        reject(abortError(what, signal));
+        reject(abortError(name, signal));
         this.#watch();
       };
       signal?.addEventListener("abort", onAbort, { once: true });

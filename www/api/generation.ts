@@ -18,7 +18,7 @@ export async function* generateSteps(
   points: readonly HookPoint[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Step, void, void> {
-  const options = { signal, what: "generate" };
+  const options = { signal, name: "generate" };
   const { connection, value: generation } = await handle().begin(
     (api, key) => api.generate(key, input, request),
     (api, late) => api.stop(late),

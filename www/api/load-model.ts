@@ -79,7 +79,7 @@ function base(): string {
 export async function storedModels(options?: Cancellable): Promise<StoredModel[]> {
   const { signal } = checkOptions("storedModels", options, CANCELLABLE);
   const connection = await abortable(connect(), signal, "storedModels");
-  return connection.call((api) => api.stored(), { signal, what: "storedModels" });
+  return connection.call((api) => api.stored(), { signal, name: "storedModels" });
 }
 
 /**
@@ -92,5 +92,5 @@ export async function forgetStored(source?: Source, options?: Cancellable): Prom
   const { signal } = checkOptions("forgetStored", options, CANCELLABLE);
   const files = source === undefined ? undefined : resolveSource(source, base());
   const connection = await abortable(connect(), signal, "forgetStored");
-  return connection.call((api) => api.forgetStored(files), { signal, what: "forgetStored" });
+  return connection.call((api) => api.forgetStored(files), { signal, name: "forgetStored" });
 }

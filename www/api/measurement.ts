@@ -46,7 +46,7 @@ export async function measure<Name extends keyof Measurements>(
   request: Request,
   { signal, onProgress }: Progressing,
 ): Promise<Measurements[Name]> {
-  const options = { signal, what: name };
+  const options = { signal, name };
   const { connection, value: measurement } = await handle.begin(
     (api, key) => api.measure(key, name, request),
     (api, late) => api.forget(late),

@@ -76,7 +76,7 @@ export class ModelFromFiles extends ModelHandle {
       };
       const loaded = await connection.call(load, {
         signal,
-        what: "loading",
+        name: "loading",
         isLoad: true,
         onLate,
       });

@@ -82,8 +82,8 @@ export class ModelHandle {
     release: (api: WorkerApi, value: T) => unknown,
     options: CallOptions = {},
   ): Promise<{ connection: Connection; value: T }> {
-    const { signal, what = "the call" } = options;
-    const { connection, loaded } = await abortable(this.#ready(), signal, what);
+    const { signal, name = "the call" } = options;
+    const { connection, loaded } = await abortable(this.#ready(), signal, name);
     const onLate = (value: T) =>
       void connection.call(async (api) => release(api, value)).catch(() => {});
     return {

@@ -363,13 +363,13 @@ export class Model {
     return this.#handle;
   }
 
-  /** @param what the method, for messages */
+  /** @param name of the method, for messages */
   async #call<T>(
-    what: string,
+    name: string,
     signal: AbortSignal | undefined,
     send: (api: WorkerApi, key: number) => Promise<T>,
   ): Promise<T> {
-    return this.#inUse().call(send, { signal, what });
+    return this.#inUse().call(send, { signal, name });
   }
 
   /** @param fixed options that are arguments of the method */

@@ -17,7 +17,7 @@ export function toTensor({ data, shape, axes, labels }: TensorData): Tensor {
   return new Tensor(data, shape, axes, labels);
 }
 
-export function toCache(
+function toCache(
   points: readonly HookPoint[],
   captured: readonly Captured[],
   gradients: readonly Captured[] = [],

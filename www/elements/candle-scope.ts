@@ -3,6 +3,7 @@
 
 import { css, html, LitElement } from "lit";
 
+import type { Notice } from "../api/generated.js";
 import type { Readable, Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { Session, type LoadContext, type SessionChange } from "../session/session.js";
@@ -10,8 +11,7 @@ import { base } from "./styles.js";
 
 import type { Stretch } from "../draw/scale.js";
 import type { ScopeFigure } from "./scope-figure.js";
-import type { Head } from "./attention-heads.js";
-import type { Notice } from "./model-report.js";
+import type { Head } from "./heads.js";
 import type { FigureChoice } from "./views/view.js";
 
 /** What the figure needs of a model. */
@@ -193,7 +193,7 @@ export class CandleScope extends LitElement {
   }
 
   /** The head that the attributes name, or the strongest induction head. */
-  get shown(): Head {
+  get shownHead(): Head {
     const { layer, head, reading } = this;
     if (layer !== null || head !== null) return { layer: layer ?? 0, head: head ?? 0 };
     if (!reading || reading.scores.length === 0) return { layer: 0, head: 0 };
@@ -202,7 +202,7 @@ export class CandleScope extends LitElement {
   }
 
   override render() {
-    const { layer, head } = this.shown;
+    const { layer, head } = this.shownHead;
     const { progress, reading, isStale, lens, value, random } = this.#session;
     return html`
       ${progress ? html`<load-progress .name=${this.model} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}

@@ -5,7 +5,7 @@ import { css, html } from "lit";
 import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
 
-export type LoadRequest = { source: string; name: string; host: string };
+export type ConsentRequest = { source: string; name: string; host: string };
 
 export interface LoadConsentEvents {
   "load-consent": { source: string; name: string; keep: boolean };
@@ -44,7 +44,7 @@ export class LoadConsent extends TypedElement<LoadConsentEvents> {
     `,
   ];
 
-  declare request: LoadRequest | null;
+  declare request: ConsentRequest | null;
 
   constructor() {
     super();
@@ -55,7 +55,7 @@ export class LoadConsent extends TypedElement<LoadConsentEvents> {
     return html`<div role="alert">${this.request ? this.#question(this.request) : ""}</div>`;
   }
 
-  #question({ source, name, host }: LoadRequest) {
+  #question({ source, name, host }: ConsentRequest) {
     const accept = (event: SubmitEvent) => {
       event.preventDefault();
       const keep = new FormData(event.target as HTMLFormElement).has("keep");

@@ -2,17 +2,10 @@
 // on request.
 
 import { css, html, LitElement } from "lit";
+import type { Notice } from "../api/generated.js";
 import { formatCount } from "../draw/format.js";
 
 import { base } from "./styles.js";
-
-/** One entry of `model.report`: the name of a tensor, a field or a file, and a message about it. */
-export type Notice = {
-  kind: "nonFinite" | "ignored" | "used" | "assumed";
-  name: string;
-  message: string;
-  count?: number;
-};
 
 /** The titles of the kinds. */
 const KINDS: Record<string, string> = {

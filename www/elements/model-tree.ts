@@ -1,17 +1,11 @@
 // <model-tree>: a model's parameters as a tree of their checkpoint names, with shapes and counts.
 
 import { css, html, LitElement } from "lit";
+import type { Parameter } from "../api/generated.js";
 import { formatCount } from "../draw/format.js";
 
 import { base } from "./styles.js";
 
-export type Parameter = {
-  name: string;
-  shape: readonly number[];
-  dtype?: string;
-  count: number;
-  tiedTo?: string;
-};
 export type Branch = {
   name: string;
   count: number;
@@ -138,9 +132,9 @@ export class ModelTree extends LitElement {
     </li>`;
   }
 
-  #leaf(name: string, { shape, dtype, count, tiedTo }: Parameter) {
-    return html`<li class="line" title=${dtype ?? ""}>
-      <span>${name}${tiedTo ? html` <span class="soft">= ${tiedTo}</span>` : ""}</span>
+  #leaf(name: string, { shape, dtype, count }: Parameter) {
+    return html`<li class="line" title=${dtype}>
+      <span>${name}</span>
       <span class="shape">${shape.join(" × ")}</span>
       <span class="count">${formatCount(count)}</span>
     </li>`;

@@ -9,7 +9,7 @@ import type { Stretch } from "../draw/scale.js";
 import { announced } from "../draw/token.js";
 import type { Need, Prepared, Reading } from "../session/reading.js";
 import { describe } from "../session/scores.js";
-import type { Head } from "./attention-heads.js";
+import { isSameHead, type Head } from "./heads.js";
 import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
 import { isView, VIEWS } from "./views/index.js";
@@ -177,9 +177,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   /** What the shown head does on this text; computed once for each head and text. */
   get described(): Description | null {
     const { reading, shownHead } = this;
-    const score = reading?.scores.find(
-      ({ layer, head }) => layer === shownHead.layer && head === shownHead.head,
-    );
+    const score = reading?.scores.find((one) => isSameHead(one, shownHead));
     const pattern = score && reading?.patterns[score.layer];
     if (!reading || !score || !pattern) return null;
     if (this.#described?.reading !== reading || this.#described.score !== score) {
@@ -230,12 +228,12 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     const isAttention = tokenColors === "attention";
     const { position, target, values } = isAttention
       ? this.#attentionOf(reading)
-      : this.#surpriseOf(reading);
+      : this.#surprisalOf(reading);
     const locked = this.direction === "from" ? this.lock?.query : this.lock?.key;
     const legend = {
       from: "0",
       to: formatLogProb(this.#guessLoss),
-      text: "surprise: minus the log-probability of the token, given those before it; the far end is a uniform guess",
+      text: "surprisal: minus the log-probability of the token, given those before it; the far end is a uniform guess",
     };
     return html`
       <token-strip
@@ -247,7 +245,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
         .locked=${locked ?? -1}
         .generated=${this.generated}
         .sentences=${(at: number) => this.#sentence(reading, at)}
-        .legend=${tokenColors === "surprise" ? legend : null}
+        .legend=${tokenColors === "surprisal" ? legend : null}
         @token-hover=${this.#onTokenHover}
         @token-lock=${this.#onTokenLock}
       ></token-strip>
@@ -300,7 +298,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     return Math.log(Math.max(2, this.vocabulary));
   }
 
-  #surpriseOf(reading: Reading) {
+  #surprisalOf(reading: Reading) {
     const max = this.#guessLoss;
     const values = [null, ...Array.from(reading.logProbs, (value) => -value / max)];
     return { position: this.hoveredToken ?? this.lock?.query ?? -1, target: -1, values };

@@ -6,7 +6,7 @@ import { truncate } from "../draw/token.js";
 
 import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
-import type { Head } from "./attention-heads.js";
+import type { Head } from "./heads.js";
 import type { Change } from "../session/compare.js";
 
 export interface SwitchedOffEvents {
@@ -95,7 +95,7 @@ export class SwitchedOff extends TypedElement<SwitchedOffEvents> {
       <span class="heads">
         <span>Switched off:</span>
         ${this.heads.map((one) => html`<button title="Switch it on again" aria-label="switch head ${one.layer}.${one.head} on again" @click=${() => this.emit("head-restore", one)}>head ${one.layer}.${one.head} ✕</button>`)}
-        ${this.heads.length > 1 ? html`<button @click=${() => this.emit("head-restore", null)}>all back</button>` : ""}
+        ${this.heads.length > 1 ? html`<button @click=${() => this.emit("head-restore", null)}>switch all on</button>` : ""}
       </span>
       <dl class="effect" role="status">${this.change ? this.#renderChange(this.change) : html`<div><dt>measuring …</dt></div>`}</dl>
     </section>`;

@@ -14,24 +14,24 @@ const DEFAULT_PROMPT = `${SENTENCE} ${SENTENCE}`;
 /** Writes what the page shows to the address. What has its default value is left out. */
 export function updateAddress() {
   const { figure, prompt } = page;
-  const shown: hash.Shown = { layer: figure.layer, head: figure.head };
-  if (state.source !== BUNDLED[0].source) shown.model = state.source;
-  if (prompt.value !== DEFAULT_PROMPT) shown.prompt = prompt.value;
-  if (figure.view !== "attention") shown.view = figure.view;
-  if (figure.scale !== "linear") shown.scale = figure.scale;
-  if (figure.direction !== "from") shown.direction = figure.direction;
-  if (figure.lock) shown.lock = figure.lock;
-  if (state.off.length > 0) shown.off = [...state.off];
-  if (figure.view === "activations") shown.hook = figure.hook;
+  const fragment: hash.AddressState = { layer: figure.layer, head: figure.head };
+  if (state.source !== BUNDLED[0].source) fragment.model = state.source;
+  if (prompt.value !== DEFAULT_PROMPT) fragment.prompt = prompt.value;
+  if (figure.view !== "attention") fragment.view = figure.view;
+  if (figure.scale !== "linear") fragment.scale = figure.scale;
+  if (figure.direction !== "from") fragment.direction = figure.direction;
+  if (figure.lock) fragment.lock = figure.lock;
+  if (state.off.length > 0) fragment.off = [...state.off];
+  if (figure.view === "activations") fragment.hook = figure.hook;
   try {
-    history.replaceState(null, "", `#${hash.write(shown)}`);
+    history.replaceState(null, "", `#${hash.write(fragment)}`);
   } catch {
     // A sandboxed frame must not change the address, and browsers limit how often it changes.
   }
 }
 
 /** Shows what an address asks for, as far as that needs no model. */
-export function applyAddress(requested: hash.Shown) {
+export function applyAddress(requested: hash.AddressState) {
   const { prompt, layer, head, view, scale, direction, lock, off, hook } = requested;
   page.prompt.value = prompt ?? DEFAULT_PROMPT;
   state.isCropped = prompt !== undefined; // the model may have written a part of it
@@ -60,7 +60,7 @@ export function dropMissingParts(): string[] {
   return missing;
 }
 
-function missingParts({ layer, head, view, off = [], hook }: hash.Shown): string[] {
+function missingParts({ layer, head, view, off = [], hook }: hash.AddressState): string[] {
   if (!session.model) return [];
   const { config, hookPoints } = session.model;
   const isHeadNamed = layer !== undefined || head !== undefined;

@@ -14,6 +14,6 @@ export function clearError() {
 }
 
 /** An error whose message says what to do, so that the notice adds no advice. */
-export function createError(message: string) {
+export function errorWithoutAdvice(message: string) {
   return Object.assign(new Error(message), { name: "" });
 }

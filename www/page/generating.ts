@@ -3,7 +3,7 @@
 import { continued } from "../draw/token.js";
 import type { Sampling } from "../elements/next-tokens.js";
 import type { Alternative, Reading } from "../session/reading.js";
-import { createError, showError } from "./errors.js";
+import { errorWithoutAdvice, showError } from "./errors.js";
 import { updateSwitch } from "./heads-off.js";
 import { readPrompt, updateCount } from "./prompt.js";
 import { page, session, state, type Model } from "./state.js";
@@ -100,13 +100,13 @@ export function pickToken({ id, string, after }: Alternative & { after: number }
   const text = continued(reading.tokens.slice(0, after + 1), string);
   if (text === null)
     return showError(
-      createError(
+      errorWithoutAdvice(
         "This token is a part of a character, and with it the text would end in the middle of one. The text stays as it is: choose another token, or let the model write",
       ),
     );
   if (string === `⟨${id}⟩`)
     return showError(
-      createError(
+      errorWithoutAdvice(
         `The tokenizer has no text for token ${id}. The text stays as it is: choose another token`,
       ),
     );

@@ -1,8 +1,8 @@
-// What the page shows, as the fragment of an address: #prompt=…&layer=1&head=2
+// The state of the page as the fragment of an address: #prompt=…&layer=1&head=2
 
 import type { Stretch } from "../draw/scale.js";
 
-export interface Shown {
+export interface AddressState {
   /** a folder address, or a Hugging Face id as "hf:owner/name" */
   model?: string;
   prompt?: string;
@@ -20,15 +20,15 @@ export interface Shown {
 }
 
 /** @returns without the leading # */
-export function write(shown: Shown): string {
+export function write(state: AddressState): string {
   const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(shown)) {
+  for (const [name, value] of Object.entries(state)) {
     if (value !== undefined) params.set(name, serialize(value));
   }
   return params.toString();
 }
 
-function serialize(value: Shown[keyof Shown]) {
+function serialize(value: AddressState[keyof AddressState]) {
   if (Array.isArray(value)) return value.map(({ layer, head }) => `${layer}.${head}`).join(",");
   return typeof value === "object" ? `${value.query ?? ""},${value.key ?? ""}` : String(value);
 }
@@ -37,28 +37,28 @@ function serialize(value: Shown[keyof Shown]) {
  * Unknown names and values are ignored, because an address may be typed by hand.
  * @param hash with or without its #
  */
-export function read(hash: string): Shown {
+export function read(hash: string): AddressState {
   const params = new URLSearchParams(hash.replace(/^#/, ""));
-  const shown: Shown = {};
+  const state: AddressState = {};
   for (const name of ["model", "prompt", "view", "hook"] as const) {
     const value = params.get(name);
-    if (value !== null) shown[name] = value;
+    if (value !== null) state[name] = value;
   }
   for (const name of ["layer", "head"] as const) {
     const value = params.get(name);
-    if (value !== null && /^\d+$/.test(value)) shown[name] = Number(value);
+    if (value !== null && /^\d+$/.test(value)) state[name] = Number(value);
   }
   const scale = params.get("scale");
-  if (scale === "linear" || scale === "sqrt") shown.scale = scale;
+  if (scale === "linear" || scale === "sqrt") state.scale = scale;
   const direction = params.get("direction");
-  if (direction === "from" || direction === "to") shown.direction = direction;
+  if (direction === "from" || direction === "to") state.direction = direction;
   const lock = /^(\d*),(\d*)$/.exec(params.get("lock") ?? "");
-  if (lock?.[1]) shown.lock = { query: Number(lock[1]) };
-  if (lock?.[2]) shown.lock = { ...shown.lock, key: Number(lock[2]) };
+  if (lock?.[1]) state.lock = { query: Number(lock[1]) };
+  if (lock?.[2]) state.lock = { ...state.lock, key: Number(lock[2]) };
   const off = (params.get("off") ?? "").split(",").flatMap((word) => {
     const found = /^(\d+)\.(\d+)$/.exec(word);
     return found ? [{ layer: Number(found[1]), head: Number(found[2]) }] : [];
   });
-  if (off.length > 0) shown.off = off;
-  return shown;
+  if (off.length > 0) state.off = off;
+  return state;
 }

@@ -1,7 +1,6 @@
 // Heads that are switched off: their output is zero, here and while the model generates.
 
-import type { Head } from "../elements/attention-heads.js";
-import { isOff } from "../elements/views/view.js";
+import { includesHead, isSameHead, type Head } from "../elements/heads.js";
 import { page, session, state } from "./state.js";
 
 /** Switches exactly these heads off. The text is not read again. */
@@ -22,15 +21,16 @@ export function setHeadsOff(off: readonly Head[]) {
 }
 
 /** The heads that are off after one of them is switched off, or on again. */
-export function toggled({ layer, head }: Head): readonly Head[] {
-  const others = state.off.filter((one) => one.layer !== layer || one.head !== head);
-  return others.length < state.off.length ? others : [...state.off, { layer, head }];
+export function toggled(head: Head): readonly Head[] {
+  return includesHead(state.off, head)
+    ? state.off.filter((one) => !isSameHead(one, head))
+    : [...state.off, head];
 }
 
 /** The button beside the head's name says what it does to the chosen head. */
 export function updateSwitch() {
   const { layer, head } = page.figure;
-  const isHeadOff = isOff(state, { layer, head });
+  const isHeadOff = includesHead(state.off, { layer, head });
   page.switch.textContent = isHeadOff
     ? `switch ${layer}.${head} on again`
     : `switch ${layer}.${head} off`;

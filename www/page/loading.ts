@@ -5,10 +5,10 @@ import { formatCount } from "../draw/format.js";
 import type { Choice } from "../elements/model-chooser.js";
 import { applyAddress, dropMissingParts, updateAddress } from "./address.js";
 import { toggleSection } from "./controls.js";
-import { clearError, createError, showError } from "./errors.js";
+import { clearError, errorWithoutAdvice, showError } from "./errors.js";
 import { foreignHost } from "./foreign.js";
 import { replaceGeneration } from "./generating.js";
-import type { Shown } from "./hash.js";
+import type { AddressState } from "./hash.js";
 import { clearNext } from "./next.js";
 import { BUNDLED } from "./preload.js";
 import { readPrompt } from "./prompt.js";
@@ -18,11 +18,11 @@ import { page, session, state, type Model } from "./state.js";
  * Loads a model and reads the text with it. Until it is there, the former model stays in use under its own name; if the load
  * fails, for good.
  * @param choice keep: in the browser's storage (default true)
- * @param shown what to show of it, if an address says so
+ * @param requested what an address asks to show of it
  */
 export async function load(
   { source, name, keep = true }: Choice & { keep?: boolean },
-  shown?: Shown,
+  requested?: AddressState,
 ) {
   state.generating?.abort();
   clearError();
@@ -44,7 +44,7 @@ export async function load(
   state.isHeadChosen &&= former === null;
   if (former) page.figure.lock = null;
   showModel(model);
-  if (shown) applyAddress(shown);
+  if (requested) applyAddress(requested);
   const missing = dropMissingParts();
   if (!model.hookPoints.some((point) => point.name === page.figure.hook))
     page.figure.hook = `blocks.${model.config.n_layer - 1}.hook_resid_post`;
@@ -72,7 +72,7 @@ function roundedCount(count: number) {
 
 /** Says what the address asks for and the model does not have, unless another error is shown. */
 function showMissing(sentences: readonly string[]) {
-  if (sentences.length > 0 && session.isRead) showError(createError(sentences.join("; ")));
+  if (sentences.length > 0 && session.isRead) showError(errorWithoutAdvice(sentences.join("; ")));
 }
 
 /** Removes from the page everything that the former model computed. */
@@ -94,25 +94,28 @@ export function showProgress() {
 
 /**
  * Loads the model that an address names; one from another host only after the visitor has agreed.
- * @param shown what to show when the model is there
+ * @param applied the state that is applied when the model is there
  */
-export async function openAddress(requested: Shown, shown: Shown | undefined = requested) {
+export async function openAddress(
+  requested: AddressState,
+  applied: AddressState | undefined = requested,
+) {
   const source = requested.model ?? BUNDLED[0].source;
   const name =
     BUNDLED.find((one) => one.source === source)?.name ??
     source.replace(/\/$/, "").split("/").at(-1) ??
     source;
   const host = foreignHost(source, document.baseURI);
-  if (host === null) return load({ source, name }, shown);
+  if (host === null) return load({ source, name }, applied);
   session.cancelLoad();
   clearError();
-  state.shownAfterConsent = shown;
+  state.requestedAfterConsent = applied;
   page.consent.request = { source, name, host };
 }
 
 /** The visitor agreed to load a model from another host. */
 export function acceptModel(choice: Choice & { keep: boolean }) {
-  return load(choice, state.shownAfterConsent);
+  return load(choice, state.requestedAfterConsent);
 }
 
 /** The visitor does not want a model from another host. */
@@ -123,7 +126,7 @@ export function refuseModel() {
 }
 
 /** The address was changed by hand or by a link. */
-export async function followAddress(requested: Shown) {
+export async function followAddress(requested: AddressState) {
   if ((requested.model ?? BUNDLED[0].source) !== state.source || !session.model)
     return openAddress(requested);
   session.cancelLoad(); // of a model that an earlier address named

@@ -1,6 +1,6 @@
 // The text of the prompt box is read, and the reading is shown.
 
-import type { Head } from "../elements/attention-heads.js";
+import type { Head } from "../elements/heads.js";
 import type { Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { updateAddress } from "./address.js";

@@ -1,8 +1,8 @@
 // The elements of the page, its session, and the state that the session does not have. The other files of this folder
 // read and change them.
 
-import type { loadModel } from "../api/candlescope.js";
-import type { Head } from "../elements/attention-heads.js";
+import type { Model } from "../api/candlescope.js";
+import type { Head } from "../elements/heads.js";
 import type { ErrorNotice } from "../elements/error-notice.js";
 import type { LoadConsent } from "../elements/load-consent.js";
 import type { LoadProgress } from "../elements/load-progress.js";
@@ -14,10 +14,10 @@ import type { ScopeFigure } from "../elements/scope-figure.js";
 import type { SwitchedOff } from "../elements/switched-off.js";
 import type { Intervention } from "../session/reading.js";
 import { Session } from "../session/session.js";
-import type { Shown } from "./hash.js";
+import type { AddressState } from "./hash.js";
 import { BUNDLED } from "./preload.js";
 
-export type Model = Awaited<ReturnType<typeof loadModel>>;
+export type { Model };
 
 export function query<T extends HTMLElement>(selector: string): T {
   return document.querySelector(selector) as T;
@@ -51,9 +51,9 @@ export interface PageState {
   source: string;
   name: string;
   /** What to show after the visitor has agreed to load a model. */
-  shownAfterConsent: Shown | undefined;
+  requestedAfterConsent: AddressState | undefined;
   /** What the address asks to show, until a model is there that may not have all of it. */
-  requested: Shown;
+  requested: AddressState;
   /** The visitor chose a head; until then the strongest induction head is shown. */
   isHeadChosen: boolean;
   /** Heads that are switched off, and the same as interventions. */
@@ -70,7 +70,7 @@ export interface PageState {
 export const state: PageState = {
   source: BUNDLED[0].source,
   name: BUNDLED[0].name,
-  shownAfterConsent: undefined,
+  requestedAfterConsent: undefined,
   requested: {},
   isHeadChosen: false,
   off: [],

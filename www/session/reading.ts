@@ -1,5 +1,5 @@
 // One text read by one model: its tokens, every head's pattern, and the log-probability of each token. The caller gives
-// the model; how it was loaded makes no difference here.
+// the model.
 
 import { likeliest, logSumExp, rowAt } from "./logits.js";
 import type { Config, HeadScores, LogitLens } from "../api/generated.js";
@@ -11,7 +11,8 @@ import { scoresOf, type HeadScore } from "./scores.js";
 /** before: its logProb without the interventions. */
 export type Alternative = { id: number; string: Token; logProb: number; before?: number };
 export type Intervention = { at: string; head: number | number[]; do: "zero" };
-export type Table = Tensor & { labels: Readonly<Record<string, readonly string[]>> };
+/** A tensor whose positions have names. */
+export type LabelledTensor = Tensor & { labels: Readonly<Record<string, readonly string[]>> };
 
 /** What a view may need beyond the reading: the logit lens, the values at a hook point, head scores on random tokens. */
 export type Need = "lens" | "value" | "random";
@@ -23,7 +24,7 @@ export interface Prepared {
     lens: Omit<LogitLens, "topStrings"> & { topStrings: readonly Token[] };
   };
   value: { reading: Reading; hook: string; tensor: Tensor };
-  random: { interventions: Reading["interventions"]; table: Table };
+  random: { interventions: Reading["interventions"]; table: LabelledTensor };
 }
 
 /** What a reading needs of a model: a part of the `Model` class. */
@@ -61,7 +62,7 @@ export type Run = {
   logits: Tensor;
   loss: number | null | undefined;
   logProbs: ArrayLike<number>;
-  headScores?: Table | null;
+  headScores?: LabelledTensor | null;
   cache: { get: (name: string) => Tensor };
 };
 
@@ -79,7 +80,7 @@ export interface Reading {
   /** by layer; the pattern itself if it is kept */
   thumbnails: readonly (Tensor | null)[];
   /** [score layer head] on this text */
-  table: Table | null;
+  table: LabelledTensor | null;
   /** the same, layer by layer, head by head */
   scores: readonly HeadScore[];
   /** of each token but the first, given those before it */
@@ -122,27 +123,27 @@ const patternOf = (layer: number) => `blocks.${layer}.attn.hook_pattern`;
 
 /** Reads texts one at a time; while one is being read, only the newest of the others waits. */
 export class Reader {
-  model: Readable;
-  turn: number;
-  last: Promise<unknown>;
+  #model: Readable;
+  /** Counts the calls of `read`: a newer call makes the older ones superfluous. */
+  #turn = 0;
+  #last: Promise<unknown> = Promise.resolve();
   /** Tokens by id: a token's name never changes. */
-  names: Map<number, Token>;
+  #names: Map<number, Token> = new Map();
+  /** The last text that was read without interventions. */
+  #lastPlain: (Plain & { key: string }) | undefined;
 
   constructor(model: Readable) {
-    this.model = model;
-    this.turn = 0;
-    this.last = Promise.resolve();
-    this.names = new Map();
+    this.#model = model;
   }
 
   /** @returns null when a newer text was asked for meanwhile */
   async read(text: string, options: ReadOptions = {}): Promise<Reading | null> {
-    const turn = ++this.turn;
-    const isSuperseded = () => turn !== this.turn;
-    const read = this.last.then(() =>
+    const turn = ++this.#turn;
+    const isSuperseded = () => turn !== this.#turn;
+    const read = this.#last.then(() =>
       isSuperseded() ? null : this.#read(text, options, isSuperseded),
     );
-    this.last = read.catch(() => {});
+    this.#last = read.catch(() => {});
     try {
       const reading = await read;
       return isSuperseded() ? null : reading;
@@ -154,7 +155,7 @@ export class Reader {
 
   /** The text that is being read is no longer wanted: `read` resolves with null. */
   cancel() {
-    this.turn += 1;
+    this.#turn += 1;
   }
 
   async #read(
@@ -166,14 +167,14 @@ export class Reader {
       ...(interventions.length && { interventions }),
       ...(signal && { signal }),
     };
-    const { n_layer: layers, n_head: heads, n_positions: context } = this.model.config;
-    const { ids: all, ...named } = await this.model.tokenize(text, signal && { signal });
+    const { n_layer: layers, n_head: heads, n_positions: context } = this.#model.config;
+    const { ids: all, ...named } = await this.#model.tokenize(text, signal && { signal });
     if (isSuperseded()) return null;
     const dropped = crop ? Math.max(0, all.length - context) : 0;
     const [ids, tokens] = [all.slice(dropped), tokensOf(named).slice(dropped)];
     const keepsAll = layers * heads * ids.length ** 2 <= MAX_KEPT_VALUES;
     const names = [keepsAll ? "blocks.*.attn.hook_pattern" : patternOf(keep)];
-    const run = await this.model.runWithCache(ids, { names, headScores: keepsAll, ...runOptions });
+    const run = await this.#model.runWithCache(ids, { names, headScores: keepsAll, ...runOptions });
     const plain = await this.#plain(ids, interventions, run, signal);
     const reading = { ...begin(text, ids, tokens, run, layers), dropped, interventions, plain };
     if (keepsAll) return withLayers(reading, run, range(layers));
@@ -192,19 +193,16 @@ export class Reader {
   ): Promise<Plain | null> {
     const key = ids.join();
     if (interventions.length === 0)
-      this.untouched = { key, logits: run.logits, logProbs: run.logProbs };
-    else if (this.untouched?.key !== key) {
-      const { logits, logProbs } = await this.model.runWithCache(ids, {
+      this.#lastPlain = { key, logits: run.logits, logProbs: run.logProbs };
+    else if (this.#lastPlain?.key !== key) {
+      const { logits, logProbs } = await this.#model.runWithCache(ids, {
         names: [],
         ...(signal && { signal }),
       });
-      this.untouched = { key, logits, logProbs };
+      this.#lastPlain = { key, logits, logProbs };
     }
-    return interventions.length && this.untouched ? this.untouched : null;
+    return interventions.length && this.#lastPlain ? this.#lastPlain : null;
   }
-
-  /** The last text that was read without interventions. */
-  untouched: (Plain & { key: string }) | undefined;
 
   /**
    * The other layers of a long text, one run each, kept only as thumbnails; then the scores of all heads.
@@ -221,18 +219,18 @@ export class Reader {
       runOptions: { interventions?: readonly Intervention[]; signal?: AbortSignal };
     },
   ) {
-    for (const layer of range(this.model.config.n_layer)) {
+    for (const layer of range(this.#model.config.n_layer)) {
       if (isSuperseded()) return null;
       onLayer?.(reading);
       if (layer === kept) continue;
-      const run = await this.model.runWithCache(reading.ids, {
+      const run = await this.#model.runWithCache(reading.ids, {
         names: [patternOf(layer)],
         ...runOptions,
       });
       reading = { ...withLayers(reading, run, [layer]), patterns: reading.patterns };
     }
     if (isSuperseded()) return null;
-    const { scores } = await this.model.headScores(reading.ids, runOptions);
+    const { scores } = await this.#model.headScores(reading.ids, runOptions);
     return { ...reading, table: scores, scores: scoresOf(scores) };
   }
 
@@ -248,7 +246,7 @@ export class Reader {
 
   /** @param name what to capture */
   #again({ ids, interventions }: Reading, name: string) {
-    return this.model.runWithCache(ids, {
+    return this.#model.runWithCache(ids, {
       names: [name],
       ...(interventions.length && { interventions }),
     });
@@ -313,26 +311,26 @@ export class Reader {
     const { ids, interventions } = reading;
     const options = { ...(interventions.length && { interventions }), ...(signal && { signal }) };
     if (need === "random") {
-      const { scores } = await this.model.headScores(undefined, options);
+      const { scores } = await this.#model.headScores(undefined, options);
       return { random: { interventions, table: scores } };
     }
     if (need === "value") {
       const { cache } = await this.#again(reading, hook);
       return { value: { reading, hook, tensor: cache.get(hook) } };
     }
-    const lens = await this.model.logitLens(ids, { top: 5, ...options });
+    const lens = await this.#model.logitLens(ids, { top: 5, ...options });
     return {
       lens: { reading, lens: { ...lens, topStrings: await this.#spell(lens.topIds.data) } },
     };
   }
 
   async #spell(ids: ArrayLike<number>): Promise<Token[]> {
-    const unknown = [...new Set(Array.from(ids))].filter((id) => !this.names.has(id));
+    const unknown = [...new Set(Array.from(ids))].filter((id) => !this.#names.has(id));
     if (unknown.length > 0) {
-      const found = tokensOf(await this.model.tokenNames(Uint32Array.from(unknown)));
-      unknown.forEach((id, i) => this.names.set(id, found[i]));
+      const found = tokensOf(await this.#model.tokenNames(Uint32Array.from(unknown)));
+      unknown.forEach((id, i) => this.#names.set(id, found[i]));
     }
-    return Array.from(ids, (id) => this.names.get(id) ?? "");
+    return Array.from(ids, (id) => this.#names.get(id) ?? "");
   }
 }
 

@@ -80,10 +80,8 @@ export function clearest(
   return best;
 }
 
-/**
- * The mean attention on the first token, to which heads without a match attend. The model has no score for it.
- */
-export function restsOnFirst(pattern: Matrix) {
+/** The mean attention on the first token, to which heads without a match attend. The model has no score for it. */
+export function meanOnFirst(pattern: Matrix) {
   let sum = 0;
   for (let query = 1; query < pattern.rows; query++) sum += pattern.data[query * pattern.columns];
   return pattern.rows > 1 ? sum / (pattern.rows - 1) : 0;
@@ -113,7 +111,7 @@ const KINDS: [Kind | "first", string, string][] = [
   ["induction", "looks back to what followed this word last time", "what followed last time"],
   ["previous", "looks at the word just before", "the word before"],
   ["duplicate", "looks back to the same word, earlier in the text", "the same word earlier"],
-  ["first", "rests on the very first word", "the first word"],
+  ["first", "attends to the very first word", "the first word"],
 ];
 
 /** A head is called one of a kind if its mean attention of that kind is at least this. */
@@ -153,13 +151,13 @@ export function describe(
     induction: score.induction || 0,
     previous: score.previous || 0,
     duplicate: score.duplicate || 0,
-    first: restsOnFirst(pattern),
+    first: meanOnFirst(pattern),
   };
   const [kind, does, what] = KINDS.reduce((best, one) => (all[one[0]] > all[best[0]] ? one : best));
   const clear = all[kind] >= CLEAR;
   const example = clearest(pattern, kind, earlierSame(ids), tokens);
   return {
-    does: clear ? does : "spreads its attention in a way of its own",
+    does: clear ? does : "fits none of the known kinds of head",
     mean: all[kind],
     what,
     clear,

@@ -15,7 +15,7 @@ self.addEventListener(
   "message",
   ({ data: { module, memory, pool, number } }: MessageEvent<HelperRequest>) => {
     const { exports } = new WebAssembly.Instance(module, { env: { memory, wake() {} } });
-    const { enter, help } = exports as unknown as Kernels;
+    const { enter, help } = exports as WebAssembly.Exports & Kernels;
     enter(pool);
     for (;;) {
       const epoch = help(pool, number);

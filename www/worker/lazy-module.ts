@@ -4,11 +4,11 @@
 import { createError, messageOf } from "../api/errors.js";
 
 /** What the primary module exports (tools/wasm-split/split.mjs). */
-interface PrimaryExports {
+type PrimaryExports = {
   __indirect_function_table: WebAssembly.Table;
   __stack_pointer: WebAssembly.Global<"i32">;
   __secondary_loader_index: WebAssembly.Global<"i32">;
-}
+};
 
 /** The bytes of a module that imports one function and exports it: a table accepts only functions that wasm exports. */
 const PASS_THROUGH = Uint8Array.from(atob("AGFzbQEAAAABBAFgAAACBQEAAAAABwQBAAAA"), (character) =>
@@ -74,9 +74,7 @@ export class LazyModule {
   /** Instantiating puts the functions of the module into the table. */
   #link(module: WebAssembly.Module) {
     if (!this.#isLoaded) {
-      new WebAssembly.Instance(module, {
-        primary: this.#primary as unknown as WebAssembly.ModuleImports,
-      });
+      new WebAssembly.Instance(module, { primary: this.#primary });
     }
     this.#isLoaded = true;
   }

@@ -1,5 +1,5 @@
 // Starts the wasm module with as many threads as the page may have. Threads need shared memory, which a page has only if its
-// server isolates it (README.md says how). Otherwise, or if the browser refuses, there is one thread.
+// server isolates it (docs/guide.md says how). Otherwise, or if the browser refuses, there is one thread.
 
 import { LazyModule } from "./lazy-module.js";
 import init, { askHelpers } from "./pkg/candlescope.js";

@@ -7,8 +7,8 @@ import type { Pair } from "../../draw/matrix.js";
 import type { Stretch } from "../../draw/scale.js";
 import { truncate } from "../../draw/token.js";
 import type { Reading } from "../../session/reading.js";
-import type { Head } from "../attention-heads.js";
-import { FigureView, isOff, type FigureState, type ViewDefinition } from "./view.js";
+import { includesHead, isSameHead, type Head } from "../heads.js";
+import { FigureView, type FigureState, type ViewDefinition } from "./view.js";
 
 export class AttentionView extends FigureView {
   static override styles = [
@@ -52,7 +52,7 @@ export class AttentionView extends FigureView {
   override draw(figure: FigureState, reading: Reading) {
     const { layer, head } = figure.shownHead;
     const pattern = reading.patterns[layer];
-    const isPreview = layer !== figure.layer || head !== figure.head;
+    const isPreview = !isSameHead(figure.shownHead, figure);
     return html`
       ${this.#description(figure, reading)}
       <div class="board">
@@ -70,7 +70,7 @@ export class AttentionView extends FigureView {
           ></attention-heads>
         </div>
         <div class="large">
-          <h2>Head ${layer}.${head} <span class="pinned">${isPreview ? "preview; click to keep it" : ""}</span>${isOff(figure, { layer, head }) ? html` <span class="pinned off">switched off: its output is replaced with zero</span>` : ""} <slot name="head"></slot></h2>
+          <h2>Head ${layer}.${head} <span class="pinned">${isPreview ? "preview; click to keep it" : ""}</span>${includesHead(figure.off, { layer, head }) ? html` <span class="pinned off">switched off: its output is replaced with zero</span>` : ""} <slot name="head"></slot></h2>
           ${
             pattern
               ? html`<attention-pattern

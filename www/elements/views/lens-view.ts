@@ -53,7 +53,7 @@ export const lens: ViewDefinition = {
   tag: "lens-view",
   element: LensView,
   title: "lens",
-  tokenColors: "surprise",
+  tokenColors: "surprisal",
   needs: (figure) => (isCurrent(figure) ? null : "lens"),
   render: (figure, slots) => html`<lens-view .figure=${figure}>${slots}</lens-view>`,
 };

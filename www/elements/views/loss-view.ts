@@ -50,7 +50,7 @@ export const losses: ViewDefinition = {
   tag: "loss-view",
   element: LossView,
   title: "log-probability",
-  tokenColors: "surprise",
+  tokenColors: "surprisal",
   render: (figure, slots) => html`<loss-view .figure=${figure}>${slots}</loss-view>`,
 };
 

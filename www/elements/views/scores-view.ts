@@ -4,7 +4,7 @@ import { html } from "lit";
 
 import type { Reading } from "../../session/reading.js";
 import { measurable } from "../../session/scores.js";
-import type { Head } from "../attention-heads.js";
+import type { Head } from "../heads.js";
 import {
   choiceStyles,
   FigureView,

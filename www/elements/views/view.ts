@@ -6,7 +6,7 @@ import { css, html, type TemplateResult } from "lit";
 import type { Stretch } from "../../draw/scale.js";
 import type { Prepared, Need, Reading } from "../../session/reading.js";
 import type { describe, HeadScore } from "../../session/scores.js";
-import type { Head } from "../attention-heads.js";
+import type { Head } from "../heads.js";
 import type { Band, Pair } from "../../draw/matrix.js";
 import { TypedElement } from "../base.js";
 import { base } from "../styles.js";
@@ -68,7 +68,7 @@ export interface ViewDefinition {
   tag: keyof HTMLElementTagNameMap;
   element: CustomElementConstructor;
   /** What colours the tokens while the view is open. */
-  tokenColors: "attention" | "surprise" | "none";
+  tokenColors: "attention" | "surprisal" | "none";
   /** What the owner of the figure must compute, because it is missing or is about another text. */
   needs?: (figure: FigureState) => Need | null;
   /** The element in a template. `slots` pass on what the owner placed in the figure. */
@@ -227,8 +227,4 @@ export abstract class FigureView<
 /** The class of a part that shows a former text, in a figure that is not dimmed as a whole. */
 export function staleClass(isCurrent: boolean, { stale }: FigureState) {
   return isCurrent || stale ? "" : "stale";
-}
-
-export function isOff({ off }: Pick<FigureState, "off">, { layer, head }: Head) {
-  return off.some((other) => other.layer === layer && other.head === head);
 }
