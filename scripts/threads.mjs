@@ -26,7 +26,7 @@ writeFileSync(glue, forSharedMemory(readFileSync(glue, "utf8")));
 function withSharedMemory(wasm) {
   const sections = sectionsOf(wasm);
   const memory = sections.find(({ id }) => id === SECTION.memory);
-  if (!memory) throw new Error("the module has no memory of its own");
+  if (!memory) throw new Error("expected a module that defines its memory");
   // One memory: flags, the minimum number of pages, the maximum.
   const [minimum] = leb(memory.body, 2);
   memory.body = Buffer.from([1, 3, ...toLeb(minimum), ...toLeb(MAX_PAGES)]);

@@ -25,7 +25,7 @@ export function withCounters(wasm) {
   const sections = sectionsOf(wasm);
   const [memory, code] = [SECTION.memory, SECTION.code].map((kind) => {
     const section = sections.find(({ id }) => id === kind);
-    if (!section) throw new Error("expected a module with a memory and code of its own");
+    if (!section) throw new Error("expected a module that defines a memory and functions");
     return section;
   });
   const bodies = bodiesOf(code.body);

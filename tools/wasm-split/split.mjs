@@ -44,7 +44,7 @@ const [UNREACHABLE, IF, END, CALL, CALL_INDIRECT, RETURN_CALL] = [
 const [LOCAL_GET, TABLE_GET, I32_CONST, REF_IS_NULL] = [0x20, 0x25, 0x41, 0xd1];
 const [I32, EMPTY_BLOCK] = [0x7f, 0x40];
 
-/** The names under which the primary module exports what its loader uses; `$…` is for the secondary module only. */
+/** The names of the primary module's exports for the loader. Exports whose names begin with `$` are for the secondary module. */
 export const EXPORTS = {
   table: "__indirect_function_table",
   stackPointer: "__stack_pointer",
@@ -69,15 +69,17 @@ export function split(wasm, isPrimary) {
   const isShort = (/** @type {number} */ at) => bodies[at].length <= SHORT;
   const exported = functionsIn(module, ["export", "element", "start"]);
   const hot = bodies.flatMap((_, at) => (isPrimary[at] && !isShort(at) ? [at] : []));
-  const first = part(module, (at) => isPrimary[at] || isShort(at), [...exported, ...hot]);
-  const second = part(module, (at) => !isPrimary[at] || isShort(at), first.stubs);
+  const primary = part(module, (at) => isPrimary[at] || isShort(at), [...exported, ...hot]);
+  const secondary = part(module, (at) => !isPrimary[at] || isShort(at), primary.stubs);
   // The first table grows by: the loader, the secondary module's functions, the primary module's functions.
   const loader = size;
-  const slots = new Map([...first.stubs, ...second.stubs].map((at, i) => [at, loader + 1 + i]));
+  const slots = new Map(
+    [...primary.stubs, ...secondary.stubs].map((at, i) => [at, loader + 1 + i]),
+  );
   const layout = { slots, loader, imported: imports.length, tableSize: size + 1 + slots.size };
   return {
-    primary: primaryModule(module, first, second, layout),
-    secondary: secondaryModule(module, first, second, layout),
+    primary: primaryModule(module, primary, secondary, layout),
+    secondary: secondaryModule(module, primary, secondary, layout),
   };
 }
 
@@ -140,13 +142,13 @@ function part(module, owns, roots) {
 
 /** @typedef {{ slots: Map<number, number>, loader: number, imported: number, tableSize: number }} Layout */
 
-/** @param {Module} module @param {Part} first @param {Part} second @param {Layout} layout */
-function primaryModule(module, first, second, { slots, loader, imported, tableSize }) {
+/** @param {Module} module @param {Part} primary @param {Part} secondary @param {Layout} layout */
+function primaryModule(module, primary, secondary, { slots, loader, imported, tableSize }) {
   const { sections, body, types, imports, functions, tables, memories, globals } = module;
   // Added to the original module: a function that makes sure that the secondary module is there, and the loader's index.
   const ensureLoaded = imported + functions.length;
   const nullary = types.length;
-  const [probe] = first.stubs;
+  const [probe] = primary.stubs;
   const ensureLoadedBody =
     probe === undefined
       ? [0, END]
@@ -164,7 +166,7 @@ function primaryModule(module, first, second, { slots, loader, imported, tableSi
             END,
           ],
         ];
-  const code = bodiesFor(module, first, slots, [CALL, ...toLeb(ensureLoaded)]);
+  const code = bodiesFor(module, primary, slots, [CALL, ...toLeb(ensureLoaded)]);
   const shared = [
     ...imports.map((_, i) => exportOf(FUNCTION, i)),
     ...tables.map((_, i) => exportOf(TABLE, i)),
@@ -185,7 +187,7 @@ function primaryModule(module, first, second, { slots, loader, imported, tableSi
     [SECTION.table]: vector([grownTable, ...tables.slice(1)]),
     [SECTION.global]: vector([...globals, loaderGlobal]),
     [SECTION.export]: append(body("export"), [...shared, ...forLoader]),
-    [SECTION.element]: append(body("element"), segments(second.stubs, slots, imported)),
+    [SECTION.element]: append(body("element"), segments(secondary.stubs, slots, imported)),
     [SECTION.code]: vector([...code, Buffer.from(ensureLoadedBody)].map(sized)),
   };
   if (!sections.some(({ id }) => id === SECTION.element))
@@ -193,8 +195,8 @@ function primaryModule(module, first, second, { slots, loader, imported, tableSi
   return moduleOf(sections.map(({ id, body }) => ({ id, body: changed[id] ?? body })));
 }
 
-/** @param {Module} module @param {Part} first @param {Part} second @param {Layout} layout */
-function secondaryModule(module, first, second, { slots, imported, tableSize }) {
+/** @param {Module} module @param {Part} primary @param {Part} secondary @param {Layout} layout */
+function secondaryModule(module, primary, secondary, { slots, imported, tableSize }) {
   const { body, imports, tables, memories, globals } = module;
   const grownTable = Buffer.from([tables[0][0], 0, ...toLeb(tableSize)]);
   const shared = [
@@ -207,8 +209,8 @@ function secondaryModule(module, first, second, { slots, imported, tableSize }) 
     { id: SECTION.type, body: body("type") },
     { id: SECTION.import, body: vector(shared) },
     { id: SECTION.function, body: body("function") },
-    { id: SECTION.element, body: vector(segments(first.stubs, slots, imported)) },
-    { id: SECTION.code, body: vector(bodiesFor(module, second, slots, []).map(sized)) },
+    { id: SECTION.element, body: vector(segments(primary.stubs, slots, imported)) },
+    { id: SECTION.code, body: vector(bodiesFor(module, secondary, slots, []).map(sized)) },
   ]);
 }
 

@@ -207,8 +207,8 @@ export class Model {
   }
 
   /**
-   * The same model with weights that predict the same and are easier to read, as in TransformerLens. It is a model of its
-   * own, in f32, which has to be disposed of too.
+   * The same model with weights that predict the same and are easier to read, as in TransformerLens. It is a separate
+   * model in f32, which must be disposed of too.
    * @param transforms in the order in which they are applied, such as ["fold_ln", "center_writing_weights"]
    * @throws InputError if there is no such transform; MemoryError; AbortError
    */
@@ -321,7 +321,7 @@ export class Model {
   }
 
   /**
-   * What a head does, whatever the text is: singular values and vectors of W_V W_O and W_Q W_K^T, read as tokens.
+   * What a head does on any text: singular values and vectors of W_V W_O and W_Q W_K^T, read as tokens.
    * @throws InputError if there is no such head; WeightsError if a weight is not finite; AbortError
    */
   async circuits(options: CircuitsOptions & Progressing): Promise<Circuits> {

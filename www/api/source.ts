@@ -292,7 +292,7 @@ function fromFileList(files: readonly File[]): ModelFiles {
   return fromSourceFiles({ config, tokenizer: named("tokenizer.json"), weights }, "");
 }
 
-/** The path of a file's folder in the chosen one; "" for a file that was chosen by itself. */
+/** The path of a file's folder in the chosen one; "" for a file that was chosen without a folder. */
 function folderOf({ webkitRelativePath = "" }: File) {
   return webkitRelativePath.split("/").slice(0, -1).join("/");
 }
@@ -330,7 +330,7 @@ function listOf(files: Iterable<File>) {
 
 // ---- types ----
 //
-// `instanceof` fails for an object of another frame, which has classes of its own. The getters of the platform accept it.
+// `instanceof` fails for an object of another frame, which has other classes. The getters of the platform accept it.
 
 function hasGetter(prototype: object, property: string): (value: unknown) => boolean {
   const getter = Object.getOwnPropertyDescriptor(prototype, property)?.get;

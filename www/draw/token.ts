@@ -31,7 +31,7 @@ export function textOf(token: Token) {
 /**
  * The text of a token sequence followed by one more token.
  * @param tokens of a text; the last token of each character carries the character's text
- * @param next the added token, decoded by itself
+ * @param next the added token, decoded separately
  * @returns null if the result would not end with a whole character
  */
 export function continued(tokens: readonly Token[], next: Token): string | null {

@@ -19,7 +19,7 @@ export interface InteractionOptions<Place> {
   onLock?: (place: Place | null) => void;
   /** Selection: a click, Enter or Space selects a place; Escape returns to the selected one. */
   onSelect?: (place: Place) => void;
-  /** Roving focus: places have elements of their own, of which one is in the tab order. */
+  /** Roving focus: each place has an element, and one of them is in the tab order. */
   elements?: {
     placeOf: (element: HTMLElement) => Place | null;
     elementOf: (place: Place) => HTMLElement | null;

@@ -46,7 +46,7 @@ const api: Implementation<WorkerApi> = {
       models.set(key, model);
       if (pending) saveLater(key, files, request.dtype, pending);
       else performance.mark(CACHE_SETTLED);
-      await lastReport; // it has a port of its own, so the answer might overtake it
+      await lastReport; // it uses another port, so the answer could arrive first
       setTimeout(() => wholeModule().catch(() => {}), IDLE_AFTER_MS); // a call that needs it tries again and reports it
       return { key, origins, isTransformed: false, ...describe(model) };
     } finally {
