@@ -8,8 +8,9 @@ import { serve } from "../../scripts/serve.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-const CHROMIUM = [
-  process.env.CHROME_BIN,
+/** The browser; CHROMIUM may name another one. */
+export const CHROMIUM = [
+  process.env.CHROMIUM,
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
   "/usr/bin/google-chrome",

@@ -4,34 +4,23 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { chromium } from "playwright-core";
-
-import { serve } from "../../scripts/serve.mjs";
+import { start } from "./browser.js";
 
 const SENTENCE =
   "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing. ";
 
-/** @type {Awaited<ReturnType<typeof serve>>} */
+/** @type {Awaited<ReturnType<typeof start>>} */
 let site;
-/** @type {import("playwright-core").Browser} */
-let browser;
 /** @type {import("playwright-core").Page} */
 let page;
 
 before(async () => {
-  site = await serve({ root: "dist" });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox"],
-  });
-  page = await browser.newPage();
+  site = await start();
+  page = await site.browser.newPage();
   await page.goto(`${site.url}tensor.js`); // any file of the site without code that runs: it is shown as text
 });
 
-after(async () => {
-  await browser?.close();
-  await site?.close();
-});
+after(() => site?.stop());
 
 /** Runs the body of a function of `model` and `sentence` in the page. @param {string} body @returns {Promise<any>} */
 function inLab(body) {

@@ -8,9 +8,8 @@ import { createServer } from "node:http";
 import { extname } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 
-import { chromium } from "playwright-core";
-
-import { serve } from "../../scripts/serve.mjs";
+import { start } from "./browser.js";
+import { gpt2Tensors } from "./safetensors.js";
 
 /** @typedef {typeof import("../../www/api/candlescope.ts")} Api */
 /** What evaluate() runs in the page: it gets the module and one plain argument. @template A @template R @typedef {(api: Api, argument: A) => Promise<R>} InPage */
@@ -21,33 +20,26 @@ const config = fixture("config.json");
 const weights = fixture("model.safetensors");
 const expected = JSON.parse(String(fixture("expected.json")));
 
-/** @type {Awaited<ReturnType<typeof serve>>} */
+/** @type {Awaited<ReturnType<typeof start>>} */
 let site;
 /** @type {Awaited<ReturnType<typeof serveModels>>} */
 let models;
-/** @type {import("playwright-core").Browser} */
-let browser;
 /** @type {import("playwright-core").Page} */
 let page;
 
 before(async () => {
-  site = await serve({ root: "dist" });
+  site = await start();
   models = await serveModels();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox"],
-  });
 });
 
 after(async () => {
-  await browser?.close();
-  await site?.close();
+  await site?.stop();
   await models?.close();
 });
 
 beforeEach(async () => {
   await page?.close();
-  page = await browser.newPage();
+  page = await site.browser.newPage();
   await page.goto(`${site.url}tensor.js`); // any file of the site without code that runs: it is shown as text
   models.asked.length = 0;
 });
@@ -796,7 +788,7 @@ test("any text works if there is a tokenizer", async () => {
 
 for (const dtype of /** @type {const} */ (["F32", "F16"])) {
   test(`loading ${dtype} weights takes at most 1.15 times their final size plus 32 MB`, async (t) => {
-    const shape = {
+    const config = {
       n_layer: 8,
       n_head: 8,
       n_embd: 768,
@@ -805,32 +797,7 @@ for (const dtype of /** @type {const} */ (["F32", "F16"])) {
       model_type: "gpt2",
     };
     const found = await evaluate(
-      async ({ loadModel }, { shape, dtype }) => {
-        const { n_layer, n_embd: d, n_positions, vocab_size } = shape;
-        /** @type {[string, number[]][]} */
-        const tensors = [
-          ["wte.weight", [vocab_size, d]],
-          ["wpe.weight", [n_positions, d]],
-          ["ln_f.weight", [d]],
-          ["ln_f.bias", [d]],
-        ];
-        const block = {
-          "ln_1.weight": [d],
-          "ln_1.bias": [d],
-          "attn.c_attn.weight": [d, 3 * d],
-          "attn.c_attn.bias": [3 * d],
-          "attn.c_proj.weight": [d, d],
-          "attn.c_proj.bias": [d],
-          "ln_2.weight": [d],
-          "ln_2.bias": [d],
-          "mlp.c_fc.weight": [d, 4 * d],
-          "mlp.c_fc.bias": [4 * d],
-          "mlp.c_proj.weight": [4 * d, d],
-          "mlp.c_proj.bias": [d],
-        };
-        for (let layer = 0; layer < n_layer; layer++)
-          for (const [name, shape] of Object.entries(block))
-            tensors.push([`h.${layer}.${name}`, shape]);
+      async ({ loadModel }, { config, tensors, dtype }) => {
         let end = 0;
         let count = 0;
         /** @type {Record<string, object>} */
@@ -852,10 +819,10 @@ for (const dtype of /** @type {const} */ (["F32", "F16"])) {
           head,
           ...body,
         ]);
-        const model = await loadModel({ config: new Blob([JSON.stringify(shape)]), weights });
+        const model = await loadModel({ config: new Blob([JSON.stringify(config)]), weights });
         return { count: model.parameterCount, expected: count, peak: model.backend.memoryBytes };
       },
-      { shape, dtype },
+      { config, tensors: gpt2Tensors(config), dtype },
     );
     assert.equal(found.count, found.expected);
     const final = 4 * found.count; // held as f32
@@ -870,7 +837,7 @@ for (const dtype of /** @type {const} */ (["F32", "F16"])) {
   });
 }
 
-// ---- the server of models, on a site of its own ----
+// ---- the server of models, on another site ----
 
 async function serveModels() {
   const state = {

@@ -7,33 +7,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
 
-import { chromium } from "playwright-core";
-
-import { serve } from "../../scripts/serve.mjs";
-
-const CHROMIUM = process.env.CHROME_BIN ?? "/usr/bin/chromium";
+import { start } from "./browser.js";
 
 let folder = "";
-/** @type {Awaited<ReturnType<typeof serve>>} */
-let server;
-/** @type {import("playwright-core").Browser} */
-let browser;
+/** @type {Awaited<ReturnType<typeof start>>} */
+let site;
+
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "candlescope-package-"));
   cpSync(process.env.PKG ?? "pkg", join(folder, "pkg"), { recursive: true });
   cpSync("models/shakespeare", join(folder, "model"), { recursive: true });
-  server = await serve({ root: folder });
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  site = await start(folder);
 });
 after(async () => {
-  await browser?.close();
-  await server?.close();
+  await site?.stop();
   rmSync(folder, { recursive: true });
 });
 
 it("loads a model from bytes and runs it", async () => {
-  const page = await browser.newPage();
-  await page.goto(`${server.url}model/config.json`);
+  const page = await site.browser.newPage();
+  await page.goto(`${site.url}model/config.json`);
   const found = await page.evaluate(async () => {
     const { default: init, WasmModel } = await import(
       new URL("/pkg/candlescope.js", location.href).href

@@ -31,3 +31,37 @@ export function withHeader(header, parts) {
   length.writeBigUInt64LE(BigInt(json.length));
   return Buffer.concat([length, json, ...parts]);
 }
+
+/**
+ * The tensors of a GPT-2: names and shapes.
+ * @param {{ n_layer: number, n_embd: number, n_positions: number, vocab_size: number }} config
+ * @returns {[name: string, shape: number[]][]}
+ */
+export function gpt2Tensors({ n_layer, n_embd: d, n_positions, vocab_size }) {
+  /** @type {[string, number[]][]} */
+  const block = [
+    ["ln_1.weight", [d]],
+    ["ln_1.bias", [d]],
+    ["attn.c_attn.weight", [d, 3 * d]],
+    ["attn.c_attn.bias", [3 * d]],
+    ["attn.c_proj.weight", [d, d]],
+    ["attn.c_proj.bias", [d]],
+    ["ln_2.weight", [d]],
+    ["ln_2.bias", [d]],
+    ["mlp.c_fc.weight", [d, 4 * d]],
+    ["mlp.c_fc.bias", [4 * d]],
+    ["mlp.c_proj.weight", [4 * d, d]],
+    ["mlp.c_proj.bias", [d]],
+  ];
+  return [
+    ["wte.weight", [vocab_size, d]],
+    ["wpe.weight", [n_positions, d]],
+    ["ln_f.weight", [d]],
+    ["ln_f.bias", [d]],
+    ...Array.from({ length: n_layer }, (_, layer) =>
+      block.map(
+        ([name, shape]) => /** @type {[string, number[]]} */ ([`h.${layer}.${name}`, shape]),
+      ),
+    ).flat(),
+  ];
+}

@@ -10,14 +10,13 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 
 import { chromium } from "playwright-core";
 
-import { DIST, eventually } from "./browser.js";
-import { joined, parsed, withHeader } from "./safetensors.js";
+import { CHROMIUM, DIST, eventually } from "./browser.js";
+import { gpt2Tensors, joined, parsed, withHeader } from "./safetensors.js";
 
 /** @typedef {typeof import("../../www/api/candlescope.ts")} Api */
 /** @typedef {import("playwright-core").Page} Page */
 /** @template A @template R @typedef {(api: Api, argument: A) => Promise<R>} InPage */
 
-const CHROMIUM = process.env.CHROME_BIN ?? "/usr/bin/chromium";
 const IDS = [3, 1, 4, 1, 5];
 
 /** @type {import("playwright-core").Browser} */
@@ -1050,33 +1049,10 @@ const promised = {
   },
 };
 
-/** The header of a checkpoint, and nothing behind it. @param {typeof promised.huge} shape */
-function header({ n_layer, n_embd: d, n_positions, vocab_size }) {
-  /** @type {[string, number[]][]} */
-  const tensors = [
-    ["wte.weight", [vocab_size, d]],
-    ["wpe.weight", [n_positions, d]],
-    ["ln_f.weight", [d]],
-    ["ln_f.bias", [d]],
-  ];
-  const block = {
-    "ln_1.weight": [d],
-    "ln_1.bias": [d],
-    "attn.c_attn.weight": [d, 3 * d],
-    "attn.c_attn.bias": [3 * d],
-    "attn.c_proj.weight": [d, d],
-    "attn.c_proj.bias": [d],
-    "ln_2.weight": [d],
-    "ln_2.bias": [d],
-    "mlp.c_fc.weight": [d, 4 * d],
-    "mlp.c_fc.bias": [4 * d],
-    "mlp.c_proj.weight": [4 * d, d],
-    "mlp.c_proj.bias": [d],
-  };
-  for (let layer = 0; layer < n_layer; layer++)
-    for (const [name, shape] of Object.entries(block)) tensors.push([`h.${layer}.${name}`, shape]);
+/** The header of a checkpoint, without data. @param {typeof promised.huge} config */
+function header(config) {
   let end = 0;
-  const entries = tensors.map(([name, shape]) => {
+  const entries = gpt2Tensors(config).map(([name, shape]) => {
     const start = end;
     end += 4 * shape.reduce((product, length) => product * length, 1);
     return [name, { dtype: "F32", shape, data_offsets: [start, end] }];
