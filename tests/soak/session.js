@@ -1,4 +1,4 @@
-// The part of the soak test that runs in its page: random actions on a few models, and a record of every answer.
+// The part of the soak test that runs in its page: random actions on a few models, and a record of every result.
 
 import { Random } from "./random.js";
 
@@ -10,10 +10,10 @@ const TEXTS = [
   "You are gentlemen of brave metal",
   "First Citizen:\nBefore we proceed any further, hear me speak.",
 ];
-/** Ends of a worker: it closes itself, it traps, it never comes back. */
+/** Hooks that end a worker: it closes itself, or never returns. */
 const KILLERS = ["() => { self.close(); for (;;); }", "() => { for (;;); }"];
 /** A hung call is aborted after this long. */
-const PATIENCE_MS = 300;
+const ABORT_AFTER_MS = 300;
 
 export class Session {
   /** @param {number} seed @param {{ loadModel: Function }} api */
@@ -22,27 +22,27 @@ export class Session {
     this.loadModel = loadModel;
     /** @type {Loaded[]} */
     this.models = [];
-    /** The first answer to each question. @type {Map<string, string>} */
-    this.answers = new Map();
-    Object.assign(this, { actions: 0, questions: 0, restarts: 0 });
+    /** A hash of the first result of each call. @type {Map<string, string>} */
+    this.results = new Map();
+    Object.assign(this, { actions: 0, repeats: 0, restarts: 0 });
     /** @type {string[]} */
-    this.wrong = [];
+    this.failures = [];
   }
 
   report() {
-    const { actions, questions, restarts, wrong } = /** @type {any} */ (this);
-    return { actions, questions, restarts, wrong };
+    const { actions, repeats, restarts, failures } = /** @type {any} */ (this);
+    return { actions, repeats, restarts, failures };
   }
 
   /** @param {number} ms */
   async work(ms) {
     const end = performance.now() + ms;
     do await this.act();
-    while (performance.now() < end && this.wrong.length < 20);
+    while (performance.now() < end && this.failures.length < 20);
   }
 
   /** Leaves no model, and a worker that has just started. */
-  async rest() {
+  async reset() {
     for (const { model } of this.models.splice(0)) model.dispose();
     const model = await this.loadModel("models/shakespeare", { dtype: "q8", keep: false });
     const js = "() => { self.close(); }";
@@ -72,7 +72,7 @@ export class Session {
     try {
       await /** @type {any} */ (this)[action]();
     } catch (error) {
-      this.wrong.push(
+      this.failures.push(
         `${action}: ${/** @type {Error} */ (error).name}: ${/** @type {Error} */ (error).message}`,
       );
     }
@@ -93,17 +93,17 @@ export class Session {
     model.dispose();
   }
 
-  /** Asks, and compares with the first answer. @param {string} question @param {() => Promise<ArrayLike<number>>} ask */
-  async check(question, ask) {
-    const values = await ask();
+  /** Compares the result of a call with its first result. @param {string} name @param {() => Promise<ArrayLike<number>>} call */
+  async check(name, call) {
+    const values = await call();
     const bits = new Uint32Array(Float32Array.from(values).buffer);
     let hash = 0x811c9dc5;
     for (const word of bits) hash = Math.imul(hash ^ word, 0x01000193) >>> 0;
-    const answer = `${bits.length} numbers, ${hash}`;
-    const before = this.answers.get(question) ?? answer;
-    if (this.answers.has(question)) /** @type {any} */ (this).questions += 1;
-    this.answers.set(question, before);
-    if (before !== answer) this.wrong.push(`${question}: ${answer}, before ${before}`);
+    const result = `${bits.length} numbers, ${hash}`;
+    const before = this.results.get(name) ?? result;
+    if (this.results.has(name)) /** @type {any} */ (this).repeats += 1;
+    this.results.set(name, before);
+    if (before !== result) this.failures.push(`${name}: ${result}, before ${before}`);
   }
 
   /** @returns {{ dtype: string, model: any, text: string }} */
@@ -153,7 +153,7 @@ export class Session {
     await this.check(`${dtype} head scores`, async () => (await model.headScores()).scores.data);
   }
 
-  /** What must be refused is, and nothing stays broken. */
+  /** An invalid call is refused, and the model stays usable. */
   async mistake() {
     const { model, text } = this.some();
     const wrong = this.random.pick([
@@ -181,7 +181,7 @@ export class Session {
       interventions: [{ at: "blocks.0.hook_resid_pre", do: { js } }],
       signal: controller.signal,
     });
-    const timer = setTimeout(() => controller.abort(), PATIENCE_MS);
+    const timer = setTimeout(() => controller.abort(), ABORT_AFTER_MS);
     await this.rejects(call, ["WorkerError", "AbortError"]);
     clearTimeout(timer);
     /** @type {any} */ (this).restarts += 1;
@@ -194,6 +194,6 @@ export class Session {
       (reason) => reason,
     );
     if (!names.includes(error.name))
-      this.wrong.push(`expected ${names.join(" or ")}, found ${error.name}: ${error.message}`);
+      this.failures.push(`expected ${names.join(" or ")}, found ${error.name}: ${error.message}`);
   }
 }

@@ -3,7 +3,7 @@
 // generates, intervenes and aborts; the worker is killed and hung. A repeated call must give the same bits, and the memory of the
 // browser's processes must not grow.
 //
-// Needs dist/. Prints actions, calls, restarts and memory; the exit status is 1 if anything was wrong.
+// Needs dist/. Prints actions, calls, restarts and memory; the exit status is 1 if anything failed.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -49,11 +49,11 @@ async function main(seconds, seed) {
         (/** @type {any} */ one, ms) => one.work(ms),
         (seconds * 1000) / SAMPLES,
       );
-      await session.evaluate((/** @type {any} */ one) => one.rest());
+      await session.evaluate((/** @type {any} */ one) => one.reset());
       await collector.send("HeapProfiler.collectGarbage");
       memory.push(await residentBytes(client));
     }
-    const { actions, questions, restarts, wrong } = await session.evaluate(
+    const { actions, repeats, restarts, failures } = await session.evaluate(
       (/** @type {any} */ one) => one.report(),
     );
     if (process.env.VERBOSE) console.log(memory.map(megabytes).join(" "));
@@ -62,13 +62,13 @@ async function main(seconds, seed) {
       Math.min(...memory.slice(SAMPLES / 2)),
     ];
     if (late > early * GROWTH)
-      wrong.push(`memory grew from ${megabytes(early)} to ${megabytes(late)} MB`);
-    if (restarts === 0 && seconds >= 20) wrong.push("the worker was never restarted");
-    for (const line of wrong) console.log(`  ${line}`);
+      failures.push(`memory grew from ${megabytes(early)} to ${megabytes(late)} MB`);
+    if (restarts === 0 && seconds >= 20) failures.push("the worker was never restarted");
+    for (const line of failures) console.log(`  ${line}`);
     console.log(
-      `soak: ${actions} actions, ${questions} questions asked again, ${restarts} restarts of the worker, memory ${megabytes(early)} then ${megabytes(late)} MB, ${wrong.length} wrong, seed ${seed}`,
+      `soak: ${actions} actions, ${repeats} repeated calls, ${restarts} restarts of the worker, memory ${megabytes(early)} then ${megabytes(late)} MB, ${failures.length} failures, seed ${seed}`,
     );
-    return wrong.length === 0;
+    return failures.length === 0;
   } finally {
     await site.stop();
   }
