@@ -253,7 +253,7 @@ describe("a file is absent only when its server says so:", () => {
 
 describe("a load fails, whichever file it is, on", () => {
   const rows = /** @type {[string, Fault, RegExp][]} */ ([
-    ["a redirect loop", faults.redirectLoop, /cannot be reached.*redirect in a circle.*CORS/],
+    ["a redirect loop", faults.redirectLoop, /cannot be reached.*redirect in a loop.*CORS/],
     ["204", status(204), /answered 204.*expected 200 and the whole file/],
     ["205", status(205), /answered 205/],
     [
@@ -268,8 +268,8 @@ describe("a load fails, whichever file it is, on", () => {
     ],
     ["304", status(304), /answered 304/],
     ["400", status(400), /answered 400/],
-    ["401", status(401), /answered 401.*does not give it to this page/],
-    ["403", status(403), /answered 403.*does not give it to this page/],
+    ["401", status(401), /answered 401.*does not allow this page to load it/],
+    ["403", status(403), /answered 403.*does not allow this page to load it/],
     ["408", status(408), /answered 408|cannot be reached/],
     ["425", status(425), /answered 425.*, asked \d times; try again later/],
     ["429", status(429), /answered 429.*, asked \d times; try again later/],

@@ -106,7 +106,7 @@ describe("a worker that dies", () => {
       assert.match(aborted, /^AbortError: runWithCache was aborted/);
       assert.match(
         other,
-        /^WorkerError: the worker was stopped, because a call that had been aborted did not come back/,
+        /^WorkerError: the worker was stopped, because an aborted call did not return/,
       );
       assert.equal(again, before);
     });

@@ -223,7 +223,7 @@ export class Connection {
       ]);
       silentMs = isAlive ? 0 : silentMs + grace;
       if (!isAlive && this.#isBlockedByAborted(silentMs))
-        this.#die("was stopped, because a call that had been aborted did not come back");
+        this.#die("was stopped, because an aborted call did not return");
       if (isAlive) await delay(MIN_GRACE_MS / 4);
     }
     this.#isWatched = false;

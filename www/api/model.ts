@@ -195,7 +195,7 @@ export class Model {
       const done = this.transforms.join(", ");
       throw createError(
         "InputError",
-        `the weights were rewritten (${done}), and Python would load the checkpoint's own: ask the model that was loaded`,
+        `the weights were rewritten (${done}), and Python would load those of the checkpoint: call toPython of the model that was loaded`,
       );
     }
     const { name, input, options: given } = readCall(call);

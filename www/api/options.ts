@@ -7,7 +7,7 @@ import { isAbortSignal } from "./source.js";
 /** A call that can be aborted. */
 export interface Cancellable {
   /**
-   * Rejects with an AbortError as soon as it fires. If the worker then does not come back from the call, it is restarted.
+   * Rejects with an AbortError as soon as it fires. If the call then does not return in the worker, the worker is restarted.
    */
   signal?: AbortSignal;
 }

@@ -166,7 +166,7 @@ function absolute(address: string, base: string): URL {
   if (url.username || url.password)
     throw createError(
       "InputError",
-      `the address of ${url.host}${url.pathname} holds a user name or password, which a browser does not send: take it out`,
+      `the address of ${url.host}${url.pathname} holds a user name or password, which a browser does not send: remove it`,
     );
   if (!isFetchable(url, base))
     throw createError(

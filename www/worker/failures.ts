@@ -65,7 +65,7 @@ function workerError(error: unknown) {
   console.error(error);
   return createError(
     "WorkerError",
-    `the computation failed inside the WebAssembly module, for want of memory or by a bug of Candlescope (${describe(error)}); the next call starts a new worker and loads the model again`,
+    `the computation failed inside the WebAssembly module, because memory ran out or because of a bug in Candlescope (${describe(error)}); the next call starts a new worker and loads the model again`,
   );
 }
 

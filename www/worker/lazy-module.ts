@@ -82,7 +82,7 @@ export class LazyModule {
   #unavailable(error: unknown) {
     return createError(
       "NetworkError",
-      `the rest of the WebAssembly module cannot be loaded from ${this.#address} (${messageOf(error)}); what was asked for needs it: try again`,
+      `the secondary WebAssembly module cannot be loaded from ${this.#address} (${messageOf(error)}); this call needs it: try again`,
     );
   }
 }

@@ -33,7 +33,7 @@ function startError(error: unknown) {
   if (!hasSimd())
     return createError(
       "InternalError",
-      "this browser has no SIMD in WebAssembly, without which Candlescope does not compute: Chrome has it from version 91, Firefox from 89, Safari from 16.4",
+      "this browser has no SIMD in WebAssembly, which Candlescope needs: Chrome has it from version 91, Firefox from 89, Safari from 16.4",
     );
   return createError(
     "InternalError",

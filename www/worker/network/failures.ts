@@ -30,7 +30,7 @@ export function statusError(response: Response, file: ModelFile): Error {
   if (status === 401 || status === 403)
     return createError(
       "NetworkError",
-      `${message}: its server does not give it to this page; ${file.hint ?? "check the address and who may read it"}`,
+      `${message}: its server does not allow this page to load it; ${file.hint ?? "check the address and who may read it"}`,
     );
   if (status >= 200 && status < 300)
     return createError("NetworkError", `${message}, expected 200 and the whole file`);
@@ -74,8 +74,8 @@ export async function unreachable(address: string, name: string, error: unknown)
     );
   const isMixed = globalThis.origin?.startsWith("https:") && address.startsWith("http:");
   const advice = isMixed
-    ? "a page that came by https cannot ask an http address"
-    : "its server may be down or redirect in a circle; if it is on another site, that site must allow this page (CORS)";
+    ? "a page loaded by https cannot load from an http address"
+    : "its server may be down or redirect in a loop; if it is on another site, that site must allow this page (CORS)";
   return new TransientError(`${name} cannot be reached (${messageOf(error)})`, {
     attempts: UNREACHABLE_ATTEMPTS,
     advice,
