@@ -131,7 +131,7 @@ impl Lab {
     }
 }
 
-/// Token ids from plain data.
+/// Token ids from plain data. There may be none, and ids that the vocabulary lacks are not refused here.
 ///
 /// # Errors
 /// [`Error::Input`] if the value is not an array of token ids.
@@ -140,6 +140,6 @@ pub fn token_ids(value: &Value) -> Result<Vec<u32>> {
         Value::Text(_) => {
             Err(Error::Input("the input is a text, expected an array of token ids".into()))
         }
-        _ => wire::read_as::<_, Prompt>(&wire::NoVocabulary, "the input", value),
+        _ => wire::read_as::<_, Vec<u32>>(&wire::NoVocabulary, "the input", value),
     }
 }

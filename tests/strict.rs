@@ -1,4 +1,4 @@
-//! Requests as outsiders write them: what is misspelt, misplaced or does not fit is refused with its path, at every depth.
+//! Options that are misspelt, misplaced or out of range are refused with their path, at every depth.
 
 mod common;
 
@@ -262,6 +262,19 @@ fn values_that_do_not_fit_are_refused_by_path() {
         json!({ "input": [1], "direction": [1e300] }),
         &["`direction[0]`", "32-bit float"],
     );
+}
+
+#[test]
+fn token_ids_to_decode_may_be_none_and_are_not_a_text() {
+    let ids = |value: Value| candlescope::calls::token_ids(&value.into());
+    assert!(ids(json!([])).unwrap().is_empty());
+    assert_eq!(ids(json!([3, 1])).unwrap(), [3, 1]);
+    for (wrong, expected) in
+        [(json!("To be"), "is a text"), (json!(3), "is 3"), (json!([-1]), "whole number")]
+    {
+        let error = ids(wrong).unwrap_err();
+        assert!(error.name() == "InputError" && error.to_string().contains(expected), "{error}");
+    }
 }
 
 #[test]
