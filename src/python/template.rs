@@ -182,7 +182,8 @@ mod tests {
                 .set_if("TOP_K", Some(2))
                 .set_if("TOP_P", None::<f64>)
                 .set_if("EOS", eos)
-                .set_if("TEMPERATURE", None::<f64>);
+                .set_if("TEMPERATURE", None::<f64>)
+                .set_if("FREQUENCY_PENALTY", None::<f64>);
             Template::Generation.render(&values)
         };
         assert!(script(Some(7)).contains("    if token == 7:\n        break\n"));
