@@ -89,7 +89,8 @@ impl CustomOp2 for Scores {
         let (q, k) = (Heads::new(q, ql)?, Heads::new(k, kl)?);
         let part = |out| Attention { pattern: out, ..task(Part::Scores, &q, &k, &k, self.factor) };
         let shape = Shape::from((q.batch, q.heads, q.rows, k.rows));
-        // SAFETY: the score of every query with every key is written.
+        // SAFETY: the output has one float for each query, key and head, and each is written.
+        // `Heads::new` and `task` have checked the sizes of `q` and `k`.
         let scores = unsafe { filled(shape.elem_count(), |out| attend(part(out), &q)) };
         Ok((CpuStorage::F32(scores), shape))
     }
@@ -113,7 +114,8 @@ impl CustomOp2 for Mix {
             out,
             ..task(Part::Mix, &q, &v, &v, 1.0)
         };
-        // SAFETY: every query's row of every head is written.
+        // SAFETY: the output has one row for each query and head, and each is written. `pattern` has
+        // the shape that `pl` names, and `Heads::new` has checked `v`.
         let z = unsafe { filled(q.count(), |out| attend(part(out), &q)) };
         Ok((CpuStorage::F32(z), q.shape()))
     }
@@ -141,7 +143,8 @@ impl CustomOp3 for Whole {
     ) -> OpOutput {
         let (q, k, v) = (Heads::new(q, ql)?, Heads::new(k, kl)?, Heads::new(v, vl)?);
         let whole = |out| Attention { out, ..task(Part::Whole, &q, &k, &v, self.factor) };
-        // SAFETY: every query's row of every head is written.
+        // SAFETY: the output has one row for each query and head, and each is written. `Heads::new`
+        // and `task` have checked the sizes of `q`, `k` and `v`.
         let z = unsafe { filled(q.count(), |out| attend(whole(out), &q)) };
         Ok((CpuStorage::F32(z), q.shape()))
     }
@@ -163,7 +166,7 @@ fn task(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attention {
 /// The pointers of `attention` must be valid for the sizes that its fields name.
 unsafe fn attend(attention: Attention, q: &Heads) {
     let cost = 2 * q.count() * attention.keys;
-    // SAFETY: the caller guarantees the outputs and the pattern; `Heads::new` has checked the rest.
+    // SAFETY: the caller guarantees every pointer of `attention` for the sizes that its fields name.
     unsafe { parallel_for(Task::Attention(attention), q.batch * q.heads, 1, cost) };
 }
 

@@ -56,6 +56,7 @@ fn multiply(x: &Tensor, weight: &Matrix, bias: Option<&Tensor>) -> Result<Tensor
     }; // [rows, out]
     Ok(product.reshape(shape)?)
 }
+
 /// `x w + bias` with a packed matrix. Only `x` has a gradient.
 struct PackedProduct {
     matrix: Arc<Packed>,

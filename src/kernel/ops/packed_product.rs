@@ -4,8 +4,8 @@
 //! eight columns ([`Packed`] in `weights/packed.rs`). The rows of `a` are packed into tiles
 //! (`simd/pack.rs`), then multiplied panel by panel (`simd/matmul.rs`); both run on all threads.
 //!
-//! Every sum runs over `inner` in order, independent of the number of rows: a row has the same bits
-//! alone (decoding with the key/value cache) and among others (prefill).
+//! Every sum runs over `inner` in order, independent of the number of rows: a row has the same bits as
+//! a single row (decoding with the key/value cache) and among others (prefill).
 
 use crate::kernel::dispatch::{filled, parallel_for};
 use crate::kernel::simd::format::PanelFormat;
@@ -21,7 +21,8 @@ pub fn product(a: &[f32], b: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
     assert!(bias.is_none_or(|bias| bias.len() == columns));
     let tiles = tiles(a, b.format(), b.inner());
     let bias = Bias::new(bias, columns);
-    // SAFETY: every panel and every row is written.
+    // SAFETY: `out` has `rows` rows of `columns` floats, and `multiply` writes all of them. `tiles` are
+    // in the format of `b`.
     unsafe { filled(rows * columns, |out| multiply(&tiles, b, &bias, rows, out, columns)) }
 }
 
@@ -35,7 +36,8 @@ pub fn transposed_product(a: &[f32], b: &Packed) -> Vec<f32> {
     let multiply_all = |out: *mut f32| {
         for first in (0..columns).step_by(AT_ONCE) {
             let part = b.transposed(first..(first + AT_ONCE).min(columns));
-            // SAFETY: these columns of all rows are in `out`.
+            // SAFETY: from `first` on, each of the `rows` rows of `out` has room for the columns of
+            // `part`. Tiles and panels are in f32.
             unsafe { multiply(&tiles, &part, &bias, rows, out.add(first), columns) };
         }
     };
@@ -66,7 +68,8 @@ fn tiles(a: &[f32], format: PanelFormat, inner: usize) -> Vec<u32> {
     let mut tiles = Vec::<u32>::with_capacity(words);
     let out = tiles.as_mut_ptr().cast();
     let task = Task::Tiles(Tiles { format, rows, inner, x: a.as_ptr(), stride: inner, out });
-    // SAFETY: both buffers are as long as the sizes require, and every tile is written.
+    // SAFETY: `a` has `rows` rows of `inner` floats. `out` has room for the `words` of all tiles, and
+    // every tile is written.
     unsafe {
         parallel_for(task, rows.div_ceil(format.rows()), 1, a.len());
         tiles.set_len(words);

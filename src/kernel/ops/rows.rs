@@ -1,16 +1,16 @@
 //! Loops over rows in plain Rust, for backward passes: they run natively on several threads.
 
-/// A buffer of `len` zeros whose rows of `width` are filled by `fill(row number, row)`, on as many
-/// threads as candle uses when there is enough to do. Every row is computed alone, so the number of
-/// cores never changes a bit.
+/// A buffer of `len` zeros whose rows of `width` are filled by `fill(row number, row)`, on up to as
+/// many threads as candle uses. Every row is computed by one thread, so the number of threads
+/// changes no bit.
 pub(super) fn fill_rows(
     len: usize,
     width: usize,
     fill: impl Fn(usize, &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    const WORTH_A_THREAD: usize = 1 << 16;
+    const MIN_LEN_PER_THREAD: usize = 1 << 16;
     let mut out = vec![0f32; len];
-    let cores = candle_core::utils::get_num_threads().min(len / WORTH_A_THREAD + 1);
+    let cores = candle_core::utils::get_num_threads().min(len / MIN_LEN_PER_THREAD + 1);
     let part = (len / width).div_ceil(cores).max(1);
     let fill_part = |first: usize, rows: &mut [f32]| {
         rows.chunks_exact_mut(width).enumerate().for_each(|(i, row)| fill(first + i, row));

@@ -15,8 +15,8 @@
 //!   floats are read and written through aligned pointers, because all buffers are vectors of `f32`
 //!   or `u32`.
 //! - Inputs are only read, by any number of workers. An output is divided by items (panels, tiles,
-//!   heads, rows): a worker writes the part of the items that it has taken, and nobody else reads
-//!   or writes that part before the job ends.
+//!   heads, rows): a worker writes the part of the items that it has taken, and no other thread
+//!   reads or writes that part before the job ends.
 //! - Scratch memory belongs to one worker. It is uninitialized, and is written before it is read.
 
 #![cfg_attr(target_arch = "wasm32", allow(dead_code))]

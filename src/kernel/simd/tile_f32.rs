@@ -40,7 +40,7 @@ pub struct Factors {
     pub b_stride: usize,
 }
 
-/// Distances between the panels that are read at once.
+/// The strides between the panels that are read at once.
 #[derive(Clone, Copy)]
 pub struct Strides {
     /// From one panel to the next, in bytes.

@@ -104,8 +104,8 @@ impl Vector for F32x4 {
     #[inline(always)]
     unsafe fn load_halves(from: *const u16) -> F32x4 {
         // The sign stays, and the other 15 bits move to their positions in an f32. The exponents'
-        // biases differ by 112, which is a factor of 2^112. SAFETY: the caller guarantees 4
-        // readable halves.
+        // biases differ by 112, which is a factor of 2^112.
+        // SAFETY: the caller guarantees 4 readable halves.
         let wide = unsafe { i32x4_load_extend_i16x4(from.cast()) };
         let moved = v128_and(i32x4_shl(wide, 13), i32x4_splat(0x8FFF_E000_u32 as i32));
         F32x4(f32x4_mul(moved, f32x4_splat(f32::from_bits((127 + 112) << 23))))
