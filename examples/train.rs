@@ -26,9 +26,9 @@ model.safetensors (f16). Plays in the form `speaker, tab, line` become `NAME:` a
 
   --text FILE...          the text, UTF-8
   --hold-out NAME...      files (by name without folder and extension) kept for the held-out loss
-  --out DIR               where everything is written
-  --resume                go on from DIR's checkpoint
-  --evaluate              train nothing: score the model in DIR
+  --out DIR               the folder for all output
+  --resume                continue from DIR's checkpoint
+  --evaluate              only score the model in DIR
 
 model     --vocab 4096  --layers 4  --heads 4  --width 256  --context 256
 training  --steps 3300  --batch 2048 (tokens in a step)  --rate 2e-3  --warmup 100
@@ -223,7 +223,7 @@ fn train(options: &Options, corpus: &Corpus) -> Result<Trainer> {
         if due(options.evaluate_every, trainer.step) {
             checkpoint::export(&trainer, &options.out)?;
             let seen = options.settings.phases.at(trainer.step - 1).length;
-            glance(&trainer.frozen()?, corpus, seen)?;
+            print_scores(&trainer.frozen()?, corpus, seen)?;
         }
     }
     Ok(trainer)
@@ -257,7 +257,7 @@ impl Progress {
 }
 
 /// Prints the loss on the first held-out rows and the strongest heads, with rows of the current phase's length.
-fn glance(model: &Model, corpus: &Corpus, length: usize) -> Result<()> {
+fn print_scores(model: &Model, corpus: &Corpus, length: usize) -> Result<()> {
     if corpus.held_out.len() > length {
         let some = &corpus.held_out[..corpus.held_out.len().min(32 * length + 1)];
         println!(

@@ -424,7 +424,7 @@ fn the_last_stream_seen_through_the_lens_is_the_prediction() {
 }
 
 #[test]
-fn the_lens_reads_the_residual_stream_alone() {
+fn the_lens_reads_only_the_residual_stream() {
     let oracle = oracles().next().unwrap();
     let (model, run) = oracle.run();
     let look = |name: &str, tokens: &[u32]| {

@@ -36,7 +36,7 @@ use common::{
 };
 use serde::Deserialize;
 
-/// Logits reach 20, and what is added up on the way to them more: f32 leaves a few units in the fifth decimal place.
+/// Logits reach 20, and their summands are larger, so f32 leaves errors of a few units in the fifth decimal digit.
 const LOGITS: Tolerance = Tolerance { absolute: 3e-5, relative: 1e-4 };
 
 #[derive(Deserialize)]

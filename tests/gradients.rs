@@ -54,7 +54,7 @@ fn gradients_at_every_point_are_those_of_pytorch() {
             (fixture.model(), fixture.expected().tokens, tensors(gradients));
         let (on_request, plain): (Vec<_>, Vec<_>) =
             HookPoint::all(model.config()).into_iter().partition(|point| point.on_request());
-        // A point on request alone, as in the oracle: per-head inputs part from the stream that ln1's points show.
+        // One point on request at a time, as in the oracle: with a per-head input, ln1's points show only the shared stream.
         let groups = std::iter::once(plain).chain(on_request.into_iter().map(|point| vec![point]));
         for names in groups.map(|group| group.iter().map(ToString::to_string).collect::<Vec<_>>()) {
             for of in ["logit", "difference", "loss"] {
@@ -188,8 +188,8 @@ fn attribution_patching_is_gradient_times_difference_in_pytorch() {
     }
 }
 
-/// At the last layer's mlp_out the way to a logit is the final LayerNorm alone, so for prompts that hardly differ the
-/// estimate is the effect.
+/// Between the last layer's mlp_out and a logit there is only the final LayerNorm, so the estimate is close to the effect
+/// for prompts that hardly differ.
 #[test]
 fn attribution_patching_approaches_activation_patching_where_the_metric_is_nearly_linear() {
     let causal = Causal::plain();

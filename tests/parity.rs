@@ -108,7 +108,7 @@ impl Hooks for Double {
 }
 
 #[test]
-fn writing_a_path_input_changes_that_path_alone() {
+fn writing_a_path_input_changes_only_that_path() {
     let fixture = Fixture::plain();
     let (model, tokens) = (fixture.model(), fixture.expected().tokens);
     let undisturbed = run_with_cache(&model, &tokens, &["blocks.*.attn.hook_?"]).unwrap().cache;

@@ -1,4 +1,4 @@
-//! What fewer bits do to the bundled model: the distance of its predictions from those in f32.
+//! The bundled model in formats with fewer bits: the distance of its predictions from those in f32.
 //!
 //!     cargo nextest run --test precision --no-capture
 

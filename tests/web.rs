@@ -297,7 +297,7 @@ fn plain_config() -> JsValue {
     }
 "#)]
 extern "C" {
-    /// What `www/worker/network.ts` makes of a blob, without retries.
+    /// A `RemoteFile` of `www/worker/network.ts` for a blob, without retries.
     fn file_of_blob(name: &str, blob: Blob) -> JsValue;
     fn absent_file(name: &str, reason: &str) -> JsValue;
 }

@@ -81,7 +81,7 @@ pub fn head_scores(
     Ok(scores)
 }
 
-/// The head with the greatest `value`.
+/// The head with the largest `value`.
 pub fn best(scores: &[HeadScore], value: fn(&HeadScore) -> f64) -> HeadScore {
     *scores
         .iter()

@@ -49,7 +49,7 @@ impl FromStr for Phases {
         let parts: Option<Vec<Phase>> = text.split(',').map(phase).collect();
         parts.map(Phases).ok_or_else(|| {
             format!(
-                "`{text}` are no phases: expected STEPSxLENGTH:SHARE,…,LENGTH:SHARE with lengths of 8 or more"
+                "`{text}` is not a list of phases: expected STEPSxLENGTH:SHARE,…,LENGTH:SHARE with lengths of 8 or more"
             )
         })
     }

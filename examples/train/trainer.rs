@@ -20,7 +20,7 @@ pub struct Settings {
     pub batch: usize,
     pub schedule: Schedule,
     pub adam: AdamW,
-    /// The greatest norm of the gradient over all parameters. A longer gradient is scaled down to it.
+    /// The maximum norm of the gradient over all parameters. A longer gradient is scaled down to it.
     pub clip: f64,
     pub seed: u64,
     /// Each thread runs its own rows of every batch. This needs less synchronisation than threads in each product.

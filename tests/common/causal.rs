@@ -1,4 +1,4 @@
-//! What the oracles make of interventions, sweeps and gradients: `causal.json` and `causal.safetensors` of a fixture.
+//! Expected interventions, sweeps and gradients of a fixture, from its `causal.json` and `causal.safetensors`.
 // Each test program uses a part of this.
 #![allow(dead_code)]
 

@@ -114,7 +114,7 @@ impl Fixture {
     }
 }
 
-/// The tensors of a safetensors file that holds f32 alone.
+/// The tensors of a safetensors file that contains only f32.
 pub fn tensors(file: &[u8]) -> HashMap<String, Tensor> {
     let file = safetensors::SafeTensors::deserialize(file).unwrap();
     let tensor = |(name, view): (String, safetensors::tensor::TensorView)| {
@@ -181,7 +181,7 @@ pub fn every_name(config: &Config) -> Vec<String> {
     HookPoint::all(config).iter().map(HookPoint::to_string).collect()
 }
 
-/// Hooks that look at some points and note which fired.
+/// Hooks that read some points and record which fired.
 pub struct Watch<F> {
     pub wanted: F,
     pub fired: Vec<HookPoint>,
@@ -261,7 +261,7 @@ pub fn check_firing_order(fixture: &Fixture) {
     assert_eq!(fired, expected.firing_order, "{}", fixture.name);
 }
 
-/// With every point read at once, with each one alone, and with none.
+/// Reads all points at once, each point by itself, and none.
 pub fn check_reading_changes_no_bit(fixture: &Fixture) {
     let (model, tokens) = (fixture.model(), row(&fixture.expected().tokens));
     let undisturbed = model.forward(&tokens, None, &mut NoHooks).unwrap();
