@@ -121,7 +121,7 @@ impl Error {
     }
 }
 
-/// The most characters of a text from outside that a message quotes.
+/// The maximum number of characters that a message quotes of a text.
 const QUOTED_CHARS: usize = 100;
 
 /// `text`, or its beginning and its length if it is long, for a message.

@@ -1,9 +1,9 @@
 //! A prompt in, tokens out one by one, with hooks active at every step.
 //!
-//! The only owner of a key/value cache. While the context fits the model's `n_positions`, each step computes the new
-//! token alone. Past that the context is cropped to its last `n_positions` tokens, as the loop of the original
-//! model does: every token moves to an earlier position with each step (the first of the window is at position 0),
-//! so nothing cached holds any more, and each step computes the whole window.
+//! A generation owns its key/value cache. While the context fits the model's `n_positions`, each step computes only the
+//! new token. A longer context is cropped to its last `n_positions` tokens, as in the loop of the original model. Every
+//! token then moves to an earlier position with each step (the first token of the window is at position 0), so cached
+//! keys and values become invalid, and each step computes the whole window.
 
 use candle_core::{D, IndexOp};
 use rand_chacha::ChaCha8Rng;
@@ -22,7 +22,7 @@ options! {
     /// How to choose tokens and when to stop. The names are those of Hugging Face's `generate`.
     #[derive(Clone)]
     pub struct GenerateOptions {
-        /// How many tokens to generate at most.
+        /// The maximum number of tokens to generate.
         pub max_new_tokens: usize = 20,
         /// Draw from the distribution; otherwise take the most probable token, the lowest id on a tie.
         pub do_sample: bool = false,
@@ -31,9 +31,9 @@ options! {
         /// Subtracted from a token's logit, after the temperature, for each time that the token occurs in the text so far,
         /// prompt included. At least 0. Greedy choices ignore it, as in TransformerLens.
         pub frequency_penalty: f64 = 0.0,
-        /// Draw only among this many most probable tokens (more where the last of them ties).
+        /// Draw only among this many most probable tokens (more if the last of them ties).
         pub top_k: Option<usize>,
-        /// Draw only among the most probable tokens whose probabilities just add up to this much. In (0, 1].
+        /// Draw only among the fewest most probable tokens whose probabilities add up to at least this. In (0, 1].
         pub top_p: Option<f64>,
         /// The key of the random generator: the same seed gives the same text on every machine. It is ChaCha with 8
         /// rounds. The seed is the first eight bytes of the key (little-endian), the rest of key and nonce is zero. Each
@@ -54,7 +54,7 @@ options! {
         /// Keep keys and values from step to step. Otherwise each step computes its whole context; the text is the same.
         pub use_cache: bool = true,
     } with {
-        /// What turns the text of a JavaScript intervention into a function, where there is JavaScript.
+        /// Compiles the source of a JavaScript intervention, in a browser.
         pub compiler: Option<Compiler>,
     }
 }
@@ -75,11 +75,11 @@ pub struct Step {
     pub log_prob: f32,
     /// The most probable tokens with their log-probabilities, the first choice first.
     pub top: Vec<(u32, f32)>,
-    /// What was captured: the new positions alone when keys and values were cached.
+    /// What was captured: only the new positions if keys and values are cached.
     pub cache: Cache,
 }
 
-/// A text being generated. Ask it for [`next_step`](Generation::next_step) until there is none.
+/// A text that is generated token by token: call [`next_step`](Generation::next_step) until it returns None.
 pub struct Generation {
     model: Model,
     options: GenerateOptions,
@@ -95,11 +95,10 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Gets ready to go on after `prompt`, which may be longer than `n_positions`.
+    /// A generation that continues `prompt`, which may be longer than `n_positions`.
     ///
     /// # Errors
-    /// [`Error::Input`] when the prompt is empty or an option makes no sense, [`Error::Hook`] when a name matches
-    /// nothing.
+    /// [`Error::Input`] if the prompt is empty or an option is out of range, [`Error::Hook`] if a name matches nothing.
     pub fn new(
         model: &Model,
         tokenizer: Option<&Tokenizer>,
@@ -134,12 +133,12 @@ impl Generation {
         })
     }
 
-    /// The prompt and what was generated so far.
+    /// The prompt and the tokens that were generated so far.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
     }
 
-    /// Generates the next token, or says that the text is finished.
+    /// Generates the next token. None if the text is finished.
     ///
     /// # Errors
     /// As [`Model::forward`]; [`Error::Weights`] or, under interventions, [`Error::Hook`] when the logits are not finite.
@@ -156,7 +155,7 @@ impl Generation {
         let (logits, cache) = self.last_logits(hooks)?;
         let total = kernel::log_sum_exp(&logits);
         if !total.is_finite() {
-            self.kv = None; // it holds this step already, and a later call tries the step again
+            self.kv = None; // it has this step already, which a later call computes again
             return Err(self.not_finite());
         }
         let id = self.choose(&logits)?;
@@ -169,11 +168,11 @@ impl Generation {
         Ok(Some(Step { id, string, log_prob: log_prob(id), top, cache }))
     }
 
-    /// The logits after the last token, and what was captured on the way to them.
+    /// The logits after the last token, and what the forward pass captured.
     fn last_logits(&mut self, hooks: &mut dyn Hooks) -> Result<(Vec<f32>, Cache)> {
         let n_positions = self.model.config().n_positions;
         let fits = self.tokens.len() <= n_positions;
-        // Taken out, so that a step that fails halfway leaves no half-filled cache behind.
+        // Taken, so that a failed step leaves no partially filled cache.
         let kv = self.kv.take().filter(|_| fits);
         let mut kv = kv.or_else(|| {
             (fits && self.options.use_cache).then(|| KvCache::new(self.model.config()))
@@ -207,7 +206,7 @@ impl Generation {
         }
     }
 
-    /// Takes or draws a token by logits of which at least one is finite and none is NaN.
+    /// Chooses a token by logits, of which at least one is finite and none is NaN.
     fn choose(&mut self, logits: &[f32]) -> Result<u32> {
         let best = most_probable(logits, 1);
         let [best] = best.as_slice() else { return Err(self.not_finite()) };
@@ -225,7 +224,7 @@ impl Generation {
         Ok(drawn.or(kept.last()).map_or(*best, |(id, _)| *id))
     }
 
-    /// Appends a token, and notices whether the text is finished.
+    /// Appends a token and returns its string. Sets `finished` if the token ends the text.
     fn take(&mut self, id: u32) -> String {
         self.tokens.push(id);
         let spell =
@@ -239,8 +238,8 @@ impl Generation {
     }
 }
 
-/// So that positions in the text have 32 bits.
-const MOST_NEW_TOKENS: usize = i32::MAX as usize;
+/// Positions in the text must fit 32 bits.
+const MAX_NEW_TOKENS: usize = i32::MAX as usize;
 
 pub(crate) fn check_options(options: &GenerateOptions) -> Result<()> {
     let wrong = |message: String| Err(Error::Input(message));
@@ -254,9 +253,9 @@ pub(crate) fn check_options(options: &GenerateOptions) -> Result<()> {
         let found = options.frequency_penalty;
         return wrong(format!("`frequencyPenalty` is {found}, expected a finite number from 0"));
     }
-    if options.max_new_tokens > MOST_NEW_TOKENS {
+    if options.max_new_tokens > MAX_NEW_TOKENS {
         let found = options.max_new_tokens;
-        return wrong(format!("`maxNewTokens` is {found}, expected at most {MOST_NEW_TOKENS}"));
+        return wrong(format!("`maxNewTokens` is {found}, expected at most {MAX_NEW_TOKENS}"));
     }
     if options.top_k == Some(0) {
         return wrong("`topK` is 0, expected at least 1".into());
@@ -281,9 +280,9 @@ fn after_prompt(tokenizer: Tokenizer, prompt: &[u32]) -> TextStream {
     text
 }
 
-/// The ids of the `count` greatest logits, the greatest first, the lowest id first on a tie. NaN is never among them.
+/// The ids of the `count` largest logits: largest first, the lowest id first on a tie. NaN is never among them.
 pub(crate) fn most_probable(logits: &[f32], count: usize) -> Vec<u32> {
-    /// Up to so many are best found by looking at each logit once.
+    /// Up to this count, one pass with insertion is faster than sorting.
     const FEW: usize = 64;
     if count <= FEW {
         return first_choices(logits, count);
@@ -305,16 +304,16 @@ fn by_rank(logits: &[f32], a: u32, b: u32) -> std::cmp::Ordering {
 
 fn first_choices(logits: &[f32], count: usize) -> Vec<u32> {
     let mut best: Vec<u32> = Vec::with_capacity(count + 1);
-    let mut least = f32::NEG_INFINITY;
+    let mut min = f32::NEG_INFINITY;
     for (id, logit) in logits.iter().enumerate() {
-        if *logit < least || logit.is_nan() {
+        if *logit < min || logit.is_nan() {
             continue; // nearly all of them
         }
-        let place = best.partition_point(|other| by_rank(logits, *other, id as u32).is_lt());
-        best.insert(place, id as u32);
+        let index = best.partition_point(|other| by_rank(logits, *other, id as u32).is_lt());
+        best.insert(index, id as u32);
         best.truncate(count);
         if best.len() == count {
-            least = best.last().map_or(f32::INFINITY, |last| logits[*last as usize]);
+            min = best.last().map_or(f32::INFINITY, |last| logits[*last as usize]);
         }
     }
     best
@@ -335,27 +334,25 @@ fn penalized(logits: &[f32], text: &[u32], options: &GenerateOptions) -> Vec<f32
 /// then top-k, then top-p, as Hugging Face orders them.
 fn distribution(logits: &[f32], options: &GenerateOptions) -> Vec<(u32, f64)> {
     let logit = |id: u32| f64::from(logits[id as usize]);
-    let Some(greatest) = most_probable(logits, 1).first().map(|id| logit(*id)) else {
+    let Some(max) = most_probable(logits, 1).first().map(|id| logit(*id)) else {
         return Vec::new();
     };
-    let probability = |id: u32| ((logit(id) - greatest) / options.temperature).exp();
+    let probability = |id: u32| ((logit(id) - max) / options.temperature).exp();
     let ranked = options.top_k.map(|top_k| most_probable(logits, top_k));
     let lowest =
         ranked.and_then(|ranked| ranked.last().map(|id| logit(*id))).unwrap_or(f64::NEG_INFINITY);
-    let ids = (0..logits.len() as u32).filter(|id| logit(*id) >= lowest); // not those that are NaN
+    let ids = (0..logits.len() as u32).filter(|id| logit(*id) >= lowest); // false for NaN
     let mut kept: Vec<(u32, f64)> = ids.map(|id| (id, probability(id))).collect();
-    if options.top_p.is_some() {
-        kept.sort_unstable_by(|(a, _), (b, _)| by_rank(logits, *a, *b));
-    }
     if let Some(top_p) = options.top_p {
-        kept.truncate(enough(&kept, top_p));
+        kept.sort_unstable_by(|(a, _), (b, _)| by_rank(logits, *a, *b));
+        kept.truncate(nucleus_size(&kept, top_p));
     }
     kept.sort_unstable_by_key(|(id, _)| *id);
     kept
 }
 
-/// How many of the most probable tokens it takes for their share to reach `top_p`.
-fn enough(ranked: &[(u32, f64)], top_p: f64) -> usize {
+/// How many of the most probable tokens have a share of at least `top_p` together.
+fn nucleus_size(ranked: &[(u32, f64)], top_p: f64) -> usize {
     let total: f64 = ranked.iter().map(|(_, probability)| probability).sum();
     let mut sum = 0.0;
     let before = ranked.iter().take_while(|(_, probability)| {

@@ -17,7 +17,7 @@ use crate::wire::{
 };
 
 results! {
-    /// A place in the forward pass.
+    /// A point of the forward pass whose value can be captured and changed.
     #[derive(Debug, Clone)]
     pub struct HookPoint {
         /// Its name, as in TransformerLens.
@@ -52,7 +52,7 @@ results! {
         pub threads: usize,
         /// The format of weight matrices.
         pub dtype: &'static str,
-        /// The size of wasm memory, which all models share. It never shrinks, so it is the most that was needed.
+        /// The size of wasm memory, which all models share. It never shrinks, so it is the maximum so far.
         pub memory_bytes: usize,
     }
 }

@@ -1,4 +1,4 @@
-//! A model with what reads its texts: what every call from JavaScript starts from.
+//! A model with its tokenizer and its compiler of interventions, on which every call from JavaScript works.
 
 use crate::error::{Error, Result};
 use crate::intervene::{Compiler, Intervention};
@@ -8,7 +8,7 @@ use crate::run::{Run, RunOptions, run};
 use crate::tokenizer::Tokenizer;
 use crate::wire::Vocabulary;
 
-/// A model, its tokenizer, and what compiles its JavaScript interventions.
+/// A model, its tokenizer, and the compiler of its JavaScript interventions.
 #[derive(Clone)]
 pub struct Lab {
     /// The model.
@@ -79,7 +79,7 @@ impl Lab {
         run(&self.model, tokens, &options)
     }
 
-    /// The string of each id in an array; nothing without a tokenizer. An id that is NaN has an empty one: it stands for
+    /// The string of each id in an array; an empty list without a tokenizer. An id that is NaN has an empty one: it stands for
     /// no token, because the logits are not finite.
     pub(crate) fn strings(&self, ids: &NamedArray) -> Vec<String> {
         let Some(tokenizer) = &self.tokenizer else { return Vec::new() };
@@ -92,12 +92,12 @@ impl Lab {
     }
 }
 
-/// Checks how many things to list. `name` is that of the option.
-pub(crate) fn check_count(name: &str, count: usize, most: usize, what: &str) -> Result<usize> {
+/// Checks a number of things to list. `name` is that of the option, and `what` says what `max` is.
+pub(crate) fn check_count(name: &str, count: usize, max: usize, what: &str) -> Result<usize> {
     match count {
         0 => Err(Error::Input(format!("`{name}` is 0, expected at least 1"))),
-        count if count > most => {
-            Err(Error::Input(format!("`{name}` is {count}, expected at most {most}, {what}")))
+        count if count > max => {
+            Err(Error::Input(format!("`{name}` is {count}, expected at most {max}, {what}")))
         }
         count => Ok(count),
     }

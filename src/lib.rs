@@ -99,9 +99,9 @@
 //!
 //! # Modules
 //!
-//! Data flows one way, and a module imports only from those before it: [`error`], [`kernel`], [`checkpoint`],
-//! [`tokenizer`], [`load`], [`hook`], [`model`], [`intervene`], [`mod@run`], [`generate`], [`analysis`], [`lab`], and at the
-//! end `wasm`, which exists only in a browser.
+//! Data flows one way, and a module imports only from those before it: [`error`], [`named_array`], [`kernel`],
+//! [`checkpoint`], [`hook`], [`model`], [`tokenizer`], [`intervene`], [`mod@run`], [`generate`], [`transform`], [`lab`],
+//! [`analysis`], [`python`], [`calls`], [`interface`], [`load`], and at the end `wasm`, which exists only in a browser.
 
 #![warn(missing_docs)]
 

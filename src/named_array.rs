@@ -19,7 +19,7 @@ pub struct NamedArray {
     pub shape: Vec<usize>,
     /// The numbers.
     pub data: Vec<f32>,
-    /// By axis: what its indices stand for, where numbers do not say it, such as the components of an attribution.
+    /// By axis, the label of each index, such as the components of an attribution. Axes without labels are absent.
     pub labels: BTreeMap<&'static str, Vec<String>>,
 }
 
@@ -27,7 +27,7 @@ impl NamedArray {
     /// The numbers of a tensor.
     ///
     /// # Panics
-    /// If the axes are not as many as the tensor has, which is a bug of the caller.
+    /// If the number of axes is not the rank of the tensor, which is a bug of the caller.
     pub fn new(axes: &[&'static str], tensor: &Tensor) -> Result<NamedArray> {
         assert_eq!(axes.len(), tensor.rank(), "one name for each axis of {:?}", tensor.shape());
         Ok(NamedArray { axes: axes.to_vec(), ..NamedArray::unnamed(tensor)? })
@@ -39,7 +39,7 @@ impl NamedArray {
         Ok(NamedArray { shape: tensor.dims().to_vec(), data, ..NamedArray::default() })
     }
 
-    /// The numbers of an array of this shape, whose axes have no names. They may be more or fewer than fit it.
+    /// An array whose axes have no names. The number of values is not checked against the shape.
     pub fn from_data(shape: Vec<usize>, data: Vec<f32>) -> NamedArray {
         NamedArray { shape, data, ..NamedArray::default() }
     }
@@ -99,12 +99,12 @@ impl FromValue for NamedArray {
         Ok(NamedArray::from_data(shape, data))
     }
 
-    fn one() -> String {
-        Unnamed::one()
+    fn singular() -> String {
+        Unnamed::singular()
     }
 
-    fn many() -> String {
-        Unnamed::many()
+    fn plural() -> String {
+        Unnamed::plural()
     }
 
     fn typescript(types: &mut TypeScript) -> String {
@@ -130,7 +130,7 @@ impl Serialize for Numbers<'_> {
     }
 }
 
-/// A tensor, whose numbers must be as many as its shape says.
+/// A tensor. The number of values must be the product of the shape.
 impl FromValue for Tensor {
     fn from_value(node: Node) -> Result<Tensor> {
         let array = NamedArray::from_value(node)?;
@@ -146,8 +146,8 @@ impl FromValue for Tensor {
         Ok(Tensor::from_vec(data, shape, &Device::Cpu)?)
     }
 
-    fn one() -> String {
-        Unnamed::one()
+    fn singular() -> String {
+        Unnamed::singular()
     }
 
     fn typescript(types: &mut TypeScript) -> String {

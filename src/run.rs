@@ -61,6 +61,11 @@ impl<S> Run<S> {
         }
     }
 
+    /// The value of `objective` for the logits. `tokens` are those of the run, or another prompt whose tokens a loss scores.
+    pub(crate) fn measure(&self, objective: &Objective, tokens: &[u32]) -> Result<f32> {
+        Ok(objective.of(self.logits()?, tokens)?.to_scalar()?)
+    }
+
     /// The residual stream where the run stopped, `[1, T, D]`, if it stopped at a layer.
     pub fn residual(&self) -> Option<&Tensor> {
         match &self.output {

@@ -1,9 +1,9 @@
 //! Direct logit attribution: how much each part of the residual stream adds to a logit, or to a difference of two.
 //!
 //! With `u` the unembedding column of the answer (less that of the other token), and `x = Σ parts` the stream after the
-//! last layer, the logit is `LN(x) · u = Σ ((part - mean(part)) / scale * weight) · u + bias · u`, the scale being that
-//! of the whole stream. After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", and
-//! TransformerLens's `logit_attrs` on a model after `fold_ln`; here the raw weights' gain and bias are put in instead.
+//! last layer, the logit is `LN(x) · u = Σ ((part - mean(part)) / scale * weight) · u + bias · u`, with the scale of the
+//! whole stream. After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", and TransformerLens's
+//! `logit_attrs` on a model after `fold_ln`. The weights here are the raw ones, so gain and bias are in the formula.
 
 use candle_core::{Device, IndexOp, Tensor};
 
@@ -24,7 +24,7 @@ use crate::wire::{Answer, Optional, Request, checked, options, results};
 pub enum Target {
     /// The logit of a token.
     Answer(u32),
-    /// How far the logit of `answer` lies above that of `against`.
+    /// The logit of `answer` minus that of `against`.
     Difference {
         /// The token whose logit counts.
         answer: u32,
@@ -36,7 +36,7 @@ pub enum Target {
 }
 
 options! {
-    /// The same as options.
+    /// A [`Target`] as options.
     #[derive(Debug, Clone)]
     pub struct TargetOptions {
         /// The token whose logit is attributed.
@@ -69,14 +69,14 @@ options! {
     /// Options of `attribution`.
     #[derive(Debug, Clone)]
     pub struct AttributionOptions {
-        /// Whose prediction; negative positions count from the end.
+        /// The position whose prediction is attributed; negative ones count from the end.
         pub position: i64 = -1,
-        /// How finely the residual stream is taken apart.
+        /// How finely the residual stream is decomposed.
         pub by: By = By::Component,
-        /// The scale of the final LayerNorm: that of the whole stream ("frozen"), so that shares are linear in the parts
-        /// and their order does not matter; or that of the stream as it was ("recomputed"), so that a share is what the
-        /// target gains when the part is added to all that was written before it. Then heads of one layer, and its
-        /// neurons, are added in the order of their numbers, although they act at once.
+        /// The scale of the final LayerNorm. "frozen": that of the whole stream, so shares are linear in the parts and
+        /// their order does not matter. "recomputed": that of the stream up to this part, so a share is the increase of
+        /// the target when the part is added to all earlier parts. The heads of a layer, and its neurons, are then added
+        /// in the order of their indices, although they act at once.
         pub layer_norm: LayerNorm = LayerNorm::Frozen,
         /// What to change in the run.
         pub interventions: Vec<Intervention> = Vec::new(),
@@ -105,12 +105,12 @@ pub(super) fn begin(
     })
 }
 
-/// What a run must capture: every position of these.
+/// The hook points that a run must capture, at every position.
 pub fn names(by: By) -> Vec<&'static str> {
     [by.names(), vec!["ln_final.hook_scale"]].concat()
 }
 
-/// The share of every part, the last being that of ln_final's bias: they add up to the target. Axis `component`.
+/// The share of every part, then that of ln_final's bias. The shares add up to the target. Axis `component`.
 ///
 /// # Errors
 /// [`Error::Hook`] when [`names`] were not captured, [`Error::Input`] when the target or the position does not fit.
@@ -138,7 +138,7 @@ pub fn attribution(
 }
 
 impl Target {
-    /// What the unembedding's input is multiplied with: `[D]`.
+    /// The vector whose dot product with the unembedding's input is the target: `[D]`.
     fn direction(&self, model: &Model) -> Result<Tensor> {
         let (vocab, width) = (model.config().vocab_size, model.config().n_embd);
         let column = |id: u32| match (id as usize) < vocab {

@@ -1,12 +1,10 @@
-//! What a head does to the residual stream whatever the text is: where it moves information (QK) and which (OV).
+//! The circuits of a head, which do not depend on the text: QK selects where it reads, OV what it moves.
 //!
-//! `W_OV = W_V W_O` and `W_QK = W_Q W_Kᵀ`, each `[D, K] [K, D]` and kept so, as vectors `x` on the left of matrices.
-//! After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits" (eigenvalues as a sign of copying,
+//! `W_OV = W_V W_O` and `W_QK = W_Q W_Kᵀ` stay in factored form, `[D, K] [K, D]`. A vector `x` is a row: `x W`. After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits" (eigenvalues as a sign of copying,
 //! composition), Millidge and Black 2022, "The Singular Value Decompositions of Transformer Weight Matrices are Highly
 //! Interpretable", and TransformerLens's `FactoredMatrix` and `all_composition_scores`.
 //!
-//! The weights are the raw ones, and LayerNorm stands between heads: [`crate::transform::fold_ln`] brings its gain into
-//! them.
+//! The weights are the raw ones. [`crate::transform::fold_ln`] folds the gain of the LayerNorms between heads into them.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -36,14 +34,15 @@ options! {
 }
 
 results! {
-    /// What a head does whatever the text is: its matrices OV (`W_V W_O`) and QK (`W_Q W_K^T`), read as tokens.
+    /// The circuits of a head, which do not depend on the text: its matrices OV (`W_V W_O`) and QK (`W_Q W_K^T`), read as
+    /// tokens.
     ///
-    /// The ends of the axis `end` are `positive` and `negative`, since the sign of a singular vector means nothing by
-    /// itself. Ids are whole numbers.
+    /// The axis `end` is labelled `positive` and `negative`: the sign of a singular vector is arbitrary. Ids are whole
+    /// numbers.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Circuits {
-        /// Whether the head makes tokens more likely that it attends to: the sum of the eigenvalues of the full OV circuit
-        /// over the sum of their magnitudes, from -1 to 1. Near 1 for a head that copies.
+        /// How much the head favours the tokens that it attends to: the sum of the eigenvalues of the full OV circuit over
+        /// the sum of their magnitudes, from -1 to 1. Near 1 for a head that copies.
         pub copying_score: f32,
         /// Ids of the tokens that OV reads: axes `component end top`.
         pub ov_reads: NamedArray,
@@ -63,15 +62,15 @@ results! {
         pub qk_keys_strings: Vec<String>,
         /// The sum of OV's eigenvalues over the sum of their magnitudes, from -1 to 1.
         pub ov_positive_share: f32,
-        /// The same of QK.
+        /// The same for QK.
         pub qk_positive_share: f32,
-        /// Axis `component`, the greatest first.
+        /// Axis `component`, largest first.
         pub ov_singular_values: NamedArray,
-        /// Axis `component`, the greatest first.
+        /// Axis `component`, largest first.
         pub qk_singular_values: NamedArray,
-        /// Axes `eigenvalue part`, the parts being `re` and `im`; the greatest magnitude first.
+        /// Axes `eigenvalue part`, with parts `re` and `im`; largest magnitude first.
         pub ov_eigenvalues: NamedArray,
-        /// The same of QK.
+        /// The same for QK.
         pub qk_eigenvalues: NamedArray,
     }
 }
@@ -136,13 +135,13 @@ pub enum HeadMatrix {
 pub struct Circuit {
     /// Axis `component`.
     pub singular_values: NamedArray,
-    /// `component d_model`: what the head reads (OV), or what queries look with (QK).
+    /// `component d_model`: the directions that the head reads (OV), or that queries are made of (QK).
     pub left: NamedArray,
-    /// `component d_model`: what it writes (OV), or what keys are found by (QK).
+    /// `component d_model`: the directions that it writes (OV), or that keys are made of (QK).
     pub right: NamedArray,
-    /// `eigenvalue part`, the parts being `re` and `im`; the greatest magnitude first.
+    /// `eigenvalue part`, with parts `re` and `im`; largest magnitude first.
     pub eigenvalues: NamedArray,
-    /// `Σ λ / Σ |λ|` of those, -1 to 1.
+    /// `Σ λ / Σ |λ|` of the eigenvalues, from -1 to 1.
     pub positive_share: f32,
 }
 
@@ -189,7 +188,7 @@ pub fn circuit(model: &Model, layer: usize, head: usize, which: HeadMatrix) -> R
     })
 }
 
-/// How tokens are read off a vector.
+/// How a vector is compared with tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Through {
     /// By the dot products with the token embeddings: for what a head reads.
@@ -198,8 +197,7 @@ pub enum Through {
     Unembedding,
 }
 
-/// The tokens at both ends of some vectors, `component end top`; the ends are `positive` and `negative`, since a
-/// singular vector's sign means nothing by itself.
+/// The tokens with the largest (`positive`) and the smallest (`negative`) dot products: axes `component end top`.
 pub struct TokensAlong {
     /// The token ids.
     pub ids: NamedArray,
@@ -207,7 +205,7 @@ pub struct TokensAlong {
     pub values: NamedArray,
 }
 
-/// The `top` tokens at both ends of the first `count` rows of `vectors` (`component d_model`).
+/// The `top` tokens at each end of the first `count` rows of `vectors` (`component d_model`).
 pub fn tokens_along(
     model: &Model,
     vectors: &NamedArray,
@@ -246,17 +244,17 @@ pub fn tokens_along(
             ids.extend(end.into_iter().map(|id| id as f32));
         }
     }
-    let table = |data: Vec<f32>| {
-        let table = NamedArray::new(
+    let array = |data: Vec<f32>| {
+        let array = NamedArray::new(
             &["component", "end", "top"],
             &Tensor::from_vec(data, (count, 2, top), &Device::Cpu)?,
         )?;
-        Ok::<_, Error>(table.labelled("end", vec!["positive".to_string(), "negative".to_string()]))
+        Ok::<_, Error>(array.labelled("end", vec!["positive".to_string(), "negative".to_string()]))
     };
-    Ok(TokensAlong { ids: table(ids)?, values: table(values)? })
+    Ok(TokensAlong { ids: array(ids)?, values: array(values)? })
 }
 
-/// Whether a head that attends to a token makes it more likely: `Σ λ / Σ |λ|` of the eigenvalues of the full OV circuit
+/// How much a head favours the tokens that it attends to: `Σ λ / Σ |λ|` of the eigenvalues of the full OV circuit
 /// `W_E W_V W_O W_U` `[V, V]`, those of the `[K, K]` matrix `(W_O W_U) (W_E W_V)`. Near 1 for a head that copies.
 pub fn copying_score(model: &Model, layer: usize, head: usize) -> Result<f32> {
     check_head(model, layer, head)?;

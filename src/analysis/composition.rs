@@ -1,7 +1,7 @@
 //! How much each head writes into what each later head reads.
 //!
 //! After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits" (composition), and TransformerLens's
-//! `all_composition_scores`. The weights are the raw ones: [`crate::transform::fold_ln`] brings LayerNorm's gain into
+//! `all_composition_scores`. The weights are the raw ones: [`crate::transform::fold_ln`] folds LayerNorm's gain into
 //! them.
 
 use candle_core::{DType, Device, IndexOp, Tensor};
@@ -28,7 +28,7 @@ results! {
     /// How much each head writes into what each later head reads.
     #[derive(Debug, Clone, PartialEq)]
     pub struct CompositionScores {
-        /// `|W_OV M| / (|W_OV| |M|)` with Frobenius norms, M being the later head's W_QK, its transpose, or W_OV. 0 if the
+        /// `|W_OV M| / (|W_OV| |M|)` with Frobenius norms, where M is the later head's W_QK, its transpose, or W_OV. 0 if the
         /// reader's layer is not after the writer's. Two random heads have about `1 / sqrt(d_model)`. Axes
         /// `writer_layer writer_head reader_layer reader_head`.
         pub scores: NamedArray,
@@ -44,7 +44,7 @@ pub(super) fn begin(
 }
 
 /// How much each head writes into what each later head reads through `path`:
-/// `|W_OV M| / (|W_OV| |M|)` with Frobenius norms, `M` being the later head's `W_QK`, `W_QKᵀ` or `W_OV`. 0 where the
+/// `|W_OV M| / (|W_OV| |M|)` with Frobenius norms, where `M` is the later head's `W_QK`, `W_QKᵀ` or `W_OV`. 0 if the
 /// reader's layer is not after the writer's. Two random heads have about `1 / sqrt(d_model)`, not 0.
 ///
 /// Axes `writer_layer writer_head reader_layer reader_head`.
@@ -64,8 +64,8 @@ pub fn composition_scores(model: &Model, path: HeadInput) -> Result<NamedArray> 
                 let block = joined
                     .i((from * width..(from + 1) * width, to * width..(to + 1) * width))?
                     .contiguous()?;
-                let place = ((writer * heads + from) * layers + reader) * heads + to;
-                scores[place] = (norm(&block)? / (written.norms[from] * read.norms[to])) as f32;
+                let index = ((writer * heads + from) * layers + reader) * heads + to;
+                scores[index] = (norm(&block)? / (written.norms[from] * read.norms[to])) as f32;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Two prompts, the number in which they differ, and the activation that is patched between their runs.
+//! Two prompts, the metric that compares their runs, and the activation that is patched between them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,12 +45,12 @@ const TARGETS: [(Target, &str, BlockPoint); 9] = [
 ];
 
 impl Target {
-    /// Where the activation is met in a layer.
+    /// The hook point of the activation in a layer.
     pub fn point(self, layer: usize) -> HookPoint {
         HookPoint::Block(layer, TARGETS[self as usize].2)
     }
 
-    /// Whether each head has its own.
+    /// Whether the activation has one value for each head.
     pub fn per_head(self) -> bool {
         self.point(0).axes().contains(&"head")
     }
@@ -79,8 +79,8 @@ impl FromValue for Target {
         String::from_value(node)?.parse()
     }
 
-    fn one() -> String {
-        String::one()
+    fn singular() -> String {
+        String::singular()
     }
 
     fn typescript(_: &mut TypeScript) -> String {
@@ -93,7 +93,7 @@ impl FromValue for Target {
 }
 
 options! {
-    /// Two prompts of the same length, and the number in which they differ.
+    /// Two prompts of the same length, and the metric that compares their runs.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Contrast {
         /// The prompt that gives the clean answer.

@@ -1,10 +1,10 @@
-//! The linear algebra of a matrix `A B` of low rank that is never multiplied out: a head's `W_V W_O`, say, which is
-//! `[D, K] [K, D]` with K far below D.
+//! Linear algebra of a low-rank matrix `A B` in factored form, such as a head's `W_V W_O`, which is `[D, K] [K, D]` with
+//! K much smaller than D. The product is never computed.
 //!
-//! With `A = Q_A R_A` and `Bᵀ = Q_B R_B`, its singular values are those of the `K × K` matrix `R_A R_Bᵀ`; its
-//! eigenvalues that are not 0 are those of the `K × K` matrix `B A`. All in f64. The methods are those of Golub and Van
-//! Loan, "Matrix Computations": Gram-Schmidt run twice (5.2), one-sided Jacobi rotations (8.6) and the shifted QR
-//! iteration on a Hessenberg matrix (7.4, 7.5). (A linear algebra crate brings 14 others and five times the code.)
+//! With `A = Q_A R_A` and `Bᵀ = Q_B R_B`, its singular values are those of the `K × K` matrix `R_A R_Bᵀ`. Its nonzero
+//! eigenvalues are those of the `K × K` matrix `B A`. Everything is computed in f64. The methods are those of Golub and
+//! Van Loan, "Matrix Computations": Gram-Schmidt run twice (5.2), one-sided Jacobi rotations (8.6) and the shifted QR
+//! iteration on a Hessenberg matrix (7.4, 7.5). A linear algebra crate would add 14 dependencies and five times the code.
 
 use std::iter::Sum;
 use std::ops::{Add, Mul, Sub};
@@ -89,12 +89,11 @@ pub struct FactoredMatrix {
     b: Tensor, // [K, n]
 }
 
-/// `A B = Σ_i left_i value_i right_iᵀ`, the greatest singular value first.
+/// `A B = Σ_i left_i value_i right_iᵀ`, largest singular value first.
 ///
-/// Of the two signs that each pair of vectors may have, the one that makes the entry of `left_i` with the greatest
-/// magnitude positive.
+/// The sign of each pair of vectors makes the entry of `left_i` with the largest magnitude positive.
 pub struct SingularValues {
-    /// The singular values, the greatest first.
+    /// The singular values, largest first.
     pub values: Vec<f64>,
     /// `[K, m]`: a vector in each row.
     pub left: Tensor,
@@ -116,13 +115,13 @@ impl FactoredMatrix {
         FactoredMatrix::new(&self.b.t()?, &self.a.t()?)
     }
 
-    /// `R_A B`, `[K, n]`: what `A B` does to the space on its right, with the same norms.
+    /// `R_A B`, `[K, n]`: `A B` without its orthonormal left factor. Products with it from the right have the same norms.
     pub fn collapse_left(&self) -> Result<Tensor> {
         let (_, r) = orthogonalize(columns(&self.a)?);
         Ok(tensor_of_columns(&r)?.matmul(&self.b)?)
     }
 
-    /// `A R_Bᵀ`, `[m, K]`: what it does to the space on its left.
+    /// `A R_Bᵀ`, `[m, K]`: the same for the right factor.
     pub fn collapse_right(&self) -> Result<Tensor> {
         Ok(self.transpose()?.collapse_left()?.t()?.contiguous()?)
     }
@@ -146,7 +145,7 @@ impl FactoredMatrix {
         })
     }
 
-    /// Those of `A B`, which must be square, that are not 0 for want of rank; the greatest magnitude first.
+    /// The K eigenvalues of `A B`, which must be square, that can differ from 0; largest magnitude first.
     ///
     /// # Errors
     /// [`Error::Weights`] when a number is not finite.
@@ -171,12 +170,12 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn sign(row: &[f64]) -> f64 {
-    let greatest =
+    let largest =
         row.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or_default();
-    if greatest < 0.0 { -1.0 } else { 1.0 }
+    if largest < 0.0 { -1.0 } else { 1.0 }
 }
 
-/// Columns to `Q R`: orthonormal columns (zeros where the rank gives out), and the columns of the upper triangle R.
+/// Columns to `Q R`: orthonormal columns (zeros beyond the rank), and the columns of the upper triangular R.
 fn orthogonalize(mut columns: Vec<Vec<f64>>) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
     let count = columns.len();
     let mut r = vec![vec![0.0; count]; count];
@@ -192,7 +191,7 @@ fn orthogonalize(mut columns: Vec<Vec<f64>>) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
             }
         }
         let left = dot(column, column).sqrt();
-        // What rounding leaves of a column that lies in the span of those before it is no direction.
+        // A column in the span of those before it leaves only rounding errors, which have no direction.
         let new = left > 1e-14 * length;
         r[index] = if new { left } else { 0.0 };
         column.iter_mut().for_each(|x| *x = if new { *x / left } else { 0.0 });
@@ -248,10 +247,10 @@ fn rotate(columns: &mut [Vec<f64>], p: usize, q: usize, cosine: f64, sine: f64) 
     }
 }
 
-/// Eigenvalues of a small square matrix given by its rows, the greatest magnitude first.
+/// Eigenvalues of a small square matrix given by its rows, largest magnitude first.
 fn eigenvalues(rows: Vec<Vec<f64>>) -> Result<Vec<Complex>> {
     let mut h = hessenberg(rows);
-    let mut active = h.len(); // what lies from here on has converged
+    let mut active = h.len(); // the rows from here on have converged
     let mut iterations = 0;
     while active > 1 {
         let last = active - 1;
@@ -301,21 +300,21 @@ fn hessenberg(mut rows: Vec<Vec<f64>>) -> Vec<Vec<Complex>> {
 }
 
 fn negligible(h: &[Vec<Complex>], row: usize) -> bool {
-    let beside = h[row - 1][row - 1].norm() + h[row][row].norm();
-    h[row][row - 1].norm() <= f64::EPSILON * beside
+    let neighbours = h[row - 1][row - 1].norm() + h[row][row].norm();
+    h[row][row - 1].norm() <= f64::EPSILON * neighbours
 }
 
-/// The eigenvalue of the last two rows and columns that is nearest to the last entry, after Wilkinson; now and then
-/// another number, to leave a cycle.
+/// The eigenvalue of the last two rows and columns that is nearest to the last entry, after Wilkinson. Every tenth
+/// iteration takes another number, to leave a cycle.
 fn shift(h: &[Vec<Complex>], last: usize, iterations: usize) -> Complex {
     let (a, b) = (h[last - 1][last - 1], h[last - 1][last]);
     let (c, d) = (h[last][last - 1], h[last][last]);
     if iterations.is_multiple_of(10) {
         return d + c.norm().into();
     }
-    let (half, apart) = ((a + d).scale(0.5), (a - d).scale(0.5));
-    let root = (apart * apart + b * c).sqrt();
-    let (one, other) = (half + root, half - root);
+    let (mean, half_difference) = ((a + d).scale(0.5), (a - d).scale(0.5));
+    let root = (half_difference * half_difference + b * c).sqrt();
+    let (one, other) = (mean + root, mean - root);
     if (one - d).norm() < (other - d).norm() { one } else { other }
 }
 
@@ -421,9 +420,9 @@ mod tests {
             let found = FactoredMatrix::new(&a, &b).unwrap().singular_values().unwrap();
             let values = Tensor::from_vec(found.values.clone(), 3, &Device::Cpu).unwrap();
             let scaled = found.left.t().unwrap().broadcast_mul(&values).unwrap();
-            let apart = (scaled.matmul(&found.right).unwrap() - a.matmul(&b).unwrap()).unwrap();
-            let greatest = apart.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
-            prop_assert!(greatest < 1e-11, "{greatest}");
+            let error = (scaled.matmul(&found.right).unwrap() - a.matmul(&b).unwrap()).unwrap();
+            let largest = error.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+            prop_assert!(largest < 1e-11, "{largest}");
             prop_assert!(found.values.windows(2).all(|pair| pair[0] >= pair[1]));
         }
     }

@@ -19,7 +19,7 @@ words! {
     }
 }
 
-/// One head's own part of the projections, with `x W_Q + b_Q` its queries and `z W_O` what it writes.
+/// The weights of one head. Its queries are `x W_Q + b_Q`, and it writes `z W_O` to the residual stream.
 pub struct HeadWeights {
     /// `[D, K]` each.
     pub w_q: Tensor,

@@ -1,15 +1,15 @@
-//! What kind of head a head is, from where it attends.
+//! Scores of attention heads for known kinds of heads, from their attention patterns.
 //!
-//! Each kind wants certain attention edges; a head's score is the attention that it gives to wanted keys, summed over
-//! each query's keys, then averaged over the queries that have any:
+//! A kind is a set of attention edges. A head's score is its attention on these edges, summed over the keys of each query
+//! and averaged over the queries that have such an edge:
 //!
 //! - *previous token*: the key before the query;
 //! - *duplicate token*: every earlier position with the query's own token;
 //! - *induction*: every position after an earlier occurrence of the query's token (Olsson et al. 2022, "In-context
 //!   Learning and Induction Heads"); after `a a`, that is the second `a` itself.
 //!
-//! A query without any wanted key does not count. Where no query counts there is no score: the number is NaN.
-//! [`similarity`] measures against any pattern of one's own, as TransformerLens's `head_detector` does.
+//! A query without such an edge does not count. If no query counts, the score is NaN. [`similarity`] compares with any
+//! given pattern, as TransformerLens's `head_detector` does.
 
 use candle_core::{D, Device, Tensor};
 
@@ -35,7 +35,7 @@ options! {
         /// How the attention is compared with the pattern; "mul" if absent. "mul" is the share of all attention that the
         /// pattern selects; "abs" is 1 for the same pattern, and less the more they differ.
         pub measure: Option<Measure>,
-        /// Leave out attention to the first token, where heads that find nothing rest; false if absent.
+        /// Leave out attention to the first token, to which heads attend if nothing else matches; false if absent.
         pub exclude_first_token: Option<bool>,
         /// Leave out attention of each token to itself; false if absent.
         pub exclude_current_token: Option<bool>,
@@ -45,7 +45,7 @@ options! {
 }
 
 results! {
-    /// What kind of head each head is, from its attention.
+    /// The scores of each head for known kinds of heads, from its attention.
     #[derive(Debug, Clone, PartialEq)]
     pub struct HeadScores {
         /// Attention to the previous token, to duplicates of the token, and to tokens after an earlier duplicate: axes
@@ -56,7 +56,7 @@ results! {
     }
 }
 
-/// On a text, or on random tokens that repeat.
+/// Scores on a text or, without one, on random tokens that repeat.
 pub(super) fn begin(
     lab: &Lab,
     Request { input, options, .. }: Request<HeadScoresOptions, Optional<Prompt>, Option<Vec<u32>>>,
@@ -123,10 +123,10 @@ fn scores_on_text(lab: &Lab, tokens: &[u32], options: HeadScoresOptions) -> Resu
     })
 }
 
-/// What a run must capture, at every position.
+/// The hook points that a run must capture, at every position.
 pub const NAMES: [&str; 1] = ["blocks.*.attn.hook_pattern"];
 
-/// A kind of head, by the edges that it wants.
+/// A kind of head: a set of attention edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Attends to the token before the query.
@@ -150,7 +150,7 @@ impl Kind {
         }
     }
 
-    fn wants(self, tokens: &[u32], query: usize, key: usize) -> bool {
+    fn includes(self, tokens: &[u32], query: usize, key: usize) -> bool {
         match self {
             Kind::PreviousToken => key + 1 == query,
             Kind::DuplicateToken => key < query && tokens[key] == tokens[query],
@@ -158,12 +158,12 @@ impl Kind {
         }
     }
 
-    /// 1 on the wanted edges, 0 elsewhere: `[T, T]`.
+    /// 1 on the edges of this kind, 0 elsewhere: `[T, T]`.
     pub fn pattern(self, tokens: &[u32]) -> Result<Tensor> {
         let length = tokens.len();
         let edges = (0..length).flat_map(|query| (0..length).map(move |key| (query, key)));
-        let wanted = edges.map(|(query, key)| f32::from(u8::from(self.wants(tokens, query, key))));
-        Ok(Tensor::from_iter(wanted, &Device::Cpu)?.reshape((length, length))?)
+        let weight = |(query, key)| f32::from(u8::from(self.includes(tokens, query, key)));
+        Ok(Tensor::from_iter(edges.map(weight), &Device::Cpu)?.reshape((length, length))?)
     }
 }
 
@@ -172,55 +172,55 @@ impl Kind {
 /// # Errors
 /// [`Error::Hook`] when [`NAMES`] were not captured, [`Error::Input`] when `tokens` are not those of the run.
 pub fn head_scores(model: &Model, cache: &Cache, tokens: &[u32]) -> Result<NamedArray> {
-    let wanted = Wanted::all(tokens)?;
-    let of_layer = |layer| Wanted::scores(&wanted, &attention(cache, layer, tokens.len())?);
+    let kinds = KindEdges::all(tokens)?;
+    let of_layer = |layer| KindEdges::scores(&kinds, &attention(cache, layer, tokens.len())?);
     by_score((0..model.config().n_layer).map(of_layer).collect::<Result<Vec<_>>>()?)
 }
 
-/// The same of a text that is run for it under `plan`. Each pattern is measured when it comes and then let go: those of
-/// 144 heads on 1024 tokens would take 604 MB together.
+/// The same from a new run of `tokens` under `plan`. Each pattern is scored as soon as it is computed and is then freed:
+/// the patterns of 144 heads on 1024 tokens would take 604 MB.
 ///
 /// # Errors
-/// [`Error::Input`] when the tokens do not fit the model, whatever an intervention fails with.
+/// [`Error::Input`] if the tokens do not fit the model; the errors of interventions.
 pub fn head_scores_on(model: &Model, tokens: &[u32], mut plan: Plan) -> Result<NamedArray> {
     let batch = as_batch(tokens)?;
-    let mut scorer = Scorer { wanted: Wanted::all(tokens)?, layers: Vec::new() };
+    let mut scorer = Scorer { kinds: KindEdges::all(tokens)?, layers: Vec::new() };
     model.forward(&batch, None, &mut Chain(vec![&mut plan, &mut scorer]))?;
     plan.check_fired()?;
     by_score(scorer.layers)
 }
 
-/// One kind's edges on a text.
-struct Wanted {
+/// The edges of one kind on a text.
+struct KindEdges {
     /// `[T, T]`.
     edges: Tensor,
-    /// How many queries want any key.
+    /// How many queries have an edge.
     queries: f64,
 }
 
-impl Wanted {
-    fn all(tokens: &[u32]) -> Result<Vec<Wanted>> {
+impl KindEdges {
+    fn all(tokens: &[u32]) -> Result<Vec<KindEdges>> {
         as_batch(tokens)?; // at least one
-        let of_kind = |kind: &Kind| -> Result<Wanted> {
+        let of_kind = |kind: &Kind| -> Result<KindEdges> {
             let edges = kind.pattern(tokens)?;
             let queries: f32 = edges.max(D::Minus1)?.sum_all()?.to_scalar()?;
-            Ok(Wanted { edges, queries: f64::from(queries) })
+            Ok(KindEdges { edges, queries: f64::from(queries) })
         };
         Kind::ALL.iter().map(of_kind).collect()
     }
 
     /// The scores of a layer's heads, `[score, H]`, from its pattern `[H, T, T]`.
-    fn scores(all: &[Wanted], pattern: &Tensor) -> Result<Tensor> {
-        let score = |wanted: &Wanted| -> Result<Tensor> {
-            Ok((pattern.broadcast_mul(&wanted.edges)?.sum((1, 2))? / wanted.queries)?)
+    fn scores(all: &[KindEdges], pattern: &Tensor) -> Result<Tensor> {
+        let score = |kind: &KindEdges| -> Result<Tensor> {
+            Ok((pattern.broadcast_mul(&kind.edges)?.sum((1, 2))? / kind.queries)?)
         };
         Ok(Tensor::stack(&all.iter().map(score).collect::<Result<Vec<_>>>()?, 0)?)
     }
 }
 
-/// Hooks that measure each layer's pattern.
+/// Hooks that score each layer's pattern.
 struct Scorer {
-    wanted: Vec<Wanted>,
+    kinds: Vec<KindEdges>,
     /// `[score, H]` each.
     layers: Vec<Tensor>,
 }
@@ -231,7 +231,7 @@ impl Hooks for Scorer {
     }
 
     fn visit(&mut self, _: HookContext, value: Tensor) -> Result<Tensor> {
-        self.layers.push(Wanted::scores(&self.wanted, &value.squeeze(0)?)?);
+        self.layers.push(KindEdges::scores(&self.kinds, &value.squeeze(0)?)?);
         Ok(value)
     }
 }
@@ -248,7 +248,7 @@ pub fn scores_on_repeated_tokens(model: &Model, tokens: &RepeatedTokens) -> Resu
     Ok(RepeatedScores::new(model, tokens, Vec::new(), None)?.finish()?.scores)
 }
 
-/// The same under way, and under interventions: a step is one sequence.
+/// [`scores_on_repeated_tokens`] in steps of one sequence, under interventions.
 pub struct RepeatedScores {
     model: Model,
     sequences: Vec<Vec<u32>>,
@@ -291,7 +291,7 @@ impl RepeatedScores {
         self.found.len()
     }
 
-    /// Does the next sequence; false when there was none left.
+    /// Runs the next sequence; false if none was left.
     pub fn step(&mut self) -> Result<bool> {
         let Some(sequence) = self.sequences.get(self.found.len()) else { return Ok(false) };
         let length = TextLength { prompt: sequence.len(), new: 1 };
@@ -301,7 +301,7 @@ impl RepeatedScores {
         Ok(true)
     }
 
-    /// Does what is left, and takes the mean.
+    /// Runs the remaining sequences and takes the mean.
     pub fn finish(mut self) -> Result<HeadScores> {
         while self.step()? {}
         let count = self.found.len() as f32;
@@ -317,7 +317,7 @@ impl RepeatedScores {
 
 measurement!(RepeatedScores => HeadScores);
 
-/// The head with the greatest score of a kind, as `(layer, head, score)`: heads without a score are passed over.
+/// The head with the highest score of a kind, as `(layer, head, score)`. Heads without a score are skipped.
 pub fn strongest(scores: &NamedArray, kind: Kind) -> Option<(usize, usize, f32)> {
     let row = Kind::ALL.iter().position(|other| *other == kind)?;
     let [_, layers, heads] = *scores.shape.as_slice() else { return None };

@@ -1,12 +1,12 @@
-//! Integrated gradients share the change of a metric, from baseline embeddings `e'` to the prompt's `e`, among the
-//! tokens, by the midpoint rule over `n` steps:
+//! Integrated gradients distribute the change of a metric, from baseline embeddings `e'` to the embeddings `e` of the
+//! prompt, over the tokens. The integral is a midpoint sum over `n` steps:
 //!
 //! ```text
 //! share(t) = (e_t - e'_t) . (1/n) sum over k of dm/de_t at e' + (k + 1/2)/n (e - e')
 //! ```
 //!
 //! The shares add up to `m(e) - m(e')` as `n` grows. Sundararajan et al. 2017, *Axiomatic Attribution for Deep
-//! Networks*. Position embeddings stay in their place.
+//! Networks*. Position embeddings are not changed.
 
 use candle_core::{Device, Tensor};
 
@@ -17,12 +17,8 @@ use crate::intervene::{Intervention, Set, Values};
 use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
-use crate::run::{Objective, Run, RunOptions, run};
+use crate::run::{Objective, RunOptions, run};
 use crate::wire::{Optional, Prompt, Request, options, results};
-
-pub(super) fn metric_of(run: &Run, metric: &Objective, tokens: &[u32]) -> Result<f32> {
-    Ok(metric.of(run.logits()?, tokens)?.to_scalar()?)
-}
 
 options! {
     /// Options of `integratedGradients`.
@@ -67,7 +63,7 @@ results! {
         pub metric: f32,
         /// The metric of the baseline.
         pub baseline: f32,
-        /// The sum of the shares less the metric's change: it tends to 0 as `steps` grow.
+        /// The sum of the shares minus the metric's change. It tends to 0 as `steps` grows.
         pub error: f32,
     }
 }
@@ -81,7 +77,7 @@ pub(super) fn begin(
 
 measurement!(Integration => IntegratedGradients);
 
-/// Integrated gradients under way: a step is one forward and one backward pass.
+/// Integrated gradients in steps of one forward and one backward pass.
 pub struct Integration {
     model: Model,
     tokens: Vec<u32>,
@@ -139,7 +135,7 @@ impl Integration {
         self.done
     }
 
-    /// Does the next step; false when there was none left.
+    /// Does the next step; false if none was left.
     pub fn step(&mut self) -> Result<bool> {
         if self.done == self.steps {
             return Ok(false);
@@ -156,15 +152,12 @@ impl Integration {
         Ok(true)
     }
 
-    /// Does what is left, and adds up.
+    /// Does the remaining steps and returns the shares.
     pub fn finish(mut self) -> Result<IntegratedGradients> {
         while self.step()? {}
-        let metric = |at| {
-            metric_of(
-                &run(&self.model, &self.tokens, &self.between(at)?)?,
-                &self.metric,
-                &self.tokens,
-            )
+        let metric = |at| -> Result<f32> {
+            let run = run(&self.model, &self.tokens, &self.between(at)?)?;
+            run.measure(&self.metric, &self.tokens)
         };
         let shares = ((&self.change * &self.sum)? / self.steps as f64)?.sum(2)?.squeeze(0)?;
         let (shares, metric, baseline) =
@@ -173,7 +166,7 @@ impl Integration {
         Ok(IntegratedGradients { shares, metric, baseline, error })
     }
 
-    /// A run at this fraction of the way from the baseline to the prompt.
+    /// The options of a run at this fraction of the path from the baseline to the prompt.
     fn between(&self, at: f64) -> Result<RunOptions> {
         let embeddings = (&self.baseline + (&self.change * at)?)?;
         let set = Set { set: Values::Array(NamedArray::unnamed(&embeddings)?) };

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use candle_core::{Device, Tensor};
 
 use super::measurement::{Measurement, MeasurementResult};
+use super::residual::{Stack, through_recomputed_layer_norm};
 use super::stream_parts::captured;
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
@@ -29,7 +30,7 @@ options! {
     /// Options of `logitLens`.
     #[derive(Debug, Clone)]
     pub struct LogitLensOptions {
-        /// Where to look in each layer.
+        /// The point of each layer.
         pub of: StreamPoint = StreamPoint::ResidPost,
         /// How many of the most probable tokens to list; 5 if absent, or all if there are fewer.
         pub top: Option<usize>,
@@ -103,7 +104,7 @@ pub(super) fn begin(
     Ok(Box::new(LensMeasurement { lens, lab: lab.clone() }))
 }
 
-/// A lens, whose ids get their strings at the end.
+/// A lens whose result gets the strings of its tokens.
 struct LensMeasurement {
     lens: Lens,
     lab: Lab,
@@ -130,7 +131,7 @@ impl Measurement for LensMeasurement {
     }
 }
 
-/// What the lens looks at.
+/// The options of a [`Lens`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LensOptions {
     /// Points with the axes of the residual stream, captured at every position.
@@ -141,7 +142,7 @@ pub struct LensOptions {
     pub answer: Option<u32>,
 }
 
-/// The points of every layer that are called `of`.
+/// The point `of` in every layer.
 pub fn points(config: &Config, of: StreamPoint) -> Vec<HookPoint> {
     let point = STREAM_POINTS[of as usize].2;
     (0..config.n_layer).map(|layer| HookPoint::Block(layer, point)).collect()
@@ -166,8 +167,8 @@ impl FromValue for StreamPoint {
         String::from_value(node)?.parse()
     }
 
-    fn one() -> String {
-        String::one()
+    fn singular() -> String {
+        String::singular()
     }
 
     fn typescript(_: &mut TypeScript) -> String {
@@ -179,17 +180,17 @@ impl FromValue for StreamPoint {
     }
 }
 
-/// What a run must capture: the points, and the end of the stream, which the final distribution is computed from.
+/// The hook points that a run must capture: `points`, and the end of the stream, which gives the final distribution.
 pub fn names(config: &Config, points: &[HookPoint]) -> Vec<String> {
     let end = HookPoint::Block(config.n_layer - 1, BlockPoint::ResidPost);
     let more = (!points.contains(&end)).then_some(end);
     points.iter().copied().chain(more).map(|point| point.to_string()).collect()
 }
 
-/// Looks at a run of `tokens` through the lens.
+/// Applies the lens to a run of `tokens`.
 ///
 /// # Errors
-/// [`Error::Hook`] when [`names`] were not captured or a point is none of the stream's, [`Error::Input`] when the answer
+/// [`Error::Hook`] when [`names`] were not captured or a point has other axes than the stream, [`Error::Input`] when the answer
 /// is not in the vocabulary or `tokens` are not those of the run.
 pub fn logit_lens(
     model: &Model,
@@ -200,13 +201,14 @@ pub fn logit_lens(
     Lens::new(model, cache, tokens, options.clone())?.finish()
 }
 
-/// A look under way: a step is some positions at every point.
+/// The lens in steps of some positions at every point.
 pub struct Lens {
     model: Model,
     tokens: Vec<u32>,
     options: LensOptions,
-    /// The end of the stream, and each point's, `[T, D]`; none where the point is that end itself.
+    /// The residual stream after the last block, `[T, D]`.
     end: Tensor,
+    /// The stream at each point, `[T, D]`; None if the point is that end itself.
     streams: Vec<Option<Tensor>>,
     rows: Vec<Vec<Reading>>,
     done: usize,
@@ -263,7 +265,7 @@ impl Lens {
         self.done
     }
 
-    /// Does the next step; false when there was none left.
+    /// Does the next step; false if none was left.
     pub fn step(&mut self) -> Result<bool> {
         if self.done == self.len() {
             return Ok(false);
@@ -285,7 +287,7 @@ impl Lens {
         Ok(true)
     }
 
-    /// Does what is left, and sums up.
+    /// Does the remaining steps and returns the result.
     pub fn finish(mut self) -> Result<LogitLens> {
         while self.step()? {}
         summarize(&self.rows.concat(), self.tokens.len(), &self.options)
@@ -306,9 +308,8 @@ pub fn logits_of(
     let columns = model.unembedding_of(&Tensor::from_slice(ids, ids.len(), &Device::Cpu)?)?.t()?; // [D, token]
     let of_point = |point: &HookPoint| -> Result<Tensor> {
         let value = captured(cache, *point)?;
-        let stream =
-            super::residual::Stack { labels: vec![point.to_string()], values: value.unsqueeze(0)? };
-        let read = super::residual::through_recomputed_layer_norm(model, &stream)?;
+        let stream = Stack { labels: vec![point.to_string()], values: value.unsqueeze(0)? };
+        let read = through_recomputed_layer_norm(model, &stream)?;
         Ok(read.values.squeeze(0)?.matmul(&columns)?)
     };
     let values = points.iter().map(of_point).collect::<Result<Vec<_>>>()?;
@@ -316,7 +317,7 @@ pub fn logits_of(
     Ok(array.labelled("layer", points.iter().map(HookPoint::to_string).collect()))
 }
 
-/// What is kept of one distribution.
+/// What the result contains of one distribution.
 #[derive(Clone)]
 struct Reading {
     top: Vec<Option<(u32, f32)>>,
@@ -347,10 +348,8 @@ impl Reading {
             kl: divergence(last, logits) as f32,
         }
     }
-}
 
-impl Reading {
-    /// Of logits that are not finite: nothing is known of any token.
+    /// The reading of logits that are not finite.
     fn unknown(next: Option<u32>, options: &LensOptions, vocab_size: usize) -> Reading {
         let pair = (f32::NAN, f32::NAN);
         Reading {

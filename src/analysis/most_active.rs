@@ -1,4 +1,4 @@
-//! Where in some texts a neuron, or any other number of an activation, is most active.
+//! The positions of texts at which a neuron, or any other channel of an activation, is most active.
 
 use candle_core::Tensor;
 
@@ -13,7 +13,7 @@ use crate::run::run_with_cache;
 use crate::wire::{FromValue, HookName, List, Node, Prompt, ReadAs, TypeScript, options, results};
 
 options! {
-    /// One number of an activation: a neuron of `blocks.0.mlp.hook_post`, or a dimension of a head's `hook_z`.
+    /// One channel of an activation: a neuron of `blocks.0.mlp.hook_post`, or a dimension of a head's `hook_z`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Channel {
         /// The hook point.
@@ -30,8 +30,8 @@ impl ReadAs<HookPoint> for HookName {
         String::from_value(node)?.parse()
     }
 
-    fn one_of() -> String {
-        String::one()
+    fn singular_as() -> String {
+        String::singular()
     }
 
     fn typescript_as(types: &mut TypeScript) -> String {
@@ -52,7 +52,7 @@ options! {
 }
 
 results! {
-    /// Where a number of an activation is greatest: positions of texts, the greatest value first, the earlier one on a tie.
+    /// The positions of texts with the largest values of a channel: largest first, the earlier one on a tie.
     #[derive(Debug, Clone, PartialEq)]
     pub struct MostActive {
         /// The index of the text: axis `place`.
@@ -92,7 +92,7 @@ struct Activity {
     value: f32,
 }
 
-/// The positions of the texts where the channel has its greatest values.
+/// The positions of the texts at which the channel has its largest values.
 ///
 /// # Errors
 /// [`Error::Hook`] if the point has no position axis or needs a head, [`Error::Input`] if an index is out of range or a
@@ -108,10 +108,10 @@ pub fn most_active(model: &Model, options: &MostActiveOptions) -> Result<MostAct
         let here = values.into_iter().enumerate().filter(|(_, value)| !value.is_nan());
         all.extend(here.map(|(position, value)| Activity { text, position, value }));
         if all.len() / 2 > (*count).max(MANY) {
-            keep_greatest(&mut all, *count);
+            keep_largest(&mut all, *count);
         }
     }
-    keep_greatest(&mut all, *count);
+    keep_largest(&mut all, *count);
     let column = |of: fn(&Activity) -> f32| NamedArray {
         axes: vec!["place"],
         shape: vec![all.len()],
@@ -126,10 +126,10 @@ pub fn most_active(model: &Model, options: &MostActiveOptions) -> Result<MostAct
     })
 }
 
-/// A shorter list is not sorted after each text.
+/// A list of candidates that is at most twice as long is not shortened after each text.
 const MANY: usize = 1 << 16;
 
-fn keep_greatest(all: &mut Vec<Activity>, count: usize) {
+fn keep_largest(all: &mut Vec<Activity>, count: usize) {
     all.sort_by(|a, b| b.value.total_cmp(&a.value)); // stable, so that earlier ones stay in front
     all.truncate(count);
 }

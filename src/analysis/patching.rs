@@ -6,8 +6,8 @@
 //! m(b | a[i] := a_o[i])    for every layer and position, or head, i of an activation a
 //! ```
 //!
-//! and, normalised, `(m - m(corrupted)) / (m(clean) - m(corrupted))`: 1 where the metric is the clean run's, 0 where it
-//! is the corrupted run's. Denoising patches clean values into the corrupted run and finds what suffices to restore
+//! and, normalised, `(m - m(corrupted)) / (m(clean) - m(corrupted))`: 1 if the metric is the clean run's, 0 if it is the
+//! corrupted run's. Denoising patches clean values into the corrupted run and finds what suffices to restore
 //! the clean answer; noising patches the other way and finds what is needed for it. Meng et al. 2022, *Locating and
 //! Editing Factual Associations in GPT*; Heimersheim and Nanda 2024, *How to use and interpret activation patching*.
 //!
@@ -19,13 +19,12 @@
 //! m(b | a[i] := a_o[i])  ≈  m(b) + sum over the components of a[i] of (a_o[i] - a_b[i]) * dm/da[i] at b
 //! ```
 //!
-//! Nanda 2023, *Attribution Patching: Activation Patching At Industrial Scale*. It is good where the metric is close to
-//! linear, and least so at the residual stream's early layers.
+//! Nanda 2023, *Attribution Patching: Activation Patching At Industrial Scale*. It is accurate if the metric is close
+//! to linear, and least accurate in early layers of the residual stream.
 
 use candle_core::Tensor;
 
 pub use super::contrast::{Contrast, Direction, Target};
-use super::integrated_gradients::metric_of;
 use super::measurement::{MeasurementResult, measurement, once};
 use super::rerun::{Base, Patch};
 use crate::error::{Error, Result};
@@ -44,7 +43,7 @@ results! {
         pub raw: NamedArray,
         /// 1 for the clean run's metric, 0 for the corrupted run's; absent if both are the same or one is not finite.
         pub normalized: Option<NamedArray>,
-        /// The metric of the clean run. A loss is that of the patched prompt's tokens, in the other run too.
+        /// The metric of the clean run. A loss scores the tokens of the patched prompt, in both runs.
         pub clean: f32,
         /// The metric of the corrupted run.
         pub corrupted: f32,
@@ -52,7 +51,7 @@ results! {
 }
 
 impl Patching {
-    /// From the metric under every patch, of the base run, and of the other run.
+    /// The result for the metrics under every patch, of the base run and of the other run.
     pub(super) fn new(contrast: &Contrast, raw: NamedArray, base: f32, other: f32) -> Patching {
         let (clean, corrupted) = match contrast.direction {
             Direction::Denoise => (other, base),
@@ -75,8 +74,8 @@ options! {
         pub at: Target = Target::ResidPre,
         /// Run each patch ("activation"), or estimate all of them from one backward pass ("attribution").
         pub method: Method = Method::Activation,
-        /// Of a head: patch each position separately, instead of all at once. The residual stream, and what layers write
-        /// into it, are always patched by position.
+        /// For activations of heads: patch each position separately, instead of all at once. The residual stream, and the
+        /// outputs of layers, are always patched by position.
         pub each_position: bool = false,
         ..pub contrast: Contrast,
     }
@@ -105,7 +104,7 @@ pub(super) fn begin(lab: &Lab, options: PatchingOptions) -> MeasurementResult<Pa
 
 measurement!(Sweep => Patching);
 
-/// A sweep under way. A step is one patch, so that a caller can show progress between steps, or drop the sweep.
+/// A sweep in steps of one patch. A caller can show progress between steps, or stop by dropping the sweep.
 ///
 /// ```no_run
 /// # use candlescope::analysis::patching::{
@@ -147,7 +146,7 @@ struct Cell {
 }
 
 impl Sweep {
-    /// Runs both prompts, and gets ready to patch.
+    /// Runs both prompts.
     ///
     /// # Errors
     /// [`Error::Input`] when the prompts differ in length, do not fit the model, or the metric does not fit them.
@@ -182,22 +181,22 @@ impl Sweep {
         })
     }
 
-    /// How many patches there are.
+    /// The number of patches.
     pub fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// Whether there are no steps.
+    /// Whether there are no patches.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// How many of them are done.
+    /// The number of completed patches.
     pub fn done(&self) -> usize {
         self.metrics.len()
     }
 
-    /// Does the next patch; false when there was none left.
+    /// Runs the next patch; false if none was left.
     pub fn step(&mut self) -> Result<bool> {
         let Some(cell) = self.cells.get(self.done()) else { return Ok(false) };
         let point = self.options.at.point(cell.layer);
@@ -211,7 +210,7 @@ impl Sweep {
         Ok(true)
     }
 
-    /// Does what is left, and sums up.
+    /// Runs the remaining patches and returns the result.
     pub fn finish(mut self) -> Result<Patching> {
         while self.step()? {}
         let (layers, heads) = (self.base.model.config().n_layer, self.base.model.config().n_head);
@@ -248,7 +247,7 @@ pub fn attribution_patching(model: &Model, options: &PatchingOptions) -> Result<
     let of_base = RunOptions { gradients_of: Some(contrast.metric.clone()), ..with_names.clone() };
     let base = run(model, contrast.base(), &of_base)?;
     let other = run(model, contrast.other(), &with_names)?;
-    let metric = |run: &Run| metric_of(run, &contrast.metric, contrast.base());
+    let metric = |run: &Run| run.measure(&contrast.metric, contrast.base());
     let (base_metric, other_metric) = (metric(&base)?, metric(&other)?);
     let mut data = Vec::new();
     for name in &names {

@@ -1,13 +1,13 @@
-//! Path patching: what one head says to another directly, or to the logits.
+//! Path patching: the effect of one head on another, or on the logits, along direct paths.
 //!
 //! For a sender head `s`, receivers `r` (a query, key or value input of later heads, or the logits) and a base prompt:
 //!
 //! 1. Run the base prompt with the sender's `z` from the other prompt, and every other head's `z` as it was. The MLPs
-//!    either keep their output ([`Mlps::Frozen`]: the residual stream alone carries the message) or are recomputed
-//!    ([`Mlps::Recomputed`]: paths through MLPs count as direct). LayerNorms are always recomputed. Keep what the
-//!    receivers then read: their `q`, `k` or `v`.
-//! 2. Run the base prompt with these values at the receivers, at all positions; everything after them follows freely.
-//!    Where the logits receive, step 1 gives them already.
+//!    either keep their output ([`Mlps::Frozen`]: only the residual stream carries the change) or are recomputed
+//!    ([`Mlps::Recomputed`]: paths through MLPs count as direct). LayerNorms are always recomputed. Capture the values of
+//!    the receivers: their `q`, `k` or `v`.
+//! 2. Run the base prompt with these values at the receivers, at all positions; everything after them is recomputed. If
+//!    the logits are the receiver, step 1 gives the result.
 //!
 //! Wang et al. 2022, *Interpretability in the Wild*, section 3.1 and appendix B, which recomputes the MLPs.
 
@@ -22,19 +22,19 @@ use super::patching::Patching;
 use super::rerun::{Base, Patch};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
-use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
+use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks};
 use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
 use crate::run::Capture;
 use crate::wire::{FromValue, Node, TypeScript, Value, options, results, words};
 
-/// The receivers of the sender's message.
+/// The receivers of the sender's change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receivers {
     /// The logits.
     Logits,
-    /// All of these at once.
+    /// These inputs of heads, all at once.
     Heads(Vec<Receiver>),
 }
 
@@ -56,11 +56,11 @@ impl FromValue for Receivers {
         match node.value() {
             Value::Text(text) if text == "logits" => Ok(Receivers::Logits),
             Value::List(_) => Vec::from_value(node).map(Receivers::Heads),
-            _ => Err(node.expected(Self::one())),
+            _ => Err(node.expected(Self::singular())),
         }
     }
 
-    fn one() -> String {
+    fn singular() -> String {
         "\"logits\" or an array of { layer, head, input }".into()
     }
 
@@ -70,7 +70,7 @@ impl FromValue for Receivers {
 }
 
 impl Receiver {
-    /// Where the input is met.
+    /// The hook point of the input.
     pub fn point(self) -> HookPoint {
         let target = match self.input {
             HeadInput::Q => Target::Q,
@@ -85,9 +85,9 @@ words! {
     /// What the MLPs between sender and receiver do.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Mlps {
-        /// Write what they wrote in the base run.
+        /// Keep their output of the base run.
         Frozen = "frozen",
-        /// Read the sender's message too.
+        /// Are recomputed with the sender's change.
         Recomputed = "recomputed",
     }
 }
@@ -96,23 +96,23 @@ options! {
     /// Options of `pathPatching`.
     #[derive(Debug, Clone, PartialEq)]
     pub struct PathPatchingOptions {
-        /// What receives the sender's message: the logits, or inputs of heads.
+        /// The receivers of the sender's change: the logits, or inputs of heads.
         pub receivers: Receivers,
-        /// Whether the MLPs between sender and receiver write what they wrote in the base run, or read the message too.
+        /// Whether the MLPs between sender and receiver keep their output of the base run, or are recomputed.
         pub mlps: Mlps = Mlps::Frozen,
         ..pub contrast: Contrast,
     }
 }
 
 results! {
-    /// The metric when one head's output reaches only the receivers from the other run.
+    /// The metric if only the receivers get one head's output from the other run.
     #[derive(Debug, Clone, PartialEq)]
     pub struct PathPatching {
         /// The metric, by sender: axes `layer head`.
         pub raw: NamedArray,
         /// 1 for the clean run's metric, 0 for the corrupted run's; absent if both are the same or one is not finite.
         pub normalized: Option<NamedArray>,
-        /// The metric of the clean run. A loss is that of the patched prompt's tokens, in the other run too.
+        /// The metric of the clean run. A loss scores the tokens of the patched prompt, in both runs.
         pub clean: f32,
         /// The metric of the corrupted run.
         pub corrupted: f32,
@@ -125,7 +125,7 @@ pub(super) fn begin(lab: &Lab, options: PathPatchingOptions) -> MeasurementResul
 
 measurement!(PathSweep => PathPatching);
 
-/// A sweep over all senders, one for each step. Those that no receiver follows leave the metric as it was.
+/// A sweep in steps of one sender. A sender without a receiver after it does not change the metric.
 pub struct PathSweep {
     options: PathPatchingOptions,
     base: Base,
@@ -134,7 +134,7 @@ pub struct PathSweep {
 }
 
 impl PathSweep {
-    /// Runs both prompts, and gets ready to patch.
+    /// Runs both prompts.
     ///
     /// # Errors
     /// [`Error::Input`] when the prompts differ in length, do not fit the model, the metric does not fit them, or a
@@ -148,34 +148,34 @@ impl PathSweep {
         Ok(PathSweep { options, base, other, metrics: Vec::new() })
     }
 
-    /// How many senders there are.
+    /// The number of senders.
     pub fn len(&self) -> usize {
         let config = self.base.model.config();
         config.n_layer * config.n_head
     }
 
-    /// Whether there are no steps.
+    /// Whether there are no senders.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many of them are done.
+    /// The number of completed senders.
     pub fn done(&self) -> usize {
         self.metrics.len()
     }
 
-    /// Does the next sender; false when there was none left.
+    /// Runs the next sender; false if none was left.
     pub fn step(&mut self) -> Result<bool> {
         if self.done() == self.len() {
             return Ok(false);
         }
         let heads = self.base.model.config().n_head;
-        let metric = self.send(self.done() / heads, self.done() % heads)?;
+        let metric = self.patch_sender(self.done() / heads, self.done() % heads)?;
         self.metrics.push(metric);
         Ok(true)
     }
 
-    /// Does what is left, and sums up.
+    /// Runs the remaining senders and returns the result.
     pub fn finish(mut self) -> Result<PathPatching> {
         while self.step()? {}
         let config = self.base.model.config();
@@ -191,10 +191,11 @@ impl PathSweep {
         Ok(PathPatching { raw, normalized, clean, corrupted })
     }
 
-    fn send(&self, layer: usize, head: usize) -> Result<f32> {
+    /// The metric if the sender is this head.
+    fn patch_sender(&self, layer: usize, head: usize) -> Result<f32> {
         let Base { model, .. } = &self.base;
         let Receivers::Heads(receivers) = &self.options.receivers else {
-            let x = self.frozen(layer, head, model.config().n_layer, &mut crate::hook::NoHooks)?;
+            let x = self.frozen(layer, head, model.config().n_layer, &mut NoHooks)?;
             return self.base.measure(&x);
         };
         let reached: Vec<_> = receivers.iter().filter(|receiver| receiver.layer > layer).collect();
@@ -216,8 +217,8 @@ impl PathSweep {
         self.base.rerun(first, 0, &mut hooks)
     }
 
-    /// The base run from the sender's layer to the layer `end`, the sender alone saying what it says in the other
-    /// run; gives the residual stream there.
+    /// The residual stream before the layer `end` in a base run whose sender has its `z` from the other run. Other heads
+    /// keep theirs.
     fn frozen(
         &self,
         layer: usize,
@@ -248,9 +249,9 @@ impl Receivers {
             ));
         }
         let (layers, heads) = (config.n_layer, config.n_head);
-        let mut met = HashSet::new();
+        let mut seen = HashSet::new();
         if let Some(Receiver { layer, head, .. }) =
-            receivers.iter().find(|receiver| !met.insert(**receiver))
+            receivers.iter().find(|receiver| !seen.insert(**receiver))
         {
             return Err(Error::Input(format!(
                 "the receiver, head {head} of layer {layer}, is listed twice for the same input"
@@ -265,7 +266,7 @@ impl Receivers {
     }
 }
 
-/// Hooks that hold the heads, and the MLPs if told to, to what they did in the base run.
+/// Hooks that replace the outputs of heads, and of frozen MLPs, with those of the base run.
 struct Freeze<'b> {
     base: &'b Base,
     mlps: Mlps,

@@ -11,11 +11,11 @@ use crate::generate::generator;
 ///
 /// The tokens of a sequence are all different, so that each one of the second half occurred exactly once before; the
 /// config's `bos_token_id` and `eos_token_id` are not among them. They are drawn by ChaCha with 8 rounds, keyed by the
-/// seed as in [`crate::GenerateOptions::seed`]: of `n` ids in order, draw `i` swaps place `i` with place
+/// seed as in [`crate::GenerateOptions::seed`]: of `n` ids in order, draw `i` swaps element `i` with element
 /// `i + floor(u64 * (n - i) / 2^64)` and takes it, one u64 of the stream for each token, sequences one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepeatedTokens {
-    /// How many tokens there are before they repeat.
+    /// The number of tokens before they repeat.
     pub period: usize,
     /// The number of sequences.
     pub sequences: usize,
@@ -58,9 +58,9 @@ fn usable_ids(config: &Config) -> Vec<u32> {
 
 fn draw_different(ids: &[u32], count: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
     let mut ids = ids.to_vec();
-    for place in 0..count {
-        let left = (ids.len() - place) as u128;
-        ids.swap(place, place + ((u128::from(rng.next_u64()) * left) >> 64) as usize);
+    for index in 0..count {
+        let left = (ids.len() - index) as u128;
+        ids.swap(index, index + ((u128::from(rng.next_u64()) * left) >> 64) as usize);
     }
     ids.truncate(count);
     ids

@@ -1,8 +1,8 @@
 //! Runs that continue from the middle of another run, with one activation replaced.
 //!
-//! A patch at layer `l` and position `p` changes nothing before `l`, and attention is causal, so nothing before `p`
-//! either. So a rerun computes the layers from `l` on the positions from `p`, up to the last that the metric reads, over
-//! the base run's keys and values.
+//! A patch at layer `l` and position `p` changes nothing before `l`, and nothing before `p`, because attention is causal.
+//! A rerun therefore computes only the layers from `l` on and the positions from `p` to the last that the metric reads,
+//! with the base run's keys and values.
 
 use candle_core::{Device, Tensor};
 
@@ -14,11 +14,11 @@ use crate::kernel;
 use crate::model::{KvCache, Model};
 use crate::run::{Cache, Capture, Objective, Scores, as_batch, captured_bytes, expect_memory};
 
-/// A run from whose middle others can go on.
+/// A run from whose middle other runs can continue.
 pub(super) struct Base {
     pub model: Model,
     pub tokens: Vec<u32>,
-    /// What was asked for, and every layer's `resid_pre`.
+    /// The captured values, with `resid_pre` of every layer.
     pub cache: Cache,
     pub metric: f32,
     kv: KvCache,
@@ -77,7 +77,7 @@ impl Base {
     }
 }
 
-/// From the residual stream after the last block to the metric, by way of the logits that it needs.
+/// Computes the metric from the residual stream after the last block, with only the logits that it needs.
 enum Readout {
     /// The final LayerNorm at one position, and the columns of the unembedding for one or two tokens.
     Logit { model: Model, position: usize, columns: Tensor },
@@ -121,7 +121,7 @@ impl Readout {
         Ok(())
     }
 
-    /// The metric where `x` `[1, .., D]` holds the positions from `first`, and those before are the base run's.
+    /// The metric if `x` `[1, .., D]` has the positions from `first` on, and earlier ones are those of the base run.
     fn measure(&self, x: &Tensor, first: usize) -> Result<f32> {
         match self {
             Readout::Logit { model, position, columns } => {
@@ -154,7 +154,7 @@ impl Readout {
     }
 }
 
-/// Hooks that put another run's value at one point: all of it, a head of it, a position of it.
+/// Hooks that replace the value at one point with another run's: all of it, one head, one position, or both.
 pub(super) struct Patch {
     pub point: HookPoint,
     pub head: Option<usize>,

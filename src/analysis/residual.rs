@@ -1,10 +1,10 @@
-//! The residual stream taken apart into what was written into it.
+//! Decomposes the residual stream into the parts that were written into it.
 //!
 //! `resid = embed + pos_embed + Σ_layer (Σ_head z W_O + b_O) + Σ_layer (Σ_neuron post W_out + b_out)`
 //!
 //! After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", and TransformerLens's
 //! `ActivationCache` (`accumulated_resid`, `decompose_resid`, `stack_head_results`, `stack_neuron_results`,
-//! `apply_ln_to_stack`), whose labels these are. Biases are parts of their own, so that all parts add up to the stream.
+//! `apply_ln_to_stack`). The labels are TransformerLens's. Biases are separate parts, so all parts add up to the stream.
 
 use candle_core::Tensor;
 
@@ -22,12 +22,12 @@ use crate::run::{Cache, Run, expect_memory};
 use crate::wire::{Request, options, results, words};
 
 words! {
-    /// What the stream is taken apart into.
+    /// The components of the result.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum StackKind {
-        /// What was written into it: the parts add up to the stream.
+        /// Everything that was written into the stream, which adds up to it.
         Decomposed = "decomposed",
-        /// Its states on the way.
+        /// The states of the stream before each layer and after the last.
         Accumulated = "accumulated",
         /// What each head wrote.
         Heads = "heads",
@@ -40,8 +40,8 @@ options! {
     /// Options of `residual`.
     #[derive(Debug, Clone)]
     pub struct ResidualOptions {
-        /// What the stream is taken apart into: what was written into it ("decomposed": the parts add up to the stream),
-        /// its states on the way ("accumulated"), or what each head or neuron wrote.
+        /// The components: everything that was written into the stream, which adds up to it ("decomposed"), its states
+        /// before each layer and after the last ("accumulated"), or what each head or neuron wrote.
         pub stack: StackKind = StackKind::Decomposed,
         /// How finely it is decomposed; `component` if absent. For "decomposed" only.
         pub by: Option<By>,
@@ -49,11 +49,11 @@ options! {
         pub sublayers: Option<bool>,
         /// The sublayer that reads the stream; the unembedding if absent.
         pub reader: Option<Reader>,
-        /// Read each part through the reader's LayerNorm: with the scale of the whole stream, as the run had it
-        /// ("frozen"), or, before the unembedding, with a scale of its own ("recomputed"). Not at all if absent.
+        /// Apply the reader's LayerNorm to each component: with the scale of the whole stream in the run ("frozen"), or,
+        /// only before the unembedding, with the component's own scale ("recomputed"). Not applied if absent.
         pub layer_norm: Option<LayerNorm>,
-        /// Only these positions, negative ones from the end; all if absent. Of neurons, take few: they are d_mlp × d_model
-        /// numbers for each.
+        /// Only these positions, negative ones from the end; all if absent. Select few for neurons: each position has
+        /// n_layer × d_mlp × d_model numbers.
         pub positions: Option<Vec<i64>>,
         /// What to change in the run.
         pub interventions: Vec<Intervention> = Vec::new(),
@@ -61,10 +61,10 @@ options! {
 }
 
 results! {
-    /// The residual stream, taken apart.
+    /// The components of the residual stream.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Residual {
-        /// The parts: axes `component pos d_model`, components labelled.
+        /// The components: axes `component pos d_model`, components labelled.
         pub parts: NamedArray,
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn begin(
     once(move || residual(&lab, &input, &options))
 }
 
-/// Runs `tokens`, and takes the stream apart.
+/// Runs `tokens` and decomposes the stream.
 fn residual(lab: &Lab, tokens: &[u32], options: &ResidualOptions) -> Result<Residual> {
     options.check()?;
     let model = &lab.model;
@@ -121,11 +121,11 @@ impl ResidualOptions {
     /// # Errors
     /// [`Error::Input`] for an option that belongs to another stack.
     fn check(&self) -> Result<()> {
-        let beside = [
+        let owners = [
             (self.by.is_some(), "by", StackKind::Decomposed),
             (self.sublayers.is_some(), "sublayers", StackKind::Accumulated),
         ];
-        let wrong = beside.iter().find(|(given, _, owner)| *given && *owner != self.stack);
+        let wrong = owners.iter().find(|(given, _, owner)| *given && *owner != self.stack);
         match wrong {
             None => Ok(()),
             Some((_, option, owner)) => Err(Error::Input(format!(
@@ -196,7 +196,7 @@ impl Stack {
     }
 }
 
-/// Where [`accumulated`] looks at the stream.
+/// The states of the stream that [`accumulated`] returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Steps {
     /// Before each layer.
@@ -205,7 +205,7 @@ pub enum Steps {
     Sublayers,
 }
 
-/// The stream on its way to `reader`: `0_pre`, `0_mid`, `1_pre`, …, `final_post`.
+/// The states of the stream before `reader`: `0_pre`, `0_mid`, `1_pre`, …, `final_post`.
 ///
 /// Needs `blocks.*.hook_resid_pre`, `blocks.*.hook_resid_mid` and `blocks.*.hook_resid_post` captured.
 pub fn accumulated(model: &Model, cache: &Cache, reader: Reader, steps: Steps) -> Result<Stack> {
@@ -229,7 +229,7 @@ pub fn accumulated(model: &Model, cache: &Cache, reader: Reader, steps: Steps) -
     Ok(Stack { labels, values: Tensor::stack(&values, 0)? })
 }
 
-/// All parts of the stream that `reader` reads, in the order in which they were written: they add up to it.
+/// All parts of the stream that `reader` reads, in the order in which they were written. They add up to it.
 ///
 /// Needs [`By::names`] captured. By neuron this is `n_layer * d_mlp * pos * d_model` numbers: capture few positions.
 pub fn decomposed(model: &Model, cache: &Cache, reader: Reader, by: By) -> Result<Stack> {
@@ -254,8 +254,8 @@ pub fn neurons(
     stack(&parts.collect::<Result<Vec<_>>>()?)
 }
 
-/// What each of `stack` adds to what `reader` reads: `(x - mean(x)) / scale * weight`, with the scale of the whole
-/// stream as the run had it. The LayerNorm's bias belongs to no part.
+/// What each component adds to the input of `reader`: `(x - mean(x)) / scale * weight`, with the scale of the whole
+/// stream in the run. The LayerNorm's bias belongs to no component.
 ///
 /// Needs the scale of the reader's LayerNorm captured.
 pub fn through_frozen_layer_norm(
@@ -272,8 +272,8 @@ pub fn through_frozen_layer_norm(
     Ok(Stack { labels: stack.labels.clone(), values })
 }
 
-/// Each of `stack` through the final LayerNorm, with a mean and a scale of its own, gain and bias included: what the
-/// unembedding would read if the stream were that alone.
+/// Applies the final LayerNorm to each component, with the component's own mean and scale, gain and bias included: the
+/// input of the unembedding if the stream were only that component.
 pub fn through_recomputed_layer_norm(model: &Model, stack: &Stack) -> Result<Stack> {
     let scale = kernel::scale(&stack.values, model.config().layer_norm_epsilon)?;
     let normalized = kernel::normalize(&stack.values, &scale)?;

@@ -14,10 +14,10 @@ words! {
     /// How a head's attention is compared with a pattern.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Measure {
-        /// `Σ attention * pattern / Σ attention`: with a pattern of ones and zeros, the share of all attention that goes to
-        /// wanted edges.
+        /// `Σ attention * pattern / Σ attention`: with a pattern of ones and zeros, the share of all attention that is on
+        /// the edges with a one.
         Mul = "mul",
-        /// `1 - Σ |attention - pattern| / T`: 1 for the same pattern, -1 for attention that is nowhere the same.
+        /// `1 - Σ |attention - pattern| / T`: 1 for the same pattern, -1 if no edge is in both.
         Abs = "abs",
     }
 }
@@ -25,16 +25,16 @@ words! {
 /// What [`similarity`] leaves out of the comparison.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Excluded {
-    /// Attention to the first token, where heads that find nothing rest.
+    /// Attention to the first token, to which heads attend if nothing else matches.
     pub first_token: bool,
     /// Attention of each token to itself.
     pub current_token: bool,
 }
 
-/// How alike every head's attention and `pattern` `[T, T]` are: `layer head`.
+/// How similar every head's attention is to `pattern` `[T, T]`: axes `layer head`.
 ///
 /// # Errors
-/// [`Error::Input`] when the pattern has another shape than the run's attention, or wants a key after its query.
+/// [`Error::Input`] when the pattern has another shape than the run's attention, or is not 0 for a key after its query.
 pub fn similarity(
     model: &Model,
     cache: &Cache,
@@ -45,7 +45,7 @@ pub fn similarity(
     let (length, keys) = pattern.dims2()?;
     let kept = compared(length, keys, excluded)?; // [T, T]
     let later = pattern.to_vec2::<f32>()?.into_iter().enumerate().any(|(query, row)| {
-        row.iter().skip(query + 1).any(|wanted| *wanted != 0.0) // a causal model attends to none of these
+        row.iter().skip(query + 1).any(|weight| *weight != 0.0) // a causal model attends to none of these
     });
     if later {
         return Err(Error::Input("`pattern` is not 0 above the diagonal, expected zeros there: a token cannot attend to later tokens".into()));
@@ -58,15 +58,15 @@ pub fn similarity(
                 Ok((total(attention.broadcast_mul(pattern)?)? / total(attention)?)?) // [H]
             }
             Measure::Abs => {
-                let apart = total(attention.broadcast_sub(pattern)?.abs()?)?;
-                Ok(apart.affine(-1.0 / length as f64, 1.0)?)
+                let difference = total(attention.broadcast_sub(pattern)?.abs()?)?;
+                Ok(difference.affine(-1.0 / length as f64, 1.0)?)
             }
         }
     });
     NamedArray::new(&["layer", "head"], &Tensor::stack(&scores.collect::<Result<Vec<_>>>()?, 0)?)
 }
 
-/// 1 where attention is compared, 0 where it is left out: `[T, T]`.
+/// 1 for edges that are compared, 0 for those that are left out: `[T, T]`.
 fn compared(queries: usize, keys: usize, excluded: Excluded) -> Result<Tensor> {
     let keeps = |query, key| {
         let left_out =

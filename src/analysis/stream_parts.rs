@@ -1,4 +1,4 @@
-//! The parts of the residual stream, each by what it is the product of.
+//! The parts of the residual stream, kept as factors: their products are computed only on request.
 
 use candle_core::{D, IndexOp, Tensor};
 
@@ -9,7 +9,7 @@ use crate::model::Model;
 use crate::run::Cache;
 use crate::wire::{checked, options, words};
 
-/// Who reads the stream through a LayerNorm: everything written before it counts.
+/// A sublayer that reads the stream through a LayerNorm. Everything written before it is part of its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
     /// The attention of a layer.
@@ -56,7 +56,7 @@ impl TryFrom<Sublayer> for Reader {
 checked!(Reader: Sublayer);
 
 impl Reader {
-    /// How many layers' attention and how many layers' MLP wrote before it.
+    /// The number of attention sublayers and of MLPs that write before it.
     pub(super) fn layers(self, config: &Config) -> Result<(usize, usize)> {
         let (layer, counts) = match self {
             Reader::Attention(layer) => (layer, (layer, layer)),
@@ -70,7 +70,7 @@ impl Reader {
         Ok(counts)
     }
 
-    /// The layers whose MLPs wrote before it.
+    /// The layers whose MLPs write before it.
     pub fn layers_before(self, config: &Config) -> Result<Vec<usize>> {
         Ok((0..self.layers(config)?.1).collect())
     }
@@ -90,20 +90,20 @@ impl Reader {
 }
 
 words! {
-    /// How finely the stream is taken apart.
+    /// How finely the stream is decomposed.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum By {
         /// Embeddings, and each layer's attention and MLP with their biases.
         Component = "component",
-        /// Attention by head, its bias apart; MLPs whole.
+        /// Attention by head and its bias; whole MLPs.
         Head = "head",
-        /// Attention by head and MLPs by neuron, their biases apart.
+        /// Attention by head, MLPs by neuron, and the biases of both.
         Neuron = "neuron",
     }
 }
 
 impl By {
-    /// What a run must capture to be taken apart so.
+    /// The hook points that a run must capture for this decomposition.
     pub fn names(self) -> Vec<&'static str> {
         let parts: &[&str] = match self {
             By::Component => &["blocks.*.hook_attn_out", "blocks.*.hook_mlp_out"],
@@ -115,17 +115,17 @@ impl By {
 }
 
 words! {
-    /// With which scale parts of the stream pass through a LayerNorm.
+    /// The scale with which a LayerNorm is applied to parts of the stream.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum LayerNorm {
-        /// That of the whole stream, as the run had it.
+        /// That of the whole stream in the run.
         Frozen = "frozen",
-        /// One of their own.
+        /// That of the part itself.
         Recomputed = "recomputed",
     }
 }
 
-/// Some parts of the stream, by what they are the product of.
+/// Some parts of the stream, as factors.
 pub(super) struct Parts {
     pub labels: Vec<String>,
     written: Written,

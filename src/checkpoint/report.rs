@@ -42,7 +42,7 @@ words! {
 #[serde(transparent)]
 pub struct Report(Vec<Notice>);
 
-/// The most ignored names that get a notice each. The others are counted in one notice.
+/// The maximum number of ignored names with a notice each. The others are counted in one notice.
 const MAX_LISTED: usize = 20;
 
 impl Report {

@@ -90,7 +90,10 @@ pub(super) fn of(name: &str, config: &Config, shapes: &Shapes) -> Result<Role> {
         ));
     }
     if has_any(&["crossattention", "ln_cross_attn", "encoder_attn"]) {
-        return Err(refused(name, "part of cross attention, which a decoder alone does not have"));
+        return Err(refused(
+            name,
+            "part of cross attention, which a decoder-only model does not have",
+        ));
     }
     if let Some((layer, rest)) = in_layer(name) {
         return in_block(name, layer, rest, config);

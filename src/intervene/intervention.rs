@@ -102,7 +102,7 @@ impl Intervention {
         let json: serde_json::Value = serde_json::from_str(json).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             Error::Input(format!(
-                "the interventions are no JSON at line {line}, column {column}; expected an array"
+                "the interventions are not JSON at line {line}, column {column}; expected an array"
             ))
         })?;
         wire::read("the interventions", &[], &json.into())

@@ -4,7 +4,7 @@
 //! a prompt, refuses those that select nothing, and is the [`Hooks`](crate::Hooks) of a run or of a generation.
 //!
 //! Positions are those of the text: 0 is its first token, -1 the last token *of the prompt*. Generated tokens follow
-//! the prompt: the token of step `s` is at position `prompt length + s - 1`. So an intervention names the same places
+//! the prompt: the token of step `s` is at position `prompt length + s - 1`. An intervention therefore names the same positions
 //! with and without cached keys and values, and wherever a cropped context begins.
 //!
 //! Each file imports only from those before it: `types`, `selection`, `source`, `python`, `effect`, `actions`,

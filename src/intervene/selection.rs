@@ -81,7 +81,7 @@ impl Scope {
     }
 }
 
-/// Where in the text a hook meets a value.
+/// The hook point and the position in the text of a value that a hook visits.
 #[derive(Clone, Copy)]
 pub(super) struct VisitContext {
     pub(super) point: HookPoint,

@@ -65,7 +65,7 @@ pub struct TextLength {
 }
 
 impl TextLength {
-    /// The greatest number of positions that the model can see. The last generated token is never run.
+    /// The maximum number of positions that the model can see. The last generated token is never run.
     pub(super) fn positions(self) -> usize {
         self.prompt.saturating_add(self.new.saturating_sub(1))
     }
@@ -126,8 +126,8 @@ impl ReadAs<String> for HookFunction {
         String::from_value(node)
     }
 
-    fn one_of() -> String {
-        String::one()
+    fn singular_as() -> String {
+        String::singular()
     }
 
     fn typescript_as(types: &mut TypeScript) -> String {
@@ -160,12 +160,12 @@ impl<T: FromValue> FromValue for Choice<T> {
             Value::List(_) | Value::Numbers(_) | Value::Floats(_) | Value::Ids(_) => {
                 Vec::from_value(node).map(Choice::Many)
             }
-            _ => Err(node.expected(Self::one())),
+            _ => Err(node.expected(Self::singular())),
         }
     }
 
-    fn one() -> String {
-        format!("{} or an array of them", T::one())
+    fn singular() -> String {
+        format!("{} or an array of them", T::singular())
     }
 
     fn typescript(types: &mut TypeScript) -> String {
@@ -187,11 +187,11 @@ impl FromValue for Values {
                 Vec::from_value(node).map(Values::List)
             }
             Value::Object(_) => NamedArray::from_value(node).map(Values::Array),
-            _ => Err(node.expected(Self::one())),
+            _ => Err(node.expected(Self::singular())),
         }
     }
 
-    fn one() -> String {
+    fn singular() -> String {
         "a number, an array of numbers or a tensor { shape, data }".into()
     }
 

@@ -67,7 +67,7 @@ pub(super) fn hooks(
 fn untranslatable(number: usize, change: &Change) -> Error {
     Error::Hook(format!(
         "intervention {number} at `{}` is a JavaScript function, which cannot be printed as Python: leave it out, or \
-         say it as one of the actions that are data",
+         use an action that is data",
         change.scope.at
     ))
 }

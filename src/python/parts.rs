@@ -1,4 +1,4 @@
-//! What several scripts begin with: the model, the prompts, the metric, and what TransformerLens must be told to compute.
+//! The parts that several scripts begin with: the model, the prompts, the metric, and TransformerLens's switches.
 
 use super::literal::{ids, string};
 use super::template::{Placeholders, Template};
@@ -21,7 +21,7 @@ pub(super) fn model(config: &Config, folder: &str) -> Result<String> {
     Ok(Template::Model.render(&Placeholders::new().set("FOLDER", string(folder))))
 }
 
-/// Switches on what TransformerLens computes only when told to.
+/// The lines that switch on values that TransformerLens computes only on request.
 pub(super) fn switches(points: &[HookPoint]) -> Result<String> {
     let uses = |switched: &[BlockPoint]| {
         let is_switched =

@@ -45,9 +45,9 @@ impl TryFrom<Metric> for Objective {
     type Error = Error;
 
     fn try_from(metric: Metric) -> Result<Objective> {
-        let beside = metric.against.is_some() || metric.position.is_some();
+        let selects_logit = metric.against.is_some() || metric.position.is_some();
         match (metric.answer, metric.loss) {
-            (None, Some(true)) if !beside => Ok(Objective::Loss),
+            (None, Some(true)) if !selects_logit => Ok(Objective::Loss),
             (Some(answer), None | Some(false)) => Ok(Objective::Logit {
                 answer,
                 against: metric.against,

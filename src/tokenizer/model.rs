@@ -249,8 +249,8 @@ impl ModelFields {
     fn word_piece(mut self) -> Result<WordPiece> {
         let vocab = self.vocabulary()?;
         let unknown = self.required_unknown(&vocab)?;
-        let most = self.max_input_chars_per_word.as_u64();
-        let Some(most) = most.filter(|most| *most <= MAX_WORD_CHARS) else {
+        let max = self.max_input_chars_per_word.as_u64();
+        let Some(max) = max.filter(|max| *max <= MAX_WORD_CHARS) else {
             return Err(wrong(format!(
                 "`model.max_input_chars_per_word` is not a whole number, expected at most {MAX_WORD_CHARS}"
             )));
@@ -260,7 +260,7 @@ impl ModelFields {
             .vocab(vocab)
             .unk_token(unknown)
             .continuing_subword_prefix(prefix)
-            .max_input_chars_per_word(most as usize)
+            .max_input_chars_per_word(max as usize)
             .build()
             .map_err(Error::TokenizersCrate)
     }

@@ -38,25 +38,25 @@ pub(super) fn set(object: &Object, name: &str, value: &JsValue) {
     let _ = Reflect::set(object, &name.into(), value);
 }
 
-/// The limit for objects and arrays within each other. It also stops a value that contains itself.
-const DEEPEST: usize = 32;
+/// The limit for nested objects and arrays. It also stops at a value that contains itself.
+const MAX_DEPTH: usize = 32;
 
 /// A JavaScript value as plain data.
 ///
 /// # Errors
 /// [`Error::Input`] for data that is nested too deep.
 pub(super) fn from_js(value: &JsValue) -> Result<Value> {
-    value_of(value, DEEPEST)
+    value_of(value, MAX_DEPTH)
 }
 
-/// A JavaScript value as data. Typed arrays are copied in one go.
+/// The same with `depth` levels left.
 fn value_of(value: &JsValue, depth: usize) -> Result<Value> {
     if depth == 0 {
         return Err(Error::Input(format!(
-            "the options are nested more than {DEEPEST} deep, expected plain data"
+            "the options are nested more than {MAX_DEPTH} deep, expected plain data"
         )));
     }
-    // The most frequent kinds first: each question is a call out of wasm.
+    // The most frequent kinds first, because each check is a call from wasm to JavaScript.
     if let Some(number) = value.as_f64() {
         return Ok(Value::Number(number));
     }
@@ -99,7 +99,7 @@ fn fields_of(object: &js_sys::Object, depth: usize) -> Result<Value> {
     Ok(Value::Object(fields))
 }
 
-/// The kind of a value that is no data, in words.
+/// The kind of a value that is not plain data, for messages.
 pub(super) fn kind_of(value: &JsValue) -> String {
     let kind = value.js_typeof().as_string().unwrap_or_default();
     match kind.as_str() {
@@ -116,7 +116,7 @@ fn constructor_of(value: &JsValue) -> Option<String> {
     Reflect::get(&constructor, &"name".into()).ok()?.as_string().filter(|name| !name.is_empty())
 }
 
-/// Whether a view is a typed array whose entries are numbers: no `DataView`, no BigInts.
+/// Whether a view is a typed array of numbers: not a `DataView`, not of BigInts.
 pub(super) fn holds_numbers(view: &JsValue) -> bool {
     let of_big_integers =
         view.has_type::<js_sys::BigInt64Array>() || view.has_type::<js_sys::BigUint64Array>();

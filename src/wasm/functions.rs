@@ -25,7 +25,7 @@ pub(super) fn compile(source: &str) -> Result<intervene::Function> {
         Reflect::construct(&constructor, &JsArray::of1(&body.into()))
             .map_err(|error| uncompiled(&error))
     };
-    // A text that closes one kind of bracket to go on after it does not parse within the other kind.
+    // A text that closes one kind of bracket and continues after it does not parse in the other kind.
     construct(format!("return (\n{source}\n);"))?;
     let maker: Function = construct(format!("return [\n{source}\n];"))?.unchecked_into();
     let list: JsArray = maker.call0(&JsValue::UNDEFINED).map_err(thrown)?.unchecked_into();
@@ -49,7 +49,7 @@ pub(super) fn compile(source: &str) -> Result<intervene::Function> {
     }))
 }
 
-/// Why a text is no function. Under a policy without `unsafe-eval`, the browser throws an `EvalError`.
+/// The error for a text that is not a function. Under a policy without `unsafe-eval`, the browser throws an `EvalError`.
 fn uncompiled(thrown: &JsValue) -> Error {
     match thrown.dyn_ref::<js_sys::EvalError>() {
         Some(_) => Error::Hook(
@@ -61,7 +61,7 @@ fn uncompiled(thrown: &JsValue) -> Error {
     }
 }
 
-/// What a function returned, once it is `expected` numbers. Nothing is converted before: not texts, holes or BigInts.
+/// Checks that a function returned `expected` numbers, and copies them. Texts, holes and BigInts are not converted.
 fn returned_values(
     returned: &JsValue,
     expected: usize,
@@ -99,7 +99,7 @@ fn returned_values(
     Ok(values)
 }
 
-/// What was thrown, in words. Nothing of its own is called.
+/// A thrown value for a message. No method of the value is called.
 fn describe_thrown(thrown: &JsValue) -> String {
     let property =
         |name: &str| Reflect::get(thrown, &name.into()).ok().and_then(|value| value.as_string());

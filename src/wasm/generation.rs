@@ -1,4 +1,4 @@
-//! A text that is generated token by token.
+//! A generation, called step by step.
 
 use wasm_bindgen::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A measurement that runs step by step.
+//! A measurement, called step by step.
 
 use wasm_bindgen::prelude::*;
 
@@ -21,12 +21,12 @@ impl WasmMeasurement {
 
 #[wasm_bindgen]
 impl WasmMeasurement {
-    /// How many steps there are.
+    /// The number of steps.
     pub fn total(&self) -> usize {
         self.measurement.as_ref().map_or(0, |measurement| measurement.total())
     }
 
-    /// How many of them are done.
+    /// The number of completed steps.
     pub fn done(&self) -> usize {
         self.measurement.as_ref().map_or(0, |measurement| measurement.done())
     }
@@ -37,7 +37,7 @@ impl WasmMeasurement {
     }
 
     /// The result: an object with the fields of the analysis's result type, whose arrays are `{ data, shape, axes, labels }`.
-    /// Undefined if it was asked for before.
+    /// Undefined at the second call.
     pub fn finish(&mut self) -> Result<JsValue> {
         match self.measurement.take() {
             Some(measurement) => Ok(to_js(measurement.finish()?)),

@@ -1,8 +1,8 @@
-//! The boundary to JavaScript. The only folder with `wasm_bindgen` types in signatures: conversions and calls, no maths.
+//! The boundary to JavaScript: exports, conversions and calls, no arithmetic.
 //!
 //! `www/worker/worker.ts` is the only caller. The calls:
 //!
-//! - `chooseBuild(name)` before everything else, then `askHelpers(count)` if the build has threads.
+//! - `chooseBuild(name)` is the first call, followed by `askHelpers(count)` if there are threads.
 //! - `WasmModel.load(…)` gives a model. `describe`, `tokenize`, `tokenNames`, `detokenize`, `runWithCache` and `toPython`
 //!   return when they are done. `fingerprintStep` is called until it gives the fingerprint.
 //! - `model.generate(…)` gives a [`WasmGeneration`](generation::WasmGeneration): `next()` until it gives undefined.
@@ -10,12 +10,12 @@
 //!   `finish()`.
 //! - `model.takePendingSave()` gives a [`WasmPendingSave`](checkpoint::WasmPendingSave): `step(file)` until it gives false.
 //!
-//! **Data.** Options arrive as plain data (`www/api/serialize.ts`), which is read strictly by [`crate::wire`]: names, types
-//! and ranges are checked there and nowhere else. Results leave as plain data of the types in `www/api/generated.ts`; an
+//! **Data.** Options arrive as plain data (`www/api/serialize.ts`), which [`crate::wire`] reads strictly: it checks names
+//! and types. Results leave as plain data of the types in `www/api/generated.ts`; an
 //! array is `{ data, shape, axes, labels }`, whose typed array is a copy that JavaScript owns (`convert.rs`, `sink.rs`).
 //!
-//! **Memory.** JavaScript frees what it was given: `free()` of a model, a generation, a measurement or a checkpoint. Each of
-//! them holds the model's weights, which are freed with the last. A loaded file's copy is freed by the worker.
+//! **Memory.** JavaScript frees the objects that it gets: `free()` of a model, a generation, a measurement or a pending
+//! save. They share the model's weights, which are freed with the last of them.
 //!
 //! **Errors** leave as an `Error` whose `name` is [`Error::name`]. The model is unchanged by any call, so it can be used
 //! after an error; a generation tries the same step again.
@@ -56,7 +56,7 @@ impl From<Error> for JsValue {
     }
 }
 
-/// Computes with the kernels of this build from now on, `"simd"` or `"relaxed"`; false where the browser lacks it.
+/// Selects the kernels `"simd"` or `"relaxed"` for all later calls; false if the browser does not support them.
 #[wasm_bindgen(js_name = chooseBuild)]
 pub fn choose_build(build: &str) -> bool {
     match build {
@@ -66,20 +66,20 @@ pub fn choose_build(build: &str) -> bool {
     }
 }
 
-/// What `count` workers need to help with products: `{ module, memory, pool }`, the last one an address. Each of them
-/// runs `enter(pool)` of the module once, then `help(pool, n)` with a number of its own from 1 to `count`; they may come
-/// at any time, or never.
+/// Requests `count` helper threads and returns what they need: `{ module, memory, pool }`, where `pool` is an address.
+/// Each helper calls `enter(pool)` of the module once, then `help(pool, n)` with its own number `n` from 1 to `count`. A
+/// helper may start at any time, or never.
 ///
 /// # Errors
-/// When this is not the build with shared memory.
+/// If the browser cannot compile the module.
 #[wasm_bindgen(js_name = askHelpers)]
 pub fn ask_helpers(count: u32) -> std::result::Result<JsValue, JsValue> {
     let (module, memory) = (kernel::module(kernel::backend())?, wasm_bindgen::memory());
-    let asked = Object::new();
+    let needed = Object::new();
     for (name, value) in
         [("module", module.into()), ("memory", memory), ("pool", kernel::pool(count).into())]
     {
-        convert::set(&asked, name, &value);
+        convert::set(&needed, name, &value);
     }
-    Ok(asked.into())
+    Ok(needed.into())
 }

@@ -1,4 +1,4 @@
-//! A loaded model: what it is, its tokens, and the calls that it answers.
+//! A loaded model: its description, its tokens, and its calls.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -37,7 +37,8 @@ pub struct WasmModel {
     lab: Lab,
     format: WeightFormat,
     report: Report,
-    /// In cells, so that each method borrows the model as shared: a call that ends in an exception never gives its borrow back.
+    /// In a cell, like `fingerprint`, so that every method takes `&self`: a call that ends in an exception does not
+    /// release its borrow.
     pending_save: RefCell<Option<PendingSave>>,
     /// None if the weights were rewritten after the load.
     fingerprint: RefCell<Option<Fingerprint>>,
@@ -70,11 +71,11 @@ impl WasmModel {
         Ok(WasmModel { lab, format, report, pending_save, fingerprint })
     }
 
-    /// A number in hexadecimal digits that is the same for the same config, tokenizer and weights in memory. Undefined
-    /// until it is known: each call reads some megabytes, and the calls after the last give the same answer.
+    /// A hash in hexadecimal digits of the config, the tokenizer and the weights in memory. Undefined until it is
+    /// complete: each call hashes up to 4 MB. Calls after the last return the same hash.
     ///
     /// # Errors
-    /// [`Error::Input`] for a transformed model, which is known by the model and the transforms that made it.
+    /// [`Error::Input`] for a transformed model, which its model and its transforms identify.
     #[wasm_bindgen(js_name = fingerprintStep)]
     pub fn fingerprint_step(&self) -> Result<Option<String>> {
         match self.fingerprint.borrow_mut().as_mut() {
@@ -85,7 +86,7 @@ impl WasmModel {
         }
     }
 
-    /// What is to be kept of this model for later visits; undefined at the second call, or if there is nothing.
+    /// The copy of this model to save for later visits; undefined if there is none, and at the second call.
     #[wasm_bindgen(js_name = takePendingSave)]
     pub fn take_pending_save(&self) -> Option<WasmPendingSave> {
         self.pending_save.take().map(WasmPendingSave)
@@ -145,7 +146,7 @@ impl WasmModel {
         sink::run_to_js(&ids, run, scores)
     }
 
-    /// A generation that goes on after a text or ids, one step for each call of `next()`.
+    /// A generation that continues a text or ids, one step for each call of `next()`.
     pub fn generate(&self, input: JsValue, options: JsValue) -> Result<WasmGeneration> {
         let (ids, options) = self.lab.generate_call(&from_js(&input)?, &from_js(&options)?)?;
         let tokenizer = self.lab.tokenizer.clone();
@@ -165,7 +166,7 @@ impl WasmModel {
         self.lab.to_python(call, &from_js(&input)?, &from_js(&options)?, folder)
     }
 
-    /// The same model with its weights rewritten by these transforms, one after the other; in f32, whatever it was in.
+    /// The model after these transforms of its weights, one after the other. Its weights are in f32.
     pub fn transformed(&self, transforms: Vec<String>) -> Result<WasmModel> {
         let model = transform::by_name(&self.lab.model, &transforms)?;
         let lab = Lab { model, ..self.lab.clone() };
@@ -185,8 +186,8 @@ impl WasmModel {
     }
 }
 
-/// A product of the size of a small model's, before there is a model: the browser begins to optimise the inner loops, which
-/// takes it 60 ms beside this thread, while files are on their way. The first run was 100 ms longer without.
+/// Computes a product of the size of a small model's before the model is downloaded, so that the browser optimises the
+/// inner loops meanwhile, in another thread. Without it, the first run took 100 ms longer (November 2026).
 fn warm_up(format: WeightFormat) -> Result<()> {
     const ROWS: usize = 64;
     const WIDTH: usize = 256;

@@ -123,17 +123,17 @@ macro_rules! options {
             fn from_value(node: $crate::wire::Node) -> $crate::error::Result<Self> {
                 let mut names = Vec::with_capacity(16);
                 <$type as $crate::wire::Fields>::names(&mut names);
-                let expected = <$type as $crate::wire::FromValue>::one;
+                let expected = <$type as $crate::wire::FromValue>::singular;
                 <$type as $crate::wire::Fields>::read(&node.object(&names, expected)?)
             }
 
-            fn one() -> String {
+            fn singular() -> String {
                 let mut names = Vec::new();
                 <$type as $crate::wire::Fields>::names(&mut names);
                 format!("an object with {}", names.join(", "))
             }
 
-            fn many() -> String {
+            fn plural() -> String {
                 let mut names = Vec::new();
                 <$type as $crate::wire::Fields>::names(&mut names);
                 format!("objects with {}", names.join(", "))
@@ -202,8 +202,8 @@ macro_rules! checked {
                 <$options as $crate::wire::FromValue>::from_value(node)?.try_into()
             }
 
-            fn one() -> String {
-                <$options as $crate::wire::FromValue>::one()
+            fn singular() -> String {
+                <$options as $crate::wire::FromValue>::singular()
             }
 
             fn typescript(types: &mut $crate::wire::TypeScript) -> String {
@@ -311,11 +311,11 @@ macro_rules! words {
             fn from_value(node: $crate::wire::Node) -> $crate::error::Result<Self> {
                 match node.text() {
                     $(Some($word) => Ok($type::$variant),)*
-                    _ => Err(node.expected(<$type as $crate::wire::FromValue>::one())),
+                    _ => Err(node.expected(<$type as $crate::wire::FromValue>::singular())),
                 }
             }
 
-            fn one() -> String {
+            fn singular() -> String {
                 $crate::wire::alternatives(&[$($word),*])
             }
 

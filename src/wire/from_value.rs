@@ -1,4 +1,4 @@
-//! Reading: what each type accepts, in code and in words.
+//! The types that can be read from plain data, what each accepts, and their TypeScript types.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ pub trait FromValue: Sized {
     /// [`Error::Input`](crate::Error::Input) with the path to what does not fit.
     fn from_value(node: Node) -> Result<Self>;
 
-    /// What is expected, in words: "a whole number".
-    fn one() -> String;
+    /// What is expected, for messages: "a whole number".
+    fn singular() -> String;
 
-    /// Of several: "whole numbers".
-    fn many() -> String {
-        format!("values, each {}", Self::one())
+    /// The plural of [`singular`](FromValue::singular): "whole numbers".
+    fn plural() -> String {
+        format!("values, each {}", Self::singular())
     }
 
     /// The value of a field that is absent; `None` if the field is required.
@@ -26,10 +26,10 @@ pub trait FromValue: Sized {
         None
     }
 
-    /// The TypeScript type. Declares the types that it is made of.
+    /// The TypeScript type. Declares the types that it refers to.
     fn typescript(types: &mut TypeScript) -> String;
 
-    /// Several of them.
+    /// The TypeScript type of a list.
     fn typescript_list(types: &mut TypeScript) -> String {
         let one = Self::typescript(types);
         let is_union = one.contains(" | ");
@@ -50,12 +50,12 @@ pub trait ReadAs<T> {
     /// As [`FromValue::from_value`].
     fn read_as(node: Node) -> Result<T>;
 
-    /// As [`FromValue::one`].
-    fn one_of() -> String;
+    /// As [`FromValue::singular`].
+    fn singular_as() -> String;
 
-    /// As [`FromValue::many`].
-    fn many_of() -> String {
-        format!("values, each {}", Self::one_of())
+    /// As [`FromValue::plural`].
+    fn plural_as() -> String {
+        format!("values, each {}", Self::singular_as())
     }
 
     /// As [`FromValue::absent`].
@@ -77,12 +77,12 @@ impl<T: FromValue> ReadAs<T> for T {
         T::from_value(node)
     }
 
-    fn one_of() -> String {
-        T::one()
+    fn singular_as() -> String {
+        T::singular()
     }
 
-    fn many_of() -> String {
-        T::many()
+    fn plural_as() -> String {
+        T::plural()
     }
 
     fn when_absent() -> Option<T> {
@@ -103,11 +103,11 @@ pub struct List<W>(std::marker::PhantomData<W>);
 
 impl<T, W: ReadAs<T>> ReadAs<Vec<T>> for List<W> {
     fn read_as(node: Node) -> Result<Vec<T>> {
-        node.items(W::read_as).unwrap_or_else(|| Err(node.expected(Self::one_of())))
+        node.items(W::read_as).unwrap_or_else(|| Err(node.expected(Self::singular_as())))
     }
 
-    fn one_of() -> String {
-        format!("an array of {}", W::many_of())
+    fn singular_as() -> String {
+        format!("an array of {}", W::plural_as())
     }
 
     fn typescript_as(types: &mut TypeScript) -> String {
@@ -127,8 +127,8 @@ impl<T, W: ReadAs<T>> ReadAs<Vec<T>> for OneOrMany<W> {
         node.items(W::read_as).unwrap_or_else(|| Ok(vec![W::read_as(node)?]))
     }
 
-    fn one_of() -> String {
-        format!("{} or an array of {}", W::one_of(), W::many_of())
+    fn singular_as() -> String {
+        format!("{} or an array of {}", W::singular_as(), W::plural_as())
     }
 
     fn typescript_as(types: &mut TypeScript) -> String {
@@ -149,8 +149,8 @@ impl<T, W: ReadAs<T>> ReadAs<Option<T>> for Optional<W> {
         W::read_as(node).map(Some)
     }
 
-    fn one_of() -> String {
-        W::one_of()
+    fn singular_as() -> String {
+        W::singular_as()
     }
 
     fn when_absent() -> Option<Option<T>> {
@@ -167,8 +167,8 @@ impl<T: FromValue> FromValue for Option<T> {
         T::from_value(node).map(Some)
     }
 
-    fn one() -> String {
-        T::one()
+    fn singular() -> String {
+        T::singular()
     }
 
     fn absent() -> Option<Option<T>> {
@@ -188,11 +188,11 @@ impl FromValue for bool {
     fn from_value(node: Node) -> Result<bool> {
         match node.value() {
             Value::Bool(flag) => Ok(*flag),
-            _ => Err(node.expected(Self::one())),
+            _ => Err(node.expected(Self::singular())),
         }
     }
 
-    fn one() -> String {
+    fn singular() -> String {
         "true or false".into()
     }
 
@@ -207,14 +207,14 @@ impl FromValue for bool {
 
 impl FromValue for String {
     fn from_value(node: Node) -> Result<String> {
-        node.text().map(str::to_string).ok_or_else(|| node.expected(Self::one()))
+        node.text().map(str::to_string).ok_or_else(|| node.expected(Self::singular()))
     }
 
-    fn one() -> String {
+    fn singular() -> String {
         "a text".into()
     }
 
-    fn many() -> String {
+    fn plural() -> String {
         "texts".into()
     }
 
@@ -227,34 +227,34 @@ impl FromValue for String {
     }
 }
 
-/// A whole number from `lowest` to `highest`.
-fn whole(node: Node, lowest: f64, highest: f64, expected: String) -> Result<f64> {
+/// A whole number from `min` to `max`.
+fn whole(node: Node, min: f64, max: f64, expected: String) -> Result<f64> {
     let Value::Number(number) = node.value() else { return Err(node.expected(expected)) };
-    match number.fract() == 0.0 && (lowest..=highest).contains(number) {
+    match number.fract() == 0.0 && (min..=max).contains(number) {
         true => Ok(*number),
-        false if number.fract() == 0.0 && *number > highest => {
-            Err(node.expected(format!("{expected}, at most {highest}")))
+        false if number.fract() == 0.0 && *number > max => {
+            Err(node.expected(format!("{expected}, at most {max}")))
         }
         false => Err(node.expected(expected)),
     }
 }
 
-/// The largest whole number that is exact in a JavaScript number, with all below it.
-const LARGEST_INTEGER: f64 = 9_007_199_254_740_991.0;
+/// JavaScript's `Number.MAX_SAFE_INTEGER`.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 macro_rules! whole_numbers {
-    ($($type:ty: $lowest:expr, $highest:expr, $one:literal, $many:literal;)*) => {
+    ($($type:ty: $min:expr, $max:expr, $singular:literal, $plural:literal;)*) => {
         $(impl FromValue for $type {
             fn from_value(node: Node) -> Result<$type> {
-                Ok(whole(node, $lowest, $highest, Self::one())? as $type)
+                Ok(whole(node, $min, $max, Self::singular())? as $type)
             }
 
-            fn one() -> String {
-                $one.into()
+            fn singular() -> String {
+                $singular.into()
             }
 
-            fn many() -> String {
-                $many.into()
+            fn plural() -> String {
+                $plural.into()
             }
 
             fn typescript(_: &mut TypeScript) -> String {
@@ -267,11 +267,11 @@ macro_rules! whole_numbers {
         })*
     };
 }
-// Sizes and positions have 32 bits in wasm, so they have everywhere.
+// Sizes and positions have 32 bits on every target, because they have 32 bits in wasm.
 whole_numbers! {
     u32: 0.0, f64::from(u32::MAX), "a whole number from 0", "whole numbers from 0";
     usize: 0.0, f64::from(u32::MAX), "a whole number from 0", "whole numbers from 0";
-    u64: 0.0, LARGEST_INTEGER, "a whole number from 0", "whole numbers from 0";
+    u64: 0.0, MAX_SAFE_INTEGER, "a whole number from 0", "whole numbers from 0";
     i64: f64::from(i32::MIN), f64::from(i32::MAX), "a whole number", "whole numbers";
 }
 
@@ -279,15 +279,15 @@ impl FromValue for f64 {
     fn from_value(node: Node) -> Result<f64> {
         match node.value() {
             Value::Number(number) => Ok(*number),
-            _ => Err(node.expected(Self::one())),
+            _ => Err(node.expected(Self::singular())),
         }
     }
 
-    fn one() -> String {
+    fn singular() -> String {
         "a number".into()
     }
 
-    fn many() -> String {
+    fn plural() -> String {
         "numbers".into()
     }
 
@@ -300,7 +300,7 @@ impl FromValue for f64 {
     }
 }
 
-/// JSON has no infinities and no NaN: there they are the texts "inf", "-inf" and "NaN".
+/// JSON has no infinities and no NaN, so they may be the texts "inf", "-inf" and "NaN".
 impl FromValue for f32 {
     fn from_value(node: Node) -> Result<f32> {
         match node.value() {
@@ -314,17 +314,17 @@ impl FromValue for f32 {
                 "inf" => Ok(f32::INFINITY),
                 "-inf" => Ok(f32::NEG_INFINITY),
                 "NaN" => Ok(f32::NAN),
-                _ => Err(node.expected(Self::one())),
+                _ => Err(node.expected(Self::singular())),
             },
-            _ => Err(node.expected(Self::one())),
+            _ => Err(node.expected(Self::singular())),
         }
     }
 
-    fn one() -> String {
+    fn singular() -> String {
         "a number".into()
     }
 
-    fn many() -> String {
+    fn plural() -> String {
         "numbers".into()
     }
 
@@ -339,15 +339,15 @@ impl FromValue for f32 {
 
 impl<T: FromValue> FromValue for Vec<T> {
     fn from_value(node: Node) -> Result<Vec<T>> {
-        node.items(T::from_value).unwrap_or_else(|| Err(node.expected(Self::one())))
+        node.items(T::from_value).unwrap_or_else(|| Err(node.expected(Self::singular())))
     }
 
-    fn one() -> String {
-        format!("an array of {}", T::many())
+    fn singular() -> String {
+        format!("an array of {}", T::plural())
     }
 
-    fn many() -> String {
-        format!("arrays of {}", T::many())
+    fn plural() -> String {
+        format!("arrays of {}", T::plural())
     }
 
     fn typescript(types: &mut TypeScript) -> String {
@@ -363,15 +363,15 @@ impl<T: FromValue> FromValue for Vec<T> {
 impl<T: FromValue> FromValue for BTreeMap<String, T> {
     fn from_value(node: Node) -> Result<BTreeMap<String, T>> {
         let entries = node.entries(T::from_value);
-        entries.unwrap_or_else(|| Err(node.expected(Self::one()))).map(BTreeMap::from_iter)
+        entries.unwrap_or_else(|| Err(node.expected(Self::singular()))).map(BTreeMap::from_iter)
     }
 
-    fn one() -> String {
+    fn singular() -> String {
         "a cache, or an object of { shape, data } by hook point name".into()
     }
 
     fn typescript(types: &mut TypeScript) -> String {
-        let docs = ["Activations by hook name: a `Cache`, or what one was stored as."];
+        let docs = ["Activations by hook name: a `Cache`, or a stored copy of one."];
         types.alias("Activations", &docs, |types| {
             let one = T::typescript(types);
             format!(

@@ -18,7 +18,7 @@ pub trait IntoValue: Sized {
     /// Whether a field can be left out.
     const OPTIONAL: bool = false;
 
-    /// The TypeScript type. Declares the types that it is made of.
+    /// The TypeScript type. Declares the types that it refers to.
     fn typescript(types: &mut TypeScript) -> String;
 }
 

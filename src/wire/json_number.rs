@@ -15,7 +15,7 @@ impl From<f32> for Number {
     }
 }
 
-/// One number.
+/// Writes one number.
 pub mod number {
     use super::{Number, Serialize, Serializer};
 
@@ -28,7 +28,7 @@ pub mod number {
     }
 }
 
-/// Several.
+/// Writes a list of numbers.
 pub mod numbers {
     use super::{Number, Serializer};
 

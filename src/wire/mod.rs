@@ -1,7 +1,8 @@
 //! The schema of everything that crosses the boundary: options, read strictly, and results, with their TypeScript types.
 //!
 //! An option is declared once, in an [`options!`] struct beside the function that uses it: its name, type, default and
-//! documentation. The declaration gives
+//! documentation. The declaration gives:
+//!
 //! - the Rust struct,
 //! - the reader ([`FromValue`]), which takes a [`Value`] from JavaScript or JSON. An unknown field, a missing one and a
 //!   value of another type are each an [`Error::Input`] with the path (`interventions[0].position`), what was expected
@@ -11,7 +12,7 @@
 //! A result is declared once in a [`results!`] struct, which gives the Rust struct, the conversion to a [`Value`]
 //! ([`IntoValue`]) and the interface.
 //!
-//! Why not serde and ts-rs: see `docs/decisions/options.md`.
+//! `docs/decisions/options.md` says why this is not serde and ts-rs.
 
 mod declare;
 mod from_value;
@@ -63,10 +64,10 @@ pub(crate) fn read_as<T, W: ReadAs<T>>(
     W::read_as(Node::root(value, node::Root { call: what, also: &[], vocabulary }))
 }
 
-/// Options of which none was given: each has its default.
+/// Options with their defaults.
 ///
 /// # Panics
-/// If `T` has an option without a default: then it has no defaults either.
+/// If an option of `T` has no default.
 pub(crate) fn defaults<T: FromValue>() -> T {
     read("the defaults", &[], &Value::Object(Vec::new())).expect("every option has a default")
 }

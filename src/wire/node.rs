@@ -22,7 +22,7 @@ pub(super) enum Path<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Root<'a> {
     pub call: &'a str,
-    /// Options that the caller handles itself; messages list them too.
+    /// Options that the caller handles itself. Messages list them too.
     pub also: &'a [&'static str],
     pub vocabulary: &'a dyn Vocabulary,
 }

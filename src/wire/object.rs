@@ -5,7 +5,7 @@ use super::{Interface, Node, ReadAs, TypeScript, Value};
 use crate::error::{Error, Result};
 
 impl<'a> Node<'a> {
-    /// The fields, once each of their names is one of `known`.
+    /// The object, if each of its field names is one of `known`.
     pub(crate) fn object(
         &self,
         known: &[&'static str],
@@ -41,23 +41,23 @@ impl Object<'_> {
     /// The field as `W` reads it. An absent field is an error unless `W` can be absent.
     pub(crate) fn field<T, W: ReadAs<T>>(&self, name: &str) -> Result<T> {
         self.given::<T, W>(name)?.or_else(W::when_absent).ok_or_else(|| {
-            let place = Path::Field(&self.path, name).in_words();
-            Error::Input(format!("{place} is missing, expected {}", W::one_of()))
+            let path = Path::Field(&self.path, name).in_words();
+            Error::Input(format!("{path} is missing, expected {}", W::singular_as()))
         })
     }
 }
 
-/// The fields of an object, or some of them: several types can be read from one object.
+/// A type that is read from fields of an object. Several types can be read from one object.
 pub trait Fields: Sized {
-    /// Adds the names.
+    /// Adds the names of the fields.
     fn names(names: &mut Vec<&'static str>);
 
-    /// Reads them.
+    /// Reads the fields.
     ///
     /// # Errors
     /// As [`FromValue::from_value`].
     fn read(object: &Object) -> Result<Self>;
 
-    /// Adds them to a TypeScript interface.
+    /// Adds the fields to a TypeScript interface.
     fn describe(interface: &mut Interface, types: &mut TypeScript);
 }

@@ -13,7 +13,7 @@ impl ReadAs<Vec<u32>> for Prompt {
             Value::Text(text) => vocabulary.encode(text)?,
             Value::Ids(ids) => ids.clone(),
             Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node)?,
-            _ => return Err(node.expected(Self::one_of())),
+            _ => return Err(node.expected(Self::singular_as())),
         };
         if ids.is_empty() {
             return Err(Error::no_token());
@@ -22,11 +22,11 @@ impl ReadAs<Vec<u32>> for Prompt {
         Ok(ids)
     }
 
-    fn one_of() -> String {
+    fn singular_as() -> String {
         "a text or an array of token ids".into()
     }
 
-    fn many_of() -> String {
+    fn plural_as() -> String {
         "texts or arrays of token ids".into()
     }
 
@@ -40,14 +40,14 @@ impl ReadAs<Vec<u32>> for Prompt {
 /// A token's text, or its id; read as the id.
 pub struct Answer;
 
-/// No token is longer; a longer text is not worth tokenizing.
-const LONGEST_ANSWER: usize = 300;
+/// Longer texts are refused before they are tokenized, because no token is that long.
+const MAX_ANSWER_BYTES: usize = 300;
 
 impl ReadAs<u32> for Answer {
     fn read_as(node: Node) -> Result<u32> {
         let vocabulary = node.vocabulary();
         let id = match node.value() {
-            Value::Text(text) if text.len() > LONGEST_ANSWER => {
+            Value::Text(text) if text.len() > MAX_ANSWER_BYTES => {
                 let bytes = text.len();
                 return Err(
                     node.error(format!("has {bytes} bytes, expected the text of one token"))
@@ -57,13 +57,13 @@ impl ReadAs<u32> for Answer {
             Value::Number(number) if number.fract() == 0.0 && *number >= 0.0 => {
                 u32::from_value(node)?
             }
-            _ => return Err(node.expected(Self::one_of())),
+            _ => return Err(node.expected(Self::singular_as())),
         };
         vocabulary.check_id("answer", id)?;
         Ok(id)
     }
 
-    fn one_of() -> String {
+    fn singular_as() -> String {
         "a token's text or its id".into()
     }
 
@@ -74,7 +74,7 @@ impl ReadAs<u32> for Answer {
     }
 }
 
-/// The name of a hook point, a `*` glob or a `/regular expression/`. JavaScript resolves `["pattern", 2]` before.
+/// The name of a hook point, a `*` glob or a `/regular expression/`. The JavaScript API has replaced shorthand such as `["pattern", 2]`.
 pub struct HookName;
 
 impl ReadAs<String> for HookName {
@@ -82,12 +82,12 @@ impl ReadAs<String> for HookName {
         String::from_value(node)
     }
 
-    fn one_of() -> String {
-        String::one()
+    fn singular_as() -> String {
+        String::singular()
     }
 
-    fn many_of() -> String {
-        String::many()
+    fn plural_as() -> String {
+        String::plural()
     }
 
     fn typescript_as(types: &mut TypeScript) -> String {
@@ -97,7 +97,7 @@ impl ReadAs<String> for HookName {
 
 /// The options `O` of a call together with its input, which is read as `I`.
 pub struct Request<O, I = Prompt, T = Vec<u32>> {
-    /// What the call is about.
+    /// The input of the call.
     pub input: T,
     /// Its options.
     pub options: O,
@@ -120,15 +120,15 @@ impl<T, I: ReadAs<T>, O: Fields> Fields for Request<O, I, T> {
     }
 }
 
-/// The TypeScript type is that of the options: the methods take the input as an argument of its own.
+/// The TypeScript type is that of the options: the methods take the input as a separate argument.
 impl<T, I: ReadAs<T>, O: Fields + FromValue> FromValue for Request<O, I, T> {
     fn from_value(node: Node) -> Result<Self> {
         let mut names = Vec::with_capacity(16);
         Self::names(&mut names);
-        Self::read(&node.object(&names, Self::one)?)
+        Self::read(&node.object(&names, Self::singular)?)
     }
 
-    fn one() -> String {
+    fn singular() -> String {
         let mut names = Vec::new();
         Self::names(&mut names);
         format!("an object with {}", names.join(", "))

@@ -7,18 +7,18 @@ use std::fmt::Write;
 #[derive(Default)]
 pub struct TypeScript {
     imports: BTreeMap<&'static str, BTreeSet<&'static str>>,
-    /// By name, in the order in which they were begun.
+    /// Names and declarations, in the order in which they were first used.
     declarations: Vec<(String, String)>,
 }
 
 impl TypeScript {
-    /// Imports `name`, which is written by hand in the module `from`. Gives the name.
+    /// Imports `name`, which is written by hand in the module `from`. Returns the name.
     pub fn import(&mut self, from: &'static str, name: &'static str) -> String {
         self.imports.entry(from).or_default().insert(name);
         name.into()
     }
 
-    /// Declares `type name = …` once. Gives the name.
+    /// Declares `type name = …` once. Returns the name.
     pub fn alias(
         &mut self,
         name: &str,
@@ -32,7 +32,7 @@ impl TypeScript {
         })
     }
 
-    /// Declares `interface name { … }` once. Gives the name.
+    /// Declares `interface name { … }` once. Returns the name.
     pub fn interface(
         &mut self,
         name: &str,

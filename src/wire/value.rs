@@ -1,4 +1,4 @@
-//! Plain data: what crosses the boundary in both directions.
+//! Plain data, which crosses the boundary in both directions.
 
 use std::any::Any;
 use std::fmt;
@@ -27,13 +27,13 @@ pub enum Value {
     Ids(Vec<u32>),
     /// Fields in their order.
     Object(Vec<(String, Value)>),
-    /// A value that is no data, in words: "a function".
+    /// A value that is not plain data, described for messages: "a function".
     Unsupported(String),
-    /// A value of the host, which Rust passes on.
+    /// A value of the host, which Rust does not inspect.
     Host(HostValue),
 }
 
-/// A value of the host language, such as a JavaScript array that was filled already.
+/// A value of the host language, such as a JavaScript array with its contents.
 #[derive(Clone)]
 pub struct HostValue(Rc<dyn Any>);
 
@@ -117,7 +117,7 @@ impl Value {
     }
 }
 
-/// As JavaScript writes it.
+/// The number as JavaScript writes it.
 fn number_in_words(number: f64) -> String {
     match number {
         number if number == f64::INFINITY => "Infinity".into(),

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// The token ids of texts, and which ids there are: a model's tokenizer and vocabulary.
+/// Gives the token ids of texts and checks ids: a model's tokenizer and vocabulary.
 pub trait Vocabulary {
     /// The ids of a text.
     ///

@@ -57,7 +57,7 @@ export interface Parameter {
   count: number;
 }
 
-/** A place in the forward pass. */
+/** A point of the forward pass whose value can be captured and changed. */
 export interface HookPoint {
   /** Its name, as in TransformerLens. */
   name: string;
@@ -75,7 +75,7 @@ export interface Backend {
   threads: number;
   /** The format of weight matrices. */
   dtype: string;
-  /** The size of wasm memory, which all models share. It never shrinks, so it is the most that was needed. */
+  /** The size of wasm memory, which all models share. It never shrinks, so it is the maximum so far. */
   memoryBytes: number;
 }
 
@@ -196,7 +196,7 @@ export type Action =
 /** Numbers that broadcast to a selection by their last axes. */
 export type Values = number | ArrayLike<number> | { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
 
-/** Activations by hook name: a `Cache`, or what one was stored as. */
+/** Activations by hook name: a `Cache`, or a stored copy of one. */
 export type Activations =
   | { names(): string[]; get(name: string): { readonly shape: readonly number[]; readonly data: ArrayLike<number> } }
   | Readonly<Record<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number> }>>;
@@ -276,7 +276,7 @@ export interface Run {
 /** Options of `generate`. */
 export interface GenerateOptions {
   /**
-   * How many tokens to generate at most.
+   * The maximum number of tokens to generate.
    * @default 20
    */
   maxNewTokens?: number;
@@ -296,9 +296,9 @@ export interface GenerateOptions {
    * @default 0
    */
   frequencyPenalty?: number;
-  /** Draw only among this many most probable tokens (more where the last of them ties). */
+  /** Draw only among this many most probable tokens (more if the last of them ties). */
   topK?: number;
-  /** Draw only among the most probable tokens whose probabilities just add up to this much. In (0, 1]. */
+  /** Draw only among the fewest most probable tokens whose probabilities add up to at least this. In (0, 1]. */
   topP?: number;
   /**
    * The key of the random generator: the same seed gives the same text on every machine. It is ChaCha with 8
@@ -375,7 +375,7 @@ export interface Choice {
 /** Options of `logitLens`. */
 export interface LogitLensOptions {
   /**
-   * Where to look in each layer.
+   * The point of each layer.
    * @default "resid_post"
    */
   of?: "resid_pre" | "resid_mid" | "resid_post" | "attn_out" | "mlp_out";
@@ -422,20 +422,20 @@ export interface AttributionOptions {
   /** Instead of a logit: the dot product of the unembedding's input with these `d_model` numbers. */
   direction?: ArrayLike<number>;
   /**
-   * Whose prediction; negative positions count from the end.
+   * The position whose prediction is attributed; negative ones count from the end.
    * @default -1
    */
   position?: number;
   /**
-   * How finely the residual stream is taken apart.
+   * How finely the residual stream is decomposed.
    * @default "component"
    */
   by?: "component" | "head" | "neuron";
   /**
-   * The scale of the final LayerNorm: that of the whole stream ("frozen"), so that shares are linear in the parts
-   * and their order does not matter; or that of the stream as it was ("recomputed"), so that a share is what the
-   * target gains when the part is added to all that was written before it. Then heads of one layer, and its
-   * neurons, are added in the order of their numbers, although they act at once.
+   * The scale of the final LayerNorm. "frozen": that of the whole stream, so shares are linear in the parts and
+   * their order does not matter. "recomputed": that of the stream up to this part, so a share is the increase of
+   * the target when the part is added to all earlier parts. The heads of a layer, and its neurons, are then added
+   * in the order of their indices, although they act at once.
    * @default "frozen"
    */
   layerNorm?: "frozen" | "recomputed";
@@ -458,8 +458,8 @@ export interface Attribution {
 /** Options of `residual`. */
 export interface ResidualOptions {
   /**
-   * What the stream is taken apart into: what was written into it ("decomposed": the parts add up to the stream),
-   * its states on the way ("accumulated"), or what each head or neuron wrote.
+   * The components: everything that was written into the stream, which adds up to it ("decomposed"), its states
+   * before each layer and after the last ("accumulated"), or what each head or neuron wrote.
    * @default "decomposed"
    */
   stack?: "decomposed" | "accumulated" | "heads" | "neurons";
@@ -470,13 +470,13 @@ export interface ResidualOptions {
   /** The sublayer that reads the stream; the unembedding if absent. */
   reader?: Sublayer;
   /**
-   * Read each part through the reader's LayerNorm: with the scale of the whole stream, as the run had it
-   * ("frozen"), or, before the unembedding, with a scale of its own ("recomputed"). Not at all if absent.
+   * Apply the reader's LayerNorm to each component: with the scale of the whole stream in the run ("frozen"), or,
+   * only before the unembedding, with the component's own scale ("recomputed"). Not applied if absent.
    */
   layerNorm?: "frozen" | "recomputed";
   /**
-   * Only these positions, negative ones from the end; all if absent. Of neurons, take few: they are d_mlp × d_model
-   * numbers for each.
+   * Only these positions, negative ones from the end; all if absent. Select few for neurons: each position has
+   * n_layer × d_mlp × d_model numbers.
    */
   positions?: readonly number[];
   /**
@@ -494,9 +494,9 @@ export interface Sublayer {
   part: "attn" | "mlp";
 }
 
-/** The residual stream, taken apart. */
+/** The components of the residual stream. */
 export interface Residual {
-  /** The parts: axes `component pos d_model`, components labelled. */
+  /** The components: axes `component pos d_model`, components labelled. */
   parts: Tensor;
 }
 
@@ -509,7 +509,7 @@ export interface HeadScoresOptions {
    * pattern selects; "abs" is 1 for the same pattern, and less the more they differ.
    */
   measure?: "mul" | "abs";
-  /** Leave out attention to the first token, where heads that find nothing rest; false if absent. */
+  /** Leave out attention to the first token, to which heads attend if nothing else matches; false if absent. */
   excludeFirstToken?: boolean;
   /** Leave out attention of each token to itself; false if absent. */
   excludeCurrentToken?: boolean;
@@ -520,7 +520,7 @@ export interface HeadScoresOptions {
   interventions?: readonly Intervention[];
 }
 
-/** What kind of head each head is, from its attention. */
+/** The scores of each head for known kinds of heads, from its attention. */
 export interface HeadScores {
   /**
    * Attention to the previous token, to duplicates of the token, and to tokens after an earlier duplicate: axes
@@ -561,8 +561,8 @@ export interface PatchingOptions {
    */
   method?: "activation" | "attribution";
   /**
-   * Of a head: patch each position separately, instead of all at once. The residual stream, and what layers write
-   * into it, are always patched by position.
+   * For activations of heads: patch each position separately, instead of all at once. The residual stream, and the
+   * outputs of layers, are always patched by position.
    * @default false
    */
   eachPosition?: boolean;
@@ -577,7 +577,7 @@ export interface Patching {
   raw: Tensor;
   /** 1 for the clean run's metric, 0 for the corrupted run's; absent if both are the same or one is not finite. */
   normalized?: Tensor;
-  /** The metric of the clean run. A loss is that of the patched prompt's tokens, in the other run too. */
+  /** The metric of the clean run. A loss scores the tokens of the patched prompt, in both runs. */
   clean: number;
   /** The metric of the corrupted run. */
   corrupted: number;
@@ -602,10 +602,10 @@ export interface PathPatchingOptions {
    * @default "denoise"
    */
   direction?: "denoise" | "noise";
-  /** What receives the sender's message: the logits, or inputs of heads. */
+  /** The receivers of the sender's change: the logits, or inputs of heads. */
   receivers: "logits" | readonly Receiver[];
   /**
-   * Whether the MLPs between sender and receiver write what they wrote in the base run, or read the message too.
+   * Whether the MLPs between sender and receiver keep their output of the base run, or are recomputed.
    * @default "frozen"
    */
   mlps?: "frozen" | "recomputed";
@@ -621,13 +621,13 @@ export interface Receiver {
   input: "q" | "k" | "v";
 }
 
-/** The metric when one head's output reaches only the receivers from the other run. */
+/** The metric if only the receivers get one head's output from the other run. */
 export interface PathPatching {
   /** The metric, by sender: axes `layer head`. */
   raw: Tensor;
   /** 1 for the clean run's metric, 0 for the corrupted run's; absent if both are the same or one is not finite. */
   normalized?: Tensor;
-  /** The metric of the clean run. A loss is that of the patched prompt's tokens, in the other run too. */
+  /** The metric of the clean run. A loss scores the tokens of the patched prompt, in both runs. */
   clean: number;
   /** The metric of the corrupted run. */
   corrupted: number;
@@ -660,7 +660,7 @@ export interface IntegratedGradients {
   metric: number;
   /** The metric of the baseline. */
   baseline: number;
-  /** The sum of the shares less the metric's change: it tends to 0 as `steps` grow. */
+  /** The sum of the shares minus the metric's change. It tends to 0 as `steps` grows. */
   error: number;
 }
 
@@ -677,15 +677,16 @@ export interface CircuitsOptions {
 }
 
 /**
- * What a head does whatever the text is: its matrices OV (`W_V W_O`) and QK (`W_Q W_K^T`), read as tokens.
+ * The circuits of a head, which do not depend on the text: its matrices OV (`W_V W_O`) and QK (`W_Q W_K^T`), read as
+ * tokens.
  *
- * The ends of the axis `end` are `positive` and `negative`, since the sign of a singular vector means nothing by
- * itself. Ids are whole numbers.
+ * The axis `end` is labelled `positive` and `negative`: the sign of a singular vector is arbitrary. Ids are whole
+ * numbers.
  */
 export interface Circuits {
   /**
-   * Whether the head makes tokens more likely that it attends to: the sum of the eigenvalues of the full OV circuit
-   * over the sum of their magnitudes, from -1 to 1. Near 1 for a head that copies.
+   * How much the head favours the tokens that it attends to: the sum of the eigenvalues of the full OV circuit over
+   * the sum of their magnitudes, from -1 to 1. Near 1 for a head that copies.
    */
   copyingScore: number;
   /** Ids of the tokens that OV reads: axes `component end top`. */
@@ -706,15 +707,15 @@ export interface Circuits {
   qkKeysStrings: string[];
   /** The sum of OV's eigenvalues over the sum of their magnitudes, from -1 to 1. */
   ovPositiveShare: number;
-  /** The same of QK. */
+  /** The same for QK. */
   qkPositiveShare: number;
-  /** Axis `component`, the greatest first. */
+  /** Axis `component`, largest first. */
   ovSingularValues: Tensor;
-  /** Axis `component`, the greatest first. */
+  /** Axis `component`, largest first. */
   qkSingularValues: Tensor;
-  /** Axes `eigenvalue part`, the parts being `re` and `im`; the greatest magnitude first. */
+  /** Axes `eigenvalue part`, with parts `re` and `im`; largest magnitude first. */
   ovEigenvalues: Tensor;
-  /** The same of QK. */
+  /** The same for QK. */
   qkEigenvalues: Tensor;
 }
 
@@ -727,7 +728,7 @@ export interface CompositionScoresOptions {
 /** How much each head writes into what each later head reads. */
 export interface CompositionScores {
   /**
-   * `|W_OV M| / (|W_OV| |M|)` with Frobenius norms, M being the later head's W_QK, its transpose, or W_OV. 0 if the
+   * `|W_OV M| / (|W_OV| |M|)` with Frobenius norms, where M is the later head's W_QK, its transpose, or W_OV. 0 if the
    * reader's layer is not after the writer's. Two random heads have about `1 / sqrt(d_model)`. Axes
    * `writer_layer writer_head reader_layer reader_head`.
    */
@@ -770,7 +771,7 @@ export interface MostActiveOptions {
   count?: number;
 }
 
-/** Where a number of an activation is greatest: positions of texts, the greatest value first, the earlier one on a tie. */
+/** The positions of texts with the largest values of a channel: largest first, the earlier one on a tie. */
 export interface MostActive {
   /** The index of the text: axis `place`. */
   text: Tensor;

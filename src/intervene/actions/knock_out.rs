@@ -167,8 +167,8 @@ impl Effect for KnockOutEffect {
         let blank = Tensor::full(masked, value.shape(), &Device::Cpu)?;
         let left = mask.where_cond(&blank, &value.contiguous()?)?;
         if masked != 0.0 {
-            let greatest = left.max(3)?.flatten_all()?.to_vec1::<f32>()?;
-            let fully_masked = greatest.contains(&f32::NEG_INFINITY);
+            let max = left.max(3)?.flatten_all()?.to_vec1::<f32>()?;
+            let fully_masked = max.contains(&f32::NEG_INFINITY);
             return if fully_masked { Err(nothing_left(visit.point)) } else { Ok(left) };
         }
         if self.renormalize { renormalized(value, &left, &mask) } else { Ok(left) }

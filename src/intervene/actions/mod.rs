@@ -113,7 +113,7 @@ pub(super) fn forms() -> Vec<String> {
 impl FromValue for Action {
     fn from_value(node: Node) -> Result<Action> {
         if let Some(text) = node.text() {
-            return from_word(text).ok_or_else(|| node.expected(Self::one()));
+            return from_word(text).ok_or_else(|| node.expected(Self::singular()));
         }
         let (mut keys, mut optional) = (Vec::new(), Vec::new());
         for form in FORMS {
@@ -124,11 +124,11 @@ impl FromValue for Action {
         }
         let mut known = keys.clone();
         known.extend(optional.iter().map(|(field, _)| *field));
-        let object = node.object(&known, Self::one)?;
+        let object = node.object(&known, Self::singular)?;
         keys.retain(|key| object.has(key));
         let [key] = *keys.as_slice() else {
             return Err(match keys.as_slice() {
-                [] => node.expected(Self::one()),
+                [] => node.expected(Self::singular()),
                 _ => {
                     node.error(format!("has the actions `{}`, expected one", keys.join("` and `")))
                 }
@@ -139,10 +139,10 @@ impl FromValue for Action {
             return Err(node
                 .error(format!("has `{name}` beside `{key}`, expected it beside `{owner}` only")));
         }
-        from_object(key, &object)?.ok_or_else(|| node.expected(Self::one()))
+        from_object(key, &object)?.ok_or_else(|| node.expected(Self::singular()))
     }
 
-    fn one() -> String {
+    fn singular() -> String {
         let forms = forms();
         match forms.split_last() {
             Some((last, others)) => format!("{} or {last}", others.join(", ")),
