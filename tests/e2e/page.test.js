@@ -643,6 +643,22 @@ test("each parameter is listed once, with its shape and count", async () => {
   });
 });
 
+test("the controls of generation stay within their column", async () => {
+  for (const width of [390, 1100, 1440]) {
+    await visit(site, { width }, async (page) => {
+      await settled(page);
+      // A wide font, because the widths of system fonts differ.
+      await page.addStyleTag({ content: ":root { --cs-prose: DejaVu Serif, Verdana, serif; }" });
+      const excess = await page.locator("next-tokens").evaluate((/** @type {any} */ element) => {
+        const { right } = element.getBoundingClientRect();
+        const controls = [...element.renderRoot.querySelectorAll("form *")];
+        return Math.max(...controls.map((one) => one.getBoundingClientRect().right - right));
+      });
+      assert.ok(excess < 0.5, `${excess} px at ${width}`);
+    });
+  }
+});
+
 test("nothing scrolls sideways on a phone", async () => {
   for (const width of [390, 320]) {
     await visit(site, { width, height: 844, ratio: 2 }, async (page) => {

@@ -126,6 +126,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
       }
       form {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 0.5rem;
         margin-top: 0.9rem;
         padding-top: 0.8rem;
@@ -134,7 +135,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
       }
       .pair {
         display: grid;
-        grid-template-columns: 1fr 1fr;
+        grid-template-columns: repeat(2, minmax(0, 1fr));
         gap: 0.5rem 0.9rem;
       }
       label {
@@ -146,12 +147,14 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
       }
       label input[type="number"] {
         width: 4.6rem;
+        min-width: 0;
         font-family: var(--mono);
         font-size: 0.82rem;
         color: var(--ink);
       }
       label.wide input {
         flex: 1;
+        min-width: 0;
         accent-color: var(--flame);
         padding: 0;
       }
