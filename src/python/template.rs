@@ -53,24 +53,29 @@ impl Template {
 
     /// The template with its placeholders replaced.
     pub(super) fn render(self, values: &Placeholders) -> String {
-        let (declarations, body) = self.text().split_once(MARKER).unwrap_or(("", self.text()));
-        debug_assert_eq!(undeclared(declarations, values), None, "{self:?}");
-        let mut script = String::with_capacity(body.len());
-        let mut conditions: Vec<bool> = Vec::new();
-        for line in body.lines() {
-            let marker = line.trim_start();
-            if let Some(name) = marker.strip_prefix("# if ").and_then(|if_| if_.strip_suffix(':')) {
-                conditions.push(values.get(name).is_some());
-            } else if marker == "# else:" {
-                conditions.iter_mut().last().into_iter().for_each(|holds| *holds = !*holds);
-            } else if marker == "# end" {
-                conditions.pop();
-            } else if conditions.iter().all(|holds| *holds) {
-                render_line(line, values, &mut script);
-            }
-        }
-        script
+        render(self.text(), values)
     }
+}
+
+/// The lines after the marker, with their placeholders replaced.
+fn render(text: &str, values: &Placeholders) -> String {
+    let (declarations, body) = text.split_once(MARKER).unwrap_or(("", text));
+    debug_assert_eq!(undeclared(declarations, values), None, "{text}");
+    let mut script = String::with_capacity(body.len());
+    let mut conditions: Vec<bool> = Vec::new();
+    for line in body.lines() {
+        let marker = line.trim_start();
+        if let Some(name) = marker.strip_prefix("# if ").and_then(|if_| if_.strip_suffix(':')) {
+            conditions.push(values.get(name).is_some());
+        } else if marker == "# else:" {
+            conditions.iter_mut().last().into_iter().for_each(|holds| *holds = !*holds);
+        } else if marker == "# end" {
+            conditions.pop();
+        } else if conditions.iter().all(|holds| *holds) {
+            render_line(line, values, &mut script);
+        }
+    }
+    script
 }
 
 const MARKER: &str = "# --- script ---\n";
@@ -169,26 +174,15 @@ mod tests {
 
     #[test]
     fn conditions_select_lines() {
-        let script = |eos: Option<usize>| {
-            let values = Placeholders::new()
-                .set("MODEL", "")
-                .set("HOOKS", "")
-                .set("SWITCHES", "")
-                .set("STOPS", "")
-                .set("PROMPT", "[1]")
-                .set("PROMPT_LENGTH", 1)
-                .set("MAX_NEW_TOKENS", 1)
-                .set("N_POSITIONS", 1)
-                .set_if("TOP_K", Some(2))
-                .set_if("TOP_P", None::<f64>)
-                .set_if("EOS", eos)
-                .set_if("TEMPERATURE", None::<f64>)
-                .set_if("FREQUENCY_PENALTY", None::<f64>);
-            Template::Generation.render(&values)
+        const TEXT: &str = "A = B = 1\n# --- script ---\n\
+            # if A:\nfirst(A)\n# if B:\nboth(A, B)\n# end\n# else:\nnone()\n# end\nlast()\n";
+        let script = |a, b| {
+            let values = Placeholders::new().set_if("A", a).set_if("B", b);
+            render(TEXT, &values)
         };
-        assert!(script(Some(7)).contains("    if token == 7:\n        break\n"));
-        assert!(!script(None).contains("break"));
-        // `TOP_K` lies within the condition `TEMPERATURE`.
-        assert!(!script(None).contains("topk") && script(None).contains("argmax"));
+        assert_eq!(script(Some(1), Some(2)), "first(1)\nboth(1, 2)\nlast()\n");
+        assert_eq!(script(Some(1), None), "first(1)\nlast()\n");
+        // B lies within the condition A.
+        assert_eq!(script(None::<i32>, Some(2)), "none()\nlast()\n");
     }
 }
