@@ -39,7 +39,7 @@ export interface LoadRequest {
 export interface LoadedModel {
   /** names the model in later calls */
   key: number;
-  /** the state of its files, as text; undefined if a server does not tell states apart */
+  /** the state of its files, as text; undefined if a server sends no strong validator */
   origins: string | undefined;
   isTransformed: boolean;
   config: Config;

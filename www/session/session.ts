@@ -1,8 +1,7 @@
 // One model and one text: loads the model, reads the text, and computes what a view needs. The page and <candle-scope>
 // share it. Late results of a former model or text are dropped. No DOM.
 //
-// A method rejects only with a failure that concerns what the session is about now. If its result is no longer wanted,
-// because a newer call or another model replaced it, it resolves with null.
+// A method rejects only if its result is still wanted. If a newer call or another model replaced it, it resolves with null.
 
 import type { Change } from "./compare.js";
 import {

@@ -79,7 +79,7 @@ function monotonic(onProgress: (progress: Progress) => void) {
 }
 
 /**
- * The state of the files that a model came from, as text; undefined if a server does not tell states apart.
+ * The state of the files that a model came from, as text; undefined if a server sends no strong validator.
  * @param states of the files that were downloaded
  * @param copy if the model came from there
  */

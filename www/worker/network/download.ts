@@ -30,7 +30,7 @@ export class Download {
   #budget;
   #request: AbortController | undefined;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  /** The first chunks, which were read to tell a web page from a file. */
+  /** The first chunks, which were read to distinguish a web page from a file. */
   #prefetched: Uint8Array[] = [];
   /** Bytes of the file that arrived, and those that read() returned. */
   #received = 0;

@@ -9,8 +9,8 @@ export interface LoadContext {
   /** the browser's HTTP cache is known to be out of date */
   bypassCache?: boolean;
   /**
-   * Filled with the validator of each file, by address: null if the file is absent, undefined if its server does not tell
-   * states apart.
+   * Filled with the validator of each file, by address: null if the file is absent, undefined if its server sends no
+   * strong validator.
    */
   states?: Map<string, string | null | undefined>;
 }
