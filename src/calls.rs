@@ -72,7 +72,7 @@ impl Lab {
         Ok((ids, GenerateOptions { compiler: self.compiler.clone(), ..generation }))
     }
 
-    /// The options of a call whose only option for the caller itself is `signal`.
+    /// Reads the options of a call. JavaScript handles `signal` itself.
     fn options<O: FromValue>(&self, call: &str, options: &Value) -> Result<O> {
         wire::read_with(self, call, &["signal"], options)
     }

@@ -1,4 +1,4 @@
-//! What JavaScript gets besides the results of analyses: what a model is, a run, a step of a generation, and tokens.
+//! The results of calls that are not analyses: the description of a model, a run, a step of a generation, and tokens.
 //!
 //! [`typescript`] writes the TypeScript types of everything that crosses the boundary.
 

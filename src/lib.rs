@@ -40,7 +40,7 @@
 //!
 //!     fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
 //!         if let HookPoint::Block(_, BlockPoint::MlpOut) = context.point {
-//!             return Ok(value.zeros_like()?); // the run goes on with this value
+//!             return Ok(value.zeros_like()?); // the run continues with this value
 //!         }
 //!         self.norms.push(value.sqr()?.sum_all()?.sqrt()?.to_scalar()?);
 //!         Ok(value)

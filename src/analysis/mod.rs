@@ -1,7 +1,7 @@
 //! Analyses: functions of a model and of what a run captured, which return small named arrays.
 //!
 //! Each is one file, which opens with its formula and its source, and holds its options, its result and its computation.
-//! To add one, write such a file and add its line to [`analyses!`] below: the name of its JavaScript method, and the
+//! To add one, write such a file and add its line to `analyses!` below: the name of its JavaScript method, and the
 //! function that begins it. Its TypeScript types follow from that function's types.
 
 pub mod attribution;

@@ -2,7 +2,7 @@
 //!
 //! For a sender head `s`, receivers `r` (a query, key or value input of later heads, or the logits) and a base prompt:
 //!
-//! 1. Run the base prompt with the sender's `z` from the other prompt, and every other head's `z` as it was. The MLPs
+//! 1. Run the base prompt with the sender's `z` from the other prompt. Every other head keeps its `z`. The MLPs
 //!    either keep their output ([`Mlps::Frozen`]: only the residual stream carries the change) or are recomputed
 //!    ([`Mlps::Recomputed`]: paths through MLPs count as direct). LayerNorms are always recomputed. Capture the values of
 //!    the receivers: their `q`, `k` or `v`.

@@ -71,7 +71,7 @@ impl Reader {
     }
 
     /// The layers whose MLPs write before it.
-    pub fn layers_before(self, config: &Config) -> Result<Vec<usize>> {
+    pub(super) fn layers_before(self, config: &Config) -> Result<Vec<usize>> {
         Ok((0..self.layers(config)?.1).collect())
     }
 

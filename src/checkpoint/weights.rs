@@ -41,7 +41,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::Memory`] when they do not fit, [`Error::Weights`] when the format cannot represent a value.
-    pub fn in_format(mut self, format: WeightFormat) -> Result<Weights> {
+    pub(crate) fn in_format(mut self, format: WeightFormat) -> Result<Weights> {
         if format == WeightFormat::Plain {
             return Ok(self);
         }

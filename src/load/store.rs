@@ -188,7 +188,7 @@ pub struct CheckpointReader {
     /// The config and the tokenizer, parsed, with the notices about the config.
     parsed: (Config, Report, Option<Tokenizer>),
     format: WeightFormat,
-    /// The tensors that are not read.
+    /// The tensors that are not read yet.
     pending: VecDeque<(String, Vec<usize>)>,
     weights: Weights,
     cursor: Cursor,

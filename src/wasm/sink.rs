@@ -1,4 +1,4 @@
-//! What a run captured, copied to JavaScript value by value.
+//! Copies the captured values of a run to JavaScript, one at a time.
 
 use candle_core::{CpuStorage, Storage, Tensor};
 use js_sys::Float32Array;
@@ -22,7 +22,7 @@ pub(super) struct JsSink {
 }
 
 impl JsSink {
-    /// A sink that also keeps the values for scores of heads, if there are to be any.
+    /// A sink that also keeps the values in wasm memory if head scores are requested.
     pub(super) fn new(head_scores: bool) -> JsSink {
         JsSink { captured: Vec::new(), to_score: head_scores.then(Cache::default) }
     }

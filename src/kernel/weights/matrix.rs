@@ -85,7 +85,7 @@ impl Matrix {
     }
 
     /// The bytes of the panels. None for a plain matrix.
-    pub fn raw(&self) -> Option<&[u8]> {
+    pub(crate) fn raw(&self) -> Option<&[u8]> {
         match &self.0 {
             Storage::Plain(_) => None,
             Storage::Packed(packed) => Some(packed.bytes()),
@@ -99,7 +99,7 @@ impl Matrix {
     /// # Errors
     /// Those of `fill`; [`Error::Weights`] if it appends another number of words, or if the format
     /// has no panels; [`Error::Memory`] if there is not enough memory.
-    pub fn from_raw(
+    pub(crate) fn from_raw(
         shape: [usize; 2],
         axes: Axes,
         format: WeightFormat,
