@@ -5,6 +5,8 @@
 //! token then moves to an earlier position with each step (the first token of the window is at position 0), so cached
 //! keys and values become invalid, and each step computes the whole window.
 
+use std::borrow::Cow;
+
 use candle_core::{D, IndexOp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -48,7 +50,7 @@ options! {
         pub top: usize = 10,
         /// What to capture at every step.
         pub names: Vec<String> as List<HookName> = Vec::new(),
-        /// What to change at every step; their `step` and `positions` say where. The text is the same with and without
+        /// What to change at every step; their `step` and `positions` restrict them. The text is the same with and without
         /// cached keys and values.
         pub interventions: Vec<Intervention> = Vec::new(),
         /// Keep keys and values from step to step. Otherwise each step computes its whole context; the text is the same.
@@ -321,13 +323,14 @@ fn first_choices(logits: &[f32], count: usize) -> Vec<u32> {
 
 /// The logits less the frequency penalty of each token in `text`. `distribution` divides them by the temperature, so the
 /// penalty is multiplied by it here.
-fn penalized(logits: &[f32], text: &[u32], options: &GenerateOptions) -> Vec<f32> {
-    let mut logits = logits.to_vec();
+fn penalized<'l>(logits: &'l [f32], text: &[u32], options: &GenerateOptions) -> Cow<'l, [f32]> {
     let penalty = (options.frequency_penalty * options.temperature) as f32;
-    if penalty > 0.0 {
-        text.iter().for_each(|id| logits[*id as usize] -= penalty);
+    if penalty <= 0.0 {
+        return Cow::Borrowed(logits);
     }
-    logits
+    let mut logits = logits.to_vec();
+    text.iter().for_each(|id| logits[*id as usize] -= penalty);
+    Cow::Owned(logits)
 }
 
 /// The tokens that may be drawn, in the order of ids, with probabilities up to a common factor: temperature first,

@@ -65,8 +65,8 @@ const STREAM_POINTS: [(&str, StreamPoint, BlockPoint); 5] = [
 ];
 
 results! {
-    /// What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. All
-    /// numbers are NaN where the logits are not finite.
+    /// What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. The
+    /// numbers of a point and position are NaN if its logits are not finite.
     #[derive(Debug, Clone, PartialEq)]
     pub struct LogitLens {
         /// The ids of the most probable tokens, whole numbers: axes `layer pos top`.

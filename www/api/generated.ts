@@ -329,7 +329,7 @@ export interface GenerateOptions {
    */
   names?: readonly HookName[];
   /**
-   * What to change at every step; their `step` and `positions` say where. The text is the same with and without
+   * What to change at every step; their `step` and `positions` restrict them. The text is the same with and without
    * cached keys and values.
    * @default []
    */
@@ -391,8 +391,8 @@ export interface LogitLensOptions {
 }
 
 /**
- * What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. All
- * numbers are NaN where the logits are not finite.
+ * What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. The
+ * numbers of a point and position are NaN if its logits are not finite.
  */
 export interface LogitLens {
   /** The ids of the most probable tokens, whole numbers: axes `layer pos top`. */
