@@ -57,7 +57,13 @@ macro_rules! analyses {
 
         /// Declares the options and results of all analyses.
         pub(crate) fn typescript(types: &mut TypeScript) {
-            $(declare(types, $begin);)*
+            let docs = &["The result of each measurement, by its name."];
+            types.interface("Measurements", docs, |interface, types| {
+                $(
+                    let result = declare(types, $begin);
+                    interface.field(&[concat!("The result of `", $name, "`.")], $name, false, &result, None);
+                )*
+            });
         }
     };
 }
@@ -94,10 +100,11 @@ fn begin<O: FromValue, T: IntoValue + 'static>(
     Ok(measurement::plain(begin(lab, read(lab, name, options)?)?))
 }
 
+/// Declares the options and the result of an analysis. Returns the TypeScript type of the result.
 fn declare<O: FromValue, T: IntoValue>(
     types: &mut TypeScript,
     _: fn(&Lab, O) -> MeasurementResult<T>,
-) {
+) -> String {
     O::typescript(types);
-    T::typescript(types);
+    T::typescript(types)
 }

@@ -372,6 +372,34 @@ export interface Choice {
   logProb: number;
 }
 
+/** The result of each measurement, by its name. */
+export interface Measurements {
+  /** The result of `logitLens`. */
+  logitLens: LogitLens;
+  /** The result of `attribution`. */
+  attribution: Attribution;
+  /** The result of `residual`. */
+  residual: Residual;
+  /** The result of `headScores`. */
+  headScores: HeadScores;
+  /** The result of `patching`. */
+  patching: Patching;
+  /** The result of `pathPatching`. */
+  pathPatching: PathPatching;
+  /** The result of `integratedGradients`. */
+  integratedGradients: IntegratedGradients;
+  /** The result of `circuits`. */
+  circuits: Circuits;
+  /** The result of `compositionScores`. */
+  compositionScores: CompositionScores;
+  /** The result of `tokenScores`. */
+  tokenScores: TokenScores;
+  /** The result of `mostActive`. */
+  mostActive: MostActive;
+  /** The result of `means`. */
+  means: Means;
+}
+
 /** Options of `logitLens`. */
 export interface LogitLensOptions {
   /**

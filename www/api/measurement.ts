@@ -1,40 +1,10 @@
 // Measurements, which run in the worker in steps, so that it can answer other calls in between.
 
-import type {
-  Attribution,
-  Circuits,
-  CompositionScores,
-  HeadScores,
-  IntegratedGradients,
-  LogitLens,
-  MostActive,
-  PathPatching,
-  Patching,
-  Residual,
-  TokenScores,
-} from "./generated.js";
+import type { Measurements } from "./generated.js";
 import type { ModelHandle } from "./model-handle.js";
 import { notify, type Progressing } from "./options.js";
 import { toTensor } from "./results.js";
-import type { Tensor } from "./tensor.js";
 import type { MeasurementData, Request, TensorData } from "./worker-api.js";
-
-/** The result of each measurement, by its name. */
-export interface Measurements {
-  logitLens: LogitLens;
-  attribution: Attribution;
-  residual: Residual;
-  /** by hook point */
-  means: Record<string, Tensor>;
-  headScores: HeadScores;
-  patching: Patching;
-  pathPatching: PathPatching;
-  integratedGradients: IntegratedGradients;
-  circuits: Circuits;
-  compositionScores: CompositionScores;
-  tokenScores: TokenScores;
-  mostActive: MostActive;
-}
 
 /**
  * Runs a measurement.

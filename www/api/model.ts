@@ -20,6 +20,7 @@ import type {
   IntegratedGradientsOptions,
   LogitLens,
   LogitLensOptions,
+  Measurements,
   MeansOptions,
   MostActive,
   MostActiveOptions,
@@ -42,7 +43,7 @@ import type {
 import { failingGeneration, generateSteps } from "./generation.js";
 import { type HookName, hookName } from "./hook-names.js";
 import { checkUnicode, type Ids, readIds, readInput } from "./input.js";
-import { type Measurements, measure } from "./measurement.js";
+import { measure } from "./measurement.js";
 import { ModelHandle } from "./model-handle.js";
 import {
   CANCELLABLE,
