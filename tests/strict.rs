@@ -429,6 +429,10 @@ fn what_cannot_run_cannot_be_printed_as_python() {
     assert!(
         print("generate", json!([1]), json!({ "temperature": -1 })).contains("`temperature` is -1")
     );
+    assert!(
+        print("generate", json!([1]), json!({ "stop": 3 }))
+            .contains("`stop` of generate is 3, expected a text or an array of texts")
+    );
     let contrast = json!({ "clean": [1, 2], "corrupted": [1, 2], "answer": 99 });
     assert!(print("patching", json!(null), contrast).contains("answer id 99"));
     let integrated = json!({ "input": [1, 2], "loss": true, "steps": 0 });

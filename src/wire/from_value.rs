@@ -124,7 +124,11 @@ pub struct OneOrMany<W>(std::marker::PhantomData<W>);
 
 impl<T, W: ReadAs<T>> ReadAs<Vec<T>> for OneOrMany<W> {
     fn read_as(node: Node) -> Result<Vec<T>> {
-        node.items(W::read_as).unwrap_or_else(|| Ok(vec![W::read_as(node)?]))
+        let one = || match W::read_as(node) {
+            Ok(item) => Ok(vec![item]),
+            Err(_) => Err(node.expected(Self::singular_as())),
+        };
+        node.items(W::read_as).unwrap_or_else(one)
     }
 
     fn singular_as() -> String {

@@ -24,6 +24,7 @@ test("a row or a column can be locked", () => {
 });
 
 test("unknown names and values are ignored", () => {
+  assert.deepEqual(read("#look=to"), { direction: "to" }); // as earlier versions wrote it
   assert.deepEqual(read("#layer=-1&head=two&scale=log&direction=up&lock=a,b&lock=,&x=1"), {});
   assert.deepEqual(read(""), {});
 });

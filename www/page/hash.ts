@@ -50,7 +50,7 @@ export function read(hash: string): AddressState {
   }
   const scale = params.get("scale");
   if (scale === "linear" || scale === "sqrt") state.scale = scale;
-  const direction = params.get("direction");
+  const direction = params.get("direction") ?? params.get("look"); // its name in earlier addresses
   if (direction === "from" || direction === "to") state.direction = direction;
   const lock = /^(\d*),(\d*)$/.exec(params.get("lock") ?? "");
   if (lock?.[1]) state.lock = { query: Number(lock[1]) };
