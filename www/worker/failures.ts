@@ -3,8 +3,8 @@
 import { createError, hasStableName } from "../api/errors.js";
 import type { WorkerMessage } from "../api/worker-api.js";
 
-// biome-ignore lint/suspicious/noExplicitAny: functions with any parameters
-type Functions<T> = Record<keyof T, (...args: any[]) => unknown>;
+/** Functions with whatever parameters: `never` is assignable to each of them. */
+type Functions<T> = Record<keyof T, (...args: never[]) => unknown>;
 
 /** The functions of T before they are asynchronous. */
 export type Implementation<T extends Functions<T>> = {
@@ -18,7 +18,7 @@ export function withErrorNames<T extends Functions<T>>(functions: Implementation
   const entries = Object.entries(functions as Functions<T>) as [string, Functions<T>[keyof T]][];
   const wrapped = entries.map(([name, call]) => [
     name,
-    async (...args: unknown[]) => {
+    async (...args: never[]) => {
       try {
         return await call(...args);
       } catch (error) {
