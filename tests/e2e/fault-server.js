@@ -11,6 +11,7 @@ import { gzipSync } from "node:zlib";
 
 import { DIST } from "./browser.js";
 import { joined, parsed } from "./safetensors.js";
+import { byteLevelTokenizer } from "./tokenizer-file.js";
 
 /** @typedef {import("node:http").IncomingMessage} Request */
 /** @typedef {import("node:http").ServerResponse} Response */
@@ -236,19 +237,9 @@ function withPadding() {
 
 /** As many tokens as the model has, each a printable character. */
 function tokenizer() {
-  const vocab = Object.fromEntries(
-    Array.from({ length: 61 }, (_, i) => [String.fromCharCode(33 + i), i]),
+  return byteLevelTokenizer(
+    Object.fromEntries(Array.from({ length: 61 }, (_, i) => [String.fromCharCode(33 + i), i])),
   );
-  const level = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
-  return {
-    version: "1.0",
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: level,
-    post_processor: null,
-    decoder: level,
-    model: { type: "BPE", vocab, merges: [] },
-  };
 }
 
 // ---- faults ----

@@ -10,6 +10,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 
 import { start } from "./browser.js";
 import { gpt2Tensors } from "./safetensors.js";
+import { byteLevelTokenizer } from "./tokenizer-file.js";
 
 /** @typedef {typeof import("../../www/api/candlescope.ts")} Api */
 /** What evaluate() runs in the page: it gets the module and one plain argument. @template A @template R @typedef {(api: Api, argument: A) => Promise<R>} InPage */
@@ -936,18 +937,7 @@ function byteTokenizer() {
   const spelled = Array.from({ length: 256 }, (_, byte) =>
     String.fromCodePoint(own.includes(byte) ? byte : next++),
   );
-  const level = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
-  return {
-    version: "1.0",
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: level,
-    post_processor: null,
-    decoder: level,
-    model: {
-      type: "BPE",
-      vocab: Object.fromEntries(spelled.map((character, byte) => [character, byte])),
-      merges: [],
-    },
-  };
+  return byteLevelTokenizer(
+    Object.fromEntries(spelled.map((character, byte) => [character, byte])),
+  );
 }
