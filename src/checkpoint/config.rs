@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::architecture::{Normalization, PositionEmbedding};
 use crate::error::{Error, Result};
 use crate::kernel::Activation;
 use crate::wire::{IntoValue, TypeScript, Value, results};
@@ -26,6 +27,14 @@ results! {
         pub layer_norm_epsilon: f64,
         /// The non-linearity of the MLP.
         pub activation_function: Activation,
+        /// How positions enter.
+        pub position_embedding: PositionEmbedding,
+        /// The normalization in front of each part.
+        pub normalization_type: Normalization,
+        /// Blocks have attention and no MLP.
+        pub attn_only: bool,
+        /// The logits have a bias for each token, which GPT-2 itself does not have.
+        pub unembed_bias: bool,
         /// Divide attention scores by the square root of `d_head`.
         pub scale_attn_weights: bool,
         /// Divide attention scores by the layer's number, counted from 1, as well.
@@ -75,6 +84,10 @@ impl Default for Config {
             vocab_size: 50257,
             layer_norm_epsilon: 1e-5,
             activation_function: Activation::GeluNew,
+            position_embedding: PositionEmbedding::Learned,
+            normalization_type: Normalization::LayerNorm,
+            attn_only: false,
+            unembed_bias: false,
             scale_attn_weights: true,
             scale_attn_by_inverse_layer_idx: false,
             reorder_and_upcast_attn: false,

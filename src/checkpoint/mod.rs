@@ -13,9 +13,10 @@
 //! of each tensor to a `tensor_reader`, which converts them to f32 or to the format of a matrix. What a file holds
 //! beyond that goes into a [`Report`] or is an error.
 //!
-//! A file in this folder imports only from files above it in this list: `json` and `magic`, `report`, `config`,
+//! A file in this folder imports only from files above it in this list: `json` and `magic`, `architecture`, `stored`, `report`, `config`,
 //! `config_file`, `shapes`, `role`, `index`, `header`, `dtype`, `range`, `weights`, `tensor_reader`, `reader`.
 
+mod architecture;
 mod config;
 mod config_file;
 mod dtype;
@@ -28,9 +29,11 @@ mod reader;
 mod report;
 mod role;
 mod shapes;
+mod stored;
 mod tensor_reader;
 mod weights;
 
+pub use architecture::{Normalization, PositionEmbedding};
 pub use config::Config;
 pub use index::Index;
 pub(crate) use magic::recognize;

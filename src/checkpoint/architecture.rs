@@ -1,0 +1,47 @@
+//! What distinguishes the members of the GPT-2 family: how positions enter, which normalization is used, and what a
+//! block consists of.
+
+use serde::{Serialize, Serializer};
+
+use crate::wire::words;
+
+words! {
+    /// How the model knows the position of a token.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum PositionEmbedding {
+        /// A learned vector for each position is added to the token embedding, as in GPT-2.
+        Learned = "learned",
+        /// A fixed vector of sines and cosines is added to the token embedding. It is not a parameter.
+        Sinusoidal = "sinusoidal",
+        /// Only the causal mask depends on the position.
+        None = "none",
+        /// A learned vector for each position is added to the inputs of queries and keys, but not to the residual
+        /// stream (Press et al. 2021, *Shortformer*).
+        Shortformer = "shortformer",
+    }
+}
+
+words! {
+    /// The normalization in front of each attention, each MLP and the unembedding, under TransformerLens's names.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Normalization {
+        /// LayerNorm with a learned weight and bias.
+        LayerNorm = "LN",
+        /// LayerNorm without weight and bias.
+        LayerNormPre = "LNPre",
+        /// No normalization.
+        None = "none",
+    }
+}
+
+impl Serialize for PositionEmbedding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+impl Serialize for Normalization {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
