@@ -70,6 +70,17 @@ impl Backend {
 }
 
 results! {
+    /// What a model was read from.
+    #[derive(Debug, Clone)]
+    pub struct Checkpoint {
+        /// Whose names and layout its tensors have, such as "Hugging Face GPT-2" or "nanoGPT".
+        pub family: String,
+        /// The format of its files, such as "safetensors" or "PyTorch".
+        pub format: String,
+    }
+}
+
+results! {
     /// Tokens of a text, or the names of ids.
     #[derive(Debug, Clone)]
     pub struct Tokens {
@@ -211,6 +222,7 @@ pub fn typescript() -> String {
     Parameter::typescript(types_of);
     HookPoint::typescript(types_of);
     Backend::typescript(types_of);
+    Checkpoint::typescript(types_of);
     Notice::typescript(types_of);
     Tokens::typescript(types_of);
     types_of.alias(

@@ -128,7 +128,9 @@ mod wire;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 
-pub use checkpoint::{Config, Normalization, PositionEmbedding, Weights, WeightsReader, expected_shapes};
+pub use checkpoint::{
+    Config, Normalization, PositionEmbedding, Weights, WeightsReader, expected_shapes,
+};
 pub use error::{Error, Result};
 pub use generate::{GenerateOptions, Generation, Step};
 pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, Selector};

@@ -20,6 +20,10 @@ pub struct Loaded {
     pub weights: Weights,
     /// Notices about its files.
     pub report: Report,
+    /// Whose names and layout its tensors have.
+    pub family: String,
+    /// The format of its files.
+    pub format: String,
     /// A copy to save, if the files were downloaded and may be saved.
     pub pending_save: Option<PendingSave>,
 }
@@ -34,7 +38,16 @@ pub async fn load(files: &Files, format: WeightFormat, context: &LoadContext) ->
         let Restored { checkpoint, config, mut report, tokenizer } = restored;
         let weights = checkpoint.weights;
         report.append(weights.report().clone());
-        return Ok(Loaded { config, tokenizer, weights, report, pending_save: None });
+        let (family, format) = kind();
+        return Ok(Loaded {
+            config,
+            tokenizer,
+            weights,
+            report,
+            family,
+            format,
+            pending_save: None,
+        });
     }
     let Downloaded { config, tokenizer, checkpoint, origins, report } =
         download(files, format, context).await?;
@@ -42,5 +55,11 @@ pub async fn load(files: &Files, format: WeightFormat, context: &LoadContext) ->
     let pending_save = origins.filter(|_| files.may_be_kept()).and_then(|origins| {
         Some(PendingSave::new(CheckpointWriter::new(checkpoint, format).ok()?, origins))
     });
-    Ok(Loaded { config, tokenizer, weights, report, pending_save })
+    let (family, format) = kind();
+    Ok(Loaded { config, tokenizer, weights, report, family, format, pending_save })
+}
+
+/// The family and format of every checkpoint that can be read.
+fn kind() -> (String, String) {
+    ("Hugging Face GPT-2".into(), "safetensors".into())
 }

@@ -37,6 +37,7 @@ pub struct WasmModel {
     lab: Lab,
     format: WeightFormat,
     report: Report,
+    checkpoint: interface::Checkpoint,
     /// In a cell, like `fingerprint`, so that every method takes `&self`: a call that ends in an exception does not
     /// release its borrow.
     pending_save: RefCell<Option<PendingSave>>,
@@ -56,8 +57,15 @@ impl WasmModel {
         let format = WeightFormat::named(dtype)?;
         warm_up(format)?;
         let context = LoadContext::new(on_progress, signal);
-        let Loaded { config, tokenizer, weights, report, pending_save } =
-            load::load(&files, format, &context).await?;
+        let Loaded {
+            config,
+            tokenizer,
+            weights,
+            report,
+            pending_save,
+            family,
+            format: file_format,
+        } = load::load(&files, format, &context).await?;
         let mut report = report;
         if tokenizer.as_ref().is_some_and(Tokenizer::adds_special_tokens) {
             report.special_tokens_not_added();
@@ -68,7 +76,8 @@ impl WasmModel {
         let compiler: Compiler = Rc::new(functions::compile);
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
         let (pending_save, fingerprint) = (RefCell::new(pending_save), RefCell::new(fingerprint));
-        Ok(WasmModel { lab, format, report, pending_save, fingerprint })
+        let checkpoint = interface::Checkpoint { family, format: file_format };
+        Ok(WasmModel { lab, format, report, checkpoint, pending_save, fingerprint })
     }
 
     /// A hash in hexadecimal digits of the config, the tokenizer and the weights in memory. Undefined until it is
@@ -92,7 +101,7 @@ impl WasmModel {
         self.pending_save.take().map(WasmPendingSave)
     }
 
-    /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer, report }`.
+    /// `{ config, parameters, parameterCount, hookPoints, backend, hasTokenizer, checkpoint, report }`.
     pub fn describe(&self) -> Result<JsValue> {
         let (model, config) = (&self.lab.model, self.lab.model.config());
         let points: Vec<_> =
@@ -105,6 +114,7 @@ impl WasmModel {
             ("hookPoints", points.into_value()),
             ("backend", backend.into_value()),
             ("hasTokenizer", self.lab.tokenizer.is_some().into_value()),
+            ("checkpoint", self.checkpoint.clone().into_value()),
             ("report", self.report.notices().to_vec().into_value()),
         ];
         Ok(to_js(Value::Object(fields.map(|(name, value)| (name.into(), value)).into())))
@@ -174,6 +184,7 @@ impl WasmModel {
             lab,
             format: WeightFormat::default(),
             report: self.report.clone(),
+            checkpoint: self.checkpoint.clone(),
             pending_save: RefCell::default(),
             fingerprint: RefCell::default(),
         })

@@ -4,10 +4,13 @@
 // rejects with an Error that has a stable `name` (errors.ts), and leaves the model usable.
 
 export { Cache } from "./cache.js";
+export { type FileWithPath, filesWithPaths } from "./dropped-files.js";
+export type { ErrorDetails, LabError, MissingField } from "./errors.js";
 export type * from "./generated.js";
 export type { HookName } from "./hook-names.js";
 export type { Ids } from "./input.js";
 export { forgetStored, type LoadOptions, loadModel, storedModels } from "./load-model.js";
+export type { ConfigFields } from "./load-request.js";
 export { Model } from "./model.js";
 export type { Cancellable, Progressing } from "./options.js";
 export type { ModelCall } from "./python-call.js";

@@ -15,9 +15,28 @@ export const ERROR_NAMES = [
 
 export type ErrorName = (typeof ERROR_NAMES)[number];
 
+/** A field of the config that the files of a model do not say. */
+export interface MissingField {
+  /** such as "n_head" or "position_embedding" */
+  field: string;
+  /** the values that fit the files, for the option `config` of loadModel */
+  choices: readonly (string | number)[];
+}
+
+/** What an error says beside its message. */
+export interface ErrorDetails {
+  /** of a ConfigError: what the option `config` must say, because the files do not */
+  missing?: readonly MissingField[];
+  /** of an InputError: what the option `checkpoint` must choose from, because the files hold several checkpoints */
+  checkpoints?: readonly string[];
+}
+
+/** An error that a call of the API rejects with. */
+export type LabError = Error & ErrorDetails;
+
 /** @param message what was expected, what was found, where, and what to do */
-export function createError(name: ErrorName, message: string): Error {
-  return Object.assign(new Error(message), { name });
+export function createError(name: ErrorName, message: string, details?: ErrorDetails): LabError {
+  return Object.assign(new Error(message), { name, ...details });
 }
 
 /**

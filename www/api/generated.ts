@@ -31,6 +31,14 @@ export interface Config {
   layer_norm_epsilon: number;
   /** The non-linearity of the MLP. */
   activation_function: "gelu_new" | "gelu" | "relu" | "silu" | "tanh";
+  /** How positions enter. */
+  position_embedding: "learned" | "sinusoidal" | "none" | "shortformer";
+  /** The normalization in front of each part. */
+  normalization_type: "LN" | "LNPre" | "none";
+  /** Blocks have attention and no MLP. */
+  attn_only: boolean;
+  /** The logits have a bias for each token, which GPT-2 itself does not have. */
+  unembed_bias: boolean;
   /** Divide attention scores by the square root of `d_head`. */
   scale_attn_weights: boolean;
   /** Divide attention scores by the layer's number, counted from 1, as well. */
@@ -77,6 +85,14 @@ export interface Backend {
   dtype: string;
   /** The size of wasm memory, which all models share. It never shrinks, so it is the maximum so far. */
   memoryBytes: number;
+}
+
+/** What a model was read from. */
+export interface Checkpoint {
+  /** Whose names and layout its tensors have, such as "Hugging Face GPT-2" or "nanoGPT". */
+  family: string;
+  /** The format of its files, such as "safetensors" or "PyTorch". */
+  format: string;
 }
 
 /** One notice about a loaded model. */

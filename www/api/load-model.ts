@@ -2,6 +2,7 @@
 
 import { abortable, connect } from "./connection.js";
 import { createError, describe } from "./errors.js";
+import { type ConfigFields, configJson, headerList } from "./load-request.js";
 import { Model } from "./model.js";
 import { handleOf } from "./model-from-files.js";
 import { CANCELLABLE, type Cancellable, checkOptions, rule } from "./options.js";
@@ -17,6 +18,23 @@ export interface LoadOptions extends Cancellable {
    * @default true
    */
   keep?: boolean;
+  /**
+   * Fields of the config, under the names of config.json, that the files do not say or that replace theirs, such as
+   * `{ n_head: 4, position_embedding: "none" }`. The model's report lists them.
+   */
+  config?: ConfigFields;
+  /** Which of several checkpoints in a folder: the name of its folder or file, such as "checkpoint-500". */
+  checkpoint?: string;
+  /**
+   * Headers of each request for a file of the model, such as `{ authorization: "Bearer …" }`. They are sent to the hosts of the
+   * model's own addresses only, and are not stored. A model that is loaded with them is not kept in the browser.
+   */
+  headers?: HeadersInit;
+  /**
+   * Requests the files in place of the browser's fetch(), on the caller's thread. A model that is loaded with it is not kept in
+   * the browser.
+   */
+  fetch?: (address: string, init: RequestInit) => Promise<Response>;
   onProgress?: (progress: Progress) => void;
   /**
    * The load fails after this many milliseconds without a byte from a server; Infinity waits forever. Transient failures are
@@ -38,13 +56,20 @@ const DTYPES: readonly string[] = ["f32", "f16", "q8", "q4"];
 export async function loadModel(source: Source, options?: LoadOptions): Promise<Model> {
   const {
     dtype = "f32",
-    keep = true,
+    keep,
     timeout = 30_000,
+    config,
+    headers,
+    fetch,
     onProgress,
     signal,
   } = checkOptions("loadModel", options, {
     dtype: rule.text,
     keep: rule.flag,
+    config: rule.any, // checked by configJson
+    checkpoint: rule.text,
+    headers: rule.any, // checked by headerList
+    fetch: rule.listener,
     timeout: rule.timeout,
     onProgress: rule.listener,
     signal: rule.signal,
@@ -55,7 +80,15 @@ export async function loadModel(source: Source, options?: LoadOptions): Promise<
       `\`dtype\` is ${describe(dtype)}, expected one of ${DTYPES.map(describe).join(", ")}`,
     );
   const files = resolveSource(source, base());
-  const handle = handleOf(files, { dtype, keep, timeout });
+  const request = {
+    dtype,
+    keep,
+    timeout,
+    config: configJson(config),
+    headers: headerList(headers),
+    hasFetch: fetch !== undefined,
+  };
+  const handle = handleOf(files, request);
   return new Model(handle, await handle.join(signal, onProgress), folderOf(source));
 }
 

@@ -4,10 +4,11 @@ import * as Comlink from "comlink";
 
 import { connect } from "./connection.js";
 import { abortError } from "./errors.js";
+import type { LoadRequest } from "./load-request.js";
 import { dispose, type HostedModel, ModelHandle } from "./model-handle.js";
 import { notify } from "./options.js";
 import { type ModelFiles, sourceKey } from "./source.js";
-import type { LoadedModel, LoadRequest, Progress, WorkerApi } from "./worker-api.js";
+import type { LoadedModel, Progress, WorkerApi } from "./worker-api.js";
 
 type Listener = (progress: Progress) => void;
 

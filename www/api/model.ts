@@ -6,6 +6,7 @@ import type {
   Attribution,
   AttributionOptions,
   Backend,
+  Checkpoint,
   Circuits,
   CircuitsOptions,
   CompositionScores,
@@ -76,6 +77,8 @@ export class Model {
   readonly backend: Readonly<Backend>;
   /** Whether the model takes text, or only token ids. */
   readonly hasTokenizer: boolean;
+  /** What the model was read from: the family and the format of its files. */
+  readonly checkpoint: Readonly<Checkpoint>;
   /** Notices about the model's files. */
   readonly report: readonly Notice[];
 
@@ -98,6 +101,7 @@ export class Model {
     this.hookPoints = loaded.hookPoints;
     this.backend = loaded.backend;
     this.hasTokenizer = loaded.hasTokenizer;
+    this.checkpoint = loaded.checkpoint;
     this.report = loaded.report;
   }
 

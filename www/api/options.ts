@@ -26,6 +26,8 @@ export interface Rule {
 
 export const rule = {
   flag: { expected: "true or false", fits: (value) => typeof value === "boolean" },
+  /** checked by the call itself */
+  any: { expected: "anything", fits: () => true },
   text: { expected: "a text", fits: (value) => typeof value === "string" },
   texts: {
     expected: "a text or an array of texts",

@@ -3,12 +3,25 @@
 // Arguments are plain data (serialize.ts) whose options are checked in Rust. Typed arrays in results are transferred. A
 // model, a generation and a measurement are named by a key, which is valid until it is freed.
 
-import type { Backend, Choice, Config, HookPoint, Notice, Parameter, Tokens } from "./generated.js";
+import type {
+  Backend,
+  Checkpoint,
+  Choice,
+  Config,
+  HookPoint,
+  Notice,
+  Parameter,
+  Tokens,
+} from "./generated.js";
+import type { LoadRequest } from "./load-request.js";
 import type { ModelFiles } from "./source.js";
 
-/** How far a load is. */
+/**
+ * How far a load is. A file of weights that cannot be read as a stream has two stages: "download", and "weights", in which its
+ * tensors are read and converted. Within a stage, `loaded` never decreases.
+ */
 export interface Progress {
-  stage: "config" | "tokenizer" | "weights";
+  stage: "config" | "tokenizer" | "download" | "weights";
   /** its name or address */
   file: string;
   /** bytes */
@@ -26,15 +39,6 @@ export interface StoredModel {
   lastUsed: Date;
 }
 
-/** How a model is loaded. */
-export interface LoadRequest {
-  dtype: string;
-  /** read and write copies in the browser's storage */
-  keep: boolean;
-  /** milliseconds */
-  timeout: number;
-}
-
 /** A model in the worker. */
 export interface LoadedModel {
   /** names the model in later calls */
@@ -48,6 +52,7 @@ export interface LoadedModel {
   hookPoints: HookPoint[];
   backend: Backend;
   hasTokenizer: boolean;
+  checkpoint: Checkpoint;
   report: Notice[];
 }
 

@@ -1,7 +1,8 @@
 // Loads a model in the worker: from the copy that the browser keeps, or from its servers.
 
+import type { LoadRequest } from "../api/load-request.js";
 import { listFiles, type ModelFiles } from "../api/source.js";
-import type { LoadRequest, Progress } from "../api/worker-api.js";
+import type { Progress } from "../api/worker-api.js";
 import type { CachedFile } from "./cached-file.js";
 import { rejectOnTrap } from "./failures.js";
 import { moduleReady } from "./module.js";
@@ -28,7 +29,7 @@ export async function loadFiles(
   const { signal } = controller;
   const states: NonNullable<LoadContext["states"]> = new Map();
   const context: LoadContext = { signal, timeout, bypassCache: false, states };
-  const mayBeKept = keep && canBeStored(files);
+  const mayBeKept = (keep ?? true) && canBeStored(files);
   /** The copy that was opened, until Rust takes it. */
   let opened: CachedFile | undefined;
   let used: CachedFile | undefined;
