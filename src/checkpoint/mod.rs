@@ -13,7 +13,7 @@
 //! of each tensor to a `tensor_reader`, which converts them to f32 or to the format of a matrix. What a file holds
 //! beyond that goes into a [`Report`] or is an error.
 //!
-//! A file in this folder imports only from files above it in this list: `json` and `magic`, `architecture`, `stored`, `report`, `config`,
+//! A file in this folder imports only from files above it in this list: `pickle`, `json` and `magic`, `architecture`, `stored`, `report`, `config`,
 //! `config_file`, `shapes`, `role`, `index`, `header`, `dtype`, `range`, `weights`, `tensor_reader`, `reader`.
 
 mod architecture;
@@ -24,6 +24,11 @@ mod header;
 mod index;
 mod json;
 mod magic;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "read by the formats and the tokenizer, which follow")
+)]
+pub(crate) mod pickle;
 mod range;
 mod reader;
 mod report;
