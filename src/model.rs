@@ -1,12 +1,17 @@
-//! GPT-2: token ids in, logits out, and every intermediate value offered to [`Hooks`].
+//! GPT-2 and its relatives: token ids in, logits out, and every intermediate value offered to
+//! [`Hooks`].
 //!
 //! The small parts come first, then the block, whose `forward` is two formulas, then the [`Model`].
+//! What distinguishes the members of the family is a value in one of them: `norm` and `positions`
+//! have a file each, and a block without an MLP is `mlp: None`.
 //! Fields are named after the checkpoint keys. In shapes, B is the batch, T the new positions, S
 //! all positions with those in the key/value cache, D d_model, H heads, K d_head, M d_mlp and V the
 //! vocabulary. [`crate::checkpoint`] loads the weights and [`crate::kernel`] computes.
 
 mod kv_cache;
+mod norm;
 mod parameters;
+mod positions;
 mod split_heads;
 mod tap;
 
@@ -15,18 +20,20 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use crate::checkpoint::{Config, Weights};
+use crate::checkpoint::{Config, Normalization, Weights};
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint, Hooks};
 use crate::kernel::{self, Activation, Matrix};
 
 pub use kv_cache::KvCache;
 use kv_cache::LayerCache;
+use norm::Norm;
 pub use parameters::Parameter;
+use positions::Positions;
 use tap::Tap;
 
-/// The inputs of queries, keys and values that a hook replaced: `[B, T, H, D]`, normalized. None
-/// for a path that reads the residual stream like the others.
+/// The inputs of queries, keys and values that a hook replaced: `[B, T, H, D]`, normalized, with
+/// positions. None for a path that reads the residual stream like the others.
 type PathInputs = [Option<Tensor>; 3];
 
 /// `x w + b`: a `Conv1D` of the checkpoint.
@@ -48,38 +55,6 @@ impl Linear {
     }
 }
 
-/// `(x - mean) / sqrt(variance + eps) * weight + bias` over the last axis.
-struct LayerNorm {
-    weight: Tensor, // [D]
-    bias: Tensor,   // [D]
-    epsilon: f64,
-    points: [HookPoint; 2], // of the scale, and of the value before weight and bias
-}
-
-impl LayerNorm {
-    fn load(
-        weights: &Weights,
-        name: &str,
-        config: &Config,
-        points: [HookPoint; 2],
-    ) -> Result<LayerNorm> {
-        let tensor = |part| weights.get(&format!("{name}.{part}"));
-        let (weight, bias) = (tensor("weight")?, tensor("bias")?);
-        Ok(LayerNorm { weight, bias, epsilon: config.layer_norm_epsilon, points })
-    }
-
-    fn forward(&self, x: &Tensor, tap: &mut Tap) -> Result<Tensor> {
-        let scale = tap.at(self.points[0], kernel::scale(x, self.epsilon)?)?; // [B, T, 1]
-        let normalized = tap.at(self.points[1], kernel::normalize(x, &scale)?)?; // [B, T, D]
-        kernel::affine(&normalized, &self.weight, &self.bias)
-    }
-
-    fn without_hooks(&self, x: &Tensor) -> Result<Tensor> {
-        let normalized = kernel::normalize(x, &kernel::scale(x, self.epsilon)?)?;
-        kernel::affine(&normalized, &self.weight, &self.bias)
-    }
-}
-
 /// Causal multi-head self-attention: `softmax(q kᵀ / divisor) v` for each head, then a projection.
 struct Attention {
     c_attn: Linear, // [D, 3 D]: queries, keys and values, in each the heads side by side
@@ -98,16 +73,18 @@ impl Attention {
         })
     }
 
-    /// Reads the normalized residual stream `x` `[B, T, D]`. `inputs` replaces it for some paths;
-    /// `past` has the keys and values of earlier positions.
+    /// Reads the normalized residual stream `x` `[B, T, D]`, to which queries and keys add
+    /// `positions`. `inputs` replaces it for some paths; `past` has the keys and values of earlier
+    /// positions.
     fn forward(
         &self,
         x: &Tensor,
+        positions: Option<&Tensor>,
         inputs: PathInputs,
         past: Option<&mut LayerCache>,
         tap: &mut Tap,
     ) -> Result<Tensor> {
-        let [q, k, v] = self.project(x, inputs)?; // [B, T, H, K] each
+        let [q, k, v] = self.project(x, positions, inputs)?; // [B, T, H, K] each
         let q = tap.block(BlockPoint::Q, q)?;
         let k = tap.block(BlockPoint::K, k)?;
         let v = tap.block(BlockPoint::V, v)?;
@@ -130,14 +107,26 @@ impl Attention {
 
     /// Queries, keys and values `[B, T, H, K]`. A path with an input of its own has one row for
     /// each head.
-    fn project(&self, x: &Tensor, inputs: PathInputs) -> Result<[Tensor; 3]> {
+    fn project(
+        &self,
+        x: &Tensor,
+        positions: Option<&Tensor>,
+        inputs: PathInputs,
+    ) -> Result<[Tensor; 3]> {
         let (b, t, d) = x.dims3()?;
-        let joined = self.c_attn.forward(x)?.reshape((b, t, 3, self.n_head, d / self.n_head))?;
-        let path = |index: usize| match &inputs[index] {
+        let project = |x: &Tensor| -> Result<Tensor> {
+            Ok(self.c_attn.forward(x)?.reshape((b, t, 3, self.n_head, d / self.n_head))?)
+        };
+        let of_values = project(x)?;
+        let of_queries_and_keys = match positions {
+            None => of_values.clone(),
+            Some(positions) => project(&(x + positions)?)?,
+        };
+        let path = |joined: &Tensor, index: usize| match &inputs[index] {
             None => Ok(joined.narrow(2, index, 1)?.squeeze(2)?),
             Some(input) => self.project_heads(input, index),
         };
-        Ok([path(0)?, path(1)?, path(2)?])
+        Ok([path(&of_queries_and_keys, 0)?, path(&of_queries_and_keys, 1)?, path(&of_values, 2)?])
     }
 
     /// The sum of what the heads write to the residual stream: `z` `[B, T, H, K]` to `[B, T, D]`.
@@ -153,87 +142,124 @@ impl Attention {
     }
 }
 
-/// `activation(x c_fc) c_proj`.
+/// `activation(x c_fc) c_proj`; with `solu_ln`, `ln(activation(x c_fc)) c_proj`.
 struct Mlp {
-    c_fc: Linear,   // [D, M]
-    c_proj: Linear, // [M, D]
+    ln_2: Norm,
+    c_fc: Linear, // [D, M]
     activation: Activation,
+    ln: Option<Norm>, // over the M neurons
+    c_proj: Linear,   // [M, D]
 }
 
 impl Mlp {
     fn load(weights: &Weights, layer: usize, config: &Config) -> Result<Mlp> {
+        use BlockPoint::{Ln2Normalized, Ln2Scale, MlpLnNormalized, MlpLnScale};
+        let norm = |name, kind, points| block_norm(weights, layer, config, name, kind, points);
+        let neurons = config.normalizes_neurons().then(|| config.neuron_normalization());
         Ok(Mlp {
+            ln_2: norm("ln_2", config.normalization_type, [Ln2Scale, Ln2Normalized])?,
             c_fc: Linear::load(weights, &format!("h.{layer}.mlp.c_fc"))?,
-            c_proj: Linear::load(weights, &format!("h.{layer}.mlp.c_proj"))?,
             activation: config.activation_function,
+            ln: neurons
+                .map(|kind| norm("mlp.ln", kind, [MlpLnScale, MlpLnNormalized]))
+                .transpose()?,
+            c_proj: Linear::load(weights, &format!("h.{layer}.mlp.c_proj"))?,
         })
     }
 
+    /// Reads the residual stream `x` `[B, T, D]`.
     fn forward(&self, x: &Tensor, tap: &mut Tap) -> Result<Tensor> {
-        let pre = tap.block(BlockPoint::MlpPre, self.c_fc.forward(x)?)?; // [B, T, M]
-        let post = tap.block(BlockPoint::MlpPost, kernel::activation(&pre, self.activation)?)?;
-        self.c_proj.forward(&post) // [B, T, D]
+        let x = tap.block(BlockPoint::MlpIn, x.clone())?;
+        let x = self.ln_2.forward(&x, tap)?;
+        let pre = tap.block(BlockPoint::MlpPre, self.c_fc.forward(&x)?)?; // [B, T, M]
+        let active = kernel::activation(&pre, self.activation)?;
+        let active = match &self.ln {
+            None => active,
+            Some(ln) => ln.forward(&tap.block(BlockPoint::MlpMid, active)?, tap)?,
+        };
+        let post = tap.block(BlockPoint::MlpPost, active)?;
+        tap.block(BlockPoint::MlpOut, self.c_proj.forward(&post)?) // [B, T, D]
     }
 }
 
-/// Attention and MLP. Each reads the residual stream through a LayerNorm and adds its output to it.
+/// Attention and, unless the model has attention only, an MLP. Each reads the residual stream
+/// through a norm and adds its output to it.
 struct Block {
-    ln_1: LayerNorm,
+    ln_1: Norm,
     attn: Attention,
-    ln_2: LayerNorm,
-    mlp: Mlp,
+    mlp: Option<Mlp>,
 }
 
 impl Block {
     fn load(weights: &Weights, layer: usize, config: &Config) -> Result<Block> {
-        use BlockPoint::{Ln1Normalized, Ln1Scale, Ln2Normalized, Ln2Scale};
-        let layer_norm = |name: &str, points: [BlockPoint; 2]| {
-            let points = points.map(|point| HookPoint::Block(layer, point));
-            LayerNorm::load(weights, &format!("h.{layer}.{name}"), config, points)
-        };
+        let points = [BlockPoint::Ln1Scale, BlockPoint::Ln1Normalized];
+        let kind = config.normalization_type;
+        let mlp = (!config.attn_only).then(|| Mlp::load(weights, layer, config));
         Ok(Block {
-            ln_1: layer_norm("ln_1", [Ln1Scale, Ln1Normalized])?,
+            ln_1: block_norm(weights, layer, config, "ln_1", kind, points)?,
             attn: Attention::load(weights, layer, config)?,
-            ln_2: layer_norm("ln_2", [Ln2Scale, Ln2Normalized])?,
-            mlp: Mlp::load(weights, layer, config)?,
+            mlp: mlp.transpose()?,
         })
     }
 
     /// `x = x + attn(ln_1(x))`, then `x = x + mlp(ln_2(x))`: `[B, T, D]` throughout.
-    fn forward(&self, x: Tensor, past: Option<&mut LayerCache>, tap: &mut Tap) -> Result<Tensor> {
+    fn forward(
+        &self,
+        x: Tensor,
+        positions: Option<&Tensor>,
+        past: Option<&mut LayerCache>,
+        tap: &mut Tap,
+    ) -> Result<Tensor> {
         let x = tap.block(BlockPoint::ResidPre, x)?;
-        let attn_out = self.attn_out(&x, past, tap)?;
-        let x = tap.block(BlockPoint::ResidMid, (x + attn_out)?)?;
-        let mlp_out = self.mlp_out(&x, tap)?;
-        tap.block(BlockPoint::ResidPost, (x + mlp_out)?)
+        let attn_out = self.attn_out(&x, positions, past, tap)?;
+        let mut x = (x + attn_out)?;
+        if let Some(mlp) = &self.mlp {
+            x = tap.block(BlockPoint::ResidMid, x)?;
+            let mlp_out = mlp.forward(&x, tap)?;
+            x = (x + mlp_out)?;
+        }
+        tap.block(BlockPoint::ResidPost, x)
     }
 
-    fn attn_out(&self, x: &Tensor, past: Option<&mut LayerCache>, tap: &mut Tap) -> Result<Tensor> {
-        let inputs = self.path_inputs(x, tap)?;
+    fn attn_out(
+        &self,
+        x: &Tensor,
+        positions: Option<&Tensor>,
+        past: Option<&mut LayerCache>,
+        tap: &mut Tap,
+    ) -> Result<Tensor> {
+        let inputs = self.path_inputs(x, positions, tap)?;
         let x = self.ln_1.forward(x, tap)?;
-        let attn_out = self.attn.forward(&x, inputs, past, tap)?;
+        let attn_out = self.attn.forward(&x, positions, inputs, past, tap)?;
         tap.block(BlockPoint::AttnOut, attn_out)
-    }
-
-    fn mlp_out(&self, x: &Tensor, tap: &mut Tap) -> Result<Tensor> {
-        let x = tap.block(BlockPoint::MlpIn, x.clone())?;
-        let x = self.ln_2.forward(&x, tap)?;
-        let mlp_out = self.mlp.forward(&x, tap)?;
-        tap.block(BlockPoint::MlpOut, mlp_out)
     }
 }
 
-/// A GPT-2 with its weights. It is immutable; a clone shares the weights.
+fn block_norm(
+    weights: &Weights,
+    layer: usize,
+    config: &Config,
+    name: &str,
+    kind: Normalization,
+    points: [BlockPoint; 2],
+) -> Result<Norm> {
+    let points = points.map(|point| HookPoint::Block(layer, point));
+    let epsilon = config.layer_norm_epsilon;
+    Norm::load(weights, &format!("h.{layer}.{name}"), kind, epsilon, points)
+}
+
+/// A model of the GPT-2 family with its weights. It is immutable; a clone shares the weights.
 #[derive(Clone)]
 pub struct Model(Arc<Parts>);
 
 struct Parts {
     config: Config,
     wte: Matrix, // [D, V]
-    wpe: Tensor, // [n_positions, D]
+    positions: Positions,
     blocks: Vec<Block>,
-    ln_f: LayerNorm,
-    lm_head: Matrix, // [D, V], shared with `wte` if tied
+    ln_f: Norm,
+    lm_head: Matrix,              // [D, V], shared with `wte` if tied
+    lm_head_bias: Option<Tensor>, // [V]
     parameters: Vec<Parameter>,
     weights: Weights,
 }
@@ -251,10 +277,17 @@ impl Model {
         let blocks = (0..config.n_layer).map(|layer| Block::load(weights, layer, &config));
         Ok(Model(Arc::new(Parts {
             wte: weights.matrix("wte.weight")?,
-            wpe: weights.get("wpe.weight")?,
+            positions: Positions::load(weights, &config)?,
             blocks: blocks.collect::<Result<_>>()?,
-            ln_f: LayerNorm::load(weights, "ln_f", &config, ln_final)?,
+            ln_f: Norm::load(
+                weights,
+                "ln_f",
+                config.normalization_type,
+                config.layer_norm_epsilon,
+                ln_final,
+            )?,
             lm_head: weights.matrix(head)?,
+            lm_head_bias: config.unembed_bias.then(|| weights.get("lm_head.bias")).transpose()?,
             parameters: parameters::parameters(&config, weights)?,
             weights: weights.clone(),
             config,
@@ -266,7 +299,8 @@ impl Model {
         &self.0.config
     }
 
-    /// Every tensor of the checkpoint, each once, in the order of the forward pass.
+    /// Every tensor that the files hold, each once, in the order of the forward pass. Biases that
+    /// they lack are zeros and not in the list.
     pub fn parameters(&self) -> &[Parameter] {
         &self.0.parameters
     }
@@ -335,17 +369,12 @@ impl Model {
     ) -> Result<Tensor> {
         self.check_input(tokens, first_position)?;
         let mut tap = Tap::new(hooks, first_position);
-        let (batch, length) = tokens.dims2()?;
         let embed = tap.at(HookPoint::Embed, self.0.wte.embedding(tokens)?)?; // [B, T, D]
-        let positions = self.0.wpe.narrow(0, first_position, length)?.unsqueeze(0)?; // [1, T, D]
-        let positions =
-            positions.broadcast_as((batch, length, self.0.config.n_embd))?.contiguous()?;
-        let pos_embed = tap.at(HookPoint::PosEmbed, positions)?;
-        Ok((embed + pos_embed)?)
+        self.0.positions.add_to_stream(embed, &mut tap)
     }
 
     /// The residual stream `x` `[B, T, D]` after the blocks in `layers`. `kv` has the positions
-    /// before it.
+    /// before it. The positions of a shortformer enter here, so they fire in each call.
     ///
     /// # Errors
     /// As [`Model::forward`].
@@ -359,11 +388,16 @@ impl Model {
         mut kv: Option<&mut KvCache>,
         hooks: &mut dyn Hooks,
     ) -> Result<Tensor> {
+        if layers.is_empty() {
+            return Ok(x);
+        }
         let first_position = kv.as_deref().map_or(0, KvCache::len);
+        let mut tap = Tap::new(&mut *hooks, first_position);
+        let positions = self.0.positions.of_queries_and_keys(&x, &mut tap)?;
         for layer in layers {
             let past = kv.as_deref_mut().map(|kv| kv.layer(layer));
             let mut tap = Tap::in_block(layer, &mut *hooks, first_position);
-            x = self.0.blocks[layer].forward(x, past, &mut tap)?;
+            x = self.0.blocks[layer].forward(x, positions.as_ref(), past, &mut tap)?;
         }
         Ok(x)
     }
@@ -381,7 +415,11 @@ impl Model {
         let mut tap = Tap::new(hooks, first_position);
         let x = self.0.ln_f.forward(x, &mut tap)?; // [B, T, D]
         let x = tap.at(HookPoint::UnembedIn, x)?;
-        tap.at(HookPoint::UnembedOut, kernel::matmul(&x, &self.0.lm_head)?)
+        let logits = match &self.0.lm_head_bias {
+            None => kernel::matmul(&x, &self.0.lm_head)?,
+            Some(bias) => kernel::linear(&x, &self.0.lm_head, bias)?,
+        };
+        tap.at(HookPoint::UnembedOut, logits)
     }
 
     fn check_input(&self, tokens: &Tensor, first_position: usize) -> Result<()> {

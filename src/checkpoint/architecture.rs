@@ -34,6 +34,19 @@ words! {
     }
 }
 
+impl PositionEmbedding {
+    /// Whether a vector for each position is a parameter.
+    pub(crate) fn is_learned(self) -> bool {
+        matches!(self, PositionEmbedding::Learned | PositionEmbedding::Shortformer)
+    }
+
+    /// Whether the residual stream contains a vector for each position.
+    #[expect(dead_code, reason = "the analyses that decompose the stream will ask")]
+    pub(crate) fn is_in_stream(self) -> bool {
+        matches!(self, PositionEmbedding::Learned | PositionEmbedding::Sinusoidal)
+    }
+}
+
 impl Serialize for PositionEmbedding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.word())

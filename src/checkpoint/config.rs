@@ -56,8 +56,8 @@ impl IntoValue for Activation {
     }
 
     fn typescript(_: &mut TypeScript) -> String {
-        use Activation::{Gelu, GeluNew, Relu, Silu, Tanh};
-        let names = [GeluNew, Gelu, Relu, Silu, Tanh].map(activation_name);
+        use Activation::{Gelu, GeluNew, Relu, Silu, SoluLn, Tanh};
+        let names = [GeluNew, Gelu, Relu, Silu, Tanh, SoluLn].map(activation_name);
         names.map(|name| format!("\"{name}\"")).join(" | ")
     }
 }
@@ -69,6 +69,7 @@ fn activation_name(activation: Activation) -> &'static str {
         Activation::Relu => "relu",
         Activation::Silu => "silu",
         Activation::Tanh => "tanh",
+        Activation::SoluLn => "solu_ln",
     }
 }
 
@@ -107,6 +108,20 @@ impl Config {
     /// The width of the MLP's hidden layer.
     pub fn d_mlp(&self) -> usize {
         self.n_inner.unwrap_or(self.n_embd.saturating_mul(4))
+    }
+
+    /// Whether the MLP normalizes the output of its activation function.
+    pub fn normalizes_neurons(&self) -> bool {
+        !self.attn_only && self.activation_function == Activation::SoluLn
+    }
+
+    /// The normalization of the neurons, if there is one. It has parameters if that of the residual stream has some, as
+    /// in TransformerLens.
+    pub(crate) fn neuron_normalization(&self) -> Normalization {
+        match self.normalization_type {
+            Normalization::LayerNorm => Normalization::LayerNorm,
+            Normalization::LayerNormPre | Normalization::None => Normalization::LayerNormPre,
+        }
     }
 
     /// The divisor of attention scores in `layer`.

@@ -3,6 +3,7 @@
 //! Fields that do not change what the model computes (dropout, initialisation, summaries) are ignored. Fields that would
 //! change it in a way that this crate does not support are refused. Unknown fields are reported.
 
+use super::architecture::{Normalization, PositionEmbedding};
 use super::config::{Config, check_size, max_size};
 use super::json::{self, Fields, Json};
 use super::report::{NoticeKind, Report};
@@ -50,7 +51,7 @@ const ALIASES: [(&str, &str); 4] = [
 ];
 
 /// The names of activation functions, some of which are aliases.
-const ACTIVATIONS: [(&str, Activation); 10] = [
+const ACTIVATIONS: [(&str, Activation); 11] = [
     ("gelu_new", Activation::GeluNew),
     ("gelu_pytorch_tanh", Activation::GeluNew),
     ("gelu_fast", Activation::GeluNew),
@@ -61,6 +62,7 @@ const ACTIVATIONS: [(&str, Activation); 10] = [
     ("silu", Activation::Silu),
     ("swish", Activation::Silu),
     ("tanh", Activation::Tanh),
+    ("solu_ln", Activation::SoluLn),
 ];
 
 /// Fields of other architectures. A file that sets one of them (not to null, false or an empty value) is refused.
@@ -114,10 +116,11 @@ const HARMLESS: [&str; 76] = [
 
 /// The fields that make a [`Config`], and those that are checked against it.
 #[rustfmt::skip]
-const READ: [&str; 16] = [
+const READ: [&str; 20] = [
     "n_layer", "n_head", "n_embd", "n_inner", "n_positions", "vocab_size", "layer_norm_epsilon", "activation_function",
     "scale_attn_weights", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "tie_word_embeddings",
     "bos_token_id", "eos_token_id", "position_embedding_type", "head_dim",
+    "position_embedding", "normalization_type", "attn_only", "unembed_bias",
 ];
 
 /// The fields of a file that is being read.
@@ -190,10 +193,23 @@ impl Reader {
             vocab_size,
             layer_norm_epsilon: self.epsilon(default.layer_norm_epsilon)?,
             activation_function: self.activation(default.activation_function)?,
-            position_embedding: default.position_embedding,
-            normalization_type: default.normalization_type,
-            attn_only: false,
-            unembed_bias: false,
+            position_embedding: self.word(
+                "position_embedding",
+                default.position_embedding,
+                &{
+                    use PositionEmbedding::{Learned, None, Shortformer, Sinusoidal};
+                    [Learned, Sinusoidal, None, Shortformer]
+                },
+                PositionEmbedding::word,
+            )?,
+            normalization_type: self.word(
+                "normalization_type",
+                default.normalization_type,
+                &[Normalization::LayerNorm, Normalization::LayerNormPre, Normalization::None],
+                Normalization::word,
+            )?,
+            attn_only: self.flag("attn_only", false)?,
+            unembed_bias: self.flag("unembed_bias", false)?,
             scale_attn_weights: self.flag("scale_attn_weights", default.scale_attn_weights)?,
             scale_attn_by_inverse_layer_idx: self.flag("scale_attn_by_inverse_layer_idx", false)?,
             reorder_and_upcast_attn: self.flag("reorder_and_upcast_attn", false)?,
@@ -264,6 +280,23 @@ impl Reader {
         };
         let names: Vec<_> = ACTIVATIONS.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         known.ok_or_else(|| wrong(name, found, &format!("one of {}", names.join(", "))))
+    }
+
+    /// One of some words.
+    fn word<T: Copy>(
+        &self,
+        name: &str,
+        default: T,
+        choices: &[T],
+        word: fn(&T) -> &'static str,
+    ) -> Result<T> {
+        let Some(found) = self.fields.get(name) else { return Ok(default) };
+        let is_found = |choice: &&T| matches!(found, Json::Text(text) if text == word(choice));
+        choices.iter().copied().find(|choice| is_found(&choice)).ok_or_else(|| {
+            let words: Vec<_> =
+                choices.iter().map(|choice| format!("\"{}\"", word(choice))).collect();
+            wrong(name, found, &format!("one of {}", words.join(", ")))
+        })
     }
 
     fn flag(&self, name: &str, default: bool) -> Result<bool> {

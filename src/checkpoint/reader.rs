@@ -293,6 +293,7 @@ impl WeightsReader {
         let Some((shape, dtype)) = needed else { return Ok(Span { tensor: None, bytes_left }) };
         let tensor = TensorReader::new(name, &shape, dtype, self.format)
             .map_err(|_| out_of_memory(bytes_needed(&self.config, self.format)))?;
+        let tensor = tensor.must_be_zero(role == Role::HeadBias);
         Ok(Span { tensor: Some(tensor), bytes_left })
     }
 

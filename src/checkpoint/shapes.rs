@@ -1,10 +1,12 @@
 //! The names and shapes of a GPT-2 checkpoint's tensors.
 //!
 //! Names have no prefix: some files write `transformer.h.0.ln_1.weight` for `h.0.ln_1.weight`. `c_attn`, `c_proj` and
-//! `c_fc` are `Conv1D` layers, whose weights are `[in, out]`.
+//! `c_fc` are `Conv1D` layers, whose weights are `[in, out]`. What GPT-2 lacks has a name in the same style:
+//! `lm_head.bias`, and `h.0.mlp.ln` for the LayerNorm of `solu_ln`.
 
 use std::fmt::Debug;
 
+use super::architecture::Normalization;
 use super::config::Config;
 use crate::error::{Error, Result};
 use crate::kernel::Axes;
@@ -18,34 +20,53 @@ pub(crate) const HEAD_BIAS: &str = "lm_head.bias";
 ///
 /// `lm_head.weight` is in the list only if it is not tied to `wte.weight`.
 pub fn expected_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
-    let (d, m) = (config.n_embd, config.d_mlp());
-    let mut shapes = vec![
-        ("wte.weight".to_string(), vec![config.vocab_size, d]),
-        ("wpe.weight".to_string(), vec![config.n_positions, d]),
-    ];
-    for layer in 0..config.n_layer {
-        let block = [
-            ("ln_1.weight", vec![d]),
-            ("ln_1.bias", vec![d]),
-            ("attn.c_attn.weight", vec![d, 3 * d]),
-            ("attn.c_attn.bias", vec![3 * d]),
-            ("attn.c_proj.weight", vec![d, d]),
-            ("attn.c_proj.bias", vec![d]),
-            ("ln_2.weight", vec![d]),
-            ("ln_2.bias", vec![d]),
-            ("mlp.c_fc.weight", vec![d, m]),
-            ("mlp.c_fc.bias", vec![m]),
-            ("mlp.c_proj.weight", vec![m, d]),
-            ("mlp.c_proj.bias", vec![d]),
-        ];
-        shapes.extend(block.map(|(name, shape)| (format!("h.{layer}.{name}"), shape)));
+    let (d, vocab) = (config.n_embd, config.vocab_size);
+    let mut shapes = vec![("wte.weight".to_string(), vec![vocab, d])];
+    if config.position_embedding.is_learned() {
+        shapes.push(("wpe.weight".to_string(), vec![config.n_positions, d]));
     }
-    shapes.push(("ln_f.weight".to_string(), vec![d]));
-    shapes.push(("ln_f.bias".to_string(), vec![d]));
+    for layer in 0..config.n_layer {
+        let block = block_shapes(config);
+        shapes.extend(block.into_iter().map(|(name, shape)| (format!("h.{layer}.{name}"), shape)));
+    }
+    shapes.extend(norm_shapes("ln_f", config.normalization_type, d));
     if !config.tie_word_embeddings {
-        shapes.push((HEAD.to_string(), vec![config.vocab_size, d]));
+        shapes.push((HEAD.to_string(), vec![vocab, d]));
+    }
+    if config.unembed_bias {
+        shapes.push((HEAD_BIAS.to_string(), vec![vocab]));
     }
     shapes
+}
+
+/// The tensors of a block, without `h.{layer}.`.
+fn block_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
+    let (d, m) = (config.n_embd, config.d_mlp());
+    let mut shapes = norm_shapes("ln_1", config.normalization_type, d);
+    shapes.extend(linear_shapes("attn.c_attn", d, 3 * d));
+    shapes.extend(linear_shapes("attn.c_proj", d, d));
+    if !config.attn_only {
+        shapes.extend(norm_shapes("ln_2", config.normalization_type, d));
+        shapes.extend(linear_shapes("mlp.c_fc", d, m));
+        if config.normalizes_neurons() {
+            shapes.extend(norm_shapes("mlp.ln", config.neuron_normalization(), m));
+        }
+        shapes.extend(linear_shapes("mlp.c_proj", m, d));
+    }
+    shapes
+}
+
+fn norm_shapes(name: &str, kind: Normalization, width: usize) -> Vec<(String, Vec<usize>)> {
+    match kind {
+        Normalization::LayerNorm => {
+            ["weight", "bias"].map(|part| (format!("{name}.{part}"), vec![width])).into()
+        }
+        Normalization::LayerNormPre | Normalization::None => Vec::new(),
+    }
+}
+
+fn linear_shapes(name: &str, inner: usize, outer: usize) -> [(String, Vec<usize>); 2] {
+    [(format!("{name}.weight"), vec![inner, outer]), (format!("{name}.bias"), vec![outer])]
 }
 
 /// The layout of a tensor that is an operand of matrix products or whose rows are looked up; None for a vector.

@@ -27,6 +27,8 @@ pub(super) struct TensorReader {
     matrix: Option<MatrixBuilder>,
     format: WeightFormat,
     range: ValueRange,
+    /// Zeros are ignored, and other values refused: a bias of the logits of a model that has none.
+    must_be_zero: bool,
 }
 
 impl TensorReader {
@@ -56,7 +58,14 @@ impl TensorReader {
             matrix,
             format,
             range: ValueRange::default(),
+            must_be_zero: false,
         })
+    }
+
+    /// The same, for a tensor that must be zero.
+    pub fn must_be_zero(mut self, must_be_zero: bool) -> TensorReader {
+        self.must_be_zero = must_be_zero;
+        self
     }
 
     /// Reads the next bytes of the tensor.
@@ -102,8 +111,8 @@ impl TensorReader {
     /// [`Error::Weights`] when the scales of its format cannot represent its values, or when it is a bias of the
     /// logits that is not zero.
     pub fn finish(self, weights: &mut Weights) -> Result<()> {
-        let TensorReader { name, shape, values, matrix, range, format, .. } = self;
-        if name == HEAD_BIAS {
+        let TensorReader { name, shape, values, matrix, range, format, must_be_zero, .. } = self;
+        if must_be_zero {
             return check_head_bias(&range, weights.report_mut());
         }
         range.report(&name, weights.report_mut());

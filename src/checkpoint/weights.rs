@@ -1,8 +1,8 @@
 //! The tensors of a checkpoint in memory, by name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 
 use super::config::Config;
 use super::range::{ValueRange, check_scales};
@@ -16,6 +16,8 @@ use crate::kernel::{Axes, Matrix, MatrixBuilder, WeightFormat};
 pub struct Weights {
     tensors: HashMap<String, Tensor>,
     matrices: HashMap<String, Matrix>,
+    /// The tensors that no file holds. They are zeros.
+    filled: BTreeSet<String>,
     report: Report,
 }
 
@@ -126,6 +128,19 @@ impl Weights {
 
     pub(super) fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name) || self.matrices.contains_key(name)
+    }
+
+    /// Zeros for a vector that the architecture has and no file holds: a bias of a model without biases.
+    #[expect(dead_code, reason = "the readers of families will fill in biases")]
+    pub(crate) fn fill(&mut self, name: String, shape: &[usize]) -> Result<()> {
+        self.tensors.insert(name.clone(), Tensor::zeros(shape, DType::F32, &Device::Cpu)?);
+        self.filled.insert(name);
+        Ok(())
+    }
+
+    /// The tensors that [`Weights::fill`] made, which are not parameters of the files.
+    pub(crate) fn filled(&self) -> &BTreeSet<String> {
+        &self.filled
     }
 
     pub(crate) fn insert_tensor(&mut self, name: String, tensor: Tensor) {

@@ -1,9 +1,9 @@
-//! The hook points of a GPT-2: their names, axes and order.
+//! The hook points of the GPT-2 family: their names, axes and order.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::checkpoint::Config;
+use crate::checkpoint::{Config, Normalization, PositionEmbedding};
 use crate::error::{Error, Result, shortened};
 use crate::nearest::nearest;
 
@@ -70,7 +70,13 @@ pub enum BlockPoint {
     Ln2Normalized,
     /// `mlp.hook_pre`: before the activation function.
     MlpPre,
-    /// `mlp.hook_post`: after the activation function.
+    /// `mlp.hook_mid`: after the activation function of `solu_ln`, before its LayerNorm.
+    MlpMid,
+    /// `mlp.ln.hook_scale`: that of the LayerNorm of `solu_ln`.
+    MlpLnScale,
+    /// `mlp.ln.hook_normalized`: before its weight and bias.
+    MlpLnNormalized,
+    /// `mlp.hook_post`: what the output weights read.
     MlpPost,
     /// `hook_mlp_out`: the output of the MLP.
     MlpOut,
@@ -89,7 +95,7 @@ const MLP: Axes = &["batch", "pos", "d_mlp"];
 const LOGITS: Axes = &["batch", "pos", "vocab"];
 
 /// Every point of a block: its name after `blocks.{layer}.` and its axes, in firing order.
-const BLOCK_POINTS: [(BlockPoint, &str, Axes); 23] = [
+const BLOCK_POINTS: [(BlockPoint, &str, Axes); 26] = [
     (BlockPoint::ResidPre, "hook_resid_pre", RESIDUAL),
     (BlockPoint::AttnIn, "hook_attn_in", PER_HEAD_RESIDUAL),
     (BlockPoint::QInput, "hook_q_input", PER_HEAD_RESIDUAL),
@@ -110,6 +116,9 @@ const BLOCK_POINTS: [(BlockPoint, &str, Axes); 23] = [
     (BlockPoint::Ln2Scale, "ln2.hook_scale", SCALE),
     (BlockPoint::Ln2Normalized, "ln2.hook_normalized", RESIDUAL),
     (BlockPoint::MlpPre, "mlp.hook_pre", MLP),
+    (BlockPoint::MlpMid, "mlp.hook_mid", MLP),
+    (BlockPoint::MlpLnScale, "mlp.ln.hook_scale", SCALE),
+    (BlockPoint::MlpLnNormalized, "mlp.ln.hook_normalized", MLP),
     (BlockPoint::MlpPost, "mlp.hook_post", MLP),
     (BlockPoint::MlpOut, "hook_mlp_out", RESIDUAL),
     (BlockPoint::ResidPost, "hook_resid_post", RESIDUAL),
@@ -125,15 +134,83 @@ const OUTER_POINTS: [(HookPoint, &str, Axes); 6] = [
     (HookPoint::UnembedOut, "unembed.hook_out", LOGITS),
 ];
 
+/// Why a model lacks a hook point that other members of the family have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absence {
+    Layer,
+    Positions,
+    Normalization,
+    Mlp,
+    NeuronNormalization,
+}
+
+impl Absence {
+    /// The end of a message: "which this model lacks, because …".
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Absence::Layer => "it has fewer layers",
+            Absence::Positions => "it has no position embedding (`position_embedding` is \"none\")",
+            Absence::Normalization => "it has no normalization (`normalization_type` is \"none\")",
+            Absence::Mlp => "its blocks have no MLP (`attn_only` is true)",
+            Absence::NeuronNormalization => {
+                "its MLP does not normalize its neurons (`activation_function` is not \"solu_ln\")"
+            }
+        }
+    }
+}
+
 impl HookPoint {
-    /// Every point of a model of this shape, in firing order.
+    /// Every point of a model of this config, in firing order.
     pub fn all(config: &Config) -> Vec<HookPoint> {
+        let mut points = HookPoint::of_family(config.n_layer);
+        points.retain(|point| point.absence(config).is_none());
+        points
+    }
+
+    /// Every point that some member of the family with so many layers has, in firing order.
+    pub(super) fn of_family(layers: usize) -> Vec<HookPoint> {
         let (before, after) = OUTER_POINTS.split_at(2);
         let block =
             |layer| BLOCK_POINTS.iter().map(move |(point, ..)| HookPoint::Block(layer, *point));
         let outer =
             |points: &'static [(HookPoint, &str, Axes)]| points.iter().map(|(point, ..)| *point);
-        outer(before).chain((0..config.n_layer).flat_map(block)).chain(outer(after)).collect()
+        outer(before).chain((0..layers).flat_map(block)).chain(outer(after)).collect()
+    }
+
+    /// Whether a model of this config has the point.
+    pub fn exists(self, config: &Config) -> bool {
+        self.absence(config).is_none()
+    }
+
+    /// Why a model of this config does not have the point; None if it has it.
+    pub(crate) fn absence(self, config: &Config) -> Option<Absence> {
+        use BlockPoint::*;
+        let normalizes = config.normalization_type != Normalization::None;
+        match self {
+            HookPoint::PosEmbed if config.position_embedding == PositionEmbedding::None => {
+                Some(Absence::Positions)
+            }
+            HookPoint::LnFinalScale | HookPoint::LnFinalNormalized if !normalizes => {
+                Some(Absence::Normalization)
+            }
+            HookPoint::Block(layer, _) if layer >= config.n_layer => Some(Absence::Layer),
+            HookPoint::Block(_, point) => match point {
+                ResidMid | MlpIn | Ln2Scale | Ln2Normalized | MlpPre | MlpMid | MlpLnScale
+                | MlpLnNormalized | MlpPost | MlpOut
+                    if config.attn_only =>
+                {
+                    Some(Absence::Mlp)
+                }
+                Ln1Scale | Ln1Normalized | Ln2Scale | Ln2Normalized if !normalizes => {
+                    Some(Absence::Normalization)
+                }
+                MlpMid | MlpLnScale | MlpLnNormalized if !config.normalizes_neurons() => {
+                    Some(Absence::NeuronNormalization)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The names of the value's axes, outermost first. The scale's last axis has length 1 and is

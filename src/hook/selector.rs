@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::point::{HookPoint, check_length, outer_point, parse_block_point};
+use super::point::{Absence, HookPoint, check_length, outer_point, parse_block_point};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result, shortened};
 use crate::nearest::nearest;
@@ -68,30 +68,40 @@ impl<'c> Selectors<'c> {
 
     fn resolve(&mut self, pattern: &str) -> Result<Vec<HookPoint>> {
         check_length(pattern)?;
-        let exact = outer_point(pattern).or_else(|| parse_block_point(pattern));
-        let exists =
-            |point: &HookPoint| point.layer().is_none_or(|layer| layer < self.config.n_layer);
-        if let Some(point) = exact.filter(exists) {
-            return Ok(vec![point]);
+        if let Some(point) = outer_point(pattern).or_else(|| parse_block_point(pattern)) {
+            return match point.absence(self.config) {
+                None => Ok(vec![point]),
+                Some(Absence::Layer) => Err(nothing_matches(pattern, self.config)),
+                Some(absence) => Err(absent(pattern, point, absence, self.config)),
+            };
         }
-        let points = match regular_expression(pattern) {
+        let matches: Box<dyn Fn(&str) -> bool> = match regular_expression(pattern) {
             Some(expression) => {
                 let expression = compile(expression, pattern)?;
-                self.matching(|name| expression.is_match(name))
+                Box::new(move |name| expression.is_match(name))
             }
-            None if pattern.contains(['*', '?']) => without_points_on_request(
-                pattern,
-                self.matching(|name| glob_matches(pattern.as_bytes(), name.as_bytes())),
-            ),
-            None => Vec::new(),
+            None if pattern.contains(['*', '?']) => {
+                Box::new(|name| glob_matches(pattern.as_bytes(), name.as_bytes()))
+            }
+            None => return Err(nothing_matches(pattern, self.config)),
         };
-        match points.is_empty() {
-            true => Err(nothing_matches(pattern, self.config)),
-            false => Ok(points),
+        let mut points = self.matching(&matches);
+        if regular_expression(pattern).is_none() {
+            points = without_points_on_request(pattern, points);
         }
+        if !points.is_empty() {
+            return Ok(points);
+        }
+        // A point that other members of the family have.
+        let elsewhere = HookPoint::of_family(self.config.n_layer).into_iter();
+        let missed = elsewhere.filter(|point| matches(&point.to_string()));
+        Err(match missed.filter_map(|point| Some((point, point.absence(self.config)?))).next() {
+            Some((point, absence)) => absent(pattern, point, absence, self.config),
+            None => nothing_matches(pattern, self.config),
+        })
     }
 
-    fn matching(&mut self, matches: impl Fn(&str) -> bool) -> Vec<HookPoint> {
+    fn matching(&mut self, matches: &dyn Fn(&str) -> bool) -> Vec<HookPoint> {
         if self.all.is_empty() {
             self.all = HookPoint::all(self.config)
                 .into_iter()
@@ -146,9 +156,26 @@ fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
     matched[name.len()]
 }
 
-fn nothing_matches(pattern: &str, config: &Config) -> Error {
+fn nearest_points(pattern: &str, config: &Config) -> String {
     let names: Vec<String> = HookPoint::all(config).iter().map(HookPoint::to_string).collect();
-    let nearest = nearest(pattern, names.iter().map(String::as_str), 3);
+    nearest(pattern, names.iter().map(String::as_str), 3)
+}
+
+/// The error for a pattern that names a point of other members of the family.
+fn absent(pattern: &str, point: HookPoint, absence: Absence, config: &Config) -> Error {
+    let (name, reason) = (shortened(pattern), absence.reason());
+    let nearest = nearest_points(pattern, config);
+    let named = match name == point.to_string() {
+        true => String::new(),
+        false => format!(" such as `{point}`"),
+    };
+    Error::Hook(format!(
+        "`{name}` names a hook point{named} that this model lacks, because {reason}; the nearest are {nearest}"
+    ))
+}
+
+fn nothing_matches(pattern: &str, config: &Config) -> Error {
+    let nearest = nearest_points(pattern, config);
     let layers = config.n_layer;
     Error::Hook(format!(
         "`{}` matches no hook point of this {layers}-layer model; the nearest are {nearest}",

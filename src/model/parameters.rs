@@ -19,11 +19,12 @@ results! {
     }
 }
 
-/// Every tensor of the checkpoint, each once, in the order of the forward pass.
+/// Every tensor that the files hold, each once, in the order of the forward pass.
 pub(super) fn parameters(config: &Config, weights: &Weights) -> Result<Vec<Parameter>> {
     let parameter = |(name, shape): (String, Vec<usize>)| {
         let dtype = weights.dtype(&name)?;
         Ok(Parameter { count: shape.iter().product(), dtype, name, shape })
     };
-    expected_shapes(config).into_iter().map(parameter).collect()
+    let is_held = |(name, _): &(String, _)| !weights.filled().contains(name);
+    expected_shapes(config).into_iter().filter(is_held).map(parameter).collect()
 }

@@ -15,7 +15,12 @@ impl Block {
     /// The hook points of ln1 show only the stream that the remaining paths share, so a replaced
     /// input is normalized without hooks. A path whose input was only read uses the shared stream,
     /// so reading changes no bit.
-    pub(super) fn path_inputs(&self, resid_pre: &Tensor, tap: &mut Tap) -> Result<PathInputs> {
+    pub(super) fn path_inputs(
+        &self,
+        resid_pre: &Tensor,
+        positions: Option<&Tensor>,
+        tap: &mut Tap,
+    ) -> Result<PathInputs> {
         use BlockPoint::{AttnIn, KInput, QInput, VInput};
         let paths = [QInput, KInput, VInput];
         if !tap.wants(AttnIn) && !paths.iter().any(|path| tap.wants(*path)) {
@@ -29,7 +34,11 @@ impl Block {
         for (input, path) in split.iter_mut().zip(paths) {
             let returned = tap.block(path, attn_in.clone())?; // [B, T, H, D]
             if returned.id() != copies.id() {
-                *input = Some(self.ln_1.without_hooks(&returned)?);
+                let normalized = self.ln_1.without_hooks(&returned)?;
+                *input = Some(match positions.filter(|_| path != VInput) {
+                    None => normalized,
+                    Some(positions) => normalized.broadcast_add(&positions.unsqueeze(2)?)?,
+                });
             }
         }
         Ok(split)

@@ -28,6 +28,11 @@ impl<'h> Tap<'h> {
         Tap { hooks, layer, first_position }
     }
 
+    /// The position of the first row of each value.
+    pub(super) fn first_position(&self) -> usize {
+        self.first_position
+    }
+
     fn point(&self, point: BlockPoint) -> HookPoint {
         HookPoint::Block(self.layer, point)
     }

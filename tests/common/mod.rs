@@ -42,6 +42,17 @@ pub const FIXTURES: [Fixture; 7] = [
     fixture!("tanh"),
 ];
 
+/// Members of the family that are not GPT-2.
+pub const TOYS: [Fixture; 7] = [
+    fixture!("toy_attn"),
+    fixture!("toy_solu"),
+    fixture!("toy_solu_gain"),
+    fixture!("toy_linear"),
+    fixture!("toy_shortformer"),
+    fixture!("toy_sinusoidal"),
+    fixture!("toy_no_positions"),
+];
+
 #[derive(Deserialize)]
 pub struct Expected {
     pub tokens: Vec<u32>,
@@ -106,6 +117,11 @@ impl Fixture {
 
     pub fn expected(&self) -> Expected {
         serde_json::from_str(self.expected).unwrap()
+    }
+
+    /// The text of `expected.json`.
+    pub fn expected_json(&self) -> &'static str {
+        self.expected
     }
 
     /// The oracle's tensors by name.

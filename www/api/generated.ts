@@ -30,7 +30,7 @@ export interface Config {
   /** Added to the variance in LayerNorm. */
   layer_norm_epsilon: number;
   /** The non-linearity of the MLP. */
-  activation_function: "gelu_new" | "gelu" | "relu" | "silu" | "tanh";
+  activation_function: "gelu_new" | "gelu" | "relu" | "silu" | "tanh" | "solu_ln";
   /** How positions enter. */
   position_embedding: "learned" | "sinusoidal" | "none" | "shortformer";
   /** The normalization in front of each part. */

@@ -4,13 +4,14 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Tensor};
 use serde::Serialize;
 
 use super::rows::fill_rows;
+use super::softmax::softmax;
 use super::storage::{OpOutput, floats, row_width};
 use crate::error::Result;
 use crate::kernel::dispatch::map_rows;
 use crate::kernel::simd::functions::{GELU_CUBIC, SQRT_2_OVER_PI, tanh};
 use crate::kernel::simd::rowwise::RowOp;
 
-/// The non-linearity of the MLP, under Hugging Face's names.
+/// The non-linearity of the MLP, under the names of Hugging Face and TransformerLens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -24,9 +25,12 @@ pub enum Activation {
     Silu,
     /// The hyperbolic tangent.
     Tanh,
+    /// SoLU, `x softmax(x)` over all neurons (Elhage et al. 2022, *Softmax Linear Units*). The MLP normalizes its
+    /// output; see `crate::model`.
+    SoluLn,
 }
 
-/// The MLP's non-linearity, elementwise.
+/// The MLP's non-linearity: elementwise, or over the last axis for SoLU.
 ///
 /// # Errors
 /// Those of candle, for a tensor that is not f32 on the CPU.
@@ -37,6 +41,7 @@ pub fn activation(x: &Tensor, function: Activation) -> Result<Tensor> {
         Activation::Relu => x.relu()?,
         Activation::Silu => x.silu()?,
         Activation::Tanh => x.tanh()?,
+        Activation::SoluLn => (x * softmax(x)?)?,
     })
 }
 
