@@ -20,6 +20,7 @@ main() {
   component rustfmt
   have cargo-nextest || install_tool cargo-nextest cargo-nextest "$NEXTEST"
   have chromium && have chromedriver || packages chromium chromium-driver
+  python_packages
 }
 
 die() { say "$*"; exit 1; }
@@ -87,6 +88,20 @@ npm_packages() {
   say "installing npm packages"
   npm ci --ignore-scripts --loglevel=error >/dev/null
   cp package-lock.json node_modules/.installed-lock.json
+}
+
+# What tools/convert.py needs, in .tools/python; PYTHON names an interpreter.
+python_packages() {
+  cmp -s tools/requirements.txt .tools/python/requirements.txt && return
+  local python=${PYTHON:-python3}
+  "$python" -c "import ensurepip, venv" 2>/dev/null || packages python3 python3-venv
+  "$python" -c "import sys; sys.exit(sys.version_info < (3, 11))" ||
+    die "$("$python" --version) found; tools/convert.py needs Python 3.11 or newer: name one with PYTHON=... and run this again"
+  say "installing Python packages"
+  rm -rf .tools/python
+  "$python" -m venv .tools/python
+  .tools/python/bin/pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
+  cp tools/requirements.txt .tools/python/requirements.txt
 }
 
 packages() {
