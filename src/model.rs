@@ -11,6 +11,7 @@
 mod kv_cache;
 mod norm;
 mod parameters;
+mod parts;
 mod positions;
 mod split_heads;
 mod tap;
@@ -308,33 +309,6 @@ impl Model {
     /// The number of elements of all parameters.
     pub fn parameter_count(&self) -> usize {
         self.0.parameters.iter().map(|parameter| parameter.count).sum()
-    }
-
-    /// The tensor with this checkpoint key, as [`Weights::get`] names it; `lm_head.weight` is
-    /// `wte.weight` if tied.
-    ///
-    /// # Errors
-    /// [`Error::Weights`] if the model has no such tensor.
-    pub fn weight(&self, name: &str) -> Result<Tensor> {
-        let tied = self.0.config.tie_word_embeddings && name == "lm_head.weight";
-        self.0.weights.get(if tied { "wte.weight" } else { name })
-    }
-
-    /// The embeddings of `tokens` (u32, of any shape), along a new last axis.
-    ///
-    /// # Errors
-    /// Those of candle, if an id is not in the vocabulary.
-    pub fn embedding_of(&self, tokens: &Tensor) -> Result<Tensor> {
-        self.0.wte.embedding(tokens)
-    }
-
-    /// The directions that the logits of `tokens` (u32, of any shape) read from the output of the
-    /// final LayerNorm, along a new last axis.
-    ///
-    /// # Errors
-    /// Those of candle, if an id is not in the vocabulary.
-    pub fn unembedding_of(&self, tokens: &Tensor) -> Result<Tensor> {
-        self.0.lm_head.embedding(tokens)
     }
 
     /// Logits `[B, T, V]` of `tokens` `[B, T]` (u32), which follow the positions in `kv` if there

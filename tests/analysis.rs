@@ -213,7 +213,9 @@ fn the_names_of_a_decomposition_are_enough_for_it() {
     let oracle = oracles().next().unwrap();
     for by in [By::Component, By::Head, By::Neuron] {
         let model = oracle.fixture.model();
-        let run = run_with_cache(&model, &oracle.inputs.tokens, &attribution::names(by)).unwrap();
+        let run =
+            run_with_cache(&model, &oracle.inputs.tokens, &attribution::names(model.config(), by))
+                .unwrap();
         residual::decomposed(&model, &run.cache, Reader::Unembed, by).unwrap();
         attribution::attribution(&model, &run.cache, &options(&oracle, by, LayerNorm::Frozen))
             .unwrap();

@@ -2,7 +2,7 @@
 //!
 //! With `u` the unembedding column of the answer (less that of the other token), and `x = Σ parts` the stream after the
 //! last layer, the logit is `LN(x) · u = Σ ((part - mean(part)) / scale * weight) · u + bias · u`, with the scale of the
-//! whole stream. After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", and TransformerLens's
+//! whole stream. A model without normalization has no LN, and one with a bias of the logits adds it. After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", and TransformerLens's
 //! `logit_attrs` on a model after `fold_ln`. The weights here are the raw ones, so gain and bias are in the formula.
 
 use candle_core::{Device, IndexOp, Tensor};
@@ -10,6 +10,7 @@ use candle_core::{Device, IndexOp, Tensor};
 use super::measurement::{MeasurementResult, once};
 pub use super::stream_parts::{By, LayerNorm};
 use super::stream_parts::{Parts, Reader, captured, parts};
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
 use crate::intervene::{Intervention, expect_position};
@@ -88,8 +89,8 @@ results! {
     /// How much each part of the residual stream adds to a logit, or to a difference of two.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Attribution {
-        /// The share of every part, in logits: axis `component`, labelled. The last is that of the final LayerNorm's bias.
-        /// They add up to the target.
+        /// The share of every part, in logits: axis `component`, labelled. Those of the final LayerNorm's bias and of the
+        /// bias of the logits come last, if the model has them. They add up to the target.
         pub shares: NamedArray,
     }
 }
@@ -100,44 +101,74 @@ pub(super) fn begin(
 ) -> MeasurementResult<Attribution> {
     let lab = lab.clone();
     once(move || {
-        let run = lab.run(&input, &options.interventions, &names(options.by), None)?;
+        let names = names(lab.model.config(), options.by);
+        let run = lab.run(&input, &options.interventions, &names, None)?;
         Ok(Attribution { shares: attribution(&lab.model, &run.cache, &options)? })
     })
 }
 
 /// The hook points that a run must capture, at every position.
-pub fn names(by: By) -> Vec<&'static str> {
-    [by.names(), vec!["ln_final.hook_scale"]].concat()
+pub fn names(config: &Config, by: By) -> Vec<&'static str> {
+    let mut names = by.names(config);
+    names.extend(HookPoint::LnFinalScale.exists(config).then_some("ln_final.hook_scale"));
+    names
 }
 
-/// The share of every part, then that of ln_final's bias. The shares add up to the target. Axis `component`.
+/// The share of every part, then those of ln_final's bias and of the bias of the logits, if the model has them. The shares add
+/// up to the target. Axis `component`.
 ///
 /// # Errors
-/// [`Error::Hook`] when [`names`] were not captured, [`Error::Input`] when the target or the position does not fit.
+/// [`Error::Hook`] when [`names`] were not captured, [`Error::Input`] when the target or the position does not fit, or the
+/// model has no neurons.
 pub fn attribution(
     model: &Model,
     cache: &Cache,
     options: &AttributionOptions,
 ) -> Result<NamedArray> {
     let direction = options.target.direction(model)?;
-    let scale = captured(cache, HookPoint::LnFinalScale)?; // [T, 1]
-    let length = scale.dim(0)?;
+    let norm = Reader::Unembed.frozen_norm(model, cache)?;
+    let length = captured(cache, HookPoint::Embed)?.dim(0)?;
     let position = expect_position(options.position, length)?;
     let parts = parts(model, cache, Reader::Unembed, options.by, Some(&[position]))?;
     let mut shares = match options.layer_norm {
-        LayerNorm::Frozen => {
-            frozen(model, &parts, &direction, scale.i((position, 0))?.to_scalar::<f32>()?)?
+        LayerNorm::Recomputed if norm.scale.is_some() => {
+            recomputed(model, &parts, &norm.gained(&direction)?)?
         }
-        LayerNorm::Recomputed => recomputed(model, &parts, &direction)?,
+        // Without normalization, a share does not depend on the other parts.
+        LayerNorm::Frozen | LayerNorm::Recomputed => {
+            along(&parts, &norm.pull_back(&direction, position)?)?
+        }
     };
-    shares.push((model.weight("ln_f.bias")? * &direction)?.sum_all()?.to_scalar()?);
+    let biases = [
+        ("ln_final_bias", norm.bias_along(&direction)?),
+        ("unembed_bias", options.target.bias(model)?),
+    ];
     let mut labels: Vec<String> = parts.into_iter().flat_map(|part| part.labels).collect();
-    labels.push("ln_final_bias".to_string());
+    for (label, bias) in biases {
+        labels.extend(bias.map(|_| label.to_string()));
+        shares.extend(bias);
+    }
     let shares = Tensor::from_vec(shares, labels.len(), &Device::Cpu)?;
     Ok(NamedArray::new(&["component"], &shares)?.labelled("component", labels))
 }
 
 impl Target {
+    /// The part of the target that is a bias of the logits, if the model has them. A direction reads the input of the
+    /// unembedding, in which they are not.
+    fn bias(&self, model: &Model) -> Result<Option<f32>> {
+        let bias = |id: u32| -> Result<Option<f32>> {
+            let bias = model.unembedding_bias_of(&Tensor::new(&[id], &Device::Cpu)?)?;
+            Ok(bias.map(|bias| bias.get(0)?.to_scalar()).transpose()?)
+        };
+        match self {
+            Target::Answer(answer) => bias(*answer),
+            Target::Difference { answer, against } => {
+                Ok(bias(*answer)?.zip(bias(*against)?).map(|(answer, against)| answer - against))
+            }
+            Target::Direction(_) => Ok(None),
+        }
+    }
+
     /// The vector whose dot product with the unembedding's input is the target: `[D]`.
     fn direction(&self, model: &Model) -> Result<Tensor> {
         let (vocab, width) = (model.config().vocab_size, model.config().n_embd);
@@ -161,20 +192,19 @@ impl Target {
     }
 }
 
-fn frozen(model: &Model, parts: &[Parts], direction: &Tensor, scale: f32) -> Result<Vec<f32>> {
-    let gained = (model.weight("ln_f.weight")? * direction)?;
-    // Centring the direction instead of every part: (x - mean(x)) · v = x · (v - mean(v)).
-    let centred = gained.broadcast_sub(&gained.mean_keepdim(0)?)?;
+/// The dot product of each part with `direction`.
+fn along(parts: &[Parts], direction: &Tensor) -> Result<Vec<f32>> {
     let mut shares = Vec::new();
     for part in parts {
-        let along = part.along(&(&centred / f64::from(scale))?)?; // [component, 1]
+        let along = part.along(direction)?; // [component, 1]
         shares.extend(along.flatten_all()?.to_vec1::<f32>()?);
     }
     Ok(shares)
 }
 
-fn recomputed(model: &Model, parts: &[Parts], direction: &Tensor) -> Result<Vec<f32>> {
-    let gained: Vec<f32> = (model.weight("ln_f.weight")? * direction)?.to_vec1()?;
+/// The increase of `LN(stream) · gained` with each part.
+fn recomputed(model: &Model, parts: &[Parts], gained: &Tensor) -> Result<Vec<f32>> {
+    let gained: Vec<f32> = gained.to_vec1()?;
     let epsilon = model.config().layer_norm_epsilon;
     let mut stream = vec![0.0; gained.len()];
     let mut before = 0.0;

@@ -1,6 +1,7 @@
 //! What the model would predict if it stopped at a point of the residual stream.
 //!
-//! `softmax(LN_final(x) W_U)` at every point `x`, with the mean and scale of each `x` in the final LayerNorm.
+//! `softmax(LN_final(x) W_U + b_U)` at every point `x`, with the mean and scale of each `x` in the final LayerNorm, if the
+//! model has one.
 //! After nostalgebraist 2020, "interpreting GPT: the logit lens". The divergence is `KL(final || lens)`, in nats, as
 //! Belrose et al. 2023 ("Eliciting Latent Predictions from Transformers with the Tuned Lens") measure it.
 
@@ -9,7 +10,6 @@ use std::str::FromStr;
 use candle_core::{Device, Tensor};
 
 use super::measurement::{Measurement, MeasurementResult};
-use super::residual::{Stack, through_recomputed_layer_norm};
 use super::stream_parts::captured;
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
@@ -305,12 +305,15 @@ pub fn logits_of(
     if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
         return Err(Error::out_of_range(format_args!("token id {id}"), vocab));
     }
-    let columns = model.unembedding_of(&Tensor::from_slice(ids, ids.len(), &Device::Cpu)?)?.t()?; // [D, token]
+    let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
+    let columns = model.unembedding_of(&ids)?.t()?; // [D, token]
+    let bias = model.unembedding_bias_of(&ids)?;
     let of_point = |point: &HookPoint| -> Result<Tensor> {
-        let value = captured(cache, *point)?;
-        let stream = Stack { labels: vec![point.to_string()], values: value.unsqueeze(0)? };
-        let read = through_recomputed_layer_norm(model, &stream)?;
-        Ok(read.values.squeeze(0)?.matmul(&columns)?)
+        let logits = model.final_norm(&captured(cache, *point)?)?.matmul(&columns)?; // [T, token]
+        Ok(match &bias {
+            None => logits,
+            Some(bias) => logits.broadcast_add(bias)?,
+        })
     };
     let values = points.iter().map(of_point).collect::<Result<Vec<_>>>()?;
     let array = NamedArray::new(&["layer", "pos", "token"], &Tensor::stack(&values, 0)?)?;
@@ -393,7 +396,7 @@ fn stream(cache: &Cache, point: HookPoint, length: usize) -> Result<Tensor> {
     }
 }
 
-/// Through the final LayerNorm and the unembedding: `[T, D]` to T rows of V.
+/// Through the final norm and the unembedding: `[T, D]` to T rows of V.
 fn logits(model: &Model, x: &Tensor) -> Result<Vec<Vec<f32>>> {
     Ok(model.unembed(&x.unsqueeze(0)?, 0, &mut NoHooks)?.squeeze(0)?.to_vec2()?)
 }

@@ -142,7 +142,8 @@ impl PathSweep {
     pub fn new(model: &Model, options: PathPatchingOptions) -> Result<PathSweep> {
         options.contrast.check()?;
         options.receivers.check(model.config())?;
-        let names = ["blocks.*.attn.hook_z", "blocks.*.hook_mlp_out"];
+        let mut names = vec!["blocks.*.attn.hook_z"];
+        names.extend((!model.config().attn_only).then_some("blocks.*.hook_mlp_out"));
         let base = Base::new(model, options.contrast.base(), &options.contrast, &names)?;
         let other = Base::new(model, options.contrast.other(), &options.contrast, &names[..1])?;
         Ok(PathSweep { options, base, other, metrics: Vec::new() })

@@ -10,7 +10,6 @@ use super::contrast::Contrast;
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookContext, HookPoint, Hooks, NoHooks};
 use crate::intervene::expect_position;
-use crate::kernel;
 use crate::model::{KvCache, Model};
 use crate::run::{Cache, Capture, Objective, Scores, as_batch, captured_bytes, expect_memory};
 
@@ -79,8 +78,8 @@ impl Base {
 
 /// Computes the metric from the residual stream after the last block, with only the logits that it needs.
 enum Readout {
-    /// The final LayerNorm at one position, and the columns of the unembedding for one or two tokens.
-    Logit { model: Model, position: usize, columns: Tensor },
+    /// The final norm at one position, and the columns of the unembedding for one or two tokens.
+    Logit { model: Model, position: usize, columns: Tensor, bias: Option<Tensor> },
     /// All logits; `before[t]` is the base run's log-probability of token `t + 1`.
     Loss { model: Model, tokens: Vec<u32>, before: Vec<f32> },
 }
@@ -101,7 +100,8 @@ impl Readout {
                 }
                 let ids = Tensor::new(ids.as_slice(), &Device::Cpu)?;
                 let columns = model.unembedding_of(&ids)?.t()?; // [D, 1 or 2]
-                Ok(Readout::Logit { model, position, columns })
+                let bias = model.unembedding_bias_of(&ids)?;
+                Ok(Readout::Logit { model, position, columns, bias })
             }
         }
     }
@@ -124,16 +124,13 @@ impl Readout {
     /// The metric if `x` `[1, .., D]` has the positions from `first` on, and earlier ones are those of the base run.
     fn measure(&self, x: &Tensor, first: usize) -> Result<f32> {
         match self {
-            Readout::Logit { model, position, columns } => {
-                let x = x.narrow(1, position - first, 1)?;
-                let normalized =
-                    kernel::normalize(&x, &kernel::scale(&x, model.config().layer_norm_epsilon)?)?;
-                let x = kernel::affine(
-                    &normalized,
-                    &model.weight("ln_f.weight")?,
-                    &model.weight("ln_f.bias")?,
-                )?;
-                let logits = x.squeeze(0)?.matmul(columns)?.get(0)?.to_vec1::<f32>()?;
+            Readout::Logit { model, position, columns, bias } => {
+                let x = model.final_norm(&x.narrow(1, position - first, 1)?)?;
+                let mut logits = x.squeeze(0)?.matmul(columns)?; // [1, 1 or 2]
+                if let Some(bias) = bias {
+                    logits = logits.broadcast_add(bias)?;
+                }
+                let logits = logits.get(0)?.to_vec1::<f32>()?;
                 Ok(logits
                     .iter()
                     .copied()

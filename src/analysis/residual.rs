@@ -2,6 +2,8 @@
 //!
 //! `resid = embed + pos_embed + Σ_layer (Σ_head z W_O + b_O) + Σ_layer (Σ_neuron post W_out + b_out)`
 //!
+//! without `pos_embed` if the stream contains no positions, and without the last sum if blocks have no MLP.
+//!
 //! After Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits", and TransformerLens's
 //! `ActivationCache` (`accumulated_resid`, `decompose_resid`, `stack_head_results`, `stack_neuron_results`,
 //! `apply_ln_to_stack`). The labels are TransformerLens's. Biases are separate parts, so all parts add up to the stream.
@@ -10,11 +12,11 @@ use candle_core::Tensor;
 
 use super::measurement::{MeasurementResult, once};
 pub use super::stream_parts::{By, LayerNorm, Reader};
-use super::stream_parts::{Parts, captured, head_parts, neuron_parts, parts};
+use super::stream_parts::{Parts, captured, expect_mlp, head_parts, neuron_parts, parts};
+use crate::checkpoint::{Config, Normalization};
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint};
 use crate::intervene::Intervention;
-use crate::kernel;
 use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
@@ -79,12 +81,12 @@ pub(super) fn begin(
 
 /// Runs `tokens` and decomposes the stream.
 fn residual(lab: &Lab, tokens: &[u32], options: &ResidualOptions) -> Result<Residual> {
-    options.check()?;
     let model = &lab.model;
+    options.check(model.config())?;
     let (by, reader) =
         (options.by.unwrap_or(By::Component), options.reader.unwrap_or(Reader::Unembed));
-    let run =
-        lab.run(tokens, &options.interventions, &options.names(by), options.positions.clone())?;
+    let names = options.names(model.config(), by);
+    let run = lab.run(tokens, &options.interventions, &names, options.positions.clone())?;
     let rows = options.positions.as_ref().map_or(tokens.len(), Vec::len);
     let by_neuron = matches!(
         (options.stack, by),
@@ -119,31 +121,40 @@ fn residual(lab: &Lab, tokens: &[u32], options: &ResidualOptions) -> Result<Resi
 
 impl ResidualOptions {
     /// # Errors
-    /// [`Error::Input`] for an option that belongs to another stack.
-    fn check(&self) -> Result<()> {
+    /// [`Error::Input`] for an option that belongs to another stack, or needs what the model lacks.
+    fn check(&self, config: &Config) -> Result<()> {
         let owners = [
             (self.by.is_some(), "by", StackKind::Decomposed),
             (self.sublayers.is_some(), "sublayers", StackKind::Accumulated),
         ];
         let wrong = owners.iter().find(|(given, _, owner)| *given && *owner != self.stack);
-        match wrong {
-            None => Ok(()),
-            Some((_, option, owner)) => Err(Error::Input(format!(
+        if let Some((_, option, owner)) = wrong {
+            return Err(Error::Input(format!(
                 "`{option}` is an option of `stack: \"{}\"` only: leave it out",
                 owner.word()
-            ))),
+            )));
+        }
+        if self.layer_norm.is_some() && config.normalization_type == Normalization::None {
+            return Err(no_normalization());
+        }
+        if self.stack == StackKind::Neurons {
+            expect_mlp(config, "`stack: \"neurons\"`")?;
+        }
+        match self.by {
+            Some(By::Neuron) => expect_mlp(config, "`by: \"neuron\"`"),
+            _ => Ok(()),
         }
     }
 
     /// What the run must capture.
-    fn names(&self, by: By) -> Vec<&'static str> {
+    fn names(&self, config: &Config, by: By) -> Vec<&'static str> {
         let mut names = match self.stack {
-            StackKind::Decomposed => By::names(by),
+            StackKind::Decomposed => by.names(config),
             StackKind::Accumulated => vec!["/hook_resid_(pre|mid|post)$/"],
             StackKind::Heads => vec!["blocks.*.attn.hook_z"],
             StackKind::Neurons => vec!["blocks.*.mlp.hook_post"],
         };
-        names.extend(self.layer_norm.map(|_| "/hook_scale$/"));
+        names.extend(self.layer_norm.map(|_| "/ln(1|2|_final)\\.hook_scale$/"));
         names
     }
 }
@@ -208,9 +219,15 @@ pub enum Steps {
 /// The states of the stream before `reader`: `0_pre`, `0_mid`, `1_pre`, …, `final_post`.
 ///
 /// Needs `blocks.*.hook_resid_pre`, `blocks.*.hook_resid_mid` and `blocks.*.hook_resid_post` captured.
+///
+/// # Errors
+/// [`Error::Input`] if blocks have no MLP, so that there is nothing between attention and MLP.
 pub fn accumulated(model: &Model, cache: &Cache, reader: Reader, steps: Steps) -> Result<Stack> {
     let layers = model.config().n_layer;
     let (attention, mlp) = reader.layers(model.config())?;
+    if steps == Steps::Sublayers {
+        expect_mlp(model.config(), "`sublayers`")?;
+    }
     let mut states = Vec::new();
     for layer in 0..=mlp.min(layers - 1) {
         states.push((format!("{layer}_pre"), HookPoint::Block(layer, BlockPoint::ResidPre)));
@@ -257,7 +274,11 @@ pub fn neurons(
 /// What each component adds to the input of `reader`: `(x - mean(x)) / scale * weight`, with the scale of the whole
 /// stream in the run. The LayerNorm's bias belongs to no component.
 ///
-/// Needs the scale of the reader's LayerNorm captured.
+/// Needs the scale of the reader's LayerNorm captured. The positions of a shortformer are added behind ln1, and so are no part
+/// of a component.
+///
+/// # Errors
+/// [`Error::Input`] if the model has no normalization.
 pub fn through_frozen_layer_norm(
     model: &Model,
     cache: &Cache,
@@ -265,21 +286,29 @@ pub fn through_frozen_layer_norm(
     reader: Reader,
 ) -> Result<Stack> {
     reader.layers(model.config())?;
-    let (name, scale) = reader.layer_norm();
-    let scale = captured(cache, scale)?.broadcast_left(stack.len())?.contiguous()?; // [component, T, 1]
-    let normalized = kernel::normalize(&stack.values, &scale)?;
-    let values = normalized.broadcast_mul(&model.weight(&format!("{name}.weight"))?)?;
-    Ok(Stack { labels: stack.labels.clone(), values })
+    match reader.frozen_norm(model, cache)?.apply(&stack.values)? {
+        Some(values) => Ok(Stack { labels: stack.labels.clone(), values }),
+        None => Err(no_normalization()),
+    }
 }
 
 /// Applies the final LayerNorm to each component, with the component's own mean and scale, gain and bias included: the
 /// input of the unembedding if the stream were only that component.
+///
+/// # Errors
+/// [`Error::Input`] if the model has no normalization.
 pub fn through_recomputed_layer_norm(model: &Model, stack: &Stack) -> Result<Stack> {
-    let scale = kernel::scale(&stack.values, model.config().layer_norm_epsilon)?;
-    let normalized = kernel::normalize(&stack.values, &scale)?;
-    let values =
-        kernel::affine(&normalized, &model.weight("ln_f.weight")?, &model.weight("ln_f.bias")?)?;
-    Ok(Stack { labels: stack.labels.clone(), values })
+    if model.config().normalization_type == Normalization::None {
+        return Err(no_normalization());
+    }
+    Ok(Stack { labels: stack.labels.clone(), values: model.final_norm(&stack.values)? })
+}
+
+fn no_normalization() -> Error {
+    Error::Input(
+        "`layerNorm` needs a LayerNorm, but this model has no normalization (`normalization_type` is \"none\"): leave it out"
+            .into(),
+    )
 }
 
 fn stack(parts: &[Parts]) -> Result<Stack> {

@@ -2,14 +2,15 @@
 
 use candle_core::{D, IndexOp, Tensor};
 
-use crate::checkpoint::Config;
+use crate::checkpoint::{Config, Normalization};
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint};
+use crate::kernel;
 use crate::model::Model;
 use crate::run::Cache;
 use crate::wire::{checked, options, words};
 
-/// A sublayer that reads the stream through a LayerNorm. Everything written before it is part of its input.
+/// A sublayer that reads the stream through a norm. Everything written before it is part of its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
     /// The attention of a layer.
@@ -56,11 +57,17 @@ impl TryFrom<Sublayer> for Reader {
 checked!(Reader: Sublayer);
 
 impl Reader {
-    /// The number of attention sublayers and of MLPs that write before it.
+    /// The number of attention sublayers that write before it, and of layers that are completely before it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the model does not have the reader.
     pub(super) fn layers(self, config: &Config) -> Result<(usize, usize)> {
         let (layer, counts) = match self {
             Reader::Attention(layer) => (layer, (layer, layer)),
-            Reader::Mlp(layer) => (layer, (layer + 1, layer)),
+            Reader::Mlp(layer) => {
+                expect_mlp(config, "`reader` with the part \"mlp\"")?;
+                (layer, (layer + 1, layer))
+            }
             Reader::Unembed => (0, (config.n_layer, config.n_layer)),
         };
         if layer >= config.n_layer {
@@ -70,22 +77,85 @@ impl Reader {
         Ok(counts)
     }
 
-    /// The layers whose MLPs write before it.
+    /// The layers that are completely before it.
     pub(super) fn layers_before(self, config: &Config) -> Result<Vec<usize>> {
         Ok((0..self.layers(config)?.1).collect())
     }
 
-    /// Its LayerNorm's checkpoint key and the hook point of the LayerNorm's scale.
-    pub(super) fn layer_norm(self) -> (String, HookPoint) {
+    /// The hook point of the scale of its norm.
+    fn scale_point(self) -> HookPoint {
         match self {
-            Reader::Attention(layer) => {
-                (format!("h.{layer}.ln_1"), HookPoint::Block(layer, BlockPoint::Ln1Scale))
-            }
-            Reader::Mlp(layer) => {
-                (format!("h.{layer}.ln_2"), HookPoint::Block(layer, BlockPoint::Ln2Scale))
-            }
-            Reader::Unembed => ("ln_f".to_string(), HookPoint::LnFinalScale),
+            Reader::Attention(layer) => HookPoint::Block(layer, BlockPoint::Ln1Scale),
+            Reader::Mlp(layer) => HookPoint::Block(layer, BlockPoint::Ln2Scale),
+            Reader::Unembed => HookPoint::LnFinalScale,
         }
+    }
+
+    /// Its norm, once a run is known.
+    pub(super) fn frozen_norm(self, model: &Model, cache: &Cache) -> Result<FrozenNorm> {
+        let name = match self {
+            Reader::Attention(layer) => format!("h.{layer}.ln_1"),
+            Reader::Mlp(layer) => format!("h.{layer}.ln_2"),
+            Reader::Unembed => "ln_f".to_string(),
+        };
+        let kind = model.config().normalization_type;
+        let parameter = |part| model.weight(&format!("{name}.{part}"));
+        let affine = match kind {
+            Normalization::LayerNorm => Some((parameter("weight")?, parameter("bias")?)),
+            Normalization::LayerNormPre | Normalization::None => None,
+        };
+        let scale = match kind {
+            Normalization::None => None,
+            _ => Some(captured(cache, self.scale_point())?),
+        };
+        Ok(FrozenNorm { scale, affine })
+    }
+}
+
+/// A norm with the scale that it had in a run, which makes it a linear function of its input, plus a bias.
+pub(super) struct FrozenNorm {
+    /// `[T, 1]`; None if the stream is read as it is.
+    pub scale: Option<Tensor>,
+    /// Weight and bias, `[D]` each.
+    affine: Option<(Tensor, Tensor)>,
+}
+
+impl FrozenNorm {
+    /// The direction whose dot product with the stream at `position` is that of `direction` `[D]` with the output of
+    /// the norm, less its bias.
+    pub fn pull_back(&self, direction: &Tensor, position: usize) -> Result<Tensor> {
+        let gained = self.gained(direction)?;
+        let Some(scale) = &self.scale else { return Ok(gained) };
+        let scale = scale.i((position, 0))?.to_scalar::<f32>()?;
+        // Centring the direction instead of every part: (x - mean(x)) · v = x · (v - mean(v)).
+        let centred = gained.broadcast_sub(&gained.mean_keepdim(0)?)?;
+        Ok((&centred / f64::from(scale))?)
+    }
+
+    /// `direction` times the weight.
+    pub fn gained(&self, direction: &Tensor) -> Result<Tensor> {
+        match &self.affine {
+            Some((weight, _)) => Ok((weight * direction)?),
+            None => Ok(direction.clone()),
+        }
+    }
+
+    /// The dot product of `direction` with the bias, if there is one.
+    pub fn bias_along(&self, direction: &Tensor) -> Result<Option<f32>> {
+        let along =
+            |(_, bias): &(Tensor, Tensor)| Ok((bias * direction)?.sum_all()?.to_scalar()?);
+        self.affine.as_ref().map(along).transpose()
+    }
+
+    /// Each component `[component, T, D]` through the norm, without its bias. None without normalization.
+    pub fn apply(&self, components: &Tensor) -> Result<Option<Tensor>> {
+        let Some(scale) = &self.scale else { return Ok(None) };
+        let scale = scale.broadcast_left(components.dim(0)?)?.contiguous()?; // [component, T, 1]
+        let normalized = kernel::normalize(components, &scale)?;
+        Ok(Some(match &self.affine {
+            Some((weight, _)) => normalized.broadcast_mul(weight)?,
+            None => normalized,
+        }))
     }
 }
 
@@ -97,20 +167,23 @@ words! {
         Component = "component",
         /// Attention by head and its bias; whole MLPs.
         Head = "head",
-        /// Attention by head, MLPs by neuron, and the biases of both.
+        /// Attention by head, MLPs by neuron, and the biases of both. Not for a model with attention only.
         Neuron = "neuron",
     }
 }
 
 impl By {
     /// The hook points that a run must capture for this decomposition.
-    pub fn names(self) -> Vec<&'static str> {
-        let parts: &[&str] = match self {
-            By::Component => &["blocks.*.hook_attn_out", "blocks.*.hook_mlp_out"],
-            By::Head => &["blocks.*.attn.hook_z", "blocks.*.hook_mlp_out"],
-            By::Neuron => &["blocks.*.attn.hook_z", "blocks.*.mlp.hook_post"],
+    pub fn names(self, config: &Config) -> Vec<&'static str> {
+        let [attention, mlp] = match self {
+            By::Component => ["blocks.*.hook_attn_out", "blocks.*.hook_mlp_out"],
+            By::Head => ["blocks.*.attn.hook_z", "blocks.*.hook_mlp_out"],
+            By::Neuron => ["blocks.*.attn.hook_z", "blocks.*.mlp.hook_post"],
         };
-        [&["hook_embed", "hook_pos_embed"], parts].concat()
+        let mut names = vec!["hook_embed", attention];
+        names.extend(config.position_embedding.is_in_stream().then_some("hook_pos_embed"));
+        names.extend((!config.attn_only).then_some(mlp));
+        names
     }
 }
 
@@ -171,7 +244,11 @@ pub(super) fn parts(
     by: By,
     positions: Option<&[usize]>,
 ) -> Result<Vec<Parts>> {
-    let (attention, mlp) = reader.layers(model.config())?;
+    let config = model.config();
+    let (attention, complete) = reader.layers(config)?;
+    if by == By::Neuron {
+        expect_mlp(config, "`by: \"neuron\"`")?;
+    }
     let whole = |label: String, point| -> Result<Parts> {
         Ok(Parts { labels: vec![label], written: Written::Whole(rows(cache, point, positions)?) })
     };
@@ -180,10 +257,10 @@ pub(super) fn parts(
         let bias = model.weight(&key)?.broadcast_as(embed.shape())?.contiguous()?;
         Ok(Parts { labels: vec![label], written: Written::Whole(bias) })
     };
-    let mut parts = vec![
-        whole("embed".into(), HookPoint::Embed)?,
-        whole("pos_embed".into(), HookPoint::PosEmbed)?,
-    ];
+    let mut parts = vec![whole("embed".into(), HookPoint::Embed)?];
+    if config.position_embedding.is_in_stream() {
+        parts.push(whole("pos_embed".into(), HookPoint::PosEmbed)?);
+    }
     for layer in 0..attention {
         if by == By::Component {
             let point = HookPoint::Block(layer, BlockPoint::AttnOut);
@@ -192,8 +269,8 @@ pub(super) fn parts(
             parts.push(head_parts(model, cache, layer, positions)?);
             parts.push(bias(format!("{layer}_b_O"), format!("h.{layer}.attn.c_proj.bias"))?);
         }
-        if layer >= mlp {
-            break;
+        if layer >= complete || config.attn_only {
+            continue;
         }
         if by == By::Neuron {
             parts.push(neuron_parts(model, cache, layer, positions)?);
@@ -230,6 +307,17 @@ pub(super) fn neuron_parts(
     let w_out = model.weight(&format!("h.{layer}.mlp.c_proj.weight"))?;
     let labels = (0..model.config().d_mlp()).map(|neuron| format!("L{layer}N{neuron}")).collect();
     Ok(Parts { labels, written: Written::Neurons(post, w_out) })
+}
+
+/// # Errors
+/// [`Error::Input`] if the blocks have no MLP. `what` is what needs one.
+pub(super) fn expect_mlp(config: &Config, what: &str) -> Result<()> {
+    match config.attn_only {
+        false => Ok(()),
+        true => Err(Error::Input(format!(
+            "{what} needs an MLP, but the blocks of this model have attention only (`attn_only` is true)"
+        ))),
+    }
 }
 
 /// What a run captured at `point`, without the batch axis.

@@ -41,7 +41,6 @@ impl PositionEmbedding {
     }
 
     /// Whether the residual stream contains a vector for each position.
-    #[expect(dead_code, reason = "the analyses that decompose the stream will ask")]
     pub(crate) fn is_in_stream(self) -> bool {
         matches!(self, PositionEmbedding::Learned | PositionEmbedding::Sinusoidal)
     }

@@ -131,7 +131,6 @@ impl Weights {
     }
 
     /// Zeros for a vector that the architecture has and no file holds: a bias of a model without biases.
-    #[expect(dead_code, reason = "the readers of families will fill in biases")]
     pub(crate) fn fill(&mut self, name: String, shape: &[usize]) -> Result<()> {
         self.tensors.insert(name.clone(), Tensor::zeros(shape, DType::F32, &Device::Cpu)?);
         self.filled.insert(name);

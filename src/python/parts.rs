@@ -7,10 +7,28 @@ use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, HookPoint};
 use crate::intervene::expect_position;
+use crate::kernel::Activation;
 use crate::run::{Objective, as_batch};
 
 /// Loads the checkpoint in `folder`.
+///
+/// # Errors
+/// [`Error::Config`] if it is not a GPT-2 as transformers and TransformerLens load it.
 pub(super) fn model(config: &Config, folder: &str) -> Result<String> {
+    let gpt2 = Config::default();
+    let differences = [
+        (config.position_embedding != gpt2.position_embedding, "position_embedding"),
+        (config.normalization_type != gpt2.normalization_type, "normalization_type"),
+        (config.attn_only, "attn_only"),
+        (config.unembed_bias, "unembed_bias"),
+        (config.activation_function == Activation::SoluLn, "activation_function"),
+    ];
+    if let Some((_, field)) = differences.iter().find(|(differs, _)| *differs) {
+        return Err(Error::Config(format!(
+            "`{field}` is not that of a GPT-2 of Hugging Face: `toPython` writes scripts that load only these, with \
+             `GPT2LMHeadModel`"
+        )));
+    }
     if !config.scale_attn_weights {
         return Err(Error::Config(
             "`scale_attn_weights` is off: TransformerLens 4 scales the attention of every GPT-2, so its numbers would \

@@ -493,8 +493,8 @@ export interface AttributionOptions {
 /** How much each part of the residual stream adds to a logit, or to a difference of two. */
 export interface Attribution {
   /**
-   * The share of every part, in logits: axis `component`, labelled. The last is that of the final LayerNorm's bias.
-   * They add up to the target.
+   * The share of every part, in logits: axis `component`, labelled. Those of the final LayerNorm's bias and of the
+   * bias of the logits come last, if the model has them. They add up to the target.
    */
   shares: Tensor;
 }
