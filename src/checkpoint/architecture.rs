@@ -1,7 +1,8 @@
 //! What distinguishes the members of the GPT-2 family: how positions enter, which normalization is used, and what a
 //! block consists of.
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::wire::words;
 
@@ -46,14 +47,40 @@ impl PositionEmbedding {
     }
 }
 
-impl Serialize for PositionEmbedding {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
+impl PositionEmbedding {
+    /// Every kind.
+    pub const ALL: [PositionEmbedding; 4] = [
+        PositionEmbedding::Learned,
+        PositionEmbedding::Sinusoidal,
+        PositionEmbedding::None,
+        PositionEmbedding::Shortformer,
+    ];
 }
 
-impl Serialize for Normalization {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
+impl Normalization {
+    /// Every kind.
+    pub const ALL: [Normalization; 3] =
+        [Normalization::LayerNorm, Normalization::LayerNormPre, Normalization::None];
 }
+
+/// As the words of config.json.
+macro_rules! serde_as_word {
+    ($type:ident) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                let found = $type::ALL.into_iter().find(|kind| kind.word() == word);
+                found.ok_or_else(|| D::Error::custom("an unknown word"))
+            }
+        }
+    };
+}
+
+serde_as_word!(PositionEmbedding);
+serde_as_word!(Normalization);

@@ -1,6 +1,6 @@
 //! [`Config`]: the fields, meanings and defaults of Hugging Face's `GPT2Config`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::architecture::{Normalization, PositionEmbedding};
 use crate::error::{Error, Result};
@@ -9,7 +9,7 @@ use crate::wire::{IntoValue, TypeScript, Value, results};
 
 results! {
     /// The sizes of a GPT-2 and the switches that change its arithmetic, under Hugging Face's names.
-    #[derive(Debug, Clone, PartialEq, Serialize)]
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     pub struct Config as snake_case {
         /// The number of blocks.
         pub n_layer: usize,

@@ -196,16 +196,13 @@ impl Reader {
             position_embedding: self.word(
                 "position_embedding",
                 default.position_embedding,
-                &{
-                    use PositionEmbedding::{Learned, None, Shortformer, Sinusoidal};
-                    [Learned, Sinusoidal, None, Shortformer]
-                },
+                &PositionEmbedding::ALL,
                 PositionEmbedding::word,
             )?,
             normalization_type: self.word(
                 "normalization_type",
                 default.normalization_type,
-                &[Normalization::LayerNorm, Normalization::LayerNormPre, Normalization::None],
+                &Normalization::ALL,
                 Normalization::word,
             )?,
             attn_only: self.flag("attn_only", false)?,

@@ -30,10 +30,13 @@ pub(super) async fn restore(
     match read {
         Ok(mut restored) if freshness.state() != "changed" => {
             if restored.tokenizer.is_none() && files.tokenizer().is_some() {
-                restored.report.no_tokenizer("its server had none when the model was saved");
+                restored
+                    .checkpoint
+                    .report
+                    .no_tokenizer("its server had none when the model was saved");
             }
             if let Some(reason) = freshness.reason() {
-                restored.report.unverified_copy(&files.config().name(), &reason);
+                restored.checkpoint.report.unverified_copy(&files.config().name(), &reason);
             }
             return Ok(Some(restored));
         }

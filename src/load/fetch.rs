@@ -15,9 +15,8 @@ use crate::tokenizer::Tokenizer;
 /// The origins of the files, if all of them have an identity.
 pub(super) type Origins = Option<Vec<Origin>>;
 
-/// A downloaded checkpoint, with its config and tokenizer parsed.
+/// A downloaded checkpoint, with its tokenizer parsed.
 pub(super) struct Downloaded {
-    pub config: Config,
     pub tokenizer: Option<Tokenizer>,
     pub checkpoint: Checkpoint,
     pub origins: Origins,
@@ -44,7 +43,7 @@ pub(super) async fn download(
     let text = String::from_utf8(config)
         .map_err(|_| Error::Config(format!("{name} is not UTF-8 text, expected JSON")))?;
     let (config, notices) = Config::read(&text)?;
-    report.append(notices);
+    report.append(notices.clone());
     let bytes = match files.tokenizer() {
         Some(file) => tokenizer(&file, &mut origins, &mut report, context).await?,
         None => None,
@@ -52,8 +51,15 @@ pub(super) async fn download(
     let tokenizer = bytes.as_deref().map(Tokenizer::from_json).transpose()?;
     let weights = weights(&config, files, format, &mut origins, context).await?;
     report.append(weights.report().clone());
-    let checkpoint = Checkpoint { config: text, tokenizer: bytes, weights };
-    Ok(Downloaded { config, tokenizer, checkpoint, origins, report })
+    let checkpoint = Checkpoint {
+        config,
+        family: "Hugging Face GPT-2".into(),
+        file_format: "safetensors".into(),
+        report: notices,
+        tokenizer: bytes,
+        weights,
+    };
+    Ok(Downloaded { tokenizer, checkpoint, origins, report })
 }
 
 /// The bytes of a small file, or why it is absent.

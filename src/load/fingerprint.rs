@@ -31,6 +31,10 @@ impl Fingerprint {
         let config_json = serde_json::to_vec(config).map_err(Error::Json)?;
         let tokenizer = tokenizer.map_or(0, Tokenizer::fingerprint).to_le_bytes();
         let mut parts = VecDeque::from([Part::Bytes(config_json), Part::Bytes(tokenizer.to_vec())]);
+        if !weights.filled().is_empty() {
+            let filled = serde_json::to_vec(weights.filled()).map_err(Error::Json)?;
+            parts.push_back(Part::Bytes(filled)); // which of several biases are zeros
+        }
         parts.extend(tensors(config, weights)?);
         Ok(Fingerprint { parts, offset: 0, hash: Xxh3::new() })
     }

@@ -4,7 +4,7 @@ use super::cached::{PendingSave, restore};
 use super::context::LoadContext;
 use super::fetch::{Downloaded, download};
 use super::files::Files;
-use super::store::{CheckpointWriter, Restored};
+use super::store::{Checkpoint, CheckpointWriter, Restored};
 use crate::checkpoint::{Config, Report, Weights};
 use crate::error::Result;
 use crate::kernel::WeightFormat;
@@ -35,10 +35,10 @@ pub struct Loaded {
 /// files.
 pub async fn load(files: &Files, format: WeightFormat, context: &LoadContext) -> Result<Loaded> {
     if let Some(restored) = restore(files, format, context).await? {
-        let Restored { checkpoint, config, mut report, tokenizer } = restored;
-        let weights = checkpoint.weights;
+        let Restored { checkpoint, tokenizer } = restored;
+        let Checkpoint { config, family, file_format: format, mut report, weights, .. } =
+            checkpoint;
         report.append(weights.report().clone());
-        let (family, format) = kind();
         return Ok(Loaded {
             config,
             tokenizer,
@@ -49,17 +49,12 @@ pub async fn load(files: &Files, format: WeightFormat, context: &LoadContext) ->
             pending_save: None,
         });
     }
-    let Downloaded { config, tokenizer, checkpoint, origins, report } =
+    let Downloaded { tokenizer, checkpoint, origins, report } =
         download(files, format, context).await?;
-    let weights = checkpoint.weights.clone();
+    let (config, weights) = (checkpoint.config.clone(), checkpoint.weights.clone());
+    let (family, file_format) = (checkpoint.family.clone(), checkpoint.file_format.clone());
     let pending_save = origins.filter(|_| files.may_be_kept()).and_then(|origins| {
         Some(PendingSave::new(CheckpointWriter::new(checkpoint, format).ok()?, origins))
     });
-    let (family, format) = kind();
-    Ok(Loaded { config, tokenizer, weights, report, family, format, pending_save })
-}
-
-/// The family and format of every checkpoint that can be read.
-fn kind() -> (String, String) {
-    ("Hugging Face GPT-2".into(), "safetensors".into())
+    Ok(Loaded { config, tokenizer, weights, report, family, format: file_format, pending_save })
 }

@@ -2,11 +2,11 @@
 //!
 //! The file consists of these parts: the length of the header (u64, little-endian), the header as JSON, the bytes of
 //! `tokenizer.json`, then every tensor in the order of [`expected_shapes`](crate::expected_shapes), matrices in their
-//! packed layout. Each part is followed by the XXH3 checksum of its bytes, with the part's offset as the seed, so that
+//! packed layout. Biases that the model's files do not hold are not in it either. Each part is followed by the XXH3 checksum of its bytes, with the part's offset as the seed, so that
 //! swapped parts are detected too. Bytes are copied directly between the file and the memory of the tensors, without a
 //! conversion. `www/worker/store.ts` manages the files and knows which of them are complete.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytemuck::Pod;
 use candle_core::{Device, Tensor};
@@ -35,8 +35,14 @@ pub trait Disk {
 
 /// The files of a model, with the weights in memory.
 pub struct Checkpoint {
-    /// The text of `config.json`.
-    pub config: String,
+    /// The config, as the weights require it.
+    pub config: Config,
+    /// Whose names and layout its tensors have.
+    pub family: String,
+    /// The format of its files.
+    pub file_format: String,
+    /// Notices about the config.
+    pub report: Report,
     /// The bytes of `tokenizer.json`.
     pub tokenizer: Option<Vec<u8>>,
     /// The tensors.
@@ -48,13 +54,17 @@ pub struct Checkpoint {
 struct Header {
     #[serde(rename = "form")]
     layout: String,
-    config: String,
+    config: Config,
+    family: String,
+    file_format: String,
     /// The length of `tokenizer.json`.
     tokenizer: Option<u64>,
-    /// Whether the weights have an unembedding although the config ties it to the embeddings.
-    untied: bool,
+    /// The tensors that the model's files do not hold. They are zeros.
+    filled: BTreeSet<String>,
+    /// Notices about the config.
+    config_report: Report,
     /// Notices about the weights.
-    report: Report,
+    weights_report: Report,
 }
 
 /// The version of the packed layout of matrices. A copy with another version is not read.
@@ -96,23 +106,26 @@ impl CheckpointWriter {
     /// A writer for a checkpoint whose weights are in `format`.
     ///
     /// # Errors
-    /// [`Error::Weights`] when the matrices are not packed; [`Error::Config`].
+    /// [`Error::Weights`] when the matrices are not packed.
     pub fn new(checkpoint: Checkpoint, format: WeightFormat) -> Result<CheckpointWriter> {
-        let Checkpoint { config: text, tokenizer, weights } = checkpoint;
-        let parsed = Config::from_json(&text)?;
-        let effective = weights.config(parsed.clone());
+        let Checkpoint { config, family, file_format, report, tokenizer, weights } = checkpoint;
+        let config = weights.config(config);
+        let tensors = tensors(&config, &weights)?;
         let header = Header {
             layout: layout(format),
-            config: text,
+            config,
+            family,
+            file_format,
             tokenizer: tokenizer.as_ref().map(|bytes| bytes.len() as u64),
-            untied: effective != parsed,
-            report: weights.report().clone(),
+            filled: weights.filled().clone(),
+            config_report: report,
+            weights_report: weights.report().clone(),
         };
         let header = serde_json::to_vec(&header).map_err(Error::Json)?;
         let length = (header.len() as u64).to_le_bytes().to_vec();
         let mut parts = VecDeque::from([Part::Bytes(length), Part::Bytes(header)]);
         parts.extend(tokenizer.map(Part::Bytes));
-        parts.extend(tensors(&effective, &weights)?);
+        parts.extend(tensors);
         let lengths =
             parts.iter().map(|part| part.with(|bytes| Ok((bytes.len() + CHECKSUM_BYTES) as u64)));
         let total = lengths.sum::<Result<u64>>()?;
@@ -156,13 +169,19 @@ impl CheckpointWriter {
     }
 }
 
-/// Every tensor of a checkpoint as it is in memory.
+/// Every tensor of a checkpoint's files as it is in memory.
 pub(super) fn tensors(config: &Config, weights: &Weights) -> Result<Vec<Part>> {
     let part = |(name, _): (String, _)| match matrix_axes(&name) {
         None => Ok(Part::Tensor(weights.tensor(&name)?.contiguous()?)),
         Some(_) => Ok(Part::Matrix(weights.matrix(&name)?)),
     };
-    expected_shapes(config).into_iter().map(part).collect()
+    held(config, weights).map(part).collect()
+}
+
+/// The names and shapes of the tensors that the files hold.
+fn held(config: &Config, weights: &Weights) -> impl Iterator<Item = (String, Vec<usize>)> {
+    let is_held = |(name, _): &(String, _)| !weights.filled().contains(name);
+    expected_shapes(config).into_iter().filter(is_held)
 }
 
 impl Part {
@@ -183,14 +202,12 @@ impl Part {
 
 /// Reads a checkpoint from a file in steps.
 pub struct CheckpointReader {
-    config: String,
-    tokenizer: Option<Vec<u8>>,
-    /// The config and the tokenizer, parsed, with the notices about the config.
-    parsed: (Config, Report, Option<Tokenizer>),
     format: WeightFormat,
     /// The tensors that are not read yet.
     pending: VecDeque<(String, Vec<usize>)>,
-    weights: Weights,
+    /// What was read.
+    checkpoint: Checkpoint,
+    tokenizer: Option<Tokenizer>,
     cursor: Cursor,
 }
 
@@ -198,8 +215,8 @@ impl CheckpointReader {
     /// Reads the header and reserves the memory of the weights. The file is the `length` bytes from `start` of `disk`.
     ///
     /// # Errors
-    /// [`Error::Weights`] when the file does not hold a checkpoint in this format, or is damaged; [`Error::Config`] and
-    /// [`Error::Tokenizer`] when its config or tokenizer cannot be used; [`Error::Memory`] when it does not fit.
+    /// [`Error::Weights`] when the file does not hold a checkpoint in this format, or is damaged; [`Error::Tokenizer`]
+    /// when its tokenizer cannot be used; [`Error::Memory`] when it does not fit.
     pub fn new(
         disk: &impl Disk,
         start: u64,
@@ -218,23 +235,21 @@ impl CheckpointReader {
                 "the stored copy is kept as {found}, expected {expected}"
             )));
         }
-        let tokenizer = header.tokenizer.map(|count| cursor.bytes(disk, count)).transpose()?;
-        let (mut config, report) = Config::read(&header.config)?;
-        let parsed =
-            (config.clone(), report, tokenizer.as_deref().map(Tokenizer::from_json).transpose()?);
-        config.tie_word_embeddings &= !header.untied;
+        let bytes = header.tokenizer.map(|count| cursor.bytes(disk, count)).transpose()?;
+        let tokenizer = bytes.as_deref().map(Tokenizer::from_json).transpose()?;
+        let Header { config, family, file_format, filled, .. } = header;
         reserve(&config, format)?;
-        let pending = expected_shapes(&config).into();
-        let weights = Weights::with_report(header.report);
-        Ok(CheckpointReader {
-            config: header.config,
-            tokenizer,
-            parsed,
-            format,
-            pending,
-            weights,
-            cursor,
-        })
+        let mut weights = Weights::with_report(header.weights_report);
+        for (name, shape) in expected_shapes(&config) {
+            if filled.contains(&name) {
+                weights.fill(name, &shape)?;
+            }
+        }
+        let pending = held(&config, &weights).collect();
+        let report = header.config_report;
+        let checkpoint =
+            Checkpoint { config, family, file_format, report, tokenizer: bytes, weights };
+        Ok(CheckpointReader { format, pending, checkpoint, tokenizer, cursor })
     }
 
     /// How many bytes of the file were read.
@@ -254,12 +269,13 @@ impl CheckpointReader {
                     Matrix::from_raw([first, second], axes, self.format, |words, count| {
                         self.cursor.read(disk, count, words)
                     })?;
-                self.weights.insert_matrix(name, matrix);
+                self.checkpoint.weights.insert_matrix(name, matrix);
             }
             _ => {
                 let mut values: Vec<f32> = Vec::new();
                 self.cursor.read(disk, shape.iter().product(), &mut values)?;
-                self.weights.insert_tensor(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
+                let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
+                self.checkpoint.weights.insert_tensor(name, tensor);
             }
         }
         Ok(true)
@@ -277,21 +293,14 @@ impl CheckpointReader {
                 "the stored copy has {found} bytes, expected {expected}"
             )));
         }
-        let (config, report, tokenizer) = self.parsed;
-        let checkpoint =
-            Checkpoint { config: self.config, tokenizer: self.tokenizer, weights: self.weights };
-        Ok(Restored { checkpoint, config, report, tokenizer })
+        Ok(Restored { checkpoint: self.checkpoint, tokenizer: self.tokenizer })
     }
 }
 
-/// A checkpoint from a file, with its config and tokenizer parsed.
+/// A checkpoint from a file, with its tokenizer parsed.
 pub struct Restored {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
-    /// Its config, parsed.
-    pub config: Config,
-    /// Notices about the config.
-    pub report: Report,
     /// Its tokenizer, parsed.
     pub tokenizer: Option<Tokenizer>,
 }
@@ -346,5 +355,68 @@ impl Cursor {
 
     fn truncated(&self) -> Error {
         Error::Weights(format!("the stored copy is cut short: it has {} bytes", self.length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::model::Model;
+
+    struct Memory(RefCell<Vec<u8>>);
+
+    impl Disk for Memory {
+        fn read<T: Pod>(&self, position: u64, count: usize, to: &mut Vec<T>) -> Result<()> {
+            let bytes = &self.0.borrow()[position as usize..][..count * size_of::<T>()];
+            to.extend(bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>));
+            Ok(())
+        }
+
+        fn write(&self, _: u64, bytes: &[u8]) -> Result<()> {
+            self.0.borrow_mut().extend(bytes);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn biases_that_no_file_holds_stay_filled_and_take_no_space() {
+        let (n_layer, n_head, n_embd, n_positions, vocab_size) = (1, 2, 4, 3, 7);
+        let config =
+            Config { n_layer, n_head, n_embd, n_positions, vocab_size, ..Config::default() };
+        let mut weights = Weights::default();
+        for (name, shape) in expected_shapes(&config) {
+            if name.ends_with("bias") {
+                weights.fill(name, &shape).unwrap();
+            } else {
+                let values = Tensor::ones(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+                weights.insert_tensor(name, values);
+            }
+        }
+        let weights = weights.in_format(WeightFormat::F32).unwrap();
+        let count =
+            |weights: &Weights| Model::new(config.clone(), weights).unwrap().parameter_count();
+        let expected = (7 + 3) * 4 + 4 * 12 + 4 * 4 + 2 * 4 * 16 + 3 * 4;
+        assert_eq!(count(&weights), expected);
+        let (family, file_format) = ("nanoGPT".to_string(), "PyTorch".to_string());
+        let report = Report::default();
+        let checkpoint = Checkpoint {
+            config: config.clone(),
+            family,
+            file_format,
+            report,
+            tokenizer: None,
+            weights: weights.clone(),
+        };
+        let mut writer = CheckpointWriter::new(checkpoint, WeightFormat::F32).unwrap();
+        let (disk, length) = (Memory(RefCell::default()), writer.length());
+        while writer.step(&disk, 0).unwrap() {}
+        let mut reader = CheckpointReader::new(&disk, 0, length, WeightFormat::F32).unwrap();
+        while reader.step(&disk).unwrap() {}
+        let restored = reader.finish().unwrap().checkpoint;
+        assert_eq!(restored.weights.filled(), weights.filled());
+        assert_eq!(count(&restored.weights), expected);
+        assert_eq!(restored.family, "nanoGPT");
     }
 }

@@ -1,7 +1,7 @@
 //! The MLP's activation functions.
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Tensor};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::rows::fill_rows;
 use super::softmax::softmax;
@@ -12,7 +12,7 @@ use crate::kernel::simd::functions::{GELU_CUBIC, SQRT_2_OVER_PI, tanh};
 use crate::kernel::simd::rowwise::RowOp;
 
 /// The non-linearity of the MLP, under the names of Hugging Face and TransformerLens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, GPT-2's own.
