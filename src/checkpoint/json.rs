@@ -12,7 +12,7 @@ use crate::error::shortened;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     /// A whole number that is not negative.
@@ -24,7 +24,7 @@ pub(super) enum Json {
     Object(Fields),
 }
 
-pub(super) type Fields = BTreeMap<String, Json>;
+pub(crate) type Fields = BTreeMap<String, Json>;
 
 impl Json {
     /// The value in a few words, for a message.
@@ -56,7 +56,7 @@ impl Json {
 ///
 /// # Errors
 /// The reason, as the rest of a sentence about the file.
-pub(super) fn object(bytes: &[u8], max_bytes: usize) -> Result<Fields, String> {
+pub(crate) fn object(bytes: &[u8], max_bytes: usize) -> Result<Fields, String> {
     if bytes.len() > max_bytes {
         return Err(format!("it has {} bytes, expected at most {max_bytes}", bytes.len()));
     }

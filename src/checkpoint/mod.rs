@@ -13,8 +13,8 @@
 //! of each tensor to a `tensor_reader`, which converts them to f32 or to the format of a matrix. What a file holds
 //! beyond that goes into a [`Report`] or is an error.
 //!
-//! A file in this folder imports only from files above it in this list: `pickle`, `json` and `magic`, `architecture`, `stored`, `report`, `config`,
-//! `config_file`, `shapes`, `role`, `index`, `header`, `dtype`, `range`, `weights`, `tensor_reader`, `reader`.
+//! A file in this folder imports only from files above it in this list: `pickle`, `json` and `magic`, `architecture`, `stored`, `report`, `tokenizer_json`,
+//! `config`, `config_file`, `shapes`, `role`, `index`, `header`, `dtype`, `range`, `weights`, `tensor_reader`, `reader`.
 
 mod architecture;
 mod config;
@@ -22,7 +22,7 @@ mod config_file;
 mod dtype;
 mod header;
 mod index;
-mod json;
+pub(crate) mod json;
 mod magic;
 #[cfg_attr(
     not(test),
@@ -36,6 +36,7 @@ mod role;
 mod shapes;
 mod stored;
 mod tensor_reader;
+pub(crate) mod tokenizer_json;
 mod weights;
 
 pub use architecture::{Normalization, PositionEmbedding};
