@@ -188,7 +188,7 @@ export function defineComparison() {
       shape: [...logits.shape],
     };
   };
-  Object.assign(globalThis, { compareModel });
+  Object.assign(globalThis, { compareModel, tensorsOf });
 }
 
 /**

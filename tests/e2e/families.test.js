@@ -1,19 +1,23 @@
 // Checkpoints of every family and format, by the address of their folder, as dropped files and as a dropped folder: each
-// computes what the reference program computed, at the logits and at every hook point.
+// computes what the reference program computed, at the logits and at every hook point. The page opens them too, and asks what
+// the files do not say.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
+import { eventually } from "./browser.js";
 import { defineComparison, dropPaths, siteOfForms } from "./checkpoint-forms.js";
 
 /** @typedef {import("./checkpoint-forms.js").Form} Form */
 /** @typedef {import("./checkpoint-forms.js").Comparison} Comparison */
 
 const site = await siteOfForms();
-/** @type {import("playwright-core").Page} */
+/** A page without code of its own, for the API; and the page itself. @type {import("playwright-core").Page} */
 let page;
+/** @type {import("playwright-core").Page} */
+let lab;
 
 /** Measurements for docs/checkpoints.md, which scripts/checkpoints.mjs writes. @type {Record<string, object>} */
 const measured = {};
@@ -31,7 +35,56 @@ before(async () => {
       Object.assign(globalThis, { dropped: filesWithPaths(event.dataTransfer) });
     });
   }, site.url);
+  lab = await site.browser.newPage();
+  lab.setDefaultTimeout(60_000);
+  const prompt = "You are gentlemen of brave metal; you would lift the moon out of her sphere";
+  await lab.goto(`${site.url}#prompt=${encodeURIComponent(prompt)}`);
+  await lab.evaluate(defineComparison);
+  await lab.waitForFunction(readingOf);
 });
+
+/** For page.evaluate: what the page has read, or null while it reads. */
+function readingOf() {
+  const figure = /** @type {any} */ (document.querySelector("scope-figure"));
+  return figure?.reading && !figure.stale ? figure.reading : null;
+}
+
+/** Opens a checkpoint on the page, and answers what it asks. @param {string[]} paths @param {Form} form */
+async function openOnPage(paths, { expected: { options } }) {
+  await lab.evaluate(() => {
+    const { reading } = /** @type {any} */ (document.querySelector("scope-figure"));
+    Object.assign(globalThis, { former: reading });
+  });
+  await dropPaths(lab, paths);
+  const question = lab.locator("load-question form");
+  const isRead = () =>
+    lab.evaluate(() => {
+      const { reading, stale } = /** @type {any} */ (document.querySelector("scope-figure"));
+      return reading && !stale && reading !== /** @type {any} */ (globalThis).former;
+    });
+  await eventually(async () =>
+    assert.ok((await question.isVisible()) || (await isRead()), await noticeOf(lab)),
+  );
+  if (await question.isVisible()) {
+    assert.ok(Object.keys(options).length > 0, await question.innerText());
+    for (const field of await question.locator("fieldset").all()) {
+      const input = field.locator("input").first();
+      const name = (await input.getAttribute("name")) ?? "";
+      const value = String(options[name]);
+      if ((await input.getAttribute("type")) === "radio")
+        await field.locator(`input[value="${value}"]`).check();
+      else await input.fill(value);
+    }
+    await question.getByRole("button", { name: "Load", exact: true }).click();
+    await eventually(async () => assert.ok(await isRead(), await noticeOf(lab)));
+  }
+}
+
+/** The error that the page shows. @param {import("playwright-core").Page} page */
+async function noticeOf(page) {
+  const notices = await page.locator("error-notice [role=alert]").allInnerTexts();
+  return notices.join("\n") || "the page shows no error and no reading";
+}
 
 after(async () => {
   await site.stop();
@@ -81,6 +134,42 @@ for (const form of site.forms) {
       await dropPaths(page, [form.folder]);
       assertSame(await compared("await dropped", form), form);
     });
+
+    for (const [how, paths] of Object.entries({
+      files: form.files.map((name) => join(form.folder, name)),
+      folder: [form.folder],
+    }))
+      test(`on the page, as ${how === "files" ? "dropped files" : "a dropped folder"}`, async () => {
+        await openOnPage(paths, form);
+        const { tokens, texts, tokenizer = [] } = form.expected;
+        // With a tokenizer the page keeps its text, without one it takes ids.
+        const ids = texts.length > 0 ? texts[0].ids : tokens;
+        if (texts.length === 0) await lab.locator("#prompt").fill(tokens.join(" "));
+        assert.equal(texts.length > 0, tokenizer.length > 0 || form.expected.format === "GGUF");
+        await eventually(async () => {
+          const read = await lab.evaluate(() => {
+            const { reading, stale } = /** @type {any} */ (document.querySelector("scope-figure"));
+            return stale ? [] : [...reading.ids];
+          });
+          assert.ok(read.length > 0);
+          assert.deepEqual(read, ids.slice(-read.length));
+        });
+        if (texts.length > 0) return;
+        const used = await lab.evaluate(async (folder) => {
+          const { tensorsOf } = /** @type {any} */ (globalThis);
+          const bytes = await (await fetch(`${folder}/activations.safetensors`)).arrayBuffer();
+          const wanted = tensorsOf(bytes).get("blocks.1.attn.hook_pattern").data;
+          const figure = /** @type {any} */ (document.querySelector("scope-figure"));
+          const { data } = figure.reading.patterns[1];
+          if (data.length !== wanted.length) return Number.POSITIVE_INFINITY;
+          return data.reduce(
+            (/** @type {number} */ most, /** @type {number} */ value, /** @type {number} */ i) =>
+              Math.max(most, Math.abs(value - wanted[i]) / (1e-5 + 1e-4 * Math.abs(wanted[i]))),
+            0,
+          );
+        }, `${site.url}expected/${form.name}`);
+        assert.ok(used <= 1, `the pattern uses ${used} of the tolerance`);
+      });
 
     if (form.expected.texts.length > 0)
       test("its tokenizer gives the reference's ids", async () => {
