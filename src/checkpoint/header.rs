@@ -157,7 +157,7 @@ fn whole_numbers(value: &Json) -> Option<Vec<u64>> {
 }
 
 /// The bits of a number of each dtype that the format has.
-fn bits_of(dtype: &str) -> Option<u64> {
+pub(super) fn bits_of(dtype: &str) -> Option<u64> {
     Some(match dtype {
         "F4" => 4,
         "F6_E2M3" | "F6_E3M2" => 6,

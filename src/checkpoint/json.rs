@@ -40,6 +40,21 @@ impl Json {
         }
     }
 
+    /// The value for other readers of JSON, in which a number that is not finite is null.
+    pub fn to_value(&self) -> serde_json::Value {
+        match self {
+            Json::Null => serde_json::Value::Null,
+            Json::Bool(flag) => (*flag).into(),
+            Json::Whole(number) => (*number).into(),
+            Json::Number(number) => (*number).into(),
+            Json::Text(text) => text.as_str().into(),
+            Json::List(items) => items.iter().map(Json::to_value).collect(),
+            Json::Object(fields) => {
+                fields.iter().map(|(key, value)| (key.clone(), value.to_value())).collect()
+            }
+        }
+    }
+
     /// Whether the value is null, false, or an empty list, object or string.
     pub fn is_empty(&self) -> bool {
         match self {
@@ -56,7 +71,7 @@ impl Json {
 ///
 /// # Errors
 /// The reason, as the rest of a sentence about the file.
-pub(crate) fn object(bytes: &[u8], max_bytes: usize) -> Result<Fields, String> {
+pub(super) fn object(bytes: &[u8], max_bytes: usize) -> Result<Fields, String> {
     if bytes.len() > max_bytes {
         return Err(format!("it has {} bytes, expected at most {max_bytes}", bytes.len()));
     }

@@ -13,21 +13,20 @@
 //! of each tensor to a `tensor_reader`, which converts them to f32 or to the format of a matrix. What a file holds
 //! beyond that goes into a [`Report`] or is an error.
 //!
-//! A file in this folder imports only from files above it in this list: `pickle`, `json` and `magic`, `architecture`, `stored`, `report`, `tokenizer_json`,
-//! `config`, `config_file`, `shapes`, `role`, `index`, `header`, `dtype`, `range`, `weights`, `tensor_reader`, `reader`.
+//! [`TensorFile`] and the archives of `format` read files of every format with random access.
+//!
+//! A file in this folder imports only from files above it in this list: `pickle`, `json` and `magic`, `architecture`,
+//! `stored`, `report`, `config`, `config_file`, `shapes`, `role`, `index`, `header`, `format`, `dtype`, `range`, `weights`, `tensor_reader`, `reader`.
 
 mod architecture;
 mod config;
 mod config_file;
 mod dtype;
+mod format;
 mod header;
 mod index;
-pub(crate) mod json;
+mod json;
 mod magic;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "read by the formats and the tokenizer, which follow")
-)]
 pub(crate) mod pickle;
 mod range;
 mod reader;
@@ -36,11 +35,13 @@ mod role;
 mod shapes;
 mod stored;
 mod tensor_reader;
-pub(crate) mod tokenizer_json;
 mod weights;
 
 pub use architecture::{Normalization, PositionEmbedding};
 pub use config::Config;
+#[expect(unused_imports, reason = "used by the loaders, which follow")]
+pub(crate) use format::{Archive, unsupported_name};
+pub use format::{TensorBytes, TensorFile};
 pub use index::Index;
 pub(crate) use magic::recognize;
 pub use reader::WeightsReader;

@@ -49,4 +49,15 @@ pub(crate) struct Contents {
     pub config: Option<Json>,
     /// The tokenizer if the file has one, as the bytes of a `tokenizer.json`.
     pub tokenizer: Option<Vec<u8>>,
+    /// What the file holds beside the model and is not read, for the report.
+    pub omitted: Vec<Omitted>,
+}
+
+/// A part of a file that is not listed among its tensors.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Omitted {
+    /// Its key in the file.
+    pub key: String,
+    /// What it is, such as `12 tensors of the training`.
+    pub what: String,
 }

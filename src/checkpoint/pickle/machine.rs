@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Call, Id, MAX_BYTES, Node, Pickle, Stop};
+use super::value::{Call, Id, MAX_BYTES, Node, Pickle, Stop};
 use crate::error::shortened;
 
 /// Values of one pickle. A value takes at least one byte of the pickle, and about 40 bytes of memory.
