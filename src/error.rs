@@ -18,8 +18,8 @@ pub enum Error {
     /// A safetensors file is damaged, or does not hold the tensors that its config promises.
     #[error("{0}")]
     Weights(String),
-    /// `tokenizer.json` cannot be read, or cannot encode a text.
-    #[error("tokenizer.json: {0}")]
+    /// A tokenizer's files cannot be read, or it cannot encode a text.
+    #[error("{0}")]
     Tokenizer(String),
     /// The `tokenizers` crate refused `tokenizer.json` or a text.
     #[error("tokenizer.json: {0}")]

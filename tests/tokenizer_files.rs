@@ -129,7 +129,7 @@ fn each_kind_of_tokenizer_is_read() {
 /// A wrong value for a field, and words of the message.
 #[test]
 fn a_wrong_field_is_named() {
-    let changes: [(usize, &str, Value, &str); 29] = [
+    let changes: [(usize, &str, Value, &str); 28] = [
         (0, "/model/vocab/a", json!(-1), "model.vocab"),
         (0, "/model/vocab/a", json!(4_294_967_295u32), "id 4294967295"),
         (0, "/model/vocab/a", json!(2), "two tokens with the id 2"),
@@ -138,7 +138,6 @@ fn a_wrong_field_is_named() {
         (0, "/model/merges/0", json!(["a"]), "`model.merges`"),
         (0, "/model/merges/0", json!(["a", "nowhere"]), "\"nowhere\" is not in `model.vocab`"),
         (0, "/model/merges/0", json!("a b c"), "two tokens"),
-        (0, "/model/dropout", json!(0.1), "`model.dropout` is 0.1"),
         (0, "/model/unk_token", json!("[UNK]"), "`model.unk_token` is \"[UNK]\""),
         (0, "/model/continuing_subword_prefix", json!("####"), "does not begin with \"####\""),
         (0, "/model/fuse_unk", json!("yes"), "`model.fuse_unk`"),
@@ -199,6 +198,67 @@ fn a_file_that_is_no_tokenizer_is_called_what_it_is() {
 #[test]
 fn a_file_that_is_too_large_is_refused() {
     assert!(load(&vec![b' '; (64 << 20) + 1]).err().unwrap().contains("at most 67108864"));
+}
+
+fn bundled() -> Value {
+    serde_json::from_slice(include_bytes!("../models/shakespeare/tokenizer.json")).unwrap()
+}
+
+fn notices(tokenizer: &Tokenizer) -> Vec<String> {
+    tokenizer.report().notices().iter().map(|notice| notice.message.clone()).collect()
+}
+
+#[test]
+fn dropout_is_off_and_reported() {
+    let expected = Tokenizer::from_json(bundled().to_string().as_bytes()).unwrap();
+    for dropout in [json!(0.1), json!("0.1"), json!(1)] {
+        let mut file = bundled();
+        file["model"]["dropout"] = dropout.clone();
+        let tokenizer = Tokenizer::from_json(file.to_string().as_bytes()).unwrap();
+        for _ in 0..20 {
+            let text = "To be, or not to be: that is the question";
+            assert_eq!(tokenizer.encode(text).unwrap(), expected.encode(text).unwrap());
+        }
+        assert!(notices(&tokenizer)[0].contains(&format!("`model.dropout` is {dropout}")));
+    }
+    assert!(notices(&expected).is_empty());
+}
+
+#[test]
+fn a_byte_level_tokenizer_without_a_decoder_decodes_bytes() {
+    let expected = Tokenizer::from_json(bundled().to_string().as_bytes()).unwrap();
+    let mut file = bundled();
+    let level = file["pre_tokenizer"].clone();
+    file["decoder"] = Value::Null;
+    let mut nested = file.clone();
+    nested["pre_tokenizer"] = json!({ "type": "Sequence", "pretokenizers": [level] });
+    for file in [file, nested] {
+        let tokenizer = Tokenizer::from_json(file.to_string().as_bytes()).unwrap();
+        for text in ["the king 😀 é", "\n\n a"] {
+            assert_eq!(tokenizer.tokenize(text).unwrap(), expected.tokenize(text).unwrap());
+        }
+        assert!(notices(&tokenizer)[0].contains("`decoder` is missing: byte level was taken"));
+    }
+}
+
+#[test]
+fn numbers_as_text_and_a_byte_order_mark_are_read_and_nan_is_named() {
+    let mut file = bundled();
+    let vocab = file["model"]["vocab"].as_object_mut().unwrap();
+    for id in vocab.values_mut() {
+        *id = id.to_string().into();
+    }
+    let id = file["added_tokens"][0]["id"].to_string();
+    file["added_tokens"][0]["id"] = id.into();
+    let tokenizer = Tokenizer::from_json(format!("\u{FEFF}{file}").as_bytes()).unwrap();
+    let expected = Tokenizer::from_json(bundled().to_string().as_bytes()).unwrap();
+    assert_eq!(tokenizer.encode("the king").unwrap(), expected.encode("the king").unwrap());
+    for value in ["NaN", "Infinity", "-Infinity"] {
+        let text =
+            bundled().to_string().replace("\"dropout\":null", &format!("\"dropout\":{value}"));
+        let message = Tokenizer::from_json(text.as_bytes()).err().unwrap().to_string();
+        assert!(message.contains("NaN or an infinity") && message.contains("null"), "{message}");
+    }
 }
 
 /// Values that a field should not have.

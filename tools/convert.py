@@ -10,9 +10,11 @@ Candlescope itself recognises the family and reports what it did with each tenso
 """
 
 import argparse
+import importlib
 import json
 import logging
 import math
+import pickle
 import re
 import shutil
 import struct
@@ -21,27 +23,22 @@ from pathlib import Path
 
 import numpy as np
 
-TOKENIZER_FILES = (
-    "tokenizer.json", "vocab.json", "merges.txt", "meta.json", "meta.pkl", "vocab.tiktoken",
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-)
+TOKENIZER_FILES = "tokenizer.json vocab.json merges.txt meta.json meta.pkl vocab.tiktoken tokenizer_config.json special_tokens_map.json".split()
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "flax_model.msgpack", "model.msgpack", "ckpt.pt", "model.pt", "model.pth", "model.npz")
 INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-
+# What shapes do not say.
+FIELDS = {"n_head": int, "n_positions": int, "position_embedding": str, "activation_function": str, "layer_norm_epsilon": float}
 # Where programs keep the parameters in a tree that also holds an optimizer or counters, innermost last.
 PARAMETERS = ("state", "model", "model_state_dict", "state_dict", "params", "target")
 # What may stand beside them with tensors of its own.
 NO_PARAMETERS = re.compile(r"opt|tx$|ema|rng|lr_|scheduler|scaler|loops|callbacks|batch_stats|cache")
 CONFIGS = ("model_args", "config", "cfg", "hparams", "hyper_parameters")
-
-DTYPES = {
-    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
-    "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
-}
 FLOATS = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-
+INTEGERS = {"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool"}
+DTYPES = {code: name for name, code in FLOATS.items()} | INTEGERS
 # Causal masks and their fill value, which are no parameters.
 BUFFER = re.compile(r"(^|\.)attn\.(bias|masked_bias|mask)$")
+PICKLE_REMEDY = "if it is a whole model and you trust the file, pass --run-pickle, which runs code from it"
 
 
 class ConvertError(Exception):
@@ -49,9 +46,8 @@ class ConvertError(Exception):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = parse(arguments)
     try:
-        convert(options)
+        convert(parse(arguments))
     except ConvertError as error:
         print(f"convert.py: {error}", file=sys.stderr)
         return 1
@@ -65,11 +61,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--step", type=int, help="which step, if the folder holds several")
     parser.add_argument("--config", type=Path, help="a config.json that is not beside the checkpoint")
     parser.add_argument("--tokenizer", type=Path, help="a folder with tokenizer files that are not beside the checkpoint")
-    parser.add_argument("--n-head", type=int, help="attention heads; shapes do not say it")
-    parser.add_argument("--n-positions", type=int, help="the longest context, if no position embedding says it")
-    parser.add_argument("--position-embedding", choices=["learned", "sinusoidal", "none", "shortformer"])
-    parser.add_argument("--activation-function", help="such as gelu_new, gelu, relu, silu")
-    parser.add_argument("--layer-norm-epsilon", type=float)
+    for name, kind in FIELDS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"the field {name} of config.json")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any other field of config.json; VALUE is JSON or a word")
     parser.add_argument("--run-pickle", action="store_true", help="unpickle whole PyTorch modules. THIS RUNS CODE FROM THE FILE: only for files that you trust")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist in the target")
@@ -83,7 +76,7 @@ def convert(options: argparse.Namespace) -> None:
     if written and not options.overwrite:
         raise ConvertError(f"{options.target} already holds {' and '.join(written)}; choose another folder or pass --overwrite")
     source, kind, tree = read(options.source, options)
-    say(f"{source}: {kind}")
+    print(f"{source}: {kind}")
     parameters, config = find_parameters(tree)
     tensors = select(parameters)
     config = read_config(options, source) | config | overrides(options)
@@ -91,11 +84,7 @@ def convert(options: argparse.Namespace) -> None:
     write_safetensors(options.target / "model.safetensors", tensors)
     write_config(options.target / "config.json", config)
     copy_tokenizer(options, source)
-    say(f"wrote {options.target}: {len(tensors)} tensors, {sum(value.size for value in tensors.values()):,} numbers")
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
+    print(f"wrote {options.target}: {len(tensors)} tensors, {sum(value.size for value in tensors.values()):,} numbers")
 
 
 # Reading
@@ -112,7 +101,7 @@ def read(path: Path, options: argparse.Namespace):
         if (path / name).is_file():
             return path / name, "the shards of an index", read_shards(path, name, options)
     found = [path / name for name in WEIGHT_FILES if (path / name).is_file()]
-    found += [one for one in sorted(path.glob("checkpoint_*")) if one.is_file()]
+    found += [one for pattern in ("checkpoint_*", "*.ckpt.index", "*.h5", "*.pkl") for one in sorted(path.glob(pattern)) if one.is_file()]
     if len(found) > 1 and options.step is not None:
         found = [one for one in found if one.name == f"checkpoint_{options.step}"]
     if len(found) > 1:
@@ -130,21 +119,25 @@ def read_file(path: Path, options: argparse.Namespace):
         raise ConvertError(f"{path} is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`")
     if start.startswith(b"PK") and path.suffix == ".npz" or start.startswith(b"\x93NUMPY"):
         return "NumPy arrays", read_numpy(path)
-    if start.startswith(b"PK") or start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05" and path.suffix in (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".tar"):
+    if path.suffix in (".pkl", ".pickle"):
+        return "a pickle", read_pickle(path, options.run_pickle)
+    if start.startswith((b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")) and path.suffix not in (".msgpack", ""):
         return "a PyTorch file", read_torch(path, options.run_pickle)
+    if path.name.endswith(".ckpt.index"):
+        return "a TensorFlow checkpoint", read_tensorflow(path)
     if len(start) > 9 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < path.stat().st_size:
         return "safetensors", read_safetensors(path)
     if start.startswith(b"GGUF"):
         raise ConvertError(f"{path} is a GGUF file, which Candlescope opens as it is")
     if start.startswith(b"\x89HDF"):
-        raise ConvertError(f"{path} is an HDF5 file (Keras or TensorFlow), which this program does not read; save it as .npz or safetensors")
+        raise ConvertError(f"{path} is an HDF5 file: load it with transformers 4, `GPT2LMHeadModel.from_pretrained(folder, from_tf=True)`, and save_pretrained")
     return "a Flax msgpack file", read_msgpack(path)
 
 
 def orbax_items(folder: Path) -> list[Path]:
     """The folders of trees that Orbax wrote: this one, an item of a step, or the items of a manager's steps."""
     def is_tree(path: Path) -> bool:
-        return (path / "_METADATA").is_file() or (path / "manifest.ocdbt").is_file() or (path / "checkpoint").is_file()
+        return any((path / name).is_file() for name in ("_METADATA", "manifest.ocdbt")) or is_old_orbax(path / "checkpoint")
 
     if is_tree(folder):
         return [folder]
@@ -155,6 +148,11 @@ def orbax_items(folder: Path) -> list[Path]:
         elif step_of(path) is not None:
             items += sorted(item for item in path.iterdir() if item.is_dir() and is_tree(item))
     return items
+
+
+def is_old_orbax(path: Path) -> bool:
+    """TensorFlow's file of this name is text."""
+    return path.is_file() and not path.open("rb").read(22).startswith(b"model_checkpoint_path")
 
 
 def step_of(path: Path) -> int | None:
@@ -199,9 +197,7 @@ def read_msgpack(path: Path):
     try:
         return serialization.msgpack_restore(path.read_bytes())
     except Exception as error:  # msgpack raises many kinds
-        raise ConvertError(
-            f"{path} is none of the formats that this program knows: an Orbax folder, Flax msgpack, PyTorch, .npz, safetensors ({error})"
-        ) from None
+        raise ConvertError(f"{path} is none of the formats that this program knows ({error}): Orbax, Flax msgpack, PyTorch, .npz, safetensors") from None
 
 
 def read_numpy(path: Path):
@@ -213,19 +209,12 @@ def read_numpy(path: Path):
 
 
 def read_torch(path: Path, run_pickle: bool):
-    try:
-        import torch
-    except ImportError:
-        raise ConvertError(f"{path} is a PyTorch file; install torch with `pip install -r tools/requirements-torch.txt`") from None
+    torch = optional("torch", path)
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=not run_pickle)
     except Exception as error:
-        if run_pickle:
-            raise ConvertError(f"{path} cannot be unpickled: {error}; run this program where the model's own code can be imported") from None
-        first = str(error).strip().splitlines()[0]
-        raise ConvertError(
-            f"{path} is more than tensors and plain values ({first}). If it is a whole module and you trust it, pass --run-pickle, which runs code from the file"
-        ) from None
+        remedy = "run this program where the model's own code can be imported" if run_pickle else PICKLE_REMEDY
+        raise ConvertError(f"{path} holds more than tensors and plain values ({type(error).__name__}); {remedy}") from None
 
     def to_numpy(value):
         if isinstance(value, torch.nn.Module):
@@ -240,11 +229,50 @@ def read_torch(path: Path, run_pickle: bool):
         if not isinstance(value, torch.Tensor):
             return value
         value = value.detach().cpu().contiguous()
-        if value.dtype == torch.bfloat16:
-            return value.view(torch.int16).numpy().view(dtype_of("bfloat16"))
-        return value.numpy()
+        return value.view(torch.int16).numpy().view(dtype_of("bfloat16")) if value.dtype == torch.bfloat16 else value.numpy()
 
     return to_numpy(loaded)
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Plain values and NumPy or JAX arrays: nothing else is looked up, so nothing else can run."""
+
+    ALLOWED = re.compile(r"numpy(\.(_?core)\.(multiarray|numeric))?:(_reconstruct|ndarray|dtype|scalar|_frombuffer)|collections:OrderedDict|jax\._src\.array:_reconstruct_array")
+
+    def find_class(self, module: str, name: str):
+        if not self.ALLOWED.fullmatch(f"{module}:{name}"):
+            raise pickle.UnpicklingError(f"it names {module}.{name}")
+        return super().find_class(module, name)
+
+
+def read_pickle(path: Path, run_pickle: bool):
+    try:
+        with path.open("rb") as file:
+            return (pickle.Unpickler if run_pickle else ArrayUnpickler)(file).load()
+    except Exception as error:  # unpickling raises any kind
+        raise ConvertError(f"{path} holds more than arrays and plain values ({error}); {PICKLE_REMEDY}") from None
+
+
+def read_tensorflow(path: Path):
+    """OpenAI's names become those of Hugging Face: model/h0/attn/c_attn/w [1, in, out] is h.0.attn.c_attn.weight [in, out]."""
+    tensorflow = optional("tensorflow", path)
+    reader = tensorflow.train.load_checkpoint(str(path).removesuffix(".index"))
+    tensors = {}
+    for name in reader.get_variable_to_shape_map():
+        key = re.sub(r"^model/", "", name)
+        key = re.sub(r"^h(\d+)/", r"h.\1/", key).replace("/", ".")
+        key = re.sub(r"^(wte|wpe)$", r"\1.weight", re.sub(r"\.[gw]$", ".weight", re.sub(r"\.b$", ".bias", key)))
+        value = reader.get_tensor(name)
+        tensors[key] = value[0] if name.endswith("/w") and value.ndim == 3 else value
+    return tensors
+
+
+def optional(module: str, path: Path):
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        source = "-r tools/requirements-torch.txt" if module == "torch" else module
+        raise ConvertError(f"{path} needs the package {module}; install it with `pip install {source}`") from None
 
 
 def read_shards(folder: Path, index: str, options: argparse.Namespace):
@@ -297,7 +325,7 @@ def find_parameters(tree) -> tuple[dict, dict]:
         if inner is None or any(holds_tensors(value) and not NO_PARAMETERS.match(name) for name, value in others.items()):
             return tree, config
         for name, value in others.items():
-            say(f"  left out: {name} ({sum(1 for _ in flatten(value))} values), which is beside the parameters")
+            print(f"  left out: {name} ({sum(1 for _ in flatten(value))} values), which is beside the parameters")
         tree = tree[inner]
     raise ConvertError(f"expected a tree of named tensors, found {type(tree).__name__}")
 
@@ -329,11 +357,11 @@ def select(tree: dict) -> dict[str, np.ndarray]:
             if key in tensors:
                 raise ConvertError(f"two tensors have the key {key}; rename one of them")
             if not np.isfinite(value.astype(np.float64)).all():
-                say(f"  warning: {key} holds NaN or infinite numbers")
+                print(f"  warning: {key} holds NaN or infinite numbers")
             tensors[key] = value
-            say(f"  {'/'.join(path)} {shape} {name} -> {key}")
+            print(f"  {'/'.join(path)} {shape} {name} -> {key}")
         elif value.ndim == 0 or value.dtype.kind in "USO" or BUFFER.search(key) or path[0] in ("rngs", "rng"):
-            say(f"  left out: {key} {shape} {name}, which is no parameter")
+            print(f"  left out: {key} {shape} {name}, which is no parameter")
         else:
             raise ConvertError(f"{key} {shape} has dtype {name}, expected floating-point numbers; dequantize the model before you convert it")
     if not tensors:
@@ -359,24 +387,21 @@ def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
 
 
 def read_config(options: argparse.Namespace, source: Path) -> dict:
-    if options.config and not options.config.is_file():
-        raise ConvertError(f"{options.config} does not exist; expected a config.json")
     found = options.config or beside(options, source, "config.json")
     if not found:
         return {}
-    say(f"config: {found}")
+    print(f"config: {found}")
     try:
         config = json.loads(found.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise ConvertError(f"{found} is not JSON: {error}") from None
+    except (OSError, ValueError) as error:
+        raise ConvertError(f"{found} cannot be read as JSON: {error}") from None
     if not isinstance(config, dict):
         raise ConvertError(f"{found} holds a {type(config).__name__}, expected an object")
     return config
 
 
 def overrides(options: argparse.Namespace) -> dict:
-    names = ("n_head", "n_positions", "position_embedding", "activation_function", "layer_norm_epsilon")
-    found = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    found = {name: getattr(options, name) for name in FIELDS if getattr(options, name) is not None}
     for one in options.set:
         name, equals, value = one.partition("=")
         if not equals:
@@ -391,11 +416,11 @@ def overrides(options: argparse.Namespace) -> dict:
 def write_config(path: Path, config: dict) -> None:
     finite = {key: value for key, value in config.items() if not (isinstance(value, float) and not math.isfinite(value))}
     for key in config.keys() - finite.keys():
-        say(f"  left out: config field {key}, which is {config[key]}")
+        print(f"  left out: config field {key}, which is {config[key]}")
     path.write_text(json.dumps(finite, indent=2) + "\n")
-    say(f"config.json: {', '.join(f'{key} {value}' for key, value in finite.items() if not isinstance(value, (dict, list))) or 'empty'}")
+    print(f"config.json: {', '.join(f'{key} {value}' for key, value in finite.items() if not isinstance(value, (dict, list))) or 'empty'}")
     if not {"n_head", "n_heads", "num_heads", "num_attention_heads"} & finite.keys():
-        say("config.json does not say how many heads the model has: Candlescope will ask, or pass --n-head")
+        print("config.json does not say how many heads the model has: Candlescope will ask, or pass --n-head")
 
 
 def beside(options: argparse.Namespace, source: Path, name: str) -> Path | None:
@@ -413,14 +438,12 @@ def beside(options: argparse.Namespace, source: Path, name: str) -> Path | None:
 def copy_tokenizer(options: argparse.Namespace, source: Path) -> None:
     if options.tokenizer and not options.tokenizer.is_dir():
         raise ConvertError(f"{options.tokenizer} is no folder; expected one with tokenizer files")
-    copied = []
-    for name in TOKENIZER_FILES:
-        found = options.tokenizer / name if options.tokenizer else beside(options, source, name)
-        if found and found.is_file():
-            if found.resolve() != (options.target / name).resolve():
-                shutil.copyfile(found, options.target / name)
-            copied.append(name)
-    say(f"tokenizer: {', '.join(copied) or 'no file found; Candlescope then takes token ids, and a tokenizer can be added to it'}")
+    given = {name: options.tokenizer / name if options.tokenizer else beside(options, source, name) for name in TOKENIZER_FILES}
+    copied = {name: path for name, path in given.items() if path and path.is_file()}
+    for name, path in copied.items():
+        if path.resolve() != (options.target / name).resolve():
+            shutil.copyfile(path, options.target / name)
+    print(f"tokenizer: {', '.join(copied) or 'no file found; Candlescope then takes token ids, and a tokenizer can be added to it'}")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ impl Json {
 ///
 /// # Errors
 /// The reason, as the rest of a sentence about the file.
-pub(super) fn object(bytes: &[u8], max_bytes: usize) -> Result<Fields, String> {
+pub(crate) fn object(bytes: &[u8], max_bytes: usize) -> Result<Fields, String> {
     if bytes.len() > max_bytes {
         return Err(format!("it has {} bytes, expected at most {max_bytes}", bytes.len()));
     }

@@ -16,7 +16,8 @@
 //! [`TensorFile`] and the archives of `format` read files of every format with random access.
 //!
 //! A file in this folder imports only from files above it in this list: `pickle`, `json` and `magic`, `architecture`,
-//! `stored`, `report`, `config`, `config_file`, `shapes`, `role`, `index`, `header`, `format`, `dtype`, `range`, `weights`, `tensor_reader`, `reader`.
+//! `stored`, `report`, `tokenizer_json`, `config`, `config_file`, `shapes`, `role`, `index`, `header`, `format`, `dtype`,
+//! `range`, `weights`, `tensor_reader`, `reader`.
 
 mod architecture;
 mod config;
@@ -25,7 +26,7 @@ mod dtype;
 mod format;
 mod header;
 mod index;
-mod json;
+pub(crate) mod json;
 mod magic;
 pub(crate) mod pickle;
 mod range;
@@ -35,6 +36,7 @@ mod role;
 mod shapes;
 mod stored;
 mod tensor_reader;
+pub(crate) mod tokenizer_json;
 mod weights;
 
 pub use architecture::{Normalization, PositionEmbedding};

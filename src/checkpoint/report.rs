@@ -1,5 +1,7 @@
 //! Notices about a model that loaded: what was ignored or assumed, and which values are not finite.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::shortened;
@@ -117,6 +119,26 @@ impl Report {
         let message = format!(
             "The model was loaded without a tokenizer ({reason}): it takes token ids only."
         );
+        self.push(NoticeKind::Assumed, "tokenizer.json", message);
+    }
+
+    /// Adds a notice if the ids of a tokenizer, which are below `tokens`, are not those of a model with `vocab_size` rows of
+    /// embeddings. 0: the model is not known.
+    pub(crate) fn tokenizer_size(&mut self, tokens: usize, vocab_size: usize) {
+        let last = vocab_size.saturating_sub(1);
+        let message = match tokens.cmp(&vocab_size) {
+            _ if vocab_size == 0 => return,
+            Ordering::Equal => return,
+            Ordering::Less => format!(
+                "The tokenizer's ids end at {}, those of the model at {last}: ids without a token are shown as \
+                 ⟨{last}⟩.",
+                tokens - 1
+            ),
+            Ordering::Greater => format!(
+                "The tokenizer's ids end at {}, those of the model at {last}: a text with a token beyond that is refused.",
+                tokens - 1
+            ),
+        };
         self.push(NoticeKind::Assumed, "tokenizer.json", message);
     }
 

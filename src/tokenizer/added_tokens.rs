@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 use tokenizers::{AddedToken, Model, NormalizedString, Normalizer, NormalizerWrapper};
 
-use super::messages::{MAX_ID, brief, check_token, wrong};
+use super::messages::{MAX_ID, brief, check_token, whole, wrong};
 use crate::error::{Error, Result};
 
 /// Adds the tokens of `list` to the model's. New tokens get the next free ids, which must be the ids in the file.
@@ -64,7 +64,7 @@ fn pattern(normalizer: Option<&NormalizerWrapper>, token: &AddedToken) -> Result
 
 fn added_token(index: usize, fields: &Value) -> Result<(u64, AddedToken)> {
     let at = |name: &str| format!("`added_tokens[{index}].{name}`");
-    let id = fields.get("id").and_then(Value::as_u64).filter(|id| *id < MAX_ID);
+    let id = fields.get("id").and_then(whole).filter(|id| *id < MAX_ID);
     let id =
         id.ok_or_else(|| wrong(format!("{} is not a whole number below {MAX_ID}", at("id"))))?;
     let content =

@@ -59,6 +59,7 @@ impl Tokenizer {
             Some(byte_of) => {
                 Some(written.chars().filter_map(|letter| byte_of.get(&letter).copied()).collect())
             }
+            None if self.parts.spells_text => Some(written.as_bytes().to_vec()),
             None if self.parts.byte_fallback => fallback_byte(written).map(|byte| vec![byte]),
             None => None,
         }

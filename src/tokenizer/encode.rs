@@ -1,5 +1,7 @@
 //! Text to token ids, and to tokens whose strings joined are the text.
 
+use std::ops::Range;
+
 use tokenizers::{Model, OffsetReferential, OffsetType, PreTokenizer};
 
 use super::ascii::ascii_words;
@@ -17,16 +19,31 @@ impl Tokenizer {
             self.check_characters(text)?;
         }
         let has_added = || self.parts.added.values().any(|token| text.contains(token));
-        if self.parts.splits_as_gpt2 && text.is_ascii() && !has_added() {
-            return self.encode_ascii(text);
+        let ids = match self.parts.splits_as_gpt2 && text.is_ascii() && !has_added() {
+            true => self.encode_ascii(text)?,
+            false => {
+                let encoding = self.parts.inner.encode_fast(text, false);
+                encoding.map_err(Error::TokenizersCrate)?.get_ids().to_vec()
+            }
+        };
+        self.check_ids(&ids)?;
+        Ok(ids)
+    }
+
+    /// Checks that the model has an embedding for each id.
+    fn check_ids(&self, ids: &[u32]) -> Result<()> {
+        let rows = self.model_vocab_size;
+        match ids.iter().find(|id| rows > 0 && **id as usize >= rows) {
+            None => Ok(()),
+            Some(id) => {
+                let string = self.name(*id)?.string;
+                Err(Error::Tokenizer(format!(
+                    "{string:?} in the text is token {id}, but the model's ids end at {}: leave it out, or load the \
+                     tokenizer that the model was trained with",
+                    rows - 1
+                )))
+            }
         }
-        Ok(self
-            .parts
-            .inner
-            .encode_fast(text, false)
-            .map_err(Error::TokenizersCrate)?
-            .get_ids()
-            .to_vec())
     }
 
     /// Checks that the vocabulary has each character of the normalized and pre-tokenized `text`.
@@ -38,17 +55,32 @@ impl Tokenizer {
             pre_tokenizer.pre_tokenize(&mut pieces).map_err(Error::TokenizersCrate)?;
         }
         let splits = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
-        let texts =
-            splits.into_iter().filter(|(_, _, tokens)| tokens.is_none()).map(|(piece, ..)| piece);
+        let texts = splits.into_iter().filter(|(_, _, tokens)| tokens.is_none());
         let is_missing =
             |character: &char| inner.token_to_id(character.encode_utf8(&mut [0; 4])).is_none();
-        match texts.flat_map(str::chars).find(is_missing) {
-            Some(character) => Err(Error::Tokenizer(format!(
-                "`model.vocab` has no token for {character:?} and there is no `unk_token`, so this text cannot be encoded \
-                 without losing it"
-            ))),
-            None => Ok(()),
+        for (piece, (start, end), _) in texts {
+            if let Some(missing) = piece.chars().find(is_missing) {
+                return Err(self.no_token(text, start..end, missing));
+            }
         }
+        Ok(())
+    }
+
+    /// `missing`: a character of what became of this range of the text. Names the character of the text itself.
+    fn no_token(&self, text: &str, range: Range<usize>, missing: char) -> Error {
+        let byte = self.parts.byte_of.as_ref().and_then(|byte_of| byte_of.get(&missing)).copied();
+        let is_it = |(_, character): &(usize, char)| match byte {
+            Some(byte) => character.encode_utf8(&mut [0; 4]).as_bytes().contains(&byte),
+            None => *character == missing,
+        };
+        let part = text.get(range.clone()).unwrap_or_default();
+        let (offset, character) = part.char_indices().find(is_it).unwrap_or((0, missing));
+        let before = text.get(..range.start + offset).unwrap_or_default();
+        let number = before.chars().count() + 1;
+        Error::Tokenizer(format!(
+            "the vocabulary has no token for {character:?}, character {number} of the text: leave it out, because it could not be \
+             shown to the model"
+        ))
     }
 
     fn encode_ascii(&self, text: &str) -> Result<Vec<u32>> {

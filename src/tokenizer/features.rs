@@ -2,7 +2,7 @@
 
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::{Model, ModelWrapper};
+use tokenizers::{Model, ModelWrapper, NormalizerWrapper};
 
 use super::bytes::byte_letters;
 
@@ -13,6 +13,34 @@ pub(super) fn has_byte_fallback(decoder: &DecoderWrapper) -> bool {
         DecoderWrapper::Sequence(sequence) => sequence.get_decoders().iter().any(has_byte_fallback),
         _ => false,
     }
+}
+
+/// Whether texts become letters of GPT-2's byte alphabet.
+pub(super) fn splits_into_bytes(inner: &tokenizers::Tokenizer) -> bool {
+    fn in_pre_tokenizer(step: &PreTokenizerWrapper) -> bool {
+        match step {
+            PreTokenizerWrapper::ByteLevel(_) => true,
+            PreTokenizerWrapper::Sequence(steps) => steps.as_ref().iter().any(in_pre_tokenizer),
+            _ => false,
+        }
+    }
+    fn in_normalizer(step: &NormalizerWrapper) -> bool {
+        match step {
+            NormalizerWrapper::ByteLevel(_) => true,
+            NormalizerWrapper::Sequence(steps) => steps.as_ref().iter().any(in_normalizer),
+            _ => false,
+        }
+    }
+    inner.get_pre_tokenizer().is_some_and(in_pre_tokenizer)
+        || inner.get_normalizer().is_some_and(in_normalizer)
+}
+
+/// Whether the tokens of a text joined are the text: it is neither normalized nor split, and the decoder only joins.
+pub(super) fn spells_text(inner: &tokenizers::Tokenizer) -> bool {
+    matches!(inner.get_decoder(), Some(DecoderWrapper::Fuse(_)))
+        && matches!(inner.get_model(), ModelWrapper::BPE(bpe) if !bpe.byte_fallback && bpe.unk_token.is_none())
+        && inner.get_normalizer().is_none()
+        && inner.get_pre_tokenizer().is_none()
 }
 
 /// Whether texts are split by GPT-2's regular expression, without normalization.

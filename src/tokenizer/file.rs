@@ -6,16 +6,15 @@
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::error::Category;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 use super::added_tokens::add_tokens;
-use super::messages::{in_plain_words, wrong};
+use super::features::splits_into_bytes;
+use super::messages::{MAX_BYTES, in_plain_words, wrong};
 use super::model::ModelFields;
 use super::pipeline::{decoder, normalizer, pre_tokenizer};
-use crate::checkpoint::recognize;
+use crate::checkpoint::{NoticeKind, Report, recognize};
 use crate::error::{Error, Result};
-
-/// The largest file that is read.
-const MAX_BYTES: usize = 64 << 20;
 
 /// The fields of the file. Truncation and padding are ignored. The post-processor only adds special tokens, which are
 /// not added here; it is read to be able to report it.
@@ -35,6 +34,9 @@ struct File {
     #[serde(default)]
     decoder: Value,
     model: Option<ModelFields>,
+    /// Notices about the files that this one was made from ([`NOTICES_FIELD`](crate::checkpoint::tokenizer_json::NOTICES_FIELD)).
+    #[serde(default)]
+    candlescope_notices: Option<Report>,
 }
 
 /// A tokenizer from a file.
@@ -42,6 +44,8 @@ pub(super) struct Read {
     pub tokenizer: tokenizers::Tokenizer,
     /// The file asks for special tokens around each text, which are not added here.
     pub adds_special_tokens: bool,
+    /// What was ignored or assumed.
+    pub report: Report,
 }
 
 /// # Errors
@@ -57,18 +61,25 @@ pub(super) fn read(json: &[u8]) -> Result<Read> {
         return Err(wrong(format!("{found}; expected JSON")));
     }
     let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
-    let file: File = serde_json::from_slice(json).map_err(|error| wrong(not_read(&error)))?;
+    let file: File = serde_json::from_slice(json).map_err(|error| wrong(not_read(json, &error)))?;
     let version = file.version.as_str();
     if !(file.version.is_null() || version == Some("1.0")) {
         return Err(wrong(format!("`version` is {}, expected \"1.0\"", file.version)));
     }
     let model = file.model.ok_or_else(|| wrong("`model` is missing"))?;
-    let mut tokenizer = tokenizers::Tokenizer::new(model.build()?);
+    let mut report = file.candlescope_notices.unwrap_or_default();
+    let mut tokenizer = tokenizers::Tokenizer::new(model.build(&mut report)?);
     tokenizer.with_normalizer(normalizer(file.normalizer)?).map_err(Error::TokenizersCrate)?;
     tokenizer.with_pre_tokenizer(pre_tokenizer(file.pre_tokenizer)?);
     tokenizer.with_decoder(decoder(file.decoder)?);
+    if tokenizer.get_decoder().is_none() && splits_into_bytes(&tokenizer) {
+        tokenizer.with_decoder(Some(ByteLevel::default()));
+        let message = "tokenizer.json: `decoder` is missing: byte level was taken, because texts are split into bytes.";
+        report.push(NoticeKind::Assumed, "tokenizer.json", message.into());
+    }
     add_tokens(&mut tokenizer, &file.added_tokens)?;
-    Ok(Read { tokenizer, adds_special_tokens: adds_special_tokens(&file.post_processor) })
+    let adds_special_tokens = adds_special_tokens(&file.post_processor);
+    Ok(Read { tokenizer, adds_special_tokens, report })
 }
 
 /// Whether a post-processor does more than adjust offsets, as that of type `ByteLevel` does.
@@ -82,8 +93,17 @@ fn adds_special_tokens(post_processor: &Value) -> bool {
 }
 
 /// Why the file cannot be read as a tokenizer, without serde's terms.
-fn not_read(error: &serde_json::Error) -> String {
+fn not_read(json: &[u8], error: &serde_json::Error) -> String {
     let place = format!("line {}, column {}", error.line(), error.column());
+    let line = json.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1));
+    let rest =
+        line.and_then(|line| line.get(error.column().saturating_sub(1)..)).unwrap_or_default();
+    let is_no_number = |name: &[u8]| rest.starts_with(name);
+    if [&b"NaN"[..], b"Infinity", b"nfinity"].into_iter().any(is_no_number) {
+        return format!(
+            "the file has NaN or an infinity at {place}, which JSON does not have: replace it by null or a number"
+        );
+    }
     match error.classify() {
         Category::Eof => {
             format!("the file ends too early, at {place}: it is cut, load it again")

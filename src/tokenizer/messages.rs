@@ -11,8 +11,25 @@ pub(super) const MAX_ID: u64 = 1 << 24;
 /// The longest token in bytes. The trie of a Unigram model is as deep, and is freed recursively.
 const MAX_TOKEN_BYTES: usize = 1024;
 
+/// The largest tokenizer file that is read, in bytes.
+pub(super) const MAX_BYTES: usize = 64 << 20;
+
+/// An error about `tokenizer.json`.
 pub(super) fn wrong(message: impl fmt::Display) -> Error {
-    Error::Tokenizer(message.to_string())
+    Error::Tokenizer(format!("tokenizer.json: {message}"))
+}
+
+/// An error about the file `name`.
+pub(super) fn refused(name: &str, message: impl fmt::Display) -> Error {
+    Error::Tokenizer(format!("{name}: {message}"))
+}
+
+/// A whole number, which may be written as text.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        _ => value.as_u64(),
+    }
 }
 
 /// A value in an error message.

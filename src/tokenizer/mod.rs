@@ -15,6 +15,7 @@ mod decode;
 mod encode;
 mod features;
 mod file;
+mod files;
 mod messages;
 mod model;
 mod pipeline;
@@ -27,7 +28,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use self::bytes::byte_letters;
 pub use self::decode::TextStream;
-use self::features::{drops_characters, has_byte_fallback, splits_as_gpt2};
+use self::features::{drops_characters, has_byte_fallback, spells_text, splits_as_gpt2};
+pub use self::files::tokenizer_json;
+use crate::checkpoint::Report;
 use crate::error::Result;
 
 /// A tokenizer. It is immutable, and a clone shares its tables.
@@ -46,6 +49,8 @@ struct Parts {
     byte_of: Option<HashMap<char, u8>>,
     /// A token such as `<0xE2>` is a byte.
     byte_fallback: bool,
+    /// Each token is spelt as its text, as in a vocabulary of characters.
+    spells_text: bool,
     /// Texts are split by GPT-2's regular expression.
     splits_as_gpt2: bool,
     /// The model silently drops characters that its vocabulary lacks.
@@ -54,6 +59,8 @@ struct Parts {
     adds_special_tokens: bool,
     /// XXH3 of the file.
     fingerprint: u64,
+    /// What was ignored or assumed.
+    report: Report,
 }
 
 /// A token of a text.
@@ -68,12 +75,13 @@ pub struct Token {
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`. Its truncation, padding and post-processing are ignored.
+    /// Reads a `tokenizer.json`, or what [`tokenizer_json`] made of other files. Its truncation, padding, post-processing and
+    /// dropout are ignored.
     ///
     /// # Errors
     /// [`Error::Tokenizer`](crate::Error::Tokenizer) when the file is not a tokenizer, is inconsistent, or needs an unsupported feature.
     pub fn from_json(json: &[u8]) -> Result<Tokenizer> {
-        let file::Read { tokenizer: inner, adds_special_tokens } = file::read(json)?;
+        let file::Read { tokenizer: inner, adds_special_tokens, report } = file::read(json)?;
         let byte_level = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
         let byte_fallback = inner.get_decoder().is_some_and(has_byte_fallback);
         let byte_of = byte_level.then(|| byte_letters().into_iter().zip(0..=255).collect());
@@ -84,16 +92,19 @@ impl Tokenizer {
             .collect();
         let splits_as_gpt2 = splits_as_gpt2(&inner);
         let drops_characters = drops_characters(&inner, byte_level);
+        let spells_text = spells_text(&inner);
         let fingerprint = xxh3_64(json);
         let parts = Parts {
             inner,
             added,
             byte_of,
             byte_fallback,
+            spells_text,
             splits_as_gpt2,
             drops_characters,
             adds_special_tokens,
             fingerprint,
+            report,
         };
         Ok(Tokenizer { parts: Arc::new(parts), model_vocab_size: 0 })
     }
@@ -112,6 +123,15 @@ impl Tokenizer {
     /// Whether `tokenizer.json` asks for special tokens around each text, which [`Tokenizer::encode`] does not add.
     pub fn adds_special_tokens(&self) -> bool {
         self.parts.adds_special_tokens
+    }
+
+    /// What was ignored or assumed: in the files that the tokenizer was made from, and beside the embedding that
+    /// [`Tokenizer::for_model`] names.
+    pub fn report(&self) -> Report {
+        let mut report = self.parts.report.clone();
+        let largest = self.parts.inner.get_vocab(true).into_values().max().unwrap_or_default();
+        report.tokenizer_size(largest as usize + 1, self.model_vocab_size);
+        report
     }
 
     /// The number of tokens, with added ones.

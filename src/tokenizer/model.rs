@@ -12,7 +12,8 @@ use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::models::wordpiece::WordPiece;
 
-use super::messages::{MAX_ID, brief, check_token, wrong};
+use super::messages::{MAX_ID, brief, check_token, whole, wrong};
+use crate::checkpoint::{NoticeKind, Report};
 use crate::error::{Error, Result};
 
 /// The longest word that a WordPiece model splits. The time grows with the square of the length.
@@ -140,6 +141,13 @@ impl Visitor<'_> for IdVisitor {
     fn visit_u64<E: serde::de::Error>(self, id: u64) -> std::result::Result<Id, E> {
         Ok(Id(id))
     }
+
+    /// A number that was written as text.
+    fn visit_str<E: serde::de::Error>(self, id: &str) -> std::result::Result<Id, E> {
+        id.trim().parse().map(Id).map_err(|_| {
+            E::custom(format!("`model.vocab` gives a token the id {id:?}, expected a whole number"))
+        })
+    }
 }
 
 /// `["a", "b"]`, or `"a b"` in older files; None for the comment at the beginning of those.
@@ -184,7 +192,7 @@ impl<'de> Visitor<'de> for MergeVisitor {
 impl ModelFields {
     /// # Errors
     /// [`Error::Tokenizer`] when a field is missing, has the wrong type or does not fit the others.
-    pub(super) fn build(self) -> Result<ModelWrapper> {
+    pub(super) fn build(self, report: &mut Report) -> Result<ModelWrapper> {
         let found = match &self.kind {
             Value::String(name) => name.as_str(),
             Value::Null => self.inferred(),
@@ -196,7 +204,7 @@ impl ModelFields {
             }
         };
         match found {
-            "BPE" => self.bpe().map(ModelWrapper::BPE),
+            "BPE" => self.bpe(report).map(ModelWrapper::BPE),
             "WordPiece" => self.word_piece().map(ModelWrapper::WordPiece),
             "WordLevel" => self.word_level().map(ModelWrapper::WordLevel),
             "Unigram" => self.unigram().map(ModelWrapper::Unigram),
@@ -216,12 +224,13 @@ impl ModelFields {
         }
     }
 
-    fn bpe(mut self) -> Result<BPE> {
-        let dropout = self.dropout.as_f64().unwrap_or(0.0);
-        if dropout != 0.0 {
-            return Err(wrong(format!(
-                "`model.dropout` is {dropout}, which makes tokens random; expected null: set it to null"
-            )));
+    fn bpe(mut self, report: &mut Report) -> Result<BPE> {
+        if !matches!(self.dropout, Value::Null) && self.dropout.as_f64() != Some(0.0) {
+            let message = format!(
+                "tokenizer.json: `model.dropout` is {}, which makes tokens random in training: it was ignored.",
+                brief(&self.dropout)
+            );
+            report.push(NoticeKind::Ignored, "model.dropout", message);
         }
         let vocab = self.vocabulary()?;
         let merges = self.merges.take().ok_or_else(|| wrong("`model.merges` is missing"))?;
@@ -249,7 +258,7 @@ impl ModelFields {
     fn word_piece(mut self) -> Result<WordPiece> {
         let vocab = self.vocabulary()?;
         let unknown = self.required_unknown(&vocab)?;
-        let max = self.max_input_chars_per_word.as_u64();
+        let max = whole(&self.max_input_chars_per_word);
         let Some(max) = max.filter(|max| *max <= MAX_WORD_CHARS) else {
             return Err(wrong(format!(
                 "`model.max_input_chars_per_word` is not a whole number, expected at most {MAX_WORD_CHARS}"
@@ -286,7 +295,7 @@ impl ModelFields {
         }
         let unknown = match &self.unk_id {
             Value::Null => None,
-            id => match id.as_u64().filter(|id| *id < tokens.len() as u64) {
+            id => match whole(id).filter(|id| *id < tokens.len() as u64) {
                 Some(id) => Some(id as usize),
                 None => {
                     return Err(wrong(format!(

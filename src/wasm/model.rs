@@ -71,6 +71,7 @@ impl WasmModel {
             report.special_tokens_not_added();
         }
         let tokenizer = tokenizer.map(|tokenizer| tokenizer.for_model(config.vocab_size));
+        report.append(tokenizer.as_ref().map(Tokenizer::report).unwrap_or_default());
         let fingerprint = Some(Fingerprint::new(&config, tokenizer.as_ref(), &weights)?);
         let model = Model::new(config, &weights)?;
         let compiler: Compiler = Rc::new(functions::compile);

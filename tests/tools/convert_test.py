@@ -7,10 +7,13 @@ import contextlib
 import io
 import json
 import logging
+import pickle
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 logging.getLogger("absl").setLevel(logging.ERROR)
 
@@ -239,12 +242,40 @@ class ConvertTest(unittest.TestCase):
         self.convert(self.folder / "model.msgpack")
         self.assertEqual(sorted(self.tensors()), ["lm_head", "model.wte"])
 
+    # Pickles and programs that may not be installed
+
+    def test_a_pickle_of_arrays_is_read_without_running_it(self):
+        (self.folder / "params.pkl").write_bytes(pickle.dumps(TREE))
+        self.convert(self.folder / "params.pkl")
+        self.assert_tree()
+
+    def test_a_pickle_that_would_run_code_is_refused(self):
+        class Attack:
+            def __reduce__(self):
+                return print, ("run",)
+
+        (self.folder / "params.pkl").write_bytes(pickle.dumps({"wte": Attack()}))
+        self.refuse(r"it names builtins\.print\); .*pass --run-pickle, which runs code from it", self.folder / "params.pkl")
+
+    def test_a_tensorflow_checkpoint_through_its_own_reader(self):
+        stored = {"model/wte": np.ones((5, 2)), "model/h1/attn/c_attn/w": np.ones((1, 2, 6)), "model/h1/ln_1/g": np.ones(2), "model/ln_f/b": np.ones(2)}
+        reader = SimpleNamespace(get_variable_to_shape_map=lambda: stored, get_tensor=lambda name: np.float32(stored[name]))
+        loaded = []
+        tensorflow = SimpleNamespace(train=SimpleNamespace(load_checkpoint=lambda prefix: loaded.append(prefix) or reader))
+        (self.folder / "model.ckpt.index").write_bytes(b"\0")
+        (self.folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt"')
+        with mock.patch.dict(sys.modules, tensorflow=tensorflow):
+            self.convert(self.folder)
+        self.assertEqual(loaded, [str(self.folder / "model.ckpt")])
+        shapes = {key: value.shape for key, value in self.tensors().items()}
+        self.assertEqual(shapes, {"wte.weight": (5, 2), "h.1.attn.c_attn.weight": (2, 6), "h.1.ln_1.weight": (2,), "ln_f.bias": (2,)})
+
     # PyTorch
 
     def test_pytorch_without_torch_says_what_to_install(self):
         if torch is not None:
             self.skipTest("torch is installed")
-        self.refuse("install torch with `pip install -r tools/requirements-torch.txt`", ROOT / "tests/fixtures/family/mingpt/model.pt")
+        self.refuse("needs the package torch; install it with `pip install -r tools/requirements-torch.txt`", ROOT / "tests/fixtures/family/mingpt/model.pt")
 
     @needs_torch
     def test_nanogpt_checkpoint(self):
@@ -264,7 +295,7 @@ class ConvertTest(unittest.TestCase):
     @needs_torch
     def test_a_whole_module_is_unpickled_only_on_request(self):
         torch.save(torch.nn.Linear(3, 2), self.folder / "model.pt")
-        self.refuse("pass --run-pickle, which runs code from the file", self.folder / "model.pt")
+        self.refuse("pass --run-pickle, which runs code from it", self.folder / "model.pt")
         self.convert(self.folder / "model.pt", "--run-pickle")
         self.assertEqual(sorted(self.tensors()), ["bias", "weight"])
 
