@@ -38,6 +38,13 @@ impl Vocabulary for Lab {
 }
 
 impl Lab {
+    /// The same model with another tokenizer, or with none. The weights are shared and not copied.
+    pub fn with_tokenizer(&self, tokenizer: Option<Tokenizer>) -> Lab {
+        let vocab_size = self.model.config().vocab_size;
+        let tokenizer = tokenizer.map(|tokenizer| tokenizer.for_model(vocab_size));
+        Lab { tokenizer, ..self.clone() }
+    }
+
     /// The tokenizer.
     ///
     /// # Errors
@@ -45,7 +52,8 @@ impl Lab {
     pub fn tokenizer(&self) -> Result<&Tokenizer> {
         self.tokenizer.as_ref().ok_or_else(|| {
             Error::Input(
-                "the model came without a tokenizer.json, so text cannot be used: pass token ids"
+                "the model came without a tokenizer, so text cannot be used: pass token ids, or add a tokenizer with \
+                 `withTokenizer`"
                     .into(),
             )
         })

@@ -37,6 +37,11 @@ fn tokenizers() {
 }
 
 #[test]
+fn tokenizer_files() {
+    replay("tokenizer_files", targets::tokenizer_files);
+}
+
+#[test]
 fn indexes() {
     replay("index", targets::index);
 }

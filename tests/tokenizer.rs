@@ -1,9 +1,14 @@
 //! With GPT-2's vocabulary the ids equal those of Hugging Face, and no text loses a byte.
 
+mod common;
+
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use candlescope::Tokenizer;
+use candlescope::lab::Lab;
+use candlescope::tokenizer::tokenizer_json;
+use common::Fixture;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
@@ -303,4 +308,24 @@ fn a_character_for_which_there_is_no_token_is_refused_and_not_dropped() {
     assert!(!tokenizer.adds_special_tokens());
     let templated = Tokenizer::from_json(json(vocab, template).to_string().as_bytes()).unwrap();
     assert!(templated.adds_special_tokens());
+}
+
+/// The parameters of models that share their weights are at the same address.
+#[test]
+fn a_loaded_model_gets_a_tokenizer_without_a_copy_of_its_weights() {
+    let lab = Lab { model: Fixture::plain().model(), tokenizer: None, compiler: None };
+    let message = lab.tokenizer().err().unwrap().to_string();
+    assert!(message.contains("without a tokenizer"), "{message}");
+    let meta = ("meta.json".to_string(), br#"{ "itos": ["T", "o"] }"#.to_vec());
+    let characters = Tokenizer::from_json(&tokenizer_json(&[meta]).unwrap()).unwrap();
+    let with = lab.with_tokenizer(Some(characters));
+    assert!(std::ptr::eq(lab.model.parameters(), with.model.parameters()));
+    let tokenizer = with.tokenizer().unwrap();
+    assert_eq!(tokenizer.encode("Too").unwrap(), [0, 1, 1]);
+    let last = lab.model.config().vocab_size as u32 - 1;
+    assert_eq!(names(tokenizer, &[1, last]), ["o", &format!("⟨{last}⟩")]);
+    let gpt2s = with.with_tokenizer(Some(gpt2().clone()));
+    let error = gpt2s.tokenizer().unwrap().encode("Too").unwrap_err().to_string();
+    assert!(error.contains(&format!("the model's ids end at {last}")), "{error}");
+    assert!(gpt2s.with_tokenizer(None).tokenizer().is_err());
 }

@@ -1,6 +1,7 @@
 //! A truncated, inconsistent or hostile `tokenizer.json` is an error that names the field, and never a panic.
 
 use candlescope::Tokenizer;
+use candlescope::tokenizer::tokenizer_json;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -335,6 +336,21 @@ fn changed(base: usize, changes: &[(prop::sample::Index, Option<Value>)]) -> Val
     file
 }
 
+macro_rules! form {
+    ($($name:literal),+) => {
+        &[$(($name, include_bytes!(concat!("fixtures/tokenizer-forms/", $name)))),+]
+    };
+}
+
+/// The files of each form.
+const FORMS: [&[(&str, &[u8])]; 5] = [
+    form!("bpe/vocab.json", "bpe/merges.txt", "bpe/tokenizer_config.json"),
+    form!("small.tiktoken"),
+    form!("meta.json"),
+    form!("meta-2.pkl"),
+    form!("meta-5.pkl"),
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -365,6 +381,31 @@ proptest! {
         }
         if let Ok(tokenizer) = load(&file) {
             use_it(&tokenizer);
+        }
+    }
+
+    #[test]
+    fn changed_files_of_other_forms_never_panic(
+        form in 0usize..FORMS.len(),
+        cut in any::<prop::sample::Index>(),
+        bytes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        keep in prop::bool::weighted(0.8),
+    ) {
+        let mut files: Vec<(String, Vec<u8>)> =
+            FORMS[form].iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec())).collect();
+        for (file, at, byte) in bytes {
+            let file = &mut files[file.index(FORMS[form].len())].1;
+            let at = at.index(file.len());
+            file[at] = byte;
+        }
+        if !keep {
+            let file = &mut files[0].1;
+            file.truncate(cut.index(file.len()));
+        }
+        match tokenizer_json(&files) {
+            // What it makes is a tokenizer that can be read.
+            Ok(json) => use_it(&load(&json).map_err(TestCaseError::fail)?),
+            Err(error) => prop_assert_eq!(error.name(), "TokenizerError"),
         }
     }
 

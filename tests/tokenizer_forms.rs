@@ -1,11 +1,12 @@
 //! Tokenizers in other files than `tokenizer.json` give the ids and texts of the libraries that use them.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use candlescope::tokenizer::tokenizer_json;
 use candlescope::{TextStream, Tokenizer};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 #[derive(Deserialize)]
 struct Cases {

@@ -11,6 +11,7 @@ use candlescope::checkpoint::{Index, bytes_needed};
 use candlescope::kernel::WeightFormat;
 use candlescope::lab::Lab;
 use candlescope::load::CheckpointReader;
+use candlescope::tokenizer::tokenizer_json;
 use candlescope::{Config, Error, Model, Tokenizer, Weights, WeightsReader};
 use memory_disk::MemoryDisk;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -69,6 +70,22 @@ pub fn tokenizer(data: &[u8]) {
     let all: Vec<u32> = (0..600).collect();
     tokenizer.decode(&all).unwrap();
     tokenizer.names(&all).unwrap();
+}
+
+/// Tokenizer files of any kind. Each is its name's length, its name, its length in two bytes, and its bytes.
+pub fn tokenizer_files(mut data: &[u8]) {
+    let mut files = Vec::new();
+    while let Some((length, rest)) = data.split_first() {
+        let (name, rest) = rest.split_at(rest.len().min(usize::from(*length)));
+        let Some((length, rest)) = rest.split_first_chunk::<2>() else { break };
+        let (bytes, rest) = rest.split_at(rest.len().min(u16::from_le_bytes(*length).into()));
+        files.push((String::from_utf8_lossy(name).into_owned(), bytes.to_vec()));
+        data = rest;
+    }
+    match tokenizer_json(&files) {
+        Ok(json) => tokenizer(&json),
+        Err(error) => check(&error),
+    }
 }
 
 /// `model.safetensors.index.json`.
