@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use candlescope::Tokenizer;
 use candlescope::lab::Lab;
-use candlescope::tokenizer::tokenizer_json;
+use candlescope::tokenizer::tokenizer_json as from_files;
 use common::Fixture;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -317,7 +317,7 @@ fn a_loaded_model_gets_a_tokenizer_without_a_copy_of_its_weights() {
     let message = lab.tokenizer().err().unwrap().to_string();
     assert!(message.contains("without a tokenizer"), "{message}");
     let meta = ("meta.json".to_string(), br#"{ "itos": ["T", "o"] }"#.to_vec());
-    let characters = Tokenizer::from_json(&tokenizer_json(&[meta]).unwrap()).unwrap();
+    let characters = Tokenizer::from_json(&from_files(&[meta]).unwrap()).unwrap();
     let with = lab.with_tokenizer(Some(characters));
     assert!(std::ptr::eq(lab.model.parameters(), with.model.parameters()));
     let tokenizer = with.tokenizer().unwrap();

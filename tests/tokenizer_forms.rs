@@ -304,10 +304,12 @@ fn a_tokenizer_json_is_used_before_other_files_which_are_reported() {
 }
 
 /// Files, and words of the message about them.
+type Refused = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+
 #[test]
 fn files_that_do_not_fit_are_refused_with_file_field_and_remedy() {
     let vocab = r#"{"a": 0, "b": 1, "ab": 2}"#;
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    let cases: &[Refused] = &[
         (&[], &["there is no vocabulary in no file", "expected a tokenizer.json"]),
         (&[("added_tokens.json", r#"{"<pad>": 50257}"#)], &["no vocabulary in added_tokens.json"]),
         (
