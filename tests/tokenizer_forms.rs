@@ -306,90 +306,83 @@ fn a_tokenizer_json_is_used_before_other_files_which_are_reported() {
 /// Files, and words of the message about them.
 type Refused = (&'static [(&'static str, &'static str)], &'static [&'static str]);
 
+const VOCAB: &str = r#"{"a": 0, "b": 1, "ab": 2}"#;
+
+const REFUSED: &[Refused] = &[
+    (&[], &["there is no vocabulary in no file", "expected a tokenizer.json"]),
+    (&[("added_tokens.json", r#"{"<pad>": 50257}"#)], &["no vocabulary in added_tokens.json"]),
+    (
+        &[("vocab.json", VOCAB), ("merges.txt", "a b\na c\n")],
+        &["merges.txt: line 2", "vocab.json has no \"c\"", "same tokenizer"],
+    ),
+    (
+        &[("vocab.json", VOCAB), ("merges.txt", "a b\nabc\n")],
+        &["merges.txt: line 2 is \"abc\"", "two tokens"],
+    ),
+    (&[("vocab.json", VOCAB), ("merges.txt", "▁ t\n")], &["line 1 has \"▁\"", "tokenizer.json"]),
+    (&[("vocab.json", VOCAB), ("merges.txt", "t h</w>\n")], &["line 1 has \"</w>\""]),
+    (&[("vocab.json", r#"{"a": 0, "b": 0}"#)], &["vocab.json: \"b\" and \"a\" both have the id 0"]),
+    (&[("vocab.json", r#"{"a": 0, "b": -1}"#)], &["vocab.json: \"b\" has -1"]),
+    (&[("vocab.json", r#"{"a": 0, "a": 1}"#)], &["vocab.json: `a` is there twice"]),
+    (&[("vocab.json", r#"{"a": 0, "b""#)], &["vocab.json: it is not whole"]),
+    (
+        &[("vocab.json", "version https://git-lfs.github.com/spec/v1")],
+        &["vocab.json: this is a Git LFS pointer"],
+    ),
+    (&[("vocab.json", "<!doctype html>")], &["vocab.json: this is a web page"]),
+    (
+        &[("config.json", r#"{"model_type": "gpt2", "n_layer": 2}"#)],
+        &["config.json: the file is no tokenizer"],
+    ),
+    (&[("tokenizer.json", "{}")], &["tokenizer.json: `model` is missing"]),
+    (
+        &[("vocab.json", VOCAB), ("merges.txt", "a b"), ("added_tokens.json", r#"{"a": 5}"#)],
+        &["added_tokens.json: \"a\" has the id 5, but 0 in vocab.json"],
+    ),
+    (
+        &[("vocab.json", VOCAB), ("merges.txt", "a b"), ("added_tokens.json", r#"{"<x>": 1}"#)],
+        &["\"<x>\" has the id 1, which is that of \"b\" in vocab.json"],
+    ),
+    (
+        &[
+            ("vocab.json", VOCAB),
+            ("merges.txt", "a b"),
+            ("tokenizer_config.json", r#"{"tokenizer_class": "CLIPTokenizer"}"#),
+        ],
+        &["`tokenizer_class` is \"CLIPTokenizer\"", "save_pretrained"],
+    ),
+    (
+        &[("vocab.json", VOCAB), ("merges.txt", "a b"), ("meta.json", r#"{"itos": ["a"]}"#)],
+        &["vocab.json and meta.json are two different tokenizers"],
+    ),
+    (
+        &[("a/meta.json", r#"{"itos": ["a"]}"#), ("b/meta.json", r#"{"itos": ["b"]}"#)],
+        &["a/meta.json and b/meta.json are two different tokenizers"],
+    ),
+    (
+        &[("meta.json", r#"{"stoi": {"a": 0}, "itos": {"0": "b"}}"#)],
+        &["`stoi` gives \"a\" the id 0, but `itos` gives 0 the text \"b\""],
+    ),
+    (&[("meta.json", r#"{"itos": ["a", "a"]}"#)], &["`itos` gives the ids 0 and 1 both \"a\""]),
+    (&[("meta.json", r#"{"itos": [1]}"#)], &["`itos` gives \"0\" 1"]),
+    (&[("meta.json", r#"{"stoi": ["a"]}"#)], &["`stoi` is a list of length 1"]),
+    (
+        &[("meta.json", r#"{"stoi": {"hello": 0, "world": 1, " ": 2}}"#)],
+        &["2 entries are words and 1 are characters"],
+    ),
+    (&[("meta.pkl", "\u{80}")], &["meta.pkl"]),
+    (&[("x.tiktoken", "IQ== 0\nIg== x")], &["x.tiktoken: line 2 is \"Ig== x\""]),
+    (&[("x.tiktoken", "IQ== 0\nIQ== 1")], &["lines 1 and 2 are the same token"]),
+    (&[("x.tiktoken", "IQ== 0\nIg== 0")], &["line 2 has the rank 0"]),
+    (&[("x.tiktoken", "IQ== 0")], &["no token for the byte 0x00"]),
+    (&[("vocab.json", "")], &["vocab.json: the file is empty"]),
+    (&[("notes.txt", "hello")], &["notes.txt: the file is no tokenizer"]),
+    (&[("spiece.model", "\n\u{0}\u{1}")], &["spiece.model: this looks like a SentencePiece model"]),
+];
+
 #[test]
 fn files_that_do_not_fit_are_refused_with_file_field_and_remedy() {
-    let vocab = r#"{"a": 0, "b": 1, "ab": 2}"#;
-    let cases: &[Refused] = &[
-        (&[], &["there is no vocabulary in no file", "expected a tokenizer.json"]),
-        (&[("added_tokens.json", r#"{"<pad>": 50257}"#)], &["no vocabulary in added_tokens.json"]),
-        (
-            &[("vocab.json", vocab), ("merges.txt", "a b\na c\n")],
-            &["merges.txt: line 2", "vocab.json has no \"c\"", "same tokenizer"],
-        ),
-        (
-            &[("vocab.json", vocab), ("merges.txt", "a b\nabc\n")],
-            &["merges.txt: line 2 is \"abc\"", "two tokens"],
-        ),
-        (
-            &[("vocab.json", vocab), ("merges.txt", "▁ t\n")],
-            &["line 1 has \"▁\"", "tokenizer.json"],
-        ),
-        (&[("vocab.json", vocab), ("merges.txt", "t h</w>\n")], &["line 1 has \"</w>\""]),
-        (
-            &[("vocab.json", r#"{"a": 0, "b": 0}"#)],
-            &["vocab.json: \"b\" and \"a\" both have the id 0"],
-        ),
-        (&[("vocab.json", r#"{"a": 0, "b": -1}"#)], &["vocab.json: \"b\" has -1"]),
-        (&[("vocab.json", r#"{"a": 0, "a": 1}"#)], &["vocab.json: `a` is there twice"]),
-        (&[("vocab.json", r#"{"a": 0, "b""#)], &["vocab.json: it is not whole"]),
-        (
-            &[("vocab.json", "version https://git-lfs.github.com/spec/v1")],
-            &["vocab.json: this is a Git LFS pointer"],
-        ),
-        (&[("vocab.json", "<!doctype html>")], &["vocab.json: this is a web page"]),
-        (
-            &[("config.json", r#"{"model_type": "gpt2", "n_layer": 2}"#)],
-            &["config.json: the file is no tokenizer"],
-        ),
-        (&[("tokenizer.json", "{}")], &["tokenizer.json: `model` is missing"]),
-        (
-            &[("vocab.json", vocab), ("merges.txt", "a b"), ("added_tokens.json", r#"{"a": 5}"#)],
-            &["added_tokens.json: \"a\" has the id 5, but 0 in vocab.json"],
-        ),
-        (
-            &[("vocab.json", vocab), ("merges.txt", "a b"), ("added_tokens.json", r#"{"<x>": 1}"#)],
-            &["\"<x>\" has the id 1, which is that of \"b\" in vocab.json"],
-        ),
-        (
-            &[
-                ("vocab.json", vocab),
-                ("merges.txt", "a b"),
-                ("tokenizer_config.json", r#"{"tokenizer_class": "CLIPTokenizer"}"#),
-            ],
-            &["`tokenizer_class` is \"CLIPTokenizer\"", "save_pretrained"],
-        ),
-        (
-            &[("vocab.json", vocab), ("merges.txt", "a b"), ("meta.json", r#"{"itos": ["a"]}"#)],
-            &["vocab.json and meta.json are two different tokenizers"],
-        ),
-        (
-            &[("a/meta.json", r#"{"itos": ["a"]}"#), ("b/meta.json", r#"{"itos": ["b"]}"#)],
-            &["a/meta.json and b/meta.json are two different tokenizers"],
-        ),
-        (
-            &[("meta.json", r#"{"stoi": {"a": 0}, "itos": {"0": "b"}}"#)],
-            &["`stoi` gives \"a\" the id 0, but `itos` gives 0 the text \"b\""],
-        ),
-        (&[("meta.json", r#"{"itos": ["a", "a"]}"#)], &["`itos` gives the ids 0 and 1 both \"a\""]),
-        (&[("meta.json", r#"{"itos": [1]}"#)], &["`itos` gives \"0\" 1"]),
-        (&[("meta.json", r#"{"stoi": ["a"]}"#)], &["`stoi` is a list of length 1"]),
-        (
-            &[("meta.json", r#"{"stoi": {"hello": 0, "world": 1, " ": 2}}"#)],
-            &["2 entries are words and 1 are characters"],
-        ),
-        (&[("meta.pkl", "\u{80}")], &["meta.pkl"]),
-        (&[("x.tiktoken", "IQ== 0\nIg== x")], &["x.tiktoken: line 2 is \"Ig== x\""]),
-        (&[("x.tiktoken", "IQ== 0\nIQ== 1")], &["lines 1 and 2 are the same token"]),
-        (&[("x.tiktoken", "IQ== 0\nIg== 0")], &["line 2 has the rank 0"]),
-        (&[("x.tiktoken", "IQ== 0")], &["no token for the byte 0x00"]),
-        (&[("vocab.json", "")], &["vocab.json: the file is empty"]),
-        (&[("notes.txt", "hello")], &["notes.txt: the file is no tokenizer"]),
-        (
-            &[("spiece.model", "\n\u{0}\u{1}")],
-            &["spiece.model: this looks like a SentencePiece model"],
-        ),
-    ];
-    for (files, parts) in cases {
+    for (files, parts) in REFUSED {
         let message = read(&text_files(files)).err().unwrap_or_else(|| panic!("{files:?}"));
         for part in *parts {
             assert!(message.contains(part), "{part} in {message}");
