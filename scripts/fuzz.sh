@@ -10,7 +10,7 @@ seed=${2:-${SEED:-1}}
 . "$(dirname "$0")/common.sh"
 
 CARGO_FUZZ=0.13.2
-TARGETS=(header config tokenizer tokenizer_files index saved_copy interventions)
+TARGETS=(header archive config tokenizer tokenizer_files index saved_copy interventions)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

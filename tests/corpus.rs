@@ -42,6 +42,11 @@ fn tokenizer_files() {
 }
 
 #[test]
+fn archives() {
+    replay("archive", targets::archive);
+}
+
+#[test]
 fn indexes() {
     replay("index", targets::index);
 }

@@ -92,8 +92,11 @@ fn a_config_that_is_no_json_object_says_where_and_why() {
     let cases: [(String, &str); 12] = [
         (String::new(), "empty"),
         ("[1]".into(), "a list of length 1"),
-        (plain.replace("18", "NaN"), "NaN or an infinity"),
-        (plain.replace("1e-05", "-Infinity"), "NaN or an infinity"),
+        (plain.replace("18", "NaN"), "is NaN, expected a whole number"),
+        (
+            plain.replace("1e-05", "-Infinity"),
+            "`layer_norm_epsilon` is -Infinity, expected a number above 0",
+        ),
         (plain.replace("1e-05", "1e999"), "too large"),
         (plain.replacen('{', "{ \"n_layer\": 1,", 1), "`n_layer` is there twice"),
         (plain[..plain.len() / 2].into(), "not whole"),

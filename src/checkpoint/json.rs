@@ -33,6 +33,9 @@ impl Json {
             Json::Null => "null".into(),
             Json::Bool(flag) => flag.to_string(),
             Json::Whole(number) => number.to_string(),
+            Json::Number(number) if number.is_infinite() => {
+                if *number > 0.0 { "Infinity" } else { "-Infinity" }.into()
+            }
             Json::Number(number) => format!("{number:?}"), // as 1e30, not with 30 zeros
             Json::Text(text) => format!("the text \"{}\"", shortened(text)),
             Json::List(items) => format!("a list of length {}", items.len()),
@@ -67,7 +70,41 @@ impl Json {
     }
 }
 
-/// The fields of a JSON object of at most `max_bytes` bytes. A byte-order mark is skipped.
+/// The numbers that Python writes and JSON does not have.
+const NOT_FINITE: [(&str, f64); 3] =
+    [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
+/// The character before the name of such a number in a text that stands for it.
+const MARK: char = '\u{0}';
+
+/// The JSON with texts in place of numbers that are not finite; None if there are none.
+fn with_marks(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut marked = Vec::new();
+    let (mut place, mut in_text) = (0, false);
+    while let Some(byte) = bytes.get(place) {
+        let rest = &bytes[place..];
+        let found =
+            NOT_FINITE.iter().find(|(name, _)| !in_text && rest.starts_with(name.as_bytes()));
+        let length = match (byte, found) {
+            (_, Some((name, _))) => {
+                marked.extend_from_slice(format!("\"\\u0000{name}\"").as_bytes());
+                place += name.len();
+                continue;
+            }
+            (b'\\', None) if in_text => 2.min(rest.len()),
+            (b'"', None) => {
+                in_text = !in_text;
+                1
+            }
+            _ => 1,
+        };
+        marked.extend_from_slice(&rest[..length]);
+        place += length;
+    }
+    (marked.len() > bytes.len()).then_some(marked)
+}
+
+/// The fields of a JSON object of at most `max_bytes` bytes. A byte-order mark is skipped; `NaN`, `Infinity` and
+/// `-Infinity` are numbers, as Python's `json` writes them.
 ///
 /// # Errors
 /// The reason, as the rest of a sentence about the file.
@@ -82,7 +119,11 @@ pub(crate) fn object(bytes: &[u8], max_bytes: usize) -> Result<Fields, String> {
     if bytes.trim_ascii().is_empty() {
         return Err("it is empty, expected JSON".into());
     }
-    match serde_json::from_slice(bytes) {
+    let read = serde_json::from_slice(bytes).or_else(|error| match with_marks(bytes) {
+        Some(marked) => serde_json::from_slice(&marked),
+        None => Err(error),
+    });
+    match read {
         Ok(Json::Object(fields)) => Ok(fields),
         Ok(other) => Err(format!("it is {}, expected a JSON object", other.describe())),
         Err(error) => Err(in_plain_words(bytes, &error)),
@@ -114,13 +155,6 @@ fn in_plain_words(bytes: &[u8], error: &serde_json::Error) -> String {
             let place = format!("it is not JSON: line {line}, column {column}");
             match found.trim() {
                 "" => place,
-                found
-                    if ["NaN", "Infinity", "nfinity"]
-                        .iter()
-                        .any(|name| found.starts_with(name)) =>
-                {
-                    format!("{place} holds NaN or an infinity, which JSON does not have")
-                }
                 found => format!("{place}, before `{found}`"),
             }
         }
@@ -163,7 +197,9 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.into()))
+        let not_finite = text.strip_prefix(MARK);
+        let number = NOT_FINITE.iter().find(|(name, _)| Some(*name) == not_finite);
+        Ok(number.map_or_else(|| Json::Text(text.into()), |(_, number)| Json::Number(*number)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
@@ -186,5 +222,25 @@ impl<'de> Visitor<'de> for JsonVisitor {
             };
         }
         Ok(Json::Object(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_python_writes_are_read_and_texts_are_kept() {
+        let json = br#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity", "d": {"Infinity": 1}}"#;
+        let fields = object(json, 1000).unwrap();
+        assert!(matches!(fields["a"], Json::Number(number) if number.is_nan()));
+        let infinities = [f64::NEG_INFINITY, f64::INFINITY].map(Json::Number);
+        assert_eq!(fields["b"], Json::List(infinities.to_vec()));
+        assert_eq!(fields["c"], Json::Text("NaN \" Infinity".into()));
+        assert_eq!(fields["b"].describe(), "a list of length 2");
+        assert_eq!(Json::Number(f64::NEG_INFINITY).describe(), "-Infinity");
+        for wrong in ["{\"a\": nan}", "{\"a\": NaN", "{\"a\": NaNN}", "{NaN: 1}{"] {
+            assert!(object(wrong.as_bytes(), 1000).is_err(), "{wrong}");
+        }
     }
 }

@@ -7,7 +7,7 @@ mod memory_disk;
 
 use std::sync::OnceLock;
 
-use candlescope::checkpoint::{Index, bytes_needed};
+use candlescope::checkpoint::{Index, TensorFile, bytes_needed};
 use candlescope::kernel::WeightFormat;
 use candlescope::lab::Lab;
 use candlescope::load::CheckpointReader;
@@ -84,6 +84,23 @@ pub fn tokenizer_files(mut data: &[u8]) {
     }
     match tokenizer_json(&files) {
         Ok(json) => tokenizer(&json),
+        Err(error) => check(&error),
+    }
+}
+
+/// A file of weights in any format.
+pub fn archive(data: &[u8]) {
+    match TensorFile::read("model", data) {
+        Ok(file) => {
+            for tensor in file.tensors {
+                let count = tensor.shape.iter().product::<u64>();
+                assert!(
+                    count == 0 || (tensor.bytes.len() as u64).is_multiple_of(count),
+                    "{}",
+                    tensor.key
+                );
+            }
+        }
         Err(error) => check(&error),
     }
 }

@@ -180,7 +180,7 @@ describe("config.json", () => {
     [
       "NaN",
       configWith({}).replace("1e-5", "NaN").replace("0.00001", "NaN"),
-      /^config\.json: .*NaN or an infinity/,
+      /^config\.json: `layer_norm_epsilon` is NaN, expected a number above 0/,
     ],
     [
       "a key twice",

@@ -192,3 +192,63 @@ impl<F: RandomAccess + ?Sized> Reader<'_, '_, F> {
         &self.page[from..from + size]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::super::source::Bytes;
+    use super::*;
+
+    fn elements(storage: &[u8], strides: &Strides) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut deliver = |piece: &[u8]| {
+            assert!(piece.len() <= PIECE && piece.len().is_multiple_of(4));
+            found.extend(piece.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)));
+            Ok(())
+        };
+        let future = async {
+            let bytes = Bytes::Range(0..storage.len() as u64);
+            let mut source = Source::open(&bytes, storage).await?;
+            read(&mut source, 4, ByteOrder::Little, strides, &mut deliver).await
+        };
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result.unwrap(),
+            Poll::Pending => unreachable!("the storage is in memory"),
+        }
+        found
+    }
+
+    /// Element by element, without windows.
+    fn expected(strides: &Strides) -> Vec<u32> {
+        let mut index = vec![0; strides.shape.len()];
+        let mut places = Vec::new();
+        loop {
+            let steps = index.iter().zip(&strides.strides).map(|(at, stride)| at * stride);
+            places.push((strides.offset + steps.sum::<u64>()) as u32);
+            if !advance(&mut index, &strides.shape, 1) {
+                return places;
+            }
+        }
+    }
+
+    #[test]
+    fn tensors_of_several_windows_are_read_in_row_major_order() {
+        // Each element of the storage is its own place. 36 MB are three windows.
+        let count: u32 = 9_000_000;
+        let storage: Vec<u8> = (0..count).flat_map(u32::to_le_bytes).collect();
+        let cases = [
+            (vec![3000, 3000], vec![1, 3000], 0),
+            (vec![2, 4_400_000], vec![1, 2], 7), // a row is longer than a window
+            (vec![3, 10, 300_000], vec![1, 900_000, 3], 0),
+            (vec![1000, 3, 1000], vec![3, 0, 3001], 5), // expanded
+            (vec![4_500_000], vec![2], 1),
+        ];
+        for (shape, strides, offset) in cases {
+            let strides = Strides { shape, strides, offset };
+            assert!(strides.needed().unwrap() <= count.into() && !strides.is_row_major());
+            assert!(elements(&storage, &strides) == expected(&strides), "{strides:?}");
+        }
+    }
+}

@@ -29,7 +29,6 @@ fn shown(item: Item) -> String {
         Value::Int(number) => number.to_string(),
         Value::Long(bytes) => format!("long{bytes:?}"),
         Value::Float(number) => format!("{number:?}"),
-        Value::Bytes(bytes) => format!("{bytes:?}"),
         Value::List => format!("[{}]", list(item)),
         Value::Tuple => format!("({})", list(item)),
         Value::Set => format!("set({})", list(item)),
@@ -45,7 +44,7 @@ fn every_plain_value_is_read() {
     let second = b"\x80\x02]q\x00(\x88NJ\xff\xff\xff\xffK\xffM\xff\xffJ\x00\x00\x00\x80\x8a\x06\x00\x00\x00\x00\x00\x01\x8a\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01G?\xf8\x00\x00\x00\x00\x00\x00c_codecs\nencode\nq\x01X\x04\x00\x00\x00xy\xc3\xbfq\x02X\x06\x00\x00\x00latin1q\x03\x86q\x04Rq\x05K\x01\x85q\x06K\x01K\x02\x86q\x07K\x01K\x02K\x03\x87q\x08(K\x01K\x02K\x03K\x04tq\tc__builtin__\nset\nq\n]q\x0bK\x01a\x85q\x0cRq\rc__builtin__\nfrozenset\nq\x0e]q\x0fK\x02a\x85q\x10Rq\x11ccollections\nOrderedDict\nq\x12)Rq\x13X\x01\x00\x00\x00aq\x14K\x01se.";
     let fourth = b"\x80\x04\x95x\x00\x00\x00\x00\x00\x00\x00]\x94(\x88NJ\xff\xff\xff\xffK\xffM\xff\xffJ\x00\x00\x00\x80\x8a\x06\x00\x00\x00\x00\x00\x01\x8a\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01G?\xf8\x00\x00\x00\x00\x00\x00C\x03xy\xff\x94K\x01\x85\x94K\x01K\x02\x86\x94K\x01K\x02K\x03\x87\x94(K\x01K\x02K\x03K\x04t\x94\x8f\x94(K\x01\x90(K\x02\x91\x94\x8c\x0bcollections\x94\x8c\x0bOrderedDict\x94\x93\x94)R\x94\x8c\x01a\x94K\x01se.";
     let expected = "[True None -1 255 65535 -2147483648 1099511627776 long[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1] 1.5 \
-        [120, 121, 255] (1) (1 2) (1 2 3) (1 2 3 4) set(1) set(2) dict(1)]";
+        3 bytes (1) (1 2) (1 2 3) (1 2 3 4) set(1) set(2) dict(1)]";
     for bytes in [&second[..], fourth] {
         assert_eq!(shown(read(bytes).unwrap().root()), expected);
     }
