@@ -16,6 +16,13 @@ fn every_hook_point_equals_transformer_lens() {
 }
 
 #[test]
+fn every_fixture_has_logits_of_hugging_face() {
+    for fixture in &FIXTURES {
+        assert!(fixture.activations().contains_key("hugging_face.logits"), "{}", fixture.name);
+    }
+}
+
+#[test]
 fn logits_equal_hugging_face_and_transformer_lens() {
     for_every_fixture(check_logits);
 }

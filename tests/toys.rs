@@ -2,7 +2,7 @@
 
 mod common;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use candlescope::{
     Config, GenerateOptions, Generation, HookPoint, Intervention, KvCache, Model, NoHooks,
     Objective, RunOptions, Selector, TextLength, Weights, expected_shapes, run, run_with_cache,
@@ -39,15 +39,8 @@ fn every_point_fires_once_in_the_order_of_transformer_lens() {
 
 #[test]
 fn logits_and_scores_equal_transformer_lens() {
-    for_every_toy(|toy| {
-        let (model, expected, activations) = (toy.model(), toy.expected(), toy.activations());
-        let logits = model.forward(&row(&expected.tokens), None, &mut NoHooks).unwrap();
-        assert_close(toy.name, &logits, &activations["logits"]);
-        let batch = Tensor::new(expected.batch, &Device::Cpu).unwrap();
-        let logits = model.forward(&batch, None, &mut NoHooks).unwrap();
-        assert_close(&format!("{}: a batch", toy.name), &logits, &activations["batch.logits"]);
-        check_scores(toy);
-    });
+    for_every_toy(check_logits);
+    for_every_toy(check_scores);
 }
 
 #[test]

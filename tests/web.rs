@@ -17,7 +17,7 @@ use web_sys::{AbortSignal, Blob};
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 fn for_every_fixture(check: fn(&Fixture)) {
-    FIXTURES.iter().for_each(check);
+    FIXTURES.iter().chain(&TOYS).for_each(check);
 }
 
 // ---- the build ----

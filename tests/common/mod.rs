@@ -237,11 +237,10 @@ pub fn check_logits(fixture: &Fixture) {
         (fixture.model(), fixture.expected(), fixture.activations());
     let logits = model.forward(&row(&expected.tokens), None, &mut NoHooks).unwrap();
     assert_close(&format!("{}: TransformerLens", fixture.name), &logits, &activations["logits"]);
-    assert_close(
-        &format!("{}: Hugging Face", fixture.name),
-        &logits,
-        &activations["hugging_face.logits"],
-    );
+    // transformers has none of the toys.
+    if let Some(expected) = activations.get("hugging_face.logits") {
+        assert_close(&format!("{}: Hugging Face", fixture.name), &logits, expected);
+    }
 
     let batch = Tensor::new(expected.batch, &Device::Cpu).unwrap();
     let logits = model.forward(&batch, None, &mut NoHooks).unwrap();
