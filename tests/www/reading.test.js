@@ -3,7 +3,8 @@ import { test } from "node:test";
 
 import { Tensor } from "../../www/api/tensor.ts";
 import { likeliest } from "../../www/session/logits.ts";
-import { extend, Reader, tokensOf } from "../../www/session/reading.ts";
+import { extend } from "../../www/session/extend.ts";
+import { Reader, tokensOf } from "../../www/session/reading.ts";
 
 /**
  * A model whose runs end when the test calls `finish`. Its tokens are characters; its heads attend to the first one.

@@ -4,8 +4,9 @@
 import { likeliest, logSumExp, rowAt } from "./logits.js";
 import type { Config, HeadScores, LogitLens } from "../api/generated.js";
 import { lossesOf, type Change } from "./compare.js";
-import { grow, sizeOf, thumbnail, type Tensor } from "../draw/matrix.js";
-import { textOf, type Token } from "../draw/token.js";
+import { thumbnail, type Tensor } from "../draw/matrix.js";
+import { idToken, parseIds } from "./ids.js";
+import type { Token } from "../draw/token.js";
 import { scoresOf, type HeadScore } from "./scores.js";
 
 /** before: its logProb without the interventions. */
@@ -39,6 +40,8 @@ export interface Readable {
     ids: Uint32Array,
   ) => Promise<{ ids: Uint32Array; strings: string[]; bytes?: ArrayLike<number>[] }>;
   hookPoints?: readonly { name: string; axes: readonly string[] }[];
+  /** false if the model takes only token ids: the text is then a list of them */
+  hasTokenizer?: boolean;
   dispose?: () => void;
   runWithCache: (
     input: Uint32Array,
@@ -68,6 +71,8 @@ export type Run = {
 
 export interface Reading {
   text: string;
+  /** the text is a list of token ids, because the model has no tokenizer */
+  isIds: boolean;
   /** how many tokens at the start of the text were not read, because the context holds fewer */
   dropped: number;
   ids: Uint32Array;
@@ -95,14 +100,6 @@ export interface Reading {
   tops: readonly (Alternative[] | undefined)[];
 }
 export type Plain = { logits: Tensor | null; logProbs: ArrayLike<number> };
-/** One generated token. */
-export interface GeneratedStep {
-  id: number;
-  string: Token;
-  logProb: number;
-  top: Alternative[];
-  cache?: { get: (name: string) => Tensor };
-}
 export type ReadOptions = {
   /** the layer whose pattern is kept, if the text is too long to keep all */
   layer?: number;
@@ -116,10 +113,13 @@ export type ReadOptions = {
 
 /** Patterns of all layers are kept up to this many values (128 MB). Of a longer text, one layer is kept and the others become thumbnails. */
 const MAX_KEPT_VALUES = 32 * 2 ** 20;
+/** How many of the likeliest tokens the lens lists. */
+const LENS_TOKENS = 5;
 /** The most rows that a thumbnail needs. */
 const THUMBNAIL_ROWS = 160;
 
-const patternOf = (layer: number) => `blocks.${layer}.attn.hook_pattern`;
+/** The hook point of a layer's patterns. */
+export const patternOf = (layer: number) => `blocks.${layer}.attn.hook_pattern`;
 
 /** Reads texts one at a time; while one is being read, only the newest of the others waits. */
 export class Reader {
@@ -168,20 +168,41 @@ export class Reader {
       ...(signal && { signal }),
     };
     const { n_layer: layers, n_head: heads, n_positions: context } = this.#model.config;
-    const { ids: all, ...named } = await this.#model.tokenize(text, signal && { signal });
+    const { ids: all, tokens: named } = await this.#tokenize(text, signal);
     if (isSuperseded()) return null;
     const dropped = crop ? Math.max(0, all.length - context) : 0;
-    const [ids, tokens] = [all.slice(dropped), tokensOf(named).slice(dropped)];
+    const [ids, tokens] = [all.slice(dropped), named.slice(dropped)];
     const keepsAll = layers * heads * ids.length ** 2 <= MAX_KEPT_VALUES;
     const names = [keepsAll ? "blocks.*.attn.hook_pattern" : patternOf(keep)];
     const run = await this.#model.runWithCache(ids, { names, headScores: keepsAll, ...runOptions });
     const plain = await this.#plain(ids, interventions, run, signal);
-    const reading = { ...begin(text, ids, tokens, run, layers), dropped, interventions, plain };
+    const isIds = this.#hasIds;
+    const reading = {
+      ...begin(text, ids, tokens, run, layers),
+      ...{ isIds, dropped, interventions, plain },
+    };
     if (keepsAll) return withLayers(reading, run, range(layers));
     return this.#layers(withLayers(reading, run, [keep]), keep, isSuperseded, {
       onLayer,
       runOptions,
     });
+  }
+
+  /** The text is a list of ids. */
+  get #hasIds() {
+    return this.#model.hasTokenizer === false;
+  }
+
+  async #tokenize(
+    text: string,
+    signal?: AbortSignal,
+  ): Promise<{ ids: Uint32Array; tokens: Token[] }> {
+    if (this.#hasIds) {
+      const ids = parseIds(text, this.#model.config.vocab_size);
+      return { ids, tokens: Array.from(ids, idToken) };
+    }
+    const { ids, ...named } = await this.#model.tokenize(text, signal && { signal });
+    return { ids, tokens: tokensOf(named) };
   }
 
   /** The same tokens without the interventions; cached if they were the last ones that were read so. */
@@ -318,13 +339,16 @@ export class Reader {
       const { cache } = await this.#again(reading, hook);
       return { value: { reading, hook, tensor: cache.get(hook) } };
     }
-    const lens = await this.#model.logitLens(ids, { top: 5, ...options });
+    const top = Math.min(LENS_TOKENS, this.#model.config.vocab_size);
+    const lens = await this.#model.logitLens(ids, { top, ...options });
     return {
       lens: { reading, lens: { ...lens, topStrings: await this.#spell(lens.topIds.data) } },
     };
   }
 
   async #spell(ids: ArrayLike<number>): Promise<Token[]> {
+    // An id is NaN where no token is the likeliest.
+    if (this.#hasIds) return Array.from(ids, (id) => (Number.isNaN(id) ? "" : idToken(id)));
     const unknown = [...new Set(Array.from(ids))].filter((id) => !this.#names.has(id));
     if (unknown.length > 0) {
       const found = tokensOf(await this.#model.tokenNames(Uint32Array.from(unknown)));
@@ -357,6 +381,7 @@ function begin(text: string, ids: Uint32Array, tokens: Token[], run: Run, layers
   const none = range(layers).map(() => null);
   return {
     text,
+    isIds: false,
     dropped: 0,
     ids,
     tokens,
@@ -382,35 +407,4 @@ function withLayers(reading: Reading, run: Run, layers: number[]): Reading {
     thumbnails[layer] = layers.length > 1 ? pattern : thumbnail(pattern, THUMBNAIL_ROWS);
   }
   return { ...reading, patterns, thumbnails };
-}
-
-/**
- * The reading with one generated token more. Its pattern has rows for the positions that the model has run so far. When
- * the context is full, the model reads only the end of the text, and the first token of the reading is dropped.
- * @param context how many tokens the model can read
- */
-export function extend(reading: Reading, step: GeneratedStep, context: number = Infinity): Reading {
-  const tops = [...reading.tops];
-  tops[reading.ids.length - 1] = step.top;
-  const patterns = reading.patterns.map((pattern, layer) => {
-    if (!pattern || !step.cache) return pattern;
-    const rows = step.cache.get(patternOf(layer));
-    return sizeOf(rows, "query") === sizeOf(rows, "key") ? rows : grow(pattern, rows); // a whole prompt, or a cropped one
-  });
-  const gone = reading.ids.length > context ? 1 : 0;
-  return {
-    ...reading,
-    text: reading.text + textOf(step.string),
-    dropped: reading.dropped + gone,
-    ids: Uint32Array.of(...reading.ids.subarray(gone), step.id),
-    tokens: [...reading.tokens.slice(gone), step.string],
-    logProbs: Float32Array.of(...reading.logProbs.subarray(gone), step.logProb),
-    patterns,
-    thumbnails: reading.thumbnails.map((small, layer) =>
-      small === reading.patterns[layer] ? patterns[layer] : small,
-    ),
-    logits: gone ? null : reading.logits, // its rows are no longer those of the tokens
-    plain: null,
-    tops: tops.slice(gone),
-  };
 }

@@ -4,11 +4,10 @@
 // A method rejects only if its result is still wanted. If a newer call or another model replaced it, it resolves with null.
 
 import type { Change } from "./compare.js";
+import { extend, type GeneratedStep } from "./extend.js";
 import {
-  extend,
   Reader,
   type Alternative,
-  type GeneratedStep,
   type Need,
   type Prepared,
   type Readable,
