@@ -3,15 +3,11 @@
 import { css, html } from "lit";
 
 import { TypedElement } from "./base.js";
-import { base } from "./styles.js";
+import { withCode } from "./code.js";
+import { base, code } from "./styles.js";
 
-/** What to do, by the name of the error. */
+/** What to do, by the name of the error. The messages of other errors say it themselves. */
 const ADVICE: Record<string, string> = {
-  ConfigError: "Its config.json must describe a GPT-2 with Hugging Face's field names.",
-  WeightsError:
-    "The weights must be those of the model that config.json describes: model.safetensors, or model.safetensors.index.json with its shards.",
-  TokenizerError: "A Hugging Face tokenizer.json is expected next to config.json.",
-  InputError: "Change the text; the last figure stays until then.",
   NetworkError: "Check the address and the connection, then try again.",
   MemoryError: "Close other tabs, or choose a smaller model.",
   AbortError: "Nothing was changed.",
@@ -26,6 +22,7 @@ export class ErrorNotice extends TypedElement<ErrorNoticeEvents> {
 
   static override styles = [
     base,
+    code,
     css`
       .notice {
         display: flex;
@@ -40,6 +37,7 @@ export class ErrorNotice extends TypedElement<ErrorNoticeEvents> {
       p {
         margin: 0;
         flex: 1;
+        min-width: 0;
         overflow-wrap: anywhere;
       }
       button {
@@ -62,7 +60,7 @@ export class ErrorNotice extends TypedElement<ErrorNoticeEvents> {
 
   #notice({ name, message }: { name: string; message: string }) {
     return html`<div class="notice">
-      <p>${message.replace(/[.!]?$/, ".")} <span class="soft">${ADVICE[name] ?? ""}</span></p>
+      <p>${withCode(message)} <span class="soft">${ADVICE[name] ?? ""}</span></p>
       <button @click=${() => this.emit("error-dismiss")}>Dismiss</button>
     </div>`;
   }

@@ -134,3 +134,22 @@ export const figure = css`
     border-top: 1px solid var(--line);
   }
 `;
+
+/** Code in a message. */
+export const code = css`
+  code {
+    font-family: var(--mono);
+    font-size: 0.86em;
+  }
+  code.command {
+    display: block;
+    margin: 0.4rem 0;
+    padding: 0.35rem 0.6rem;
+    border: 1px solid var(--line);
+    border-radius: 4px;
+    background: var(--sheet);
+    overflow-x: auto;
+    white-space: pre;
+    user-select: all;
+  }
+`;
