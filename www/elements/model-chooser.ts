@@ -1,19 +1,33 @@
-// <model-chooser>: chooses a bundled model, one from the Hugging Face hub, one at an address, or files.
+// <model-chooser>: chooses a bundled model, one from the Hugging Face hub, one at an address, files, a folder, or a model that
+// was opened before.
 
 import { css, html } from "lit";
 
+import { filesWithPaths } from "../api/dropped-files.js";
+import type { OpenedModel } from "../session/gallery.js";
+import type { Answer } from "../session/questions.js";
 import { TypedElement } from "./base.js";
+import { MODEL_ENDINGS, nameOf } from "./files.js";
+import { withCode } from "./code.js";
 import { base } from "./styles.js";
 
-/** The source that `loadModel` takes, and a name for it. */
-export type Choice = { source: string | File[]; name: string };
+/** The source that `loadModel` takes, a name for it, and what was answered when it was loaded before. */
+export type Choice = { source: string | File[]; name: string; answer?: Answer };
 
 export interface ModelChooserEvents {
   "model-choose": Choice;
+  /** the id of a model that was opened before */
+  "model-forget": string;
 }
 
 export class ModelChooser extends TypedElement<ModelChooserEvents> {
-  static override properties = { bundled: { attribute: false }, current: { type: String } };
+  static override properties = {
+    bundled: { attribute: false },
+    current: { type: String },
+    opened: { attribute: false },
+    stored: { attribute: false },
+    problem: { state: true },
+  };
 
   static override styles = [
     base,
@@ -60,6 +74,20 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
         border-color: var(--flame);
         background: var(--glow);
       }
+      .problem {
+        padding: 0.35rem 0.6rem;
+        border-left: 3px solid var(--flame);
+        border-radius: 3px;
+        background: var(--glow);
+        color: var(--ink);
+        overflow-wrap: anywhere;
+      }
+      .before {
+        margin-top: 1.2rem;
+      }
+      .before h3 {
+        margin-bottom: 0.3rem;
+      }
       .drop label {
         color: var(--flame);
         text-decoration: underline;
@@ -73,12 +101,22 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
 
   /** Models that are published with the page. */
   declare bundled: readonly { source: string; name: string; note: string }[];
+  /** The id of the model in use in `opened`; of a bundled one, its source. */
   declare current: string;
+  /** Models that were opened before, the last one first. */
+  declare opened: readonly OpenedModel[];
+  /** The sources that the browser holds. */
+  declare stored: ReadonlySet<string>;
+  /** Why what was dropped cannot be read. */
+  declare problem: string;
 
   constructor() {
     super();
     this.bundled = [];
     this.current = "";
+    this.opened = [];
+    this.stored = new Set();
+    this.problem = "";
   }
 
   override render() {
@@ -93,16 +131,26 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
         )}
       </div>
       ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "The id of any GPT-2. GPT-2 itself is 548 MB.", "hf:")}
-      ${this.#address("folder", "From an address", "https://…/my-model/", "A folder with config.json, tokenizer.json and model.safetensors.")}
+      ${this.#address("folder", "From an address", "https://…/my-model/", "A folder with the model's files, or the address of its weights.")}
       <div class="way">
-        <h3>From files</h3>
+        <h3>From your disk</h3>
         <div class="drop" @dragover=${this.#onOver} @dragleave=${this.#onLeave} @drop=${this.#onDrop}>
-          Drop the three files here, or
-          <label>choose them<input class="visually-hidden" type="file" multiple accept=".json,.safetensors" @change=${this.#onPick} /></label>.
+          Drop the model's folder or files here, or choose
+          <label>files<input class="visually-hidden" type="file" name="files" multiple accept=${MODEL_ENDINGS} @change=${this.#onPick} /></label> or
+          <label>a folder<input class="visually-hidden" type="file" name="directory" webkitdirectory @change=${this.#onPick} /></label>.
         </div>
-        <p>They stay on your machine.</p>
+        <div role="alert">${this.problem ? html`<p class="problem">${withCode(this.problem)}</p>` : ""}</div>
+        <p>safetensors, PyTorch (.bin, .pt, .pth), Flax msgpack, .npz or GGUF; with config and tokenizer, if there are any. They stay on your machine.</p>
       </div>
-    </div>`;
+    </div>
+    ${
+      this.opened.length > 0
+        ? html`<div class="before">
+          <h3>Opened in this browser</h3>
+          <model-gallery .models=${this.opened} .stored=${this.stored} .current=${this.current}></model-gallery>
+        </div>`
+        : ""
+    }`;
   }
 
   /** A form for an id or an address. @param prefix of the source */
@@ -130,13 +178,27 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     this.emit("model-choose", { source, name });
   }
 
-  /** Chooses files. The loader reports the missing ones. Also called for files that are dropped on the page. */
+  /** Chooses files. The loader reports the missing ones. */
   take(files: File[]) {
-    if (files.length > 0) this.#choose({ source: files, name: "your files" });
+    this.problem = "";
+    if (files.length > 0) this.#choose({ source: files, name: nameOf(files) });
+  }
+
+  /** Chooses what was dropped here or elsewhere on the page: files, or a folder with everything in it. */
+  async takeDropped(dropped: DataTransfer) {
+    this.problem = "";
+    try {
+      this.take(await filesWithPaths(dropped));
+    } catch (error) {
+      this.problem = (error as Error).message;
+    }
   }
 
   #onPick(event: Event) {
-    this.take([...((event.target as HTMLInputElement).files ?? [])]);
+    const input = event.target as HTMLInputElement;
+    const files = [...(input.files ?? [])];
+    input.value = ""; // the same files can be picked again
+    this.take(files);
   }
 
   #onOver(event: DragEvent) {
@@ -152,7 +214,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     event.preventDefault();
     event.stopPropagation();
     this.#onLeave(event);
-    this.take([...(event.dataTransfer?.files ?? [])]);
+    if (event.dataTransfer) this.takeDropped(event.dataTransfer);
   }
 }
 

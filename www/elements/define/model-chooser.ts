@@ -2,4 +2,6 @@ export * from "../model-chooser.js";
 import { define } from "../base.js";
 import { ModelChooser } from "../model-chooser.js";
 
+import "./model-gallery.js";
+
 define("model-chooser", ModelChooser);
