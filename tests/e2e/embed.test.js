@@ -215,7 +215,7 @@ test("an unknown hook point is reported once, and the figure stays", async () =>
     await page.waitForFunction(
       () => /** @type {any} */ (document.querySelectorAll("candle-scope")[2]).reading,
     );
-    await page.getByText("There is no hook point of that name").waitFor();
+    await page.getByText("This model has no hook point blocks.1.nowhere").waitFor();
   });
 });
 

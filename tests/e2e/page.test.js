@@ -594,7 +594,7 @@ test("a model is loaded from files", async () => {
     const files = ["config.json", "tokenizer.json", "model.safetensors"].map((name) =>
       join(DIST, "models/shakespeare", name),
     );
-    await page.locator("model-chooser input[type=file]").setInputFiles(files);
+    await page.locator("model-chooser input[name=files]").setInputFiles(files);
     await page.waitForFunction(() =>
       document.querySelector("#model-name")?.textContent?.startsWith("your files"),
     );

@@ -3,7 +3,9 @@
 
 import { css, html, LitElement } from "lit";
 
-import type { Notice } from "../api/generated.js";
+import { type Architecture, type Describable, summaryOf } from "../session/architecture.js";
+import type { AnyNotice } from "../session/notices.js";
+import { type Answer, type Question, questionOf, withAnswer } from "../session/questions.js";
 import type { Readable, Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { Session, type LoadContext, type SessionChange } from "../session/session.js";
@@ -15,11 +17,16 @@ import type { Head } from "./heads.js";
 import type { FigureChoice } from "./views/view.js";
 
 /** What the figure needs of a model. */
-export type ScopeModel = Readable & { report?: readonly Notice[] };
+export type ScopeModel = Readable & {
+  config: Readable["config"] & Architecture;
+  report?: readonly AnyNotice[];
+  /** the same model with a tokenizer */
+  withTokenizer?: (files: File[]) => Promise<ScopeModel>;
+} & Partial<Pick<Describable, "parameters" | "parameterCount" | "checkpoint">>;
 /** `loadModel` of candlescope.js, or a function that gives a model in the same way. */
 export type Load = (
   source: string,
-  options: LoadContext & { dtype?: string },
+  options: LoadContext & Answer & { dtype?: string },
 ) => Promise<ScopeModel>;
 
 export class CandleScope extends LitElement {
@@ -37,6 +44,7 @@ export class CandleScope extends LitElement {
     editable: { type: Boolean },
     load: { attribute: false },
     error: { state: true },
+    question: { state: true },
   };
 
   static override styles = [
@@ -88,7 +96,11 @@ export class CandleScope extends LitElement {
   declare editable: boolean;
   declare load: Load | null;
   declare error: Error | null;
+  /** What the load of the model asks. */
+  declare question: Question | null;
 
+  /** What was answered about the model that the attribute names. */
+  #answer: Answer = {};
   #session = new Session<ScopeModel>({ formerModel: "discard" });
 
   constructor() {
@@ -106,6 +118,7 @@ export class CandleScope extends LitElement {
     this.editable = false;
     this.load = null;
     this.error = null;
+    this.question = null;
     this.#session.onChange = (change) => this.#onSessionChange(change);
   }
 
@@ -139,6 +152,7 @@ export class CandleScope extends LitElement {
   }
 
   override updated(changed: Map<string, unknown>) {
+    if (changed.has("model")) this.#answer = {};
     if (changed.has("model") || changed.has("dtype") || (changed.has("load") && !this.loaded))
       this.#load();
     else if (changed.has("prompt")) this.#read();
@@ -151,10 +165,11 @@ export class CandleScope extends LitElement {
     const load = this.load ?? CandleScope.load;
     const { model: source, dtype } = this;
     this.error = null;
+    this.question = null;
     if (!load || !source) return this.#session.dispose();
     await this.#report(
       this.#session
-        .load((context) => load(source, { dtype, ...context }))
+        .load((context) => load(source, { dtype, ...context, ...this.#answer }))
         .then(async (model) => {
           if (model) await this.#read();
         }),
@@ -182,7 +197,8 @@ export class CandleScope extends LitElement {
     try {
       return await call;
     } catch (error) {
-      this.error = error as Error;
+      this.question = questionOf(error);
+      this.error = this.question ? null : (error as Error);
       return null;
     }
   }
@@ -205,10 +221,12 @@ export class CandleScope extends LitElement {
     const { layer, head } = this.shownHead;
     const { progress, reading, isStale, lens, value, random } = this.#session;
     return html`
-      ${progress ? html`<load-progress .name=${this.model} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
+      ${progress ? html`<load-progress .name=${this.model} .stage=${progress.stage} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
       ${this.error ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
-      <model-report .notices=${this.loaded?.report ?? []}></model-report>
-      ${this.editable ? html`<textarea aria-label="text" spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
+      ${this.question ? html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${() => (this.question = null)}></load-question>` : ""}
+      ${this.loaded ? html`<model-report .notices=${this.loaded.report ?? []} .summary=${this.#summary(this.loaded)}></model-report>` : ""}
+      ${this.loaded?.hasTokenizer === false ? html`<add-tokenizer .vocabulary=${this.loaded.config.vocab_size} @tokenizer-add=${this.#onTokenizer}></add-tokenizer>` : ""}
+      ${this.editable ? html`<textarea aria-label=${this.loaded?.hasTokenizer === false ? "token ids" : "text"} spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
       <scope-figure
         .reading=${reading}
         .vocabulary=${this.loaded?.config.vocab_size ?? 0}
@@ -219,6 +237,7 @@ export class CandleScope extends LitElement {
         .direction=${this.direction}
         .hook=${this.hook}
         .points=${this.loaded?.hookPoints ?? []}
+        .architecture=${this.loaded?.config ?? {}}
         .lens=${lens}
         .value=${value}
         .random=${random}
@@ -227,6 +246,32 @@ export class CandleScope extends LitElement {
         @figure-change=${this.#onChoice}
       ></scope-figure>
     `;
+  }
+
+  /** Null for a model that does not say what it was read from. */
+  #summary({ config, parameters, parameterCount, checkpoint }: ScopeModel) {
+    return parameters && parameterCount !== undefined && checkpoint
+      ? summaryOf({
+          config: config as Describable["config"],
+          parameters,
+          parameterCount,
+          checkpoint,
+        })
+      : null;
+  }
+
+  #onAnswer({ detail }: CustomEvent<Answer>) {
+    this.#answer = withAnswer(this.#answer, detail);
+    this.#load();
+  }
+
+  /** The model goes on with a tokenizer, and reads the prompt as a text. */
+  async #onTokenizer({ detail: files }: CustomEvent<File[]>) {
+    const { loaded } = this;
+    if (!loaded?.withTokenizer) return;
+    const add = loaded.withTokenizer.bind(loaded);
+    this.error = null;
+    await this.#report(this.#session.load(() => add(files)).then((model) => model && this.#read()));
   }
 
   #onInput(event: Event) {

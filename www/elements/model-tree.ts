@@ -39,6 +39,7 @@ export class ModelTree extends LitElement {
   static override properties = {
     parameters: { attribute: false },
     count: { type: Number },
+    notes: { attribute: false },
   };
 
   static override styles = [
@@ -103,17 +104,20 @@ export class ModelTree extends LitElement {
   declare parameters: readonly Parameter[];
   /** The number of parameters of the model, in which a shared tensor counts once. */
   declare count: number | null;
+  /** Sentences about what the model does not have. */
+  declare notes: readonly string[];
 
   constructor() {
     super();
     this.parameters = [];
     this.count = null;
+    this.notes = [];
   }
 
   override render() {
     const root = branches(this.parameters);
     return html`
-      <p class="total"><span class="mono">${formatCount(this.count ?? root.count)}</span> parameters in <span class="mono">${this.parameters.length}</span> tensors. A tensor used in two places is listed, and counted, once.</p>
+      <p class="total"><span class="mono">${formatCount(this.count ?? root.count)}</span> parameters in <span class="mono">${this.parameters.length}</span> ${this.parameters.length === 1 ? "tensor" : "tensors"}. A tensor used in two places is listed, and counted, once.${this.notes.length > 0 ? ` ${this.notes.join(" ")}` : ""}</p>
       <ul class="root mono">${[...root.children.values()].map((branch) => this.#branch(branch, 0))}</ul>
     `;
   }

@@ -8,6 +8,7 @@ import { type Band, headMatrix, masked, type Pair } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
 import { announced } from "../draw/token.js";
 import type { Need, Prepared, Reading } from "../session/reading.js";
+import type { Architecture } from "../session/architecture.js";
 import { describe } from "../session/scores.js";
 import { isSameHead, type Head } from "./heads.js";
 import { TypedElement } from "./base.js";
@@ -41,6 +42,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     off: { attribute: false },
     hook: { type: String },
     points: { attribute: false },
+    architecture: { attribute: false },
     lens: { attribute: false },
     value: { attribute: false },
     random: { attribute: false },
@@ -99,6 +101,8 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   declare hook: string;
   /** The model's hook points. */
   declare points: readonly { name: string; axes: readonly string[] }[];
+  /** What the model does not have: a part of its config. */
+  declare architecture: Architecture;
   declare lens: Prepared["lens"] | null;
   declare value: Prepared["value"] | null;
   declare random: Prepared["random"] | null;
@@ -130,6 +134,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     this.off = [];
     this.hook = "";
     this.points = [];
+    this.architecture = {};
     this.lens = null;
     this.value = null;
     this.random = null;
@@ -190,11 +195,13 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   get #state(): FigureState {
     const { reading, vocabulary, layer, head, view, scale, direction, lock, off, hook, points } =
       this;
+    const { architecture } = this;
     const { lens, value, random, measured, stale } = this;
     const { hoveredHead, hoveredToken, hoveredCell, shownHead, hovered } = this;
     const figure = this;
     return {
       ...{ reading, vocabulary, layer, head, view, scale, direction, lock, off, hook, points },
+      architecture,
       ...{ lens, value, random, measured, stale, settings: this.#settings },
       ...{ hoveredHead, hoveredToken, hoveredCell, shownHead, hovered },
       // Only some views need these, and a long text takes long to describe.
@@ -210,8 +217,8 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   override render() {
     const { reading } = this;
     return html`
+      <slot name="text"></slot>
       <div class="frame" aria-busy=${this.stale} @view-hover=${this.#onHover} @view-choose=${this.#onChoose}>
-        <slot name="text"></slot>
         ${reading ? [this.#strip(reading), this.#tools()] : ""}
         ${this.#view.render(this.#state, this.#slots())}
       </div>

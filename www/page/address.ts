@@ -1,22 +1,19 @@
 // The address keeps what the page shows, so that a reload or a shared link shows the same.
 
+import { whyAbsent } from "../session/architecture.js";
 import { isView } from "../elements/views/index.js";
 import * as hash from "./hash.js";
 import { headExists, setHeadsOff } from "./heads-off.js";
 import { BUNDLED } from "./preload.js";
+import { applyInput, inputOfAddress } from "./input.js";
 import { page, session, state } from "./state.js";
-
-const SENTENCE =
-  "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing.";
-/** A sentence twice, so that an induction head can copy. */
-const DEFAULT_PROMPT = `${SENTENCE} ${SENTENCE}`;
 
 /** Writes what the page shows to the address. What has its default value is left out. */
 export function updateAddress() {
-  const { figure, prompt } = page;
+  const { figure } = page;
   const fragment: hash.AddressState = { layer: figure.layer, head: figure.head };
   if (state.source !== BUNDLED[0].source) fragment.model = state.source;
-  if (prompt.value !== DEFAULT_PROMPT) fragment.prompt = prompt.value;
+  Object.assign(fragment, inputOfAddress());
   if (figure.view !== "attention") fragment.view = figure.view;
   if (figure.scale !== "linear") fragment.scale = figure.scale;
   if (figure.direction !== "from") fragment.direction = figure.direction;
@@ -32,9 +29,8 @@ export function updateAddress() {
 
 /** Shows what an address asks for, as far as that needs no model. */
 export function applyAddress(requested: hash.AddressState) {
-  const { prompt, layer, head, view, scale, direction, lock, off, hook } = requested;
-  page.prompt.value = prompt ?? DEFAULT_PROMPT;
-  state.isCropped = prompt !== undefined; // the model may have written a part of it
+  const { layer, head, view, scale, direction, lock, off, hook } = requested;
+  applyInput(requested);
   state.isHeadChosen = layer !== undefined || head !== undefined;
   state.requested = requested;
   Object.assign(page.figure, {
@@ -60,7 +56,7 @@ export function dropMissingParts(): string[] {
   return missing;
 }
 
-function missingParts({ layer, head, view, off = [], hook }: hash.AddressState): string[] {
+function missingParts({ prompt, layer, head, view, off = [], hook }: hash.AddressState): string[] {
   if (!session.model) return [];
   const { config, hookPoints } = session.model;
   const isHeadNamed = layer !== undefined || head !== undefined;
@@ -73,13 +69,21 @@ function missingParts({ layer, head, view, off = [], hook }: hash.AddressState):
     sentences.push(
       `The address asks for head ${[...missing].join(", ")}, but this model has ${config.n_layer} layers of ${config.n_head} heads, counted from 0`,
     );
+  if (prompt !== undefined && state.isIds)
+    sentences.push(
+      "The address asks for a text, which this model cannot read because it has no tokenizer",
+    );
   if (view !== undefined && !isView(view))
     sentences.push(
       `The address asks for the view "${view.slice(0, 40)}", which this page does not have`,
     );
   if (hook !== undefined && !hookPoints.some(({ name }) => name === hook))
     sentences.push(
-      `The address asks for the hook point "${hook.slice(0, 80)}", which this model does not have`,
+      `The address asks for the hook point "${hook.slice(0, 80)}", which this model does not have${because(whyAbsent(hook, config))}`,
     );
   return sentences;
+}
+
+function because(reason: string | null) {
+  return reason === null ? "" : `: ${reason}`;
 }

@@ -22,7 +22,7 @@ export function toggleTheme() {
   }
 }
 
-/** Loads a model from files that are dropped anywhere on the page. */
+/** Loads a model from files or a folder that is dropped anywhere on the page. */
 export function acceptDrops() {
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -32,7 +32,8 @@ export function acceptDrops() {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dropping");
+    if (!event.dataTransfer?.types.includes("Files")) return;
     toggleSection("choose", true);
-    page.chooser.take([...(event.dataTransfer?.files ?? [])]);
+    page.chooser.takeDropped(event.dataTransfer);
   });
 }

@@ -2,6 +2,7 @@
 
 import { continued } from "../draw/token.js";
 import type { Sampling } from "../elements/next-tokens.js";
+import { withId } from "../session/ids.js";
 import type { Alternative, Reading } from "../session/reading.js";
 import { errorWithoutAdvice, showError } from "./errors.js";
 import { updateSwitch } from "./heads-off.js";
@@ -83,7 +84,7 @@ async function showSteps(
         position: reading.ids.length - 2,
         token: reading.tokens.at(-2),
         truth: step.id,
-        alternatives: step.top,
+        alternatives: reading.tops[reading.ids.length - 2] ?? [],
         notFinite: false,
       });
     }
@@ -97,6 +98,10 @@ async function showSteps(
 export function pickToken({ id, string, after }: Alternative & { after: number }) {
   const { reading } = session;
   if (!reading) return;
+  if (reading.isIds) {
+    const start = Array.from(reading.ids.subarray(0, after + 1)).join(" ");
+    return replaceText(withId(start, id));
+  }
   const text = continued(reading.tokens.slice(0, after + 1), string);
   if (text === null)
     return showError(
@@ -110,6 +115,10 @@ export function pickToken({ id, string, after }: Alternative & { after: number }
         `The tokenizer has no text for token ${id}. The text stays as it is: choose another token`,
       ),
     );
+  replaceText(text);
+}
+
+function replaceText(text: string) {
   page.prompt.value = text;
   page.figure.generated = Infinity;
   readPrompt();

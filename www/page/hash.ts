@@ -6,6 +6,8 @@ export interface AddressState {
   /** a folder address, or a Hugging Face id as "hf:owner/name" */
   model?: string;
   prompt?: string;
+  /** the text of a model without a tokenizer */
+  ids?: number[];
   layer?: number;
   head?: number;
   view?: string;
@@ -29,7 +31,10 @@ export function write(state: AddressState): string {
 }
 
 function serialize(value: AddressState[keyof AddressState]) {
-  if (Array.isArray(value)) return value.map(({ layer, head }) => `${layer}.${head}`).join(",");
+  if (Array.isArray(value))
+    return value
+      .map((one) => (typeof one === "number" ? one : `${one.layer}.${one.head}`))
+      .join(",");
   return typeof value === "object" ? `${value.query ?? ""},${value.key ?? ""}` : String(value);
 }
 
@@ -48,6 +53,8 @@ export function read(hash: string): AddressState {
     const value = params.get(name);
     if (value !== null && /^\d+$/.test(value)) state[name] = Number(value);
   }
+  const ids = params.get("ids") ?? "";
+  if (/^\d+(,\d+)*$/.test(ids)) state.ids = ids.split(",").map(Number);
   const scale = params.get("scale");
   if (scale === "linear" || scale === "sqrt") state.scale = scale;
   const direction = params.get("direction") ?? params.get("look"); // its name in earlier addresses

@@ -1,50 +1,62 @@
 // Loads models: those that the address names, and those that the visitor chooses. One page shows one model.
 
-import { loadModel } from "../api/candlescope.js";
+import { loadModel, type Progress } from "../api/candlescope.js";
 import { formatCount } from "../draw/format.js";
+import { areOfTokenizer } from "../elements/files.js";
 import type { Choice } from "../elements/model-chooser.js";
+import { differences, roundedCount, summaryOf } from "../session/architecture.js";
+import { type Answer, questionOf, withAnswer } from "../session/questions.js";
 import { applyAddress, dropMissingParts, updateAddress } from "./address.js";
 import { toggleSection } from "./controls.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
 import { foreignHost } from "./foreign.js";
+import { remember, showGallery } from "./gallery.js";
 import { replaceGeneration } from "./generating.js";
 import type { AddressState } from "./hash.js";
+import { showInput, showText } from "./input.js";
 import { clearNext } from "./next.js";
 import { BUNDLED } from "./preload.js";
 import { readPrompt } from "./prompt.js";
-import { page, session, state, type Model } from "./state.js";
+import { gallery, page, session, state, type LoadChoice, type Model } from "./state.js";
 
 /**
  * Loads a model and reads the text with it. Until it is there, the former model stays in use under its own name; if the load
- * fails, for good.
- * @param choice keep: in the browser's storage (default true)
+ * fails, for good. If the files do not say everything, the page asks.
  * @param requested what an address asks to show of it
  */
-export async function load(
-  { source, name, keep = true }: Choice & { keep?: boolean },
-  requested?: AddressState,
-) {
+export async function load(choice: LoadChoice, requested?: AddressState): Promise<void> {
+  const { source, name, keep = true, answer = {} } = choice;
+  if (typeof source !== "string" && session.model && state.isIds && areOfTokenizer(source))
+    return addTokenizer(source);
   state.generating?.abort();
-  clearError();
-  page.consent.request = null;
-  page.progress.name = name;
+  beginLoad(name);
   const former = session.model;
+  const bytes = new FileBytes();
   let model: Model | null;
   try {
     model = await session.load(({ signal, onProgress }) =>
-      loadModel(source, { keep, signal, onProgress }),
+      loadModel(source, {
+        ...{ keep, signal, ...answer },
+        onProgress: (progress) => {
+          bytes.add(progress);
+          onProgress(progress);
+        },
+      }),
     );
   } catch (error) {
-    showError(error);
+    if (!ask(error, choice, requested)) showError(error);
+    showMessages();
     if (session.model) updateAddress(); // the address names the model that stays
     return;
   }
   if (!model) return;
   Object.assign(state, { source: typeof source === "string" ? source : "", name });
+  state.id = remember(model, choice, bytes.sum);
   state.isHeadChosen &&= former === null;
   if (former) page.figure.lock = null;
   showModel(model);
   if (requested) applyAddress(requested);
+  await showInput(model, state.requested);
   const missing = dropMissingParts();
   if (!model.hookPoints.some((point) => point.name === page.figure.hook))
     page.figure.hook = `blocks.${model.config.n_layer - 1}.hook_resid_post`;
@@ -53,21 +65,102 @@ export async function load(
   if (session.model === model) showMissing(missing);
 }
 
+function beginLoad(name: string) {
+  clearError();
+  page.consent.request = null;
+  page.question.question = null;
+  page.progress.name = name;
+}
+
+/** A load that was begun far down on the page says what happens at its top. */
+function showMessages() {
+  page.messages.scrollIntoView({ block: "nearest" });
+}
+
+/** The bytes of each file that were read or received. */
+class FileBytes {
+  #files: Map<string, number> = new Map();
+
+  add({ file, loaded }: Progress) {
+    this.#files.set(file, Math.max(loaded, this.#files.get(file) ?? 0));
+  }
+
+  /** Null if nothing was: the browser held the model. */
+  get sum() {
+    return [...this.#files.values()].reduce((sum, bytes) => sum + bytes, 0) || null;
+  }
+}
+
 /** Shows a model's name, its parameters and what its files hold. */
 function showModel(model: Model) {
   const { parameters, parameterCount, report, config, hookPoints } = model;
+  const summary = summaryOf(model);
   page.modelName.textContent = `${state.name}, ${roundedCount(parameterCount)}`;
   page.parameterCount.textContent = `${formatCount(parameterCount)} in ${parameters.length} tensors`;
-  Object.assign(page.tree, { parameters, count: parameterCount });
-  page.report.notices = report ?? [];
-  page.chooser.current = state.source;
-  Object.assign(page.figure, { vocabulary: config.vocab_size, points: hookPoints });
+  Object.assign(page.tree, { parameters, count: parameterCount, notes: differences(config) });
+  Object.assign(page.report, { notices: report, summary });
+  // A bundled model without notices needs no line on the first screen; the gallery has its report.
+  page.report.hidden = report.length === 0 && BUNDLED.some(({ source }) => source === state.source);
+  page.chooser.current = state.id;
+  Object.assign(page.figure, {
+    ...{ vocabulary: config.vocab_size, points: hookPoints },
+    architecture: config,
+  });
+  showGallery();
 }
 
-function roundedCount(count: number) {
-  return count >= 1e9
-    ? `${(count / 1e9).toFixed(1)}B`
-    : `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)}M`;
+// ---- what the files do not say ----
+
+/** Asks what a failed load lacks; false if answers do not help. */
+function ask(error: unknown, choice: LoadChoice, requested: AddressState | undefined) {
+  const question = questionOf(error);
+  if (!question) return false;
+  state.asked = { choice, requested };
+  Object.assign(page.question, { name: choice.name, question });
+  return true;
+}
+
+/** Loads again, with what was answered. */
+export function answerQuestion(answer: Answer) {
+  if (!state.asked) return;
+  const { choice, requested } = state.asked;
+  return load({ ...choice, answer: withAnswer(choice.answer ?? {}, answer) }, requested);
+}
+
+/** The visitor does not want to answer. */
+export function dismissQuestion() {
+  page.question.question = null;
+  state.asked = null;
+  if (!session.model && !session.isLoading) load(BUNDLED[0]);
+}
+
+// ---- a tokenizer ----
+
+interface WithTokenizer {
+  withTokenizer(files: File[]): Promise<Model>;
+}
+
+/** Adds a tokenizer to a model that has none; the weights stay. */
+export async function addTokenizer(files: File[]): Promise<void> {
+  const former = session.model;
+  if (!former) return;
+  state.generating?.abort();
+  beginLoad("the tokenizer");
+  const ids = session.isRead ? (session.reading?.ids ?? null) : null;
+  const text = page.prompt.value;
+  let model: Model | null;
+  try {
+    model = await session.load(() => (former as Model & WithTokenizer).withTokenizer(files));
+  } catch (error) {
+    showError(error);
+    showMessages();
+    return;
+  }
+  if (!model) return;
+  showModel(model);
+  await showText(model, ids, text);
+  toggleSection("choose", false);
+  await readPrompt();
 }
 
 /** Says what the address asks for and the model does not have, unless another error is shown. */
@@ -106,9 +199,11 @@ export async function openAddress(
     source.replace(/\/$/, "").split("/").at(-1) ??
     source;
   const host = foreignHost(source, document.baseURI);
-  if (host === null) return load({ source, name }, applied);
+  const answer = gallery.models.find((one) => one.source === source)?.answer;
+  if (host === null) return load({ source, name, ...(answer && { answer }) }, applied);
   session.cancelLoad();
   clearError();
+  page.question.question = null;
   state.requestedAfterConsent = applied;
   page.consent.request = { source, name, host };
 }

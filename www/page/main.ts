@@ -1,17 +1,21 @@
 // The page's entry: connects the events of the elements, the session and the window to the functions of this folder.
 
+import "../elements/define/add-tokenizer.js";
 import "../elements/define/error-notice.js";
 import "../elements/define/load-consent.js";
 import "../elements/define/load-progress.js";
+import "../elements/define/load-question.js";
 import "../elements/define/model-chooser.js";
 import "../elements/define/model-report.js";
 import "../elements/define/model-tree.js";
 import "../elements/define/next-tokens.js";
 import "../elements/define/scope-figure.js";
 import "../elements/define/switched-off.js";
+import type { AddTokenizerEvents } from "../elements/add-tokenizer.js";
 import type { ErrorNoticeEvents } from "../elements/error-notice.js";
 import type { LoadConsentEvents } from "../elements/load-consent.js";
 import type { LoadProgressEvents } from "../elements/load-progress.js";
+import type { LoadQuestionEvents } from "../elements/load-question.js";
 import type { ModelChooserEvents } from "../elements/model-chooser.js";
 import type { NextTokensEvents } from "../elements/next-tokens.js";
 import type { ScopeFigureEvents } from "../elements/scope-figure.js";
@@ -20,12 +24,16 @@ import type { SessionChange } from "../session/session.js";
 import { applyAddress, updateAddress } from "./address.js";
 import { acceptDrops, toggleSection, toggleTheme } from "./controls.js";
 import { clearError } from "./errors.js";
+import { forget, showGallery } from "./gallery.js";
 import { generate, pickToken } from "./generating.js";
 import * as hash from "./hash.js";
 import { updateSwitch } from "./heads-off.js";
 import {
   acceptModel,
+  addTokenizer,
+  answerQuestion,
   clearResults,
+  dismissQuestion,
   followAddress,
   load,
   openAddress,
@@ -76,6 +84,8 @@ session.onChange = (change) => {
 type PageEvents = ModelChooserEvents &
   LoadProgressEvents &
   LoadConsentEvents &
+  LoadQuestionEvents &
+  AddTokenizerEvents &
   ErrorNoticeEvents &
   SwitchedOffEvents &
   NextTokensEvents &
@@ -90,6 +100,10 @@ on("model-choose", load);
 on("load-cancel", () => session.cancelLoad());
 on("load-consent", acceptModel);
 on("load-refuse", refuseModel);
+on("load-answer", answerQuestion);
+on("load-dismiss", dismissQuestion);
+on("model-forget", forget);
+on("tokenizer-add", addTokenizer);
 on("error-dismiss", clearError);
 on("head-restore", (head) => (head ? toggleHead(head) : readWithout([])));
 on("generate", generate);
@@ -113,7 +127,10 @@ page.prompt.addEventListener("input", () => {
   readPrompt();
 });
 for (const button of ["choose", "help", "share"] as const)
-  query(`#${button}`).addEventListener("click", () => toggleSection(button));
+  query(`#${button}`).addEventListener("click", () => {
+    toggleSection(button);
+    if (button === "choose") showGallery();
+  });
 query("#theme").addEventListener("click", toggleTheme);
 query("#sharing").addEventListener("click", (event) => {
   const button = (event.target as Element).closest("button");
@@ -146,6 +163,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+window.addEventListener("storage", () => showGallery()); // another tab opened or forgot a model
 window.addEventListener("hashchange", () => followAddress(hash.read(location.hash)));
 
 // ---- the start ----

@@ -5,6 +5,7 @@ import type { Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { updateAddress } from "./address.js";
 import { clearError, showError } from "./errors.js";
+import { clearInputError, showInputError } from "./input.js";
 import { setHeadsOff, toggled } from "./heads-off.js";
 import { clearNext, updateNext } from "./next.js";
 import { page, session, state } from "./state.js";
@@ -21,10 +22,13 @@ export async function readPrompt() {
     if (!reading) return;
     state.isCropped = reading.dropped > 0;
     clearError();
+    clearInputError();
   } catch (error) {
     clearNext();
     page.count.textContent = "";
-    showError(error);
+    // The box of ids has its own place for what is wrong with them.
+    if (state.isIds && (error as Error).name === "InputError") showInputError(error as Error);
+    else showError(error);
   }
 }
 

@@ -2,21 +2,28 @@
 
 import { updateAddress } from "./address.js";
 import { showError } from "./errors.js";
+import { currentIds } from "./input.js";
 import { page, session, state } from "./state.js";
 
 /** What the page shows, as a call of `runWithCache`. */
 function currentCall() {
   const { figure, prompt } = page;
   const { reading } = session;
+  const isCurrent = reading !== null && reading.text === prompt.value;
   const names: Record<string, string[]> = {
     attention: [`blocks.${figure.layer}.attn.hook_pattern`],
     activations: [figure.hook],
   };
   return {
-    input: reading && reading.text === prompt.value && reading.dropped ? reading.ids : prompt.value,
+    input: isCurrent && (reading.dropped || reading.isIds) ? reading.ids : prompt.value,
     names: names[figure.view] ?? [],
     interventions: state.interventions,
   };
+}
+
+/** The whole text, also if the model reads only its end; or the ids. */
+function fullInput() {
+  return state.isIds ? currentIds() : page.prompt.value;
 }
 
 /** What the buttons of the share menu copy, by their value. */
@@ -27,7 +34,7 @@ const COPIES: Record<string, () => string | Promise<string>> = {
   },
   python: async () => session.model?.toPython({ runWithCache: currentCall() }) ?? "",
   json: () =>
-    JSON.stringify({ model: state.source, ...currentCall(), input: page.prompt.value }, null, 2),
+    JSON.stringify({ model: state.source, ...currentCall(), input: fullInput() }, null, 2),
 };
 
 export async function copy({ value }: HTMLButtonElement) {

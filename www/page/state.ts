@@ -2,16 +2,19 @@
 // read and change them.
 
 import type { Model } from "../api/candlescope.js";
+import type { AddTokenizer } from "../elements/add-tokenizer.js";
 import type { Head } from "../elements/heads.js";
 import type { ErrorNotice } from "../elements/error-notice.js";
 import type { LoadConsent } from "../elements/load-consent.js";
+import type { LoadQuestion } from "../elements/load-question.js";
 import type { LoadProgress } from "../elements/load-progress.js";
-import type { ModelChooser } from "../elements/model-chooser.js";
+import type { Choice, ModelChooser } from "../elements/model-chooser.js";
 import type { ModelReport } from "../elements/model-report.js";
 import type { ModelTree } from "../elements/model-tree.js";
 import type { NextTokens } from "../elements/next-tokens.js";
 import type { ScopeFigure } from "../elements/scope-figure.js";
 import type { SwitchedOff } from "../elements/switched-off.js";
+import { Gallery, type GalleryStorage } from "../session/gallery.js";
 import type { Intervention } from "../session/reading.js";
 import { Session } from "../session/session.js";
 import type { AddressState } from "./hash.js";
@@ -25,6 +28,9 @@ export function query<T extends HTMLElement>(selector: string): T {
 
 export const page = {
   prompt: query<HTMLTextAreaElement>("#prompt"),
+  promptError: query("#prompt-error"),
+  addTokenizer: query<AddTokenizer>("add-tokenizer"),
+  messages: query("#messages"),
   count: query("#count"),
   stop: query<HTMLButtonElement>("#stop"),
   switch: query<HTMLButtonElement>("#off"),
@@ -37,6 +43,7 @@ export const page = {
   chooser: query<ModelChooser>("model-chooser"),
   progress: query<LoadProgress>("load-progress"),
   consent: query<LoadConsent>("load-consent"),
+  question: query<LoadQuestion>("load-question"),
   notice: query<ErrorNotice>("error-notice"),
   report: query<ModelReport>("model-report"),
   tree: query<ModelTree>("model-tree"),
@@ -46,10 +53,33 @@ export const page = {
 /** The model, its reading, and what views need beyond it. A model whose load fails leaves the former one in use. */
 export const session = new Session<Model>({ formerModel: "keep" });
 
+/** The models that were opened in this browser. */
+export const gallery = new Gallery(storage());
+
+/** Null if the browser keeps nothing, as with cookies blocked. */
+function storage(): GalleryStorage | null {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}
+
+/** A model to load. keep: in the browser's storage (default true) */
+export type LoadChoice = Choice & { keep?: boolean };
+
 export interface PageState {
   /** Where the model comes from; empty for files. */
   source: string;
   name: string;
+  /** The model in use, in the gallery; empty until there is one. */
+  id: string;
+  /** The text box holds token ids, because the model has no tokenizer. */
+  isIds: boolean;
+  /** The last text of the box, while it holds ids. */
+  text: string;
+  /** The load that the page asks about, and what it shows then. */
+  asked: { choice: LoadChoice; requested: AddressState | undefined } | null;
   /** What to show after the visitor has agreed to load a model. */
   requestedAfterConsent: AddressState | undefined;
   /** What the address asks to show, until a model is there that may not have all of it. */
@@ -70,6 +100,10 @@ export interface PageState {
 export const state: PageState = {
   source: BUNDLED[0].source,
   name: BUNDLED[0].name,
+  id: "",
+  isIds: false,
+  text: "",
+  asked: null,
   requestedAfterConsent: undefined,
   requested: {},
   isHeadChosen: false,

@@ -4,12 +4,15 @@ import { css, html } from "lit";
 
 import type { Stretch } from "../../draw/scale.js";
 import type { Slice } from "../../draw/slice.js";
+import { whyAbsent } from "../../session/architecture.js";
 import type { TensorView } from "../tensor-view.js";
 import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
 
 interface Settings {
   /** Which axes of a value are drawn. */
   slice: Partial<Slice>;
+  /** The name of a hook point that was asked for and does not exist. */
+  absent: string;
 }
 
 const exists = ({ points }: FigureState, hook: string) => points.some(({ name }) => name === hook);
@@ -27,6 +30,14 @@ export class ActivationsView extends FigureView<Settings> {
         gap: 0.4rem 0.6rem;
         margin: 0 0 0.6rem;
         font-size: 0.9rem;
+      }
+      .absent {
+        margin: 0 0 0.6rem;
+        font-size: 0.9rem;
+        overflow-wrap: anywhere;
+      }
+      .absent:empty {
+        display: none;
       }
       .hook label {
         display: flex;
@@ -54,6 +65,7 @@ export class ActivationsView extends FigureView<Settings> {
       <div class="board">
         <div class="whole">
           ${this.#hookChoice(figure)}
+          <p class="absent" role="status">${this.#absent(figure)}</p>
           ${this.#value(figure)}
         </div>
         ${this.aside()}
@@ -66,7 +78,7 @@ export class ActivationsView extends FigureView<Settings> {
     const isKnown = exists(figure, hook);
     if (!value || !isKnown) {
       const isWaiting = isKnown || points.length === 0;
-      return html`<p class="soft" role="status">${isWaiting ? "Reading …" : "There is no hook point of that name."}</p>`;
+      return html`<p class="soft" role="status">${isWaiting ? "Reading …" : noSuchPoint(figure, hook)}</p>`;
     }
     const slice = this.settings.slice ?? {};
     return html`<tensor-view
@@ -82,6 +94,12 @@ export class ActivationsView extends FigureView<Settings> {
       @slice-change=${(event: CustomEvent<Slice>) => this.remember({ slice: event.detail })}
       @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
     ></tensor-view>`;
+  }
+
+  /** What was asked for and does not exist, until another point is chosen. */
+  #absent(figure: FigureState) {
+    const { absent } = this.settings;
+    return absent && !exists(figure, absent) ? noSuchPoint(figure, absent) : "";
   }
 
   /** If rows or columns are positions, a hovered value highlights its token. */
@@ -116,9 +134,19 @@ export class ActivationsView extends FigureView<Settings> {
     const name = input.value.trim();
     if (!figure) return;
     if (exists(figure, name)) {
+      this.remember({ absent: "" });
       if (name !== figure.hook) this.choose({ hook: name });
-    } else if (event.type === "change") input.value = figure.hook;
+    } else if (event.type === "change") {
+      if (name !== "") this.remember({ absent: name });
+      input.value = figure.hook;
+    }
   }
+}
+
+/** Says that the model has no such point, and why if it is known. */
+function noSuchPoint({ architecture }: FigureState, hook: string) {
+  const reason = whyAbsent(hook, architecture);
+  return `This model has no hook point ${hook.slice(0, 80)}${reason === null ? "" : `: ${reason}`}.`;
 }
 
 export const activations: ViewDefinition = {

@@ -4,6 +4,7 @@
 import { css, html, type TemplateResult } from "lit";
 
 import type { Stretch } from "../../draw/scale.js";
+import type { Architecture } from "../../session/architecture.js";
 import type { Prepared, Need, Reading } from "../../session/reading.js";
 import type { describe, HeadScore } from "../../session/scores.js";
 import type { Head } from "../heads.js";
@@ -45,6 +46,8 @@ export interface FigureState extends Readonly<Choices>, Readonly<Hover> {
   readonly off: readonly Head[];
   /** The model's hook points. */
   readonly points: readonly { name: string; axes: readonly string[] }[];
+  /** What the model does not have. */
+  readonly architecture: Architecture;
   readonly lens: Prepared["lens"] | null;
   readonly value: Prepared["value"] | null;
   readonly random: Prepared["random"] | null;

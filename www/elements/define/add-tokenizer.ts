@@ -1,0 +1,5 @@
+export * from "../add-tokenizer.js";
+import { define } from "../base.js";
+import { AddTokenizer } from "../add-tokenizer.js";
+
+define("add-tokenizer", AddTokenizer);
