@@ -205,6 +205,9 @@ fn characters_in_every_form_give_nano_gpts_ids() {
         assert!(notices(&tokenizer).is_empty());
     }
     check(&read(&forms(&["meta.json"])).unwrap(), "characters");
+    let of_bytes = b"\x80\x03}X\x04\x00\x00\x00stoi}(C\x01aK\x00C\x01bK\x01us.";
+    let tokenizer = read(&[("meta.pkl".into(), of_bytes.to_vec())]).unwrap();
+    assert_eq!(tokenizer.encode("ba").unwrap(), [1, 0]);
     let meta: Value = serde_json::from_slice(&fixture("tokenizer-forms/meta.json")).unwrap();
     let (stoi, itos) = (&meta["stoi"], &meta["itos"]);
     let list: Vec<&Value> =
@@ -388,7 +391,8 @@ fn files_that_do_not_fit_are_refused_with_file_field_and_remedy() {
             assert!(message.contains(part), "{part} in {message}");
         }
     }
-    let pickles: [(&[u8], &str); 3] = [
+    let pickles: [(&[u8], &str); 4] = [
+        (b"\x80\x03}X\x04\x00\x00\x00stoi}C\x01\xe9K\x00ss.", "`stoi` holds 1 bytes"),
         (b"\x80\x04N.", "the pickle is None"),
         (b"\x80\x02}X\x04\x00\x00\x00stoiK\x01s.", "`stoi` is 1"),
         (b"\x80\x02}X\x04\x00\x00\x00itos", "cut short"),

@@ -95,25 +95,3 @@ fn added_token(token: &AddedToken, vocab: &BTreeMap<String, u32>) -> Value {
         "normalized": false, "special": special,
     })
 }
-
-/// The `tokenizer.json` of a vocabulary in GPT-2's byte alphabet, as GGUF files hold it. A token's id is its index.
-/// `merges`: two tokens with a space between them. `added`: the ids of tokens that are found before a text is split.
-#[expect(dead_code, reason = "the reader of GGUF files, which follows, calls it")]
-pub(crate) fn gpt2_tokenizer_json(tokens: &[String], merges: &[String], added: &[u32]) -> Vec<u8> {
-    let named = added.iter().filter_map(|id| tokens.get(*id as usize));
-    let merges = merges.iter().map(|merge| {
-        let (first, second) = merge.split_once(' ').unwrap_or((merge, ""));
-        (first.to_string(), second.to_string())
-    });
-    TokenizerParts {
-        vocab: tokens.iter().cloned().zip(0..).collect(),
-        added: named.map(|token| AddedToken::new(token, true)).collect(),
-        splitting: Splitting::Gpt2 {
-            merges: merges.collect(),
-            add_prefix_space: false,
-            whole_words: false,
-        },
-        report: Report::default(),
-    }
-    .into_json()
-}

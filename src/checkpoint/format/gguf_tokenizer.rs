@@ -1,9 +1,11 @@
 //! The tokenizer in a GGUF file, as a `tokenizer.json`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use candle_core::quantized::gguf_file::Value;
-use serde_json::json;
+
+use crate::checkpoint::report::Report;
+use crate::checkpoint::tokenizer_json::{AddedToken, Splitting, TokenizerParts};
 
 /// The keys of the long lists.
 pub(super) const LISTS: [&str; 4] = [
@@ -34,11 +36,13 @@ pub(super) fn json(metadata: &HashMap<String, Value>) -> Result<Option<Vec<u8>>,
     let tokens = texts(tokens).ok_or("its tokens are no texts")?;
     let merges = metadata.get("tokenizer.ggml.merges").and_then(texts);
     let merges = merges.ok_or("it has no merges")?;
-    let merges: Option<Vec<(&str, &str)>> =
-        merges.iter().map(|merge| merge.split_once(' ')).collect();
+    let merges: Option<Vec<(String, String)>> = merges
+        .iter()
+        .map(|merge| merge.split_once(' ').map(|(first, second)| (first.into(), second.into())))
+        .collect();
     let merges = merges.ok_or("a merge is not of two tokens")?;
-    let vocab: serde_json::Map<_, _> =
-        tokens.iter().enumerate().map(|(id, token)| ((*token).to_string(), id.into())).collect();
+    let vocab: BTreeMap<String, u32> =
+        tokens.iter().map(|token| token.to_string()).zip(0..).collect();
     if vocab.len() < tokens.len() {
         return Err("a token is in its vocabulary twice".into());
     }
@@ -54,28 +58,15 @@ pub(super) fn json(metadata: &HashMap<String, Value>) -> Result<Option<Vec<u8>>,
     let added = tokens.iter().enumerate().filter_map(|(id, token)| {
         let kind = types.get(id).copied().unwrap_or(1);
         let special = kind == CONTROL || ends.contains(&(id as i64));
-        (special || kind == USER_DEFINED).then(|| {
-            json!({
-                "id": id, "content": token, "special": special,
-                "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
-            })
-        })
+        (special || kind == USER_DEFINED).then(|| AddedToken::new(token, special))
     });
-    let byte_level = json!({
-        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
-    });
-    let file = json!({
-        "version": "1.0", "truncation": null, "padding": null,
-        "added_tokens": added.collect::<Vec<_>>(),
-        "normalizer": null,
-        "pre_tokenizer": byte_level, "post_processor": byte_level, "decoder": byte_level,
-        "model": {
-            "type": "BPE", "dropout": null, "unk_token": null, "fuse_unk": false,
-            "continuing_subword_prefix": "", "end_of_word_suffix": "",
-            "vocab": vocab, "merges": merges,
-        },
-    });
-    Ok(Some(file.to_string().into_bytes()))
+    let parts = TokenizerParts {
+        added: added.collect(),
+        vocab,
+        splitting: Splitting::Gpt2 { merges, add_prefix_space: false, whole_words: false },
+        report: Report::default(),
+    };
+    Ok(Some(parts.into_json()))
 }
 
 fn texts(value: &Value) -> Option<Vec<&str>> {
