@@ -92,10 +92,6 @@ pub(super) fn from_pickle(name: &str, bytes: &[u8]) -> Result<Characters> {
 fn plain(name: &str, field: &str, item: Item) -> Result<Json> {
     let scalar = |item: Item| match item.value() {
         Value::Text(text) => Ok(Json::Text(text.into())),
-        // The bytes of ASCII text are the text in every encoding.
-        Value::Bytes(bytes) if bytes.is_ascii() => {
-            Ok(Json::Text(String::from_utf8_lossy(bytes).into_owned()))
-        }
         Value::Int(number) if number >= 0 => Ok(Json::Whole(number as u64)),
         _ => {
             let found = item.describe();
