@@ -49,7 +49,8 @@ fn bytes_needed(config: &Config, length: usize, options: &RunOptions) -> u64 {
         [length, config.n_embd, config.n_head, config.n_layer].map(|size| size as u64);
     let logits = t.saturating_mul(config.vocab_size as u64);
     let attention = heads.saturating_mul(t).saturating_mul(t).saturating_mul(2);
-    let layer = attention.saturating_add(t.saturating_mul(8 * d + 2 * config.d_mlp() as u64));
+    let neurons = if config.attn_only { 0 } else { config.d_mlp() as u64 };
+    let layer = attention.saturating_add(t.saturating_mul(8 * d + 2 * neurons));
     let numbers = match options.gradients_of {
         None => logits.saturating_add(layer),
         Some(_) => {

@@ -60,6 +60,9 @@ import { type StoppedRun, toRun } from "./results.js";
 import { serializeOptions } from "./serialize.js";
 import type { LoadedModel, Request, WorkerApi } from "./worker-api.js";
 
+/** What `GPT2LMHeadModel.from_pretrained` loads, as `Checkpoint` names it. */
+const LOADED_BY_SCRIPTS = { family: "Hugging Face GPT-2", formats: ["safetensors", "PyTorch"] };
+
 /** A loaded model. */
 export class Model {
   #handle: ModelHandle | undefined;
@@ -192,10 +195,19 @@ export class Model {
    *   otherwise as the method itself
    */
   async toPython(call: ModelCall, options?: { folder?: string } & Cancellable): Promise<string> {
-    const { folder = this.#folder, signal } = checkOptions("toPython", options, {
+    const { folder, signal } = checkOptions("toPython", options, {
       folder: rule.text,
       ...CANCELLABLE,
     });
+    const { family, format } = this.checkpoint;
+    if (
+      folder === undefined &&
+      !(family === LOADED_BY_SCRIPTS.family && LOADED_BY_SCRIPTS.formats.includes(format))
+    )
+      throw createError(
+        "InputError",
+        `transformers does not load a checkpoint of ${family} (${format}): save it as a GPT-2 of Hugging Face, and pass that \`folder\` to toPython`,
+      );
     if (this.transforms.length > 0) {
       const done = this.transforms.join(", ");
       throw createError(
@@ -205,7 +217,7 @@ export class Model {
     }
     const { name, input, options: given } = readCall(call);
     const request = this.#serialize(name, given);
-    const source = checkUnicode(folder, "`folder` of toPython");
+    const source = checkUnicode(folder ?? this.#folder, "`folder` of toPython");
     return this.#call("toPython", signal, (api, key) =>
       api.toPython(key, name, input, request, source),
     );
