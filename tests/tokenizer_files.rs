@@ -243,7 +243,7 @@ fn a_byte_level_tokenizer_without_a_decoder_decodes_bytes() {
 }
 
 #[test]
-fn numbers_as_text_and_a_byte_order_mark_are_read_and_nan_is_named() {
+fn numbers_as_text_a_byte_order_mark_and_nan_are_read() {
     let mut file = bundled();
     let vocab = file["model"]["vocab"].as_object_mut().unwrap();
     for id in vocab.values_mut() {
@@ -255,10 +255,18 @@ fn numbers_as_text_and_a_byte_order_mark_are_read_and_nan_is_named() {
     let expected = Tokenizer::from_json(bundled().to_string().as_bytes()).unwrap();
     assert_eq!(tokenizer.encode("the king").unwrap(), expected.encode("the king").unwrap());
     for value in ["NaN", "Infinity", "-Infinity"] {
-        let text =
-            bundled().to_string().replace("\"dropout\":null", &format!("\"dropout\":{value}"));
-        let message = Tokenizer::from_json(text.as_bytes()).err().unwrap().to_string();
-        assert!(message.contains("NaN or an infinity") && message.contains("null"), "{message}");
+        let with = |field: &str| {
+            let text = bundled().to_string();
+            let from = format!("\"{field}\":{}", bundled()["model"][field]);
+            assert!(text.contains(&from), "{from}");
+            load(text.replace(&from, &format!("\"{field}\":{value}")).as_bytes())
+        };
+        let tokenizer = with("dropout").unwrap();
+        assert_eq!(tokenizer.encode("the king").unwrap(), expected.encode("the king").unwrap());
+        assert!(notices(&tokenizer)[0].contains(&format!("`model.dropout` is {value}")));
+        let message = with("fuse_unk").err().unwrap();
+        let found = format!("`model.fuse_unk` is {value}, expected true or false");
+        assert!(message.contains(&found), "{message}");
     }
 }
 

@@ -394,6 +394,11 @@ fn files_that_do_not_fit_are_refused_with_file_field_and_remedy() {
         (b"\x80\x02}X\x04\x00\x00\x00stoiK\x01s.", "`stoi` is 1"),
         (b"\x80\x02}X\x04\x00\x00\x00itos", "cut short"),
     ];
+    for long in ["{\"itos\": [\"a\", \"LONG\"]}", "{\"a\": 0, \"\\n\": 1, \"LONG\": 2}"] {
+        let long = long.replace("LONG", &"x".repeat(1025));
+        let message = read(&text_files(&[("v.json", &long)])).err().unwrap();
+        assert!(message.starts_with("v.json: a token has 1025 bytes"), "{message}");
+    }
     for (bytes, part) in pickles {
         let message = read(&[("meta.pkl".into(), bytes.to_vec())]).err().unwrap();
         assert!(message.starts_with("meta.pkl: ") && message.contains(part), "{message}");

@@ -74,10 +74,10 @@ impl Json {
 const NOT_FINITE: [(&str, f64); 3] =
     [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
 /// The character before the name of such a number in a text that stands for it.
-const MARK: char = '\u{0}';
+pub(crate) const MARK: char = '\u{0}';
 
 /// The JSON with texts in place of numbers that are not finite; None if there are none.
-fn with_marks(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn with_marks(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut marked = Vec::new();
     let (mut place, mut in_text) = (0, false);
     while let Some(byte) = bytes.get(place) {

@@ -13,6 +13,7 @@ use super::features::splits_into_bytes;
 use super::messages::{MAX_BYTES, in_plain_words, wrong};
 use super::model::ModelFields;
 use super::pipeline::{decoder, normalizer, pre_tokenizer};
+use crate::checkpoint::json::with_marks;
 use crate::checkpoint::{NoticeKind, Report, recognize};
 use crate::error::{Error, Result};
 
@@ -61,7 +62,11 @@ pub(super) fn read(json: &[u8]) -> Result<Read> {
         return Err(wrong(format!("{found}; expected JSON")));
     }
     let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
-    let file: File = serde_json::from_slice(json).map_err(|error| wrong(not_read(json, &error)))?;
+    let parsed = serde_json::from_slice(json).or_else(|error| match with_marks(json) {
+        Some(marked) => serde_json::from_slice(&marked),
+        None => Err(error),
+    });
+    let file: File = parsed.map_err(|error| wrong(not_read(&error)))?;
     let version = file.version.as_str();
     if !(file.version.is_null() || version == Some("1.0")) {
         return Err(wrong(format!("`version` is {}, expected \"1.0\"", file.version)));
@@ -93,17 +98,8 @@ fn adds_special_tokens(post_processor: &Value) -> bool {
 }
 
 /// Why the file cannot be read as a tokenizer, without serde's terms.
-fn not_read(json: &[u8], error: &serde_json::Error) -> String {
+fn not_read(error: &serde_json::Error) -> String {
     let place = format!("line {}, column {}", error.line(), error.column());
-    let line = json.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1));
-    let rest =
-        line.and_then(|line| line.get(error.column().saturating_sub(1)..)).unwrap_or_default();
-    let is_no_number = |name: &[u8]| rest.starts_with(name);
-    if [&b"NaN"[..], b"Infinity", b"nfinity"].into_iter().any(is_no_number) {
-        return format!(
-            "the file has NaN or an infinity at {place}, which JSON does not have: replace it by null or a number"
-        );
-    }
     match error.classify() {
         Category::Eof => {
             format!("the file ends too early, at {place}: it is cut, load it again")

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::checkpoint::json::MARK;
 use crate::error::Error;
 
 /// Ids are below this: `f32` represents each whole number up to it.
@@ -34,7 +35,10 @@ pub(super) fn whole(value: &Value) -> Option<u64> {
 
 /// A value in an error message.
 pub(super) fn brief(value: &Value) -> String {
-    let text = value.to_string();
+    let text = match value {
+        Value::String(text) if text.starts_with(MARK) => text.replace(MARK, ""), // NaN or an infinity
+        _ => value.to_string(),
+    };
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

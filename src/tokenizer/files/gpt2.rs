@@ -10,7 +10,7 @@ use crate::checkpoint::NoticeKind;
 use crate::checkpoint::tokenizer_json::{Splitting, TokenizerParts};
 use crate::error::{Result, shortened};
 use crate::tokenizer::bytes::byte_letters;
-use crate::tokenizer::messages::{check_token, refused};
+use crate::tokenizer::messages::refused;
 
 const END: &str = "<|endoftext|>";
 
@@ -66,9 +66,6 @@ fn byte_level(
     settings: &Settings,
     assumed: Option<String>,
 ) -> Result<TokenizerParts> {
-    for token in vocab.keys() {
-        check_token(token).map_err(|reason| refused(name, reason))?;
-    }
     let mut report = settings.report();
     if let Some(message) = assumed {
         report.push(NoticeKind::Assumed, name, message);

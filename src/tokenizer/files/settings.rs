@@ -1,5 +1,7 @@
 //! `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`: tokens that are found before a text is split.
 
+use std::collections::HashMap;
+
 use super::values::{Ids, whole};
 use crate::checkpoint::json::{Fields, Json};
 use crate::checkpoint::tokenizer_json::AddedToken;
@@ -174,7 +176,8 @@ impl Settings {
     /// adds with these ids. A token that has no id in any file is reported.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`](crate::Error::Tokenizer) when two files give a token different ids, or an id different tokens.
+    /// [`Error::Tokenizer`](crate::Error::Tokenizer) when two files give a token different ids, or an id different tokens, or a
+    /// token is too long.
     pub fn added(
         &self,
         name: &str,
@@ -182,7 +185,10 @@ impl Settings {
         defaults: &[(&str, u32)],
         report: &mut Report,
     ) -> Result<Vec<AddedToken>> {
-        let mut names: std::collections::HashMap<u32, String> =
+        for token in vocab.keys() {
+            check_token(token).map_err(|reason| refused(name, reason))?;
+        }
+        let mut names: HashMap<u32, String> =
             vocab.iter().map(|(token, id)| (*id, token.clone())).collect();
         let default = |(content, id): &(&str, u32)| Entry {
             file: name.into(),
