@@ -215,6 +215,26 @@ fn what_is_no_state_dict_is_refused_with_the_remedy() {
     }
 }
 
+#[test]
+fn the_files_of_every_family_are_opened() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/family");
+    let mut formats = BTreeMap::new();
+    for family in std::fs::read_dir(folder).unwrap() {
+        for file in std::fs::read_dir(family.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let ends = [".safetensors", ".bin", ".pt", ".pth", ".msgpack", ".npz", ".gguf"];
+            if ends.iter().any(|end| name.ends_with(end)) {
+                let file = read((name, &std::fs::read(&path).unwrap()));
+                assert!(!file.tensors.is_empty(), "{}", path.display());
+                *formats.entry(file.format).or_insert(0) += 1;
+            }
+        }
+    }
+    let found: Vec<_> = formats.keys().copied().collect();
+    assert_eq!(found, ["Flax", "GGUF", "NumPy", "PyTorch", "safetensors"]);
+}
+
 const FILES: [File; 16] = [
     fixture!("tensors.safetensors"),
     fixture!("state.pt"),

@@ -1,5 +1,7 @@
 //! Reading the structure of a file from front to back, without its large blocks of bytes.
 
+use std::ops::Range;
+
 use super::super::stored::RandomAccess;
 use crate::error::{Error, Result};
 
@@ -37,12 +39,12 @@ impl<'a, F: RandomAccess + ?Sized> Cursor<'a, F> {
         }
         if self.position < self.start || end > self.start + self.page.len() as u64 {
             let page_end = end.max(self.position.saturating_add(PAGE)).min(self.file.length());
-            self.page = self.file.read(self.position..page_end).await?;
+            self.page = read(self.file, self.position..page_end).await?;
             self.start = self.position;
         }
         let from = (self.position - self.start) as usize;
         let length = (end - self.position) as usize;
-        self.page.get(from..from + length).ok_or_else(|| cut_short(self.file.length()))
+        Ok(&self.page[from..from + length])
     }
 
     /// The next `length` bytes, which the cursor passes.
@@ -70,6 +72,16 @@ impl<'a, F: RandomAccess + ?Sized> Cursor<'a, F> {
         self.position += length;
         Ok(())
     }
+}
+
+/// The bytes in `range`: all of them.
+pub(super) async fn read<F: RandomAccess + ?Sized>(file: &F, range: Range<u64>) -> Result<Vec<u8>> {
+    let length = range.end.saturating_sub(range.start);
+    if range.end > file.length() {
+        return Err(cut_short(file.length()));
+    }
+    let bytes = file.read(range).await?;
+    if bytes.len() as u64 == length { Ok(bytes) } else { Err(cut_short(file.length())) }
 }
 
 /// The file ends where its structure goes on.

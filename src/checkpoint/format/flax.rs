@@ -3,7 +3,7 @@
 //! `flax.serialization` writes an array as an extension that holds its shape, the name of its dtype and its bytes, and a
 //! large array as a map of chunks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::json::{Fields, Json};
 use super::super::stored::{Contents, Omitted, RandomAccess, StoredTensor};
@@ -34,14 +34,14 @@ pub(super) async fn open<F: RandomAccess + ?Sized>(file: &F) -> Result<Archive> 
         values: 0,
     };
     reader.read_maps().await?;
-    let Reader { cursor, arrays, mut leaves, .. } = reader;
+    let Reader { cursor, arrays, leaves, .. } = reader;
     if cursor.left() > 0 {
         let more = cursor.left();
         return Err(Error::Weights(format!(
             "the file goes on for {more} bytes after its values; download or copy it again"
         )));
     }
-    let arrays = without_chunks(arrays, &mut leaves)?;
+    let arrays = without_chunks(arrays, &leaves)?;
     let (arrays, omitted) = model_of(arrays);
     let config = CONFIGS.iter().find_map(|name| config(name, &leaves));
     let mut archive =
@@ -238,34 +238,26 @@ fn dtype_of(name: &str) -> Option<(&'static str, usize)> {
 }
 
 /// Puts the chunks of large arrays together. Their shapes are numbers among the leaves.
-fn without_chunks(arrays: Vec<Array>, leaves: &mut BTreeMap<String, Json>) -> Result<Vec<Array>> {
+fn without_chunks(arrays: Vec<Array>, leaves: &BTreeMap<String, Json>) -> Result<Vec<Array>> {
     let end = format!(".{CHUNKED}");
-    let chunked: Vec<String> =
+    let chunked: BTreeSet<String> =
         leaves.keys().filter_map(|key| key.strip_suffix(&end)).map(str::to_string).collect();
-    if chunked.is_empty() {
-        return Ok(arrays);
-    }
     let mut whole = Vec::new();
-    let mut parts: BTreeMap<&str, BTreeMap<u32, Array>> = BTreeMap::new();
+    let mut parts: BTreeMap<String, BTreeMap<u32, Array>> = BTreeMap::new();
     for array in arrays {
-        let part = chunked.iter().find_map(|key| {
-            let rest = array.key.strip_prefix(key.as_str())?.strip_prefix(".chunks.")?;
-            Some((key.as_str(), rest.parse().ok()?))
-        });
+        let part = array
+            .key
+            .rsplit_once(".chunks.")
+            .and_then(|(key, index)| Some((chunked.get(key)?.clone(), index.parse().ok()?)));
         match part {
             Some((key, index)) => drop(parts.entry(key).or_default().insert(index, array)),
             None => whole.push(array),
         }
     }
     for key in &chunked {
-        let parts = parts.remove(key.as_str()).unwrap_or_default();
+        let parts = parts.remove(key).unwrap_or_default();
         whole.push(together(key, parts, leaves)?);
     }
-    leaves.retain(|leaf, _| {
-        !chunked
-            .iter()
-            .any(|key| leaf.strip_prefix(key.as_str()).is_some_and(|rest| rest.starts_with('.')))
-    });
     Ok(whole)
 }
 

@@ -8,7 +8,7 @@ use candle_core::quantized::gguf_file::{Content, Value};
 use super::super::json::{Fields, Json};
 use super::super::stored::{Contents, Omitted, RandomAccess, StoredTensor};
 use super::archive::{Archive, bytes_of};
-use super::cursor::cut_short;
+use super::cursor::{self, cut_short};
 use super::ggml::Block;
 use super::gguf_tokenizer;
 use super::place::{Elements, Place};
@@ -18,7 +18,7 @@ use crate::error::{Error, Result, shortened};
 /// The bytes of the header that are read at first, and at most. The header of GPT-2 has 2.4 MB, because it holds the
 /// vocabulary.
 const FIRST: u64 = 4 << 20;
-const MAX_HEADER: u64 = 32 << 20;
+const MAX_HEADER: u64 = 16 << 20;
 const ALIGNMENT: &[u8] = b"general.alignment";
 
 pub(super) async fn open<F: RandomAccess + ?Sized>(file: &F) -> Result<Archive> {
@@ -78,7 +78,7 @@ async fn header<F: RandomAccess + ?Sized>(file: &F) -> Result<Content> {
     let mut length = FIRST;
     loop {
         let whole = length >= file.length().min(MAX_HEADER);
-        let bytes = file.read(0..length.min(file.length())).await?;
+        let bytes = cursor::read(file, 0..length.min(file.length())).await?;
         check_alignment(&bytes)?;
         match Content::read(&mut Cursor::new(&bytes)) {
             Ok(header) => return Ok(header),

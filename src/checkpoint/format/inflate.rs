@@ -6,6 +6,7 @@ use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush, MZStatus};
 
 use super::super::stored::RandomAccess;
+use super::cursor;
 use crate::error::{Error, Result};
 
 /// The compressed bytes that are read at once.
@@ -56,7 +57,7 @@ impl Inflater {
             if self.used == self.page.len() {
                 let start = self.compressed.start + self.read;
                 let end = self.compressed.end.min(start + PAGE);
-                self.page = file.read(start..end).await?;
+                self.page = cursor::read(file, start..end).await?;
                 self.used = 0;
                 self.read = end - self.compressed.start;
             }

@@ -3,6 +3,7 @@
 use super::super::magic::{self, Kind};
 use super::super::stored::RandomAccess;
 use super::archive::Archive;
+use super::cursor;
 use super::unsupported::unsupported_name;
 use super::{flax, gguf, npz, safetensors, torch, zip};
 use crate::error::{Error, Result, shortened};
@@ -27,9 +28,13 @@ impl Archive {
         if let Some(reason) = unsupported_name(name) {
             return Err(Error::Weights(reason.into()));
         }
-        let start = file.read(0..START.min(file.length())).await?;
+        let start = cursor::read(file, 0..START.min(file.length())).await?;
         if start.is_empty() {
             return Err(Error::Weights("the file is empty; download or copy it again".into()));
+        }
+        // The length of a header may begin with the bytes of another format.
+        if start.get(4..9) == Some(b"\0\0\0\0{") {
+            return safetensors::open(file).await;
         }
         match magic::kind(&start) {
             Some(Kind::Zip) => open_zip(file).await,

@@ -3,20 +3,20 @@
 use super::super::header::{self, LENGTH_BYTES, bits_of};
 use super::super::stored::{Contents, RandomAccess, StoredTensor};
 use super::archive::Archive;
-use super::cursor::cut_short;
+use super::cursor::{self, cut_short};
 use super::place::Place;
 use crate::error::{Error, Result};
 
 pub(super) async fn open<F: RandomAccess + ?Sized>(file: &F) -> Result<Archive> {
     let length = file.length();
-    let start = file.read(0..length.min(LENGTH_BYTES as u64)).await?;
+    let start = cursor::read(file, 0..length.min(LENGTH_BYTES as u64)).await?;
     if start.len() < LENGTH_BYTES {
         return Err(Error::Weights(format!(
             "the file has {length} bytes, expected weights as safetensors, PyTorch, Flax msgpack, .npz or GGUF"
         )));
     }
     let header_length = header::length(&start, Some(length))?;
-    let header = file.read(0..header_length as u64).await?;
+    let header = cursor::read(file, 0..header_length as u64).await?;
     let entries = header::parse(&header)?;
     let end = entries.last().map_or(header_length as u64, |last| last.bytes.end);
     if end > length {

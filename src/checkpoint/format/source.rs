@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::stored::RandomAccess;
-use super::cursor::cut_short;
+use super::cursor::{self, cut_short};
 use super::inflate::Inflater;
 use super::zip::Member;
 use crate::error::{Error, Result};
@@ -104,10 +104,7 @@ impl<'a, F: RandomAccess + ?Sized> Source<'a, F> {
                     let to = range.end.min(passed + length).saturating_sub(passed);
                     if from < to {
                         let part = own.start + from..own.start + to;
-                        if part.end > self.file.length() {
-                            return Err(cut_short(self.file.length()));
-                        }
-                        let part = self.file.read(part).await?;
+                        let part = cursor::read(self.file, part).await?;
                         match bytes.is_empty() {
                             true => bytes = part,
                             false => bytes.extend_from_slice(&part),

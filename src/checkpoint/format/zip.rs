@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::super::stored::RandomAccess;
-use super::cursor::Cursor;
+use super::cursor::{self, Cursor};
 use crate::error::{Error, Result, shortened};
 
 const END: [u8; 4] = *b"PK\x05\x06";
@@ -22,7 +22,9 @@ const ENTRY_BYTES: usize = 46;
 const LOCAL_BYTES: usize = 30;
 /// The longest comment at the end of an archive.
 const MAX_COMMENT: u64 = 0xFFFF;
-const MAX_DIRECTORY: u64 = 64 << 20;
+const MAX_DIRECTORY: u64 = 16 << 20;
+/// The most bytes that Deflate makes of one byte.
+const MAX_RATIO: u64 = 1032;
 
 /// A file in the archive.
 #[derive(Debug, Clone)]
@@ -47,7 +49,7 @@ pub(super) async fn members<F: RandomAccess + ?Sized>(file: &F) -> Result<Vec<Me
             "its directory has {length} bytes, expected at most {MAX_DIRECTORY}"
         )));
     }
-    let (start, bytes) = (directory.start, file.read(directory).await?);
+    let (start, bytes) = (directory.start, cursor::read(file, directory).await?);
     let mut members = Vec::new();
     let mut rest = &bytes[..];
     while !rest.is_empty() {
@@ -81,7 +83,7 @@ pub(super) async fn members<F: RandomAccess + ?Sized>(file: &F) -> Result<Vec<Me
 async fn find_directory<F: RandomAccess + ?Sized>(file: &F) -> Result<Range<u64>> {
     let length = file.length();
     let tail_start = length.saturating_sub(MAX_COMMENT + (END_BYTES + LOCATOR_BYTES) as u64);
-    let tail = file.read(tail_start..length).await?;
+    let tail = cursor::read(file, tail_start..length).await?;
     let is_end = |place: &usize| {
         let record = &tail[*place..];
         record.starts_with(&END)
@@ -185,11 +187,16 @@ impl Member {
                  archive and pack it again"
             )));
         }
-        if self.method == 0 && self.size != self.compressed {
-            return Err(damaged(format!("`{name}` has two different lengths")));
+        let is_possible = match self.method {
+            0 => self.size == self.compressed,
+            _ => self.size / MAX_RATIO <= self.compressed,
+        };
+        if !is_possible {
+            let (size, compressed) = (self.size, self.compressed);
+            return Err(damaged(format!("`{name}` cannot have {size} bytes in {compressed}")));
         }
         // The directory, which is behind the members, is in the file, so their headers are too.
-        let local = file.read(self.header..self.header + LOCAL_BYTES as u64).await?;
+        let local = cursor::read(file, self.header..self.header + LOCAL_BYTES as u64).await?;
         if !local.starts_with(&LOCAL) {
             return Err(damaged(format!("the header of `{name}` is missing")));
         }

@@ -228,8 +228,8 @@ impl Machine<'_> {
     }
 
     fn pop(&mut self) -> Result<Id, Stop> {
-        let height = self.height_below(1)?;
-        Ok(self.stack.split_off(height)[0])
+        self.height_below(1)?;
+        self.stack.pop().ok_or_else(|| self.underflow())
     }
 
     /// The values since the last mark.

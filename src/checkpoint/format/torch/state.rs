@@ -28,6 +28,8 @@ const MODELS: [&str; 11] = [
 const MAX_DEPTH: usize = 64;
 /// Dicts and objects that are visited, so that shared ones do not multiply.
 const MAX_VISITS: usize = 1 << 20;
+/// Values that are noted because they are no tensors.
+const MAX_OMITTED: usize = 1000;
 
 /// The tensors of a model, and what else the file says.
 #[derive(Default)]
@@ -35,6 +37,21 @@ pub(super) struct State {
     pub views: Vec<(String, View)>,
     pub config: Option<Json>,
     pub omitted: Vec<Omitted>,
+}
+
+impl State {
+    /// Notes a value that is no tensor.
+    fn omit(&mut self, key: String, value: Item) -> Result<()> {
+        if self.omitted.len() >= MAX_OMITTED {
+            return Err(Error::Weights(format!(
+                "the state has more than {MAX_OMITTED} values that are no tensors, such as `{}`; save the model's \
+                 `state_dict()` alone",
+                shortened(&key)
+            )));
+        }
+        self.omitted.push(Omitted { key, what: value.describe().into_owned() });
+        Ok(())
+    }
 }
 
 /// Finds the state dict under `root`.
@@ -102,9 +119,11 @@ fn model_in<'a>(item: Item<'a>, omitted: &mut Vec<Omitted>) -> Result<Option<Ite
     Ok(parts.iter().rfind(|(key, ..)| *key == chosen).map(|(_, value, _)| *value))
 }
 
+const BESIDE: &str = "tensors beside the model";
+
 /// A part with tensors that is not read.
 fn of_training((key, _, count): &(&str, Item, usize)) -> Option<Omitted> {
-    let what = format!("{count} tensors beside the model");
+    let what = format!("{count} {BESIDE}");
     (*count > 0).then(|| Omitted { key: (*key).into(), what })
 }
 
@@ -157,8 +176,19 @@ fn parts_of(module: Item) -> impl Iterator<Item = Item> {
     ["_parameters", "_buffers", "_modules"].into_iter().filter_map(move |name| module.get(name))
 }
 
+/// The buffers that `state_dict()` contains.
+fn persistent_buffers(module: Item) -> impl Iterator<Item = (&str, Item)> {
+    let others = module.get("_non_persistent_buffers_set").and_then(Item::items);
+    let others: BTreeSet<&str> = others.into_iter().flatten().filter_map(Item::text).collect();
+    let buffers = module.get("_buffers").and_then(Item::entries).into_iter().flatten();
+    buffers
+        .filter_map(|(name, value)| Some((name.text()?, value)))
+        .filter(move |(name, _)| !others.contains(name))
+}
+
 /// Adds the tensors in `item`, with keys joined by `.`.
 fn collect(item: Item, state: &mut State) -> Result<()> {
+    let training: BTreeSet<String> = state.omitted.iter().map(|part| part.key.clone()).collect();
     let mut visits = 0;
     let mut pending = vec![(String::new(), item)];
     let mut depths = vec![0];
@@ -169,23 +199,26 @@ fn collect(item: Item, state: &mut State) -> Result<()> {
         }
         let mut nested = Vec::new();
         if let Some(module) = module(item) {
-            nested.extend(parts_of(module).map(|part| (prefix.clone(), part)));
+            let parts = ["_parameters", "_modules"].into_iter().filter_map(|name| module.get(name));
+            nested.extend(parts.map(|part| (prefix.clone(), part)));
+            for (name, value) in persistent_buffers(module) {
+                let key = joined(&prefix, name)?;
+                if let Some(view) = tensor::read(&key, value)? {
+                    state.views.push((key, view));
+                }
+            }
         } else {
             for (name, value) in item.entries().into_iter().flatten() {
                 let Some(name) = name_of(name) else { continue };
-                if depth == 0 && is_omitted(&name, &state.omitted) {
+                if depth == 0 && is_nested(value) && training.contains(&*name) {
                     continue;
                 }
                 let key = joined(&prefix, &name)?;
                 match tensor::read(&key, value)? {
                     Some(view) => state.views.push((key, view)),
-                    None if is_nested(value) => {
-                        nested.push((key, value));
-                    }
+                    None if is_nested(value) => nested.push((key, value)),
                     None if matches!(value.value(), Value::None) => {} // a bias that a module does not have
-                    None => {
-                        state.omitted.push(Omitted { key, what: value.describe().into_owned() })
-                    }
+                    None => state.omit(key, value)?,
                 }
             }
         }
@@ -203,13 +236,9 @@ fn name_of(key: Item) -> Option<Cow<str>> {
     }
 }
 
-fn is_omitted(name: &str, omitted: &[Omitted]) -> bool {
-    omitted.iter().any(|part| part.key == name)
-}
-
 fn no_state(root: Item, omitted: &[Omitted]) -> Error {
     let remedy = "save the model with `torch.save(model.state_dict(), …)`";
-    if let Some(part) = omitted.first() {
+    if let Some(part) = omitted.iter().find(|part| part.what.ends_with(BESIDE)) {
         let key = shortened(&part.key);
         return Error::Weights(format!(
             "the file holds no model: its only tensors are in `{key}`, which belongs to the training; {remedy}"

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, shortened};
 /// How often wrappers, such as `Parameter`, may contain each other.
 const MAX_WRAPPERS: usize = 8;
 /// How many more elements than its storage a tensor may have, which `expand` makes.
-const MAX_REPEATED: u64 = 16 << 20;
+const MAX_REPEATED: u64 = 4 << 20;
 
 /// A view of a storage.
 #[derive(Debug)]
