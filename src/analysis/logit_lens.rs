@@ -46,7 +46,7 @@ options! {
 pub enum StreamPoint {
     /// Before the attention.
     ResidPre,
-    /// Between attention and MLP.
+    /// Between attention and MLP, in a model with MLPs.
     ResidMid,
     /// After the MLP.
     ResidPost,

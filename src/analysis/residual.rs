@@ -43,16 +43,18 @@ options! {
     #[derive(Debug, Clone)]
     pub struct ResidualOptions {
         /// The components: everything that was written into the stream, which adds up to it ("decomposed"), its states
-        /// before each layer and after the last ("accumulated"), or what each head or neuron wrote.
+        /// before each layer and after the last ("accumulated"), or what each head or neuron wrote. A model with attention
+        /// only has no neurons.
         pub stack: StackKind = StackKind::Decomposed,
         /// How finely it is decomposed; `component` if absent. For "decomposed" only.
         pub by: Option<By>,
-        /// Also the states between attention and MLP; false if absent. For "accumulated" only.
+        /// Also the states between attention and MLP; false if absent. For "accumulated" only, in a model with MLPs.
         pub sublayers: Option<bool>,
         /// The sublayer that reads the stream; the unembedding if absent.
         pub reader: Option<Reader>,
         /// Apply the reader's LayerNorm to each component: with the scale of the whole stream in the run ("frozen"), or,
-        /// only before the unembedding, with the component's own scale ("recomputed"). Not applied if absent.
+        /// only before the unembedding, with the component's own scale ("recomputed"). Not applied if absent. Shortformer
+        /// positions, which queries and keys add behind it, are part of no component. Not for a model without normalization.
         pub layer_norm: Option<LayerNorm>,
         /// Only these positions, negative ones from the end; all if absent. Select few for neurons: each position has
         /// n_layer × d_mlp × d_model numbers.

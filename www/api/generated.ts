@@ -503,19 +503,21 @@ export interface Attribution {
 export interface ResidualOptions {
   /**
    * The components: everything that was written into the stream, which adds up to it ("decomposed"), its states
-   * before each layer and after the last ("accumulated"), or what each head or neuron wrote.
+   * before each layer and after the last ("accumulated"), or what each head or neuron wrote. A model with attention
+   * only has no neurons.
    * @default "decomposed"
    */
   stack?: "decomposed" | "accumulated" | "heads" | "neurons";
   /** How finely it is decomposed; `component` if absent. For "decomposed" only. */
   by?: "component" | "head" | "neuron";
-  /** Also the states between attention and MLP; false if absent. For "accumulated" only. */
+  /** Also the states between attention and MLP; false if absent. For "accumulated" only, in a model with MLPs. */
   sublayers?: boolean;
   /** The sublayer that reads the stream; the unembedding if absent. */
   reader?: Sublayer;
   /**
    * Apply the reader's LayerNorm to each component: with the scale of the whole stream in the run ("frozen"), or,
-   * only before the unembedding, with the component's own scale ("recomputed"). Not applied if absent.
+   * only before the unembedding, with the component's own scale ("recomputed"). Not applied if absent. Shortformer
+   * positions, which queries and keys add behind it, are part of no component. Not for a model without normalization.
    */
   layerNorm?: "frozen" | "recomputed";
   /**
