@@ -254,6 +254,46 @@ const FILES: [File; 16] = [
     fixture!("model.gguf"),
 ];
 
+/// The places of the entries in the directory of a zip archive.
+fn entries(bytes: &[u8]) -> Vec<usize> {
+    (0..bytes.len()).filter(|place| bytes[*place..].starts_with(b"PK\x01\x02")).collect()
+}
+
+#[test]
+fn archives_that_claim_too_much_or_the_same_bytes_twice_are_refused() {
+    let (name, bytes) = fixture!("compressed.npz");
+    let places = entries(bytes);
+    let changed = |at: usize, value: [u8; 4]| {
+        let mut bytes = bytes.to_vec();
+        bytes[at..at + 4].copy_from_slice(&value);
+        refusal((name, &bytes))
+    };
+    let first_offset: [u8; 4] = bytes[places[0] + 42..places[0] + 46].try_into().unwrap();
+    for (found, reason) in [
+        (
+            changed(places[0] + 24, 2_000_000_000u32.to_le_bytes()),
+            "cannot have 2000000000 bytes in",
+        ),
+        (changed(places[1] + 42, first_offset), "overlap those behind them"),
+        (changed(places[0] + 42, [0xFF, 0xFF, 0xFF, 0x7F]), "overlap those behind them"),
+        (changed(places[0] + 20, [0xFF, 0xFF, 0xFF, 0x7F]), "overlap those behind them"),
+        (changed(places[0] + 8, [1, 0, 8, 0]), "is encrypted"),
+        (
+            changed(places[0] + 8, [0, 0, 14, 0]),
+            "compressed by method 14, expected none or Deflate",
+        ),
+        (changed(bytes.len() - 6, [0xFF; 4]), "the zip archive is damaged: its directory has"),
+    ] {
+        assert!(found.contains(reason), "{found}");
+    }
+    // Two names of the same length, made equal.
+    let mut bytes = fixture!("versions.npz").1.to_vec();
+    let places = entries(&bytes);
+    let name: Vec<u8> = bytes[places[0] + 46..places[0] + 52].to_vec();
+    bytes[places[1] + 46..places[1] + 52].copy_from_slice(&name);
+    assert!(refusal(("x.npz", &bytes)).contains("two members with the name `v1.npy`"));
+}
+
 #[test]
 fn a_truncated_file_is_refused_at_every_length() {
     for (name, bytes) in FILES {

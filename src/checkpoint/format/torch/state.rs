@@ -177,7 +177,7 @@ fn parts_of(module: Item) -> impl Iterator<Item = Item> {
 }
 
 /// The buffers that `state_dict()` contains.
-fn persistent_buffers(module: Item) -> impl Iterator<Item = (&str, Item)> {
+fn persistent_buffers(module: Item<'_>) -> impl Iterator<Item = (&str, Item<'_>)> {
     let others = module.get("_non_persistent_buffers_set").and_then(Item::items);
     let others: BTreeSet<&str> = others.into_iter().flatten().filter_map(Item::text).collect();
     let buffers = module.get("_buffers").and_then(Item::entries).into_iter().flatten();
