@@ -63,13 +63,6 @@ impl Report {
         self.0.extend(other.0);
     }
 
-    /// The notices that are not in `other`.
-    #[cfg(target_arch = "wasm32")]
-    pub(crate) fn without(&self, other: &Report) -> Report {
-        let is_own = |notice: &&Notice| !other.0.contains(notice);
-        Report(self.0.iter().filter(is_own).cloned().collect())
-    }
-
     /// Removes the notices about `name`.
     pub(crate) fn forget(&mut self, name: &str) {
         self.0.retain(|notice| notice.name != name);

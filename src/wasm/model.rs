@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use candle_core::{DType, Device, Tensor};
-use js_sys::{Function, Uint8Array};
+use js_sys::Function;
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
@@ -27,7 +27,7 @@ use crate::lab::Lab;
 use crate::load::{self, Files, Fingerprint, LoadContext, Loaded, PendingSave};
 use crate::model::Model;
 use crate::run::run_into;
-use crate::tokenizer::{Tokenizer, tokenizer_json};
+use crate::tokenizer::Tokenizer;
 use crate::transform;
 use crate::wire::{IntoValue, Value};
 
@@ -185,35 +185,6 @@ impl WasmModel {
             lab,
             format: WeightFormat::default(),
             report: self.report.clone(),
-            checkpoint: self.checkpoint.clone(),
-            pending_save: RefCell::default(),
-            fingerprint: RefCell::default(),
-        })
-    }
-
-    /// The same model with the tokenizer in these files, of any kind. The weights are shared.
-    ///
-    /// # Errors
-    /// [`Error::Tokenizer`] when the files are not one tokenizer.
-    #[wasm_bindgen(js_name = withTokenizer)]
-    pub fn with_tokenizer(&self, names: Vec<String>, bytes: Vec<Uint8Array>) -> Result<WasmModel> {
-        let files: Vec<(String, Vec<u8>)> =
-            names.into_iter().zip(bytes.iter().map(Uint8Array::to_vec)).collect();
-        let tokenizer = Tokenizer::from_json(&tokenizer_json(&files)?)?;
-        let lab = self.lab.with_tokenizer(Some(tokenizer));
-        let former = self.lab.tokenizer.as_ref().map(Tokenizer::report);
-        let mut report = self.report.without(&former.unwrap_or_default());
-        report.forget("tokenizer.json"); // that there was none, or what it asked for
-        if let Some(tokenizer) = &lab.tokenizer {
-            if tokenizer.adds_special_tokens() {
-                report.special_tokens_not_added();
-            }
-            report.append(tokenizer.report());
-        }
-        Ok(WasmModel {
-            lab,
-            format: self.format,
-            report,
             checkpoint: self.checkpoint.clone(),
             pending_save: RefCell::default(),
             fingerprint: RefCell::default(),

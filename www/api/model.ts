@@ -1,7 +1,6 @@
 // The Model class: the methods of a loaded model, which runs in the page's worker.
 
 import { Cache } from "./cache.js";
-import { abortable } from "./connection.js";
 import { createError, describe } from "./errors.js";
 import type {
   Attribution,
@@ -59,8 +58,6 @@ import {
 import { type ModelCall, readCall } from "./python-call.js";
 import { type StoppedRun, toRun } from "./results.js";
 import { serializeOptions } from "./serialize.js";
-import type { SourceFile } from "./source.js";
-import { readTokenizerFiles } from "./tokenizer-files.js";
 import type { LoadedModel, Request, WorkerApi } from "./worker-api.js";
 
 /** What `GPT2LMHeadModel.from_pretrained` loads, as `Checkpoint` names it. */
@@ -240,36 +237,11 @@ export class Model {
         `the transforms are ${describe(transforms)}, expected an array of names such as "fold_ln"`,
       );
     const names: Transform[] = [...transforms];
-    return this.#derived((api, key) => api.transform(key, names), signal, names);
-  }
-
-  /**
-   * The same model with the tokenizer in these files, in place of its own if it has one. The weights are shared. It is a separate
-   * model, which must be disposed of too.
-   * @param files tokenizer.json; or GPT-2's vocab.json and merges.txt; or meta.json or meta.pkl with characters; or tiktoken's
-   *   ranks. Their contents decide what they are
-   * @throws TokenizerError if the files are no tokenizer; NetworkError; InputError; AbortError
-   */
-  async withTokenizer(
-    files: SourceFile | readonly SourceFile[],
-    options?: Cancellable,
-  ): Promise<Model> {
-    const { signal } = checkOptions("withTokenizer", options, CANCELLABLE);
-    this.#inUse();
-    const read = await abortable(readTokenizerFiles(files, signal), signal, "withTokenizer");
-    return this.#derived((api, key) => api.withTokenizer(key, read), signal);
-  }
-
-  /** A model that the worker makes of this one, again if the worker has to be restarted. */
-  async #derived(
-    derive: (api: WorkerApi, key: number) => Promise<LoadedModel>,
-    signal: AbortSignal | undefined,
-    transforms: readonly Transform[] = [],
-  ): Promise<Model> {
     const parent = this.#inUse();
     const handle = new ModelHandle(async () => {
-      const { connection, value } = await parent.borrow(derive, (api, late) =>
-        api.dispose(late.key),
+      const { connection, value } = await parent.borrow(
+        (api, key) => api.transform(key, names),
+        (api, late) => api.dispose(late.key),
       );
       return {
         connection,
@@ -278,7 +250,7 @@ export class Model {
     });
     return new Model(handle, await handle.join(signal), this.#folder, [
       ...this.transforms,
-      ...transforms,
+      ...names,
     ]);
   }
 

@@ -105,13 +105,6 @@ export interface MeasurementProgress {
 
 /** Options that were made plain data. */
 export type Request = Record<string, unknown>;
-/** A file of a tokenizer, of any kind. */
-export interface TokenizerFile {
-  /** for messages */
-  name: string;
-  bytes: Uint8Array<ArrayBuffer>;
-}
-
 /** A text, or token ids. */
 export type Prompt = string | Uint32Array;
 
@@ -132,8 +125,6 @@ export interface WorkerApi {
   abort(job: number): Promise<void>;
   /** The same model with its weights rewritten. */
   transform(key: number, transforms: readonly string[]): Promise<LoadedModel>;
-  /** The same model with another tokenizer, which shares its weights. */
-  withTokenizer(key: number, files: readonly TokenizerFile[]): Promise<LoadedModel>;
   /** A hash of config, tokenizer and weights; undefined if the model is disposed of meanwhile. */
   fingerprint(key: number): Promise<string | undefined>;
   /** Frees a model. */

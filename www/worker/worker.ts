@@ -66,17 +66,6 @@ const api: Implementation<WorkerApi> = {
     return { key: lastKey, origins: undefined, isTransformed: true, ...describe(model) };
   },
 
-  async withTokenizer(key, files) {
-    await wholeModule();
-    const names = files.map(({ name }) => name);
-    const model = modelOf(key).withTokenizer(
-      names,
-      files.map(({ bytes }) => bytes),
-    );
-    models.set(++lastKey, model);
-    return { key: lastKey, origins: undefined, isTransformed: true, ...describe(model) };
-  },
-
   async fingerprint(key) {
     await wholeModule();
     for (let start = performance.now(); models.has(key); ) {
