@@ -15,6 +15,16 @@ pub enum Error {
     /// `config.json` lacks a field, or holds a value that no GPT-2 has.
     #[error("config.json: {0}")]
     Config(String),
+    /// The config of a model cannot be used, or lacks fields that its files do not show.
+    #[error("{place}: {message}")]
+    ConfigOf {
+        /// Where the config is, such as `config.json` or `the config in ckpt.pt`.
+        place: String,
+        /// What is wrong with it, and what to do.
+        message: String,
+        /// The fields that the option `config` must say.
+        missing: Vec<MissingField>,
+    },
     /// A safetensors file is damaged, or does not hold the tensors that its config promises.
     #[error("{0}")]
     Weights(String),
@@ -47,11 +57,46 @@ pub enum Error {
     Json(#[source] serde_json::Error),
 }
 
+/// A field of the config that the files of a model do not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingField {
+    /// Such as `n_head`.
+    pub field: &'static str,
+    /// The values that fit the files.
+    pub choices: Vec<FieldChoice>,
+}
+
+/// A value that a field of the config may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldChoice {
+    /// A size.
+    Number(usize),
+    /// A word.
+    Word(&'static str),
+}
+
+impl Display for FieldChoice {
+    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            FieldChoice::Number(number) => write!(to, "{number}"),
+            FieldChoice::Word(word) => write!(to, "\"{word}\""),
+        }
+    }
+}
+
 impl Error {
+    /// What the files of a model do not say about it; empty for other errors.
+    pub fn missing_fields(&self) -> &[MissingField] {
+        match self {
+            Error::ConfigOf { missing, .. } => missing,
+            _ => &[],
+        }
+    }
+
     /// The value of `Error.name` in JavaScript: `"ConfigError"`, `"WeightsError"`, and so on.
     pub fn name(&self) -> &'static str {
         match self {
-            Error::Config(_) => "ConfigError",
+            Error::Config(_) | Error::ConfigOf { .. } => "ConfigError",
             Error::Weights(_) => "WeightsError",
             Error::Tokenizer(_) | Error::TokenizersCrate(_) => "TokenizerError",
             Error::Hook(_) => "HookError",

@@ -88,7 +88,7 @@ fn a_dtype_that_is_not_read_is_named() {
         let (dtype, _, bytes) = entries.get_mut("transformer.ln_f.bias").unwrap();
         (*dtype, *bytes) = (Dtype::I32, vec![0; 4 * 18]);
     }));
-    let message = "model.safetensors: `ln_f.bias` has dtype I32, expected F32, F16 or BF16";
+    let message = "model.safetensors: `ln_f.bias` has dtype I32, expected F64, F32, F16 or BF16";
     assert_fails(weights, "WeightsError", message);
 }
 

@@ -26,15 +26,48 @@ impl Config {
     /// # Errors
     /// As [`Config::from_json`].
     pub fn read(text: &str) -> Result<(Config, Report)> {
-        let fields = json::object(text.as_bytes(), MAX_BYTES).map_err(Error::Config)?;
-        let mut reader = Reader { fields, report: Report::default() };
-        reader.check_architecture()?;
-        reader.check_refused()?;
-        let config = reader.config()?;
-        config.validate()?;
-        reader.check_neutral(&config)?;
-        reader.report_unknown();
-        Ok((config, reader.report))
+        from_fields(json::object(text.as_bytes(), MAX_BYTES).map_err(Error::Config)?)
+    }
+}
+
+/// A config from the fields of a `config.json`, with notices.
+pub(super) fn from_fields(fields: Fields) -> Result<(Config, Report)> {
+    let mut reader = Reader { fields, report: Report::default() };
+    reader.check_architecture()?;
+    reader.check_refused()?;
+    let config = reader.config()?;
+    config.validate()?;
+    reader.check_neutral(&config)?;
+    reader.report_unknown();
+    Ok((config, reader.report))
+}
+
+/// Gives the fields their first names.
+pub(super) fn rename_aliases(fields: &mut Fields) -> Result<()> {
+    for (alias, name) in ALIASES {
+        rename(fields, alias, name)?;
+    }
+    if !fields.contains_key("n_positions")
+        && let Some(length) = fields.get("n_ctx").cloned()
+    {
+        fields.insert("n_positions".into(), length); // the name in old files
+    }
+    Ok(())
+}
+
+fn rename(fields: &mut Fields, alias: &str, name: &str) -> Result<()> {
+    let Some(value) = fields.remove(alias) else { return Ok(()) };
+    match fields.get(name) {
+        Some(first) if *first != value => {
+            let (first, second) = (first.describe(), value.describe());
+            Err(Error::Config(format!(
+                "`{name}` is {first} and `{alias}` is {second}, expected the same: they are two names of one field"
+            )))
+        }
+        _ => {
+            fields.insert(name.into(), value);
+            Ok(())
+        }
     }
 }
 
@@ -172,14 +205,7 @@ impl Reader {
 
     fn config(&mut self) -> Result<Config> {
         let default = Config::default();
-        for (alias, name) in ALIASES {
-            self.rename(alias, name)?;
-        }
-        if !self.fields.contains_key("n_positions")
-            && let Some(length) = self.fields.get("n_ctx").cloned()
-        {
-            self.fields.insert("n_positions".into(), length); // the name in old files
-        }
+        rename_aliases(&mut self.fields)?;
         let vocab_size = self.size("vocab_size", default.vocab_size)?;
         Ok(Config {
             n_layer: self.size("n_layer", default.n_layer)?,
@@ -216,27 +242,14 @@ impl Reader {
         })
     }
 
-    fn rename(&mut self, alias: &str, name: &str) -> Result<()> {
-        let Some(value) = self.fields.remove(alias) else { return Ok(()) };
-        match self.fields.get(name) {
-            Some(first) if *first != value => {
-                let (first, second) = (first.describe(), value.describe());
-                Err(Error::Config(format!(
-                    "`{name}` is {first} and `{alias}` is {second}, expected the same: they are two names of one field"
-                )))
-            }
-            _ => {
-                self.fields.insert(name.into(), value);
-                Ok(())
-            }
-        }
-    }
-
     /// A size. A default is reported, because no tensor's shape shows a wrong `n_head`.
     fn size(&mut self, name: &str, default: usize) -> Result<usize> {
         match self.fields.get(name) {
             None => Ok(self.assumed(name, default, default)),
             Some(Json::Whole(size)) => check_size(name, *size).map(|()| *size as usize),
+            Some(Json::Text(text)) if let Ok(size) = text.trim().parse() => {
+                check_size(name, size).map(|()| size as usize)
+            }
             Some(found) => {
                 let max = max_size(name);
                 Err(wrong(name, found, &format!("a whole number from 1 to {max}")))

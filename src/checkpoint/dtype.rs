@@ -3,8 +3,9 @@
 use crate::kernel::finite_halves;
 
 /// A dtype that this crate reads.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dtype {
+    F64,
     F32,
     F16,
     Bf16,
@@ -14,6 +15,7 @@ impl Dtype {
     /// The dtype with this name in a safetensors header.
     pub fn named(name: &str) -> Option<Dtype> {
         match name {
+            "F64" => Some(Dtype::F64),
             "F32" => Some(Dtype::F32),
             "F16" => Some(Dtype::F16),
             "BF16" => Some(Dtype::Bf16),
@@ -24,6 +26,7 @@ impl Dtype {
     /// The bytes of an element.
     pub fn size(self) -> usize {
         match self {
+            Dtype::F64 => 8,
             Dtype::F32 => 4,
             Dtype::F16 | Dtype::Bf16 => 2,
         }
@@ -32,6 +35,9 @@ impl Dtype {
     /// Appends the elements in `bytes` as f32.
     pub fn decode(self, bytes: &[u8], values: &mut Vec<f32>) {
         match self {
+            Dtype::F64 => {
+                values.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32))
+            }
             Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
             Dtype::F16 => decode_halves(bytes, values),
             Dtype::Bf16 => {

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::json::{self, Fields, Json};
 use super::magic;
+use super::stored::StoredTensor;
 use crate::error::{Error, Result, shortened};
 
 /// The bytes before the header, which hold its length.
@@ -22,6 +23,14 @@ pub(super) struct Entry {
     pub shape: Vec<u64>,
     /// The range of its bytes in the file.
     pub bytes: Range<u64>,
+}
+
+impl Entry {
+    /// The tensor without its place.
+    pub fn tensor(&self) -> StoredTensor {
+        let Entry { key, dtype, shape, .. } = self;
+        StoredTensor { key: key.clone(), dtype: dtype.clone(), shape: shape.clone() }
+    }
 }
 
 /// The length of the header with its length field, from the first bytes of the file; the length of the field if it is

@@ -43,6 +43,8 @@ pub(super) enum Kind {
 /// The format of the file that begins with `start`, unless it is safetensors or unknown.
 pub(super) fn kind(start: &[u8]) -> Option<Kind> {
     match start {
+        // safetensors: a header of less than 4 GiB. Its length may begin with the bytes of another format.
+        [_, _, _, _, 0, 0, 0, 0, b'{', ..] => None,
         [b'P', b'K', 3 | 5, 4 | 6, ..] => Some(Kind::Zip),
         [0x80, 2..=5, ..] => Some(Kind::Pickle),
         [b'G', b'G', b'U', b'F', ..] => Some(Kind::Gguf),
@@ -53,6 +55,9 @@ pub(super) fn kind(start: &[u8]) -> Option<Kind> {
 /// The type of the file that begins with `start` and what to do, or None if the type is not in the list. JSON and
 /// safetensors, whose bytes 4 to 7 are zero, are not in the list.
 pub(crate) fn recognize(start: &[u8]) -> Option<&'static str> {
+    if matches!(start, [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
+        return None; // safetensors, the length of whose header may begin with any bytes
+    }
     if let Some((_, what)) = KNOWN.iter().find(|(first, _)| start.starts_with(first)) {
         return Some(what);
     }

@@ -28,6 +28,13 @@ impl ValueRange {
         }
     }
 
+    /// Adds the values of another tensor of the same parameter.
+    pub fn merge(&mut self, other: &ValueRange) {
+        self.largest = self.largest.max(other.largest);
+        self.nan += other.nan;
+        self.infinite += other.infinite;
+    }
+
     pub fn is_zero(&self) -> bool {
         self.largest == 0
     }

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
 
+use super::assembler::Assembler;
 use super::config::Config;
-use super::dtype::Dtype;
+use super::family::name_of;
 use super::header::{self, Entry};
-use super::role::{self, Role};
-use super::shapes::{check_shape, expected_shapes, missing, without_prefix};
-use super::tensor_reader::TensorReader;
-use super::weights::{Weights, bytes_needed, out_of_memory, reserve};
+use super::plan::{self, Plan};
+use super::stored::{Contents, StoredTensor};
+use super::weights::Weights;
 use crate::error::{Error, Result, shortened};
 use crate::kernel::WeightFormat;
 
@@ -21,18 +21,25 @@ use crate::kernel::WeightFormat;
 /// When a header is complete, its tensors are checked against the config and the memory for all of them is reserved,
 /// so that a load that cannot succeed fails before the download goes on.
 pub struct WeightsReader {
-    config: Config,
+    source: Source,
     format: WeightFormat,
-    expected: role::Shapes,
     /// The file of each tensor, according to the index of a checkpoint in several files.
     index: Option<BTreeMap<String, String>>,
     /// The tensors of all files so far.
-    seen: HashSet<String>,
+    seen: Vec<StoredTensor>,
     /// Whether there are several files. The header of a single file shows whether a tensor is missing.
     sharded: bool,
-    reserved: bool,
     file: FileReader,
-    weights: Weights,
+    /// Once the first header is complete.
+    assembler: Option<Assembler>,
+}
+
+/// What the files are compared with.
+enum Source {
+    /// The config is known.
+    Config(Config),
+    /// The config follows from these texts and from the header: `config.json`, and what the caller says.
+    Texts { config: Option<String>, overrides: Option<String> },
 }
 
 impl Weights {
@@ -55,22 +62,41 @@ impl WeightsReader {
 
     /// A reader that converts matrices to `format`.
     pub fn with_format(config: &Config, total: Option<u64>, format: WeightFormat) -> WeightsReader {
+        WeightsReader::new_of(Source::Config(config.clone()), total, format, false)
+    }
+
+    /// A reader for one file of any family. `config` is the text of `config.json`, `overrides` the fields that the caller
+    /// gives, as a JSON object. [`WeightsReader::finish_model`] returns the config.
+    pub fn recognizing(
+        config: Option<&str>,
+        overrides: Option<&str>,
+        total: Option<u64>,
+        format: WeightFormat,
+    ) -> WeightsReader {
+        let [config, overrides] = [config, overrides].map(|text| text.map(str::to_string));
+        WeightsReader::new_of(Source::Texts { config, overrides }, total, format, false)
+    }
+
+    fn new_of(
+        source: Source,
+        total: Option<u64>,
+        format: WeightFormat,
+        sharded: bool,
+    ) -> WeightsReader {
         WeightsReader {
-            config: config.clone(),
+            source,
             format,
-            expected: expected_shapes(config).into_iter().collect(),
             index: None,
-            seen: HashSet::new(),
-            sharded: false,
-            reserved: false,
+            seen: Vec::new(),
+            sharded,
             file: FileReader::new("model.safetensors", total),
-            weights: Weights::default(),
+            assembler: None,
         }
     }
 
     /// A reader of a checkpoint in several files: [`WeightsReader::next_file`] comes before each but the first.
     pub fn sharded(config: &Config, total: Option<u64>, format: WeightFormat) -> WeightsReader {
-        WeightsReader { sharded: true, ..WeightsReader::with_format(config, total, format) }
+        WeightsReader::new_of(Source::Config(config.clone()), total, format, true)
     }
 
     /// Sets the name of the file, for messages and for [`WeightsReader::expect`].
@@ -78,7 +104,7 @@ impl WeightsReader {
         self.file.name = name.to_string();
     }
 
-    /// Sets the file of each tensor, whose name has no prefix `transformer.`. The files must hold exactly these tensors.
+    /// Sets the file of each tensor, whose name has no prefix such as `transformer.`. The files must hold exactly these tensors.
     pub fn expect(&mut self, files: BTreeMap<String, String>) {
         self.index = Some(files);
     }
@@ -138,7 +164,7 @@ impl WeightsReader {
         while self.file.position < position {
             let left = position - self.file.position;
             match self.file.pending.as_mut().and_then(VecDeque::front_mut) {
-                Some(Span { tensor: None, bytes_left }) => {
+                Some(Span { tensor: None, bytes_left, .. }) => {
                     let skipped = left.min(*bytes_left);
                     *bytes_left -= skipped;
                     self.file.position += skipped;
@@ -149,7 +175,7 @@ impl WeightsReader {
                     )));
                 }
             }
-            self.file.finish_span(&mut self.weights)?;
+            self.file.finish_span(self.assembler.as_mut())?;
         }
         Ok(())
     }
@@ -158,11 +184,20 @@ impl WeightsReader {
     ///
     /// # Errors
     /// [`Error::Weights`] when a file was truncated, or when a tensor was in none of the files.
-    pub fn finish(mut self) -> Result<Weights> {
+    pub fn finish(self) -> Result<Weights> {
+        self.finish_model().map(|(_, weights, _)| weights)
+    }
+
+    /// The config, the weights and the name of the family, after the last piece.
+    ///
+    /// # Errors
+    /// As [`WeightsReader::finish`].
+    pub fn finish_model(self) -> Result<(Config, Weights, &'static str)> {
         self.file.check_end().map_err(|error| error.in_file(&self.file.name))?;
-        self.check_complete(|name| self.weights.contains(name))?;
-        self.weights.drop_tied_head(&self.config)?;
-        Ok(self.weights)
+        let Some(assembler) = self.assembler else { return Err(self.file.no_header()) };
+        let family = assembler.family();
+        let (config, weights) = assembler.finish()?;
+        Ok((config, weights, family))
     }
 
     /// Collects the header; returns the bytes of `piece` after it.
@@ -183,118 +218,76 @@ impl WeightsReader {
         file.end = entries.last().map_or(file.header.len() as u64, |last| last.bytes.end);
         file.check_total()?;
         file.header = Vec::new();
-        self.file.pending = Some(self.spans(&entries)?);
+        self.file.pending = Some(self.spans(entries)?);
         Ok(rest)
     }
 
-    /// Checks the tensors of the file against the config and reserves their memory, in the file's order.
-    fn spans(&mut self, entries: &[Entry]) -> Result<VecDeque<Span>> {
-        if !self.sharded {
-            let found: HashSet<&str> =
-                entries.iter().map(|entry| without_prefix(&entry.key)).collect();
-            self.check_complete(|name| found.contains(name))?;
-        }
-        self.check_index(entries)?;
-        let roles = entries.iter().map(|entry| self.role(entry)).collect::<Result<Vec<_>>>()?;
-        if !std::mem::replace(&mut self.reserved, true) {
-            reserve(&self.config_with(&roles), self.format)?;
-        }
-        let both = entries.iter().zip(&roles);
-        let mut spans = both
-            .clone()
-            .map(|(entry, role)| self.span(entry, *role))
-            .collect::<Result<VecDeque<_>>>()?;
+    /// Plans how the tensors of the file are read, and reserves their memory in the file's order.
+    fn spans(&mut self, entries: Vec<Entry>) -> Result<VecDeque<Span>> {
+        self.check_index(&entries)?;
+        let tensors: Vec<StoredTensor> = entries.iter().map(Entry::tensor).collect();
+        self.seen.extend(tensors.iter().cloned());
+        let plan = self.plan()?;
+        let assembler = match &mut self.assembler {
+            Some(assembler) => {
+                assembler.extend(plan)?;
+                assembler
+            }
+            none => none.insert(Assembler::new(plan, self.format)?),
+        };
+        assembler.prepare(tensors.iter())?;
+        let span = |(entry, tensor): (&Entry, StoredTensor)| Span {
+            bytes_left: entry.bytes.end - entry.bytes.start,
+            tensor: assembler.wants(&tensor).then_some(tensor),
+            is_begun: false,
+        };
+        let mut spans: VecDeque<_> = entries.iter().zip(tensors).map(span).collect();
         spans.retain(|span| span.bytes_left > 0);
-        let ignored = both
-            .filter(|(_, role)| **role == Role::OtherTask)
-            .map(|(entry, _)| without_prefix(&entry.key));
-        self.weights.report_mut().ignored_heads(&self.file.name, ignored);
         Ok(spans)
+    }
+
+    /// The plan for all tensors so far.
+    fn plan(&self) -> Result<Plan> {
+        match &self.source {
+            Source::Config(config) => {
+                let mut plan = Plan::of_some(&self.seen, config)?;
+                if !self.sharded {
+                    plan.check_complete()?;
+                    plan.report_filled();
+                }
+                Ok(plan)
+            }
+            Source::Texts { config, overrides } => {
+                let tensors = self.seen.clone();
+                let contents = Contents { format: "safetensors", tensors, ..Contents::default() };
+                plan::plan(config.as_deref(), overrides.as_deref(), &[&contents])
+            }
+        }
     }
 
     /// Checks that the file holds exactly the tensors that the index lists for it.
     fn check_index(&self, entries: &[Entry]) -> Result<()> {
         let Some(index) = &self.index else { return Ok(()) };
         let own = &self.file.name;
-        for name in entries.iter().map(|entry| without_prefix(&entry.key)) {
-            let place = match index.get(name) {
+        for name in entries.iter().map(|entry| name_of(&entry.key)) {
+            let place = match index.get(&name) {
                 Some(file) if file == own => continue,
                 Some(file) => format!("in {}", shortened(file)),
                 None => "nowhere".into(),
             };
-            let name = shortened(name);
+            let name = shortened(&name);
             return Err(Error::Weights(format!(
                 "the file contains `{name}`, which the list of files has {place}"
             )));
         }
-        let found: HashSet<&str> = entries.iter().map(|entry| without_prefix(&entry.key)).collect();
-        match index.iter().find(|(name, file)| *file == own && !found.contains(name.as_str())) {
+        let found: HashSet<String> = entries.iter().map(|entry| name_of(&entry.key)).collect();
+        match index.iter().find(|(name, file)| *file == own && !found.contains(*name)) {
             Some((name, _)) => Err(Error::Weights(format!(
                 "the list of files names this file for `{}`, but the file does not contain it",
                 shortened(name)
             ))),
             None => Ok(()),
         }
-    }
-
-    /// The config of the model, if tensors of these roles are in its files.
-    fn config_with(&self, roles: &[Role]) -> Config {
-        let tied = self.config.tie_word_embeddings && !roles.contains(&Role::Head);
-        Config { tie_word_embeddings: tied, ..self.config.clone() }
-    }
-
-    fn check_complete(&self, is_there: impl Fn(&str) -> bool) -> Result<()> {
-        // The first in the order of names, so that the message is deterministic.
-        match self.expected.iter().filter(|(name, _)| !is_there(name)).min() {
-            Some((name, shape)) => Err(missing(name, shape)),
-            None => Ok(()),
-        }
-    }
-
-    /// The role of a tensor, which is checked against the config.
-    fn role(&mut self, entry: &Entry) -> Result<Role> {
-        let name = without_prefix(&entry.key);
-        if !self.seen.insert(name.to_string()) {
-            let where_else =
-                if self.sharded { "is in two of the files, or in one" } else { "is there" };
-            return Err(Error::Weights(format!(
-                "`{name}` {where_else} under two names, with and without `transformer.`"
-            )));
-        }
-        let role = role::of(name, &self.config, &self.expected)?;
-        let Some(expected) = self.shape(name, role) else { return Ok(role) };
-        let expected: Vec<u64> = expected.iter().map(|length| *length as u64).collect();
-        check_shape(name, &entry.shape, &expected)?;
-        match Dtype::named(&entry.dtype) {
-            Some(_) => Ok(role),
-            None => {
-                let found = &entry.dtype;
-                Err(Error::Weights(format!(
-                    "`{name}` has dtype {found}, expected F32, F16 or BF16"
-                )))
-            }
-        }
-    }
-
-    /// The shape of a tensor that is read; None if it is skipped.
-    fn shape(&self, name: &str, role: Role) -> Option<Vec<usize>> {
-        match role {
-            Role::Parameter => self.expected.get(name).cloned(),
-            Role::Head => Some(vec![self.config.vocab_size, self.config.n_embd]),
-            Role::HeadBias => Some(vec![self.config.vocab_size]),
-            Role::Buffer | Role::OtherTask => None,
-        }
-    }
-
-    fn span(&self, entry: &Entry, role: Role) -> Result<Span> {
-        let name = without_prefix(&entry.key);
-        let bytes_left = entry.bytes.end - entry.bytes.start;
-        let needed = self.shape(name, role).zip(Dtype::named(&entry.dtype));
-        let Some((shape, dtype)) = needed else { return Ok(Span { tensor: None, bytes_left }) };
-        let tensor = TensorReader::new(name, &shape, dtype, self.format)
-            .map_err(|_| out_of_memory(bytes_needed(&self.config, self.format)))?;
-        let tensor = tensor.must_be_zero(role == Role::HeadBias);
-        Ok(Span { tensor: Some(tensor), bytes_left })
     }
 
     fn read_data(&mut self, mut piece: &[u8]) -> Result<()> {
@@ -308,9 +301,9 @@ impl WeightsReader {
             };
             let own = span.bytes_left.min(piece.len() as u64) as usize;
             let (own, rest) = piece.split_at(own);
-            span.push(own)?;
+            span.push(own, self.assembler.as_mut())?;
             self.file.position += own.len() as u64;
-            self.file.finish_span(&mut self.weights)?;
+            self.file.finish_span(self.assembler.as_mut())?;
             piece = rest;
         }
         Ok(())
@@ -358,25 +351,29 @@ impl FileReader {
 
     fn check_end(&self) -> Result<()> {
         match self.pending {
-            None => Err(Error::Weights(format!(
-                "not a safetensors file: it ends after {} bytes, inside its header",
-                self.position
-            ))),
+            None => Err(self.no_header()),
             Some(_) if self.position < self.end => Err(truncated(self.position, self.end)),
             Some(_) => Ok(()),
         }
     }
 
-    /// Inserts the tensor of the first span into `weights` if all of its bytes were read.
-    fn finish_span(&mut self, weights: &mut Weights) -> Result<()> {
+    /// Ends the tensor of the first span if all of its bytes were read.
+    fn finish_span(&mut self, assembler: Option<&mut Assembler>) -> Result<()> {
         let Some(pending) = &mut self.pending else { return Ok(()) };
         if pending.front().is_none_or(|span| span.bytes_left > 0) {
             return Ok(());
         }
-        match pending.pop_front().and_then(|span| span.tensor) {
-            Some(tensor) => tensor.finish(weights),
-            None => Ok(()),
+        match (pending.pop_front().and_then(|span| span.tensor), assembler) {
+            (Some(_), Some(assembler)) => assembler.end(),
+            _ => Ok(()),
         }
+    }
+
+    fn no_header(&self) -> Error {
+        Error::Weights(format!(
+            "not a safetensors file: it ends after {} bytes, inside its header",
+            self.position
+        ))
     }
 }
 
@@ -386,18 +383,20 @@ fn truncated(found: u64, promised: u64) -> Error {
     ))
 }
 
-/// The bytes of a tensor in the file. Those without a reader are skipped.
+/// The bytes of a tensor in the file. Those without a tensor are skipped.
 struct Span {
-    tensor: Option<TensorReader>,
+    tensor: Option<StoredTensor>,
     bytes_left: u64,
+    is_begun: bool,
 }
 
 impl Span {
-    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+    fn push(&mut self, bytes: &[u8], assembler: Option<&mut Assembler>) -> Result<()> {
         self.bytes_left -= bytes.len() as u64;
-        match &mut self.tensor {
-            Some(tensor) => tensor.push(bytes),
-            None => Ok(()),
+        let (Some(tensor), Some(assembler)) = (&self.tensor, assembler) else { return Ok(()) };
+        if !std::mem::replace(&mut self.is_begun, true) {
+            assembler.begin(tensor)?;
         }
+        assembler.push(bytes)
     }
 }

@@ -20,6 +20,9 @@ results! {
         /// How many values or names it is about, if it is about several.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub count: Option<u64>,
+        /// The keys in the file from which the tensor was made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub from: Option<Vec<String>>,
     }
 }
 
@@ -36,6 +39,18 @@ words! {
         Used = "used",
         /// A default for a value that no file gives, or a state that could not be verified.
         Assumed = "assumed",
+        /// A tensor that has another name in the file.
+        Renamed = "renamed",
+        /// A tensor that has another order of axes in the file.
+        Transposed = "transposed",
+        /// A tensor that is several tensors in the file.
+        Joined = "joined",
+        /// An unembedding that is the token embedding.
+        Tied = "tied",
+        /// A bias that no file holds and that is therefore zero.
+        Filled = "filled",
+        /// A tensor that is not known and cannot change what the model computes.
+        Unknown = "unknown",
     }
 }
 
@@ -49,7 +64,19 @@ const MAX_LISTED: usize = 20;
 
 impl Report {
     pub(crate) fn push(&mut self, kind: NoticeKind, name: &str, message: String) {
-        self.0.push(Notice { kind, name: name.to_string(), message, count: None });
+        self.0.push(Notice { kind, name: name.to_string(), message, count: None, from: None });
+    }
+
+    /// Adds a notice about a tensor that was made from tensors with these keys.
+    pub(super) fn push_from(
+        &mut self,
+        kind: NoticeKind,
+        name: &str,
+        message: String,
+        from: &[&str],
+    ) {
+        let from = from.iter().map(|key| shortened(key).into_owned()).collect();
+        self.0.push(Notice { kind, name: name.into(), message, count: None, from: Some(from) });
     }
 
     /// The notices in their order.
@@ -58,14 +85,26 @@ impl Report {
     }
 
     /// Adds the notices of `other`.
-    #[cfg(target_arch = "wasm32")]
     pub(crate) fn append(&mut self, other: Report) {
         self.0.extend(other.0);
     }
 
-    /// Removes the notices about `name`.
-    pub(crate) fn forget(&mut self, name: &str) {
-        self.0.retain(|notice| notice.name != name);
+    /// Removes the notices about `name`, and returns the keys that they named.
+    pub(crate) fn forget(&mut self, name: &str) -> Vec<String> {
+        let about = self.0.extract_if(.., |notice| notice.name == name);
+        about.filter_map(|notice| notice.from).flatten().collect()
+    }
+
+    /// Adds a notice for tensors of the training.
+    pub(super) fn ignored_training(&mut self, names: &[&str]) {
+        let [first, ..] = names else { return };
+        let count = names.len();
+        let message = format!(
+            "{count} tensors belong to the training, such as `{}`, and were ignored.",
+            shortened(first)
+        );
+        let (kind, name) = (NoticeKind::Ignored, shortened(first).into_owned());
+        self.0.push(Notice { kind, name, message, count: Some(count as u64), from: None });
     }
 
     /// Adds a notice for each of the names in `file` that were ignored, up to a limit.
@@ -89,6 +128,7 @@ impl Report {
                 name: file.to_string(),
                 message,
                 count,
+                from: None,
             });
         }
     }
@@ -110,7 +150,8 @@ impl Report {
              with them is not finite either."
         );
         let name = name.to_string();
-        self.0.push(Notice { kind: NoticeKind::NonFinite, name, message, count: Some(count) });
+        let (kind, count) = (NoticeKind::NonFinite, Some(count));
+        self.0.push(Notice { kind, name, message, count, from: None });
     }
 
     /// Adds a notice that `tokenizer.json` is absent, for this reason.

@@ -1,26 +1,23 @@
-//! The role of each tensor of a file: a parameter, a tensor without effect, or a reason to refuse the file.
+//! The role of a tensor that its family does not have: one without effect, or a reason to refuse the file.
 //!
 //! A tensor with an unknown name is refused, not skipped: it might change every logit.
 
 use std::collections::HashMap;
 
-use super::config::Config;
-use super::shapes::{HEAD, HEAD_BIAS, expected_shapes};
+use super::family::Listed;
+use super::stored::StoredTensor;
 use crate::error::{Error, Result, shortened};
 use crate::nearest::nearest;
 
-/// What a tensor is for.
+/// What a tensor is that its family does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    Parameter,
-    /// An unembedding, although the config says that it is `wte.weight`.
-    Head,
-    /// A bias of the logits, which must be zero.
-    HeadBias,
-    /// The causal mask of old files.
-    Buffer,
     /// The head of another task.
     OtherTask,
+    /// The state of an optimizer or of the training.
+    Training,
+    /// Not known, but nothing that a model computes with.
+    Unknown,
 }
 
 /// The tensors of a model and their shapes, by name.
@@ -69,20 +66,35 @@ const QUANTIZED: [&str; 12] = [
     "nested_",
 ];
 
-/// The role of the tensor `name`, which is without the prefix `transformer.`.
+/// The first part of the names of what a training program saves beside the model.
+const TRAINING: [&str; 14] = [
+    "optimizer",
+    "optimizer_state_dict",
+    "optimizer_states",
+    "optim",
+    "opt_state",
+    "opt",
+    "scheduler",
+    "lr_scheduler",
+    "scaler",
+    "iter_num",
+    "best_val_loss",
+    "step",
+    "epoch",
+    "rng_state",
+];
+
+/// The role of a tensor that its family does not have. `shapes` are the names that a GPT-2 of this config has.
 ///
 /// # Errors
 /// [`Error::Weights`] when a model with this tensor computes something else than the config says.
-pub(super) fn of(name: &str, config: &Config, shapes: &Shapes) -> Result<Role> {
-    if shapes.contains_key(name) {
-        return Ok(Role::Parameter);
-    }
-    match name {
-        HEAD => return Ok(Role::Head),
-        HEAD_BIAS => return Ok(Role::HeadBias),
-        _ => {}
-    }
+pub(super) fn of(listed: &Listed, family: &str, shapes: &Shapes) -> Result<Role> {
+    let name = listed.name.as_str();
     let has_any = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    let first = name.split('.').next().unwrap_or_default();
+    if TRAINING.contains(&first) {
+        return Ok(Role::Training);
+    }
     if has_any(&ADAPTERS) {
         return Err(refused(
             name,
@@ -95,54 +107,38 @@ pub(super) fn of(name: &str, config: &Config, shapes: &Shapes) -> Result<Role> {
             "part of cross attention, which a decoder-only model does not have",
         ));
     }
-    if let Some((layer, rest)) = in_layer(name) {
-        return in_block(name, layer, rest, config);
+    if has_any(&["rotary", "inv_freq"]) {
+        return Err(refused(
+            name,
+            "part of rotary positions, which a GPT-2 does not have. Load a model with learned, sinusoidal or no positions",
+        ));
     }
     if has_any(&QUANTIZED) {
         return Err(refused(name, QUANTIZED_MODEL));
     }
-    let first = name.split('.').next().unwrap_or_default();
-    match OTHER_TASKS.contains(&first) {
-        true => Ok(Role::OtherTask),
-        false => Err(unknown(name, shapes)),
+    if OTHER_TASKS.contains(&first) {
+        return Ok(Role::OtherTask);
+    }
+    let StoredTensor { dtype, shape, .. } = listed.tensor;
+    let is_number = dtype.starts_with('F') || dtype.starts_with("BF");
+    match !is_number || shape.contains(&0) {
+        true => Ok(Role::Unknown),
+        false => Err(unknown(name, family, shapes)),
     }
 }
 
 const QUANTIZED_MODEL: &str =
     "part of a quantized model. Load the model that it was quantized from";
 
-/// `h.3.attn.bias` is `attn.bias` in layer 3.
-fn in_layer(name: &str) -> Option<(u64, &str)> {
-    let (layer, rest) = name.strip_prefix("h.")?.split_once('.')?;
-    Some((layer.parse().ok()?, rest))
-}
-
-fn in_block(name: &str, layer: u64, rest: &str, config: &Config) -> Result<Role> {
-    let layers = config.n_layer;
-    if layer >= layers as u64 {
-        return Err(Error::Weights(format!(
-            "`{name}` belongs to layer {layer}, counted from 0, but config.json says that `n_layer` is {layers}: the \
-             file holds more layers than the config"
-        )));
-    }
-    match rest {
-        "attn.bias" | "attn.masked_bias" => Ok(Role::Buffer),
-        _ if QUANTIZED.iter().any(|part| rest.contains(part)) => {
-            Err(refused(name, QUANTIZED_MODEL))
-        }
-        _ => Err(unknown(name, &expected_shapes(config).into_iter().collect())),
-    }
-}
-
 fn refused(name: &str, what: &str) -> Error {
     Error::Weights(format!("`{}` is {what}", shortened(name)))
 }
 
-fn unknown(name: &str, shapes: &Shapes) -> Error {
+fn unknown(name: &str, family: &str, shapes: &Shapes) -> Error {
     let near = nearest(name, shapes.keys().map(String::as_str), 1);
     let name = shortened(name);
     Error::Weights(format!(
-        "`{name}` is not a tensor of GPT-2 (nearest: {near}) and might change the logits. Remove it from the file if it has \
-         no effect"
+        "`{name}` is not a tensor of {family} (nearest: {near}) and might change the logits. Remove it from the file if it \
+         has no effect"
     ))
 }

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use super::architecture::Normalization;
 use super::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 use crate::kernel::Axes;
 
 /// The unembedding, if it is not the token embedding.
@@ -84,6 +84,32 @@ pub(crate) fn without_prefix(key: &str) -> &str {
     key.strip_prefix("transformer.").unwrap_or(key)
 }
 
+/// The layer of a canonical name such as `h.3.attn.c_attn.bias`.
+pub(super) fn layer_of(name: &str) -> Option<usize> {
+    in_block(name, "h.").map(|(layer, _)| layer)
+}
+
+/// The layer and the rest of a name such as `h.3.attn.bias`, for the prefix `h.`.
+pub(super) fn in_block<'n>(name: &'n str, prefix: &str) -> Option<(usize, &'n str)> {
+    let (layer, rest) = name.strip_prefix(prefix)?.split_once('.')?;
+    let number: usize = layer.parse().ok()?;
+    (number.to_string() == layer).then_some((number, rest)) // not `h.01`, which would be `h.1` again
+}
+
+/// Checks that the layer of a canonical name is one of the model's. `key` is that of the file.
+pub(super) fn check_layer(name: &str, key: &str, layers: usize) -> Result<()> {
+    match layer_of(name) {
+        Some(layer) if layer >= layers => {
+            let name = shortened(without_prefix(key));
+            Err(Error::Weights(format!(
+                "`{name}` belongs to layer {layer}, counted from 0, but config.json says that `n_layer` is {layers}: the \
+                 file holds more layers than the config"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn missing(name: &str, shape: &[usize]) -> Error {
     Error::Weights(format!("`{name}` is missing, expected with shape {shape:?}"))
 }
@@ -93,8 +119,22 @@ pub(crate) fn check_shape<N: PartialEq + Debug>(
     found: &[N],
     expected: &[N],
 ) -> Result<()> {
-    if found == expected {
-        return Ok(());
+    if found == expected { Ok(()) } else { Err(wrong_shape(name, found, expected)) }
+}
+
+pub(super) fn wrong_shape<N: Debug>(name: &str, found: &[N], expected: &[N]) -> Error {
+    Error::Weights(format!("`{name}` has shape {found:?}, expected {expected:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_numbers_as_programs_write_them() {
+        assert_eq!(layer_of("h.12.ln_1.weight"), Some(12));
+        for name in ["h.01.ln_1.weight", "h.x.ln_1", "h.", "h.3", "wte.weight", "h.-1.a"] {
+            assert_eq!(layer_of(name), None, "{name}");
+        }
     }
-    Err(Error::Weights(format!("`{name}` has shape {found:?}, expected {expected:?}")))
 }

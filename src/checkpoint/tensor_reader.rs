@@ -5,6 +5,8 @@ use std::collections::TryReserveError;
 use candle_core::{Device, Tensor};
 
 use super::dtype::Dtype;
+use super::layout::{Order, Scatter};
+use super::plan::Use;
 use super::range::{ValueRange, check_scales};
 use super::report::{NoticeKind, Report};
 use super::shapes::{HEAD_BIAS, matrix_axes};
@@ -20,52 +22,77 @@ pub(super) struct TensorReader {
     name: String,
     shape: Vec<usize>,
     dtype: Dtype,
+    /// How many elements the tensor has, and how many were read.
+    count: usize,
+    read: usize,
     /// The first bytes of an element that the end of the last piece split.
     partial_element: Vec<u8>,
-    /// The values of the whole tensor, or those that `matrix` has not consumed yet.
+    /// The values of the whole tensor, or those that `sink` has not consumed yet.
     values: Vec<f32>,
-    matrix: Option<MatrixBuilder>,
+    sink: Sink,
     format: WeightFormat,
     range: ValueRange,
     /// Zeros are ignored, and other values refused: a bias of the logits of a model that has none.
     must_be_zero: bool,
 }
 
+/// Where values go.
+enum Sink {
+    /// They stay in `values`.
+    Vector,
+    Matrix(MatrixBuilder),
+    Join(Join, Scatter),
+}
+
+/// A parameter that several tensors make, or one in another order.
+pub(super) struct Join {
+    values: Vec<f32>,
+    pieces_left: usize,
+    range: ValueRange,
+}
+
 impl TensorReader {
-    /// Allocates the tensor.
+    /// Allocates the tensor. `join` is the parameter if some of its pieces have been read.
     pub fn new(
-        name: &str,
-        shape: &[usize],
-        dtype: Dtype,
+        used: &Use,
+        join: Option<Join>,
         format: WeightFormat,
     ) -> std::result::Result<TensorReader, TryReserveError> {
-        let matrix = match (matrix_axes(name), shape) {
-            (Some(axes), &[first, second]) => {
-                Some(MatrixBuilder::new([first, second], axes, format)?)
-            }
-            _ => None,
-        };
+        let Use { name, shape, dtype, placement, pieces, must_be_zero } = used;
         let mut values = Vec::new();
-        if matrix.is_none() {
-            values.try_reserve_exact(shape.iter().product())?;
-        }
+        let elements: usize = shape.iter().product();
+        let sink = match (placement.order, matrix_axes(name), shape.as_slice()) {
+            (Order::Scattered, ..) => {
+                let join = match join {
+                    Some(join) => join,
+                    None => Join::new(elements, *pieces)?,
+                };
+                Sink::Join(join, Scatter::new(placement))
+            }
+            (Order::Same, Some(axes), &[first, second]) => {
+                Sink::Matrix(MatrixBuilder::new([first, second], axes, format)?)
+            }
+            (Order::Transposed, Some(axes), &[first, second]) => {
+                Sink::Matrix(MatrixBuilder::transposed([first, second], axes, format)?)
+            }
+            _ => {
+                values.try_reserve_exact(elements)?;
+                Sink::Vector
+            }
+        };
         Ok(TensorReader {
-            name: name.to_string(),
-            shape: shape.to_vec(),
-            dtype,
+            name: name.clone(),
+            shape: shape.clone(),
+            dtype: *dtype,
+            count: elements / pieces,
+            read: 0,
             partial_element: Vec::new(),
             values,
-            matrix,
+            sink,
             format,
             range: ValueRange::default(),
-            must_be_zero: false,
+            must_be_zero: *must_be_zero,
         })
-    }
-
-    /// The same, for a tensor that must be zero.
-    pub fn must_be_zero(mut self, must_be_zero: bool) -> TensorReader {
-        self.must_be_zero = must_be_zero;
-        self
     }
 
     /// Reads the next bytes of the tensor.
@@ -92,29 +119,70 @@ impl TensorReader {
     }
 
     fn push_elements(&mut self, bytes: &[u8]) -> Result<()> {
+        let size = self.dtype.size();
+        self.read += bytes.len() / size;
+        if self.read > self.count {
+            return Ok(()); // `wrong_count` reports it
+        }
         for bytes in bytes.chunks(STEP_BYTES) {
             let start = self.values.len();
             self.dtype.decode(bytes, &mut self.values);
             self.range.add(&self.values[start..]);
-            self.range.check(&self.name, self.format, self.matrix.is_some())?;
-            if let Some(matrix) = &mut self.matrix {
-                let consumed = matrix.push(&self.values);
-                self.values.drain(..consumed);
+            let is_matrix = matrix_axes(&self.name).is_some();
+            self.range.check(&self.name, self.format, is_matrix)?;
+            match &mut self.sink {
+                Sink::Vector => {}
+                Sink::Matrix(matrix) => {
+                    let consumed = matrix.push(&self.values);
+                    self.values.drain(..consumed);
+                }
+                Sink::Join(join, scatter) => {
+                    scatter.copy(&self.values, &mut join.values);
+                    self.values.clear();
+                }
             }
         }
         Ok(())
     }
 
-    /// Inserts the tensor, all of whose bytes were read, into `weights`.
+    /// How many elements were read and expected, if they are not as many.
+    pub fn wrong_count(&self) -> Option<(usize, usize)> {
+        let is_right = self.read == self.count && self.partial_element.is_empty();
+        (!is_right).then_some((self.read, self.count))
+    }
+
+    /// Inserts the tensor, all of whose bytes were read, into `weights`. Returns the parameter if some of its pieces are
+    /// missing.
     ///
     /// # Errors
-    /// [`Error::Weights`] when the scales of its format cannot represent its values, or when it is a bias of the
-    /// logits that is not zero.
-    pub fn finish(self, weights: &mut Weights) -> Result<()> {
-        let TensorReader { name, shape, values, matrix, range, format, must_be_zero, .. } = self;
+    /// [`Error::Weights`] when the scales of its format cannot represent its values, or when it must be zero and is not.
+    pub fn finish(self, weights: &mut Weights) -> Result<Option<(String, Join)>> {
+        let TensorReader { name, shape, values, sink, range, format, must_be_zero, .. } = self;
         if must_be_zero {
-            return check_head_bias(&range, weights.report_mut());
+            check_head_bias(&range, weights.report_mut())?;
+            return Ok(None);
         }
+        let (values, matrix, range) = match sink {
+            Sink::Vector => (values, None, range),
+            Sink::Matrix(matrix) => (values, Some(matrix), range),
+            Sink::Join(mut join, _) => {
+                join.range.merge(&range);
+                join.pieces_left -= 1;
+                if join.pieces_left > 0 {
+                    return Ok(Some((name, join)));
+                }
+                let Join { values, range, .. } = join;
+                match (matrix_axes(&name), shape.as_slice()) {
+                    (Some(axes), &[first, second]) => {
+                        let mut matrix = MatrixBuilder::new([first, second], axes, format)
+                            .map_err(|_| no_room(&name))?;
+                        matrix.push(&values);
+                        (Vec::new(), Some(matrix), range)
+                    }
+                    _ => (values, None, range),
+                }
+            }
+        };
         range.report(&name, weights.report_mut());
         match matrix {
             Some(matrix) => {
@@ -123,8 +191,21 @@ impl TensorReader {
             }
             None => weights.insert_tensor(name, Tensor::from_vec(values, shape, &Device::Cpu)?),
         }
-        Ok(())
+        Ok(None)
     }
+}
+
+impl Join {
+    fn new(elements: usize, pieces: usize) -> std::result::Result<Join, TryReserveError> {
+        let mut values = Vec::new();
+        values.try_reserve_exact(elements)?;
+        values.resize(elements, 0.0);
+        Ok(Join { values, pieces_left: pieces, range: ValueRange::default() })
+    }
+}
+
+fn no_room(name: &str) -> Error {
+    Error::Memory(format!("no room for `{name}`; close other tabs or use a smaller `dtype`"))
 }
 
 /// GPT-2 has no bias of the logits. A bias of zeros changes nothing.

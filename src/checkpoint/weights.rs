@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use super::config::Config;
 use super::range::{ValueRange, check_scales};
 use super::report::{NoticeKind, Report};
-use super::shapes::{HEAD, check_shape, expected_shapes, matrix_axes, missing};
+use super::shapes::{HEAD, HEAD_BIAS, check_shape, expected_shapes, matrix_axes, missing};
 use crate::error::{Error, Result};
 use crate::kernel::{Axes, Matrix, MatrixBuilder, WeightFormat};
 
@@ -103,20 +103,43 @@ impl Weights {
         &mut self.report
     }
 
-    /// The config of a model with these weights, in which the unembedding is not tied if the file has one.
+    /// The config of a model with these weights, in which the unembedding is tied if and only if there is none, and
+    /// has a bias only if there is one.
     pub(crate) fn config(&self, mut config: Config) -> Config {
-        config.tie_word_embeddings &= !self.contains(HEAD);
+        config.tie_word_embeddings = !self.contains(HEAD);
+        config.unembed_bias &= self.contains(HEAD_BIAS);
         config
     }
 
-    /// If the config ties the embeddings, drops an unembedding that equals the embeddings, and reports any other one.
-    pub(super) fn drop_tied_head(&mut self, config: &Config) -> Result<()> {
-        let Some(head) = self.matrices.get(HEAD).filter(|_| config.tie_word_embeddings) else {
-            return Ok(());
-        };
+    /// Puts notices in front of the others.
+    pub(super) fn prepend_report(&mut self, mut report: Report) {
+        report.append(std::mem::take(&mut self.report));
+        self.report = report;
+    }
+
+    /// Removes a vector if it is zero.
+    pub(super) fn drop_zero(&mut self, name: &str) -> Result<bool> {
+        let Some(tensor) = self.tensors.get(name) else { return Ok(false) };
+        let is_zero = tensor.flatten_all()?.to_vec1::<f32>()?.iter().all(|value| *value == 0.0);
+        if is_zero {
+            self.tensors.remove(name);
+        }
+        Ok(is_zero)
+    }
+
+    /// Drops an unembedding that equals the embeddings, and reports another one if the config ties them.
+    pub(super) fn compare_head(&mut self, config: &Config) -> Result<()> {
+        let Some(head) = self.matrices.get(HEAD) else { return Ok(()) };
         if head.has_same_bits(&self.matrix("wte.weight")?)? {
             self.matrices.remove(HEAD);
-            self.report.forget(HEAD);
+            let from = self.report.forget(HEAD);
+            let message = "`lm_head.weight` has the numbers of `wte.weight`: it is stored once.";
+            let keys: Vec<&str> = from.iter().map(String::as_str).collect();
+            let keys = if keys.is_empty() { &[HEAD][..] } else { &keys };
+            self.report.push_from(NoticeKind::Tied, HEAD, message.into(), keys);
+            return Ok(());
+        }
+        if !config.tie_word_embeddings {
             return Ok(());
         }
         let message = "config.json says that `lm_head.weight` is `wte.weight`, but the file holds another matrix under \

@@ -98,13 +98,15 @@ export interface Checkpoint {
 /** One notice about a loaded model. */
 export interface Notice {
   /** What the notice is about. */
-  kind: "nonFinite" | "ignored" | "used" | "assumed";
+  kind: "nonFinite" | "ignored" | "used" | "assumed" | "renamed" | "transposed" | "joined" | "tied" | "filled" | "unknown";
   /** A tensor, a field or a file. */
   name: string;
   /** One full sentence. */
   message: string;
   /** How many values or names it is about, if it is about several. */
   count?: number;
+  /** The keys in the file from which the tensor was made. */
+  from?: string[];
 }
 
 /** Tokens of a text, or the names of ids. */

@@ -80,8 +80,6 @@ export interface PageState {
   text: string;
   /** The load that the page asks about, and what it shows then. */
   asked: { choice: LoadChoice; requested: AddressState | undefined } | null;
-  /** What an address asks to show of a model from files on a disk, until the visitor chooses files. */
-  requestedOfDisk: AddressState | undefined;
   /** What to show after the visitor has agreed to load a model. */
   requestedAfterConsent: AddressState | undefined;
   /** What the address asks to show, until a model is there that may not have all of it. */
@@ -106,7 +104,6 @@ export const state: PageState = {
   isIds: false,
   text: "",
   asked: null,
-  requestedOfDisk: undefined,
   requestedAfterConsent: undefined,
   requested: {},
   isHeadChosen: false,

@@ -35,4 +35,5 @@ mod zip;
 
 pub(crate) use archive::Archive;
 pub(crate) use unsupported::unsupported_name;
+pub(super) use whole::completed;
 pub use whole::{TensorBytes, TensorFile};

@@ -69,7 +69,7 @@ impl TensorFile {
 }
 
 /// The result of a future that never waits, because its file is in memory.
-fn completed<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+pub(in super::super) fn completed<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
         Poll::Pending => {

@@ -9,6 +9,7 @@ use super::format::{Axes, WeightFormat};
 use super::matrix::{Matrix, Storage};
 use super::packed::Packed;
 use crate::error::{Error, Result};
+use crate::kernel::simd::format::PanelFormat;
 
 /// Takes a matrix row by row, in the order of the checkpoint, and converts each row at once, so
 /// that a matrix is never in memory twice.
@@ -34,8 +35,30 @@ impl MatrixBuilder {
         axes: Axes,
         format: WeightFormat,
     ) -> std::result::Result<MatrixBuilder, TryReserveError> {
+        MatrixBuilder::with_panels(shape, axes, format.panels(axes))
+    }
+
+    /// As [`MatrixBuilder::new`], for a matrix that the file stores transposed: `shape` is that of the parameter.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn transposed(
+        [first, second]: [usize; 2],
+        axes: Axes,
+        format: WeightFormat,
+    ) -> std::result::Result<MatrixBuilder, TryReserveError> {
+        // Q4 gives embeddings other panels: the parameter's axes decide, not those of the file.
+        let panels = format.panels(axes);
+        MatrixBuilder::with_panels([second, first], axes.transposed(), panels)
+    }
+
+    fn with_panels(
+        shape: [usize; 2],
+        axes: Axes,
+        panels: Option<PanelFormat>,
+    ) -> std::result::Result<MatrixBuilder, TryReserveError> {
         let [first, second] = shape;
-        let building = match (format.panels(axes), axes) {
+        let building = match (panels, axes) {
             (None, _) => {
                 let mut values = Vec::new();
                 values.try_reserve_exact(first * second)?;

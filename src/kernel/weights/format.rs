@@ -82,6 +82,14 @@ pub enum Axes {
 }
 
 impl Axes {
+    /// The axes of the transposed matrix.
+    pub(super) fn transposed(self) -> Axes {
+        match self {
+            Axes::InOut => Axes::OutIn,
+            Axes::OutIn => Axes::InOut,
+        }
+    }
+
     /// `[in, out]` of a matrix that the checkpoint stores with this shape.
     pub(super) fn in_out(self, [first, second]: [usize; 2]) -> [usize; 2] {
         match self {
