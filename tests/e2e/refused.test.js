@@ -60,13 +60,13 @@ const CASES = {
   },
   "a web page in place of the config": {
     files: { "model.safetensors": weights, "config.json": "<!doctype html><title>Sign in</title>" },
-    is: /config\.json.*(HTML|web page)/s,
-    remedy: /download|address/,
+    is: /config\.json.*page/s,
+    remedy: /address/,
   },
-  "a whole PyTorch module": {
-    files: { "model.pt": fixture("refused/module.pt") },
-    is: /model\.pt.*torch\.nn/s,
-    remedy: /state_dict/,
+  "an HDF5 file": {
+    files: { "tf_model.h5": Buffer.from("\x89HDF\r\n\x1a\n", "latin1") },
+    is: /tf_model\.h5/,
+    remedy: /python tools\/convert\.py|save/,
   },
   "a LoRA adapter": {
     files: { "adapter_model.safetensors": adapter, "adapter_config.json": { r: 2 } },
@@ -89,7 +89,7 @@ const CASES = {
     remedy: /python tools\/convert\.py/,
   },
   "an ONNX file": {
-    files: { "model.onnx": "x" },
+    files: { "model.onnx": Buffer.from("\x08\x07\x12\x07pytorch\x1a") },
     is: /ONNX|model\.onnx/,
     remedy: /save|convert/,
   },
