@@ -70,8 +70,15 @@ async function visit({ WasmModel }) {
     weights: "model.safetensors",
   };
   /** @param {(name: string) => object} place */
-  const files = (place) =>
-    Object.fromEntries(Object.entries(names).map(([key, name]) => [key, { name, ...place(name) }]));
+  const files = (place) => {
+    const file = (/** @type {string} */ name) => ({ name, ...place(name) });
+    return {
+      name: MODEL,
+      config: [file(names.config)],
+      tokenizer: [[file(names.tokenizer)]],
+      weights: [{ files: [file(names.weights)] }],
+    };
+  };
   const address = (/** @type {string} */ name) => ({
     address: `${server.url}${MODEL}/${name}`,
     optional: name === names.tokenizer,
@@ -84,10 +91,11 @@ async function visit({ WasmModel }) {
       ]),
     ),
   );
-  const context = { signal: new AbortController().signal, timeout: Infinity };
+  const context = { signal: new AbortController().signal, timeout: Infinity, fetcher: fetch };
   /** @param {any} files @param {any} [copy] */
   const open = (files, copy = undefined) => ({
     ...openable(files, context),
+    name: files.name,
     mayBeKept: copy !== undefined,
     copy: () => copy?.bytes,
     isCurrent: async () => ({ state: "same" }),
@@ -110,7 +118,12 @@ async function visit({ WasmModel }) {
       })),
     );
     for (let i = 0; i < TINY_LOADS; i++) {
-      const tiny = await load({ config, weights });
+      const tiny = await load({
+        name: TINY,
+        config: [config],
+        tokenizer: [],
+        weights: [{ files: [weights] }],
+      });
       tiny.runWithCache(Uint32Array.of(1, 2, i % 50), { names: ["*"], headScores: true });
       if (i % 3 === 0) tiny.free();
     }

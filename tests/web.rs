@@ -255,7 +255,7 @@ async fn a_failure_at_the_boundary_leaves_the_model_usable() {
     let error = JsValue::from(model.run_with_cache(ids(), names).unwrap_err());
     assert_failed(&error, "HookError", &["`blocks.0.attn.hook_pattern`"]);
     let error = JsValue::from(model.run_with_cache("text".into(), object(&[])).unwrap_err());
-    assert_failed(&error, "InputError", &["tokenizer.json"]);
+    assert_failed(&error, "InputError", &["withTokenizer"]);
     assert!(model.run_with_cache(ids(), object(&[])).is_ok());
 }
 
@@ -269,9 +269,14 @@ async fn load_watched(
     on_progress: Option<Function>,
     signal: Option<AbortSignal>,
 ) -> Result<WasmModel, JsValue> {
+    let place = object(&[("files", Array::of1(weights).into())]);
     let files = object(&[
-        ("config", config.clone()),
-        ("weights", weights.clone()),
+        ("name", "plain".into()),
+        ("config", Array::of1(config).into()),
+        ("tokenizer", Array::new().into()),
+        ("weights", Array::of1(&place).into()),
+        ("markers", Array::new().into()),
+        ("ignored", Array::new().into()),
         ("mayBeKept", JsValue::FALSE),
     ]);
     WasmModel::load(files.unchecked_into::<Files>(), "f32", on_progress, signal)
@@ -288,7 +293,9 @@ fn plain_config() -> JsValue {
         const open = async () => {
             const reader = blob.stream().getReader();
             const read = async () => (await reader.read()).value;
-            return { length: blob.size, answersRanges: false, read, confirmLength() {}, close: () => reader.cancel() };
+            const peek = async (count) => new Uint8Array(await blob.slice(0, count).arrayBuffer());
+            const close = () => reader.cancel();
+            return { length: blob.size, answersRanges: false, read, peek, confirmLength() {}, close };
         };
         return { name, open };
     }

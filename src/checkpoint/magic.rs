@@ -52,6 +52,12 @@ pub(super) fn kind(start: &[u8]) -> Option<Kind> {
     }
 }
 
+/// Whether a file that begins with `start` is read with random access, and not as a stream.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn is_archive(start: &[u8]) -> bool {
+    kind(start).is_some()
+}
+
 /// The type of the file that begins with `start` and what to do, or None if the type is not in the list. JSON and
 /// safetensors, whose bytes 4 to 7 are zero, are not in the list.
 pub(crate) fn recognize(start: &[u8]) -> Option<&'static str> {

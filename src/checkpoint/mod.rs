@@ -48,20 +48,24 @@ mod weights;
 mod whole;
 
 pub use architecture::{Normalization, PositionEmbedding};
-#[expect(unused_imports, reason = "used by the loaders, which follow")]
+#[cfg(target_arch = "wasm32")]
 pub(crate) use assembler::Assembler;
 pub use config::Config;
-#[expect(unused_imports, reason = "used by the loaders, which follow")]
+#[cfg(target_arch = "wasm32")]
 pub(crate) use format::{Archive, unsupported_name};
 pub use format::{TensorBytes, TensorFile};
 pub use index::Index;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use magic::is_archive;
 pub(crate) use magic::recognize;
-#[expect(unused_imports, reason = "used by the loaders, which follow")]
-pub(crate) use plan::{Plan, plan};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use plan::plan;
 pub use reader::WeightsReader;
 pub use report::{Notice, NoticeKind, Report};
 pub use shapes::expected_shapes;
 pub(crate) use shapes::matrix_axes;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use stored::RandomAccess;
 pub(crate) use weights::reserve;
 pub use weights::{Weights, bytes_needed};
 pub use whole::{Checkpoint, read_checkpoint};

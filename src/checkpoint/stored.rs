@@ -38,6 +38,16 @@ pub(crate) struct StoredTensor {
     pub shape: Vec<u64>,
 }
 
+#[cfg(target_arch = "wasm32")]
+impl StoredTensor {
+    /// The number of bytes that the format delivers.
+    pub fn bytes(&self) -> u64 {
+        let bits = self.dtype.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+        let size = bits.parse().unwrap_or(32u64).div_ceil(8);
+        self.shape.iter().fold(size, |bytes, length| bytes.saturating_mul(*length))
+    }
+}
+
 /// What a file holds beside the bytes of its tensors.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {

@@ -112,7 +112,7 @@ impl Weights {
     }
 
     /// Puts notices in front of the others.
-    pub(super) fn prepend_report(&mut self, mut report: Report) {
+    pub(crate) fn prepend_report(&mut self, mut report: Report) {
         report.append(std::mem::take(&mut self.report));
         self.report = report;
     }

@@ -19,24 +19,25 @@ pub(super) async fn restore(
 ) -> Result<Option<Restored>> {
     let Some(file) = files.may_be_kept().then(|| files.copy()).flatten() else { return Ok(None) };
     let mut open = OpenFile { file, outcome: "used" };
+    let name = weights_name(files);
     // The servers answer while the copy is read, because it is rarely out of date.
     let freshness = files.is_current(&open.file.origins());
     let _ = JsFuture::from(open.file.pause()).await;
-    context.check(&files.weights().name())?;
+    context.check(&name)?;
     let read = read_copy(&open.file, files, format, context).await;
     let freshness = JsFuture::from(freshness).await.map_err(|error| error_of(&error))?;
     let freshness: Freshness = freshness.unchecked_into();
-    context.check(&files.weights().name())?;
+    context.check(&name)?;
     match read {
         Ok(mut restored) if freshness.state() != "changed" => {
-            if restored.tokenizer.is_none() && files.tokenizer().is_some() {
+            if restored.tokenizer.is_none() && !files.tokenizer().is_empty() {
                 restored
                     .checkpoint
                     .report
                     .no_tokenizer("its server had none when the model was saved");
             }
             if let Some(reason) = freshness.reason() {
-                restored.checkpoint.report.unverified_copy(&files.config().name(), &reason);
+                restored.checkpoint.report.unverified_copy(&name, &reason);
             }
             return Ok(Some(restored));
         }
@@ -44,6 +45,13 @@ pub(super) async fn restore(
         _ => open.outcome = "discarded", // it is out of date or damaged
     }
     Ok(None)
+}
+
+/// The name of the first file of weights, for messages.
+fn weights_name(files: &Files) -> String {
+    let first = files.weights().into_iter().next();
+    let file = first.and_then(|place| place.index().or_else(|| place.files()?.into_iter().next()));
+    file.map(|file| file.name()).or_else(|| files.stored()).unwrap_or_default()
 }
 
 /// A file that is closed when it is dropped.
@@ -67,7 +75,7 @@ async fn read_copy(
     format: WeightFormat,
     context: &LoadContext,
 ) -> Result<Restored> {
-    let (name, length) = (files.weights().name(), file.length() as u64);
+    let (name, length) = (weights_name(files), file.length() as u64);
     let mut reader = CheckpointReader::new(file, file.start() as u64, length, format)?;
     let mut paused = 0;
     while reader.step(file)? {

@@ -48,6 +48,17 @@ impl LoadContext {
         );
     }
 
+    /// Reports how many of `total` bytes are done, at intervals.
+    pub(super) fn progress<'c>(
+        &'c self,
+        stage: &'static str,
+        name: &'c str,
+        total: u64,
+    ) -> Progress<'c> {
+        self.report(stage, name, 0, Some(total));
+        Progress { context: self, stage, name, total, done: 0, reported: 0 }
+    }
+
     /// Whether the last failure was a connection that broke and cannot be resumed, so that the file must be read again
     /// from its beginning. `www/worker/network/download.ts` limits how often. Clears the flag.
     pub(super) fn take_restart(&self) -> bool {
@@ -64,6 +75,35 @@ impl LoadContext {
                 Err(error_of(&error))
             }
         }
+    }
+}
+
+/// Progress is reported after this many bytes, and at the end.
+pub(super) const REPORT_EVERY: u64 = 1 << 18;
+
+/// The progress of a part of a load whose size is known.
+pub(super) struct Progress<'c> {
+    context: &'c LoadContext,
+    stage: &'static str,
+    name: &'c str,
+    total: u64,
+    done: u64,
+    reported: u64,
+}
+
+impl Progress<'_> {
+    /// Counts `bytes` more.
+    pub fn add(&mut self, bytes: u64) {
+        self.done += bytes;
+        if self.done - self.reported >= REPORT_EVERY {
+            self.reported = self.done;
+            self.context.report(self.stage, self.name, self.done.min(self.total), Some(self.total));
+        }
+    }
+
+    /// Reports the end.
+    pub fn finish(self) {
+        self.context.report(self.stage, self.name, self.total, Some(self.total));
     }
 }
 

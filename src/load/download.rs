@@ -16,8 +16,9 @@ use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::context::{LoadContext, error_of};
+use super::context::{LoadContext, REPORT_EVERY, error_of};
 use super::files::File;
+use super::random_access::{BlobFile, WeightsFile};
 use crate::checkpoint::WeightsReader;
 use crate::error::{Error, Result};
 
@@ -45,6 +46,16 @@ extern "C" {
     fn range(this: &Body, start: f64, end: f64) -> Promise;
     #[wasm_bindgen(method, js_name = restartAt)]
     fn restart_at(this: &Body, position: f64);
+    /// The promise of the first bytes, at most this many.
+    #[wasm_bindgen(method)]
+    fn peek(this: &Body, count: f64) -> Promise;
+    /// The promise of the number of bytes that were added to `collected`, or of undefined at the end.
+    #[wasm_bindgen(method)]
+    fn collect(this: &Body) -> Promise;
+    #[wasm_bindgen(method, getter)]
+    fn collected(this: &Body) -> BlobFile;
+    #[wasm_bindgen(method, getter, js_name = isLocal)]
+    fn is_local(this: &Body) -> bool;
     #[wasm_bindgen(method)]
     fn pause(this: &Body);
     #[wasm_bindgen(method)]
@@ -53,8 +64,6 @@ extern "C" {
 
 /// The largest piece that is copied into wasm memory at once.
 const MAX_PIECE: usize = 1 << 20;
-/// Progress is reported after this many bytes, and at the end.
-const REPORT_EVERY: u64 = 1 << 18;
 
 /// A file that is being downloaded.
 pub(super) struct Download<'c> {
@@ -121,7 +130,6 @@ impl<'c> Download<'c> {
             (None, None) => Total::Unknown,
         };
         let download = Download { stage, name, body, total, loaded: 0, reported: 0, context };
-        download.report();
         Ok(Opened::File(download))
     }
 
@@ -143,6 +151,7 @@ impl<'c> Download<'c> {
     /// # Errors
     /// As [`Download::open`].
     pub async fn bytes(mut self) -> Result<Vec<u8>> {
+        self.report();
         let mut bytes = Vec::new();
         let mut buffer = Vec::new();
         while let Some(chunk) = self.next_chunk().await? {
@@ -156,11 +165,41 @@ impl<'c> Download<'c> {
         Ok(bytes)
     }
 
+    /// The first bytes of the file, at most `count`. They are read again later.
+    ///
+    /// # Errors
+    /// As [`Download::open`].
+    pub async fn peek(&self, count: usize) -> Result<Vec<u8>> {
+        let bytes: Uint8Array = self.context.resolve(self.body.peek(count as f64)).await?;
+        Ok(bytes.to_vec())
+    }
+
+    /// The whole file with random access, outside of wasm memory. One from a server is downloaded for it.
+    ///
+    /// # Errors
+    /// As [`Download::open`].
+    pub async fn whole(mut self) -> Result<WeightsFile<'c>> {
+        if !self.body.is_local() {
+            self.stage = "download";
+            self.report();
+            loop {
+                let count: JsValue = self.context.resolve(self.body.collect()).await?;
+                self.context.check(&self.name)?;
+                let Some(count) = count.as_f64() else { break };
+                self.count(count as u32);
+            }
+            self.finish();
+        }
+        let (name, blob, context) = (self.name.clone(), self.body.collected(), self.context);
+        Ok(WeightsFile { name, blob, context })
+    }
+
     /// Reads a weights file into `reader`.
     ///
     /// # Errors
     /// As [`Download::open`], and what is wrong with the file.
     pub async fn stream_into(mut self, reader: &mut WeightsReader) -> Result<()> {
+        self.report();
         let mut buffer = Vec::new();
         let mut is_planned = false;
         while let Some(chunk) = self.next_chunk().await? {

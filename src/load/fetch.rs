@@ -1,19 +1,19 @@
 //! The files of a model, from the network or from blobs, to a config, a tokenizer and weights.
 //!
-//! The weights arrive as a stream and are converted piece by piece, so a load needs the memory of the weights and of one
-//! piece. In JavaScript, `www/api/source.ts` turns a source into addresses and `www/worker/network.ts` sends the requests.
+//! In JavaScript, `www/api/source.ts` turns a source into addresses and `www/worker/network.ts` sends the requests.
 
-use super::context::{LoadContext, error_of};
-use super::download::{Download, Opened};
-use super::files::{File, Files, Origin};
+use js_sys::Array;
+use wasm_bindgen::prelude::*;
+
+use super::context::LoadContext;
+use super::files::{File, Files};
+use super::small_file::{Origins, Small, small};
 use super::store::Checkpoint;
-use crate::checkpoint::{Config, Index, Report, Weights, WeightsReader, recognize};
+use super::weights::{WeightsRead, read_weights};
+use crate::checkpoint::{NoticeKind, Report, recognize};
 use crate::error::{Error, Result};
 use crate::kernel::WeightFormat;
-use crate::tokenizer::Tokenizer;
-
-/// The origins of the files, if all of them have an identity.
-pub(super) type Origins = Option<Vec<Origin>>;
+use crate::tokenizer::{Tokenizer, tokenizer_json};
 
 /// A downloaded checkpoint, with its tokenizer parsed.
 pub(super) struct Downloaded {
@@ -29,32 +29,44 @@ pub(super) async fn download(
     format: WeightFormat,
     context: &LoadContext,
 ) -> Result<Downloaded> {
+    if files.stored().is_some() {
+        return Err(Error::Input(format!(
+            "the copy of {} that the browser kept is gone or damaged: load the model from its source again",
+            files.name()
+        )));
+    }
     let mut origins = Some(Vec::new());
-    let mut report = Report::default();
-    let config = small("config", &files.config(), &mut origins, context).await?;
-    let name = files.config().name();
-    let config = config.map_err(Error::Network)?;
-    if config.trim_ascii_start().starts_with(b"<") {
-        return Err(Error::Network(format!("{name} is not a config.json but a page")));
-    }
-    if let Some(found) = recognize(&config) {
-        return Err(Error::Config(format!("{found}; expected JSON")));
-    }
-    let text = String::from_utf8(config)
-        .map_err(|_| Error::Config(format!("{name} is not UTF-8 text, expected JSON")))?;
-    let (config, notices) = Config::read(&text)?;
-    report.append(notices.clone());
-    let bytes = match files.tokenizer() {
-        Some(file) => tokenizer(&file, &mut origins, &mut report, context).await?,
-        None => None,
+    let mut notices = Report::default();
+    let config = config(files, &mut origins, context).await?;
+    let tokenizer = tokenizer(files, &mut origins, context).await?;
+    let text = config.as_deref().ok();
+    let read = read_weights(text, files, format, &mut origins, context).await;
+    let config_reason = config.as_ref().err();
+    let read = read.map_err(|error| with_config_reason(error, config_reason))?;
+    let WeightsRead { config: parsed, weights, family, format: file_format, tokenizer: embedded } =
+        read;
+    let bytes = match (tokenizer, embedded) {
+        (Ok(bytes), _) => Some(bytes),
+        (Err(_), Some(bytes)) => Some(bytes),
+        (Err(reason), None) => {
+            notices.no_tokenizer(&reason);
+            None
+        }
     };
+    if let Some(reason) = config_reason {
+        let message = format!(
+            "The model was loaded without a config.json ({reason}): its sizes are those of its weights."
+        );
+        notices.push(NoticeKind::Assumed, "config.json", message);
+    }
+    report_ignored(files, &mut notices);
     let tokenizer = bytes.as_deref().map(Tokenizer::from_json).transpose()?;
-    let weights = weights(&config, files, format, &mut origins, context).await?;
+    let mut report = notices.clone();
     report.append(weights.report().clone());
     let checkpoint = Checkpoint {
-        config,
-        family: "Hugging Face GPT-2".into(),
-        file_format: "safetensors".into(),
+        config: parsed,
+        family: family.into(),
+        file_format: file_format.into(),
         report: notices,
         tokenizer: bytes,
         weights,
@@ -62,129 +74,102 @@ pub(super) async fn download(
     Ok(Downloaded { tokenizer, checkpoint, origins, report })
 }
 
-/// The bytes of a small file, or why it is absent.
-async fn small(
-    stage: &'static str,
-    file: &File,
+/// The most names of ignored files in a notice.
+const MAX_NAMED: usize = 12;
+
+/// Adds a notice about files that were given and are no part of the model.
+fn report_ignored(files: &Files, report: &mut Report) {
+    let ignored = files.ignored();
+    if ignored.is_empty() {
+        return;
+    }
+    let named = ignored.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let more = match ignored.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!("These files are no part of the model and were not read: {named}{more}.");
+    report.push(NoticeKind::Ignored, "files", message);
+}
+
+/// If neither the config nor the weights exist, the address is probably wrong: the message names both.
+fn with_config_reason(error: Error, reason: Option<&String>) -> Error {
+    match (error, reason) {
+        (Error::Network(message), Some(reason)) => Error::Network(format!("{reason}; {message}")),
+        (error, _) => error,
+    }
+}
+
+/// The text of `config.json`, or why there is none.
+async fn config(
+    files: &Files,
     origins: &mut Origins,
     context: &LoadContext,
-) -> Result<std::result::Result<Vec<u8>, String>> {
-    loop {
-        let download = match Download::open(stage, file, context).await? {
-            Opened::Absent(reason) => return Ok(Err(reason)),
-            Opened::File(download) => download,
-        };
-        let identity = download.identity();
-        match download.bytes().await {
-            Err(_) if context.take_restart() => {}
-            bytes => {
-                add_origin(origins, file, identity);
-                return bytes.map(Ok);
+) -> Result<std::result::Result<String, String>> {
+    let mut why = "no config.json was given".to_string();
+    for (index, file) in files.config().iter().enumerate() {
+        let bytes = match small("config", file, origins, context).await? {
+            Ok(bytes) => bytes,
+            Err(reason) if file.optional().unwrap_or_default() => {
+                if index == 0 {
+                    why = reason;
+                }
+                continue;
             }
+            Err(reason) => return Err(Error::Network(reason)),
+        };
+        if bytes.trim_ascii_start().starts_with(b"<") {
+            let name = file.name();
+            return Err(Error::Network(format!("{name} is not a config.json but a page")));
         }
+        if let Some(found) = recognize(&bytes) {
+            return Err(Error::Config(format!("{found}; expected JSON")));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Error::Config(format!("{} is not UTF-8 text, expected JSON", file.name()))
+        })?;
+        return Ok(Ok(text));
     }
+    Ok(Err(why))
 }
 
-/// None when the file is optional and absent.
-async fn tokenizer(
-    file: &File,
-    origins: &mut Origins,
-    report: &mut Report,
-    context: &LoadContext,
-) -> Result<Option<Vec<u8>>> {
-    match small("tokenizer", file, origins, context).await? {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(reason) if file.optional().unwrap_or_default() => {
-            let origin = Origin { address: file.address().unwrap_or_default(), identity: None };
-            origins.as_mut().into_iter().for_each(|all| all.push(origin.clone()));
-            report.no_tokenizer(&reason);
-            Ok(None)
-        }
-        Err(reason) => Err(Error::Network(reason)),
-    }
-}
-
-async fn weights(
-    config: &Config,
-    files: &Files,
-    format: WeightFormat,
-    origins: &mut Origins,
-    context: &LoadContext,
-) -> Result<Weights> {
-    let before = origins.clone();
-    loop {
-        let mut all = [vec![files.weights()], files.more().unwrap_or_default()].concat();
-        match weights_of(config, &mut all, files, format, origins, context).await {
-            Err(_) if context.take_restart() => origins.clone_from(&before),
-            weights => return weights,
+/// The bytes of one `tokenizer.json` for the first set of tokenizer files whose first file exists, or why there is none.
+async fn tokenizer(files: &Files, origins: &mut Origins, context: &LoadContext) -> Result<Small> {
+    let mut why = None;
+    for set in files.tokenizer() {
+        match tokenizer_of(&file_list(&set), origins, context).await? {
+            Ok(bytes) => return Ok(Ok(bytes)),
+            Err(reason) => drop(why.get_or_insert(reason)),
         }
     }
+    Ok(Err(why.unwrap_or_else(|| "no tokenizer file was given".into())))
 }
 
-/// Reads the files `all`, which become the files of the index if the first is absent.
-async fn weights_of(
-    config: &Config,
-    all: &mut Vec<File>,
-    files: &Files,
-    format: WeightFormat,
-    origins: &mut Origins,
-    context: &LoadContext,
-) -> Result<Weights> {
-    let (first, index) = match (Download::open("weights", &all[0], context).await?, files.index()) {
-        (Opened::Absent(reason), Some(index)) => {
-            let index = read_index(config, &index, &reason, origins, context).await?;
-            let shards =
-                index.files.iter().map(|name| files.shard(name).map_err(|error| error_of(&error)));
-            *all = shards.collect::<Result<_>>()?;
-            (Download::open("weights", &all[0], context).await?.required()?, Some(index))
+/// The tokenizer in a set of files, or why the first of them is absent: the others mean nothing without it.
+async fn tokenizer_of(set: &[File], origins: &mut Origins, context: &LoadContext) -> Result<Small> {
+    let mut found = Vec::new();
+    for file in set {
+        match small("tokenizer", file, origins, context).await? {
+            Ok(bytes) => found.push((file.name(), bytes)),
+            Err(reason) if !file.optional().unwrap_or_default() => {
+                return Err(Error::Network(reason));
+            }
+            Err(reason) if found.is_empty() => return Ok(Err(reason)),
+            Err(_) => {}
         }
-        (first, _) => (first.required()?, None),
-    };
-    add_origin(origins, &all[0], first.identity());
-    let mut reader = match all.len() {
-        1 => WeightsReader::with_format(config, first.exact_total(), format),
-        _ => WeightsReader::sharded(config, first.exact_total(), format),
-    };
-    let mut names: Vec<String> = all.iter().map(File::name).collect();
-    let mut notices = Report::default();
-    if let Some(Index { files, tensors, report }) = index {
-        names = files.into_iter().collect(); // as the index spells them
-        reader.expect(tensors);
-        notices = report;
     }
-    reader.name_file(&names[0]);
-    first.stream_into(&mut reader).await?;
-    for (file, name) in all.iter().zip(&names).skip(1) {
-        let next = Download::open("weights", file, context).await?.required()?;
-        add_origin(origins, file, next.identity());
-        reader.next_file(next.exact_total())?;
-        reader.name_file(name);
-        next.stream_into(&mut reader).await?;
-    }
-    let mut weights = reader.finish()?;
-    weights.report_mut().append(notices);
-    Ok(weights)
+    tokenizer_json(&found).map(Ok)
 }
 
-/// The index of the files that hold the weights. `reason`: why the single file is absent.
-async fn read_index(
-    config: &Config,
-    file: &File,
-    reason: &str,
-    origins: &mut Origins,
-    context: &LoadContext,
-) -> Result<Index> {
-    let bytes = small("weights", file, origins, context).await?;
-    let bytes = bytes.map_err(|other| Error::Network(format!("{reason}; {other}")))?;
-    Index::read(&file.name(), &bytes, config)
+fn file_list(set: &Array) -> Vec<File> {
+    set.iter().map(JsCast::unchecked_into).collect()
 }
 
-/// Adds a file to the origins, or clears them if the file has no identity.
-fn add_origin(origins: &mut Origins, file: &File, identity: Option<String>) {
-    match (file.address(), identity, origins.as_mut()) {
-        (Some(address), Some(identity), Some(all)) => {
-            all.push(Origin { address, identity: Some(identity) });
-        }
-        _ => *origins = None,
-    }
+/// A tokenizer from its files.
+///
+/// # Errors
+/// [`Error::Network`] when a file is absent; [`Error::Tokenizer`] when the files are no tokenizer; [`Error::Abort`].
+pub async fn load_tokenizer(files: &[File], context: &LoadContext) -> Result<Tokenizer> {
+    let bytes = tokenizer_of(files, &mut None, context).await?.map_err(Error::Network)?;
+    Tokenizer::from_json(&bytes)
 }

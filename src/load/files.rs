@@ -18,25 +18,48 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn open(this: &File) -> Promise;
 
+    /// A place where the weights may be: either files or an index.
+    pub(super) type WeightFiles;
+    /// One file, or several in this order.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn files(this: &WeightFiles) -> Option<Vec<File>>;
+    /// A list of the files that the weights are in.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn index(this: &WeightFiles) -> Option<File>;
+
     /// The files of a model: `OpenableFiles` of `www/worker/network.ts`, with what `www/worker/load.ts` adds for saved
-    /// copies.
+    /// copies. For each part, the places where it may be, in the order in which they are tried.
     #[derive(Clone)]
     pub type Files;
+    /// For people.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn config(this: &Files) -> File;
+    pub(super) fn name(this: &Files) -> String;
     #[wasm_bindgen(method, getter)]
-    pub(super) fn tokenizer(this: &Files) -> Option<File>;
+    pub(super) fn config(this: &Files) -> Vec<File>;
+    /// Sets of files that make a tokenizer together, as arrays of [`File`].
     #[wasm_bindgen(method, getter)]
-    pub(super) fn weights(this: &Files) -> File;
-    /// The other files of weights in several.
+    pub(super) fn tokenizer(this: &Files) -> Vec<Array>;
     #[wasm_bindgen(method, getter)]
-    pub(super) fn more(this: &Files) -> Option<Vec<File>>;
-    /// The index of those, if `weights` is absent.
+    pub(super) fn weights(this: &Files) -> Vec<WeightFiles>;
+    /// Files whose presence says what a folder without weights is.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn index(this: &Files) -> Option<File>;
-    /// A file in the folder of the index.
+    pub(super) fn markers(this: &Files) -> Vec<File>;
+    /// Paths of files that are no part of the model.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn ignored(this: &Files) -> Vec<String>;
+    /// The fields that replace those of `config.json`, as JSON.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn overrides(this: &Files) -> Option<String>;
+    /// The name of the stored copy that is opened, if the model has no other files.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn stored(this: &Files) -> Option<String>;
+    /// A file that the index lists.
     #[wasm_bindgen(method, catch)]
-    pub(super) fn shard(this: &Files, name: &str) -> std::result::Result<File, JsValue>;
+    pub(super) fn shard(
+        this: &Files,
+        index: &File,
+        name: &str,
+    ) -> std::result::Result<File, JsValue>;
     /// Whether a saved copy may be read and written. If not, the methods below are not called.
     #[wasm_bindgen(method, getter, js_name = mayBeKept)]
     pub(super) fn may_be_kept(this: &Files) -> bool;

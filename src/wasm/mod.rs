@@ -40,7 +40,7 @@ pub use model::WasmModel;
 use js_sys::Object;
 use wasm_bindgen::prelude::*;
 
-use crate::error::Error;
+use crate::error::{Error, FieldChoice, MissingField};
 use crate::kernel;
 
 #[wasm_bindgen(start)]
@@ -52,8 +52,26 @@ impl From<Error> for JsValue {
     fn from(error: Error) -> JsValue {
         let js = js_sys::Error::new(&error.to_string());
         js.set_name(error.name());
+        let missing = error.missing_fields();
+        if !missing.is_empty() {
+            let fields = missing.iter().map(missing_field).collect::<js_sys::Array>();
+            convert::set(&js, "missing", &fields);
+        }
         js.into()
     }
+}
+
+/// `{ field, choices }`.
+fn missing_field(missing: &MissingField) -> JsValue {
+    let choice = |choice: &FieldChoice| match choice {
+        FieldChoice::Number(number) => JsValue::from(*number as f64),
+        FieldChoice::Word(word) => JsValue::from(*word),
+    };
+    let choices = missing.choices.iter().map(choice).collect::<js_sys::Array>();
+    let field = Object::new();
+    convert::set(&field, "field", &missing.field.into());
+    convert::set(&field, "choices", &choices);
+    field.into()
 }
 
 /// Selects the kernels `"simd"` or `"relaxed"` for all later calls; false if the browser does not support them.

@@ -24,7 +24,7 @@ use crate::interface::{self, Backend, Tokens};
 use crate::intervene::Compiler;
 use crate::kernel::{self, Axes, MatrixBuilder, WeightFormat};
 use crate::lab::Lab;
-use crate::load::{self, Files, Fingerprint, LoadContext, Loaded, PendingSave};
+use crate::load::{self, File, Files, Fingerprint, LoadContext, Loaded, PendingSave};
 use crate::model::Model;
 use crate::run::run_into;
 use crate::tokenizer::Tokenizer;
@@ -175,6 +175,28 @@ impl WasmModel {
         folder: &str,
     ) -> Result<String> {
         self.lab.to_python(call, &from_js(&input)?, &from_js(&options)?, folder)
+    }
+
+    /// The same model with the tokenizer that these files hold. The weights are shared.
+    #[wasm_bindgen(js_name = withTokenizer)]
+    pub async fn with_tokenizer(
+        &self,
+        files: Vec<File>,
+        signal: Option<AbortSignal>,
+    ) -> Result<WasmModel> {
+        let (lab, mut report) = (self.lab.clone(), self.report.clone());
+        let (format, checkpoint) = (self.format, self.checkpoint.clone());
+        let context = LoadContext::new(None, signal);
+        let lab = lab.with_tokenizer(Some(load::load_tokenizer(&files, &context).await?));
+        report.forget("tokenizer.json");
+        if let Some(tokenizer) = &lab.tokenizer {
+            if tokenizer.adds_special_tokens() {
+                report.special_tokens_not_added();
+            }
+            report.append(tokenizer.report());
+        }
+        let (pending_save, fingerprint) = (RefCell::default(), RefCell::default());
+        Ok(WasmModel { lab, format, report, checkpoint, pending_save, fingerprint })
     }
 
     /// The model after these transforms of its weights, one after the other. Its weights are in f32.

@@ -127,7 +127,7 @@ test("a value that is not a source is refused before any request", async () => {
       { config: "c", tokeniser: "t", weights: "w" },
       /no file "tokeniser", did you mean `tokenizer`/,
     ],
-    [{ config: "c" }, /model\.safetensors is undefined/],
+    [{ config: "c" }, /`weights` is undefined, expected a file of weights/],
   ])) {
     assertFailed(await attempt((load, source) => load(source), source), "InputError", message);
   }
@@ -145,7 +145,7 @@ test("an index that leads out of its folder is refused, and nothing outside is r
     `${outside}/model.safetensors`,
     "//outside.localhost/x.safetensors",
     "%2e%2e/x.safetensors",
-    "x.bin",
+    "x/y.bin",
   ]) {
     const fault = (/** @type {faults.Exchange} */ { response, content }) => {
       const { weight_map } = JSON.parse(String(content));
@@ -159,7 +159,7 @@ test("an index that leads out of its folder is refused, and nothing outside is r
     assertFailed(
       await attempt((load, folder) => load(folder), server.set("index", { which: "index", fault })),
       "WeightsError",
-      /is in "(\.\.".*expected the name of a file|[^"]*\/[^"]*".*expected the name of a file|x\.bin", a PyTorch file)/,
+      /is in "[^"]*".*expected the name of a file/,
     );
     assert.deepEqual(
       server

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { openable, revalidate } from "../../www/worker/network.ts";
+import { openable, revalidate, plainFetcher } from "../../www/worker/network.ts";
 
 /** @typedef {{ url: string, method: string, range: string | null }} Asked */
 
@@ -31,16 +31,18 @@ function stub(...answers) {
 const context = (/** @type {object} */ options = {}) => ({
   signal: new AbortController().signal,
   timeout: 10_000,
+  fetcher: plainFetcher,
   ...options,
 });
 const ADDRESS = "https://host.example/m/model.safetensors";
 
 /** @param {any} [shared] */
 function file(shared = context()) {
-  return openable(
-    { config: { name: ADDRESS, address: ADDRESS }, weights: { name: ADDRESS, address: ADDRESS } },
-    shared,
-  ).weights;
+  const one = { name: ADDRESS, address: ADDRESS };
+  const files = { name: "m", config: [], tokenizer: [], weights: [{ files: [one] }] };
+  return /** @type {import("../../www/worker/network.ts").RemoteFile} */ (
+    openable(files, shared).weights[0].files?.[0]
+  );
 }
 
 /** @param {import("../../www/worker/network.ts").RemoteFile} file */

@@ -4,11 +4,27 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import vm from "node:vm";
 
-import { isAbortSignal, resolveSource, sibling, sourceKey } from "../../www/api/source.ts";
+import { sibling, sourceKey } from "../../www/api/model-files.ts";
+import { isAbortSignal } from "../../www/api/realms.ts";
+import { resolveSource } from "../../www/api/source.ts";
 
 const page = "https://host.example/lab/index.html";
 /** @param {any} source */
-const resolve = (source) => resolveSource(source, page);
+const resolve = (source) => flat(resolveSource(source, page));
+/** The files that are tried first. @param {import("../../www/api/model-files.ts").ModelFiles} files */
+function flat({ config, tokenizer, weights, ...more }) {
+  const files = weights.map((one) => ("index" in one ? [one.index] : one.files));
+  return {
+    ...more,
+    config: config[0],
+    tokenizer: tokenizer[0]?.[0],
+    weights: files[0]?.[0],
+    others: files[0]?.slice(1),
+    places: files.map(([{ name }]) => name),
+    tokenizers: tokenizer.map((set) => set.map(({ name }) => name)),
+    configs: config.map(({ name }) => name),
+  };
+}
 /** @param {any} source */
 const configOf = (source) => resolve(source).config.address;
 /** @param {any} source @param {RegExp} message */
@@ -125,7 +141,7 @@ test("an address that fetch() does not support, or that is one file, is refused"
   );
   const extension = "chrome-extension://abc/page.html";
   assert.equal(
-    resolveSource("m", extension).config.address,
+    resolveSource("m", extension).config[0].address,
     "chrome-extension://abc/m/config.json",
   );
   assert.equal(
@@ -197,7 +213,7 @@ test("objects of another realm are recognised", () => {
   assert.equal(buffer instanceof ArrayBuffer, false);
   assert.equal(resolve({ config: buffer, weights: view }).config.blob?.size, 3);
   assert.deepEqual(
-    resolve({ config: "c", weights: Object.assign(list, ["a", "b"]) }).more?.length,
+    resolve({ config: "c", weights: Object.assign(list, ["a", "b"]) }).others.length,
     1,
   );
   assert.equal(isAbortSignal(new AbortController().signal), true);
@@ -239,7 +255,7 @@ test("dropped files are recognised by their names", () => {
   );
   assertRefused(
     [file("config.json"), file("notes.txt")],
-    /\*\.safetensors.*found config.json, notes.txt/,
+    /expected a file of weights \(\*\.safetensors, .*found config.json, notes.txt/,
   );
   assertRefused([], /found none/);
   assertRefused(["config.json"], /only File objects/);
@@ -258,7 +274,10 @@ test("two checkpoints in one list are refused, never mixed", () => {
     ["config.json", "a.safetensors", "model.safetensors"],
     ["config.json", "model.safetensors", "model-00001-of-00001.safetensors"],
   ]) {
-    assertRefused(names.map(file), /one \*\.safetensors/);
+    assertRefused(
+      names.map(file),
+      /the files hold 2 checkpoints \(.*choose with the option `checkpoint`/,
+    );
   }
   assertRefused(
     [file("config.json"), file("config.json"), file("model.safetensors")],
@@ -289,8 +308,9 @@ test("weights in several files must be complete according to their names", () =>
     file("model.safetensors.index.json"),
     shard(2),
   ]);
+  assert.deepEqual(files.places, ["model.safetensors.index.json"]);
   assert.deepEqual(
-    [files.weights, ...(files.more ?? [])].map(({ name }) => name),
+    files.shards?.map(({ name }) => name),
     [3, 1, 2].map((number) => shard(number).name),
   );
   for (const wrong of [
@@ -302,27 +322,23 @@ test("weights in several files must be complete according to their names", () =>
   ]) {
     assertRefused(
       [file("config.json"), ...wrong],
-      /all of \*-00001-of-0000N\.safetensors.*found config\.json/,
+      /expected all of model-00001-of-00003\.safetensors to model-00003-of-00003\.safetensors|hold 2 checkpoints/,
     );
   }
   assertRefused([file("config.json"), shard(1), shard(2), shard(2)], /twice/);
   assert.deepEqual(
-    resolve({ config: "c.json", weights: ["a.safetensors", "b.safetensors"] }).more?.map(
+    resolve({ config: "c.json", weights: ["a.safetensors", "b.safetensors"] }).others.map(
       ({ address }) => address,
     ),
     [new URL("b.safetensors", page).href],
   );
   assertRefused({ config: "c.json", weights: [] }, /empty array/);
-  assert.equal(
-    resolve("./x/").index?.address,
-    new URL("x/model.safetensors.index.json", page).href,
-  );
+  assert.equal(resolve("./x/").places[1], new URL("x/model.safetensors.index.json", page).href);
 });
 
 test("an index leads to files of its own folder only", () => {
-  const index = /** @type {import("../../www/api/source.ts").ModelFile} */ (
-    resolve("https://else.example/m?key=1").index
-  );
+  const address = resolve("https://else.example/m?key=1").places[1];
+  const index = { name: address, address };
   assert.equal(
     sibling(index, "model-00001-of-00002.safetensors").address,
     "https://else.example/m/model-00001-of-00002.safetensors?key=1",
@@ -341,7 +357,7 @@ test("an index leads to files of its own folder only", () => {
     "",
     "https://evil.example/x.safetensors",
     "//evil.example/x.safetensors",
-    "x.bin",
+    "x.exe",
     "..safetensors",
     "a\0.safetensors",
     /** @type {any} */ (3),
@@ -350,7 +366,7 @@ test("an index leads to files of its own folder only", () => {
       () => sibling(index, name),
       (/** @type {any} */ error) =>
         error.name === "WeightsError" &&
-        /expected a \*\.safetensors file in its own folder/.test(error.message),
+        /expected a file of weights in its own folder/.test(error.message),
       String(name),
     );
   }
@@ -362,10 +378,9 @@ test("a value that is not a source is refused with what a source is", () => {
     [null, /null/],
     [3, /load 3/],
     ["", /empty/],
-    [{ weights: "w" }, /Object/],
     [new Uint8Array(2), /Uint8Array/],
     [{ config: 1, weights: "w" }, /config.json is 1/],
-    [{ config: "c" }, /model\.safetensors is undefined/],
+    [{ config: "c" }, /`weights` is undefined, expected a file of weights or several/],
     [() => 1, /a function/],
   ])) {
     assertRefused(source, found);
@@ -373,9 +388,121 @@ test("a value that is not a source is refused with what a source is", () => {
 });
 
 test("the same addresses have the same key, bytes have none", () => {
-  const key = (/** @type {any} */ source) => sourceKey(resolve(source));
+  const key = (/** @type {any} */ source) => sourceKey(resolveSource(source, page));
   assert.equal(key("./m"), key("/lab/m/"));
   assert.equal(key("m"), key("./m"));
   assert.notEqual(key("m"), key("hf:m"));
   assert.equal(key({ config: "c.json", weights: new Uint8Array(1) }), undefined);
+});
+
+// ---- one file ----
+
+test("the address of a file of weights is that file, with the config and the tokenizer beside it", () => {
+  const files = resolve("https://else.example/m/ckpt.pt?key=1");
+  const beside = (/** @type {string} */ name) => `https://else.example/m/${name}?key=1`;
+  assert.deepEqual(files.places, [beside("ckpt.pt")]);
+  assert.deepEqual(files.configs, [beside("config.json")]);
+  assert.deepEqual(files.tokenizers[0], [beside("tokenizer.json")]);
+  assert.ok(files.tokenizers.some(([name]) => name === beside("meta.pkl")));
+  for (const name of ["a.safetensors", "b.bin", "c.PTH", "d.msgpack", "e.npz", "f.gguf", "g.ckpt"])
+    assert.deepEqual(resolve(`x/${name}`).places, [new URL(`x/${name}`, page).href]);
+  assert.deepEqual(resolve("x/model-00002-of-00003.bin").places, [
+    new URL("x/model.bin.index.json", page).href,
+  ]);
+});
+
+test("a folder is asked for the usual files first, and for other formats in their order", () => {
+  const names = resolve("m").places.map((name) => name.split("/").at(-1));
+  assert.deepEqual(names, [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "flax_model.msgpack",
+    "model.msgpack",
+    "ckpt.pt",
+    "model.pt",
+    "model.pth",
+    "model.npz",
+    "model.gguf",
+  ]);
+});
+
+test("`checkpoint` chooses a folder in an address, whose parent has what it lacks", () => {
+  const files = flat(resolveSource("hf:a/b", page, "checkpoint-500"));
+  const hub = "https://huggingface.co/a/b/resolve/main";
+  assert.equal(files.places[0], `${hub}/checkpoint-500/model.safetensors`);
+  assert.deepEqual(files.configs, [`${hub}/checkpoint-500/config.json`, `${hub}/config.json`]);
+  for (const wrong of ["..", "a/../b", "", "/a"])
+    assert.throws(() => resolveSource("m", page, wrong), /`checkpoint` is/);
+});
+
+// ---- folders ----
+
+/** @param {string} path */
+const inFolder = (path) =>
+  Object.defineProperty(file(path.split("/").at(-1) ?? ""), "webkitRelativePath", { value: path });
+
+test("a folder with several checkpoints asks which one, and never mixes them", () => {
+  const list = [
+    "out/config.json",
+    "out/vocab.json",
+    "out/merges.txt",
+    "out/checkpoint-500/pytorch_model.bin",
+    "out/checkpoint-500/optimizer.pt",
+    "out/checkpoint-1000/pytorch_model.bin",
+    "out/checkpoint-1000/config.json",
+  ].map(inFolder);
+  assert.throws(
+    () => resolve(list),
+    (/** @type {any} */ error) => {
+      assert.deepEqual(error.checkpoints, ["checkpoint-500", "checkpoint-1000"]);
+      return error.name === "InputError" && /hold 2 checkpoints/.test(error.message);
+    },
+  );
+  const first = flat(resolveSource(list, page, "checkpoint-500"));
+  assert.deepEqual(first.places, ["out/checkpoint-500/pytorch_model.bin"]);
+  assert.deepEqual(first.configs, ["out/config.json"]);
+  assert.deepEqual(first.tokenizers, [["out/vocab.json", "out/merges.txt"]]);
+  assert.ok(first.ignored?.includes("out/checkpoint-500/optimizer.pt"));
+  assert.ok(first.ignored?.includes("out/checkpoint-1000/pytorch_model.bin"));
+  const second = flat(resolveSource(list, page, "checkpoint-1000"));
+  assert.deepEqual(second.configs, ["out/checkpoint-1000/config.json"]);
+  assert.throws(() => resolveSource(list, page, "checkpoint-7"), /expected one of those/);
+});
+
+test("one model in several formats is one checkpoint", () => {
+  const names = ["config.json", "flax_model.msgpack", "pytorch_model.bin", "tf_model.h5"];
+  const files = resolve(names.map(file));
+  assert.deepEqual(files.places, ["pytorch_model.bin"]);
+  assert.deepEqual(files.ignored, ["flax_model.msgpack", "tf_model.h5"]);
+});
+
+test("the index decides about files of weights whatever they are called", () => {
+  const names = ["config.json", "pytorch_model.bin.index.json", "first half.bin", "rest.bin"];
+  const { weights, shards } = resolveSource(names.map(file), page);
+  assert.deepEqual(
+    shards?.map(({ name }) => name),
+    ["first half.bin", "rest.bin"],
+  );
+  const [place] = weights;
+  assert.ok("index" in place);
+  assert.equal(sibling(place.index, "rest.bin", shards).name, "rest.bin");
+  assert.throws(() => sibling(place.index, "other.bin", shards), /not among the files/);
+});
+
+test("what a browser cannot read says what it is and what to do", () => {
+  const convert = /`python tools\/convert\.py FOLDER OUT`/;
+  for (const [paths, message] of /** @type {[string[], RegExp][]} */ ([
+    [["orbax/_METADATA", "orbax/manifest.ocdbt", "orbax/d/0123"], /orbax is an Orbax checkpoint/],
+    [["m/tf_model.h5", "m/config.json"], /m\/tf_model\.h5 has a format that a browser cannot read/],
+  ])) {
+    assertRefused(paths.map(inFolder), message);
+    assertRefused(paths.map(inFolder), convert);
+  }
+  assertRefused(
+    [file("model.safetensors"), file("adapter_model.safetensors")],
+    /is an adapter \(LoRA\), which changes the weights beside it/,
+  );
+  assertRefused([file("adapter_model.bin"), file("adapter_config.json")], /without its model/);
 });

@@ -7,7 +7,7 @@
 import * as Comlink from "comlink";
 
 import { abortError, createError, messageOf } from "./errors.js";
-import type { WorkerApi, WorkerMessage } from "./worker-api.js";
+import type { SentError, WorkerApi, WorkerMessage } from "./worker-api.js";
 
 export interface CallOptions {
   signal?: AbortSignal;
@@ -165,6 +165,10 @@ export class Connection {
 
   /** What a failed call rejects with. */
   #failure(error: unknown): unknown {
+    if (isSent(error)) {
+      const { name, message, details } = error.sentError;
+      return createError(name, message, details);
+    }
     if (!(error instanceof Error)) return error;
     if (error.name === "DataCloneError")
       return createError(
@@ -253,6 +257,10 @@ export class Connection {
     const aborted = this.#abortedCalls().length;
     return aborted > 0 && (aborted === this.#calls.size || silentMs >= MAX_GRACE_MS);
   }
+}
+
+function isSent(error: unknown): error is SentError {
+  return typeof error === "object" && error !== null && "sentError" in error;
 }
 
 let current: Connection | undefined;

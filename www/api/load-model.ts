@@ -2,20 +2,22 @@
 
 import { abortable, connect } from "./connection.js";
 import { createError, describe } from "./errors.js";
-import { type ConfigFields, configJson, headerList } from "./load-request.js";
+import { type ConfigFields, configJson, headerList, type LoadRequest } from "./load-request.js";
 import { Model } from "./model.js";
 import { handleOf } from "./model-from-files.js";
 import { CANCELLABLE, type Cancellable, checkOptions, rule } from "./options.js";
-import { resolveSource, type Source } from "./source.js";
+import type { ModelFiles } from "./model-files.js";
+import type { CustomFetch } from "./page-fetch.js";
+import { baseAddress, isStored, resolveSource, type Source } from "./source.js";
 import type { Progress, StoredModel } from "./worker-api.js";
 
 export interface LoadOptions extends Cancellable {
   /** what weight matrices are kept in @default "f32" */
   dtype?: "f32" | "f16" | "q8" | "q4";
   /**
-   * Use the copy that an earlier visit kept in the browser, if the files have not changed since, and keep a model that
-   * comes from the network; see storedModels.
-   * @default true
+   * Use the copy that an earlier visit kept in the browser, if the files have not changed since, and keep a copy; see
+   * storedModels. A copy of files from this machine is used only if it is loaded by its entry in storedModels().
+   * @default true for addresses, false for files from this machine
    */
   keep?: boolean;
   /**
@@ -34,7 +36,7 @@ export interface LoadOptions extends Cancellable {
    * Requests the files in place of the browser's fetch(), on the caller's thread. A model that is loaded with it is not kept in
    * the browser.
    */
-  fetch?: (address: string, init: RequestInit) => Promise<Response>;
+  fetch?: CustomFetch;
   onProgress?: (progress: Progress) => void;
   /**
    * The load fails after this many milliseconds without a byte from a server; Infinity waits forever. Transient failures are
@@ -49,16 +51,19 @@ const DTYPES: readonly string[] = ["f32", "f16", "q8", "q4"];
 /**
  * Loads a model. Loading the same address again gives the same weights without another download, unless all of its models
  * were disposed of.
- * @param source a folder address relative to the page, a Hugging Face id as "hf:owner/name" or
- *   "hf:owner/name@revision", `{ config, tokenizer, weights }` as address, URL, File, Blob or bytes, or an array of Files
- * @throws NetworkError, ConfigError, WeightsError, TokenizerError, MemoryError; AbortError; InputError
+ * @param source the address of a folder or of a file of weights, relative to the page; a Hugging Face id as "hf:owner/name" or
+ *   "hf:owner/name@revision"; `{ config, tokenizer, weights }` as address, URL, File, Blob or bytes; the Files of a folder; or
+ *   one of storedModels()
+ * @throws NetworkError, WeightsError, TokenizerError, MemoryError; AbortError; ConfigError, with `missing` if the files do not
+ *   say the config; InputError, with `checkpoints` if a folder has several
  */
 export async function loadModel(source: Source, options?: LoadOptions): Promise<Model> {
   const {
-    dtype = "f32",
+    dtype = isStored(source) ? source.dtype : "f32",
     keep,
     timeout = 30_000,
     config,
+    checkpoint,
     headers,
     fetch,
     onProgress,
@@ -79,7 +84,7 @@ export async function loadModel(source: Source, options?: LoadOptions): Promise<
       "InputError",
       `\`dtype\` is ${describe(dtype)}, expected one of ${DTYPES.map(describe).join(", ")}`,
     );
-  const files = resolveSource(source, base());
+  const files = resolveSource(source, baseAddress(), checkpoint);
   const request = {
     dtype,
     keep,
@@ -88,19 +93,30 @@ export async function loadModel(source: Source, options?: LoadOptions): Promise<
     headers: headerList(headers),
     hasFetch: fetch !== undefined,
   };
-  const handle = handleOf(files, request);
+  checkTogether(files, request);
+  const handle = handleOf(files, request, fetch);
   return new Model(handle, await handle.join(signal, onProgress), folderOf(source));
+}
+
+/** @throws InputError for options that exclude each other */
+function checkTogether(files: ModelFiles, { keep, headers, hasFetch, config }: LoadRequest) {
+  const isPrivate = hasFetch ? "`fetch`" : headers ? "`headers`" : undefined;
+  if (keep && isPrivate)
+    throw createError(
+      "InputError",
+      `\`keep\` is true beside ${isPrivate}: a copy in the browser could be read without them. Leave \`keep\` out`,
+    );
+  if (files.stored !== undefined && config)
+    throw createError(
+      "InputError",
+      "`config` cannot change a model that the browser keeps: load it from its source again",
+    );
 }
 
 /** The model's folder for toPython: its address or id, or a placeholder if the page has only files. */
 function folderOf(source: Source): string {
   if (typeof source === "string") return source.trim().replace(/^hf:/, "");
   return source instanceof URL ? source.href : "the model's folder";
-}
-
-/** What addresses are relative to: the page, or the worker that this module is used in. */
-function base(): string {
-  return globalThis.document?.baseURI ?? location.href;
 }
 
 /**
@@ -123,7 +139,7 @@ export async function storedModels(options?: Cancellable): Promise<StoredModel[]
  */
 export async function forgetStored(source?: Source, options?: Cancellable): Promise<number> {
   const { signal } = checkOptions("forgetStored", options, CANCELLABLE);
-  const files = source === undefined ? undefined : resolveSource(source, base());
+  const files = source === undefined ? undefined : resolveSource(source, baseAddress());
   const connection = await abortable(connect(), signal, "forgetStored");
   return connection.call((api) => api.forgetStored(files), { signal, name: "forgetStored" });
 }

@@ -4,25 +4,34 @@ import * as Comlink from "comlink";
 
 import { connect } from "./connection.js";
 import { abortError } from "./errors.js";
+import { type ModelFiles, sourceKey } from "./model-files.js";
 import type { LoadRequest } from "./load-request.js";
 import { dispose, type HostedModel, ModelHandle } from "./model-handle.js";
 import { notify } from "./options.js";
-import { type ModelFiles, sourceKey } from "./source.js";
+import { type CustomFetch, pageFetch } from "./page-fetch.js";
 import type { LoadedModel, Progress, WorkerApi } from "./worker-api.js";
 
 type Listener = (progress: Progress) => void;
 
-/** By dtype and addresses. */
+/** By dtype, config, headers and addresses. */
 const shared: Map<string, ModelFromFiles> = new Map();
 
-/** The handle of the model, which is new unless the same addresses are loaded already. */
-export function handleOf(files: ModelFiles, request: LoadRequest): ModelFromFiles {
+/**
+ * The handle of the model, which is new unless the same addresses are loaded already, with the same options and headers.
+ * @param fetch the caller's, in place of the browser's. Its answers may be others for each caller, so they are not shared.
+ */
+export function handleOf(
+  files: ModelFiles,
+  request: LoadRequest,
+  fetch: CustomFetch | undefined,
+): ModelFromFiles {
   const source = sourceKey(files);
-  if (source === undefined) return new ModelFromFiles(files, request, () => {});
-  const key = `${request.dtype} ${source}`;
+  if (source === undefined || fetch) return new ModelFromFiles(files, request, fetch);
+  const { dtype, config = "", headers = [] } = request;
+  const key = JSON.stringify([dtype, config, headers, source]);
   const known = shared.get(key);
   if (known) return known;
-  const handle = new ModelFromFiles(files, request, () => {
+  const handle = new ModelFromFiles(files, request, undefined, () => {
     if (shared.get(key) === handle) shared.delete(key);
   });
   shared.set(key, handle);
@@ -37,9 +46,14 @@ export class ModelFromFiles extends ModelHandle {
   /** Aborts the load under way, if there is one. */
   #abort = () => {};
 
-  constructor(files: ModelFiles, request: LoadRequest, onEnd: () => void) {
+  constructor(
+    files: ModelFiles,
+    request: LoadRequest,
+    fetch: CustomFetch | undefined,
+    onEnd: () => void = () => {},
+  ) {
     super(
-      () => this.#loadFrom(files, request),
+      () => this.#loadFrom(files, request, fetch),
       () => {
         onEnd();
         this.#abort();
@@ -57,7 +71,11 @@ export class ModelFromFiles extends ModelHandle {
     }
   }
 
-  async #loadFrom(files: ModelFiles, request: LoadRequest): Promise<HostedModel> {
+  async #loadFrom(
+    files: ModelFiles,
+    request: LoadRequest,
+    fetch: CustomFetch | undefined,
+  ): Promise<HostedModel> {
     const job = ++lastJob;
     const controller = new AbortController();
     this.#abort = () => controller.abort();
@@ -71,7 +89,8 @@ export class ModelFromFiles extends ModelHandle {
       for (const listener of this.#listeners) notify(listener, progress);
     });
     try {
-      const load = (api: WorkerApi) => api.load(files, request, job, onProgress);
+      const fetcher = fetch && Comlink.proxy(pageFetch(fetch));
+      const load = (api: WorkerApi) => api.load(files, request, job, onProgress, fetcher);
       const onLate = (loaded: LoadedModel) => {
         dispose({ connection, loaded }).catch(() => {});
       };

@@ -56,8 +56,10 @@ import {
   splitOptions,
 } from "./options.js";
 import { type ModelCall, readCall } from "./python-call.js";
+import { isIterable } from "./realms.js";
 import { type StoppedRun, toRun } from "./results.js";
 import { serializeOptions } from "./serialize.js";
+import { baseAddress, type SourceFile, tokenizerFiles } from "./source.js";
 import type { LoadedModel, Request, WorkerApi } from "./worker-api.js";
 
 /** What `GPT2LMHeadModel.from_pretrained` loads, as `Checkpoint` names it. */
@@ -237,21 +239,39 @@ export class Model {
         `the transforms are ${describe(transforms)}, expected an array of names such as "fold_ln"`,
       );
     const names: Transform[] = [...transforms];
+    const all = [...this.transforms, ...names];
+    return this.#derived((api, key) => api.transform(key, names), all, signal);
+  }
+
+  /**
+   * The same model with another tokenizer, or with its first. The weights are shared; it must be disposed of too.
+   * @param files one file or several, such as tokenizer.json, vocab.json and merges.txt, or meta.pkl: what they hold decides
+   * @throws TokenizerError if the files are no tokenizer; InputError; NetworkError; AbortError
+   */
+  async withTokenizer(
+    files: SourceFile | Iterable<SourceFile>,
+    options?: Cancellable,
+  ): Promise<Model> {
+    const { signal } = checkOptions("withTokenizer", options, CANCELLABLE);
+    const list = tokenizerFiles(isIterable(files) ? [...files] : files, baseAddress());
+    if (list.length === 0)
+      throw createError("InputError", "no file of a tokenizer was given, expected one or more");
+    return this.#derived((api, key) => api.withTokenizer(key, list), this.transforms, signal);
+  }
+
+  /** A model that the worker makes of this one. After the worker was replaced, it makes it again. */
+  async #derived(
+    make: (api: WorkerApi, key: number) => Promise<LoadedModel>,
+    transforms: readonly Transform[],
+    signal: AbortSignal | undefined,
+  ): Promise<Model> {
     const parent = this.#inUse();
     const handle = new ModelHandle(async () => {
-      const { connection, value } = await parent.borrow(
-        (api, key) => api.transform(key, names),
-        (api, late) => api.dispose(late.key),
-      );
-      return {
-        connection,
-        loaded: { ...value, origins: "those of its parent, which were compared" },
-      };
+      const { connection, value } = await parent.borrow(make, (api, late) => api.dispose(late.key));
+      const origins = "those of its parent, which were compared";
+      return { connection, loaded: { ...value, origins } };
     });
-    return new Model(handle, await handle.join(signal), this.#folder, [
-      ...this.transforms,
-      ...names,
-    ]);
+    return new Model(handle, await handle.join(signal), this.#folder, transforms);
   }
 
   /**

@@ -2,7 +2,7 @@
 // Rust, where they are declared.
 
 import { createError, describe } from "./errors.js";
-import { isAbortSignal } from "./source.js";
+import { isAbortSignal } from "./realms.js";
 
 /** A call that can be aborted. */
 export interface Cancellable {

@@ -1,198 +1,92 @@
 // Resolves a model source to the addresses or blobs of the model's files. This module sends no request.
 //
 // A text that begins with "hf:" is a Hugging Face id: "hf:owner/name" or "hf:owner/name@revision". Every other text is the
-// address of a folder, relative to the page. A request is never sent to a host that the caller did not name.
+// address of a folder or of a file of weights, relative to the page. A request is never sent to a host that the caller did
+// not name.
 
+import { absolute, fromAddress, fromHub } from "./addresses.js";
 import { createError, describe } from "./errors.js";
+import { fromFileList } from "./file-list.js";
 import { nearest } from "./hook-names.js";
-
-/** A file of a model. */
-export interface ModelFile {
-  /** for messages */
-  name: string;
-  address?: string;
-  /** the bytes, if there is no address */
-  blob?: Blob;
-  /** the model loads without it */
-  optional?: boolean;
-  /** what to do if a server does not have it */
-  hint?: string;
-}
-
-/** The files of a model. */
-export interface ModelFiles {
-  config: ModelFile;
-  tokenizer?: ModelFile;
-  weights: ModelFile;
-  /** the other files of weights in several */
-  more?: ModelFile[];
-  /** the list of files of weights, which is read if `weights` does not exist */
-  index?: ModelFile;
-}
+import { INDEX_NAME, type ModelFile, type ModelFiles, modelName } from "./model-files.js";
+import { isBlob, isBuffer, isIterable, isUrl } from "./realms.js";
 
 /** A file as the caller gives it: an address, or its bytes. */
 export type SourceFile = string | URL | Blob | ArrayBuffer | ArrayBufferView;
 
 /** The files of a model as the caller gives them. */
 export interface SourceFiles {
-  config: SourceFile;
-  tokenizer?: SourceFile;
+  /** without it, the weights and the option `config` of loadModel must say the config */
+  config?: SourceFile;
+  /** one file or several, such as vocab.json and merges.txt */
+  tokenizer?: SourceFile | readonly SourceFile[];
   /** one file, or the files that the weights are in */
   weights: SourceFile | readonly SourceFile[];
 }
 
-/**
- * Where a model is loaded from: the address of a folder, "hf:owner/name" or "hf:owner/name@revision", its files, or the
- * `File`s of a folder that the user chose.
- */
-export type Source = string | URL | SourceFiles | Iterable<File>;
+/** A model that the browser keeps, as storedModels() lists it. */
+export interface StoredSource {
+  /** names the copy */
+  readonly key: string;
+  readonly name: string;
+  readonly dtype: string;
+}
 
-const HUB = "https://huggingface.co";
-/** The name of an owner or a model, as the hub allows it. */
-const HUB_NAME = /^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?$/;
-/** A branch, tag or commit, which may have slashes. */
-const HUB_REVISION = /^[\w.+-]+(?:\/[\w.+-]+)*$/;
+/**
+ * Where a model is loaded from: the address of a folder or of a file of weights, "hf:owner/name" or
+ * "hf:owner/name@revision", its files, the `File`s of a folder that the user chose or dropped, or a model that the browser
+ * keeps.
+ */
+export type Source = string | URL | SourceFiles | StoredSource | Iterable<File>;
+
 const EXPECTED =
-  'expected a folder address, a Hugging Face id as "hf:owner/name", { config, tokenizer, weights } as address, URL, File, Blob or bytes, or an array of Files';
-/** More files than any folder of a model has. A longer list is refused before it is read to its end. */
-const MAX_FILES = 10_000;
+  'the address of a folder or of a file of weights, a Hugging Face id as "hf:owner/name", { config, tokenizer, weights } as address, URL, File, Blob or bytes, an array of Files, or a stored model';
 
 /**
  * The files of the model that `source` names.
  * @param base the address that others are relative to
+ * @param checkpoint which of several in a folder
  * @throws InputError
  */
-export function resolveSource(source: Source, base: string): ModelFiles {
-  if (typeof source === "string") return fromText(source.trim(), base);
-  if (isUrl(source)) return folder(absolute(source.href, base));
-  if (isIterable(source)) return fromFileList(listOf(source));
-  if (source !== null && typeof source === "object" && "config" in source)
-    return fromSourceFiles(source, base);
-  throw createError("InputError", `cannot load ${describe(source)}: ${EXPECTED}`);
-}
-
-/** Every file of a model that is known before its index is read. */
-export function listFiles({
-  config,
-  tokenizer,
-  weights,
-  more = [],
-}: ModelFiles): (ModelFile | undefined)[] {
-  return [config, tokenizer, weights, ...more];
-}
-
-/** A key that sources with the same addresses share; undefined for bytes, which are never shared. */
-export function sourceKey(files: ModelFiles): string | undefined {
-  const all = listFiles(files);
-  return all.some((file) => file?.blob) ? undefined : all.map((file) => file?.address).join(" ");
-}
-
-/**
- * The file called `name`, which an index lists, in the folder of `file`.
- * @throws WeightsError
- */
-export function sibling(file: ModelFile, name: string): ModelFile {
-  const isPlain = /^[^/\\\0]+\.safetensors$/.test(name) && !name.startsWith("..");
-  if (!isPlain || file.address === undefined)
-    throw createError(
-      "WeightsError",
-      `${file.name} names ${describe(name)}, expected a *.safetensors file in its own folder`,
-    );
-  const address = new URL(file.address);
-  address.pathname = address.pathname.replace(/[^/]*$/, encodeURIComponent(name));
-  return { name: address.href, address: address.href };
-}
-
-// ---- addresses ----
-
-function fromText(text: string, base: string): ModelFiles {
-  if (text === "") throw createError("InputError", `the model's name is empty: ${EXPECTED}`);
-  if (text.startsWith("hf:"))
-    return folder(
-      hubFolder(text.slice("hf:".length)),
-      "check the name; private and gated models cannot be loaded",
-    );
-  const hint = isHubId(text) ? `if you mean the Hugging Face model, write "hf:${text}"` : undefined;
-  return folder(absolute(text, base), hint);
-}
-
-function hubFolder(id: string): URL {
-  if (!isHubId(id))
-    throw createError(
-      "InputError",
-      `${describe(id)} is not a Hugging Face id: expected "hf:owner/name" or "hf:owner/name@revision"`,
-    );
-  const [name, revision = "main"] = id.split("@");
-  return new URL(`${HUB}/${name}/resolve/${encodeURIComponent(revision)}`);
-}
-
-function isHubId(text: string) {
-  const [name, revision, ...more] = text.split("@");
-  const segments = name.split("/");
-  const isName = segments.length <= 2 && segments.every((segment) => HUB_NAME.test(segment));
-  return (
-    isName &&
-    more.length === 0 &&
-    !text.includes("..") &&
-    (revision === undefined || (HUB_REVISION.test(revision) && !/(^|\/)\.(\/|$)/.test(revision)))
-  );
-}
-
-function folder(address: URL, hint?: string): ModelFiles {
-  if (address.protocol === "data:" || address.protocol === "blob:") {
-    throw createError(
-      "InputError",
-      `a ${address.protocol} address is one file, expected the address of a folder: give { config, tokenizer, weights } instead`,
-    );
+export function resolveSource(source: Source, base: string, checkpoint?: string): ModelFiles {
+  if (typeof source === "string") return fromText(source.trim(), base, checkpoint);
+  if (isUrl(source)) return fromAddress(source.href, base, checkpoint);
+  if (isIterable(source)) return fromFileList(source, checkpoint);
+  if (source !== null && typeof source === "object") {
+    if (checkpoint !== undefined)
+      throw createError(
+        "InputError",
+        "`checkpoint` chooses one of a folder's checkpoints, but the source names its files: leave it out",
+      );
+    if (isStored(source)) return fromStored(source);
+    if ("weights" in source || "config" in source) return fromSourceFiles(source, base);
   }
-  const file = (name: string, more?: Partial<ModelFile>): ModelFile => {
-    const { href } = Object.assign(new URL(address), {
-      hash: "",
-      pathname: address.pathname.replace(/\/?$/, `/${name}`),
-    });
-    return { name: href, address: href, ...(hint && { hint }), ...more };
-  };
-  return {
-    config: file("config.json"),
-    tokenizer: file("tokenizer.json", { optional: true }),
-    weights: file("model.safetensors"),
-    index: file("model.safetensors.index.json"),
-  };
+  throw createError("InputError", `cannot load ${describe(source)}: expected ${EXPECTED}`);
 }
 
-function absolute(address: string, base: string): URL {
-  const url = parsed(address, base);
-  if (!url) throw createError("InputError", `${describe(address)} is not an address: ${EXPECTED}`);
-  if (url.username || url.password)
+/** Whether a source is a model that the browser keeps. */
+export function isStored(source: Source): source is StoredSource {
+  return typeof source === "object" && source !== null && "key" in source;
+}
+
+function fromText(text: string, base: string, checkpoint: string | undefined): ModelFiles {
+  if (text === "")
+    throw createError("InputError", `the model's name is empty: expected ${EXPECTED}`);
+  return text.startsWith("hf:")
+    ? fromHub(text.slice("hf:".length), checkpoint)
+    : fromAddress(text, base, checkpoint);
+}
+
+function fromStored({ key, name }: StoredSource): ModelFiles {
+  if (typeof key !== "string" || !/^[0-9a-f]{32}$/.test(key))
     throw createError(
       "InputError",
-      `the address of ${url.host}${url.pathname} holds a user name or password, which a browser does not send: remove it`,
+      `the key of the stored model is ${describe(key)}, expected one of storedModels()`,
     );
-  if (!isFetchable(url, base))
-    throw createError(
-      "InputError",
-      `${describe(address)} begins with "${url.protocol}", expected an http: or https: address; files on this machine are given as Files`,
-    );
-  return url;
+  return { name: String(name), config: [], tokenizer: [], weights: [], stored: key };
 }
 
-function parsed(address: string, base: string): URL | undefined {
-  try {
-    return new URL(address, base);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Whether fetch() may know the scheme: the usual ones, or that of the page itself (an app, an extension).
- */
-function isFetchable({ protocol }: URL, base: string) {
-  if (protocol === "file:") return false;
-  return ["http:", "https:", "data:", "blob:"].includes(protocol) || base.startsWith(protocol);
-}
-
-// ---- files and lists of files ----
+// ---- files ----
 
 const KEYS: readonly string[] = ["config", "tokenizer", "weights"] satisfies (keyof SourceFiles)[];
 
@@ -205,24 +99,53 @@ function fromSourceFiles(files: SourceFiles, base: string): ModelFiles {
       "InputError",
       `the source has no file ${describe(unknown[0])}, did you mean \`${nearest(unknown[0], KEYS)[0]}\`? Expected ${KEYS.join(", ")}`,
     );
-  const { config, tokenizer, weights } = files;
-  const all: readonly unknown[] = Array.isArray(weights) ? weights : [weights];
-  if (all.length === 0)
-    throw createError("InputError", "`weights` is an empty array, expected one file or more");
-  const [first, ...more] = all.map((one) => modelFile("model.safetensors", one, base));
+  const config = listOf("config", files.config).map((one) => modelFile("config.json", one, base));
+  const tokenizer = tokenizerFiles(files.tokenizer, base);
+  if (files.weights === undefined || files.weights === null)
+    throw createError(
+      "InputError",
+      `\`weights\` is ${describe(files.weights)}, expected a file of weights or several`,
+    );
+  const weights = listOf("weights", files.weights).map((one) =>
+    modelFile("model.safetensors", one, base),
+  );
+  const [first] = weights;
+  const isIndex = weights.length === 1 && INDEX_NAME.test(pathOf(first));
+  const address = (config[0] ?? first).address?.replace(/(?<=\/)config\.json$/, "");
   return {
-    config: modelFile("config.json", config, base),
-    ...(tokenizer === undefined || tokenizer === null
-      ? {}
-      : { tokenizer: modelFile("tokenizer.json", tokenizer, base) }),
-    weights: first,
-    ...(more.length > 0 && { more }),
+    name: modelName(address ?? first.name),
+    ...(address !== undefined && { address }),
+    config,
+    tokenizer: tokenizer.length > 0 ? [tokenizer] : [],
+    weights: [isIndex ? { index: first } : { files: weights }],
   };
+}
+
+/** Without the query of an address. */
+function pathOf({ name, address }: ModelFile) {
+  return address === undefined ? name : new URL(address).pathname;
+}
+
+/** The files of a tokenizer. Their contents decide what they are. @throws InputError */
+export function tokenizerFiles(tokenizer: unknown, base: string): ModelFile[] {
+  return listOf("tokenizer", tokenizer).map((one, at) =>
+    modelFile(at === 0 ? "tokenizer.json" : `file ${at + 1} of the tokenizer`, one, base),
+  );
+}
+
+function listOf<T>(name: string, value: T | readonly T[] | undefined | null): readonly T[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) return [value as T];
+  if (value.length === 0)
+    throw createError("InputError", `\`${name}\` is an empty array, expected one file or more`);
+  if (name === "config" && value.length > 1)
+    throw createError("InputError", "`config` is an array of files, expected one file");
+  return value as readonly T[];
 }
 
 function modelFile(name: string, value: unknown, base: string): ModelFile {
   if (typeof value === "string" || isUrl(value)) {
-    const address = absolute(String(value), base).href;
+    const address = absolute(String(value), base, "the address of a file").href;
     return { name: address.startsWith("data:") ? name : address, address };
   }
   if (isBlob(value)) return { name: "name" in value ? String(value.name) : name, blob: value };
@@ -250,114 +173,7 @@ function blobOf(name: string, bytes: ArrayBuffer | ArrayBufferView) {
   }
 }
 
-function fromFileList(files: readonly File[]): ModelFiles {
-  const other = files.find((file) => !isBlob(file) || typeof file.name !== "string");
-  if (other !== undefined)
-    throw createError(
-      "InputError",
-      `the files hold ${describe(other)}, expected only File objects`,
-    );
-  const folders = new Set(files.filter(({ name }) => isOfModel(name)).map(folderOf));
-  if (folders.size > 1)
-    throw createError(
-      "InputError",
-      `the files of models lie in ${folders.size} folders (${[...folders]
-        .slice(0, 8)
-        .map((name) => name || "the folder itself")
-        .join(", ")}), expected those of one model: choose one folder`,
-    );
-  const repeated = files.find(
-    ({ name }, i) => files.findIndex((other) => other.name === name) < i && isOfModel(name),
-  );
-  if (repeated)
-    throw createError(
-      "InputError",
-      `the files hold "${repeated.name}" twice, expected the files of one model`,
-    );
-  const named = (name: string) => files.find((file) => file.name === name);
-  const config = named("config.json");
-  const weights = files.filter(({ name }) => name.endsWith(".safetensors"));
-  const isWhole = weights.length === 1 && !SHARD.test(weights[0].name);
-  if (!config || !(isWhole || areShards(weights))) {
-    const found =
-      files
-        .slice(0, 20)
-        .map((file) => file.name)
-        .join(", ") || "none";
-    throw createError(
-      "InputError",
-      `expected the files config.json and one *.safetensors, or all of *-00001-of-0000N.safetensors (and tokenizer.json for text), found ${found}`,
-    );
-  }
-  return fromSourceFiles({ config, tokenizer: named("tokenizer.json"), weights }, "");
-}
-
-/** The path of a file's folder in the chosen one; "" for a file that was chosen without a folder. */
-function folderOf({ webkitRelativePath = "" }: File) {
-  return webkitRelativePath.split("/").slice(0, -1).join("/");
-}
-
-function isOfModel(name: string) {
-  return name === "config.json" || name === "tokenizer.json" || name.endsWith(".safetensors");
-}
-
-/** A file of weights in several: stem, number, count. */
-const SHARD = /^(.*)-(\d+)-of-(\d+)\.safetensors$/;
-
-/** Whether the names are those of all the files of one checkpoint. */
-function areShards(files: readonly File[]) {
-  const [, stem, , count] = SHARD.exec(files[0]?.name ?? "") ?? [];
-  const numbers = files
-    .map(({ name }) => SHARD.exec(name))
-    .map((shard) => (shard?.[1] === stem && shard?.[3] === count ? Number(shard?.[2]) : 0));
-  return (
-    new Set(numbers).size === Number(count) &&
-    numbers.every((number) => number >= 1 && number <= Number(count))
-  );
-}
-
-function listOf(files: Iterable<File>) {
-  const list: File[] = [];
-  for (const file of files) {
-    if (list.push(file) > MAX_FILES)
-      throw createError(
-        "InputError",
-        `the list has more than ${MAX_FILES} files, expected those of one model`,
-      );
-  }
-  return list;
-}
-
-// ---- types ----
-//
-// `instanceof` fails for an object of another frame, which has other classes. The getters of the platform accept it.
-
-function hasGetter(prototype: object, property: string): (value: unknown) => boolean {
-  const getter = Object.getOwnPropertyDescriptor(prototype, property)?.get;
-  return (value) => {
-    try {
-      getter?.call(value);
-      return getter !== undefined;
-    } catch {
-      return false;
-    }
-  };
-}
-
-const isUrl = hasGetter(URL.prototype, "href") as (value: unknown) => value is URL;
-const isBlob = hasGetter(Blob.prototype, "size") as (value: unknown) => value is Blob;
-const isBuffer = hasGetter(ArrayBuffer.prototype, "byteLength") as (
-  value: unknown,
-) => value is ArrayBuffer;
-export const isAbortSignal = hasGetter(AbortSignal.prototype, "aborted") as (
-  value: unknown,
-) => value is AbortSignal;
-
-function isIterable(value: unknown): value is Iterable<File> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    Symbol.iterator in value &&
-    !ArrayBuffer.isView(value)
-  );
+/** What addresses are relative to: the page, or the worker that this module is used in. */
+export function baseAddress(): string {
+  return globalThis.document?.baseURI ?? location.href;
 }

@@ -3,6 +3,7 @@
 // Arguments are plain data (serialize.ts) whose options are checked in Rust. Typed arrays in results are transferred. A
 // model, a generation and a measurement are named by a key, which is valid until it is freed.
 
+import type { ErrorDetails, ErrorName } from "./errors.js";
 import type {
   Backend,
   Checkpoint,
@@ -14,7 +15,8 @@ import type {
   Tokens,
 } from "./generated.js";
 import type { LoadRequest } from "./load-request.js";
-import type { ModelFiles } from "./source.js";
+import type { ModelFile, ModelFiles } from "./model-files.js";
+import type { PageFetch } from "./page-fetch.js";
 
 /**
  * How far a load is. A file of weights that cannot be read as a stream has two stages: "download", and "weights", in which its
@@ -30,10 +32,18 @@ export interface Progress {
   total?: number;
 }
 
-/** A model that is kept in the browser. */
+/** A model that is kept in the browser. It is a source for loadModel and forgetStored. */
 export interface StoredModel {
-  /** the folder that it was loaded from, or its config.json if that has another name */
-  address: string;
+  /** names the copy */
+  key: string;
+  /** for people: the end of its address, or of the path of its files */
+  name: string;
+  /** the folder or file that it was loaded from; undefined for files from this machine */
+  address: string | undefined;
+  /** see Model.checkpoint */
+  family: string;
+  format: string;
+  parameterCount: number;
   dtype: string;
   bytes: number;
   lastUsed: Date;
@@ -113,18 +123,22 @@ export interface WorkerApi {
   /**
    * Loads a model.
    * @param job names the load for `abort`
-   * @param onProgress a Comlink proxy, which is released at the end
+   * @param onProgress a Comlink proxy, as `fetch` is; both are released at the end
+   * @param fetch sends the requests in place of the worker
    */
   load(
     files: ModelFiles,
     request: LoadRequest,
     job: number,
     onProgress: (progress: Progress) => void,
+    fetch?: PageFetch,
   ): Promise<LoadedModel>;
   /** Aborts a load. */
   abort(job: number): Promise<void>;
   /** The same model with its weights rewritten. */
   transform(key: number, transforms: readonly string[]): Promise<LoadedModel>;
+  /** The same model with the tokenizer of these files. */
+  withTokenizer(key: number, files: ModelFile[]): Promise<LoadedModel>;
   /** A hash of config, tokenizer and weights; undefined if the model is disposed of meanwhile. */
   fingerprint(key: number): Promise<string | undefined>;
   /** Frees a model. */
@@ -167,6 +181,11 @@ export interface WorkerApi {
   findings(measurement: number): Promise<MeasurementData>;
   /** Frees a measurement. */
   forget(measurement: number): Promise<void>;
+}
+
+/** What the worker throws in place of an error with details. */
+export interface SentError {
+  sentError: { name: ErrorName; message: string; details: ErrorDetails };
 }
 
 /** Messages of the worker besides Comlink's. */

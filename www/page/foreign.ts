@@ -1,7 +1,8 @@
 // The host that a model source would be loaded from. A link can name any host, so the page asks for consent before it sends
 // a request to another origin.
 
-import { listFiles, resolveSource } from "../api/source.js";
+import { listFiles } from "../api/model-files.js";
+import { resolveSource } from "../api/source.js";
 
 /**
  * @param base the page's address

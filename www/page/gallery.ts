@@ -49,8 +49,7 @@ export async function showGallery() {
 /** The address under which a model is stored. */
 function addressOf(source: string) {
   try {
-    const { config } = resolveSource(source, document.baseURI);
-    return config.address?.replace(/(?<=\/)config\.json$/, "") ?? "";
+    return resolveSource(source, document.baseURI).address ?? "";
   } catch {
     return "";
   }

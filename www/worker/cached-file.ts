@@ -3,6 +3,7 @@
 //
 // The header is written last, after a flush. Until then it consists of zeros, so a partially written file is ignored.
 
+import type { ModelFiles } from "../api/model-files.js";
 import type { Origin } from "./network.js";
 
 /** What the browser calls FileSystemSyncAccessHandle; TypeScript's DOM library declares it for workers only. */
@@ -33,9 +34,19 @@ export function openHandle(
 
 /** Which model a file holds. */
 export interface Label {
+  /** for people */
+  name: string;
   dtype: string;
-  address: string;
-  /** the files that the model was loaded from */
+  /** of the model's folder or file; undefined for files from this machine */
+  address?: string;
+  /** the model's files, if they have addresses, so that the copy can be renewed */
+  files?: ModelFiles;
+  /** the option `config` that it was loaded with */
+  config?: string;
+  family: string;
+  format: string;
+  parameterCount: number;
+  /** the state of the files that the model was loaded from */
   origins: Origin[];
 }
 
@@ -121,7 +132,7 @@ export class CachedFile {
 // u32; 32: the label, JSON. Little endian.
 
 /** A file of another format has another magic, and is not complete. */
-const MAGIC = "cscope02";
+const MAGIC = "cscope03";
 export const HEADER_BYTES = 32;
 /** A label consists of addresses: those of a model in 500 files take 200 kB. */
 const MAX_LABEL_BYTES = 1 << 18;
@@ -143,7 +154,7 @@ export function encodeHeader(label: Uint8Array, fileLength: number): DataView<Ar
   return header;
 }
 
-export function encodeLabel(label: Partial<Label>): Uint8Array<ArrayBuffer> {
+export function encodeLabel(label: Label): Uint8Array<ArrayBuffer> {
   return encoder.encode(JSON.stringify(label));
 }
 
@@ -197,9 +208,10 @@ function isLabel(value: unknown): value is Label {
     isText(origin?.address) && (origin?.identity === undefined || isText(origin.identity));
   const label = value as Partial<Record<keyof Label, unknown>> | null;
   return (
-    isText(label?.dtype) &&
-    isText(label?.address) &&
-    Array.isArray(label?.origins) &&
+    [label?.name, label?.dtype, label?.family, label?.format].every(isText) &&
+    [label?.address, label?.config].every((text) => text === undefined || isText(text)) &&
+    typeof label?.parameterCount === "number" &&
+    Array.isArray(label.origins) &&
     label.origins.every(isOrigin)
   );
 }

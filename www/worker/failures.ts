@@ -1,7 +1,7 @@
 // Exceptions of the worker's functions: each gets a stable name, and a trap reports the worker as damaged.
 
-import { createError, hasStableName } from "../api/errors.js";
-import type { WorkerMessage } from "../api/worker-api.js";
+import { createError, type ErrorName, hasStableName, type LabError } from "../api/errors.js";
+import type { SentError, WorkerMessage } from "../api/worker-api.js";
 
 /** Functions with whatever parameters: `never` is assignable to each of them. */
 type Functions<T> = Record<keyof T, (...args: never[]) => unknown>;
@@ -22,11 +22,18 @@ export function withErrorNames<T extends Functions<T>>(functions: Implementation
       try {
         return await call(...args);
       } catch (error) {
-        throw hasStableName(error) ? error : workerError(error);
+        throw hasStableName(error) ? withDetails(error) : workerError(error);
       }
     },
   ]);
   return Object.fromEntries(wrapped) as T;
+}
+
+/** Comlink sends the name, the message and the stack of an Error, but all of a plain object. */
+function withDetails(error: LabError): LabError | SentError {
+  const { name, message, missing, checkpoints } = error;
+  if (!missing && !checkpoints) return error;
+  return { sentError: { name: name as ErrorName, message, details: { missing, checkpoints } } };
 }
 
 /** The functions that reject the pending promises of wasm. */

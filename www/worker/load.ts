@@ -1,14 +1,24 @@
 // Loads a model in the worker: from the copy that the browser keeps, or from its servers.
 
 import type { LoadRequest } from "../api/load-request.js";
-import { listFiles, type ModelFiles } from "../api/source.js";
+import { haveAddresses, listFiles, type ModelFiles } from "../api/model-files.js";
+import type { PageFetch } from "../api/page-fetch.js";
 import type { Progress } from "../api/worker-api.js";
 import type { CachedFile } from "./cached-file.js";
 import { rejectOnTrap } from "./failures.js";
 import { moduleReady } from "./module.js";
-import { type LoadContext, openable, type Origin, prefetch, revalidate } from "./network.js";
+import {
+  type LoadContext,
+  openable,
+  type Origin,
+  pageFetcher,
+  plainFetcher,
+  prefetch,
+  privateFetcher,
+  revalidate,
+} from "./network.js";
 import { WasmModel } from "./pkg/candlescope.js";
-import { canBeStored, findStored, type PendingSave } from "./store.js";
+import { findStored, type PendingSave } from "./store.js";
 
 /** A model, and what is known of its files. */
 export interface Load {
@@ -19,24 +29,30 @@ export interface Load {
   pending: PendingSave | undefined;
 }
 
-/** @throws as loadModel */
+/**
+ * @param pageFetch sends the requests in place of this worker
+ * @throws as loadModel
+ */
 export async function loadFiles(
   files: ModelFiles,
-  { dtype, keep, timeout }: LoadRequest,
+  request: LoadRequest,
   controller: AbortController,
   onProgress: (progress: Progress) => void,
+  pageFetch: PageFetch | undefined,
 ): Promise<Load> {
   const { signal } = controller;
   const states: NonNullable<LoadContext["states"]> = new Map();
-  const context: LoadContext = { signal, timeout, bypassCache: false, states };
-  const mayBeKept = (keep ?? true) && canBeStored(files);
+  const fetcher = fetcherOf(files, request, pageFetch);
+  const { dtype, timeout } = request;
+  const context: LoadContext = { signal, timeout, fetcher, bypassCache: false, states };
+  const mayBeKept = mayKeep(files, request);
   /** The copy that was opened, until Rust takes it. */
   let opened: CachedFile | undefined;
   let used: CachedFile | undefined;
   try {
     const open = openable(files, context);
     // While the module compiles, the copy is opened, or the files are requested.
-    opened = mayBeKept ? await findStored(files, dtype) : undefined;
+    opened = mayBeKept ? await findStored(files, request) : undefined;
     if (!opened) prefetch(open);
     const copy = () => {
       used = opened;
@@ -44,19 +60,39 @@ export async function loadFiles(
       return used;
     };
     await moduleReady;
-    const request = {
+    const found = {
       ...open,
+      name: files.name,
+      overrides: request.config,
+      stored: files.stored,
       mayBeKept,
       copy,
       isCurrent: (origins: Origin[]) => checkCurrent(origins, context),
     };
-    const model = await rejectOnTrap(WasmModel.load(request, dtype, monotonic(onProgress), signal));
+    const model = await rejectOnTrap(WasmModel.load(found, dtype, monotonic(onProgress), signal));
     const pending: PendingSave | undefined = model.takePendingSave();
     return { model, pending, origins: originsOf(files, states, pending ? undefined : used) };
   } finally {
     controller.abort(); // ends the requests that were prefetched and not needed
     opened?.close("used");
   }
+}
+
+/** Whether a copy of the model may be read and written: not if its requests are private, because others could read the copy. */
+function mayKeep(files: ModelFiles, { keep, headers, hasFetch }: LoadRequest): boolean {
+  if (files.stored !== undefined) return true;
+  return !headers && !hasFetch && (keep ?? haveAddresses(files));
+}
+
+function fetcherOf(
+  files: ModelFiles,
+  { headers }: LoadRequest,
+  pageFetch: PageFetch | undefined,
+): LoadContext["fetcher"] {
+  const send = pageFetch ? pageFetcher(pageFetch) : plainFetcher;
+  if (!headers) return send;
+  const addresses = listFiles(files).flatMap(({ address }) => address ?? []);
+  return privateFetcher(headers, new Set(addresses.map((one) => new URL(one).origin)), send);
 }
 
 /** Compares the files of a copy with their servers. If one has changed, the browser's HTTP cache is out of date too. */
@@ -73,8 +109,9 @@ function checkCurrent(origins: Origin[], context: LoadContext) {
 function monotonic(onProgress: (progress: Progress) => void) {
   const furthest: Map<string, number> = new Map();
   return (stage: Progress["stage"], file: string, bytes: number, total?: number) => {
-    const loaded = Math.max(bytes, furthest.get(file) ?? 0);
-    furthest.set(file, loaded);
+    const key = `${stage} ${file}`;
+    const loaded = Math.max(bytes, furthest.get(key) ?? 0);
+    furthest.set(key, loaded);
     onProgress({ stage, file, loaded, total });
   };
 }
@@ -93,7 +130,7 @@ function originsOf(
     states.size > 0
       ? [...states]
       : (copy?.origins ?? []).map(({ address, identity }) => [address, identity ?? null] as const);
-  const areBlobs = listFiles(files).every((file) => file === undefined || file.blob); // which never change
+  const areBlobs = listFiles(files).every(({ blob }) => blob); // which never change
   const isComplete =
     areBlobs || (known.length > 0 && known.every(([, state]) => state !== undefined));
   // Absent files are not a part of the model, and a copy does not list all of them.

@@ -1,12 +1,13 @@
 // Downloads a model's files. Comes in: addresses or blobs. Goes out: `OpenableFiles`, which Rust opens and reads by these names
-// (src/load/fetch.rs, src/load/download.rs), and `revalidate`, which compares a stored copy with its servers.
+// (src/load/files.rs, src/load/download.rs), and `revalidate`, which compares a stored copy with its servers.
 
-import { type ModelFile, type ModelFiles, sibling } from "../api/source.js";
+import { type ModelFile, type ModelFiles, sibling } from "../api/model-files.js";
 import { Download } from "./network/download.js";
 import type { LoadContext } from "./network/load-context.js";
 import { RetryBudget } from "./network/retry-budget.js";
 
 export type { LoadContext } from "./network/load-context.js";
+export { pageFetcher, plainFetcher, privateFetcher } from "./network/fetcher.js";
 export { type Freshness, type Origin, revalidate } from "./network/revalidation.js";
 
 /** A file that a load can open. */
@@ -43,6 +44,14 @@ export class RemoteFile {
     return prefetched ?? this.#open();
   }
 
+  /**
+   * A file that this index lists, beside it or among `shards`.
+   * @throws WeightsError
+   */
+  sibling(name: string, shards: readonly ModelFile[] | undefined): RemoteFile {
+    return new RemoteFile(sibling(this.#file, name, shards), this.#context);
+  }
+
   async #open() {
     const download = new Download(this.#file, this.#context, this.#budget);
     await download.start();
@@ -50,43 +59,45 @@ export class RemoteFile {
   }
 }
 
-/** The files of a model. */
+/** The files of a model, as `ModelFiles`. */
 export interface OpenableFiles {
-  config: RemoteFile;
-  tokenizer?: RemoteFile;
-  weights: RemoteFile;
-  more: RemoteFile[];
-  index?: RemoteFile;
+  config: RemoteFile[];
+  tokenizer: RemoteFile[][];
+  weights: { files?: RemoteFile[]; index?: RemoteFile }[];
+  markers: RemoteFile[];
+  ignored: string[];
   /**
    * A file of weights that the index lists.
    * @throws WeightsError
    */
-  shard(name: string): RemoteFile;
+  shard(index: RemoteFile, name: string): RemoteFile;
 }
 
 /** The same files, which can be opened. */
-export function openable(
-  { config, tokenizer, weights, more = [], index }: ModelFiles,
-  context: LoadContext,
-): OpenableFiles {
+export function openable(files: ModelFiles, context: LoadContext): OpenableFiles {
   const shards: Map<string, RemoteFile> = new Map();
   const remote = (file: ModelFile) => new RemoteFile(file, context);
   return {
-    config: remote(config),
-    ...(tokenizer && { tokenizer: remote(tokenizer) }),
-    weights: remote(weights),
-    more: more.map(remote),
-    ...(index && { index: remote(index) }),
+    config: files.config.map(remote),
+    tokenizer: files.tokenizer.map((set) => set.map(remote)),
+    weights: files.weights.map((one) =>
+      "index" in one ? { index: remote(one.index) } : { files: one.files.map(remote) },
+    ),
+    markers: (files.markers ?? []).map(remote),
+    ignored: files.ignored ?? [],
     // The same object for the same name, so that attempts are counted across restarts.
-    shard(name) {
-      const known = shards.get(name) ?? remote(sibling(index ?? weights, name));
-      shards.set(name, known);
+    shard(index, name) {
+      const key = `${index.name}\n${name}`;
+      const known = shards.get(key) ?? index.sibling(name, files.shards);
+      shards.set(key, known);
       return known;
     },
   };
 }
 
-/** Sends the requests for a model's files while the wasm module is still on its way. */
+/** Sends the requests for the usual files of a model while the wasm module is still on its way. */
 export function prefetch({ config, tokenizer, weights }: OpenableFiles): void {
-  for (const file of [config, weights, tokenizer]) file?.prefetch();
+  const [first] = weights;
+  for (const file of [config[0], first?.files?.[0] ?? first?.index, tokenizer[0]?.[0]])
+    file?.prefetch();
 }

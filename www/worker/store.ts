@@ -6,7 +6,7 @@
 // If there is no such file system (an insecure page, a private window, a setting), or if it refuses, a model is loaded as if
 // nothing were kept. The console says so once.
 
-import { listFiles, type ModelFiles } from "../api/source.js";
+import { haveAddresses, listFiles, type ModelFiles } from "../api/model-files.js";
 import type { StoredModel } from "../api/worker-api.js";
 import {
   CachedFile,
@@ -14,6 +14,7 @@ import {
   encodeLabel,
   HEADER_BYTES,
   type Header,
+  type Label,
   MAX_HEADER_BYTES,
   openHandle,
   readHeader,
@@ -31,31 +32,40 @@ async function openFolder(): Promise<FileSystemDirectoryHandle> {
   return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
 }
 
-/** The name of a model's file: a hash of its addresses and dtype. */
-async function nameOf(files: ModelFiles, dtype: string) {
-  const text = [dtype, ...listFiles(files).map((file) => file?.address ?? "")].join("\n");
-  const bytes = new TextEncoder().encode(text);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+/** The name of a model's file: a hash of where it comes from and how it was read. */
+export async function nameOf(
+  files: ModelFiles,
+  { dtype, config = "" }: { dtype: string; config?: string },
+): Promise<string> {
+  if (files.stored !== undefined) return files.stored;
+  const addresses = listFiles(files).map(({ address = "" }) => address);
+  return hashOf([dtype, config, ...addresses].join("\n"));
+}
+
+/** The name of the file of a model that has no address: a hash of what it holds. */
+export function nameOfContents(dtype: string, fingerprint: string): Promise<string> {
+  return hashOf(`${dtype}\n${fingerprint}`);
+}
+
+async function hashOf(text: string) {
+  const digest = new Uint8Array(
+    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),
+  );
   return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function addressOf({ config }: ModelFiles) {
-  return config.address?.replace(/(?<=\/)config\.json$/, "");
-}
-
-/** Whether a model can be stored: its files have addresses, which can be requested again. */
-export function canBeStored(files: ModelFiles): boolean {
-  return listFiles(files).every((file) => file === undefined || file.address !== undefined);
-}
-
-/** The file of a model, opened; undefined if there is none or it cannot be opened. */
+/**
+ * The file of a model, opened; undefined if there is none or it cannot be opened. Files from this machine have no copy that
+ * can be found, because their names and sizes do not say what they hold.
+ */
 export async function findStored(
   files: ModelFiles,
-  dtype: string,
+  request: { dtype: string; config?: string },
 ): Promise<CachedFile | undefined> {
+  if (files.stored === undefined && !haveAddresses(files)) return undefined;
   try {
     const directory = await openFolder();
-    const name = await nameOf(files, dtype);
+    const name = await nameOf(files, request);
     const file = await directory.getFileHandle(name).catch(() => undefined);
     if (!file) return undefined;
     const handle = await openHandle(file, { mode: "read-only" });
@@ -64,12 +74,23 @@ export async function findStored(
       return bytes.subarray(0, handle.read(bytes, { at }));
     }, handle.getSize());
     const cached = new CachedFile(directory, name, handle, header);
-    if (header?.label.dtype === dtype && header.label.address === addressOf(files)) return cached;
+    const isOther = files.stored === undefined && header?.label.address !== files.address;
+    if (header?.label.dtype === request.dtype && !isOther) return cached;
     cached.close("discarded");
   } catch {
     // refused, or in use
   }
   return undefined;
+}
+
+/** What the file with this name holds; undefined if there is none. */
+export async function labelOf(name: string): Promise<Label | undefined> {
+  try {
+    const handle = await (await openFolder()).getFileHandle(name);
+    return (await entryOf(name, handle)).header?.label;
+  } catch {
+    return undefined;
+  }
 }
 
 // ---- writing ----
@@ -90,19 +111,20 @@ const beingWritten: Set<string> = new Set();
 
 /**
  * Writes the file of a model in steps, if there is room or other models can be removed.
+ * @param name of the file
+ * @param facts the label without the origins, which `pending` knows
  * @param shouldContinue called between two steps
  */
 export async function save(
-  files: ModelFiles,
-  dtype: string,
+  name: string,
+  facts: Omit<Label, "origins">,
   pending: PendingSave,
   shouldContinue: () => boolean,
 ): Promise<void> {
-  const name = await nameOf(files, dtype).catch(() => "");
   beingWritten.add(name);
   try {
     const directory = await openFolder();
-    const label = encodeLabel({ dtype, address: addressOf(files), origins: pending.origins });
+    const label = encodeLabel({ ...facts, origins: pending.origins });
     const start = HEADER_BYTES + label.length;
     if (!(await makeRoom(directory, name, start + pending.length)))
       return reportNotStored("there is no room for it in the browser's storage");
@@ -226,16 +248,12 @@ export async function listStored(): Promise<StoredModel[]> {
   const all = await openFolder()
     .then(entriesOf)
     .catch(() => []);
-  const models = all.flatMap(({ size, header }) =>
-    header
-      ? {
-          address: header.label.address,
-          dtype: header.label.dtype,
-          bytes: size,
-          lastUsed: new Date(header.lastUsed),
-        }
-      : [],
-  );
+  const models = all.flatMap(({ name: key, size, header }): StoredModel[] => {
+    if (!header) return [];
+    const { name, address, dtype, family, format, parameterCount } = header.label;
+    const lastUsed = new Date(header.lastUsed);
+    return [{ key, name, address, dtype, family, format, parameterCount, bytes: size, lastUsed }];
+  });
   return models.sort((a, b) => Number(b.lastUsed) - Number(a.lastUsed));
 }
 
@@ -243,12 +261,13 @@ export async function listStored(): Promise<StoredModel[]> {
 export async function forgetStored(files?: ModelFiles): Promise<number> {
   const directory = await openFolder().catch(() => undefined);
   if (!directory) return 0;
-  const address = files && addressOf(files);
+  const address = files?.stored === undefined ? files?.address : undefined;
   // A damaged file has no address, but its name.
-  const names = files && (await Promise.all(DTYPES.map((dtype) => nameOf(files, dtype))));
+  const names = files && (await Promise.all(DTYPES.map((dtype) => nameOf(files, { dtype }))));
   let count = 0;
   for (const { name, header } of await entriesOf(directory).catch(() => [])) {
-    if (names && header?.label.address !== address && !names.includes(name)) continue;
+    const isMeant = address !== undefined && header?.label.address === address;
+    if (names && !isMeant && !names.includes(name)) continue;
     if ((await remove(directory, name)) && header) count += 1;
   }
   return count;

@@ -3,14 +3,26 @@
 import * as Comlink from "comlink";
 
 import { createError } from "../api/errors.js";
-import type { ModelFiles } from "../api/source.js";
+import type { LoadRequest } from "../api/load-request.js";
+import { haveAddresses, type ModelFiles } from "../api/model-files.js";
 import type { LoadedModel, WorkerApi, WorkerMessage } from "../api/worker-api.js";
-import { type Implementation, watchForTraps, withErrorNames } from "./failures.js";
+import { type Implementation, watchForTraps, withErrorNames, rejectOnTrap } from "./failures.js";
 import { loadFiles } from "./load.js";
 import { wholeModule } from "./module.js";
+import { plainFetcher, RemoteFile } from "./network.js";
 import type { WasmGeneration, WasmMeasurement, WasmModel } from "./pkg/candlescope.js";
-import { forgetStored, listStored, type PendingSave, save } from "./store.js";
+import {
+  forgetStored,
+  labelOf,
+  listStored,
+  nameOf,
+  nameOfContents,
+  type PendingSave,
+  save,
+} from "./store.js";
 
+/** A tokenizer from an address fails after this many milliseconds without a byte. */
+const TOKENIZER_TIMEOUT_MS = 30_000;
 /** How long a measurement runs before the worker handles other messages. */
 const FRAME_MS = 16;
 /** After a load, the first calls come first; then the model is stored and the secondary module is loaded. */
@@ -29,11 +41,12 @@ const loads: Map<number, AbortController> = new Map();
 const api: Implementation<WorkerApi> = {
   // ---- models ----
 
-  async load(files, request, job, onProgress) {
+  async load(source, options, job, onProgress, fetch) {
     const controller = new AbortController();
     loads.set(job, controller);
     let lastReport: Promise<void> | undefined;
     try {
+      const { files, request } = await resolveStored(source, options);
       const { model, origins, pending } = await loadFiles(
         files,
         request,
@@ -41,17 +54,19 @@ const api: Implementation<WorkerApi> = {
         (progress) => {
           lastReport = Promise.resolve(onProgress(progress)).catch(() => {});
         },
+        fetch,
       );
       const key = ++lastKey;
       models.set(key, model);
-      if (pending) saveLater(key, files, request.dtype, pending);
+      if (pending) saveLater(key, files, request, pending);
       else performance.mark(CACHE_SETTLED);
       await lastReport; // it uses another port, so the answer could arrive first
       setTimeout(() => wholeModule().catch(() => {}), IDLE_AFTER_MS); // a call that needs it tries again and reports it
       return { key, origins, isTransformed: false, ...describe(model) };
     } finally {
       loads.delete(job);
-      (onProgress as Partial<Comlink.ProxyMethods>)[Comlink.releaseProxy]?.();
+      for (const proxy of [onProgress, fetch] as (Partial<Comlink.ProxyMethods> | undefined)[])
+        proxy?.[Comlink.releaseProxy]?.();
     }
   },
 
@@ -66,16 +81,17 @@ const api: Implementation<WorkerApi> = {
     return { key: lastKey, origins: undefined, isTransformed: true, ...describe(model) };
   },
 
-  async fingerprint(key) {
+  async withTokenizer(key, files) {
     await wholeModule();
-    for (let start = performance.now(); models.has(key); ) {
-      const fingerprint = modelOf(key).fingerprintStep();
-      if (fingerprint !== undefined) return fingerprint;
-      if (performance.now() - start < FRAME_MS) continue;
-      await new Promise((resolve) => setTimeout(resolve));
-      start = performance.now();
-    }
+    const { signal } = new AbortController();
+    const context = { signal, timeout: TOKENIZER_TIMEOUT_MS, fetcher: plainFetcher };
+    const opened = files.map((file) => new RemoteFile(file, context));
+    const model = await rejectOnTrap<WasmModel>(modelOf(key).withTokenizer(opened, signal));
+    models.set(++lastKey, model);
+    return { key: lastKey, origins: undefined, isTransformed: true, ...describe(model) };
   },
+
+  fingerprint: fingerprintOf,
 
   dispose(key) {
     models.get(key)?.free();
@@ -181,12 +197,60 @@ function describe(model: WasmModel): Omit<LoadedModel, "key" | "origins" | "isTr
   return model.describe();
 }
 
+/** A hash of a model; undefined if it is disposed of meanwhile. */
+async function fingerprintOf(key: number): Promise<string | undefined> {
+  await wholeModule();
+  for (let start = performance.now(); models.has(key); ) {
+    const fingerprint = modelOf(key).fingerprintStep();
+    if (fingerprint !== undefined) return fingerprint;
+    if (performance.now() - start < FRAME_MS) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    start = performance.now();
+  }
+}
+
+/** The files of a stored model, so that its copy is renewed if they have changed. */
+async function resolveStored(files: ModelFiles, request: LoadRequest) {
+  if (files.stored === undefined) return { files, request };
+  const label = await labelOf(files.stored);
+  if (!label)
+    throw createError(
+      "InputError",
+      `the browser no longer keeps ${files.name}: load it from its source again`,
+    );
+  const { dtype, config } = label;
+  return { files: label.files ?? files, request: { ...request, dtype, config } };
+}
+
 /** Stores a model for the next visit, unless it is disposed of before. */
-async function saveLater(key: number, files: ModelFiles, dtype: string, pending: PendingSave) {
+async function saveLater(
+  key: number,
+  files: ModelFiles,
+  { dtype, config }: LoadRequest,
+  pending: PendingSave,
+) {
   const shouldContinue = () => models.has(key);
   await new Promise((resolve) => setTimeout(resolve, IDLE_AFTER_MS));
   try {
-    if (shouldContinue()) await save(files, dtype, pending, shouldContinue);
+    if (!shouldContinue()) return;
+    const fromServer = haveAddresses(files);
+    const fingerprint = fromServer ? undefined : await fingerprintOf(key);
+    if (!shouldContinue()) return;
+    const name = await (fingerprint === undefined
+      ? nameOf(files, { dtype, config })
+      : nameOfContents(dtype, fingerprint)
+    ).catch(() => "");
+    const { checkpoint, parameterCount } = describe(modelOf(key));
+    const label = {
+      name: files.name,
+      dtype,
+      address: files.address,
+      ...(fromServer && { files }),
+      config,
+      ...checkpoint,
+      parameterCount,
+    };
+    await save(name, label, pending, shouldContinue);
   } finally {
     pending.free();
     performance.mark(CACHE_SETTLED);

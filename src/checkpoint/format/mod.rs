@@ -34,6 +34,7 @@ mod whole;
 mod zip;
 
 pub(crate) use archive::Archive;
+#[cfg(target_arch = "wasm32")]
 pub(crate) use unsupported::unsupported_name;
 pub(super) use whole::completed;
 pub use whole::{TensorBytes, TensorFile};

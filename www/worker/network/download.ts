@@ -8,7 +8,8 @@
 // - If a server sends nothing for `timeout` milliseconds, the load fails, retries included.
 
 import { createError, hasStableName, messageOf } from "../../api/errors.js";
-import type { ModelFile } from "../../api/source.js";
+import type { ModelFile } from "../../api/model-files.js";
+import { BlobFile, BlobParts } from "./blob-file.js";
 import { isTransient, statusError, statusOf, unreachable, withHint } from "./failures.js";
 import type { LoadContext } from "./load-context.js";
 import { RetryBudget, TransientError } from "./retry-budget.js";
@@ -32,6 +33,7 @@ export class Download {
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   /** The first chunks, which were read to distinguish a web page from a file. */
   #prefetched: Uint8Array[] = [];
+  #parts = new BlobParts();
   /** Bytes of the file that arrived, and those that read() returned. */
   #received = 0;
   #delivered = 0;
@@ -73,6 +75,47 @@ export class Download {
     if (address !== undefined && isPage(this.#prefetched))
       this.#setAbsent(`${name} is not a ${fileName(address)} but a page`);
     if (this.absent) this.close();
+  }
+
+  /**
+   * The first bytes, by which Rust recognises the format; fewer if the file is shorter. read() returns them too.
+   * @throws NetworkError, AbortError, InputError
+   */
+  async peek(count: number): Promise<Uint8Array> {
+    const length = () => this.#prefetched.reduce((sum, chunk) => sum + chunk.length, 0);
+    while (length() < count) {
+      const chunk = await this.#next();
+      if (!chunk) break;
+      this.#prefetched.push(chunk);
+    }
+    const bytes = new Uint8Array(Math.min(count, length()));
+    let filled = 0;
+    for (const chunk of this.#prefetched) {
+      const part = chunk.subarray(0, bytes.length - filled);
+      bytes.set(part, filled);
+      filled += part.length;
+    }
+    return bytes;
+  }
+
+  /**
+   * Reads the next bytes as a part of `collected`; gives their number, undefined at the end.
+   * @throws as read()
+   */
+  async collect(): Promise<number | undefined> {
+    const chunk = await this.read();
+    if (chunk) this.#parts.add(chunk);
+    return chunk?.length;
+  }
+
+  /** The whole file with random access, outside of wasm memory: that of the user, or what collect() has read. */
+  get collected(): BlobFile {
+    return new BlobFile(this.#file.blob ?? this.#parts.blob());
+  }
+
+  /** Whether the file need not be collected: it is on this machine. */
+  get isLocal(): boolean {
+    return this.#file.blob !== undefined;
   }
 
   /**
@@ -299,8 +342,9 @@ export class Download {
     // The browser's HTTP cache serialises requests for the same address.
     const cache = isPart ? "no-store" : this.#context.bypassCache ? "no-cache" : "default";
     try {
-      return await fetch(address, { headers, signal, cache });
+      return await this.#context.fetcher(address, { headers, signal, cache });
     } catch (error) {
+      if (hasStableName(error) && !(error instanceof DOMException)) throw error;
       throw await unreachable(address, name, error);
     }
   }

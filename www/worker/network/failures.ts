@@ -1,7 +1,7 @@
 // The errors for responses with an unexpected status, and for requests without a response.
 
 import { createError, messageOf } from "../../api/errors.js";
-import type { ModelFile } from "../../api/source.js";
+import type { ModelFile } from "../../api/model-files.js";
 import { TransientError } from "./retry-budget.js";
 
 const TRANSIENT_STATUS = [408, 425, 429, 500, 502, 503, 504];

@@ -1,11 +1,14 @@
 // What all requests of one load share.
 
 import { createError } from "../../api/errors.js";
+import type { Fetcher } from "./fetcher.js";
 
 export interface LoadContext {
   signal: AbortSignal;
   /** the load fails after this many milliseconds without a byte */
   timeout: number;
+  /** how requests are sent */
+  fetcher: Fetcher;
   /** the browser's HTTP cache is known to be out of date */
   bypassCache?: boolean;
   /**

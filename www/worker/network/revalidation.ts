@@ -30,11 +30,11 @@ const MAX_ATTEMPTS = 3;
  */
 export async function revalidate(
   origins: readonly Origin[],
-  { signal, timeout }: LoadContext,
+  { signal, timeout, fetcher }: LoadContext,
 ): Promise<Freshness> {
   const limit = Math.min(TIMEOUT_MS, timeout);
   const all = await Promise.all(
-    origins.map((origin) => revalidateOne(origin, { signal, timeout: limit })),
+    origins.map((origin) => revalidateOne(origin, { signal, timeout: limit, fetcher })),
   );
   throwIfAborted(signal, origins[0]?.address ?? "a stored copy");
   return (
@@ -67,15 +67,15 @@ async function revalidateOne(origin: Origin, context: LoadContext): Promise<Fres
 /** One attempt: a HEAD request, or a GET request if the server refuses HEAD or sends no validator with it. */
 async function compare(
   { address, identity }: Origin,
-  { signal }: LoadContext,
+  context: LoadContext,
   deadline: number,
 ): Promise<Freshness> {
   const left = () => Math.max(0, deadline - performance.now());
-  const head = await request(address, "HEAD", left() / 2, signal).catch(() => undefined);
+  const head = await request(address, "HEAD", left() / 2, context).catch(() => undefined);
   if (head && hasState(head, identity)) return { state: "same" };
   if (head?.status === 200 && identity !== undefined && identityOf(head) !== undefined)
     return { state: "changed" };
-  const response = await request(address, "GET", left(), signal);
+  const response = await request(address, "GET", left(), context);
   const { status } = response;
   const isStillPage = status === 200 && identity === undefined && (await startsAsPage(response));
   response.body?.cancel().catch(() => {});
@@ -112,7 +112,12 @@ async function startsAsPage({ body }: Response) {
  * The response to a request, if it comes within `timeout` milliseconds.
  * @throws TransientError; NetworkError
  */
-async function request(address: string, method: string, timeout: number, signal: AbortSignal) {
+async function request(
+  address: string,
+  method: string,
+  timeout: number,
+  { signal, fetcher }: LoadContext,
+) {
   const controller = new AbortController();
   let isOver = false;
   const abort = () => controller.abort();
@@ -122,7 +127,7 @@ async function request(address: string, method: string, timeout: number, signal:
   }, timeout);
   signal.addEventListener("abort", abort);
   try {
-    return await fetch(address, { method, signal: controller.signal, cache: "no-store" });
+    return await fetcher(address, { method, signal: controller.signal, cache: "no-store" });
   } catch (error) {
     throw isOver
       ? new TransientError(`${address} did not answer within ${Math.round(timeout)} ms`, {
