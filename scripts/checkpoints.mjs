@@ -48,11 +48,11 @@ try {
       .map(row),
   ].join("\n");
   const text = readFileSync(DOCUMENT, "utf8");
-  const between = /(<!-- measured -->\n)[\s\S]*(\n<!-- end -->)/;
+  const between = /(<!-- measured -->\n)[\s\S]*(<!-- end -->)/;
   if (!between.test(text)) throw new Error(`${DOCUMENT} lacks <!-- measured --> and <!-- end -->`);
   writeFileSync(
     DOCUMENT,
-    text.replace(between, (_, start, end) => start + table + end),
+    text.replace(between, (_, start, end) => `${start}${table}\n${end}`),
   );
 } finally {
   rmSync(folder, { recursive: true });

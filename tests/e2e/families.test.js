@@ -3,7 +3,7 @@
 // the files do not say.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
@@ -112,6 +112,16 @@ function assertSame(found, { expected }) {
   if (expected.parameters !== undefined) assert.equal(found.parameterCount, expected.parameters);
   assert.deepEqual(found.checkpoint, { family: expected.family, format: expected.format });
 }
+
+test("docs/checkpoints.md has the measurements of every form", () => {
+  const text = readFileSync(new URL("../../docs/checkpoints.md", import.meta.url), "utf8");
+  const rows = [...text.matchAll(/^\| ([^|]+) \| ([^|]+) \| `([^`]+)` \|.*\d \|$/gm)];
+  assert.deepEqual(
+    rows.map(([, family, format, name]) => [name, family, format]).sort(),
+    site.forms.map(({ name, expected: { family, format } }) => [name, family, format]).sort(),
+    "run `node scripts/checkpoints.mjs`",
+  );
+});
 
 for (const form of site.forms) {
   describe(form.name, () => {
