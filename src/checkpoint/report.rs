@@ -89,6 +89,12 @@ impl Report {
         self.0.extend(other.0);
     }
 
+    /// Removes the notices that are in `other`.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn remove(&mut self, other: &Report) {
+        self.0.retain(|notice| !other.0.contains(notice));
+    }
+
     /// Removes the notices about `name`, and returns the keys that they named.
     pub(crate) fn forget(&mut self, name: &str) -> Vec<String> {
         let about = self.0.extract_if(.., |notice| notice.name == name);

@@ -187,6 +187,9 @@ impl WasmModel {
         let (lab, mut report) = (self.lab.clone(), self.report.clone());
         let (format, checkpoint) = (self.format, self.checkpoint.clone());
         let context = LoadContext::new(None, signal);
+        if let Some(former) = &lab.tokenizer {
+            report.remove(&former.report());
+        }
         let lab = lab.with_tokenizer(Some(load::load_tokenizer(&files, &context).await?));
         report.forget("tokenizer.json");
         if let Some(tokenizer) = &lab.tokenizer {

@@ -471,6 +471,22 @@ test("a folder with several checkpoints asks which one, and never mixes them", (
   assert.throws(() => resolveSource(list, page, "checkpoint-7"), /expected one of those/);
 });
 
+test("all tokenizer files of the nearest folder that has one go to the worker, which decides", () => {
+  const tokenizersOf = (/** @type {string[]} */ names) =>
+    resolve(["m/config.json", "m/c/model.safetensors", ...names].map(inFolder)).tokenizers;
+  const several = ["m/tokenizer.json", "m/vocab.json", "m/merges.txt", "m/tokenizer_config.json"];
+  assert.deepEqual(tokenizersOf(several), [several]);
+  assert.deepEqual(tokenizersOf(["m/c/meta.pkl", ...several]), [["m/c/meta.pkl"]]);
+  assert.deepEqual(tokenizersOf(["m/c/special_tokens_map.json", "m/gpt2.tiktoken"]), [
+    ["m/gpt2.tiktoken"],
+  ]);
+  // A file that needs another one is not left out: its error says which.
+  assert.deepEqual(tokenizersOf(["m/merges.txt"]), [["m/merges.txt"]]);
+  assert.deepEqual(tokenizersOf(["m/tokenizer_config.json", "m/notes.txt"]), []);
+  const inAddress = resolve("https://else.example/m").tokenizers[1];
+  assert.ok(inAddress.some((name) => name.endsWith("/m/added_tokens.json")));
+});
+
 test("one model in several formats is one checkpoint", () => {
   const names = ["config.json", "flax_model.msgpack", "pytorch_model.bin", "tf_model.h5"];
   const files = resolve(names.map(file));

@@ -33,7 +33,13 @@ const WEIGHTS = [
 /** The sets of files of a tokenizer in a folder, in the order in which they are tried. */
 const TOKENIZERS = [
   ["tokenizer.json"],
-  ["vocab.json", "merges.txt"],
+  [
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+  ],
   ["meta.json"],
   ["meta.pkl"],
   ["vocab.tiktoken"],

@@ -48,16 +48,10 @@ const ORBAX = /(^|\/)(_METADATA|_CHECKPOINT_METADATA|manifest\.ocdbt|\.zarray|_s
 const FOREIGN = /\.(h5|keras|tflite|onnx|ot|pkl|pickle|data-\d+-of-\d+)$/i;
 const CONVERT = "convert the folder with `python tools/convert.py FOLDER OUT`, then choose OUT";
 
-/** The sets of files of a tokenizer, in the order in which they are tried. */
-const TOKENIZERS: readonly (readonly (string | RegExp)[])[] = [
-  ["tokenizer.json"],
-  ["vocab.json", "merges.txt"],
-  ["encoder.json", "vocab.bpe"],
-  ["meta.json"],
-  ["meta.pkl"],
-  ["vocab.tiktoken"],
-  [/\.tiktoken$/i],
-];
+/** Files that hold a tokenizer, and files that add tokens to one. */
+const TOKENIZER =
+  /^(tokenizer\.json|vocab\.json|encoder\.json|merges\.txt|vocab\.bpe|meta\.json|meta\.pkl|.*\.tiktoken)$/i;
+const ADDED_TOKENS = /^(added_tokens|special_tokens_map|tokenizer_config)\.json$/i;
 
 /** @throws InputError */
 export function fromFileList(list: Iterable<unknown>, wanted: string | undefined): ModelFiles {
@@ -252,22 +246,19 @@ function* ancestors(folder: string) {
 
 // ---- the other files of a model ----
 
-function named(entries: readonly Entry[], folder: string, name: string | RegExp) {
-  return entries.find(
-    (entry) =>
-      entry.folder === folder &&
-      (typeof name === "string" ? entry.name === name : name.test(entry.name)),
-  );
+function named(entries: readonly Entry[], folder: string, name: string) {
+  return entries.find((entry) => entry.folder === folder && entry.name === name);
 }
 
-/** The tokenizer of the first of these folders that has one. */
+/** All tokenizer files of the first of these folders that has one. What they hold decides which are used. */
 function tokenizerIn(entries: readonly Entry[], folders: readonly string[]): Entry[] {
-  for (const folder of folders)
-    for (const names of TOKENIZERS) {
-      const files = names.flatMap((name) => named(entries, folder, name) ?? []);
-      if (files.length === names.length) return files;
-    }
-  return [];
+  const folder = folders.find((folder) =>
+    entries.some((entry) => entry.folder === folder && TOKENIZER.test(entry.name)),
+  );
+  return entries.filter(
+    (entry) =>
+      entry.folder === folder && (TOKENIZER.test(entry.name) || ADDED_TOKENS.test(entry.name)),
+  );
 }
 
 /** @throws InputError if an adapter lies beside the weights, because it changes the result */
