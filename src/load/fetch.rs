@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use super::context::LoadContext;
 use super::files::{File, Files};
-use super::small_file::{Origins, Small, small};
+use super::small_file::{Origins, Small, add_absent, small};
 use super::store::Checkpoint;
 use super::weights::{WeightsRead, read_weights};
 use crate::checkpoint::{NoticeKind, Report, recognize};
@@ -111,6 +111,7 @@ async fn config(
         let bytes = match small("config", file, origins, context).await? {
             Ok(bytes) => bytes,
             Err(reason) if file.optional().unwrap_or_default() => {
+                add_absent(origins, file);
                 if index == 0 {
                     why = reason;
                 }
@@ -137,9 +138,15 @@ async fn config(
 async fn tokenizer(files: &Files, origins: &mut Origins, context: &LoadContext) -> Result<Small> {
     let mut why = None;
     for set in files.tokenizer() {
-        match tokenizer_of(&file_list(&set), origins, context).await? {
+        let set = file_list(&set);
+        match tokenizer_of(&set, origins, context).await? {
             Ok(bytes) => return Ok(Ok(bytes)),
-            Err(reason) => drop(why.get_or_insert(reason)),
+            // One request a visit is enough to notice that a usual model has got a tokenizer.
+            Err(reason) if why.is_none() => {
+                set.iter().take(1).for_each(|file| add_absent(origins, file));
+                why = Some(reason);
+            }
+            Err(_) => {}
         }
     }
     Ok(Err(why.unwrap_or_else(|| "no tokenizer file was given".into())))

@@ -11,7 +11,7 @@ pub(super) type Origins = Option<Vec<Origin>>;
 /// A small file that exists, or why it does not.
 pub(super) type Small = std::result::Result<Vec<u8>, String>;
 
-/// The bytes of a small file, or why it is absent. An absent file is an origin without an identity.
+/// The bytes of a small file, or why it is absent.
 pub(super) async fn small(
     stage: &'static str,
     file: &File,
@@ -20,10 +20,7 @@ pub(super) async fn small(
 ) -> Result<Small> {
     loop {
         let download = match Download::open(stage, file, context).await? {
-            Opened::Absent(reason) => {
-                add_absent(origins, file);
-                return Ok(Err(reason));
-            }
+            Opened::Absent(reason) => return Ok(Err(reason)),
             Opened::File(download) => download,
         };
         let identity = download.identity();
@@ -49,7 +46,7 @@ pub(super) fn add_origin(origins: &mut Origins, file: &File, identity: Option<St
     }
 }
 
-/// Adds a file that its server does not have.
+/// Adds a file that its server does not have, so that a copy is not used when it has it.
 pub(super) fn add_absent(origins: &mut Origins, file: &File) {
     let origin = Origin { address: file.address().unwrap_or_default(), identity: None };
     origins.iter_mut().for_each(|all| all.push(origin.clone()));

@@ -66,6 +66,7 @@ async fn find<'c>(
             let bytes = match small("weights", &list, origins, context).await? {
                 Ok(bytes) => bytes,
                 Err(reason) => {
+                    add_absent(origins, &list);
                     reasons.push(reason);
                     continue;
                 }
