@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { nameOf, areOfTokenizer } from "../../www/elements/files.ts";
 import { differences, roundedCount, sizesOf, whyAbsent } from "../../www/session/architecture.ts";
-import { formatAgo, Gallery, GALLERY_KEY } from "../../www/session/gallery.ts";
+import { copiesOf, formatAgo, Gallery, GALLERY_KEY } from "../../www/session/gallery.ts";
 import { idToken, openingIds, parseIds, withId } from "../../www/session/ids.ts";
 import { filterNotices, groupNotices } from "../../www/session/notices.ts";
 import { choiceNote, fieldTitle, questionOf, withAnswer } from "../../www/session/questions.ts";
@@ -300,6 +300,36 @@ test("what another version or another script wrote does not break the gallery", 
   }
   storage.setItem(GALLERY_KEY, JSON.stringify([opened(), { ...opened(), report: [{}] }]));
   assert.equal(gallery.models.length, 1);
+});
+
+test("a model is reopened from a copy only if it cannot be another one", () => {
+  const copy = (/** @type {object} */ fields) => ({
+    ...{ key: "k1", name: "model.safetensors", address: undefined, dtype: "f32" },
+    ...{ family: "nanoGPT", format: "PyTorch", parameterCount: 12 },
+    ...fields,
+  });
+  const addressOf = (/** @type {string} */ source) => `https://here/${source}/`;
+  const keys = (/** @type {any[]} */ models, /** @type {any[]} */ copies) =>
+    [...copiesOf(models, copies, addressOf)].map(([id, { key }]) => [id, key]);
+  const file = opened({ storedName: "model.safetensors" });
+  assert.deepEqual(keys([file], [copy({})]), [["a", "k1"]]);
+  assert.deepEqual(keys([file], [copy({}), copy({ key: "k2" })]), [], "two copies");
+  const twin = { ...file, id: "b" };
+  assert.deepEqual(keys([file, twin], [copy({})]), [], "two models");
+  for (const other of [
+    { name: "x" },
+    { dtype: "f16" },
+    { parameterCount: 13 },
+    { family: "minGPT" },
+  ])
+    assert.deepEqual(keys([file], [copy(other)]), [], JSON.stringify(other));
+  const remote = opened({ id: "r", source: "gpt" });
+  const held = copy({ key: "k3", address: "https://here/gpt/", family: "other" });
+  assert.deepEqual(keys([file, remote], [copy({}), held]), [
+    ["a", "k1"],
+    ["r", "k3"],
+  ]);
+  assert.deepEqual(keys([remote], [copy({ name: "gpt" })]), []);
 });
 
 test("times are said in words", () => {

@@ -4,15 +4,23 @@
 import { css, html } from "lit";
 
 import { filesWithPaths } from "../api/dropped-files.js";
-import type { OpenedModel } from "../session/gallery.js";
+import type { OpenedModel, StoredCopy } from "../session/gallery.js";
 import type { Answer } from "../session/questions.js";
 import { TypedElement } from "./base.js";
 import { MODEL_ENDINGS, nameOf } from "./files.js";
 import { withCode } from "./code.js";
 import { base } from "./styles.js";
 
-/** The source that `loadModel` takes, a name for it, and what was answered when it was loaded before. */
-export type Choice = { source: string | File[]; name: string; answer?: Answer };
+/**
+ * The source that `loadModel` takes, a name for it, and what was answered when it was loaded before. The source may be a copy
+ * that the browser holds; `id` is then that of the model in the gallery.
+ */
+export type Choice = {
+  source: string | File[] | StoredCopy;
+  name: string;
+  answer?: Answer;
+  id?: string;
+};
 
 export interface ModelChooserEvents {
   "model-choose": Choice;
@@ -105,8 +113,8 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
   declare current: string;
   /** Models that were opened before, the last one first. */
   declare opened: readonly OpenedModel[];
-  /** The sources that the browser holds. */
-  declare stored: ReadonlySet<string>;
+  /** The copies that the browser holds, by the models' ids. */
+  declare stored: ReadonlyMap<string, StoredCopy>;
   /** Why what was dropped cannot be read. */
   declare problem: string;
 
@@ -115,7 +123,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     this.bundled = [];
     this.current = "";
     this.opened = [];
-    this.stored = new Set();
+    this.stored = new Map();
     this.problem = "";
   }
 

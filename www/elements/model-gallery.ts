@@ -3,7 +3,7 @@
 import { css, html } from "lit";
 
 import { formatBytes } from "../draw/format.js";
-import { formatAgo, type OpenedModel } from "../session/gallery.js";
+import { formatAgo, type OpenedModel, type StoredCopy } from "../session/gallery.js";
 import { roundedCount } from "../session/architecture.js";
 import { TypedElement } from "./base.js";
 import { MODEL_ENDINGS } from "./files.js";
@@ -79,8 +79,8 @@ export class ModelGallery extends TypedElement<ModelGalleryEvents> {
   ];
 
   declare models: readonly OpenedModel[];
-  /** The addresses of the models that the browser holds. */
-  declare stored: ReadonlySet<string>;
+  /** The copies that the browser holds, by the models' ids. */
+  declare stored: ReadonlyMap<string, StoredCopy>;
   /** The id of the model in use. */
   declare current: string;
   /** The id of the model whose report is shown. */
@@ -89,7 +89,7 @@ export class ModelGallery extends TypedElement<ModelGalleryEvents> {
   constructor() {
     super();
     this.models = [];
-    this.stored = new Set();
+    this.stored = new Map();
     this.current = "";
     this.opened = "";
   }
@@ -117,8 +117,8 @@ export class ModelGallery extends TypedElement<ModelGalleryEvents> {
     </li>`;
   }
 
-  #isStored({ source }: OpenedModel) {
-    return this.stored.has(source);
+  #isStored({ id }: OpenedModel) {
+    return this.stored.has(id);
   }
 
   #facts(model: OpenedModel) {
@@ -137,11 +137,13 @@ export class ModelGallery extends TypedElement<ModelGalleryEvents> {
       .join(" · ");
   }
 
-  /** Files on the disk must be chosen again, because a page cannot read them by itself. */
+  /** Files on the disk must be chosen again unless the browser holds a copy, because a page cannot read them by itself. */
   #open(model: OpenedModel) {
     const { id, name, source, answer } = model;
-    if (source !== "") {
-      const open = () => this.emit("model-choose", { source, name, answer });
+    const copy = this.stored.get(id);
+    const choice = source !== "" ? { source, name, answer } : copy && { source: copy, name, id };
+    if (choice) {
+      const open = () => this.emit("model-choose", choice);
       return html`<button aria-label="open ${name}" ?disabled=${id === this.current} @click=${open}>open</button>`;
     }
     const pick = (event: Event) => {

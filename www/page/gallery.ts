@@ -2,8 +2,9 @@
 
 import { forgetStored, storedModels } from "../api/candlescope.js";
 import { pathOf } from "../api/dropped-files.js";
-import { summaryOf } from "../session/architecture.js";
 import { resolveSource } from "../api/source.js";
+import { summaryOf } from "../session/architecture.js";
+import { copiesOf, type OpenedModel } from "../session/gallery.js";
 import { showError } from "./errors.js";
 import { gallery, page, state, type LoadChoice, type Model } from "./state.js";
 
@@ -12,38 +13,46 @@ import { gallery, page, state, type LoadChoice, type Model } from "./state.js";
  * @param bytes of its files; null if the browser held it
  * @returns its id
  */
-export function remember(
-  model: Model,
-  { source, name, answer = {} }: LoadChoice,
-  bytes: number | null,
-): string {
-  const isAddress = typeof source === "string";
-  const files = isAddress ? source : source.map(pathOf).sort().slice(0, 50);
-  const hasAnswer = Object.keys(answer).length > 0;
-  const id = isAddress && !hasAnswer ? source : JSON.stringify([files, answer]);
+export function remember(model: Model, choice: LoadChoice, bytes: number | null): string {
+  const former = gallery.models.find(({ id }) => id === choice.id);
+  const origin = former ?? originOf(choice);
   gallery.add({
-    ...{ id, name, source: isAddress ? source : "", answer, bytes },
-    dtype: model.backend.dtype,
-    opened: Date.now(),
-    summary: summaryOf(model),
-    report: model.report,
+    ...origin,
+    ...{ bytes: former?.bytes ?? bytes, name: choice.name, dtype: model.backend.dtype },
+    ...{ opened: Date.now(), summary: summaryOf(model), report: model.report },
   });
-  return id;
+  return origin.id;
+}
+
+/** What tells a model from others. */
+function originOf({
+  source,
+  answer = {},
+}: LoadChoice): Pick<OpenedModel, "id" | "source" | "answer" | "storedName"> {
+  const hasAnswer = Object.keys(answer).length > 0;
+  if (typeof source === "string")
+    return { id: hasAnswer ? JSON.stringify([source, answer]) : source, source, answer };
+  if (!Array.isArray(source))
+    return { id: source.key, source: "", answer, storedName: source.name };
+  const paths = source.map(pathOf).sort().slice(0, 50);
+  const { name } = resolveSource(source, document.baseURI, answer.checkpoint);
+  return { id: JSON.stringify([paths, answer]), source: "", answer, storedName: name };
+}
+
+/** The copies that the browser holds, by the models' ids. */
+async function copies() {
+  try {
+    return copiesOf(gallery.models, await storedModels(), addressOf);
+  } catch {
+    return new Map<string, never>(); // what is stored is not known
+  }
 }
 
 /** Shows the gallery as it is now. */
 export async function showGallery() {
   page.chooser.opened = gallery.models;
   page.chooser.current = state.id;
-  try {
-    const addresses = new Set((await storedModels()).map(({ address }) => address));
-    const isStored = (source: string) => source !== "" && addresses.has(addressOf(source));
-    page.chooser.stored = new Set(
-      gallery.models.map(({ source }) => source).filter((source) => isStored(source)),
-    );
-  } catch {
-    page.chooser.stored = new Set(); // what is stored is not known
-  }
+  page.chooser.stored = await copies();
 }
 
 /** The address under which a model is stored. */
@@ -58,10 +67,11 @@ function addressOf(source: string) {
 /** Removes a model from the gallery, and its copy from the browser. */
 export async function forget(id: string) {
   const model = gallery.models.find((one) => one.id === id);
+  const copy = (await copies()).get(id);
   gallery.forget(id);
-  const isShared = gallery.models.some(({ source }) => source === model?.source);
+  const isShared = gallery.models.some(({ source }) => source !== "" && source === model?.source);
   try {
-    if (model?.source && !isShared) await forgetStored(model.source);
+    if (copy && !isShared) await forgetStored(copy);
   } catch (error) {
     showError(error);
   }

@@ -26,7 +26,7 @@ import { gallery, page, session, state, type LoadChoice, type Model } from "./st
  */
 export async function load(choice: LoadChoice, requested?: AddressState): Promise<void> {
   const { source, name, keep = true, answer = {} } = choice;
-  if (typeof source !== "string" && session.model && state.isIds && areOfTokenizer(source))
+  if (Array.isArray(source) && session.model && state.isIds && areOfTokenizer(source))
     return addTokenizer(source);
   state.generating?.abort();
   beginLoad(name);
@@ -136,10 +136,6 @@ export function dismissQuestion() {
 
 // ---- a tokenizer ----
 
-interface WithTokenizer {
-  withTokenizer(files: File[]): Promise<Model>;
-}
-
 /** Adds a tokenizer to a model that has none; the weights stay. */
 export async function addTokenizer(files: File[]): Promise<void> {
   const former = session.model;
@@ -150,7 +146,7 @@ export async function addTokenizer(files: File[]): Promise<void> {
   const text = page.prompt.value;
   let model: Model | null;
   try {
-    model = await session.load(() => (former as Model & WithTokenizer).withTokenizer(files));
+    model = await session.load(() => former.withTokenizer(files));
   } catch (error) {
     showError(error);
     showMessages();

@@ -12,6 +12,8 @@ export interface OpenedModel {
   name: string;
   /** what `loadModel` takes; empty if the model came from files on the disk */
   source: string;
+  /** the name under which the browser stores it, if it came from files; not unique */
+  storedName?: string;
   /** what was answered when it was loaded */
   answer: Answer;
   dtype: string;
@@ -31,6 +33,54 @@ export interface GalleryStorage {
 }
 
 export const GALLERY_KEY = "candlescope-opened";
+/** A copy that the browser holds: what `storedModels()` gives of it. */
+export interface StoredCopy {
+  key: string;
+  name: string;
+  /** undefined for files from a disk */
+  address?: string | undefined;
+  family: string;
+  format: string;
+  parameterCount: number;
+  dtype: string;
+}
+
+/**
+ * The copies of the models, by the models' ids.
+ * @param addressOf the address under which a source is stored
+ */
+export function copiesOf<Copy extends StoredCopy>(
+  models: readonly OpenedModel[],
+  copies: readonly Copy[],
+  addressOf: (source: string) => string,
+): Map<string, Copy> {
+  const found: Map<string, Copy> = new Map();
+  for (const model of models) {
+    const isCopy = (copy: Copy) =>
+      model.source === ""
+        ? isCopyOfFiles(copy, model)
+        : copy.address !== undefined && copy.address === addressOf(model.source);
+    const own = copies.filter(isCopy);
+    // Files of the same name and sizes may hold other weights: only what cannot be mistaken counts.
+    const others = models.filter((one) => own.some((copy) => isCopyOfFiles(copy, one)));
+    if (own.length > 0 && (model.source !== "" || (own.length === 1 && others.length === 1)))
+      found.set(model.id, own[0]);
+  }
+  return found;
+}
+
+function isCopyOfFiles(copy: StoredCopy, { source, storedName, dtype, summary }: OpenedModel) {
+  return (
+    source === "" &&
+    copy.address === undefined &&
+    copy.name === storedName &&
+    copy.dtype === dtype &&
+    copy.parameterCount === summary.parameterCount &&
+    copy.family === summary.family &&
+    copy.format === summary.format
+  );
+}
+
 const MAX_MODELS = 40;
 /** A longer report is not stored. */
 const MAX_NOTICES = 3000;
