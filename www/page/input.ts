@@ -58,8 +58,9 @@ export async function showInput(model: Model, { ids }: Pick<AddressState, "ids">
   Object.assign(addTokenizer, { hidden: !state.isIds, vocabulary: model.config.vocab_size });
   if (state.isIds) {
     if (!wasIds && !ids) state.text = prompt.value;
-    const hasIds = wasIds && idsIn(prompt.value, model) !== null;
-    prompt.value = ids?.join(" ") ?? (hasIds ? prompt.value : openingIds(model.config));
+    const isOwn = wasIds && prompt.value !== state.opening && idsIn(prompt.value, model) !== null;
+    state.opening = openingIds(model.config);
+    prompt.value = ids?.join(" ") ?? (isOwn ? prompt.value : state.opening);
   } else if (ids) prompt.value = await model.detokenize(ids).catch(() => state.text);
   else if (wasIds) prompt.value = state.text;
 }

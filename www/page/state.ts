@@ -78,6 +78,8 @@ export interface PageState {
   isIds: boolean;
   /** The last text of the box, while it holds ids. */
   text: string;
+  /** The ids that the page opened the last model without a tokenizer on. */
+  opening: string;
   /** The load that the page asks about, and what it shows then. */
   asked: { choice: LoadChoice; requested: AddressState | undefined } | null;
   /** What to show after the visitor has agreed to load a model. */
@@ -103,6 +105,7 @@ export const state: PageState = {
   id: "",
   isIds: false,
   text: "",
+  opening: "",
   asked: null,
   requestedAfterConsent: undefined,
   requested: {},
