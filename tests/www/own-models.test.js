@@ -7,7 +7,7 @@ import { nameOf, areOfTokenizer } from "../../www/elements/files.ts";
 import { differences, roundedCount, sizesOf, whyAbsent } from "../../www/session/architecture.ts";
 import { copiesOf, formatAgo, Gallery, GALLERY_KEY } from "../../www/session/gallery.ts";
 import { idToken, openingIds, parseIds, withId } from "../../www/session/ids.ts";
-import { filterNotices, groupNotices } from "../../www/session/notices.ts";
+import { filterNotices, groupNotices, keysOf } from "../../www/session/notices.ts";
 import { choiceNote, fieldTitle, questionOf, withAnswer } from "../../www/session/questions.ts";
 import { formatLeft, Rate } from "../../www/session/rate.ts";
 
@@ -198,6 +198,15 @@ test("a filter finds words in the name, the key and the sentence", () => {
   assert.deepEqual(names("stored out"), ["h.0.mlp.c_fc.weight"]);
   assert.deepEqual(names("h.0", "renamed"), ["h.0.ln_1.bias"]);
   assert.deepEqual(names("nothing"), []);
+});
+
+test("the keys of a tensor are listed if they say more than its name, and not all of many", () => {
+  const keys = (/** @type {string[] | undefined} */ from) =>
+    keysOf({ ...notice("joined", "a"), from });
+  assert.equal(keys(undefined), "");
+  assert.equal(keys(["a"]), "");
+  assert.equal(keys(["W_Q", "W_K"]), "W_Q, W_K");
+  assert.equal(keys(["q0", "q1", "q2", "q3", "q4", "q5"]), "q0, q1, q2, q3, 2 more");
 });
 
 // ---- the gallery ----

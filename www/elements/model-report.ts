@@ -5,7 +5,13 @@ import { css, html, LitElement, nothing } from "lit";
 
 import { formatCount } from "../draw/format.js";
 import { type ModelSummary, plural } from "../session/architecture.js";
-import { type AnyNotice, filterNotices, type Group, groupNotices } from "../session/notices.js";
+import {
+  type AnyNotice,
+  filterNotices,
+  type Group,
+  groupNotices,
+  keysOf,
+} from "../session/notices.js";
 import { base } from "./styles.js";
 
 /** A group shows this many notices at once; the table has all of them. */
@@ -240,8 +246,8 @@ export class ModelReport extends LitElement {
     </section>`;
   }
 
-  #item({ name, message, count }: AnyNotice, { title, matters }: Group) {
-    return html`<li><span class="kind ${matters ? "matters" : ""}">${title}</span> <span class="name mono">${name}</span>${count === undefined ? "" : html` <span class="soft">(${formatCount(count)})</span>`} ${message}</li>`;
+  #item(notice: AnyNotice, { title, matters }: Group) {
+    return html`<li><span class="kind ${matters ? "matters" : ""}">${title}</span> <span class="name mono">${notice.name}</span>${countOf(notice)} ${notice.message}</li>`;
   }
 
   /** All notices as a table with a filter. */
@@ -270,15 +276,22 @@ export class ModelReport extends LitElement {
         <table>
           <thead><tr><th scope="col">kind</th><th scope="col">name, and key in the file</th><th scope="col">what was done</th></tr></thead>
           <tbody>${shown.map(
-            ({ kind, name, from, message, count }) => html`<tr>
-            <td><span class="kind">${titles.get(kind)}</span></td>
-            <td class="mono">${name}${from?.some((key) => key !== name) ? html`<span class="from">${from.join(", ")}</span>` : nothing}</td>
-            <td>${message}${count === undefined ? "" : html` <span class="soft">(${formatCount(count)})</span>`}</td>
+            (notice) => html`<tr>
+            <td><span class="kind">${titles.get(notice.kind)}</span></td>
+            <td class="mono">${notice.name}${keysOf(notice) ? html`<span class="from">${keysOf(notice)}</span>` : nothing}</td>
+            <td>${notice.message}${countOf(notice)}</td>
           </tr>`,
           )}</tbody>
         </table>
       </div>`;
   }
+}
+
+/** How many values or names a notice is about. */
+function countOf({ count }: AnyNotice) {
+  return count === undefined || count === null
+    ? ""
+    : html` <span class="soft">(${formatCount(count)})</span>`;
 }
 
 declare global {

@@ -3,7 +3,7 @@
 import type { Stretch } from "../draw/scale.js";
 
 export interface AddressState {
-  /** a folder address, or a Hugging Face id as "hf:owner/name" */
+  /** a folder address, or a Hugging Face id as "hf:owner/name"; empty for files on a disk */
   model?: string;
   prompt?: string;
   /** the text of a model without a tokenizer */

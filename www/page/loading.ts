@@ -55,6 +55,8 @@ export async function load(choice: LoadChoice, requested?: AddressState): Promis
   state.isHeadChosen &&= former === null;
   if (former) page.figure.lock = null;
   showModel(model);
+  if (state.source === "") requested ??= state.requestedOfDisk;
+  state.requestedOfDisk = undefined;
   if (requested) applyAddress(requested);
   await showInput(model, state.requested);
   const missing = dropMissingParts();
@@ -189,6 +191,7 @@ export async function openAddress(
   requested: AddressState,
   applied: AddressState | undefined = requested,
 ) {
+  if (requested.model === "") return openWithoutFiles(requested);
   const source = requested.model ?? BUNDLED[0].source;
   const name =
     BUNDLED.find((one) => one.source === source)?.name ??
@@ -202,6 +205,18 @@ export async function openAddress(
   page.question.question = null;
   state.requestedAfterConsent = applied;
   page.consent.request = { source, name, host };
+}
+
+/** Opens the bundled model in place of one whose files only the visitor has. */
+async function openWithoutFiles(requested: AddressState) {
+  await load(BUNDLED[0], {});
+  state.requestedOfDisk = requested;
+  if (session.isRead)
+    showError(
+      errorWithoutAdvice(
+        "This address was made with a model from files on a disk: choose its files again to see the same",
+      ),
+    );
 }
 
 /** The visitor agreed to load a model from another host. */

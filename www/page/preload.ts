@@ -14,7 +14,7 @@ export const BUNDLED = [
 ];
 
 const controller = new AbortController();
-const source = hash.read(location.hash).model ?? BUNDLED[0].source;
+const source = hash.read(location.hash).model || BUNDLED[0].source;
 const preload =
   foreignHost(source, document.baseURI) === null
     ? loadModel(source, { signal: controller.signal })

@@ -82,6 +82,8 @@ export interface PageState {
   opening: string;
   /** The load that the page asks about, and what it shows then. */
   asked: { choice: LoadChoice; requested: AddressState | undefined } | null;
+  /** What an address asks to show of a model from files on a disk, until the visitor chooses files. */
+  requestedOfDisk: AddressState | undefined;
   /** What to show after the visitor has agreed to load a model. */
   requestedAfterConsent: AddressState | undefined;
   /** What the address asks to show, until a model is there that may not have all of it. */
@@ -107,6 +109,7 @@ export const state: PageState = {
   text: "",
   opening: "",
   asked: null,
+  requestedOfDisk: undefined,
   requestedAfterConsent: undefined,
   requested: {},
   isHeadChosen: false,

@@ -175,8 +175,9 @@ function isOpened(value: unknown): value is OpenedModel {
 }
 
 function isNotice(value: unknown): value is AnyNotice {
-  const { kind, name, message } = (value ?? {}) as Partial<AnyNotice>;
-  return [kind, name, message].every((one) => typeof one === "string");
+  const { kind, name, message, from } = (value ?? {}) as Partial<AnyNotice>;
+  const areTexts = [kind, name, message].every((one) => typeof one === "string");
+  return areTexts && (from === undefined || from === null || Array.isArray(from));
 }
 
 /** How long ago something was, in words. */

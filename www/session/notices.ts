@@ -2,8 +2,11 @@
 
 import type { Notice } from "../api/generated.js";
 
-/** A notice, also of a kind that a later version adds. */
-export type AnyNotice = Omit<Notice, "kind"> & { kind: string };
+/** A notice, also of a kind that another version of the page knows. from: keys in the file */
+export type AnyNotice = Omit<Notice, "kind" | "from"> & {
+  kind: string;
+  from?: readonly string[] | null;
+};
 
 export interface KindInfo {
   kind: string;
@@ -101,7 +104,18 @@ export function filterNotices(
 ): AnyNotice[] {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   return notices.filter((one) => {
-    const text = `${one.name} ${one.from?.join(" ") ?? ""} ${one.message}`.toLowerCase();
+    const text = [one.name, ...(one.from ?? []), one.message].join(" ").toLowerCase();
     return (kind === "" || one.kind === kind) && wanted.every((word) => text.includes(word));
   });
+}
+
+/** More keys of one tensor are counted. */
+const MAX_KEYS = 4;
+
+/** The keys in the file that a tensor was made from, if they are not its name. */
+export function keysOf({ name, from }: AnyNotice): string {
+  const keys = from ?? [];
+  if (keys.length === 0 || (keys.length === 1 && keys[0] === name)) return "";
+  const more = keys.length - MAX_KEYS;
+  return [...keys.slice(0, MAX_KEYS), ...(more > 0 ? [`${more} more`] : [])].join(", ");
 }
