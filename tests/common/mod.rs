@@ -43,11 +43,12 @@ pub const FIXTURES: [Fixture; 7] = [
 ];
 
 /// Members of the family that are not GPT-2.
-pub const TOYS: [Fixture; 7] = [
+pub const TOYS: [Fixture; 8] = [
     fixture!("toy_attn"),
     fixture!("toy_solu"),
     fixture!("toy_solu_gain"),
     fixture!("toy_linear"),
+    fixture!("toy_solu_linear"),
     fixture!("toy_shortformer"),
     fixture!("toy_sinusoidal"),
     fixture!("toy_no_positions"),
