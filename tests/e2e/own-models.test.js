@@ -421,6 +421,14 @@ describe("the report and the gallery", () => {
       await page.locator("#prompt").fill("1 2 1 2");
       await settled(page);
       await eventually(() => assert.match(page.url(), /ids=1%2C2%2C1%2C2/));
+      await eventually(async () => {
+        const addresses = await page.evaluate(async () => {
+          const { storedModels } = await import(new URL("candlescope.js", location.href).href);
+          const all = await storedModels();
+          return all.map((/** @type {any} */ { address }) => address ?? "from disk");
+        });
+        assert.ok(addresses.includes("from disk"), addresses.join());
+      });
       await page.reload();
       await settled(page);
       await eventually(async () =>
@@ -433,7 +441,7 @@ describe("the report and the gallery", () => {
       const pirate = rows.filter({ hasText: "pirate" });
       assert.match(
         await pirate.innerText(),
-        /Hugging Face GPT-2, safetensors · [\d.]+k parameters · f32 · \d+ kB · from disk · just now/,
+        /Hugging Face GPT-2, safetensors · [\d.]+k parameters · f32 · \d+ kB · from disk( · kept in this browser)? · just now/,
       );
       assert.match(await rows.filter({ hasText: "Shakespeare" }).innerText(), /in use/);
       await page.getByRole("button", { name: "report of pirate" }).click();
@@ -441,6 +449,14 @@ describe("the report and the gallery", () => {
         await pirate.locator("model-report dl").innerText(),
         /2 layers of 3 heads, 12 wide, 4 a head/,
       );
+      // The browser holds a copy of the files; without it, they must be chosen again.
+      await page.getByRole("button", { name: "open pirate" }).click();
+      await opened(page, "pirate");
+      await page.evaluate(async () => {
+        const { forgetStored } = await import(new URL("candlescope.js", location.href).href);
+        await forgetStored();
+      });
+      await page.locator("#choose").click();
       await page
         .getByLabel("choose the files of pirate again")
         .setInputFiles(picked({ "config.json": config, "pirate.safetensors": file }));
