@@ -139,7 +139,12 @@ export class LoadQuestion extends TypedElement<LoadQuestionEvents> {
         : `${this.name}: ${missing.length === 1 ? "one answer is" : "some answers are"} needed`;
     return html`<form tabindex="-1" aria-labelledby="title" aria-describedby="message" @submit=${this.#onSubmit} @keydown=${this.#onKey}>
       <h2 id="title">${title}</h2>
-      <p id="message">${withCode(message)}</p>
+      ${
+        missing.length > 0
+          ? html`<p id="message">The files say all that is needed but this.</p>
+            <p class="soft">${withCode(message)}</p>`
+          : html`<p id="message">${withCode(message)}</p>`
+      }
       ${
         checkpoints.length > 0
           ? html`<fieldset>
