@@ -196,3 +196,36 @@ test("a tokenizer takes the place of another, is read from an address or bytes, 
   ];
   expected.forEach((message, i) => assert.match(found.failures[i], message));
 });
+
+test("a model opens with the files of its tokenizer, and a folder with all that it has", async () => {
+  const found = await run(
+    await read(["bpe/vocab.json", "bpe/merges.txt", "bpe/tokenizer_config.json"]),
+    `
+    const { loadModel } = await import(input + "candlescope.js");
+    const folder = input + "models/shakespeare/";
+    const fileOf = async (name) => new File([await (await fetch(folder + name)).arrayBuffer()], name);
+    const own = await Promise.all(["config.json", "model.safetensors"].map(fileOf));
+    const describe = async (source) => {
+      const opened = await loadModel(source);
+      const { ids } = await opened.tokenize("<pad>  the<mask> thing");
+      const messages = opened.report.map(({ message }) => message);
+      opened.dispose();
+      return { ids: [...ids], messages };
+    };
+    return [
+      await describe({ config: own[0], weights: own[1], tokenizer: files }),
+      await describe([...own, ...files]),
+      await describe([...own, ...files, await fileOf("tokenizer.json")]),
+    ];
+  `,
+    site.url,
+  );
+  const { ids } = golden.bpe_added.encoded.find(({ text }) => text.startsWith("<pad>")) ?? {};
+  assert.deepEqual(found[0].ids, ids);
+  assert.deepEqual(found[1].ids, ids);
+  assert.notDeepEqual(found[2].ids, ids);
+  const all = found[2].messages.join("\n");
+  assert.match(all, /vocab\.json was not used, because tokenizer\.json holds the whole tokenizer/);
+  assert.match(all, /they differ \(it gives/);
+  assert.match(all, /merges\.txt was not used/);
+});
