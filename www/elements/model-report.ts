@@ -12,7 +12,8 @@ import {
   groupNotices,
   keysOf,
 } from "../session/notices.js";
-import { base } from "./styles.js";
+import { withCode } from "./code.js";
+import { base, code } from "./styles.js";
 
 /** A group shows this many notices at once; the table has all of them. */
 const MAX_SHOWN = 6;
@@ -29,6 +30,7 @@ export class ModelReport extends LitElement {
 
   static override styles = [
     base,
+    code,
     css`
       :host {
         font-size: 0.92rem;
@@ -247,7 +249,7 @@ export class ModelReport extends LitElement {
   }
 
   #item(notice: AnyNotice, { title, matters }: Group) {
-    return html`<li><span class="kind ${matters ? "matters" : ""}">${title}</span> <span class="name mono">${notice.name}</span>${countOf(notice)} ${notice.message}</li>`;
+    return html`<li><span class="kind ${matters ? "matters" : ""}">${title}</span> <span class="name mono">${notice.name}</span>${countOf(notice)} ${withCode(notice.message)}</li>`;
   }
 
   /** All notices as a table with a filter. */
@@ -279,7 +281,7 @@ export class ModelReport extends LitElement {
             (notice) => html`<tr>
             <td><span class="kind">${titles.get(notice.kind)}</span></td>
             <td class="mono">${notice.name}${keysOf(notice) ? html`<span class="from">${keysOf(notice)}</span>` : nothing}</td>
-            <td>${notice.message}${countOf(notice)}</td>
+            <td>${withCode(notice.message)}${countOf(notice)}</td>
           </tr>`,
           )}</tbody>
         </table>
