@@ -14,7 +14,7 @@ use super::shapes::{
     HEAD, HEAD_BIAS, check_layer, expected_shapes, matrix_axes, missing, without_prefix,
     wrong_shape,
 };
-use super::stored::{Contents, StoredTensor};
+use super::stored::{Contents, Omitted, StoredTensor};
 use crate::error::{Error, Result, shortened};
 
 /// How the tensors of a checkpoint become the parameters of a model.
@@ -70,6 +70,11 @@ pub(crate) fn plan(
     plan.add_all(&*family, &listing, &meanings)?;
     plan.check_complete()?;
     plan.report_filled();
+    for Omitted { key, what } in contents.iter().flat_map(|contents| &contents.omitted) {
+        let key = shortened(key);
+        let message = format!("`{key}` ({}) was not read.", shortened(what));
+        plan.report.push(NoticeKind::Ignored, &key, message);
+    }
     Ok(plan)
 }
 

@@ -324,7 +324,7 @@ impl Shown {
         for (listed, slot) in listing.tensors.iter().zip(slots) {
             let Some(Slot { name, piece, layout }) = slot else { continue };
             let shape = listed.tensor.shape.as_slice();
-            layers = layers.max(layer_of(name).map_or(0, |layer| layer as u64 + 1));
+            layers = layers.max(layer_of(name).map_or(0, |layer| (layer as u64).saturating_add(1)));
             let last = name.rsplit_once('.').map_or("", |(module, _)| module);
             shown.has_norms |= last.ends_with("ln_1") || last == "ln_f";
             shown.has_mlps |= last.ends_with("mlp.c_fc");

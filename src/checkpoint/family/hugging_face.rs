@@ -33,7 +33,7 @@ pub(super) fn recognizes(listing: &Listing) -> bool {
 
 /// Flax names as transformers writes them: `h.0.attn.c_attn.kernel` is `[out, in]`, which Flax itself never writes.
 pub(super) fn recognizes_flax(listing: &Listing) -> bool {
-    listing.matrices(".attn.c_attn.kernel").any(|[first, second]| first == 3 * second)
+    listing.matrices(".attn.c_attn.kernel").any(|[first, second]| first == second.saturating_mul(3))
 }
 
 /// The layout of linear layers, as the first matrix that is not square shows it. Where all are square, `own` is taken.
