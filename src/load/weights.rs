@@ -4,6 +4,8 @@
 //! piece. Files of the other formats are read with random access: a file of the user where it is, a file from a server
 //! after it was downloaded into a Blob, outside of wasm memory.
 
+use std::pin::Pin;
+
 use super::context::{LoadContext, error_of};
 use super::download::{Download, Opened};
 use super::files::{File, Files};
@@ -116,6 +118,8 @@ async fn nowhere(files: &Files, reasons: &[String], context: &LoadContext) -> Er
     }
 }
 
+type Reading<'r> = Pin<Box<dyn Future<Output = Result<WeightsRead>> + 'r>>;
+
 /// What all ways to read weights need.
 struct Load<'l> {
     config: Option<&'l str>,
@@ -130,15 +134,20 @@ const MAGIC_BYTES: usize = 512;
 impl Load<'_> {
     async fn read(&self, place: Place<'_>, origins: &mut Origins) -> Result<WeightsRead> {
         if is_archive(&place.first.peek(MAGIC_BYTES).await?) {
-            return self.read_archives(place, origins).await;
+            return self.rarely(self.read_archives(place, origins)).await;
         }
         if place.files.len() == 1 {
             return self.stream_one(place).await;
         }
         match config_of(self.config, self.overrides) {
-            Some(config) => self.stream_shards(&config, place, origins).await,
-            None => self.read_archives(place, origins).await,
+            Some(config) => self.rarely(self.stream_shards(&config, place, origins)).await,
+            None => self.rarely(self.read_archives(place, origins)).await,
         }
+    }
+
+    /// Keeps the code of `read` out of that of the caller: only then can it be in the secondary module.
+    fn rarely<'r>(&self, read: impl Future<Output = Result<WeightsRead>> + 'r) -> Reading<'r> {
+        Box::pin(read)
     }
 
     async fn stream_one(&self, place: Place<'_>) -> Result<WeightsRead> {
