@@ -37,7 +37,8 @@ pub(super) async fn restore(
                     .no_tokenizer("its server had none when the model was saved");
             }
             if let Some(reason) = freshness.reason() {
-                restored.checkpoint.report.unverified_copy(&name, &reason);
+                let config = files.config().first().map_or(name, |file| file.name());
+                restored.checkpoint.report.unverified_copy(&config, &reason);
             }
             return Ok(Some(restored));
         }

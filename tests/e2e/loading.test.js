@@ -114,7 +114,7 @@ describe("a model loads from", () => {
   test("a folder whose address is relative to the page", async () => {
     await page.route(`${site.url}some/where/*`, (route) => {
       const name = /** @type {string} */ (route.request().url().split("/").at(-1));
-      return name === "tokenizer.json"
+      return /^(tokenizer|vocab|meta)\./.test(name)
         ? route.fulfill({ status: 404 })
         : route.fulfill({ body: fixture(name) });
     });
@@ -164,7 +164,7 @@ describe("a model loads from", () => {
       asked.push(address);
       const name = /** @type {string} */ (address.split("/").at(-1));
       const headers = { "access-control-allow-origin": "*" };
-      return name === "tokenizer.json"
+      return /^(tokenizer|vocab|meta)\./.test(name)
         ? route.fulfill({ status: 404, headers })
         : route.fulfill({ body: fixture(name), headers });
     });
