@@ -162,6 +162,14 @@ struct Reader {
     report: Report,
 }
 
+/// Refuses the config of another architecture.
+///
+/// # Errors
+/// [`Error::Config`].
+pub(super) fn check_architecture(fields: &Fields) -> Result<()> {
+    Reader { fields: fields.clone(), report: Report::default() }.check_architecture()
+}
+
 impl Reader {
     fn check_architecture(&self) -> Result<()> {
         match self.fields.get("model_type") {

@@ -124,6 +124,10 @@ impl Settings {
         shown.add_sizes(&mut fields);
         self.add_architecture(family, &shown, &mut fields);
         self.add_defaults(family, listing, &mut fields);
+        config_file::check_architecture(&fields).map_err(|error| match error {
+            Error::Config(message) => at(&place, message),
+            other => other,
+        })?;
         let missing = missing_fields(&shown, &fields);
         if !missing.is_empty() {
             return Err(asked(&place, missing));

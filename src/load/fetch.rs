@@ -92,10 +92,15 @@ fn report_ignored(files: &Files, report: &mut Report) {
     report.push(NoticeKind::Ignored, "files", message);
 }
 
-/// If neither the config nor the weights exist, the address is probably wrong: the message names both.
+/// If neither the config nor the weights exist, the address is probably wrong: the message names both. If the weights do not
+/// say all of the config, it says why there is no `config.json`.
 fn with_config_reason(error: Error, reason: Option<&String>) -> Error {
     match (error, reason) {
         (Error::Network(message), Some(reason)) => Error::Network(format!("{reason}; {message}")),
+        (Error::ConfigOf { place, message, missing }, Some(reason)) => {
+            let message = format!("{message}. There is no config.json: {reason}");
+            Error::ConfigOf { place, message, missing }
+        }
         (error, _) => error,
     }
 }
