@@ -30,11 +30,12 @@ pub(super) async fn restore(
     context.check(&name)?;
     match read {
         Ok(mut restored) if freshness.state() != "changed" => {
-            if restored.tokenizer.is_none() && !files.tokenizer().is_empty() {
-                restored
-                    .checkpoint
-                    .report
-                    .no_tokenizer("its server had none when the model was saved");
+            if restored.tokenizer.is_none() {
+                let reason = match files.tokenizer().is_empty() {
+                    true => "there was none when the model was saved",
+                    false => "its server had none when the model was saved",
+                };
+                restored.checkpoint.report.no_tokenizer(reason);
             }
             if let Some(reason) = freshness.reason() {
                 let config = files.config().first().map_or(name, |file| file.name());

@@ -45,13 +45,9 @@ pub(super) async fn download(
     let read = read.map_err(|error| with_config_reason(error, config_reason))?;
     let WeightsRead { config: parsed, weights, family, format: file_format, tokenizer: embedded } =
         read;
-    let bytes = match (tokenizer, embedded) {
-        (Ok(bytes), _) => Some(bytes),
-        (Err(_), Some(bytes)) => Some(bytes),
-        (Err(reason), None) => {
-            notices.no_tokenizer(&reason);
-            None
-        }
+    let (bytes, no_tokenizer) = match (tokenizer, embedded) {
+        (Ok(bytes), _) | (Err(_), Some(bytes)) => (Some(bytes), None),
+        (Err(reason), None) => (None, Some(reason)),
     };
     if let Some(reason) = config_reason {
         let message = format!(
@@ -62,6 +58,9 @@ pub(super) async fn download(
     report_ignored(files, &mut notices);
     let tokenizer = bytes.as_deref().map(Tokenizer::from_json).transpose()?;
     let mut report = notices.clone();
+    if let Some(reason) = no_tokenizer {
+        report.no_tokenizer(&reason); // a copy says it in its own words
+    }
     report.append(weights.report().clone());
     let checkpoint = Checkpoint {
         config: parsed,

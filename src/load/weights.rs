@@ -111,8 +111,9 @@ async fn nowhere(files: &Files, reasons: &[String], context: &LoadContext) -> Er
     match reasons {
         [] => Error::Network("no file of weights was given".into()),
         [only] => Error::Network(only.clone()),
-        [first, others @ ..] => Error::Network(format!(
-            "{first}; none of the {} other names of weights exists there either",
+        [first, second] => Error::Network(format!("{first}; {second}")),
+        [first, second, others @ ..] => Error::Network(format!(
+            "{first}; {second}; none of the {} other names of weights exists there either",
             others.len()
         )),
     }
