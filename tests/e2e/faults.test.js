@@ -633,8 +633,8 @@ describe("a copy that the browser keeps", () => {
     const cell = `${name}, ${nameOf(which)}`;
     const { again = false, unverified, fails } = table[name];
     // Without a config, the load asks for what the weights do not say.
-    const name = cell.startsWith("404, config") ? "ConfigError" : "NetworkError";
-    if (fails) return assertFailed(found, cell, name, fails);
+    const error = cell.startsWith("404, config") ? "ConfigError" : "NetworkError";
+    if (fails) return assertFailed(found, cell, error, fails);
     assert.deepEqual(found.bits, good.bits, `${cell}: ${found.message}`);
     assert.deepEqual(found.ids, [3, 1, 4], cell);
     const downloads = asked.filter(
