@@ -508,7 +508,7 @@ test("the index decides about files of weights whatever they are called", () => 
 });
 
 test("what a browser cannot read says what it is and what to do", () => {
-  const convert = /`python tools\/convert\.py FOLDER OUT`/;
+  const convert = /`python tools\/convert\.py FOLDER TARGET`/;
   for (const [paths, message] of /** @type {[string[], RegExp][]} */ ([
     [["orbax/_METADATA", "orbax/manifest.ocdbt", "orbax/d/0123"], /orbax is an Orbax checkpoint/],
     [["m/tf_model.h5", "m/config.json"], /m\/tf_model\.h5 has a format that a browser cannot read/],

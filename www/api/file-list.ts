@@ -46,7 +46,8 @@ const ADAPTER = /^adapter_(model|config)\.\w+$/i;
 const ORBAX = /(^|\/)(_METADATA|_CHECKPOINT_METADATA|manifest\.ocdbt|\.zarray|_sharding)$/;
 /** Weights in formats that only Python reads. */
 const FOREIGN = /\.(h5|keras|tflite|onnx|ot|pkl|pickle|data-\d+-of-\d+)$/i;
-const CONVERT = "convert the folder with `python tools/convert.py FOLDER OUT`, then choose OUT";
+const CONVERT =
+  "convert the folder with `python tools/convert.py FOLDER TARGET` and choose the folder TARGET";
 
 /** Files that hold a tokenizer, and files that add tokens to one. */
 const TOKENIZER =

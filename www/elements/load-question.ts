@@ -141,7 +141,7 @@ export class LoadQuestion extends TypedElement<LoadQuestionEvents> {
       <h2 id="title">${title}</h2>
       ${
         missing.length > 0
-          ? html`<p id="message">The files say all that is needed but this.</p>
+          ? html`<p id="message">The files say everything except this.</p>
             <p class="soft">${withCode(message)}</p>`
           : html`<p id="message">${withCode(message)}</p>`
       }
