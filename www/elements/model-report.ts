@@ -141,6 +141,7 @@ export class ModelReport extends LitElement {
       }
       table {
         width: 100%;
+        min-width: 32rem;
         border-collapse: collapse;
         font-size: 0.82rem;
       }
@@ -159,6 +160,9 @@ export class ModelReport extends LitElement {
         border-top: 0;
         background: var(--sheet);
         color: var(--soft);
+      }
+      td.mono {
+        min-width: 12rem;
       }
       td .from {
         display: block;
