@@ -28,10 +28,12 @@ export function acceptDrops() {
     event.preventDefault();
     document.body.classList.toggle("dropping", event.dataTransfer?.types.includes("Files"));
   });
-  document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+  const end = () => document.body.classList.remove("dropping");
+  document.addEventListener("dragleave", end);
+  // The chooser handles what is dropped on it, so that its drops do not bubble.
+  document.addEventListener("drop", end, { capture: true });
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    document.body.classList.remove("dropping");
     if (!event.dataTransfer?.types.includes("Files")) return;
     toggleSection("choose", true);
     page.chooser.takeDropped(event.dataTransfer);

@@ -61,8 +61,10 @@ export async function showInput(model: Model, { ids }: Pick<AddressState, "ids">
     const isOwn = wasIds && prompt.value !== state.opening && idsIn(prompt.value, model) !== null;
     state.opening = openingIds(model.config);
     prompt.value = ids?.join(" ") ?? (isOwn ? prompt.value : state.opening);
-  } else if (ids) prompt.value = await model.detokenize(ids).catch(() => state.text);
-  else if (wasIds) prompt.value = state.text;
+  } else if (ids) {
+    const text = await model.detokenize(ids).catch(() => state.text);
+    if (session.model === model) prompt.value = text;
+  } else if (wasIds) prompt.value = state.text;
 }
 
 /** Reads on with the tokenizer that was added: the same tokens as text, or the former text if the ids were the opening ones. */
