@@ -315,6 +315,7 @@ test("a model is reopened from a copy only if it cannot be another one", () => {
   const copy = (/** @type {object} */ fields) => ({
     ...{ key: "k1", name: "model.safetensors", address: undefined, dtype: "f32" },
     ...{ family: "nanoGPT", format: "PyTorch", parameterCount: 12 },
+    lastUsed: new Date(file.opened + 1),
     ...fields,
   });
   const addressOf = (/** @type {string} */ source) => `https://here/${source}/`;
@@ -330,8 +331,13 @@ test("a model is reopened from a copy only if it cannot be another one", () => {
     { dtype: "f16" },
     { parameterCount: 13 },
     { family: "minGPT" },
+    { lastUsed: new Date(file.opened - 1) },
   ])
     assert.deepEqual(keys([file], [copy(other)]), [], JSON.stringify(other));
+  const reopened = { ...file, storedKey: "k1" };
+  const earlier = { lastUsed: new Date(file.opened - 1) };
+  assert.deepEqual(keys([reopened], [copy(earlier)]), [["a", "k1"]], "it was opened from the copy");
+  assert.deepEqual(keys([reopened], [copy({ key: "k2" })]), [], "a copy of other files");
   const remote = opened({ id: "r", source: "gpt" });
   const held = copy({ key: "k3", address: "https://here/gpt/", family: "other" });
   assert.deepEqual(keys([file, remote], [copy({}), held]), [

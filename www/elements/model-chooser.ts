@@ -20,6 +20,8 @@ export type Choice = {
   name: string;
   answer?: Answer;
   id?: string;
+  /** a copy in the browser's storage @default true */
+  keep?: boolean;
 };
 
 export interface ModelChooserEvents {
@@ -101,8 +103,10 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
         text-decoration: underline;
         cursor: pointer;
       }
-      .drop:focus-within {
-        border-color: var(--flame);
+      .drop label:focus-within {
+        border-radius: 3px;
+        outline: 2px solid var(--flame);
+        outline-offset: 2px;
       }
     `,
   ];

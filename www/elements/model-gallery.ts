@@ -71,9 +71,12 @@ export class ModelGallery extends TypedElement<ModelGalleryEvents> {
         background: var(--sheet);
         cursor: pointer;
       }
-      label:hover,
-      label:focus-within {
+      label:hover {
         border-color: var(--flame);
+      }
+      label:focus-within {
+        outline: 2px solid var(--flame);
+        outline-offset: 2px;
       }
     `,
   ];
@@ -139,9 +142,10 @@ export class ModelGallery extends TypedElement<ModelGalleryEvents> {
 
   /** Files on the disk must be chosen again unless the browser holds a copy, because a page cannot read them by itself. */
   #open(model: OpenedModel) {
-    const { id, name, source, answer } = model;
+    const { id, name, source, answer, keep } = model;
     const copy = this.stored.get(id);
-    const choice = source !== "" ? { source, name, answer } : copy && { source: copy, name, id };
+    const choice =
+      source !== "" ? { source, name, answer, keep } : copy && { source: copy, name, id };
     if (choice) {
       const open = () => this.emit("model-choose", choice);
       return html`<button aria-label="open ${name}" ?disabled=${id === this.current} @click=${open}>open</button>`;

@@ -2,24 +2,27 @@
 
 import { forgetStored, storedModels } from "../api/candlescope.js";
 import { pathOf } from "../api/dropped-files.js";
-import { resolveSource } from "../api/source.js";
+import { isStored, resolveSource } from "../api/source.js";
+import type { Choice } from "../elements/model-chooser.js";
 import { summaryOf } from "../session/architecture.js";
 import { copiesOf, type OpenedModel } from "../session/gallery.js";
 import { showError } from "./errors.js";
-import { gallery, page, state, type LoadChoice, type Model } from "./state.js";
+import { gallery, page, state, type Model } from "./state.js";
 
 /**
  * Puts a model first in the gallery.
  * @param bytes of its files; null if the browser held it
  * @returns its id
  */
-export function remember(model: Model, choice: LoadChoice, bytes: number | null): string {
+export function remember(model: Model, choice: Choice, bytes: number | null): string {
   const former = gallery.models.find(({ id }) => id === choice.id);
   const origin = former ?? originOf(choice);
   gallery.add({
     ...origin,
     ...{ bytes: former?.bytes ?? bytes, name: choice.name, dtype: model.backend.dtype },
     ...{ opened: Date.now(), summary: summaryOf(model), report: model.report },
+    ...(isStored(choice.source) && { storedKey: choice.source.key }),
+    ...(choice.keep === false && { keep: false }),
   });
   return origin.id;
 }
@@ -28,7 +31,7 @@ export function remember(model: Model, choice: LoadChoice, bytes: number | null)
 function originOf({
   source,
   answer = {},
-}: LoadChoice): Pick<OpenedModel, "id" | "source" | "answer" | "storedName"> {
+}: Choice): Pick<OpenedModel, "id" | "source" | "answer" | "storedName"> {
   const hasAnswer = Object.keys(answer).length > 0;
   if (typeof source === "string")
     return { id: hasAnswer ? JSON.stringify([source, answer]) : source, source, answer };
@@ -71,7 +74,7 @@ export async function forget(id: string) {
   gallery.forget(id);
   const isShared = gallery.models.some(({ source }) => source !== "" && source === model?.source);
   try {
-    if (copy && !isShared) await forgetStored(copy);
+    if (copy && !isShared) await forgetStored(model?.source || copy);
   } catch (error) {
     showError(error);
   }

@@ -17,14 +17,14 @@ import { showInput, showText } from "./input.js";
 import { clearNext } from "./next.js";
 import { BUNDLED } from "./preload.js";
 import { readPrompt } from "./prompt.js";
-import { gallery, page, session, state, type LoadChoice, type Model } from "./state.js";
+import { gallery, page, session, state, type Model } from "./state.js";
 
 /**
  * Loads a model and reads the text with it. Until it is there, the former model stays in use under its own name; if the load
  * fails, for good. If the files do not say everything, the page asks.
  * @param requested what an address asks to show of it
  */
-export async function load(choice: LoadChoice, requested?: AddressState): Promise<void> {
+export async function load(choice: Choice, requested?: AddressState): Promise<void> {
   const { source, name, keep = true, answer = {} } = choice;
   if (Array.isArray(source) && session.model && state.isIds && areOfTokenizer(source))
     return addTokenizer(source);
@@ -59,6 +59,7 @@ export async function load(choice: LoadChoice, requested?: AddressState): Promis
   state.requestedOfDisk = undefined;
   if (requested) applyAddress(requested);
   await showInput(model, state.requested);
+  if (session.model !== model) return;
   const missing = dropMissingParts();
   if (!model.hookPoints.some((point) => point.name === page.figure.hook))
     page.figure.hook = `blocks.${model.config.n_layer - 1}.hook_resid_post`;
@@ -114,7 +115,7 @@ function showModel(model: Model) {
 // ---- what the files do not say ----
 
 /** Asks what a failed load lacks; false if answers do not help. */
-function ask(error: unknown, choice: LoadChoice, requested: AddressState | undefined) {
+function ask(error: unknown, choice: Choice, requested: AddressState | undefined) {
   const question = questionOf(error);
   if (!question) return false;
   state.asked = { choice, requested };
@@ -129,10 +130,14 @@ export function answerQuestion(answer: Answer) {
   return load({ ...choice, answer: withAnswer(choice.answer ?? {}, answer) }, requested);
 }
 
-/** The visitor does not want to answer. */
-export function dismissQuestion() {
+function closeQuestion() {
   page.question.question = null;
   state.asked = null;
+}
+
+/** The visitor does not want to answer. */
+export function dismissQuestion() {
+  closeQuestion();
   if (!session.model && !session.isLoading) load(BUNDLED[0]);
 }
 
@@ -148,7 +153,7 @@ export async function addTokenizer(files: File[]): Promise<void> {
   const text = page.prompt.value;
   let model: Model | null;
   try {
-    model = await session.load(() => former.withTokenizer(files));
+    model = await session.load(({ signal }) => former.withTokenizer(files, { signal }));
   } catch (error) {
     showError(error);
     showMessages();
@@ -157,6 +162,7 @@ export async function addTokenizer(files: File[]): Promise<void> {
   if (!model) return;
   showModel(model);
   await showText(model, ids, text);
+  if (session.model !== model) return;
   toggleSection("choose", false);
   await readPrompt();
 }
@@ -198,11 +204,10 @@ export async function openAddress(
     source.replace(/\/$/, "").split("/").at(-1) ??
     source;
   const host = foreignHost(source, document.baseURI);
-  const answer = gallery.models.find((one) => one.source === source)?.answer;
-  if (host === null) return load({ source, name, ...(answer && { answer }) }, applied);
+  if (host === null) return load({ source, name, ...formerAnswer(source) }, applied);
   session.cancelLoad();
   clearError();
-  page.question.question = null;
+  closeQuestion();
   state.requestedAfterConsent = applied;
   page.consent.request = { source, name, host };
 }
@@ -219,9 +224,15 @@ async function openWithoutFiles(requested: AddressState) {
     );
 }
 
+/** What was answered when a model was loaded before. */
+function formerAnswer(source: Choice["source"]): Pick<Choice, "answer"> {
+  const answer = gallery.models.find((one) => one.source === source)?.answer;
+  return answer ? { answer } : {};
+}
+
 /** The visitor agreed to load a model from another host. */
-export function acceptModel(choice: Choice & { keep: boolean }) {
-  return load(choice, state.requestedAfterConsent);
+export function acceptModel(choice: Choice) {
+  return load({ ...choice, ...formerAnswer(choice.source) }, state.requestedAfterConsent);
 }
 
 /** The visitor does not want a model from another host. */
@@ -238,6 +249,7 @@ export async function followAddress(requested: AddressState) {
   session.cancelLoad(); // of a model that an earlier address named
   replaceGeneration();
   page.consent.request = null;
+  closeQuestion();
   applyAddress(requested);
   const missing = dropMissingParts();
   await readPrompt();

@@ -65,9 +65,6 @@ function storage(): GalleryStorage | null {
   }
 }
 
-/** A model to load. keep: in the browser's storage (default true) */
-export type LoadChoice = Choice & { keep?: boolean };
-
 export interface PageState {
   /** Where the model comes from; empty for files. */
   source: string;
@@ -81,7 +78,7 @@ export interface PageState {
   /** The ids that the page opened the last model without a tokenizer on. */
   opening: string;
   /** The load that the page asks about, and what it shows then. */
-  asked: { choice: LoadChoice; requested: AddressState | undefined } | null;
+  asked: { choice: Choice; requested: AddressState | undefined } | null;
   /** What an address asks to show of a model from files on a disk, until the visitor chooses files. */
   requestedOfDisk: AddressState | undefined;
   /** What to show after the visitor has agreed to load a model. */

@@ -14,6 +14,10 @@ export interface OpenedModel {
   source: string;
   /** the name under which the browser stores it, if it came from files; not unique */
   storedName?: string;
+  /** the copy that the browser opened it from, if it was opened from one */
+  storedKey?: string;
+  /** false if the visitor wanted no copy in the browser */
+  keep?: boolean;
   /** what was answered when it was loaded */
   answer: Answer;
   dtype: string;
@@ -43,6 +47,7 @@ export interface StoredCopy {
   format: string;
   parameterCount: number;
   dtype: string;
+  lastUsed: Date;
 }
 
 /**
@@ -69,9 +74,14 @@ export function copiesOf<Copy extends StoredCopy>(
   return found;
 }
 
-function isCopyOfFiles(copy: StoredCopy, { source, storedName, dtype, summary }: OpenedModel) {
+function isCopyOfFiles(copy: StoredCopy, model: OpenedModel) {
+  const { source, storedName, storedKey, dtype, opened, summary } = model;
+  // A copy that was written before the files were opened may be of earlier files with the same name.
+  const isOfLastTime =
+    storedKey === undefined ? Number(copy.lastUsed) >= opened : copy.key === storedKey;
   return (
     source === "" &&
+    isOfLastTime &&
     copy.address === undefined &&
     copy.name === storedName &&
     copy.dtype === dtype &&
