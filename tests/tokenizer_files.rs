@@ -130,7 +130,7 @@ fn each_kind_of_tokenizer_is_read() {
 /// A wrong value for a field, and words of the message.
 #[test]
 fn a_wrong_field_is_named() {
-    let changes: [(usize, &str, Value, &str); 28] = [
+    let changes: [(usize, &str, Value, &str); 29] = [
         (0, "/model/vocab/a", json!(-1), "model.vocab"),
         (0, "/model/vocab/a", json!(4_294_967_295u32), "id 4294967295"),
         (0, "/model/vocab/a", json!(2), "two tokens with the id 2"),
@@ -156,6 +156,7 @@ fn a_wrong_field_is_named() {
         (2, "/model/vocab/1/0", json!(""), "empty token"),
         (2, "/normalizer/normalizers/4/precompiled_charsmap", json!("!!"), "is not base64"),
         (2, "/normalizer/normalizers/4/precompiled_charsmap", json!("AAAA"), "is damaged"),
+        (2, "/normalizer/normalizers/3/prepend", json!(""), "an empty `prepend`"),
         (2, "/decoder/decoders/3/stop", json!(1), "`stop` above 0"),
         (3, "/pre_tokenizer/pretokenizers/3/length", json!(0), "at least 1"),
         (3, "/pre_tokenizer/pretokenizers/0/pattern/Regex", json!("("), "Split"),

@@ -164,6 +164,11 @@ fn check(kind: &str, field: &str, value: &Value, limits: &mut Limits) -> Result<
                 "`decoder` of type Strip has `stop` above 0, expected 0: it is not supported",
             ));
         }
+        "Prepend" if value.get("prepend").and_then(Value::as_str) == Some("") => {
+            return Err(wrong(format!(
+                "`{field}` of type Prepend has an empty `prepend`, expected at least one character: remove the step"
+            )));
+        }
         "FixedLength"
             if !number("length", 5).is_some_and(|length| length > 0 && length < 1 << 24) =>
         {
