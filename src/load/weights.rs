@@ -12,8 +12,8 @@ use super::files::{File, Files};
 use super::random_access::WeightsFile;
 use super::small_file::{Origins, add_absent, add_origin, small};
 use crate::checkpoint::{
-    Archive, Assembler, Config, Index, NoticeKind, Report, Weights, WeightsReader, is_archive,
-    plan, unsupported_name,
+    Archive, Assembler, Config, Index, Report, Weights, WeightsReader, is_archive, plan,
+    unsupported_name,
 };
 use crate::error::{Error, Result};
 use crate::kernel::WeightFormat;
@@ -213,10 +213,6 @@ impl Load<'_> {
             self.assemble(archive, file, &mut assembler).await?;
         }
         let (config, mut weights) = assembler.finish()?;
-        for omitted in contents.iter().flat_map(|contents| &contents.omitted) {
-            let message = format!("`{}` in the file was ignored: {}.", omitted.key, omitted.what);
-            weights.report_mut().push(NoticeKind::Ignored, &omitted.key, message);
-        }
         if let Some((name, bytes)) = index {
             weights.report_mut().append(Index::list(&name, &bytes)?.report);
         }
