@@ -179,8 +179,18 @@ test("several checkpoints are asked about, and the chosen one opens", async () =
     writeFileSync(join(folder, String(step), "model.safetensors"), joined(stored));
     writeFileSync(join(folder, String(step), "config.json"), JSON.stringify(config));
   }
-  await dropPaths(page, [folder]);
+  /** The logits at the first position. @returns {Promise<number[]>} */
+  const firstLogits = () =>
+    page.evaluate(() => {
+      const { logits } = /** @type {any} */ (document.querySelector("scope-figure")).reading;
+      return [...logits.data.slice(0, logits.shape.at(-1))];
+    });
   const question = page.locator("load-question form");
+  const choose = async (/** @type {string} */ step) => {
+    await question.locator(`input[value*="${step}"]`).check();
+    await question.getByRole("button", { name: "Load", exact: true }).click();
+  };
+  await dropPaths(page, [folder]);
   await question.waitFor();
   const choices = await question
     .locator("input[type=radio]")
@@ -189,9 +199,24 @@ test("several checkpoints are asked about, and the chosen one opens", async () =
     "checkpoint-1000",
     "checkpoint-500",
   ]);
-  await question.locator('input[value*="checkpoint-1000"]').check();
-  await question.getByRole("button", { name: "Load", exact: true }).click();
+  await choose("checkpoint-500");
   await eventually(async () =>
-    assert.match(await page.locator("#model-name").innerText(), /checkpoint-1000|run/),
+    assert.match(await page.locator("#model-name").innerText(), /^run,/),
   );
+  await settled(page);
+  const first = await firstLogits();
+  await dropPaths(page, [folder]);
+  await choose("checkpoint-1000");
+  // The bias differs by 1 in its first element, so a logit differs by the first element of the token's embedding.
+  const { header, data } = parsed(weights);
+  const { shape, data_offsets } = header["transformer.wte.weight"];
+  const embedding = Buffer.from(data.subarray(...data_offsets));
+  await eventually(async () => {
+    const second = await firstLogits();
+    assert.equal(second.length, shape[0]);
+    second.forEach((logit, token) => {
+      const expected = embedding.readFloatLE(4 * token * shape[1]);
+      assert.ok(Math.abs(logit - first[token] - expected) < 1e-4, `${token}: ${logit}`);
+    });
+  });
 });
