@@ -119,21 +119,21 @@ function within(folder: URL, path: string): URL {
       "InputError",
       `\`checkpoint\` is ${describe(path)}, expected the name of a folder or file in the model's folder`,
     );
-  return beside(folder, segments.map(encodeURIComponent).join("/"), "folder");
+  return addressOf(folder, segments.map(encodeURIComponent).join("/"), "folder");
 }
 
 /** @param folders the checkpoint's folder first; the others have the files that it lacks */
 function filesIn(folders: readonly URL[], hint?: string): ModelFiles {
   const [folder] = folders;
   const file = (name: string): ModelFile => {
-    const { href } = beside(folder, name, "folder");
+    const { href } = addressOf(folder, name, "folder");
     return { name: href, address: href, optional: true, ...(hint && { hint }) };
   };
-  const address = beside(folder, "", "folder").href;
+  const address = addressOf(folder, "", "folder").href;
   return {
     name: modelName(address),
     address,
-    ...besides(folders, "folder", hint),
+    ...configAndTokenizer(folders, "folder", hint),
     weights: WEIGHTS.map((name) =>
       INDEX_NAME.test(name) ? { index: file(name) } : { files: [file(name)] },
     ),
@@ -147,7 +147,7 @@ function ofFile(address: URL, hint?: string): ModelFiles {
   return {
     name: modelName(address.href),
     address: address.href,
-    ...besides([address], "file"),
+    ...configAndTokenizer([address], "file"),
     weights: [weightsOf(address, file)],
   };
 }
@@ -158,14 +158,14 @@ function weightsOf(address: URL, file: ModelFile): WeightFiles {
   if (INDEX_NAME.test(pathname)) return { index: file };
   if (!SHARD.test(pathname)) return { files: [file] };
   const name = pathname.replace(/^.*\//, "").replace(SHARD, "");
-  const { href } = beside(address, `${name}.index.json`, "file");
+  const { href } = addressOf(address, `${name}.index.json`, "file");
   return { index: { name: href, address: href } };
 }
 
 /** The config and the tokenizer in these folders, or beside this file. */
-function besides(places: readonly URL[], kind: "folder" | "file", hint?: string) {
+function configAndTokenizer(places: readonly URL[], kind: "folder" | "file", hint?: string) {
   const file = (place: URL, name: string): ModelFile => {
-    const { href } = beside(place, name, kind);
+    const { href } = addressOf(place, name, kind);
     return { name: href, address: href, optional: true, ...(hint && { hint }) };
   };
   return {
@@ -177,7 +177,7 @@ function besides(places: readonly URL[], kind: "folder" | "file", hint?: string)
 }
 
 /** The address of `name` in a folder, or beside a file. */
-function beside(place: URL, name: string, kind: "folder" | "file"): URL {
+function addressOf(place: URL, name: string, kind: "folder" | "file"): URL {
   const end = kind === "folder" ? /\/?$/ : /\/[^/]*$/;
   return Object.assign(new URL(place), {
     hash: "",
