@@ -148,8 +148,7 @@ export const code = css`
     border: 1px solid var(--line);
     border-radius: 4px;
     background: var(--sheet);
-    overflow-x: auto;
-    white-space: pre;
+    overflow-wrap: anywhere;
     user-select: all;
   }
 `;
