@@ -164,11 +164,11 @@ export class LoadProgress extends TypedElement<LoadProgressEvents> {
 
   /** "3.1 MB a second, about 30 s left" */
   #estimated() {
-    const { loaded, total } = this;
+    const { total } = this;
     const rate = this.#rate.perSecond;
-    if (rate === null) return "";
+    if (rate === null || this.#share === 1) return "";
     const speed = `${formatBytes(Math.round(rate))} a second`;
-    if (this.#share === null || loaded >= (total as number)) return speed;
+    if (this.#share === null) return speed;
     return `${speed}, ${formatLeft(this.#rate.left(total as number) ?? 0)}`;
   }
 
