@@ -111,3 +111,19 @@ fn checkpoints_of_every_family_and_format_compute_what_their_programs_do() {
         fs::write(path, Value::Object(measured).to_string()).unwrap();
     }
 }
+
+#[test]
+fn null_in_a_config_does_not_contradict_the_file_of_weights() {
+    let folder = folder("family/gguf_f32");
+    let weights = fs::read(folder.join("model.gguf")).unwrap();
+    let read = |config: &str| {
+        let files = [("model.gguf", weights.as_slice())];
+        read_checkpoint(&files, Some(config), None, WeightFormat::default())
+    };
+    let expected =
+        load(&folder, &read_json(&folder.join("expected.json")), WeightFormat::default());
+    let found = read(r#"{ "model_type": "gpt2", "n_inner": null, "n_embd": null }"#).unwrap();
+    assert_eq!(found.config, expected.unwrap().config);
+    let error = read(r#"{ "n_layer": 77 }"#).err().unwrap().to_string();
+    assert!(error.contains("`n_layer` is 77"), "{error}");
+}

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use super::config::Config;
 use super::layout::Order;
 use super::plan::Plan;
-use super::report::NoticeKind;
 use super::shapes::{HEAD, HEAD_BIAS};
 use super::stored::StoredTensor;
 use super::tensor_reader::{Join, TensorReader};
@@ -145,8 +144,9 @@ impl Assembler {
     ///
     /// # Errors
     /// [`Error::Weights`] when tensors are missing.
-    pub fn finish(self) -> Result<(Config, Weights)> {
+    pub fn finish(mut self) -> Result<(Config, Weights)> {
         self.plan.check_complete()?;
+        self.plan.report_filled();
         let mut weights = self.weights;
         let unread = |name: &String| self.plan.makes(name) && !weights.contains(name);
         let expected = super::shapes::expected_shapes(&self.plan.config_in_memory());
@@ -159,9 +159,8 @@ impl Assembler {
         weights.prepend_report(self.plan.report);
         weights.compare_head(&self.plan.config)?;
         if self.plan.drops_zero_head_bias && weights.drop_zero(HEAD_BIAS)? {
-            let message = "`lm_head.bias` is all zeros and was ignored: it changes no logit.";
             weights.report_mut().forget(HEAD_BIAS);
-            weights.report_mut().push(NoticeKind::Ignored, HEAD_BIAS, message.into());
+            weights.report_mut().ignored_zeros(HEAD_BIAS);
         }
         let mut config = weights.config(self.plan.config);
         config.tie_word_embeddings = !weights.contains(HEAD);

@@ -55,10 +55,12 @@ pub(super) fn rename_aliases(fields: &mut Fields) -> Result<()> {
     Ok(())
 }
 
-fn rename(fields: &mut Fields, alias: &str, name: &str) -> Result<()> {
+/// Gives a field its first name. Null under one of the names does not contradict the other.
+pub(super) fn rename(fields: &mut Fields, alias: &str, name: &str) -> Result<()> {
     let Some(value) = fields.remove(alias) else { return Ok(()) };
     match fields.get(name) {
-        Some(first) if *first != value => {
+        Some(_) if value == Json::Null => Ok(()),
+        Some(first) if *first != value && *first != Json::Null => {
             let (first, second) = (first.describe(), value.describe());
             Err(Error::Config(format!(
                 "`{name}` is {first} and `{alias}` is {second}, expected the same: they are two names of one field"

@@ -96,18 +96,20 @@ pub(super) fn fits(
         return true;
     }
     let [rows, columns] = rows_and_columns(shape, piece).map(|length| length as u64);
-    let heads = heads as u64;
+    let (heads, is_piece) = (heads as u64, piece != Piece::Whole);
     let by_head = |length: u64| [heads, length / heads];
     match layout {
         Layout::HeadFirst => false,
         // Axes of length 1 have no effect: the `[1, T, D]` of some position tables.
         _ if longer_than_1(stored).eq(longer_than_1(&expected)) => true,
         Layout::Transposed => false,
+        // Columns that are split by head are those of one piece: in a whole `c_attn` each head would hold its own
+        // queries, keys and values, which is another order.
         Layout::Same if shape.len() == 1 => {
-            stored == by_head(columns) || stored == [3, heads, columns / 3 / heads]
+            (is_piece && stored == by_head(columns)) || stored == [3, heads, columns / 3 / heads]
         }
         Layout::Same => {
-            stored == [&[rows][..], &by_head(columns)].concat()
+            (is_piece && stored == [&[rows][..], &by_head(columns)].concat())
                 || stored == [&by_head(rows)[..], &[columns]].concat()
                 || stored == [rows, 3, heads, columns / 3 / heads]
         }
@@ -239,6 +241,8 @@ mod tests {
         assert!(fits(&[1, 5, 4], &[5, 4], Piece::Whole));
         assert!(fits(&[2, 2], &[12], Piece::Value));
         assert!(!fits(&[2, 6, 4], &[4, 12], Piece::Whole));
+        assert!(!fits(&[4, 2, 6], &[4, 12], Piece::Whole)); // each head has its queries, keys and values
+        assert!(!fits(&[2, 6], &[12], Piece::Whole));
         assert!(!fits(&[12, 4], &[4, 12], Piece::Whole));
     }
 }

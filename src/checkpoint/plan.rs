@@ -69,7 +69,6 @@ pub(crate) fn plan(
     let mut plan = Plan::new(config, &*family, report);
     plan.add_all(&*family, &listing, &meanings)?;
     plan.check_complete()?;
-    plan.report_filled();
     for Omitted { key, what } in contents.iter().flat_map(|contents| &contents.omitted) {
         let key = shortened(key);
         let message = format!("`{key}` ({}) was not read.", shortened(what));
@@ -234,7 +233,15 @@ impl Plan {
         let Slot { piece, layout, .. } = *slot;
         if !fits(&tensor.shape, &shape, piece, layout, heads) {
             let expected = stored_shape(&shape, piece, layout, heads);
-            return Err(wrong_shape(&shown, &tensor.shape, &expected));
+            let error = wrong_shape(&shown, &tensor.shape, &expected);
+            return Err(match error {
+                Error::Weights(message) if is_by_head(slot, &tensor.shape) => {
+                    Error::Weights(format!(
+                        "{message}. Each head seems to hold its own queries, keys and values: save them as three tensors"
+                    ))
+                }
+                other => other,
+            });
         }
         let Some(dtype) = Dtype::named(&tensor.dtype) else {
             let found = &tensor.dtype;
@@ -320,6 +327,12 @@ fn check_once(slot: &Slot, listed: &Listed, others: &[(Piece, Layout, &str)]) ->
         }
         None => Ok(()),
     }
+}
+
+/// Whether a whole `c_attn` has an axis for heads in front of one for queries, keys and values.
+fn is_by_head(slot: &Slot, shape: &[u64]) -> bool {
+    let axes = if slot.name.ends_with(".weight") { 3 } else { 2 };
+    slot.piece == Piece::Whole && slot.name.contains("attn.c_attn.") && shape.len() == axes
 }
 
 /// The fields of the config that decide whether a parameter exists.

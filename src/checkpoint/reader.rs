@@ -250,10 +250,9 @@ impl WeightsReader {
     fn plan(&self) -> Result<Plan> {
         match &self.source {
             Source::Config(config) => {
-                let mut plan = Plan::of_some(&self.seen, config)?;
+                let plan = Plan::of_some(&self.seen, config)?;
                 if !self.sharded {
                     plan.check_complete()?;
-                    plan.report_filled();
                 }
                 Ok(plan)
             }

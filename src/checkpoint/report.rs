@@ -113,6 +113,12 @@ impl Report {
         self.0.push(Notice { kind, name, message, count: Some(count as u64), from: None });
     }
 
+    /// Adds a notice for a bias of the logits that is zero.
+    pub(super) fn ignored_zeros(&mut self, name: &str) {
+        let message = format!("`{name}` is all zeros and was ignored: it changes no logit.");
+        self.push(NoticeKind::Ignored, name, message);
+    }
+
     /// Adds a notice for each of the names in `file` that were ignored, up to a limit.
     pub(crate) fn ignored<'n>(
         &mut self,

@@ -155,10 +155,7 @@ impl Settings {
     /// The fields of all configs under the names of `config.json`.
     fn merged(&mut self, family: &dyn Family) -> Result<Fields> {
         let translate = |place: &str, fields: Fields, report: &mut Report| {
-            family.translate(fields, report).map_err(|error| match error {
-                Error::Config(message) => at(place, message),
-                other => other,
-            })
+            family.translate(fields, report).map_err(|error| moved(error, place))
         };
         let mut caller = translate(CALLER, std::mem::take(&mut self.caller), &mut self.report)?;
         config_file::rename_aliases(&mut caller).map_err(|error| moved(error, CALLER))?;
@@ -169,7 +166,11 @@ impl Settings {
             config_file::rename_aliases(&mut fields).map_err(|error| moved(error, &place))?;
             for (name, value) in fields {
                 match merged.get(&name) {
-                    Some(first) if *first != value && !caller.contains_key(&name) => {
+                    Some(_) if value == Json::Null => {} // one file says it, the other does not
+                    Some(first)
+                        if ![&Json::Null, &value].contains(&first)
+                            && !caller.contains_key(&name) =>
+                    {
                         let (first, second) = (Json::describe(first), value.describe());
                         return Err(at(
                             &place,
@@ -424,12 +425,9 @@ fn asked(place: &str, missing: Vec<MissingField>) -> Error {
     let fields: Vec<_> = missing.iter().map(one).collect();
     let example: Vec<_> = missing.iter().map(|missing| format!("{}: …", missing.field)).collect();
     let (fields, example) = (fields.join(" and "), example.join(", "));
-    let error = Error::Config(format!(
+    let message = format!(
         "neither a config nor the shapes of the tensors say {fields}; load the model with `config: {{ {example} }}`, or \
          add it to config.json"
-    ));
-    match error {
-        Error::Config(message) => Error::ConfigOf { place: place.into(), message, missing },
-        other => other,
-    }
+    );
+    Error::ConfigOf { place: place.into(), message, missing }
 }

@@ -8,7 +8,7 @@ use super::dtype::Dtype;
 use super::layout::{Order, Scatter};
 use super::plan::Use;
 use super::range::{ValueRange, check_scales};
-use super::report::{NoticeKind, Report};
+use super::report::Report;
 use super::shapes::{HEAD_BIAS, matrix_axes};
 use super::weights::Weights;
 use crate::error::{Error, Result};
@@ -215,7 +215,6 @@ fn check_head_bias(range: &ValueRange, report: &mut Report) -> Result<()> {
             "`{HEAD_BIAS}` is not zero: the logits of this model have a bias, which GPT-2 does not have"
         )));
     }
-    let message = format!("`{HEAD_BIAS}` is all zeros and was ignored: it changes no logit.");
-    report.push(NoticeKind::Ignored, HEAD_BIAS, message);
+    report.ignored_zeros(HEAD_BIAS);
     Ok(())
 }

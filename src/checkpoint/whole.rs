@@ -56,8 +56,10 @@ pub fn read_checkpoint(
             if !assembler.wants(tensor) {
                 continue;
             }
-            assembler.begin(tensor)?;
-            completed(archive.read(index, *bytes, &mut |piece| assembler.push(piece)))?;
+            assembler.begin(tensor).map_err(|error| error.in_file(name))?;
+            let mut deliver =
+                |piece: &[u8]| assembler.push(piece).map_err(|error| error.in_file(name));
+            completed(archive.read(index, *bytes, &mut deliver))?;
             assembler.end().map_err(|error| error.in_file(name))?;
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! The file consists of these parts: the length of the header (u64, little-endian), the header as JSON, the bytes of
 //! `tokenizer.json`, then every tensor in the order of [`expected_shapes`](crate::expected_shapes), matrices in their
-//! packed layout. Biases that the model's files do not hold are not in it either. Each part is followed by the XXH3 checksum of its bytes, with the part's offset as the seed, so that
-//! swapped parts are detected too. Bytes are copied directly between the file and the memory of the tensors, without a
-//! conversion. `www/worker/store.ts` manages the files and knows which of them are complete.
+//! packed layout. Biases that the model's files do not hold are not in it either. Each part is followed by the XXH3
+//! checksum of its bytes, with the part's offset as the seed, so that swapped parts are detected too. Bytes are copied
+//! directly between the file and the memory of the tensors, without a conversion. `www/worker/store.ts` manages the files
+//! and knows which of them are complete.
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -12,8 +12,8 @@ use super::files::{File, Files};
 use super::random_access::WeightsFile;
 use super::small_file::{Origins, add_absent, add_origin, small};
 use crate::checkpoint::{
-    Archive, Assembler, Config, Index, Report, Weights, WeightsReader, is_archive, plan,
-    unsupported_name,
+    Archive, Assembler, Config, Index, Notice, NoticeKind, Report, Weights, WeightsReader,
+    is_archive, plan, unsupported_name,
 };
 use crate::error::{Error, Result};
 use crate::kernel::WeightFormat;
@@ -248,8 +248,10 @@ impl Load<'_> {
 }
 
 /// The config that Hugging Face's `config.json` gives by itself, so that shards can be streamed one after the other. Every
-/// other config needs the tensors of all shards.
+/// other config needs the tensors of all shards: one that lacks sizes, or has them under names of another program.
 fn config_of(text: Option<&str>, overrides: Option<&str>) -> Option<Config> {
     let of_hugging_face = |text: &&str| overrides.is_none() && text.contains("\"gpt2\"");
-    text.filter(of_hugging_face).and_then(|text| Config::from_json(text).ok())
+    let (config, report) = Config::read(text.filter(of_hugging_face)?).ok()?;
+    let is_assumed = |notice: &Notice| notice.kind == NoticeKind::Assumed;
+    (!report.notices().iter().any(is_assumed)).then_some(config)
 }

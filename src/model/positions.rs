@@ -65,9 +65,17 @@ fn sinusoidal(length: usize, width: usize) -> Result<Tensor> {
         let angle = position as f64 / 10_000f64.powf(exponent);
         (if column.is_multiple_of(2) { angle.sin() } else { angle.cos() }) as f32
     };
-    let values =
-        (0..length).flat_map(|position| (0..width).map(move |column| value(position, column)));
-    Ok(Tensor::from_iter(values, &Device::Cpu)?.reshape((length, width))?)
+    let mut values = Vec::new();
+    values.try_reserve_exact(length.saturating_mul(width)).map_err(|_| {
+        Error::Memory(format!(
+            "the table of {length} positions cannot be allocated here; load the model with a smaller `n_positions` in \
+             the option `config`"
+        ))
+    })?;
+    for position in 0..length {
+        values.extend((0..width).map(|column| value(position, column)));
+    }
+    Ok(Tensor::from_vec(values, (length, width), &Device::Cpu)?)
 }
 
 #[cfg(test)]

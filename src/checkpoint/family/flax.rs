@@ -3,7 +3,7 @@
 
 use super::super::json::{Fields, Json};
 use super::super::layout::{Layout, Piece};
-use super::super::report::Report;
+use super::super::report::{NoticeKind, Report};
 use super::flax_names::module;
 use super::listing::{Listed, Listing};
 use super::member::{Default, Family, Meaning, Slot, rename, text, without};
@@ -54,7 +54,9 @@ impl FlaxGpt {
     pub fn new(listing: &Listing) -> FlaxGpt {
         let is_fused = listing.tensors.iter().any(|listed| match slot(&listed.name) {
             Meaning::Parameter(Slot { name, piece: Piece::Whole, .. }) => {
-                name.ends_with("attn.c_attn.weight") && listed.tensor.shape.len() == 2
+                // With three heads `[in, 3, heads, channels]` may be `[in, heads, 3, channels]`.
+                let is_ambiguous = matches!(listed.tensor.shape.as_slice(), [_, _] | [_, 3, 3, _]);
+                name.ends_with("attn.c_attn.weight") && is_ambiguous
             }
             _ => false,
         });
@@ -98,13 +100,16 @@ impl Family for FlaxGpt {
         slot(name)
     }
 
-    fn translate(&self, fields: Fields, _: &mut Report) -> Result<Fields> {
+    fn translate(&self, fields: Fields, report: &mut Report) -> Result<Fields> {
         let mut fields = rename(without(fields, &HARMLESS), &ALIASES)?;
-        // What Flax's `gelu` is: the approximation with tanh unless `approximate=False`.
-        for (theirs, ours) in [("gelu", "gelu"), ("gelu_tanh", "gelu_new"), ("swish", "silu")] {
-            if fields.get("activation_function") == Some(&text(theirs)) {
-                fields.insert("activation_function".into(), text(ours));
-            }
+        if fields.get("activation_function") == Some(&text("gelu_tanh")) {
+            fields.insert("activation_function".into(), text("gelu_new"));
+        }
+        if fields.get("activation_function") == Some(&text("gelu")) {
+            let message = "\"gelu\" is the exact GELU, as in Hugging Face's configs. Flax's `gelu` computes the \
+                           approximation with tanh unless `approximate=False`: if the model uses that, load it with \
+                           `config: { activation_function: \"gelu_new\" }`.";
+            report.push(NoticeKind::Assumed, "activation_function", message.into());
         }
         Ok(fields)
     }

@@ -1,10 +1,11 @@
 //! What a family says about the tensors and the config of a checkpoint.
 
+use super::super::config_file;
 use super::super::json::{Fields, Json};
 use super::super::layout::{Layout, Piece};
 use super::super::report::Report;
 use super::listing::{Listed, Listing};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What a tensor of a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub(in super::super) trait Family {
     /// GPT-2 cannot compute.
     ///
     /// # Errors
-    /// [`Error::Config`].
+    /// [`Error::Config`](crate::error::Error::Config).
     fn translate(&self, fields: Fields, report: &mut Report) -> Result<Fields>;
 
     /// The values of fields that no config gives, without those that shapes show.
@@ -87,24 +88,12 @@ pub(in super::super) trait Family {
 /// Renames fields by a table of old and new names.
 ///
 /// # Errors
-/// [`Error::Config`] when a field is there under two names with two values.
-pub(super) fn rename(fields: Fields, table: &[(&str, &str)]) -> Result<Fields> {
-    let new_name = |name: &str| table.iter().find(|(old, _)| *old == name).map(|(_, new)| *new);
-    let (old, mut new): (Fields, Fields) =
-        fields.into_iter().partition(|(name, _)| new_name(name).is_some());
-    for (alias, value) in old {
-        let Some(name) = new_name(&alias) else { continue };
-        match new.get(name) {
-            Some(first) if *first != value && *first != Json::Null => {
-                let (first, second) = (first.describe(), value.describe());
-                return Err(Error::Config(format!(
-                    "`{name}` is {first} and `{alias}` is {second}, expected the same: they are two names of one field"
-                )));
-            }
-            _ => drop(new.insert(name.into(), value)),
-        }
+/// [`Error::Config`](crate::error::Error::Config) when a field is there under two names with two values.
+pub(super) fn rename(mut fields: Fields, table: &[(&str, &str)]) -> Result<Fields> {
+    for (alias, name) in table {
+        config_file::rename(&mut fields, alias, name)?;
     }
-    Ok(new)
+    Ok(fields)
 }
 
 /// Removes fields that do not change what the model computes.

@@ -14,7 +14,7 @@ mod nanogpt;
 mod transformer_lens;
 mod unrecognized;
 
-use super::json::Fields;
+use super::json::{Fields, Json};
 use crate::error::Result;
 pub(super) use listing::{Listed, Listing, name_of};
 pub(super) use member::{Default, Family, Meaning, Slot};
@@ -48,13 +48,14 @@ pub(super) fn recognize(listing: &Listing, config: &Fields) -> Result<Box<dyn Fa
     }
 }
 
-/// Recognizes the family of some of a model's tensors, whose config is known: the names alone decide. Where they do not,
+/// Recognizes the family of some of a model's tensors, whose config is Hugging Face's: the names decide. If they do not,
 /// the canonical ones are expected.
 ///
 /// # Errors
 /// As [`recognize`], when no tensor has a name that is known.
 pub(super) fn recognize_some(listing: &Listing) -> Result<Box<dyn Family>> {
-    recognize(listing, &Fields::new()).or_else(|error| {
+    let config = Fields::from([("model_type".into(), Json::Text("gpt2".into()))]);
+    recognize(listing, &config).or_else(|error| {
         let family = hugging_face::HuggingFace::new(listing);
         let is_known = |listed: &Listed| family.meaning(listed) != Meaning::Unknown;
         let is_empty = listing.tensors.is_empty();
