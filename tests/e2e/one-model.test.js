@@ -187,14 +187,16 @@ test("files of two models in one folder are never mixed", async () => {
           { value: path },
         );
       return loadModel(
-        ["models/a/config.json", "models/a/model.safetensors", "models/b/tokenizer.json"].map(file),
+        ["models/a/config.json", "models/a/model.safetensors", "models/b/model.safetensors"].map(
+          file,
+        ),
       ).then(
         () => null,
         (/** @type {Error} */ { name, message }) => ({ name, message }),
       );
     });
     assert.equal(failed?.name, "InputError");
-    assert.match(failed?.message ?? "", /2 folders \(models\/a, models\/b\)/);
+    assert.match(failed?.message ?? "", /2 checkpoints \(a, b\), expected one/);
   });
 });
 

@@ -205,7 +205,7 @@ for (const hash of [
         await eventually(async () =>
           assert.match(
             await page.locator("error-notice [role=alert]").first().innerText(),
-            /the model's name is empty/,
+            /choose its files again/,
           ),
         );
       else await settled(page);
