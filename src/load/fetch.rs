@@ -58,7 +58,7 @@ pub(super) async fn download(
     report_ignored(files, &mut notices);
     let tokenizer = bytes.as_deref().map(Tokenizer::from_json).transpose()?;
     let mut report = notices.clone();
-    if let Some(reason) = no_tokenizer {
+    if let Some(reason) = no_tokenizer.filter(|_| !files.tokenizer().is_empty()) {
         report.no_tokenizer(&reason); // a copy says it in its own words
     }
     report.append(weights.report().clone());
@@ -153,7 +153,7 @@ async fn tokenizer(files: &Files, origins: &mut Origins, context: &LoadContext) 
             Err(_) => {}
         }
     }
-    Ok(Err(why.unwrap_or_else(|| "no tokenizer file was given".into())))
+    Ok(Err(why.unwrap_or_default()))
 }
 
 /// The tokenizer in a set of files, or why the first of them is absent: the others mean nothing without it.

@@ -69,14 +69,15 @@ async function written({ build, threads, dtype, prompt }) {
     name,
     address: new URL(`models/shakespeare/${name}`, location.href).href,
   });
-  const { openable } = await import(new URL("network.js", location.href).href);
+  const { openable, plainFetcher } = await import(new URL("network.js", location.href).href);
   const files = openable(
     {
-      config: at("config.json"),
-      tokenizer: at("tokenizer.json"),
-      weights: at("model.safetensors"),
+      name: "shakespeare",
+      config: [at("config.json")],
+      tokenizer: [[at("tokenizer.json")]],
+      weights: [{ files: [at("model.safetensors")] }],
     },
-    { signal: new AbortController().signal, timeout: Infinity },
+    { signal: new AbortController().signal, timeout: Infinity, fetcher: plainFetcher },
   );
   const model = await glue.WasmModel.load({ ...files, mayBeKept: false }, dtype);
   const { logits } = model.runWithCache(prompt, {});
