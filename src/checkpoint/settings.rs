@@ -425,9 +425,12 @@ fn asked(place: &str, missing: Vec<MissingField>) -> Error {
     let fields: Vec<_> = missing.iter().map(one).collect();
     let example: Vec<_> = missing.iter().map(|missing| format!("{}: …", missing.field)).collect();
     let (fields, example) = (fields.join(" and "), example.join(", "));
-    let message = format!(
+    let error = Error::Config(format!(
         "neither a config nor the shapes of the tensors say {fields}; load the model with `config: {{ {example} }}`, or \
          add it to config.json"
-    );
-    Error::ConfigOf { place: place.into(), message, missing }
+    ));
+    match error {
+        Error::Config(message) => Error::ConfigOf { place: place.into(), message, missing },
+        other => other,
+    }
 }
