@@ -1,15 +1,16 @@
 //! From the tensors of a checkpoint's files to the parameters of a model: which config it has, and where the elements of
 //! each parameter come from.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::config::Config;
 use super::dtype::Dtype;
 use super::family::{self, Family, Listed, Listing, Meaning, Slot};
+use super::json::Json;
 use super::layout::{Layout, Order, Piece, Placement, fits, stored_shape};
 use super::report::{NoticeKind, Report};
 use super::role::{self, Role, Shapes};
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use super::shapes::{
     HEAD, HEAD_BIAS, check_layer, expected_shapes, matrix_axes, missing, without_prefix,
     wrong_shape,
@@ -63,18 +64,38 @@ pub(crate) fn plan(
     let embedded = contents.iter().find_map(|contents| contents.config.as_ref());
     let settings = Settings::read(embedded, config, overrides)?;
     let family = family::recognize(&listing, &settings.fields())?;
-    let meanings: Vec<_> = listing.tensors.iter().map(|listed| family.meaning(listed)).collect();
+    let mut meanings: Vec<_> =
+        listing.tensors.iter().map(|listed| family.meaning(listed)).collect();
+    let is_untied = settings.fields().get("tie_word_embeddings") == Some(&Json::Bool(false));
+    let has_only_head = !is_untied && embed_with_head(&mut meanings);
     let slots: Vec<_> = meanings.iter().map(slot_of).collect();
     let (config, report) = settings.config(&*family, &listing, &slots)?;
     let mut plan = Plan::new(config, &*family, report);
     plan.add_all(&*family, &listing, &meanings)?;
     plan.check_complete()?;
-    for Omitted { key, what } in contents.iter().flat_map(|contents| &contents.omitted) {
-        let key = shortened(key);
-        let message = format!("`{key}` ({}) was not read.", shortened(what));
-        plan.report.push(NoticeKind::Ignored, &key, message);
+    if has_only_head {
+        let message =
+            "The files have no token embedding: it is the unembedding, as in a tied model.";
+        plan.report.push(NoticeKind::Tied, "wte.weight", message.into());
     }
+    plan.report_omitted(contents.iter().flat_map(|contents| &contents.omitted));
     Ok(plan)
+}
+
+/// Takes the head for the embedding of a tied model that has been saved under the head's name only, as `save_model` of
+/// safetensors does. Whether there is such a head.
+fn embed_with_head(meanings: &mut [Meaning]) -> bool {
+    let is = |meaning: &Meaning, wanted: &str| matches!(meaning, Meaning::Parameter(Slot { name, .. }) if name == wanted);
+    if meanings.iter().any(|meaning| is(meaning, "wte.weight")) {
+        return false;
+    }
+    match meanings.iter_mut().find(|meaning| is(meaning, HEAD)) {
+        Some(Meaning::Parameter(slot)) => {
+            slot.name = "wte.weight".into();
+            true
+        }
+        _ => false,
+    }
 }
 
 fn slot_of(meaning: &Meaning) -> Option<Slot> {
@@ -112,6 +133,31 @@ impl Plan {
         let mut plan = Plan::new(config.clone(), &*family, Report::default());
         plan.add_all(&*family, &listing, &meanings)?;
         Ok(plan)
+    }
+
+    /// Reports what the files hold beside the model, one notice for each key at the top. The config of the model is
+    /// not among it, although its fields are listed.
+    fn report_omitted<'o>(&mut self, omitted: impl Iterator<Item = &'o Omitted>) {
+        let mut parts: BTreeMap<&str, Vec<&Omitted>> = BTreeMap::new();
+        for part in omitted {
+            let top = part.key.split('.').next().unwrap_or_default();
+            if !settings::NESTED.contains(&top) {
+                parts.entry(top).or_default().push(part);
+            }
+        }
+        for (top, parts) in parts {
+            let top = shortened(top);
+            let message = match parts.as_slice() {
+                [Omitted { key, what }] => {
+                    format!("`{}` ({}) was not read.", shortened(key), shortened(what))
+                }
+                parts => format!(
+                    "`{top}` was not read: it holds {} parts that are not weights of the model.",
+                    parts.len()
+                ),
+            };
+            self.report.push(NoticeKind::Ignored, &top, message);
+        }
     }
 
     /// What the tensor becomes. None if it is not read.

@@ -16,7 +16,7 @@ use crate::error::{Error, FieldChoice, MissingField, Result};
 const MAX_BYTES: usize = 1 << 20;
 
 /// Where programs nest the config of the model.
-const NESTED: [&str; 8] =
+pub(super) const NESTED: [&str; 8] =
     ["model_args", "model_config", "gpt_config", "config", "model", "cfg", "args", "params"];
 
 /// The fields that show that an object is the config itself.

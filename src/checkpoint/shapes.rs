@@ -102,7 +102,7 @@ pub(super) fn check_layer(name: &str, key: &str, layers: usize) -> Result<()> {
         Some(layer) if layer >= layers => {
             let name = shortened(without_prefix(key));
             Err(Error::Weights(format!(
-                "`{name}` belongs to layer {layer}, counted from 0, but config.json says that `n_layer` is {layers}: the \
+                "`{name}` belongs to layer {layer}, counted from 0, but the config says that `n_layer` is {layers}: the \
                  file holds more layers than the config"
             )))
         }

@@ -142,7 +142,7 @@ impl Weights {
         if !config.tie_word_embeddings {
             return Ok(());
         }
-        let message = "config.json says that `lm_head.weight` is `wte.weight`, but the file holds another matrix under \
+        let message = "The config says that `lm_head.weight` is `wte.weight`, but the file holds another matrix under \
                        that name: the model unembeds with the one of the file (`tie_word_embeddings` is taken to be \
                        false).";
         self.report.push(NoticeKind::Used, HEAD, message.into());

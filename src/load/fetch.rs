@@ -43,16 +43,19 @@ pub(super) async fn download(
     let read = read_weights(text, files, format, &mut origins, context).await;
     let config_reason = config.as_ref().err();
     let read = read.map_err(|error| with_config_reason(error, config_reason))?;
-    let WeightsRead { config: parsed, weights, family, format: file_format, tokenizer: embedded } =
-        read;
+    let WeightsRead { config: parsed, weights, family, format: file_format, .. } = read;
+    let embedded = read.tokenizer;
     let (bytes, no_tokenizer) = match (tokenizer, embedded) {
         (Ok(bytes), _) | (Err(_), Some(bytes)) => (Some(bytes), None),
         (Err(reason), None) => (None, Some(reason)),
     };
     if let Some(reason) = config_reason {
-        let message = format!(
-            "The model was loaded without a config.json ({reason}): its sizes are those of its weights."
-        );
+        let source = if read.has_config {
+            "its config is in the file of weights"
+        } else {
+            "its sizes are those of its weights"
+        };
+        let message = format!("The model was loaded without a config.json ({reason}): {source}.");
         notices.push(NoticeKind::Assumed, "config.json", message);
     }
     report_ignored(files, &mut notices);

@@ -24,6 +24,8 @@ pub(super) struct WeightsRead {
     pub weights: Weights,
     pub family: &'static str,
     pub format: &'static str,
+    /// Whether the files of weights hold a config.
+    pub has_config: bool,
     /// A tokenizer in the same file, as the bytes of a `tokenizer.json`.
     pub tokenizer: Option<Vec<u8>>,
 }
@@ -159,7 +161,14 @@ impl Load<'_> {
         reader.name_file(&names[0]);
         first.stream_into(&mut reader).await?;
         let (config, weights, family) = reader.finish_model()?;
-        Ok(WeightsRead { config, weights, family, format: "safetensors", tokenizer: None })
+        Ok(WeightsRead {
+            config,
+            weights,
+            family,
+            format: "safetensors",
+            has_config: false,
+            tokenizer: None,
+        })
     }
 
     async fn stream_shards(
@@ -190,7 +199,14 @@ impl Load<'_> {
         }
         let (config, mut weights, family) = reader.finish_model()?;
         weights.prepend_report(notices);
-        Ok(WeightsRead { config, weights, family, format: "safetensors", tokenizer: None })
+        Ok(WeightsRead {
+            config,
+            weights,
+            family,
+            format: "safetensors",
+            has_config: false,
+            tokenizer: None,
+        })
     }
 
     async fn read_archives(&self, place: Place<'_>, origins: &mut Origins) -> Result<WeightsRead> {
@@ -217,8 +233,9 @@ impl Load<'_> {
             weights.report_mut().append(Index::list(&name, &bytes)?.report);
         }
         let format = contents.first().map_or("", |contents| contents.format);
+        let has_config = contents.iter().any(|contents| contents.config.is_some());
         let tokenizer = contents.iter().find_map(|contents| contents.tokenizer.clone());
-        Ok(WeightsRead { config, weights, family, format, tokenizer })
+        Ok(WeightsRead { config, weights, family, format, has_config, tokenizer })
     }
 
     /// Reads the tensors of a file that are needed.

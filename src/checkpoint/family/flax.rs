@@ -11,7 +11,7 @@ use super::nanogpt::HARMLESS;
 use crate::error::Result;
 
 /// Names that notebooks give to the fields of a config.
-const ALIASES: [(&str, &str); 22] = [
+const ALIASES: [(&str, &str); 32] = [
     ("block_size", "n_positions"),
     ("context_length", "n_positions"),
     ("max_len", "n_positions"),
@@ -32,13 +32,39 @@ const ALIASES: [(&str, &str); 22] = [
     ("d_vocab", "vocab_size"),
     ("eps", "layer_norm_epsilon"),
     ("epsilon", "layer_norm_epsilon"),
+    ("ln_eps", "layer_norm_epsilon"),
+    ("norm_eps", "layer_norm_epsilon"),
+    ("layer_norm_eps", "layer_norm_epsilon"),
+    ("layernorm_eps", "layer_norm_epsilon"),
+    ("layernorm_epsilon", "layer_norm_epsilon"),
+    ("seq_len", "n_positions"),
+    ("ctx_len", "n_positions"),
+    ("act", "activation_function"),
+    ("act_fn", "activation_function"),
     ("activation", "activation_function"),
+    ("hidden_act", "activation_function"),
     ("positional_encoding", "position_embedding"),
 ];
 
 pub(super) struct FlaxGpt {
     /// Whether queries, keys and values are one matrix `[in, 3 * out]`, whose order no shape shows.
     is_fused: bool,
+    /// Which layer of an MLP `Dense_0` is. Flax numbers layers as they are constructed: in `Dense(D)(gelu(Dense(F)(x)))` the
+    /// second layer comes first.
+    dense: Numbered,
+    /// Which table `Embed_0` is: that of tokens comes first, or that of positions.
+    embed: Numbered,
+}
+
+/// The order of two layers that only their numbers tell apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbered {
+    /// There are none.
+    None,
+    InOrder,
+    Swapped,
+    /// The shapes do not show it: [`Numbered::InOrder`] is assumed.
+    Unknown,
 }
 
 pub(super) fn recognizes(listing: &Listing) -> bool {
@@ -51,7 +77,7 @@ fn known(path: &str) -> Option<(String, Piece)> {
 }
 
 impl FlaxGpt {
-    pub fn new(listing: &Listing) -> FlaxGpt {
+    pub fn new(listing: &Listing, config: &Fields) -> FlaxGpt {
         let is_fused = listing.tensors.iter().any(|listed| match slot(&listed.name) {
             Meaning::Parameter(Slot { name, piece: Piece::Whole, .. }) => {
                 // With three heads `[in, 3, heads, channels]` may be `[in, heads, 3, channels]`.
@@ -60,7 +86,62 @@ impl FlaxGpt {
             }
             _ => false,
         });
-        FlaxGpt { is_fused }
+        FlaxGpt { is_fused, dense: dense_order(listing), embed: embed_order(listing, config) }
+    }
+}
+
+/// Compares the shapes of the first numbered MLP layers.
+fn dense_order(listing: &Listing) -> Numbered {
+    let is_first = |listed: &&Listed| {
+        let name = listed.name.to_ascii_lowercase();
+        let is_mlp = matches!(slot(&listed.name), Meaning::Parameter(Slot { name, .. }) if name.ends_with("mlp.c_fc.weight"));
+        is_mlp && name.ends_with("dense_0.kernel")
+    };
+    let Some(first) = listing.tensors.iter().find(is_first) else { return Numbered::None };
+    let width = listing.tensors.iter().find_map(|listed| match slot(&listed.name) {
+        Meaning::Parameter(Slot { name, .. }) if name == "wte.weight" => listed.tensor.shape.last(),
+        _ => None,
+    });
+    match (first.tensor.shape.as_slice(), width) {
+        ([inner, outer], Some(width)) if inner == outer && inner == width => Numbered::Unknown,
+        ([inner, outer], Some(width)) if inner != width && outer == width => Numbered::Swapped,
+        _ => Numbered::InOrder,
+    }
+}
+
+/// Compares the numbers of rows of two numbered tables with the vocabulary that the head or the config shows.
+fn embed_order(listing: &Listing, config: &Fields) -> Numbered {
+    let rows = |end: &str| {
+        let found =
+            listing.tensors.iter().find(|listed| listed.name.to_ascii_lowercase().ends_with(end));
+        found.and_then(|listed| listed.tensor.shape.first().copied())
+    };
+    let (Some(first), Some(second)) = (rows("embed_0.embedding"), rows("embed_1.embedding")) else {
+        return Numbered::None;
+    };
+    let head = listing.tensors.iter().find_map(|listed| match slot(&listed.name) {
+        Meaning::Parameter(Slot { name, .. }) if name == "lm_head.weight" => {
+            listed.tensor.shape.last().copied()
+        }
+        _ => None,
+    });
+    let said =
+        ["vocab_size", "d_vocab", "n_vocab"].iter().find_map(|name| match config.get(*name) {
+            Some(Json::Whole(size)) => Some(*size),
+            _ => None,
+        });
+    match head.or(said) {
+        Some(vocabulary) if first != second && vocabulary == second => Numbered::Swapped,
+        Some(vocabulary) if first != second && vocabulary == first => Numbered::InOrder,
+        _ => Numbered::Unknown,
+    }
+}
+
+/// The other one of two names.
+fn swapped(name: &str, [first, second]: [&str; 2]) -> String {
+    match name.contains(first) {
+        true => name.replace(first, second),
+        false => name.replace(second, first),
     }
 }
 
@@ -97,11 +178,33 @@ impl Family for FlaxGpt {
     }
 
     fn meaning(&self, Listed { name, .. }: &Listed) -> Meaning {
-        slot(name)
+        let path = name.to_ascii_lowercase();
+        match slot(name) {
+            Meaning::Parameter(mut slot) => {
+                let is_mlp = slot.name.contains(".mlp.");
+                if self.dense == Numbered::Swapped && is_mlp && path.contains(".dense_") {
+                    slot.name = swapped(&slot.name, ["c_fc", "c_proj"]);
+                }
+                let is_table = path.contains("embed_0.") || path.contains("embed_1.");
+                if self.embed == Numbered::Swapped && is_table {
+                    slot.name = swapped(&slot.name, ["wte", "wpe"]);
+                }
+                Meaning::Parameter(slot)
+            }
+            other => other,
+        }
     }
 
     fn translate(&self, fields: Fields, report: &mut Report) -> Result<Fields> {
+        let own = ["activation", "act", "act_fn"].iter().find_map(|name| fields.get(*name));
+        let is_flax_gelu = own == Some(&text("gelu"));
         let mut fields = rename(without(fields, &HARMLESS), &ALIASES)?;
+        if is_flax_gelu {
+            fields.insert("activation_function".into(), text("gelu_new"));
+            let message = "\"gelu\" was taken to be Flax's `gelu`, the approximation with tanh (\"gelu_new\"). If the \
+                           model has `approximate=False`, load it with `config: { activation_function: \"gelu\" }`.";
+            report.push(NoticeKind::Assumed, "activation_function", message.into());
+        }
         if fields.get("activation_function") == Some(&text("gelu_tanh")) {
             fields.insert("activation_function".into(), text("gelu_new"));
         }
@@ -143,9 +246,26 @@ impl Family for FlaxGpt {
     }
 
     fn remark(&self, _: &Listing) -> Option<(&'static str, String)> {
-        let message = "The matrix of queries, keys and values was taken to hold all queries first, then all keys, then \
-                       all values, each head by head. No shape shows whether it does: if the patterns look wrong, \
-                       convert the model with `tools/convert.py`.";
-        self.is_fused.then(|| ("h.0.attn.c_attn.weight", message.into()))
+        let mut remarks = Vec::new();
+        if self.is_fused {
+            remarks.push(
+                "The matrix of queries, keys and values was taken to hold all queries first, then all keys, then all values, \
+                 each head by head. No shape shows whether it does: if the patterns look wrong, save queries, keys and values \
+                 as three matrices.",
+            );
+        }
+        if self.dense == Numbered::Unknown {
+            remarks.push(
+                "`Dense_0` was taken to be the first layer of each MLP. Both are square, so no shape shows it, and Flax gives \
+                 the number 0 to the second layer in `Dense(…)(gelu(Dense(…)(x)))`: if the model is written so, rename them.",
+            );
+        }
+        if self.embed == Numbered::Unknown {
+            remarks.push(
+                "`Embed_0` was taken to be the table of tokens, and `Embed_1` that of positions: neither a head nor \
+                 `vocab_size` in a config shows it.",
+            );
+        }
+        (!remarks.is_empty()).then(|| ("names of layers", remarks.join(" ")))
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn recognize(listing: &Listing, config: &Fields) -> Result<Box<dyn Fa
     if flax::recognizes(listing) {
         return Ok(match hugging_face::recognizes_flax(listing) {
             true => Box::new(hugging_face::HuggingFace::flax()),
-            false => Box::new(flax::FlaxGpt::new(listing)),
+            false => Box::new(flax::FlaxGpt::new(listing, config)),
         });
     }
     if let Some(family) = nanogpt::recognized(listing, config) {

@@ -92,8 +92,7 @@ const HARMLESS: [&str; 64] = [
     "lr", "batch_size", "weight_decay",
 ];
 
-const REMEDY: &str =
-    "Convert the model with `tools/convert.py` if it is a GPT-2, or load another one";
+const REMEDY: &str = "Such a model is not supported: load another one";
 
 pub(super) struct TransformerLens;
 
@@ -130,6 +129,9 @@ impl Family for TransformerLens {
         // A config under the names of config.json is read as it is.
         if let Some(length) = fields.get("n_ctx").cloned() {
             fields.entry("n_positions".into()).or_insert(length);
+        }
+        if fields.remove("shortformer_pos") == Some(Json::Bool(true)) {
+            fields.insert("positional_embedding_type".into(), text("shortformer")); // of older configs
         }
         match fields.get("positional_embedding_type") {
             Some(Json::Text(kind)) if kind == "standard" => {

@@ -30,7 +30,7 @@ export function statusError(response: Response, file: ModelFile): Error {
   if (status === 401 || status === 403)
     return createError(
       "NetworkError",
-      `${message}: its server does not allow this page to load it; ${file.hint ?? "check the address and who may read it"}`,
+      `${message}: its server does not allow this page to load it; ${file.hint ?? "check the address, or pass what a private model needs with the options `headers` or `fetch`"}`,
     );
   if (status >= 200 && status < 300)
     return createError("NetworkError", `${message}, expected 200 and the whole file`);
