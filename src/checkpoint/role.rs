@@ -39,7 +39,7 @@ const OTHER_TASKS: [&str; 12] = [
     "seq_summary",
 ];
 
-const ADAPTERS: [&str; 9] = [
+const ADAPTERS: [&str; 10] = [
     "lora_",
     "adapter",
     "ia3_",
@@ -48,6 +48,7 @@ const ADAPTERS: [&str; 9] = [
     "prompt_encoder",
     "prompt_embeddings",
     "base_model.",
+    "base_layer.",
     "modules_to_save",
 ];
 

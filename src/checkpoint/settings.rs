@@ -130,7 +130,8 @@ impl Settings {
         })?;
         let missing = missing_fields(&shown, &fields);
         if !missing.is_empty() {
-            return Err(asked(&place, missing));
+            let place = if place == CALLER { "the model's files" } else { &place };
+            return Err(asked(place, missing));
         }
         let place = |message: &str| {
             let field = message.split('`').nth(1).unwrap_or_default();
