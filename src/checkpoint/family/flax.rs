@@ -246,7 +246,10 @@ impl Family for FlaxGpt {
     }
 
     fn remark(&self, _: &Listing) -> Option<(&'static str, String)> {
-        let mut remarks = Vec::new();
+        let mut remarks = vec![
+            "Each block was taken to normalize what attention and MLP read, as in GPT-2. The names do not show it: a model that \
+             normalizes their sums with the residual stream computes other numbers.",
+        ];
         if self.is_fused {
             remarks.push(
                 "The matrix of queries, keys and values was taken to hold all queries first, then all keys, then all values, \
@@ -266,6 +269,6 @@ impl Family for FlaxGpt {
                  `vocab_size` in a config shows it.",
             );
         }
-        (!remarks.is_empty()).then(|| ("names of layers", remarks.join(" ")))
+        Some(("blocks", remarks.join(" ")))
     }
 }
