@@ -40,6 +40,7 @@ it("loads a model from bytes and runs it", async () => {
       const body = {
         length: bytes.length,
         answersRanges: false,
+        peek: async (/** @type {number} */ count) => bytes.subarray(0, count),
         read: async () => chunks.shift(),
         confirmLength() {},
         pause() {},
@@ -48,9 +49,12 @@ it("loads a model from bytes and runs it", async () => {
       return { name, open: async () => body };
     };
     const files = {
-      config: await file("config.json"),
-      tokenizer: await file("tokenizer.json"),
-      weights: await file("model.safetensors"),
+      name: "shakespeare",
+      config: [await file("config.json")],
+      tokenizer: [[await file("tokenizer.json")]],
+      weights: [{ files: [await file("model.safetensors")] }],
+      markers: [],
+      ignored: [],
       mayBeKept: false, // no copy in the browser's storage
     };
     const model = await WasmModel.load(files, "f32");
