@@ -1,43 +1,22 @@
 //! Every form of a checkpoint computes what its reference program computed; the differences go to `docs/checkpoints.md`.
 
 mod common;
+#[path = "common/checkpoints.rs"]
+mod fixtures;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{env, fs};
 
 use candle_core::Tensor;
 use candlescope::checkpoint::{Checkpoint, read_checkpoint};
 use candlescope::kernel::WeightFormat;
-use candlescope::{Error, Model, run_with_cache};
+use candlescope::{Model, run_with_cache};
 use common::{assert_close, numbers, tensors};
+use fixtures::{FIXTURES, folder, load, names};
 use serde_json::{Map, Value, json};
-
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(FIXTURES).join(name)
-}
 
 fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-fn names(value: &Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|name| name.as_str().unwrap().into()).collect()
-}
-
-fn load(folder: &Path, expected: &Value, format: WeightFormat) -> Result<Checkpoint, Error> {
-    let weights = names(&expected["weights"]);
-    let bytes: Vec<Vec<u8>> =
-        weights.iter().map(|name| fs::read(folder.join(name)).unwrap()).collect();
-    let files: Vec<(&str, &[u8])> =
-        weights.iter().map(String::as_str).zip(bytes.iter().map(Vec::as_slice)).collect();
-    let config =
-        expected["config"].as_str().map(|name| fs::read_to_string(folder.join(name)).unwrap());
-    let options = &expected["options"];
-    let options = options.as_object().filter(|fields| !fields.is_empty());
-    let options = options.map(|fields| serde_json::to_string(fields).unwrap());
-    read_checkpoint(&files, config.as_deref(), options.as_deref(), format)
 }
 
 /// The logits and every hook point, against the values of the reference program. Returns the largest differences, for

@@ -63,10 +63,11 @@ pub(crate) fn plan(
     let listing = Listing::new(contents.iter().flat_map(|contents| &contents.tensors))?;
     let embedded = contents.iter().find_map(|contents| contents.config.as_ref());
     let settings = Settings::read(embedded, config, overrides)?;
-    let family = family::recognize(&listing, &settings.fields())?;
+    let fields = settings.fields();
+    let family = family::recognize(&listing, &fields)?;
     let mut meanings: Vec<_> =
         listing.tensors.iter().map(|listed| family.meaning(listed)).collect();
-    let is_untied = settings.fields().get("tie_word_embeddings") == Some(&Json::Bool(false));
+    let is_untied = fields.get("tie_word_embeddings") == Some(&Json::Bool(false));
     let has_only_head = !is_untied && embed_with_head(&mut meanings);
     let slots: Vec<_> = meanings.iter().map(slot_of).collect();
     let (config, report) = settings.config(&*family, &listing, &slots)?;

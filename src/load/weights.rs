@@ -30,6 +30,15 @@ pub(super) struct WeightsRead {
     pub tokenizer: Option<Vec<u8>>,
 }
 
+impl WeightsRead {
+    /// What a reader of safetensors has read.
+    fn of_stream(reader: WeightsReader) -> Result<WeightsRead> {
+        let (config, weights, family) = reader.finish_model()?;
+        let format = "safetensors";
+        Ok(WeightsRead { config, weights, family, format, has_config: false, tokenizer: None })
+    }
+}
+
 /// Reads the weights of the first place that exists.
 pub(super) async fn read_weights(
     config: Option<&str>,
@@ -123,6 +132,11 @@ async fn nowhere(files: &Files, reasons: &[String], context: &LoadContext) -> Er
 
 type Reading<'r> = Pin<Box<dyn Future<Output = Result<WeightsRead>> + 'r>>;
 
+/// Keeps the code of `read` out of that of the caller: only then can it be in the secondary module.
+fn rarely<'r>(read: impl Future<Output = Result<WeightsRead>> + 'r) -> Reading<'r> {
+    Box::pin(read)
+}
+
 /// What all ways to read weights need.
 struct Load<'l> {
     config: Option<&'l str>,
@@ -137,20 +151,15 @@ const MAGIC_BYTES: usize = 512;
 impl Load<'_> {
     async fn read(&self, place: Place<'_>, origins: &mut Origins) -> Result<WeightsRead> {
         if is_archive(&place.first.peek(MAGIC_BYTES).await?) {
-            return self.rarely(self.read_archives(place, origins)).await;
+            return rarely(self.read_archives(place, origins)).await;
         }
         if place.files.len() == 1 {
             return self.stream_one(place).await;
         }
         match config_of(self.config, self.overrides) {
-            Some(config) => self.rarely(self.stream_shards(&config, place, origins)).await,
-            None => self.rarely(self.read_archives(place, origins)).await,
+            Some(config) => rarely(self.stream_shards(&config, place, origins)).await,
+            None => rarely(self.read_archives(place, origins)).await,
         }
-    }
-
-    /// Keeps the code of `read` out of that of the caller: only then can it be in the secondary module.
-    fn rarely<'r>(&self, read: impl Future<Output = Result<WeightsRead>> + 'r) -> Reading<'r> {
-        Box::pin(read)
     }
 
     async fn stream_one(&self, place: Place<'_>) -> Result<WeightsRead> {
@@ -160,15 +169,7 @@ impl Load<'_> {
             WeightsReader::recognizing(self.config, self.overrides, total, self.format);
         reader.name_file(&names[0]);
         first.stream_into(&mut reader).await?;
-        let (config, weights, family) = reader.finish_model()?;
-        Ok(WeightsRead {
-            config,
-            weights,
-            family,
-            format: "safetensors",
-            has_config: false,
-            tokenizer: None,
-        })
+        WeightsRead::of_stream(reader)
     }
 
     async fn stream_shards(
@@ -197,16 +198,9 @@ impl Load<'_> {
             reader.name_file(name);
             next.stream_into(&mut reader).await?;
         }
-        let (config, mut weights, family) = reader.finish_model()?;
-        weights.prepend_report(notices);
-        Ok(WeightsRead {
-            config,
-            weights,
-            family,
-            format: "safetensors",
-            has_config: false,
-            tokenizer: None,
-        })
+        let mut read = WeightsRead::of_stream(reader)?;
+        read.weights.prepend_report(notices);
+        Ok(read)
     }
 
     async fn read_archives(&self, place: Place<'_>, origins: &mut Origins) -> Result<WeightsRead> {

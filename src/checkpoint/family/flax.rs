@@ -90,6 +90,12 @@ impl FlaxGpt {
     }
 }
 
+/// The tensor that its name makes this parameter.
+fn stored_as<'l, 'c>(name: &str, listing: &'l Listing<'c>) -> Option<&'l Listed<'c>> {
+    let is_it = |listed: &&Listed| matches!(slot(&listed.name), Meaning::Parameter(found) if found.name == name);
+    listing.tensors.iter().find(is_it)
+}
+
 /// Compares the shapes of the first numbered MLP layers.
 fn dense_order(listing: &Listing) -> Numbered {
     let is_first = |listed: &&Listed| {
@@ -98,10 +104,7 @@ fn dense_order(listing: &Listing) -> Numbered {
         is_mlp && name.ends_with("dense_0.kernel")
     };
     let Some(first) = listing.tensors.iter().find(is_first) else { return Numbered::None };
-    let width = listing.tensors.iter().find_map(|listed| match slot(&listed.name) {
-        Meaning::Parameter(Slot { name, .. }) if name == "wte.weight" => listed.tensor.shape.last(),
-        _ => None,
-    });
+    let width = stored_as("wte.weight", listing).and_then(|listed| listed.tensor.shape.last());
     match (first.tensor.shape.as_slice(), width) {
         ([inner, outer], Some(width)) if inner == outer && inner == width => Numbered::Unknown,
         ([inner, outer], Some(width)) if inner != width && outer == width => Numbered::Swapped,
@@ -119,12 +122,8 @@ fn embed_order(listing: &Listing, config: &Fields) -> Numbered {
     let (Some(first), Some(second)) = (rows("embed_0.embedding"), rows("embed_1.embedding")) else {
         return Numbered::None;
     };
-    let head = listing.tensors.iter().find_map(|listed| match slot(&listed.name) {
-        Meaning::Parameter(Slot { name, .. }) if name == "lm_head.weight" => {
-            listed.tensor.shape.last().copied()
-        }
-        _ => None,
-    });
+    let head = stored_as("lm_head.weight", listing);
+    let head = head.and_then(|listed| listed.tensor.shape.last().copied());
     let said =
         ["vocab_size", "d_vocab", "n_vocab"].iter().find_map(|name| match config.get(*name) {
             Some(Json::Whole(size)) => Some(*size),
@@ -230,10 +229,7 @@ impl Family for FlaxGpt {
                 why: "what Flax's `gelu` computes by default",
             },
         ];
-        let has_positions = listing.tensors.iter().any(|listed| {
-            matches!(slot(&listed.name), Meaning::Parameter(Slot { name, .. }) if name == "wpe.weight")
-        });
-        if has_positions {
+        if stored_as("wpe.weight", listing).is_some() {
             let (field, value) = ("position_embedding", text("learned"));
             let why = "what a table of positions in the file is for";
             defaults.push(Default { field, value, why });
