@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { divergingColours } from "../../www/draw/diverging.ts";
 import {
+  colourOf,
   colours,
+  contrast,
   gradient,
+  inkOn,
   level,
   levelOf,
   lightness,
@@ -86,18 +90,33 @@ test("oklch agrees with CSS Color 4", () => {
   assert.ok(Math.abs(lightness([255, 0, 0]) - 0.62796) < 1e-4);
 });
 
-test("text on a colour has enough contrast", () => {
-  const luminance = (/** @type {number[]} */ rgb) =>
-    rgb
-      .map((x) => (x <= 10 ? x / 3294.6 : ((x / 255 + 0.055) / 1.055) ** 2.4))
-      .reduce((sum, x, i) => sum + x * [0.2126, 0.7152, 0.0722][i], 0);
-  const inks = { dark: luminance([27, 19, 13]), light: luminance([250, 244, 232]) };
+test("contrast agrees with the examples of WCAG", () => {
+  assert.ok(Math.abs(contrast([0, 0, 0], [255, 255, 255]) - 21) < 1e-12);
+  assert.ok(Math.abs(contrast([119, 119, 119], [255, 255, 255]) - 4.478) < 1e-3); // #777 just fails
+  assert.ok(Math.abs(contrast([255, 255, 255], [118, 118, 118]) - 4.542) < 1e-3); // #767676 just passes
+});
+
+test("text on every colour of both scales has a contrast of at least 4.5", () => {
   for (const theme of themes) {
-    colours(theme).forEach((rgb, i) => {
-      const [a, b] = [luminance(rgb), inks[textOn(i / 255, theme)]];
-      const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-      assert.ok(contrast >= 4.0, `${theme} level ${i}: ${contrast.toFixed(2)}`); // large text asks for 3, small for 4.5
-    });
+    for (const table of [colours(theme), divergingColours(theme)]) {
+      table.forEach((rgb, i) => {
+        const found = contrast(rgb, inkOn(rgb));
+        assert.ok(found >= 4.5, `${theme} level ${i}: ${found.toFixed(3)}`);
+      });
+    }
+    for (const stretch of /** @type {const} */ (["linear", "sqrt"])) {
+      for (let at = 0; at <= 1000; at += 1) {
+        const [ink, background] = [textOn, colourOf].map(
+          (of) =>
+            /** @type {[number, number, number]} */ (
+              of(at / 1000, theme, stretch)
+                .match(/\d+/g)
+                ?.map(Number)
+            ),
+        );
+        assert.ok(contrast(ink, background) >= 4.5, `${theme} ${stretch} ${at / 1000}`);
+      }
+    }
   }
 });
 

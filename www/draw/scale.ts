@@ -113,9 +113,33 @@ export function colourOf(value: number, theme: Theme, stretch: Stretch = "linear
   return `rgb(${colours(theme)[level(value, stretch)].join(" ")})`;
 }
 
-/** Which shade of text is readable on this value's colour. */
-export function textOn(value: number, theme: Theme, stretch: Stretch = "linear"): Theme {
-  return lightness(colours(theme)[level(value, stretch)]) > 0.585 ? "dark" : "light";
+/**
+ * The colours of text on a colour of a scale. Text in the more readable one has a contrast of at least 4.5:1 on every colour.
+ * That needs almost black and white: on the middle of a scale, black and white themselves reach no more than 4.58:1.
+ */
+const INKS: Record<Theme, Rgb> = { dark: [9, 5, 3], light: [255, 255, 255] };
+
+/** The relative luminance of WCAG 2, from 0 to 1. */
+export function luminance([red, green, blue]: Rgb) {
+  return 0.2126 * decode(red / 255) + 0.7152 * decode(green / 255) + 0.0722 * decode(blue / 255);
+}
+
+/** The contrast ratio of WCAG 2, from 1 to 21. */
+export function contrast(one: Rgb, other: Rgb) {
+  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+}
+
+/** The colour of text that is more readable on this background. */
+export function inkOn(background: Rgb): Rgb {
+  return contrast(INKS.dark, background) > contrast(INKS.light, background)
+    ? INKS.dark
+    : INKS.light;
+}
+
+/** The CSS colour of text on the colour of a value. */
+export function textOn(value: number, theme: Theme, stretch: Stretch = "linear") {
+  return `rgb(${inkOn(colours(theme)[level(value, stretch)]).join(" ")})`;
 }
 
 /** The scale as a CSS gradient. */

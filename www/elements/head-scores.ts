@@ -9,7 +9,7 @@ import { TypedElement } from "./base.js";
 import { headElements, includesHead, isSameHead, type Head } from "./heads.js";
 import { clamp, Interaction } from "./interaction.js";
 import { base, figure } from "./styles.js";
-import { INKS, ThemeController } from "./theme.js";
+import { ThemeController } from "./theme.js";
 import type { Tensor } from "../draw/matrix.js";
 
 /** The scores: their titles and definitions. */
@@ -235,7 +235,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
       ? `background: ${stripes(theme)}`
       : isMissing
         ? ""
-        : `background: ${colourOf(value, theme)}; color: ${INKS[textOn(value, theme)]}`;
+        : `background: ${colourOf(value, theme)}; color: ${textOn(value, theme)}`;
     return html`<div
       class="cell mono ${isMissing ? "none" : ""} ${includesHead(this.off, head) ? "off" : ""}"
       style=${colours}

@@ -20,7 +20,7 @@ import {
   type Place,
 } from "./lens.js";
 import { base, figure } from "./styles.js";
-import { INKS, ThemeController } from "./theme.js";
+import { ThemeController } from "./theme.js";
 
 export type { Lens, Place } from "./lens.js";
 
@@ -303,7 +303,7 @@ export class LogitLens extends TypedElement<LogitLensEvents> {
     const isNotANumber = Number.isNaN(first.probability);
     const colours = isNotANumber
       ? `background: ${stripes(theme)}`
-      : `background: ${colourOf(first.probability, theme, this.scale)}; color: ${INKS[textOn(first.probability, theme, this.scale)]}`;
+      : `background: ${colourOf(first.probability, theme, this.scale)}; color: ${textOn(first.probability, theme, this.scale)}`;
     const { focused } = this.interaction;
     return html`<span
       class="cell ${nextTokenAt(lens, this.tokens, place)?.rank === 0 ? "right" : ""}"

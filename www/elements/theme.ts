@@ -4,9 +4,6 @@ import type { LitElement, ReactiveController } from "lit";
 
 import { lightness, type Rgb, type Theme } from "../draw/scale.js";
 
-/** The CSS colour of text on a colour of the scale, by the shade that `textOn` returns. */
-export const INKS = { dark: "oklch(0.2 0.03 52)", light: "oklch(0.97 0.02 86)" };
-
 /**
  * Keeps `theme` up to date and requests an update when it changes: with the system's setting, with a switch of the page,
  * or for printing, which is always light.

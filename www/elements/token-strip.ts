@@ -10,7 +10,7 @@ import { announced, pieces, textOf, type Piece, type Token } from "../draw/token
 import { TypedElement } from "./base.js";
 import { clamp, Interaction, liveRegion, type Step } from "./interaction.js";
 import { base } from "./styles.js";
-import { INKS, ThemeController } from "./theme.js";
+import { ThemeController } from "./theme.js";
 
 export interface TokenStripEvents {
   "token-hover": number | null;
@@ -214,8 +214,7 @@ export class TokenStrip extends TypedElement<TokenStripEvents> {
       element.classList.toggle("broken", isNotANumber);
       element.style.backgroundImage = isNotANumber ? background : "";
       element.style.backgroundColor = colour;
-      element.style.color =
-        value === null || isNotANumber ? "" : INKS[textOn(value, theme, this.scale)];
+      element.style.color = value === null || isNotANumber ? "" : textOn(value, theme, this.scale);
     });
   }
 
