@@ -2,15 +2,9 @@
 
 import type { LitElement } from "lit";
 
-export type Head = { layer: number; head: number };
+import { includesHead, isSameHead, type Head } from "../state/interventions.js";
 
-export function isSameHead(a: Head, b: Head) {
-  return a.layer === b.layer && a.head === b.head;
-}
-
-export function includesHead(heads: readonly Head[], head: Head) {
-  return heads.some((other) => isSameHead(other, head));
-}
+export { includesHead, isSameHead, type Head };
 
 /** Roving focus among elements with `data-layer` and `data-head`. */
 export function headElements(host: LitElement) {
