@@ -55,7 +55,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
         align-content: start;
         gap: 0.35rem;
       }
-      h3 {
+      h2 {
         margin: 0;
         font-size: 0.95rem;
         font-weight: 600;
@@ -95,7 +95,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
       .before {
         margin-top: 1.2rem;
       }
-      .before h3 {
+      .before h2 {
         margin-bottom: 0.3rem;
       }
       .drop label {
@@ -134,7 +134,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
   override render() {
     return html`<div class="ways">
       <div class="way">
-        <h3>Bundled</h3>
+        <h2>Bundled</h2>
         ${this.bundled.map(
           (
             one,
@@ -145,7 +145,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
       ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "The id of any GPT-2. GPT-2 itself is 548 MB.", "hf:")}
       ${this.#address("folder", "From an address", "https://…/my-model/", "A folder with the model's files, or the address of its weights.")}
       <div class="way">
-        <h3>From your disk</h3>
+        <h2>From your disk</h2>
         <div class="drop" @dragover=${this.#onOver} @dragleave=${this.#onLeave} @drop=${this.#onDrop}>
           Drop the model's folder or files here, or choose
           <label>files<input class="visually-hidden" type="file" name="files" multiple accept=${MODEL_ENDINGS} @change=${this.#onPick} /></label> or
@@ -158,7 +158,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     ${
       this.opened.length > 0
         ? html`<div class="before">
-          <h3>Opened in this browser</h3>
+          <h2>Opened in this browser</h2>
           <model-gallery .models=${this.opened} .stored=${this.stored} .current=${this.current}></model-gallery>
         </div>`
         : ""
@@ -177,7 +177,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
         });
     };
     return html`<div class="way">
-      <h3>${title}</h3>
+      <h2>${title}</h2>
       <form @submit=${submit}>
         <input name=${name} aria-label=${title} placeholder=${placeholder} autocomplete="off" autocapitalize="off" spellcheck="false" required />
         <button>Load</button>

@@ -51,12 +51,12 @@ export class ModelReport extends LitElement {
         background: var(--glow);
       }
       p,
-      h3 {
+      h2 {
         margin: 0 0 0.25rem;
         font-weight: 600;
         font-size: inherit;
       }
-      h3 .soft,
+      h2 .soft,
       .differences {
         font-weight: 400;
       }
@@ -246,7 +246,7 @@ export class ModelReport extends LitElement {
     const shown = matters ? notices.slice(0, MAX_SHOWN) : [];
     const more = notices.length - shown.length;
     return html`<section>
-      <h3>${formatCount(notices.length)} ${title} <span class="soft">${note}</span></h3>
+      <h2>${formatCount(notices.length)} ${title} <span class="soft">${note}</span></h2>
       ${shown.length > 0 ? html`<ul>${shown.map((one) => this.#item(one, group))}</ul>` : ""}
       ${shown.length > 0 && more > 0 ? html`<span class="soft">and ${formatCount(more)} more in the table</span>` : ""}
     </section>`;

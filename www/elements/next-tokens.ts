@@ -5,6 +5,7 @@ import { formatNumber, formatLogProb } from "../draw/format.js";
 import { announced, truncate, type Token } from "../draw/token.js";
 
 import { TypedElement } from "./base.js";
+import { clamp, Interaction, type Step } from "./interaction.js";
 import { base } from "./styles.js";
 import type { Alternative } from "../session/reading.js";
 
@@ -36,6 +37,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
     generating: { type: Boolean },
     disabled: { type: Boolean },
     note: { type: String },
+    active: { state: true },
   };
 
   static override styles = [
@@ -79,6 +81,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
         min-height: 15.5rem;
       }
       .one {
+        position: relative;
         display: grid;
         grid-template-columns: 7.2rem 1fr 3.2rem;
         align-items: center;
@@ -191,6 +194,24 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
   declare generating: boolean;
   declare disabled: boolean;
   declare note: string;
+  /** The alternative in the tab order: all of them are one tab stop. */
+  declare active: number;
+
+  readonly interaction = new Interaction<number>(this, {
+    start: () => this.active,
+    move: (at: number, { rows, columns }: Step) => {
+      if (Math.abs(columns) === 1) return null;
+      return clamp(at + (rows || columns), this.alternatives.length);
+    },
+    onHover: (at) => {
+      if (at !== null) this.active = at;
+    },
+    onSelect: (at) => this.emit("token-pick", { ...this.alternatives[at], after: this.position }),
+    elements: {
+      placeOf: ({ dataset }) => (dataset?.place === undefined ? null : Number(dataset.place)),
+      elementOf: (at) => this.renderRoot.querySelector(`[data-place="${at}"]`),
+    },
+  });
 
   constructor() {
     super();
@@ -210,6 +231,11 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
     this.generating = false;
     this.disabled = false;
     this.note = "";
+    this.active = 0;
+  }
+
+  override willUpdate(changed: Map<string, unknown>) {
+    if (changed.has("alternatives") && this.active >= this.alternatives.length) this.active = 0;
   }
 
   override render() {
@@ -222,7 +248,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
       }
       ${this.notFinite ? html`<p class="warning" role="status">The model's output after this token is not a number, so no token is the likeliest.</p>` : ""}
       ${this.hasChanged ? html`<p class="after">probability before → now</p>` : ""}
-      <ol aria-label="likeliest next tokens" class=${this.hasChanged ? "changed" : ""}>${this.alternatives.map((one) => this.#alternative(one))}</ol>
+      <ol aria-label="likeliest next tokens" class=${this.hasChanged ? "changed" : ""} @keydown=${this.interaction.onKeyDown}>${this.alternatives.map((one, at) => this.#alternative(one, at))}</ol>
       ${this.#controls()}
     `;
   }
@@ -232,16 +258,17 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
     return this.alternatives.some((one) => one.before !== undefined);
   }
 
-  #alternative(one: Alternative) {
+  #alternative(one: Alternative, at: number) {
     const probability = Math.exp(one.logProb);
     const before = one.before === undefined ? null : Math.exp(one.before);
     const isTrue = one.id === this.truth;
     const label = `${announced(one.string)}, probability ${twoDecimals(probability)}${before === null ? "" : `, before ${twoDecimals(before)}`}${isTrue ? ", the true next token" : ""}. Press to continue the text with it.`;
     return html`<li>
-      <button class="one ${isTrue ? "true" : ""}" aria-label=${label} title="log-probability ${formatLogProb(one.logProb)}${isTrue ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @click=${() => this.emit("token-pick", { ...one, after: this.position })}>
-        <span class="name mono">${truncate(one.string, 14)}</span>
+      <button class="one ${isTrue ? "true" : ""}" data-place=${at} tabindex=${at === this.active ? 0 : -1} title="log-probability ${formatLogProb(one.logProb)}${isTrue ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @focus=${() => this.interaction.hover(at)} @click=${() => this.interaction.choose(at)}>
+        <span class="visually-hidden">${label}</span>
+        <span class="name mono" aria-hidden="true">${truncate(one.string, 14)}</span>
         <span class="bars"><span class="bar" style="display: block; width: ${barWidth(probability)}"></span>${before === null ? "" : html`<span class="was" style="width: ${barWidth(before)}"></span>`}</span>
-        <span class="value mono">${before === null ? "" : `${rounded(before)} → `}${rounded(probability)}</span>
+        <span class="value mono" aria-hidden="true">${before === null ? "" : `${rounded(before)} → `}${rounded(probability)}</span>
       </button>
     </li>`;
   }

@@ -1,0 +1,122 @@
+// axe-core finds no violation on any view of the page, in the light and the dark theme and in forced colours, with panels
+// closed and open. The views are those of www/elements/views/index.ts, the panels those of the header.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+
+import { settled, start } from "./browser.js";
+import { compute, openView, VIEW_NAMES } from "./lab-helpers.js";
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("playwright-core").BrowserContextOptions} ContextOptions */
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** @type {Awaited<ReturnType<typeof start>>} */
+let site;
+before(async () => {
+  site = await start();
+});
+after(() => site.stop());
+
+/** @type {Record<string, ContextOptions>} */
+const MODES = {
+  light: { colorScheme: "light" },
+  dark: { colorScheme: "dark" },
+  "forced colours": { forcedColors: "active" },
+  "a phone": { viewport: { width: 390, height: 844 }, hasTouch: true },
+};
+
+/** @param {ContextOptions} options @param {(page: Page) => Promise<void>} act */
+async function withPage(options, act) {
+  const context = await site.browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    reducedMotion: "reduce",
+    ...options,
+  });
+  try {
+    const page = await context.newPage();
+    page.setDefaultTimeout(120_000);
+    await page.goto(site.url);
+    await settled(page);
+    await page.evaluate(AXE);
+    await act(page);
+  } finally {
+    await context.close();
+  }
+}
+
+/** What axe finds on the page as it is: a line for each element. @param {Page} page @param {string} where @returns {Promise<string[]>} */
+async function violations(page, where) {
+  const found = await page.evaluate(async () => {
+    const { violations, passes } = await /** @type {any} */ (globalThis).axe.run(document, {
+      resultTypes: ["violations"],
+    });
+    return {
+      checked: passes.length,
+      lines: violations.flatMap((/** @type {any} */ { id, nodes }) =>
+        nodes.map(
+          (/** @type {any} */ { target, failureSummary, html }) =>
+            `${id} at ${target.flat().join(" > ")}: ${failureSummary.split("\n").slice(1).join("; ").trim()} ${html.slice(0, 160)}`,
+        ),
+      ),
+    };
+  });
+  assert.ok(found.checked > 10, "axe checked the page");
+  return found.lines.map((/** @type {string} */ line) => `${where}: ${line}`);
+}
+
+for (const [mode, options] of Object.entries(MODES)) {
+  test(`axe finds nothing on any view: ${mode}`, async () => {
+    await withPage(options, async (page) => {
+      const found = [];
+      for (const name of VIEW_NAMES) {
+        await openView(page, name);
+        await compute(page);
+        found.push(...(await violations(page, name)));
+      }
+      assert.deepEqual(found, []);
+    });
+  });
+
+  test(`axe finds nothing on open panels: ${mode}`, async () => {
+    await withPage(options, async (page) => {
+      const found = [];
+      const panels = await page
+        .locator("header button[aria-controls]")
+        .evaluateAll((buttons) => buttons.map(({ id }) => id));
+      assert.ok(panels.length >= 3, `panels: ${panels}`);
+      for (const id of panels) {
+        await page.locator(`#${id}`).click();
+        await page.locator(`#${id}[aria-expanded=true]`).waitFor();
+        found.push(...(await violations(page, `#${id}`)));
+        await page.locator(`#${id}`).click();
+        await page.locator(`#${id}[aria-expanded=false]`).waitFor();
+      }
+      await page.locator("#parameters > summary").click();
+      found.push(...(await violations(page, "parameters")));
+      assert.deepEqual(found, []);
+    });
+  });
+}
+
+test("axe notices a control without a name and text that is hard to read", async () => {
+  await withPage({}, async (page) => {
+    await page.evaluate(() => {
+      const root = document.createElement("div").attachShadow({ mode: "open" });
+      root.innerHTML = `<button id="nameless"></button><p style="color: #999; background: #fff">pale</p>`;
+      document.querySelector("main")?.append(root.host);
+    });
+    const found = await violations(page, "page");
+    assert.ok(
+      found.some((line) => /button-name.*nameless/.test(line)),
+      found.join("\n"),
+    );
+    assert.ok(
+      found.some((line) => /color-contrast.*pale/.test(line)),
+      found.join("\n"),
+    );
+  });
+});
