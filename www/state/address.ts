@@ -41,8 +41,9 @@ function isDefault(name: string, value: unknown) {
 function writeInterventions(params: URLSearchParams, list: readonly LabIntervention[]) {
   if (list.length === 0) return;
   const heads = list.map(zeroedHead);
-  if (heads.every((head) => head !== null))
-    params.set("off", heads.map(({ layer, head }) => `${layer}.${head}`).join(","));
+  const words = heads.map((head) => head && `${head.layer}.${head.head}`);
+  if (!words.includes(null) && new Set(words).size === words.length)
+    params.set("off", words.join(","));
   else params.set("interventions", FIELDS.interventions.write(list));
 }
 

@@ -48,7 +48,8 @@ export function choice<const T extends string>(
 export function flag(fallback: boolean): Field<boolean> {
   return {
     fallback,
-    parse: (written) => ({ true: true, false: false })[written],
+    parse: (written) =>
+      written === "true" || written === "false" ? written === "true" : undefined,
     write: String,
     accepts: (value) => typeof value === "boolean",
     expected: "true or false",

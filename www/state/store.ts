@@ -68,6 +68,8 @@ export class Store {
   amend(action: Action): boolean {
     const next = reduce(this.#state, action, this.#views);
     if (next === this.#state) return false;
+    // A step that now leads to the same state is none.
+    for (const steps of [this.#past, this.#future]) if (isEqual(steps.at(-1), next)) steps.pop();
     this.#set(next, "amend");
     return true;
   }
