@@ -43,7 +43,13 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let began = Instant::now();
     let patched = swept(Sweep::new(
         &model,
-        PatchingOptions { contrast, at, method: Method::Activation, each_position: false },
+        PatchingOptions {
+            contrast,
+            at,
+            method: Method::Activation,
+            each_position: false,
+            layer: None,
+        },
     )?)?;
     let Patching { clean, corrupted, .. } = patched;
     println!("{} patches in {:.1?}", patched.raw.data.len(), began.elapsed());

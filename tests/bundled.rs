@@ -359,6 +359,7 @@ fn patched(
         at: at.parse::<patching::Target>().unwrap(),
         method: Method::Activation,
         each_position: false,
+        layer: None,
     };
     find(bundled.model(), options)
 }

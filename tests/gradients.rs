@@ -168,6 +168,7 @@ fn attribution_patching_is_gradient_times_difference_in_pytorch() {
                 at: target,
                 method: Method::Activation,
                 each_position: at.contains(" by "),
+                layer: case["layer"].as_u64().map(|layer| layer as usize),
             };
             let found = attribution_patching(&causal.model, &options).unwrap();
             assert_eq!(serde_json::json!(found.raw.shape), case["shape"], "{at}");
@@ -198,6 +199,7 @@ fn attribution_patching_approaches_activation_patching_where_the_metric_is_nearl
         at: "mlp_out".parse().unwrap(),
         method: Method::Activation,
         each_position: true,
+        layer: None,
     };
     let estimate = attribution_patching(&causal.model, &options).unwrap();
     let sweep = Sweep::new(&causal.model, options).unwrap().finish().unwrap();

@@ -8,7 +8,7 @@ use candlescope::NamedArray;
 use candlescope::Objective;
 use candlescope::analysis::HeadInput;
 use candlescope::analysis::patching::{
-    Contrast, Direction, Method, Patching, PatchingOptions, Sweep, Target,
+    Contrast, Direction, Method, Patching, PatchingOptions, Sweep, Target, attribution_patching,
 };
 use candlescope::analysis::path_patching::{
     Mlps, PathPatchingOptions, PathSweep, Receiver, Receivers,
@@ -24,7 +24,18 @@ fn contrast(causal: &Causal, metric: &str, direction: Direction) -> Contrast {
 }
 
 fn sweep(causal: &Causal, at: Target, each_position: bool, contrast: Contrast) -> Patching {
-    let options = PatchingOptions { contrast, at, method: Method::Activation, each_position };
+    sweep_in(causal, None, at, each_position, contrast)
+}
+
+fn sweep_in(
+    causal: &Causal,
+    layer: Option<usize>,
+    at: Target,
+    each_position: bool,
+    contrast: Contrast,
+) -> Patching {
+    let options =
+        PatchingOptions { contrast, at, method: Method::Activation, each_position, layer };
     Sweep::new(&causal.model, options).unwrap().finish().unwrap()
 }
 
@@ -32,6 +43,7 @@ fn floats(value: &Value) -> Vec<f32> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
+/// Those that are patched in every layer.
 const TARGETS: [Target; 9] = [
     Target::ResidPre,
     Target::ResidMid,
@@ -46,6 +58,7 @@ const TARGETS: [Target; 9] = [
 
 #[test]
 fn sweeps_are_those_of_transformer_lens() {
+    let mut neuron_sweeps = 0;
     for causal in Causal::all() {
         for case in causal.json["sweeps"].as_array().unwrap() {
             let (at, each_position) = match case["at"].as_str().unwrap().split_once(" by ") {
@@ -55,14 +68,21 @@ fn sweeps_are_those_of_transformer_lens() {
             let direction =
                 if case["direction"] == "denoise" { Direction::Denoise } else { Direction::Noise };
             let contrast = contrast(&causal, case["metric"].as_str().unwrap(), direction);
-            let found = sweep(&causal, at.parse().unwrap(), each_position, contrast);
+            let layer = case["layer"].as_u64().map(|layer| layer as usize);
+            let found = sweep_in(&causal, layer, at.parse().unwrap(), each_position, contrast);
             let what =
                 format!("{}: {} {} {}", causal.name, case["direction"], case["at"], case["metric"]);
+            if at == "post" {
+                let axes = if each_position { vec!["pos", "neuron"] } else { vec!["neuron"] };
+                assert_eq!(found.raw.axes, axes, "{what}");
+                neuron_sweeps += 1;
+            }
             let shape: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
             assert_eq!(found.raw.shape, shape, "{what}");
             assert_all_close(&what, &found.raw.data, &floats(&case["values"]));
         }
     }
+    assert_eq!(neuron_sweeps, 8);
 }
 
 #[test]
@@ -165,6 +185,20 @@ fn patching_a_runs_own_values_changes_nothing() {
     }
 }
 
+/// The other neurons keep their values, and only MLP and later layers see the patch.
+#[test]
+fn neurons_that_are_the_same_in_both_runs_change_nothing() {
+    let mut causal = Causal::plain();
+    causal.other = causal.tokens.clone();
+    for each_position in [false, true] {
+        let contrast = contrast_of(&causal, Direction::Denoise);
+        let found = sweep_in(&causal, Some(1), Target::Post, each_position, contrast);
+        assert!(found.normalized.is_none());
+        let same = vec![found.clean; found.raw.data.len()];
+        assert_all_close("post", &found.raw.data, &same);
+    }
+}
+
 #[test]
 fn a_patch_after_the_position_that_is_read_changes_no_bit() {
     let causal = Causal::plain();
@@ -191,6 +225,7 @@ fn steps_are_counted_and_a_sweep_can_be_dropped_at_any_of_them() {
         at: Target::Z,
         method: Method::Activation,
         each_position: false,
+        layer: None,
     };
     let mut sweep = Sweep::new(&causal.model, options.clone()).unwrap();
     assert_eq!((sweep.done(), sweep.len()), (0, 6));
@@ -261,6 +296,7 @@ fn prompts_and_answers_that_do_not_fit_are_refused_with_a_reason() {
             at: Target::Z,
             method: Method::Activation,
             each_position: false,
+            layer: None,
         };
         let error = Sweep::new(&causal.model, options).err().unwrap();
         assert!(
@@ -268,6 +304,24 @@ fn prompts_and_answers_that_do_not_fit_are_refused_with_a_reason() {
             "{error}, expected {reason}"
         );
     }
+    let whole_layer = |at, layer| {
+        let contrast = whole.clone();
+        let options = PatchingOptions {
+            contrast,
+            at,
+            method: Method::Activation,
+            each_position: false,
+            layer,
+        };
+        let estimate = attribution_patching(&causal.model, &options).unwrap_err().to_string();
+        assert_eq!(Sweep::new(&causal.model, options).err().unwrap().to_string(), estimate);
+        estimate
+    };
+    assert!(whole_layer(Target::Post, None).contains("`layer` is missing"));
+    assert!(
+        whole_layer(Target::Post, Some(2)).contains("layer 2 is out of range, expected below 2")
+    );
+    assert!(whole_layer(Target::Z, Some(0)).contains("`z` is patched in every layer"));
     let error = "zz".parse::<Target>().unwrap_err();
     assert!(error.to_string().contains("`z`") && error.name() == "InputError", "{error}");
     let no_receivers = PathPatchingOptions {

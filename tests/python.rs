@@ -209,12 +209,15 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         ("k", true, Direction::Denoise, "logit"),
         ("pattern", true, Direction::Denoise, "difference"),
         ("pattern", false, Direction::Noise, "difference"),
+        ("post", false, Direction::Denoise, "difference"),
+        ("post", true, Direction::Noise, "loss"),
     ] {
         let options = PatchingOptions {
             contrast: contrast(direction, metric),
             at: at.parse().unwrap(),
             method: Method::Activation,
             each_position,
+            layer: (at == "post").then_some(1),
         };
         let script = sweep_script(causal.model.config(), folder, &options).unwrap();
         let metrics = Sweep::new(&causal.model, options).unwrap().finish().unwrap().raw.data;
@@ -228,12 +231,15 @@ fn sweep_cases(causal: &Causal, folder: &str) -> Vec<Case> {
         ("z", false, Direction::Denoise, "difference"),
         ("v", true, Direction::Noise, "difference"),
         ("pattern", true, Direction::Denoise, "logit"),
+        ("post", false, Direction::Noise, "difference"),
+        ("post", true, Direction::Denoise, "loss"),
     ] {
         let options = PatchingOptions {
             contrast: contrast(direction, metric),
             at: at.parse().unwrap(),
             method: Method::Activation,
             each_position,
+            layer: (at == "post").then_some(1),
         };
         let script = attribution_script(causal.model.config(), folder, &options).unwrap();
         let estimate = attribution_patching(&causal.model, &options).unwrap();

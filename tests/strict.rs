@@ -73,6 +73,7 @@ fn requests() -> Vec<(&'static str, Value)> {
         ("headScores", json!({})),
         ("patching", with(json!({ "at": "z", "eachPosition": true, "direction": "noise" }))),
         ("patching", with(json!({ "method": "attribution", "position": 2 }))),
+        ("patching", with(json!({ "at": "post", "layer": 0, "method": "attribution" }))),
         (
             "pathPatching",
             with(

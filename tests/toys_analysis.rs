@@ -176,6 +176,10 @@ fn what_needs_an_mlp_is_refused_in_a_model_of_attention_only() {
             json!({ "clean": [1, 2], "corrupted": [1, 3], "answer": 3, "at": "resid_mid",
                     "method": "attribution" }),
         ),
+        (
+            "patching",
+            json!({ "clean": [1, 2], "corrupted": [1, 3], "answer": 3, "at": "post", "layer": 0 }),
+        ),
     ];
     for (name, request) in requests {
         let message = refused(toy, name, request.clone());
@@ -263,13 +267,23 @@ fn patched(
     head: Option<usize>,
     position: Option<usize>,
 ) -> f32 {
-    let clean = run_with_cache(model, &contrast.clean, &[at.to_string()]).unwrap();
-    let patch = Patch { from: clean.cache.source().unwrap(), from_positions: None };
     let change = Intervention {
         head: head.map(Choice::One),
         positions: position.map(|position| Choice::One(position as i64)),
-        ..Intervention::new(at.to_string(), patch)
+        ..patch_of(model, contrast, at)
     };
+    metric_under(model, contrast, change)
+}
+
+/// The clean run's values at one point.
+fn patch_of(model: &Model, contrast: &Contrast, at: HookPoint) -> Intervention {
+    let clean = run_with_cache(model, &contrast.clean, &[at.to_string()]).unwrap();
+    let patch = Patch { from: clean.cache.source().unwrap(), from_positions: None };
+    Intervention::new(at.to_string(), patch)
+}
+
+/// The metric of the corrupted run with an intervention.
+fn metric_under(model: &Model, contrast: &Contrast, change: Intervention) -> f32 {
     let options = RunOptions { interventions: vec![change], ..RunOptions::default() };
     let logits = run(model, &contrast.corrupted, &options).unwrap();
     let metric = contrast.metric.of(logits.logits().unwrap(), &contrast.corrupted).unwrap();
@@ -292,6 +306,7 @@ fn sweeps_are_runs_with_the_same_interventions() {
                 at,
                 method: Method::Activation,
                 each_position: false,
+                layer: None,
             };
             let swept = Sweep::new(&model, options.clone()).unwrap().finish().unwrap();
             for layer in 0..model.config().n_layer {
@@ -305,6 +320,42 @@ fn sweeps_are_runs_with_the_same_interventions() {
             let estimate = attribution_patching(&model, &options).unwrap();
             assert_eq!(estimate.raw.shape, swept.raw.shape);
             assert_all_close(toy.name, &[estimate.clean], &[swept.clean]);
+        }
+    }
+}
+
+#[test]
+fn sweeps_over_neurons_are_runs_with_the_same_interventions() {
+    for (toy, metric) in TOYS.iter().flat_map(|toy| METRICS.map(|metric| (toy, metric))) {
+        let model = toy.model();
+        if model.config().attn_only {
+            continue; // refused: see above
+        }
+        let contrast = contrast(&toy.expected().tokens, metric);
+        for (layer, each_position) in [(0, true), (model.config().n_layer - 1, false)] {
+            let options = PatchingOptions {
+                contrast: contrast.clone(),
+                at: Target::Post,
+                method: Method::Activation,
+                each_position,
+                layer: Some(layer),
+            };
+            let swept = Sweep::new(&model, options).unwrap().finish().unwrap().raw;
+            let change = |neuron, position: Option<i64>| Intervention {
+                neuron: Some(Choice::One(neuron)),
+                positions: position.map(Choice::One),
+                ..patch_of(&model, &contrast, Target::Post.point(layer))
+            };
+            for neuron in [0, 5] {
+                let position = each_position.then_some(3);
+                let expected = metric_under(&model, &contrast, change(neuron, position));
+                let found = match each_position {
+                    true => swept.at(&[3, neuron]),
+                    false => swept.at(&[neuron]),
+                };
+                let what = format!("{}: neuron {neuron} of layer {layer}", toy.name);
+                assert_all_close(&what, &[found], &[expected]);
+            }
         }
     }
 }
@@ -474,6 +525,7 @@ fn a_script_for_a_model_that_transformers_lacks_is_refused() {
             at: Target::ResidPre,
             method: Method::Activation,
             each_position: false,
+            layer: None,
         };
         let scripts = [
             run_script(&config, "folder", &tokens, &RunOptions::default()),

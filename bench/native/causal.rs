@@ -65,7 +65,13 @@ fn main() -> Result<()> {
             direction: Direction::Denoise,
             metric: metric.clone(),
         };
-        let options = PatchingOptions { contrast, at, method: Method::Activation, each_position };
+        let options = PatchingOptions {
+            contrast,
+            at,
+            method: Method::Activation,
+            each_position,
+            layer: None,
+        };
         let began = Instant::now();
         let estimate = attribution_patching(&model, &options)?;
         println!(

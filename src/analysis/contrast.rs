@@ -30,9 +30,11 @@ pub enum Target {
     V,
     /// The attention pattern of each head: `hook_pattern`.
     Pattern,
+    /// The activation of each neuron of one layer's MLP: `hook_post`.
+    Post,
 }
 
-const TARGETS: [(Target, &str, BlockPoint); 9] = [
+const TARGETS: [(Target, &str, BlockPoint); 10] = [
     (Target::ResidPre, "resid_pre", BlockPoint::ResidPre),
     (Target::ResidMid, "resid_mid", BlockPoint::ResidMid),
     (Target::AttnOut, "attn_out", BlockPoint::AttnOut),
@@ -42,6 +44,7 @@ const TARGETS: [(Target, &str, BlockPoint); 9] = [
     (Target::K, "k", BlockPoint::K),
     (Target::V, "v", BlockPoint::V),
     (Target::Pattern, "pattern", BlockPoint::Pattern),
+    (Target::Post, "post", BlockPoint::MlpPost),
 ];
 
 impl Target {

@@ -3,7 +3,7 @@
 //! For a base prompt `b`, another prompt `o` of the same length and a metric `m` of the logits, the sweep tabulates
 //!
 //! ```text
-//! m(b | a[i] := a_o[i])    for every layer and position, or head, i of an activation a
+//! m(b | a[i] := a_o[i])    for every layer and position, or head, i of an activation a, or every neuron i of a layer
 //! ```
 //!
 //! and, normalised, `(m - m(corrupted)) / (m(clean) - m(corrupted))`: 1 if the metric is the clean run's, 0 if it is the
@@ -22,11 +22,14 @@
 //! Nanda 2023, *Attribution Patching: Activation Patching At Industrial Scale*. It is accurate if the metric is close
 //! to linear, and least accurate in early layers of the residual stream.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 
 pub use super::contrast::{Contrast, Direction, Target};
 use super::measurement::{MeasurementResult, measurement, once};
 use super::rerun::{Base, Patch};
+use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::model::Model;
@@ -38,8 +41,8 @@ results! {
     /// The metric under every patch.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Patching {
-        /// The metric: axes `layer pos`, `layer head` or `layer head pos`; if attention patterns are patched, `pos` is the
-        /// query.
+        /// The metric: axes `layer pos`, `layer head` or `layer head pos`, and `neuron` or `pos neuron` for the neurons of a
+        /// layer; if attention patterns are patched, `pos` is the query.
         pub raw: NamedArray,
         /// 1 for the clean run's metric, 0 for the corrupted run's; absent if both are the same or one is not finite.
         pub normalized: Option<NamedArray>,
@@ -74,9 +77,11 @@ options! {
         pub at: Target = Target::ResidPre,
         /// Run each patch ("activation"), or estimate all of them from one backward pass ("attribution").
         pub method: Method = Method::Activation,
-        /// For activations of heads: patch each position separately, instead of all at once. The residual stream, and the
-        /// outputs of layers, are always patched by position.
+        /// For activations of heads and neurons: patch each position separately, instead of all at once. The residual stream,
+        /// and the outputs of layers, are always patched by position.
         pub each_position: bool = false,
+        /// For "post" only: the layer whose neurons are patched, one at a time.
+        pub layer: Option<usize>,
         ..pub contrast: Contrast,
     }
 }
@@ -119,6 +124,7 @@ measurement!(Sweep => Patching);
 ///     at: Target::ResidPre,
 ///     method: Method::Activation,
 ///     each_position: true,
+///     layer: None,
 ///     contrast,
 /// };
 /// let mut sweep = Sweep::new(&model, options)?;
@@ -133,16 +139,70 @@ pub struct Sweep {
     base: Base,
     other: Cache,
     other_metric: f32,
-    cells: Vec<Cell>,
+    table: Table,
     metrics: Vec<f32>,
 }
 
-/// One patch.
-#[derive(Debug, Clone, Copy)]
-struct Cell {
-    layer: usize,
-    head: Option<usize>,
-    position: Option<usize>,
+impl PatchingOptions {
+    pub(crate) fn check(&self, config: &Config) -> Result<()> {
+        self.contrast.check()?;
+        let layers = config.n_layer;
+        match (self.at, self.layer) {
+            (Target::Post, None) => Err(Error::Input(
+                "`layer` is missing: with `at: \"post\"`, the neurons of one layer are patched, expected its number".into(),
+            )),
+            (Target::Post, Some(layer)) if layer >= layers => {
+                Err(Error::out_of_range(format_args!("layer {layer}"), layers))
+            }
+            (Target::Post, _) | (_, None) => Ok(()),
+            (at, _) => Err(Error::Input(format!(
+                "`layer` is for `at: \"post\"`: `{at}` is patched in every layer, so leave `layer` out"
+            ))),
+        }
+    }
+
+    /// The layers in which the activation is patched.
+    pub(crate) fn layers(&self, config: &Config) -> Range<usize> {
+        self.layer.map_or(0..config.n_layer, |layer| layer..layer + 1)
+    }
+}
+
+/// The axes of a sweep's result, and their lengths. Each cell is a patch.
+struct Table {
+    axes: Vec<&'static str>,
+    shape: Vec<usize>,
+}
+
+impl Table {
+    fn new(options: &PatchingOptions, config: &Config, positions: usize) -> Table {
+        let (layer, pos) = (("layer", config.n_layer), ("pos", positions));
+        let (head, neuron) = (("head", config.n_head), ("neuron", config.d_mlp()));
+        let axes = match (options.at, options.each_position) {
+            (Target::Post, false) => vec![neuron],
+            (Target::Post, true) => vec![pos, neuron],
+            (at, false) if at.per_head() => vec![layer, head],
+            (at, true) if at.per_head() => vec![layer, head, pos],
+            _ => vec![layer, pos],
+        };
+        let (axes, shape) = axes.into_iter().unzip();
+        Table { axes, shape }
+    }
+
+    fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The place of a cell along an axis, if the table has it. Cells are counted row by row.
+    fn place(&self, cell: usize, axis: &str) -> Option<usize> {
+        let at = self.axes.iter().position(|name| *name == axis)?;
+        let inner: usize = self.shape[at + 1..].iter().product();
+        Some(cell / inner % self.shape[at])
+    }
+
+    fn filled(&self, data: Vec<f32>) -> NamedArray {
+        let (axes, shape) = (self.axes.clone(), self.shape.clone());
+        NamedArray { axes, shape, data, ..NamedArray::default() }
+    }
 }
 
 impl Sweep {
@@ -151,31 +211,17 @@ impl Sweep {
     /// # Errors
     /// [`Error::Input`] when the prompts differ in length, do not fit the model, or the metric does not fit them.
     pub fn new(model: &Model, options: PatchingOptions) -> Result<Sweep> {
-        let PatchingOptions { contrast, at, each_position, .. } = &options;
-        contrast.check()?;
-        let (layers, heads) = (model.config().n_layer, model.config().n_head);
-        let names: Vec<String> = (0..layers).map(|layer| at.point(layer).to_string()).collect();
+        options.check(model.config())?;
+        let contrast = &options.contrast;
+        let names = point_names(&options, model.config());
         let base = Base::new(model, contrast.base(), contrast, &[] as &[&str])?;
         let other = Base::new(model, contrast.other(), contrast, &names)?;
-        let heads: Vec<_> = if at.per_head() { (0..heads).map(Some).collect() } else { vec![None] };
-        let each_position = *each_position || !at.per_head();
-        let positions: Vec<_> =
-            if each_position { (0..base.tokens.len()).map(Some).collect() } else { vec![None] };
-        let mut cells = Vec::with_capacity(layers * heads.len() * positions.len());
-        for layer in 0..layers {
-            for head in &heads {
-                cells.extend(positions.iter().map(|position| Cell {
-                    layer,
-                    head: *head,
-                    position: *position,
-                }));
-            }
-        }
+        let table = Table::new(&options, model.config(), base.tokens.len());
         Ok(Sweep {
             base,
             other_metric: other.metric,
             other: other.cache,
-            cells,
+            table,
             metrics: Vec::new(),
             options,
         })
@@ -183,12 +229,12 @@ impl Sweep {
 
     /// The number of patches.
     pub fn len(&self) -> usize {
-        self.cells.len()
+        self.table.len()
     }
 
     /// Whether there are no patches.
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
+        self.len() == 0
     }
 
     /// The number of completed patches.
@@ -198,14 +244,19 @@ impl Sweep {
 
     /// Runs the next patch; false if none was left.
     pub fn step(&mut self) -> Result<bool> {
-        let Some(cell) = self.cells.get(self.done()) else { return Ok(false) };
-        let point = self.options.at.point(cell.layer);
+        let cell = self.done();
+        if cell == self.len() {
+            return Ok(false);
+        }
+        let along = |axis| self.table.place(cell, axis);
+        let layer = along("layer").or(self.options.layer).unwrap_or(0);
+        let (head, neuron, position) = (along("head"), along("neuron"), along("pos"));
+        let point = self.options.at.point(layer);
         let Some(value) = self.other.at(point) else {
             return Err(Error::Hook(format!("the other run did not reach `{point}`")));
         };
-        let mut patch =
-            Patch { point, head: cell.head, position: cell.position, value: value.clone() };
-        let metric = self.base.rerun(cell.layer, cell.position.unwrap_or(0), &mut patch)?;
+        let mut patch = Patch { point, head, neuron, position, value: value.clone() };
+        let metric = self.base.rerun(layer, position.unwrap_or(0), &mut patch)?;
         self.metrics.push(metric);
         Ok(true)
     }
@@ -213,25 +264,14 @@ impl Sweep {
     /// Runs the remaining patches and returns the result.
     pub fn finish(mut self) -> Result<Patching> {
         while self.step()? {}
-        let (layers, heads) = (self.base.model.config().n_layer, self.base.model.config().n_head);
-        let (axes, shape) = axes_of(&self.options, layers, heads, self.base.tokens.len());
-        let raw = NamedArray { axes, shape, data: self.metrics, ..NamedArray::default() };
+        let raw = self.table.filled(self.metrics);
         Ok(Patching::new(&self.options.contrast, raw, self.base.metric, self.other_metric))
     }
 }
 
-/// The axes of a sweep's result, and their lengths.
-pub(super) fn axes_of(
-    options: &PatchingOptions,
-    layers: usize,
-    heads: usize,
-    positions: usize,
-) -> (Vec<&'static str>, Vec<usize>) {
-    match (options.at.per_head(), options.each_position) {
-        (false, _) => (vec!["layer", "pos"], vec![layers, positions]),
-        (true, false) => (vec!["layer", "head"], vec![layers, heads]),
-        (true, true) => (vec!["layer", "head", "pos"], vec![layers, heads, positions]),
-    }
+/// The names of the hook points that are patched.
+fn point_names(options: &PatchingOptions, config: &Config) -> Vec<String> {
+    options.layers(config).map(|layer| options.at.point(layer).to_string()).collect()
 }
 
 /// What a sweep with these options would find, estimated from one backward pass.
@@ -239,10 +279,9 @@ pub(super) fn axes_of(
 /// # Errors
 /// As [`Sweep::new`].
 pub fn attribution_patching(model: &Model, options: &PatchingOptions) -> Result<Patching> {
-    let PatchingOptions { contrast, at, .. } = options;
-    contrast.check()?;
-    let (layers, heads) = (model.config().n_layer, model.config().n_head);
-    let names: Vec<String> = (0..layers).map(|layer| at.point(layer).to_string()).collect();
+    options.check(model.config())?;
+    let contrast = &options.contrast;
+    let names = point_names(options, model.config());
     let with_names = RunOptions { names: names.clone(), ..RunOptions::default() };
     let of_base = RunOptions { gradients_of: Some(contrast.metric.clone()), ..with_names.clone() };
     let base = run(model, contrast.base(), &of_base)?;
@@ -256,14 +295,16 @@ pub fn attribution_patching(model: &Model, options: &PatchingOptions) -> Result<
         data.extend(per_cell(&effect, options)?.flatten_all()?.to_vec1::<f32>()?);
     }
     data.iter_mut().for_each(|effect| *effect += base_metric);
-    let (axes, shape) = axes_of(options, layers, heads, contrast.base().len());
-    let raw = NamedArray { axes, shape, data, ..NamedArray::default() };
+    let raw = Table::new(options, model.config(), contrast.base().len()).filled(data);
     Ok(Patching::new(contrast, raw, base_metric, other_metric))
 }
 
 /// Sums over the components of each cell: `[pos, d]`, `[pos, head, d]` or `[head, query, key]` to `[pos]`, `[head]` or
-/// `[head, pos]`.
+/// `[head, pos]`. A neuron is one component: `[pos, d_mlp]` stays, or becomes `[d_mlp]`.
 fn per_cell(effect: &Tensor, options: &PatchingOptions) -> Result<Tensor> {
+    if options.at == Target::Post {
+        return Ok(if options.each_position { effect.clone() } else { effect.sum(0)? });
+    }
     let point = options.at.point(0);
     let summed = effect.sum(effect.rank() - 1)?;
     let by_head = match point.axes().get(2) {

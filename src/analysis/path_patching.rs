@@ -211,7 +211,8 @@ impl PathSweep {
         let received = received.into_cache();
         let patch = |(receiver, name): (&&Receiver, &String)| {
             let value = received.get(name)?.clone();
-            Ok(Patch { point: receiver.point(), head: Some(receiver.head), position: None, value })
+            let (point, head) = (receiver.point(), Some(receiver.head));
+            Ok(Patch { point, head, neuron: None, position: None, value })
         };
         let mut patches = reached.iter().zip(&names).map(patch).collect::<Result<Vec<_>>>()?;
         let mut hooks = Chain(patches.iter_mut().map(|patch| patch as &mut dyn Hooks).collect());
@@ -229,7 +230,7 @@ impl PathSweep {
     ) -> Result<Tensor> {
         let point = Target::Z.point(layer);
         let value = self.other.cache.get(&point.to_string())?.clone();
-        let mut sender = Patch { point, head: Some(head), position: None, value };
+        let mut sender = Patch { point, head: Some(head), neuron: None, position: None, value };
         let mut freeze = Freeze { base: &self.base, mlps: self.options.mlps };
         let x = self.base.resid_pre(layer)?.clone();
         self.base.model.blocks(

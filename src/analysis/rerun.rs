@@ -151,10 +151,11 @@ impl Readout {
     }
 }
 
-/// Hooks that replace the value at one point with another run's: all of it, one head, one position, or both.
+/// Hooks that replace the value at one point with another run's: all of it, or one head, neuron or position of it.
 pub(super) struct Patch {
     pub point: HookPoint,
     pub head: Option<usize>,
+    pub neuron: Option<usize>,
     pub position: Option<usize>,
     /// The other run's value, with all its positions.
     pub value: Tensor,
@@ -178,6 +179,7 @@ impl Hooks for Patch {
             theirs = theirs.narrow(keys, 0, value.dim(keys)?)?;
         }
         within.extend(axis("head").zip(self.head));
+        within.extend(axis("d_mlp").zip(self.neuron));
         splice(&value, &theirs, &within)
     }
 }

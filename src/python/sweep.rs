@@ -14,10 +14,13 @@ use crate::error::Result;
 /// As [`Sweep::new`](crate::analysis::patching::Sweep::new); [`Error::Config`](crate::Error::Config) if TransformerLens
 /// computes something else.
 pub fn sweep_script(config: &Config, folder: &str, options: &PatchingOptions) -> Result<String> {
+    options.check(config)?;
     let point = options.at.point(0).to_string();
-    let heads = options.at.per_head();
-    let positions = options.each_position || !heads;
+    let (heads, neurons) = (options.at.per_head(), options.at == Target::Post);
+    let positions = options.each_position || !(heads || neurons);
     let index = match (heads, positions, point.ends_with("hook_pattern")) {
+        (false, false, _) => "..., neuron",
+        (false, true, _) if neurons => ":, pos, neuron",
         (false, ..) => ":, pos",
         (true, false, true) => ":, head",
         (true, true, true) => ":, head, pos",
@@ -33,7 +36,12 @@ pub fn sweep_script(config: &Config, folder: &str, options: &PatchingOptions) ->
         .set("CONTRAST", contrast(config, &options.contrast)?)
         .set("SUFFIX", &point["blocks.0".len()..])
         .set_if("CARRY", carry)
-        .set("N_LAYER", config.n_layer)
+        .set("LAYERS", range(options.layers(config)))
+        .set(
+            "NEURONS",
+            if neurons { format!("range({})", config.d_mlp()) } else { "[None]".into() },
+        )
+        .set("NEURON", if neurons { "neuron" } else { "None" })
         .set("HEADS", if heads { format!("range({})", config.n_head) } else { "[None]".into() })
         .set("HEAD", if heads { "head" } else { "None" })
         .set("POSITIONS", if positions { "range(base.shape[1])" } else { "[None]" })
@@ -53,16 +61,30 @@ pub fn attribution_script(
     folder: &str,
     options: &PatchingOptions,
 ) -> Result<String> {
-    let points: Vec<_> = (0..config.n_layer).map(|layer| options.at.point(layer)).collect();
-    let heads = options.at.per_head();
-    let rows_first = heads && !options.at.point(0).axes().contains(&"key");
+    options.check(config)?;
+    let points: Vec<_> = options.layers(config).map(|layer| options.at.point(layer)).collect();
+    let (heads, neurons) = (options.at.per_head(), options.at == Target::Post);
+    let together = (heads || neurons) && !options.each_position;
+    let rows_first = match neurons {
+        true => together,
+        false => heads && !options.at.point(0).axes().contains(&"key"),
+    };
     let values = Placeholders::new()
         .set("MODEL", model(config, folder)?)
         .set("CONTRAST", contrast(config, &options.contrast)?)
         .set("NAMES", strings(&points))
         .set("COMPUTE_GRADIENTS", Template::Gradients.render(&Placeholders::new()))
+        .set_if("COMPONENTS", (!neurons).then_some(""))
         .set_if("TRANSPOSE", rows_first.then_some(""))
-        .set_if("SUM", (heads && !options.each_position).then_some(""))
+        .set_if("SUM", together.then_some(""))
         .set("REPORT", Template::Report.render(&Placeholders::new()));
     Ok(Template::Attribution.render(&values))
+}
+
+/// As Python's `range`.
+fn range(layers: std::ops::Range<usize>) -> String {
+    match layers.start {
+        0 => format!("range({})", layers.end),
+        start => format!("range({start}, {})", layers.end),
+    }
 }

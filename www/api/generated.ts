@@ -602,25 +602,27 @@ export interface PatchingOptions {
    * The activation that is patched.
    * @default "resid_pre"
    */
-  at?: "resid_pre" | "resid_mid" | "attn_out" | "mlp_out" | "z" | "q" | "k" | "v" | "pattern";
+  at?: "resid_pre" | "resid_mid" | "attn_out" | "mlp_out" | "z" | "q" | "k" | "v" | "pattern" | "post";
   /**
    * Run each patch ("activation"), or estimate all of them from one backward pass ("attribution").
    * @default "activation"
    */
   method?: "activation" | "attribution";
   /**
-   * For activations of heads: patch each position separately, instead of all at once. The residual stream, and the
-   * outputs of layers, are always patched by position.
+   * For activations of heads and neurons: patch each position separately, instead of all at once. The residual stream,
+   * and the outputs of layers, are always patched by position.
    * @default false
    */
   eachPosition?: boolean;
+  /** For "post" only: the layer whose neurons are patched, one at a time. */
+  layer?: number;
 }
 
 /** The metric under every patch. */
 export interface Patching {
   /**
-   * The metric: axes `layer pos`, `layer head` or `layer head pos`; if attention patterns are patched, `pos` is the
-   * query.
+   * The metric: axes `layer pos`, `layer head` or `layer head pos`, and `neuron` or `pos neuron` for the neurons of a
+   * layer; if attention patterns are patched, `pos` is the query.
    */
   raw: Tensor;
   /** 1 for the clean run's metric, 0 for the corrupted run's; absent if both are the same or one is not finite. */

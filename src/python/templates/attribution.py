@@ -5,7 +5,7 @@ from model import model
 
 MODEL = CONTRAST = COMPUTE_GRADIENTS = REPORT = ...
 NAMES = ["blocks.0.hook_resid_pre"]
-TRANSPOSE = SUM = True
+COMPONENTS = TRANSPOSE = SUM = True
 
 # --- script ---
 MODEL
@@ -18,9 +18,12 @@ COMPUTE_GRADIENTS
 _, theirs = model.run_with_cache(other, names_filter=names)
 found = []
 for name in names:
-    effect = ((theirs[name] - cache[name]) * gradients[name]).sum(-1)[0].detach()
+    effect = ((theirs[name] - cache[name]) * gradients[name])[0].detach()
+    # if COMPONENTS:
+    effect = effect.sum(-1)
+    # end
     # if TRANSPOSE:
-    effect = effect.T  # by head, then position
+    effect = effect.T  # positions last
     # end
     # if SUM:
     effect = effect.sum(-1)

@@ -7,9 +7,9 @@ from model import model, torch
 
 MODEL = CONTRAST = CARRY = REPORT = ...
 SUFFIX = ".hook_resid_pre"
-N_LAYER = 1
-HEADS = POSITIONS = [None]
-HEAD = POS = None
+LAYERS = range(1)
+HEADS = POSITIONS = NEURONS = [None]
+HEAD = POS = NEURON = None
 INDEX = 0
 
 # --- script ---
@@ -19,18 +19,19 @@ CONTRAST
 _, theirs = model.run_with_cache(other, names_filter=lambda name: name.endswith("SUFFIX"))
 CARRY
 found = []
-for layer in range(N_LAYER):
+for layer in LAYERS:
     for head in HEADS:
         for pos in POSITIONS:
-            def patch(x, hook, name, head=HEAD, pos=POS):
-                y = x.clone()
-                y[INDEX] = theirs[name][INDEX]
-                return y
-            name = f"blocks.{layer}SUFFIX"
-            # if CARRY:
-            hooks = [(name.replace("resid_mid", "resid_post"), partial(carry, name=name)), (name, partial(through(patch), name=name))]
-            # else:
-            hooks = [(name, partial(patch, name=name))]
-            # end
-            found.append(metric(model.run_with_hooks(base, fwd_hooks=hooks), base).item())
+            for neuron in NEURONS:
+                def patch(x, hook, name, head=HEAD, pos=POS, neuron=NEURON):
+                    y = x.clone()
+                    y[INDEX] = theirs[name][INDEX]
+                    return y
+                name = f"blocks.{layer}SUFFIX"
+                # if CARRY:
+                hooks = [(name.replace("resid_mid", "resid_post"), partial(carry, name=name)), (name, partial(through(patch), name=name))]
+                # else:
+                hooks = [(name, partial(patch, name=name))]
+                # end
+                found.append(metric(model.run_with_hooks(base, fwd_hooks=hooks), base).item())
 REPORT
