@@ -5,6 +5,7 @@
 //   openView(page, name)              chooses a view as a mouse does, and waits for its picture
 //   setPrompts(page, { … })           fills the text, and the second prompt, answer and wrong answer if the view has them
 //   ready(page), compute(page)        waits for the open view's result; presses "Compute" first
+//   shown(page)                       the words that the open view shows, through shadow roots, and how many pictures
 //   askModel(page, given, body)       runs code with `model` of the public API, for the numbers to compare with
 //   canvasCells(locator, grid)        the colour of each cell of a canvas; fails if a cell has two colours
 //   elementCells(locator)             background, colour and words of cells that are elements
@@ -118,6 +119,37 @@ export async function compute(page) {
   await button.click();
   await eventually(async () => assert.ok(!(await button.isVisible()), "the view still waits"));
   await ready(page);
+}
+
+/**
+ * What the open views show: their words, the number of canvases, tables and drawings, and by how many pixels the page is wider
+ * than the window.
+ * @param {Page} page
+ */
+export function shown(page) {
+  return page.evaluate(() => {
+    let pictures = 0;
+    /** @type {string[]} */
+    const words = [];
+    const visit = (/** @type {Node} */ node) => {
+      if (node instanceof Text) words.push(node.data);
+      if (!(node instanceof Element)) return;
+      if (/^(style|script|datalist)$/.test(node.localName) || !node.checkVisibility()) return;
+      if (/^(canvas|svg|table)$/.test(node.localName) || node.getAttribute("role") === "grid")
+        pictures++;
+      const children = node instanceof HTMLSlotElement ? node.assignedNodes() : [];
+      for (const child of children.length > 0 ? children : (node.shadowRoot ?? node).childNodes)
+        visit(child);
+    };
+    const { renderRoot } = /** @type {any} */ (document.querySelector("scope-figure"));
+    for (const element of renderRoot.querySelectorAll("*"))
+      if (element.localName.endsWith("-view") && "figure" in element) visit(element);
+    return {
+      text: words.join(" ").replace(/\s+/g, " ").trim(),
+      pictures,
+      overflow: document.documentElement.scrollWidth - innerWidth,
+    };
+  });
 }
 
 /**
