@@ -80,7 +80,7 @@ test("f32 needs four bytes a weight, and each other dtype less", () => {
   assert.equal(weightBytes(sizes, "f32"), 4 * (124_439_808 + 7 * 768));
   const all = DTYPES.map((dtype) => weightBytes(sizes, dtype));
   assert.deepEqual(
-    all.toSorted((a, b) => b - a),
+    [...all].sort((a, b) => b - a),
     all,
   );
   // bench/README.md has the bytes that were measured: 497.8 MB in f32, 134.9 MB in q8.

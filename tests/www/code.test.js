@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { codeOf } from "../../www/session/code.ts";
+import { Code, literal } from "../../www/session/literal.ts";
+import { OPENING } from "../../www/state/state.ts";
+
+/** @typedef {import("../../www/session/code.ts").Shown} Shown */
+/** @typedef {import("../../www/state/state.ts").LabState} LabState */
+
+const AsyncFunction = /** @type {any} */ (async () => {}).constructor;
+
+/** @param {Partial<LabState>} state @param {Partial<Shown>} shown */
+function panel(state, shown) {
+  const all = {
+    ...{ methods: ["runWithCache"], settings: {}, layer: 1, head: 2 },
+    ...{ hook: "blocks.0.hook_resid_post", input: state.prompt ?? OPENING.prompt },
+    ...shown,
+  };
+  return codeOf({ ...OPENING, ...state }, all, { kind: "panel" });
+}
+
+/**
+ * Runs code against a model that records its calls.
+ * @param {string} code
+ */
+async function record(code) {
+  /** @type {{ method: string, args: any[] }[]} */
+  const calls = [];
+  /** @type {() => any} */
+  const anything = () =>
+    new Proxy(() => {}, {
+      get: (_, name) => (name === "then" ? undefined : anything()),
+      apply: () => anything(),
+    });
+  const model = new Proxy(/** @type {any} */ ({}), {
+    get: (_, method) =>
+      method === "then"
+        ? undefined
+        : (/** @type {any[]} */ ...args) => {
+            calls.push({ method: String(method), args });
+            if (method === "generate") return { next: async () => ({ value: { id: 7 } }) };
+            return anything();
+          },
+  });
+  const signal = new AbortController().signal;
+  await new AsyncFunction("model", "print", "signal", code)(model, () => {}, signal);
+  return calls.map(({ method, args }) => ({
+    method,
+    args,
+    signal: args.at(-1)?.signal === signal,
+  }));
+}
+
+const values = [
+  ...["", 'a "quoted" \n\u2028 text', 0, -0, 1.5e-7, NaN, -Infinity, true, null],
+  ...[[], {}, [1, 2, 3], { at: "z", "data-x": 1, nested: { list: [[1], ["a"]] } }],
+  Array.from({ length: 90 }, (_, at) => `token ${at}`),
+];
+for (const value of values)
+  test(`the literal of ${JSON.stringify(value).slice(0, 40)} is read as the same value`, () => {
+    assert.deepEqual(new Function(`return ${literal(value)}`)(), value);
+  });
+
+test("undefined fields are left out, and names stand for themselves", () => {
+  assert.equal(
+    literal({ a: undefined, model: new Code("model"), b: new Code("c") }),
+    "{ model, b: c }",
+  );
+  assert.equal(literal(Float32Array.of(0.5, 2)), "[0.5, 2]");
+});
+
+test("the attention of a head is a capture of its layer's patterns", async () => {
+  const [{ method, args, signal }] = await record(panel({}, {}));
+  assert.equal(method, "runWithCache");
+  assert.equal(args[0], OPENING.prompt);
+  assert.deepEqual(args[1].names, ["blocks.1.attn.hook_pattern"]);
+  assert.ok(signal, "Stop reaches the call");
+  assert.match(panel({}, {}), /\.at\(\{ batch: 0, head: 2 \}\)/);
+});
+
+test("ids stand for a text that was cropped", async () => {
+  const [{ args }] = await record(panel({}, { input: Uint32Array.of(3, 1, 2) }));
+  assert.deepEqual(args[0], [3, 1, 2]);
+});
+
+test("the hook point of the activations is captured", async () => {
+  const [{ args }] = await record(panel({ view: "activations" }, {}));
+  assert.deepEqual(args[1].names, ["blocks.0.hook_resid_post"]);
+});
+
+const METHODS = {
+  logitLens: {
+    settings: { of: "attn_out", top: 3, drawn: true },
+    options: { of: "attn_out", top: 3 },
+  },
+  headScores: { settings: {}, options: {} },
+  attribution: { settings: { by: "head" }, options: { by: "head", answer: 7 } },
+  residual: { settings: { stack: "heads" }, options: { stack: "heads" } },
+  integratedGradients: { settings: { steps: 8 }, options: { steps: 8, answer: 7 } },
+  tokenScores: { settings: {}, options: {} },
+  patching: {
+    settings: { at: "z", method: "attribution" },
+    options: { at: "z", method: "attribution", answer: 7 },
+  },
+  pathPatching: { settings: { mlps: "frozen" }, options: { mlps: "frozen", answer: 7 } },
+  circuits: { settings: { top: 4 }, options: { layer: 1, head: 2, top: 4 } },
+  compositionScores: { settings: { path: "v" }, options: { path: "v" } },
+  mostActive: { settings: { index: 5 }, options: { index: 5, at: "blocks.1.mlp.hook_post" } },
+};
+for (const [method, { settings, options }] of Object.entries(METHODS))
+  test(`${method} is called with the settings of its view that are options of it`, async () => {
+    const code = panel({ corrupted: "other" }, { methods: [method], settings });
+    const call = (await record(code)).find((one) => one.method === method);
+    assert.ok(call, code);
+    const { signal: _, ...found } = call.args.at(-1);
+    for (const [name, value] of Object.entries(options)) assert.deepEqual(found[name], value, name);
+    assert.equal(found.drawn, undefined);
+    assert.ok(call.signal);
+  });
+
+test("a chosen answer, another token and a position are options", async () => {
+  const state = { answer: " Juliet", against: 12, position: 4 };
+  const [{ method, args }] = await record(panel(state, { methods: ["attribution"] }));
+  assert.equal(method, "attribution");
+  const { answer, against, position } = args[1];
+  assert.deepEqual({ answer, against, position }, state);
+});
+
+test("interventions are written as the API takes them; disabled ones are left out", async () => {
+  /** @type {LabState["interventions"]} */
+  const interventions = [
+    { at: "blocks.1.attn.hook_z", head: 3, do: "zero", name: "mine" },
+    { at: "blocks.0.hook_mlp_out", do: { scale: 0.5 }, disabled: true },
+    { at: "blocks.0.hook_resid_pre", do: { from: "corrupted" }, positions: [2] },
+    { at: "blocks.0.hook_mlp_out", do: { mean: { texts: ["a", "b"] } } },
+    { at: "blocks.1.hook_resid_pre", do: { add: { token: " a", of: "W_E" }, times: 2 } },
+    { at: "blocks.0.attn.hook_pattern", do: { knockOut: [{ query: 3, key: 1 }] } },
+    { at: "hook_embed", do: { js: "(x) => x.map((one) => -one)" } },
+  ];
+  const numbers = { shape: [3], data: Float32Array.of(1, 2, 3) };
+  const resolved = interventions.map((_, at) =>
+    at === 4 ? [{ at: "blocks.1.hook_resid_pre", do: { add: numbers } }] : [],
+  );
+  const code = panel({ interventions, corrupted: "second" }, { resolved });
+  const calls = await record(code);
+  assert.deepEqual(
+    calls.map(({ method }) => method),
+    ["runWithCache", "means", "runWithCache"],
+  );
+  assert.deepEqual(calls[0].args, ["second", { names: ["blocks.0.hook_resid_pre"] }]);
+  assert.deepEqual(calls[1].args, [{ texts: ["a", "b"], names: ["blocks.0.hook_mlp_out"] }]);
+  const written = calls[2].args[1].interventions;
+  assert.equal(written.length, 6);
+  assert.deepEqual(written[0], { at: "blocks.1.attn.hook_z", head: 3, do: "zero" });
+  assert.deepEqual(written[3], {
+    at: "blocks.1.hook_resid_pre",
+    do: { add: { shape: [3], data: [1, 2, 3] } },
+  });
+  assert.equal(written[5].do.js, "(x) => x.map((one) => -one)");
+  // Without its numbers a steering vector cannot be written: that is refused, not left out.
+  assert.throws(() => panel({ interventions }, {}), /numbers of a steering vector/);
+});
+
+test("a script loads the model itself, in its dtype, and needs no variable of the page", () => {
+  const shown = {
+    methods: ["runWithCache"],
+    settings: {},
+    layer: 0,
+    head: 0,
+    hook: "",
+    input: "a",
+  };
+  const code = codeOf({ ...OPENING, model: "hf:a/b", dtype: "q8" }, shown, {
+    kind: "script",
+    address: "https://example.org/candlescope.js",
+  });
+  assert.match(code, /^import \{ loadModel \} from "https:\/\/example\.org\/candlescope\.js";$/m);
+  assert.match(code, /^const model = await loadModel\("hf:a\/b", \{ dtype: "q8" \}\);$/m);
+  assert.match(code, /console\.log\(run\.cache/);
+  assert.doesNotMatch(code, /signal|print\(/);
+  const ofDisk = codeOf({ ...OPENING, model: "" }, shown, { kind: "script", address: "a.js" });
+  assert.match(ofDisk, /loadModel\(files\)/);
+});

@@ -1,0 +1,301 @@
+// The page's state as JavaScript: the calls of the API whose results the page shows, with their options. "Copy as JavaScript"
+// writes it with the import and the load; the code panel runs it on the model of the page.
+
+import type { Intervention } from "../api/generated.js";
+import type { LabIntervention } from "../state/interventions.js";
+import type { LabState } from "../state/state.js";
+import { Code, literal } from "./literal.js";
+
+/** What is on show beyond the state: what its nulls stand for, and what its recipes are. */
+export interface Shown {
+  /** the methods of `Model` that the view uses */
+  methods: readonly string[];
+  /** of the view, with its defaults */
+  settings: Readonly<Record<string, unknown>>;
+  layer: number;
+  head: number;
+  hook: string;
+  /** the text or the ids that the model has read; a text that is too long is cropped to ids */
+  input: string | ArrayLike<number>;
+  /** the interventions of the API that each one of the state stands for; needed for steering vectors */
+  resolved?: readonly (readonly Intervention[])[];
+}
+
+/** "panel": the variables `model`, `print` and `signal` exist; "script": the code loads the model itself. */
+export type Target = { kind: "panel" } | { kind: "script"; address: string };
+
+/** The state as code. */
+export function codeOf(state: LabState, shown: Shown, target: Target): string {
+  const isScript = target.kind === "script";
+  const context: Context = { state, shown, uses: new Set(), isScript };
+  const calls = shown.methods.flatMap((method) => CALLS[method]?.(context) ?? []);
+  const all = calls.length > 0 ? calls : CALLS.runWithCache(context);
+  const names = context.uses;
+  const interventions = names.has("interventions") ? interventionsOf(context) : []; // may use the second prompt
+  const parts = [
+    ...(isScript ? opening(state, target.address) : []),
+    ...(names.has("prompt") ? [`const prompt = ${literal(inputOf(shown.input))};`] : []),
+    ...(names.has("corrupted") ? [corruptedOf(state)] : []),
+    ...interventions,
+    ...(names.has("answer") ? answerOf(state) : []),
+    ...all,
+  ];
+  return `${parts.join("\n")}\n`;
+}
+
+// ---- what comes first ----
+
+function opening({ model, dtype }: LabState, address: string): string[] {
+  const options = dtype === "f32" ? "" : `, ${literal({ dtype })}`;
+  const load =
+    model === ""
+      ? [
+          '// The model came from files of a disk: `files` are those of an <input type="file" multiple>.',
+          `const model = await loadModel(files${options});`,
+        ]
+      : [`const model = await loadModel(${literal(model)}${options});`];
+  return [`import { loadModel } from ${literal(address)};`, "", ...load];
+}
+
+function inputOf(input: Shown["input"]) {
+  return typeof input === "string" ? input : Array.from(input);
+}
+
+function corruptedOf({ corrupted }: LabState) {
+  return corrupted === null
+    ? 'const corrupted = ""; // write the second prompt here'
+    : `const corrupted = ${literal(corrupted)};`;
+}
+
+/** Without an answer, the views take the likeliest next token. */
+function answerOf({ answer, position }: LabState): string[] {
+  if (answer !== null) return [`const answer = ${literal(answer)};`];
+  if (position !== null)
+    return [
+      `const answer = 0; // choose a token that may follow position ${position}: its text, or its id`,
+    ];
+  return [
+    "// The likeliest next token, because no answer was chosen.",
+    "const { value: next } = await model.generate(prompt, { maxNewTokens: 1 }).next();",
+    "const answer = next.id;",
+  ];
+}
+
+// ---- interventions ----
+
+function interventionsOf({ state, shown, uses }: Context): string[] {
+  const lines: string[] = [];
+  const list = state.interventions.flatMap((one, at) => {
+    if (one.disabled) return [];
+    return interventionOf(one, shown.resolved?.[at], { lines, uses, at });
+  });
+  return [...lines, `const interventions = ${literal(list)};`];
+}
+
+function interventionOf(
+  { name: _, disabled: __, do: recipe, ...where }: LabIntervention,
+  resolved: readonly Intervention[] | undefined,
+  { lines, uses, at }: { lines: string[]; uses: Set<string>; at: number },
+): object[] {
+  if (typeof recipe === "string") return [{ ...where, do: recipe }];
+  if ("from" in recipe) {
+    const { from, fromPositions } = recipe;
+    const source = from === "corrupted" ? new Code("corrupted") : from.prompt;
+    if (from === "corrupted") uses.add("corrupted");
+    const cache = `values${at + 1}`;
+    const options = literal({ names: [where.at] });
+    lines.push(
+      `const { cache: ${cache} } = await model.runWithCache(${literal(source)}, ${options});`,
+    );
+    return [{ ...where, do: { from: new Code(cache), fromPositions } }];
+  }
+  if ("mean" in recipe) {
+    const mean = `means${at + 1}`;
+    const options = literal({ texts: recipe.mean.texts, names: [where.at] });
+    lines.push(`const ${mean} = await model.means(${options});`);
+    return [{ ...where, do: { mean: new Code(mean) } }];
+  }
+  if (!("add" in recipe)) return [{ ...where, do: recipe }];
+  if (!resolved) throw new Error("the numbers of a steering vector are needed to write it as code");
+  return [...resolved]; // the numbers of the steering vector
+}
+
+// ---- the calls ----
+
+interface Context {
+  state: LabState;
+  shown: Shown;
+  /** the variables that the calls need */
+  uses: Set<string>;
+  isScript: boolean;
+}
+
+/** The value of a setting that differs from what the method takes without it. */
+function given({ shown }: Context, names: readonly string[]): Record<string, unknown> {
+  const found = names.filter((name) => {
+    const value = shown.settings[name];
+    return value !== undefined && value !== null;
+  });
+  return Object.fromEntries(found.map((name) => [name, shown.settings[name]]));
+}
+
+function variable({ uses }: Context, name: string): Code {
+  uses.add(name);
+  return new Code(name);
+}
+
+/** `interventions`, if there are any. */
+function interventionsIn(context: Context) {
+  const isAny = context.state.interventions.some(({ disabled }) => !disabled);
+  return isAny ? { interventions: variable(context, "interventions") } : {};
+}
+
+function signalIn({ isScript }: Context) {
+  return isScript ? {} : { signal: new Code("signal") };
+}
+
+function optionalAnswer(context: Context) {
+  const { against, position } = context.state;
+  return {
+    answer: variable(context, "answer"),
+    against: against ?? undefined,
+    position: position ?? undefined,
+  };
+}
+
+/** A call whose result has a name, and the lines that print parts of it. */
+function call(
+  context: Context,
+  method: string,
+  { input, options, result = method }: { input?: Code; options: object; result?: string },
+  prints: readonly string[],
+): string[] {
+  const all = { ...options, ...signalIn(context) };
+  const texts = [
+    ...(input ? [literal(input)] : []),
+    ...(Object.keys(all).length > 0 ? [literal(all)] : []),
+  ];
+  return [
+    `const ${result} = await model.${method}(${texts.join(", ")});`,
+    ...prints.map((one) => `${context.isScript ? "console.log" : "print"}(${one});`),
+  ];
+}
+
+/** What the run captures: what the view draws. */
+function capturedBy({ state, shown }: Context): string[] {
+  if (state.view === "activations") return [shown.hook];
+  if (state.view === "log-probability") return [];
+  return [`blocks.${shown.layer}.attn.hook_pattern`];
+}
+
+const patched = (context: Context) => ({
+  clean: variable(context, "prompt"),
+  corrupted: variable(context, "corrupted"),
+  ...optionalAnswer(context),
+});
+
+const CALLS: Record<string, (context: Context) => string[]> = {
+  runWithCache: (context) => {
+    const names = capturedBy(context);
+    const options = { ...(names.length > 0 && { names }), ...interventionsIn(context) };
+    const values = names.map((name) => {
+      const place = name.endsWith("hook_pattern")
+        ? `.at({ batch: 0, head: ${context.shown.head} })`
+        : "";
+      return `run.cache.get(${literal(name)})${place}`;
+    });
+    const input = variable(context, "prompt");
+    const prints = values.length > 0 ? values : ["run.loss, run.logProbs"];
+    return call(context, "runWithCache", { input, options, result: "run" }, prints);
+  },
+  logitLens: (context) => {
+    const options = { ...given(context, ["of", "top", "answer"]), ...interventionsIn(context) };
+    const input = variable(context, "prompt");
+    return call(context, "logitLens", { input, options, result: "lens" }, [
+      "lens.topStrings",
+      "lens.topProbabilities",
+    ]);
+  },
+  headScores: (context) => {
+    // On random tokens, the call has no text.
+    const input =
+      context.state.measured === "text" ? variable(context, "prompt") : new Code("undefined");
+    const kinds = ["excludeFirstToken", "excludeCurrentToken", "measure"];
+    const options = { ...given(context, kinds), ...interventionsIn(context) };
+    return call(context, "headScores", { input, options, result: "heads" }, ["heads.scores"]);
+  },
+  attribution: (context) => {
+    const options = {
+      ...optionalAnswer(context),
+      ...given(context, ["by", "layerNorm"]),
+      ...interventionsIn(context),
+    };
+    const input = variable(context, "prompt");
+    return call(context, "attribution", { input, options }, ["attribution.shares"]);
+  },
+  residual: (context) => {
+    const names = ["stack", "by", "sublayers", "layerNorm"];
+    const options = { ...given(context, names), ...interventionsIn(context) };
+    const input = variable(context, "prompt");
+    return call(context, "residual", { input, options }, ["residual.parts"]);
+  },
+  integratedGradients: (context) => {
+    const options = { ...optionalAnswer(context), ...given(context, ["baseline", "steps"]) };
+    const input = variable(context, "prompt");
+    return call(context, "integratedGradients", { input, options, result: "gradients" }, [
+      "gradients.shares",
+      "gradients.error",
+    ]);
+  },
+  tokenScores: (context) => {
+    const input = variable(context, "prompt");
+    const options = interventionsIn(context);
+    return call(context, "tokenScores", { input, options, result: "scores" }, [
+      "scores.loss",
+      "scores.rank",
+    ]);
+  },
+  patching: (context) => {
+    const names = ["direction", "at", "method", "eachPosition", "layer"];
+    const options = { ...patched(context), ...given(context, names) };
+    return call(context, "patching", { options }, ["patching.normalized ?? patching.raw"]);
+  },
+  pathPatching: (context) => {
+    const { layer, head } = context.shown;
+    const options = {
+      ...patched(context),
+      ...{ receivers: [{ layer, head, input: "q" }] },
+      ...given(context, ["direction", "receivers", "mlps"]),
+    };
+    return call(context, "pathPatching", { options, result: "paths" }, [
+      "paths.normalized ?? paths.raw",
+    ]);
+  },
+  circuits: (context) => {
+    const { layer, head } = context.shown;
+    const options = { layer, head, ...given(context, ["top", "components"]) };
+    return call(context, "circuits", { options }, [
+      "circuits.copyingScore",
+      "circuits.ovWritesStrings",
+      "circuits.ovSingularValues",
+    ]);
+  },
+  compositionScores: (context) => {
+    const options = { path: "k", ...given(context, ["path"]) };
+    return call(context, "compositionScores", { options, result: "composition" }, [
+      "composition.scores",
+    ]);
+  },
+  mostActive: (context) => {
+    const { layer } = context.shown;
+    const options = {
+      ...{ at: `blocks.${layer}.mlp.hook_post`, index: 0 },
+      ...given(context, ["at", "head", "index", "count"]),
+      texts: [variable(context, "prompt")],
+    };
+    return call(context, "mostActive", { options, result: "places" }, [
+      "places.position",
+      "places.value",
+    ]);
+  },
+};
