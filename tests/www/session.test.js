@@ -8,6 +8,7 @@ import { Session } from "../../www/session/session.ts";
 
 /** @typedef {import("../../www/session/reading.ts").Readable} Readable */
 /** @typedef {import("../../www/session/session.ts").FormerModel} FormerModel */
+/** @typedef {import("../../www/session/results.ts").Request} Request */
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -80,18 +81,6 @@ function fakeModel(layers = 1) {
       await wait("headScores", signal);
       return { scores };
     },
-    logitLens: async (_, { signal }) => {
-      await wait("logitLens", signal);
-      const tensor = new Tensor(new Float32Array(1), [1, 1], ["layer", "pos"]);
-      return {
-        topIds: tensor,
-        topProbabilities: tensor,
-        topStrings: [],
-        nextProbability: tensor,
-        nextRank: tensor,
-        kl: tensor,
-      };
-    },
   };
   const finish = async (/** @type {Error | undefined} */ error = undefined) => {
     await turn();
@@ -101,7 +90,19 @@ function fakeModel(layers = 1) {
     else job.resolve(null);
     await turn();
   };
-  return { model, calls, signals, finish };
+  /** What a view requests. @param {string} key @param {object} [options] @returns {Record<string, Request>} */
+  const request = (key, options) => ({
+    view: {
+      key,
+      ...options,
+      compute: async (_, { signal, onProgress }) => {
+        onProgress({ done: 1, total: 2 });
+        await wait(key, signal);
+        return key;
+      },
+    },
+  });
+  return { model, calls, signals, finish, request };
 }
 
 /** A session that has read "ab". @param {FormerModel} [formerModel] @param {number} [layers] */
@@ -289,8 +290,8 @@ test("a discarded model reads nothing while another one loads, and is freed if t
 });
 
 test("what the former model computes is dropped when another one is in use", async () => {
-  const { session, model, finish, signals } = await readSession();
-  const prepared = session.prepare("lens", "");
+  const { session, model, finish, signals, request } = await readSession();
+  session.prepare(request("lens"));
   const read = session.read("abc", {});
   await turn();
   assert.equal(signals.at(-2)?.aborted, true, "the lens of the former text is aborted");
@@ -299,8 +300,8 @@ test("what the former model computes is dropped when another one is in use", asy
   assert.deepEqual([session.reading, session.isStale, model.disposed], [null, false, 1]);
   await finish();
   await finish(failure());
-  assert.deepEqual(await Promise.all([prepared, read]), [undefined, null]);
-  assert.deepEqual([session.reading, session.lens, session.isRead], [null, null, false]);
+  assert.equal(await read, null);
+  assert.deepEqual([session.reading, session.results, session.isRead], [null, {}, false]);
 });
 
 test("layers of a long text of a former model are not shown", async () => {
@@ -344,32 +345,106 @@ test("a layer of a long text is computed when it is asked for, unless the text h
   assert.equal(session.reading?.text, "ab");
 });
 
-test("what a view needs is computed once, and again for another text", async () => {
-  const { session, finish, calls, signals } = await readSession();
-  const prepared = Promise.all([session.prepare("lens", ""), session.prepare("lens", "")]);
-  await finish();
-  await prepared;
-  assert.deepEqual(calls.slice(1), ["logitLens"]);
-  assert.equal(session.lens?.reading, session.reading);
-  const scores = session.prepare("random", "");
+test("what a view requests is computed once, and again for another text", async () => {
+  const { session, finish, calls, request } = await readSession();
+  session.prepare(request("lens"));
+  session.prepare(request("lens"));
   await turn();
-  const value = session.prepare("value", "blocks.0.hook_resid_post");
-  assert.equal(signals.at(-1)?.aborted, true, "another view is open");
-  await finish(failure("AbortError"));
+  const { isRunning, isCurrent, progress } = session.results.view;
+  assert.deepEqual(
+    { isRunning, isCurrent, progress },
+    { isRunning: true, isCurrent: false, progress: { done: 1, total: 2 } },
+  );
   await finish();
-  await Promise.all([scores, value]);
-  assert.deepEqual([session.random, session.value?.hook], [null, "blocks.0.hook_resid_post"]);
+  const found = session.results.view;
+  assert.deepEqual(
+    [found.value, found.reading, found.isCurrent, found.isRunning, found.progress],
+    ["lens", session.reading, true, false, null],
+  );
+  session.prepare(request("lens"));
+  assert.deepEqual(calls.slice(1), ["lens"]);
+  const read = session.read("abc", {});
+  assert.equal(session.results.view.isCurrent, true, "it is about the reading that is there");
+  await finish();
+  await read;
+  session.prepare(request("lens"));
+  assert.deepEqual([session.results.view.value, session.results.view.isCurrent], ["lens", false]);
+  await finish();
+  assert.deepEqual(
+    [session.results.view.isCurrent, session.results.view.reading?.text],
+    [true, "abc"],
+  );
 });
 
-test("a failure of what a view needs is reported while the view needs it", async () => {
-  const { session, finish } = await readSession();
-  const failed = session.prepare("lens", "");
-  await Promise.all([assert.rejects(failed, { name: "NetworkError" }), finish(failure())]);
-  const closed = session.prepare("lens", "");
+test("a request that is replaced is aborted, and its result is dropped", async () => {
+  const { session, finish, signals, request } = await readSession();
+  session.prepare(request("scores"));
   await turn();
-  await session.prepare(null, "");
+  session.prepare(request("value"));
+  assert.deepEqual(
+    signals.slice(-2).map(({ aborted }) => aborted),
+    [true, false],
+  );
+  await finish();
+  assert.equal(session.results.view.value, null, "the late result is dropped");
+  await finish();
+  assert.equal(session.results.view.value, "value");
+});
+
+test("a request that fails says so, is not repeated, and can be tried again", async () => {
+  const { session, finish, calls, request } = await readSession();
+  session.prepare(request("lens"));
   await finish(failure());
-  await closed;
+  assert.deepEqual(
+    [session.results.view.error?.name, session.results.view.isRunning],
+    ["NetworkError", false],
+  );
+  session.prepare(request("lens"));
+  assert.equal(calls.length, 2);
+  session.compute("view");
+  assert.deepEqual([session.results.view.error, session.results.view.isRunning], [null, true]);
+  await finish();
+  assert.equal(session.results.view.isCurrent, true);
+});
+
+test("a long request waits for the visitor, and can be cancelled", async () => {
+  const { session, finish, signals, calls, request } = await readSession();
+  session.prepare(request("sweep", { isLong: true }));
+  assert.deepEqual([session.results.view.isWaiting, calls.length], [true, 1]);
+  session.compute("view");
+  await turn();
+  assert.deepEqual([session.results.view.isWaiting, session.results.view.isRunning], [false, true]);
+  session.cancelCompute("view");
+  assert.equal(signals.at(-1)?.aborted, true);
+  assert.deepEqual([session.results.view.isWaiting, session.results.view.isRunning], [true, false]);
+  session.prepare(request("sweep", { isLong: true }));
+  assert.equal(session.results.view.isWaiting, true);
+  await finish();
+  assert.equal(session.results.view.value, null);
+  session.compute("view");
+  await finish();
+  assert.deepEqual([session.results.view.value, session.results.view.isCurrent], ["sweep", true]);
+});
+
+test("the second prompt is read beside the first, and a request that uses it is computed again for another", async () => {
+  const { session, finish, calls, request } = await readSession();
+  const read = session.readCorrupted("cd");
+  await finish();
+  assert.equal((await read)?.text, "cd");
+  assert.deepEqual(
+    [session.corrupted?.text, session.reading?.text, session.isStale],
+    ["cd", "ab", false],
+  );
+  session.prepare(request("compare", { usesCorrupted: true }));
+  await finish();
+  const failed = session.readCorrupted("ef");
+  assert.equal(session.corrupted, null, "the former prompt is not compared any longer");
+  await Promise.all([assert.rejects(failed, { name: "NetworkError" }), finish(failure())]);
+  session.prepare(request("compare", { usesCorrupted: true }));
+  assert.equal(session.results.view.isCurrent, false);
+  await finish();
+  assert.deepEqual(calls.filter((call) => call === "compare").length, 2);
+  assert.equal(await session.readCorrupted(null), null);
 });
 
 test("only the newest question about next tokens is answered, and none about a text that was replaced", async () => {

@@ -12,9 +12,8 @@ import { Session, type LoadContext, type SessionChange } from "../session/sessio
 import { base } from "./styles.js";
 
 import type { Stretch } from "../draw/scale.js";
-import type { ScopeFigure } from "./scope-figure.js";
 import type { Head } from "./heads.js";
-import type { FigureChoice } from "./views/view.js";
+import type { FigureChoice, ViewSettings } from "./views/view.js";
 
 /** What the figure needs of a model. */
 export type ScopeModel = Readable & {
@@ -29,6 +28,9 @@ export type Load = (
   options: LoadContext & Answer & { dtype?: string },
 ) => Promise<ScopeModel>;
 
+/** The properties on which it depends what the views request. */
+const VIEW_PROPERTIES = ["view", "hook", "measured", "views", "position", "answer", "against"];
+
 export class CandleScope extends LitElement {
   static override properties = {
     model: { type: String },
@@ -41,6 +43,10 @@ export class CandleScope extends LitElement {
     direction: { type: String },
     hook: { type: String },
     measured: { attribute: false },
+    views: { attribute: false },
+    position: { type: Number },
+    answer: { type: String },
+    against: { type: String },
     editable: { type: Boolean },
     load: { attribute: false },
     error: { state: true },
@@ -93,6 +99,13 @@ export class CandleScope extends LitElement {
   declare hook: string;
   /** What head scores are measured on. */
   declare measured: "text" | "random";
+  /** The settings of each view. */
+  declare views: ViewSettings;
+  /** The position whose prediction is studied; null for the last. */
+  declare position: number | null;
+  /** The token that is attributed, and the one that it is compared with. */
+  declare answer: string | null;
+  declare against: string | null;
   declare editable: boolean;
   declare load: Load | null;
   declare error: Error | null;
@@ -115,6 +128,10 @@ export class CandleScope extends LitElement {
     this.direction = "from";
     this.hook = "blocks.0.hook_resid_post";
     this.measured = "text";
+    this.views = {};
+    this.position = null;
+    this.answer = null;
+    this.against = null;
     this.editable = false;
     this.load = null;
     this.error = null;
@@ -156,7 +173,7 @@ export class CandleScope extends LitElement {
     if (changed.has("model") || changed.has("dtype") || (changed.has("load") && !this.loaded))
       this.#load();
     else if (changed.has("prompt")) this.#read();
-    const isViewChanged = ["view", "hook", "measured"].some((name) => changed.has(name));
+    const isViewChanged = VIEW_PROPERTIES.some((name) => changed.has(name));
     if (isViewChanged || this.#isUnprepared) this.#prepare();
   }
 
@@ -183,10 +200,9 @@ export class CandleScope extends LitElement {
   }
 
   /** Computes what the view needs beyond the reading. */
-  async #prepare() {
+  #prepare() {
     this.#isUnprepared = false;
-    const figure = this.renderRoot.querySelector("scope-figure") as ScopeFigure;
-    await this.#report(this.#session.prepare(figure.needs, this.hook));
+    this.#session.prepare(this.renderRoot.querySelector("scope-figure")?.requests ?? {});
   }
 
   /** The reading changed since `#prepare` ran. */
@@ -219,7 +235,7 @@ export class CandleScope extends LitElement {
 
   override render() {
     const { layer, head } = this.shownHead;
-    const { progress, reading, isStale, lens, value, random } = this.#session;
+    const { progress, reading, isStale, results } = this.#session;
     return html`
       ${progress ? html`<load-progress .name=${this.model} .stage=${progress.stage} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
       ${this.error ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
@@ -229,7 +245,9 @@ export class CandleScope extends LitElement {
       ${this.editable ? html`<textarea aria-label=${this.loaded?.hasTokenizer === false ? "token ids" : "text"} spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
       <scope-figure
         .reading=${reading}
-        .vocabulary=${this.loaded?.config.vocab_size ?? 0}
+        .config=${this.loaded?.config ?? {}}
+        .parameterCount=${this.loaded?.parameterCount ?? 0}
+        .hasTokenizer=${this.loaded?.hasTokenizer ?? true}
         .layer=${layer}
         .head=${head}
         .view=${this.view}
@@ -237,13 +255,16 @@ export class CandleScope extends LitElement {
         .direction=${this.direction}
         .hook=${this.hook}
         .points=${this.loaded?.hookPoints ?? []}
-        .architecture=${this.loaded?.config ?? {}}
-        .lens=${lens}
-        .value=${value}
-        .random=${random}
+        .views=${this.views}
+        .position=${this.position}
+        .answer=${this.answer}
+        .against=${this.against}
+        .results=${results}
         .measured=${this.measured}
         .stale=${isStale}
         @figure-change=${this.#onChoice}
+        @view-compute=${(event: CustomEvent<string>) => this.#session.compute(event.detail)}
+        @view-cancel=${(event: CustomEvent<string>) => this.#session.cancelCompute(event.detail)}
       ></scope-figure>
     `;
   }
@@ -280,6 +301,7 @@ export class CandleScope extends LitElement {
 
   async #onChoice({ detail: choice }: CustomEvent<FigureChoice>) {
     Object.assign(this, choice);
+    this.#prepare(); // a view may have been loaded
     if (choice.layer !== undefined) await this.#report(this.#session.needLayer(choice.layer));
   }
 }

@@ -1,25 +1,38 @@
-// <scope-figure>: one reading as a figure: its tokens, and one of the views that views/index.ts lists. It keeps what is hovered,
-// and reports what is chosen. It knows no model: its owner computes what a view `needs`.
+// <scope-figure>: one reading as a figure: its tokens, the heads, and one or two of the views that views/index.ts lists. It keeps
+// what is hovered, and reports what is chosen. It knows no model: its owner computes what the views request.
 
-import { css, html, type LitElement } from "lit";
+import { html, type LitElement } from "lit";
 
-import { formatAttention, formatLogProb, NOT_A_NUMBER } from "../draw/format.js";
-import { type Band, headMatrix, masked, type Pair } from "../draw/matrix.js";
+import { formatLogProb } from "../draw/format.js";
+import type { Band, Pair } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
-import { announced } from "../draw/token.js";
-import type { Need, Prepared, Reading } from "../session/reading.js";
-import type { Architecture } from "../session/architecture.js";
+import type { Reading } from "../session/reading.js";
+import type { Requests, ViewResult } from "../session/results.js";
 import { describe } from "../session/scores.js";
+import { define, TypedElement, WidthController } from "./base.js";
 import { isSameHead, type Head } from "./heads.js";
-import { TypedElement } from "./base.js";
+import { figureLayout, MIN_WIDTH_OF_TWO } from "./figure-layout.js";
 import { base } from "./styles.js";
-import { isView, VIEWS } from "./views/index.js";
+import {
+  attentionSentence,
+  attentionValues,
+  guessLoss,
+  surprisalSentence,
+  surprisalValues,
+} from "./token-values.js";
+import { entryOf, VIEWS } from "./views/index.js";
 import {
   choiceStyles,
   type Description,
   type FigureChoice,
   type FigureState,
+  type FigureView,
+  GROUPS,
   type Hover,
+  settingsOf,
+  type ViewEntry,
+  type ViewModule,
+  type ViewSettings,
 } from "./views/view.js";
 
 export interface ScopeFigureEvents {
@@ -29,68 +42,55 @@ export interface ScopeFigureEvents {
   "position-focus": number | null;
 }
 
+type Config = FigureState["architecture"] & { vocab_size?: number };
+
 export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   static override properties = {
     reading: { attribute: false },
-    vocabulary: { type: Number },
+    corrupted: { attribute: false },
+    config: { attribute: false },
+    parameterCount: { type: Number },
+    hasTokenizer: { attribute: false },
     layer: { type: Number },
     head: { type: Number },
     view: { type: String },
+    beside: { type: String },
+    views: { attribute: false },
     scale: { type: String },
     direction: { type: String },
     lock: { attribute: false },
     off: { attribute: false },
     hook: { type: String },
     points: { attribute: false },
-    architecture: { attribute: false },
-    lens: { attribute: false },
-    value: { attribute: false },
-    random: { attribute: false },
+    position: { attribute: false },
+    answer: { attribute: false },
+    against: { attribute: false },
+    results: { attribute: false },
     measured: { type: String },
     generated: { type: Number },
     stale: { type: Boolean, reflect: true },
+    width: { state: true },
     hoveredHead: { state: true },
     hoveredToken: { state: true },
     hoveredCell: { state: true },
   };
 
-  static override styles = [
-    base,
-    choiceStyles,
-    css`
-      :host {
-        container: figure / inline-size;
-      }
-      .frame {
-        transition: opacity 150ms;
-      }
-      :host([stale]) .frame {
-        opacity: 0.55;
-      }
-      .tools {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.4rem 1.2rem;
-        margin-top: 0.45rem;
-        font-size: 0.85rem;
-      }
-      .end {
-        margin-left: auto;
-      }
-      @media (prefers-reduced-motion: reduce) {
-        .frame {
-          transition: none;
-        }
-      }
-    `,
-  ];
+  static override styles = [base, choiceStyles, figureLayout];
 
   declare reading: Reading | null;
-  declare vocabulary: number;
+  /** The second prompt. */
+  declare corrupted: Reading | null;
+  /** The model's config: its sizes, and what it does not have. */
+  declare config: Config;
+  declare parameterCount: number;
+  declare hasTokenizer: boolean;
   declare layer: number;
   declare head: number;
   declare view: string;
+  /** A second view, beside the first on wide screens; empty for none. */
+  declare beside: string;
+  /** The settings of each view. */
+  declare views: ViewSettings;
   declare scale: Stretch;
   /** Tokens show what the focused one attends to ("from"), or what attends to it ("to"). */
   declare direction: "from" | "to";
@@ -100,64 +100,115 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   /** The hook point whose values are drawn. */
   declare hook: string;
   /** The model's hook points. */
-  declare points: readonly { name: string; axes: readonly string[] }[];
-  /** What the model does not have: a part of its config. */
-  declare architecture: Architecture;
-  declare lens: Prepared["lens"] | null;
-  declare value: Prepared["value"] | null;
-  declare random: Prepared["random"] | null;
+  declare points: readonly { name: string; axes: string[] }[];
+  /** The position whose prediction is studied; null for the last. */
+  declare position: number | null;
+  /** The token that is attributed or patched, and the one that it is compared with. */
+  declare answer: string | number | null;
+  declare against: string | number | null;
+  /** What the views requested, by the view's name. */
+  declare results: Readonly<Record<string, ViewResult>>;
   /** What head scores are measured on. */
   declare measured: "text" | "random";
   /** Tokens from this position on were generated. */
   declare generated: number;
   /** A newer text is being read, or could not be read: the figure is dimmed. */
   declare stale: boolean;
+  /** Of the figure, in CSS pixels. */
+  declare width: number;
   declare hoveredHead: Head | null;
   declare hoveredToken: number | null;
   declare hoveredCell: Pair | null;
 
-  #settings: Record<string, object> = {};
   #described: (Description & { reading: Reading }) | null = null;
+  /** The modules of views that were opened, and their elements. */
+  #modules: Map<string, ViewModule | "loading" | Error> = new Map();
+  #elements: Map<string, FigureView> = new Map();
   /** The position of the last `position-focus` event. */
   #lastReported: number | null = null;
 
   constructor() {
     super();
     this.reading = null;
-    this.vocabulary = 0;
+    this.corrupted = null;
+    this.config = {};
+    this.parameterCount = 0;
+    this.hasTokenizer = true;
     this.layer = 0;
     this.head = 0;
     this.view = "attention";
+    this.beside = "";
+    this.views = {};
     this.scale = "linear";
     this.direction = "from";
     this.lock = null;
     this.off = [];
     this.hook = "";
     this.points = [];
-    this.architecture = {};
-    this.lens = null;
-    this.value = null;
-    this.random = null;
+    this.position = null;
+    this.answer = null;
+    this.against = null;
+    this.results = {};
     this.measured = "text";
     this.generated = Infinity;
     this.stale = false;
+    this.width = 0;
+    new WidthController(this);
     this.hoveredHead = null;
     this.hoveredToken = null;
     this.hoveredCell = null;
   }
 
-  get #view() {
-    return isView(this.view) ? VIEWS[this.view] : VIEWS.attention;
+  get #entry(): ViewEntry {
+    return entryOf(this.view);
   }
 
-  /**
-   * What the owner must compute for the open view, because it is missing or is about another text. The former value stays
-   * visible until then.
-   */
-  get needs(): Need | null {
-    const { reading } = this;
-    return reading ? (this.#view.needs?.(this.#state) ?? null) : null;
+  /** The names of the views on show. */
+  get #shown(): string[] {
+    const first = Object.hasOwn(VIEWS, this.view) ? this.view : "attention";
+    const hasRoom = this.width >= MIN_WIDTH_OF_TWO;
+    const hasSecond = hasRoom && Object.hasOwn(VIEWS, this.beside) && this.beside !== first;
+    return hasSecond ? [first, this.beside] : [first];
   }
+
+  // ---- what the views request ----
+
+  /** What the owner must compute for the views on show. */
+  get requests(): Requests {
+    if (!this.reading) return {};
+    const found = this.#shown.flatMap((name) => {
+      const request = this.#request(name);
+      return request ? [[name, request]] : [];
+    });
+    return Object.fromEntries(found);
+  }
+
+  #request(name: string) {
+    const module = this.#modules.get(name);
+    if (!module || module === "loading" || module instanceof Error) return null;
+    return module.request?.(this.#state, settingsOf(entryOf(name), this.views[name])) ?? null;
+  }
+
+  /** A view on show is not there yet, or lacks what it requested. A request that waits for the visitor, or failed, does not count. */
+  get needs(): boolean {
+    return this.#shown.some((name) => {
+      if (this.#modules.get(name) === "loading" || !this.#modules.has(name)) return true;
+      if (!this.#request(name)) return false;
+      const { isCurrent = false, isWaiting = false, error = null } = this.#results[name] ?? {};
+      return !isCurrent && !isWaiting && !error;
+    });
+  }
+
+  /** The results; one that is about a former text is not current. */
+  get #results(): Readonly<Record<string, ViewResult>> {
+    const entries = Object.entries(this.results).map(([name, result]) => {
+      const isAboutThis = result.reading?.ids === this.reading?.ids;
+      return [name, isAboutThis ? result : { ...result, isCurrent: false }];
+    });
+    return Object.fromEntries(entries);
+  }
+
+  // ---- what is shown ----
 
   /** The hovered head if its pattern is there, otherwise the chosen head. */
   get shownHead(): Head {
@@ -193,17 +244,17 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   }
 
   get #state(): FigureState {
-    const { reading, vocabulary, layer, head, view, scale, direction, lock, off, hook, points } =
-      this;
-    const { architecture } = this;
-    const { lens, value, random, measured, stale } = this;
+    const { reading, corrupted, config, layer, head, view, beside, views } = this;
+    const { scale, direction, lock, off, hook, points, position, answer, against } = this;
+    const { measured, stale, parameterCount, hasTokenizer } = this;
     const { hoveredHead, hoveredToken, hoveredCell, shownHead, hovered } = this;
     const figure = this;
     return {
-      ...{ reading, vocabulary, layer, head, view, scale, direction, lock, off, hook, points },
-      architecture,
-      ...{ lens, value, random, measured, stale, settings: this.#settings },
+      ...{ reading, corrupted, architecture: config, vocabulary: config.vocab_size ?? 0 },
+      ...{ layer, head, view, beside, views, scale, direction, lock, off, hook, points },
+      ...{ position, answer, against, measured, stale, parameterCount, hasTokenizer },
       ...{ hoveredHead, hoveredToken, hoveredCell, shownHead, hovered },
+      results: this.#results,
       // Only some views need these, and a long text takes long to describe.
       get focused() {
         return figure.focused;
@@ -216,32 +267,41 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
 
   override render() {
     const { reading } = this;
+    const figure = this.#state;
+    const shown = this.#shown;
+    const usesHead = shown.some((name) => entryOf(name).usesHead);
+    const columns = `board ${usesHead ? "with-heads" : ""} ${shown.length > 1 ? "two" : ""} ${this.querySelector("[slot=aside]") ? "with-aside" : ""}`;
     return html`
-      <slot name="text"></slot>
-      <div class="frame" aria-busy=${this.stale} @view-hover=${this.#onHover} @view-choose=${this.#onChoose}>
-        ${reading ? [this.#strip(reading), this.#tools()] : ""}
-        ${this.#view.render(this.#state, this.#slots())}
+      <div class="text">
+        <slot name="text"></slot>
+        <div class="frame strip">${reading ? this.#strip(figure, reading) : ""}</div>
+      </div>
+      <slot name="under"></slot>
+      ${this.#tools()}
+      <slot name="changes"></slot>
+      <slot name="prompts"></slot>
+      <div class=${columns} @view-hover=${this.#onHover} @view-choose=${this.#onChoose}>
+        ${usesHead ? html`<div class="heads frame">${reading ? this.#heads(figure, reading) : ""}</div>` : ""}
+        ${shown.map((name) => html`<section class="view frame" aria-label=${entryOf(name).title} aria-busy=${this.stale}>${this.#panel(name, figure, shown.length > 1)}</section>`)}
+        <div class="aside"><slot name="aside"></slot></div>
       </div>
     `;
   }
 
-  /** Passes on to the view what the owner placed in the figure. */
-  #slots() {
-    return html`<slot name="head" slot="head"></slot>${this.querySelector("[slot=aside]") ? html`<slot name="aside" slot="aside"></slot>` : ""}`;
-  }
-
-  #strip(reading: Reading) {
-    const { tokenColors } = this.#view;
+  #strip(figure: FigureState, reading: Reading) {
+    const { tokenColors } = this.#entry;
     const isAttention = tokenColors === "attention";
     const { position, target, values } = isAttention
-      ? this.#attentionOf(reading)
-      : this.#surprisalOf(reading);
+      ? attentionValues(figure, reading)
+      : surprisalValues(figure, reading);
     const locked = this.direction === "from" ? this.lock?.query : this.lock?.key;
     const legend = {
       from: "0",
-      to: formatLogProb(this.#guessLoss),
+      to: formatLogProb(guessLoss(figure.vocabulary)),
       text: "surprisal: minus the log-probability of the token, given those before it; the far end is a uniform guess",
     };
+    const sentence = (at: number) =>
+      isAttention ? attentionSentence(figure, reading, at) : surprisalSentence(reading, at);
     return html`
       <token-strip
         .tokens=${reading.tokens}
@@ -251,7 +311,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
         .target=${target}
         .locked=${locked ?? -1}
         .generated=${this.generated}
-        .sentences=${(at: number) => this.#sentence(reading, at)}
+        .sentences=${sentence}
         .legend=${tokenColors === "surprisal" ? legend : null}
         @token-hover=${this.#onTokenHover}
         @token-lock=${this.#onTokenLock}
@@ -259,16 +319,83 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     `;
   }
 
+  #heads(figure: FigureState, reading: Reading) {
+    return html`
+      <h2>Heads</h2>
+      <attention-heads
+        .patterns=${reading.thumbnails}
+        .scores=${reading.scores}
+        .layer=${figure.layer}
+        .head=${figure.head}
+        .scale=${figure.scale}
+        .off=${figure.off}
+        @head-hover=${(event: CustomEvent<Head | null>) => (this.hoveredHead = event.detail)}
+        @head-select=${(event: CustomEvent<Head>) => this.#choose(event.detail)}
+      ></attention-heads>
+    `;
+  }
+
+  /** A view: its element, or why it is not there. */
+  #panel(name: string, figure: FigureState, hasTitle: boolean) {
+    const module = this.#modules.get(name);
+    if (module instanceof Error)
+      return html`<p role="alert">This view could not be loaded: ${module.message} <button @click=${() => this.#load(name)}>Try again</button></p>`;
+    const element = this.#elements.get(name);
+    if (!element) return html`<p class="soft" role="status">Opening …</p>`;
+    const estimate = figure.results[name]?.isWaiting ? (this.#request(name)?.estimate ?? "") : "";
+    Object.assign(element, { figure, estimate });
+    return html`${hasTitle ? html`<h2 class="title">${entryOf(name).title}${name === this.beside ? html` <button @click=${() => this.#choose({ beside: "" })}>close</button>` : ""}</h2>` : ""}${element}`;
+  }
+
+  /** Loads a view's module and makes its element. */
+  #load(name: string) {
+    const entry = entryOf(name);
+    const use = (module: ViewModule) => {
+      define(module.tag, module.element);
+      const element = document.createElement(module.tag) as unknown as FigureView;
+      Object.assign(element, { name, entry });
+      if (module.hasHeadSlot) {
+        const slot = document.createElement("slot");
+        Object.assign(slot, { name: "head", slot: "head" });
+        element.append(slot);
+      }
+      this.#elements.set(name, element);
+      this.#modules.set(name, module);
+    };
+    const loaded = entry.load();
+    if (!(loaded instanceof Promise)) return use(loaded);
+    this.#modules.set(name, "loading");
+    loaded
+      .then(use, (error: Error) => this.#modules.set(name, error))
+      .then(() => {
+        this.requestUpdate();
+        this.#choose({}); // the owner can compute what the view requests
+      });
+  }
+
   #tools() {
     const choice = (label: string, isPressed: boolean, choose: FigureChoice) =>
       html`<button aria-pressed=${isPressed} @click=${() => this.#choose(choose)}>${label}</button>`;
+    const names = Object.keys(VIEWS);
+    const besides = names.filter((name) => name !== this.view);
     return html`
+      <div class="views" role="group" aria-label="view">
+        ${GROUPS.map((group) => {
+          const members = names.filter((name) => entryOf(name).group === group);
+          return members.length === 0
+            ? ""
+            : html`<span class="group"><span class="group-name">${group}</span><span class="choice" role="group" aria-label=${group}>${members.map((name) => choice(entryOf(name).title, this.view === name, { view: name }))}</span></span>`;
+        })}
+        <label class="beside">beside it
+          <select .value=${this.beside} @change=${(event: Event) => this.#choose({ beside: (event.target as HTMLSelectElement).value })}>
+            <option value="" ?selected=${this.beside === ""}>nothing</option>
+            ${besides.map((name) => html`<option value=${name} ?selected=${this.beside === name}>${entryOf(name).title}</option>`)}
+          </select>
+        </label>
+      </div>
       <div class="tools">
-        <span class="choice" role="group" aria-label="view">
-          ${Object.entries(VIEWS).map(([name, { title }]) => choice(title, this.view === name, { view: name }))}
-        </span>
         ${
-          this.#view.tokenColors === "attention"
+          this.#entry.tokenColors === "attention"
             ? html`<span class="choice" role="group" aria-label="which way">
               ${choice("what a word attends to", this.direction === "from", { direction: "from" })}
               ${choice("what attends to it", this.direction === "to", { direction: "to" })}
@@ -278,56 +405,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
         ${this.lock ? html`<button @click=${() => this.#choose({ lock: null })}>release (Esc)</button>` : ""}
         <slot name="tools" class="end"></slot>
       </div>
-      <slot name="changes"></slot>
     `;
-  }
-
-  /** The colours of the tokens: a row of the pattern, or a column. A masked edge has no colour. */
-  #attentionOf(reading: Reading) {
-    const { layer, head } = this.shownHead;
-    const pattern = reading.patterns[layer];
-    const focused = this.focused;
-    const position = (this.direction === "from" ? focused?.query : focused?.key) ?? -1;
-    const target = (this.direction === "from" ? focused?.key : focused?.query) ?? -1;
-    if (!pattern || position < 0) return { position, target, values: null };
-    const matrix = headMatrix(pattern, head);
-    const values = reading.tokens.map((_, other) => {
-      const [query, key] = this.direction === "from" ? [position, other] : [other, position];
-      return query >= matrix.rows || masked(matrix, query, key)
-        ? null
-        : matrix.data[query * matrix.columns + key];
-    });
-    return { position, target, values };
-  }
-
-  /** The loss of a uniform guess, in nats. */
-  get #guessLoss() {
-    return Math.log(Math.max(2, this.vocabulary));
-  }
-
-  #surprisalOf(reading: Reading) {
-    const max = this.#guessLoss;
-    const values = [null, ...Array.from(reading.logProbs, (value) => -value / max)];
-    return { position: this.hoveredToken ?? this.lock?.query ?? -1, target: -1, values };
-  }
-
-  /** What a screen reader says about a token. */
-  #sentence(reading: Reading, position: number) {
-    const token = `token ${position} ${announced(reading.tokens[position])}`;
-    if (this.#view.tokenColors !== "attention") {
-      return position === 0
-        ? `${token}, the first`
-        : `${token}, log-probability ${formatLogProb(reading.logProbs[position - 1])}`;
-    }
-    const { values } = this.#attentionOf(reading);
-    if (values?.some(Number.isNaN)) return `${token}, attention ${NOT_A_NUMBER}`;
-    const best = (values ?? []).reduce(
-      (most: number, value, at) => ((value ?? -1) > ((values ?? [])[most] ?? -1) ? at : most),
-      -1,
-    );
-    if (!values || best < 0) return token;
-    const verb = this.direction === "from" ? "attends most to" : "is attended to most by";
-    return `${token} ${verb} ${best} ${announced(reading.tokens[best])}, ${formatAttention(values[best] ?? NaN)}`;
   }
 
   #onTokenHover(event: CustomEvent<number | null>) {
@@ -338,7 +416,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   #onTokenLock(event: CustomEvent<number | null>) {
     event.stopPropagation();
     const at = event.detail;
-    const isKey = this.direction === "to" && this.#view.tokenColors === "attention";
+    const isKey = this.direction === "to" && this.#entry.tokenColors === "attention";
     this.#choose({ lock: at === null ? null : isKey ? { key: at } : { query: at } });
   }
 
@@ -359,6 +437,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   }
 
   override willUpdate(changed: Map<string, unknown>) {
+    for (const name of this.#shown) if (!this.#modules.has(name)) this.#load(name);
     const count = this.reading?.tokens.length ?? 0;
     if (changed.has("reading") && count > 0) {
       if (this.hoveredToken !== null && this.hoveredToken >= count) this.hoveredToken = null;
@@ -369,6 +448,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   }
 
   override updated() {
+    this.toggleAttribute("drawn", this.reading !== null);
     const position = this.hovered?.query ?? this.hoveredToken ?? this.lock?.query ?? null;
     if (position === this.#lastReported) return;
     this.#lastReported = position;
@@ -377,8 +457,8 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
 
   protected override async getUpdateComplete() {
     const isDone = await super.getUpdateComplete();
-    await (this.renderRoot.querySelector(".frame > :last-child") as LitElement | null)
-      ?.updateComplete;
+    const shown = this.#shown.map((name) => this.#elements.get(name) as LitElement | undefined);
+    await Promise.all(shown.map((element) => element?.updateComplete));
     return isDone;
   }
 }

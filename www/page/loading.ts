@@ -106,8 +106,7 @@ function showModel(model: Model) {
   page.report.hidden = report.length === 0 && BUNDLED.some(({ source }) => source === state.source);
   page.chooser.current = state.id;
   Object.assign(page.figure, {
-    ...{ vocabulary: config.vocab_size, points: hookPoints },
-    architecture: config,
+    ...{ config, points: hookPoints, parameterCount, hasTokenizer: model.hasTokenizer },
   });
   showGallery();
 }

@@ -20,6 +20,7 @@ import type { ModelChooserEvents } from "../elements/model-chooser.js";
 import type { NextTokensEvents } from "../elements/next-tokens.js";
 import type { ScopeFigureEvents } from "../elements/scope-figure.js";
 import type { SwitchedOffEvents } from "../elements/switched-off.js";
+import type { FigureViewEvents } from "../elements/views/view.js";
 import type { SessionChange } from "../session/session.js";
 import { applyAddress, updateAddress } from "./address.js";
 import { acceptDrops, toggleSection, toggleTheme } from "./controls.js";
@@ -69,13 +70,16 @@ const updates: Record<SessionChange, () => void> = {
   layer: () => {
     page.figure.reading = session.reading;
   },
-  prepared: () => {
-    const { lens, value, random } = session;
-    Object.assign(page.figure, { lens, value, random });
+  corrupted: () => {
+    page.figure.corrupted = session.corrupted;
+    prepareView();
+  },
+  results: () => {
+    page.figure.results = session.results;
   },
 };
 session.onChange = (change) => {
-  if (change === "model") updates.prepared();
+  if (change === "model") updates.results();
   updates[change]();
 };
 
@@ -89,7 +93,8 @@ type PageEvents = ModelChooserEvents &
   ErrorNoticeEvents &
   SwitchedOffEvents &
   NextTokensEvents &
-  ScopeFigureEvents;
+  ScopeFigureEvents &
+  FigureViewEvents;
 
 /** Custom events bubble to the document. */
 function on<Name extends keyof PageEvents>(name: Name, act: (detail: PageEvents[Name]) => unknown) {
@@ -110,6 +115,8 @@ on("generate", generate);
 on("generate-stop", () => state.generating?.abort());
 on("token-pick", pickToken);
 on("position-focus", focusPosition);
+on("view-compute", (view) => session.compute(view));
+on("view-cancel", (view) => session.cancelCompute(view));
 on("figure-change", (choice) => {
   if (choice.layer !== undefined) {
     state.isHeadChosen = true;

@@ -64,8 +64,7 @@ export function updateCount({ ids, dropped }: Reading) {
 
 /** Computes what the open view needs beyond the reading. */
 export function prepareView() {
-  const { needs, hook } = page.figure;
-  session.prepare(state.generating ? null : needs, hook).catch(showError);
+  session.prepare(state.generating ? {} : page.figure.requests);
 }
 
 /** Shows a layer whose pattern may not be there yet. */

@@ -2,7 +2,7 @@
 // the model.
 
 import { likeliest, logSumExp, rowAt } from "./logits.js";
-import type { Config, HeadScores, LogitLens } from "../api/generated.js";
+import type { Config, HeadScores, Intervention } from "../api/generated.js";
 import { lossesOf, type Change } from "./compare.js";
 import { thumbnail, type Tensor } from "../draw/matrix.js";
 import { idToken, parseIds } from "./ids.js";
@@ -11,22 +11,9 @@ import { scoresOf, type HeadScore } from "./scores.js";
 
 /** before: its logProb without the interventions. */
 export type Alternative = { id: number; string: Token; logProb: number; before?: number };
-export type Intervention = { at: string; head: number | number[]; do: "zero" };
+export type { Intervention };
 /** A tensor whose positions have names. */
 export type LabelledTensor = Tensor & { labels: Readonly<Record<string, readonly string[]>> };
-
-/** What a view may need beyond the reading: the logit lens, the values at a hook point, head scores on random tokens. */
-export type Need = "lens" | "value" | "random";
-
-/** What a view needed, and what it is about: a reading, or the interventions of one. */
-export interface Prepared {
-  lens: {
-    reading: Reading;
-    lens: Omit<LogitLens, "topStrings"> & { topStrings: readonly Token[] };
-  };
-  value: { reading: Reading; hook: string; tensor: Tensor };
-  random: { interventions: Reading["interventions"]; table: LabelledTensor };
-}
 
 /** What a reading needs of a model: a part of the `Model` class. */
 export interface Readable {
@@ -56,10 +43,6 @@ export interface Readable {
     input: Uint32Array | undefined,
     options: { interventions?: readonly Intervention[]; signal?: AbortSignal },
   ) => Promise<Pick<HeadScores, "scores">>;
-  logitLens: (
-    input: Uint32Array,
-    options: { top: number; interventions?: readonly Intervention[]; signal?: AbortSignal },
-  ) => Promise<LogitLens>;
 }
 export type Run = {
   logits: Tensor;
@@ -113,8 +96,6 @@ export type ReadOptions = {
 
 /** Patterns of all layers are kept up to this many values (128 MB). Of a longer text, one layer is kept and the others become thumbnails. */
 const MAX_KEPT_VALUES = 32 * 2 ** 20;
-/** How many of the likeliest tokens the lens lists. */
-const LENS_TOKENS = 5;
 /** The most rows that a thumbnail needs. */
 const THUMBNAIL_ROWS = 160;
 
@@ -294,7 +275,7 @@ export class Reader {
       if (best.every((one) => one.id !== id)) best.push({ id, logProb: row[id] - normalizer });
       for (const one of best) one.before = plain[one.id] - plainNormalizer;
     }
-    const names = await this.#spell(best.map(({ id }) => id));
+    const names = await this.spell(best.map(({ id }) => id));
     return best.map((one, i) => ({ ...one, string: names[i] }));
   }
 
@@ -312,42 +293,15 @@ export class Reader {
     const [first] = likeliest(before, 1);
     if (!first) return { ...losses, next: null };
     const { id, logProb } = first;
-    const [token] = await this.#spell([id]);
+    const [token] = await this.spell([id]);
     return {
       ...losses,
       next: { token, before: Math.exp(logProb), after: Math.exp(after[id] - logSumExp(after)) },
     };
   }
 
-  /**
-   * Computes what a view needs beyond the reading.
-   * @param hook the hook point that "value" is about
-   */
-  async prepare(
-    reading: Reading,
-    need: Need,
-    hook: string,
-    signal?: AbortSignal,
-  ): Promise<Partial<Prepared>> {
-    const { ids, interventions } = reading;
-    const options = { ...(interventions.length && { interventions }), ...(signal && { signal }) };
-    if (need === "random") {
-      const { scores } = await this.#model.headScores(undefined, options);
-      return { random: { interventions, table: scores } };
-    }
-    if (need === "value") {
-      const { cache } = await this.#again(reading, hook);
-      return { value: { reading, hook, tensor: cache.get(hook) } };
-    }
-    const top = Math.min(LENS_TOKENS, this.#model.config.vocab_size);
-    const lens = await this.#model.logitLens(ids, { top, ...options });
-    return {
-      lens: { reading, lens: { ...lens, topStrings: await this.#spell(lens.topIds.data) } },
-    };
-  }
-
-  async #spell(ids: ArrayLike<number>): Promise<Token[]> {
-    // An id is NaN where no token is the likeliest.
+  /** The names of token ids; empty for NaN. */
+  async spell(ids: ArrayLike<number>): Promise<Token[]> {
     if (this.#hasIds) return Array.from(ids, (id) => (Number.isNaN(id) ? "" : idToken(id)));
     const unknown = [...new Set(Array.from(ids))].filter((id) => !this.#names.has(id));
     if (unknown.length > 0) {

@@ -5,11 +5,11 @@
 
 import type { Change } from "./compare.js";
 import { extend, type GeneratedStep } from "./extend.js";
+import { type Requests, Results, type ViewResult } from "./results.js";
+import type { Model } from "../api/model.js";
 import {
   Reader,
   type Alternative,
-  type Need,
-  type Prepared,
   type Readable,
   type Reading,
   type ReadOptions,
@@ -32,8 +32,10 @@ export type SessionChange =
   | "reading"
   /** `reading` has another layer in full */
   | "layer"
-  /** `lens`, `value` or `random` */
-  | "prepared";
+  /** `corrupted` */
+  | "corrupted"
+  /** `results` */
+  | "results";
 
 /**
  * What happens to the former model while another one loads. "keep": it reads texts until the new one is there, and stays
@@ -56,17 +58,26 @@ export class Session<M extends Readable = Readable> {
   isStale = false;
   isLoading = false;
   progress: Progress | null = null;
-  /** What views need beyond the reading. It may be about a former text: each says which. */
-  lens: Prepared["lens"] | null = null;
-  value: Prepared["value"] | null = null;
-  random: Prepared["random"] | null = null;
+  /** The second prompt, read without interventions; null if there is none, or if it could not be read. */
+  corrupted: Reading | null = null;
   onChange: (change: SessionChange) => void = () => {};
 
   #formerModel: FormerModel;
   #reader: Reader | null = null;
   #loading: AbortController | null = null;
   #readings: Set<{ started: number; controller: AbortController }> = new Set();
-  #preparing: { reading: Reading; key: string; controller: AbortController } | null = null;
+  #corruptedReader: Reader | null = null;
+  #corruptedReading: AbortController | null = null;
+  #results = new Results(
+    (request, context) => {
+      const reader = this.#reader;
+      if (!reader) throw new Error("no model is loaded");
+      const spell = (ids: ArrayLike<number>) => reader.spell(ids);
+      // A view names what it uses of a model; a model of another make that lacks it throws a TypeError, which the view shows.
+      return request.compute(this.model as unknown as Model, { ...context, spell });
+    },
+    () => this.onChange("results"),
+  );
   /** Counts the calls of `nextTokens`: only the last one is answered. */
   #question = 0;
 
@@ -123,7 +134,10 @@ export class Session<M extends Readable = Readable> {
   #stopReader() {
     this.#reader?.cancel();
     this.#reader = null;
-    this.#cancelPreparing();
+    this.#corruptedReader?.cancel();
+    this.#corruptedReader = null;
+    this.#corruptedReading?.abort();
+    this.#results.update({}, null);
     this.isRead = false;
     this.isStale = this.reading !== null;
   }
@@ -133,9 +147,12 @@ export class Session<M extends Readable = Readable> {
     const former = this.model;
     this.#stopReader();
     this.#question += 1;
-    const nothing = { reading: null, isStale: false, lens: null, value: null, random: null };
-    Object.assign(this, { model, ...nothing });
-    if (model) this.#reader = new Reader(model);
+    this.#results.clear();
+    Object.assign(this, { model, reading: null, corrupted: null, isStale: false });
+    if (model) {
+      this.#reader = new Reader(model);
+      this.#corruptedReader = new Reader(model);
+    }
     if (former !== model) former?.dispose?.();
     this.onChange("model");
   }
@@ -157,7 +174,7 @@ export class Session<M extends Readable = Readable> {
     const isCurrent = () => this.#reader === reader;
     this.isRead = false;
     this.isStale = this.reading !== null;
-    this.#cancelPreparing();
+    this.#results.update({}, null);
     const controller = new AbortController();
     const job = { started: performance.now(), controller };
     this.#readings.add(job);
@@ -203,36 +220,52 @@ export class Session<M extends Readable = Readable> {
   }
 
   /**
-   * Computes what a view needs beyond the reading. Work for another text or view is aborted; the same work is not begun twice.
-   * @param need null if the view needs nothing
-   * @param hook the hook point that "value" is about
+   * Reads the second prompt, without interventions. The former one is removed at once, because views compare both.
+   * @param text null if there is none
    */
-  async prepare(need: Need | null, hook: string): Promise<void> {
-    const reading = this.reading;
-    const key = `${need} ${hook}`;
-    if (this.#preparing && this.#preparing.reading === reading && this.#preparing.key === key)
-      return;
-    this.#cancelPreparing();
-    if (!this.#reader || !reading || !need) return;
-    const job = { reading, key, controller: new AbortController() };
-    this.#preparing = job;
-    const isCurrent = () => this.#preparing === job;
+  async readCorrupted(text: string | null, options: Pick<ReadOptions, "layer" | "crop"> = {}) {
+    this.#corruptedReading?.abort();
+    const controller = (this.#corruptedReading = new AbortController());
+    const [reader, isCurrent] = [
+      this.#corruptedReader,
+      () => this.#corruptedReading === controller,
+    ];
+    if (this.corrupted) {
+      this.corrupted = null;
+      this.onChange("corrupted");
+    }
+    if (!reader || text === null) return null;
     try {
-      const prepared = await this.#reader.prepare(reading, need, hook, job.controller.signal);
-      if (!isCurrent()) return;
-      this.#preparing = null;
-      Object.assign(this, prepared);
-      this.onChange("prepared");
+      const reading = await reader.read(text, { ...options, signal: controller.signal });
+      if (!reading || !isCurrent()) return null;
+      this.corrupted = reading;
+      this.onChange("corrupted");
+      return reading;
     } catch (error) {
-      if (!isCurrent()) return;
-      this.#preparing = null;
+      if (!isCurrent()) return null;
       throw error;
     }
   }
 
-  #cancelPreparing() {
-    this.#preparing?.controller.abort();
-    this.#preparing = null;
+  /** What views needed beyond the reading, by the view's name. */
+  get results(): Readonly<Record<string, ViewResult>> {
+    return this.#results.all;
+  }
+
+  /** Computes what the views on show need; what they no longer need is cancelled. Failures are in `results`. */
+  prepare(requests: Requests) {
+    const { reading, corrupted } = this;
+    this.#results.update(requests, reading && this.isRead ? { reading, corrupted } : null);
+  }
+
+  /** Begins what a view needs and the visitor asked for, because it takes long or failed. */
+  compute(view: string) {
+    this.#results.start(view);
+  }
+
+  /** Cancels what is being computed for a view. */
+  cancelCompute(view: string) {
+    this.#results.cancel(view);
   }
 
   /** Gets a layer's pattern in full, if the text is too long to keep all layers. */

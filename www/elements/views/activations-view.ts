@@ -3,23 +3,34 @@
 import { css, html } from "lit";
 
 import type { Stretch } from "../../draw/scale.js";
+import type { Tensor } from "../../draw/matrix.js";
 import type { Slice } from "../../draw/slice.js";
+import type { Token } from "../../draw/token.js";
 import { whyAbsent } from "../../session/architecture.js";
+import "../define/tensor-view.js";
 import type { TensorView } from "../tensor-view.js";
-import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
+import { FigureView, type FigureState, type Request, type ViewModule } from "./view.js";
 
+/** Which axes of a value are drawn. Empty: those that fit best. */
 interface Settings {
-  /** Which axes of a value are drawn. */
-  slice: Partial<Slice>;
-  /** The name of a hook point that was asked for and does not exist. */
-  absent: string;
+  rows: string;
+  columns: string;
+  index: Slice["index"];
+}
+
+interface Result {
+  hook: string;
+  tensor: Tensor;
+  /** of the text that the value is about */
+  tokens: readonly Token[];
 }
 
 const exists = ({ points }: FigureState, hook: string) => points.some(({ name }) => name === hook);
-const isCurrent = ({ value, reading, hook }: FigureState) =>
-  value?.reading === reading && value?.hook === hook;
 
-export class ActivationsView extends FigureView<Settings> {
+export class ActivationsView extends FigureView<Settings, Result> {
+  /** The name of a hook point that was asked for and does not exist. */
+  #absent = "";
+
   static override styles = [
     ...FigureView.styles,
     css`
@@ -60,46 +71,40 @@ export class ActivationsView extends FigureView<Settings> {
 
   override draw(figure: FigureState) {
     return html`
-      <p class="says"><strong>The values at a hook point, by its TransformerLens name.</strong>
-        <span class="soft">Zero is blank, positive orange, negative blue.</span></p>
-      <div class="board">
-        <div class="whole">
-          ${this.#hookChoice(figure)}
-          <p class="absent" role="status">${this.#absent(figure)}</p>
-          ${this.#value(figure)}
-        </div>
-        ${this.aside()}
-      </div>
+      ${this.#hookChoice(figure)}
+      <p class="absent" role="status">${this.#absence(figure)}</p>
+      ${this.#value(figure)}
     `;
   }
 
+  override says() {
+    return html`<strong>The values at a hook point, by its TransformerLens name.</strong>
+      <span class="soft">Zero is blank, positive orange, negative blue.</span>`;
+  }
+
   #value(figure: FigureState) {
-    const { value, points, hook, scale } = figure;
-    const isKnown = exists(figure, hook);
-    if (!value || !isKnown) {
-      const isWaiting = isKnown || points.length === 0;
-      return html`<p class="soft" role="status">${isWaiting ? "Reading …" : noSuchPoint(figure, hook)}</p>`;
-    }
-    const slice = this.settings.slice ?? {};
+    const { value } = this.result;
+    if (!exists(figure, figure.hook) && figure.points.length > 0)
+      return html`<p class="soft" role="status">${noSuchPoint(figure, figure.hook)}</p>`;
+    if (!value) return "";
+    const { rows, columns, index } = this.settings;
     return html`<tensor-view
-      class=${staleClass(isCurrent(figure), figure)}
       .tensor=${value.tensor}
       name=${value.hook}
-      .tokens=${value.reading.tokens}
-      .rows=${slice.rows ?? ""}
-      .columns=${slice.columns ?? ""}
-      .index=${slice.index ?? {}}
-      .scale=${scale}
+      .tokens=${value.tokens}
+      .rows=${rows}
+      .columns=${columns}
+      .index=${index}
+      .scale=${figure.scale}
       @value-hover=${this.#onValueHover}
-      @slice-change=${(event: CustomEvent<Slice>) => this.remember({ slice: event.detail })}
+      @slice-change=${(event: CustomEvent<Slice>) => this.remember(event.detail)}
       @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
     ></tensor-view>`;
   }
 
   /** What was asked for and does not exist, until another point is chosen. */
-  #absent(figure: FigureState) {
-    const { absent } = this.settings;
-    return absent && !exists(figure, absent) ? noSuchPoint(figure, absent) : "";
+  #absence(figure: FigureState) {
+    return this.#absent && !exists(figure, this.#absent) ? noSuchPoint(figure, this.#absent) : "";
   }
 
   /** If rows or columns are positions, a hovered value highlights its token. */
@@ -134,11 +139,12 @@ export class ActivationsView extends FigureView<Settings> {
     const name = input.value.trim();
     if (!figure) return;
     if (exists(figure, name)) {
-      this.remember({ absent: "" });
+      this.#absent = "";
       if (name !== figure.hook) this.choose({ hook: name });
     } else if (event.type === "change") {
-      if (name !== "") this.remember({ absent: name });
+      if (name !== "") this.#absent = name;
       input.value = figure.hook;
+      this.requestUpdate();
     }
   }
 }
@@ -149,14 +155,19 @@ function noSuchPoint({ architecture }: FigureState, hook: string) {
   return `This model has no hook point ${hook.slice(0, 80)}${reason === null ? "" : `: ${reason}`}.`;
 }
 
-export const activations: ViewDefinition = {
-  tag: "activations-view",
-  element: ActivationsView,
-  title: "activations",
-  tokenColors: "none",
-  needs: (figure) => (!exists(figure, figure.hook) || isCurrent(figure) ? null : "value"),
-  render: (figure, slots) => html`<activations-view .figure=${figure}>${slots}</activations-view>`,
-};
+function request(figure: FigureState): Request<Result> | null {
+  const { hook } = figure;
+  if (!exists(figure, hook)) return null;
+  return {
+    key: hook,
+    compute: async (model, { reading: { ids, tokens }, interventions, signal }) => {
+      const { cache } = await model.runWithCache(ids, { names: [hook], interventions, signal });
+      return { hook, tensor: cache.get(hook), tokens };
+    },
+  };
+}
+
+export const view: ViewModule = { tag: "activations-view", element: ActivationsView, request };
 
 declare global {
   interface HTMLElementTagNameMap {

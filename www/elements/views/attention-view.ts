@@ -1,4 +1,4 @@
-// <attention-view>: every head as a thumbnail, one head large, and a sentence about what it does.
+// <attention-view>: the pattern of one head, and a sentence about what it does.
 
 import { css, html } from "lit";
 
@@ -7,8 +7,8 @@ import type { Pair } from "../../draw/matrix.js";
 import type { Stretch } from "../../draw/scale.js";
 import { truncate } from "../../draw/token.js";
 import type { Reading } from "../../session/reading.js";
-import { includesHead, isSameHead, type Head } from "../heads.js";
-import { FigureView, type FigureState, type ViewDefinition } from "./view.js";
+import { includesHead, isSameHead } from "../heads.js";
+import { FigureView, type FigureState, type ViewModule } from "./view.js";
 
 export class AttentionView extends FigureView {
   static override styles = [
@@ -21,12 +21,6 @@ export class AttentionView extends FigureView {
         padding: 0.05em 0.25em;
         font-size: 0.86em;
         white-space: pre;
-      }
-      .heads {
-        order: 2;
-      }
-      .large {
-        min-width: 0;
       }
       h2 {
         margin: 0 0 0.35rem;
@@ -41,11 +35,6 @@ export class AttentionView extends FigureView {
       .off {
         color: var(--flame);
       }
-      @container figure (min-width: 620px) {
-        .heads {
-          order: 0;
-        }
-      }
     `,
   ];
 
@@ -54,42 +43,23 @@ export class AttentionView extends FigureView {
     const pattern = reading.patterns[layer];
     const isPreview = !isSameHead(figure.shownHead, figure);
     return html`
-      ${this.#description(figure, reading)}
-      <div class="board">
-        <div class="heads">
-          <h2>Heads</h2>
-          <attention-heads
-            .patterns=${reading.thumbnails}
-            .scores=${reading.scores}
-            .layer=${figure.layer}
-            .head=${figure.head}
+      <h2>Head ${layer}.${head} <span class="pinned">${isPreview ? "preview; click to keep it" : ""}</span>${includesHead(figure.off, { layer, head }) ? html` <span class="pinned off">switched off: its output is replaced with zero</span>` : ""} <slot name="head"></slot></h2>
+      ${
+        pattern
+          ? html`<attention-pattern
+            .pattern=${pattern}
+            .head=${head}
+            .tokens=${reading.tokens}
             .scale=${figure.scale}
-            .off=${figure.off}
-            @head-hover=${(event: CustomEvent<Head | null>) => this.hover({ hoveredHead: event.detail })}
-            @head-select=${(event: CustomEvent<Head>) => this.choose(event.detail)}
-          ></attention-heads>
-        </div>
-        <div class="large">
-          <h2>Head ${layer}.${head} <span class="pinned">${isPreview ? "preview; click to keep it" : ""}</span>${includesHead(figure.off, { layer, head }) ? html` <span class="pinned off">switched off: its output is replaced with zero</span>` : ""} <slot name="head"></slot></h2>
-          ${
-            pattern
-              ? html`<attention-pattern
-                .pattern=${pattern}
-                .head=${head}
-                .tokens=${reading.tokens}
-                .scale=${figure.scale}
-                .lock=${figure.lock}
-                .highlight=${this.#highlight(figure)}
-                label="head ${layer}.${head}"
-                @cell-hover=${(event: CustomEvent<Pair | null>) => this.hover({ hoveredCell: event.detail })}
-                @cell-lock=${(event: CustomEvent<Pair | null>) => this.choose({ lock: event.detail })}
-                @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
-              ></attention-pattern>`
-              : html`<p class="soft">Reading layer ${layer} …</p>`
-          }
-        </div>
-        ${this.aside()}
-      </div>
+            .lock=${figure.lock}
+            .highlight=${this.#highlight(figure)}
+            label="head ${layer}.${head}"
+            @cell-hover=${(event: CustomEvent<Pair | null>) => this.hover({ hoveredCell: event.detail })}
+            @cell-lock=${(event: CustomEvent<Pair | null>) => this.choose({ lock: event.detail })}
+            @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
+          ></attention-pattern>`
+          : html`<p class="soft">Reading layer ${layer} …</p>`
+      }
     `;
   }
 
@@ -100,12 +70,12 @@ export class AttentionView extends FigureView {
   }
 
   /** One line in words, for visitors who cannot read such a picture yet. */
-  #description({ described }: FigureState, reading: Reading) {
-    if (!described) return html`<p class="says"></p>`;
+  override says({ described }: FigureState, reading: Reading) {
+    if (!described) return "";
     const { score, does, mean, what, clear, example, notNumbers } = described;
     const name = `${score.layer}.${score.head}`;
     if (notNumbers > 0) {
-      return html`<p class="says"><strong>Head ${name} ${does}.</strong> <span class="soft">${notNumbers} of its values are ${NOT_A_NUMBER} (striped), so what it attends to is unknown.</span></p>`;
+      return html`<strong>Head ${name} ${does}.</strong> <span class="soft">${notNumbers} of its values are ${NOT_A_NUMBER} (striped), so what it attends to is unknown.</span>`;
     }
     const token = (at: number) =>
       html`<span class="chip mono">${truncate(reading.tokens[at] ?? "", 20)}</span>`;
@@ -113,16 +83,14 @@ export class AttentionView extends FigureView {
       clear && example
         ? html`On average ${formatAttention(mean)} of its attention goes there; here, from ${token(example.query)} to ${token(example.key)}.`
         : html`It is most like a head for ${what}, but gives that only ${formatAttention(mean)} of its attention.`;
-    return html`<p class="says"><strong>Head ${name} ${does}.</strong> <span class="soft">${evidence}</span></p>`;
+    return html`<strong>Head ${name} ${does}.</strong> <span class="soft">${evidence}</span>`;
   }
 }
 
-export const attention: ViewDefinition = {
+export const view: ViewModule = {
   tag: "attention-view",
   element: AttentionView,
-  title: "attention",
-  tokenColors: "attention",
-  render: (figure, slots) => html`<attention-view .figure=${figure}>${slots}</attention-view>`,
+  hasHeadSlot: true,
 };
 
 declare global {

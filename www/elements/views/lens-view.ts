@@ -2,61 +2,62 @@
 
 import { html } from "lit";
 
-import type { Band } from "../../draw/matrix.js";
+import type { LogitLens } from "../../api/generated.js";
 import type { Stretch } from "../../draw/scale.js";
+import type { Token } from "../../draw/token.js";
+import type { Reading } from "../../session/reading.js";
+import "../define/logit-lens.js";
 import type { Place } from "../logit-lens.js";
-import { FigureView, staleClass, type FigureState, type ViewDefinition } from "./view.js";
+import { FigureView, type FigureState, type Request, type ViewModule } from "./view.js";
 
-interface Settings {
-  /** The locked cell of the lens, while the figure's lock is the one that came with it. */
-  lensLock: { place: Place; lock: Band } | null;
+interface Result {
+  lens: Omit<LogitLens, "topStrings"> & { topStrings: readonly Token[] };
+  /** of the text that the lens is about */
+  tokens: readonly Token[];
 }
 
-const isCurrent = ({ lens, reading }: FigureState) => lens?.reading === reading;
+/** How many of the likeliest tokens the lens lists. */
+const LENS_TOKENS = 5;
 
-export class LensView extends FigureView<Settings> {
-  override draw(figure: FigureState) {
-    const { lens, lock, scale } = figure;
-    const { lensLock } = this.settings;
-    return html`
-      <p class="says"><strong>What the model would say next, if it stopped after each layer.</strong>
-        <span class="soft">A column shows, from top to bottom, where the prediction appears. Each cell is the likeliest token, coloured by its probability.</span></p>
-      <div class="board">
-        <div class=${`whole ${staleClass(isCurrent(figure), figure)}`}>
-          ${
-            lens
-              ? html`<logit-lens
-                .lens=${lens.lens}
-                .tokens=${lens.reading.tokens}
-                .scale=${scale}
-                .lock=${lock && lensLock?.lock === lock ? lensLock.place : null}
-                @cell-hover=${(event: CustomEvent<Place | null>) => this.hover({ hoveredToken: event.detail?.position ?? null })}
-                @cell-lock=${this.#onLock}
-                @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
-              ></logit-lens>`
-              : html`<p class="soft" role="status">Reading each layer …</p>`
-          }
-        </div>
-        ${this.aside()}
-      </div>
-    `;
+export class LensView extends FigureView<object, Result> {
+  /** The locked cell. It is released when another part of the figure is locked. */
+  #locked: Place | null = null;
+
+  override draw({ lock, scale }: FigureState, _reading: Reading) {
+    const { value } = this.result;
+    if (!value) return "";
+    const isLocked = lock?.key === undefined && lock?.query === this.#locked?.position;
+    return html`<logit-lens
+      .lens=${value.lens}
+      .tokens=${value.tokens}
+      .scale=${scale}
+      .lock=${isLocked ? this.#locked : null}
+      @cell-hover=${(event: CustomEvent<Place | null>) => this.hover({ hoveredToken: event.detail?.position ?? null })}
+      @cell-lock=${this.#onLock}
+      @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
+    ></logit-lens>`;
   }
 
   #onLock({ detail: place }: CustomEvent<Place | null>) {
-    const lock = place && { query: place.position };
-    this.remember({ lensLock: place && lock && { place, lock } });
-    this.choose({ lock });
+    this.#locked = place;
+    this.choose({ lock: place && { query: place.position } });
   }
 }
 
-export const lens: ViewDefinition = {
-  tag: "lens-view",
-  element: LensView,
-  title: "lens",
-  tokenColors: "surprisal",
-  needs: (figure) => (isCurrent(figure) ? null : "lens"),
-  render: (figure, slots) => html`<lens-view .figure=${figure}>${slots}</lens-view>`,
-};
+function request(): Request<Result> {
+  return {
+    key: "lens",
+    compute: async (model, { reading, interventions, signal, onProgress, spell }) => {
+      const top = Math.min(LENS_TOKENS, model.config.vocab_size);
+      const options = { top, interventions, signal, onProgress };
+      const lens = await model.logitLens(reading.ids, options);
+      const topStrings = await spell(lens.topIds.data);
+      return { lens: { ...lens, topStrings }, tokens: reading.tokens };
+    },
+  };
+}
+
+export const view: ViewModule = { tag: "lens-view", element: LensView, request };
 
 declare global {
   interface HTMLElementTagNameMap {

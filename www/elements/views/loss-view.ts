@@ -5,27 +5,27 @@ import { html } from "lit";
 import { formatLogProb, NOT_A_NUMBER } from "../../draw/format.js";
 import { countNotFinite } from "../../draw/not-finite.js";
 import type { Reading } from "../../session/reading.js";
-import { FigureView, type FigureState, type ViewDefinition } from "./view.js";
+import "../define/token-losses.js";
+import { FigureView, type FigureState, type ViewModule } from "./view.js";
 
 export class LossView extends FigureView {
   override draw(figure: FigureState, reading: Reading) {
-    const mean = reading.loss ?? -average(reading.logProbs);
     return html`
-      <p class="says">${reading.logProbs.length > 0 ? this.#summary(reading, mean) : "A text of one token has no log-probability, because no token comes before it."}</p>
-      <div class="board">
-        <div class="whole">
-          <token-losses
-            .tokens=${reading.tokens}
-            .logProbs=${reading.logProbs}
-            .loss=${mean}
-            .vocabulary=${figure.vocabulary}
-            .position=${figure.hoveredToken ?? figure.lock?.query ?? -1}
-            @token-hover=${this.#onTokenHover}
-          ></token-losses>
-        </div>
-        ${this.aside()}
-      </div>
+      <token-losses
+        .tokens=${reading.tokens}
+        .logProbs=${reading.logProbs}
+        .loss=${meanLoss(reading)}
+        .vocabulary=${figure.vocabulary}
+        .position=${figure.hoveredToken ?? figure.lock?.query ?? -1}
+        @token-hover=${this.#onTokenHover}
+      ></token-losses>
     `;
+  }
+
+  override says(_figure: FigureState, reading: Reading) {
+    return reading.logProbs.length > 0
+      ? this.#summary(reading, meanLoss(reading))
+      : "A text of one token has no log-probability, because no token comes before it.";
   }
 
   #summary({ logProbs }: Reading, mean: number) {
@@ -42,17 +42,15 @@ export class LossView extends FigureView {
   }
 }
 
+function meanLoss({ loss, logProbs }: Reading) {
+  return loss ?? -average(logProbs);
+}
+
 function average(values: ArrayLike<number>) {
   return Array.from(values).reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
-export const losses: ViewDefinition = {
-  tag: "loss-view",
-  element: LossView,
-  title: "log-probability",
-  tokenColors: "surprisal",
-  render: (figure, slots) => html`<loss-view .figure=${figure}>${slots}</loss-view>`,
-};
+export const view: ViewModule = { tag: "loss-view", element: LossView };
 
 declare global {
   interface HTMLElementTagNameMap {

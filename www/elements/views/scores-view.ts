@@ -2,59 +2,52 @@
 
 import { html } from "lit";
 
-import type { Reading } from "../../session/reading.js";
+import type { LabelledTensor, Reading } from "../../session/reading.js";
 import { measurable } from "../../session/scores.js";
+import "../define/head-scores.js";
 import type { Head } from "../heads.js";
 import {
   choiceStyles,
   FigureView,
-  staleClass,
   type FigureState,
-  type ViewDefinition,
+  type Request,
+  type ViewModule,
 } from "./view.js";
 
 interface Settings {
   /** Which score is shown. */
-  scoreKind: string;
+  kind: string;
 }
-
-const isCurrent = ({ measured, random, reading }: FigureState) =>
-  measured === "text" || random?.interventions === reading?.interventions;
 
 /** Random tokens that repeat once have positions for every score. */
 const ALL_KINDS = measurable([0, 0, 0]);
 
-export class ScoresView extends FigureView<Settings> {
+export class ScoresView extends FigureView<Settings, LabelledTensor> {
   static override styles = [...FigureView.styles, choiceStyles];
 
   override draw(figure: FigureState, reading: Reading) {
     const isOnText = figure.measured === "text";
-    const table = isOnText ? reading.table : (figure.random?.table ?? null);
-    return html`
-      <p class="says"><strong>How much each head is of one kind${isOnText ? ", on this text" : ", on random tokens that repeat once"}.</strong>
-        <span class="soft">${isOnText ? "The mean attention that it gives to such tokens." : "Random tokens can be predicted only from their first occurrence, so this is the usual test for heads that look back."} Choosing a head shows its attention.</span></p>
-      <div class="board">
-        <div class=${`whole ${staleClass(isCurrent(figure), figure)}`}>
-          ${
-            table
-              ? html`<head-scores
-                .scores=${table}
-                .measurable=${isOnText ? this.#measurable(reading) : ALL_KINDS}
-                .kind=${this.settings.scoreKind ?? "induction"}
-                .layer=${figure.layer}
-                .head=${figure.head}
-                .off=${figure.off}
-                @kind-change=${(event: CustomEvent<string>) => this.remember({ scoreKind: event.detail })}
-                @head-hover=${(event: CustomEvent<Head | null>) => this.hover({ hoveredHead: event.detail })}
-                @head-select=${(event: CustomEvent<Head>) => this.choose({ ...event.detail, view: "attention" })}
-                >${this.#measuredOn(figure)}</head-scores
-              >`
-              : html`<p class="soft" role="status">Measuring the heads …</p>`
-          }
-        </div>
-        ${this.aside()}
-      </div>
-    `;
+    const table = isOnText ? reading.table : this.result.value;
+    return table
+      ? html`<head-scores
+          .scores=${table}
+          .measurable=${isOnText ? this.#measurable(reading) : ALL_KINDS}
+          .kind=${this.settings.kind}
+          .layer=${figure.layer}
+          .head=${figure.head}
+          .off=${figure.off}
+          @kind-change=${(event: CustomEvent<string>) => this.remember({ kind: event.detail })}
+          @head-hover=${(event: CustomEvent<Head | null>) => this.hover({ hoveredHead: event.detail })}
+          @head-select=${(event: CustomEvent<Head>) => this.choose({ ...event.detail, view: "attention" })}
+          >${this.#measuredOn(figure)}</head-scores
+        >`
+      : html`<p class="soft" role="status">Measuring the heads …</p>`;
+  }
+
+  override says({ measured }: FigureState) {
+    const isOnText = measured === "text";
+    return html`<strong>How much each head is of one kind${isOnText ? ", on this text" : ", on random tokens that repeat once"}.</strong>
+      <span class="soft">${isOnText ? "The mean attention that it gives to such tokens." : "Random tokens can be predicted only from their first occurrence, so this is the usual test for heads that look back."} Choosing a head shows its attention.</span> ${this.source()}`;
   }
 
   #measuredOn({ measured }: FigureState) {
@@ -73,14 +66,19 @@ export class ScoresView extends FigureView<Settings> {
   #kinds: { ids: Uint32Array; kinds: Set<string> } | null = null;
 }
 
-export const scores: ViewDefinition = {
-  tag: "scores-view",
-  element: ScoresView,
-  title: "head scores",
-  tokenColors: "attention",
-  needs: (figure) => (isCurrent(figure) ? null : "random"),
-  render: (figure, slots) => html`<scores-view .figure=${figure}>${slots}</scores-view>`,
-};
+/** Scores on the text come with its reading. */
+function request({ measured }: FigureState): Request<LabelledTensor> | null {
+  if (measured === "text") return null;
+  return {
+    key: "random tokens",
+    compute: async (model, { interventions, signal, onProgress }) => {
+      const options = { interventions, signal, onProgress };
+      return (await model.headScores(undefined, options)).scores;
+    },
+  };
+}
+
+export const view: ViewModule = { tag: "scores-view", element: ScoresView, request };
 
 declare global {
   interface HTMLElementTagNameMap {

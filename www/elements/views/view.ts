@@ -1,31 +1,43 @@
-// What the views of <scope-figure> share. A view is one file: an element that extends FigureView, and a ViewDefinition that
-// index.ts lists. The figure gives it one FigureState; the view answers with the events view-hover and view-choose.
+// What the views of <scope-figure> share. A view is one entry of the list in index.ts, and one module that the entry loads: an
+// element that extends FigureView, and what it needs computed. The figure gives the element one FigureState; the element answers
+// with the events view-hover and view-choose.
 
-import { css, html, type TemplateResult } from "lit";
+import { css, html } from "lit";
 
-import type { Stretch } from "../../draw/scale.js";
-import type { Architecture } from "../../session/architecture.js";
-import type { Prepared, Need, Reading } from "../../session/reading.js";
-import type { describe, HeadScore } from "../../session/scores.js";
-import type { Head } from "../heads.js";
+import type { HookPoint } from "../../api/generated.js";
 import type { Band, Pair } from "../../draw/matrix.js";
+import type { Token } from "../../draw/token.js";
+import type { Architecture } from "../../session/architecture.js";
+import type { Reading } from "../../session/reading.js";
+import { NO_RESULT, type Request, type ViewResult } from "../../session/results.js";
+import type { describe, HeadScore } from "../../session/scores.js";
+import type { Fields } from "../../state/fields.js";
+import type { LabIntervention } from "../../state/interventions.js";
+import type { LabState } from "../../state/state.js";
 import { TypedElement } from "../base.js";
+import type { Head } from "../heads.js";
 import { base } from "../styles.js";
 
-/** What the visitor chose. */
-export interface Choices {
-  layer: number;
-  head: number;
-  view: string;
-  scale: Stretch;
-  /** Tokens show what the focused one attends to ("from"), or what attends to it ("to"). */
-  direction: "from" | "to";
-  lock: Band | null;
-  /** The hook point whose values are drawn. */
-  hook: string;
-  /** What head scores are measured on. */
-  measured: "text" | "random";
-}
+export type { ComputeContext, Request, ViewResult } from "../../session/results.js";
+
+/** The settings of each view, by the view's name. */
+export type ViewSettings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** What the visitor chose: the part of the state that a figure shows. */
+export type Choices = Pick<
+  LabState,
+  | "view"
+  | "beside"
+  | "scale"
+  | "direction"
+  | "lock"
+  | "hook"
+  | "measured"
+  | "position"
+  | "answer"
+  | "against"
+  | "views"
+> & { layer: number; head: number };
 export type FigureChoice = Partial<Choices>;
 
 /** What the pointer or the keyboard is on. */
@@ -41,16 +53,17 @@ export type Description = ReturnType<typeof describe> & { score: HeadScore };
 /** Everything that a view can draw. */
 export interface FigureState extends Readonly<Choices>, Readonly<Hover> {
   readonly reading: Reading | null;
+  /** The second prompt, read without interventions. */
+  readonly corrupted: Reading | null;
   readonly vocabulary: number;
-  /** Heads that are switched off. */
+  /** Heads whose output is zero. */
   readonly off: readonly Head[];
   /** The model's hook points. */
-  readonly points: readonly { name: string; axes: readonly string[] }[];
-  /** What the model does not have. */
-  readonly architecture: Architecture;
-  readonly lens: Prepared["lens"] | null;
-  readonly value: Prepared["value"] | null;
-  readonly random: Prepared["random"] | null;
+  readonly points: readonly Pick<HookPoint, "name" | "axes">[];
+  /** The model's config: its sizes, and what it does not have. */
+  readonly architecture: Architecture & Partial<Sizes>;
+  readonly parameterCount: number;
+  readonly hasTokenizer: boolean;
   /** The hovered head if its pattern is there, otherwise the chosen head. */
   readonly shownHead: Head;
   /** The part of the pattern under the pointer or the keyboard. */
@@ -61,21 +74,64 @@ export interface FigureState extends Readonly<Choices>, Readonly<Hover> {
   readonly described: Description | null;
   /** The whole figure is dimmed. */
   readonly stale: boolean;
-  /** The settings of each view, by its tag. They outlast a change of view. */
-  readonly settings: Record<string, object>;
+  /** What the views needed computed, by the view's name. */
+  readonly results: Readonly<Record<string, ViewResult>>;
 }
 
-export interface ViewDefinition {
-  /** The text of its button. */
+/** Sizes of a model, as its config names them. */
+export interface Sizes {
+  n_layer: number;
+  n_head: number;
+  n_embd: number;
+  n_inner: number | null;
+  n_positions: number;
+}
+
+/** The groups of views, in the order of their tabs. */
+export const GROUPS = ["attention", "prediction", "heads", "two prompts", "values"] as const;
+
+/** One entry of the list of views. It is small, because the first bundle has all of them. */
+export interface ViewEntry {
+  /** The text of its tab. */
   title: string;
-  tag: keyof HTMLElementTagNameMap;
-  element: CustomElementConstructor;
+  group: (typeof GROUPS)[number];
+  /** What one sees, in plain words. */
+  sentence: string;
+  /** The paper that it comes from. */
+  source?: { title: string; href: string };
+  /** The methods of `Model` that it uses. */
+  methods: readonly string[];
   /** What colours the tokens while the view is open. */
   tokenColors: "attention" | "surprisal" | "none";
-  /** What the owner of the figure must compute, because it is missing or is about another text. */
-  needs?: (figure: FigureState) => Need | null;
-  /** The element in a template. `slots` pass on what the owner placed in the figure. */
-  render: (figure: FigureState, slots: unknown) => TemplateResult;
+  /** The heads stand beside it. */
+  usesHead: boolean;
+  /** It compares the text with a second prompt. */
+  usesCorrupted?: boolean;
+  /** It is about an answer, and about a wrong answer if there is one. */
+  usesAnswer?: boolean;
+  /** Its state, by the names of the API's options; in the address as `view.name`. */
+  settings: Fields;
+  load: () => ViewModule | Promise<ViewModule>;
+}
+
+/** What an entry loads. */
+export interface ViewModule {
+  tag: keyof HTMLElementTagNameMap;
+  element: CustomElementConstructor;
+  /** It has a place for what the owner of the figure puts beside the name of the head. */
+  hasHeadSlot?: boolean;
+  /** What the view needs computed; null if it needs nothing, or cannot say yet what. */
+  request?: (figure: FigureState, settings: Readonly<Record<string, unknown>>) => Request | null;
+}
+
+/** The settings of a view, with the defaults of those that were not chosen. */
+export function settingsOf(
+  { settings }: ViewEntry,
+  chosen: Readonly<Record<string, unknown>> = {},
+) {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, { fallback }]) => [name, chosen[name] ?? fallback]),
+  );
 }
 
 /** A row of buttons of which one is pressed. */
@@ -114,14 +170,14 @@ export const choiceStyles = css`
   }
 `;
 
-/** The sentence above a picture, and the grid of pictures with the owner's part beside them. */
 const layout = css`
   :host {
     container: figure / inline-size;
+    min-width: 0;
   }
   .says {
-    margin: 0.8rem 0 0.7rem;
-    font-size: 1.14rem;
+    margin: 0 0 0.7rem;
+    font-size: 1.06rem;
     line-height: 1.4;
     text-wrap: pretty;
     max-width: 62rem;
@@ -130,81 +186,129 @@ const layout = css`
     font-weight: 600;
   }
   .says .soft {
-    font-size: 0.98rem;
+    font-size: 0.95rem;
   }
-  .board {
-    display: grid;
-    grid-template-columns: minmax(0, 1fr);
-    gap: 1.4rem;
-    align-items: start;
+  .says a {
+    color: inherit;
+    font-size: 0.86rem;
+    white-space: nowrap;
   }
-  .aside {
-    order: 3;
-    min-width: 0;
+  .work {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.4rem 0.8rem;
+    margin: 0 0 0.7rem;
+    font-size: 0.9rem;
+  }
+  .work progress {
+    width: 12rem;
+    accent-color: var(--flame);
+  }
+  .error {
+    padding: 0.4rem 0.7rem;
+    border-left: 3px solid var(--flame);
+    border-radius: 3px;
+    background: var(--glow);
+    overflow-wrap: anywhere;
   }
   .stale {
     opacity: 0.55;
-  }
-  @container figure (min-width: 620px) {
-    .board {
-      grid-template-columns: minmax(11rem, 17rem) minmax(0, 1fr);
-    }
-    .whole,
-    .aside {
-      grid-column: 1 / -1;
-    }
-  }
-  @container figure (min-width: 1080px) {
-    .board {
-      grid-template-columns: minmax(13rem, 24rem) minmax(0, 1fr) 18.5rem;
-      gap: 2rem;
-    }
-    .whole {
-      grid-column: span 2;
-    }
-    .aside {
-      grid-column: auto;
-      padding-left: 1.6rem;
-      border-left: 1px solid var(--line);
-      align-self: stretch;
-    }
   }
 `;
 
 export interface FigureViewEvents {
   "view-hover": Partial<Hover>;
   "view-choose": FigureChoice;
+  /** the name of the view whose request is to begin, or to be cancelled */
+  "view-compute": string;
+  "view-cancel": string;
+  /** a change that the visitor wants to apply */
+  "intervention-add": LabIntervention;
 }
 
-/** @template Settings what the view keeps while another view is open */
+/**
+ * @template Settings the view's settings
+ * @template Result what its request computes
+ */
 export abstract class FigureView<
   Settings extends object = object,
+  Result = never,
 > extends TypedElement<FigureViewEvents> {
-  static override properties = { figure: { attribute: false } };
+  static override properties = {
+    figure: { attribute: false },
+    name: { type: String },
+    entry: { attribute: false },
+  };
 
   static override styles = [base, layout];
 
   declare figure: FigureState | null;
+  /** The view's name in the list. */
+  declare name: string;
+  declare entry: ViewEntry | null;
 
   constructor() {
     super();
     this.figure = null;
+    this.name = "";
+    this.entry = null;
   }
 
   override render() {
     const { figure } = this;
-    return figure?.reading
-      ? this.draw(figure, figure.reading)
-      : html`<div class="board"><span class="whole"></span>${this.aside()}</div>`;
+    if (!figure?.reading) return "";
+    const { value, isCurrent, reading } = this.result;
+    const isStale = value !== null && !isCurrent && !figure.stale;
+    return html`
+      <p class="says">${this.says(figure, figure.reading)}</p>
+      ${this.#work()}
+      ${isStale ? html`<p class="work soft" role="status">${staleNote(reading, figure.reading)}</p>` : ""}
+      <div class=${isStale ? "picture stale" : "picture"}>${this.draw(figure, figure.reading)}</div>
+    `;
   }
 
+  /** The picture. It may be drawn before there is a result. */
   abstract draw(figure: FigureState, reading: Reading): unknown;
 
-  /** What the owner of the figure placed beside the picture, if anything. */
-  aside() {
-    return this.querySelector("[slot=aside]")
-      ? html`<div class="aside"><slot name="aside"></slot></div>`
+  /** The sentence above the picture. */
+  says(_figure: FigureState, _reading: Reading): unknown {
+    return html`${this.entry?.sentence} ${this.source()}`;
+  }
+
+  /** The link to the view's paper. */
+  source() {
+    const { source } = this.entry ?? {};
+    return source
+      ? html`<a href=${source.href} target="_blank" rel="noopener">${source.title}</a>`
       : "";
+  }
+
+  /** The progress of what is being computed, or how to begin it, or why it failed. */
+  #work() {
+    const { progress, isRunning, isWaiting, error } = this.result;
+    const start = (label: string) =>
+      html`<button @click=${() => this.emit("view-compute", this.name)}>${label}</button>`;
+    if (error)
+      return html`<p class="work error" role="alert"><span>${error.message}</span> ${start("Try again")}</p>`;
+    if (isRunning)
+      return html`<p class="work" role="status">
+        <progress max=${progress?.total ?? 1} .value=${progress?.done ?? 0} aria-label="computed"></progress>
+        <span class="mono">${progress ? `${progress.done} of ${progress.total}` : "computing …"}</span>
+        <button @click=${() => this.emit("view-cancel", this.name)}>Cancel</button>
+      </p>`;
+    if (isWaiting)
+      return html`<p class="work">${start("Compute")} <span class="soft">${this.estimate}</span></p>`;
+    return "";
+  }
+
+  /** How long the request takes, in words. The figure sets it. */
+  estimate = "";
+
+  /** What the view needed computed. */
+  get result(): ViewResult<Result> {
+    const found = this.figure?.results[this.name] as ViewResult<Result> | undefined;
+    return found ?? NO_RESULT;
   }
 
   hover(part: Partial<Hover>) {
@@ -215,19 +319,26 @@ export abstract class FigureView<
     this.emit("view-choose", choice);
   }
 
-  get settings(): Partial<Settings> {
-    return this.figure?.settings[this.localName] ?? {};
+  get settings(): Settings {
+    return (this.entry ? settingsOf(this.entry, this.figure?.views[this.name]) : {}) as Settings;
   }
 
-  /** Keeps settings until the figure is removed. */
+  /** Changes settings of the view. */
   remember(settings: Partial<Settings>) {
-    if (!this.figure) return;
-    this.figure.settings[this.localName] = { ...this.settings, ...settings };
-    this.requestUpdate();
+    const views = this.figure?.views ?? {};
+    this.choose({ views: { ...views, [this.name]: { ...views[this.name], ...settings } } });
   }
 }
 
-/** The class of a part that shows a former text, in a figure that is not dimmed as a whole. */
-export function staleClass(isCurrent: boolean, { stale }: FigureState) {
-  return isCurrent || stale ? "" : "stale";
+/** What a dimmed picture shows. */
+function staleNote(shown: Reading | null, current: Reading) {
+  const isOtherText = shown !== null && shown.text !== current.text;
+  const text = shown?.tokens.slice(0, 8).map(textOfToken).join("") ?? "";
+  return isOtherText
+    ? `The dimmed picture is about a former text, “${text.trim()} …”.`
+    : "The dimmed picture is about former settings.";
+}
+
+function textOfToken(token: Token) {
+  return typeof token === "string" ? token : token.string;
 }

@@ -1,0 +1,142 @@
+// Where the parts of <scope-figure> stand: the text, the tabs of views, and below them heads, one or two views, and the owner's
+// part at the right. Narrow figures stack them.
+
+import { css, unsafeCSS } from "lit";
+
+/** Two views stand side by side from this width of the figure on, in CSS pixels. */
+export const MIN_WIDTH_OF_TWO = 1320;
+
+export const figureLayout = css`
+  :host {
+    container: figure / inline-size;
+  }
+  .frame {
+    transition: opacity 150ms;
+  }
+  :host([stale]) .frame {
+    opacity: 0.55;
+  }
+  /* The owner's text box and the tokens share one cell, so that nothing moves when one replaces the other. */
+  .text {
+    display: grid;
+    grid-template-columns: minmax(0, 1fr);
+  }
+  .text > * {
+    grid-area: 1 / 1;
+    min-width: 0;
+  }
+  .views {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.35rem 1rem;
+    margin-top: 0.6rem;
+  }
+  .group {
+    display: inline-flex;
+    align-items: baseline;
+    gap: 0.45rem;
+  }
+  .group-name {
+    font-size: 0.8rem;
+    color: var(--soft);
+  }
+  .beside {
+    display: none;
+    margin-left: auto;
+    font-size: 0.85rem;
+    color: var(--soft);
+  }
+  .tools {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.4rem 1.2rem;
+    margin: 0.45rem 0 0.6rem;
+    min-height: 1.75rem;
+    font-size: 0.85rem;
+  }
+  .end {
+    margin-left: auto;
+  }
+  .board {
+    display: grid;
+    grid-template-columns: minmax(0, 1fr);
+    gap: 1.2rem;
+    align-items: start;
+  }
+  .board > * {
+    min-width: 0;
+  }
+  h2 {
+    margin: 0 0 0.35rem;
+    font-size: 1rem;
+    font-weight: 600;
+  }
+  .title button {
+    font-size: 0.8rem;
+    font-weight: 400;
+    padding: 0.1em 0.7em;
+  }
+  .board:not(.with-aside) .aside {
+    display: none;
+  }
+  @container figure (max-width: 619px) {
+    .views {
+      flex-wrap: nowrap;
+      overflow-x: auto;
+      scrollbar-width: thin;
+      padding-bottom: 0.2rem;
+    }
+    .views .group,
+    .views .choice {
+      flex: none;
+      flex-wrap: nowrap;
+    }
+  }
+  @container figure (min-width: 620px) {
+    .with-heads {
+      grid-template-columns: minmax(11rem, 17rem) minmax(0, 1fr);
+    }
+    .aside {
+      grid-column: 1 / -1;
+    }
+  }
+  @container figure (min-width: 960px) {
+    .with-aside {
+      grid-template-columns: minmax(0, 1fr) 18.5rem;
+      gap: 1.6rem;
+    }
+    .with-heads.with-aside {
+      grid-template-columns: minmax(11rem, 24rem) minmax(0, 1fr) 18.5rem;
+    }
+    .aside {
+      grid-column: auto;
+      padding-left: 1.4rem;
+      border-left: 1px solid var(--line);
+      align-self: stretch;
+    }
+  }
+  @container figure (min-width: ${unsafeCSS(MIN_WIDTH_OF_TWO)}px) {
+    .beside {
+      display: block;
+    }
+    .two {
+      grid-template-columns: repeat(2, minmax(0, 1fr));
+    }
+    .two.with-aside {
+      grid-template-columns: repeat(2, minmax(0, 1fr)) 18.5rem;
+    }
+    .two.with-heads {
+      grid-template-columns: minmax(9rem, 15rem) repeat(2, minmax(0, 1fr));
+    }
+    .two.with-heads.with-aside {
+      grid-template-columns: minmax(9rem, 15rem) repeat(2, minmax(0, 1fr)) 18.5rem;
+    }
+  }
+  @media (prefers-reduced-motion: reduce) {
+    .frame {
+      transition: none;
+    }
+  }
+`;
