@@ -21,7 +21,8 @@ export const figureLayout = css`
     display: grid;
     grid-template-columns: minmax(0, 1fr);
   }
-  .text > * {
+  .text > .strip,
+  ::slotted([slot="text"]) {
     grid-area: 1 / 1;
     min-width: 0;
   }

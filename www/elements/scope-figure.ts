@@ -12,6 +12,7 @@ import { describe } from "../session/scores.js";
 import { define, TypedElement, WidthController } from "./base.js";
 import { isSameHead, type Head } from "./heads.js";
 import { figureLayout, MIN_WIDTH_OF_TWO } from "./figure-layout.js";
+import { directionChoice, viewTabs } from "./figure-tabs.js";
 import { base } from "./styles.js";
 import {
   attentionSentence,
@@ -27,7 +28,6 @@ import {
   type FigureChoice,
   type FigureState,
   type FigureView,
-  GROUPS,
   type Hover,
   settingsOf,
   type ViewEntry,
@@ -374,35 +374,12 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   }
 
   #tools() {
-    const choice = (label: string, isPressed: boolean, choose: FigureChoice) =>
-      html`<button aria-pressed=${isPressed} @click=${() => this.#choose(choose)}>${label}</button>`;
-    const names = Object.keys(VIEWS);
-    const besides = names.filter((name) => name !== this.view);
+    const choose = (choice: FigureChoice) => this.#choose(choice);
     return html`
-      <div class="views" role="group" aria-label="view">
-        ${GROUPS.map((group) => {
-          const members = names.filter((name) => entryOf(name).group === group);
-          return members.length === 0
-            ? ""
-            : html`<span class="group"><span class="group-name">${group}</span><span class="choice" role="group" aria-label=${group}>${members.map((name) => choice(entryOf(name).title, this.view === name, { view: name }))}</span></span>`;
-        })}
-        <label class="beside">beside it
-          <select .value=${this.beside} @change=${(event: Event) => this.#choose({ beside: (event.target as HTMLSelectElement).value })}>
-            <option value="" ?selected=${this.beside === ""}>nothing</option>
-            ${besides.map((name) => html`<option value=${name} ?selected=${this.beside === name}>${entryOf(name).title}</option>`)}
-          </select>
-        </label>
-      </div>
+      ${viewTabs(this, choose)}
       <div class="tools">
-        ${
-          this.#entry.tokenColors === "attention"
-            ? html`<span class="choice" role="group" aria-label="which way">
-              ${choice("what a word attends to", this.direction === "from", { direction: "from" })}
-              ${choice("what attends to it", this.direction === "to", { direction: "to" })}
-            </span>`
-            : ""
-        }
-        ${this.lock ? html`<button @click=${() => this.#choose({ lock: null })}>release (Esc)</button>` : ""}
+        ${this.#entry.tokenColors === "attention" ? directionChoice(this, choose) : ""}
+        ${this.lock ? html`<button @click=${() => choose({ lock: null })}>release (Esc)</button>` : ""}
         <slot name="tools" class="end"></slot>
       </div>
     `;
