@@ -155,8 +155,8 @@ test("every view can be embedded, and every element takes data from a script", a
         one.renderRoot.querySelector("scope-figure"),
       );
       return (
-        figures[0].lens.reading.text === "sweet sorrow, sweet sorrow" &&
-        figures[2].value.reading.text === "sweet sorrow, sweet sorrow" &&
+        figures[0].results.lens?.reading.text === "sweet sorrow, sweet sorrow" &&
+        figures[2].results.activations?.reading.text === "sweet sorrow, sweet sorrow" &&
         figures.every((figure) => !figure.needs)
       );
     });

@@ -237,7 +237,7 @@ test("hovering a head previews it, and a click selects it", async () => {
     await settled(page);
     const before = await figureState(page);
     const [layer, head] = before.layer === 0 && before.head === 0 ? [1, 1] : [0, 0];
-    const title = page.locator(".large h2");
+    const title = page.locator("attention-view h2");
     await page.locator(`[data-layer="${layer}"][data-head="${head}"]`).hover();
     await eventually(async () =>
       assert.match(await title.innerText(), new RegExp(`^Head ${layer}\\.${head} preview`)),

@@ -109,7 +109,7 @@ test("switching a head off changes the reading as the model computes it", async 
       ),
     );
     await eventually(async () =>
-      assert.match(await page.locator(".large h2").innerText(), /switched off/),
+      assert.match(await page.locator("attention-view h2").innerText(), /switched off/),
     );
     await eventually(async () =>
       assert.ok(
@@ -350,7 +350,9 @@ test("the lens is computed on demand, and again for another text or other heads"
     await settled(page);
     await eventually(async () =>
       assert.equal(
-        await page.evaluate(() => /** @type {any} */ (document.querySelector("scope-figure")).lens),
+        await page.evaluate(
+          () => /** @type {any} */ (document.querySelector("scope-figure")).results.lens ?? null,
+        ),
         null,
       ),
     );
@@ -360,7 +362,8 @@ test("the lens is computed on demand, and again for another text or other heads"
     await prepared(page);
     const first = () =>
       page.evaluate(() => {
-        const { lens } = /** @type {any} */ (document.querySelector("scope-figure")).lens;
+        const { lens } = /** @type {any} */ (document.querySelector("scope-figure")).results.lens
+          .value;
         return [...lens.topProbabilities.data];
       });
     const expected = (/** @type {object} */ options) =>
@@ -427,8 +430,9 @@ test("data that a view requested for another text is abandoned", async () => {
     await prepared(page);
     const { text } = await figureState(page);
     const [found, tokens] = await page.evaluate(() => {
-      const { lens, reading } = /** @type {any} */ (document.querySelector("scope-figure")).lens;
-      return [[...lens.topProbabilities.data], reading.text];
+      const { value, reading } = /** @type {any} */ (document.querySelector("scope-figure")).results
+        .lens;
+      return [[...value.lens.topProbabilities.data], reading.text];
     });
     assert.equal(tokens, "the moon and the stars, the moon and the stars");
     await eventually(async () =>
@@ -513,7 +517,7 @@ test("head scores on random tokens depend on the heads that are switched off", a
     await page.getByRole("button", { name: "random tokens" }).click();
     await prepared(page);
     const found = await page.evaluate(() => [
-      .../** @type {any} */ (document.querySelector("scope-figure")).random.table.data,
+      .../** @type {any} */ (document.querySelector("scope-figure")).results.heads.value.data,
     ]);
     const [off, plain] = await ask(
       page,

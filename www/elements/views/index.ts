@@ -5,7 +5,7 @@ import { choice, json, text } from "../../state/fields.js";
 import { view as attention } from "./attention-view.js";
 import type { ViewEntry } from "./view.js";
 
-export const VIEWS = {
+export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   attention: {
     title: "pattern",
     group: "attention",
@@ -72,12 +72,10 @@ export const VIEWS = {
     },
     load: async () => (await import("./activations-view.js")).view,
   },
-} satisfies Record<string, ViewEntry>;
-
-export type ViewName = keyof typeof VIEWS;
+};
 
 /** Whether there is a view of this name. */
-export function isView(name: string): name is ViewName {
+export function isView(name: string) {
   return Object.hasOwn(VIEWS, name);
 }
 
