@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+// Takes pictures of every view and every step of the lessons, to be looked at: at the widths of a projector, a laptop and a phone,
+// in the light and the dark theme. Needs the built page.
+//
+//     npm run screenshots [NAME...]     only these views and lessons
+//
+// Writes screenshots/, with a contact sheet in screenshots/index.html. A picture has the whole page; the line on the contact
+// sheet is the lower edge of the first screen.
+
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { settled, start } from "../tests/e2e/browser.js";
+import { address, compute, VIEW_NAMES } from "../tests/e2e/lab-helpers.js";
+import { VIEWS } from "../www/elements/views/index.ts";
+
+const OUT = "screenshots";
+const SIZES = [
+  { width: 1440, height: 900 },
+  { width: 1024, height: 768 },
+  { width: 390, height: 844 },
+];
+const THEMES = /** @type {const} */ (["light", "dark"]);
+/** What views of two prompts show. */
+const TWO_PROMPTS = {
+  prompt: "the moon and the stars, the moon and the",
+  corrupted: "the moon and the night, the moon and the",
+  answer: " stars",
+  against: " night",
+};
+
+/** @typedef {{ name: string, title: string, hash: string }} Scene */
+
+/** @type {Scene[]} */
+const views = VIEW_NAMES.map((name) => {
+  const view = /** @type {Record<string, any>} */ (VIEWS)[name];
+  const state = view.usesCorrupted || view.usesAnswer ? TWO_PROMPTS : {};
+  return { name, title: view.title, hash: address({ view: name, ...state }) };
+});
+
+const asked = process.argv.slice(2);
+const scenes = [
+  { name: "opening", title: "the page as it opens", hash: "" },
+  ...views,
+  ...(await lessons()),
+].filter(({ name }) => asked.length === 0 || asked.some((one) => name.startsWith(one)));
+
+/** Every step of every lesson. @returns {Promise<Scene[]>} */
+async function lessons() {
+  return [];
+}
+
+/** @param {Scene} scene @param {{ width: number }} size @param {string} theme */
+const fileOf = ({ name }, { width }, theme) => `${name.replaceAll("/", "-")}-${width}-${theme}.png`;
+
+await rm(OUT, { recursive: true, force: true });
+await mkdir(OUT, { recursive: true });
+const site = await start();
+const failures = [];
+try {
+  for (const size of SIZES) {
+    for (const theme of THEMES) {
+      const context = await site.browser.newContext({
+        viewport: size,
+        colorScheme: theme,
+        reducedMotion: "reduce",
+        isMobile: size.width < 500,
+        hasTouch: size.width < 500,
+      });
+      for (const scene of scenes) {
+        const page = await context.newPage();
+        page.setDefaultTimeout(60_000);
+        try {
+          await page.goto(site.url + scene.hash);
+          await settled(page);
+          await compute(page);
+        } catch (error) {
+          failures.push(
+            `${scene.name} at ${size.width}, ${theme}: ${String(error).split("\n")[0]}`,
+          );
+        }
+        await page.screenshot({ path: join(OUT, fileOf(scene, size, theme)), fullPage: true });
+        await page.close();
+      }
+      await context.close();
+      console.log(`${scenes.length} pictures at ${size.width}, ${theme}`);
+    }
+  }
+} finally {
+  await site.stop();
+}
+await writeFile(join(OUT, "index.html"), contactSheet());
+console.log(`${OUT}/index.html`);
+for (const failure of failures) console.error(`not finished: ${failure}`);
+process.exitCode = failures.length > 0 ? 1 : 0;
+
+function contactSheet() {
+  const head = `<!doctype html><meta charset="utf-8"><title>Screenshots</title><style>
+    body { font: 14px system-ui; margin: 1rem; }
+    section { display: flex; gap: 1rem; align-items: start; overflow-x: auto; margin-bottom: 2rem; }
+    figure { margin: 0; position: relative; flex: none; }
+    img { display: block; border: 1px solid #999; }
+    hr { position: absolute; margin: 0; width: 100%; border: 0; border-top: 2px dashed #d02; }
+  </style>`;
+  const width = (/** @type {{ width: number }} */ size) =>
+    Math.max(180, Math.round(size.width / 2.6));
+  const picture = (
+    /** @type {Scene} */ scene,
+    /** @type {typeof SIZES[number]} */ size,
+    /** @type {string} */ theme,
+  ) => {
+    const file = fileOf(scene, size, theme);
+    const edge = Math.round((size.height * width(size)) / size.width);
+    return `<figure><a href="${file}"><img src="${file}" width="${width(size)}" loading="lazy" alt=""></a><hr style="top: ${edge}px"><figcaption>${size.width} ${theme}</figcaption></figure>`;
+  };
+  const rows = scenes.map(
+    (scene) =>
+      `<h2>${scene.name}: ${scene.title}</h2><section>${THEMES.flatMap((theme) => SIZES.map((size) => picture(scene, size, theme))).join("")}</section>`,
+  );
+  return head + rows.join("\n");
+}
