@@ -184,7 +184,7 @@ test("every view can be embedded, and every element takes data from a script", a
         (/** @type {any} */ one) =>
           one.renderRoot
             .querySelector("scope-figure")
-            .renderRoot.querySelector(".frame > :last-child").renderRoot,
+            .renderRoot.querySelector(".view > :last-child").renderRoot,
       );
       const text_ = (/** @type {any} */ element, /** @type {string} */ cells) =>
         [...element.renderRoot.querySelectorAll(cells)]

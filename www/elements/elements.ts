@@ -4,8 +4,12 @@ import { loadModel } from "../api/candlescope.js";
 import { CandleScope, type Load } from "./candle-scope.js";
 
 import "./define/candle-scope.js";
+import "./define/head-scores.js";
+import "./define/logit-lens.js";
 import "./define/model-tree.js";
 import "./define/next-tokens.js";
 import "./define/switched-off.js";
+import "./define/tensor-view.js";
+import "./define/token-losses.js";
 
 CandleScope.load = loadModel as Load;
