@@ -20,6 +20,46 @@ export function formatLogProb(value: number) {
   return formatNumber(value, (finite) => finite.toFixed(2));
 }
 
+/** A probability: two decimals, or as many as a small one needs, or as one that is almost 1 needs to differ from 1. */
+export function formatProbability(value: number) {
+  return formatNumber(value, (finite) => {
+    if (finite > 0.995 && finite < 1)
+      return finite.toFixed(Math.min(7, Math.ceil(-Math.log10(1 - finite))));
+    if (finite === 0 || finite >= 0.0995) return finite.toFixed(2);
+    return finite >= 0.00095 ? finite.toPrecision(2) : finite.toExponential(1);
+  });
+}
+
+/** The most decimals of a change. The numbers are f32. */
+const MAX_DECIMALS = 7;
+
+/**
+ * Two numbers with as many decimals as their difference needs: 0.0104 and 0.0098.
+ * @param alone formats a number that would be 0 with these decimals, or that does not change
+ */
+export function formatChange(
+  before: number,
+  after: number,
+  alone: (value: number) => string = formatLogProb,
+): [before: string, after: string] {
+  const difference = Math.abs(before - after);
+  if (!Number.isFinite(difference) || difference === 0) return [alone(before), alone(after)];
+  const needed = Math.ceil(Math.log10(2 / difference) - 1e-9);
+  const decimals = Math.max(2, Math.min(MAX_DECIMALS, needed));
+  const format = (value: number) =>
+    needed > MAX_DECIMALS
+      ? formatShort(value, 7)
+      : value !== 0 && Math.abs(value) < 10 ** -decimals
+        ? alone(value)
+        : formatNumber(value, (finite) => finite.toFixed(decimals));
+  return [format(before), format(after)];
+}
+
+/** Two probabilities with as many digits as their difference needs. */
+export function formatProbabilities(before: number, after: number) {
+  return formatChange(before, after, formatProbability);
+}
+
 /** @param digits significant digits */
 export function formatSignificant(value: number, digits: number) {
   return formatNumber(value, (finite) => finite.toPrecision(digits));

@@ -1,0 +1,100 @@
+// An intervention in words, for the list, for error messages and for screen readers.
+
+import { formatShort } from "../draw/format.js";
+import type { Direction, LabIntervention, Recipe } from "../state/interventions.js";
+
+/** What the visitor calls it, in quotation marks; otherwise what it does and where. */
+export function nameOf(lab: LabIntervention): string {
+  return lab.name ? `“${lab.name}”` : `${whatItDoes(lab.do)} at ${whereItActs(lab)}`;
+}
+
+/** "zero", "× 0.5", "patch from the second prompt". */
+export function whatItDoes(recipe: Recipe): string {
+  if (recipe === "zero") return "zero";
+  if (recipe === "mean") return "mean over positions";
+  if ("scale" in recipe) return `× ${number(recipe.scale)}`;
+  if ("set" in recipe) return `set to ${values(recipe.set)}`;
+  if ("js" in recipe) return "JavaScript function";
+  if ("add" in recipe) return `add ${number(recipe.times)} × ${directionWords(recipe.add)}`;
+  if ("mean" in recipe) {
+    const { length } = recipe.mean.texts;
+    return `mean over ${length} reference text${length === 1 ? "" : "s"}`;
+  }
+  if ("knockOut" in recipe) return `cut ${list(recipe.knockOut.map(edgeWords), 3)}`;
+  const rows = recipe.fromPositions ? `, its positions ${list(recipe.fromPositions, 6)}` : "";
+  return recipe.from === "corrupted"
+    ? `patch from the second prompt${rows}`
+    : `patch from ${quoted(recipe.from.prompt)}${rows}`;
+}
+
+/** "attn.hook_z of layer 1, head 3, positions 4, 5". */
+export function whereItActs({
+  at,
+  layer,
+  head,
+  neuron,
+  dim,
+  positions,
+  step,
+}: LabIntervention): string {
+  const name = typeof at === "string" ? at : at.join(" ");
+  const [, ofLayer, rest] = /^blocks\.(\d+|\*)\.(.*)$/.exec(name) ?? [];
+  const layers = ofLayer === "*" || ofLayer === undefined ? layer : Number(ofLayer);
+  const among =
+    layers !== undefined
+      ? ` of ${indices("layer", layers)}`
+      : ofLayer === "*"
+        ? " of every layer"
+        : "";
+  const parts = [
+    (rest ?? name) + among,
+    head === undefined ? "" : indices("head", head),
+    neuron === undefined ? "" : indices("neuron", neuron),
+    dim === undefined ? "" : indices("dimension", dim),
+    positions === undefined ? "" : indices("position", positions),
+    step === undefined ? "" : indices("step", step),
+  ];
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+function indices(noun: string, chosen: number | readonly number[]) {
+  const all = [chosen].flat() as number[];
+  return `${noun}${all.length === 1 ? "" : "s"} ${list(all, 6)}`;
+}
+
+function directionWords(direction: Direction): string {
+  if (Array.isArray(direction)) return `a vector of ${direction.length} numbers`;
+  const recipe = direction as Exclude<Direction, readonly number[]>;
+  if ("difference" in recipe) return `(${recipe.difference.map((one) => quoted(one)).join(" − ")})`;
+  if ("head" in recipe) {
+    const { layer, head, position } = recipe.head;
+    return `what head ${layer}.${head} writes${position === undefined ? "" : ` at position ${position}`}`;
+  }
+  if ("neuron" in recipe)
+    return `the direction of neuron ${recipe.neuron.layer}.${recipe.neuron.neuron}`;
+  const token = typeof recipe.token === "number" ? `token ${recipe.token}` : quoted(recipe.token);
+  return `${recipe.of} of ${token}`;
+}
+
+/** "query 4 → key 2". */
+export function edgeWords({ query, key }: { query?: number; key?: number }) {
+  return `${query ?? "every query"} → ${key ?? "every key"}`;
+}
+
+function values(set: number | readonly number[]) {
+  return typeof set === "number" ? number(set) : `${set.length} numbers`;
+}
+
+function number(value: number) {
+  return formatShort(value, 4);
+}
+
+function quoted(text: string) {
+  const characters = [...text];
+  return `“${characters.length > 24 ? `${characters.slice(0, 23).join("")}…` : text}”`;
+}
+
+function list(all: readonly (number | string)[], most: number) {
+  const more = all.length - most;
+  return more > 0 ? `${all.slice(0, most).join(", ")} and ${more} more` : all.join(", ");
+}
