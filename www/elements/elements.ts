@@ -5,6 +5,8 @@ import { CandleScope, type Load } from "./candle-scope.js";
 
 import "./define/candle-scope.js";
 import "./define/head-scores.js";
+import "./define/intervention-effect.js";
+import "./define/intervention-list.js";
 import "./define/logit-lens.js";
 import "./define/model-tree.js";
 import "./define/next-tokens.js";

@@ -2,7 +2,6 @@
 // them. The owner keeps the list: every change is an event.
 
 import { css, html } from "lit";
-import { repeat } from "lit/directives/repeat.js";
 
 import type { HookPoint } from "../api/generated.js";
 import { formatShort } from "../draw/format.js";
@@ -10,9 +9,8 @@ import type { Token } from "../draw/token.js";
 import { nameOf, whatItDoes, whereItActs } from "../session/intervention-words.js";
 import type { LabIntervention } from "../state/interventions.js";
 import { TypedElement } from "./base.js";
-import { InterventionPanel, type Chosen } from "./intervention-panel.js";
+import type { InterventionPanel, Chosen } from "./intervention-panel.js";
 import type { ModelSizes } from "./intervention-fields.js";
-import { define } from "./base.js";
 import { base } from "./styles.js";
 
 export type CopyForm = "json" | "javascript" | "python";
@@ -167,7 +165,6 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
     this.error = "";
     this.disabled = false;
     this.editing = null;
-    define("intervention-panel", InterventionPanel);
   }
 
   /** Opens the form for an intervention of the list, or for a new one. */
@@ -234,15 +231,7 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
               </span>`
         }
       </div>
-      ${
-        isEmpty
-          ? ""
-          : html`<ol>${repeat(
-              interventions,
-              (_, at) => at,
-              (lab, at) => this.#renderRow(lab, at),
-            )}</ol>`
-      }
+      ${isEmpty ? "" : html`<ol>${interventions.map((lab, at) => this.#renderRow(lab, at))}</ol>`}
       ${editing === null ? "" : this.#renderPanel(editing)}
     </section>`;
   }

@@ -1,11 +1,11 @@
 // <next-tokens>: the most probable next tokens, and the controls of text generation.
 
 import { css, html } from "lit";
-import { formatNumber, formatLogProb } from "../draw/format.js";
+import { formatLogProb, formatProbabilities, formatProbability } from "../draw/format.js";
 import { announced, truncate, type Token } from "../draw/token.js";
 
 import { TypedElement } from "./base.js";
-import { clamp, Interaction, type Step } from "./interaction.js";
+import { clamp, Interaction, liveRegion, type Step } from "./interaction.js";
 import { base } from "./styles.js";
 import type { Alternative } from "../session/reading.js";
 
@@ -24,7 +24,12 @@ export interface NextTokensEvents {
   "token-pick": Alternative & { after: number };
   generate: Sampling;
   "generate-stop": undefined;
+  /** The settings after the visitor has changed one. */
+  "sampling-change": Sampling;
 }
+
+/** What stands in a field that was emptied. */
+const DEFAULTS: Record<string, number> = { temperature: 0.7, seed: 0, maxNewTokens: 40 };
 
 export class NextTokens extends TypedElement<NextTokensEvents> {
   static override properties = {
@@ -83,7 +88,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
       .one {
         position: relative;
         display: grid;
-        grid-template-columns: 7.2rem 1fr 3.2rem;
+        grid-template-columns: 7.2rem 1fr 3.8rem;
         align-items: center;
         gap: 0.5rem;
         width: 100%;
@@ -100,7 +105,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
         text-overflow: ellipsis;
       }
       .changed .one {
-        grid-template-columns: 5.6rem 1fr 6.4rem;
+        grid-template-columns: 5.2rem 1fr 9.2rem;
       }
       .changed .value {
         white-space: nowrap;
@@ -236,6 +241,9 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
 
   override willUpdate(changed: Map<string, unknown>) {
     if (changed.has("alternatives") && this.active >= this.alternatives.length) this.active = 0;
+    const wasGenerating = changed.get("generating");
+    if (wasGenerating === false) this.interaction.announce("The model writes.");
+    if (wasGenerating === true) this.interaction.announce("The model has stopped writing.");
   }
 
   override render() {
@@ -250,6 +258,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
       ${this.hasChanged ? html`<p class="after">probability before → now</p>` : ""}
       <ol aria-label="likeliest next tokens" class=${this.hasChanged ? "changed" : ""} @keydown=${this.interaction.onKeyDown}>${this.alternatives.map((one, at) => this.#alternative(one, at))}</ol>
       ${this.#controls()}
+      ${liveRegion}
     `;
   }
 
@@ -262,13 +271,17 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
     const probability = Math.exp(one.logProb);
     const before = one.before === undefined ? null : Math.exp(one.before);
     const isTrue = one.id === this.truth;
-    const label = `${announced(one.string)}, probability ${twoDecimals(probability)}${before === null ? "" : `, before ${twoDecimals(before)}`}${isTrue ? ", the true next token" : ""}. Press to continue the text with it.`;
+    const [first, now] =
+      before === null
+        ? ["", formatProbability(probability)]
+        : formatProbabilities(before, probability);
+    const label = `${announced(one.string)}, probability ${now}${before === null ? "" : `, before ${first}`}${isTrue ? ", the true next token" : ""}. Press to continue the text with it.`;
     return html`<li>
       <button class="one ${isTrue ? "true" : ""}" data-place=${at} tabindex=${at === this.active ? 0 : -1} title="log-probability ${formatLogProb(one.logProb)}${isTrue ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @focus=${() => this.interaction.hover(at)} @click=${() => this.interaction.choose(at)}>
         <span class="visually-hidden">${label}</span>
         <span class="name mono" aria-hidden="true">${truncate(one.string, 14)}</span>
         <span class="bars"><span class="bar" style="display: block; width: ${barWidth(probability)}"></span>${before === null ? "" : html`<span class="was" style="width: ${barWidth(before)}"></span>`}</span>
-        <span class="value mono" aria-hidden="true">${before === null ? "" : `${rounded(before)} → `}${rounded(probability)}</span>
+        <span class="value mono" aria-hidden="true">${before === null ? "" : `${first} → `}${now}</span>
       </button>
     </li>`;
   }
@@ -298,14 +311,13 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
 
   #onChange(event: Event) {
     const input = event.target as HTMLInputElement;
-    if (input.name === "doSample") this.sampling = { ...this.sampling, doSample: input.checked };
-    else if (input.value === "" || input.validity.valid) {
-      const defaultValue = { temperature: 0.7, seed: 0, maxNewTokens: 40 }[input.name];
-      this.sampling = {
-        ...this.sampling,
-        [input.name]: input.value === "" ? defaultValue : Number(input.value),
-      };
-    }
+    const { name, value } = input;
+    if (name !== "doSample" && value !== "" && !input.validity.valid) return;
+    const setting =
+      name === "doSample" ? input.checked : value === "" ? DEFAULTS[name] : Number(value);
+    this.sampling = { ...this.sampling, [name]: setting };
+    // A slider sends "input" for every step; the settings are chosen when it is released.
+    if (event.type === "change") this.emit("sampling-change", this.sampling);
   }
 
   #onSubmit(event: Event) {
@@ -315,18 +327,9 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
   }
 }
 
-function twoDecimals(probability: number) {
-  return formatNumber(probability, (finite) => finite.toFixed(2));
-}
-
 /** The CSS width of a bar; 0 for a value that is not finite. */
 function barWidth(probability: number) {
   return Number.isFinite(probability) ? `${(100 * probability).toFixed(1)}%` : "0";
-}
-
-function rounded(probability: number) {
-  if (Number.isNaN(probability)) return "NaN";
-  return probability >= 0.0095 ? probability.toFixed(2) : "<.01";
 }
 
 declare global {

@@ -40,6 +40,16 @@ export function inputOf(model: Steerable, text: string): string | Uint32Array {
   return model.hasTokenizer ? text : parseIds(text, model.config.vocab_size);
 }
 
+/** The end of a text that is longer than the context, which is what the page reads of it. */
+export async function croppedInput(
+  model: Steerable,
+  input: string | Uint32Array,
+  signal?: AbortSignal,
+): Promise<Uint32Array> {
+  const ids = typeof input === "string" ? (await model.tokenize(input, { signal })).ids : input;
+  return ids.subarray(Math.max(0, ids.length - model.config.n_positions));
+}
+
 /** A token that every model has, for runs whose result does not depend on the text. */
 const ANY_TOKEN = Uint32Array.of(0);
 
@@ -212,7 +222,8 @@ async function headOutput(
     );
   const name = `blocks.${layer}.attn.hook_result`;
   const options = { names: [name], positions: [position], stopAtLayer: layer + 1, signal };
-  const { data } = (await model.runWithCache(input, options)).cache.get(name); // [1 1 head d_model]
+  const ids = await croppedInput(model, input, signal);
+  const { data } = (await model.runWithCache(ids, options)).cache.get(name); // [1 1 head d_model]
   const width = data.length / heads;
   return Float32Array.from({ length: width }, (_, i) => data[head * width + i]);
 }

@@ -4,7 +4,14 @@
 import { createError, hasStableName, type ErrorName } from "../api/errors.js";
 import type { Action, Intervention } from "../api/generated.js";
 import type { LabIntervention } from "../state/interventions.js";
-import { inputOf, pointsOf, summands, type Steerable, type Summand } from "./directions.js";
+import {
+  croppedInput,
+  inputOf,
+  pointsOf,
+  summands,
+  type Steerable,
+  type Summand,
+} from "./directions.js";
 import { nameOf } from "./intervention-words.js";
 
 export interface ResolveContext {
@@ -54,13 +61,14 @@ export async function checkInterventions(
   context: ResolveContext,
 ): Promise<Intervention[]> {
   const each = await resolveEach(model, list, context);
-  const { input, signal } = context;
+  const { signal } = context;
   const interventions = each.flat();
   if (interventions.length > 0) {
+    const input = await croppedInput(model, context.input, signal);
     try {
       await model.runWithCache(input, { names: [], interventions, signal });
     } catch (error) {
-      throw await blame(model, list, each, { error, ...context });
+      throw await blame(model, list, each, { error, input, signal });
     }
   }
   return interventions;
