@@ -5,10 +5,13 @@ import { css, html } from "lit";
 
 import { filesWithPaths } from "../api/dropped-files.js";
 import type { OpenedModel, StoredCopy } from "../session/gallery.js";
+import type { LabState } from "../state/state.js";
 import type { Answer } from "../session/questions.js";
+import { type Dtype, DTYPE_NOTES, DTYPES } from "../session/memory.js";
 import { TypedElement } from "./base.js";
 import { MODEL_ENDINGS, nameOf } from "./files.js";
 import { withCode } from "./code.js";
+import type { KeptModel, Room } from "./model-storage.js";
 import { base } from "./styles.js";
 
 /**
@@ -20,6 +23,8 @@ export type Choice = {
   name: string;
   answer?: Answer;
   id?: string;
+  /** the dtype in memory; that of a stored copy, otherwise f32, if absent */
+  dtype?: LabState["dtype"];
   /** a copy in the browser's storage @default true */
   keep?: boolean;
 };
@@ -28,6 +33,8 @@ export interface ModelChooserEvents {
   "model-choose": Choice;
   /** the id of a model that was opened before */
   "model-forget": string;
+  /** the dtype in which the model in use is to be loaded again */
+  "dtype-choose": Dtype;
 }
 
 export class ModelChooser extends TypedElement<ModelChooserEvents> {
@@ -36,6 +43,10 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     current: { type: String },
     opened: { attribute: false },
     stored: { attribute: false },
+    copies: { attribute: false },
+    room: { attribute: false },
+    measured: { type: Number },
+    dtype: { type: String },
     problem: { state: true },
   };
 
@@ -119,6 +130,14 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
   declare opened: readonly OpenedModel[];
   /** The copies that the browser holds, by the models' ids. */
   declare stored: ReadonlyMap<string, StoredCopy>;
+  /** All copies that the browser holds; null while that is not known. */
+  declare copies: readonly KeptModel[] | null;
+  /** The room in the browser's storage. */
+  declare room: Room | null;
+  /** Bytes a second of this browser's last download; 0 if there was none. */
+  declare measured: number;
+  /** In which the next model is loaded. */
+  declare dtype: Dtype;
   /** Why what was dropped cannot be read. */
   declare problem: string;
 
@@ -128,21 +147,32 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     this.current = "";
     this.opened = [];
     this.stored = new Map();
+    this.copies = null;
+    this.room = null;
+    this.measured = 0;
+    this.dtype = "f32";
     this.problem = "";
   }
 
+  /** The model in use. */
+  get #inUse() {
+    return this.opened.find(({ id }) => id === this.current);
+  }
+
   override render() {
-    return html`<div class="ways">
+    const source = this.#inUse?.source ?? this.current;
+    const dtype = this.#inUse?.dtype ?? "f32";
+    return html`${this.#precision()}<div class="ways">
       <div class="way">
         <h2>Bundled</h2>
         ${this.bundled.map(
           (
             one,
-          ) => html`<div><button ?disabled=${one.source === this.current} @click=${() => this.#choose(one)}>${one.name}</button>${one.source === this.current ? html` <span class="soft">in use</span>` : ""}</div>
+          ) => html`<div><button ?disabled=${one.source === source && dtype === this.dtype} @click=${() => this.#choose(one)}>${one.name}</button>${one.source === source ? html` <span class="soft">in use, in ${dtype}</span>` : ""}</div>
             <p>${one.note}</p>`,
         )}
       </div>
-      ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "The id of any GPT-2. GPT-2 itself is 548 MB.", "hf:")}
+      ${this.#address("id", "From the Hugging Face hub", "openai-community/gpt2", "The id of any GPT-2, or one of those below.", "hf:")}
       ${this.#address("folder", "From an address", "https://…/my-model/", "A folder with the model's files, or the address of its weights.")}
       <div class="way">
         <h2>From your disk</h2>
@@ -155,14 +185,35 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
         <p>safetensors, PyTorch (.bin, .pt, .pth), Flax msgpack, .npz or GGUF; with config and tokenizer, if there are any. They stay on your machine.</p>
       </div>
     </div>
+    <div class="part">
+      <h3>GPT-2, on the Hugging Face hub</h3>
+      <model-presets .dtype=${this.dtype} .current=${source} .currentDtype=${dtype} .measured=${this.measured}></model-presets>
+    </div>
     ${
       this.opened.length > 0
-        ? html`<div class="before">
+        ? html`<div class="part">
           <h2>Opened in this browser</h2>
           <model-gallery .models=${this.opened} .stored=${this.stored} .current=${this.current}></model-gallery>
         </div>`
         : ""
-    }`;
+    }
+    <div class="part">
+      <h3>Copies in this browser</h3>
+      <model-storage .copies=${this.copies} .room=${this.room}></model-storage>
+    </div>`;
+  }
+
+  /** In which dtype models are loaded, those of files too. */
+  #precision() {
+    const { dtype } = this;
+    const inUse = this.#inUse;
+    const isOther = inUse !== undefined && inUse.dtype !== dtype;
+    return html`<fieldset>
+      <legend>Precision</legend>
+      ${DTYPES.map((one) => html`<label><input type="radio" name="dtype" value=${one} .checked=${one === dtype} @change=${() => (this.dtype = one)} /><span class="mono">${one}</span></label>`)}
+      <span class="soft">${DTYPE_NOTES[dtype]}. What you load next has it.</span>
+      ${isOther ? html`<button @click=${() => this.emit("dtype-choose", dtype)}>load ${inUse.name} in ${dtype}</button>` : ""}
+    </fieldset>`;
   }
 
   /** A form for an id or an address. @param prefix of the source */
@@ -187,7 +238,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
   }
 
   #choose({ source, name }: Choice) {
-    this.emit("model-choose", { source, name });
+    this.emit("model-choose", { source, name, dtype: this.dtype });
   }
 
   /** Chooses files. The loader reports the missing ones. */

@@ -1,0 +1,5 @@
+export * from "../model-storage.js";
+import { define } from "../base.js";
+import { ModelStorage } from "../model-storage.js";
+
+define("model-storage", ModelStorage);

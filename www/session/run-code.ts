@@ -1,0 +1,191 @@
+// Runs JavaScript that a visitor wrote, with variables such as the model. It can be stopped where it waits for something, and an
+// error says in which line of the code it happened. No DOM.
+
+import { type Printed, printed } from "./printed.js";
+
+export interface RunOptions {
+  signal: AbortSignal;
+  /** called with everything that the code prints, while it runs */
+  onPrint: (printed: Printed) => void;
+}
+
+/** The name that stack traces have for the code. */
+const NAME = "code-panel.js";
+
+type AsyncFunctionConstructor = new (
+  ...parts: string[]
+) => (...values: unknown[]) => Promise<unknown>;
+const AsyncFunction = (async () => {}).constructor as AsyncFunctionConstructor;
+
+/**
+ * Runs code as the body of an async function. What it returns is printed, unless it is undefined.
+ * @param variables by name; calls of their methods end when the run is stopped
+ * @returns how it failed, or null
+ */
+export async function runCode(
+  code: string,
+  variables: Readonly<Record<string, unknown>>,
+  { signal, onPrint }: RunOptions,
+): Promise<Printed | null> {
+  const trace = new Trace();
+  try {
+    signal.throwIfAborted();
+    const print = (...values: unknown[]) => {
+      signal.throwIfAborted();
+      for (const value of values) onPrint(printed(value));
+    };
+    const watched = Object.entries(variables).map(([name, value]) => [
+      name,
+      watch(value, signal, trace),
+    ]);
+    const all: Record<string, unknown> = { ...Object.fromEntries(watched), print, signal };
+    const body = new AsyncFunction(...Object.keys(all), `${code}\n//# sourceURL=${NAME}`);
+    const value = await untilStopped(body(...Object.values(all)), signal);
+    if (value !== undefined) print(value);
+    return null;
+  } catch (error) {
+    if (signal.aborted)
+      return { kind: "error", name: "stopped", message: "The code was stopped.", line: null };
+    return failure(error, trace);
+  }
+}
+
+/** Rejects when the run is stopped, whatever the code waits for. */
+async function untilStopped<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: (() => void) | undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop);
+  });
+  try {
+    return await Promise.race([result, stopped]);
+  } finally {
+    if (stop) signal.removeEventListener("abort", stop);
+  }
+}
+
+// ---- calls of methods ----
+
+/**
+ * An object whose methods reject when the run is stopped. An error of a method keeps the line that called it, because the stack of
+ * an error that comes from the worker does not have it.
+ */
+function watch(value: unknown, signal: AbortSignal, trace: Trace): unknown {
+  if (typeof value !== "object" || value === null || !isInstance(value)) return value;
+  return new Proxy(value, {
+    get(target, name) {
+      const found = Reflect.get(target, name, target); // private fields belong to the object itself
+      if (typeof found !== "function" || name === "constructor") return found;
+      return (...args: unknown[]) => {
+        signal.throwIfAborted();
+        const line = lineOf(new Error());
+        let result: unknown;
+        try {
+          result = found.apply(target, args);
+        } catch (error) {
+          throw trace.add(error, line);
+        }
+        if (result instanceof Promise)
+          return untilStopped(result, signal).catch((error) => {
+            throw trace.add(error, line);
+          });
+        return isIterator(result) ? steps(result, signal, trace, line) : result;
+      };
+    },
+  });
+}
+
+/** Plain data has no methods to watch. */
+function isInstance(value: object) {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype !== Object.prototype && prototype !== null && !Array.isArray(value);
+}
+
+function isIterator(value: unknown): value is AsyncGenerator<unknown, void, void> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+async function* steps(
+  generation: AsyncGenerator<unknown, void, void>,
+  signal: AbortSignal,
+  trace: Trace,
+  line: number | null,
+) {
+  try {
+    for (;;) {
+      const { done, value } = await untilStopped(generation.next(), signal);
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    throw trace.add(error, line);
+  } finally {
+    generation.return(undefined).catch(() => {});
+  }
+}
+
+// ---- lines ----
+
+/** The lines whose calls failed, by their errors. */
+class Trace {
+  #lines: WeakMap<object, number> = new WeakMap();
+
+  /** @returns the error */
+  add(error: unknown, line: number | null): unknown {
+    if (typeof error === "object" && error !== null && line !== null && !this.#lines.has(error))
+      this.#lines.set(error, line);
+    return error;
+  }
+
+  lineOf(error: object): number | undefined {
+    return this.#lines.get(error);
+  }
+}
+
+function failure(error: unknown, trace: Trace): Printed {
+  if (!(error instanceof Error))
+    return { kind: "error", name: "thrown", message: printedText(error), line: null };
+  if (error.name === "EvalError")
+    return {
+      kind: "error",
+      name: "EvalError",
+      message:
+        "this page's Content-Security-Policy forbids code that is written here: its script-src lacks 'unsafe-eval'. The browser's console runs code without it: candlescope.model is the model there",
+      line: null,
+    };
+  const line = trace.lineOf(error) ?? lineOf(error) ?? syntaxLine(error);
+  return { kind: "error", name: error.name, message: error.message, line };
+}
+
+function printedText(value: unknown) {
+  const found = printed(value);
+  return found.kind === "text" ? found.text : found.kind;
+}
+
+/** The line of the code in a stack, from 1; null if it has none. */
+function lineOf({ stack = "" }: Error): number | null {
+  const found = new RegExp(`${NAME.replace(".", "\\.")}:(\\d+)`).exec(stack);
+  return found ? Number(found[1]) - offset() : null;
+}
+
+/** Firefox and Safari say the line of a syntax error; Chromium does not. */
+function syntaxLine(error: Error): number | null {
+  const { lineNumber, line = lineNumber } = error as { lineNumber?: number; line?: number };
+  return error.name === "SyntaxError" && line !== undefined ? Math.max(1, line - offset()) : null;
+}
+
+let measured: number | undefined;
+
+/** The lines that the browser puts before the body of a function. */
+function offset(): number {
+  if (measured === undefined) {
+    measured = 0;
+    const probe = new Function(`throw new Error()\n//# sourceURL=${NAME}`);
+    try {
+      probe();
+    } catch (error) {
+      measured = (lineOf(error as Error) ?? 1) - 1;
+    }
+  }
+  return measured;
+}
