@@ -43,7 +43,7 @@ export const induction: Lesson = {
     },
     {
       title: "Switch it off",
-      text: "Without head 1.1, the loss where the text repeats itself rises from 3.23 to 5.65 nats. The first copy hardly changes (6.11 to 5.93), so on this text the head copies, and does little else.",
+      text: "Without head 1.1, the loss where the text repeats itself rises from 3.23 to 5.65 nats. The first copy hardly changes (6.1 to 5.9), so on this text the head copies, and does little else.",
       state: { ...head, interventions: [zeroHead(head)] },
       place: "changes",
     },

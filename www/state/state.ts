@@ -62,6 +62,7 @@ export interface LabState {
   maxNewTokens: number;
   /** the open lesson; empty for none */
   lesson: string;
+  /** counted from 1 */
   step: number;
   /** what was chosen in each view, by the view's name; settings with their default value are left out */
   views: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -134,13 +135,14 @@ export const FIELDS: FieldsOf<Omit<LabState, "views">> = {
     'interventions as JSON, such as [{"at":"blocks.1.attn.hook_z","head":0,"do":"zero"}]',
   ),
   doSample: flag(true),
-  temperature: number(0.7, { min: 0 }),
+  // With these the bundled model continues the opening text with two short speeches: docs/decisions/page.md.
+  temperature: number(0.5, { min: 0 }),
   topK: optional(whole(1, { min: 1 })),
   topP: optional(number(1, { min: 0, max: 1 })),
-  seed: whole(0),
-  maxNewTokens: whole(40, { min: 1 }),
+  seed: whole(116),
+  maxNewTokens: whole(44, { min: 1 }),
   lesson: text(""),
-  step: whole(0),
+  step: whole(1, { min: 1 }),
 };
 
 /** What the page opens with. */
