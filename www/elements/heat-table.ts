@@ -60,7 +60,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     action: { type: String },
     empty: { type: String },
     sentence: { attribute: false },
-    part: { state: true },
+    extent: { state: true },
     width: { state: true },
   };
 
@@ -125,7 +125,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
   /** The sentence about a cell, on the picture and for screen readers; null for its row, column and value. */
   declare sentence: ((cell: Cell) => string) | null;
   /** The part on show; null for all. */
-  declare part: Part | null;
+  declare extent: Part | null;
   declare width: number;
 
   readonly theme = new ThemeController(this);
@@ -173,7 +173,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     this.action = "";
     this.empty = "";
     this.sentence = null;
-    this.part = null;
+    this.extent = null;
     this.width = 0;
     new WidthController(this);
   }
@@ -183,7 +183,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
   }
 
   get #shown(): Part {
-    return this.part ?? wholeOf(this.table ?? { data: new Float32Array(), rows: 0, columns: 0 });
+    return this.extent ?? wholeOf(this.table ?? { data: new Float32Array(), rows: 0, columns: 0 });
   }
 
   /** How far the ends of the scale are from the middle. */
@@ -237,7 +237,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     const { table } = this;
     if (!table || !changed.has("table")) return;
     const former = changed.get("table") as Table | null | undefined;
-    if (former?.rows !== table.rows || former?.columns !== table.columns) this.part = null;
+    if (former?.rows !== table.rows || former?.columns !== table.columns) this.extent = null;
     const contains = ({ row, column }: Cell) => row < table.rows && column < table.columns;
     this.interaction.prune(contains);
     if (this.lock && !contains(this.lock)) this.lock = null;
@@ -289,7 +289,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
 
   #renderZoom() {
     const { table, geometry } = this;
-    const isWhole = this.part === null;
+    const isWhole = this.extent === null;
     const isSmall =
       geometry &&
       [geometry.across, geometry.down].some(
@@ -316,7 +316,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     if (!table || !geometry || !cells || !context) return;
     const drawKey = JSON.stringify([
       geometry,
-      this.part,
+      this.extent,
       scale,
       theme,
       middle,
@@ -381,7 +381,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
 
   #onHover(cell: Cell | null) {
     if (cell && this.table && !this.#inPart(cell))
-      this.part = partWith(this.#shown, this.table, cell);
+      this.extent = partWith(this.#shown, this.table, cell);
     this.#drawOverlay();
     this.#describe();
     this.emit("cell-hover", cell && { ...cell, value: this.valueAt(cell) ?? NaN });
@@ -435,7 +435,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     const last = { row: rows.first + rows.count - 1, column: columns.first + columns.count - 1 };
     const part = zoomed(this.#shown, table, factor, this.interaction.focused ?? last);
     const isWhole = part.rows.count === table.rows && part.columns.count === table.columns;
-    this.part = isWhole ? null : part;
+    this.extent = isWhole ? null : part;
   }
 }
 

@@ -1,9 +1,15 @@
 // The views of <scope-figure>, by the name that the state and the address use. A new view is one more entry. The first bundle
 // holds this list and the attention view; the others are loaded when they are opened.
 
-import { choice, json, text } from "../../state/fields.js";
+import { choice, flag, json, text, whole } from "../../state/fields.js";
 import { view as attention } from "./attention-view.js";
 import type { ViewEntry } from "./view.js";
+
+/** What can be patched, as the option `at` names it. */
+const TARGETS = [
+  ...(["resid_pre", "resid_mid", "attn_out", "mlp_out"] as const),
+  ...(["z", "q", "k", "v", "pattern", "post"] as const),
+];
 
 export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   attention: {
@@ -57,6 +63,48 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
       kind: choice(["induction", "previous_token", "duplicate_token"], "induction"),
     },
     load: async () => (await import("./scores-view.js")).view,
+  },
+  patching: {
+    title: "patching",
+    group: "two prompts",
+    sentence:
+      "What each activation is responsible for: it is taken from the run of the other prompt, and the answer's logit shows what that changes.",
+    source: { title: "Heimersheim and Nanda 2024", href: "https://arxiv.org/abs/2404.15255" },
+    methods: ["patching"],
+    tokenColors: "none",
+    usesHead: false,
+    usesCorrupted: true,
+    usesAnswer: true,
+    settings: {
+      at: choice(TARGETS, "resid_pre"),
+      method: choice(["activation", "attribution"], "activation"),
+      direction: choice(["denoise", "noise"], "denoise"),
+      eachPosition: flag(false),
+      layer: whole(0),
+      loss: flag(false),
+      normalized: flag(true),
+    },
+    load: async () => (await import("./patching-view.js")).view,
+  },
+  paths: {
+    title: "paths",
+    group: "two prompts",
+    sentence:
+      "Which heads act on the logits, or on the chosen head, directly: each head's output is taken from the other run, and reaches only there.",
+    source: { title: "Wang et al. 2022", href: "https://arxiv.org/abs/2211.00593" },
+    methods: ["pathPatching"],
+    tokenColors: "none",
+    usesHead: true,
+    usesCorrupted: true,
+    usesAnswer: true,
+    settings: {
+      receivers: choice(["logits", "q", "k", "v"], "logits"),
+      mlps: choice(["frozen", "recomputed"], "frozen"),
+      direction: choice(["denoise", "noise"], "denoise"),
+      loss: flag(false),
+      normalized: flag(true),
+    },
+    load: async () => (await import("./paths-view.js")).view,
   },
   activations: {
     title: "activations",
