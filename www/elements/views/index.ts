@@ -64,6 +64,23 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     },
     load: async () => (await import("./scores-view.js")).view,
   },
+  "two-prompts": {
+    title: "two prompts",
+    group: "two prompts",
+    sentence:
+      "Two prompts that differ in what matters, token under token, and what that changes in the model: corrupted minus clean.",
+    source: { title: "Zhang and Nanda 2024", href: "https://arxiv.org/abs/2309.16042" },
+    methods: ["runWithCache", "logitLens"],
+    tokenColors: "none",
+    usesHead: true,
+    usesCorrupted: true,
+    usesAnswer: true,
+    settings: {
+      of: choice(["attention", "lens", "activations", "tokens", "loss"], "tokens"),
+      lens: choice(["nextProbability", "answerProbability", "kl"], "nextProbability"),
+    },
+    load: async () => (await import("./two-prompts-view.js")).view,
+  },
   patching: {
     title: "patching",
     group: "two prompts",
