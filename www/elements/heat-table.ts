@@ -26,7 +26,7 @@ import { cellAt, type Cell } from "../draw/signed-heatmap.js";
 import { announced, type Token } from "../draw/token.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
 import { clamp, Interaction } from "./interaction.js";
-import { farthestValues } from "./heat-table-values.js";
+import { farthestValues } from "./farthest.js";
 import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
 import { base, figure } from "./styles.js";
 import { ThemeController } from "./theme.js";

@@ -38,7 +38,7 @@ import {
   sweepStyles,
   tokensOfBoth,
   type SweepSettings,
-} from "./sweep-view.js";
+} from "./sweeps.js";
 import { FigureView, type FigureState, type Request, type ViewModule } from "./view.js";
 
 interface Settings extends SweepSettings {

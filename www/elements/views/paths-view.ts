@@ -20,7 +20,7 @@ import {
   sweepStyles,
   tokensOfBoth,
   type SweepSettings,
-} from "./sweep-view.js";
+} from "./sweeps.js";
 import { FigureView, type FigureState, type Request, type ViewModule } from "./view.js";
 
 type To = "logits" | "q" | "k" | "v";
