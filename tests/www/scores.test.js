@@ -127,3 +127,101 @@ test("the description depends on the scores", () => {
   );
   assert.equal(describe({ ...none, head: 2, previous: 0.1 }, patterns, ids, tokens).clear, false);
 });
+
+/** The text of a description. @param {ReturnType<typeof describe>} found */
+const words = (found) =>
+  found.evidence.map((part) => (typeof part === "string" ? part : `[${part.token}]`)).join("");
+
+/** One head of a square pattern. @param {number[][]} rows */
+function patternOf(rows) {
+  const data = Float32Array.from(rows.flat());
+  return {
+    data,
+    shape: [1, 1, rows.length, rows.length],
+    axes: ["batch", "head", "query", "key"],
+  };
+}
+
+const unmeasured = { layer: 0, head: 0, induction: NaN, previous: NaN, duplicate: NaN };
+
+test("a text of one token shows nothing about a head", () => {
+  const found = describe(unmeasured, patternOf([[1]]), [5], [" a"]);
+  assert.equal(found.does, "can attend only to the one token that there is");
+  assert.match(words(found), /all of them look alike/);
+  assert.deepEqual([found.kind, found.clear, found.example], [null, false, null]);
+});
+
+test("of two tokens, the second one's attention is said", () => {
+  const pattern = patternOf([
+    [1, 0],
+    [0.75, 0.25],
+  ]);
+  const found = describe({ ...unmeasured, previous: 0.75 }, pattern, [5, 6], [" a", " b"]);
+  assert.equal(
+    found.does,
+    "gives 0.75 of the second token's attention to the first token, and 0.25 to itself",
+  );
+  assert.deepEqual(found.example, { query: 1, key: 0 });
+  assert.doesNotMatch(words(found), /same word/);
+  const same = describe({ ...unmeasured, previous: 0.75 }, pattern, [5, 5], [" a", " a"]);
+  assert.match(words(same), /the same word/);
+});
+
+test("without a repeated token nothing is said about repetitions, except that they are unknown", () => {
+  const even = patternOf([
+    [1, 0, 0, 0],
+    [0, 1, 0, 0],
+    [0, 0.95, 0.05, 0],
+    [0, 0.05, 0.9, 0.05],
+  ]);
+  const found = describe({ ...unmeasured, previous: 0.9 }, even, [1, 2, 3, 4], tokens);
+  assert.equal(found.does, "looks at the word just before");
+  const weak = describe(
+    { ...unmeasured, previous: 0.04 },
+    patternOf([
+      [1, 0, 0, 0],
+      [0.04, 0.04, 0, 0],
+      [0.04, 0.04, 0.04, 0],
+      [0.04, 0.04, 0.04, 0.04],
+    ]),
+    [1, 2, 3, 4],
+    tokens,
+  );
+  assert.equal(weak.does, "fits none of the kinds of head that this text can show");
+  assert.match(words(weak), /No token occurs twice/);
+  assert.doesNotMatch(words(weak), /most like|0\.0\d of its attention:|followed last time/);
+});
+
+test("a head is called like a kind only if it gives that a tenth of its attention", () => {
+  const patterns = layer([new Float32Array(36).fill(0.01)]);
+  const score = { layer: 0, head: 0, induction: 0, previous: 0, duplicate: 0 };
+  const never = describe(score, patterns, ids, tokens);
+  assert.doesNotMatch(words(never), /most like/);
+  assert.match(words(never), /each of these less than 0\.10 of its attention: what followed last/);
+  const slight = describe({ ...score, induction: 0.21 }, patterns, ids, tokens);
+  assert.match(words(slight), /^It is most like a head for what followed last time, .* only 0\.21/);
+  assert.equal(slight.clear, false);
+});
+
+test("the evidence says where it was measured, and gives the attention of the example", () => {
+  const found = describe(
+    { layer: 0, head: 0, induction: 0.8, previous: 0, duplicate: 0 },
+    layer([induction]),
+    ids,
+    tokens,
+  );
+  assert.equal(
+    words(found),
+    "Where a token occurs again (3 places), on average 0.80 of its attention goes to what followed it before; for example from [3] to [1] (1.00).",
+  );
+});
+
+test("a head that attends to the word itself is one of its kind", () => {
+  const found = describe(
+    { layer: 0, head: 0, induction: 0, previous: 0, duplicate: 0 },
+    layer([head((query) => query)]),
+    ids,
+    tokens,
+  );
+  assert.deepEqual([found.does, found.kind, found.mean], ["attends to the word itself", "self", 1]);
+});

@@ -2,7 +2,7 @@
 
 import { css, html } from "lit";
 
-import { formatAttention, NOT_A_NUMBER } from "../../draw/format.js";
+import { NOT_A_NUMBER } from "../../draw/format.js";
 import type { Pair } from "../../draw/matrix.js";
 import type { Stretch } from "../../draw/scale.js";
 import { truncate } from "../../draw/token.js";
@@ -72,18 +72,15 @@ export class AttentionView extends FigureView {
   /** One line in words, for visitors who cannot read such a picture yet. */
   override says({ described }: FigureState, reading: Reading) {
     if (!described) return "";
-    const { score, does, mean, what, clear, example, notNumbers } = described;
+    const { score, does, evidence, notNumbers } = described;
     const name = `${score.layer}.${score.head}`;
     if (notNumbers > 0) {
       return html`<strong>Head ${name} ${does}.</strong> <span class="soft">${notNumbers} of its values are ${NOT_A_NUMBER} (striped), so what it attends to is unknown.</span>`;
     }
     const token = (at: number) =>
       html`<span class="chip mono">${truncate(reading.tokens[at] ?? "", 20)}</span>`;
-    const evidence =
-      clear && example
-        ? html`On average ${formatAttention(mean)} of its attention goes there; here, from ${token(example.query)} to ${token(example.key)}.`
-        : html`It is most like a head for ${what}, but gives that only ${formatAttention(mean)} of its attention.`;
-    return html`<strong>Head ${name} ${does}.</strong> <span class="soft">${evidence}</span>`;
+    const parts = evidence.map((part) => (typeof part === "string" ? part : token(part.token)));
+    return html`<strong>Head ${name} ${does}.</strong> <span class="soft">${parts}</span>`;
   }
 }
 
