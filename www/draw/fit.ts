@@ -22,9 +22,11 @@ export function fit(count: number, room: number, maxCell = Infinity): Fit {
  * The fit whose size is closest to `target`, for thumbnails that may be a little larger or smaller.
  * @param target device pixels
  * @param max device pixels that may not be exceeded
+ * @param maxCell the largest size of a cell, in device pixels
  */
-export function fitNear(count: number, target: number, max: number): Fit {
+export function fitNear(count: number, target: number, max: number, maxCell = Infinity): Fit {
   if (count > max) return fit(count, max);
-  const cell = Math.max(1, Math.min(Math.round(target / count), Math.floor(max / count)));
+  const largest = Math.min(Math.floor(max / count), Math.floor(maxCell));
+  const cell = Math.max(1, Math.min(Math.round(target / count), largest));
   return { factor: 1, cells: count, cell, size: count * cell };
 }

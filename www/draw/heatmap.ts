@@ -7,7 +7,8 @@ import type { Fit } from "./fit.js";
 
 /** The visible window of a matrix: its first row and column, and its size in tokens. */
 export type View = { row: number; column: number; count: number };
-export type HeatmapOptions = { view: View; fit: Fit; theme: Theme; stretch: Stretch };
+/** max: the value at the dark end of the scale; 1 if absent */
+export type HeatmapOptions = { view: View; fit: Fit; theme: Theme; stretch: Stretch; max?: number };
 
 /** The view of the whole matrix. */
 export function fullView(matrix: Matrix): View {
@@ -43,7 +44,7 @@ export function visible(
 export function heatmap(
   image: Uint32Array<ArrayBufferLike>,
   matrix: Matrix,
-  { view, fit: { factor, cells }, theme, stretch }: HeatmapOptions,
+  { view, fit: { factor, cells }, theme, stretch, max = 1 }: HeatmapOptions,
 ): { row: number; column: number; count: number }[] {
   const window = visible(matrix, view, factor);
   const ink = pixels(theme);
@@ -59,7 +60,7 @@ export function heatmap(
       }
       if (count > 0) notFinite.push({ row, column: column - count, count });
       count = 0;
-      image[row * cells + column] = ink[level(value, stretch)];
+      image[row * cells + column] = ink[level(value / max, stretch)];
     }
     if (count > 0) notFinite.push({ row, column: column - count, count });
   }

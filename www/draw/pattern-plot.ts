@@ -8,6 +8,8 @@ import type { Token } from "./token.js";
 
 /** The largest size of the plot in CSS pixels, and its largest share of the window's height, so that it is visible at once. */
 const MAX_SIZE = 680;
+/** The largest cell in CSS pixels: the pattern of a few tokens is small, instead of a few large squares. */
+const MAX_CELL = 56;
 const MAX_HEIGHT_SHARE = 0.6;
 
 export type PatternGeometry = {
@@ -34,7 +36,7 @@ export function patternGeometry(
   const height = Math.max(320, MAX_HEIGHT_SHARE * windowHeight);
   const room = Math.min(MAX_SIZE, height, width - 18 - gutter);
   const view = zoomed ? clip(matrix, zoomed) : fullView(matrix);
-  const fitted = fit(view.count, Math.max(room, 40) * ratio);
+  const fitted = fit(view.count, Math.max(room, 40) * ratio, MAX_CELL * ratio);
   return {
     ratio,
     gutter,

@@ -1,7 +1,5 @@
 // A token as text on the screen and for screen readers: invisible characters become visible, and no text is changed.
 
-import { formatAttention } from "./format.js";
-
 /**
  * A run of characters of a token. `text` is what the token holds, and what copying gives. `glyph` is drawn in its place
  * if the text itself is invisible.
@@ -123,8 +121,8 @@ export function announced(token: Token) {
 export function describePair(
   tokens: readonly Token[],
   { query, key }: { query: number; key: number },
-  value: number,
+  value: string,
 ) {
   const side = (name: string, at: number) => `${name} ${at} ${announced(tokens[at] ?? "")}`;
-  return `${side("query", query)}, ${side("key", key)}, ${formatAttention(value)}`;
+  return `${side("query", query)}, ${side("key", key)}, ${value}`;
 }

@@ -18,6 +18,12 @@ export type { Head } from "./heads.js";
 
 /** Milliseconds of drawing in the first frame with new patterns, and at most. The budget doubles from frame to frame. */
 const [FIRST_BUDGET_MS, MAX_BUDGET_MS] = [0.5, 8];
+/** The largest cell of a thumbnail in CSS pixels: a text of one token is a small square, not a black head. */
+const MAX_CELL = 14;
+/** The size of a thumbnail in a strip, in CSS pixels. */
+const STRIP_SIZE = 44;
+/** Screens of at most this width show the heads as a strip. */
+const NARROW_SCREEN = "(max-width: 619px)";
 /** Cells have narrow margins if a row has more heads than this. */
 const DENSE = 8;
 
@@ -36,6 +42,8 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     width: { state: true },
     order: { type: String },
     off: { attribute: false },
+    strip: { type: Boolean },
+    isNarrow: { state: true },
   };
 
   static override styles = [
@@ -52,6 +60,17 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
         display: flex;
         align-items: center;
         gap: 2px;
+      }
+      .strip {
+        display: flex;
+        gap: 6px;
+      }
+      .strip .row {
+        flex: none;
+      }
+      .strip .layer {
+        width: auto;
+        padding-right: 2px;
       }
       .layer {
         flex: none;
@@ -83,6 +102,13 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
       }
       .cell:focus-visible {
         outline-offset: 1px;
+      }
+      .image {
+        display: grid;
+        place-items: center;
+        min-width: var(--thumbnail);
+        min-height: var(--thumbnail);
+        pointer-events: none;
       }
       canvas {
         display: block;
@@ -131,6 +157,9 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
   declare order: "layer" | Kind;
   /** Heads that are switched off. */
   declare off: readonly Head[];
+  /** One row that scrolls sideways. Narrow screens always have it. */
+  declare strip: boolean;
+  declare isNarrow: boolean;
   declare width: number;
   #theme = new ThemeController(this);
   readonly interaction: Interaction<Head> = new Interaction(this, {
@@ -161,17 +190,31 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     this.scale = "linear";
     this.order = "layer";
     this.off = [];
+    this.strip = false;
+    this.isNarrow = false;
     this.width = 0;
     new WidthController(this);
   }
 
+  #screen = matchMedia(NARROW_SCREEN);
+  #onScreen = () => {
+    this.isNarrow = this.#screen.matches;
+  };
+
+  get #isStrip() {
+    return this.strip || this.isNarrow;
+  }
+
   override connectedCallback() {
     super.connectedCallback();
+    this.#screen.addEventListener("change", this.#onScreen);
+    this.#onScreen();
     this.requestUpdate(); // observes the cells again
   }
 
   override disconnectedCallback() {
     super.disconnectedCallback();
+    this.#screen.removeEventListener("change", this.#onScreen);
     this.#visibility.disconnect();
     this.#visibleCells.clear();
     cancelAnimationFrame(this.#frame);
@@ -210,7 +253,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
 
   override render() {
     return html`
-      <div class="grid ${this.#isDense ? "dense" : ""}" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.interaction.onKeyDown} @pointerleave=${this.interaction.leave} @focusout=${this.interaction.onFocusOut}>
+      <div class="grid ${this.#isStrip ? "strip" : ""} ${this.#isDense ? "dense" : ""}" style="--thumbnail: ${this.#thumbnailSize}px" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.interaction.onKeyDown} @pointerleave=${this.interaction.leave} @focusout=${this.interaction.onFocusOut}>
         ${this.rows.map(
           (row, i) => html`<div class="row" role="row">
             ${this.order === "layer" ? html`<span class="layer mono" role="rowheader" aria-label="layer ${i}">L${i}</span>` : ""}
@@ -237,7 +280,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
       @pointerenter=${() => this.interaction.hover(head)}
       @click=${() => this.interaction.choose(head)}
     >
-      <canvas aria-hidden="true"></canvas>${this.#renderScore(head)}
+      <span class="image" aria-hidden="true"><canvas></canvas></span>${this.#renderScore(head)}
     </div>`;
   }
 
@@ -287,7 +330,25 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
       this.#budgetMs = FIRST_BUDGET_MS;
     }
     if (!this.#frame) this.#drawSome();
+    this.#revealSelected();
   }
+
+  /** Scrolls a strip to the selected head, once for each selection: afterwards the visitor may scroll it. */
+  #revealSelected() {
+    const grid = this.renderRoot.querySelector(".grid");
+    const cell = headElements(this).elementOf(this);
+    const name = `${this.layer}.${this.head} ${this.order}`;
+    if (!grid || !cell || !this.#isStrip || this.width === 0 || this.#revealed === name) return;
+    this.#revealed = name;
+    const left = cell.offsetLeft - (grid as HTMLElement).offsetLeft;
+    const middle = left - (grid.clientWidth - cell.offsetWidth) / 2;
+    const isVisible =
+      left >= grid.scrollLeft && left + cell.offsetWidth <= grid.scrollLeft + grid.clientWidth;
+    if (!isVisible) grid.scrollLeft = Math.max(0, middle);
+  }
+
+  /** The selection that the strip was scrolled to. */
+  #revealed = "";
 
   /**
    * Draws outdated thumbnails until the budget of this frame is spent: while a model generates, every token changes all
@@ -322,6 +383,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
 
   /** The size of a thumbnail in CSS pixels. A layer fits the element's width if possible. */
   get #thumbnailSize() {
+    if (this.#isStrip) return STRIP_SIZE;
     const heads = Math.max(1, ...this.rows.map((row) => row.length));
     const margins = heads * (this.#isDense ? 6 : 10);
     const room = this.width - 8 - (this.order === "layer" ? 30 : 0) - margins;
@@ -347,12 +409,17 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     if (this.#drawKeys.get(canvas) === drawKey) return;
     this.#drawKeys.set(canvas, drawKey);
     const matrix = maxPoolTo(headMatrix(pattern, head), Math.floor(target));
-    const fit = fitNear(matrix.rows, target, target);
+    const fit = fitNear(matrix.rows, target, target, MAX_CELL * ratio);
     drawHeatmap(canvas, matrix, { view: fullView(matrix), fit, theme, stretch: this.scale, ratio });
   }
 
   #move(from: Head, step: Step) {
     const { rows } = this;
+    if (this.#isStrip && step.rows === 0) {
+      const heads = rows.flat();
+      const at = heads.findIndex((head) => isSameHead(head, from));
+      return heads[clamp(at + step.columns, heads.length)];
+    }
     const row = rows.findIndex((heads) => includesHead(heads, from));
     const column = rows[row]?.findIndex((head) => isSameHead(head, from)) ?? 0;
     const to = rows[clamp(row + step.rows, rows.length)];

@@ -29,7 +29,7 @@ import { linesStyles } from "./styles/lines.js";
 import { clamp, Interaction, liveRegion } from "./interaction.js";
 import { PlotValues } from "./plot.js";
 import { base, figure } from "./styles.js";
-import { INKS, ThemeController } from "./theme.js";
+import { ThemeController } from "./theme.js";
 
 /** CSS pixels from one token to the next. */
 const PITCH = 20;
@@ -207,7 +207,7 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
     const colours =
       only === undefined || Number.isNaN(only)
         ? ""
-        : `background: ${colourOf(only, theme, this.scale)}; color: ${INKS[textOn(only, theme, this.scale)]}`;
+        : `background: ${colourOf(only, theme, this.scale)}; color: ${textOn(only, theme, this.scale)}`;
     const number = only === undefined ? "" : Number.isNaN(only) ? "NaN" : formatAttention(only);
     return html`<span
       class="token ${own === at ? "here" : ""} ${isLocked ? "locked" : ""} ${isMasked ? "masked" : ""}"

@@ -2,7 +2,7 @@
 
 import { css, html } from "lit";
 
-import { formatAttention, formatSignificant, NOT_A_NUMBER } from "../draw/format.js";
+import { formatAttention, formatShort, formatSignificant, NOT_A_NUMBER } from "../draw/format.js";
 import { clip, drawHeatmap, pairAt, reveal, zoom, type View } from "../draw/heatmap.js";
 import {
   countUnmaskedNotFinite,
@@ -44,6 +44,8 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     lock: { attribute: false },
     highlight: { attribute: false },
     label: { type: String },
+    quantity: { type: String },
+    max: { type: Number },
     width: { state: true },
     view: { state: true },
   };
@@ -79,6 +81,10 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
   /** A cell, a row or a column that the owner highlights. */
   declare highlight: Band | null;
   declare label: string;
+  /** What the values are. */
+  declare quantity: string;
+  /** The value at the dark end of the scale. */
+  declare max: number;
   declare width: number;
   /** The visible window; null for the whole pattern. */
   declare view: View | null;
@@ -88,7 +94,7 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     start: () => this.#firstVisible,
     move: (from, step) => this.#move(from, step),
     onHover: (pair) => this.#onHover(pair),
-    describe: (pair) => describePair(this.tokens, pair, this.valueAt(pair)),
+    describe: (pair) => describePair(this.tokens, pair, this.#format(this.valueAt(pair))),
     locked: () => cellOf(this.lock),
     onLock: (pair) => {
       if (pair || this.lock) this.emit("cell-lock", pair);
@@ -113,6 +119,8 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     this.lock = null;
     this.highlight = null;
     this.label = "attention pattern";
+    this.quantity = "attention";
+    this.max = 1;
     this.width = 0;
     this.view = null;
     new WidthController(this);
@@ -148,6 +156,11 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
   get #isZoomed() {
     const { matrix, geometry } = this;
     return matrix !== null && geometry !== null && geometry.view.count < sideOf(matrix);
+  }
+
+  /** Two decimals of a share; of other quantities, significant digits. */
+  #format(value: number) {
+    return this.max === 1 ? formatAttention(value) : formatSignificant(value, 3);
   }
 
   valueAt({ query, key }: Pair) {
@@ -190,7 +203,8 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
   #renderLegend() {
     const factor = this.geometry?.fit.factor ?? 1;
     return html`<color-legend
-      text="attention"
+      .text=${this.quantity}
+      to=${this.max === 1 ? "1" : formatShort(this.max, 3)}
       .detail=${factor > 1 ? `a cell shows the largest of ${factor}²` : ""}
       .notFinite=${this.#notFinite > 0 ? `${NOT_A_NUMBER}: ${this.#notFinite} values` : ""}
       .scale=${this.scale}
@@ -209,11 +223,11 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     const place = (at: number) => `${at} ${glyphs(this.tokens[at] ?? "")}`;
     const rows = this.tokens.slice(0, matrix?.rows ?? 0).map((_, query) => {
       const keys = matrix ? strongestKeys(matrix, query, 4) : [];
-      const value = (key: number) => formatAttention(this.valueAt({ query, key }));
+      const value = (key: number) => this.#format(this.valueAt({ query, key }));
       return [place(query), ...keys.map((key) => `${place(key)} ${value(key)}`)];
     });
     return {
-      caption: `The keys that each token attends to most (${this.label}).`,
+      caption: `The keys with the most ${this.quantity} of each token (${this.label}).`,
       columns: ["query", "keys, strongest first"],
       rows,
     };
@@ -231,7 +245,9 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     const drawKey = JSON.stringify([gutter, ratio, fit?.size, view, this.theme.theme]);
     const isOther = drawKey !== this.#drawKey;
     this.#drawKey = drawKey;
-    return isOther || ["pattern", "head", "tokens", "scale"].some((name) => changed.has(name));
+    return (
+      isOther || ["pattern", "head", "tokens", "scale", "max"].some((name) => changed.has(name))
+    );
   }
 
   /** The geometry and the theme of the cells on the canvas. */
@@ -246,7 +262,7 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     const { ratio, gutter, view, fit } = geometry;
     cells.style.left = cells.style.top = `${Math.round(gutter * ratio) / ratio}px`;
     const { theme } = this.theme;
-    drawHeatmap(cells, matrix, { view, fit, theme, stretch: this.scale, ratio });
+    drawHeatmap(cells, matrix, { view, fit, theme, stretch: this.scale, ratio, max: this.max });
     this.#staleLabels = true;
   }
 
@@ -287,7 +303,7 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
       token(query),
       " → key ",
       token(key),
-      `  ${isLocked ? formatSignificant(value, 7) : formatAttention(value)}`,
+      `  ${isLocked ? formatSignificant(value, 7) : this.#format(value)}`,
     );
   }
 

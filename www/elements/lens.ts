@@ -13,9 +13,17 @@ export type Lens = {
   nextProbability: Tensor;
   /** [layer pos]; from 0, NaN if it is unknown */
   nextRank: Tensor;
+  /** [layer pos], of the answer if one was chosen; ranks count from 0 */
+  answerProbability?: Tensor;
+  answerRank?: Tensor;
   /** [layer pos]; in nats */
   kl: Tensor;
 };
+/**
+ * What the cells show: the most probable token, the probability of the true next token, that of the chosen answer, or how far the
+ * prediction is from the final one.
+ */
+export type LensShow = "top" | "next" | "answer" | "kl";
 export type Guess = { token: Token; probability: number };
 export type NextToken = { token: Token; probability: number; rank: number };
 
@@ -56,6 +64,37 @@ export function divergenceAt(lens: Lens, { layer, position }: Place) {
   return lens.kl.data[layer * lensSize(lens)[1] + position];
 }
 
+/** The answer's probability and rank at a place; null without an answer. */
+export function answerAt(
+  lens: Lens,
+  { layer, position }: Place,
+): { probability: number; rank: number } | null {
+  const { answerProbability, answerRank } = lens;
+  if (!answerProbability || !answerRank) return null;
+  const at = layer * answerProbability.shape[1] + position;
+  return { probability: answerProbability.data[at], rank: answerRank.data[at] };
+}
+
+/** The number that a cell is coloured by; null if there is none there. */
+export function numberAt(
+  lens: Lens,
+  tokens: readonly Token[],
+  place: Place,
+  show: LensShow,
+): number | null {
+  if (show === "kl") return divergenceAt(lens, place);
+  if (show === "answer") return answerAt(lens, place)?.probability ?? null;
+  if (show === "next") return nextTokenAt(lens, tokens, place)?.probability ?? null;
+  return guessesAt(lens, place)[0]?.probability ?? null;
+}
+
+/** The largest finite divergence: the end of its scale. */
+export function maxDivergence({ kl }: Lens) {
+  let max = 0;
+  for (const value of kl.data) if (Number.isFinite(value) && value > max) max = value;
+  return max;
+}
+
 /** How many places have no most probable token, because the logits are not finite. */
 export function countNotFinitePlaces(lens: Lens) {
   const [, , top] = lensSize(lens);
@@ -65,8 +104,22 @@ export function countNotFinitePlaces(lens: Lens) {
   return count;
 }
 
-/** The name of a row: "L2" for a layer's output. */
+/** The name of a row: "L2" for the point of a layer; other points by their names. */
 export function rowName(lens: Lens, layer: number) {
   const name = lens.topProbabilities.labels?.layer?.[layer] ?? `layer ${layer}`;
   return name.replace(/^blocks\.(\d+)\..*/, "L$1");
+}
+
+/** Which state of the stream is read: "After L2" for resid_post. */
+export function placeName(lens: Lens, layer: number) {
+  const name = lens.topProbabilities.labels?.layer?.[layer] ?? "";
+  const [, number = String(layer), point = "resid_post"] =
+    /^blocks\.(\d+)\.hook_(\w+)$/.exec(name) ?? [];
+  const names: Record<string, string> = {
+    resid_pre: `Before L${number}`,
+    resid_mid: `After the attention of L${number}`,
+    attn_out: `From what the attention of L${number} writes`,
+    mlp_out: `From what the MLP of L${number} writes`,
+  };
+  return names[point] ?? `After L${number}`;
 }
