@@ -219,6 +219,88 @@ test("an unknown hook point is reported once, and the figure stays", async () =>
   });
 });
 
+/** A page with one figure, whose attributes are given. @param {string} name @param {string} attributes */
+async function pageWith(name, attributes) {
+  await writeFile(
+    join(root, `blog/2026/${name}.html`),
+    `<!doctype html>
+<meta charset="utf-8" />
+<link rel="icon" href="data:," />
+<script type="module" src="assets/candlescope/elements.js"></script>
+<candle-scope ${attributes}></candle-scope>
+`,
+  );
+  return `blog/2026/${name}.html`;
+}
+
+const HERE = 'model="assets/candlescope/models/shakespeare" prompt="the moon, the moon"';
+const UNFIT = {
+  layer: [
+    "99",
+    /There is no layer="99": the model has layers 0 to 3 and heads 0 to 3\. The strongest/,
+  ],
+  head: ["4", /There is no head="4": the model has layers 0 to 3/],
+  view: ["lents", /view="lents" is unknown, and the attention is drawn\. There are attention/],
+  scale: ["cubic", /scale="cubic" is unknown, and linear is used\. There are linear, sqrt/],
+  direction: ["up", /direction="up" is unknown, and from is used\. There are from, to/],
+  dtype: ["f33", /dtype="f33" is unknown, and f32 is used\. There are f32, f16, q8, q4/],
+  hook: ["blocks.0.nowhere", /The model has no hook="blocks\.0\.nowhere"\. The nearest are/],
+  layers: ["1", /The attribute layers is unknown; layer may be meant/],
+};
+for (const [name, [value, sentence]] of Object.entries(UNFIT))
+  test(`a figure says what is wrong with ${name}="${value}", and draws the attention`, async () => {
+    const path = await pageWith(`unfit-${name}`, `${HERE} ${name}="${value}"`);
+    await visit(site, { path }, async (page) => {
+      const problems = page.locator("candle-scope .problems li");
+      await page.locator("candle-scope attention-pattern canvas.cells").waitFor();
+      await eventually(async () => assert.equal(await problems.count(), 1));
+      assert.match(await problems.innerText(), /** @type {RegExp} */ (sentence));
+      const state = await page.evaluate(() => {
+        const scope = /** @type {any} */ (document.querySelector("candle-scope"));
+        return { busy: scope.busy, text: scope.reading.text, dtype: scope.loaded.backend.dtype };
+      });
+      assert.deepEqual(state, { busy: false, text: "the moon, the moon", dtype: "f32" });
+      // A value that there is takes the sentence away.
+      if (name === "layer") {
+        await page.evaluate(() =>
+          document.querySelector("candle-scope")?.setAttribute("layer", "2"),
+        );
+        await eventually(async () => assert.equal(await problems.count(), 0));
+      }
+    });
+  });
+
+test("a figure without a model says how to name one, and draws it when it is named", async () => {
+  const path = await pageWith("without", 'prompt="the moon, the moon"');
+  await visit(site, { path }, async (page) => {
+    const problems = page.locator("candle-scope .problems li");
+    await problems.first().waitFor();
+    assert.match(
+      await problems.innerText(),
+      /model is missing: give the address of a model's folder/,
+    );
+    await page.evaluate(() =>
+      document
+        .querySelector("candle-scope")
+        ?.setAttribute("model", "assets/candlescope/models/shakespeare"),
+    );
+    await page.locator("candle-scope attention-pattern canvas.cells").waitFor();
+    assert.equal(await problems.count(), 0);
+  });
+});
+
+test("a figure in q8 computes in q8", async () => {
+  const path = await pageWith("q8", `${HERE} dtype="q8"`);
+  await visit(site, { path }, async (page) => {
+    await page.locator("candle-scope attention-pattern canvas.cells").waitFor();
+    const dtype = await page.evaluate(
+      () => /** @type {any} */ (document.querySelector("candle-scope")).loaded.backend.dtype,
+    );
+    assert.equal(dtype, "q8");
+    assert.equal(await page.locator("candle-scope .problems").count(), 0);
+  });
+});
+
 /** The workers that own models, without helper threads. @param {import("playwright-core").Page} page */
 function workers(page) {
   return page.workers().filter((worker) => worker.url().endsWith("/worker.js"));

@@ -9,6 +9,8 @@ import { type Answer, type Question, questionOf, withAnswer } from "../session/q
 import type { Readable, Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { Session, type LoadContext, type SessionChange } from "../session/session.js";
+import { fitted, misspelt } from "./attributes.js";
+import { withCode } from "./code.js";
 import { base } from "./styles.js";
 
 import type { Stretch } from "../draw/scale.js";
@@ -75,10 +77,15 @@ export class CandleScope extends LitElement {
         field-sizing: content;
         resize: vertical;
       }
-      .start {
-        display: flex;
-        gap: 0.8rem;
-        align-items: baseline;
+      .problems {
+        margin: 0 0 0.6rem;
+        padding: 0.35rem 0.7rem;
+        border-left: 3px solid var(--flame);
+        border-radius: 3px;
+        background: var(--glow);
+        font-size: 0.92rem;
+        list-style: none;
+        overflow-wrap: anywhere;
       }
     `,
   ];
@@ -173,6 +180,7 @@ export class CandleScope extends LitElement {
     if (changed.has("model") || changed.has("dtype") || (changed.has("load") && !this.loaded))
       this.#load();
     else if (changed.has("prompt")) this.#read();
+    else if (changed.has("layer") && this.reading) this.#needLayer();
     const isViewChanged = VIEW_PROPERTIES.some((name) => changed.has(name));
     if (isViewChanged || this.#isUnprepared) this.#prepare();
   }
@@ -180,7 +188,8 @@ export class CandleScope extends LitElement {
   /** Loads the model that the attribute names. The results of the former model are dimmed until then. */
   async #load() {
     const load = this.load ?? CandleScope.load;
-    const { model: source, dtype } = this;
+    const { model: source } = this;
+    const { dtype } = this.#fitted;
     this.error = null;
     this.question = null;
     if (!load || !source) return this.#session.dispose();
@@ -195,8 +204,16 @@ export class CandleScope extends LitElement {
 
   /** Reads the prompt. */
   async #read() {
-    const reading = await this.#report(this.#session.read(this.prompt, { layer: this.layer ?? 0 }));
-    if (reading) this.error = null;
+    const { layer } = this.#fitted;
+    const reading = await this.#report(this.#session.read(this.prompt, { layer: layer ?? 0 }));
+    if (!reading) return;
+    this.error = null;
+    await this.#needLayer();
+  }
+
+  /** Of a long text, only one layer's pattern is kept in full: that of the head on show. */
+  async #needLayer() {
+    await this.#report(this.#session.needLayer(this.shownHead.layer));
   }
 
   /** Computes what the view needs beyond the reading. */
@@ -226,18 +243,44 @@ export class CandleScope extends LitElement {
 
   /** The head that the attributes name, or the strongest induction head. */
   get shownHead(): Head {
-    const { layer, head, reading } = this;
+    const { reading } = this;
+    const { layer, head } = this.#fitted;
     if (layer !== null || head !== null) return { layer: layer ?? 0, head: head ?? 0 };
     if (!reading || reading.scores.length === 0) return { layer: 0, head: 0 };
     const strongest = strongestInduction(reading.scores);
     return { layer: strongest.layer, head: strongest.head };
   }
 
+  /** What the attributes say, with what there is in place of what there is not. */
+  get #fitted() {
+    return fitted(this, this.loaded);
+  }
+
+  /** What is wrong with the attributes. */
+  get #problems(): readonly string[] {
+    const known = [...(this.constructor as typeof CandleScope).observedAttributes];
+    const unknown = misspelt(this.getAttributeNames(), known);
+    if (!this.model)
+      return [
+        '`model` is missing: give the address of a model\'s folder, or a Hugging Face id, as in `model="hf:openai-community/gpt2"`.',
+        ...unknown,
+      ];
+    if (!this.load && !CandleScope.load)
+      return [
+        "There is no function that loads models: import `elements.js`, or set the property `load`.",
+        ...unknown,
+      ];
+    return [...unknown, ...this.#fitted.problems];
+  }
+
   override render() {
     const { layer, head } = this.shownHead;
+    const { view, scale, direction, measured } = this.#fitted;
+    const problems = this.#problems;
     const { progress, reading, isStale, results } = this.#session;
     return html`
       ${progress ? html`<load-progress .name=${this.model} .stage=${progress.stage} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
+      <div role="status">${problems.length > 0 ? html`<ul class="problems">${problems.map((one) => html`<li>${withCode(one)}</li>`)}</ul>` : ""}</div>
       ${this.error ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
       ${this.question ? html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${() => (this.question = null)}></load-question>` : ""}
       ${this.loaded ? html`<model-report .notices=${this.loaded.report ?? []} .summary=${this.#summary(this.loaded)}></model-report>` : ""}
@@ -250,9 +293,9 @@ export class CandleScope extends LitElement {
         .hasTokenizer=${this.loaded?.hasTokenizer ?? true}
         .layer=${layer}
         .head=${head}
-        .view=${this.view}
-        .scale=${this.scale}
-        .direction=${this.direction}
+        .view=${view}
+        .scale=${scale}
+        .direction=${direction}
         .hook=${this.hook}
         .points=${this.loaded?.hookPoints ?? []}
         .views=${this.views}
@@ -260,7 +303,7 @@ export class CandleScope extends LitElement {
         .answer=${this.answer}
         .against=${this.against}
         .results=${results}
-        .measured=${this.measured}
+        .measured=${measured}
         .stale=${isStale}
         @figure-change=${this.#onChoice}
         @view-compute=${(event: CustomEvent<string>) => this.#session.compute(event.detail)}
@@ -299,10 +342,9 @@ export class CandleScope extends LitElement {
     this.prompt = (event.target as HTMLTextAreaElement).value;
   }
 
-  async #onChoice({ detail: choice }: CustomEvent<FigureChoice>) {
+  #onChoice({ detail: choice }: CustomEvent<FigureChoice>) {
     Object.assign(this, choice);
     this.#prepare(); // a view may have been loaded
-    if (choice.layer !== undefined) await this.#report(this.#session.needLayer(choice.layer));
   }
 }
 

@@ -103,11 +103,36 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
         color: var(--ink);
         overflow-wrap: anywhere;
       }
-      .before {
+      .part {
         margin-top: 1.2rem;
       }
-      .before h2 {
+      .part h2 {
         margin-bottom: 0.3rem;
+      }
+      fieldset {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: baseline;
+        gap: 0.3rem 0.9rem;
+        min-width: 0;
+        margin: 0 0 0.9rem;
+        padding: 0;
+        border: 0;
+      }
+      legend {
+        float: left;
+        padding: 0;
+        font-size: 0.95rem;
+        font-weight: 600;
+      }
+      fieldset label {
+        display: inline-flex;
+        align-items: baseline;
+        gap: 0.3rem;
+        cursor: pointer;
+      }
+      fieldset input {
+        accent-color: var(--flame);
       }
       .drop label {
         color: var(--flame);
@@ -186,7 +211,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
       </div>
     </div>
     <div class="part">
-      <h3>GPT-2, on the Hugging Face hub</h3>
+      <h2>GPT-2 on the Hugging Face hub</h2>
       <model-presets .dtype=${this.dtype} .current=${source} .currentDtype=${dtype} .measured=${this.measured}></model-presets>
     </div>
     ${
@@ -198,7 +223,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
         : ""
     }
     <div class="part">
-      <h3>Copies in this browser</h3>
+      <h2>Copies in this browser</h2>
       <model-storage .copies=${this.copies} .room=${this.room}></model-storage>
     </div>`;
   }
