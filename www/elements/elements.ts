@@ -3,15 +3,21 @@
 import { loadModel } from "../api/candlescope.js";
 import { CandleScope, type Load } from "./candle-scope.js";
 
+import "./define/bar-list.js";
 import "./define/candle-scope.js";
+import "./define/complex-plane.js";
+import "./define/composition-lines.js";
+import "./define/head-grid.js";
 import "./define/head-scores.js";
 import "./define/intervention-effect.js";
 import "./define/intervention-list.js";
 import "./define/logit-lens.js";
 import "./define/model-tree.js";
 import "./define/next-tokens.js";
+import "./define/signed-tokens.js";
 import "./define/switched-off.js";
 import "./define/tensor-view.js";
 import "./define/token-losses.js";
+import "./define/value-columns.js";
 
 CandleScope.load = loadModel as Load;

@@ -1,7 +1,7 @@
 // The views of <scope-figure>, by the name that the state and the address use. A new view is one more entry. The first bundle
 // holds this list and the attention view; the others are loaded when they are opened.
 
-import { choice, flag, json, text, whole } from "../../state/fields.js";
+import { choice, flag, json, optional, text, whole } from "../../state/fields.js";
 import { view as attention } from "./attention-view.js";
 import type { ViewEntry } from "./view.js";
 
@@ -48,6 +48,45 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     settings: {},
     load: async () => (await import("./lens-view.js")).view,
   },
+  attribution: {
+    title: "attribution",
+    group: "prediction",
+    sentence:
+      "Why this token? What each part of the model adds to its logit, or to the difference from another token's. Bars to the right speak for it, bars to the left against it.",
+    source: {
+      title: "Elhage et al. 2021",
+      href: "https://transformer-circuits.pub/2021/framework/index.html",
+    },
+    methods: ["attribution", "runWithCache"],
+    tokenColors: "none",
+    usesHead: false,
+    usesAnswer: true,
+    settings: {
+      by: choice(["component", "head", "neuron"], "component"),
+      layerNorm: choice(["frozen", "recomputed"], "frozen"),
+      count: whole(20, { min: 1, max: 500 }),
+    },
+    load: async () => (await import("./attribution-view.js")).view,
+  },
+  gradients: {
+    title: "integrated gradients",
+    group: "prediction",
+    sentence:
+      "What each token of the text contributes to the prediction: the gradients of the metric are summed on the way from a baseline to the embeddings of the text.",
+    source: { title: "Sundararajan et al. 2017", href: "https://arxiv.org/abs/1703.01365" },
+    methods: ["integratedGradients"],
+    tokenColors: "none",
+    usesHead: false,
+    usesCorrupted: true,
+    usesAnswer: true,
+    settings: {
+      loss: flag(false),
+      baseline: choice(["zero", "corrupted"], "zero"),
+      steps: whole(32, { min: 1, max: 512 }),
+      count: whole(20, { min: 1, max: 1000 }),
+    },
+    load: async () => (await import("./gradients-view.js")).view,
+  },
   heads: {
     title: "scores",
     group: "heads",
@@ -63,6 +102,43 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
       kind: choice(["induction", "previous_token", "duplicate_token"], "induction"),
     },
     load: async () => (await import("./scores-view.js")).view,
+  },
+  circuits: {
+    title: "OV and QK",
+    group: "heads",
+    sentence:
+      "What a head does on any text: its two matrices, read as tokens. OV says what it moves, QK where it attends. They do not depend on the text.",
+    source: {
+      title: "Elhage et al. 2021",
+      href: "https://transformer-circuits.pub/2021/framework/index.html",
+    },
+    methods: ["circuits"],
+    tokenColors: "none",
+    usesHead: true,
+    settings: {
+      top: whole(8, { min: 1, max: 64 }),
+      components: whole(8, { min: 1, max: 64 }),
+    },
+    load: async () => (await import("./circuits-view.js")).view,
+  },
+  composition: {
+    title: "composition",
+    group: "heads",
+    sentence:
+      "How much each head writes into what later heads read. It follows from the weights alone and does not depend on the text.",
+    source: {
+      title: "Elhage et al. 2021",
+      href: "https://transformer-circuits.pub/2021/framework/index.html#analyzing-a-two-layer-model",
+    },
+    methods: ["compositionScores"],
+    tokenColors: "none",
+    usesHead: false,
+    settings: {
+      path: choice(["q", "k", "v"], "k"),
+      layers: choice(["all", "next"], "all"),
+      count: whole(40, { min: 1, max: 1000 }),
+    },
+    load: async () => (await import("./composition-view.js")).view,
   },
   "two-prompts": {
     title: "two prompts",
@@ -136,6 +212,29 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
       index: json<Readonly<Record<string, number>>>({}, isIndex, "positions by axis, as JSON"),
     },
     load: async () => (await import("./activations-view.js")).view,
+  },
+  neurons: {
+    title: "neurons",
+    group: "values",
+    sentence:
+      "Where a neuron is most active: the places of a text with its largest values, each with the tokens around it. Other channels of any activation work the same way.",
+    source: {
+      title: "Bills et al. 2023",
+      href: "https://openaipublic.blob.core.windows.net/neuron-explainer/paper/index.html",
+    },
+    methods: ["mostActive", "runWithCache"],
+    tokenColors: "none",
+    usesHead: false,
+    settings: {
+      at: text(""),
+      head: optional(whole(0)),
+      index: whole(0),
+      count: whole(10, { min: 1, max: 100 }),
+      search: choice(["excerpt", "prompt", "pasted"], "excerpt"),
+      text: text(""),
+      tokens: whole(1024, { min: 1 }),
+    },
+    load: async () => (await import("./neurons-view.js")).view,
   },
 };
 
