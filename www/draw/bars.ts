@@ -23,7 +23,7 @@ export function trackOf(values: ArrayLike<number>): Track {
     high = Math.max(high, value);
   }
   const range = high - low;
-  return range > 0 ? { zero: -low / range, unit: 1 / range } : { zero: 0, unit: 0 };
+  return range > 0 ? { zero: Math.abs(low) / range, unit: 1 / range } : { zero: 0, unit: 0 };
 }
 
 /** The bar of a value; null if the value is not finite, because it has no length. */

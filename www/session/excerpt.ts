@@ -1,518 +1,423 @@
-// A text to search for the places where a neuron is most active: the opening of The Tempest, act 1, scene 2, as names and lines
-// without stage directions. The bundled model was not trained on this play. In the public domain.
+// A text to search for the places where a neuron is most active: Macbeth from act 1, scene 6, as names and lines without stage
+// directions. The bundled model was not trained on this play. In the public domain.
 
 export const EXCERPT = {
-  title: "The Tempest, act 1, scene 2 (opening)",
-  author: "William Shakespeare, about 1611",
-  text: `MIRANDA:
-If by your art, my dearest father, you have
-Put the wild waters in this roar, allay them.
-The sky, it seems, would pour down stinking pitch,
-But that the sea, mounting to the welkin's cheek,
-Dashes the fire out. O, I have suffered
-With those that I saw suffer: a brave vessel,
-Who had, no doubt, some noble creature in her,
-Dash'd all to pieces. O, the cry did knock
-Against my very heart. Poor souls, they perish'd.
-Had I been any god of power, I would
-Have sunk the sea within the earth or ere
-It should the good ship so have swallow'd and
-The fraughting souls within her.
-
-PROSPERO:
-Be collected:
-No more amazement: tell your piteous heart
-There's no harm done.
-
-MIRANDA:
-O, woe the day!
-
-PROSPERO:
-No harm.
-I have done nothing but in care of thee,
-Of thee, my dear one, thee, my daughter, who
-Art ignorant of what thou art, nought knowing
-Of whence I am, nor that I am more better
-Than Prospero, master of a full poor cell,
-And thy no greater father.
-
-MIRANDA:
-More to know
-Did never meddle with my thoughts.
-
-PROSPERO:
-'Tis time
-I should inform thee farther. Lend thy hand,
-And pluck my magic garment from me. So:
-Lie there, my art. Wipe thou thine eyes; have comfort.
-The direful spectacle of the wreck, which touch'd
-The very virtue of compassion in thee,
-I have with such provision in mine art
-So safely ordered that there is no soul--
-No, not so much perdition as an hair
-Betid to any creature in the vessel
-Which thou heard'st cry, which thou saw'st sink. Sit down;
-For thou must now know farther.
-
-MIRANDA:
-You have often
-Begun to tell me what I am, but stopp'd
-And left me to a bootless inquisition,
-Concluding 'Stay: not yet.'
-
-PROSPERO:
-The hour's now come;
-The very minute bids thee ope thine ear;
-Obey and be attentive. Canst thou remember
-A time before we came unto this cell?
-I do not think thou canst, for then thou wast not
-Out three years old.
-
-MIRANDA:
-Certainly, sir, I can.
-
-PROSPERO:
-By what? by any other house or person?
-Of any thing the image tell me that
-Hath kept with thy remembrance.
-
-MIRANDA:
-'Tis far off
-And rather like a dream than an assurance
-That my remembrance warrants. Had I not
-Four or five women once that tended me?
-
-PROSPERO:
-Thou hadst, and more, Miranda. But how is it
-That this lives in thy mind? What seest thou else
-In the dark backward and abysm of time?
-If thou remember'st aught ere thou camest here,
-How thou camest here thou mayst.
-
-MIRANDA:
-But that I do not.
-
-PROSPERO:
-Twelve year since, Miranda, twelve year since,
-Thy father was the Duke of Milan and
-A prince of power.
-
-MIRANDA:
-Sir, are not you my father?
-
-PROSPERO:
-Thy mother was a piece of virtue, and
-She said thou wast my daughter; and thy father
-Was Duke of Milan; and thou his only heir
-And princess no worse issued.
-
-MIRANDA:
-O the heavens!
-What foul play had we, that we came from thence?
-Or blessed was't we did?
-
-PROSPERO:
-Both, both, my girl:
-By foul play, as thou say'st, were we heaved thence,
-But blessedly holp hither.
-
-MIRANDA:
-O, my heart bleeds
-To think o' the teen that I have turn'd you to,
-Which is from my remembrance! Please you, farther.
-
-PROSPERO:
-My brother and thy uncle, call'd Antonio--
-I pray thee, mark me--that a brother should
-Be so perfidious!--he whom next thyself
-Of all the world I loved and to him put
-The manage of my state; as at that time
-Through all the signories it was the first
-And Prospero the prime duke, being so reputed
-In dignity, and for the liberal arts
-Without a parallel; those being all my study,
-The government I cast upon my brother
-And to my state grew stranger, being transported
-And rapt in secret studies. Thy false uncle--
-Dost thou attend me?
-
-MIRANDA:
-Sir, most heedfully.
-
-PROSPERO:
-Being once perfected how to grant suits,
-How to deny them, who to advance and who
-To trash for over-topping, new created
-The creatures that were mine, I say, or changed 'em,
-Or else new form'd 'em; having both the key
-Of officer and office, set all hearts i' the state
-To what tune pleased his ear; that now he was
-The ivy which had hid my princely trunk,
-And suck'd my verdure out on't. Thou attend'st not.
-
-MIRANDA:
-O, good sir, I do.
-
-PROSPERO:
-I pray thee, mark me.
-I, thus neglecting worldly ends, all dedicated
-To closeness and the bettering of my mind
-With that which, but by being so retired,
-O'er-prized all popular rate, in my false brother
-Awaked an evil nature; and my trust,
-Like a good parent, did beget of him
-A falsehood in its contrary as great
-As my trust was; which had indeed no limit,
-A confidence sans bound. He being thus lorded,
-Not only with what my revenue yielded,
-But what my power might else exact, like one
-Who having into truth, by telling of it,
-Made such a sinner of his memory,
-To credit his own lie, he did believe
-He was indeed the duke; out o' the substitution
-And executing the outward face of royalty,
-With all prerogative: hence his ambition growing--
-Dost thou hear?
-
-MIRANDA:
-Your tale, sir, would cure deafness.
-
-PROSPERO:
-To have no screen between this part he play'd
-And him he play'd it for, he needs will be
-Absolute Milan. Me, poor man, my library
-Was dukedom large enough: of temporal royalties
-He thinks me now incapable; confederates--
-So dry he was for sway--wi' the King of Naples
-To give him annual tribute, do him homage,
-Subject his coronet to his crown and bend
-The dukedom yet unbow'd--alas, poor Milan!--
-To most ignoble stooping.
-
-MIRANDA:
-O the heavens!
-
-PROSPERO:
-Mark his condition and the event; then tell me
-If this might be a brother.
-
-MIRANDA:
-I should sin
-To think but nobly of my grandmother:
-Good wombs have borne bad sons.
-
-PROSPERO:
-Now the condition.
-The King of Naples, being an enemy
-To me inveterate, hearkens my brother's suit;
-Which was, that he, in lieu o' the premises
-Of homage and I know not how much tribute,
-Should presently extirpate me and mine
-Out of the dukedom and confer fair Milan
-With all the honours on my brother: whereon,
-A treacherous army levied, one midnight
-Fated to the purpose did Antonio open
-The gates of Milan, and, i' the dead of darkness,
-The ministers for the purpose hurried thence
-Me and thy crying self.
-
-MIRANDA:
-Alack, for pity!
-I, not remembering how I cried out then,
-Will cry it o'er again: it is a hint
-That wrings mine eyes to't.
-
-PROSPERO:
-Hear a little further
-And then I'll bring thee to the present business
-Which now's upon's; without the which this story
-Were most impertinent.
-
-MIRANDA:
-Wherefore did they not
-That hour destroy us?
-
-PROSPERO:
-Well demanded, wench:
-My tale provokes that question. Dear, they durst not,
-So dear the love my people bore me, nor set
-A mark so bloody on the business, but
-With colours fairer painted their foul ends.
-In few, they hurried us aboard a bark,
-Bore us some leagues to sea; where they prepared
-A rotten carcass of a boat, not rigg'd,
-Nor tackle, sail, nor mast; the very rats
-Instinctively had quit it: there they hoist us,
-To cry to the sea that roar'd to us, to sigh
-To the winds whose pity, sighing back again,
-Did us but loving wrong.
-
-MIRANDA:
-Alack, what trouble
-Was I then to you!
-
-PROSPERO:
-O, a cherubim
-Thou wast that did preserve me. Thou didst smile.
-Infused with a fortitude from heaven,
-When I have deck'd the sea with drops full salt,
-Under my burthen groan'd; which raised in me
-An undergoing stomach, to bear up
-Against what should ensue.
-
-MIRANDA:
-How came we ashore?
-
-PROSPERO:
-By Providence divine.
-Some food we had and some fresh water that
-A noble Neapolitan, Gonzalo,
-Out of his charity, being then appointed
-Master of this design, did give us, with
-Rich garments, linens, stuffs and necessaries,
-Which since have steaded much; so, of his gentleness,
-Knowing I loved my books, he furnish'd me
-From mine own library with volumes that
-I prize above my dukedom.
-
-MIRANDA:
-Would I might
-But ever see that man!
-
-PROSPERO:
-Now I arise:
-Sit still, and hear the last of our sea-sorrow.
-Here in this island we arrived; and here
-Have I, thy schoolmaster, made thee more profit
-Than other princesses can that have more time
-For vainer hours and tutors not so careful.
-
-MIRANDA:
-Heavens thank you for't! And now, I pray you, sir,
-For still 'tis beating in my mind, your reason
-For raising this sea-storm?
-
-PROSPERO:
-Know thus far forth.
-By accident most strange, bountiful Fortune,
-Now my dear lady, hath mine enemies
-Brought to this shore; and by my prescience
-I find my zenith doth depend upon
-A most auspicious star, whose influence
-If now I court not but omit, my fortunes
-Will ever after droop. Here cease more questions:
-Thou art inclined to sleep; 'tis a good dulness,
-And give it way: I know thou canst not choose.
-Come away, servant, come. I am ready now.
-Approach, my Ariel, come.
-
-ARIEL:
-All hail, great master! grave sir, hail! I come
-To answer thy best pleasure; be't to fly,
-To swim, to dive into the fire, to ride
-On the curl'd clouds, to thy strong bidding task
-Ariel and all his quality.
-
-PROSPERO:
-Hast thou, spirit,
-Perform'd to point the tempest that I bade thee?
-
-ARIEL:
-To every article.
-I boarded the king's ship; now on the beak,
-Now in the waist, the deck, in every cabin,
-I flamed amazement: sometime I'ld divide,
-And burn in many places; on the topmast,
-The yards and bowsprit, would I flame distinctly,
-Then meet and join. Jove's lightnings, the precursors
-O' the dreadful thunder-claps, more momentary
-And sight-outrunning were not; the fire and cracks
-Of sulphurous roaring the most mighty Neptune
-Seem to besiege and make his bold waves tremble,
-Yea, his dread trident shake.
-
-PROSPERO:
-My brave spirit!
-Who was so firm, so constant, that this coil
-Would not infect his reason?
-
-ARIEL:
-Not a soul
-But felt a fever of the mad and play'd
-Some tricks of desperation. All but mariners
-Plunged in the foaming brine and quit the vessel,
-Then all afire with me: the king's son, Ferdinand,
-With hair up-staring,--then like reeds, not hair,--
-Was the first man that leap'd; cried, 'Hell is empty
-And all the devils are here.'
-
-PROSPERO:
-Why that's my spirit!
-But was not this nigh shore?
-
-ARIEL:
-Close by, my master.
-
-PROSPERO:
-But are they, Ariel, safe?
-
-ARIEL:
-Not a hair perish'd;
-On their sustaining garments not a blemish,
-But fresher than before: and, as thou badest me,
-In troops I have dispersed them 'bout the isle.
-The king's son have I landed by himself;
-Whom I left cooling of the air with sighs
-In an odd angle of the isle and sitting,
-His arms in this sad knot.
-
-PROSPERO:
-Of the king's ship
-The mariners say how thou hast disposed
-And all the rest o' the fleet.
-
-ARIEL:
-Safely in harbour
-Is the king's ship; in the deep nook, where once
-Thou call'dst me up at midnight to fetch dew
-From the still-vex'd Bermoothes, there she's hid:
-The mariners all under hatches stow'd;
-Who, with a charm join'd to their suffer'd labour,
-I have left asleep; and for the rest o' the fleet
-Which I dispersed, they all have met again
-And are upon the Mediterranean flote,
-Bound sadly home for Naples,
-Supposing that they saw the king's ship wreck'd
-And his great person perish.
-
-PROSPERO:
-Ariel, thy charge
-Exactly is perform'd: but there's more work.
-What is the time o' the day?
-
-ARIEL:
-Past the mid season.
-
-PROSPERO:
-At least two glasses. The time 'twixt six and now
-Must by us both be spent most preciously.
-
-ARIEL:
-Is there more toil? Since thou dost give me pains,
-Let me remember thee what thou hast promised,
-Which is not yet perform'd me.
-
-PROSPERO:
-How now? moody?
-What is't thou canst demand?
-
-ARIEL:
-My liberty.
-
-PROSPERO:
-Before the time be out? no more!
-
-ARIEL:
-I prithee,
-Remember I have done thee worthy service;
-Told thee no lies, made thee no mistakings, served
-Without or grudge or grumblings: thou didst promise
-To bate me a full year.
-
-PROSPERO:
-Dost thou forget
-From what a torment I did free thee?
-
-ARIEL:
-No.
-
-PROSPERO:
-Thou dost, and think'st it much to tread the ooze
-Of the salt deep,
-To run upon the sharp wind of the north,
-To do me business in the veins o' the earth
-When it is baked with frost.
-
-ARIEL:
-I do not, sir.
-
-PROSPERO:
-Thou liest, malignant thing! Hast thou forgot
-The foul witch Sycorax, who with age and envy
-Was grown into a hoop? hast thou forgot her?
-
-ARIEL:
-No, sir.
-
-PROSPERO:
-Thou hast. Where was she born? speak; tell me.
-
-ARIEL:
-Sir, in Argier.
-
-PROSPERO:
-O, was she so? I must
-Once in a month recount what thou hast been,
-Which thou forget'st. This damn'd witch Sycorax,
-For mischiefs manifold and sorceries terrible
-To enter human hearing, from Argier,
-Thou know'st, was banish'd: for one thing she did
-They would not take her life. Is not this true?
-
-ARIEL:
-Ay, sir.
-
-PROSPERO:
-This blue-eyed hag was hither brought with child
-And here was left by the sailors. Thou, my slave,
-As thou report'st thyself, wast then her servant;
-And, for thou wast a spirit too delicate
-To act her earthy and abhorr'd commands,
-Refusing her grand hests, she did confine thee,
-By help of her more potent ministers
-And in her most unmitigable rage,
-Into a cloven pine; within which rift
-Imprison'd thou didst painfully remain
-A dozen years; within which space she died
-And left thee there; where thou didst vent thy groans
-As fast as mill-wheels strike. Then was this island--
-Save for the son that she did litter here,
-A freckled whelp hag-born--not honour'd with
-A human shape.
-
-ARIEL:
-Yes, Caliban her son.
-
-PROSPERO:
-Dull thing, I say so; he, that Caliban
-Whom now I keep in service. Thou best know'st
-What torment I did find thee in; thy groans
-Did make wolves howl and penetrate the breasts
-Of ever angry bears: it was a torment
-To lay upon the damn'd, which Sycorax
-Could not again undo: it was mine art,
-When I arrived and heard thee, that made gape
-The pine and let thee out.
-
-ARIEL:
-I thank thee, master.
-
-PROSPERO:
-If thou more murmur'st, I will rend an oak
-And peg thee in his knotty entrails till
-Thou hast howl'd away twelve winters.
-
-ARIEL:
-Pardon, master;
-I will be correspondent to command
-And do my spiriting gently.
-
-PROSPERO:
-Do so, and after two days
-I will discharge thee.
-
-ARIEL:
-That's my noble master!
-What shall I do? say what; what shall I do?
+  title: "Macbeth, from act 1, scene 6",
+  author: "William Shakespeare, about 1606",
+  text: `DUNCAN:
+This castle hath a pleasant seat; the air
+Nimbly and sweetly recommends itself
+Unto our gentle senses.
+
+BANQUO:
+This guest of summer,
+The temple-haunting martlet, does approve,
+By his loved mansionry, that the heaven's breath
+Smells wooingly here: no jutty, frieze,
+Buttress, nor coign of vantage, but this bird
+Hath made his pendent bed and procreant cradle:
+Where they most breed and haunt, I have observed,
+The air is delicate.
+
+DUNCAN:
+See, see, our honour'd hostess!
+The love that follows us sometime is our trouble,
+Which still we thank as love. Herein I teach you
+How you shall bid God 'ild us for your pains,
+And thank us for your trouble.
+
+LADY MACBETH:
+All our service
+In every point twice done and then done double
+Were poor and single business to contend
+Against those honours deep and broad wherewith
+Your majesty loads our house: for those of old,
+And the late dignities heap'd up to them,
+We rest your hermits.
+
+DUNCAN:
+Where's the thane of Cawdor?
+We coursed him at the heels, and had a purpose
+To be his purveyor: but he rides well;
+And his great love, sharp as his spur, hath holp him
+To his home before us. Fair and noble hostess,
+We are your guest to-night.
+
+LADY MACBETH:
+Your servants ever
+Have theirs, themselves and what is theirs, in compt,
+To make their audit at your highness' pleasure,
+Still to return your own.
+
+DUNCAN:
+Give me your hand;
+Conduct me to mine host: we love him highly,
+And shall continue our graces towards him.
+By your leave, hostess.
+
+MACBETH:
+If it were done when 'tis done, then 'twere well
+It were done quickly: if the assassination
+Could trammel up the consequence, and catch
+With his surcease success; that but this blow
+Might be the be-all and the end-all here,
+But here, upon this bank and shoal of time,
+We'ld jump the life to come. But in these cases
+We still have judgment here; that we but teach
+Bloody instructions, which, being taught, return
+To plague the inventor: this even-handed justice
+Commends the ingredients of our poison'd chalice
+To our own lips. He's here in double trust;
+First, as I am his kinsman and his subject,
+Strong both against the deed; then, as his host,
+Who should against his murderer shut the door,
+Not bear the knife myself. Besides, this Duncan
+Hath borne his faculties so meek, hath been
+So clear in his great office, that his virtues
+Will plead like angels, trumpet-tongued, against
+The deep damnation of his taking-off;
+And pity, like a naked new-born babe,
+Striding the blast, or heaven's cherubim, horsed
+Upon the sightless couriers of the air,
+Shall blow the horrid deed in every eye,
+That tears shall drown the wind. I have no spur
+To prick the sides of my intent, but only
+Vaulting ambition, which o'erleaps itself
+And falls on the other.
+How now! what news?
+
+LADY MACBETH:
+He has almost supp'd: why have you left the chamber?
+
+MACBETH:
+Hath he ask'd for me?
+
+LADY MACBETH:
+Know you not he has?
+
+MACBETH:
+We will proceed no further in this business:
+He hath honour'd me of late; and I have bought
+Golden opinions from all sorts of people,
+Which would be worn now in their newest gloss,
+Not cast aside so soon.
+
+LADY MACBETH:
+Was the hope drunk
+Wherein you dress'd yourself? hath it slept since?
+And wakes it now, to look so green and pale
+At what it did so freely? From this time
+Such I account thy love. Art thou afeard
+To be the same in thine own act and valour
+As thou art in desire? Wouldst thou have that
+Which thou esteem'st the ornament of life,
+And live a coward in thine own esteem,
+Letting 'I dare not' wait upon 'I would,'
+Like the poor cat i' the adage?
+
+MACBETH:
+Prithee, peace:
+I dare do all that may become a man;
+Who dares do more is none.
+
+LADY MACBETH:
+What beast was't, then,
+That made you break this enterprise to me?
+When you durst do it, then you were a man;
+And, to be more than what you were, you would
+Be so much more the man. Nor time nor place
+Did then adhere, and yet you would make both:
+They have made themselves, and that their fitness now
+Does unmake you. I have given suck, and know
+How tender 'tis to love the babe that milks me:
+I would, while it was smiling in my face,
+Have pluck'd my nipple from his boneless gums,
+And dash'd the brains out, had I so sworn as you
+Have done to this.
+
+MACBETH:
+If we should fail?
+
+LADY MACBETH:
+We fail!
+But screw your courage to the sticking-place,
+And we'll not fail. When Duncan is asleep--
+Whereto the rather shall his day's hard journey
+Soundly invite him--his two chamberlains
+Will I with wine and wassail so convince
+That memory, the warder of the brain,
+Shall be a fume, and the receipt of reason
+A limbeck only: when in swinish sleep
+Their drenched natures lie as in a death,
+What cannot you and I perform upon
+The unguarded Duncan? what not put upon
+His spongy officers, who shall bear the guilt
+Of our great quell?
+
+MACBETH:
+Bring forth men-children only;
+For thy undaunted mettle should compose
+Nothing but males. Will it not be received,
+When we have mark'd with blood those sleepy two
+Of his own chamber and used their very daggers,
+That they have done't?
+
+LADY MACBETH:
+Who dares receive it other,
+As we shall make our griefs and clamour roar
+Upon his death?
+
+MACBETH:
+I am settled, and bend up
+Each corporal agent to this terrible feat.
+Away, and mock the time with fairest show:
+False face must hide what the false heart doth know.
+
+BANQUO:
+How goes the night, boy?
+
+FLEANCE:
+The moon is down; I have not heard the clock.
+
+BANQUO:
+And she goes down at twelve.
+
+FLEANCE:
+I take't, 'tis later, sir.
+
+BANQUO:
+Hold, take my sword. There's husbandry in heaven;
+Their candles are all out. Take thee that too.
+A heavy summons lies like lead upon me,
+And yet I would not sleep: merciful powers,
+Restrain in me the cursed thoughts that nature
+Gives way to in repose!
+Give me my sword.
+Who's there?
+
+MACBETH:
+A friend.
+
+BANQUO:
+What, sir, not yet at rest? The king's a-bed:
+He hath been in unusual pleasure, and
+Sent forth great largess to your offices.
+This diamond he greets your wife withal,
+By the name of most kind hostess; and shut up
+In measureless content.
+
+MACBETH:
+Being unprepared,
+Our will became the servant to defect;
+Which else should free have wrought.
+
+BANQUO:
+All's well.
+I dreamt last night of the three weird sisters:
+To you they have show'd some truth.
+
+MACBETH:
+I think not of them:
+Yet, when we can entreat an hour to serve,
+We would spend it in some words upon that business,
+If you would grant the time.
+
+BANQUO:
+At your kind'st leisure.
+
+MACBETH:
+If you shall cleave to my consent, when 'tis,
+It shall make honour for you.
+
+BANQUO:
+So I lose none
+In seeking to augment it, but still keep
+My bosom franchised and allegiance clear,
+I shall be counsell'd.
+
+MACBETH:
+Good repose the while!
+
+BANQUO:
+Thanks, sir: the like to you!
+
+MACBETH:
+Go bid thy mistress, when my drink is ready,
+She strike upon the bell. Get thee to bed.
+Is this a dagger which I see before me,
+The handle toward my hand? Come, let me clutch thee.
+I have thee not, and yet I see thee still.
+Art thou not, fatal vision, sensible
+To feeling as to sight? or art thou but
+A dagger of the mind, a false creation,
+Proceeding from the heat-oppressed brain?
+I see thee yet, in form as palpable
+As this which now I draw.
+Thou marshall'st me the way that I was going;
+And such an instrument I was to use.
+Mine eyes are made the fools o' the other senses,
+Or else worth all the rest; I see thee still,
+And on thy blade and dudgeon gouts of blood,
+Which was not so before. There's no such thing:
+It is the bloody business which informs
+Thus to mine eyes. Now o'er the one halfworld
+Nature seems dead, and wicked dreams abuse
+The curtain'd sleep; witchcraft celebrates
+Pale Hecate's offerings, and wither'd murder,
+Alarum'd by his sentinel, the wolf,
+Whose howl's his watch, thus with his stealthy pace.
+With Tarquin's ravishing strides, towards his design
+Moves like a ghost. Thou sure and firm-set earth,
+Hear not my steps, which way they walk, for fear
+Thy very stones prate of my whereabout,
+And take the present horror from the time,
+Which now suits with it. Whiles I threat, he lives:
+Words to the heat of deeds too cold breath gives.
+I go, and it is done; the bell invites me.
+Hear it not, Duncan; for it is a knell
+That summons thee to heaven or to hell.
+
+LADY MACBETH:
+That which hath made them drunk hath made me bold;
+What hath quench'd them hath given me fire.
+Hark! Peace!
+It was the owl that shriek'd, the fatal bellman,
+Which gives the stern'st good-night. He is about it:
+The doors are open; and the surfeited grooms
+Do mock their charge with snores: I have drugg'd
+their possets,
+That death and nature do contend about them,
+Whether they live or die.
+
+MACBETH:
+Who's there? what, ho!
+
+LADY MACBETH:
+Alack, I am afraid they have awaked,
+And 'tis not done. The attempt and not the deed
+Confounds us. Hark! I laid their daggers ready;
+He could not miss 'em. Had he not resembled
+My father as he slept, I had done't.
+My husband!
+
+MACBETH:
+I have done the deed. Didst thou not hear a noise?
+
+LADY MACBETH:
+I heard the owl scream and the crickets cry.
+Did not you speak?
+
+MACBETH:
+When?
+
+LADY MACBETH:
+Now.
+
+MACBETH:
+As I descended?
+
+LADY MACBETH:
+Ay.
+
+MACBETH:
+Hark!
+Who lies i' the second chamber?
+
+LADY MACBETH:
+Donalbain.
+
+MACBETH:
+This is a sorry sight.
+
+LADY MACBETH:
+A foolish thought, to say a sorry sight.
+
+MACBETH:
+There's one did laugh in's sleep, and one cried
+'Murder!'
+That they did wake each other: I stood and heard them:
+But they did say their prayers, and address'd them
+Again to sleep.
+
+LADY MACBETH:
+There are two lodged together.
+
+MACBETH:
+One cried 'God bless us!' and 'Amen' the other;
+As they had seen me with these hangman's hands.
+Listening their fear, I could not say 'Amen,'
+When they did say 'God bless us!'
+
+LADY MACBETH:
+Consider it not so deeply.
+
+MACBETH:
+But wherefore could not I pronounce 'Amen'?
+I had most need of blessing, and 'Amen'
+Stuck in my throat.
+
+LADY MACBETH:
+These deeds must not be thought
+After these ways; so, it will make us mad.
+
+MACBETH:
+Methought I heard a voice cry 'Sleep no more!
+Macbeth does murder sleep', the innocent sleep,
+Sleep that knits up the ravell'd sleeve of care,
+The death of each day's life, sore labour's bath,
+Balm of hurt minds, great nature's second course,
+Chief nourisher in life's feast,--
+
+LADY MACBETH:
+What do you mean?
+
+MACBETH:
+Still it cried 'Sleep no more!' to all the house:
+'Glamis hath murder'd sleep, and therefore Cawdor
+Shall sleep no more; Macbeth shall sleep no more.'
+
+LADY MACBETH:
+Who was it that thus cried? Why, worthy thane,
+You do unbend your noble strength, to think
+So brainsickly of things. Go get some water,
+And wash this filthy witness from your hand.
+Why did you bring these daggers from the place?
+They must lie there: go carry them; and smear
+The sleepy grooms with blood.
+
+MACBETH:
+I'll go no more:
+I am afraid to think what I have done;
+Look on't again I dare not.
+
+LADY MACBETH:
+Infirm of purpose!
+Give me the daggers: the sleeping and the dead
+Are but as pictures: 'tis the eye of childhood
+That fears a painted devil. If he do bleed,
+I'll gild the faces of the grooms withal;
+For it must seem their guilt.
+
+MACBETH:
+Whence is that knocking?
+How is't with me, when every noise appals me?
+What hands are here? ha! they pluck out mine eyes.
+Will all great Neptune's ocean wash this blood
+Clean from my hand? No, this my hand will rather
+The multitudinous seas in incarnadine,
+Making the green one red.
+
+LADY MACBETH:
+My hands are of your colour; but I shame
+To wear a heart so white.
+I hear a knocking
+At the south entry: retire we to our chamber;
+A little water clears us of this deed:
+How easy is it, then! Your constancy
+Hath left you unattended.
+Hark! more knocking.
+Get on your nightgown, lest occasion call us,
+And show us to be watchers. Be not lost
+So poorly in your thoughts.
 `,
 };

@@ -59,7 +59,7 @@ const EFFECT_TOKENS = 8;
 const MAX_COUNT = 100;
 
 const SEARCHES = [
-  ["excerpt", "The Tempest"],
+  ["excerpt", "Macbeth"],
   ["prompt", "the text above"],
   ["pasted", "a text that you paste"],
 ] as const;

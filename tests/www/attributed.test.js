@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { largestShares, partOf, sumsByKind, wordsFor } from "../../www/session/attributed.ts";
+import { effortOf } from "../../www/session/effort.ts";
+import { cutToContext } from "../../www/session/most-active.ts";
+import { neuronAt } from "../../www/session/neuron-effect.ts";
+import { findTarget, positionIn } from "../../www/session/target.ts";
+
+/** @typedef {import("../../www/session/target.ts").Targeted} Targeted */
+
+test("labels of parts say their layer, head and neuron, and have words", () => {
+  assert.deepEqual(partOf("L11H3"), { layer: 11, head: 3 });
+  assert.deepEqual(partOf("L0N3071"), { layer: 0, neuron: 3071 });
+  assert.deepEqual(partOf("10_mlp_out"), { layer: 10 });
+  assert.deepEqual(partOf("embed"), {});
+  assert.deepEqual(
+    [
+      "embed",
+      "pos_embed",
+      "3_attn_out",
+      "0_mlp_out",
+      "L1H2",
+      "L1N20",
+      "2_b_O",
+      "ln_final_bias",
+      "new_part",
+    ].map(wordsFor),
+    [
+      "token embedding",
+      "position embedding",
+      "attention of layer 3",
+      "MLP of layer 0",
+      "head 1.2",
+      "neuron 1.20",
+      "attention bias of layer 2",
+      "bias of the final LayerNorm",
+      "new_part",
+    ],
+  );
+});
+
+test("every share is in one kind, and the kinds add up to all shares", () => {
+  const labels = [
+    "embed",
+    "pos_embed",
+    "L0H0",
+    "0_b_O",
+    "0_mlp_out",
+    "L1N2",
+    "1_b_out",
+    "2_attn_out",
+    "ln_final_bias",
+  ];
+  const shares = labels.map((label, i) => ({ label, value: 2 ** i, ...partOf(label) }));
+  const sums = sumsByKind(shares);
+  assert.deepEqual(Object.fromEntries(sums.map(({ kind, sum }) => [kind, sum])), {
+    embeddings: 1 + 2,
+    heads: 4,
+    biases: 8 + 64 + 256,
+    MLPs: 16,
+    neurons: 32,
+    attention: 128,
+  });
+});
+
+test("the largest shares and the others together are all shares", () => {
+  const shares = [1, -5, 3, 0.5, -2].map((value, i) => ({ label: String(i), value }));
+  const { largest, others } = largestShares(shares, 2);
+  assert.deepEqual(
+    largest.map(({ value }) => value),
+    [-5, 3],
+  );
+  assert.deepEqual(others, { count: 3, sum: -0.5 });
+  assert.deepEqual(largestShares(shares, 9).others, { count: 0, sum: 0 });
+});
+
+test("a position counts from either end, and one outside of the text is refused", () => {
+  assert.deepEqual(
+    [null, -1, 0, 4].map((at) => positionIn(5, at)),
+    [4, 4, 0, 4],
+  );
+  for (const at of [5, -6, 0.5]) assert.throws(() => positionIn(5, at), { name: "InputError" });
+});
+
+/** Texts are tokens by their length: "ab" is two. @type {Targeted} */
+const model = /** @type {any} */ ({
+  hasTokenizer: true,
+  tokenize: async (/** @type {string} */ text) => ({
+    ids: Uint32Array.from(text, (character) => character.charCodeAt(0) - 97),
+    strings: [...text],
+  }),
+});
+const logits = {
+  data: Float32Array.of(0, 1, 2, 9, 1, 0),
+  shape: [1, 2, 3],
+  axes: ["batch", "pos", "vocab"],
+};
+const text = { ids: Uint32Array.of(7, 8), logits, interventions: [] };
+
+test("the target is the likeliest token at the position, or the chosen one less the other", async () => {
+  const none = { position: null, answer: null, against: null };
+  assert.deepEqual(await findTarget(model, text, none), {
+    ...{ position: 1, answer: 0, against: null, logit: 9, isLikeliest: true },
+  });
+  assert.deepEqual(await findTarget(model, text, { position: 0, answer: "c", against: 1 }), {
+    ...{ position: 0, answer: 2, against: 1, logit: 1, isLikeliest: false },
+  });
+});
+
+test("a text of two tokens is no answer, and logits that are not finite have no likeliest token", async () => {
+  await assert.rejects(findTarget(model, text, { position: 0, answer: "ab", against: null }), {
+    name: "InputError",
+    message: '"ab" is 2 tokens ("a", "b"), expected a single one',
+  });
+  const broken = { ...text, logits: { ...logits, data: new Float32Array(6).fill(NaN) } };
+  const none = { position: null, answer: null, against: null };
+  await assert.rejects(findTarget(model, broken, none), /not finite.*choose an answer/);
+  const chosen = await findTarget(model, broken, { ...none, answer: "b" });
+  assert.ok(Number.isNaN(chosen.logit), "a chosen answer is explained as far as possible");
+});
+
+test("a text is cut into pieces that fit the context, and no token is lost", () => {
+  const ids = Uint32Array.from({ length: 600 }, (_, i) => i);
+  for (const context of [1, 20, 256, 1024]) {
+    const pieces = cutToContext(ids, context);
+    assert.ok(pieces.every(({ length }) => length > 0 && length <= context));
+    assert.deepEqual(
+      pieces.flatMap((piece) => [...piece]),
+      [...ids],
+    );
+  }
+  assert.deepEqual(cutToContext(new Uint32Array(), 20), []);
+});
+
+test("only values after the activation function are neurons", () => {
+  assert.deepEqual(neuronAt("blocks.3.mlp.hook_post", 5), { layer: 3, neuron: 5 });
+  assert.equal(neuronAt("blocks.3.mlp.hook_pre", 5), null);
+  assert.equal(neuronAt("blocks.3.attn.hook_z", 5), null);
+});
+
+test("a request is long above some seconds of work, and says how long", () => {
+  assert.equal(effortOf(98, 4_273_664, 72).isLong, false);
+  const { isLong, estimate } = effortOf(98, 124_439_808, 72);
+  assert.equal(isLong, true);
+  assert.match(estimate, /^98 runs, about \d+ s$/);
+  assert.match(effortOf(98, 1.5e9, 1000).estimate, /min$/);
+});
