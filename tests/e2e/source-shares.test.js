@@ -192,7 +192,7 @@ test("a neuron's effect on the logits is that of its row of W_out through the ga
     const found = await inLab(
       folder,
       { layer, neuron, count },
-      `return session.neuronEffect(model, { layer: given.layer, neuron: given.neuron }, given.count);`,
+      `return await session.neuronEffect(model, { layer: given.layer, neuron: given.neuron }, given.count);`,
     );
     for (const [side, expected] of /** @type {const} */ ([
       ["raised", effects.slice(0, count)],
