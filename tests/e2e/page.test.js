@@ -259,8 +259,9 @@ test("tokens are coloured by their surprisal", async () => {
     await settled(page);
     await page.getByRole("button", { name: "log-probability" }).click();
     const { logProbs, vocabulary, loss } = await page.evaluate(() => {
-      const { reading, vocabulary } = /** @type {any} */ (document.querySelector("scope-figure"));
-      return { logProbs: [...reading.logProbs], vocabulary, loss: reading.loss };
+      const { reading, config } = /** @type {any} */ (document.querySelector("scope-figure"));
+      const { logProbs, loss } = reading;
+      return { logProbs: [...logProbs], vocabulary: config.vocab_size, loss };
     });
     assert.ok(
       Math.abs(loss + logProbs.reduce((sum, one) => sum + one, 0) / logProbs.length) < 1e-4,
@@ -517,25 +518,32 @@ test("token text is never markup", async () => {
   );
 });
 
-test("a prompt that is too long is an error, and the last figure stays", async () => {
+test("of a prompt that is too long the end is read, and a line says so", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
-    const before = await drawn(page);
-    await page.locator("#prompt").fill(DEFAULT_TEXT.repeat(6));
-    const notice = page.locator("error-notice .notice p");
-    await notice.waitFor();
-    await eventually(async () => assert.match(await notice.innerText(), /256/));
-    await eventually(async () => assert.equal((await figureState(page)).text, DEFAULT_TEXT));
-    await eventually(async () => assert.deepEqual(await drawn(page), before));
-    await page.locator("#prompt").fill("the moon");
+    const long = DEFAULT_TEXT.repeat(6);
+    await page.locator("#prompt").fill(long);
     await settled(page);
+    const { text, count } = await figureState(page);
+    assert.deepEqual([text, count], [long, 256]);
     await eventually(async () =>
-      assert.equal(
-        await page.locator("error-notice .notice").count(),
-        0,
-        "a good text takes the error away",
+      assert.match(
+        await page.locator("#count").innerText(),
+        /^the last 256 of 4\d\d tokens; the model cannot read more at once$/,
       ),
     );
+    const { dropped, read } = await page.evaluate(() => {
+      const { reading } = /** @type {any} */ (document.querySelector("scope-figure"));
+      return { dropped: reading.dropped, read: reading.tokens.join("") };
+    });
+    assert.ok(dropped > 150 && long.endsWith(read) && read.length < long.length);
+    // A token that is picked continues the whole text.
+    await page.locator("next-tokens .one").first().click();
+    await settled(page);
+    await eventually(async () => {
+      const after = await figureState(page);
+      assert.ok(after.text.startsWith(long) && after.text.length > long.length);
+    });
   });
 });
 

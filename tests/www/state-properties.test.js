@@ -17,6 +17,7 @@ import {
   text,
   whole,
 } from "../../www/state/fields.ts";
+import { withoutScripts } from "../../www/state/interventions.ts";
 import { reduce } from "../../www/state/reducer.ts";
 import { completeState, FIELDS, OPENING } from "../../www/state/state.ts";
 import { Store } from "../../www/state/store.ts";
@@ -315,10 +316,14 @@ test("an address gives the state back, and is written the same again", () => {
   assert.ok(interventions > RUNS / 3 || process.env.SEED, `${interventions} interventions`);
 });
 
-test("a stored visit gives the state back", () => {
+test("a stored visit gives the state back, with its code switched off", () => {
   always((random) => {
     const state = anyState(random);
-    assert.deepEqual(completeState(JSON.parse(JSON.stringify(state)), FIELDS_OF_VIEWS), state);
+    const { interventions } = withoutScripts(state.interventions);
+    assert.deepEqual(completeState(JSON.parse(JSON.stringify(state)), FIELDS_OF_VIEWS), {
+      ...state,
+      interventions,
+    });
   });
 });
 

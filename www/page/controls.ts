@@ -2,12 +2,37 @@
 
 import { page, query } from "./state.js";
 
-/** Opens or closes the section of a button of the header. */
-export function toggleSection(button: "choose" | "help" | "share", isOpen?: boolean) {
+/** The buttons of the header that open a section. */
+export const SECTIONS = ["choose", "help", "share"] as const;
+type SectionButton = (typeof SECTIONS)[number];
+
+const sectionOf = (button: SectionButton) =>
+  query(`#${query(`#${button}`).getAttribute("aria-controls")}`);
+
+/** Opens or closes the section of a button of the header. It takes the focus, and gives it back when it is closed. */
+export function toggleSection(button: SectionButton, isOpen?: boolean) {
   const control = query(`#${button}`);
-  const section = query(`#${control.getAttribute("aria-controls")}`);
-  section.hidden = !(isOpen ?? section.hidden);
-  control.setAttribute("aria-expanded", String(!section.hidden));
+  const section = sectionOf(button);
+  const opens = isOpen ?? section.hidden;
+  if (opens !== section.hidden) return;
+  const hadFocus = section.contains(document.activeElement);
+  section.hidden = !opens;
+  control.setAttribute("aria-expanded", String(opens));
+  if (opens) section.focus({ preventScroll: false });
+  else if (hadFocus) control.focus();
+}
+
+/**
+ * Closes the section that holds the focus.
+ * @returns whether there was one
+ */
+export function closeSection(): boolean {
+  const open = SECTIONS.find((button) => {
+    const section = sectionOf(button);
+    return !section.hidden && section.contains(document.activeElement);
+  });
+  if (open) toggleSection(open, false);
+  return open !== undefined;
 }
 
 export function toggleTheme() {

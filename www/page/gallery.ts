@@ -51,6 +51,13 @@ async function copies() {
   }
 }
 
+/** How the browser's copy of a model is loaded; undefined if it holds none. */
+export async function copyOf(id: string): Promise<Choice | undefined> {
+  const model = gallery.models.find((one) => one.id === id);
+  const source = model && (await copies()).get(id);
+  return source && { source, id, name: model.name, answer: model.answer };
+}
+
 /** Shows the gallery as it is now. */
 export async function showGallery() {
   page.chooser.opened = gallery.models;

@@ -1,13 +1,15 @@
 // The model continues the text, token by token; or the visitor chooses the next token.
 
-import { continued } from "../draw/token.js";
+import { continued, textOf } from "../draw/token.js";
 import type { Sampling } from "../elements/next-tokens.js";
 import { withId } from "../session/ids.js";
 import type { Alternative, Reading } from "../session/reading.js";
 import { errorWithoutAdvice, showError } from "./errors.js";
 import { updateSwitch } from "./heads-off.js";
-import { readPrompt, updateCount } from "./prompt.js";
-import { page, session, state, type Model } from "./state.js";
+import { currentIds } from "./input.js";
+import { readIfNeeded, readPrompt, updateCount, whenRead } from "./prompt.js";
+import { addBranch, chooseText } from "./texts.js";
+import { page, session, state, store, type Model } from "./state.js";
 
 /** The abort reason of a generation whose text was replaced. */
 const REPLACED = "the text was replaced";
@@ -22,15 +24,18 @@ export async function generate(sampling: Sampling) {
   if (!model || state.generating) return;
   const { signal } = (state.generating = new AbortController());
   page.next.note = "";
+  store.seal();
+  let start: Reading | null = null;
+  let count = 0;
   try {
-    if (!session.isRead || session.reading?.text !== page.prompt.value) await readPrompt();
+    await whenRead();
     const { reading } = session;
-    if (!reading || reading.text !== page.prompt.value) return;
+    if (!session.isRead || !reading || reading.text !== page.prompt.value) return;
+    start = reading;
     page.next.generating = true;
     updateSwitch();
     page.prompt.readOnly = true;
-    state.isCropped = true;
-    await showSteps(reading, { sampling, signal });
+    count = await showSteps(reading, { sampling, signal });
   } catch (error) {
     if ((error as Error).name !== "AbortError") showError(error);
   } finally {
@@ -38,7 +43,14 @@ export async function generate(sampling: Sampling) {
     page.next.generating = false;
     page.prompt.readOnly = false;
   }
-  await readPrompt(); // the last token has no pattern row yet
+  if (signal.reason === REPLACED) return readIfNeeded();
+  const { value } = page.prompt;
+  if (start && value !== start.text) {
+    addBranch(value, start.text, start.dropped + start.ids.length);
+    page.next.note = `The model wrote ${count} ${count === 1 ? "token" : "tokens"}.`;
+    chooseText(value);
+    await whenRead();
+  } else if (start) await readPrompt(); // the last token has no pattern row yet
 }
 
 /** Patterns grow by a row at each step if all of them have at most this many values (16 MB), because each step copies them. */
@@ -52,9 +64,10 @@ function growsPatterns({ config }: Model, length: number) {
 async function showSteps(
   start: Reading,
   { sampling, signal }: { sampling: Sampling; signal: AbortSignal },
-) {
+): Promise<number> {
   const { model } = session;
-  if (!model) return;
+  if (!model) return 0;
+  let count = 0;
   const grows = growsPatterns(model, start.ids.length + sampling.maxNewTokens);
   const names = grows ? ["blocks.*.attn.hook_pattern"] : [];
   const generatedFrom = start.dropped + start.ids.length;
@@ -64,7 +77,7 @@ async function showSteps(
   const showText = () => {
     if (signal.reason !== REPLACED) page.prompt.value = text;
   };
-  const { interventions } = state;
+  const { interventions } = start; // as the API takes them
   const options = { ...sampling, interventions, signal, stopAtEos: true, names };
   try {
     for await (const step of model.generate(start.ids, options)) {
@@ -75,6 +88,7 @@ async function showSteps(
       );
       if (!reading) break;
       text = reading.text;
+      count += 1;
       cancelAnimationFrame(frame);
       frame = requestAnimationFrame(showText);
       const generated = Math.max(0, generatedFrom - reading.dropped);
@@ -92,6 +106,7 @@ async function showSteps(
     cancelAnimationFrame(frame);
     showText();
   }
+  return count;
 }
 
 /** Continues the text after a position with another token. */
@@ -99,10 +114,11 @@ export function pickToken({ id, string, after }: Alternative & { after: number }
   const { reading } = session;
   if (!reading) return;
   if (reading.isIds) {
-    const start = Array.from(reading.ids.subarray(0, after + 1)).join(" ");
-    return replaceText(withId(start, id));
+    const all = currentIds() ?? [...reading.ids];
+    return branch(withId(all.slice(0, reading.dropped + after + 1).join(" "), id));
   }
-  const text = continued(reading.tokens.slice(0, after + 1), string);
+  const continuation = continued(reading.tokens.slice(0, after + 1), string);
+  const text = continuation === null ? null : droppedText(reading) + continuation;
   if (text === null)
     return showError(
       errorWithoutAdvice(
@@ -115,11 +131,17 @@ export function pickToken({ id, string, after }: Alternative & { after: number }
         `The tokenizer has no text for token ${id}. The text stays as it is: choose another token`,
       ),
     );
-  replaceText(text);
+  branch(text);
 }
 
-function replaceText(text: string) {
-  page.prompt.value = text;
-  page.figure.generated = Infinity;
-  readPrompt();
+/** The start of a text that the model did not read, because its context holds fewer tokens. */
+function droppedText({ text, tokens, dropped }: Reading) {
+  const read = tokens.map(textOf).join("");
+  return dropped > 0 && text.endsWith(read) ? text.slice(0, text.length - read.length) : "";
+}
+
+/** Studies a text that continues the present one. */
+function branch(text: string) {
+  addBranch(text, page.prompt.value, null);
+  chooseText(text);
 }

@@ -1,39 +1,43 @@
 // Heads that are switched off: their output is zero, here and while the model generates.
 
-import { includesHead, isSameHead, type Head } from "../elements/heads.js";
-import { page, session, state } from "./state.js";
+import {
+  headsOff,
+  includesHead,
+  toggleHead as toggled,
+  type Head,
+} from "../state/interventions.js";
+import { page, session, state, store } from "./state.js";
 
-/** Switches exactly these heads off. The text is not read again. */
-export function setHeadsOff(off: readonly Head[]) {
-  const layers = [...new Set(off.map(({ layer }) => layer))];
-  state.off = off;
-  state.interventions = layers.map((layer) => {
-    const heads = off.filter((one) => one.layer === layer).map(({ head }) => head);
-    return {
-      at: `blocks.${layer}.attn.hook_z`,
-      head: heads.length === 1 ? heads[0] : heads,
-      do: "zero",
-    };
-  });
+/** Switches a head off or on again. The head that is drawn stays, also if another becomes the strongest one. */
+export function toggleHead(head: Head) {
+  if (!session.model || state.generating || !headExists(head)) return;
+  const interventions = toggled(store.state.interventions, head);
+  const shown = { layer: page.figure.layer, head: page.figure.head };
+  store.dispatch({ type: "choose", choice: { interventions, ...shown } });
+}
+
+/** Switches all heads on again. Other interventions stay. */
+export function restoreHeads() {
+  const { interventions } = store.state;
+  const on = headsOff(interventions).reduce(toggled, interventions);
+  store.dispatch({ type: "choose", choice: { interventions: on } });
+}
+
+/** Shows which heads are off. */
+export function showHeadsOff() {
+  const off = headsOff(store.state.interventions);
   page.figure.off = off;
-  Object.assign(page.off, { heads: off, change: null });
+  Object.assign(page.off, { heads: off });
   updateSwitch();
 }
 
-/** The heads that are off after one of them is switched off, or on again. */
-export function toggled(head: Head): readonly Head[] {
-  return includesHead(state.off, head)
-    ? state.off.filter((one) => !isSameHead(one, head))
-    : [...state.off, head];
-}
-
-/** The button beside the head's name says what it does to the chosen head. */
+/** The button beside the head's name says what it, and its key, do to the head that is drawn large. */
 export function updateSwitch() {
-  const { layer, head } = page.figure;
-  const isHeadOff = includesHead(state.off, { layer, head });
-  page.switch.textContent = isHeadOff
-    ? `switch ${layer}.${head} on again`
-    : `switch ${layer}.${head} off`;
+  const head = page.figure.shownHead;
+  if (!head) return;
+  const name = `${head.layer}.${head.head}`;
+  const isHeadOff = includesHead(headsOff(store.state.interventions), head);
+  page.switch.textContent = isHeadOff ? `switch ${name} on again` : `switch ${name} off`;
   page.switch.setAttribute("aria-pressed", String(isHeadOff));
   page.switch.disabled = session.model === null || state.generating !== null;
 }

@@ -1,76 +1,68 @@
-// The text box: a text, or token ids if the model has no tokenizer.
+// The text box: a text, or token ids if the model has no tokenizer. The state owns the text; the box shows it.
 
 import { openingIds, parseIds } from "../session/ids.js";
-import type { AddressState } from "./hash.js";
-import { page, session, state, type Model } from "./state.js";
+import { isEqual } from "../state/fields.js";
+import type { LabState } from "../state/state.js";
+import { page, session, state, store, type Model } from "./state.js";
 
-const SENTENCE =
-  "You are gentlemen of brave metal; you would lift the moon out of her sphere, if she would continue in it five weeks without changing.";
-/** A sentence twice, so that an induction head can copy. */
-const DEFAULT_PROMPT = `${SENTENCE} ${SENTENCE}`;
-
-/** The part of the address that says what is read. What has its default value is left out. */
-export function inputOfAddress(): Pick<AddressState, "prompt" | "ids"> {
+/** What the box asks for; nothing if it holds ids that are not valid. */
+export function choiceOfBox(): Partial<LabState> {
   const { value } = page.prompt;
-  if (!state.isIds) return value === DEFAULT_PROMPT ? {} : { prompt: value };
+  if (!state.isIds) return { prompt: value };
   const ids = currentIds();
-  return ids === null || (session.model && value === openingIds(session.model.config))
-    ? {}
-    : { ids };
+  if (ids === null) return {};
+  const isOpening = session.model && ids.join(" ") === openingIds(session.model.config);
+  return { ids: isOpening ? null : ids };
 }
 
 /** The ids in the box; null if they are not valid. */
 export function currentIds(): number[] | null {
-  return session.model ? idsIn(page.prompt.value, session.model) : null;
+  return session.model ? idsIn(page.prompt.value, session.model.config.vocab_size) : null;
 }
 
-function idsIn(text: string, { config }: Model): number[] | null {
+function idsIn(text: string, vocabulary: number): number[] | null {
   try {
-    return [...parseIds(text, config.vocab_size)];
+    return [...parseIds(text, vocabulary)];
   } catch {
     return null;
   }
 }
 
-/** Puts what an address asks for into the box, as far as that needs no model. */
-export function applyInput({ prompt, ids }: Pick<AddressState, "prompt" | "ids">) {
-  const { model } = session;
-  state.text = prompt ?? DEFAULT_PROMPT;
-  if (ids) page.prompt.value = ids.join(" ");
-  else if (state.isIds && model) page.prompt.value = openingIds(model.config);
-  else page.prompt.value = state.text;
-  state.isCropped = prompt !== undefined || ids !== undefined; // the model may have written a part of it
+/** Writes the text of the state into the box. Ids that the box has in another notation stay as they are. */
+export function showText() {
+  const { prompt, ids } = store.state;
+  const config = session.model?.config;
+  if (!session.model) state.isIds = ids !== null;
+  if (!state.isIds) return write(prompt);
+  const text = ids?.join(" ") ?? (config ? openingIds(config) : "");
+  const current = idsIn(page.prompt.value, config?.vocab_size ?? Infinity);
+  if (!isEqual(current, text.split(" ").map(Number))) write(text);
 }
 
-/**
- * Shows the box as the model reads it. Its content stays if the model can read it; otherwise it is what the address asks for,
- * the last text, or ids from all of the vocabulary. A text that is longer than the context shows its end.
- */
-export async function showInput(model: Model, { ids }: Pick<AddressState, "ids"> = {}) {
-  const wasIds = state.isIds;
+/** Sets the box's text; the caret goes to the end of what changed. */
+function write(text: string) {
+  const { prompt } = page;
+  const former = prompt.value;
+  if (former === text) return;
+  const isFocused = document.activeElement === prompt;
+  prompt.value = text;
+  if (!isFocused) return;
+  let end = 0;
+  const most = Math.min(former.length, text.length);
+  while (end < most && former.at(-1 - end) === text.at(-1 - end)) end += 1;
+  prompt.setSelectionRange(text.length - end, text.length - end);
+}
+
+/** Shows the box as the model reads it. */
+export function showInput(model: Model) {
   state.isIds = !model.hasTokenizer;
-  state.isCropped = true;
   clearInputError();
   const { prompt, addTokenizer } = page;
   prompt.setAttribute("aria-label", state.isIds ? "token ids" : "the text");
   prompt.title = `Type any ${state.isIds ? "token ids" : "text"}; / comes back here`;
   prompt.classList.toggle("ids", state.isIds);
   Object.assign(addTokenizer, { hidden: !state.isIds, vocabulary: model.config.vocab_size });
-  if (state.isIds) {
-    if (!wasIds && !ids) state.text = prompt.value;
-    const isOwn = wasIds && prompt.value !== state.opening && idsIn(prompt.value, model) !== null;
-    state.opening = openingIds(model.config);
-    prompt.value = ids?.join(" ") ?? (isOwn ? prompt.value : state.opening);
-  } else if (ids) {
-    const text = await model.detokenize(ids).catch(() => state.text);
-    if (session.model === model) prompt.value = text;
-  } else if (wasIds) prompt.value = state.text;
-}
-
-/** Reads on with the tokenizer that was added: the same tokens as text, or the former text if the ids were the opening ones. */
-export async function showText(model: Model, ids: Uint32Array | null, former: string) {
-  const isOpening = former === openingIds(model.config);
-  await showInput(model, ids && !isOpening ? { ids: [...ids] } : {});
+  showText();
 }
 
 // ---- what is wrong with the ids ----

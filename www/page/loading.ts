@@ -1,4 +1,5 @@
-// Loads models: those that the address names, and those that the visitor chooses. One page shows one model.
+// Loads models: those that the state names, because of an address or an undone step, and those that the visitor chooses. One page
+// shows one model.
 
 import { loadModel, type Progress } from "../api/candlescope.js";
 import { formatCount } from "../draw/format.js";
@@ -6,37 +7,50 @@ import { areOfTokenizer } from "../elements/files.js";
 import type { Choice } from "../elements/model-chooser.js";
 import { differences, roundedCount, summaryOf } from "../session/architecture.js";
 import { type Answer, questionOf, withAnswer } from "../session/questions.js";
-import { applyAddress, dropMissingParts, updateAddress } from "./address.js";
+import { FIELDS, type LabState } from "../state/state.js";
 import { toggleSection } from "./controls.js";
-import { clearError, errorWithoutAdvice, showError } from "./errors.js";
+import { clearError, showError } from "./errors.js";
+import { fit } from "./fit.js";
 import { foreignHost } from "./foreign.js";
-import { remember, showGallery } from "./gallery.js";
+import { copyOf, remember, showGallery } from "./gallery.js";
 import { replaceGeneration } from "./generating.js";
-import type { AddressState } from "./hash.js";
-import { showInput, showText } from "./input.js";
+import { showInput } from "./input.js";
 import { clearNext } from "./next.js";
 import { BUNDLED } from "./preload.js";
-import { readPrompt } from "./prompt.js";
-import { gallery, page, session, state, type Model } from "./state.js";
+import { readIfNeeded, showProblems, showStale, showState, whenRead } from "./prompt.js";
+import {
+  gallery,
+  isOtherModel,
+  page,
+  session,
+  state,
+  store,
+  type Model,
+  type ModelChoice,
+  type Origin,
+} from "./state.js";
+
+/** Counts the loads: an older one is no longer wanted. */
+let turn = 0;
 
 /**
  * Loads a model and reads the text with it. Until it is there, the former model stays in use under its own name; if the load
  * fails, for good. If the files do not say everything, the page asks.
- * @param requested what an address asks to show of it
  */
-export async function load(choice: Choice, requested?: AddressState): Promise<void> {
+export async function load(choice: Choice, origin: Origin = "choice"): Promise<void> {
   const { source, name, keep = true, answer = {} } = choice;
   if (Array.isArray(source) && session.model && state.isIds && areOfTokenizer(source))
     return addTokenizer(source);
+  const own = ++turn;
   state.generating?.abort();
   beginLoad(name);
-  const former = session.model;
   const bytes = new FileBytes();
+  const dtype = choice.dtype ?? (origin === "choice" ? undefined : store.state.dtype);
   let model: Model | null;
   try {
     model = await session.load(({ signal, onProgress }) =>
       loadModel(source, {
-        ...{ keep, signal, ...answer },
+        ...{ keep, signal, ...answer, ...(dtype && { dtype }) },
         onProgress: (progress) => {
           bytes.add(progress);
           onProgress(progress);
@@ -44,28 +58,93 @@ export async function load(choice: Choice, requested?: AddressState): Promise<vo
       }),
     );
   } catch (error) {
-    if (!ask(error, choice, requested)) showError(error);
+    if (own !== turn) return;
+    if (!ask(error, choice, origin)) showError(error);
     showMessages();
-    if (session.model) updateAddress(); // the address names the model that stays
+    keepModel();
     return;
   }
   if (!model) return;
-  Object.assign(state, { source: typeof source === "string" ? source : "", name });
+  state.name = name;
   state.id = remember(model, choice, bytes.sum);
-  state.isHeadChosen &&= former === null;
-  if (former) page.figure.lock = null;
-  showModel(model);
-  if (state.source === "") requested ??= state.requestedOfDisk;
-  state.requestedOfDisk = undefined;
-  if (requested) applyAddress(requested);
-  await showInput(model, state.requested);
+  state.choices.set(state.id, choice);
+  if (typeof source === "string") state.consented.add(source);
+  await use(model, loadedFrom(choice, model), origin);
+}
+
+/** A model as the state names it. */
+function loadedFrom({ source }: Choice, { backend }: Model): ModelChoice {
+  const { parse, fallback } = FIELDS.dtype;
+  const isAddress = typeof source === "string";
+  return {
+    model: isAddress ? source : "",
+    files: isAddress ? "" : state.id,
+    dtype: parse(backend.dtype) ?? fallback,
+  };
+}
+
+/** Shows a model that was loaded, and reads the text of the state with it. */
+async function use(model: Model, loaded: ModelChoice, origin: Origin) {
+  const isFirst = state.loaded === null;
+  const target = targetOf(model, loaded, { origin, isFirst });
+  const text = await textOf(model, target);
   if (session.model !== model) return;
-  const missing = dropMissingParts();
-  if (!model.hookPoints.some((point) => point.name === page.figure.hook))
-    page.figure.hook = `blocks.${model.config.n_layer - 1}.hook_resid_post`;
+  state.loaded = loaded;
+  state.isPending = false;
+  state.isIds = !model.hasTokenizer;
+  showModel(model);
+  const isOfState = origin !== "choice";
+  const { choice, problems } = fit(target, model, SUBJECTS[origin]);
+  const next = { ...target, ...text, ...choice };
+  state.problems = [...state.problems, ...problems];
+  store.seal();
+  // The state names the model already, or there was no state before this model.
+  if (isOfState || isFirst) store.amend({ type: "open", state: next });
+  else store.dispatch({ type: "open", state: next });
+  showInput(model);
+  showState();
   toggleSection("choose", false);
-  await readPrompt();
-  if (session.model === model) showMissing(missing);
+  await whenRead();
+  if (session.model === model) showProblems();
+}
+
+/** Who asks for what a model does not have. */
+const SUBJECTS: Record<Origin, string> = {
+  choice: "The former model had",
+  address: "The address asks for",
+  history: "The former step has",
+};
+
+/** What is to be shown of a new model: what the state says, without what only the former model had. */
+function targetOf(
+  model: Model,
+  loaded: ModelChoice,
+  { origin, isFirst }: { origin: Origin; isFirst: boolean },
+): LabState {
+  const { ofDisk } = state;
+  if (loaded.model === "" && ofDisk && origin === "choice") {
+    state.ofDisk = null;
+    return { ...ofDisk, ...loaded };
+  }
+  if (origin !== "choice" || isFirst) return { ...store.state, ...loaded };
+  const { ids, hook } = store.state;
+  const { vocab_size: vocabulary } = model.config;
+  const areIds = state.isIds && !model.hasTokenizer && ids?.every((id) => id < vocabulary);
+  const hasHook = model.hookPoints.some(({ name }) => name === hook);
+  return {
+    ...{ ...store.state, ...loaded, layer: null, head: null, lock: null, position: null },
+    ...{ ids: areIds ? ids : null, hook: hasHook ? hook : "" },
+  };
+}
+
+/** Ids become text if the model has a tokenizer. */
+async function textOf(model: Model, { ids }: LabState): Promise<Partial<LabState>> {
+  if (ids === null || !model.hasTokenizer) return {};
+  try {
+    return { prompt: await model.detokenize([...ids]), ids: null };
+  } catch {
+    return { ids: null };
+  }
 }
 
 function beginLoad(name: string) {
@@ -103,7 +182,8 @@ function showModel(model: Model) {
   Object.assign(page.tree, { parameters, count: parameterCount, notes: differences(config) });
   Object.assign(page.report, { notices: report, summary });
   // A bundled model without notices needs no line on the first screen; the gallery has its report.
-  page.report.hidden = report.length === 0 && BUNDLED.some(({ source }) => source === state.source);
+  const isBundled = BUNDLED.some(({ source }) => source === state.loaded?.model);
+  page.report.hidden = report.length === 0 && isBundled;
   page.chooser.current = state.id;
   Object.assign(page.figure, {
     ...{ config, points: hookPoints, parameterCount, hasTokenizer: model.hasTokenizer },
@@ -114,10 +194,10 @@ function showModel(model: Model) {
 // ---- what the files do not say ----
 
 /** Asks what a failed load lacks; false if answers do not help. */
-function ask(error: unknown, choice: Choice, requested: AddressState | undefined) {
+function ask(error: unknown, choice: Choice, origin: Origin) {
   const question = questionOf(error);
   if (!question) return false;
-  state.asked = { choice, requested };
+  state.asked = { choice, origin };
   Object.assign(page.question, { name: choice.name, question });
   return true;
 }
@@ -125,8 +205,8 @@ function ask(error: unknown, choice: Choice, requested: AddressState | undefined
 /** Loads again, with what was answered. */
 export function answerQuestion(answer: Answer) {
   if (!state.asked) return;
-  const { choice, requested } = state.asked;
-  return load({ ...choice, answer: withAnswer(choice.answer ?? {}, answer) }, requested);
+  const { choice, origin } = state.asked;
+  return load({ ...choice, answer: withAnswer(choice.answer ?? {}, answer) }, origin);
 }
 
 function closeQuestion() {
@@ -146,10 +226,11 @@ export function dismissQuestion() {
 export async function addTokenizer(files: File[]): Promise<void> {
   const former = session.model;
   if (!former) return;
+  turn += 1;
   state.generating?.abort();
   beginLoad("the tokenizer");
   const ids = session.isRead ? (session.reading?.ids ?? null) : null;
-  const text = page.prompt.value;
+  const isOpening = store.state.ids === null;
   let model: Model | null;
   try {
     model = await session.load(({ signal }) => former.withTokenizer(files, { signal }));
@@ -158,23 +239,94 @@ export async function addTokenizer(files: File[]): Promise<void> {
     showMessages();
     return;
   }
-  if (!model) return;
-  showModel(model);
-  await showText(model, ids, text);
-  if (session.model !== model) return;
-  toggleSection("choose", false);
-  await readPrompt();
+  if (!model || !state.loaded) return;
+  // The same tokens as text; the former text, if the page chose the tokens.
+  if (ids && !isOpening) store.amend({ type: "choose", choice: { ids: [...ids] } });
+  await use(model, state.loaded, "history");
 }
 
-/** Says what the address asks for and the model does not have, unless another error is shown. */
-function showMissing(sentences: readonly string[]) {
-  if (sentences.length > 0 && session.isRead) showError(errorWithoutAdvice(sentences.join("; ")));
+// ---- the model that the state names ----
+
+/** Loads the model that the state names; one from another host only after the visitor has agreed. */
+export async function openModel(origin: Origin): Promise<void> {
+  turn += 1;
+  session.cancelLoad();
+  closeQuestion();
+  page.consent.request = null;
+  replaceGeneration();
+  state.isPending = true;
+  showStale();
+  const { model: source, files } = store.state;
+  if (source === "") return openFiles(files);
+  const name =
+    BUNDLED.find((one) => one.source === source)?.name ??
+    source.replace(/\/$/, "").split("/").at(-1) ??
+    source;
+  const host = state.consented.has(source) ? null : foreignHost(source, document.baseURI);
+  if (host === null) return load({ source, name, ...formerAnswer(source) }, origin);
+  clearError();
+  page.consent.request = { source, name, host };
 }
+
+/** Loads files that were chosen before: from the disk while the page is open, otherwise from the copy that the browser holds. */
+async function openFiles(id: string) {
+  const own = turn;
+  const choice = state.choices.get(id) ?? (await copyOf(id));
+  if (own !== turn) return;
+  if (choice) return load(choice, "history");
+  state.ofDisk = store.state;
+  state.problems = [
+    ...state.problems,
+    "This address was made with a model from files on a disk: choose its files again to see the same",
+  ];
+  if (session.model) return keepModel();
+  store.amend({ type: "choose", choice: { model: BUNDLED[0].source, files: "" } });
+}
+
+/** The model in use stays, because another one could not be loaded; and so does everything else that the state says. */
+function keepModel() {
+  state.isPending = false;
+  if (state.loaded && isOtherModel(store.state))
+    store.amend({ type: "choose", choice: state.loaded });
+  readIfNeeded();
+  if (session.isRead) showProblems();
+}
+
+/** The state names the model in use again: a load for a former state is not wanted any more. */
+export function cancelPending() {
+  if (!state.isPending) return;
+  turn += 1;
+  state.isPending = false;
+  session.cancelLoad();
+  page.consent.request = null;
+  closeQuestion();
+}
+
+/** What was answered when a model was loaded before. */
+function formerAnswer(source: Choice["source"]): Pick<Choice, "answer"> {
+  const answer = gallery.models.find((one) => one.source === source)?.answer;
+  return answer ? { answer } : {};
+}
+
+/** The visitor agreed to load a model from another host. */
+export function acceptModel(choice: Choice) {
+  if (typeof choice.source === "string") state.consented.add(choice.source);
+  return load({ ...choice, ...formerAnswer(choice.source) }, "address");
+}
+
+/** The visitor does not want a model from another host. */
+export function refuseModel() {
+  page.consent.request = null;
+  if (session.model) keepModel();
+  else store.amend({ type: "choose", choice: { model: BUNDLED[0].source, dtype: "f32" } });
+}
+
+// ---- the session ----
 
 /** Removes from the page everything that the former model computed. */
 export function clearResults() {
   replaceGeneration();
-  Object.assign(page.figure, { reading: null, stale: false, generated: Infinity });
+  Object.assign(page.figure, { reading: null, stale: false });
   clearNext();
   page.count.textContent = "";
   Object.assign(page.copy, { value: "", hidden: true });
@@ -186,71 +338,4 @@ export function showProgress() {
   const { stage = "", file = "", loaded = 0, total = null } = progress ?? {};
   Object.assign(page.progress, { stage, file, loaded, total });
   page.progress.hidden = !isLoading;
-}
-
-/**
- * Loads the model that an address names; one from another host only after the visitor has agreed.
- * @param applied the state that is applied when the model is there
- */
-export async function openAddress(
-  requested: AddressState,
-  applied: AddressState | undefined = requested,
-) {
-  if (requested.model === "") return openWithoutFiles(requested);
-  const source = requested.model ?? BUNDLED[0].source;
-  const name =
-    BUNDLED.find((one) => one.source === source)?.name ??
-    source.replace(/\/$/, "").split("/").at(-1) ??
-    source;
-  const host = foreignHost(source, document.baseURI);
-  if (host === null) return load({ source, name, ...formerAnswer(source) }, applied);
-  session.cancelLoad();
-  clearError();
-  closeQuestion();
-  state.requestedAfterConsent = applied;
-  page.consent.request = { source, name, host };
-}
-
-/** Opens the bundled model in place of one whose files only the visitor has. */
-async function openWithoutFiles(requested: AddressState) {
-  await load(BUNDLED[0], {});
-  state.requestedOfDisk = requested;
-  if (session.isRead)
-    showError(
-      errorWithoutAdvice(
-        "This address was made with a model from files on a disk: choose its files again to see the same",
-      ),
-    );
-}
-
-/** What was answered when a model was loaded before. */
-function formerAnswer(source: Choice["source"]): Pick<Choice, "answer"> {
-  const answer = gallery.models.find((one) => one.source === source)?.answer;
-  return answer ? { answer } : {};
-}
-
-/** The visitor agreed to load a model from another host. */
-export function acceptModel(choice: Choice) {
-  return load({ ...choice, ...formerAnswer(choice.source) }, state.requestedAfterConsent);
-}
-
-/** The visitor does not want a model from another host. */
-export function refuseModel() {
-  page.consent.request = null;
-  if (session.model) updateAddress();
-  else load(BUNDLED[0]);
-}
-
-/** The address was changed by hand or by a link. */
-export async function followAddress(requested: AddressState) {
-  if ((requested.model ?? BUNDLED[0].source) !== state.source || !session.model)
-    return openAddress(requested);
-  session.cancelLoad(); // of a model that an earlier address named
-  replaceGeneration();
-  page.consent.request = null;
-  closeQuestion();
-  applyAddress(requested);
-  const missing = dropMissingParts();
-  await readPrompt();
-  showMissing(missing);
 }

@@ -12,6 +12,7 @@ import "../elements/define/next-tokens.js";
 import "../elements/define/scope-figure.js";
 import "../elements/define/switched-off.js";
 import type { AddTokenizerEvents } from "../elements/add-tokenizer.js";
+import type { AttentionHeadsEvents } from "../elements/attention-heads.js";
 import type { ErrorNoticeEvents } from "../elements/error-notice.js";
 import type { LoadConsentEvents } from "../elements/load-consent.js";
 import type { LoadProgressEvents } from "../elements/load-progress.js";
@@ -22,46 +23,45 @@ import type { ScopeFigureEvents } from "../elements/scope-figure.js";
 import type { SwitchedOffEvents } from "../elements/switched-off.js";
 import type { FigureViewEvents } from "../elements/views/view.js";
 import type { SessionChange } from "../session/session.js";
-import { applyAddress, updateAddress } from "./address.js";
-import { acceptDrops, toggleSection, toggleTheme } from "./controls.js";
+import type { LabState } from "../state/state.js";
+import { readAddress, restore, stateOfHistory, updateAddress } from "./address.js";
+import { acceptDrops, SECTIONS, toggleSection, toggleTheme } from "./controls.js";
+import { editTexts } from "./editing.js";
 import { clearError } from "./errors.js";
+import { followState } from "./follow.js";
 import { forget, showGallery } from "./gallery.js";
 import { generate, pickToken } from "./generating.js";
-import * as hash from "./hash.js";
-import { updateSwitch } from "./heads-off.js";
+import { restoreHeads, toggleHead, updateSwitch } from "./heads-off.js";
+import { listenToKeys } from "./keys.js";
 import {
   acceptModel,
   addTokenizer,
   answerQuestion,
   clearResults,
   dismissQuestion,
-  followAddress,
   load,
-  openAddress,
+  openModel,
   refuseModel,
   showProgress,
 } from "./loading.js";
 import { focusPosition } from "./next.js";
 import { BUNDLED, releasePreload } from "./preload.js";
-import {
-  prepareView,
-  readPrompt,
-  readWithout,
-  showLayer,
-  showReading,
-  toggleHead,
-  updateStop,
-} from "./prompt.js";
+import { prepareView, showCorrupted, showReading, showStale, updateStop } from "./prompt.js";
+import { copyPrompt } from "./prompts.js";
 import { copy } from "./share.js";
-import { page, query, session, state } from "./state.js";
+import { page, query, session, state, store } from "./state.js";
+import { closeTexts, leaveBranch, toggleTexts } from "./texts.js";
 
 // ---- the session ----
 
 const updates: Record<SessionChange, () => void> = {
-  model: clearResults,
+  model: () => {
+    clearResults();
+    updates.results();
+  },
   progress: showProgress,
   status: () => {
-    page.figure.stale = session.isStale;
+    showStale();
     updateStop();
   },
   reading: () => {
@@ -69,19 +69,14 @@ const updates: Record<SessionChange, () => void> = {
   },
   layer: () => {
     page.figure.reading = session.reading;
-  },
-  corrupted: () => {
-    page.figure.corrupted = session.corrupted;
     prepareView();
   },
+  corrupted: showCorrupted,
   results: () => {
     page.figure.results = session.results;
   },
 };
-session.onChange = (change) => {
-  if (change === "model") updates.results();
-  updates[change]();
-};
+session.onChange = (change) => updates[change]();
 
 // ---- events of the elements ----
 
@@ -94,6 +89,7 @@ type PageEvents = ModelChooserEvents &
   SwitchedOffEvents &
   NextTokensEvents &
   ScopeFigureEvents &
+  AttentionHeadsEvents &
   FigureViewEvents;
 
 /** Custom events bubble to the document. */
@@ -101,7 +97,7 @@ function on<Name extends keyof PageEvents>(name: Name, act: (detail: PageEvents[
   document.addEventListener(name, (event) => act((event as CustomEvent).detail));
 }
 
-on("model-choose", load);
+on("model-choose", (choice) => load(choice));
 on("load-cancel", () => session.cancelLoad());
 on("load-consent", acceptModel);
 on("load-refuse", refuseModel);
@@ -110,30 +106,49 @@ on("load-dismiss", dismissQuestion);
 on("model-forget", forget);
 on("tokenizer-add", addTokenizer);
 on("error-dismiss", clearError);
-on("head-restore", (head) => (head ? toggleHead(head) : readWithout([])));
+on("head-restore", (head) => (head ? toggleHead(head) : restoreHeads()));
+on("head-hover", updateSwitch);
 on("generate", generate);
 on("generate-stop", () => state.generating?.abort());
+on("sampling-change", ({ topK, topP, ...sampling }) => {
+  const choice = { ...sampling, topK: topK ?? null, topP: topP ?? null };
+  store.dispatch({ type: "choose", choice }, { merge: "sampling" });
+  sealLater();
+});
 on("token-pick", pickToken);
 on("position-focus", focusPosition);
 on("view-compute", (view) => session.compute(view));
 on("view-cancel", (view) => session.cancelCompute(view));
+on("intervention-add", (intervention) =>
+  store.dispatch({ type: "add-intervention", intervention }),
+);
 on("figure-change", (choice) => {
-  if (choice.layer !== undefined) {
-    state.isHeadChosen = true;
-    showLayer(choice.layer);
-    updateSwitch();
-  }
-  prepareView();
-  updateAddress();
+  const isChange = store.dispatch({ type: "choose", choice }, { merge: keyOf(choice) });
+  if (!isChange) prepareView(); // a view's module is there
+  sealLater();
 });
+
+/** Changes of the same settings that follow each other within this time are one step: the moves of a slider. */
+const SLIDER_MS = 800;
+let timer = 0;
+
+function sealLater() {
+  clearTimeout(timer);
+  timer = window.setTimeout(() => store.seal(), SLIDER_MS);
+}
+
+/** The key of changes that are one step. Locks of other cells are one step as long as nothing else is done. */
+function keyOf({ views = {}, ...choice }: Partial<LabState>) {
+  const settings = Object.entries(views).flatMap(([view, own]) =>
+    Object.keys(own).map((name) => `${view}.${name}`),
+  );
+  const isSlider = settings.length > 0 || Object.keys(choice).join() === "lock";
+  return isSlider ? [...Object.keys(choice), ...settings].join() : undefined;
+}
 
 // ---- the page's own controls ----
 
-page.prompt.addEventListener("input", () => {
-  page.figure.generated = Infinity;
-  readPrompt();
-});
-for (const button of ["choose", "help", "share"] as const)
+for (const button of SECTIONS)
   query(`#${button}`).addEventListener("click", () => {
     toggleSection(button);
     if (button === "choose") showGallery();
@@ -143,39 +158,41 @@ query("#sharing").addEventListener("click", (event) => {
   const button = (event.target as Element).closest("button");
   if (button) copy(button);
 });
+query("#copy-prompt").addEventListener("click", copyPrompt);
 page.stop.addEventListener("click", () => session.stopReading());
-page.switch.addEventListener("click", () => {
-  const { layer, head } = page.figure;
-  toggleHead({ layer, head });
+page.switch.addEventListener("click", () => toggleHead(page.figure.shownHead));
+page.texts.addEventListener("click", toggleTexts);
+page.leave.addEventListener("click", leaveBranch);
+document.addEventListener("pointerdown", (event) => {
+  if (!page.texts.parentElement?.contains(event.target as Node)) closeTexts();
 });
 acceptDrops();
-
-document.addEventListener("keydown", (event) => {
-  const target = event.composedPath()[0];
-  const field =
-    target instanceof HTMLElement && target.matches("input, textarea, select") ? target : null;
-  const hasModifier = event.ctrlKey || event.metaKey;
-  if (event.key === "/" && !field && !hasModifier) {
-    event.preventDefault();
-    page.prompt.focus();
-  } else if (event.key === "x" && !field && !hasModifier && !event.altKey) {
-    const { layer, head } = page.figure.shownHead;
-    toggleHead({ layer, head });
-  } else if (event.key === "Escape") {
-    if (field) field.blur();
-    else if (page.figure.lock) {
-      page.figure.lock = null;
-      updateAddress();
-    }
-  }
-});
+editTexts();
+listenToKeys();
 
 window.addEventListener("storage", () => showGallery()); // another tab opened or forgot a model
-window.addEventListener("hashchange", () => followAddress(hash.read(location.hash)));
+
+// ---- the history of the browser ----
+
+window.addEventListener("popstate", () => {
+  const lab = stateOfHistory();
+  if (lab) restore(lab);
+});
+/** The address was changed by hand or by a link: its entry of the history has no state yet. */
+window.addEventListener("hashchange", () => {
+  if (stateOfHistory()) return;
+  const address = readAddress();
+  state.problems = address.problems;
+  restore(address.state);
+});
 
 // ---- the start ----
 
 page.chooser.bundled = BUNDLED;
-const requested = hash.read(location.hash);
-applyAddress(requested); // the text can be edited while the model loads
-openAddress(requested, undefined).finally(releasePreload);
+const address = readAddress();
+const kept = stateOfHistory();
+state.problems = kept ? [] : address.problems;
+store.amend({ type: "open", state: kept ?? address.state });
+followState();
+openModel("address").finally(releasePreload);
+updateAddress();

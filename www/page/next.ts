@@ -1,15 +1,16 @@
-// The next tokens after the focused position, and what the heads that are switched off changed there.
+// The next tokens after the focused position, and what the interventions changed there.
 
 import { showError } from "./errors.js";
 import { updateSwitch } from "./heads-off.js";
-import { page, session, state } from "./state.js";
+import { page, session, state, store } from "./state.js";
 
 /** Shows the likeliest tokens after the focused position. */
 export async function updateNext() {
   const { reading } = session;
   if (!reading) return;
   updateSwitch();
-  const position = Math.min(state.position ?? Infinity, reading.ids.length - 1);
+  const asked = state.focused ?? store.state.position ?? Infinity;
+  const position = Math.min(asked, reading.ids.length - 1);
   try {
     const answer = await session.nextTokens(position);
     if (!answer) return;
@@ -29,7 +30,7 @@ export async function updateNext() {
   }
 }
 
-/** Removes the next tokens and the effect of the heads that are switched off. */
+/** Removes the next tokens and the effect of the interventions. */
 export function clearNext() {
   Object.assign(page.next, {
     alternatives: [],
@@ -48,7 +49,7 @@ let timer = 0;
 
 /** Another token is focused. */
 export function focusPosition(position: number | null) {
-  state.position = position;
+  state.focused = position;
   clearTimeout(timer);
   timer = window.setTimeout(() => {
     if (!state.generating) updateNext();

@@ -3,7 +3,6 @@
 
 import { loadModel } from "../api/candlescope.js";
 import { foreignHost } from "./foreign.js";
-import * as hash from "./hash.js";
 
 export const BUNDLED = [
   {
@@ -14,10 +13,12 @@ export const BUNDLED = [
 ];
 
 const controller = new AbortController();
-const source = hash.read(location.hash).model || BUNDLED[0].source;
+const address = new URLSearchParams(location.hash.slice(1));
+const source = address.get("model") || BUNDLED[0].source;
+const dtype = (address.get("dtype") ?? "f32") as "f32"; // another text is an error here, and main.ts says so
 const preload =
   foreignHost(source, document.baseURI) === null
-    ? loadModel(source, { signal: controller.signal })
+    ? loadModel(source, { dtype, signal: controller.signal })
     : null;
 preload?.catch(() => {}); // main.ts gets the same error
 

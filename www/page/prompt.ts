@@ -1,65 +1,241 @@
-// The text of the prompt box is read, and the reading is shown.
+// The texts are read, and the readings are shown.
 
-import type { Head } from "../elements/heads.js";
+import { parseIds } from "../session/ids.js";
+import { resolveInterventions } from "../session/interventions.js";
 import type { Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
-import { updateAddress } from "./address.js";
+import { isEqual } from "../state/fields.js";
+import type { LabIntervention } from "../state/interventions.js";
 import { clearError, showError } from "./errors.js";
+import { showHeadsOff } from "./heads-off.js";
 import { clearInputError, showInputError } from "./input.js";
-import { setHeadsOff, toggled } from "./heads-off.js";
 import { clearNext, updateNext } from "./next.js";
-import { page, session, state } from "./state.js";
+import { showTokens } from "./prompts.js";
+import { generatedFrom, showTexts } from "./texts.js";
+import { page, session, state, store, type Model } from "./state.js";
+
+// ---- what is read ----
+
+/** What a reading is about. */
+interface Task {
+  model: Model;
+  text: string;
+  corrupted: string | null;
+  interventions: readonly LabIntervention[];
+}
+
+/** What the last reading was asked to be about, and its end. */
+let task: Task | null = null;
+let reading: Promise<void> = Promise.resolve();
+/** What the last reading of the second prompt was asked to be about. */
+let corruptedTask: { model: Model; text: string | null } | null = null;
+
+/** The interventions that have an effect, without what only the list shows. */
+function enabled(list: readonly LabIntervention[]): LabIntervention[] {
+  return list.filter(({ disabled }) => !disabled).map(({ name: _, ...one }) => one);
+}
+
+/** Whether interventions are computed from the second prompt. */
+function usesCorrupted(list: readonly LabIntervention[]) {
+  return list.some(
+    ({ do: recipe }) =>
+      typeof recipe === "object" && "from" in recipe && recipe.from === "corrupted",
+  );
+}
+
+function currentTask(model: Model): Task {
+  const interventions = enabled(store.state.interventions);
+  const corrupted = usesCorrupted(interventions) ? store.state.corrupted : null;
+  return { model, text: page.prompt.value, corrupted, interventions };
+}
+
+/** Reads the texts that are not the ones that were read last, unless another model is awaited. */
+export function readIfNeeded() {
+  const { model } = session;
+  if (!model || state.isPending) return showStale();
+  if (page.next.generating) return; // the model is writing the text, which is read when it has ended
+  const next = currentTask(model);
+  if (!task || next.model !== task.model || !isEqual({ ...next, model }, { ...task, model }))
+    readPrompt();
+  const corrupted = store.state.corrupted;
+  if (corruptedTask?.model !== model || corruptedTask.text !== corrupted) readCorrupted();
+}
+
+/** The text and its interventions are read: resolves when they are, or cannot be. */
+export async function whenRead() {
+  readIfNeeded();
+  await reading;
+}
 
 /**
- * Reads the text of the prompt box. Until it is read, the last figure stays, dimmed. If it cannot be read, the figure stays
- * dimmed and the error says why.
+ * Reads the text of the box. Until it is read, the last figure stays, dimmed. If it cannot be read, the figure stays dimmed and
+ * the error says why.
  */
-export async function readPrompt() {
-  const { interventions, isCropped: crop } = state;
+export function readPrompt(): Promise<void> {
+  const { model } = session;
+  if (!model) return Promise.resolve();
+  const current = (task = currentTask(model));
+  reading = read(current, () => task === current);
+  return reading;
+}
+
+async function read(
+  { model, text, interventions: list, corrupted }: Task,
+  isCurrent: () => boolean,
+) {
   try {
-    const layer = page.figure.layer;
-    const reading = await session.read(page.prompt.value, { layer, interventions, crop });
-    if (!reading) return;
-    state.isCropped = reading.dropped > 0;
+    const interventions =
+      list.length > 0
+        ? await resolveInterventions(model, list, { input: inputOf(text), corrupted })
+        : [];
+    if (!isCurrent()) return;
+    const { layer } = page.figure;
+    const found = await session.read(text, { layer, interventions, crop: true });
+    if (!found) return;
     clearError();
     clearInputError();
+    showProblems();
   } catch (error) {
+    if (!isCurrent()) return;
     clearNext();
     page.count.textContent = "";
     // The box of ids has its own place for what is wrong with them.
-    if (state.isIds && (error as Error).name === "InputError") showInputError(error as Error);
+    if (state.isIds && (error as Error).name === "InputError" && list.length === 0)
+      showInputError(error as Error);
     else showError(error);
   }
+  showStale();
 }
+
+/** The text as calls of the model take it. */
+function inputOf(text: string) {
+  const vocabulary = session.model?.config.vocab_size ?? 0;
+  return state.isIds ? parseIds(text, vocabulary) : text;
+}
+
+/** Says what the address has that the page or the model does not know, once the text is read. */
+export function showProblems() {
+  if (state.problems.length === 0) return;
+  showError(Object.assign(new Error(state.problems.join("; ")), { name: "" }));
+  state.problems = [];
+}
+
+// ---- the second prompt ----
+
+async function readCorrupted() {
+  const { model } = session;
+  if (!model) return;
+  const current = (corruptedTask = { model, text: store.state.corrupted });
+  page.corruptedError.textContent = "";
+  try {
+    await session.readCorrupted(current.text, { layer: page.figure.layer, crop: true });
+  } catch (error) {
+    if (corruptedTask !== current) return;
+    page.corruptedError.textContent = `The second prompt cannot be read: ${(error as Error).message}`;
+  }
+}
+
+/** Shows the session's reading of the second prompt. */
+export function showCorrupted() {
+  const { corrupted } = session;
+  page.figure.corrupted = corrupted;
+  showTokens();
+  page.corruptedCount.textContent = corrupted ? countOf(corrupted) : "";
+  prepareView();
+}
+
+// ---- what is shown ----
 
 /** Shows the session's reading, or the layers of it that are there. */
-export function showReading(reading: Reading) {
-  if (!state.isHeadChosen && reading.scores.length > 0) {
-    const { layer, head } = strongestInduction(reading.scores);
-    Object.assign(page.figure, { layer, head });
-  }
-  clampHead();
-  page.figure.reading = reading;
+export function showReading(found: Reading) {
+  page.figure.reading = found;
   page.figure.stale = session.isStale;
+  page.figure.generated = Math.max(0, generatedFrom(found.text) - found.dropped);
+  showState();
   page.next.disabled = false;
-  updateCount(reading);
+  updateCount(found);
   updateNext();
   prepareView();
-  setTimeout(updateAddress); // in another task, because browsers take long to change the address
+  showTexts();
+  dropLock(found);
 }
 
-/** A head from an address, or from a larger model, may not exist in this one. */
-function clampHead() {
+/** A part of the pattern that a shorter text does not have is not locked. */
+function dropLock({ ids }: Reading) {
+  const { lock } = store.state;
+  if (lock && Math.max(lock.query ?? 0, lock.key ?? 0) >= ids.length)
+    store.amend({ type: "choose", choice: { lock: null } });
+}
+
+/** The head that is drawn: the chosen one, otherwise the strongest induction head. */
+function shownHead() {
+  const { layer, head } = store.state;
   const config = session.model?.config;
-  if (!config) return;
-  page.figure.layer = Math.min(page.figure.layer, config.n_layer - 1);
-  page.figure.head = Math.min(page.figure.head, config.n_head - 1);
+  const scores = session.reading?.scores ?? [];
+  const found =
+    layer !== null && head !== null
+      ? { layer, head }
+      : scores.length > 0
+        ? strongestInduction(scores)
+        : { layer: page.figure.layer, head: page.figure.head };
+  if (!config) return { layer: found.layer, head: found.head };
+  // An undone step may name a head of a model that is still being loaded.
+  return {
+    layer: Math.min(found.layer, config.n_layer - 1),
+    head: Math.min(found.head, config.n_head - 1),
+  };
 }
 
-export function updateCount({ ids, dropped }: Reading) {
-  page.count.textContent = dropped
+/** Gives the elements what the state says. */
+export function showState() {
+  const { view, beside, views, scale, direction, lock, hook, measured } = store.state;
+  const { position, answer, against } = store.state;
+  const layers = session.model?.config.n_layer ?? 0;
+  Object.assign(page.figure, {
+    ...shownHead(),
+    ...{ view, beside, views, scale, direction, lock, measured, position, answer, against },
+    hook: hook || (layers > 0 ? `blocks.${layers - 1}.hook_resid_post` : ""),
+  });
+  showHeadsOff();
+  const { doSample, temperature, topK, topP, seed, maxNewTokens } = store.state;
+  const sampling = { doSample, temperature, seed, maxNewTokens };
+  page.next.sampling = { ...sampling, topK: topK ?? undefined, topP: topP ?? undefined };
+}
+
+export function updateCount(found: Reading) {
+  page.count.textContent = countOf(found);
+}
+
+function countOf({ ids, dropped }: Reading) {
+  return dropped
     ? `the last ${ids.length} of ${ids.length + dropped} tokens; the model cannot read more at once`
     : `${ids.length} of ${session.model?.config.n_positions} tokens`;
+}
+
+/** How long a figure may be out of date before a line says so. */
+const STALE_AFTER_MS = 400;
+let staleTimer = 0;
+
+/** Dims a figure that is out of date, and says what it shows. */
+export function showStale() {
+  const isStale = session.isStale || (state.isPending && session.reading !== null);
+  page.figure.stale = isStale;
+  clearTimeout(staleTimer);
+  if (!isStale) page.stale.textContent = "";
+  else staleTimer = window.setTimeout(sayStale, STALE_AFTER_MS);
+}
+
+function sayStale() {
+  const { reading: drawn } = session;
+  if (!drawn) return;
+  const text =
+    drawn.text.length > 60 ? `${drawn.text.slice(0, 28)} … ${drawn.text.slice(-28)}` : drawn.text;
+  const isOtherText = drawn.text !== page.prompt.value;
+  page.stale.textContent = state.isPending
+    ? `The figure shows the former model, ${state.name}.`
+    : isOtherText
+      ? `The figure shows the former text, “${text}”.`
+      : "The figure shows the text before the last change of the interventions.";
 }
 
 /** Computes what the open view needs beyond the reading. */
@@ -68,22 +244,8 @@ export function prepareView() {
 }
 
 /** Shows a layer whose pattern may not be there yet. */
-export function showLayer(layer: number) {
-  session.needLayer(layer).catch(showError);
-}
-
-/** Switches a head off or on again, and reads the text. */
-export function toggleHead(head: Head) {
-  if (!session.model || state.generating) return;
-  state.isHeadChosen = true; // another head may become the strongest one
-  readWithout(toggled(head));
-}
-
-/** Reads the text with exactly these heads switched off. */
-export function readWithout(off: readonly Head[]) {
-  if (state.generating) return;
-  setHeadsOff(off);
-  readPrompt();
+export function showLayer() {
+  session.needLayer(page.figure.layer).catch(showError);
 }
 
 // ---- the button that stops a reading ----

@@ -3,7 +3,7 @@
 import { updateAddress } from "./address.js";
 import { showError } from "./errors.js";
 import { currentIds } from "./input.js";
-import { page, session, state } from "./state.js";
+import { page, session, state, store } from "./state.js";
 
 /** What the page shows, as a call of `runWithCache`. */
 function currentCall() {
@@ -17,7 +17,7 @@ function currentCall() {
   return {
     input: isCurrent && (reading.dropped || reading.isIds) ? reading.ids : prompt.value,
     names: names[figure.view] ?? [],
-    interventions: state.interventions,
+    interventions: reading?.interventions ?? [],
   };
 }
 
@@ -34,7 +34,7 @@ const COPIES: Record<string, () => string | Promise<string>> = {
   },
   python: async () => session.model?.toPython({ runWithCache: currentCall() }) ?? "",
   json: () =>
-    JSON.stringify({ model: state.source, ...currentCall(), input: fullInput() }, null, 2),
+    JSON.stringify({ model: store.state.model, ...currentCall(), input: fullInput() }, null, 2),
 };
 
 export async function copy({ value }: HTMLButtonElement) {

@@ -1,23 +1,24 @@
-// The elements of the page, its session, and the state that the session does not have. The other files of this folder
-// read and change them.
+// The elements of the page, its session, its store, and what the store does not have because it need not outlast the page. The
+// other files of this folder read and change them.
 
 import type { Model } from "../api/candlescope.js";
 import type { AddTokenizer } from "../elements/add-tokenizer.js";
-import type { Head } from "../elements/heads.js";
 import type { ErrorNotice } from "../elements/error-notice.js";
 import type { LoadConsent } from "../elements/load-consent.js";
-import type { LoadQuestion } from "../elements/load-question.js";
 import type { LoadProgress } from "../elements/load-progress.js";
+import type { LoadQuestion } from "../elements/load-question.js";
 import type { Choice, ModelChooser } from "../elements/model-chooser.js";
 import type { ModelReport } from "../elements/model-report.js";
 import type { ModelTree } from "../elements/model-tree.js";
 import type { NextTokens } from "../elements/next-tokens.js";
 import type { ScopeFigure } from "../elements/scope-figure.js";
 import type { SwitchedOff } from "../elements/switched-off.js";
+import { VIEWS } from "../elements/views/index.js";
 import { Gallery, type GalleryStorage } from "../session/gallery.js";
-import type { Intervention } from "../session/reading.js";
 import { Session } from "../session/session.js";
-import type { AddressState } from "./hash.js";
+import type { ViewFields } from "../state/fields.js";
+import { OPENING, type LabState } from "../state/state.js";
+import { Store } from "../state/store.js";
 import { BUNDLED } from "./preload.js";
 
 export type { Model };
@@ -27,11 +28,23 @@ export function query<T extends HTMLElement>(selector: string): T {
 }
 
 export const page = {
+  undo: query<HTMLButtonElement>("#undo"),
+  redo: query<HTMLButtonElement>("#redo"),
   prompt: query<HTMLTextAreaElement>("#prompt"),
   promptError: query("#prompt-error"),
+  edit: query<HTMLButtonElement>("#edit"),
+  texts: query<HTMLButtonElement>("#texts"),
+  textList: query("#text-list"),
+  leave: query<HTMLButtonElement>("#leave"),
+  prompts: query("#prompts"),
+  secondPrompt: query("#second-prompt"),
+  corrupted: query<HTMLTextAreaElement>("#corrupted"),
+  corruptedCount: query("#corrupted-count"),
+  corruptedError: query("#corrupted-error"),
   addTokenizer: query<AddTokenizer>("add-tokenizer"),
   messages: query("#messages"),
   count: query("#count"),
+  stale: query("#stale"),
   stop: query<HTMLButtonElement>("#stop"),
   switch: query<HTMLButtonElement>("#off"),
   modelName: query("#model-name"),
@@ -53,6 +66,14 @@ export const page = {
 /** The model, its reading, and what views need beyond it. A model whose load fails leaves the former one in use. */
 export const session = new Session<Model>({ formerModel: "keep" });
 
+/** The settings of each view. */
+export const VIEW_FIELDS: ViewFields = Object.fromEntries(
+  Object.entries(VIEWS).map(([name, { settings }]) => [name, settings]),
+);
+
+/** What the page shows, and its history. follow.ts does what a change asks for. */
+export const store = new Store(OPENING, VIEW_FIELDS);
+
 /** The models that were opened in this browser. */
 export const gallery = new Gallery(storage());
 
@@ -65,54 +86,64 @@ function storage(): GalleryStorage | null {
   }
 }
 
+/** The fields of the state that name a model. */
+export type ModelChoice = Pick<LabState, "model" | "files" | "dtype">;
+
+/**
+ * Why a model is loaded: the visitor chose it, which is a step of its own; or the state names it already, because of an address,
+ * or because a step was undone.
+ */
+export type Origin = "choice" | "address" | "history";
+
 export interface PageState {
-  /** Where the model comes from; empty for files. */
-  source: string;
+  /** What the visitor calls the model. */
   name: string;
   /** The model in use, in the gallery; empty until there is one. */
   id: string;
+  /** The model in use, as the state names it; null until there is one. */
+  loaded: ModelChoice | null;
+  /** The model that the state names is not in use: it is being loaded, or waits for the visitor's consent. */
+  isPending: boolean;
+  /** What was chosen to load the models that were in use, by their ids in the gallery: files can be read again. */
+  choices: Map<string, Choice>;
+  /** The addresses of models that were loaded, or that the visitor agreed to load. */
+  consented: Set<string>;
   /** The text box holds token ids, because the model has no tokenizer. */
   isIds: boolean;
-  /** The last text of the box, while it holds ids. */
-  text: string;
-  /** The ids that the page opened the last model without a tokenizer on. */
-  opening: string;
-  /** The load that the page asks about, and what it shows then. */
-  asked: { choice: Choice; requested: AddressState | undefined } | null;
+  /** The load that the page asks about. */
+  asked: { choice: Choice; origin: Origin } | null;
   /** What an address asks to show of a model from files on a disk, until the visitor chooses files. */
-  requestedOfDisk: AddressState | undefined;
-  /** What to show after the visitor has agreed to load a model. */
-  requestedAfterConsent: AddressState | undefined;
-  /** What the address asks to show, until a model is there that may not have all of it. */
-  requested: AddressState;
-  /** The visitor chose a head; until then the strongest induction head is shown. */
-  isHeadChosen: boolean;
-  /** Heads that are switched off, and the same as interventions. */
-  off: readonly Head[];
-  interventions: readonly Intervention[];
-  /** The text may be longer than the context, because the model wrote a part of it: only its end is read. */
-  isCropped: boolean;
-  /** The position whose next tokens are shown; null for the end of the text. */
-  position: number | null;
+  ofDisk: LabState | null;
+  /** What the address has that this page does not know, until it is said. */
+  problems: readonly string[];
+  /** The position under the pointer or the keyboard, or that is locked. */
+  focused: number | null;
+  /** The state is being changed by typing. */
+  isTyping: boolean;
   /** The generation that is running. */
   generating: AbortController | null;
 }
 
 export const state: PageState = {
-  source: BUNDLED[0].source,
   name: BUNDLED[0].name,
   id: "",
+  loaded: null,
+  isPending: false,
+  choices: new Map(),
+  consented: new Set(),
   isIds: false,
-  text: "",
-  opening: "",
   asked: null,
-  requestedOfDisk: undefined,
-  requestedAfterConsent: undefined,
-  requested: {},
-  isHeadChosen: false,
-  off: [],
-  interventions: [],
-  isCropped: false,
-  position: null,
+  ofDisk: null,
+  problems: [],
+  focused: null,
+  isTyping: false,
   generating: null,
 };
+
+/** Whether a state names another model than the one in use. */
+export function isOtherModel({ model, files, dtype }: LabState): boolean {
+  const { loaded } = state;
+  return (
+    loaded === null || model !== loaded.model || files !== loaded.files || dtype !== loaded.dtype
+  );
+}

@@ -1,7 +1,13 @@
 // The state as the fragment of an address: #prompt=…&layer=1&view=patching&patching.at=z&interventions=[…]
 
 import { chosenSettings, isEqual, type Field, type ViewFields } from "./fields.js";
-import { isSameHead, zeroedHead, zeroHead, type LabIntervention } from "./interventions.js";
+import {
+  isSameHead,
+  withoutScripts,
+  zeroedHead,
+  zeroHead,
+  type LabIntervention,
+} from "./interventions.js";
 import { FIELDS, OPENING, withHead, type LabState } from "./state.js";
 
 /** Names of earlier addresses. */
@@ -86,8 +92,13 @@ export function read(hash: string, views: ViewFields): Address {
       else if (found !== undefined) settings[view] = { ...settings[view], [setting]: found };
     }
   }
-  const interventions = [...heads, ...(state.interventions as LabIntervention[])];
-  const read = { ...state, interventions: withoutScripts(interventions, problems) } as LabState;
+  const all = [...heads, ...(state.interventions as LabIntervention[])];
+  const { interventions, hasScripts } = withoutScripts(all);
+  if (hasScripts)
+    problems.push(
+      "The address has an intervention in JavaScript, which is switched off: read its code before you switch it on",
+    );
+  const read = { ...state, interventions } as LabState;
   checkViews(read, views, problems);
   return { state: withHead({ ...read, views: withoutDefaults(settings, views) }), named, problems };
 }
@@ -117,17 +128,6 @@ function readHeads(value: string, problems: string[]): LabIntervention[] {
   const isFirst = (head: (typeof heads)[number], at: number) =>
     heads.findIndex((other) => isSameHead(other, head)) === at;
   return heads.filter(isFirst).map(zeroHead);
-}
-
-/** A link must not run code: JavaScript stays in the list without effect until the visitor enables it. */
-function withoutScripts(list: readonly LabIntervention[], problems: string[]) {
-  const isScript = ({ do: recipe, disabled }: LabIntervention) =>
-    typeof recipe === "object" && "js" in recipe && !disabled;
-  if (!list.some(isScript)) return list;
-  problems.push(
-    "The address has an intervention in JavaScript, which is switched off: read its code before you switch it on",
-  );
-  return list.map((one) => (isScript(one) ? { ...one, disabled: true as const } : one));
 }
 
 /** A view that the page does not have is not opened. */

@@ -85,6 +85,25 @@ export function toggleHead(
   return [...interventions.filter(isOther), zeroHead(head)];
 }
 
+// ---- code ----
+
+/** Whether an intervention runs code. */
+function isScript({ do: recipe, disabled }: LabIntervention) {
+  return typeof recipe === "object" && "js" in recipe && !disabled;
+}
+
+/**
+ * The list with its JavaScript disabled. A link, and what a browser stores, must not run code: it stays in the list without
+ * effect until the visitor enables it.
+ */
+export function withoutScripts(interventions: readonly LabIntervention[]) {
+  const hasScripts = interventions.some(isScript);
+  const disabled = interventions.map((one) =>
+    isScript(one) ? { ...one, disabled: true as const } : one,
+  );
+  return { hasScripts, interventions: hasScripts ? disabled : interventions };
+}
+
 // ---- what fits ----
 
 type Check = (value: unknown) => boolean;

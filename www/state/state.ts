@@ -17,7 +17,7 @@ import {
   type Field,
   type ViewFields,
 } from "./fields.js";
-import { isIntervention, type LabIntervention } from "./interventions.js";
+import { isIntervention, type LabIntervention, withoutScripts } from "./interventions.js";
 
 export interface LabState {
   /** a folder address, or a Hugging Face id as "hf:owner/name"; empty for files on a disk */
@@ -150,7 +150,7 @@ export const OPENING: LabState = { ...complete(FIELDS), views: {} };
 
 /**
  * The state that plain data describes, such as that of an earlier visit. What is missing or does not fit has its default; so has
- * a setting of a view that `views` does not list.
+ * a setting of a view that `views` does not list. Stored data run no code: interventions in JavaScript are disabled.
  */
 export function completeState(data: unknown, views: ViewFields): LabState {
   const values = isRecord(data) ? data : {};
@@ -160,7 +160,9 @@ export function completeState(data: unknown, views: ViewFields): LabState {
     const kept = isRecord(own) ? chosenSettings(own, fields) : {};
     return Object.keys(kept).length > 0 ? [[view, kept]] : [];
   });
-  return withHead({ ...complete(FIELDS, values), views: Object.fromEntries(settings) });
+  const state = complete(FIELDS, values);
+  const { interventions } = withoutScripts(state.interventions);
+  return withHead({ ...state, interventions, views: Object.fromEntries(settings) });
 }
 
 /** A layer without a head means its head 0, and a head without a layer that of layer 0. */

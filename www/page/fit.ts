@@ -1,0 +1,67 @@
+// What a state asks for and a model does not have.
+
+import { whyAbsent } from "../session/architecture.js";
+import { isSameHead, zeroedHead, type Head, type LabIntervention } from "../state/interventions.js";
+import type { LabState } from "../state/state.js";
+import { headExists } from "./heads-off.js";
+import type { Model } from "./state.js";
+
+export interface Fit {
+  /** The fields that take the place of those that do not fit. */
+  choice: Partial<LabState>;
+  /** A sentence about each missing part. */
+  problems: string[];
+}
+
+/**
+ * Makes a state fit a model: what it does not have is reset, and interventions on heads and points that it does not have are
+ * disabled.
+ * @param subject what asks for it: "The address asks for"
+ */
+export function fit(lab: LabState, model: Model, subject: string): Fit {
+  const { layer, head, hook, interventions } = lab;
+  const choice: Partial<LabState> = {};
+  const problems: string[] = [];
+  const missing: Head[] = [];
+  const note = (one: Head) => {
+    if (!missing.some((other) => isSameHead(other, one))) missing.push(one);
+  };
+  const fitted = interventions.map((one) => {
+    const { name: _, disabled, ...plain } = one;
+    const zeroed = zeroedHead(plain);
+    if (zeroed && headExists(zeroed)) return one;
+    if (!zeroed && hasPoint(model, one)) return one;
+    if (!disabled && zeroed) note(zeroed);
+    if (!disabled && !zeroed) problems.push(absent(subject, String(one.at), model));
+    return { ...one, disabled: true as const };
+  });
+  if (fitted.some((one, at) => one !== interventions[at])) choice.interventions = fitted;
+  if (layer !== null && head !== null && !headExists({ layer, head })) {
+    note({ layer, head });
+    Object.assign(choice, { layer: null, head: null });
+  }
+  if (missing.length > 0) {
+    const names = missing.map((one) => `${one.layer}.${one.head}`).join(", ");
+    const { n_layer, n_head } = model.config;
+    problems.unshift(
+      `${subject} head ${names}, but this model has ${n_layer} layers of ${n_head} heads, counted from 0`,
+    );
+  }
+  if (hook !== "" && !model.hookPoints.some(({ name }) => name === hook)) {
+    problems.push(absent(subject, hook, model));
+    choice.hook = "";
+  }
+  return { choice, problems };
+}
+
+/** Whether the model has the point of an intervention. Patterns of names are checked when the text is read. */
+function hasPoint({ hookPoints }: Model, { at }: LabIntervention) {
+  return (
+    typeof at !== "string" || !/^[\w.]+$/.test(at) || hookPoints.some(({ name }) => name === at)
+  );
+}
+
+function absent(subject: string, hook: string, { config }: Model) {
+  const reason = whyAbsent(hook, config);
+  return `${subject} the hook point "${hook.slice(0, 80)}", which this model does not have${reason === null ? "" : `: ${reason}`}`;
+}
