@@ -26,12 +26,19 @@ export const figureLayout = css`
     grid-area: 1 / 1;
     min-width: 0;
   }
-  .views {
+  .bar,
+  .views,
+  .end {
     display: flex;
     flex-wrap: wrap;
     align-items: center;
     gap: 0.35rem 1rem;
+  }
+  .bar {
     margin-top: 0.6rem;
+  }
+  .views {
+    min-width: 0;
   }
   .group {
     display: inline-flex;
@@ -44,7 +51,6 @@ export const figureLayout = css`
   }
   .beside {
     display: none;
-    margin-left: auto;
     font-size: 0.85rem;
     color: var(--soft);
   }
@@ -53,14 +59,14 @@ export const figureLayout = css`
     flex-wrap: wrap;
     align-items: center;
     gap: 0.4rem 1.2rem;
-    margin: 0.45rem 0 0.6rem;
-    min-height: 1.75rem;
+    margin-top: 0.45rem;
     font-size: 0.85rem;
   }
   .end {
     margin-left: auto;
   }
   .board {
+    margin-top: 0.7rem;
     display: grid;
     grid-template-columns: minmax(0, 1fr);
     gap: 1.2rem;

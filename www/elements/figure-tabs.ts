@@ -11,7 +11,7 @@ function button(label: string, isPressed: boolean, choose: () => void) {
   return html`<button aria-pressed=${isPressed} @click=${choose}>${label}</button>`;
 }
 
-/** A tab for each view, and the choice of a second view, which only wide figures show. */
+/** A tab for each view, the choice of a second view, which only wide figures show, and what the owner of the figure adds. */
 export function viewTabs({ view, beside }: Pick<Choices, "view" | "beside">, choose: Choose) {
   const names = Object.keys(VIEWS);
   const tab = (name: string) =>
@@ -26,13 +26,16 @@ export function viewTabs({ view, beside }: Pick<Choices, "view" | "beside">, cho
   const others = names.filter((name) => name !== view);
   const onBeside = (event: Event) => choose({ beside: (event.target as HTMLSelectElement).value });
   return html`
-    <div class="views" role="group" aria-label="view">
-      ${GROUPS.map(group)}
-      <label class="beside">beside it
-        <select @change=${onBeside}>
-          ${option("", "nothing")}${others.map((name) => option(name, entryOf(name).title))}
-        </select>
-      </label>
+    <div class="bar">
+      <div class="views" role="group" aria-label="view">${GROUPS.map(group)}</div>
+      <div class="end">
+        <label class="beside">beside it
+          <select @change=${onBeside}>
+            ${option("", "nothing")}${others.map((name) => option(name, entryOf(name).title))}
+          </select>
+        </label>
+        <slot name="tools"></slot>
+      </div>
     </div>
   `;
 }

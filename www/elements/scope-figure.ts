@@ -114,8 +114,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   declare generated: number;
   /** A newer text is being read, or could not be read: the figure is dimmed. */
   declare stale: boolean;
-  /** Of the figure, in CSS pixels. */
-  declare width: number;
+  declare width: number; // of the figure, in CSS pixels
   declare hoveredHead: Head | null;
   declare hoveredToken: number | null;
   declare hoveredCell: Pair | null;
@@ -192,7 +191,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   /** A view on show is not there yet, or lacks what it requested. A request that waits for the visitor, or failed, does not count. */
   get needs(): boolean {
     return this.#shown.some((name) => {
-      if (this.#modules.get(name) === "loading" || !this.#modules.has(name)) return true;
+      if ((this.#modules.get(name) ?? "loading") === "loading") return true;
       if (!this.#request(name)) return false;
       const { isCurrent = false, isWaiting = false, error = null } = this.#results[name] ?? {};
       return !isCurrent && !isWaiting && !error;
@@ -270,7 +269,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     const figure = this.#state;
     const shown = this.#shown;
     const usesHead = shown.some((name) => entryOf(name).usesHead);
-    const columns = `board ${usesHead ? "with-heads" : ""} ${shown.length > 1 ? "two" : ""} ${this.querySelector("[slot=aside]") ? "with-aside" : ""}`;
+    const board = `board ${usesHead ? "with-heads" : ""} ${shown.length > 1 ? "two" : ""} ${this.querySelector("[slot=aside]") ? "with-aside" : ""}`;
     return html`
       <div class="text">
         <slot name="text"></slot>
@@ -280,8 +279,8 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
       ${this.#tools()}
       <slot name="changes"></slot>
       <slot name="prompts"></slot>
-      <div class=${columns} @view-hover=${this.#onHover} @view-choose=${this.#onChoose}>
-        ${usesHead ? html`<div class="heads frame">${reading ? this.#heads(figure, reading) : ""}</div>` : ""}
+      <div class=${board} @view-hover=${this.#onHover} @view-choose=${this.#onChoose}>
+        ${usesHead ? html`<div class="heads frame">${reading && this.#heads(figure, reading)}</div>` : ""}
         ${shown.map((name) => html`<section class="view frame" aria-label=${entryOf(name).title} aria-busy=${this.stale}>${this.#panel(name, figure, shown.length > 1)}</section>`)}
         <div class="aside"><slot name="aside"></slot></div>
       </div>
@@ -375,13 +374,17 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
 
   #tools() {
     const choose = (choice: FigureChoice) => this.#choose(choice);
+    const isAttention = this.#entry.tokenColors === "attention";
     return html`
       ${viewTabs(this, choose)}
-      <div class="tools">
-        ${this.#entry.tokenColors === "attention" ? directionChoice(this, choose) : ""}
-        ${this.lock ? html`<button @click=${() => choose({ lock: null })}>release (Esc)</button>` : ""}
-        <slot name="tools" class="end"></slot>
-      </div>
+      ${
+        isAttention || this.lock
+          ? html`<div class="tools">
+            ${isAttention ? directionChoice(this, choose) : ""}
+            ${this.lock ? html`<button @click=${() => choose({ lock: null })}>release (Esc)</button>` : ""}
+          </div>`
+          : ""
+      }
     `;
   }
 
