@@ -111,15 +111,15 @@ export const figureLayout = css`
   }
   @container figure (min-width: 960px) {
     .with-aside {
-      grid-template-columns: minmax(0, 1fr) 18.5rem;
-      gap: 1.6rem;
+      grid-template-columns: minmax(0, 1fr) 17rem;
+      gap: 1.4rem;
     }
     .with-heads.with-aside {
-      grid-template-columns: minmax(11rem, 24rem) minmax(0, 1fr) 18.5rem;
+      grid-template-columns: minmax(9rem, 22%) minmax(0, 1fr) 17rem;
     }
     .aside {
       grid-column: auto;
-      padding-left: 1.4rem;
+      padding-left: 1.2rem;
       border-left: 1px solid var(--line);
       align-self: stretch;
     }
