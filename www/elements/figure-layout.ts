@@ -102,6 +102,16 @@ export const figureLayout = css`
     }
   }
   @container figure (min-width: 620px) {
+    .bar {
+      flex-wrap: nowrap;
+      align-items: flex-end;
+    }
+    .views {
+      flex: 1;
+    }
+    .end {
+      flex-wrap: nowrap;
+    }
     .with-heads {
       grid-template-columns: minmax(11rem, 17rem) minmax(0, 1fr);
     }
