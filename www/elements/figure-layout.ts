@@ -26,44 +26,32 @@ export const figureLayout = css`
     grid-area: 1 / 1;
     min-width: 0;
   }
-  .bar,
   .views,
+  .tools,
   .end {
     display: flex;
     flex-wrap: wrap;
     align-items: center;
-    gap: 0.35rem 1rem;
-  }
-  .bar {
-    margin-top: 0.6rem;
+    gap: 0.35rem 0.7rem;
   }
   .views {
-    min-width: 0;
+    margin-top: 0.6rem;
   }
-  .group {
-    display: inline-flex;
-    align-items: baseline;
-    gap: 0.45rem;
-  }
-  .group-name {
-    font-size: 0.8rem;
-    color: var(--soft);
-  }
-  .beside {
-    display: none;
-    font-size: 0.85rem;
-    color: var(--soft);
+  .views button {
+    font-size: 0.82rem;
+    padding-inline: 0.65em;
   }
   .tools {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    gap: 0.4rem 1.2rem;
     margin-top: 0.45rem;
     font-size: 0.85rem;
   }
   .end {
     margin-left: auto;
+  }
+  .beside {
+    display: none;
+    font-size: 0.85rem;
+    color: var(--soft);
   }
   .board {
     margin-top: 0.7rem;
@@ -95,23 +83,12 @@ export const figureLayout = css`
       scrollbar-width: thin;
       padding-bottom: 0.2rem;
     }
-    .views .group,
     .views .choice {
       flex: none;
       flex-wrap: nowrap;
     }
   }
   @container figure (min-width: 620px) {
-    .bar {
-      flex-wrap: nowrap;
-      align-items: flex-end;
-    }
-    .views {
-      flex: 1;
-    }
-    .end {
-      flex-wrap: nowrap;
-    }
     .with-heads {
       grid-template-columns: minmax(11rem, 17rem) minmax(0, 1fr);
     }

@@ -11,33 +11,30 @@ function button(label: string, isPressed: boolean, choose: () => void) {
   return html`<button aria-pressed=${isPressed} @click=${choose}>${label}</button>`;
 }
 
-/** A tab for each view, the choice of a second view, which only wide figures show, and what the owner of the figure adds. */
-export function viewTabs({ view, beside }: Pick<Choices, "view" | "beside">, choose: Choose) {
+/** A tab for each view. */
+export function viewTabs({ view }: Pick<Choices, "view">, choose: Choose) {
   const names = Object.keys(VIEWS);
   const tab = (name: string) =>
     button(entryOf(name).title, view === name, () => choose({ view: name }));
   const group = (title: string) => {
     const members = names.filter((name) => entryOf(name).group === title);
     if (members.length === 0) return "";
-    return html`<span class="group"><span class="group-name">${title}</span><span class="choice" role="group" aria-label=${title}>${members.map(tab)}</span></span>`;
+    return html`<span class="choice" role="group" aria-label=${title} title=${title}>${members.map(tab)}</span>`;
   };
+  return html`<div class="views" role="group" aria-label="view">${GROUPS.map(group)}</div>`;
+}
+
+/** The choice of a second view. */
+export function besideChoice({ view, beside }: Pick<Choices, "view" | "beside">, choose: Choose) {
   const option = (name: string, title: string) =>
     html`<option value=${name} ?selected=${beside === name}>${title}</option>`;
-  const others = names.filter((name) => name !== view);
-  const onBeside = (event: Event) => choose({ beside: (event.target as HTMLSelectElement).value });
-  return html`
-    <div class="bar">
-      <div class="views" role="group" aria-label="view">${GROUPS.map(group)}</div>
-      <div class="end">
-        <label class="beside">beside it
-          <select @change=${onBeside}>
-            ${option("", "nothing")}${others.map((name) => option(name, entryOf(name).title))}
-          </select>
-        </label>
-        <slot name="tools"></slot>
-      </div>
-    </div>
-  `;
+  const others = Object.keys(VIEWS).filter((name) => name !== view);
+  const onChange = (event: Event) => choose({ beside: (event.target as HTMLSelectElement).value });
+  return html`<label class="beside">beside it
+    <select @change=${onChange}>
+      ${option("", "nothing")}${others.map((name) => option(name, entryOf(name).title))}
+    </select>
+  </label>`;
 }
 
 /** Whether tokens show what the focused one attends to, or what attends to it. */

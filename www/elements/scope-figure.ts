@@ -12,7 +12,7 @@ import { describe } from "../session/scores.js";
 import { define, TypedElement, WidthController } from "./base.js";
 import { isSameHead, type Head } from "./heads.js";
 import { figureLayout, MIN_WIDTH_OF_TWO } from "./figure-layout.js";
-import { directionChoice, viewTabs } from "./figure-tabs.js";
+import { besideChoice, directionChoice, viewTabs } from "./figure-tabs.js";
 import { base } from "./styles.js";
 import {
   attentionSentence,
@@ -374,17 +374,13 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
 
   #tools() {
     const choose = (choice: FigureChoice) => this.#choose(choice);
-    const isAttention = this.#entry.tokenColors === "attention";
     return html`
       ${viewTabs(this, choose)}
-      ${
-        isAttention || this.lock
-          ? html`<div class="tools">
-            ${isAttention ? directionChoice(this, choose) : ""}
-            ${this.lock ? html`<button @click=${() => choose({ lock: null })}>release (Esc)</button>` : ""}
-          </div>`
-          : ""
-      }
+      <div class="tools">
+        ${this.#entry.tokenColors === "attention" ? directionChoice(this, choose) : ""}
+        ${this.lock ? html`<button @click=${() => choose({ lock: null })}>release (Esc)</button>` : ""}
+        <span class="end">${besideChoice(this, choose)}<slot name="tools"></slot></span>
+      </div>
     `;
   }
 

@@ -69,7 +69,7 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     load: async () => (await import("./attribution-view.js")).view,
   },
   gradients: {
-    title: "integrated gradients",
+    title: "gradients",
     group: "prediction",
     sentence:
       "What each token of the text contributes to the prediction: the gradients of the metric are summed on the way from a baseline to the embeddings of the text.",

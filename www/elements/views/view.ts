@@ -153,6 +153,9 @@ export const choiceStyles = css`
   .choice button:last-child {
     border-radius: 0 999px 999px 0;
   }
+  .choice button:only-child {
+    border-radius: 999px;
+  }
   .choice button[aria-pressed="true"] {
     z-index: 1;
   }
