@@ -38,7 +38,7 @@ async function withPage(options, act) {
   });
   try {
     const page = await context.newPage();
-    page.setDefaultTimeout(120_000);
+    page.setDefaultTimeout(60_000);
     await page.goto(site.url);
     await settled(page);
     await page.evaluate(AXE);

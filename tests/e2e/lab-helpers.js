@@ -85,23 +85,18 @@ export async function setPrompts(page, { prompt, corrupted, answer, against }) {
 }
 
 /**
- * Waits until the open view shows the result of the current text: it computes nothing, or its result is current, failed, or
- * waits for "Compute".
- * @param {Page} page
+ * Waits until the views on show have what they need for the current text, or say why not, or wait for "Compute".
+ * @param {Page} page @param {number} [timeout] in ms
  */
-export async function ready(page) {
-  await page.waitForFunction(() => {
-    const figure = /** @type {any} */ (document.querySelector("scope-figure"));
-    if (!figure?.reading || figure.stale || figure.needs) return false;
-    /** @type {any[]} */
-    const views = [...figure.renderRoot.querySelectorAll("*")].filter(
-      (element) => element.localName.endsWith("-view") && "figure" in element,
-    );
-    if (views.length === 0 || !views.every((view) => view.figure)) return false;
-    return views.every(({ result }) =>
-      result ? result.isCurrent || result.isWaiting || result.error : true,
-    );
-  });
+export async function ready(page, timeout = 60_000) {
+  await page.waitForFunction(
+    () => {
+      const figure = /** @type {any} */ (document.querySelector("scope-figure"));
+      return figure?.reading && !figure.stale && !figure.needs;
+    },
+    null,
+    { timeout },
+  );
   await page.evaluate(async () => {
     await /** @type {any} */ (document.querySelector("scope-figure")).updateComplete;
     await new Promise((done) => requestAnimationFrame(done));
