@@ -64,8 +64,8 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
 
   declare products: Products | null;
   declare divisor: Divisor;
-  /** Keys whose captured score is not the sum of products, because an intervention changed it. */
-  declare changed: readonly number[];
+  /** Keys whose captured score is not the sum of products, or whose attention is not the softmax: an intervention changed it. */
+  declare changed: Readonly<Record<"scores" | "attention", readonly number[]>>;
   /** The captured attention scores and attention of the query. */
   declare captured: { scores: ArrayLike<number>; attention: ArrayLike<number> } | null;
   declare tokens: readonly Token[];
@@ -111,7 +111,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     super();
     this.products = null;
     this.divisor = { value: 1, text: "1" };
-    this.changed = [];
+    this.changed = { scores: [], attention: [] };
     this.captured = null;
     this.tokens = [];
     this.label = "";
@@ -257,7 +257,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
   #renderNumbers({ sums, scores, attention }: Products, key: number) {
     const isHere = key === this.interaction.focused?.key;
     const share = Number.isFinite(attention[key]) ? 100 * attention[key] : 0;
-    return html`<span class="numbers ${isHere ? "here" : ""} ${this.changed.includes(key) ? "changed" : ""}" data-key=${key}>
+    return html`<span class="numbers ${isHere ? "here" : ""} ${Object.values(this.changed).some((keys) => keys.includes(key)) ? "changed" : ""}" data-key=${key}>
       <span>${formatSignificant(sums[key], 4)}</span><span>${formatSignificant(scores[key], 4)}</span><span class="share"><i style="width: ${share.toFixed(1)}%"></i>${formatAttention(attention[key])}</span>
     </span>`;
   }
@@ -291,18 +291,22 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     </p>`;
   }
 
-  /** Interventions may change scores after the products. */
+  /** Interventions may change scores after the products, and attention after the softmax. */
   #renderChanged() {
     const { changed, captured } = this;
-    if (changed.length === 0 || !captured) return "";
-    const named = changed
-      .slice(0, 3)
-      .map(
-        (key) =>
-          `${key} ${glyphs(this.tokens[key] ?? "")} ${formatSignificant(captured.scores[key], 4)}`,
-      )
-      .join(", ");
-    return html`<p class="notice" role="status">At ${changed.length} of ${this.rows.length} keys the score in the run is not the sum of the products, because an intervention changed it: ${named}${changed.length > 3 ? ", …" : ""}. The softmax here is that of the products.</p>`;
+    if (!captured) return "";
+    const notice = (what: "scores" | "attention", words: string) => {
+      const keys = changed[what];
+      if (keys.length === 0) return "";
+      const named = keys
+        .slice(0, 3)
+        .map(
+          (key) =>
+            `${key} ${glyphs(this.tokens[key] ?? "")} ${formatSignificant(captured[what][key], 4)}`,
+        );
+      return html`<p class="notice" role="status">At ${keys.length} of ${this.rows.length} keys ${words}: in the run it is ${named.join(", ")}${keys.length > 3 ? ", …" : ""}. An intervention changed it.</p>`;
+    };
+    return html`${notice("scores", "the score is not the sum of the products")}${notice("attention", "the attention is not this softmax")}`;
   }
 
   #renderLegends() {

@@ -120,3 +120,16 @@ export function changedScores(
     return !(Math.abs(ours - theirs) <= TOLERANCE * Math.max(1e-3, size));
   });
 }
+
+/**
+ * The keys whose captured attention is not the softmax of the scores.
+ * @param captured the row of `hook_pattern`
+ */
+export function changedAttention({ attention }: Products, captured: ArrayLike<number>): number[] {
+  return Array.from(attention.keys()).filter((key) => {
+    const [ours, theirs] = [attention[key], captured[key]];
+    if (Number.isNaN(ours) || Number.isNaN(theirs))
+      return Number.isNaN(ours) !== Number.isNaN(theirs);
+    return !(Math.abs(ours - theirs) <= TOLERANCE);
+  });
+}

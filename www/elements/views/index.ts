@@ -1,7 +1,7 @@
 // The views of <scope-figure>, by the name that the state and the address use. A new view is one more entry. The first bundle
 // holds this list and the attention view; the others are loaded when they are opened.
 
-import { choice, flag, json, optional, text, whole } from "../../state/fields.js";
+import { choice, flag, json, list, optional, text, whole } from "../../state/fields.js";
 import { view as attention } from "./attention-view.js";
 import type { ViewEntry } from "./view.js";
 
@@ -20,8 +20,35 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     methods: ["runWithCache"],
     tokenColors: "attention",
     usesHead: true,
-    settings: {},
+    settings: {
+      show: choice(["pattern", "value-weighted", "rollout"], "pattern"),
+      norm: choice(["result", "v"], "result"),
+    },
     load: () => attention,
+  },
+  lines: {
+    title: "lines",
+    group: "attention",
+    sentence:
+      "Each line goes from a token that attends, at the left, to one that it attends to. The more attention, the more opaque the line.",
+    source: { title: "Vig 2019", href: "https://aclanthology.org/P19-3007/" },
+    methods: ["runWithCache"],
+    tokenColors: "attention",
+    usesHead: true,
+    settings: { heads: list(whole(0), "numbers of heads, separated by commas") },
+    load: async () => (await import("./lines-view.js")).view,
+  },
+  products: {
+    title: "q × k",
+    group: "attention",
+    sentence:
+      "Why a token attends to another: its query is multiplied by each key, dimension by dimension. The sum of the products, divided, is the attention score, and the softmax of the scores is the attention.",
+    source: { title: "Vig 2019", href: "https://aclanthology.org/P19-3007/" },
+    methods: ["runWithCache"],
+    tokenColors: "attention",
+    usesHead: true,
+    settings: { order: choice(["position", "attention"], "position") },
+    load: async () => (await import("./products-view.js")).view,
   },
   "log-probability": {
     title: "log-probability",
@@ -37,7 +64,7 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     title: "lens",
     group: "prediction",
     sentence:
-      "What the model would predict if it stopped after each layer. A column shows, from top to bottom, where the prediction appears; each cell is the likeliest token, coloured by its probability.",
+      "What the model would predict if it stopped after each layer. A column shows, from top to bottom, where the prediction appears; each cell is the likeliest token, coloured by its probability, or a number that you choose.",
     source: {
       title: "nostalgebraist 2020",
       href: "https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens",
@@ -45,7 +72,11 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     methods: ["logitLens"],
     tokenColors: "surprisal",
     usesHead: false,
-    settings: {},
+    usesAnswer: true,
+    settings: {
+      of: choice(["resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"], "resid_post"),
+      show: choice(["top", "next", "answer", "kl"], "top"),
+    },
     load: async () => (await import("./lens-view.js")).view,
   },
   attribution: {

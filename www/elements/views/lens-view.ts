@@ -2,40 +2,66 @@
 
 import { html } from "lit";
 
-import type { LogitLens } from "../../api/generated.js";
+import type { LogitLens, LogitLensOptions } from "../../api/generated.js";
 import type { Stretch } from "../../draw/scale.js";
 import type { Token } from "../../draw/token.js";
 import type { Reading } from "../../session/reading.js";
 import "../define/logit-lens.js";
-import type { Place } from "../logit-lens.js";
+import type { LensShow, Place } from "../logit-lens.js";
 import { FigureView, type FigureState, type Request, type ViewModule } from "./view.js";
+
+/** Which state of the stream is read, as the option `of` names it. */
+type Of = NonNullable<LogitLensOptions["of"]>;
+const POINTS: readonly Of[] = ["resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"];
+
+interface Settings {
+  of: Of;
+  /** What the cells show. */
+  show: LensShow;
+}
 
 interface Result {
   lens: Omit<LogitLens, "topStrings"> & { topStrings: readonly Token[] };
   /** of the text that the lens is about */
   tokens: readonly Token[];
+  /** the token whose probability is followed */
+  answer: Token | null;
 }
 
 /** How many of the likeliest tokens the lens lists. */
 const LENS_TOKENS = 5;
 
-export class LensView extends FigureView<object, Result> {
+export class LensView extends FigureView<Settings, Result> {
   /** The locked cell. It is released when another part of the figure is locked. */
   #locked: Place | null = null;
 
-  override draw({ lock, scale }: FigureState, _reading: Reading) {
+  override draw(figure: FigureState, _reading: Reading) {
+    const { lock, scale } = figure;
     const { value } = this.result;
-    if (!value) return "";
+    if (!value) return this.#pointChoice(figure); // a point that the model lacks can be left again
     const isLocked = lock?.key === undefined && lock?.query === this.#locked?.position;
     return html`<logit-lens
       .lens=${value.lens}
       .tokens=${value.tokens}
       .scale=${scale}
       .lock=${isLocked ? this.#locked : null}
+      .show=${this.settings.show}
+      .answer=${value.answer}
+      @show-change=${(event: CustomEvent<LensShow>) => this.remember({ show: event.detail })}
       @cell-hover=${(event: CustomEvent<Place | null>) => this.hover({ hoveredToken: event.detail?.position ?? null })}
       @cell-lock=${this.#onLock}
       @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
-    ></logit-lens>`;
+    >${this.#pointChoice(figure)}</logit-lens>`;
+  }
+
+  /** Which state of the stream is read; those that the model lacks cannot be chosen. */
+  #pointChoice({ points }: FigureState) {
+    const exists = (of: Of) => points.some(({ name }) => name.endsWith(`.hook_${of}`));
+    const option = (of: Of) =>
+      html`<option value=${of} ?disabled=${points.length > 0 && !exists(of)} .selected=${this.settings.of === of}>${of}</option>`;
+    return html`<label>of
+      <select name="of" @change=${(event: Event) => this.remember({ of: (event.target as HTMLSelectElement).value as Of })}>${POINTS.map(option)}</select>
+    </label>`;
   }
 
   #onLock({ detail: place }: CustomEvent<Place | null>) {
@@ -44,15 +70,17 @@ export class LensView extends FigureView<object, Result> {
   }
 }
 
-function request(): Request<Result> {
+function request({ answer }: FigureState, settings: object): Request<Result> {
+  const { of } = settings as Settings;
   return {
-    key: "lens",
+    key: `${of} ${JSON.stringify(answer)}`,
     compute: async (model, { reading, interventions, signal, onProgress, spell }) => {
       const top = Math.min(LENS_TOKENS, model.config.vocab_size);
-      const options = { top, interventions, signal, onProgress };
-      const lens = await model.logitLens(reading.ids, options);
+      const options = { top, of, ...(answer !== null && { answer }), interventions };
+      const lens = await model.logitLens(reading.ids, { ...options, signal, onProgress });
       const topStrings = await spell(lens.topIds.data);
-      return { lens: { ...lens, topStrings }, tokens: reading.tokens };
+      const [name] = typeof answer === "number" ? await spell([answer]) : [answer];
+      return { lens: { ...lens, topStrings }, tokens: reading.tokens, answer: name };
     },
   };
 }
