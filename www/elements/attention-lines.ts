@@ -31,11 +31,12 @@ import { PlotValues } from "./plot.js";
 import { base, figure } from "./styles.js";
 import { ThemeController } from "./theme.js";
 
-/** CSS pixels from one token to the next. */
-const PITCH = 20;
-/** How much of the window's height the columns take, and how many tokens they show at least and at most. */
+/** CSS pixels from one token to the next: as many as fit the height, between these. */
+const [MIN_PITCH, MAX_PITCH] = [14, 20];
 const HEIGHT_SHARE = 0.6;
-const [MIN_TOKENS, MAX_TOKENS] = [12, 48];
+/** How many tokens the columns show at most: for one or two heads, and for more, whose lines are many. */
+const MAX_TOKENS = 96;
+const MAX_TOKENS_OF_MANY = 64;
 /** The readout names this many keys. */
 const NAMED = 3;
 
@@ -61,7 +62,7 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
     first: { state: true },
   };
 
-  static override styles = [base, figure, linesStyles(PITCH)];
+  static override styles = [base, figure, linesStyles];
 
   /** [batch head query key] */
   declare pattern: Tensor | null;
@@ -120,11 +121,16 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
   /** The tokens of both columns. */
   get window(): Window {
     const length = this.tokens.length;
-    const room = Math.floor((HEIGHT_SHARE * window.innerHeight) / PITCH);
-    const count = Math.min(length, Math.max(MIN_TOKENS, Math.min(MAX_TOKENS, room)));
+    const count = Math.min(length, this.heads.length > 2 ? MAX_TOKENS_OF_MANY : MAX_TOKENS);
     if (this.first !== null)
       return { first: Math.max(0, Math.min(length - count, this.first)), count };
     return windowAround(length, count, this.lock?.query ?? this.lock?.key ?? length - 1);
+  }
+
+  /** CSS pixels from one token to the next. */
+  get pitch() {
+    const room = (HEIGHT_SHARE * window.innerHeight) / Math.max(1, this.window.count);
+    return Math.max(MIN_PITCH, Math.min(MAX_PITCH, Math.floor(room)));
   }
 
   /** The query, key or pair whose lines are lit. */
@@ -135,8 +141,8 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
 
   /** The lines of all tokens in the window, or of the focused one. */
   linesOf(only?: Band): Line[] {
-    const { pattern, heads, window, scale: stretch } = this;
-    return pattern ? linesOf(pattern, heads, { window, only, stretch, pitch: PITCH }) : [];
+    const { pattern, heads, window, scale: stretch, pitch } = this;
+    return pattern ? linesOf(pattern, heads, { window, only, stretch, pitch }) : [];
   }
 
   override willUpdate(changed: Map<string, unknown>) {
@@ -149,15 +155,16 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
   }
 
   override render() {
-    const { pattern, tokens, heads, window, focused } = this;
+    const { pattern, tokens, heads, window, focused, pitch } = this;
     if (!pattern || tokens.length === 0) return "";
-    const height = window.count * PITCH;
+    const height = window.count * pitch;
     const names = heads.map((head) => `${this.layer}.${head}`).join(", ");
     const label = `attention of ${heads.length === 1 ? "head" : "heads"} ${names} as lines from each of ${tokens.length} tokens. Up and down move among tokens, left and right change the column, Enter locks, Escape releases.`;
     return html`
       <div class="titles"><span>query (attends)</span><span>key (attended to)</span></div>
       <div
         class="board mono"
+        style="--pitch: ${pitch}px"
         role="application"
         aria-roledescription="attention lines"
         aria-label=${label}
@@ -168,7 +175,7 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
       >
         ${this.#renderColumn(0)}
         <svg class=${focused ? "focused" : ""} style="height: ${height}px" viewBox="0 0 100 ${height}" preserveAspectRatio="none" aria-hidden="true">
-          ${guard([pattern, heads.join(), window.first, window.count, this.scale, this.theme.theme], () => svg`<g class="all">${this.linesOf().map(this.#renderLine)}</g>`)}
+          ${guard([pattern, heads.join(), window.first, window.count, pitch, this.scale, this.theme.theme], () => svg`<g class="all">${this.linesOf().map(this.#renderLine)}</g>`)}
           <g class="lit">${focused ? this.linesOf(focused).map(this.#renderLine) : ""}</g>
         </svg>
         ${this.#renderColumn(1)}

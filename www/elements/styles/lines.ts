@@ -2,8 +2,8 @@
 
 import { css } from "lit";
 
-/** @param pitch CSS pixels from one token to the next */
-export const linesStyles = (pitch: number) => css`
+/** --pitch: from one token to the next */
+export const linesStyles = css`
   .titles,
   .board {
     display: grid;
@@ -19,7 +19,7 @@ export const linesStyles = (pitch: number) => css`
     color: var(--soft);
   }
   .board {
-    font-size: 0.8rem;
+    font-size: min(0.8rem, calc(var(--pitch) * 0.78));
     user-select: none;
   }
   .column {
@@ -31,7 +31,7 @@ export const linesStyles = (pitch: number) => css`
     display: flex;
     align-items: center;
     gap: 0.35em;
-    height: ${pitch}px;
+    height: var(--pitch);
     min-width: 0;
     cursor: pointer;
   }
@@ -49,7 +49,7 @@ export const linesStyles = (pitch: number) => css`
     white-space: pre;
     padding: 0 0.3em;
     border-radius: 3px;
-    line-height: ${pitch - 2}px;
+    line-height: calc(var(--pitch) - 2px);
     print-color-adjust: exact;
   }
   .value {
@@ -77,7 +77,7 @@ export const linesStyles = (pitch: number) => css`
     display: flex;
     align-items: flex-end;
     gap: 1px;
-    height: ${pitch - 4}px;
+    height: calc(var(--pitch) - 4px);
     border-bottom: 1px solid var(--line);
   }
   .bars i {

@@ -82,6 +82,10 @@ export const productsStyles = (height: number) => css`
     text-align: right;
     white-space: nowrap;
   }
+  .numbers > :last-child {
+    text-align: left;
+    padding-left: 0.2rem;
+  }
   .numbers .share {
     position: relative;
     text-align: left;
