@@ -31,7 +31,7 @@ export class AlignedPrompts extends TypedElement<AlignedPromptsEvents> {
         flex-wrap: wrap;
         gap: 0.5rem 0;
         margin: 0;
-        padding: 0;
+        padding: 3px;
         font-family: var(--mono);
         font-size: 0.86rem;
         max-height: 16rem;

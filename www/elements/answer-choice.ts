@@ -64,8 +64,11 @@ export class AnswerChoice extends TypedElement<AnswerChoiceEvents> {
       .row {
         display: flex;
         align-items: center;
-        gap: 0.5rem;
+        gap: 0.3rem 0.5rem;
         min-width: 0;
+      }
+      .row {
+        flex-wrap: wrap;
       }
       label > span {
         flex: none;

@@ -6,6 +6,7 @@ import type { Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { isEqual } from "../state/fields.js";
 import type { LabIntervention } from "../state/interventions.js";
+import { updateAnswers } from "./answers.js";
 import { clearError, showError } from "./errors.js";
 import { showHeadsOff } from "./heads-off.js";
 import { clearInputError, showInputError } from "./input.js";
@@ -141,6 +142,7 @@ export function showCorrupted() {
   page.figure.corrupted = corrupted;
   showTokens();
   page.corruptedCount.textContent = corrupted ? countOf(corrupted) : "";
+  updateAnswers();
   prepareView();
 }
 
@@ -157,6 +159,7 @@ export function showReading(found: Reading) {
   updateNext();
   prepareView();
   showTexts();
+  updateAnswers();
   dropLock(found);
 }
 

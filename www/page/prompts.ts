@@ -3,6 +3,7 @@
 import type { TokenStrip } from "../elements/token-strip.js";
 import type { ViewEntry } from "../elements/views/view.js";
 import { VIEWS } from "../elements/views/index.js";
+import { showAnswers } from "./answers.js";
 import { page, session, state, store } from "./state.js";
 
 /** The entries of the views on show. */
@@ -21,7 +22,9 @@ export function showPrompts() {
   );
   const usesCorrupted = patches || entries().some((entry) => entry.usesCorrupted);
   page.secondPrompt.hidden = !usesCorrupted;
-  page.prompts.hidden = !usesCorrupted && !entries().some((entry) => entry.usesAnswer);
+  const usesAnswer = entries().some((entry) => entry.usesAnswer);
+  page.prompts.hidden = !usesCorrupted && !usesAnswer;
+  showAnswers(usesAnswer);
   if (usesCorrupted) addStrip();
   const text = corrupted ?? "";
   if (!state.isTyping && page.corrupted.value !== text) page.corrupted.value = text;

@@ -39,6 +39,7 @@ export const page = {
   prompts: query("#prompts"),
   secondPrompt: query("#second-prompt"),
   corrupted: query<HTMLTextAreaElement>("#corrupted"),
+  answers: query("#answers"),
   corruptedCount: query("#corrupted-count"),
   corruptedError: query("#corrupted-error"),
   addTokenizer: query<AddTokenizer>("add-tokenizer"),

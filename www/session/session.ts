@@ -7,6 +7,7 @@ import type { Change } from "./compare.js";
 import { extend, type GeneratedStep } from "./extend.js";
 import { type Requests, Results, type ViewResult } from "./results.js";
 import type { Model } from "../api/model.js";
+import type { Token } from "../draw/token.js";
 import {
   Reader,
   type Alternative,
@@ -266,6 +267,11 @@ export class Session<M extends Readable = Readable> {
   /** Cancels what is being computed for a view. */
   cancelCompute(view: string) {
     this.#results.cancel(view);
+  }
+
+  /** The names of token ids; none without a model. */
+  async spell(ids: ArrayLike<number>): Promise<Token[]> {
+    return this.#reader?.spell(ids) ?? [];
   }
 
   /** Gets a layer's pattern in full, if the text is too long to keep all layers. */

@@ -141,8 +141,7 @@ export class PatchingView extends FigureView<Settings, Result> {
     const middle = isNormalized ? (isDenoise ? 0 : 1) : base;
     const { applied } = this;
     return html`
-      ${runsSentence(sweep, topic)}
-      ${this.#advice(figure, topic)}
+      ${runsSentence(sweep, topic, this.#advice(figure, topic))}
       ${topic.at === "post" ? this.#neurons(sweep, topic, base) : ""}
       <heat-table
         .table=${table}
@@ -171,12 +170,10 @@ export class PatchingView extends FigureView<Settings, Result> {
     const how =
       direction === "noise"
         ? "A click on a cell, or Enter, applies its patch to the text."
-        : "A click on a cell, or Enter, applies its patch. It is a patch of the corrupted prompt, so the two prompts change places: the text becomes the corrupted prompt, patched with values of the clean one.";
+        : "A click on a cell, or Enter, applies its patch. It is one of the corrupted prompt, so the two prompts change places: the text becomes the corrupted prompt, with values of the clean one.";
     const others =
-      count > 0
-        ? ` The sweep runs both prompts without the interventions of the list (${count}).`
-        : "";
-    return html`<p class="runs soft">${how}${others}</p>`;
+      count > 0 ? ` The sweep is without the interventions of the list (${count}).` : "";
+    return how + others;
   }
 
   /** The neurons with the largest effects. */

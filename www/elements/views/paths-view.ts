@@ -5,7 +5,6 @@ import { html } from "lit";
 import { formatShort } from "../../draw/format.js";
 import type { Stretch } from "../../draw/scale.js";
 import type { Cell } from "../../draw/signed-heatmap.js";
-import { plural } from "../../session/architecture.js";
 import type { Reading } from "../../session/reading.js";
 import { tableOf, type SweepTopic } from "../../session/sweep-table.js";
 import { pathWorkOf, sweepRequest, type Sweep } from "../../session/sweeps.js";
@@ -86,8 +85,7 @@ export class PathsView extends FigureView<Settings, Result> {
     const to = receiverWords(result);
     const count = figure.reading?.interventions.length ?? 0;
     return html`
-      ${runsSentence(sweep, topic)}
-      <p class="runs soft">Each cell is a head whose output comes from the other run, and reaches only ${to}; every other head keeps its output.${count > 0 ? ` The interventions of the list (${plural(count, "change")}) are not part of these runs.` : ""}</p>
+      ${runsSentence(sweep, topic, `Each cell is a head whose output comes from the other run, and reaches only ${to}; every other head keeps its output.${count > 0 ? ` The sweep is without the interventions of the list (${count}).` : ""}`)}
       <heat-table
         .table=${table}
         .rows=${rows}

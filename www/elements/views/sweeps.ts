@@ -154,13 +154,18 @@ export function sweepControls(
 }
 
 /** What the numbers are between, in words. */
-export function runsSentence({ clean, corrupted, normalized }: Sweep, topic: SweepTopic) {
+/** @param more what else there is to say */
+export function runsSentence(
+  { clean, corrupted, normalized }: Sweep,
+  topic: SweepTopic,
+  more: string,
+) {
   const number = (value: number) => html`<span class="mono">${numberText(value)}</span>`;
   const values =
     topic.direction === "denoise"
-      ? html`Values of the clean run go into the corrupted run: what suffices to bring the answer back.`
-      : html`Values of the corrupted run go into the clean run: what the answer needs.`;
-  return html`<p class="runs">${values} ${capitalized(topic.metric)}: ${number(clean)} in the clean run, ${number(corrupted)} in the corrupted run.${topic.isEstimate ? " All numbers are estimates from one backward pass, to first order." : ""}${normalized ? "" : " They are the same or not finite, so nothing can be normalized."}</p>`;
+      ? html`Clean values go into the corrupted run: what suffices to bring the answer back.`
+      : html`Corrupted values go into the clean run: what the answer needs.`;
+  return html`<p class="runs">${values} ${capitalized(topic.metric)}: ${number(clean)} in the clean run, ${number(corrupted)} in the corrupted run.${topic.isEstimate ? " All numbers are estimates from one backward pass, to first order." : ""}${normalized ? "" : " They are the same or not finite, so nothing can be normalized."} <span class="soft">${more}</span></p>`;
 }
 
 function capitalized(text: string) {
