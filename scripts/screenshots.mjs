@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { settled, start } from "../tests/e2e/browser.js";
 import { address, compute, VIEW_NAMES } from "../tests/e2e/lab-helpers.js";
 import { VIEWS } from "../www/elements/views/index.ts";
+import { addressOfStep, LESSONS } from "../www/lessons/index.ts";
 
 const OUT = "screenshots";
 const SIZES = [
@@ -38,17 +39,21 @@ const views = VIEW_NAMES.map((name) => {
   return { name, title: view.title, hash: address({ view: name, ...state }) };
 });
 
+/** Every step of every lesson. @type {Scene[]} */
+const lessons = LESSONS.flatMap(({ name, steps }) =>
+  steps.map(({ title }, at) => ({
+    name: `lesson-${name}-${at + 1}`,
+    title,
+    hash: addressOfStep(name, at + 1),
+  })),
+);
+
 const asked = process.argv.slice(2);
 const scenes = [
   { name: "opening", title: "the page as it opens", hash: "" },
   ...views,
-  ...(await lessons()),
+  ...lessons,
 ].filter(({ name }) => asked.length === 0 || asked.some((one) => name.startsWith(one)));
-
-/** Every step of every lesson. @returns {Promise<Scene[]>} */
-async function lessons() {
-  return [];
-}
 
 /** @param {Scene} scene @param {{ width: number }} size @param {string} theme */
 const fileOf = ({ name }, { width }, theme) => `${name.replaceAll("/", "-")}-${width}-${theme}.png`;
