@@ -2,7 +2,7 @@
 // Takes pictures of every view and every step of the lessons, to be looked at: at the widths of a projector, a laptop and a phone,
 // in the light and the dark theme. Needs the built page.
 //
-//     npm run screenshots [NAME...]     only these views and lessons
+//     npm run screenshots [WORD...]     only these views and lessons ("lens", "lesson-induction"), widths ("390") or themes ("dark")
 //
 // Writes screenshots/, with a contact sheet in screenshots/index.html. A picture has the whole page; the line on the contact
 // sheet is the lower edge of the first screen.
@@ -48,23 +48,27 @@ const lessons = LESSONS.flatMap(({ name, steps }) =>
   })),
 );
 
-const asked = process.argv.slice(2);
-const scenes = [
-  { name: "opening", title: "the page as it opens", hash: "" },
-  ...views,
-  ...lessons,
-].filter(({ name }) => asked.length === 0 || asked.some((one) => name.startsWith(one)));
+const words = process.argv.slice(2);
+/** Those that a word names, or all. @template T @param {readonly T[]} all @param {(one: T, word: string) => boolean} isNamed */
+function chosen(all, isNamed) {
+  const found = all.filter((one) => words.some((word) => isNamed(one, word)));
+  return found.length > 0 ? found : all;
+}
+const opening = { name: "opening", title: "the page as it opens", hash: "" };
+const scenes = chosen([opening, ...views, ...lessons], ({ name }, word) => name.startsWith(word));
+const sizes = chosen(SIZES, ({ width }, word) => String(width) === word);
+const themes = chosen(THEMES, (theme, word) => theme === word);
 
 /** @param {Scene} scene @param {{ width: number }} size @param {string} theme */
 const fileOf = ({ name }, { width }, theme) => `${name.replaceAll("/", "-")}-${width}-${theme}.png`;
 
-await rm(OUT, { recursive: true, force: true });
+if (words.length === 0) await rm(OUT, { recursive: true, force: true });
 await mkdir(OUT, { recursive: true });
 const site = await start();
 const failures = [];
 try {
-  for (const size of SIZES) {
-    for (const theme of THEMES) {
+  for (const size of sizes) {
+    for (const theme of themes) {
       const context = await site.browser.newContext({
         viewport: size,
         colorScheme: theme,
@@ -120,7 +124,7 @@ function contactSheet() {
   };
   const rows = scenes.map(
     (scene) =>
-      `<h2>${scene.name}: ${scene.title}</h2><section>${THEMES.flatMap((theme) => SIZES.map((size) => picture(scene, size, theme))).join("")}</section>`,
+      `<h2>${scene.name}: ${scene.title}</h2><section>${themes.flatMap((theme) => sizes.map((size) => picture(scene, size, theme))).join("")}</section>`,
   );
   return head + rows.join("\n");
 }
