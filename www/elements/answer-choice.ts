@@ -223,10 +223,9 @@ export class AnswerChoice extends TypedElement<AnswerChoiceEvents> {
         const isChosen = this[side] === one.id || this[side] === one.string;
         return html`<li><button
         aria-pressed=${isChosen}
-        aria-label="${announced(one.string)}, probability ${words.join(", ")}"
         title="probability ${words.join(", ")}"
         @click=${() => this.#pick(side, one)}
-      ><span class="mono name">${truncate(one.string, 12)}</span> <span class="soft mono">${probabilities.map((value) => short(value)).join(" | ")}</span></button></li>`;
+      ><span class="visually-hidden">${announced(one.string)}, probability ${words.join(", ")}</span><span class="mono name" aria-hidden="true">${truncate(one.string, 12)}</span> <span class="soft mono" aria-hidden="true">${probabilities.map((value) => short(value)).join(" | ")}</span></button></li>`;
       })}</ul>`;
   }
 
