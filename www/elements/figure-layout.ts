@@ -77,20 +77,27 @@ export const figureLayout = css`
     display: none;
   }
   @container figure (max-width: 619px) {
-    .views {
+    .heads h2 {
+      display: none;
+    }
+    .views,
+    .tools {
       flex-wrap: nowrap;
+      white-space: nowrap;
       overflow-x: auto;
       scrollbar-width: thin;
       padding-bottom: 0.2rem;
     }
-    .views .choice {
+    .views .choice,
+    .tools .choice,
+    .end {
       flex: none;
       flex-wrap: nowrap;
     }
   }
   @container figure (min-width: 620px) {
     .with-heads {
-      grid-template-columns: minmax(11rem, 17rem) minmax(0, 1fr);
+      grid-template-columns: minmax(9rem, 25%) minmax(0, 1fr);
     }
     .aside {
       grid-column: 1 / -1;

@@ -24,6 +24,15 @@ export function viewTabs({ view }: Pick<Choices, "view">, choose: Choose) {
   return html`<div class="views" role="group" aria-label="view">${GROUPS.map(group)}</div>`;
 }
 
+/** Scrolls the row of tabs, where it is too narrow for all of them, to the open one. */
+export function showOpenTab(root: ParentNode) {
+  const row = root.querySelector<HTMLElement>(".views");
+  const tab = row?.querySelector<HTMLElement>("[aria-pressed=true]");
+  if (!row || !tab || row.scrollWidth <= row.clientWidth) return;
+  const offset = tab.getBoundingClientRect().left - row.getBoundingClientRect().left;
+  row.scrollLeft += offset - (row.clientWidth - tab.offsetWidth) / 2;
+}
+
 /** The choice of a second view. */
 export function besideChoice({ view, beside }: Pick<Choices, "view" | "beside">, choose: Choose) {
   const option = (name: string, title: string) =>

@@ -12,7 +12,7 @@ import { describe } from "../session/scores.js";
 import { define, TypedElement, WidthController } from "./base.js";
 import { isSameHead, type Head } from "./heads.js";
 import { figureLayout, MIN_WIDTH_OF_TWO } from "./figure-layout.js";
-import { besideChoice, directionChoice, viewTabs } from "./figure-tabs.js";
+import { besideChoice, directionChoice, showOpenTab, viewTabs } from "./figure-tabs.js";
 import { base } from "./styles.js";
 import {
   attentionSentence,
@@ -423,7 +423,8 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     }
   }
 
-  override updated() {
+  override updated(changed: Map<string, unknown>) {
+    if (changed.has("view")) showOpenTab(this.renderRoot);
     this.toggleAttribute("drawn", this.reading !== null);
     const position = this.hovered?.query ?? this.hoveredToken ?? this.lock?.query ?? null;
     if (position === this.#lastReported) return;

@@ -57,6 +57,9 @@ const ABNAR = {
   href: "https://aclanthology.org/2020.acl-main.385/",
 };
 
+/** A pattern of a longer text is as wide as there is room. */
+const MAX_FITTED = 96;
+
 export class AttentionView extends FigureView<Settings, Result> {
   static override styles = [
     ...FigureView.styles,
@@ -71,9 +74,21 @@ export class AttentionView extends FigureView<Settings, Result> {
         white-space: pre;
       }
       h2 {
-        margin: 0 0 0.35rem;
+        margin: 0;
         font-size: 1rem;
         font-weight: 600;
+      }
+      .head {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: space-between;
+        gap: 0.3rem 0.8rem;
+        margin-bottom: 0.35rem;
+      }
+      /* The first screen shows the whole pattern. */
+      .fitted {
+        max-width: max(24rem, calc(100vh - 21rem));
       }
       .pinned {
         font-weight: 400;
@@ -87,7 +102,6 @@ export class AttentionView extends FigureView<Settings, Result> {
         display: flex;
         flex-wrap: wrap;
         gap: 0.3rem 0.8rem;
-        margin-bottom: 0.5rem;
       }
     `,
   ];
@@ -100,11 +114,11 @@ export class AttentionView extends FigureView<Settings, Result> {
   override draw(figure: FigureState, reading: Reading) {
     const drawn = this.#drawn(figure, reading);
     return html`
-      ${this.#title(figure)}
-      ${this.#choices()}
+      <div class="head">${this.#title(figure)} ${this.#choices()}</div>
       ${
         drawn
           ? html`<attention-pattern
+            class=${reading.tokens.length <= MAX_FITTED ? "fitted" : ""}
             .pattern=${drawn.pattern}
             .head=${drawn.head}
             .tokens=${reading.tokens}

@@ -218,6 +218,17 @@ const layout = css`
   .stale {
     opacity: 0.55;
   }
+  /* On a phone the picture stands in the first screen, and the sentence below it. */
+  @media (max-width: 480px) {
+    :host {
+      display: flex;
+      flex-direction: column;
+    }
+    .says {
+      order: 1;
+      margin: 0.7rem 0 0;
+    }
+  }
 `;
 
 export interface FigureViewEvents {
