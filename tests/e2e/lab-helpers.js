@@ -11,6 +11,7 @@
 //   elementCells(locator)             background, colour and words of cells that are elements
 //   assertColours(cells, values, …)   each cell has the colour of its value, on the scale from 0 to 1 or the signed one
 //   focused(page), pressTo(page, …)   what has the focus, through shadow roots; presses a key until something has it
+//   openViewByKeyboard(page, name)    the same as openView, with keys alone
 //   byKeyboard(page, act)             fails if `act` used a pointer, or called click() from a script
 
 import assert from "node:assert/strict";
@@ -334,22 +335,21 @@ export async function pressTo(page, isWanted, { key = "Tab", most = 150, name = 
   );
 }
 
-/** Chooses a view with the keyboard alone: Tab to the row of views, then Tab or an arrow to the one, then Enter. @param {Page} page @param {string} name */
+/**
+ * Chooses a view with the keyboard alone: to the text with /, then Tab to the row of views and to the one, then Enter.
+ * @param {Page} page @param {string} name
+ */
 export async function openViewByKeyboard(page, name) {
-  const isView = (/** @type {Focused} */ focus) =>
-    focus.path.startsWith("scope-figure") &&
-    Object.values(VIEWS).some(({ title }) => title === focus.name);
-  const isWanted = (/** @type {Focused} */ focus) =>
-    isView(focus) && focus.name === VIEWS[name].title;
-  const first = await pressTo(page, isView, { name: "the row of views" });
-  if (!isWanted(first)) {
-    // A row of tabs is one tab stop; a group of buttons is one for each.
-    await pressTo(page, isWanted, {
-      key: first.role === "tab" ? "ArrowRight" : "Tab",
-      most: 40,
-      name: `the view ${name}`,
-    });
-  }
+  const { title } = VIEWS[name];
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("/");
+  await pressTo(
+    page,
+    ({ path, name: words }) => /^scope-figure button$/.test(path) && words === title,
+    {
+      name: `the tab of the view ${name}`,
+    },
+  );
   await page.keyboard.press("Enter");
   await page.waitForFunction(
     (name) => /** @type {any} */ (document.querySelector("scope-figure"))?.view === name,
