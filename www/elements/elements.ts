@@ -15,7 +15,6 @@ import "./define/logit-lens.js";
 import "./define/model-tree.js";
 import "./define/next-tokens.js";
 import "./define/signed-tokens.js";
-import "./define/switched-off.js";
 import "./define/tensor-view.js";
 import "./define/token-losses.js";
 import "./define/value-columns.js";

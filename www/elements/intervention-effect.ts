@@ -16,10 +16,11 @@ import { base } from "./styles.js";
 
 export class InterventionEffect extends TypedElement<Record<never, never>> {
   static override properties = {
-    active: { type: Boolean },
+    active: { type: Boolean, reflect: true },
     effect: { attribute: false },
     continuations: { attribute: false },
     note: { type: String },
+    failure: { type: String },
   };
 
   static override styles = [
@@ -91,6 +92,8 @@ export class InterventionEffect extends TypedElement<Record<never, never>> {
   declare continuations: Continuations | null;
   /** Why there is no effect, in place of one. */
   declare note: string;
+  /** Why there are no continuations. */
+  declare failure: string;
 
   constructor() {
     super();
@@ -98,6 +101,7 @@ export class InterventionEffect extends TypedElement<Record<never, never>> {
     this.effect = null;
     this.continuations = null;
     this.note = "";
+    this.failure = "";
   }
 
   override render() {
@@ -134,7 +138,9 @@ export class InterventionEffect extends TypedElement<Record<never, never>> {
 
   /** The likeliest continuations, from the token on where they differ marked. */
   #renderContinuations() {
-    const { continuations } = this;
+    const { continuations, failure } = this;
+    if (failure)
+      return html`<dl class="goes-on"><div><dt>how it goes on is unknown: ${failure}</dt></div></dl>`;
     if (!continuations)
       return html`<dl class="goes-on"><div><dt>how it goes on: computing …</dt></div></dl>`;
     const same = commonLength(continuations);

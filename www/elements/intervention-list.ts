@@ -41,6 +41,7 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
     checking: { type: Boolean },
     error: { type: String },
     disabled: { type: Boolean },
+    note: { type: String },
     editing: { state: true },
   };
 
@@ -98,6 +99,15 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
         text-decoration: line-through;
         color: var(--soft);
       }
+      code {
+        display: block;
+        max-height: 5.5rem;
+        overflow: auto;
+        white-space: pre-wrap;
+        font-size: 0.8rem;
+        border-left: 3px solid var(--flame);
+        padding-left: 0.5rem;
+      }
       .slider {
         display: flex;
         align-items: center;
@@ -148,6 +158,8 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
   /** Why the intervention of the form was refused. */
   declare error: string;
   declare disabled: boolean;
+  /** What became of a copy. */
+  declare note: string;
   declare editing: Editing;
 
   /** The button that gets the focus after the list has changed. */
@@ -164,6 +176,7 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
     this.checking = false;
     this.error = "";
     this.disabled = false;
+    this.note = "";
     this.editing = null;
   }
 
@@ -195,6 +208,7 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
 
   override willUpdate(changed: Map<string, unknown>) {
     if (changed.has("points") && changed.get("points") !== undefined) this.editing = null;
+    if (changed.has("interventions")) this.note = "";
     if (typeof this.editing === "number" && this.editing >= this.interventions.length)
       this.editing = null;
   }
@@ -224,7 +238,7 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
           isEmpty
             ? ""
             : html`<button data-do="clear" ?disabled=${disabled} @click=${this.#onClear}>clear all</button>
-              <span class="copies">copy as
+              <span class="copies"><span role="status">${this.note}</span> copy as
                 <button @click=${() => this.emit("interventions-copy", "json")}>JSON</button>
                 <button @click=${() => this.emit("interventions-copy", "javascript")}>JavaScript</button>
                 <button @click=${() => this.emit("interventions-copy", "python")}>TransformerLens</button>
@@ -260,7 +274,7 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
       html`<button data-do=${what} aria-label="${label}: ${name}" title=${label} ?disabled=${disabled || off} @click=${act}>${glyph}</button>`;
     return html`<li data-at=${at} class=${isOn ? "" : "off"}>
       <input type="checkbox" data-do="toggle" aria-label="on: ${name}" title="on or off" .checked=${isOn} ?disabled=${disabled} @change=${() => this.emit("intervention-toggle", at)} />
-      <span class="what">${lab.name ? html`<b>${lab.name}</b> ` : ""}${whatItDoes(lab.do)} <span class="soft">at ${whereItActs(lab)}</span></span>
+      <span class="what">${lab.name ? html`<b>${lab.name}</b> ` : ""}${whatItDoes(lab.do)} <span class="soft">at ${whereItActs(lab)}</span>${typeof lab.do === "object" && "js" in lab.do ? html` <code class="mono" title="switched on, this code runs with the rights of this page">${lab.do.js}</code>` : ""}</span>
       ${this.#renderSlider(lab, at)}
       <span class="buttons">
         ${button("up", "↑", "move up", () => this.#move(at, at - 1, "up"), at === 0)}

@@ -123,7 +123,7 @@ export class InterventionPanel extends TypedElement<InterventionPanelEvents> {
   override willUpdate(changed: Map<string, unknown>) {
     if (changed.has("points")) this.#choices = pointChoices(this.points);
     if (!this.hasUpdated || changed.has("intervention")) this.#start();
-    else if (changed.has("chosen")) this.#pickCell();
+    else if (changed.has("chosen")) this.#pickCell(changed.get("chosen") as Chosen);
     if (this.focusedToken >= this.tokens.length) this.focusedToken = 0;
   }
 
@@ -147,8 +147,9 @@ export class InterventionPanel extends TypedElement<InterventionPanelEvents> {
   }
 
   /** A cell that was clicked in the pattern is one more edge of the head that the pattern belongs to. */
-  #pickCell() {
+  #pickCell(former: Chosen) {
     const { layer, head, lock } = this.chosen;
+    if (former.lock?.query === lock?.query && former.lock?.key === lock?.key) return;
     const { kind, edges } = this.draft;
     if (kind !== "knockOut" || lock?.query === undefined || lock.key === undefined) return;
     const edge = edgeText(lock);

@@ -3,7 +3,7 @@
 import { whyAbsent } from "../session/architecture.js";
 import { isSameHead, zeroedHead, type Head, type LabIntervention } from "../state/interventions.js";
 import type { LabState } from "../state/state.js";
-import { headExists } from "./heads-off.js";
+import { headExists } from "./interventions.js";
 import type { Model } from "./state.js";
 
 export interface Fit {

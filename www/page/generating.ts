@@ -5,7 +5,7 @@ import type { Sampling } from "../elements/next-tokens.js";
 import { withId } from "../session/ids.js";
 import type { Alternative, Reading } from "../session/reading.js";
 import { errorWithoutAdvice, showError } from "./errors.js";
-import { updateSwitch } from "./heads-off.js";
+import { updateSwitch } from "./interventions.js";
 import { currentIds } from "./input.js";
 import { readIfNeeded, readPrompt, updateCount, whenRead } from "./prompt.js";
 import { addBranch, chooseText } from "./texts.js";

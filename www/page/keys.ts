@@ -2,7 +2,7 @@
 
 import { closeSection } from "./controls.js";
 import { editAt } from "./editing.js";
-import { toggleHead } from "./heads-off.js";
+import { toggleHead } from "./interventions.js";
 import { page, query, state, store } from "./state.js";
 import { closeTexts } from "./texts.js";
 

@@ -2,6 +2,8 @@
 
 import "../elements/define/add-tokenizer.js";
 import "../elements/define/error-notice.js";
+import "../elements/define/intervention-effect.js";
+import "../elements/define/intervention-list.js";
 import "../elements/define/load-consent.js";
 import "../elements/define/load-progress.js";
 import "../elements/define/load-question.js";
@@ -10,7 +12,6 @@ import "../elements/define/model-report.js";
 import "../elements/define/model-tree.js";
 import "../elements/define/next-tokens.js";
 import "../elements/define/scope-figure.js";
-import "../elements/define/switched-off.js";
 import type { AddTokenizerEvents } from "../elements/add-tokenizer.js";
 import type { AttentionHeadsEvents } from "../elements/attention-heads.js";
 import type { ErrorNoticeEvents } from "../elements/error-notice.js";
@@ -20,7 +21,6 @@ import type { LoadQuestionEvents } from "../elements/load-question.js";
 import type { ModelChooserEvents } from "../elements/model-chooser.js";
 import type { NextTokensEvents } from "../elements/next-tokens.js";
 import type { ScopeFigureEvents } from "../elements/scope-figure.js";
-import type { SwitchedOffEvents } from "../elements/switched-off.js";
 import type { FigureViewEvents } from "../elements/views/view.js";
 import type { SessionChange } from "../session/session.js";
 import type { LabState } from "../state/state.js";
@@ -31,7 +31,7 @@ import { clearError } from "./errors.js";
 import { followState } from "./follow.js";
 import { forget, showGallery } from "./gallery.js";
 import { generate, pickToken } from "./generating.js";
-import { restoreHeads, toggleHead, updateSwitch } from "./heads-off.js";
+import { listenToInterventions, toggleHead, updateSwitch } from "./interventions.js";
 import { listenToKeys } from "./keys.js";
 import {
   acceptModel,
@@ -86,7 +86,6 @@ type PageEvents = ModelChooserEvents &
   LoadQuestionEvents &
   AddTokenizerEvents &
   ErrorNoticeEvents &
-  SwitchedOffEvents &
   NextTokensEvents &
   ScopeFigureEvents &
   AttentionHeadsEvents &
@@ -106,7 +105,6 @@ on("load-dismiss", dismissQuestion);
 on("model-forget", forget);
 on("tokenizer-add", addTokenizer);
 on("error-dismiss", clearError);
-on("head-restore", (head) => (head ? toggleHead(head) : restoreHeads()));
 on("head-hover", updateSwitch);
 on("generate", generate);
 on("generate-stop", () => state.generating?.abort());
@@ -119,9 +117,6 @@ on("token-pick", pickToken);
 on("position-focus", focusPosition);
 on("view-compute", (view) => session.compute(view));
 on("view-cancel", (view) => session.cancelCompute(view));
-on("intervention-add", (intervention) =>
-  store.dispatch({ type: "add-intervention", intervention }),
-);
 on("figure-change", (choice) => {
   const isChange = store.dispatch({ type: "choose", choice }, { merge: keyOf(choice) });
   if (!isChange) prepareView(); // a view's module is there
@@ -169,6 +164,7 @@ document.addEventListener("pointerdown", (event) => {
 acceptDrops();
 editTexts();
 listenToKeys();
+listenToInterventions();
 
 window.addEventListener("storage", () => showGallery()); // another tab opened or forgot a model
 

@@ -1,7 +1,8 @@
 // The next tokens after the focused position, and what the interventions changed there.
 
 import { showError } from "./errors.js";
-import { updateSwitch } from "./heads-off.js";
+import { updateEffect } from "./effect.js";
+import { updateSwitch } from "./interventions.js";
 import { page, session, state, store } from "./state.js";
 
 /** Shows the likeliest tokens after the focused position. */
@@ -11,11 +12,11 @@ export async function updateNext() {
   updateSwitch();
   const asked = state.focused ?? store.state.position ?? Infinity;
   const position = Math.min(asked, reading.ids.length - 1);
+  updateEffect(position).catch(showError);
   try {
     const answer = await session.nextTokens(position);
     if (!answer) return;
-    const { alternatives, change } = answer;
-    page.off.change = change;
+    const { alternatives } = answer;
     if (alternatives?.length === 0) return;
     Object.assign(page.next, {
       position,
@@ -40,7 +41,6 @@ export function clearNext() {
     disabled: true,
     note: "",
   });
-  page.off.change = null;
 }
 
 /** The pointer rests on a token for this long before its next tokens are computed. */

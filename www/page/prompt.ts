@@ -1,15 +1,14 @@
 // The texts are read, and the readings are shown.
 
-import { parseIds } from "../session/ids.js";
-import { resolveInterventions } from "../session/interventions.js";
 import type { Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { isEqual } from "../state/fields.js";
 import type { LabIntervention } from "../state/interventions.js";
 import { updateAnswers } from "./answers.js";
 import { clearError, showError } from "./errors.js";
-import { showHeadsOff } from "./heads-off.js";
-import { clearInputError, showInputError } from "./input.js";
+import { failEffect, showEffect } from "./effect.js";
+import { clearInputError, currentIds, showInputError } from "./input.js";
+import { Resolution, showInterventions } from "./interventions.js";
 import { clearNext, updateNext } from "./next.js";
 import { showTokens } from "./prompts.js";
 import { generatedFrom, showTexts } from "./texts.js";
@@ -28,6 +27,10 @@ interface Task {
 /** What the last reading was asked to be about, and its end. */
 let task: Task | null = null;
 let reading: Promise<void> = Promise.resolve();
+/** The interventions of the next reading are being computed. */
+let isResolving = false;
+/** The last reading failed, so that the figure shows a former one. */
+let hasFailed = false;
 /** What the last reading of the second prompt was asked to be about. */
 let corruptedTask: { model: Model; text: string | null } | null = null;
 
@@ -80,38 +83,36 @@ export function readPrompt(): Promise<void> {
   return reading;
 }
 
-async function read(
-  { model, text, interventions: list, corrupted }: Task,
-  isCurrent: () => boolean,
-) {
+async function read({ model, text, interventions: list }: Task, isCurrent: () => boolean) {
+  const resolution = new Resolution(model, text);
+  isResolving = list.length > 0;
+  hasFailed = false;
+  showStale();
   try {
-    const interventions =
-      list.length > 0
-        ? await resolveInterventions(model, list, { input: inputOf(text), corrupted })
-        : [];
+    const interventions = await resolution.resolve();
     if (!isCurrent()) return;
+    isResolving = false;
     const { layer } = page.figure;
     const found = await session.read(text, { layer, interventions, crop: true });
     if (!found) return;
     clearError();
     clearInputError();
     showProblems();
-  } catch (error) {
+  } catch (failure) {
     if (!isCurrent()) return;
+    const error = await resolution.explain(failure);
+    if (!isCurrent()) return;
+    isResolving = false;
+    hasFailed = true;
     clearNext();
+    failEffect();
     page.count.textContent = "";
     // The box of ids has its own place for what is wrong with them.
-    if (state.isIds && (error as Error).name === "InputError" && list.length === 0)
+    if (state.isIds && (error as Error).name === "InputError" && currentIds() === null)
       showInputError(error as Error);
     else showError(error);
   }
   showStale();
-}
-
-/** The text as calls of the model take it. */
-function inputOf(text: string) {
-  const vocabulary = session.model?.config.vocab_size ?? 0;
-  return state.isIds ? parseIds(text, vocabulary) : text;
 }
 
 /** Says what the address has that the page or the model does not know, once the text is read. */
@@ -199,7 +200,7 @@ export function showState() {
     ...{ view, beside, views, scale, direction, lock, measured, position, answer, against },
     hook: hook || (layers > 0 ? `blocks.${layers - 1}.hook_resid_post` : ""),
   });
-  showHeadsOff();
+  showInterventions();
   const { doSample, temperature, topK, topP, seed, maxNewTokens } = store.state;
   const sampling = { doSample, temperature, seed, maxNewTokens };
   page.next.sampling = { ...sampling, topK: topK ?? undefined, topP: topP ?? undefined };
@@ -221,8 +222,10 @@ let staleTimer = 0;
 
 /** Dims a figure that is out of date, and says what it shows. */
 export function showStale() {
-  const isStale = session.isStale || (state.isPending && session.reading !== null);
+  const isStale =
+    session.isStale || isResolving || hasFailed || (state.isPending && session.reading !== null);
   page.figure.stale = isStale;
+  showEffect();
   clearTimeout(staleTimer);
   if (!isStale) page.stale.textContent = "";
   else staleTimer = window.setTimeout(sayStale, STALE_AFTER_MS);

@@ -1,24 +1,27 @@
-// Copies what the page shows: as an address, as Python, or as JSON.
+// Copies what the page shows: as an address, as JSON, as JavaScript, or as Python.
 
+import { javascriptOf } from "../session/intervention-code.js";
 import { updateAddress } from "./address.js";
-import { showError } from "./errors.js";
+import { copyText } from "./copying.js";
 import { currentIds } from "./input.js";
 import { page, session, state, store } from "./state.js";
 
-/** What the page shows, as a call of `runWithCache`. */
-function currentCall() {
-  const { figure, prompt } = page;
-  const { reading } = session;
-  const isCurrent = reading !== null && reading.text === prompt.value;
+/** What the page captures for its view. */
+function capturedNames(): string[] {
+  const { figure } = page;
   const names: Record<string, string[]> = {
     attention: [`blocks.${figure.layer}.attn.hook_pattern`],
     activations: [figure.hook],
   };
-  return {
-    input: isCurrent && (reading.dropped || reading.isIds) ? reading.ids : prompt.value,
-    names: names[figure.view] ?? [],
-    interventions: reading?.interventions ?? [],
-  };
+  return names[figure.view] ?? [];
+}
+
+/** The text as the model reads it: ids, if it reads only its end or takes only ids. */
+function currentInput(): string | number[] {
+  const { reading } = session;
+  const isCurrent = reading !== null && reading.text === page.prompt.value;
+  if (isCurrent && (reading.dropped || reading.isIds)) return [...reading.ids];
+  return page.prompt.value;
 }
 
 /** The whole text, also if the model reads only its end; or the ids. */
@@ -26,30 +29,44 @@ function fullInput() {
   return state.isIds ? currentIds() : page.prompt.value;
 }
 
+/** Python that runs the text with the same interventions. Their vectors are numbers in it. */
+export async function python(): Promise<string> {
+  const { model, reading } = session;
+  if (!model) return "";
+  const interventions = reading?.interventions ?? [];
+  return model.toPython({
+    runWithCache: { input: currentInput(), names: capturedNames(), interventions },
+  });
+}
+
+/** A module for candlescope.js that computes the vectors of the interventions itself. */
+export async function javascript(): Promise<string> {
+  const { model } = session;
+  if (!model) return "";
+  const { model: source, dtype, corrupted, interventions } = store.state;
+  const shown = { input: currentInput(), names: capturedNames() };
+  return javascriptOf(model, { source, dtype, corrupted, interventions, ...shown });
+}
+
+/** The text, the interventions as the page keeps them, and what is captured. */
+async function json(): Promise<string> {
+  const { model, corrupted, interventions } = store.state;
+  const call = { names: capturedNames(), interventions };
+  const second = corrupted === null ? {} : { corrupted };
+  return JSON.stringify({ model, input: fullInput(), ...second, ...call }, null, 2);
+}
+
 /** What the buttons of the share menu copy, by their value. */
-const COPIES: Record<string, () => string | Promise<string>> = {
-  address: () => {
+const COPIES: Record<string, () => Promise<string>> = {
+  address: async () => {
     updateAddress();
     return location.href;
   },
-  python: async () => session.model?.toPython({ runWithCache: currentCall() }) ?? "",
-  json: () =>
-    JSON.stringify({ model: store.state.model, ...currentCall(), input: fullInput() }, null, 2),
+  python,
+  javascript,
+  json,
 };
 
-export async function copy({ value }: HTMLButtonElement) {
-  try {
-    const text = await COPIES[value]();
-    Object.assign(page.copy, { value: text, hidden: false, scrollTop: 0 });
-    try {
-      await navigator.clipboard.writeText(text);
-      page.copied.textContent = "Copied:";
-    } catch {
-      page.copied.textContent =
-        "The browser does not let this page copy. Copy the text from this box:";
-      page.copy.select();
-    }
-  } catch (error) {
-    showError(error);
-  }
+export function copy({ value }: HTMLButtonElement) {
+  return copyText(COPIES[value]);
 }

@@ -4,6 +4,8 @@
 import type { Model } from "../api/candlescope.js";
 import type { AddTokenizer } from "../elements/add-tokenizer.js";
 import type { ErrorNotice } from "../elements/error-notice.js";
+import type { InterventionEffect } from "../elements/intervention-effect.js";
+import type { InterventionList } from "../elements/intervention-list.js";
 import type { LoadConsent } from "../elements/load-consent.js";
 import type { LoadProgress } from "../elements/load-progress.js";
 import type { LoadQuestion } from "../elements/load-question.js";
@@ -12,7 +14,6 @@ import type { ModelReport } from "../elements/model-report.js";
 import type { ModelTree } from "../elements/model-tree.js";
 import type { NextTokens } from "../elements/next-tokens.js";
 import type { ScopeFigure } from "../elements/scope-figure.js";
-import type { SwitchedOff } from "../elements/switched-off.js";
 import { VIEWS } from "../elements/views/index.js";
 import { Gallery, type GalleryStorage } from "../session/gallery.js";
 import { Session } from "../session/session.js";
@@ -61,7 +62,8 @@ export const page = {
   notice: query<ErrorNotice>("error-notice"),
   report: query<ModelReport>("model-report"),
   tree: query<ModelTree>("model-tree"),
-  off: query<SwitchedOff>("switched-off"),
+  list: query<InterventionList>("intervention-list"),
+  effect: query<InterventionEffect>("intervention-effect"),
 };
 
 /** The model, its reading, and what views need beyond it. A model whose load fails leaves the former one in use. */

@@ -1,0 +1,168 @@
+// The interventions of the state: shown in their list, tried before they are added, and computed for a reading. They act on the
+// reading, on every view and while the model generates.
+
+import type { Intervention } from "../api/generated.js";
+import type { InterventionListEvents } from "../elements/intervention-list.js";
+import { croppedInput, inputOf } from "../session/directions.js";
+import { blame, checkInterventions, resolveEach } from "../session/interventions.js";
+import { isEqual } from "../state/fields.js";
+import {
+  headsOff,
+  includesHead,
+  toggleHead as toggled,
+  type Head,
+  type LabIntervention,
+} from "../state/interventions.js";
+import { showError } from "./errors.js";
+import { copyText } from "./copying.js";
+import { javascript, python } from "./share.js";
+import { page, session, state, store, type Model } from "./state.js";
+
+// ---- heads that are switched off ----
+
+/** Switches a head off or on again. The head that is drawn stays, also if another becomes the strongest one. */
+export function toggleHead(head: Head) {
+  if (!session.model || state.generating || !headExists(head)) return;
+  const interventions = toggled(store.state.interventions, head);
+  const shown = { layer: page.figure.layer, head: page.figure.head };
+  store.dispatch({ type: "choose", choice: { interventions, ...shown } });
+}
+
+/** The button beside the head's name says what it, and its key, do to the head that is drawn large. */
+export function updateSwitch() {
+  const head = page.figure.shownHead;
+  if (!head) return;
+  const name = `${head.layer}.${head.head}`;
+  const isHeadOff = includesHead(headsOff(store.state.interventions), head);
+  page.switch.textContent = isHeadOff ? `switch ${name} on again` : `switch ${name} off`;
+  page.switch.setAttribute("aria-pressed", String(isHeadOff));
+  page.switch.disabled = session.model === null || state.generating !== null;
+}
+
+/** Whether the model has this head. */
+export function headExists({ layer, head }: Head) {
+  const config = session.model?.config;
+  return config !== undefined && layer < config.n_layer && head < config.n_head;
+}
+
+// ---- what a reading is made with ----
+
+/** How the interventions of the state are computed, for the model and the text of a reading. */
+export class Resolution {
+  #list = store.state.interventions;
+  #each: Intervention[][] = [];
+
+  constructor(
+    readonly model: Model,
+    readonly text: string,
+  ) {}
+
+  /** The interventions as the API takes them. */
+  async resolve(): Promise<Intervention[]> {
+    if (this.#list.every(({ disabled }) => disabled)) return [];
+    const input = inputOf(this.model, this.text);
+    const { corrupted } = store.state;
+    this.#each = await resolveEach(this.model, this.#list, { input, corrupted });
+    return this.#each.flat();
+  }
+
+  /** The error of the reading, with the name of the intervention that it is about. */
+  async explain(error: unknown): Promise<unknown> {
+    if (this.#each.flat().length === 0) return error;
+    try {
+      const input = await croppedInput(this.model, inputOf(this.model, this.text));
+      return await blame(this.model, this.#list, this.#each, { error, input });
+    } catch {
+      return error; // the text itself cannot be read
+    }
+  }
+}
+
+// ---- the list ----
+
+/** Gives the list what the state, the model and the reading say. */
+export function showInterventions() {
+  const { interventions, corrupted, lock } = store.state;
+  const { model, reading } = session;
+  page.figure.off = headsOff(interventions);
+  const { layer, head } = page.figure;
+  const chosen = { layer, head, lock };
+  const { list } = page;
+  Object.assign(list, {
+    ...{ interventions, corrupted },
+    points: model?.hookPoints ?? NO_POINTS,
+    tokens: reading?.tokens ?? [],
+    disabled: model === null || state.generating !== null,
+  });
+  if (!isEqual(list.chosen, chosen)) list.chosen = chosen;
+  const sizes = sizesOf(model);
+  if (!isEqual(list.sizes, sizes)) list.sizes = sizes;
+  updateSwitch();
+}
+
+const NO_POINTS: Model["hookPoints"] = [];
+
+function sizesOf(model: Model | null) {
+  if (!model) return { layers: 0, heads: 0, width: 0, neurons: 0, hasTokenizer: true };
+  const { n_layer: layers, n_head: heads, n_embd: width, n_inner: inner, attn_only } = model.config;
+  const neurons = attn_only ? 0 : (inner ?? 4 * width);
+  return { layers, heads, width, neurons, hasTokenizer: model.hasTokenizer };
+}
+
+/** Does what the list asks for. */
+export function listenToInterventions() {
+  const on = <Name extends keyof InterventionListEvents>(
+    name: Name,
+    act: (detail: InterventionListEvents[Name], event: CustomEvent) => unknown,
+  ) =>
+    document.addEventListener(name, (event) =>
+      act((event as CustomEvent).detail, event as CustomEvent),
+    );
+  on("intervention-toggle", (at) => store.dispatch({ type: "toggle-intervention", at }));
+  on("intervention-remove", (at) => store.dispatch({ type: "remove-intervention", at }));
+  on("intervention-move", (move) => store.dispatch({ type: "move-intervention", ...move }));
+  on("interventions-clear", () =>
+    store.dispatch({ type: "choose", choice: { interventions: [] } }),
+  );
+  on("intervention-add", (intervention, event) =>
+    tryOut(intervention, event.target === page.list, () =>
+      store.dispatch({ type: "add-intervention", intervention }),
+    ),
+  );
+  on("intervention-edit", ({ at, intervention }) => {
+    const former = store.state.interventions[at];
+    const edit = () => {
+      if (store.state.interventions[at] === former)
+        store.dispatch({ type: "edit-intervention", at, intervention }, { merge: `edit ${at}` });
+    };
+    return page.list.editing === at ? tryOut(intervention, true, edit) : edit();
+  });
+  const forms = {
+    json: async () => JSON.stringify(store.state.interventions, null, 2),
+    javascript,
+    python,
+  };
+  on("interventions-copy", (form) => copyText(forms[form], page.list));
+}
+
+/**
+ * Runs the text with an intervention before it is added. What the API refuses is said in the form, or above the figure if a
+ * view asked for it.
+ */
+async function tryOut(lab: LabIntervention, isOfForm: boolean, accept: () => unknown) {
+  const { model } = session;
+  if (!model || state.generating || page.list.checking) return;
+  Object.assign(page.list, { checking: true, error: "" });
+  try {
+    const input = inputOf(model, page.prompt.value);
+    await checkInterventions(model, [lab], { input, corrupted: store.state.corrupted });
+    if (session.model !== model) return;
+    accept();
+    if (isOfForm) page.list.close();
+  } catch (error) {
+    if (isOfForm) page.list.error = (error as Error).message;
+    else showError(error);
+  } finally {
+    page.list.checking = false;
+  }
+}
