@@ -27,36 +27,61 @@ export class InterventionEffect extends TypedElement<Record<never, never>> {
     base,
     css`
       :host {
+        container: effect / inline-size;
         font-size: 0.88rem;
+        margin-top: 0.4rem;
+      }
+      section {
+        display: grid;
+        gap: 0.25rem 2rem;
+        padding: 0.4rem 0.8rem 0.5rem;
+        border: 1px solid var(--flame);
+        border-radius: 8px;
+        background: var(--glow);
       }
       h2 {
-        margin: 0 0 0.2rem;
+        margin: 0;
         font-size: 0.92rem;
         font-weight: 600;
       }
-      dl {
-        margin: 0;
-        display: grid;
-        gap: 0.2rem;
+      h2 .soft {
+        font-weight: 400;
       }
-      dl > div {
+      @container effect (min-width: 46rem) {
+        section {
+          grid-template-columns: auto minmax(0, 1fr);
+        }
+        h2,
+        .goes-on {
+          grid-column: 1 / -1;
+        }
+      }
+      .measures {
+        display: contents;
+      }
+      .line {
         display: flex;
         flex-wrap: wrap;
         gap: 0.1rem 0.5rem;
         align-items: baseline;
-      }
-      dt {
-        color: var(--soft);
-      }
-      dd {
-        margin: 0;
         min-width: 0;
       }
-      .tokens {
+      .losses {
         display: grid;
-        grid-template-columns: auto 1fr;
-        gap: 0 0.7rem;
+        gap: 0.1rem;
+        align-content: start;
+      }
+      .tokens {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.1rem 1.2rem;
         font-size: 0.84rem;
+      }
+      .tokens > span {
+        display: inline-flex;
+        gap: 0.4rem;
+        align-items: baseline;
+        white-space: nowrap;
       }
       .token,
       .text {
@@ -108,48 +133,47 @@ export class InterventionEffect extends TypedElement<Record<never, never>> {
     if (!this.active) return "";
     return html`<section aria-label="effect of the interventions">
       <h2>Effect <span class="soft">before → with the interventions</span></h2>
-      <dl role="status">${this.note ? html`<div><dt>${this.note}</dt></div>` : this.effect ? this.#renderEffect(this.effect) : html`<div><dt>measuring …</dt></div>`}</dl>
+      <div class="measures" role="status">${this.note ? html`<div class="line soft">${this.note}</div>` : this.effect ? this.#renderEffect(this.effect) : html`<div class="line soft">measuring …</div>`}</div>
       ${this.note ? "" : this.#renderContinuations()}
     </section>`;
   }
 
   #renderEffect({ tokens, loss, repeated, position }: Effect) {
-    return html`
+    return html`<div class="losses">
       ${repeated ? this.#renderLoss(html`loss where the text repeats itself (${repeated.count} tokens)`, "repeated", repeated) : ""}
-      ${loss ? this.#renderLoss("loss on the whole text", "whole", loss) : html`<div><dt>One token has no loss: nothing comes before it.</dt></div>`}
-      <div class="next"><dt>next token after position ${position}</dt>
-        <dd>${tokens ? html`<span class="tokens">${tokens.map((one) => this.#renderToken(one))}</span>` : html`is unknown: the model's output there is not a number`}</dd></div>
+      ${loss ? this.#renderLoss("loss on the whole text", "whole", loss) : html`<div class="line soft">One token has no loss: nothing comes before it.</div>`}
+      </div>
+      <div class="line next"><span class="soft">next token after position ${position}</span>
+        <span>${tokens ? html`<span class="tokens">${tokens.map((one) => this.#renderToken(one))}</span>` : html`is unknown: the model's output there is not a number`}</span></div>
     `;
   }
 
   #renderToken({ string, before, after }: TokenChange) {
     const [first, second] = formatProbabilities(before, after);
-    return html`<span class="token mono" title=${announced(string)}>${truncate(string, 14)}</span><span class="mono">${first} → <b>${second}</b></span>`;
+    return html`<span><span class="token mono" title=${announced(string)}>${truncate(string, 14)}</span><span class="mono">${first} → <b>${second}</b></span></span>`;
   }
 
   /** @param pair nats per token */
   #renderLoss(title: unknown, name: string, { before, after }: Pair) {
     const [first, second] = formatChange(before, after);
-    return html`<div class=${name}>
-      <dt>${title}</dt>
-      <dd class="mono">${first} → <b>${second}</b> <span class="unit">nats</span></dd>
+    return html`<div class="line ${name}">
+      <span class="soft">${title}</span>
+      <span class="mono">${first} → <b>${second}</b> <span class="unit">nats</span></span>
     </div>`;
   }
 
   /** The likeliest continuations, from the token on where they differ marked. */
   #renderContinuations() {
     const { continuations, failure } = this;
-    if (failure)
-      return html`<dl class="goes-on"><div><dt>how it goes on is unknown: ${failure}</dt></div></dl>`;
-    if (!continuations)
-      return html`<dl class="goes-on"><div><dt>how it goes on: computing …</dt></div></dl>`;
+    if (failure) return html`<div class="goes-on soft">how it goes on is unknown: ${failure}</div>`;
+    if (!continuations) return html`<div class="goes-on soft">how it goes on: computing …</div>`;
     const same = commonLength(continuations);
     const { before, after } = continuations;
     const isSame = same === before.ids.length && same === after.ids.length;
-    return html`<dl class="goes-on">
-      <div><dt>goes on, greedy, before</dt><dd class="text mono">${text(before.strings)}</dd></div>
-      <div><dt>with them</dt><dd class="text mono">${text(after.strings.slice(0, same))}${isSame ? "" : html`<mark class="changed">${text(after.strings.slice(same)) || "(ends)"}</mark>`}${isSame ? html` <span class="unit">the same</span>` : ""}</dd></div>
-    </dl>`;
+    return html`<div class="goes-on">
+      <div class="line before"><span class="soft">goes on, greedy, before</span> <span class="text mono">${text(before.strings)}</span></div>
+      <div class="line after"><span class="soft">with them</span> <span class="text mono">${text(after.strings.slice(0, same))}${isSame ? "" : html`<mark class="changed">${text(after.strings.slice(same)) || "(ends)"}</mark>`}${isSame ? html` <span class="unit">the same</span>` : ""}</span></div>
+    </div>`;
   }
 }
 

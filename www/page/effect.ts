@@ -62,10 +62,10 @@ function continueLater(reading: Reading) {
   const controller = new AbortController();
   continuing = { reading, controller };
   page.effect.failure = "";
-  timer = window.setTimeout(() => goOn(reading, controller.signal), REST_MS);
+  timer = window.setTimeout(() => computeContinuations(reading, controller.signal), REST_MS);
 }
 
-async function goOn(reading: Reading, signal: AbortSignal) {
+async function computeContinuations(reading: Reading, signal: AbortSignal) {
   const { model } = session;
   if (!model) return;
   try {

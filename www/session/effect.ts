@@ -35,7 +35,7 @@ export interface Continuing {
 }
 
 /** How many of each run's likeliest tokens are compared. */
-const COMPARED = 4;
+const COMPARED = 3;
 
 /**
  * The reading compared with the same text without interventions.
