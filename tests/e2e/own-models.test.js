@@ -169,7 +169,7 @@ describe("a model without a tokenizer", () => {
       await settled(page);
       await page.keyboard.press("Escape"); // leave the box
       await page.keyboard.press("x");
-      await page.locator("switched-off").getByRole("button").first().waitFor();
+      await page.locator("intervention-list li").first().waitFor();
       await settled(page);
       await page.getByLabel("sample").uncheck();
       await page.getByLabel("tokens", { exact: true }).fill("4");
