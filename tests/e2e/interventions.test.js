@@ -211,6 +211,7 @@ test("the form begins with the head, the cell and the token that the figure show
       .first()
       .evaluate((/** @type {any} */ element) => {
         const { geometry } = element;
+        element.scrollIntoView({ block: "center" });
         const box = element.renderRoot.querySelector(".cells").getBoundingClientRect();
         return {
           x: box.left + (1.5 * geometry.pitch) / geometry.ratio,
@@ -286,7 +287,7 @@ test("what does not fit is said at its field, and what the API refuses in its ow
     /** @type {[string, string, RegExp][]} */
     const cases = [
       ["layer", "7", /blocks\.7\.attn\.hook_z/],
-      ["head", "9", /`head` 9 is out of range/],
+      ["head", "9", /head 9 is out of range/],
       ["positions", "99", /position 99 is out of range, expected -\d+ to \d+/],
     ];
     for (const [field, value, message] of cases) {
@@ -369,7 +370,9 @@ test("no number is shown of another text or other interventions", async () => {
       const effect = /** @type {any} */ (document.querySelector("intervention-effect"));
       const list = /** @type {any} */ (document.querySelector("intervention-list"));
       const prompt = /** @type {HTMLTextAreaElement} */ (document.querySelector("#prompt"));
-      const wrong = /** @type {any} */ ((globalThis).wrong = /** @type {string[]} */ ([]));
+      /** @type {string[]} */
+      const wrong = [];
+      Object.assign(globalThis, { wrong });
       new MutationObserver(() => {
         const { effect: found } = effect;
         if (!found) return;

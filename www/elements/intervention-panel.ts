@@ -186,10 +186,15 @@ export class InterventionPanel extends TypedElement<InterventionPanelEvents> {
     if (!hasPositions(state) || this.tokens.length === 0 || this.tokens.length > MAX_TOKENS)
       return "";
     const chosen = positionsOf(state.draft.positions, this.tokens.length);
-    return html`<div class="tokens" role="group" aria-label="tokens whose positions are changed; none chosen means all" @keydown=${this.interaction.onKeyDown}>
+    return html`<div class="tokens" role="group" aria-label="tokens whose positions are changed; none chosen means all" @keydown=${this.#onTokenKey}>
       ${tokenButtons(this.tokens, { chosen, focused: this.focusedToken, toggle: (at) => this.#togglePosition(at) })}
     </div>`;
   }
+
+  /** Escape closes the form. */
+  #onTokenKey = (event: KeyboardEvent) => {
+    if (event.key !== "Escape") this.interaction.onKeyDown(event);
+  };
 
   #togglePosition(at: number) {
     this.focusedToken = at;

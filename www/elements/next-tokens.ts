@@ -105,7 +105,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
         text-overflow: ellipsis;
       }
       .changed .one {
-        grid-template-columns: 5rem 1fr 7.8rem;
+        grid-template-columns: 4.4rem 1fr 7.4rem;
       }
       .changed .value {
         white-space: nowrap;
