@@ -30,9 +30,10 @@ async function measured(page) {
       const { active, effect } = /** @type {any} */ (document.querySelector("intervention-effect"));
       const { reading, stale } = /** @type {any} */ (document.querySelector("scope-figure"));
       if (!active || stale || effect?.reading !== reading) return null;
-      const { loss, tokens } = effect;
+      const { loss, tokens, position } = effect;
       return {
         loss,
+        position,
         tokens: tokens.map((/** @type {any} */ { id, before, after }) => ({ id, before, after })),
       };
     });
@@ -43,19 +44,19 @@ async function measured(page) {
 
 /**
  * What the API returns, computed by a model that the page does not use.
- * @param {Page} page @param {string} interventions an expression in which `model` is the model @param {string} [prompt]
+ * @param {Page} page @param {string} interventions an expression in which `model` is the model and `text` the prompt @param {number} position
  * @returns {Promise<{ loss: number[], probabilities: number[][] }>} without and with them
  */
-function expected(page, interventions, prompt = PROMPT) {
+function expected(page, interventions, position) {
   return page.evaluate(`(async () => {
     const { loadModel } = await import(new URL("candlescope.js", location.href));
     globalThis.reference ??= loadModel(new URL("models/shakespeare/", location.href).href);
     const model = await globalThis.reference;
-    const text = ${JSON.stringify(prompt)};
+    const text = ${JSON.stringify(PROMPT)};
     const interventions = ${interventions};
     const runs = [await model.runWithCache(text), await model.runWithCache(text, { interventions })];
     const probabilities = runs.map(({ logits }) => {
-      const row = logits.at({ batch: 0, pos: -1 }).data;
+      const row = logits.at({ batch: 0, pos: ${position} }).data;
       const sum = row.reduce((total, logit) => total + Math.exp(logit), 0);
       return [...row].map((logit) => Math.exp(logit) / sum);
     });
@@ -63,10 +64,10 @@ function expected(page, interventions, prompt = PROMPT) {
   })()`);
 }
 
-/** The effect on the page is that of the API. @param {Page} page @param {string} interventions @param {string} [prompt] */
-async function assertEffect(page, interventions, prompt) {
+/** The effect on the page is that of the API. @param {Page} page @param {string} interventions */
+async function assertEffect(page, interventions) {
   const found = await measured(page);
-  const wanted = await expected(page, interventions, prompt);
+  const wanted = await expected(page, interventions, found.position);
   const near = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(a - b) < 1e-6;
   assert.ok(
     near(found.loss.before, wanted.loss[0]) && near(found.loss.after, wanted.loss[1]),
@@ -124,8 +125,8 @@ const ACTIONS = {
     })()`,
   ],
   set: [
-    { kind: "set", set: "0.5", point: "mlp.hook_post", layer: "3", neuron: "7", positions: "-1" },
-    `[{ at: "blocks.3.mlp.hook_post", neuron: 7, positions: -1, do: { set: 0.5 } }]`,
+    { kind: "set", set: "9", point: "mlp.hook_post", layer: "3", neuron: "7", positions: "-2" },
+    `[{ at: "blocks.3.mlp.hook_post", neuron: 7, positions: -2, do: { set: 9 } }]`,
   ],
   "another prompt": [
     {
@@ -538,7 +539,7 @@ test("JSON is the list; the copied JavaScript runs, and prints the numbers of th
       }
       const found = await measured(page);
       const copied = async (/** @type {string} */ name) => {
-        await page.locator("intervention-list").getByRole("button", { name }).click();
+        await page.locator("intervention-list").getByRole("button", { name, exact: true }).click();
         return eventually(async () => {
           const text = await page.evaluate(() => navigator.clipboard.readText());
           assert.match(text, name === "JSON" ? /^\[/ : /^import/);

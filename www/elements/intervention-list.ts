@@ -10,7 +10,7 @@ import { nameOf, whatItDoes, whereItActs } from "../session/intervention-words.j
 import type { LabIntervention } from "../state/interventions.js";
 import { TypedElement } from "./base.js";
 import type { InterventionPanel, Chosen } from "./intervention-panel.js";
-import type { ModelSizes } from "./intervention-fields.js";
+import type { ModelSizes } from "./interventions/fields.js";
 import { base } from "./styles.js";
 
 export type CopyForm = "json" | "javascript" | "python";

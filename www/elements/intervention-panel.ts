@@ -34,9 +34,9 @@ import {
   tokenButtons,
   type FormState,
   type ModelSizes,
-} from "./intervention-fields.js";
+} from "./interventions/fields.js";
 import { clamp, Interaction } from "./interaction.js";
-import { panelStyles } from "./intervention-styles.js";
+import { panelStyles } from "./interventions/styles.js";
 import { base, code } from "./styles.js";
 
 /** What the form begins with: the head and the cell or token that the figure shows. */

@@ -2,7 +2,7 @@
 
 import { html, nothing } from "lit";
 
-import { truncate, type Token } from "../draw/token.js";
+import { truncate, type Token } from "../../draw/token.js";
 import {
   KINDS,
   kindsAt,
@@ -11,13 +11,13 @@ import {
   type PointChoice,
   VECTORS,
   vectorsAt,
-} from "../session/hook-choices.js";
+} from "../../session/hook-choices.js";
 import {
   axesOf,
   type Draft,
   type DraftField,
   type Problems,
-} from "../session/intervention-draft.js";
+} from "../../session/intervention-draft.js";
 
 /** The sizes of a model that say which indices exist. */
 export interface ModelSizes {
