@@ -57,7 +57,7 @@ function bars(list) {
       const zero = /** @type {Element} */ (row.querySelector(".zero")).getBoundingClientRect();
       return {
         key: row.getAttribute("data-key") ?? "",
-        says: row.getAttribute("aria-label") ?? "",
+        says: row.getAttribute("aria-description") ?? "",
         left: bar.left - zero.left,
         right: bar.right - zero.left,
         track: track.width,
@@ -151,7 +151,10 @@ test("attribution by head draws every head, and for the chosen one the source to
       expected,
       { max },
     );
-    cells.forEach(({ label }, at) => assertSame(exact(label), expected[at], label));
+    const said = await page
+      .locator("head-grid .cell")
+      .evaluateAll((all) => all.map((cell) => cell.getAttribute("aria-description") ?? ""));
+    said.forEach((words, at) => assertSame(exact(words), expected[at], words));
     const sorted = [...heads].sort((a, b) => Math.abs(shareOf(b)) - Math.abs(shareOf(a)));
     const list = page.locator('attribution-view bar-list[label^="shares of heads"]');
     const rows = await bars(list);
@@ -169,7 +172,7 @@ test("attribution by head draws every head, and for the chosen one the source to
     await ready(page);
     const tokens = await page
       .locator("attribution-view signed-tokens .token")
-      .evaluateAll((all) => all.map((token) => token.getAttribute("aria-label") ?? ""));
+      .evaluateAll((all) => all.map((token) => token.getAttribute("aria-description") ?? ""));
     assert.equal(tokens.length, length);
     const shares = tokens.map(exact);
     assertSame(
@@ -266,9 +269,9 @@ test("a neuron is chosen in the attribution, and its most active places are thos
           position: Number(item.getAttribute("data-position")),
           first: tokens.first,
           labels: [...tokens.renderRoot.querySelectorAll(".token")].map((token) =>
-            token.getAttribute("aria-label"),
+            token.getAttribute("aria-description"),
           ),
-          marked: tokens.renderRoot.querySelector(".mark")?.getAttribute("aria-label"),
+          marked: tokens.renderRoot.querySelector(".mark")?.getAttribute("aria-description"),
         };
       }),
     );
@@ -382,7 +385,7 @@ test("integrated gradients shows the shares of the API, and the error in words",
       );
       const labels = await page
         .locator("gradients-view signed-tokens .token")
-        .evaluateAll((all) => all.map((token) => token.getAttribute("aria-label") ?? ""));
+        .evaluateAll((all) => all.map((token) => token.getAttribute("aria-description") ?? ""));
       labels.forEach((label, at) => assertSame(exact(label), expected.shares[at], label));
       assert.equal(labels.length, expected.shares.length);
       const max = Math.max(...expected.shares.map(Math.abs));
@@ -604,7 +607,40 @@ test("all five views are used with the keyboard alone", async () => {
       await ready(page);
     });
     await byKeyboard(page, async () => {
-      await page.locator("#prompt").press("Escape");
+      await openViewByKeyboard(page, "gradients");
+      if (await button(page, "Compute").isVisible()) {
+        await pressTo(page, ({ name, path }) => name === "Compute" && path.includes("gradients"));
+        await page.keyboard.press("Enter");
+      }
+      await ready(page);
+      await pressTo(page, ({ path }) => path.includes("signed-tokens"));
+      await page.keyboard.press("Home");
+      await eventually(async () =>
+        assert.match(
+          await page.locator("gradients-view signed-tokens .readout").innerText(),
+          /^token 0 .*logits$/,
+        ),
+      );
+      await page.keyboard.press("Escape");
+      await openViewByKeyboard(page, "circuits");
+      await pressTo(page, ({ path }) => path.includes("value-columns"));
+      await page.keyboard.press("ArrowRight");
+      await eventually(async () =>
+        assert.match(
+          await page.locator("circuits-view value-columns .readout").first().innerText(),
+          /^singular value 1: [\d.]+$/,
+        ),
+      );
+      await pressTo(page, ({ path }) => path.includes("complex-plane"));
+      await page.keyboard.press("End");
+      await eventually(async () =>
+        assert.match(
+          await page.locator("circuits-view complex-plane .readout").first().innerText(),
+          /^eigenvalue 63: /,
+        ),
+      );
+    });
+    await byKeyboard(page, async () => {
       await openViewByKeyboard(page, "composition");
       await pressTo(page, ({ path }) => path.includes("composition-lines"));
       await page.keyboard.press("End");

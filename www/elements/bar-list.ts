@@ -200,7 +200,7 @@ export class BarList extends TypedElement<BarListEvents> {
       class="row"
       role="option"
       aria-selected=${this.selected !== "" && bar.key === this.selected}
-      aria-label=${this.describe(bar)}
+      aria-description=${this.describe(bar)}
       tabindex=${isInTabOrder ? 0 : -1}
       data-index=${at}
       data-key=${bar.key}

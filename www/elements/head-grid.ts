@@ -1,6 +1,6 @@
 // <head-grid>: one signed number for each head. Layers run down, heads across; zero has the colour of the paper.
 
-import { css, html } from "lit";
+import { css, html, nothing } from "lit";
 
 import { decimalsFor, formatSigned, inkOnSigned, signedColour } from "../draw/bars.js";
 import { formatShort } from "../draw/format.js";
@@ -166,21 +166,22 @@ export class HeadGrid extends TypedElement<HeadGridEvents> {
       ? `background: ${colour}; color: ${inkOnSigned(value, max, theme)}`
       : `background: ${stripes(theme)}`;
     const isSelected = isSameHead(head, this);
-    const hasNumbers = (this.values?.shape[1] ?? 0) <= MAX_WITH_NUMBERS;
+    const isWritten = colour !== null && (this.values?.shape[1] ?? 0) <= MAX_WITH_NUMBERS;
     return html`<div
       class="cell mono"
       style=${style}
       role="gridcell"
       tabindex=${isSelected ? 0 : -1}
       aria-selected=${isSelected}
-      aria-label=${this.describe(head)}
+      aria-label=${isWritten ? nothing : this.describe(head)}
+      aria-description=${this.describe(head)}
       data-layer=${head.layer}
       data-head=${head.head}
       @pointerenter=${() => this.interaction.hover(head)}
       @pointerleave=${this.interaction.leave}
       @focus=${() => this.interaction.hover(head)}
       @click=${() => this.interaction.choose(head)}
-    >${hasNumbers && colour ? formatSigned(value, decimals).replace(/^\+/, "") : ""}</div>`;
+    >${isWritten ? formatSigned(value, decimals).replace(/^\+/, "") : ""}</div>`;
   }
 }
 

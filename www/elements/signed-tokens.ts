@@ -173,7 +173,7 @@ export class SignedTokens extends TypedElement<SignedTokensEvents> {
       style=${style}
       role="option"
       aria-selected=${at + this.first === this.mark}
-      aria-label=${this.describe(at)}
+      aria-description=${this.describe(at)}
       tabindex=${isInTabOrder ? 0 : -1}
       data-index=${at}
       ?data-here=${at === this.interaction.hovered}

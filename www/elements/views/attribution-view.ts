@@ -144,7 +144,7 @@ export class AttributionView extends FigureView<Settings, Result> {
     const select = (chosen: Head) => this.choose({ layer: chosen.layer, head: chosen.head });
     return html`<div class="parts">
       <div>
-        <h3>Heads by layer</h3>
+        <h2>Heads by layer</h2>
         <head-grid
           .values=${heads}
           .layer=${layer}
@@ -157,7 +157,7 @@ export class AttributionView extends FigureView<Settings, Result> {
         ${this.#summary(shares)}
       </div>
       <div>
-        <h3>Heads, farthest from zero first</h3>
+        <h2>Heads, farthest from zero first</h2>
         <bar-list
           .bars=${largest.map(barOf)}
           label="shares of heads, farthest from zero first"
@@ -184,7 +184,7 @@ export class AttributionView extends FigureView<Settings, Result> {
     const left = order.slice(this.settings.count).map((at) => shares[at]);
     const digits = decimalsFor(Math.max(Math.abs(share), ...Array.from(shares, Math.abs)));
     return html`<section class="sources" aria-label="head ${name} by source token">
-      <h3>Head ${name} by source token: where its <span class="mono">${formatSigned(share, digits)}</span> comes from</h3>
+      <h2>Head ${name} by source token: where its <span class="mono">${formatSigned(share, digits)}</span> comes from</h2>
       <p class="note soft">The head moves the value of each token that it attends to. Each share is the attention times what that value adds to the logit${layerNorm === "recomputed" ? ", here with the scale of the whole stream (frozen), because only then the shares of tokens add up" : ""}.</p>
       <div class="parts">
         <signed-tokens
@@ -216,7 +216,7 @@ export class AttributionView extends FigureView<Settings, Result> {
     const { largest, others } = this.#largest(shares, "neuron");
     return html`<div class="parts">
       <div>
-        <h3>Neurons, farthest from zero first</h3>
+        <h2>Neurons, farthest from zero first</h2>
         <bar-list
           .bars=${largest.map(barOf)}
           label="shares of neurons, farthest from zero first"
@@ -227,7 +227,7 @@ export class AttributionView extends FigureView<Settings, Result> {
         ${othersNote(others, "neurons")}
         <p class="note soft">Choosing a neuron shows where it is most active.</p>
       </div>
-      <div><h3>All parts</h3>${this.#summary(shares)}</div>
+      <div><h2>All parts</h2>${this.#summary(shares)}</div>
     </div>`;
   }
 

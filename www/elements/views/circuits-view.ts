@@ -154,7 +154,7 @@ export class CircuitsView extends FigureView<Settings, Result> {
     const { name, title, share, singular, eigenvalues } = part;
     const count = result.circuits.ovReads.shape[0];
     return html`<section aria-label=${title}>
-      <h3>${title}</h3>
+      <h2>${title}</h2>
       <p class="note soft">${MATRIX_WORDS[name]} Positive share of its eigenvalues: <b class="mono">${score(share)}</b>, ${shareWords(share, name)}</p>
       <div class="plots">
         <div>

@@ -136,7 +136,7 @@ export class CompositionView extends FigureView<Settings, Result> {
           @head-select=${(event: CustomEvent<Head>) => this.choose({ layer: event.detail.layer, head: event.detail.head })}
         ></composition-lines>
         <div>
-          <h3>Strongest first <span class="soft small">(dashed: the random baseline)</span></h3>
+          <h2>Strongest first <span class="soft small">(dashed: the random baseline)</span></h2>
           <div class="list">
             <bar-list
               .bars=${bars}

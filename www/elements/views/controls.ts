@@ -49,7 +49,7 @@ export const controlStyles = css`
     font-size: 0.88em;
     white-space: pre;
   }
-  h3 {
+  h2 {
     margin: 1rem 0 0.35rem;
     font-size: 0.98rem;
     font-weight: 600;

@@ -228,7 +228,7 @@ export class NeuronsView extends FigureView<Settings, Result> {
   }
 
   #effect({ raised, lowered }: { raised: Effect[]; lowered: Effect[] }) {
-    return html`<h3>What the neuron does to the logits directly</h3>
+    return html`<h2>What the neuron does to the logits directly</h2>
       <p class="note soft">Its row of W_out through the final LayerNorm and the unembedding, as if the stream held nothing else. Later layers are left out.</p>
       <div class="effects">
         <div><p class="note soft">raises most when it is active</p><bar-list class="raised" .bars=${raised} label="tokens whose logits the neuron raises" unit="logits"></bar-list></div>
