@@ -73,6 +73,8 @@ test("numbers have as many decimals as the largest of them needs", () => {
   assert.equal(formatSigned(0.5, 3), "+0.500");
   assert.equal(formatSigned(-0.5, 3), "−0.500");
   assert.equal(formatSigned(0, 1), "0.0");
+  assert.equal(formatSigned(-1e-9, 3), "0.000");
+  assert.equal(formatSigned(1e-9, 0), "0");
   assert.equal(formatSigned(NaN, 1), "not a number");
   assert.equal(formatSigned(-Infinity, 1), "−∞");
 });

@@ -60,9 +60,10 @@ export function decimalsFor(max: number): number {
   return Math.max(0, Math.min(9, DIGITS - 1 - Math.floor(Math.log10(max))));
 }
 
-/** "+0.431", "−1.200". Zero has no sign. */
+/** "+0.431", "−1.200". What is rounded to zero has no sign. */
 export function formatSigned(value: number, decimals: number): string {
   const text = formatNumber(value, (finite) => finite.toFixed(decimals));
+  if (/^−?0(\.0*)?$/.test(text)) return text.replace("−", "");
   return value > 0 ? `+${text}` : text;
 }
 

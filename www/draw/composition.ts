@@ -45,6 +45,8 @@ export interface CompositionGeometry {
   height: number;
   /** Of a head's dot. */
   radius: number;
+  /** Of the thickest line. */
+  maxStroke: number;
   /** Of the column of layer names. */
   gutter: number;
   xOf: (head: number) => number;
@@ -64,6 +66,7 @@ export function compositionGeometry(
   return {
     width: gutter + pitch * heads + 8,
     height: top + row * (layers - 1) + 20,
+    maxStroke: Math.max(1.6, Math.min(5, pitch / 14)),
     radius: Math.max(3.5, Math.min(8, pitch / 4)),
     gutter,
     xOf: (head) => gutter + pitch * (head + 0.5),

@@ -208,7 +208,7 @@ export class CompositionLines extends TypedElement<CompositionLinesEvents> {
   ) {
     const share = strength(line.score, this.baseline, max);
     const name = ({ layer, head }: Head) => `${layer}.${head}`;
-    return svg`<path class="line ${kind}" data-line="${name(line.writer)}-${name(line.reader)}" d=${linePath(line, geometry)} stroke-width=${(0.6 + 4.4 * share).toFixed(2)} opacity=${(0.18 + 0.72 * share).toFixed(3)}></path>`;
+    return svg`<path class="line ${kind}" data-line="${name(line.writer)}-${name(line.reader)}" d=${linePath(line, geometry)} stroke-width=${(0.6 + (geometry.maxStroke - 0.6) * share).toFixed(2)} opacity=${(0.18 + 0.72 * share).toFixed(3)}></path>`;
   }
 
   #node(head: Head, { xOf, yOf, radius }: CompositionGeometry) {

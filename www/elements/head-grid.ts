@@ -34,6 +34,9 @@ export class HeadGrid extends TypedElement<HeadGridEvents> {
     base,
     figure,
     css`
+      :host {
+        container-type: inline-size;
+      }
       .scroll {
         overflow-x: auto;
         scrollbar-width: thin;
@@ -65,7 +68,7 @@ export class HeadGrid extends TypedElement<HeadGridEvents> {
         height: 1.7rem;
         display: grid;
         place-items: center;
-        font-size: 0.74rem;
+        font-size: 0.7rem;
         border-radius: 3px;
         cursor: pointer;
         print-color-adjust: exact;
@@ -138,7 +141,7 @@ export class HeadGrid extends TypedElement<HeadGridEvents> {
     const all = Array.from({ length: heads }, (_, head) => head);
     const { hovered } = this.interaction;
     return html`
-      <div class="scroll" style="--cell: ${heads > MAX_WITH_NUMBERS ? "1.7rem" : "min(4.4rem, max(2.5rem, 15cqi))"}" role="grid" aria-label="${this.label}, by layer and head" @keydown=${this.interaction.onKeyDown} @focusout=${this.interaction.onFocusOut}>
+      <div class="scroll" style="--cell: ${heads > MAX_WITH_NUMBERS ? "1.7rem" : `clamp(2.3rem, calc((100cqi - 3.2rem) / ${heads} - 2px), 4.4rem)`}"1.7rem" : "min(4.4rem, max(2.5rem, 15cqi))"}" role="grid" aria-label="${this.label}, by layer and head" @keydown=${this.interaction.onKeyDown} @focusout=${this.interaction.onFocusOut}>
         <div class="row" role="row" aria-hidden="true"><span class="layer"></span>${all.map((head) => html`<span class="column mono">H${head}</span>`)}</div>
         ${Array.from(
           { length: layers },

@@ -184,7 +184,7 @@ export class AttributionView extends FigureView<Settings, Result> {
     const left = order.slice(this.settings.count).map((at) => shares[at]);
     const digits = decimalsFor(Math.max(Math.abs(share), ...Array.from(shares, Math.abs)));
     return html`<section class="sources" aria-label="head ${name} by source token">
-      <h2>Head ${name} by source token: where its <span class="mono">${formatSigned(share, digits)}</span> comes from</h2>
+      <h2>Head ${name} by source token: where its ${layerNorm === "recomputed" ? "frozen share of " : ""}<span class="mono">${formatSigned(share, digits)}</span> comes from</h2>
       <p class="note soft">The head moves the value of each token that it attends to. Each share is the attention times what that value adds to the logit${layerNorm === "recomputed" ? ", here with the scale of the whole stream (frozen), because only then the shares of tokens add up" : ""}.</p>
       <div class="parts">
         <signed-tokens
@@ -284,7 +284,7 @@ function barOf(share: Share): Bar {
 function othersNote({ count, sum }: { count: number; sum: number }, what: string) {
   return count === 0
     ? ""
-    : html`<p class="note soft">${count} other ${what} together: <span class="mono">${formatSigned(sum, decimalsFor(Math.abs(sum)))}</span></p>`;
+    : html`<p class="note soft">${count} other ${what} together: <span class="mono">${formatShort(sum, 4)}</span></p>`;
 }
 
 function formatRest(rest: number) {

@@ -2,7 +2,7 @@
 
 import { css, html } from "lit";
 
-import { byMagnitude, decimalsFor, formatSigned, sumOf } from "../../draw/bars.js";
+import { byMagnitude, decimalsFor, sumOf } from "../../draw/bars.js";
 import { formatNumber, formatShort } from "../../draw/format.js";
 import { truncate, type Token } from "../../draw/token.js";
 import { effortOf, WITH_BACKWARD } from "../../session/effort.js";
@@ -109,7 +109,7 @@ export class GradientsView extends FigureView<Settings, Result> {
             unit=${unit}
             @bar-hover=${(event: CustomEvent<string | null>) => this.hover({ hoveredToken: event.detail === null ? null : Number(event.detail) })}
           ></bar-list>
-          ${left.length === 0 ? "" : html`<p class="note soft">${left.length} other tokens together: <span class="mono">${formatSigned(sumOf(left), decimalsFor(Math.abs(sumOf(left))))}</span></p>`}
+          ${left.length === 0 ? "" : html`<p class="note soft">${left.length} other tokens together: <span class="mono">${formatShort(sumOf(left), 4)}</span></p>`}
         </div>
       </div>
     `;
