@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { largestShares, partOf, sumsByKind, wordsFor } from "../../www/session/attributed.ts";
+import {
+  attribute,
+  largestShares,
+  partOf,
+  sumsByKind,
+  wordsFor,
+} from "../../www/session/attributed.ts";
 import { effortOf } from "../../www/session/effort.ts";
 import { cutToContext } from "../../www/session/most-active.ts";
 import { neuronAt } from "../../www/session/neuron-effect.ts";
@@ -145,4 +151,42 @@ test("a request is long above some seconds of work, and says how long", () => {
   assert.equal(isLong, true);
   assert.match(estimate, /^98 runs, about \d+ s$/);
   assert.match(effortOf(98, 1.5e9, 1000).estimate, /min$/);
+});
+
+test("the shares are computed once for a text, and again for another target, text or set of interventions", async () => {
+  /** @type {any[]} */
+  const asked = [];
+  const shares = { data: Float32Array.of(1, 2), labels: { component: ["embed", "0_mlp_out"] } };
+  /** @type {any} */
+  const counting = {
+    ...model,
+    config: { n_layer: 1, n_head: 1 },
+    attribution: async (/** @type {any} */ ids, /** @type {any} */ options) => {
+      asked.push([ids, options]);
+      return { shares };
+    },
+  };
+  /** @type {import("../../www/session/attributed.ts").AttributedOptions} */
+  const options = {
+    ...{ position: null, answer: 1, against: null, layer: 0, head: 0 },
+    ...{ by: "component", layerNorm: "frozen" },
+  };
+  const found = await attribute(counting, text, options);
+  assert.equal(found.sum, 3);
+  assert.deepEqual(asked[0][1], { answer: 1, position: 1, by: "component", layerNorm: "frozen" });
+  await attribute(counting, text, { ...options, head: 1 });
+  assert.equal(asked.length, 1);
+  await attribute(counting, text, { ...options, answer: 2 });
+  assert.equal(asked.length, 2);
+  await attribute(counting, text, { ...options, layerNorm: "recomputed" });
+  assert.equal(asked.length, 3);
+  await attribute(counting, { ...text, ids: text.ids.slice() }, options);
+  assert.equal(asked.length, 4);
+  /** @type {any} */
+  const interventions = [{ at: "blocks.0.attn.hook_z", do: "zero" }];
+  await attribute(counting, { ...text, interventions }, options);
+  assert.equal(asked.length, 5);
+  assert.equal(asked[4][1].interventions, interventions);
+  await attribute({ ...counting }, text, options);
+  assert.equal(asked.length, 6);
 });

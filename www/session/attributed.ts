@@ -67,8 +67,12 @@ export async function attribute(
 ): Promise<Attributed> {
   const { by, layerNorm, layer, head } = options;
   const target = await findTarget(model, text, options);
-  const attributed = (norm: LayerNormScale) =>
-    model.attribution(text.ids, attributionOptions(target, { by, layerNorm: norm }, text));
+  const attributed = (norm: LayerNormScale) => {
+    const chosen = attributionOptions(target, { by, layerNorm: norm }, text);
+    return remembered(model, text, JSON.stringify([norm, by, target]), () =>
+      model.attribution(text.ids, chosen),
+    );
+  };
   const found = await attributed(layerNorm);
   const shares = sharesOf(found);
   const isByHead = by === "head";
@@ -88,6 +92,36 @@ export async function attribute(
     heads: isByHead ? headTable(shares, n_layer, n_head) : null,
   };
 }
+
+/** The last results for a text, so that choosing another head computes only what is about that head. */
+const memory: WeakMap<
+  Uint32Array,
+  {
+    model: Attributable;
+    interventions: readonly Intervention[];
+    results: Map<string, Attribution>;
+  }
+> = new WeakMap();
+
+/** A result for the same model, text and interventions, or else a new one, which is remembered. */
+async function remembered(
+  model: Attributable,
+  { ids, interventions }: TargetText,
+  key: string,
+  compute: () => Promise<Attribution>,
+): Promise<Attribution> {
+  const former = memory.get(ids);
+  const isSame = former?.model === model && former.interventions === interventions;
+  const known = isSame ? former.results.get(key) : undefined;
+  if (known) return known;
+  const found = await compute();
+  const results = isSame ? former.results : new Map<string, Attribution>();
+  if (results.size >= MAX_REMEMBERED) results.clear();
+  memory.set(ids, { model, interventions, results: results.set(key, found) });
+  return found;
+}
+
+const MAX_REMEMBERED = 4;
 
 /** The options of `model.attribution`. */
 function attributionOptions(
