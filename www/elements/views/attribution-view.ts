@@ -17,6 +17,7 @@ import {
   type Share,
   type SourcePart,
 } from "../../session/attributed.js";
+import { plural } from "../../session/architecture.js";
 import { effortOf } from "../../session/effort.js";
 import "../define/bar-list.js";
 import "../define/head-grid.js";
@@ -205,7 +206,7 @@ export class AttributionView extends FigureView<Settings, Result> {
             @bar-hover=${(event: CustomEvent<string | null>) => this.hover({ hoveredToken: event.detail === null ? null : Number(event.detail) })}
           ></bar-list>
           ${othersNote({ count: left.length, sum: sumOf(left) }, "tokens")}
-          <p class="note soft">${shares.length} tokens together: <span class="mono">${formatSigned(sumOf(shares), digits)}</span>; the rest of the head's share: <span class="mono">${formatRest(rest)}</span>${Math.abs(rest) > ROUNDING * Math.max(1, Math.abs(share)) ? ", from an intervention at its output, or from weights in few bits" : " (rounding)"}.</p>
+          <p class="note soft">${plural(shares.length, "token")} together: <span class="mono">${formatSigned(sumOf(shares), digits)}</span>; the rest of the head's share: <span class="mono">${formatRest(rest)}</span>${Math.abs(rest) > ROUNDING * Math.max(1, Math.abs(share)) ? ", because an intervention changed what the head writes, or because the weights have few bits" : " (rounding)"}.</p>
         </div>
       </div>
     </section>`;

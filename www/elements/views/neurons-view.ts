@@ -189,7 +189,7 @@ export class NeuronsView extends FigureView<Settings, Result> {
     const end = formatShort(max || 1, 3);
     const context = figure.architecture.n_positions;
     return html`
-      <p class="note">The ${places.length} largest values of <span class="mono">${nameOf(result.channel)}</span> among ${tokens} tokens${tokens < length ? ` (the first of ${length})` : ""} of ${title}${pieces > 1 ? `, read in ${pieces} pieces without what comes before each${context === undefined ? "" : `, because the context holds ${context} tokens`}` : ""}.
+      <p class="note">The ${places.length === 1 ? "largest value" : `${places.length} largest values`} of <span class="mono">${nameOf(result.channel)}</span> among ${tokens} tokens${tokens < length ? ` (the first of ${length})` : ""} of ${title}${pieces > 1 ? `, read in ${pieces} pieces without what comes before each${context === undefined ? "" : `, because the context holds ${context} tokens`}` : ""}.
         ${notFinite > 0 ? html`<strong>${notFinite} of the values ${notFinite === 1 ? "is" : "are"} infinite or not a number.</strong>` : ""}</p>
       ${result.ignoresInterventions ? html`<p class="note warning" role="status">The interventions do not apply here: the texts are read by the model as it is.</p>` : ""}
       <p class="readout mono">${this.#said}</p>
