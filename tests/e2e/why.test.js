@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { serve } from "../../scripts/serve.mjs";
 import { DIST, eventually, figureState, settled, start, visit } from "./browser.js";
 import {
+  address,
   askModel,
   assertColours,
   byKeyboard,
@@ -410,6 +411,55 @@ test("integrated gradients shows the shares of the API, and the error in words",
     }
     await press(page, "second prompt");
     assert.match((await shown(page)).text, /There is no second prompt yet/);
+  });
+});
+
+test("a chosen answer less a wrong one, at a position, with the second prompt as the baseline", async () => {
+  const [text, corrupted] = ["To be, or not to be", "To go, or not to go"];
+  const chosen = { prompt: text, corrupted, answer: " the", against: " a", position: 4 };
+  const options = { ...chosen, view: "gradients", "gradients.baseline": "corrupted" };
+  await visit(site, { path: address(options) }, async (page) => {
+    await settled(page);
+    await compute(page);
+    const expected = await askModel(
+      page,
+      { text, corrupted },
+      `
+      const options = { answer: " the", against: " a", position: 4 };
+      const { shares, metric, baseline } = await model.integratedGradients(given.text, { ...options, baseline: given.corrupted });
+      const { shares: parts } = await model.attribution(given.text, options);
+      return { shares: [...shares.data], metric, baseline, parts: [...parts.data] };`,
+    );
+    const labels = await page
+      .locator("gradients-view signed-tokens .token")
+      .evaluateAll((all) => all.map((token) => token.getAttribute("aria-description") ?? ""));
+    assert.equal(labels.length, expected.shares.length);
+    labels.forEach((label, at) => assertSame(exact(label), expected.shares[at], label));
+    assert.match((await shown(page)).text, /The logit of ·the less that of ·a after token 4 /);
+    await openView(page, "attribution");
+    const rows = await bars(page.locator("attribution-view bar-list.components"));
+    assertBars(rows, expected.parts);
+    assert.match((await shown(page)).text, /The logit of ·the less that of ·a after token 4 /);
+  });
+});
+
+test("a long computation waits for the visitor, shows its progress and is cancelled, and the page stays usable", async () => {
+  const path = address({ view: "gradients", "gradients.steps": 512 });
+  await visit(site, { path }, async (page) => {
+    await settled(page);
+    await ready(page);
+    assert.match((await shown(page)).text, /512 steps, about \d+ s/);
+    await button(page, "Compute").click();
+    await eventually(async () =>
+      assert.match((await shown(page)).text, /[1-9]\d* of 512/, "the progress is shown"),
+    );
+    await button(page, "Cancel").click();
+    await eventually(async () => assert.ok(await button(page, "Compute").isVisible()));
+    assert.equal(await page.locator("gradients-view signed-tokens").count(), 0);
+    await page.locator("gradients-view input[name=steps]").fill("4");
+    await page.locator("gradients-view input[name=steps]").blur();
+    await ready(page);
+    assert.match((await shown(page)).text, /shares add up to/);
   });
 });
 
