@@ -6,18 +6,19 @@ import { formatAttention, NOT_A_NUMBER } from "../draw/format.js";
 import { countNotFinite, stripes } from "../draw/not-finite.js";
 import { colourOf, textOn } from "../draw/scale.js";
 import { TypedElement } from "./base.js";
-import { headElements, includesHead, isSameHead, type Head } from "./heads.js";
+import {
+  headElements,
+  includesHead,
+  isSameHead,
+  meaningOf,
+  SCORES,
+  titleOf,
+  type Head,
+} from "./heads.js";
 import { clamp, Interaction } from "./interaction.js";
 import { base, figure } from "./styles.js";
 import { ThemeController } from "./theme.js";
 import type { Tensor } from "../draw/matrix.js";
-
-/** The scores: their titles and definitions. */
-const KINDS: Record<string, [title: string, meaning: string]> = {
-  previous_token: ["previous token", "mean attention to the token just before"],
-  duplicate_token: ["same token", "mean attention to earlier occurrences of the same token"],
-  induction: ["induction", "mean attention to the token that followed the same token before"],
-};
 
 /** Why a head has no score. */
 type Reason = "no place" | "not a number" | "either";
@@ -41,6 +42,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     head: { type: Number },
     off: { attribute: false },
     measurable: { attribute: false },
+    kept: { attribute: false },
   };
 
   static override styles = [
@@ -106,6 +108,9 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
       .cell[aria-selected="true"] {
         box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--flame);
       }
+      .cell.left-out:not([aria-selected="true"]) {
+        opacity: 0.25;
+      }
       .cell.off {
         text-decoration: line-through;
         text-decoration-thickness: 2px;
@@ -139,6 +144,8 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
   declare off: readonly Head[];
   /** The scores that can be measured on the text; null if that is unknown. */
   declare measurable: ReadonlySet<string> | null;
+  /** The heads that a filter keeps, the others are faint; null without a filter. */
+  declare kept: readonly Head[] | null;
   #theme = new ThemeController(this);
   readonly interaction: Interaction<Head> = new Interaction(this, {
     start: () => ({ layer: this.layer, head: this.head }),
@@ -162,6 +169,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     this.head = 0;
     this.off = [];
     this.measurable = null;
+    this.kept = null;
   }
 
   get size(): [layers: number, heads: number] {
@@ -170,7 +178,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
 
   /** The names of the scores. */
   get kinds(): readonly string[] {
-    return this.scores?.labels?.score ?? Object.keys(KINDS);
+    return this.scores?.labels?.score ?? SCORES;
   }
 
   /** How many heads have no score of the kind that is drawn. */
@@ -198,7 +206,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     const [layers, heads] = this.size;
     if (layers === 0) return "";
     const missing = this.#reason(this.kind) === "not a number" ? this.#countMissing() : 0;
-    const meaning = KINDS[this.kind]?.[1] ?? this.kind;
+    const meaning = meaningOf(this.kind);
     const everyHead = Array.from({ length: heads }, (_, head) => head);
     return html`
       <div class="tools">
@@ -237,7 +245,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
         ? ""
         : `background: ${colourOf(value, theme)}; color: ${textOn(value, theme)}`;
     return html`<div
-      class="cell mono ${isMissing ? "none" : ""} ${includesHead(this.off, head) ? "off" : ""}"
+      class="cell mono ${isMissing ? "none" : ""} ${includesHead(this.off, head) ? "off" : ""} ${this.#isLeftOut(head) ? "left-out" : ""}"
       style=${colours}
       role="gridcell"
       tabindex=${isSelected ? 0 : -1}
@@ -259,7 +267,12 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
       ? formatAttention(value)
       : REASONS[this.#reason(this.kind)];
     const off = includesHead(this.off, head) ? ", switched off" : "";
-    return `head ${head.layer}.${head.head}, ${titleOf(this.kind)} ${score}${off}`;
+    const leftOut = this.#isLeftOut(head) ? ", left out by the filter" : "";
+    return `head ${head.layer}.${head.head}, ${titleOf(this.kind)} ${score}${off}${leftOut}`;
+  }
+
+  #isLeftOut(head: Head) {
+    return this.kept !== null && !includesHead(this.kept, head);
   }
 
   /** Writes all scores of a head below the grid. */
@@ -282,10 +295,6 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     this.kind = kind;
     this.emit("kind-change", kind);
   }
-}
-
-function titleOf(kind: string) {
-  return KINDS[kind]?.[0] ?? kind;
 }
 
 /** The CSS width of a cell, by the number of heads in a row. */

@@ -1,7 +1,7 @@
 // The views of <scope-figure>, by the name that the state and the address use. A new view is one more entry. The first bundle
 // holds this list and the attention view; the others are loaded when they are opened.
 
-import { choice, flag, json, list, optional, text, whole } from "../../state/fields.js";
+import { choice, flag, json, list, number, optional, text, whole } from "../../state/fields.js";
 import { view as attention } from "./attention-view.js";
 import type { ViewEntry } from "./view.js";
 
@@ -131,6 +131,14 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     usesHead: false,
     settings: {
       kind: choice(["induction", "previous_token", "duplicate_token"], "induction"),
+      as: choice(["grid", "table", "scatter"], "grid"),
+      layer: optional(whole(0)),
+      minimum: number(0, { min: 0, max: 1 }),
+      sort: choice(
+        ["layer", "head", "induction", "previous_token", "duplicate_token"],
+        "induction",
+      ),
+      descending: flag(true),
     },
     load: async () => (await import("./scores-view.js")).view,
   },

@@ -1,11 +1,17 @@
-// <scores-view>: how much each head is of one kind, on the text or on random tokens that repeat once.
+// <scores-view>: how much each head is of each kind, on the text or on random tokens that repeat once: as a grid, as a table that can
+// be sorted, or as a scatter of two scores.
 
-import { html } from "lit";
+import { css, html } from "lit";
 
+import { NOT_A_NUMBER } from "../../draw/format.js";
+import { filtered, headRows, type Column, type HeadRow } from "../../session/head-table.js";
 import type { LabelledTensor, Reading } from "../../session/reading.js";
+import { NO_RESULT } from "../../session/results.js";
 import { measurable } from "../../session/scores.js";
+import "../define/head-scatter.js";
 import "../define/head-scores.js";
-import type { Head } from "../heads.js";
+import "../define/head-table.js";
+import { titleOf, type Head } from "../heads.js";
 import {
   choiceStyles,
   FigureView,
@@ -14,34 +20,161 @@ import {
   type ViewModule,
 } from "./view.js";
 
+type As = "grid" | "table" | "scatter";
+
 interface Settings {
-  /** Which score is shown. */
+  /** Which score the grid shows, and the minimum is about. */
   kind: string;
+  as: As;
+  /** Only this layer; null for all. */
+  layer: number | null;
+  /** Only heads whose score is at least this. */
+  minimum: number;
+  sort: Column;
+  descending: boolean;
 }
+
+const NO_PLACE = "no place in this text to measure it";
 
 /** Random tokens that repeat once have positions for every score. */
 const ALL_KINDS = measurable([0, 0, 0]);
 
 export class ScoresView extends FigureView<Settings, LabelledTensor> {
-  static override styles = [...FigureView.styles, choiceStyles];
+  static override styles = [
+    ...FigureView.styles,
+    choiceStyles,
+    css`
+      .tools {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.4rem 0.9rem;
+        margin-bottom: 0.6rem;
+        font-size: 0.86rem;
+      }
+      .tools label {
+        display: inline-flex;
+        align-items: center;
+        gap: 0.35rem;
+      }
+      .tools input {
+        width: 4.6rem;
+      }
+    `,
+  ];
+
+  /** Scores on the text come with its reading. */
+  override get result() {
+    return this.figure?.measured === "text" ? NO_RESULT : super.result;
+  }
 
   override draw(figure: FigureState, reading: Reading) {
     const isOnText = figure.measured === "text";
     const table = isOnText ? reading.table : this.result.value;
-    return table
-      ? html`<head-scores
-          .scores=${table}
-          .measurable=${isOnText ? this.#measurable(reading) : ALL_KINDS}
-          .kind=${this.settings.kind}
-          .layer=${figure.layer}
-          .head=${figure.head}
-          .off=${figure.off}
-          @kind-change=${(event: CustomEvent<string>) => this.remember({ kind: event.detail })}
-          @head-hover=${(event: CustomEvent<Head | null>) => this.hover({ hoveredHead: event.detail })}
-          @head-select=${(event: CustomEvent<Head>) => this.choose({ ...event.detail, view: "attention" })}
-          >${this.#measuredOn(figure)}</head-scores
-        >`
-      : html`<p class="soft" role="status">Measuring the heads …</p>`;
+    if (!table)
+      return isOnText ? html`<p class="soft" role="status">Measuring the heads …</p>` : "";
+    const rows = headRows(table);
+    const kept = filtered(rows, this.settings);
+    return html`
+      ${this.#renderTools(figure, rows.length, kept.length, table)}
+      ${this.#renderScores(figure, table, kept, isOnText ? this.#measurable(reading) : ALL_KINDS)}
+    `;
+  }
+
+  #renderScores(
+    { layer, head, off }: FigureState,
+    table: LabelledTensor,
+    kept: readonly HeadRow[],
+    kinds: ReadonlySet<string>,
+  ) {
+    const { as, kind, sort, descending } = this.settings;
+    const onHover = (event: CustomEvent<Head | null>) => this.hover({ hoveredHead: event.detail });
+    const onSelect = (event: CustomEvent<Head>) =>
+      this.choose({ ...event.detail, view: "attention" });
+    if (as === "scatter")
+      return html`<head-scatter .rows=${kept} .layers=${table.shape[1]} .layer=${layer} .head=${head} .off=${off} @head-hover=${onHover} @head-select=${onSelect}></head-scatter>`;
+    const missing = Object.fromEntries(
+      table.labels.score.map((name) => [name, kinds.has(name) ? NOT_A_NUMBER : NO_PLACE]),
+    );
+    if (as === "table")
+      return html`<head-table
+          .rows=${kept}
+          .columns=${table.labels.score}
+          .missing=${missing}
+          .layer=${layer}
+          .head=${head}
+          .off=${off}
+          .sort=${sort}
+          .descending=${descending}
+          @sort-change=${(event: CustomEvent<{ sort: Column; descending: boolean }>) => this.remember(event.detail)}
+          @head-hover=${onHover}
+          @head-select=${onSelect}
+        ></head-table>
+        ${this.#renderMissing(kept, table.labels.score, missing)}`;
+    return html`<head-scores
+      .scores=${table}
+      .measurable=${kinds}
+      .kind=${kind}
+      .layer=${layer}
+      .head=${head}
+      .off=${off}
+      .kept=${kept.length < table.shape[1] * table.shape[2] ? kept : null}
+      @kind-change=${(event: CustomEvent<string>) => this.remember({ kind: event.detail })}
+      @head-hover=${onHover}
+      @head-select=${onSelect}
+    ></head-scores>`;
+  }
+
+  /** How the scores are shown, what they are measured on, and which heads are kept. */
+  #renderTools(figure: FigureState, count: number, kept: number, table: LabelledTensor) {
+    const { as, kind, layer, minimum } = this.settings;
+    const shows: [As, string][] = [
+      ["grid", "grid"],
+      ["table", "table"],
+      ["scatter", "scatter"],
+    ];
+    const written = (event: Event) => (event.target as HTMLInputElement).value;
+    const onMinimum = (event: Event) => {
+      const value = Number(written(event));
+      this.remember({ minimum: Number.isFinite(value) ? Math.max(0, Math.min(1, value)) : 0 });
+    };
+    const layers = Array.from({ length: table.shape[1] }, (_, at) => at);
+    return html`<div class="tools">
+      <span class="choice" role="group" aria-label="shown as">${shows.map(([name, title]) => html`<button aria-pressed=${as === name} @click=${() => this.remember({ as: name })}>${title}</button>`)}</span>
+      ${this.#measuredOn(figure)}
+      <label>layer
+        <select name="layer" @change=${(event: Event) => this.remember({ layer: written(event) === "" ? null : Number(written(event)) })}>
+          <option value="" .selected=${layer === null}>all</option>
+          ${layers.map((at) => html`<option value=${at} .selected=${layer === at}>${at}</option>`)}
+        </select>
+      </label>
+      <label>at least <input name="minimum" type="number" min="0" max="1" step="0.05" .value=${String(minimum)} @change=${onMinimum} /></label>
+      <label>of
+        <select name="kind" aria-label="the score that the minimum is about" @change=${(event: Event) => this.remember({ kind: written(event) })}>
+          ${table.labels.score.map((name) => html`<option value=${name} .selected=${kind === name}>${titleOf(name)}</option>`)}
+        </select>
+      </label>
+      <span class="soft" role="status">${kept < count ? `${kept} of ${count} heads` : `all ${count} heads`}</span>
+      ${layer !== null && layer >= layers.length ? html`<span role="status">This model has no layer ${layer}.</span>` : ""}
+    </div>`;
+  }
+
+  /** Why a column has no numbers. */
+  #renderMissing(
+    rows: readonly HeadRow[],
+    names: readonly string[],
+    missing: Readonly<Record<string, string>>,
+  ) {
+    return names
+      .map((name) => ({
+        name,
+        count: rows.filter(({ scores }) => Number.isNaN(scores[name])).length,
+      }))
+      .filter(({ count }) => count > 0)
+      .map(
+        ({ name, count }) =>
+          html`<p class="soft">– in ${titleOf(name)}, at ${count} heads: ${missing[name]}.</p>`,
+      );
   }
 
   override says({ measured }: FigureState) {
