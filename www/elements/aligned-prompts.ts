@@ -20,7 +20,6 @@ export class AlignedPrompts extends TypedElement<AlignedPromptsEvents> {
     corrupted: { attribute: false },
     pairs: { attribute: false },
     chosen: { type: Number },
-    here: { type: Number },
   };
 
   static override styles = [
@@ -91,8 +90,7 @@ export class AlignedPrompts extends TypedElement<AlignedPromptsEvents> {
   declare pairs: readonly AlignedPair[];
   /** The pair whose next token is studied; -1 for none. */
   declare chosen: number;
-  /** The pair that is hovered elsewhere; -1 for none. */
-  declare here: number;
+  #here = -1;
   readonly interaction: Interaction<number> = new Interaction(this, {
     start: () => Math.max(0, this.chosen),
     move: (from, { rows, columns }) => clamp(from + rows + columns, this.pairs.length),
@@ -111,7 +109,29 @@ export class AlignedPrompts extends TypedElement<AlignedPromptsEvents> {
     this.corrupted = [];
     this.pairs = [];
     this.chosen = -1;
-    this.here = -1;
+  }
+
+  /** The pair that is hovered elsewhere; -1 for none. Marked without a new template, because a text may have a thousand tokens. */
+  get here() {
+    return this.#here;
+  }
+
+  set here(at: number) {
+    if (at === this.#here) return;
+    this.#here = at;
+    this.#mark();
+  }
+
+  #mark() {
+    for (const one of this.renderRoot.querySelectorAll(".pair[data-here]"))
+      one.removeAttribute("data-here");
+    this.renderRoot
+      .querySelector(`.pair[data-pair="${this.#here}"]`)
+      ?.setAttribute("data-here", "");
+  }
+
+  override updated() {
+    this.#mark();
   }
 
   override render() {
@@ -133,7 +153,6 @@ export class AlignedPrompts extends TypedElement<AlignedPromptsEvents> {
       aria-label=${this.#sentence(at)}
       tabindex=${isInTabOrder ? 0 : -1}
       data-pair=${at}
-      ?data-here=${at === this.here}
       @pointerenter=${() => this.interaction.hover(at)}
       @focus=${(event: FocusEvent) => (event.currentTarget as HTMLElement).matches(":focus-visible") && this.interaction.hover(at)}
       @click=${() => this.interaction.choose(at)}

@@ -59,7 +59,8 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     lock: { attribute: false },
     action: { type: String },
     empty: { type: String },
-    sentence: { attribute: false },
+    // It changes with the table; a new function for the same table is drawn as before.
+    sentence: { attribute: false, hasChanged: () => false },
     extent: { state: true },
     width: { state: true },
   };

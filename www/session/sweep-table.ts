@@ -40,8 +40,22 @@ export interface LabelledTable {
 const numbered = (prefix: string, count: number) =>
   Array.from({ length: count }, (_, at) => `${prefix}${at}`);
 
+/** Tables by what they are of: a figure is drawn again whenever something is hovered. */
+const tables: WeakMap<Sweep["raw"], WeakMap<object, LabelledTable>> = new WeakMap();
+
 /** The values of a sweep, raw or normalized, with its axes as rows and columns. Layers and heads of three axes are the rows. */
 export function tableOf(
+  values: Sweep["raw"],
+  topic: Pick<SweepTopic, "layer" | "clean">,
+): LabelledTable {
+  const known = tables.get(values) ?? new WeakMap<object, LabelledTable>();
+  tables.set(values, known);
+  const table = known.get(topic) ?? makeTable(values, topic);
+  known.set(topic, table);
+  return table;
+}
+
+function makeTable(
   values: Sweep["raw"],
   topic: Pick<SweepTopic, "layer" | "clean">,
 ): LabelledTable {
@@ -145,9 +159,16 @@ export function largestEffects(
   base: number,
   count: number,
 ): { at: number; effect: number }[] {
-  const effects = Array.from(data, (value, at) => ({ at, effect: value - base }));
-  return effects
-    .filter(({ effect }) => Number.isFinite(effect))
-    .sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect))
-    .slice(0, count);
+  const best: { at: number; effect: number }[] = [];
+  data.forEach((value, at) => {
+    const effect = value - base;
+    const size = Math.abs(effect);
+    if (!Number.isFinite(effect)) return;
+    if (best.length === count && size <= Math.abs(best[count - 1].effect)) return;
+    let place = best.length;
+    while (place > 0 && Math.abs(best[place - 1].effect) < size) place -= 1;
+    best.splice(place, 0, { at, effect });
+    best.length = Math.min(best.length, count);
+  });
+  return best;
 }

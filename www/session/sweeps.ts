@@ -148,7 +148,7 @@ export function pathWorkOf(
 }
 
 /** Operations a second, as the sweeps of this page measured it. At first a slow machine is assumed. */
-let speed = 4e9;
+let speed = 1e10;
 const SLOWEST = 1e8;
 
 /** Called when a sweep ended. Short ones say little about the speed. */

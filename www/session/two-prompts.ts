@@ -17,8 +17,17 @@ export interface Prompts {
   pairs: readonly AlignedPair[];
 }
 
+/** The prompts that were aligned: a figure is drawn again whenever something is hovered. */
+const aligned: WeakMap<Reading, WeakMap<Reading, Prompts>> = new WeakMap();
+
 export function alignedPrompts(clean: Reading, corrupted: Reading): Prompts {
-  return { clean, corrupted, pairs: align(clean.ids, corrupted.ids) };
+  const known = aligned.get(clean) ?? new WeakMap<Reading, Prompts>();
+  aligned.set(clean, known);
+  const prompts = known.get(corrupted) ?? {
+    ...{ clean, corrupted, pairs: align(clean.ids, corrupted.ids) },
+  };
+  known.set(corrupted, prompts);
+  return prompts;
 }
 
 /** The token of a pair, for a label: that of the clean prompt, if it has one. */

@@ -7,15 +7,13 @@ import type { Tensor } from "../../draw/matrix.js";
 import type { Stretch } from "../../draw/scale.js";
 import type { Cell } from "../../draw/signed-heatmap.js";
 import { announced, truncate, type Token } from "../../draw/token.js";
-import { whyAbsent } from "../../session/architecture.js";
-import { unequalParts, type AlignedPair } from "../../session/align.js";
+import { unequalParts } from "../../session/align.js";
 import type { Reading } from "../../session/reading.js";
 import {
   activationDifference,
   alignedPrompts,
   attentionDifference,
   captureBoth,
-  hasPositions,
   labelOf,
   lensDifference,
   lossDifference,
@@ -31,6 +29,15 @@ import {
 import "../define/aligned-prompts.js";
 import "../define/heat-table.js";
 import {
+  hookOf,
+  LENS_TITLES,
+  pairWords,
+  TITLES,
+  whyNot,
+  type ComparisonSettings,
+  type Of,
+} from "./comparison.js";
+import {
   choiceStyles,
   FigureView,
   type FigureState,
@@ -38,15 +45,7 @@ import {
   type ViewModule,
 } from "./view.js";
 
-type Of = "attention" | "lens" | "activations" | "tokens" | "loss";
-
-interface Settings {
-  /** What the two runs are compared in. */
-  of: Of;
-  /** The number of the lens. */
-  lens: LensQuantity;
-}
-
+type Settings = ComparisonSettings;
 type Result = { prompts: Prompts } & (
   | { of: "attention"; layer: number; patterns: readonly [Tensor, Tensor] }
   | { of: "lens"; lens: LensPair; answer: string | number | null }
@@ -54,27 +53,9 @@ type Result = { prompts: Prompts } & (
   | { of: "tokens"; next: NextTokens }
 );
 
-const TITLES: Readonly<Record<Of, string>> = {
-  attention: "attention",
-  lens: "lens",
-  activations: "activations",
-  tokens: "next tokens",
-  loss: "log-probability",
-};
-const LENS_TITLES: Readonly<Record<LensQuantity, string>> = {
-  nextProbability: "probability of the next token",
-  answerProbability: "probability of the answer",
-  kl: "KL divergence from the final prediction, in nats",
-};
-
-/** The values of the residual stream after the last layer, if no hook point was chosen. */
-function hookOf({ hook, architecture }: FigureState) {
-  return hook || `blocks.${(architecture.n_layer ?? 1) - 1}.hook_resid_post`;
-}
+const NO_ROW = [""];
 
 export class TwoPromptsView extends FigureView<Settings, Result> {
-  static override properties = { ...FigureView.properties, here: { state: true } };
-
   static override styles = [
     ...FigureView.styles,
     choiceStyles,
@@ -148,22 +129,21 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
     `,
   ];
 
-  /** The pair under the pointer. */
-  declare here: number;
-  #prompts: Prompts | null = null;
+  /** The differences of a result: a figure is drawn again whenever something is hovered. */
+  #known: WeakMap<object, Map<string, unknown>> = new WeakMap();
 
-  constructor() {
-    super();
-    this.here = -1;
+  #once<T>(of: object, key: string, make: () => T): T {
+    const known = this.#known.get(of) ?? new Map<string, unknown>();
+    this.#known.set(of, known);
+    if (!known.has(key)) known.set(key, make());
+    return known.get(key) as T;
   }
 
   override draw(figure: FigureState, reading: Reading) {
     const { corrupted } = figure;
     if (!corrupted)
       return html`<p class="note" role="status">Choose a second prompt first, the corrupted one: a text that differs from the first in what matters.</p>`;
-    if (this.#prompts?.clean !== reading || this.#prompts.corrupted !== corrupted)
-      this.#prompts = alignedPrompts(reading, corrupted);
-    const prompts = this.#prompts;
+    const prompts = alignedPrompts(reading, corrupted);
     const why = whyNot(figure, this.settings);
     return html`
       <aligned-prompts
@@ -171,8 +151,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
         .corrupted=${corrupted.tokens}
         .pairs=${prompts.pairs}
         .chosen=${prompts.pairs.findIndex(({ clean }) => clean === (figure.position ?? reading.ids.length - 1))}
-        .here=${this.here}
-        @pair-hover=${(event: CustomEvent<number | null>) => this.#onPair(event.detail)}
+        @pair-hover=${(event: CustomEvent<number | null>) => this.#onPair(prompts, event.detail)}
         @pair-choose=${(event: CustomEvent<number>) => this.#choosePosition(prompts, event.detail)}
       ></aligned-prompts>
       ${this.#lengths(prompts)}
@@ -222,27 +201,43 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
   #onHook = (event: Event) =>
     this.choose({ hook: (event.target as HTMLInputElement).value.trim() });
 
+  #labels(prompts: Prompts): Token[] {
+    return this.#once(prompts, "labels", () => prompts.pairs.map((pair) => labelOf(prompts, pair)));
+  }
+
+  #numbered(prefix: string, count: number): string[] {
+    return this.#once(this, `${prefix} ${count}`, () =>
+      Array.from({ length: count }, (_, at) => `${prefix}${at}`),
+    );
+  }
+
   /** The picture of the difference. The log-probabilities come with the readings. */
   #difference(figure: FigureState, prompts: Prompts) {
     const { of, lens } = this.settings;
     if (of === "loss")
-      return this.#table(figure, prompts, lossDifference(prompts), {
-        ...{ rows: [""], rowTitle: "", label: "log-probability of each token" },
-        words: ({ column }) => pairWords(prompts, prompts.pairs[column]),
-        note: this.#losses(prompts),
-      });
+      return this.#table(
+        figure,
+        prompts,
+        this.#once(prompts, "loss", () => lossDifference(prompts)),
+        {
+          ...{ rows: NO_ROW, rowTitle: "", label: "log-probability of each token" },
+          words: ({ column }) => pairWords(prompts, prompts.pairs[column]),
+          note: this.#losses(prompts),
+        },
+      );
     const { value } = this.result;
     if (value?.of !== of) return "";
     const { pairs } = value.prompts;
-    const layers = (count: number) => Array.from({ length: count }, (_, at) => `L${at}`);
-    const labels = pairs.map((pair) => labelOf(value.prompts, pair));
+    const labels = this.#labels(value.prompts);
     const at = (pair: number) => pairWords(value.prompts, pairs[pair]);
     switch (value.of) {
       case "attention":
         return this.#table(
           figure,
           value.prompts,
-          attentionDifference(value.prompts, value.patterns, figure.head),
+          this.#once(value, `head ${figure.head}`, () =>
+            attentionDifference(value.prompts, value.patterns, figure.head),
+          ),
           {
             ...{ rows: labels, rowTitle: "query", columnTitle: "key" },
             label: `attention of head ${value.layer}.${figure.head}`,
@@ -250,25 +245,29 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
           },
         );
       case "lens": {
-        const found = lensDifference(value.prompts, value.lens, lens);
+        const found = this.#once(value, lens, () =>
+          lensDifference(value.prompts, value.lens, lens),
+        );
         if (!found)
           return html`<p class="note" role="status">Choose an answer first: the token whose probability is compared.</p>`;
         const next =
           lens === "nextProbability" ? "; where the next tokens differ, nothing is drawn" : "";
         return this.#table(figure, value.prompts, found, {
-          ...{ rows: layers(found.table.rows), rowTitle: "layer" },
+          ...{ rows: this.#numbered("L", found.table.rows), rowTitle: "layer" },
           label: `${LENS_TITLES[lens]} by the lens`,
           words: ({ row, column }) => `after layer ${row}, ${at(column)}`,
           empty: `no partner${next}`,
         });
       }
       case "activations": {
-        const found = activationDifference(value.prompts, value.values, figure.head);
+        const found = this.#once(value, `head ${figure.head}`, () =>
+          activationDifference(value.prompts, value.values, figure.head),
+        );
         const hasHead = value.values[0].axes.includes("head");
         return this.#table(figure, value.prompts, found, {
           ...{ rows: labels, rowTitle: "position", columnTitle: found.columnTitle },
           ...(!found.isByKey && {
-            columns: Array.from({ length: found.table.columns }, (_, i) => String(i)),
+            columns: this.#numbered("", found.table.columns),
           }),
           label: `${value.hook}${hasHead ? `, head ${figure.head}` : ""}`,
           words: ({ row, column }) =>
@@ -282,7 +281,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
 
   #table(
     figure: FigureState,
-    { pairs, ...readings }: Prompts,
+    prompts: Prompts,
     { table, clean, corrupted }: Difference,
     text: {
       rows: readonly Token[];
@@ -295,7 +294,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
       note?: unknown;
     },
   ) {
-    const columns = text.columns ?? pairs.map((pair) => labelOf({ pairs, ...readings }, pair));
+    const columns = text.columns ?? this.#labels(prompts);
     const sentence = (cell: Cell) => {
       const at = cell.row * table.columns + cell.column;
       const exact = (value: number) => formatShort(value, 7);
@@ -314,7 +313,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
       empty=${text.empty ?? "no partner"}
       .scale=${figure.scale}
       .sentence=${sentence}
-      @cell-hover=${(event: CustomEvent<Cell | null>) => this.#onCell(event.detail, text.columns !== undefined)}
+      @cell-hover=${({ detail: cell }: CustomEvent<Cell | null>) => this.#onPair(prompts, cell && (text.columns ? cell.row : cell.column))}
       @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
     ></heat-table>`;
   }
@@ -346,48 +345,16 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
     `;
   }
 
-  #onPair(at: number | null) {
-    this.here = at ?? -1;
-    this.hover({ hoveredToken: at === null ? null : (this.#prompts?.pairs[at].clean ?? null) });
-  }
-
-  #onCell(cell: Cell | null, isByRow: boolean) {
-    this.#onPair(cell && (isByRow ? cell.row : cell.column));
+  #onPair({ pairs }: Prompts, at: number | null) {
+    const prompts = this.renderRoot.querySelector("aligned-prompts");
+    if (prompts) prompts.here = at ?? -1;
+    this.hover({ hoveredToken: at === null ? null : (pairs[at]?.clean ?? null) });
   }
 
   #choosePosition({ pairs }: Prompts, at: number) {
     const { clean } = pairs[at];
     if (clean !== null) this.choose({ position: clean });
   }
-}
-
-/** A pair in words: its positions and tokens. */
-function pairWords({ clean, corrupted }: Prompts, pair: AlignedPair) {
-  const side = ({ tokens }: Reading, at: number | null) =>
-    at === null ? "none" : `${at} ${announced(tokens[at])}`;
-  const [mine, theirs] = [side(clean, pair.clean), side(corrupted, pair.corrupted)];
-  return mine === theirs ? mine : `${mine} (clean) and ${theirs} (corrupted)`;
-}
-
-/** Why there is no difference; empty if there is one. */
-function whyNot(figure: FigureState, { of, lens }: Settings): string {
-  const { reading, corrupted, points, architecture, answer, position } = figure;
-  if (!reading || !corrupted) return "";
-  if (of === "activations") {
-    const hook = hookOf(figure);
-    const point = points.find(({ name }) => name === hook);
-    const absent = whyAbsent(hook, architecture);
-    if (!point)
-      return `This model has no hook point ${hook.slice(0, 80)}${absent ? `: ${absent}` : ""}.`;
-    if (!hasPositions(point)) return `The values at ${hook} have no positions to align.`;
-  }
-  if (of === "lens" && lens === "answerProbability" && answer === null)
-    return "Choose an answer first: the token whose probability is compared.";
-  if (of === "tokens" && placesOf(alignedPrompts(reading, corrupted), position) === null)
-    return position !== null && position >= reading.ids.length
-      ? `The text has no position ${position}: its last is ${reading.ids.length - 1}.`
-      : `Position ${position} of the clean prompt has no partner in the corrupted one. Choose another token above.`;
-  return "";
 }
 
 function request(
