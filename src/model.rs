@@ -365,7 +365,7 @@ impl Model {
         if layers.is_empty() {
             return Ok(x);
         }
-        let first_position = kv.as_deref().map_or(0, KvCache::len);
+        let first_position = kv.as_deref().map_or(0, |kv| kv.len_of(layers.start));
         let mut tap = Tap::new(&mut *hooks, first_position);
         let positions = self.0.positions.of_queries_and_keys(&x, &mut tap)?;
         for layer in layers {

@@ -229,12 +229,19 @@ fn steps_are_counted_and_a_sweep_can_be_dropped_at_any_of_them() {
     };
     let mut sweep = Sweep::new(&causal.model, options.clone()).unwrap();
     assert_eq!((sweep.done(), sweep.len()), (0, 6));
-    assert!(sweep.step().unwrap() && sweep.step().unwrap());
-    assert_eq!(sweep.done(), 2);
+    // Two blocks of each prompt, and its metric: no patch is done yet.
+    for _ in 0..6 {
+        assert!(sweep.step().unwrap());
+        assert_eq!(sweep.done(), 0);
+    }
+    while sweep.done() < 2 {
+        assert!(sweep.step().unwrap());
+    }
     drop(sweep);
     let mut sweep = Sweep::new(&causal.model, options).unwrap();
     let steps = std::iter::from_fn(|| sweep.step().unwrap().then_some(())).count();
-    assert_eq!((steps, sweep.done()), (6, 6));
+    // Each patch takes the blocks from its layer on, and a step for its metric.
+    assert_eq!((steps, sweep.done()), (6 + 3 * (2 + 1) + 3 * (1 + 1), 6));
 }
 
 #[test]

@@ -28,13 +28,13 @@ use candle_core::Tensor;
 
 pub use super::contrast::{Contrast, Direction, Target};
 use super::measurement::{MeasurementResult, measurement, once};
-use super::rerun::{Base, Patch};
+use super::rerun::{Base, Patch, Rerun, Runs};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
-use crate::run::{Cache, Run, RunOptions, run};
+use crate::run::{Run, RunOptions, run};
 use crate::wire::{options, results, words};
 
 results! {
@@ -109,7 +109,8 @@ pub(super) fn begin(lab: &Lab, options: PatchingOptions) -> MeasurementResult<Pa
 
 measurement!(Sweep => Patching);
 
-/// A sweep in steps of one patch. A caller can show progress between steps, or stop by dropping the sweep.
+/// A sweep in steps of one block: of the two prompts' runs, then of each patch. A caller can show progress between steps, or
+/// stop by dropping the sweep.
 ///
 /// ```no_run
 /// # use candlescope::analysis::patching::{
@@ -136,11 +137,11 @@ measurement!(Sweep => Patching);
 /// ```
 pub struct Sweep {
     options: PatchingOptions,
-    base: Base,
-    other: Cache,
-    other_metric: f32,
+    runs: Runs,
     table: Table,
     metrics: Vec<f32>,
+    /// The patch that is being run.
+    current: Option<(Patch, Rerun)>,
 }
 
 impl PatchingOptions {
@@ -206,7 +207,7 @@ impl Table {
 }
 
 impl Sweep {
-    /// Runs both prompts.
+    /// Checks the options.
     ///
     /// # Errors
     /// [`Error::Input`] when the prompts differ in length, do not fit the model, or the metric does not fit them.
@@ -214,17 +215,9 @@ impl Sweep {
         options.check(model.config())?;
         let contrast = &options.contrast;
         let names = point_names(&options, model.config());
-        let base = Base::new(model, contrast.base(), contrast, &[] as &[&str])?;
-        let other = Base::new(model, contrast.other(), contrast, &names)?;
-        let table = Table::new(&options, model.config(), base.tokens.len());
-        Ok(Sweep {
-            base,
-            other_metric: other.metric,
-            other: other.cache,
-            table,
-            metrics: Vec::new(),
-            options,
-        })
+        let runs = Runs::new(model, contrast, &[] as &[&str], &names)?;
+        let table = Table::new(&options, model.config(), contrast.base().len());
+        Ok(Sweep { options, runs, table, metrics: Vec::new(), current: None })
     }
 
     /// The number of patches.
@@ -242,30 +235,45 @@ impl Sweep {
         self.metrics.len()
     }
 
-    /// Runs the next patch; false if none was left.
+    /// Runs the next block; false if every patch is done.
     pub fn step(&mut self) -> Result<bool> {
-        let cell = self.done();
-        if cell == self.len() {
+        if self.runs.step()? {
+            return Ok(true);
+        }
+        if self.done() == self.len() {
             return Ok(false);
         }
-        let along = |axis| self.table.place(cell, axis);
+        let (base, other) = self.runs.both()?;
+        let (mut patch, mut rerun) = match self.current.take() {
+            Some(current) => current,
+            None => self.begin(base, other)?,
+        };
+        match base.advance(&mut rerun, &mut patch)? {
+            Some(metric) => self.metrics.push(metric),
+            None => self.current = Some((patch, rerun)),
+        }
+        Ok(true)
+    }
+
+    /// Begins the next patch.
+    fn begin(&self, base: &Base, other: &Base) -> Result<(Patch, Rerun)> {
+        let along = |axis| self.table.place(self.done(), axis);
         let layer = along("layer").or(self.options.layer).unwrap_or(0);
         let (head, neuron, position) = (along("head"), along("neuron"), along("pos"));
         let point = self.options.at.point(layer);
-        let Some(value) = self.other.at(point) else {
+        let Some(value) = other.cache.at(point) else {
             return Err(Error::Hook(format!("the other run did not reach `{point}`")));
         };
-        let mut patch = Patch { point, head, neuron, position, value: value.clone() };
-        let metric = self.base.rerun(layer, position.unwrap_or(0), &mut patch)?;
-        self.metrics.push(metric);
-        Ok(true)
+        let rerun = base.begin(layer, position.unwrap_or(0))?;
+        Ok((Patch { point, head, neuron, position, value: value.clone() }, rerun))
     }
 
     /// Runs the remaining patches and returns the result.
     pub fn finish(mut self) -> Result<Patching> {
         while self.step()? {}
+        let (base, other) = self.runs.both()?;
         let raw = self.table.filled(self.metrics);
-        Ok(Patching::new(&self.options.contrast, raw, self.base.metric, self.other_metric))
+        Ok(Patching::new(&self.options.contrast, raw, base.metric, other.metric))
     }
 }
 

@@ -19,10 +19,10 @@ use super::HeadInput;
 use super::contrast::{Contrast, Target};
 use super::measurement::{MeasurementResult, measurement};
 use super::patching::Patching;
-use super::rerun::{Base, Patch};
+use super::rerun::{Base, Patch, Rerun, Runs};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
-use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks};
+use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
 use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
@@ -125,16 +125,28 @@ pub(super) fn begin(lab: &Lab, options: PathPatchingOptions) -> MeasurementResul
 
 measurement!(PathSweep => PathPatching);
 
-/// A sweep in steps of one sender. A sender without a receiver after it does not change the metric.
+/// A sweep in steps of one block: of the two prompts' runs, then of the runs of each sender. A sender without a receiver after
+/// it does not change the metric.
 pub struct PathSweep {
+    model: Model,
     options: PathPatchingOptions,
-    base: Base,
-    other: Base,
+    runs: Runs,
     metrics: Vec<f32>,
+    /// The runs of the present sender.
+    current: Option<Path>,
+}
+
+/// The two steps of a path patch: see above.
+enum Path {
+    /// The residual stream before `layer` in the run in which other heads keep their `z`, up to the layer `end`; and what the
+    /// receivers get there.
+    Frozen { x: Tensor, layer: usize, end: usize, received: Capture },
+    /// The run with these values at the receivers.
+    Received { patches: Vec<Patch>, rerun: Rerun },
 }
 
 impl PathSweep {
-    /// Runs both prompts.
+    /// Checks the options.
     ///
     /// # Errors
     /// [`Error::Input`] when the prompts differ in length, do not fit the model, the metric does not fit them, or a
@@ -144,14 +156,14 @@ impl PathSweep {
         options.receivers.check(model.config())?;
         let mut names = vec!["blocks.*.attn.hook_z"];
         names.extend((!model.config().attn_only).then_some("blocks.*.hook_mlp_out"));
-        let base = Base::new(model, options.contrast.base(), &options.contrast, &names)?;
-        let other = Base::new(model, options.contrast.other(), &options.contrast, &names[..1])?;
-        Ok(PathSweep { options, base, other, metrics: Vec::new() })
+        let runs = Runs::new(model, &options.contrast, &names, &names[..1])?;
+        let model = model.clone();
+        Ok(PathSweep { model, options, runs, metrics: Vec::new(), current: None })
     }
 
     /// The number of senders.
     pub fn len(&self) -> usize {
-        let config = self.base.model.config();
+        let config = self.model.config();
         config.n_layer * config.n_head
     }
 
@@ -165,21 +177,38 @@ impl PathSweep {
         self.metrics.len()
     }
 
-    /// Runs the next sender; false if none was left.
+    /// Runs the next block; false if every sender is done.
     pub fn step(&mut self) -> Result<bool> {
+        if self.runs.step()? {
+            return Ok(true);
+        }
         if self.done() == self.len() {
             return Ok(false);
         }
-        let heads = self.base.model.config().n_head;
-        let metric = self.patch_sender(self.done() / heads, self.done() % heads)?;
-        self.metrics.push(metric);
+        let heads = self.model.config().n_head;
+        let sender = (self.done() / heads, self.done() % heads);
+        let (base, other) = self.runs.both()?;
+        let path = match self.current.take() {
+            Some(path) => path,
+            None => match self.begin(base, sender.0)? {
+                Some(path) => path,
+                None => {
+                    self.metrics.push(base.metric);
+                    return Ok(true);
+                }
+            },
+        };
+        match self.advance(base, other, sender, path)? {
+            Step::Next(path) => self.current = Some(path),
+            Step::Metric(metric) => self.metrics.push(metric),
+        }
         Ok(true)
     }
 
     /// Runs the remaining senders and returns the result.
     pub fn finish(mut self) -> Result<PathPatching> {
         while self.step()? {}
-        let config = self.base.model.config();
+        let config = self.model.config();
         let shape = vec![config.n_layer, config.n_head];
         let raw = NamedArray {
             axes: vec!["layer", "head"],
@@ -187,59 +216,85 @@ impl PathSweep {
             data: self.metrics,
             ..NamedArray::default()
         };
+        let (base, other) = self.runs.both()?;
         let Patching { raw, normalized, clean, corrupted } =
-            Patching::new(&self.options.contrast, raw, self.base.metric, self.other.metric);
+            Patching::new(&self.options.contrast, raw, base.metric, other.metric);
         Ok(PathPatching { raw, normalized, clean, corrupted })
     }
 
-    /// The metric if the sender is this head.
-    fn patch_sender(&self, layer: usize, head: usize) -> Result<f32> {
-        let Base { model, .. } = &self.base;
-        let Receivers::Heads(receivers) = &self.options.receivers else {
-            let x = self.frozen(layer, head, model.config().n_layer, &mut NoHooks)?;
-            return self.base.measure(&x);
+    /// The receivers after a layer.
+    fn reached(&self, layer: usize) -> impl Iterator<Item = &Receiver> {
+        let receivers = match &self.options.receivers {
+            Receivers::Logits => &[][..],
+            Receivers::Heads(receivers) => receivers,
         };
-        let reached: Vec<_> = receivers.iter().filter(|receiver| receiver.layer > layer).collect();
-        let layers = reached.iter().map(|receiver| receiver.layer);
-        let Some((first, last)) = layers.clone().min().zip(layers.max()) else {
-            return Ok(self.base.metric);
-        };
-        let names: Vec<String> =
-            reached.iter().map(|receiver| receiver.point().to_string()).collect();
-        let mut received = Capture::new(&names, model.config())?;
-        self.frozen(layer, head, last + 1, &mut received)?;
-        let received = received.into_cache();
-        let patch = |(receiver, name): (&&Receiver, &String)| {
-            let value = received.get(name)?.clone();
-            let (point, head) = (receiver.point(), Some(receiver.head));
-            Ok(Patch { point, head, neuron: None, position: None, value })
-        };
-        let mut patches = reached.iter().zip(&names).map(patch).collect::<Result<Vec<_>>>()?;
-        let mut hooks = Chain(patches.iter_mut().map(|patch| patch as &mut dyn Hooks).collect());
-        self.base.rerun(first, 0, &mut hooks)
+        receivers.iter().filter(move |receiver| receiver.layer > layer)
     }
 
-    /// The residual stream before the layer `end` in a base run whose sender has its `z` from the other run. Other heads
-    /// keep theirs.
-    fn frozen(
-        &self,
-        layer: usize,
-        head: usize,
-        end: usize,
-        hooks: &mut dyn Hooks,
-    ) -> Result<Tensor> {
-        let point = Target::Z.point(layer);
-        let value = self.other.cache.get(&point.to_string())?.clone();
-        let mut sender = Patch { point, head: Some(head), neuron: None, position: None, value };
-        let mut freeze = Freeze { base: &self.base, mlps: self.options.mlps };
-        let x = self.base.resid_pre(layer)?.clone();
-        self.base.model.blocks(
-            x,
-            layer..end,
-            None,
-            &mut Chain(vec![&mut freeze, &mut sender, hooks]),
-        )
+    /// Begins the runs of a sender in this layer; None if no receiver is after it.
+    fn begin(&self, base: &Base, layer: usize) -> Result<Option<Path>> {
+        let config = self.model.config();
+        let end = match self.options.receivers {
+            Receivers::Logits => config.n_layer,
+            Receivers::Heads(_) => match self.reached(layer).map(|receiver| receiver.layer).max() {
+                Some(last) => last + 1,
+                None => return Ok(None),
+            },
+        };
+        let names: Vec<String> =
+            self.reached(layer).map(|receiver| receiver.point().to_string()).collect();
+        let received = Capture::new(&names, config)?;
+        Ok(Some(Path::Frozen { x: base.resid_pre(layer)?.clone(), layer, end, received }))
     }
+
+    /// Runs the next block of a sender's runs, or measures the metric.
+    fn advance(
+        &self,
+        base: &Base,
+        other: &Base,
+        (sender, head): (usize, usize),
+        path: Path,
+    ) -> Result<Step> {
+        match path {
+            Path::Frozen { x, layer, end, mut received } if layer < end => {
+                let point = Target::Z.point(sender);
+                let value = other.cache.get(&point.to_string())?.clone();
+                let mut patch =
+                    Patch { point, head: Some(head), neuron: None, position: None, value };
+                let mut freeze = Freeze { base, mlps: self.options.mlps };
+                let mut hooks = Chain(vec![&mut freeze, &mut patch, &mut received]);
+                let x = self.model.blocks(x, layer..layer + 1, None, &mut hooks)?;
+                Ok(Step::Next(Path::Frozen { x, layer: layer + 1, end, received }))
+            }
+            Path::Frozen { x, received, .. } => {
+                let Some(first) = self.reached(sender).map(|receiver| receiver.layer).min() else {
+                    return base.measure(&x).map(Step::Metric);
+                };
+                let received = received.into_cache();
+                let patch = |receiver: &Receiver| {
+                    let (point, head) = (receiver.point(), Some(receiver.head));
+                    let value = received.get(&point.to_string())?.clone();
+                    Ok(Patch { point, head, neuron: None, position: None, value })
+                };
+                let patches = self.reached(sender).map(patch).collect::<Result<_>>()?;
+                Ok(Step::Next(Path::Received { patches, rerun: base.begin(first, 0)? }))
+            }
+            Path::Received { mut patches, mut rerun } => {
+                let mut hooks =
+                    Chain(patches.iter_mut().map(|patch| patch as &mut dyn Hooks).collect());
+                Ok(match base.advance(&mut rerun, &mut hooks)? {
+                    Some(metric) => Step::Metric(metric),
+                    None => Step::Next(Path::Received { patches, rerun }),
+                })
+            }
+        }
+    }
+}
+
+/// What a step leaves.
+enum Step {
+    Next(Path),
+    Metric(f32),
 }
 
 impl Receivers {

@@ -2,7 +2,8 @@
 //!
 //! A patch at layer `l` and position `p` changes nothing before `l`, and nothing before `p`, because attention is causal.
 //! A rerun therefore computes only the layers from `l` on and the positions from `p` to the last that the metric reads,
-//! with the base run's keys and values.
+//! with the base run's keys and values. Every run goes block by block, so that a caller can stop it, or answer other calls,
+//! between two blocks.
 
 use candle_core::{Device, Tensor};
 
@@ -15,8 +16,7 @@ use crate::run::{Cache, Capture, Objective, Scores, as_batch, captured_bytes, ex
 
 /// A run from whose middle other runs can continue.
 pub(super) struct Base {
-    pub model: Model,
-    pub tokens: Vec<u32>,
+    model: Model,
     /// The captured values, with `resid_pre` of every layer.
     pub cache: Cache,
     pub metric: f32,
@@ -24,45 +24,149 @@ pub(super) struct Base {
     readout: Readout,
 }
 
-impl Base {
-    pub fn new<S: AsRef<str>>(
+/// The run of a base, one block at a time.
+struct BaseRun {
+    model: Model,
+    capture: Capture,
+    pass: Pass,
+    readout: Readout,
+}
+
+/// The residual stream before `layer`, and the keys and values so far.
+struct Pass {
+    x: Tensor,
+    layer: usize,
+    kv: KvCache,
+}
+
+impl Pass {
+    /// Runs the next block; false if none was left.
+    fn step(&mut self, model: &Model, hooks: &mut dyn Hooks) -> Result<bool> {
+        if self.layer == model.config().n_layer {
+            return Ok(false);
+        }
+        let layers = self.layer..self.layer + 1;
+        self.x = model.blocks(self.x.clone(), layers, Some(&mut self.kv), hooks)?;
+        self.layer += 1;
+        Ok(true)
+    }
+}
+
+impl BaseRun {
+    /// Checks the prompt and the metric, and embeds the prompt.
+    fn new<S: AsRef<str>>(
         model: &Model,
         tokens: &[u32],
         contrast: &Contrast,
         names: &[S],
-    ) -> Result<Base> {
+    ) -> Result<BaseRun> {
         let config = model.config();
         let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
         names.push("blocks.*.hook_resid_pre");
-        let (mut kv, mut capture) = (KvCache::new(config), Capture::new(&names, config)?);
+        let mut capture = Capture::new(&names, config)?;
         let length = tokens.len().min(config.n_positions);
         let bytes = captured_bytes(config, capture.points(), length);
         expect_memory(bytes, &format!("patching {length} tokens"), "shorter prompts")?;
         let x = model.embed(&as_batch(tokens)?, 0, &mut capture)?;
-        let x = model.blocks(x, 0..config.n_layer, Some(&mut kv), &mut capture)?;
-        let mut readout = Readout::new(model, contrast.base(), &contrast.metric)?;
-        let metric = readout.measure(&x, 0)?;
-        readout.keep_base(&x)?;
-        Ok(Base {
-            model: model.clone(),
-            tokens: tokens.to_vec(),
-            cache: capture.into_cache(),
-            metric,
-            kv,
-            readout,
+        let pass = Pass { x, layer: 0, kv: KvCache::new(config) };
+        let readout = Readout::new(model, contrast.base(), &contrast.metric)?;
+        Ok(BaseRun { model: model.clone(), capture, pass, readout })
+    }
+
+    /// Runs the next block; false if none was left.
+    fn step(&mut self) -> Result<bool> {
+        self.pass.step(&self.model, &mut self.capture)
+    }
+
+    /// The run after its last block.
+    fn finish(self) -> Result<Base> {
+        let BaseRun { model, capture, pass, mut readout } = self;
+        let metric = readout.measure_base(&pass.x)?;
+        Ok(Base { model, cache: capture.into_cache(), metric, kv: pass.kv, readout })
+    }
+}
+
+/// The runs of both prompts.
+pub(super) struct Runs {
+    /// The run that is patched.
+    base: RunState,
+    other: RunState,
+}
+
+enum RunState {
+    Running(Box<BaseRun>),
+    Done(Box<Base>),
+    Failed,
+}
+
+impl Runs {
+    /// Checks the prompts and the metric. `base_names` and `other_names` are captured.
+    pub fn new<S: AsRef<str>, T: AsRef<str>>(
+        model: &Model,
+        contrast: &Contrast,
+        base_names: &[S],
+        other_names: &[T],
+    ) -> Result<Runs> {
+        let base = BaseRun::new(model, contrast.base(), contrast, base_names)?;
+        let other = BaseRun::new(model, contrast.other(), contrast, other_names)?;
+        Ok(Runs {
+            base: RunState::Running(Box::new(base)),
+            other: RunState::Running(Box::new(other)),
         })
     }
 
-    /// The metric under `hooks` that change nothing before `layer` and nothing before position `first`.
-    pub fn rerun(&self, layer: usize, first: usize, hooks: &mut dyn Hooks) -> Result<f32> {
+    /// Runs the next block of either, or measures its metric; false if both are done.
+    pub fn step(&mut self) -> Result<bool> {
+        Ok(self.base.step()? || self.other.step()?)
+    }
+
+    /// The run that is patched, and the other one.
+    pub fn both(&self) -> Result<(&Base, &Base)> {
+        match (&self.base, &self.other) {
+            (RunState::Done(base), RunState::Done(other)) => Ok((base, other)),
+            _ => Err(Error::Input("a run of the two prompts failed: begin the sweep again".into())),
+        }
+    }
+}
+
+impl RunState {
+    fn step(&mut self) -> Result<bool> {
+        let RunState::Running(run) = self else { return Ok(false) };
+        if run.step()? {
+            return Ok(true);
+        }
+        if let RunState::Running(run) = std::mem::replace(self, RunState::Failed) {
+            *self = RunState::Done(Box::new(run.finish()?));
+        }
+        Ok(true)
+    }
+}
+
+/// A run that continues from a base, one block at a time.
+pub(super) struct Rerun {
+    /// None if the metric reads nothing that changes.
+    pass: Option<Pass>,
+    first: usize,
+}
+
+impl Base {
+    /// Begins a run under hooks that change nothing before `layer` and nothing before position `first`.
+    pub fn begin(&self, layer: usize, first: usize) -> Result<Rerun> {
         let end = self.readout.end();
         if first >= end {
-            return Ok(self.metric);
+            return Ok(Rerun { pass: None, first });
         }
         let x = self.resid_pre(layer)?.narrow(1, first, end - first)?;
-        let mut kv = self.kv.prefix(first)?;
-        let x = self.model.blocks(x, layer..self.model.config().n_layer, Some(&mut kv), hooks)?;
-        self.readout.measure(&x, first)
+        Ok(Rerun { pass: Some(Pass { x, layer, kv: self.kv.prefix(first)? }), first })
+    }
+
+    /// Runs its next block under the hooks, or measures its metric if none is left.
+    pub fn advance(&self, rerun: &mut Rerun, hooks: &mut dyn Hooks) -> Result<Option<f32>> {
+        let Some(pass) = &mut rerun.pass else { return Ok(Some(self.metric)) };
+        if pass.step(&self.model, hooks)? {
+            return Ok(None);
+        }
+        self.readout.measure(&pass.x, rerun.first).map(Some)
     }
 
     /// `[1, T, D]`.
@@ -114,11 +218,13 @@ impl Readout {
         }
     }
 
-    fn keep_base(&mut self, x: &Tensor) -> Result<()> {
+    /// The metric of the base run. A loss keeps its log-probabilities.
+    fn measure_base(&mut self, x: &Tensor) -> Result<f32> {
         if let Readout::Loss { model, tokens, before } = self {
             *before = Scores::of(&model.unembed(x, 0, &mut NoHooks)?, tokens)?.log_probs;
+            return Ok(mean_loss(before.iter()));
         }
-        Ok(())
+        self.measure(x, 0)
     }
 
     /// The metric if `x` `[1, .., D]` has the positions from `first` on, and earlier ones are those of the base run.
@@ -143,12 +249,19 @@ impl Readout {
                     &logits,
                     &tokens[first..=(first + x.dim(1)?).min(tokens.len() - 1)],
                 )?;
-                let log_probs = before.iter().take(first).chain(&after.log_probs);
-                let sum: f64 = log_probs.map(|log_prob| f64::from(*log_prob)).sum();
-                Ok((-sum / (tokens.len() - 1) as f64) as f32)
+                Ok(mean_loss(before.iter().take(first).chain(&after.log_probs)))
             }
         }
     }
+}
+
+fn mean_loss<'p>(log_probs: impl Iterator<Item = &'p f32>) -> f32 {
+    let (mut sum, mut count) = (0.0, 0);
+    for log_prob in log_probs {
+        sum += f64::from(*log_prob);
+        count += 1;
+    }
+    (-sum / f64::from(count)) as f32
 }
 
 /// Hooks that replace the value at one point with another run's: all of it, or one head, neuron or position of it.

@@ -37,6 +37,11 @@ impl KvCache {
         self.layers.first().map_or(0, |layer| layer.len)
     }
 
+    /// The number of positions that a layer's part has: a pass may be between two layers.
+    pub(super) fn len_of(&self, layer: usize) -> usize {
+        self.layers[layer].len
+    }
+
     /// Whether there is no position in the cache.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
