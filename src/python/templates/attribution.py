@@ -18,9 +18,10 @@ COMPUTE_GRADIENTS
 _, theirs = model.run_with_cache(other, names_filter=names)
 found = []
 for name in names:
-    effect = ((theirs[name] - cache[name]) * gradients[name])[0].detach()
     # if COMPONENTS:
-    effect = effect.sum(-1)
+    effect = ((theirs[name] - cache[name]) * gradients[name]).sum(-1)[0].detach()
+    # else:
+    effect = ((theirs[name] - cache[name]) * gradients[name])[0].detach()
     # end
     # if TRANSPOSE:
     effect = effect.T  # positions last
