@@ -111,6 +111,8 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
         pointer-events: none;
       }
       canvas {
+        width: var(--thumbnail);
+        height: var(--thumbnail);
         display: block;
         image-rendering: pixelated;
         background: var(--sheet);

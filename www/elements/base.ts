@@ -56,7 +56,9 @@ export class WidthController implements ReactiveController {
     host.addController(this);
   }
 
+  /** The width is known at once, so that the first picture has its size and nothing below it moves. */
   hostConnected() {
+    this.#host.width = Math.floor(this.#host.clientWidth);
     this.#observer.observe(this.#host);
   }
 

@@ -26,6 +26,9 @@ export const figureLayout = css`
     grid-area: 1 / 1;
     min-width: 0;
   }
+  .text > .strip {
+    isolation: isolate; /* a highlighted token stays below the text box */
+  }
   .views,
   .tools,
   .end {
@@ -62,6 +65,10 @@ export const figureLayout = css`
   }
   .board > * {
     min-width: 0;
+  }
+  /* The place of the first picture, so that nothing moves when it comes. */
+  .unread .view {
+    min-height: 70vh;
   }
   h2 {
     margin: 0 0 0.35rem;

@@ -269,7 +269,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     const figure = this.#state;
     const shown = this.#shown;
     const usesHead = shown.some((name) => entryOf(name).usesHead);
-    const board = `board ${usesHead ? "with-heads" : ""} ${shown.length > 1 ? "two" : ""} ${this.querySelector("[slot=aside]") ? "with-aside" : ""}`;
+    const board = `board ${reading ? "" : "unread"} ${usesHead ? "with-heads" : ""} ${shown.length > 1 ? "two" : ""} ${this.querySelector("[slot=aside]") ? "with-aside" : ""}`;
     return html`
       <div class="text">
         <slot name="text"></slot>
