@@ -14,6 +14,7 @@ import {
   start,
   visit,
 } from "./browser.js";
+import { openView, VIEW_NAMES } from "./lab-helpers.js";
 
 /** @typedef {import("../../www/draw/scale.ts").Theme} Theme */
 /** @typedef {import("../../www/draw/scale.ts").Stretch} Stretch */
@@ -676,11 +677,8 @@ test("nothing scrolls sideways on a phone", async () => {
           () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
         );
       await eventually(async () => assert.equal(await overflow(), 0));
-      for (const view of ["log-probability", "lens", "head scores", "activations"]) {
-        await page.getByRole("button", { name: view }).click();
-        await page.waitForFunction(
-          () => !(/** @type {any} */ (document.querySelector("scope-figure")).needs),
-        );
+      for (const view of VIEW_NAMES) {
+        await openView(page, view);
         await eventually(async () => assert.equal(await overflow(), 0, view));
       }
       await page.keyboard.press("x");
