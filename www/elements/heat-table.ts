@@ -59,8 +59,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     lock: { attribute: false },
     action: { type: String },
     empty: { type: String },
-    // It changes with the table; a new function for the same table is drawn as before.
-    sentence: { attribute: false, hasChanged: () => false },
+    sentence: { attribute: false, hasChanged: () => false }, // it changes with the table
     extent: { state: true },
     width: { state: true },
   };
