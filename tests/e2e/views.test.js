@@ -879,3 +879,64 @@ test("generation continues past the context, and the end of the text is shown", 
     await eventually(async () => assert.equal((await figureState(page)).count, 2));
   });
 });
+
+test("the stream shows the norm of each part of the residual stream, for each choice of parts", async () => {
+  await visit(site, { path: "#prompt=sweet%20sorrow&view=stream" }, async (page) => {
+    for (const [name, stack] of [
+      ["what was written", "decomposed"],
+      ["the stream so far", "accumulated"],
+      ["heads", "heads"],
+    ]) {
+      await page.getByRole("group", { name: "parts" }).getByRole("button", { name }).click();
+      await page.waitForFunction(
+        (stack) => /stream.stack=(?!decomposed)/.test(location.hash) || stack === "decomposed",
+        stack,
+      );
+      await prepared(page);
+      const drawn = await page
+        .locator("stream-view heat-table")
+        .evaluate((/** @type {any} */ { table, rows }) => ({ data: [...table.data], rows }));
+      const expected = await ask(
+        page,
+        { text: "sweet sorrow", stack },
+        `const { parts } = await model.residual(given.text, { stack: given.stack });
+        const [rows, columns, width] = parts.shape;
+        const norms = Array.from({ length: rows * columns }, (_, at) => Math.hypot(...parts.data.subarray(at * width, (at + 1) * width)));
+        return { norms, rows: parts.labels.component };`,
+      );
+      assert.deepEqual(drawn.rows, expected.rows);
+      // The page adds squares in another order than hypot, and keeps f32.
+      drawn.data.forEach((/** @type {number} */ value, /** @type {number} */ at) =>
+        assert.ok(Math.abs(value - expected.norms[at]) <= 1e-6 * expected.norms[at], `cell ${at}`),
+      );
+    }
+  });
+});
+
+test("ranks and entropies are those of tokenScores, a column for each token but the first", async () => {
+  await visit(site, { path: "#prompt=sweet%20sorrow&view=log-probability" }, async (page) => {
+    const expected = await ask(
+      page,
+      { text: "sweet sorrow" },
+      "const { rank, entropy } = await model.tokenScores(given.text); return { rank: [...rank.data], entropy: [...entropy.data] };",
+    );
+    for (const name of /** @type {const} */ (["rank", "entropy"])) {
+      await page.getByRole("button", { name, exact: true }).click();
+      const columns = page.locator("token-losses");
+      await eventually(async () =>
+        assert.equal(await columns.evaluate((/** @type {any} */ element) => element.show), name),
+      );
+      const found = await columns.evaluate(
+        (/** @type {any} */ { scores }, name) => [...scores[name].data],
+        name,
+      );
+      assert.deepEqual(found, expected[name]);
+      await columns.locator(".frame").press("ArrowRight");
+      await columns.locator(".frame").press("ArrowRight");
+      const shown = name === "rank" ? `rank ${expected.rank[0]}` : "entropy of its prediction";
+      await eventually(async () =>
+        assert.match(await columns.locator(".readout").innerText(), new RegExp(shown)),
+      );
+    }
+  });
+});

@@ -1,9 +1,9 @@
-// <token-losses>: the surprisal (loss) of each token of a text, as columns.
+// <token-losses>: the surprisal (loss) of each token of a text, its rank, or the entropy of its prediction, as columns.
 
 import { css, html } from "lit";
 
 import { columnWidth, drawColumns } from "../draw/columns.js";
-import { formatLogProb, formatSignificant, NOT_A_NUMBER } from "../draw/format.js";
+import { formatCount, formatLogProb, formatSignificant, NOT_A_NUMBER } from "../draw/format.js";
 import { countNotFinite } from "../draw/not-finite.js";
 import { announced, glyphs, type Token } from "../draw/token.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
@@ -14,6 +14,24 @@ import { ThemeController } from "./theme.js";
 /** The height of the columns in CSS pixels. */
 const HEIGHT = 260;
 
+/** What the columns show. */
+export type Quantity = "loss" | "rank" | "entropy";
+
+/** What `Model.tokenScores` returns. */
+export interface Scores {
+  /** How many tokens have a greater logit than the token after each position but the last. */
+  rank: { data: ArrayLike<number> };
+  /** Of the prediction at every position, in nats. */
+  entropy: { data: ArrayLike<number> };
+}
+
+/** The title of the columns, by what they show. The prediction of a token is made at the token before it. */
+const TITLES: Readonly<Record<Quantity, string>> = {
+  loss: "surprisal of each token: minus its log-probability, up to",
+  rank: "rank of each token: how many tokens the model found likelier, on a logarithmic scale up to",
+  entropy: "entropy of the prediction of each token, in nats, up to",
+};
+
 export interface TokenLossesEvents {
   /** The token to highlight. The owner sets `position`. */
   "token-hover": number | null;
@@ -23,6 +41,8 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
   static override properties = {
     tokens: { attribute: false },
     logProbs: { attribute: false },
+    scores: { attribute: false },
+    show: { type: String },
     loss: { type: Number },
     vocabulary: { type: Number },
     position: { type: Number },
@@ -85,6 +105,9 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
   declare tokens: readonly Token[];
   /** The log-probability of each token but the first. */
   declare logProbs: ArrayLike<number>;
+  /** For `show` "rank" and "entropy". */
+  declare scores: Scores | null;
+  declare show: Quantity;
   /** The mean loss. */
   declare loss: number | null;
   /** The size of the vocabulary. Its logarithm is the loss of a uniform prediction. */
@@ -107,6 +130,8 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
     super();
     this.tokens = [];
     this.logProbs = [];
+    this.scores = null;
+    this.show = "loss";
     this.loss = null;
     this.vocabulary = 0;
     this.position = -1;
@@ -114,12 +139,30 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
     new WidthController(this);
   }
 
-  /** The loss at the top of the figure: the largest finite one, but at least that of a uniform prediction. */
+  /** The quantity of each token but the first. */
+  get #values(): readonly number[] {
+    const { show, scores, logProbs } = this;
+    if (show === "loss") return Array.from(logProbs, (value) => -value);
+    const values = scores?.[show].data ?? [];
+    return Array.from(values).slice(0, Math.max(0, this.tokens.length - 1));
+  }
+
+  /** The heights of the columns, in the unit of `#max`. */
+  get #heights(): readonly number[] {
+    return this.show === "rank" ? this.#values.map((rank) => Math.log1p(rank)) : this.#values;
+  }
+
+  /** The top of the figure: the largest finite height, but at least that of a uniform prediction. */
   get #max() {
-    return Math.max(
-      Math.log(Math.max(2, this.vocabulary)),
-      ...Array.from(this.logProbs, (value) => -value).filter(Number.isFinite),
-    );
+    const uniform = Math.log(Math.max(2, this.vocabulary));
+    return Math.max(uniform, ...this.#heights.filter(Number.isFinite));
+  }
+
+  /** The top of the figure in words. */
+  get #top() {
+    return this.show === "rank"
+      ? formatCount(Math.round(Math.expm1(this.#max)))
+      : formatLogProb(this.#max);
   }
 
   /** CSS pixels from one column to the next. */
@@ -130,23 +173,25 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
   override render() {
     const { position, tokens } = this;
     const mean = this.loss === null ? "unknown" : formatLogProb(this.loss);
-    const notFinite = countNotFinite(this.logProbs);
+    const values = this.#values;
+    const notFinite = countNotFinite(values);
     const stripes =
-      notFinite > 0 ? `; stripes: ${notFinite} of ${this.logProbs.length} are ${NOT_A_NUMBER}` : "";
+      notFinite > 0 ? `; stripes: ${notFinite} of ${values.length} are ${NOT_A_NUMBER}` : "";
+    const isLoss = this.show === "loss";
     const pitch = this.#pitch;
     return html`
-      <div class="axis"><span>surprisal of each token: minus its log-probability, up to ${formatLogProb(this.#max)}${stripes}</span></div>
+      <div class="axis"><span>${TITLES[this.show]} ${this.#top}${stripes}</span></div>
       <div
         class="frame"
         role="img"
         tabindex="0"
-        aria-label="surprisal of ${tokens.length} tokens, mean ${mean}. Arrows move along the text."
+        aria-label="${isLoss ? "surprisal" : this.show} of ${tokens.length} tokens${isLoss ? `, mean ${mean}` : ""}. Arrows move along the text."
         @pointermove=${this.#onMove}
         @pointerleave=${this.interaction.leave}
         @keydown=${this.interaction.onKeyDown}
       >
         <canvas aria-hidden="true"></canvas>
-        ${this.loss === null ? "" : this.#renderMean(this.loss)}
+        ${this.loss === null || !isLoss ? "" : this.#renderMean(this.loss)}
         ${position >= 0 ? html`<span class="here" style="left: ${position * pitch}px; width: ${Math.max(3, pitch)}px"></span>` : ""}
       </div>
       <div class="axis"><span>first token</span><span>last →</span></div>
@@ -162,10 +207,20 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
 
   #renderReadout() {
     const { position } = this;
-    const value = position > 0 ? this.logProbs[position - 1] : undefined;
-    return value === undefined
-      ? ""
-      : html`${position} <b>${glyphs(this.tokens[position])}</b> log-probability ${formatLogProb(value)}, probability ${formatSignificant(Math.exp(value), 2)}`;
+    const value = position > 0 ? this.#describe(position) : null;
+    return value === null ? "" : html`${position} <b>${glyphs(this.tokens[position])}</b> ${value}`;
+  }
+
+  /** The value of a token in words; null if it has none. */
+  #describe(position: number) {
+    const value = this.#values[position - 1];
+    if (value === undefined) return null;
+    if (this.show === "rank")
+      return Number.isFinite(value)
+        ? `rank ${value}: ${value === 0 ? "the likeliest token" : `${value} likelier`}`
+        : `rank ${NOT_A_NUMBER}`;
+    if (this.show === "entropy") return `entropy of its prediction ${formatLogProb(value)} nats`;
+    return `log-probability ${formatLogProb(-value)}, probability ${formatSignificant(Math.exp(-value), 2)}`;
   }
 
   override updated() {
@@ -178,7 +233,7 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
     canvas.style.width = `${canvas.width / ratio}px`;
     canvas.style.height = `${canvas.height / ratio}px`;
     drawColumns(context, {
-      values: [null, ...Array.from(this.logProbs, (value) => -value)],
+      values: [null, ...this.#heights],
       max: this.#max,
       width: canvas.width,
       height: canvas.height,
@@ -194,10 +249,8 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
 
   #sentence(position: number) {
     const token = `token ${position} ${announced(this.tokens[position])}`;
-    const value = this.logProbs[position - 1];
-    return value === undefined
-      ? `${token}, the first`
-      : `${token}, log-probability ${formatLogProb(value)}`;
+    const value = this.#describe(position);
+    return value === null ? `${token}, the first` : `${token}, ${value}`;
   }
 }
 

@@ -54,10 +54,10 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     title: "log-probability",
     group: "prediction",
     sentence: "How well the model predicted each token from those before it.",
-    methods: ["runWithCache"],
+    methods: ["runWithCache", "tokenScores"],
     tokenColors: "surprisal",
     usesHead: false,
-    settings: {},
+    settings: { show: choice(["loss", "rank", "entropy"], "loss") },
     load: async () => (await import("./loss-view.js")).view,
   },
   lens: {
@@ -237,6 +237,24 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
       normalized: flag(true),
     },
     load: async () => (await import("./paths-view.js")).view,
+  },
+  stream: {
+    title: "stream",
+    group: "values",
+    sentence:
+      "The residual stream in parts: how much each part writes at each position, as the length of its vector.",
+    source: {
+      title: "Elhage et al. 2021",
+      href: "https://transformer-circuits.pub/2021/framework/index.html",
+    },
+    methods: ["residual"],
+    tokenColors: "none",
+    usesHead: false,
+    settings: {
+      stack: choice(["decomposed", "accumulated", "heads"], "decomposed"),
+      layerNorm: choice(["none", "frozen"], "none"),
+    },
+    load: async () => (await import("./stream-view.js")).view,
   },
   activations: {
     title: "activations",

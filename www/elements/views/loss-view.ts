@@ -1,4 +1,5 @@
-// <loss-view>: the log-probability of each token as a column, and their mean in words.
+// <loss-view>: the log-probability of each token as a column, and their mean in words; or its rank, or the entropy of its
+// prediction.
 
 import { html } from "lit";
 
@@ -6,14 +7,46 @@ import { formatLogProb, NOT_A_NUMBER } from "../../draw/format.js";
 import { countNotFinite } from "../../draw/not-finite.js";
 import type { Reading } from "../../session/reading.js";
 import "../define/token-losses.js";
-import { FigureView, type FigureState, type ViewModule } from "./view.js";
+import type { Quantity, Scores } from "../token-losses.js";
+import {
+  choiceStyles,
+  FigureView,
+  type FigureState,
+  NO_RESULT,
+  type Request,
+  type ViewModule,
+} from "./view.js";
 
-export class LossView extends FigureView {
+interface Settings {
+  show: Quantity;
+}
+
+const TITLES: Readonly<Record<Quantity, string>> = {
+  loss: "surprisal",
+  rank: "rank",
+  entropy: "entropy",
+};
+
+export class LossView extends FigureView<Settings, Scores> {
+  static override styles = [...FigureView.styles, choiceStyles];
+
+  /** The loss comes with the reading. */
+  override get result() {
+    return this.settings.show === "loss" ? NO_RESULT : super.result;
+  }
+
   override draw(figure: FigureState, reading: Reading) {
+    const { show } = this.settings;
+    const { value } = this.result;
+    const choice = ([name, title]: [string, string]) =>
+      html`<button aria-pressed=${show === name} @click=${() => this.remember({ show: name as Quantity })}>${title}</button>`;
     return html`
+      <p class="work"><span class="choice" role="group" aria-label="what the columns show">${Object.entries(TITLES).map(choice)}</span></p>
       <token-losses
         .tokens=${reading.tokens}
         .logProbs=${reading.logProbs}
+        .scores=${value}
+        .show=${value ? show : "loss"}
         .loss=${meanLoss(reading)}
         .vocabulary=${figure.vocabulary}
         .position=${figure.hoveredToken ?? figure.lock?.query ?? -1}
@@ -50,7 +83,16 @@ function average(values: ArrayLike<number>) {
   return Array.from(values).reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
-export const view: ViewModule = { tag: "loss-view", element: LossView };
+function request(_: FigureState, { show }: Partial<Settings>): Request<Scores> | null {
+  if (show === "loss") return null;
+  return {
+    key: "token scores",
+    compute: (model, { reading, interventions, signal, onProgress }) =>
+      model.tokenScores(reading.ids, { interventions, signal, onProgress }),
+  };
+}
+
+export const view: ViewModule = { tag: "loss-view", element: LossView, request };
 
 declare global {
   interface HTMLElementTagNameMap {

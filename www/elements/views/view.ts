@@ -18,6 +18,7 @@ import { TypedElement } from "../base.js";
 import type { Head } from "../heads.js";
 import { base } from "../styles.js";
 
+export { NO_RESULT } from "../../session/results.js";
 export type { ComputeContext, Request, ViewResult } from "../../session/results.js";
 
 /** The settings of each view, by the view's name. */
