@@ -33,9 +33,10 @@ export const sweepStyles = [
       display: inline-flex;
       align-items: center;
       gap: 0.4rem;
+      max-width: 100%;
     }
     .controls select {
-      max-width: 100%;
+      min-width: 0;
     }
     .controls input[type="number"] {
       width: 4.4rem;
