@@ -17,6 +17,7 @@ import {
   openViewByKeyboard,
   pressTo,
   ready,
+  setPrompts,
   shown,
 } from "./lab-helpers.js";
 import { models } from "./small-models.js";
@@ -311,7 +312,7 @@ test("neurons searches the bundled excerpt in pieces, a pasted text, and other c
     await compute(page);
     assert.match(
       (await shown(page)).text,
-      /among 1024 tokens \(the first of \d{4}\) of Macbeth.* in 4 pieces/,
+      /among 1024 tokens \(the first of \d{4}\) of Macbeth.* in 4 pieces of at most 256 tokens/,
     );
     await press(page, "a text that you paste");
     assert.match((await shown(page)).text, /Paste a text into the box/);
@@ -728,4 +729,40 @@ test("a model with attention only has no neurons, and the views say so", async (
       assert.match(await page.locator("circuits-view td").first().innerText(), /⟨\d+⟩/);
     },
   );
+});
+
+test("values that are not finite are striped and said, and the views stay usable", async () => {
+  const path = address({
+    ...{ model: "models/broken", view: "attribution", "attribution.by": "head" },
+    prompt: "the moon and the stars and the sun",
+  });
+  await visit(site, { path }, async (page) => {
+    await settled(page);
+    await ready(page);
+    assert.match(
+      (await shown(page)).text,
+      /are not finite, so no token is the likeliest: choose an answer/,
+    );
+    await setPrompts(page, { answer: " the" });
+    await ready(page);
+    assert.match(
+      (await shown(page)).text,
+      /is not a number \. \d+ of the shares are not finite, so they have no sum/,
+    );
+    const cells = await page
+      .locator("head-grid .cell")
+      .evaluateAll((all) => all.map((cell) => getComputedStyle(cell).backgroundImage));
+    assert.equal(cells.length, 16);
+    for (const image of cells) assert.match(image, /repeating-linear-gradient/);
+    await openView(page, "neurons");
+    await compute(page);
+    assert.match(
+      (await shown(page)).text,
+      /There is no largest value of .* 1024 of the values are infinite or not a number/,
+    );
+    await page.locator("#prompt").fill("the moon");
+    await settled(page);
+    await openView(page, "attribution");
+    assert.match((await shown(page)).text, /The 27 shares add up to/);
+  });
 });

@@ -136,7 +136,7 @@ export class HeadGrid extends TypedElement<HeadGridEvents> {
     const [layers, heads] = values.shape;
     const max = maxAbs({ data: values.data, rows: layers, columns: heads });
     const decimals = Math.min(2, decimalsFor(max));
-    const end = formatShort(max, 3);
+    const end = formatShort(max || 1, 3);
     const broken = countNotFinite(values.data);
     const all = Array.from({ length: heads }, (_, head) => head);
     const { hovered } = this.interaction;

@@ -35,6 +35,8 @@ export interface ActivePlaces {
   /** How many tokens were searched, and in how many pieces. */
   tokens: number;
   pieces: number;
+  /** The most tokens of a piece. */
+  pieceLength: number;
 }
 
 export interface SearchOptions extends Channel {
@@ -49,9 +51,13 @@ const MAX_PIECE = 256;
 const BEFORE = 20;
 const AFTER = 8;
 
+function pieceLengthFor(context: number) {
+  return Math.max(1, Math.min(MAX_PIECE, context));
+}
+
 /** The ids of a text in pieces that fit the context. */
 export function cutToContext(ids: Uint32Array, context: number): Uint32Array[] {
-  const length = Math.max(1, Math.min(MAX_PIECE, context));
+  const length = pieceLengthFor(context);
   return Array.from({ length: Math.ceil(ids.length / length) }, (_, i) =>
     ids.slice(i * length, (i + 1) * length),
   );
@@ -93,7 +99,8 @@ export async function findMostActive(
       values: (values.get(place.text) as Float32Array).slice(first, end),
     };
   });
-  return { places, notFinite, tokens: ids.length, pieces: pieces.length };
+  const pieceLength = pieceLengthFor(model.config.n_positions);
+  return { places, notFinite, tokens: ids.length, pieces: pieces.length, pieceLength };
 }
 
 function placesOf({ position, value }: MostActive, text: number) {

@@ -185,7 +185,7 @@ export class AttributionView extends FigureView<Settings, Result> {
     const left = order.slice(this.settings.count).map((at) => shares[at]);
     const digits = decimalsFor(Math.max(Math.abs(share), ...Array.from(shares, Math.abs)));
     return html`<section class="sources" aria-label="head ${name} by source token">
-      <h2>Head ${name} by source token: where its ${layerNorm === "recomputed" ? "frozen share of " : ""}<span class="mono">${formatSigned(share, digits)}</span> comes from</h2>
+      <h2>Head ${name} by source token${Number.isFinite(share) ? html`: where its ${layerNorm === "recomputed" ? "frozen share of " : ""}<span class="mono">${formatSigned(share, digits)}</span> comes from` : ""}</h2>
       <p class="note soft">The head moves the value of each token that it attends to. Each share is the attention times what that value adds to the logit${layerNorm === "recomputed" ? ", here with the scale of the whole stream (frozen), because only then the shares of tokens add up" : ""}.</p>
       <div class="parts">
         <signed-tokens
@@ -206,7 +206,7 @@ export class AttributionView extends FigureView<Settings, Result> {
             @bar-hover=${(event: CustomEvent<string | null>) => this.hover({ hoveredToken: event.detail === null ? null : Number(event.detail) })}
           ></bar-list>
           ${othersNote({ count: left.length, sum: sumOf(left) }, "tokens")}
-          <p class="note soft">${plural(shares.length, "token")} together: <span class="mono">${formatSigned(sumOf(shares), digits)}</span>; the rest of the head's share: <span class="mono">${formatRest(rest)}</span>${Math.abs(rest) > ROUNDING * Math.max(1, Math.abs(share)) ? ", because an intervention changed what the head writes, or because the weights have few bits" : " (rounding)"}.</p>
+          <p class="note soft">${plural(shares.length, "token")} together: <span class="mono">${formatSigned(sumOf(shares), digits)}</span>; the rest of the head's share: <span class="mono">${formatRest(rest)}</span>${restWords(rest, share)}.</p>
         </div>
       </div>
     </section>`;
@@ -286,6 +286,14 @@ function othersNote({ count, sum }: { count: number; sum: number }, what: string
   return count === 0
     ? ""
     : html`<p class="note soft">${count} other ${what} together: <span class="mono">${formatShort(sum, 4)}</span></p>`;
+}
+
+/** Why the source tokens do not add up to the share of the head. */
+function restWords(rest: number, share: number) {
+  if (!Number.isFinite(rest)) return "";
+  return Math.abs(rest) <= ROUNDING * Math.max(1, Math.abs(share))
+    ? " (rounding)"
+    : ", because an intervention changed what the head writes, or because the weights have few bits";
 }
 
 function formatRest(rest: number) {

@@ -155,7 +155,7 @@ export class NeuronsView extends FigureView<Settings, Result> {
         ${numberOf("at most tokens", { name: "tokens", value: tokens, min: 1 }, (one) => this.remember({ tokens: one }))}
       </div>
       ${search === "pasted" ? html`<textarea class="paste" name="text" aria-label=${figure.hasTokenizer ? "the text to search" : "the token ids to search"} placeholder=${figure.hasTokenizer ? "Paste a text here" : "Token ids, separated by spaces"} spellcheck="false" .value=${text} @change=${(event: Event) => this.remember({ text: (event.target as HTMLTextAreaElement).value })}></textarea>` : ""}
-      ${problem ? html`<p class="note" role="status">${problem}</p>` : value ? this.#places(figure, value) : ""}
+      ${problem ? html`<p class="note" role="status">${problem}</p>` : value ? this.#places(value) : ""}
     `;
   }
 
@@ -180,16 +180,15 @@ export class NeuronsView extends FigureView<Settings, Result> {
     </div>`;
   }
 
-  #places(figure: FigureState, result: Result) {
-    const { places, contexts, notFinite, tokens, pieces, length, title } = result;
+  #places(result: Result) {
+    const { places, contexts, notFinite, tokens, pieces, pieceLength, length, title } = result;
     const max = Math.max(
       0,
       ...places.flatMap(({ values }) => Array.from(values, Math.abs).filter(Number.isFinite)),
     );
     const end = formatShort(max || 1, 3);
-    const context = figure.architecture.n_positions;
     return html`
-      <p class="note">The ${places.length === 1 ? "largest value" : `${places.length} largest values`} of <span class="mono">${nameOf(result.channel)}</span> among ${tokens} tokens${tokens < length ? ` (the first of ${length})` : ""} of ${title}${pieces > 1 ? `, read in ${pieces} pieces without what comes before each${context === undefined ? "" : `, because the context holds ${context} tokens`}` : ""}.
+      <p class="note">${this.#found(result)} among ${tokens} tokens${tokens < length ? ` (the first of ${length})` : ""} of ${title}${pieces > 1 ? `, read in ${pieces} pieces of at most ${pieceLength} tokens, each without what comes before it` : ""}.
         ${notFinite > 0 ? html`<strong>${notFinite} of the values ${notFinite === 1 ? "is" : "are"} infinite or not a number.</strong>` : ""}</p>
       ${result.ignoresInterventions ? html`<p class="note warning" role="status">The interventions do not apply here: the texts are read by the model as it is.</p>` : ""}
       <p class="readout mono">${this.#said}</p>
@@ -216,6 +215,13 @@ export class NeuronsView extends FigureView<Settings, Result> {
       </ol>
       ${result.effect ? this.#effect(result.effect) : ""}
     `;
+  }
+
+  #found({ places, channel }: Result) {
+    const name = html`<span class="mono">${nameOf(channel)}</span>`;
+    if (places.length === 0) return html`There is no largest value of ${name}`;
+    const count = places.length === 1 ? "largest value" : `${places.length} largest values`;
+    return html`The ${count} of ${name}`;
   }
 
   #say({ places, contexts }: Result, at: number, position: number | null) {
