@@ -19,9 +19,7 @@ export const METHODS = {
   transformed: CODE,
   withTokenizer: { where: "“add a tokenizer”, for a model that has none" },
   dispose: { where: "choosing another model" },
-  residual: { where: "a head's direction in an intervention; panel “Code”, console" },
   means: { where: "interventions, “mean” over texts", address: "interventions" },
-  tokenScores: CODE,
 };
 
 /** Options of one method. @type {Record<string, Place>} */
@@ -66,8 +64,6 @@ export const OPTIONS = {
   "headScores.measure": CODE,
   "headScores.excludeFirstToken": CODE,
   "headScores.excludeCurrentToken": CODE,
-  "tokenScores.input": CODE,
-  "tokenScores.interventions": CODE,
   "mostActive.texts": {
     where: "tab “neurons”: a text that is bundled, studied or pasted",
     address: "neurons.search, neurons.text",

@@ -44,8 +44,17 @@ export const figureLayout = css`
     font-size: 0.82rem;
     padding-inline: 0.65em;
   }
-  .tools {
+  /* The owner's changes stand in the row of the tools while they need no more than a button. */
+  .row {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.35rem 0.7rem;
     margin-top: 0.45rem;
+  }
+  .tools {
+    flex: 1 1 0;
+    min-width: 70%;
     font-size: 0.85rem;
   }
   .end {
@@ -86,6 +95,9 @@ export const figureLayout = css`
   @container figure (max-width: 619px) {
     .heads h2 {
       display: none;
+    }
+    .tools {
+      flex-basis: 100%;
     }
     .views,
     .tools {

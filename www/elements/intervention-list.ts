@@ -214,6 +214,7 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
   }
 
   override updated() {
+    this.toggleAttribute("filled", this.interventions.length > 0 || this.editing !== null);
     if (!this.#focusNext) return;
     const { at, button } = this.#focusNext;
     this.#focusNext = null;

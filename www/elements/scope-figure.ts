@@ -277,7 +277,6 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
       </div>
       <slot name="under"></slot>
       ${this.#tools()}
-      <slot name="changes"></slot>
       <slot name="prompts"></slot>
       <div class=${board} @view-hover=${this.#onHover} @view-choose=${this.#onChoose}>
         ${usesHead ? html`<div class="heads frame">${reading && this.#heads(figure, reading)}</div>` : ""}
@@ -376,11 +375,11 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     const choose = (choice: FigureChoice) => this.#choose(choice);
     return html`
       ${viewTabs(this, choose)}
-      <div class="tools">
+      <div class="row"><div class="tools">
         ${this.#entry.tokenColors === "attention" ? directionChoice(this, choose) : ""}
         ${this.lock ? html`<button @click=${() => choose({ lock: null })}>release (Esc)</button>` : ""}
         <span class="end">${besideChoice(this, choose)}<slot name="tools"></slot></span>
-      </div>
+      </div><slot name="changes"></slot></div>
     `;
   }
 
