@@ -56,9 +56,7 @@ export const OPTIONS = {
   "means.texts": { where: "the texts of “mean”", address: "interventions" },
   "means.names": { where: "the place of the intervention", address: "interventions" },
   ...Object.fromEntries(
-    ["input", "stack", "by", "sublayers", "reader", "layerNorm", "positions", "interventions"].map(
-      (name) => [`residual.${name}`, CODE],
-    ),
+    ["by", "sublayers", "reader", "positions"].map((name) => [`residual.${name}`, CODE]),
   ),
   "headScores.pattern": CODE,
   "headScores.measure": CODE,
