@@ -126,7 +126,7 @@ export class CompositionView extends FigureView<Settings, Result> {
       detail: `${formatShort(line.score / baseline, 3)} times the random baseline`,
     }));
     return html`
-      <p class="note">A line from one head down to a later one: what the upper head writes reaches ${PATH_WORDS[path]}. Two random heads have about <b class="mono baseline">${formatShort(baseline, 4)}</b>, <span class="formula">1/√d_model</span>; ${above} of ${allowed.length} pairs are above it. Drawn are the ${lines.length} strongest, from ${formatShort(lines[0]?.score ?? 0, 4)} down to ${formatShort(shown, 4)}; lines are thicker and darker the farther they are above the baseline.</p>
+      <p class="note">A line from one head down to a later one: what the upper head writes reaches ${PATH_WORDS[path]}. Two random heads have about <b class="mono baseline">${formatShort(baseline, 4)}</b>, <span class="formula">1/√d_model</span>; ${above} of ${allowed.length} pairs are above it. Drawn are the ${lines.length} strongest, from ${formatShort(lines[0]?.score ?? 0, 4)} down to ${formatShort(shown, 4)}; lines are thicker and clearer the farther they are above the baseline.</p>
       <div class="parts">
         <composition-lines
           .scores=${scores}
