@@ -105,19 +105,31 @@ export interface Work {
   operations: number;
 }
 
+/** What a run takes beside its blocks, as operations: about a millisecond. */
+const RUN_OPERATIONS = 1e7;
+
+/** Operations of a block for one position: its matrices, and attention to all positions. */
+function blockOf(
+  { n_head: heads = 1, n_embd: width = 1, n_inner, attn_only }: Sizes,
+  tokens: number,
+) {
+  const mlp = attn_only ? 0 : 2 * width * (n_inner ?? 4 * width);
+  return 2 * (4 * width * width + mlp) + tokens * (4 * width + 20 * heads);
+}
+
 /**
  * The work of a sweep. A run begins at its layer and, if one position is patched, at that position.
  * @param isLoss the metric needs all logits
  */
 export function workOf(
-  options: Pick<PatchingOptions, "at" | "method" | "eachPosition">,
+  options: Pick<PatchingOptions, "at" | "method" | "eachPosition" | "layer">,
   sizes: Sizes,
   { tokens, vocabulary, isLoss }: { tokens: number; vocabulary: number; isLoss: boolean },
 ): Work {
   const { n_layer: layers = 1, n_head: heads = 1, n_embd: width = 1 } = sizes;
   const { at = "resid_pre", method, eachPosition = false } = options;
   const inner = sizes.n_inner ?? 4 * width;
-  const block = 2 * (4 * width * width + (sizes.attn_only ? 0 : 2 * width * inner));
+  const block = blockOf(sizes, tokens);
   const readout = isLoss ? 2 * width * vocabulary : 0;
   if (method === "attribution") return { runs: 1, operations: 4 * tokens * layers * block };
   const isByPosition = eachPosition || !(isOfHeads(at) || at === "post");
@@ -125,12 +137,10 @@ export function workOf(
   const starts = isByPosition ? tokens : 1;
   // From position p on there are T - p positions: (T + 1) / 2 on average.
   const positions = isByPosition ? (tokens + 1) / 2 : tokens;
-  const depth = at === "post" ? layers / 2 : (layers * (layers + 1)) / 2;
+  const depth = at === "post" ? layers - (options.layer ?? 0) : (layers * (layers + 1)) / 2;
   const runs = units * starts * (at === "post" ? 1 : layers);
-  return {
-    runs,
-    operations: units * starts * positions * depth * block + runs * positions * readout,
-  };
+  const perRun = RUN_OPERATIONS + positions * readout;
+  return { runs, operations: units * starts * positions * depth * block + runs * perRun };
 }
 
 /** The work of a sweep over all sending heads. Each runs from its layer to the receivers, and from there to the end. */
@@ -139,12 +149,13 @@ export function pathWorkOf(
   sizes: Sizes,
   tokens: number,
 ): Work {
-  const { n_layer: layers = 1, n_head: heads = 1, n_embd: width = 1, n_inner: inner } = sizes;
-  const block = 2 * (4 * width * width + 2 * width * (inner ?? 4 * width));
+  const { n_layer: layers = 1, n_head: heads = 1 } = sizes;
+  const block = blockOf(sizes, tokens);
   const isToHeads = receivers !== "logits";
   const senders = isToHeads ? Math.max(0, ...receivers.map(({ layer }) => layer)) : layers;
   const depth = isToHeads ? senders / 2 + layers - senders : (layers + 1) / 2;
-  return { runs: layers * heads, operations: senders * heads * tokens * depth * block };
+  const runs = layers * heads;
+  return { runs, operations: senders * heads * tokens * depth * block + runs * RUN_OPERATIONS };
 }
 
 /** Operations a second, as the sweeps of this page measured it. At first a slow machine is assumed. */

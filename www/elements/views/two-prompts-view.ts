@@ -7,6 +7,7 @@ import type { Tensor } from "../../draw/matrix.js";
 import type { Stretch } from "../../draw/scale.js";
 import type { Cell } from "../../draw/signed-heatmap.js";
 import { announced, truncate, type Token } from "../../draw/token.js";
+import { plural } from "../../session/architecture.js";
 import { unequalParts } from "../../session/align.js";
 import type { Reading } from "../../session/reading.js";
 import {
@@ -168,7 +169,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
         ? " The interventions of the list act on the clean prompt only."
         : "";
     if (clean.ids.length === corrupted.ids.length)
-      return html`<p class="note soft">Both prompts have ${clean.ids.length} tokens, so they are compared position by position; ${different} differ.${both}</p>`;
+      return html`<p class="note soft">Both prompts have ${plural(clean.ids.length, "token")}, so they are compared position by position; ${different} differ.${both}</p>`;
     const alone = pairs.filter((pair) => pair.clean === null || pair.corrupted === null).length;
     const [first] = unequalParts(pairs);
     const shown = ({ tokens }: Reading, at: readonly number[]) =>
@@ -176,7 +177,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
     const example = first
       ? ` (${shown(clean, first.clean)} against ${shown(corrupted, first.corrupted)})`
       : "";
-    return html`<p class="note soft">The clean prompt has ${clean.ids.length} tokens and the corrupted one ${corrupted.ids.length}${example}. ${alone} have no partner, and nothing is drawn for them. Patching takes values position by position, so it needs as many tokens in both.${both}</p>`;
+    return html`<p class="note soft">The clean prompt has ${plural(clean.ids.length, "token")} and the corrupted one ${corrupted.ids.length}${example}. ${alone} have no partner, and nothing is drawn for them. Patching takes values position by position, so it needs as many tokens in both.${both}</p>`;
   }
 
   #controls(figure: FigureState) {
