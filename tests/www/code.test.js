@@ -20,6 +20,9 @@ function panel(state, shown) {
   return codeOf({ ...OPENING, ...state }, all, { kind: "panel" });
 }
 
+/** A run after which token 7 is the likeliest. */
+const RUN = { logits: { at: () => ({ data: Float32Array.of(1, 2, 0, 0, 0, 0, 0, 9, 3) }) } };
+
 /**
  * Runs code against a model that records its calls.
  * @param {string} code
@@ -39,7 +42,7 @@ async function record(code) {
         ? undefined
         : (/** @type {any[]} */ ...args) => {
             calls.push({ method: String(method), args });
-            if (method === "generate") return { next: async () => ({ value: { id: 7 } }) };
+            if (method === "runWithCache") return { ...RUN, cache: anything() };
             return anything();
           },
   });
@@ -106,7 +109,7 @@ const METHODS = {
   pathPatching: { settings: { mlps: "frozen" }, options: { mlps: "frozen", answer: 7 } },
   circuits: { settings: { top: 4 }, options: { layer: 1, head: 2, top: 4 } },
   compositionScores: { settings: { path: "v" }, options: { path: "v" } },
-  mostActive: { settings: { index: 5 }, options: { index: 5, at: "blocks.1.mlp.hook_post" } },
+  mostActive: { settings: { index: 5 }, options: { index: 5, at: "blocks.0.mlp.hook_post" } },
 };
 for (const [method, { settings, options }] of Object.entries(METHODS))
   test(`${method} is called with the settings of its view that are options of it`, async () => {
@@ -118,6 +121,55 @@ for (const [method, { settings, options }] of Object.entries(METHODS))
     assert.equal(found.drawn, undefined);
     assert.ok(call.signal);
   });
+
+test("settings that are no options of the call become what the view computes", async () => {
+  const last = async (
+    /** @type {Partial<LabState>} */ state,
+    /** @type {Partial<Shown>} */ shown,
+  ) => (await record(panel({ corrupted: "other", ...state }, shown))).map(({ args }) => args);
+  const [[, ofLoss]] = await last(
+    {},
+    { methods: ["integratedGradients"], settings: { loss: true, baseline: "corrupted" } },
+  );
+  assert.equal(ofLoss.loss, true);
+  assert.equal(ofLoss.answer, undefined);
+  assert.equal(ofLoss.baseline, "other");
+  const patch = async (/** @type {object} */ settings) =>
+    (
+      await last({ answer: 1 }, { methods: ["patching"], settings: { layer: 3, ...settings } })
+    )[0][0];
+  assert.equal((await patch({ at: "post", eachPosition: true })).layer, 3);
+  assert.equal((await patch({ at: "z", eachPosition: true })).layer, undefined);
+  assert.equal((await patch({ at: "z", eachPosition: true })).eachPosition, true);
+  assert.equal((await patch({ at: "resid_pre", eachPosition: false })).eachPosition, undefined);
+  const paths = async (/** @type {string} */ receivers) =>
+    (await last({ answer: 1 }, { methods: ["pathPatching"], settings: { receivers } }))[0][0]
+      .receivers;
+  assert.equal(await paths("logits"), "logits");
+  assert.deepEqual(await paths("k"), [{ layer: 1, head: 2, input: "k" }]);
+});
+
+test("two prompts are two runs of what is compared", async () => {
+  const both = async (/** @type {string} */ of) =>
+    record(
+      panel(
+        { corrupted: "other", prompt: "one", view: "two-prompts" },
+        { settings: { of }, input: "one" },
+      ),
+    );
+  const runs = await both("attention");
+  assert.deepEqual(
+    runs.map(({ args }) => [args[0], args[1].names]),
+    [
+      ["one", ["blocks.1.attn.hook_pattern"]],
+      ["other", ["blocks.1.attn.hook_pattern"]],
+    ],
+  );
+  assert.deepEqual(
+    (await both("lens")).map(({ method }) => method),
+    ["logitLens", "logitLens"],
+  );
+});
 
 test("a chosen answer, another token and a position are options", async () => {
   const state = { answer: " Juliet", against: 12, position: 4 };

@@ -2,13 +2,20 @@
 
 import { css, html } from "lit";
 
+import type { Dtype } from "../session/memory.js";
 import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
 
-export type ConsentRequest = { source: string; name: string; host: string };
+export type ConsentRequest = {
+  source: string;
+  name: string;
+  host: string;
+  /** in which the model would be loaded; f32 if absent */
+  dtype?: Dtype;
+};
 
 export interface LoadConsentEvents {
-  "load-consent": { source: string; name: string; keep: boolean };
+  "load-consent": { source: string; name: string; keep: boolean; dtype?: Dtype };
   "load-refuse": undefined;
 }
 
@@ -55,14 +62,14 @@ export class LoadConsent extends TypedElement<LoadConsentEvents> {
     return html`<div role="alert">${this.request ? this.#question(this.request) : ""}</div>`;
   }
 
-  #question({ source, name, host }: ConsentRequest) {
+  #question({ source, name, host, dtype }: ConsentRequest) {
     const accept = (event: SubmitEvent) => {
       event.preventDefault();
       const keep = new FormData(event.target as HTMLFormElement).has("keep");
-      this.emit("load-consent", { source, name, keep });
+      this.emit("load-consent", { source, name, keep, ...(dtype && { dtype }) });
     };
     return html`<form class="question" @submit=${accept}>
-      <p>This link asks for a model from <strong>${host}</strong>, which is another site: <span class="mono">${source}</span>. Nothing has been requested from it. If you load it, that site sees your network address.</p>
+      <p>This link asks for a model from <strong>${host}</strong>, which is another site: <span class="mono">${source}</span>${dtype && dtype !== "f32" ? html`, in <span class="mono">${dtype}</span>` : ""}. Nothing has been requested from it. If you load it, that site sees your network address.</p>
       <div class="choices">
         <button type="submit">Load from ${host}</button>
         <button type="button" @click=${() => this.emit("load-refuse")}>Do not load</button>

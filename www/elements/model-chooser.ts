@@ -11,7 +11,7 @@ import { type Dtype, DTYPE_NOTES, DTYPES } from "../session/memory.js";
 import { TypedElement } from "./base.js";
 import { MODEL_ENDINGS, nameOf } from "./files.js";
 import { withCode } from "./code.js";
-import type { KeptModel, Room } from "./model-storage.js";
+import type { KeptModel, ModelStorageEvents, Room } from "./model-storage.js";
 import { base } from "./styles.js";
 
 /**
@@ -29,7 +29,7 @@ export type Choice = {
   keep?: boolean;
 };
 
-export interface ModelChooserEvents {
+export interface ModelChooserEvents extends ModelStorageEvents {
   "model-choose": Choice;
   /** the id of a model that was opened before */
   "model-forget": string;

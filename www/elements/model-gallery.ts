@@ -5,6 +5,7 @@ import { css, html } from "lit";
 import { formatBytes } from "../draw/format.js";
 import { formatAgo, type OpenedModel, type StoredCopy } from "../session/gallery.js";
 import { roundedCount } from "../session/architecture.js";
+import { DTYPES } from "../session/memory.js";
 import { TypedElement } from "./base.js";
 import { MODEL_ENDINGS } from "./files.js";
 import type { Choice } from "./model-chooser.js";
@@ -143,9 +144,10 @@ export class ModelGallery extends TypedElement<ModelGalleryEvents> {
   /** Files on the disk must be chosen again unless the browser holds a copy, because a page cannot read them by itself. */
   #open(model: OpenedModel) {
     const { id, name, source, answer, keep } = model;
+    const dtype = DTYPES.find((one) => one === model.dtype);
     const copy = this.stored.get(id);
     const choice =
-      source !== "" ? { source, name, answer, keep } : copy && { source: copy, name, id };
+      source !== "" ? { source, name, answer, keep, dtype } : copy && { source: copy, name, id };
     if (choice) {
       const open = () => this.emit("model-choose", choice);
       return html`<button aria-label="open ${name}" ?disabled=${id === this.current} @click=${open}>open</button>`;
@@ -154,7 +156,7 @@ export class ModelGallery extends TypedElement<ModelGalleryEvents> {
       const input = event.target as HTMLInputElement;
       const files = [...(input.files ?? [])];
       input.value = ""; // the same files can be picked again
-      if (files.length > 0) this.emit("model-choose", { source: files, name, answer });
+      if (files.length > 0) this.emit("model-choose", { source: files, name, answer, dtype });
     };
     return html`<label title="The model came from your disk, which a page cannot read by itself">choose the files again<input class="visually-hidden" type="file" name="again" multiple accept=${MODEL_ENDINGS} aria-label="choose the files of ${name} again" @change=${pick} /></label>`;
   }

@@ -6,10 +6,11 @@ import { formatCount } from "../draw/format.js";
 import { areOfTokenizer } from "../elements/files.js";
 import type { Choice } from "../elements/model-chooser.js";
 import { differences, roundedCount, summaryOf } from "../session/architecture.js";
+import type { Dtype } from "../session/memory.js";
 import { type Answer, questionOf, withAnswer } from "../session/questions.js";
 import { FIELDS, type LabState } from "../state/state.js";
 import { toggleSection } from "./controls.js";
-import { clearError, showError } from "./errors.js";
+import { clearError, errorWithoutAdvice, showError } from "./errors.js";
 import { fit } from "./fit.js";
 import { foreignHost } from "./foreign.js";
 import { copyOf, remember, showGallery } from "./gallery.js";
@@ -17,6 +18,7 @@ import { replaceGeneration } from "./generating.js";
 import { showInput } from "./input.js";
 import { clearNext } from "./next.js";
 import { BUNDLED } from "./preload.js";
+import { rememberRate } from "./rate.js";
 import { readIfNeeded, showProblems, showStale, showState, whenRead } from "./prompt.js";
 import {
   gallery,
@@ -45,6 +47,7 @@ export async function load(choice: Choice, origin: Origin = "choice"): Promise<v
   state.generating?.abort();
   beginLoad(name);
   const bytes = new FileBytes();
+  const start = performance.now();
   const dtype = choice.dtype ?? (origin === "choice" ? undefined : store.state.dtype);
   let model: Model | null;
   try {
@@ -65,11 +68,26 @@ export async function load(choice: Choice, origin: Origin = "choice"): Promise<v
     return;
   }
   if (!model) return;
+  if (typeof source === "string" && foreignHost(source, document.baseURI) !== null)
+    rememberRate(bytes.sum, performance.now() - start);
   state.name = name;
   state.id = remember(model, choice, bytes.sum);
   state.choices.set(state.id, choice);
   if (typeof source === "string") state.consented.add(source);
   await use(model, loadedFrom(choice, model), origin);
+}
+
+/** Loads the model in use again, in another dtype. */
+export async function loadIn(dtype: Dtype) {
+  const choice = state.choices.get(state.id);
+  if (!choice) return;
+  const { source, name } = choice;
+  if (typeof source === "string" || Array.isArray(source)) return load({ ...choice, dtype });
+  showError(
+    errorWithoutAdvice(
+      `The copy of ${name} in this browser is in ${source.dtype}, and other numbers cannot be made of it: choose its files again to load them in ${dtype}`,
+    ),
+  );
 }
 
 /** A model as the state names it. */
@@ -184,7 +202,9 @@ function showModel(model: Model) {
   // A bundled model without notices needs no line on the first screen; the gallery has its report.
   const isBundled = BUNDLED.some(({ source }) => source === state.loaded?.model);
   page.report.hidden = report.length === 0 && isBundled;
-  page.chooser.current = state.id;
+  const { parse, fallback } = FIELDS.dtype;
+  const dtype = parse(model.backend.dtype) ?? fallback;
+  Object.assign(page.chooser, { current: state.id, dtype });
   Object.assign(page.figure, {
     ...{ config, points: hookPoints, parameterCount, hasTokenizer: model.hasTokenizer },
   });
@@ -265,7 +285,7 @@ export async function openModel(origin: Origin): Promise<void> {
   const host = state.consented.has(source) ? null : foreignHost(source, document.baseURI);
   if (host === null) return load({ source, name, ...formerAnswer(source) }, origin);
   clearError();
-  page.consent.request = { source, name, host };
+  page.consent.request = { source, name, host, dtype: store.state.dtype };
 }
 
 /** Loads files that were chosen before: from the disk while the page is open, otherwise from the copy that the browser holds. */

@@ -25,11 +25,12 @@ import type { FigureViewEvents } from "../elements/views/view.js";
 import type { SessionChange } from "../session/session.js";
 import type { LabState } from "../state/state.js";
 import { readAddress, restore, stateOfHistory, updateAddress } from "./address.js";
+import { openConsole } from "./console.js";
 import { acceptDrops, SECTIONS, toggleSection, toggleTheme } from "./controls.js";
 import { editTexts } from "./editing.js";
 import { clearError } from "./errors.js";
 import { followState } from "./follow.js";
-import { forget, showGallery } from "./gallery.js";
+import { clearStorage, forget, showGallery } from "./gallery.js";
 import { generate, pickToken } from "./generating.js";
 import { listenToInterventions, toggleHead, updateSwitch } from "./interventions.js";
 import { listenToKeys } from "./keys.js";
@@ -40,6 +41,7 @@ import {
   clearResults,
   dismissQuestion,
   load,
+  loadIn,
   openModel,
   refuseModel,
   showProgress,
@@ -103,6 +105,8 @@ on("load-refuse", refuseModel);
 on("load-answer", answerQuestion);
 on("load-dismiss", dismissQuestion);
 on("model-forget", forget);
+on("dtype-choose", loadIn);
+on("storage-clear", clearStorage);
 on("tokenizer-add", addTokenizer);
 on("error-dismiss", clearError);
 on("head-hover", updateSwitch);
@@ -161,6 +165,9 @@ page.leave.addEventListener("click", leaveBranch);
 document.addEventListener("pointerdown", (event) => {
   if (!page.texts.parentElement?.contains(event.target as Node)) closeTexts();
 });
+query("#code").addEventListener("toggle", async () => (await import("./code.js")).openCode(), {
+  once: true,
+});
 acceptDrops();
 editTexts();
 listenToKeys();
@@ -191,4 +198,5 @@ state.problems = kept ? [] : address.problems;
 store.amend({ type: "open", state: kept ?? address.state });
 followState();
 openModel("address").finally(releasePreload);
+openConsole();
 updateAddress();

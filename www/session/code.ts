@@ -15,6 +15,8 @@ export interface Shown {
   layer: number;
   head: number;
   hook: string;
+  /** the hook point whose channel is searched if the view names none */
+  at?: string;
   /** the text or the ids that the model has read; a text that is too long is cropped to ids */
   input: string | ArrayLike<number>;
   /** the interventions of the API that each one of the state stands for; needed for steering vectors */
@@ -28,8 +30,11 @@ export type Target = { kind: "panel" } | { kind: "script"; address: string };
 export function codeOf(state: LabState, shown: Shown, target: Target): string {
   const isScript = target.kind === "script";
   const context: Context = { state, shown, uses: new Set(), isScript };
-  const calls = shown.methods.flatMap((method) => CALLS[method]?.(context) ?? []);
-  const all = calls.length > 0 ? calls : CALLS.runWithCache(context);
+  // The first method is the view's subject; others only add to it.
+  const all =
+    state.view === "two-prompts"
+      ? ofTwoPrompts(context)
+      : (CALLS[shown.methods[0]] ?? CALLS.runWithCache)(context);
   const names = context.uses;
   const interventions = names.has("interventions") ? interventionsOf(context) : []; // may use the second prompt
   const parts = [
@@ -37,7 +42,7 @@ export function codeOf(state: LabState, shown: Shown, target: Target): string {
     ...(names.has("prompt") ? [`const prompt = ${literal(inputOf(shown.input))};`] : []),
     ...(names.has("corrupted") ? [corruptedOf(state)] : []),
     ...interventions,
-    ...(names.has("answer") ? answerOf(state) : []),
+    ...(names.has("answer") ? answerOf(state, names.has("interventions")) : []),
     ...all,
   ];
   return `${parts.join("\n")}\n`;
@@ -67,17 +72,15 @@ function corruptedOf({ corrupted }: LabState) {
     : `const corrupted = ${literal(corrupted)};`;
 }
 
-/** Without an answer, the views take the likeliest next token. */
-function answerOf({ answer, position }: LabState): string[] {
+/** Without an answer, the likeliest next token is taken. */
+function answerOf({ answer, position }: LabState, isChanged: boolean): string[] {
   if (answer !== null) return [`const answer = ${literal(answer)};`];
-  if (position !== null)
-    return [
-      `const answer = 0; // choose a token that may follow position ${position}: its text, or its id`,
-    ];
+  const options = isChanged ? ", { interventions }" : "";
   return [
     "// The likeliest next token, because no answer was chosen.",
-    "const { value: next } = await model.generate(prompt, { maxNewTokens: 1 }).next();",
-    "const answer = next.id;",
+    `const { logits } = await model.runWithCache(prompt${options});`,
+    `const last = logits.at({ batch: 0, pos: ${position ?? -1} }).data;`,
+    "const answer = last.indexOf(last.reduce((a, b) => Math.max(a, b)));",
   ];
 }
 
@@ -154,7 +157,9 @@ function signalIn({ isScript }: Context) {
   return isScript ? {} : { signal: new Code("signal") };
 }
 
-function optionalAnswer(context: Context) {
+/** The answer and what it is compared with, or the loss. */
+function metricOf(context: Context) {
+  if (context.shown.settings.loss === true) return { loss: true };
   const { against, position } = context.state;
   return {
     answer: variable(context, "answer"),
@@ -183,33 +188,72 @@ function call(
 
 /** What the run captures: what the view draws. */
 function capturedBy({ state, shown }: Context): string[] {
+  const ofAttention = (name: string) => `blocks.${shown.layer}.attn.${name}`;
   if (state.view === "activations") return [shown.hook];
   if (state.view === "log-probability") return [];
-  return [`blocks.${shown.layer}.attn.hook_pattern`];
+  if (state.view === "products") return ["hook_q", "hook_k"].map(ofAttention);
+  if (state.view === "attention" && shown.settings.show === "value-weighted")
+    return ["hook_pattern", shown.settings.norm === "v" ? "hook_v" : "hook_result"].map(
+      ofAttention,
+    );
+  if (state.view === "attention" && shown.settings.show === "rollout")
+    return ["blocks.*.attn.hook_pattern"];
+  return [ofAttention("hook_pattern")];
+}
+
+/** The values of a run that are shown: those of the head on show, if they have heads. */
+function valuesOf({ shown }: Context, run: string, names: readonly string[]): string[] {
+  return names.map((name) => {
+    if (name.includes("*")) return `${run}.cache.names()`;
+    const ofHead = /\.attn\.hook_(pattern|q|k|v|z|result|attn_scores)$/.test(name);
+    return `${run}.cache.get(${literal(name)})${ofHead ? `.at({ batch: 0, head: ${shown.head} })` : ""}`;
+  });
+}
+
+/** The same run of both prompts. */
+function ofTwoPrompts(context: Context): string[] {
+  const { state, shown } = context;
+  const { of } = shown.settings;
+  const isLens = of === "lens";
+  const names = {
+    attention: [`blocks.${shown.layer}.attn.hook_pattern`],
+    activations: [shown.hook],
+  }[String(of)];
+  const runs = [
+    { input: variable(context, "prompt"), result: "clean", more: interventionsIn(context) },
+    { input: variable(context, "corrupted"), result: "other", more: {} },
+  ];
+  return runs.flatMap(({ input, result, more }) => {
+    const options = {
+      ...(isLens ? { top: 1, answer: state.answer ?? undefined } : names && { names }),
+      ...more,
+    };
+    const prints = isLens
+      ? [`${result}.${shown.settings.lens === "kl" ? "kl" : "nextProbability"}`]
+      : names
+        ? valuesOf(context, result, names)
+        : [`${result}.loss, ${result}.logProbs`];
+    return call(context, isLens ? "logitLens" : "runWithCache", { input, options, result }, prints);
+  });
 }
 
 const patched = (context: Context) => ({
   clean: variable(context, "prompt"),
   corrupted: variable(context, "corrupted"),
-  ...optionalAnswer(context),
+  ...metricOf(context),
 });
 
 const CALLS: Record<string, (context: Context) => string[]> = {
   runWithCache: (context) => {
     const names = capturedBy(context);
     const options = { ...(names.length > 0 && { names }), ...interventionsIn(context) };
-    const values = names.map((name) => {
-      const place = name.endsWith("hook_pattern")
-        ? `.at({ batch: 0, head: ${context.shown.head} })`
-        : "";
-      return `run.cache.get(${literal(name)})${place}`;
-    });
+    const values = valuesOf(context, "run", names);
     const input = variable(context, "prompt");
     const prints = values.length > 0 ? values : ["run.loss, run.logProbs"];
     return call(context, "runWithCache", { input, options, result: "run" }, prints);
   },
   logitLens: (context) => {
-    const options = { ...given(context, ["of", "top", "answer"]), ...interventionsIn(context) };
+    const options = { ...given(context, ["of", "top"]), ...interventionsIn(context) };
     const input = variable(context, "prompt");
     return call(context, "logitLens", { input, options, result: "lens" }, [
       "lens.topStrings",
@@ -226,7 +270,7 @@ const CALLS: Record<string, (context: Context) => string[]> = {
   },
   attribution: (context) => {
     const options = {
-      ...optionalAnswer(context),
+      ...metricOf(context),
       ...given(context, ["by", "layerNorm"]),
       ...interventionsIn(context),
     };
@@ -240,7 +284,9 @@ const CALLS: Record<string, (context: Context) => string[]> = {
     return call(context, "residual", { input, options }, ["residual.parts"]);
   },
   integratedGradients: (context) => {
-    const options = { ...optionalAnswer(context), ...given(context, ["baseline", "steps"]) };
+    const isOther = context.shown.settings.baseline === "corrupted";
+    const baseline = isOther ? variable(context, "corrupted") : undefined;
+    const options = { ...metricOf(context), baseline, ...given(context, ["steps"]) };
     const input = variable(context, "prompt");
     return call(context, "integratedGradients", { input, options, result: "gradients" }, [
       "gradients.shares",
@@ -256,16 +302,24 @@ const CALLS: Record<string, (context: Context) => string[]> = {
     ]);
   },
   patching: (context) => {
-    const names = ["direction", "at", "method", "eachPosition", "layer"];
+    const { at } = context.shown.settings;
+    // Only the neurons of one layer are patched; only units have a choice of positions.
+    const isOfUnits = ["z", "q", "k", "v", "pattern", "post"].includes(String(at));
+    const names = [
+      ...["direction", "at", "method"],
+      ...(isOfUnits ? ["eachPosition"] : []),
+      ...(at === "post" ? ["layer"] : []),
+    ];
     const options = { ...patched(context), ...given(context, names) };
     return call(context, "patching", { options }, ["patching.normalized ?? patching.raw"]);
   },
   pathPatching: (context) => {
     const { layer, head } = context.shown;
+    const { receivers = "logits" } = context.shown.settings;
     const options = {
       ...patched(context),
-      ...{ receivers: [{ layer, head, input: "q" }] },
-      ...given(context, ["direction", "receivers", "mlps"]),
+      receivers: receivers === "logits" ? receivers : [{ layer, head, input: receivers }],
+      ...given(context, ["direction", "mlps"]),
     };
     return call(context, "pathPatching", { options, result: "paths" }, [
       "paths.normalized ?? paths.raw",
@@ -287,15 +341,21 @@ const CALLS: Record<string, (context: Context) => string[]> = {
     ]);
   },
   mostActive: (context) => {
-    const { layer } = context.shown;
+    const { settings, at } = context.shown;
     const options = {
-      ...{ at: `blocks.${layer}.mlp.hook_post`, index: 0 },
-      ...given(context, ["at", "head", "index", "count"]),
+      at: settings.at || at || "blocks.0.mlp.hook_post",
+      ...given(context, ["head", "index", "count"]),
       texts: [variable(context, "prompt")],
     };
-    return call(context, "mostActive", { options, result: "places" }, [
-      "places.position",
-      "places.value",
-    ]);
+    const isOfPrompt = settings.search === undefined || settings.search === "prompt";
+    return [
+      ...(isOfPrompt
+        ? []
+        : ["// This searches the prompt. The view searches another text: put it into `texts`."]),
+      ...call(context, "mostActive", { options, result: "places" }, [
+        "places.position",
+        "places.value",
+      ]),
+    ];
   },
 };

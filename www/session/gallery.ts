@@ -7,7 +7,7 @@ import type { Answer } from "./questions.js";
 
 /** A model that was opened. */
 export interface OpenedModel {
-  /** the same for the same source and checkpoint */
+  /** the same for the same source, checkpoint and dtype */
   id: string;
   name: string;
   /** what `loadModel` takes; empty if the model came from files on the disk */
@@ -64,7 +64,9 @@ export function copiesOf<Copy extends StoredCopy>(
     const isCopy = (copy: Copy) =>
       model.source === ""
         ? isCopyOfFiles(copy, model)
-        : copy.address !== undefined && copy.address === addressOf(model.source);
+        : copy.address !== undefined &&
+          copy.address === addressOf(model.source) &&
+          copy.dtype === model.dtype;
     const own = copies.filter(isCopy);
     // Files of the same name and sizes may hold other weights: only what cannot be mistaken counts.
     const others = models.filter((one) => own.some((copy) => isCopyOfFiles(copy, one)));

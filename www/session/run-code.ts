@@ -39,7 +39,7 @@ export async function runCode(
       watch(value, signal, trace),
     ]);
     const all: Record<string, unknown> = { ...Object.fromEntries(watched), print, signal };
-    const body = new AsyncFunction(...Object.keys(all), `${code}\n//# sourceURL=${NAME}`);
+    const body = await compiled(Object.keys(all), `${code}\n//# sourceURL=${NAME}`, trace);
     const value = await untilStopped(body(...Object.values(all)), signal);
     if (value !== undefined) print(value);
     return null;
@@ -47,6 +47,17 @@ export async function runCode(
     if (signal.aborted)
       return { kind: "error", name: "stopped", message: "The code was stopped.", line: null };
     return failure(error, trace);
+  }
+}
+
+/** @throws SyntaxError, whose line `trace` knows if the browser says it */
+async function compiled(names: readonly string[], code: string, trace: Trace) {
+  try {
+    return new AsyncFunction(...names, code);
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      trace.add(error, syntaxLine(error) ?? (await reported(names, code)));
+    throw error;
   }
 }
 
@@ -153,7 +164,7 @@ function failure(error: unknown, trace: Trace): Printed {
         "this page's Content-Security-Policy forbids code that is written here: its script-src lacks 'unsafe-eval'. The browser's console runs code without it: candlescope.model is the model there",
       line: null,
     };
-  const line = trace.lineOf(error) ?? lineOf(error) ?? syntaxLine(error);
+  const line = trace.lineOf(error) ?? lineOf(error);
   return { kind: "error", name: error.name, message: error.message, line };
 }
 
@@ -168,10 +179,32 @@ function lineOf({ stack = "" }: Error): number | null {
   return found ? Number(found[1]) - offset() : null;
 }
 
-/** Firefox and Safari say the line of a syntax error; Chromium does not. */
+/** Firefox and Safari say the line of a syntax error. */
 function syntaxLine(error: Error): number | null {
   const { lineNumber, line = lineNumber } = error as { lineNumber?: number; line?: number };
-  return error.name === "SyntaxError" && line !== undefined ? Math.max(1, line - offset()) : null;
+  return line === undefined ? null : Math.max(1, line - offset());
+}
+
+/** Chromium says it only in the event of an error that nothing catches. The event goes no further. */
+function reported(names: readonly string[], code: string): Promise<number | null> {
+  if (!("ErrorEvent" in globalThis)) return Promise.resolve(null);
+  return new Promise((done) => {
+    let line: number | null = null;
+    const listen = (event: Event) => {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      if (event instanceof ErrorEvent) line = Math.max(1, event.lineno - offset());
+    };
+    setTimeout(() => {
+      // The event comes right after this function, before anything else runs.
+      globalThis.addEventListener("error", listen, { capture: true });
+      setTimeout(() => {
+        globalThis.removeEventListener("error", listen, { capture: true });
+        done(line);
+      });
+      new AsyncFunction(...names, code);
+    });
+  });
 }
 
 let measured: number | undefined;
