@@ -149,6 +149,13 @@ test("settings that are no options of the call become what the view computes", a
   assert.deepEqual(await paths("k"), [{ layer: 1, head: 2, input: "k" }]);
 });
 
+test("a residual stream without LayerNorm has no option for it", async () => {
+  const residual = async (/** @type {string} */ layerNorm) =>
+    (await record(panel({}, { methods: ["residual"], settings: { layerNorm } })))[0].args[1];
+  assert.equal((await residual("none")).layerNorm, undefined);
+  assert.equal((await residual("frozen")).layerNorm, "frozen");
+});
+
 test("two prompts are two runs of what is compared", async () => {
   const both = async (/** @type {string} */ of) =>
     record(

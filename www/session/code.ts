@@ -278,7 +278,8 @@ const CALLS: Record<string, (context: Context) => string[]> = {
     return call(context, "attribution", { input, options }, ["attribution.shares"]);
   },
   residual: (context) => {
-    const names = ["stack", "by", "sublayers", "layerNorm"];
+    const isNormalized = context.shown.settings.layerNorm !== "none"; // the view's word for no option
+    const names = ["stack", "by", "sublayers", ...(isNormalized ? ["layerNorm"] : [])];
     const options = { ...given(context, names), ...interventionsIn(context) };
     const input = variable(context, "prompt");
     return call(context, "residual", { input, options }, ["residual.parts"]);
