@@ -65,7 +65,7 @@ test("an answer is one token: typed, offered, or chosen from suggestions", async
     await eventually(async () => assert.equal((await state(page)).answer, "12"));
     await choice.locator("select[name=position]").selectOption("5");
     await eventually(async () => assert.equal((await state(page)).position, "5"));
-    await choice.getByRole("button", { name: "no answer" }).click();
+    await choice.getByRole("button", { name: "clear the answer" }).click();
     await eventually(async () => assert.equal((await state(page)).answer, undefined));
   });
 });

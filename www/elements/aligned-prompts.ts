@@ -150,7 +150,7 @@ export class AlignedPrompts extends TypedElement<AlignedPromptsEvents> {
       class="pair"
       role="option"
       aria-selected=${at === this.chosen}
-      aria-label=${this.#sentence(at)}
+      title=${this.#sentence(at)}
       tabindex=${isInTabOrder ? 0 : -1}
       data-pair=${at}
       @pointerenter=${() => this.interaction.hover(at)}

@@ -196,7 +196,7 @@ export class AnswerChoice extends TypedElement<AnswerChoiceEvents> {
           />
         </label>
         ${value === null || known?.problem ? "" : html`<span class="token mono">${truncate(this.#named(value), 16)}</span>`}
-        ${value === null && !known?.written ? "" : html`<button class="clear" aria-label="no ${title}" @click=${() => this.#choose(side, null)}>clear</button>`}
+        ${value === null && !known?.written ? "" : html`<button class="clear" aria-label="clear the ${title}" @click=${() => this.#choose(side, null)}>clear</button>`}
       </div>
       <p class="problem" id="${side}-problem" role="status">${known?.problem ?? ""}${
         known?.offer
