@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 
 import { eventually, start, visit } from "./browser.js";
 import { assertDrawn } from "./heat-tables.js";
-import { address, askModel, ready } from "./lab-helpers.js";
+import { address, askModel, byKeyboard, pressTo, ready } from "./lab-helpers.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -149,4 +149,51 @@ test("the differences of two prompts are those of the API's values, where both h
       });
     },
   );
+});
+
+test("a position and what is compared are chosen with the keyboard alone", async () => {
+  await open({ ...TASK, view: "two-prompts" }, async (page) => {
+    await byKeyboard(page, async () => {
+      await pressTo(
+        page,
+        ({ path, role }) => path.includes("aligned-prompts") && role === "option",
+        {
+          name: "the aligned prompts",
+        },
+      );
+      await page.keyboard.press("ArrowLeft");
+      await page.keyboard.press("Enter");
+      await eventually(async () => assert.equal((await state(page)).position, "13"));
+      await pressTo(
+        page,
+        ({ path, name }) => path.includes("two-prompts-view") && name === "attention",
+      );
+      await page.keyboard.press("Enter");
+      await ready(page);
+      await pressTo(
+        page,
+        ({ path, role }) => path.includes("heat-table") && role === "application",
+      );
+      await page.keyboard.press("End");
+      await page.keyboard.press("Home");
+      for (let row = 0; row < 14; row++) await page.keyboard.press("ArrowDown");
+      const readout = page.locator("heat-table .readout");
+      await eventually(async () =>
+        assert.match(
+          (await readout.textContent()) ?? "",
+          /query 14 ' fair', key 0 'ROMEO': corrupted 0\.\d+ minus clean 0\.\d+ is [−\d]/,
+        ),
+      );
+      await page.keyboard.press("Enter");
+      assert.ok(
+        await page
+          .locator("heat-table")
+          .evaluate((/** @type {any} */ { lock }) => lock?.row === 14),
+      );
+      await page.keyboard.press("Escape");
+      assert.ok(
+        await page.locator("heat-table").evaluate((/** @type {any} */ { lock }) => lock === null),
+      );
+    });
+  });
 });

@@ -243,6 +243,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
             ...{ rows: labels, rowTitle: "query", columnTitle: "key" },
             label: `attention of head ${value.layer}.${figure.head}`,
             words: ({ row, column }) => `query ${at(row)}, key ${at(column)}`,
+            empty: "the key is after the query, or has no partner",
           },
         );
       case "lens": {
@@ -303,6 +304,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
         ? `${text.words(cell)}: nothing to compare`
         : `${text.words(cell)}: corrupted ${exact(corrupted[at])} minus clean ${exact(clean[at])} is ${exact(table.data[at])}`;
     };
+    const hasEmpty = this.#once(table, "empty", () => Array.from(table.absent ?? []).includes(1));
     return html`${text.note ?? ""}<heat-table
       .table=${table}
       .rows=${text.rows}
@@ -311,7 +313,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
       columnTitle=${text.columnTitle ?? "position"}
       label="difference of ${text.label}"
       quantity="${text.label}: corrupted minus clean"
-      empty=${text.empty ?? "no partner"}
+      empty=${hasEmpty ? (text.empty ?? "no partner") : ""}
       .scale=${figure.scale}
       .sentence=${sentence}
       @cell-hover=${({ detail: cell }: CustomEvent<Cell | null>) => this.#onPair(prompts, cell && (text.columns ? cell.row : cell.column))}
