@@ -75,7 +75,13 @@ export async function showGallery() {
   const [all, room] = await Promise.all([allCopies(), roomInStorage()]);
   const stored = copiesOf(gallery.models, all ?? [], addressOf);
   Object.assign(page.chooser, { stored, copies: all, room });
+  clearTimeout(timer);
+  if (page.chooser.checkVisibility()) timer = window.setTimeout(showGallery, REFRESH_MS);
 }
+
+/** While the chooser is open, a copy may be written or removed. */
+const REFRESH_MS = 2000;
+let timer = 0;
 
 /** The room in the browser's storage; null if it does not say. */
 async function roomInStorage() {
