@@ -264,3 +264,51 @@ describe("the code panel", () => {
     );
   });
 });
+
+test("copy as JavaScript has the call of the view, which gives what the page shows", async () => {
+  const path = "#view=attribution&attribution.by=head&prompt=the%20moon%2C%20the&off=0.2";
+  await visit(site, { path }, async (page) => {
+    await settled(page);
+    await page.locator("#share").click();
+    await page.locator("#sharing button[value=javascript]").click();
+    await eventually(async () =>
+      assert.match(await page.locator("#copy").inputValue(), /await model\.attribution\(prompt, /),
+    );
+    const printed = await page.evaluate(
+      async ({ code, address }) => {
+        /** @type {any[]} */
+        const printed = [];
+        const { log, table } = console;
+        console.log = (...values) => printed.push(...values);
+        console.table = () => {};
+        const text = code.replace("./candlescope.js", address);
+        const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+        try {
+          await import(url);
+        } finally {
+          Object.assign(console, { log, table });
+        }
+        const { data, axes } = printed.at(-1);
+        return {
+          axes,
+          sum: data.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b),
+        };
+      },
+      {
+        // The module is no file of the page, so that its addresses are absolute.
+        code: (await page.locator("#copy").inputValue()).replace(
+          '"models/shakespeare"',
+          `"${site.url}models/shakespeare"`,
+        ),
+        address: `${site.url}candlescope.js`,
+      },
+    );
+    assert.deepEqual(printed.axes, ["component"]);
+    const shown = await page.evaluate(async () => {
+      const { model, reading } = /** @type {any} */ (globalThis).candlescope;
+      const last = reading.logits.at({ batch: 0, pos: -1 }).data;
+      return { largest: Math.max(...last), has: Boolean(model) };
+    });
+    assert.ok(Math.abs(printed.sum - shown.largest) < 1e-3, `${printed.sum} ${shown.largest}`);
+  });
+});

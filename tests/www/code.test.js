@@ -17,7 +17,7 @@ function panel(state, shown) {
     ...{ hook: "blocks.0.hook_resid_post", input: state.prompt ?? OPENING.prompt },
     ...shown,
   };
-  return codeOf({ ...OPENING, ...state }, all, { kind: "panel" });
+  return codeOf({ ...OPENING, ...state }, all, "panel");
 }
 
 /** A run after which token 7 is the likeliest. */
@@ -221,23 +221,17 @@ test("interventions are written as the API takes them; disabled ones are left ou
   assert.throws(() => panel({ interventions }, {}), /numbers of a steering vector/);
 });
 
-test("a script loads the model itself, in its dtype, and needs no variable of the page", () => {
+test("at the end of a module it is a block, which uses the variables of the module", () => {
   const shown = {
-    methods: ["runWithCache"],
-    settings: {},
-    layer: 0,
-    head: 0,
-    hook: "",
+    ...{ methods: ["attribution"], settings: { by: "head" }, layer: 0, head: 0, hook: "" },
     input: "a",
   };
-  const code = codeOf({ ...OPENING, model: "hf:a/b", dtype: "q8" }, shown, {
-    kind: "script",
-    address: "https://example.org/candlescope.js",
-  });
-  assert.match(code, /^import \{ loadModel \} from "https:\/\/example\.org\/candlescope\.js";$/m);
-  assert.match(code, /^const model = await loadModel\("hf:a\/b", \{ dtype: "q8" \}\);$/m);
-  assert.match(code, /console\.log\(run\.cache/);
-  assert.doesNotMatch(code, /signal|print\(/);
-  const ofDisk = codeOf({ ...OPENING, model: "" }, shown, { kind: "script", address: "a.js" });
-  assert.match(ofDisk, /loadModel\(files\)/);
+  /** @type {LabState["interventions"]} */
+  const interventions = [{ at: "blocks.0.attn.hook_z", head: 0, do: "zero" }];
+  const code = codeOf({ ...OPENING, interventions }, shown, "module");
+  assert.match(code, /^\{\n {2}\S[\s\S]*\n\}\n$/);
+  assert.match(code, /^ {2}const attribution = await model\.attribution\(prompt, /m);
+  assert.match(code, /interventions/);
+  assert.match(code, /console\.log\(attribution\.shares\)/);
+  assert.doesNotMatch(code, /const prompt|const interventions|signal|print\(|import /);
 });

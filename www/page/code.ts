@@ -3,14 +3,10 @@
 
 import "../elements/define/code-panel.js";
 import type { CodePanel, CodePanelEvents } from "../elements/code-panel.js";
-import { entryOf } from "../elements/views/index.js";
-import { settingsOf } from "../elements/views/view.js";
-import { codeOf } from "../session/code.js";
-import { resolveEach } from "../session/interventions.js";
 import type { Printed } from "../session/printed.js";
 import { runCode } from "../session/run-code.js";
-import { currentIds } from "./input.js";
-import { page, query, session, state, store } from "./state.js";
+import { viewCode } from "./shown.js";
+import { query, session, store } from "./state.js";
 
 const panel = query<CodePanel>("code-panel");
 /** The run that goes on. */
@@ -40,40 +36,11 @@ function on<Name extends keyof CodePanelEvents>(
 async function currentCode(): Promise<string> {
   const { model } = session;
   if (!model) return "// No model is loaded yet.\n";
-  const { figure } = page;
-  const entry = entryOf(store.state.view);
-  const { layer, head, hook } = figure;
-  const settings = settingsOf(entry, store.state.views[store.state.view]);
   try {
-    const at = model.config.attn_only ? "blocks.0.attn.hook_z" : "blocks.0.mlp.hook_post";
-    const shown = { methods: entry.methods, settings, layer, head, hook, at, input: inputOf() };
-    const resolved = await steering();
-    return codeOf(store.state, { ...shown, resolved }, { kind: "panel" });
+    return await viewCode(model, "panel");
   } catch (error) {
     return `// What the page shows cannot be written as code: ${(error as Error).message.replaceAll("\n", " ")}\n`;
   }
-}
-
-/** The text, or the ids that the model has read of it. */
-function inputOf() {
-  const { reading } = session;
-  const text = page.prompt.value;
-  const isCurrent = reading !== null && reading.text === text;
-  if (isCurrent && (reading.dropped > 0 || reading.isIds)) return reading.ids;
-  return state.isIds ? (currentIds() ?? []) : text;
-}
-
-/** The numbers of steering vectors, if there are any. */
-async function steering() {
-  const { model } = session;
-  const { interventions, corrupted } = store.state;
-  const isSteering = interventions.some(
-    ({ do: recipe, disabled }) => !disabled && typeof recipe === "object" && "add" in recipe,
-  );
-  if (!model || !isSteering) return undefined;
-  const ids = inputOf();
-  const input = typeof ids === "string" ? ids : Uint32Array.from(ids);
-  return resolveEach(model, interventions, { input, corrupted });
 }
 
 /** Runs code; what it prints appears at once. */

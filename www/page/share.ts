@@ -39,13 +39,20 @@ export async function python(): Promise<string> {
   });
 }
 
-/** A module for candlescope.js that computes the vectors of the interventions itself. */
+/** The views whose numbers the run of a module has already. */
+const OF_THE_RUN = ["attention", "lines", "log-probability", "activations"];
+
+/** A module for candlescope.js that computes the vectors of the interventions itself, and what the view shows. */
 export async function javascript(): Promise<string> {
   const { model } = session;
   if (!model) return "";
   const { model: source, dtype, corrupted, interventions } = store.state;
   const shown = { input: currentInput(), names: capturedNames() };
-  return javascriptOf(model, { source, dtype, corrupted, interventions, ...shown });
+  const run = await javascriptOf(model, { source, dtype, corrupted, interventions, ...shown });
+  const { view } = store.state;
+  if (OF_THE_RUN.includes(view)) return run;
+  const { viewCode } = await import("./shown.js");
+  return `${run}\n// What the page's view "${view}" shows.\n${await viewCode(model, "module")}`;
 }
 
 /** The text, the interventions as the page keeps them, and what is captured. */

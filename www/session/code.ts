@@ -1,5 +1,5 @@
-// The page's state as JavaScript: the calls of the API whose results the page shows, with their options. "Copy as JavaScript"
-// writes it with the import and the load; the code panel runs it on the model of the page.
+// The page's state as JavaScript: the calls of the API whose results the page shows, with their options. The code panel runs it on
+// the model of the page; "copy as JavaScript" has it at the end of its module (intervention-code.ts).
 
 import type { Intervention } from "../api/generated.js";
 import type { LabIntervention } from "../state/interventions.js";
@@ -23,44 +23,38 @@ export interface Shown {
   resolved?: readonly (readonly Intervention[])[];
 }
 
-/** "panel": the variables `model`, `print` and `signal` exist; "script": the code loads the model itself. */
-export type Target = { kind: "panel" } | { kind: "script"; address: string };
+/**
+ * "panel": the variables `model`, `print` and `signal` exist. "module": `model`, `prompt` and `interventions` exist, and the code is a
+ * block.
+ */
+export type Target = "panel" | "module";
 
 /** The state as code. */
 export function codeOf(state: LabState, shown: Shown, target: Target): string {
-  const isScript = target.kind === "script";
-  const context: Context = { state, shown, uses: new Set(), isScript };
+  const isModule = target === "module";
+  const context: Context = { state, shown, uses: new Set(), isModule };
   // The first method is the view's subject; others only add to it.
   const all =
     state.view === "two-prompts"
       ? ofTwoPrompts(context)
       : (CALLS[shown.methods[0]] ?? CALLS.runWithCache)(context);
   const names = context.uses;
-  const interventions = names.has("interventions") ? interventionsOf(context) : []; // may use the second prompt
-  const parts = [
-    ...(isScript ? opening(state, target.address) : []),
-    ...(names.has("prompt") ? [`const prompt = ${literal(inputOf(shown.input))};`] : []),
+  const interventions = names.has("interventions") && !isModule ? interventionsOf(context) : []; // may use the second prompt
+  const lines = [
+    ...(names.has("prompt") && !isModule
+      ? [`const prompt = ${literal(inputOf(shown.input))};`]
+      : []),
     ...(names.has("corrupted") ? [corruptedOf(state)] : []),
     ...interventions,
     ...(names.has("answer") ? answerOf(state, names.has("interventions")) : []),
     ...all,
   ];
-  return `${parts.join("\n")}\n`;
+  return isModule
+    ? `{\n  ${lines.join("\n").replaceAll("\n", "\n  ")}\n}\n`
+    : `${lines.join("\n")}\n`;
 }
 
 // ---- what comes first ----
-
-function opening({ model, dtype }: LabState, address: string): string[] {
-  const options = dtype === "f32" ? "" : `, ${literal({ dtype })}`;
-  const load =
-    model === ""
-      ? [
-          '// The model came from files of a disk: `files` are those of an <input type="file" multiple>.',
-          `const model = await loadModel(files${options});`,
-        ]
-      : [`const model = await loadModel(${literal(model)}${options});`];
-  return [`import { loadModel } from ${literal(address)};`, "", ...load];
-}
 
 function inputOf(input: Shown["input"]) {
   return typeof input === "string" ? input : Array.from(input);
@@ -130,7 +124,7 @@ interface Context {
   shown: Shown;
   /** the variables that the calls need */
   uses: Set<string>;
-  isScript: boolean;
+  isModule: boolean;
 }
 
 /** The value of a setting that differs from what the method takes without it. */
@@ -153,8 +147,8 @@ function interventionsIn(context: Context) {
   return isAny ? { interventions: variable(context, "interventions") } : {};
 }
 
-function signalIn({ isScript }: Context) {
-  return isScript ? {} : { signal: new Code("signal") };
+function signalIn({ isModule }: Context) {
+  return isModule ? {} : { signal: new Code("signal") };
 }
 
 /** The answer and what it is compared with, or the loss. */
@@ -182,7 +176,7 @@ function call(
   ];
   return [
     `const ${result} = await model.${method}(${texts.join(", ")});`,
-    ...prints.map((one) => `${context.isScript ? "console.log" : "print"}(${one});`),
+    ...prints.map((one) => `${context.isModule ? "console.log" : "print"}(${one});`),
   ];
 }
 
