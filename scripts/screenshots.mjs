@@ -11,7 +11,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { settled, start } from "../tests/e2e/browser.js";
-import { address, compute, VIEW_NAMES } from "../tests/e2e/lab-helpers.js";
+import { address, compute, TWO_PROMPTS, VIEW_NAMES } from "../tests/e2e/lab-helpers.js";
 import { VIEWS } from "../www/elements/views/index.ts";
 import { addressOfStep, LESSONS } from "../www/lessons/index.ts";
 
@@ -22,14 +22,6 @@ const SIZES = [
   { width: 390, height: 844 },
 ];
 const THEMES = /** @type {const} */ (["light", "dark"]);
-/** What views of two prompts show. */
-const TWO_PROMPTS = {
-  prompt: "the moon and the stars, the moon and the",
-  corrupted: "the moon and the night, the moon and the",
-  answer: " stars",
-  against: " night",
-};
-
 /** @typedef {{ name: string, title: string, hash: string }} Scene */
 
 /** @type {Scene[]} */
@@ -83,6 +75,7 @@ try {
           await page.goto(site.url + scene.hash);
           await settled(page);
           await compute(page);
+          if (scene.name.startsWith("lesson-")) await page.locator("lesson-panel").waitFor();
         } catch (error) {
           failures.push(
             `${scene.name} at ${size.width}, ${theme}: ${String(error).split("\n")[0]}`,

@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
 import { settled, start } from "./browser.js";
-import { compute, openView, VIEW_NAMES } from "./lab-helpers.js";
+import { address, compute, openView, shown, TWO_PROMPTS, VIEW_NAMES } from "./lab-helpers.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("playwright-core").BrowserContextOptions} ContextOptions */
@@ -29,8 +29,8 @@ const MODES = {
   "a phone": { viewport: { width: 390, height: 844 }, hasTouch: true },
 };
 
-/** @param {ContextOptions} options @param {(page: Page) => Promise<void>} act */
-async function withPage(options, act) {
+/** @param {ContextOptions} options @param {(page: Page) => Promise<void>} act @param {string} [hash] */
+async function withPage(options, act, hash = "") {
   const context = await site.browser.newContext({
     viewport: { width: 1440, height: 900 },
     reducedMotion: "reduce",
@@ -39,7 +39,7 @@ async function withPage(options, act) {
   try {
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
-    await page.goto(site.url);
+    await page.goto(site.url + hash);
     await settled(page);
     await page.evaluate(AXE);
     await act(page);
@@ -70,15 +70,20 @@ async function violations(page, where) {
 
 for (const [mode, options] of Object.entries(MODES)) {
   test(`axe finds nothing on any view: ${mode}`, async () => {
-    await withPage(options, async (page) => {
-      const found = [];
-      for (const name of VIEW_NAMES) {
-        await openView(page, name);
-        await compute(page);
-        found.push(...(await violations(page, name)));
-      }
-      assert.deepEqual(found, []);
-    });
+    await withPage(
+      options,
+      async (page) => {
+        const found = [];
+        for (const name of VIEW_NAMES) {
+          await openView(page, name);
+          await compute(page);
+          assert.ok((await shown(page)).pictures > 0, `${name} has a picture`);
+          found.push(...(await violations(page, name)));
+        }
+        assert.deepEqual(found, []);
+      },
+      address(TWO_PROMPTS),
+    );
   });
 
   test(`axe finds nothing on open panels: ${mode}`, async () => {

@@ -6,7 +6,15 @@ import { after, before, test } from "node:test";
 
 import { serve } from "../../scripts/serve.mjs";
 import { DIST, settled, start, visit } from "./browser.js";
-import { address, compute, openView, ready, shown, VIEW_NAMES } from "./lab-helpers.js";
+import {
+  address,
+  compute,
+  openView,
+  ready,
+  shown,
+  TWO_PROMPTS,
+  VIEW_NAMES,
+} from "./lab-helpers.js";
 import { models } from "./small-models.js";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -48,17 +56,23 @@ const DIFFICULTIES = {
   },
   "1,000 tokens": { state: { model: "models/long", prompt: WORDS.repeat(40).slice(0, 1000) } },
   "a model without a tokenizer": {
-    state: { model: "models/no-tokenizer", ids: "5,6,7,5,6" },
+    state: {
+      ...{ model: "models/no-tokenizer", ids: "5,6,7,5,6" },
+      ...{ corrupted: "5,6,8,5,6", answer: 7, against: 8 },
+    },
     isComputed: true,
     expect: /404/,
   },
   "a model with attention only": {
-    state: { model: "models/attention-only", ids: "5,6,7,5,6" },
+    state: {
+      ...{ model: "models/attention-only", ids: "5,6,7,5,6" },
+      ...{ corrupted: "5,6,8,5,6", answer: 7, against: 8 },
+    },
     isComputed: true,
     expect: /404/,
   },
   "a model with weights that are not numbers": {
-    state: { model: "models/broken", prompt: WORDS },
+    state: { model: "models/broken", ...TWO_PROMPTS },
     isComputed: true,
     hasNaN: true,
   },

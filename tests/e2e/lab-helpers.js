@@ -1,6 +1,7 @@
 // For tests of the lab's views, over all of them or of one. Announced here, so that no test writes them again:
 //
 //   VIEW_NAMES                        the names of all views, from www/elements/views/index.ts
+//   TWO_PROMPTS                       a state in which every view has a picture
 //   address(state)                    "#prompt=…&view=…": a state of the page as the address that opens it
 //   openView(page, name)              chooses a view as a mouse does, and waits for its picture
 //   setPrompts(page, { … })           fills the text, and the second prompt, answer and wrong answer if the view has them
@@ -28,6 +29,14 @@ import { eventually, settled } from "./browser.js";
 /** @typedef {[red: number, green: number, blue: number, alpha: number]} Colour */
 
 export const VIEW_NAMES = Object.keys(VIEWS);
+
+/** A state in which every view has a picture: two prompts of the bundled model with the same number of tokens, and their answers. */
+export const TWO_PROMPTS = {
+  prompt: "the moon and the stars, the moon and the",
+  corrupted: "the moon and the night, the moon and the",
+  answer: " stars",
+  against: " night",
+};
 
 // ---- opening ----
 
@@ -131,7 +140,11 @@ export function shown(page) {
       if (node instanceof Text) words.push(node.data);
       if (!(node instanceof Element)) return;
       if (/^(style|script|datalist)$/.test(node.localName) || !node.checkVisibility()) return;
-      if (/^(canvas|svg|table)$/.test(node.localName) || node.getAttribute("role") === "grid")
+      const role = node.getAttribute("role") ?? "";
+      if (
+        /^(canvas|svg|table)$/.test(node.localName) ||
+        /^(grid|listbox|img|application)$/.test(role)
+      )
         pictures++;
       const children = node instanceof HTMLSlotElement ? node.assignedNodes() : [];
       for (const child of children.length > 0 ? children : (node.shadowRoot ?? node).childNodes)

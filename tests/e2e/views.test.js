@@ -159,7 +159,9 @@ test("heads are switched on again one by one, all at once, and by keyboard", asy
     const two = await loss();
     assert.ok(two > one && one > before, `${before}, ${one}, ${two}`);
     await eventually(() => assert.match(page.url(), /off=1\.0%2C1\.1/));
-    await page.getByRole("button", { name: "remove: zero at attn.hook_z of layer 1, head 0" }).click();
+    await page
+      .getByRole("button", { name: "remove: zero at attn.hook_z of layer 1, head 0" })
+      .click();
     await measured(page);
     await eventually(() => assert.match(page.url(), /off=1\.1(&|$)/));
     await page.locator("#prompt").focus();
