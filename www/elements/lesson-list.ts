@@ -68,7 +68,7 @@ export class LessonList extends TypedElement<LessonListEvents> {
       a:hover {
         color: var(--flame);
       }
-      a[aria-current] {
+      a[aria-current="step"] {
         font-weight: 600;
         text-decoration-color: var(--flame);
       }

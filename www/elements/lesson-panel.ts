@@ -115,6 +115,10 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
         border-color: var(--flame);
         background: var(--glow);
       }
+      .back[aria-disabled="true"] {
+        opacity: 0.5;
+        cursor: default;
+      }
       .visit {
         margin-left: auto;
       }
@@ -241,9 +245,9 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
         <p class="text">${shown.text}</p>
         <p class="links">${shown.source ? html`<a href=${shown.source.href} target="_blank" rel="noopener">${shown.source.title}</a> · ` : ""}<a class="address" href=${shown.href}>link to this step</a></p>
         <div class="moves">
-          <button class="back" ?disabled=${shown.step === 1} @click=${() => this.emit("lesson-move", -1)}>Back</button>
+          <button class="back" aria-disabled=${shown.step === 1} @click=${() => this.#go(-1)}>Back</button>
           ${this.#next(shown)}
-          ${shown.isChanged ? html`<button class="again" title="Shows again what this step opened" @click=${() => this.emit("lesson-move", 0)}>show again</button>` : ""}
+          ${shown.isChanged ? html`<button class="again" title="Shows again what this step opened" @click=${this.#again}>show again</button>` : ""}
           ${this.box ? html`<button class="visit" title="Moves the keyboard to ${shown.place}" @click=${() => this.emit("lesson-visit")}>go to ${shown.place}</button>` : ""}
         </div>
       </section>
@@ -251,12 +255,23 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
     `;
   }
 
+  /** One button, so that it keeps the focus from the first step to the last. */
   #next({ step, count, following }: ShownStep) {
-    if (step < count)
-      return html`<button class="next" @click=${() => this.emit("lesson-move", 1)}>Next</button>`;
-    if (following)
-      return html`<button class="next" @click=${() => this.emit("lesson-move", 1)}>Next lesson: ${following}</button>`;
-    return html`<button class="next" @click=${() => this.emit("lesson-leave")}>Done</button>`;
+    const label = step < count ? "Next" : following === "" ? "Done" : `Next lesson: ${following}`;
+    return html`<button class="next" @click=${() => this.#go(1)}>${label}</button>`;
+  }
+
+  /** Goes on or back; from the end of the last lesson on, it leaves. */
+  #go(by: 1 | -1) {
+    const { step = 1, count = 1, following = "" } = this.shown ?? {};
+    if (by === -1 && step === 1) return;
+    if (by === 1 && step === count && following === "") this.emit("lesson-leave");
+    else this.emit("lesson-move", by);
+  }
+
+  #again() {
+    this.focus(); // the button goes
+    this.emit("lesson-move", 0);
   }
 
   #mark({ left, top, width, height }: Box) {
@@ -327,19 +342,20 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
 
   #onKeyDown(event: KeyboardEvent) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const { shown } = this;
     const act = {
-      ArrowRight: () => this.emit("lesson-move", 1),
-      ArrowLeft: () => this.emit("lesson-move", -1),
+      ArrowRight: () => this.#isLast || this.#go(1),
+      ArrowLeft: () => this.#go(-1),
       Escape: () => this.emit("lesson-leave"),
     }[event.key];
-    if (!shown || !act) return;
+    if (!act) return;
     event.preventDefault();
     event.stopPropagation();
-    const isEnd =
-      (event.key === "ArrowLeft" && shown.step === 1) ||
-      (event.key === "ArrowRight" && shown.step === shown.count && !shown.following);
-    if (!isEnd) act();
+    act();
+  }
+
+  /** An arrow key does not leave the last lesson. */
+  get #isLast() {
+    return this.shown?.step === this.shown?.count && this.shown?.following === "";
   }
 }
 

@@ -1,7 +1,8 @@
 // The address and the browser's history keep what the page shows, so that a reload, a link and the Back button show it again.
 
 import { isEqual } from "../state/fields.js";
-import { read, write, type Address } from "../state/address.js";
+import { readLessonAddress, writeLessonAddress } from "../lessons/address.js";
+import type { Address } from "../state/address.js";
 import { completeState, type LabState } from "../state/state.js";
 import type { Change } from "../state/store.js";
 import { state, store, VIEW_FIELDS } from "./state.js";
@@ -48,7 +49,11 @@ export function updateAddress() {
   clearTimeout(timer);
   const lab = store.state;
   try {
-    history[pushes ? "pushState" : "replaceState"]({ lab }, "", `#${write(lab, VIEW_FIELDS)}`);
+    history[pushes ? "pushState" : "replaceState"](
+      { lab },
+      "",
+      `#${writeLessonAddress(lab, VIEW_FIELDS)}`,
+    );
   } catch {
     // A sandboxed frame must not change the address, and browsers limit how often it changes.
   }
@@ -76,5 +81,5 @@ export function stateOfHistory(): LabState | null {
 }
 
 export function readAddress(): Address {
-  return read(location.hash, VIEW_FIELDS);
+  return readLessonAddress(location.hash, VIEW_FIELDS);
 }

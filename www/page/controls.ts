@@ -3,7 +3,7 @@
 import { page, query } from "./state.js";
 
 /** The buttons of the header that open a section. */
-export const SECTIONS = ["choose", "help", "share"] as const;
+export const SECTIONS = ["choose", "lessons", "help", "share"] as const;
 type SectionButton = (typeof SECTIONS)[number];
 
 const sectionOf = (button: SectionButton) =>

@@ -5,6 +5,7 @@ import type { Change } from "../state/store.js";
 import { keepInHistory } from "./address.js";
 import { replaceGeneration } from "./generating.js";
 import { showText } from "./input.js";
+import { showLesson } from "./lessons.js";
 import { cancelPending, openModel } from "./loading.js";
 import { updateNext } from "./next.js";
 import { prepareView, readIfNeeded, showLayer, showStale, showState } from "./prompt.js";
@@ -19,6 +20,7 @@ export function followState() {
   showText();
   showState();
   showPrompts();
+  showLesson();
 }
 
 function follow(next: LabState, former: LabState, change: Change) {
@@ -27,6 +29,7 @@ function follow(next: LabState, former: LabState, change: Change) {
   if (!state.isTyping) showText();
   showState();
   showPrompts();
+  showLesson();
   keepInHistory(next, former, change);
   if (isOtherModel(next)) {
     if (names(next) !== names(former)) openModel(change === "dispatch" ? "address" : "history");

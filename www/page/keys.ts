@@ -3,6 +3,7 @@
 import { closeSection } from "./controls.js";
 import { editAt } from "./editing.js";
 import { toggleHead } from "./interventions.js";
+import { focusLesson } from "./lessons.js";
 import { page, query, state, store } from "./state.js";
 import { closeTexts } from "./texts.js";
 
@@ -68,6 +69,7 @@ function onKey(event: KeyboardEvent) {
   else if (hasModifier || event.altKey || field || !shortcuts.checked) return;
   else if (key === "/") step(event, () => editAt(page.prompt.value.length));
   else if (key === "x") toggleHead(page.figure.shownHead);
+  else if (key === "l" && focusLesson()) event.preventDefault();
 }
 
 /** Boxes whose text is not a part of the state have the browser's undo. */

@@ -34,6 +34,7 @@ import { clearStorage, forget, showGallery } from "./gallery.js";
 import { generate, pickToken } from "./generating.js";
 import { listenToInterventions, toggleHead, updateSwitch } from "./interventions.js";
 import { listenToKeys } from "./keys.js";
+import { listenToLessons, showOpening } from "./lessons.js";
 import {
   acceptModel,
   addTokenizer,
@@ -68,6 +69,7 @@ const updates: Record<SessionChange, () => void> = {
   },
   reading: () => {
     if (session.reading) showReading(session.reading);
+    showOpening();
   },
   layer: () => {
     page.figure.reading = session.reading;
@@ -172,6 +174,7 @@ acceptDrops();
 editTexts();
 listenToKeys();
 listenToInterventions();
+listenToLessons();
 
 window.addEventListener("storage", () => showGallery()); // another tab opened or forgot a model
 
