@@ -244,7 +244,7 @@ test("the circuit: attention, composition and paths", async () => {
     "head 0.1",
     "head 1.1",
     fixed(order[0].value, 3),
-    fixed(1 / Math.sqrt(found.width), 3),
+    fixed(1 / Math.sqrt(found.width), 4),
     `head 0.${order[1].head} has ${fixed(order[1].value, 3)}`,
   ]);
 

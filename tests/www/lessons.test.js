@@ -24,14 +24,9 @@ const VIEW_FIELDS = Object.fromEntries(
   Object.entries(VIEWS).map(([name, { settings }]) => [name, settings]),
 );
 
-/** Views that are not there yet. */
-const PENDING = ["composition", "paths", "patching", "two-prompts"].filter(
-  (name) => !Object.hasOwn(VIEWS, name),
-);
-
 const steps = LESSONS.flatMap((lesson) =>
   lesson.steps.map((step, at) => ({ lesson, step, at: at + 1, name: `${lesson.name} ${at + 1}` })),
-).filter(({ step }) => !PENDING.includes(step.state.view ?? ""));
+);
 
 /** @param {string} name @param {number} step @returns {LabState} */
 const opened = (name, step) =>

@@ -39,7 +39,7 @@ export const circuit: Lesson = {
     },
     {
       title: "What the weights say",
-      text: "The K-composition score compares what one head writes with what the keys of a later head read. Among the heads of layer 0, head 0.1 has the highest score with head 1.1, but only 0.094: two random heads would have about 0.063, and head 0.3 has 0.092.",
+      text: "The K-composition score compares what one head writes with what the keys of a later head read. Among the heads of layer 0, head 0.1 has the highest score with head 1.1, but only 0.094: two random heads would have about 0.0625, and head 0.3 has 0.092.",
       state: {
         ...text,
         layer: 1,

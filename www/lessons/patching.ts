@@ -33,7 +33,7 @@ export const patching: Lesson = {
     {
       title: "Two prompts",
       text: "The prompts differ in one name: after the clean one the model predicts ·Caesar (0.57), after the corrupted one ·Antony (0.49). Patching asks which values inside the model carry that difference.",
-      state: { ...question, view: "two-prompts" },
+      state: { ...question, view: "two-prompts", views: { "two-prompts": { of: "tokens" } } },
       place: "two-prompts",
       source: MENG,
     },
