@@ -105,6 +105,20 @@ async function assertShows(page, { lesson, step, at, href }) {
   });
 }
 
+/** The words in an element, through shadow roots. @param {Page} page @param {string} selector */
+function wordsIn(page, selector) {
+  return page.locator(selector).evaluateAll((elements) => {
+    const words = (/** @type {Node} */ node) => {
+      if (node instanceof Text) return node.data;
+      if (!(node instanceof Element) || node.localName === "style") return "";
+      /** @type {string} */
+      const inner = [...(node.shadowRoot ?? node).childNodes].map(words).join(" ");
+      return inner;
+    };
+    return elements.map(words).join(" ");
+  });
+}
+
 /** @param {Page} page @param {string} name */
 const button = (page, name) => page.locator("lesson-panel").getByRole("button", { name });
 
@@ -277,7 +291,7 @@ test("an address of a lesson that does not exist says so", async () => {
     await settled(page);
     await eventually(async () =>
       assert.match(
-        await page.locator("error-notice").innerText(),
+        await page.locator("error-notice p").first().innerText(),
         /asks for the lesson "magic", which this page does not have/,
       ),
     );
@@ -344,7 +358,7 @@ test("the loss without the induction head stands in the page as the lesson says"
     await settled(page);
     await eventually(async () =>
       assert.match(
-        (await page.locator("[slot=changes]").innerText()).replace(/\s+/g, " "),
+        (await wordsIn(page, "[slot=changes]")).replace(/\s+/g, " "),
         /repeats itself.*3\.23 → 5\.65/,
       ),
     );

@@ -78,8 +78,8 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
         font-size: 0.84rem;
         color: var(--soft);
       }
-      .leave {
-        margin-left: auto;
+      .progress {
+        margin-right: auto;
       }
       h2 {
         margin: 0.2rem 0 0.25rem;
@@ -120,7 +120,12 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
         cursor: default;
       }
       .visit {
-        margin-left: auto;
+        padding: 0;
+        border: 0;
+        background: none;
+        color: inherit;
+        font-size: inherit;
+        text-decoration: underline;
       }
       .mark,
       .line {
@@ -239,16 +244,15 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
         <div class="top">
           <span>${shown.lesson}</span>
           <span class="progress">${shown.step} of ${shown.count}</span>
+          ${shown.isChanged ? html`<button class="again" title="Shows again what this step opened" @click=${this.#again}>show again</button>` : ""}
           <button class="leave" title="Leave the lesson; the page stays as it is (Esc)" @click=${() => this.emit("lesson-leave")}>leave</button>
         </div>
         <h2 tabindex="-1">${shown.title}</h2>
         <p class="text">${shown.text}</p>
-        <p class="links">${shown.source ? html`<a href=${shown.source.href} target="_blank" rel="noopener">${shown.source.title}</a> · ` : ""}<a class="address" href=${shown.href}>link to this step</a></p>
+        <p class="links">${this.box ? html`<button class="visit" title="Moves the keyboard to ${shown.place}; l comes back" @click=${() => this.emit("lesson-visit")}>go to ${shown.place}</button> · ` : ""}${shown.source ? html`<a href=${shown.source.href} target="_blank" rel="noopener">${shown.source.title}</a> · ` : ""}<a class="address" href=${shown.href}>link to this step</a></p>
         <div class="moves">
           <button class="back" aria-disabled=${shown.step === 1} @click=${() => this.#go(-1)}>Back</button>
           ${this.#next(shown)}
-          ${shown.isChanged ? html`<button class="again" title="Shows again what this step opened" @click=${this.#again}>show again</button>` : ""}
-          ${this.box ? html`<button class="visit" title="Moves the keyboard to ${shown.place}" @click=${() => this.emit("lesson-visit")}>go to ${shown.place}</button>` : ""}
         </div>
       </section>
       ${liveRegion}
