@@ -373,7 +373,7 @@ test("Generate writes what the lesson about steering says, with the direction an
   ])) {
     await visit(site, { path: addressOfStep("steering", step) }, async (page) => {
       await settled(page);
-      await page.getByRole("button", { name: "Generate" }).click();
+      await page.getByRole("button", { name: "Generate", exact: true }).click();
       await eventually(async () =>
         assert.match(await page.locator("#prompt").inputValue(), expected),
       );
