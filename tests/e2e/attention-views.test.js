@@ -493,3 +493,44 @@ test("texts of one and of two tokens are drawn small, and nothing untrue is said
     });
   }
 });
+
+test("a long text opens at its last tokens, and all can be shown", async () => {
+  const hook = "blocks.1.hook_resid_post";
+  const prompt = `${PROMPT} `.repeat(6).trim();
+  await open({ view: "activations", hook, prompt }, {}, async (page) => {
+    const element = page.locator("tensor-view");
+    const value = await askModel(
+      page,
+      { prompt, hook },
+      "const { cache } = await model.runWithCache(given.prompt, { names: [given.hook] }); const { data, shape } = cache.get(given.hook); return { data: [...data], shape };",
+    );
+    const [, count, width] = value.shape;
+    const drawnRows = async (/** @type {number} */ first) => {
+      const { geometry, visible, max } = await element.evaluate((/** @type {any} */ one) => ({
+        ...{ geometry: one.geometry, visible: one.visible, max: one.maxAbs },
+      }));
+      assert.deepEqual(visible, { first, count: 64 });
+      const { across, down } = geometry;
+      assert.deepEqual([across.factor, down.factor], [1, 1]);
+      const grid = { rows: 64, columns: width, cell: across.cell, height: down.cell };
+      const cells = await canvasCells(element.locator("canvas.cells"), grid);
+      assertColours(cells, value.data.slice(first * width, (first + 64) * width), { max });
+    };
+    await eventually(() => drawnRows(count - 64));
+    assert.ok(
+      (await element.locator(".window").innerText()).includes(
+        `Tokens ${count - 64} to ${count - 1} of ${count} are shown.`,
+      ),
+    );
+    await element.getByRole("button", { name: "↑ earlier" }).click();
+    await eventually(() => drawnRows(count - 96));
+    await element.locator(".plot").focus();
+    for (let press = 0; press < 13; press++) await page.keyboard.press("Shift+ArrowUp");
+    await eventually(() => drawnRows(count - 33 - 65));
+    await element.getByRole("button", { name: "all tokens" }).click();
+    await eventually(async () => {
+      const visible = await element.evaluate((/** @type {any} */ one) => one.visible);
+      assert.deepEqual(visible, { first: 0, count });
+    });
+  });
+});

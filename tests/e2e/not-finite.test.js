@@ -182,7 +182,7 @@ test("log-probabilities and the lens mark values that are not numbers", async ()
 test("head scores and activations distinguish a value that is not a number from a missing one", async () => {
   await visit(site, {}, async (page) => {
     await choose(page);
-    await view(page, "head scores");
+    await view(page, "scores");
     await eventually(async () =>
       assert.deepEqual(
         new Set(await page.locator("head-scores .cell").allInnerTexts()),

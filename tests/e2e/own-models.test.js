@@ -119,7 +119,7 @@ describe("a model without a tokenizer", () => {
         await page.locator("add-tokenizer p").innerText(),
         /no tokenizer: write token ids from 0 to 255/,
       );
-      for (const view of ["log-probability", "lens", "head scores", "activations"]) {
+      for (const view of ["log-probability", "lens", "scores", "activations"]) {
         await page.getByRole("button", { name: view, exact: true }).click();
         await page.waitForFunction(
           () => !(/** @type {any} */ (document.querySelector("scope-figure")).needs),
@@ -267,13 +267,7 @@ describe("models of unusual sizes", () => {
           await settled(page);
           await pick(page, modelFiles(size));
           await opened(page, "your files");
-          for (const view of [
-            "attention",
-            "log-probability",
-            "lens",
-            "head scores",
-            "activations",
-          ]) {
+          for (const view of ["pattern", "log-probability", "lens", "scores", "activations"]) {
             await page.getByRole("button", { name: view, exact: true }).click();
             await page.waitForFunction(
               () => !(/** @type {any} */ (document.querySelector("scope-figure")).needs),
@@ -283,7 +277,7 @@ describe("models of unusual sizes", () => {
             );
             assert.equal(overflow, 0, view);
           }
-          await page.getByRole("button", { name: "head scores", exact: true }).click();
+          await page.getByRole("button", { name: "scores", exact: true }).click();
           await page.getByRole("button", { name: "random tokens" }).click();
           await page.waitForFunction(
             () => !(/** @type {any} */ (document.querySelector("scope-figure")).needs),

@@ -24,6 +24,11 @@ test("by default positions run down and the last axis across", () => {
     columns: "d_head",
     index: { batch: 0, pos: 2 },
   });
+  assert.deepEqual(
+    resolveSlice(z, { rows: "head" }).index,
+    { batch: 0, pos: 2 },
+    "of the tokens, the last one",
+  );
   assert.deepEqual(resolveSlice(z, { columns: "pos" }), {
     rows: "head",
     columns: "pos",

@@ -5,9 +5,12 @@ import type { Matrix, Tensor } from "./matrix.js";
 /** The axis that runs down, the axis that runs across, and the position on every other axis. */
 export type Slice = { rows: string; columns: string; index: Readonly<Record<string, number>> };
 
+/** Axes of tokens: of a text, the last token is the most interesting. */
+const TOKENS = ["pos", "query", "key"];
+
 /**
  * A slice that the tensor has: the requested axes and positions if they exist; otherwise positions of the text run down
- * and the last axis across.
+ * and the last axis across, at the last token and the first place of every other axis.
  * @param tensor of two axes or more
  */
 export function resolveSlice({ axes, shape }: Tensor, wanted: Partial<Slice>): Slice {
@@ -27,7 +30,8 @@ export function resolveSlice({ axes, shape }: Tensor, wanted: Partial<Slice>): S
   const rest = axes.filter((name) => name !== rows && name !== columns);
   const position = (name: string) => {
     const last = shape[axes.indexOf(name)] - 1;
-    return Math.max(0, Math.min(last, Math.floor(wanted.index?.[name] ?? 0) || 0));
+    const usualPosition = TOKENS.includes(name) ? last : 0;
+    return Math.max(0, Math.min(last, Math.floor(wanted.index?.[name] ?? usualPosition) || 0));
   };
   return { rows, columns, index: Object.fromEntries(rest.map((name) => [name, position(name)])) };
 }

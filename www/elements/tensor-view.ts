@@ -1,14 +1,14 @@
 // <tensor-view>: any activation as a heat map of two of its axes, with zero in the colour of the paper.
 
-import { css, html } from "lit";
+import { html } from "lit";
 
 import { formatShort } from "../draw/format.js";
+import { windowWith, type Window } from "../draw/lines.js";
 import { resolveSlice, sliceTensor, type Slice } from "../draw/slice.js";
 import {
   drawSliceLabels,
   drawSliceOverlay,
   sliceGeometry,
-  type Side,
   type SliceLabels,
 } from "../draw/slice-plot.js";
 import {
@@ -26,6 +26,7 @@ import { pixelRatio, TypedElement, WidthController } from "./base.js";
 import { clamp, Interaction } from "./interaction.js";
 import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
 import { base, figure } from "./styles.js";
+import { tensorStyles } from "./styles/tensor.js";
 import { ThemeController } from "./theme.js";
 import type { Matrix, Tensor } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
@@ -44,6 +45,8 @@ const AXIS_NAMES: Record<string, string> = {
 
 /** Device pixels around the last cells for the outline of a focused cell. */
 const OUTLINE = 3;
+/** How many tokens are visible at once, until the visitor asks for all: so many rows are still told apart. */
+const VISIBLE_TOKENS = 64;
 /** Rows of the table. */
 const TABLE_ROWS = 20;
 
@@ -65,34 +68,11 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     scale: { type: String },
     lock: { attribute: false },
     width: { state: true },
+    first: { state: true },
+    isWhole: { state: true },
   };
 
-  static override styles = [
-    base,
-    figure,
-    plotStyles,
-    axesStyles,
-    css`
-      :host {
-        --ramp-width: 10rem;
-      }
-      .plot {
-        cursor: crosshair;
-      }
-      .cells {
-        box-shadow: 0 0 0 1px var(--line);
-      }
-      .readout {
-        overflow-wrap: anywhere;
-      }
-      .readout b {
-        white-space: pre-wrap;
-      }
-      .table {
-        max-height: 20rem;
-      }
-    `,
-  ];
+  static override styles = [base, figure, plotStyles, axesStyles, tensorStyles];
 
   /** At least two axes. */
   declare tensor: Tensor | null;
@@ -108,17 +88,23 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   declare scale: Stretch;
   declare lock: Cell | null;
   declare width: number;
+  /** The first visible row, if the visitor has moved. */
+  declare first: number | null;
+  /** All rows of a long text are visible. */
+  declare isWhole: boolean;
 
   readonly theme = new ThemeController(this);
   readonly interaction: Interaction<Cell> = new Interaction(this, {
-    start: () => ({ row: 0, column: 0 }),
+    start: () => ({ row: this.visible.first + this.visible.count - 1, column: 0 }),
     move: ({ row, column }, { rows, columns }) => {
       const matrix = this.matrix;
       if (!matrix) return null;
-      return {
+      const cell = {
         row: clamp(row + rows, matrix.rows),
         column: clamp(column + columns, matrix.columns),
       };
+      this.first = windowWith(matrix.rows, this.visible, cell.row).first;
+      return cell;
     },
     onHover: (cell) => this.#onHover(cell),
     describe: (cell) => this.#sentence(cell),
@@ -148,6 +134,8 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     this.scale = "linear";
     this.lock = null;
     this.width = 0;
+    this.first = null;
+    this.isWhole = false;
     new WidthController(this);
   }
 
@@ -199,17 +187,40 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     maxAbs: number;
   } | null = null;
 
-  /** Where cells and labels are. With it a value can be read back from the pixels. */
-  get geometry() {
-    const { matrix, width } = this;
-    if (!matrix || width === 0) return null;
-    const space = { width, windowHeight: window.innerHeight, ratio: pixelRatio() };
-    return sliceGeometry(matrix, this.#labels, space);
+  /** The visible rows. Of the tokens of a long text only the last ones are, until the visitor moves. */
+  get visible(): Window {
+    const rows = this.matrix?.rows ?? 0;
+    const isLong = TOKEN_AXES.includes(this.slice.rows) && rows > VISIBLE_TOKENS;
+    if (!isLong || this.isWhole) return { first: 0, count: rows };
+    const last = rows - VISIBLE_TOKENS;
+    return { first: clamp(this.first ?? last, last + 1), count: VISIBLE_TOKENS };
   }
 
+  /** The part of the matrix that is drawn. */
+  get #shown(): Matrix | null {
+    const { matrix, visible } = this;
+    if (!matrix || visible.count === matrix.rows) return matrix;
+    const { first, count } = visible;
+    const { columns } = matrix;
+    const data = matrix.data.subarray(first * columns, (first + count) * columns);
+    return { data, rows: count, columns };
+  }
+
+  /** Where cells and labels are. With it a value can be read back from the pixels. */
+  get geometry() {
+    const { width } = this;
+    const shown = this.#shown;
+    if (!shown || width === 0) return null;
+    const space = { width, windowHeight: window.innerHeight, ratio: pixelRatio() };
+    return sliceGeometry(shown, this.#labels, space);
+  }
+
+  /** The labels of what is drawn. */
   get #labels(): SliceLabels {
     const { rows, columns } = this.slice;
-    return { rows: this.#labelsOf(rows), columns: this.#labelsOf(columns) };
+    const { first, count } = this.visible;
+    const labels = this.#labelsOf(rows).slice(first, first + count);
+    return { rows: labels, columns: this.#labelsOf(columns) };
   }
 
   #labelsOf(axis: string): readonly Token[] {
@@ -251,7 +262,25 @@ export class TensorView extends TypedElement<TensorViewEvents> {
       below: html`${this.#renderLegend()}${this.#values.renderButtons()}`,
       table: this.#values.renderTable(() => this.#table(matrix)),
     });
-    return html`${renderAxes(tensor, slice, this.#setSlice)}${plot}`;
+    return html`${renderAxes(tensor, slice, this.#setSlice)}${this.#renderWindow(matrix)}${plot}`;
+  }
+
+  /** What is left out, and how to reach it. */
+  #renderWindow(matrix: Matrix) {
+    const { first, count } = this.visible;
+    if (count === matrix.rows && !this.isWhole) return "";
+    if (matrix.rows <= VISIBLE_TOKENS) return "";
+    const last = matrix.rows - count;
+    const move = (by: number) => () => {
+      this.first = clamp(first + by, last + 1);
+    };
+    const step = count >> 1;
+    return html`<p class="window">
+      <button ?disabled=${first === 0} @click=${move(-step)}>↑ earlier</button>
+      <button ?disabled=${first >= last} @click=${move(step)}>↓ later</button>
+      <button aria-pressed=${this.isWhole} @click=${() => (this.isWhole = !this.isWhole)}>all tokens</button>
+      <span>Tokens ${first} to ${first + count - 1} of ${matrix.rows} are shown.</span>
+    </p>`;
   }
 
   #renderLegend() {
@@ -273,17 +302,16 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   /** The text alternative: the values with the largest magnitude. */
   #table(matrix: Matrix) {
     const { rows, columns } = this.slice;
-    const labels = this.#labels;
-    const position = (side: Side, axis: string, at: number) =>
-      TOKEN_AXES.includes(axis) ? `${at} ${glyphs(labels[side][at] ?? "")}` : String(at);
+    const position = (axis: string, at: number) =>
+      TOKEN_AXES.includes(axis) ? `${at} ${glyphs(this.tokens[at] ?? "")}` : String(at);
     return {
       caption: this.#drawn?.invalid
         ? "Values that are not finite, then those farthest from zero."
         : "The values farthest from zero.",
       columns: [rows, columns, "value"],
       rows: largestCells(matrix, TABLE_ROWS, this.#drawn?.masks).map(({ row, column, value }) => [
-        position("rows", rows, row),
-        position("columns", columns, column),
+        position(rows, row),
+        position(columns, column),
         formatShort(value, 7),
       ]),
     };
@@ -301,13 +329,14 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   #staleLabels = true;
 
   #drawCells() {
-    const { matrix, geometry, slice, scale, maxAbs } = this;
+    const { matrix, geometry, slice, scale, maxAbs, visible } = this;
+    const shown = this.#shown;
     const { theme } = this.theme;
     const cells = this.#canvases.get("cells");
     const context = cells?.getContext("2d");
-    if (!matrix || !geometry || !cells || !context) return;
+    if (!matrix || !shown || !geometry || !cells || !context) return;
     const labelCount = this.#labels.rows.length;
-    const drawKey = JSON.stringify([geometry, slice, scale, theme, labelCount]);
+    const drawKey = JSON.stringify([geometry, slice, visible, scale, theme, labelCount]);
     if (this.#painted?.drawKey === drawKey && this.#painted.matrix === matrix) return;
     this.#painted = { drawKey, matrix };
     this.#staleLabels = true;
@@ -322,7 +351,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     const image = context.createImageData(across.size, down.size);
     const masks = this.#drawn?.masks;
     const options = { down, across, max: maxAbs, theme, stretch: scale, masks };
-    paintSigned(new Uint32Array(image.data.buffer), matrix, options);
+    paintSigned(new Uint32Array(image.data.buffer), shown, options);
     context.putImageData(image, 0, 0);
   }
 
@@ -345,9 +374,12 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   #drawOverlay() {
     const { geometry } = this;
     const { focused } = this.interaction;
+    const { first, count } = this.visible;
     const context = this.#canvases.clear("overlay");
-    if (context && geometry && focused)
-      drawSliceOverlay(context, focused, this.#labels, geometry, this.#canvases.palette);
+    if (!context || !geometry || !focused) return;
+    const cell = { ...focused, row: focused.row - first };
+    if (cell.row >= 0 && cell.row < count)
+      drawSliceOverlay(context, cell, this.#labels, geometry, this.#canvases.palette);
   }
 
   #describe() {
@@ -384,13 +416,15 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   }
 
   #cellUnder(event: MouseEvent) {
-    const { matrix, geometry } = this;
+    const { geometry } = this;
+    const shown = this.#shown;
     const box = this.#canvases.get("cells")?.getBoundingClientRect();
-    if (!matrix || !geometry || !box) return null;
+    if (!shown || !geometry || !box) return null;
     const { ratio, down, across } = geometry;
     const x = (event.clientX - box.left) * ratio;
     const y = (event.clientY - box.top) * ratio;
-    return cellAt(matrix, down, across, x, y, this.#drawn?.masks);
+    const cell = cellAt(shown, down, across, x, y, this.#drawn?.masks);
+    return cell && { ...cell, row: cell.row + this.visible.first };
   }
 
   #onClick = (event: MouseEvent) => {
