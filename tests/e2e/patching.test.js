@@ -4,9 +4,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { eventually, start, visit } from "./browser.js";
+import { serve } from "../../scripts/serve.mjs";
+import { DIST, eventually, start, visit } from "./browser.js";
 import { assertDrawn, cellPoint, heatTable } from "./heat-tables.js";
 import { address, askModel, byKeyboard, focused, pressTo, ready, shown } from "./lab-helpers.js";
+import { models } from "./small-models.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -227,6 +229,45 @@ test("a patch is found, read and applied with the keyboard alone", async () => {
     );
     assert.equal((await focused(page)).role, "application", "the focus stays on the map");
   });
+});
+
+test("a patch in a model without a tokenizer, and without MLPs, gives the number of its cell", async () => {
+  const server = await serve({ root: DIST, handle: models });
+  try {
+    for (const model of ["models/no-tokenizer", "models/attention-only"]) {
+      const task = { model, ids: "5,6,7,5,6", corrupted: "5 8 7 5 6", answer: 7, against: 3 };
+      const settings = { "patching.at": "z", "patching.eachPosition": true };
+      const path = address({ ...task, view: "patching", ...settings });
+      await visit({ ...site, url: server.url }, { path, expect: /404/ }, async (page) => {
+        await ready(page);
+        const raw = await askModel(
+          page,
+          {
+            clean: [5, 6, 7, 5, 6],
+            corrupted: [5, 8, 7, 5, 6],
+            answer: 7,
+            against: 3,
+            at: "z",
+            eachPosition: true,
+          },
+          "return [...(await model.patching(given)).raw.data];",
+          model,
+        );
+        const { x, y } = await cellPoint(page, 2, 3);
+        await page.mouse.move(x, y);
+        await page.mouse.click(x, y);
+        const now = page.locator("patching-view .applied .now");
+        await now.waitFor();
+        await eventually(async () =>
+          assert.ok(Math.abs(exactly(await now.textContent()) - raw[2 * 5 + 3]) < 1e-4),
+        );
+        const { ids, corrupted } = await state(page);
+        assert.deepEqual([ids, corrupted], ["5,8,7,5,6", "5 6 7 5 6"]);
+      });
+    }
+  } finally {
+    await server.close();
+  }
 });
 
 test("an Enter on a map that was just entered shows a cell, and applies nothing", async () => {
