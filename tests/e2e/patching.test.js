@@ -309,6 +309,27 @@ test("what patching needs is said in place", async () => {
   await says({ ...TASK, position: 40 }, /position 40 is out of range for 15 tokens/);
 });
 
+test("a failure leaves nothing behind when its cause is gone", async () => {
+  await open({ ...TASK, answer: "Romeo", view: "patching" }, async (page) => {
+    const alert = page.locator("patching-view [role=alert]");
+    await alert.waitFor();
+    await page.getByRole("button", { name: "clear the answer" }).click();
+    await eventually(async () => assert.match((await shown(page)).text, /Choose an answer first/));
+    assert.equal(await alert.count(), 0);
+    const box = page.locator("answer-choice input[name=answer]");
+    await box.fill(TASK.answer);
+    await box.press("Enter");
+    await heatTable(page);
+    // A picture of former prompts is not shown for prompts that cannot be compared.
+    await page.locator("#corrupted").fill("too short");
+    await eventually(async () =>
+      assert.match((await shown(page)).text, /has 15 tokens and the corrupted one/),
+    );
+    assert.equal(await page.locator("heat-table").count(), 0);
+    assert.doesNotMatch((await shown(page)).text, /dimmed/);
+  });
+});
+
 test("a long sweep waits, reports its progress, and can be cancelled", async () => {
   const neurons = { "patching.at": "post", "patching.eachPosition": true };
   await open({ ...TASK, view: "patching", ...neurons }, async (page) => {

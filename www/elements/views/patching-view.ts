@@ -39,7 +39,7 @@ import {
   tokensOfBoth,
   type SweepSettings,
 } from "./sweeps.js";
-import { FigureView, type FigureState, type Request, type ViewModule } from "./view.js";
+import { FigureView, NO_RESULT, type FigureState, type Request, type ViewModule } from "./view.js";
 
 interface Settings extends SweepSettings {
   at: Target;
@@ -96,6 +96,11 @@ export class PatchingView extends FigureView<Settings, Result> {
   constructor() {
     super();
     this.applied = null;
+  }
+
+  /** Nothing, while something that it needs is missing: neither a former picture nor a former failure is about this. */
+  override get result() {
+    return this.figure && whyNot(this.figure, this.settings) ? NO_RESULT : super.result;
   }
 
   override draw(figure: FigureState, reading: Reading) {

@@ -20,7 +20,7 @@ import {
   tokensOfBoth,
   type SweepSettings,
 } from "./sweeps.js";
-import { FigureView, type FigureState, type Request, type ViewModule } from "./view.js";
+import { FigureView, NO_RESULT, type FigureState, type Request, type ViewModule } from "./view.js";
 
 type To = "logits" | "q" | "k" | "v";
 
@@ -47,6 +47,11 @@ const INPUTS: Readonly<Record<To, string>> = {
 
 export class PathsView extends FigureView<Settings, Result> {
   static override styles = [...FigureView.styles, ...sweepStyles];
+
+  /** Nothing, while something that it needs is missing: neither a former picture nor a former failure is about this. */
+  override get result() {
+    return this.figure && whyNot(this.figure, this.settings) ? NO_RESULT : super.result;
+  }
 
   override draw(figure: FigureState, _reading: Reading) {
     const { value } = this.result;

@@ -44,6 +44,7 @@ import {
   type FigureState,
   type Request,
   type ViewModule,
+  NO_RESULT,
 } from "./view.js";
 
 type Settings = ComparisonSettings;
@@ -138,6 +139,13 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
     this.#known.set(of, known);
     if (!known.has(key)) known.set(key, make());
     return known.get(key) as T;
+  }
+
+  /** Nothing, while something that it needs is missing: neither a former picture nor a former failure is about this. */
+  override get result() {
+    return this.figure && (!this.figure.corrupted || whyNot(this.figure, this.settings))
+      ? NO_RESULT
+      : super.result;
   }
 
   override draw(figure: FigureState, reading: Reading) {
