@@ -389,7 +389,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     const heads = Math.max(1, ...this.rows.map((row) => row.length));
     const margins = heads * (this.#isDense ? 6 : 10);
     const room = this.width - 8 - (this.order === "layer" ? 30 : 0) - margins;
-    return Math.max(20, Math.min(72, Math.floor(room / heads)));
+    return Math.max(12, Math.min(72, Math.floor(room / heads)));
   }
 
   #draw(cell: HTMLElement) {

@@ -174,7 +174,7 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
         @blur=${this.interaction.leave}
       >
         ${this.#renderColumn(0)}
-        <svg class=${focused ? "focused" : ""} style="height: ${height}px" viewBox="0 0 100 ${height}" preserveAspectRatio="none" aria-hidden="true">
+        <svg class="${focused ? "focused" : ""} ${heads.length > 3 ? "many" : ""}" style="height: ${height}px" viewBox="0 0 100 ${height}" preserveAspectRatio="none" aria-hidden="true">
           ${guard([pattern, heads.join(), window.first, window.count, pitch, this.scale, this.theme.theme], () => svg`<g class="all">${this.linesOf().map(this.#renderLine)}</g>`)}
           <g class="lit">${focused ? this.linesOf(focused).map(this.#renderLine) : ""}</g>
         </svg>

@@ -108,8 +108,9 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
       .cell[aria-selected="true"] {
         box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--flame);
       }
-      .cell.left-out:not([aria-selected="true"]) {
-        opacity: 0.25;
+      .cell.left-out {
+        border: 1px dashed var(--line);
+        color: var(--soft);
       }
       .cell.off {
         text-decoration: line-through;
@@ -241,7 +242,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     const { theme } = this.#theme;
     const colours = isNotANumber
       ? `background: ${stripes(theme)}`
-      : isMissing
+      : isMissing || this.#isLeftOut(head)
         ? ""
         : `background: ${colourOf(value, theme)}; color: ${textOn(value, theme)}`;
     return html`<div

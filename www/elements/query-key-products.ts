@@ -12,6 +12,7 @@ import {
   ROW_HEIGHT,
   rowsOf,
 } from "../draw/products-plot.js";
+import { countNotFinite } from "../draw/not-finite.js";
 import { announced, glyphs, truncate, type Token } from "../draw/token.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
 import { clamp, Interaction, liveRegion } from "./interaction.js";
@@ -258,7 +259,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     const isHere = key === this.interaction.focused?.key;
     const share = Number.isFinite(attention[key]) ? 100 * attention[key] : 0;
     return html`<span class="numbers ${isHere ? "here" : ""} ${Object.values(this.changed).some((keys) => keys.includes(key)) ? "changed" : ""}" data-key=${key}>
-      <span>${formatSignificant(sums[key], 4)}</span><span>${formatSignificant(scores[key], 4)}</span><span class="share"><i style="width: ${share.toFixed(1)}%"></i>${formatAttention(attention[key])}</span>
+      <span>${short(sums[key])}</span><span>${short(scores[key])}</span><span class="share"><i style="width: ${share.toFixed(1)}%"></i>${Number.isNaN(attention[key]) ? "NaN" : formatAttention(attention[key])}</span>
     </span>`;
   }
 
@@ -314,7 +315,8 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     const legend = (max: number, text: string) =>
       html`<color-legend signed from="−${formatShort(max, 3)}" to=${formatShort(max, 3)} .text=${text}></color-legend>`;
     const factor = this.geometry?.across.factor ?? 1;
-    return html`${legend(vectors, "q and k")}${legend(products, "q × k")}${factor > 1 ? html`<span class="soft">a cell shows the farthest from zero of ${factor} dimensions</span>` : ""}`;
+    const broken = countNotFinite(this.products?.sums ?? []);
+    return html`${broken > 0 ? html`<span role="status">Striped: not finite, at ${broken} of ${this.rows.length} keys.</span>` : ""}${legend(vectors, "q and k")}${legend(products, "q × k")}${factor > 1 ? html`<span class="soft">a cell shows the farthest from zero of ${factor} dimensions</span>` : ""}`;
   }
 
   #renderButtons() {
@@ -416,6 +418,11 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     const value = formatShort(data[key * columns + dim], 4);
     return `key ${key} ${announced(this.tokens[key] ?? "")}, dimension ${dim}, product ${value}, score ${formatShort(products.scores[key], 4)}, attention ${formatAttention(products.attention[key])}`;
   }
+}
+
+/** Four digits; NaN by its sign, because the words have no room. */
+function short(value: number) {
+  return Number.isNaN(value) ? "NaN" : formatSignificant(value, 4);
 }
 
 function asRow(data: Float32Array): Matrix {

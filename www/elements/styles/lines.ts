@@ -95,6 +95,9 @@ export const linesStyles = css`
     stroke-width: 2px;
     vector-effect: non-scaling-stroke;
   }
+  .many .all line {
+    stroke-width: 1px;
+  }
   line.broken {
     stroke-dasharray: 4 3;
   }
