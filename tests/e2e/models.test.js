@@ -218,6 +218,51 @@ describe("precision", () => {
     });
   });
 
+  test("files are loaded in it, and again in another; a copy of them only in its own, which is said", async () => {
+    const files = ["config.json", "tokenizer.json", "model.safetensors"].map((name) => ({
+      name,
+      mimeType: "application/octet-stream",
+      buffer: readFileSync(new URL(`../../models/shakespeare/${name}`, import.meta.url)),
+    }));
+    await visit(site, {}, async (page) => {
+      await openChooser(page);
+      await page.getByRole("radio", { name: "q8" }).check();
+      await page.locator("model-chooser input[name=files]").setInputFiles(files);
+      await loadedIn(page, "q8");
+      assert.equal((await inUse(page)).model, "");
+      await openChooser(page);
+      await page.getByRole("radio", { name: "q4" }).check();
+      await page
+        .getByRole("button", { name: /^load .* in q4$/ })
+        .first()
+        .click();
+      await loadedIn(page, "q4");
+      assert.equal((await inUse(page)).model, "");
+      // The copy is written after the load.
+      await eventually(async () => {
+        const stored = await page.evaluate(async () => {
+          const { storedModels } = await import(new URL("candlescope.js", location.href).href);
+          return (await storedModels()).map(
+            (/** @type {any} */ one) => `${one.dtype} ${one.address === undefined}`,
+          );
+        });
+        assert.ok(stored.includes("q4 true"), stored.join());
+      });
+      await page.reload();
+      await loadedIn(page, "q4");
+      await openChooser(page);
+      await page.getByRole("radio", { name: "f32" }).check();
+      await page
+        .getByRole("button", { name: /^load .* in f32$/ })
+        .first()
+        .click();
+      await page
+        .getByText(/copy of .* is in q4.*choose its files again to load them in f32/)
+        .waitFor();
+      assert.equal((await inUse(page)).dtype, "q4");
+    });
+  });
+
   test("the same model in two precisions is listed twice, and each opens in its own", async () => {
     await visit(site, {}, async (page) => {
       await openChooser(page);
