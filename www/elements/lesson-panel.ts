@@ -38,6 +38,9 @@ export interface LessonPanelEvents {
 
 /** How often the place of the control is looked up, besides every scroll and change of size. */
 const INTERVAL_MS = 200;
+/** What a step opens moves while it is computed: so long the control is kept in view, unless the visitor does something. */
+const SETTLING_MS = 4000;
+const VISITOR = ["wheel", "touchstart", "pointerdown", "keydown"] as const;
 /** The outline stands this far outside of the control. */
 const MARGIN = 4;
 
@@ -211,6 +214,8 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
   #timer: ReturnType<typeof setInterval> | undefined;
   /** The step whose control was scrolled into view. */
   #revealed = "";
+  /** Until when its control is kept in view, as `performance.now()`. */
+  #settles = 0;
   /** The step that was announced. */
   #announced = "";
 
@@ -225,6 +230,8 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
     super.connectedCallback();
     addEventListener("scroll", this.#track, { capture: true, passive: true });
     addEventListener("resize", this.#track);
+    for (const type of VISITOR)
+      addEventListener(type, this.#release, { capture: true, passive: true });
   }
 
   override disconnectedCallback() {
@@ -233,6 +240,7 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
     this.#timer = undefined;
     removeEventListener("scroll", this.#track, { capture: true });
     removeEventListener("resize", this.#track);
+    for (const type of VISITOR) removeEventListener(type, this.#release, { capture: true });
   }
 
   override render() {
@@ -317,16 +325,21 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
     this.#track();
   }
 
-  /** Follows the control; the first time in a step it is scrolled into view. */
+  /** Follows the control; the first time in a step, and while the step settles, it is scrolled into view. */
   readonly #track = () => {
     const control = this.shown && this.find ? this.find() : null;
     if (control && this.shown && this.#revealed !== this.shown.href) {
       this.#revealed = this.shown.href;
+      this.#settles = performance.now() + SETTLING_MS;
       this.#reveal(control);
-    }
+    } else if (control && performance.now() < this.#settles && !isSame(boxOf(control), this.box))
+      this.#reveal(control);
     const box = control ? boxOf(control) : null;
     if (!isSame(box, this.box)) this.box = box;
   };
+
+  /** The visitor scrolls, or does something else: the page stays where it is. */
+  readonly #release = () => (this.#settles = 0);
 
   /** Scrolls no further than needed, and not under the card. */
   #reveal(control: Element) {

@@ -30,6 +30,16 @@ export class LessonStart extends TypedElement<LessonStartEvents> {
         border-color: var(--flame);
         background: var(--glow);
       }
+      @media (max-width: 620px) {
+        p {
+          display: block;
+          font-size: 0.94rem;
+        }
+        button {
+          margin-left: 0.3rem;
+          padding: 0.02em 0.7em;
+        }
+      }
     `,
   ];
 
