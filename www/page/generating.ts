@@ -32,16 +32,13 @@ export async function generate(sampling: Sampling) {
     const { reading } = session;
     if (!session.isRead || !reading || reading.text !== page.prompt.value) return;
     start = reading;
-    page.next.generating = true;
-    updateSwitch();
-    page.prompt.readOnly = true;
+    showGenerating(true);
     count = await showSteps(reading, { sampling, signal });
   } catch (error) {
     if ((error as Error).name !== "AbortError") showError(error);
   } finally {
     state.generating = null;
-    page.next.generating = false;
-    page.prompt.readOnly = false;
+    showGenerating(false);
   }
   if (signal.reason === REPLACED) return readIfNeeded();
   const { value } = page.prompt;
@@ -51,6 +48,13 @@ export async function generate(sampling: Sampling) {
     chooseText(value);
     await whenRead();
   } else if (start) await readPrompt(); // the last token has no pattern row yet
+}
+
+function showGenerating(isGenerating: boolean) {
+  page.next.generating = isGenerating;
+  page.generate.textContent = isGenerating ? "stop" : "generate";
+  page.prompt.readOnly = isGenerating;
+  updateSwitch();
 }
 
 /** Patterns grow by a row at each step if all of them have at most this many values (16 MB), because each step copies them. */

@@ -160,6 +160,10 @@ query("#sharing").addEventListener("click", (event) => {
   if (button) copy(button);
 });
 query("#copy-prompt").addEventListener("click", copyPrompt);
+page.generate.addEventListener("click", () => {
+  if (state.generating) state.generating.abort();
+  else generate(page.next.sampling);
+});
 page.stop.addEventListener("click", () => session.stopReading());
 page.switch.addEventListener("click", () => toggleHead(page.figure.shownHead));
 page.texts.addEventListener("click", toggleTexts);

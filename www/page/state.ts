@@ -33,6 +33,7 @@ export const page = {
   redo: query<HTMLButtonElement>("#redo"),
   prompt: query<HTMLTextAreaElement>("#prompt"),
   promptError: query("#prompt-error"),
+  generate: query<HTMLButtonElement>("#generate"),
   edit: query<HTMLButtonElement>("#edit"),
   texts: query<HTMLButtonElement>("#texts"),
   textList: query("#text-list"),
