@@ -97,8 +97,13 @@ test("typing is undone with our undo while the box has the focus, and what was t
     );
     assert.ok(await page.locator("#prompt").evaluate((box) => box === document.activeElement));
     // Other boxes keep the browser's undo.
-    await page.getByLabel("seed").focus();
+    const seed = page.getByLabel("seed");
+    const former = await seed.inputValue();
+    await seed.focus();
+    await page.keyboard.type("9");
+    assert.notEqual(await seed.inputValue(), former);
     await page.keyboard.press("Control+z");
+    assert.equal(await seed.inputValue(), former);
     assert.equal((await figureState(page)).text, `${text} Good night`);
   });
 });

@@ -49,7 +49,8 @@ export function updateAddress() {
   clearTimeout(timer);
   const lab = store.state;
   try {
-    history[pushes ? "pushState" : "replaceState"](
+    // An entry that a link made has no state yet.
+    history[pushes && history.state ? "pushState" : "replaceState"](
       { lab },
       "",
       `#${writeLessonAddress(lab, VIEW_FIELDS)}`,

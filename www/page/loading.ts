@@ -9,6 +9,7 @@ import { differences, roundedCount, summaryOf } from "../session/architecture.js
 import type { Dtype } from "../session/memory.js";
 import { type Answer, questionOf, withAnswer } from "../session/questions.js";
 import { FIELDS, type LabState } from "../state/state.js";
+import { updateAddress } from "./address.js";
 import { toggleSection } from "./controls.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
 import { fit } from "./fit.js";
@@ -48,7 +49,8 @@ export async function load(choice: Choice, origin: Origin = "choice"): Promise<v
   beginLoad(name);
   const bytes = new FileBytes();
   const start = performance.now();
-  const dtype = choice.dtype ?? (origin === "choice" ? undefined : store.state.dtype);
+  const asked = origin === "link" ? state.linked : origin === "choice" ? null : store.state;
+  const dtype = choice.dtype ?? asked?.dtype;
   let model: Model | null;
   try {
     model = await session.load(({ signal, onProgress }) =>
@@ -62,9 +64,10 @@ export async function load(choice: Choice, origin: Origin = "choice"): Promise<v
     );
   } catch (error) {
     if (own !== turn) return;
-    if (!ask(error, choice, origin)) showError(error);
+    const isAsked = ask(error, choice, origin);
+    if (!isAsked) showError(error);
     showMessages();
-    keepModel();
+    keepModel(isAsked);
     return;
   }
   if (!model) return;
@@ -111,7 +114,7 @@ async function use(model: Model, loaded: ModelChoice, origin: Origin) {
   state.isPending = false;
   state.isIds = !model.hasTokenizer;
   showModel(model);
-  const isOfState = origin !== "choice";
+  const isOfState = origin === "address" || origin === "history";
   const { choice, problems } = fit(target, model, SUBJECTS[origin]);
   const next = { ...target, ...text, ...choice };
   state.problems = [...state.problems, ...problems];
@@ -119,6 +122,7 @@ async function use(model: Model, loaded: ModelChoice, origin: Origin) {
   // The state names the model already, or there was no state before this model.
   if (isOfState || isFirst) store.amend({ type: "open", state: next });
   else store.dispatch({ type: "open", state: next });
+  state.linked = null;
   showInput(model);
   showState();
   toggleSection("choose", false);
@@ -129,6 +133,7 @@ async function use(model: Model, loaded: ModelChoice, origin: Origin) {
 /** Who asks for what a model does not have. */
 const SUBJECTS: Record<Origin, string> = {
   choice: "The former model had",
+  link: "The address asks for",
   address: "The address asks for",
   history: "The former step has",
 };
@@ -140,11 +145,12 @@ function targetOf(
   { origin, isFirst }: { origin: Origin; isFirst: boolean },
 ): LabState {
   const { ofDisk } = state;
+  if (origin === "link" && state.linked) return { ...state.linked, ...loaded };
   if (loaded.model === "" && ofDisk && origin === "choice") {
     state.ofDisk = null;
     return { ...ofDisk, ...loaded };
   }
-  if (origin !== "choice" || isFirst) return { ...store.state, ...loaded };
+  if (origin === "address" || origin === "history" || isFirst) return { ...store.state, ...loaded };
   const { ids, hook } = store.state;
   const { vocab_size: vocabulary } = model.config;
   const areIds = state.isIds && !model.hasTokenizer && ids?.every((id) => id < vocabulary);
@@ -237,6 +243,7 @@ function closeQuestion() {
 /** The visitor does not want to answer. */
 export function dismissQuestion() {
   closeQuestion();
+  dropLink();
   if (!session.model && !session.isLoading) load(BUNDLED[0]);
 }
 
@@ -275,9 +282,27 @@ export async function openModel(origin: Origin): Promise<void> {
   page.consent.request = null;
   replaceGeneration();
   state.isPending = true;
+  state.linked = null;
   showStale();
   const { model: source, files } = store.state;
   if (source === "") return openFiles(files);
+  return request(store.state, origin);
+}
+
+/**
+ * Opens a link that names another model, in a page that shows one: the page stays as it is until the model is there, and for good
+ * if it cannot be loaded.
+ */
+export async function openLink(lab: LabState): Promise<void> {
+  turn += 1;
+  session.cancelLoad();
+  closeQuestion();
+  state.linked = lab;
+  return request(lab, "link");
+}
+
+/** Loads the model of an address; one from another host only after the visitor has agreed. */
+async function request({ model: source, dtype }: LabState, origin: Origin) {
   const name =
     BUNDLED.find((one) => one.source === source)?.name ??
     source.replace(/\/$/, "").split("/").at(-1) ??
@@ -285,7 +310,7 @@ export async function openModel(origin: Origin): Promise<void> {
   const host = state.consented.has(source) ? null : foreignHost(source, document.baseURI);
   if (host === null) return load({ source, name, ...formerAnswer(source) }, origin);
   clearError();
-  page.consent.request = { source, name, host, dtype: store.state.dtype };
+  page.consent.request = { source, name, host, dtype };
 }
 
 /** Loads files that were chosen before: from the disk while the page is open, otherwise from the copy that the browser holds. */
@@ -304,12 +329,21 @@ async function openFiles(id: string) {
 }
 
 /** The model in use stays, because another one could not be loaded; and so does everything else that the state says. */
-function keepModel() {
+function keepModel(isAsked = false) {
   state.isPending = false;
+  if (!isAsked) dropLink();
   if (state.loaded && isOtherModel(store.state))
     store.amend({ type: "choose", choice: state.loaded });
   readIfNeeded();
   if (session.isRead) showProblems();
+}
+
+/** The page stays as it is: so does its address. */
+function dropLink() {
+  if (!state.linked) return;
+  state.linked = null;
+  state.problems = [];
+  updateAddress();
 }
 
 /** The state names the model in use again: a load for a former state is not wanted any more. */
@@ -331,7 +365,7 @@ function formerAnswer(source: Choice["source"]): Pick<Choice, "answer"> {
 /** The visitor agreed to load a model from another host. */
 export function acceptModel(choice: Choice) {
   if (typeof choice.source === "string") state.consented.add(choice.source);
-  return load({ ...choice, ...formerAnswer(choice.source) }, "address");
+  return load({ ...choice, ...formerAnswer(choice.source) }, state.linked ? "link" : "address");
 }
 
 /** The visitor does not want a model from another host. */

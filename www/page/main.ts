@@ -43,6 +43,7 @@ import {
   dismissQuestion,
   load,
   loadIn,
+  openLink,
   openModel,
   refuseModel,
   showProgress,
@@ -52,7 +53,7 @@ import { BUNDLED, releasePreload } from "./preload.js";
 import { prepareView, showCorrupted, showReading, showStale, updateStop } from "./prompt.js";
 import { copyPrompt } from "./prompts.js";
 import { copy } from "./share.js";
-import { page, query, session, state, store } from "./state.js";
+import { isOtherModel, page, query, session, state, store } from "./state.js";
 import { closeTexts, leaveBranch, toggleTexts } from "./texts.js";
 
 // ---- the session ----
@@ -193,7 +194,9 @@ window.addEventListener("hashchange", () => {
   if (stateOfHistory()) return;
   const address = readAddress();
   state.problems = address.problems;
-  restore(address.state);
+  const isOther = address.state.model !== "" && isOtherModel({ ...address.state, files: "" });
+  if (session.model && isOther) openLink(address.state);
+  else restore(address.state);
 });
 
 // ---- the start ----

@@ -94,10 +94,10 @@ function storage(): GalleryStorage | null {
 export type ModelChoice = Pick<LabState, "model" | "files" | "dtype">;
 
 /**
- * Why a model is loaded: the visitor chose it, which is a step of its own; or the state names it already, because of an address,
+ * Why a model is loaded: the visitor chose it, or followed a link that names it, which is a step of its own; or the state names it already, because of an address,
  * or because a step was undone.
  */
-export type Origin = "choice" | "address" | "history";
+export type Origin = "choice" | "link" | "address" | "history";
 
 export interface PageState {
   /** What the visitor calls the model. */
@@ -118,6 +118,8 @@ export interface PageState {
   asked: { choice: Choice; origin: Origin } | null;
   /** What an address asks to show of a model from files on a disk, until the visitor chooses files. */
   ofDisk: LabState | null;
+  /** The state of a link that names another model, until that is there. */
+  linked: LabState | null;
   /** What the address has that this page does not know, until it is said. */
   problems: readonly string[];
   /** The position under the pointer or the keyboard, or that is locked. */
@@ -138,6 +140,7 @@ export const state: PageState = {
   isIds: false,
   asked: null,
   ofDisk: null,
+  linked: null,
   problems: [],
   focused: null,
   isTyping: false,
