@@ -96,18 +96,25 @@ export class AnswerChoice extends TypedElement<AnswerChoiceEvents> {
         overflow: hidden;
         text-overflow: ellipsis;
       }
-      .problem {
+      .problem:not(:empty) {
         margin: 0.25rem 0 0;
+      }
+      .problem {
+        margin: 0;
         font-size: 0.84rem;
         overflow-wrap: anywhere;
       }
       .chips {
         display: flex;
-        flex-wrap: wrap;
         gap: 0.25rem;
         margin: 0.3rem 0 0;
-        padding: 0;
+        padding: 2px 2px 4px;
         list-style: none;
+        overflow-x: auto;
+        scrollbar-width: thin;
+      }
+      .chips li {
+        flex: none;
       }
       .chips button,
       .problem button,

@@ -67,7 +67,7 @@ export class PatchingView extends FigureView<Settings, Result> {
     css`
       ol {
         list-style: none;
-        margin: 0 0 0.8rem;
+        margin: 0;
         padding: 0;
         columns: 15rem auto;
         column-gap: 1.4rem;
@@ -147,7 +147,6 @@ export class PatchingView extends FigureView<Settings, Result> {
     const { applied } = this;
     return html`
       ${runsSentence(sweep, topic, this.#advice(figure, topic))}
-      ${topic.at === "post" ? this.#neurons(sweep, topic, base) : ""}
       <heat-table
         .table=${table}
         .rows=${labels.rows}
@@ -166,6 +165,7 @@ export class PatchingView extends FigureView<Settings, Result> {
         @cell-choose=${(event: CustomEvent<Cell>) => this.#apply(figure, sweep, topic, event.detail)}
         @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
       ></heat-table>
+      ${topic.at === "post" ? this.#neurons(sweep, topic, base) : ""}
     `;
   }
 
@@ -175,7 +175,7 @@ export class PatchingView extends FigureView<Settings, Result> {
     const how =
       direction === "noise"
         ? "A click on a cell, or Enter, applies its patch to the text."
-        : "A click on a cell, or Enter, applies its patch. It is one of the corrupted prompt, so the two prompts change places: the text becomes the corrupted prompt, with values of the clean one.";
+        : "A click on a cell, or Enter, applies its patch; the two prompts then change places, because the corrupted one is patched.";
     const others =
       count > 0 ? ` The sweep is without the interventions of the list (${count}).` : "";
     return how + others;
