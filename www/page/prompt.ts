@@ -225,6 +225,9 @@ export function showStale() {
   const isStale =
     session.isStale || isResolving || hasFailed || (state.isPending && session.reading !== null);
   page.figure.stale = isStale;
+  // A text that cannot be read is not that of the tokens below its box.
+  const isUnread = hasFailed && session.reading?.text !== page.prompt.value;
+  page.prompt.parentElement?.classList.toggle("open", isUnread);
   showEffect();
   clearTimeout(staleTimer);
   if (!isStale) page.stale.textContent = "";
