@@ -13,7 +13,7 @@ import {
   type Head,
   type LabIntervention,
 } from "../state/interventions.js";
-import { showError } from "./errors.js";
+import { errorWithoutAdvice, showError } from "./errors.js";
 import { copyText } from "./copying.js";
 import { javascript, python } from "./share.js";
 import { page, session, state, store, type Model } from "./state.js";
@@ -92,7 +92,7 @@ export function showInterventions() {
     ...{ interventions, corrupted },
     points: model?.hookPoints ?? NO_POINTS,
     tokens: reading?.tokens ?? [],
-    disabled: model === null || state.generating !== null,
+    disabled: model === null,
   });
   if (!isEqual(list.chosen, chosen)) list.chosen = chosen;
   const sizes = sizesOf(model);
@@ -145,15 +145,25 @@ export function listenToInterventions() {
   on("interventions-copy", (form) => copyText(forms[form], page.list));
 }
 
+/** Trials follow each other, so that none is lost. */
+let trial: Promise<void> = Promise.resolve();
+
+function tryOut(lab: LabIntervention, isOfForm: boolean, accept: () => unknown) {
+  trial = trial.then(() => tryNow(lab, isOfForm, accept));
+  return trial;
+}
+
 /**
  * Runs the text with an intervention before it is added. What the API refuses is said in the form, or above the figure if a
  * view asked for it.
  */
-async function tryOut(lab: LabIntervention, isOfForm: boolean, accept: () => unknown) {
+async function tryNow(lab: LabIntervention, isOfForm: boolean, accept: () => unknown) {
   const { model } = session;
-  if (!model || state.generating || page.list.checking) return;
+  if (!model) return;
   Object.assign(page.list, { checking: true, error: "" });
   try {
+    if (state.generating)
+      throw errorWithoutAdvice("The model is writing: stop it, or wait until it has ended");
     const input = inputOf(model, page.prompt.value);
     await checkInterventions(model, [lab], { input, corrupted: store.state.corrupted });
     if (session.model !== model) return;
