@@ -100,7 +100,9 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
         color: var(--soft);
       }
       code {
-        display: block;
+        display: inline-block; /* so that it is not struck through with the rest of the row */
+        width: 100%;
+        color: var(--ink);
         max-height: 5.5rem;
         overflow: auto;
         white-space: pre-wrap;
