@@ -134,6 +134,32 @@ describe("presets", () => {
   });
 });
 
+test("a preset is loaded from the hub in the chosen precision, and an address names both", async () => {
+  const before = async (/** @type {Page} */ page) => {
+    // A small model in its place: what is tested is the way there.
+    await page.context().route("https://huggingface.co/**", (route) => {
+      const name = new URL(route.request().url()).pathname.split("/").at(-1) ?? "";
+      const headers = { "access-control-allow-origin": "*" };
+      if (!["config.json", "tokenizer.json", "model.safetensors"].includes(name))
+        return route.fulfill({ status: 404, headers });
+      const body = readFileSync(new URL(`../../models/shakespeare/${name}`, import.meta.url));
+      return route.fulfill({ body, headers });
+    });
+  };
+  await visit(site, { before, expect: /404/ }, async (page) => {
+    await openChooser(page);
+    await page.getByRole("radio", { name: "f16" }).check();
+    await page.getByRole("button", { name: "load DistilGPT-2 in f16", exact: true }).press("Enter");
+    await loadedIn(page, "f16");
+    assert.equal((await inUse(page)).model, "hf:distilbert/distilgpt2");
+    await eventually(async () =>
+      assert.match(page.url(), /model=hf%3Adistilbert%2Fdistilgpt2&dtype=f16/),
+    );
+    await openChooser(page);
+    assert.match(await row(page, "DistilGPT-2").innerText(), /in use/);
+  });
+});
+
 describe("precision", () => {
   test("the model in use is loaded again in another one, which the address and an undo know", async () => {
     await visit(site, {}, async (page) => {
