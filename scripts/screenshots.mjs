@@ -75,7 +75,8 @@ try {
           await page.goto(site.url + scene.hash);
           await settled(page);
           await compute(page);
-          if (scene.name.startsWith("lesson-")) await page.locator("lesson-panel").waitFor();
+          if (scene.name.startsWith("lesson-"))
+            await page.locator("lesson-panel").waitFor({ timeout: 5000 });
         } catch (error) {
           failures.push(
             `${scene.name} at ${size.width}, ${theme}: ${String(error).split("\n")[0]}`,
