@@ -75,14 +75,13 @@ try {
           await page.goto(site.url + scene.hash);
           await settled(page);
           await compute(page);
-          if (scene.name.startsWith("lesson-"))
-            await page.locator("lesson-panel").waitFor({ timeout: 5000 });
+          if (scene.name.startsWith("lesson-")) await lessonIsShown(page);
+          await page.screenshot({ path: join(OUT, fileOf(scene, size, theme)), fullPage: true });
         } catch (error) {
           failures.push(
             `${scene.name} at ${size.width}, ${theme}: ${String(error).split("\n")[0]}`,
           );
         }
-        await page.screenshot({ path: join(OUT, fileOf(scene, size, theme)), fullPage: true });
         await page.close();
       }
       await context.close();
@@ -96,6 +95,18 @@ await writeFile(join(OUT, "index.html"), contactSheet());
 console.log(`${OUT}/index.html`);
 for (const failure of failures) console.error(`not finished: ${failure}`);
 process.exitCode = failures.length > 0 ? 1 : 0;
+
+/** @param {import("playwright-core").Page} page */
+function lessonIsShown(page) {
+  return page.waitForFunction(
+    () => {
+      const words = document.querySelector("lesson-panel")?.shadowRoot?.textContent ?? "";
+      return words.trim().length > 40;
+    },
+    null,
+    { timeout: 5000 },
+  );
+}
 
 function contactSheet() {
   const head = `<!doctype html><meta charset="utf-8"><title>Screenshots</title><style>
