@@ -534,3 +534,40 @@ test("a long text opens at its last tokens, and all can be shown", async () => {
     });
   });
 });
+
+test("the similarity of each head to the chosen one is the model's", async () => {
+  const state = {
+    view: "heads",
+    "heads.as": "table",
+    "heads.measure": "abs",
+    "heads.sort": "similarity",
+  };
+  await open(state, {}, async (page) => {
+    const similarity = await askModel(
+      page,
+      { prompt: PROMPT, name: point("pattern"), head: HEAD },
+      `const { cache } = await model.runWithCache(given.prompt, { names: [given.name] });
+       const { data, shape: [length] } = cache.get(given.name).at({ batch: 0, head: given.head });
+       const pattern = Array.from({ length }, (_, row) => data.slice(row * length, (row + 1) * length));
+       return [...(await model.headScores(given.prompt, { pattern, measure: "abs" })).similarity.data];`,
+    );
+    await eventually(async () => {
+      const rows = await page.locator("head-table tbody tr").evaluateAll((all) =>
+        all.map((row) => {
+          const { layer, head } = /** @type {HTMLElement} */ (row).dataset;
+          return [
+            4 * Number(layer) + Number(head),
+            Number(row.lastElementChild?.textContent?.replace("−", "-")),
+          ];
+        }),
+      );
+      assert.equal(rows.length, 16);
+      assert.equal(rows[0][0], 4 * LAYER + HEAD, "the head itself is the most similar");
+      for (const [at, value] of rows) assert.ok(Math.abs(value - similarity[at]) < 5e-4);
+    });
+    await page.locator("scores-view select[name=measure]").selectOption("none");
+    await eventually(async () =>
+      assert.equal(await page.locator("head-table thead th").count(), 5, "the column is gone"),
+    );
+  });
+});

@@ -130,15 +130,16 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     tokenColors: "attention",
     usesHead: false,
     settings: {
-      kind: choice(["induction", "previous_token", "duplicate_token"], "induction"),
+      kind: choice(["induction", "previous_token", "duplicate_token", "similarity"], "induction"),
       as: choice(["grid", "table", "scatter"], "grid"),
       layer: optional(whole(0)),
       minimum: number(0, { min: 0, max: 1 }),
       sort: choice(
-        ["layer", "head", "induction", "previous_token", "duplicate_token"],
+        ["layer", "head", "induction", "previous_token", "duplicate_token", "similarity"],
         "induction",
       ),
       descending: flag(true),
+      measure: choice(["none", "mul", "abs"], "none"),
     },
     load: async () => (await import("./scores-view.js")).view,
   },

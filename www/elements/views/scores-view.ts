@@ -4,6 +4,7 @@
 import { css, html } from "lit";
 
 import { NOT_A_NUMBER } from "../../draw/format.js";
+import { headMatrix, type Tensor } from "../../draw/matrix.js";
 import { filtered, headRows, type Column, type HeadRow } from "../../session/head-table.js";
 import type { LabelledTensor, Reading } from "../../session/reading.js";
 import { NO_RESULT } from "../../session/results.js";
@@ -32,6 +33,14 @@ interface Settings {
   minimum: number;
   sort: Column;
   descending: boolean;
+  /** How the attention of each head is compared with that of the chosen one; "none" for no comparison. */
+  measure: "none" | "mul" | "abs";
+}
+
+/** Scores, and whether they are about the text. */
+interface Result {
+  isOnText: boolean;
+  table: LabelledTensor;
 }
 
 const NO_PLACE = "no place in this text to measure it";
@@ -39,7 +48,7 @@ const NO_PLACE = "no place in this text to measure it";
 /** Random tokens that repeat once have positions for every score. */
 const ALL_KINDS = measurable([0, 0, 0]);
 
-export class ScoresView extends FigureView<Settings, LabelledTensor> {
+export class ScoresView extends FigureView<Settings, Result> {
   static override styles = [
     ...FigureView.styles,
     choiceStyles,
@@ -63,22 +72,30 @@ export class ScoresView extends FigureView<Settings, LabelledTensor> {
     `,
   ];
 
-  /** Scores on the text come with its reading. */
+  /** Scores on the text come with its reading, except for the similarity to a head. */
   override get result() {
-    return this.figure?.measured === "text" ? NO_RESULT : super.result;
+    const isOnText = this.figure?.measured === "text";
+    if (isOnText && this.settings.measure === "none") return NO_RESULT;
+    const found = super.result;
+    return found.value && found.value.isOnText !== isOnText ? { ...found, value: null } : found;
   }
 
   override draw(figure: FigureState, reading: Reading) {
     const isOnText = figure.measured === "text";
-    const table = isOnText ? reading.table : this.result.value;
+    const table = this.result.value?.table ?? (isOnText ? reading.table : null);
     if (!table)
       return isOnText ? html`<p class="soft" role="status">Measuring the heads …</p>` : "";
     const rows = headRows(table);
-    const kept = filtered(rows, this.settings);
+    const kept = filtered(rows, { ...this.settings, kind: this.#kind(table) });
     return html`
       ${this.#renderTools(figure, rows.length, kept.length, table)}
-      ${this.#renderScores(figure, table, kept, isOnText ? this.#measurable(reading) : ALL_KINDS)}
+      ${this.#renderScores(figure, table, kept, isOnText ? new Set([...this.#measurable(reading), "similarity"]) : ALL_KINDS)}
     `;
+  }
+
+  /** The chosen score; without a comparison there is no similarity. */
+  #kind({ labels }: LabelledTensor) {
+    return labels.score.includes(this.settings.kind) ? this.settings.kind : "induction";
   }
 
   #renderScores(
@@ -87,7 +104,8 @@ export class ScoresView extends FigureView<Settings, LabelledTensor> {
     kept: readonly HeadRow[],
     kinds: ReadonlySet<string>,
   ) {
-    const { as, kind, sort, descending } = this.settings;
+    const { as, sort, descending } = this.settings;
+    const kind = this.#kind(table);
     const onHover = (event: CustomEvent<Head | null>) => this.hover({ hoveredHead: event.detail });
     const onSelect = (event: CustomEvent<Head>) =>
       this.choose({ ...event.detail, view: "attention" });
@@ -127,7 +145,8 @@ export class ScoresView extends FigureView<Settings, LabelledTensor> {
 
   /** How the scores are shown, what they are measured on, and which heads are kept. */
   #renderTools(figure: FigureState, count: number, kept: number, table: LabelledTensor) {
-    const { as, kind, layer, minimum } = this.settings;
+    const { as, layer, minimum } = this.settings;
+    const kind = this.#kind(table);
     const shows: [As, string][] = [
       ["grid", "grid"],
       ["table", "table"],
@@ -154,9 +173,23 @@ export class ScoresView extends FigureView<Settings, LabelledTensor> {
           ${table.labels.score.map((name) => html`<option value=${name} .selected=${kind === name}>${titleOf(name)}</option>`)}
         </select>
       </label>
+      ${figure.measured === "text" ? this.#renderMeasure(figure) : ""}
       <span class="soft" role="status">${kept < count ? `${kept} of ${count} heads` : `all ${count} heads`}</span>
       ${layer !== null && layer >= layers.length ? html`<span role="status">This model has no layer ${layer}.</span>` : ""}
     </div>`;
+  }
+
+  #renderMeasure({ layer, head }: FigureState) {
+    const measures: [Settings["measure"], string][] = [
+      ["none", "nothing"],
+      ["mul", `head ${layer}.${head}: share of attention on its edges`],
+      ["abs", `head ${layer}.${head}: 1 minus the mean difference of a row`],
+    ];
+    const onChange = (event: Event) =>
+      this.remember({ measure: (event.target as HTMLSelectElement).value as Settings["measure"] });
+    return html`<label>similarity to
+      <select name="measure" @change=${onChange}>${measures.map(([name, title]) => html`<option value=${name} .selected=${this.settings.measure === name}>${title}</option>`)}</select>
+    </label>`;
   }
 
   /** Why a column has no numbers. */
@@ -199,16 +232,42 @@ export class ScoresView extends FigureView<Settings, LabelledTensor> {
   #kinds: { ids: Uint32Array; kinds: Set<string> } | null = null;
 }
 
-/** Scores on the text come with its reading. */
-function request({ measured }: FigureState): Request<LabelledTensor> | null {
-  if (measured === "text") return null;
+/** Scores on the text come with its reading. The similarity to the chosen head is one more score. */
+function request(figure: FigureState, settings: object): Request<Result> | null {
+  const { measured, reading, layer, head } = figure;
+  const { measure } = settings as Settings;
+  if (measured === "random")
+    return {
+      key: "random tokens",
+      compute: async (model, { interventions, signal, onProgress }) => {
+        const options = { interventions, signal, onProgress };
+        return { isOnText: false, table: (await model.headScores(undefined, options)).scores };
+      },
+    };
+  const pattern = reading?.patterns[layer];
+  if (measure === "none" || !pattern) return null;
   return {
-    key: "random tokens",
-    compute: async (model, { interventions, signal, onProgress }) => {
-      const options = { interventions, signal, onProgress };
-      return (await model.headScores(undefined, options)).scores;
+    key: `${measure} ${layer}.${head}`,
+    compute: async (model, { reading: { ids }, interventions, signal, onProgress }) => {
+      const { data, rows, columns } = headMatrix(pattern, head);
+      const wanted = Array.from({ length: rows }, (_, row) =>
+        data.subarray(row * columns, (row + 1) * columns),
+      );
+      const options = { pattern: wanted, measure, interventions, signal, onProgress };
+      const { scores, similarity } = await model.headScores(ids, options);
+      return { isOnText: true, table: similarity ? withSimilarity(scores, similarity) : scores };
     },
   };
+}
+
+/** The scores with one more, "similarity". */
+function withSimilarity(scores: LabelledTensor, { data }: Tensor): LabelledTensor {
+  const [count, layers, heads] = scores.shape;
+  const all = new Float32Array(scores.data.length + data.length);
+  all.set(scores.data);
+  all.set(data, scores.data.length);
+  const labels = { ...scores.labels, score: [...scores.labels.score, "similarity"] };
+  return { data: all, shape: [count + 1, layers, heads], axes: scores.axes, labels };
 }
 
 export const view: ViewModule = { tag: "scores-view", element: ScoresView, request };
