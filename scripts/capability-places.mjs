@@ -58,8 +58,10 @@ export const OPTIONS = {
   ...Object.fromEntries(
     ["by", "sublayers", "reader", "positions"].map((name) => [`residual.${name}`, CODE]),
   ),
-  "headScores.pattern": CODE,
-  "headScores.measure": CODE,
+  "headScores.pattern": {
+    where: "tab “scores”, similarity to the chosen head",
+    address: "heads.measure",
+  },
   "headScores.excludeFirstToken": CODE,
   "headScores.excludeCurrentToken": CODE,
   "mostActive.texts": {
