@@ -36,7 +36,6 @@ export class LessonStart extends TypedElement<LessonStartEvents> {
           font-size: 0.94rem;
         }
         button {
-          margin-left: 0.3rem;
           padding: 0.02em 0.7em;
         }
       }
