@@ -7,7 +7,15 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
 import { settled, start } from "./browser.js";
-import { address, compute, openView, shown, TWO_PROMPTS, VIEW_NAMES } from "./lab-helpers.js";
+import {
+  address,
+  compute,
+  openView,
+  ready,
+  shown,
+  TWO_PROMPTS,
+  VIEW_NAMES,
+} from "./lab-helpers.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("playwright-core").BrowserContextOptions} ContextOptions */
@@ -102,6 +110,17 @@ for (const [mode, options] of Object.entries(MODES)) {
       }
       await page.locator("#parameters > summary").click();
       found.push(...(await violations(page, "parameters")));
+      await page.locator("#parameters > summary").click();
+      await page.locator("intervention-list button.add").click();
+      await page.locator("intervention-panel form").waitFor();
+      found.push(...(await violations(page, "an intervention")));
+      await page.keyboard.press("Escape");
+      await page.evaluate(() => void (location.hash = "lesson=induction&step=4"));
+      await page.waitForFunction(() =>
+        document.querySelector("lesson-panel")?.shadowRoot?.textContent?.includes("4 of"),
+      );
+      await ready(page);
+      found.push(...(await violations(page, "a lesson")));
       assert.deepEqual(found, []);
     });
   });
