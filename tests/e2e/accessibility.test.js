@@ -126,6 +126,31 @@ for (const [mode, options] of Object.entries(MODES)) {
   });
 }
 
+test("axe finds nothing on the interventions: their form for each action, what is refused, and the effect", async () => {
+  for (const options of [MODES.light, MODES.dark])
+    await withPage(options, async (page) => {
+      const found = [];
+      await page.locator("#off").click();
+      await page.waitForFunction(
+        () => /** @type {any} */ (document.querySelector("intervention-effect")).effect,
+      );
+      await page.getByRole("button", { name: "+ intervention" }).click();
+      const kind = page.locator("intervention-panel #kind");
+      const kinds = await kind
+        .locator("option")
+        .evaluateAll((all) => all.map((one) => one.getAttribute("value") ?? ""));
+      assert.ok(kinds.length >= 9, `${kinds}`);
+      for (const one of kinds) {
+        await kind.selectOption(one);
+        found.push(...(await violations(page, one)));
+      }
+      await page.locator("intervention-panel #layer").fill("x");
+      await page.getByRole("button", { name: "Add" }).click();
+      found.push(...(await violations(page, "refused")));
+      assert.deepEqual(found, []);
+    });
+});
+
 test("axe notices a control without a name and text that is hard to read", async () => {
   await withPage({}, async (page) => {
     await page.evaluate(() => {

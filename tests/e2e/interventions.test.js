@@ -4,19 +4,26 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { eventually, settled, start, visit } from "./browser.js";
+import { serve } from "../../scripts/serve.mjs";
+import { DIST, eventually, settled, start, visit } from "./browser.js";
+import { models } from "./small-models.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
 
+/** @type {Awaited<ReturnType<typeof serve>>} */
+let server;
+
 before(async () => {
-  site = await start();
+  server = await serve({ root: DIST, handle: models });
+  site = { ...(await start()), url: server.url };
 });
 
 after(async () => {
   await site?.stop();
+  await server?.close();
 });
 
 const PROMPT = "The moon shines. The moon";
@@ -572,4 +579,88 @@ test("JSON is the list; the copied JavaScript runs, and prints the numbers of th
       }
     },
   );
+});
+
+test("code from an address does not run until its switch is on, and its source is on show", async () => {
+  const js = "(x) => { globalThis.ran = true; return x.map(() => 0); }";
+  const list = JSON.stringify([{ at: "blocks.1.attn.hook_z", head: 1, do: { js } }]);
+  await visit(site, { path: `${path}&interventions=${encodeURIComponent(list)}` }, async (page) => {
+    await settled(page);
+    const row = page.locator('intervention-list li[data-at="0"]');
+    assert.equal(await row.locator('[data-do="toggle"]').isChecked(), false);
+    assert.equal(await row.locator("code").innerText(), js);
+    assert.equal(await page.locator("intervention-effect section").count(), 0);
+    await eventually(async () =>
+      assert.match(
+        await page.locator("error-notice").getByRole("alert").innerText(),
+        /JavaScript|code/,
+      ),
+    );
+    await row.locator('[data-do="toggle"]').check();
+    await assertEffect(page, `[{ at: "blocks.1.attn.hook_z", head: 1, do: "zero" }]`);
+    await page.reload();
+    await settled(page);
+    assert.equal(await row.locator('[data-do="toggle"]').isChecked(), false, "nor after a reload");
+  });
+});
+
+test("a model with attention only, and ids in place of texts, has the choices that it has", async () => {
+  const place = "#model=models%2Fattention-only&ids=5,6,7,5,6&layer=1&head=2";
+  await visit(site, { path: place, expect: /404/ }, async (page) => {
+    await settled(page);
+    await page.getByRole("button", { name: "+ intervention" }).click();
+    const form = page.locator("intervention-panel");
+    const points = await form
+      .locator("#point option")
+      .evaluateAll((all) => all.map((one) => one.getAttribute("value") ?? ""));
+    assert.ok(points.includes("attn.hook_z") && points.includes("hook_resid_pre"));
+    assert.deepEqual(
+      points.filter((point) => /mlp|resid_mid|ln2/.test(point)),
+      [],
+    );
+    await form.locator("#kind").selectOption("add");
+    const vectors = await form
+      .locator("#vector option")
+      .evaluateAll((all) => all.map((one) => one.getAttribute("value")));
+    assert.deepEqual(vectors, ["difference", "head", "token", "numbers"]);
+    await form.locator("#more").fill("5 6 7");
+    await form.locator("#less").fill("love");
+    await form.getByRole("button", { name: "Add" }).click();
+    await eventually(async () =>
+      assert.match(
+        await form.locator(".refused").innerText(),
+        /"love", at position 0, is not a token id/,
+      ),
+    );
+    await form.locator("#less").fill("8");
+    await form.getByRole("button", { name: "Add" }).click();
+    const { loss } = await measured(page);
+    const wanted = await page.evaluate(async () => {
+      const { loadModel } = await import(new URL("candlescope.js", location.href).href);
+      const model = await loadModel(new URL("models/attention-only/", location.href).href);
+      const at = "blocks.1.hook_resid_post";
+      const last = async (/** @type {number[]} */ ids) =>
+        (await model.runWithCache(ids, { names: [at] })).cache.get(at).at({ batch: 0, pos: -1 })
+          .data;
+      const [a, b] = [await last([5, 6, 7]), await last([8])];
+      const add = a.map(
+        (/** @type {number} */ value, /** @type {number} */ i) => 4 * (value - b[i]),
+      );
+      return (await model.runWithCache([5, 6, 7, 5, 6], { interventions: [{ at, do: { add } }] }))
+        .loss;
+    });
+    assert.ok(Math.abs(loss.after - wanted) < 1e-5, `${loss.after} for ${wanted}`);
+    assert.match(await page.locator("intervention-effect .next").innerText(), /⟨\d+⟩/);
+  });
+});
+
+test("a text of one token has an effect without a loss", async () => {
+  await visit(site, { path: "#prompt=The&layer=1&head=1" }, async (page) => {
+    await settled(page);
+    await page.locator("#off").click();
+    await measured(page);
+    const words = await page.locator("intervention-effect section").innerText();
+    assert.match(words, /One token has no loss/);
+    assert.doesNotMatch(words, /NaN|not a number|undefined/);
+  });
 });
