@@ -180,6 +180,22 @@ function call(
   ];
 }
 
+/** The rows of the chosen head's pattern, with which other heads are compared. */
+function rowsOfPattern(context: Context): string[] {
+  const { layer, head } = context.shown;
+  const name = literal(`blocks.${layer}.attn.hook_pattern`);
+  const options = literal({
+    names: new Code(`[${name}]`),
+    ...interventionsIn(context),
+    ...signalIn(context),
+  });
+  return [
+    `const { cache } = await model.runWithCache(${literal(variable(context, "prompt"))}, ${options});`,
+    `const square = cache.get(${name}).at({ batch: 0, head: ${head} });`,
+    "const pattern = Array.from({ length: square.shape[0] }, (_, query) => square.at({ query }).data);",
+  ];
+}
+
 /** What the run captures: what the view draws. */
 function capturedBy({ state, shown }: Context): string[] {
   const ofAttention = (name: string) => `blocks.${shown.layer}.attn.${name}`;
@@ -256,11 +272,21 @@ const CALLS: Record<string, (context: Context) => string[]> = {
   },
   headScores: (context) => {
     // On random tokens, the call has no text.
-    const input =
-      context.state.measured === "text" ? variable(context, "prompt") : new Code("undefined");
-    const kinds = ["excludeFirstToken", "excludeCurrentToken", "measure"];
-    const options = { ...given(context, kinds), ...interventionsIn(context) };
-    return call(context, "headScores", { input, options, result: "heads" }, ["heads.scores"]);
+    const isOnText = context.state.measured === "text";
+    const input = isOnText ? variable(context, "prompt") : new Code("undefined");
+    const { measure } = context.shown.settings;
+    const isCompared = isOnText && measure !== "none"; // the view's word for no comparison
+    const options = {
+      ...(isCompared && { pattern: new Code("pattern"), measure }),
+      ...interventionsIn(context),
+    };
+    return [
+      ...(isCompared ? rowsOfPattern(context) : []),
+      ...call(context, "headScores", { input, options, result: "heads" }, [
+        "heads.scores",
+        ...(isCompared ? ["heads.similarity"] : []),
+      ]),
+    ];
   },
   attribution: (context) => {
     const options = {
