@@ -12,7 +12,7 @@ const LIST = "interventions, “Add”";
 export const METHODS = {
   tokenize: { where: "the tokens of the text" },
   tokenNames: { where: "names of tokens in every view" },
-  detokenize: { where: "the text that is generated" },
+  detokenize: { where: "the text, when ids are given to a model with a tokenizer" },
   runWithCache: { where: "the reading of the text", address: "prompt" },
   generate: { where: "“Generate”" },
   toPython: { where: "“share”, “copy as TransformerLens”" },
@@ -26,7 +26,7 @@ export const METHODS = {
 export const OPTIONS = {
   "tokenize.input": { where: "the text", address: "prompt" },
   "tokenNames.ids": { where: "what a view lists" },
-  "detokenize.ids": { where: "the generated tokens" },
+  "detokenize.ids": { where: "the ids in the address", address: "ids" },
   "runWithCache.names": { where: "hook point of “activations”", address: "hook" },
   "runWithCache.positions": CODE,
   "runWithCache.stopAtLayer": CODE,
