@@ -65,6 +65,11 @@ export class ScoresView extends FigureView<Settings, Result> {
         display: inline-flex;
         align-items: center;
         gap: 0.35rem;
+        max-width: 100%;
+      }
+      .tools select {
+        min-width: 0;
+        max-width: 100%;
       }
       .tools input {
         width: 4.6rem;
