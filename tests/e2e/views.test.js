@@ -527,7 +527,7 @@ test("head scores on random tokens depend on the heads that are switched off", a
     await page.getByRole("button", { name: "random tokens" }).click();
     await prepared(page);
     const found = await page.evaluate(() => [
-      .../** @type {any} */ (document.querySelector("scope-figure")).results.heads.value.data,
+      .../** @type {any} */ (document.querySelector("scope-figure")).results.heads.value.table.data,
     ]);
     const [off, plain] = await ask(
       page,
