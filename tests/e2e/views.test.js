@@ -422,10 +422,11 @@ test("token text in the views is never markup", async () => {
         );
       }
       await page.locator("tensor-view .plot").focus();
-      await page.keyboard.press("ArrowRight");
-      await eventually(async () =>
-        assert.match(await page.locator("tensor-view .readout").innerText(), /^pos 0 </),
-      );
+      await page.keyboard.press("ArrowRight"); // starts at the last token
+      await eventually(async () => {
+        await page.keyboard.press("Shift+ArrowUp");
+        assert.match(await page.locator("tensor-view .readout").innerText(), /^pos 0 </);
+      });
     },
   );
 });
@@ -727,7 +728,8 @@ test("the exact value is announced on hover and by keyboard", async () => {
       );
       const plot = page.locator("tensor-view .plot");
       await plot.focus();
-      for (const key of ["ArrowDown", "ArrowDown", "Shift+ArrowRight", "ArrowRight"])
+      // From the last of five tokens.
+      for (const key of ["ArrowUp", "ArrowUp", "Shift+ArrowRight", "ArrowRight"])
         await page.keyboard.press(key);
       const readout = page.locator("tensor-view .readout");
       const written = Number(value.toPrecision(7)).toString().replace("-", "−");
