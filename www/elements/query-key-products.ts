@@ -362,8 +362,9 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
       const context = canvas?.getContext("2d");
       if (!canvas || !context) return;
       const { across, ratio } = geometry;
-      const key = JSON.stringify([rows, across, ratio, theme, scale]);
+      const key = JSON.stringify([name, rows, across, ratio, theme, scale]);
       const drawn = this.#painted.get(canvas);
+      // One canvas may show one panel after the other.
       if (drawn?.products === products && drawn.key === key) return;
       this.#painted.set(canvas, { products, key });
       const { image, width, height } = paintRows(matrix(), {
