@@ -47,6 +47,8 @@ test("only the lines of one token, of a pair or of a window are drawn", () => {
   assert.deepEqual(places({ only: { query: 1, key: 0 } }), ["1→0"]);
   assert.deepEqual(places({ window: { first: 1, count: 2 } }), ["1→1", "2→1", "2→2"]);
   assert.deepEqual(places({ window: { first: 1, count: 2 }, only: { query: 1, key: 2 } }), []);
+  const outside = { window: { first: 1, count: 2 }, only: { query: 0 } };
+  assert.deepEqual(places(outside), [], "a query before the window has no line");
 });
 
 test("the lines of several heads lie side by side, and a value that is not a number is kept", () => {

@@ -52,12 +52,10 @@ export function linesOf(
     const matrix = headMatrix(patterns, head);
     const shift = (order - (heads.length - 1) / 2) * spread;
     const middle = (at: number) => (at - window.first + 0.5) * pitch + shift;
-    for (
-      let query = only.query ?? window.first;
-      query < Math.min(end, (only.query ?? end) + 1);
-      query++
-    ) {
-      for (let key = only.key ?? window.first; key < Math.min(end, (only.key ?? end) + 1); key++) {
+    for (let query = window.first; query < end; query++) {
+      if (only.query !== undefined && only.query !== query) continue;
+      for (let key = window.first; key < end; key++) {
+        if (only.key !== undefined && only.key !== key) continue;
         if (masked(matrix, query, key)) break;
         const value = matrix.data[query * matrix.columns + key];
         const opacity = lineOpacity(value, stretch);
