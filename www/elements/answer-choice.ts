@@ -167,9 +167,11 @@ export class AnswerChoice extends TypedElement<AnswerChoiceEvents> {
   override willUpdate(changed: Map<string, unknown>) {
     for (const side of ["answer", "against"] as const) {
       const [value, known] = [this[side], this.checked[side]];
-      if (changed.has(side) && known && known.written !== this.#written(value))
+      const isOtherModel = changed.has("check") || changed.has("vocabulary");
+      const isOtherValue = changed.has(side) && known?.written !== this.#written(value);
+      if (known && (isOtherModel || isOtherValue))
         this.checked = { ...this.checked, [side]: undefined };
-      const isNew = changed.has(side) || changed.has("check") || changed.has("vocabulary");
+      const isNew = changed.has(side) || isOtherModel;
       if (isNew && value !== null && !this.checked[side]) void this.#verify(side, value);
     }
   }
@@ -223,7 +225,8 @@ export class AnswerChoice extends TypedElement<AnswerChoiceEvents> {
       .map((one) => {
         const probabilities = [one.clean, one.corrupted].filter((value) => value !== null);
         const words = [
-          one.clean !== null && `${formatSignificant(one.clean, 2)} after the clean prompt`,
+          one.clean !== null &&
+            `${formatSignificant(one.clean, 2)} after the ${one.corrupted === null ? "text" : "clean prompt"}`,
           one.corrupted !== null &&
             `${formatSignificant(one.corrupted, 2)} after the corrupted one`,
         ].filter(Boolean);
@@ -353,6 +356,7 @@ export class AnswerChoice extends TypedElement<AnswerChoiceEvents> {
 }
 
 function short(probability: number) {
+  if (Number.isNaN(probability)) return "NaN";
   return probability >= 0.0095 ? probability.toFixed(2) : "<.01";
 }
 
