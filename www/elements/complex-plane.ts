@@ -68,8 +68,11 @@ export class ComplexPlane extends TypedElement<ComplexPlaneEvents> {
   /** What one number is called, such as "eigenvalue". */
   declare name: string;
   readonly interaction: Interaction<number> = new Interaction(this, {
-    start: () => 0,
-    move: (from, { rows, columns }) => clamp(from + rows + columns, this.count),
+    start: () => this.#drawn[0] ?? 0,
+    move: (from, { rows, columns }) => {
+      const drawn = this.#drawn;
+      return drawn[clamp(drawn.indexOf(from) + rows + columns, drawn.length)] ?? null;
+    },
     onHover: (at) => {
       this.emit("value-hover", at);
       this.requestUpdate();
@@ -92,8 +95,11 @@ export class ComplexPlane extends TypedElement<ComplexPlaneEvents> {
     return Math.floor(this.parts.length / 2);
   }
 
-  #isFinite(at: number) {
-    return Number.isFinite(this.parts[2 * at]) && Number.isFinite(this.parts[2 * at + 1]);
+  /** The numbers that have a point: those that are finite. */
+  get #drawn(): number[] {
+    const hasPoint = (at: number) =>
+      Number.isFinite(this.parts[2 * at]) && Number.isFinite(this.parts[2 * at + 1]);
+    return Array.from({ length: this.count }, (_, at) => at).filter(hasPoint);
   }
 
   describe(at: number) {
@@ -109,8 +115,8 @@ export class ComplexPlane extends TypedElement<ComplexPlaneEvents> {
   override render() {
     const { max, place } = planeOf(this.parts, SIZE, MARGIN);
     const { hovered } = this.interaction;
-    const all = Array.from({ length: this.count }, (_, at) => at);
-    const broken = all.filter((at) => !this.#isFinite(at)).length;
+    const drawn = this.#drawn;
+    const broken = this.count - drawn.length;
     return html`
       <svg viewBox="0 0 ${SIZE} ${SIZE}" role="listbox" aria-label=${this.label} @keydown=${this.interaction.onKeyDown} @pointerleave=${this.interaction.leave} @focusout=${this.interaction.onFocusOut}>
         <g aria-hidden="true">
@@ -119,16 +125,14 @@ export class ComplexPlane extends TypedElement<ComplexPlaneEvents> {
           <text x=${SIZE - 4} y=${SIZE - 5} text-anchor="end">real, to ±${formatShort(max, 3)}</text>
           <text x=${SIZE / 2 + 4} y="10">imaginary</text>
         </g>
-        ${all
-          .filter((at) => this.#isFinite(at))
-          .map((at) => {
-            const { x, y } = place(this.parts[2 * at], this.parts[2 * at + 1]);
-            return svg`<circle
+        ${drawn.map((at) => {
+          const { x, y } = place(this.parts[2 * at], this.parts[2 * at + 1]);
+          return svg`<circle
               class="point"
               role="option"
               aria-selected="false"
               aria-label=${this.describe(at)}
-              tabindex=${at === (hovered ?? 0) ? 0 : -1}
+              tabindex=${at === (hovered ?? drawn[0]) ? 0 : -1}
               data-index=${at}
               ?data-here=${at === hovered}
               cx=${x}
@@ -137,9 +141,9 @@ export class ComplexPlane extends TypedElement<ComplexPlaneEvents> {
               @pointerenter=${() => this.interaction.hover(at)}
               @focus=${this.#onFocus}
             ></circle>`;
-          })}
+        })}
       </svg>
-      <p class="readout mono">${hovered === null ? (broken > 0 ? `${broken} are not finite` : "") : this.describe(hovered)}</p>
+      <p class="readout mono">${hovered === null ? (broken > 0 ? `${broken} of ${this.count} are not finite and have no point.` : "") : this.describe(hovered)}</p>
       ${liveRegion}
     `;
   }

@@ -3,6 +3,7 @@
 import { css, html, svg } from "lit";
 
 import { formatShort } from "../draw/format.js";
+import { countNotFinite } from "../draw/not-finite.js";
 import { columnsOf } from "../draw/spectrum.js";
 import { TypedElement } from "./base.js";
 import { clamp, Interaction, liveRegion } from "./interaction.js";
@@ -95,6 +96,11 @@ export class ValueColumns extends TypedElement<ValueColumnsEvents> {
     return `${this.name} ${at}: ${formatShort(this.values[at], 7)}`;
   }
 
+  #broken() {
+    const count = countNotFinite(this.values);
+    return count > 0 ? `dashed: ${count} of ${this.values.length} are not finite` : "";
+  }
+
   override willUpdate() {
     this.interaction.prune((at) => at < this.values.length);
   }
@@ -118,7 +124,7 @@ export class ValueColumns extends TypedElement<ValueColumnsEvents> {
           ><rect class="target" x=${x} y="0" width=${width} height=${HEIGHT}></rect><rect class="column ${at < this.marked ? "marked" : ""} ${Number.isFinite(this.values[at]) ? "" : "broken"}" x=${x} y=${y} width=${width} height=${height}></rect></g>`,
         )}
       </svg>
-      <p class="readout mono">${hovered === null ? "" : this.describe(hovered)}</p>
+      <p class="readout mono">${hovered === null ? this.#broken() : this.describe(hovered)}</p>
       ${liveRegion}
     `;
   }
