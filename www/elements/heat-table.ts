@@ -188,9 +188,13 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
 
   /** How far the ends of the scale are from the middle. */
   get distance() {
-    if (this.reach > 0) return this.reach;
+    return this.reach || this.#extremes.reach || 1;
+  }
+
+  /** What is known of the table. Computed once for each table and middle. */
+  get #extremes() {
     const { table, middle } = this;
-    if (!table) return 1;
+    if (!table) return { reach: 0, invalid: 0 };
     if (this.#measured?.table !== table || this.#measured.middle !== middle)
       this.#measured = {
         table,
@@ -198,7 +202,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
         reach: reachOf(table, middle),
         invalid: countInvalid(table),
       };
-    return this.#measured.reach || 1;
+    return this.#measured;
   }
 
   #measured: { table: Table; middle: number; reach: number; invalid: number } | null = null;
@@ -270,11 +274,12 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     const { middle, distance, sequential } = this;
     const { down, across } = this.geometry ?? {};
     const isPooled = down && across && down.factor * across.factor > 1;
-    const invalid = this.#measured?.invalid ?? 0;
+    const { invalid } = this.#extremes;
     const detail = [
       this.middleText && `${this.middleText} ${formatShort(middle, 4)}`,
       this.empty && `an empty cell: ${this.empty}`,
-      isPooled && pooledText(middle, down.factor, across.factor),
+      isPooled &&
+        `a cell shows the farthest from ${formatShort(middle, 3)} of ${down.factor} × ${across.factor}`,
     ].filter(Boolean);
     return html`<color-legend
       ?signed=${!sequential}
@@ -393,8 +398,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     const box = this.#canvases.get("cells")?.getBoundingClientRect();
     if (!part || !geometry || !box) return null;
     const { ratio, down, across } = geometry;
-    const x = (event.clientX - box.left) * ratio;
-    const y = (event.clientY - box.top) * ratio;
+    const [x, y] = [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
     const found = cellAt(part, down, across, x, y, true);
     const { rows, columns } = this.#shown;
     return found && { row: found.row + rows.first, column: found.column + columns.first };
@@ -437,10 +441,6 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     const isWhole = part.rows.count === table.rows && part.columns.count === table.columns;
     this.extent = isWhole ? null : part;
   }
-}
-
-function pooledText(middle: number, down: number, across: number) {
-  return `a cell shows the farthest from ${formatShort(middle, 3)} of ${down} × ${across}`;
 }
 
 declare global {
