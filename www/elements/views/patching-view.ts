@@ -156,7 +156,7 @@ export class PatchingView extends FigureView<Settings, Result> {
         label="${topic.metric} under each patch of the ${TARGETS[topic.at].title}"
         quantity=${isNormalized ? "0: corrupted run, 1: clean run" : topic.metric}
         .middle=${Number.isFinite(middle) ? middle : 0}
-        middleText="paper: no effect,"
+        middleText=${Number.isFinite(middle) ? "paper: no effect," : ""}
         .scale=${figure.scale}
         action="applies the patch"
         .lock=${applied?.raw === sweep.raw ? applied.cell : null}

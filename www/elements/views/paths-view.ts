@@ -100,7 +100,7 @@ export class PathsView extends FigureView<Settings, Result> {
         label="${topic.metric} if each head's change reaches only ${to}"
         quantity=${isNormalized ? "0: corrupted run, 1: clean run" : topic.metric}
         .middle=${Number.isFinite(middle) ? middle : 0}
-        middleText="paper: no effect,"
+        middleText=${Number.isFinite(middle) ? "paper: no effect," : ""}
         .scale=${figure.scale}
         .sentence=${(cell: Cell) => pathWords(result, cell)}
         @cell-hover=${(event: CustomEvent<Cell | null>) => this.#onHover(event.detail)}

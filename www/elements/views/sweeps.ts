@@ -154,8 +154,10 @@ export function sweepControls(
   `;
 }
 
-/** What the numbers are between, in words. */
-/** @param more what else there is to say */
+/**
+ * What the numbers are between, in words.
+ * @param more what else there is to say
+ */
 export function runsSentence(
   { clean, corrupted, normalized }: Sweep,
   topic: SweepTopic,
@@ -177,7 +179,7 @@ function numberText(value: number) {
   return Number.isFinite(value) ? value.toFixed(4).replace("-", "−") : "not finite";
 }
 
-/** Token labels of the clean prompt. */
+/** The tokens of both prompts. */
 export function tokensOfBoth(prompts: { reading: Reading; corrupted: Reading }): {
   clean: readonly Token[];
   corrupted: readonly Token[];
