@@ -27,6 +27,14 @@ const TITLES: Readonly<Record<Quantity, string>> = {
   entropy: "entropy",
 };
 
+/** What the height of a column says. */
+const MEANINGS: Readonly<Record<Quantity, string>> = {
+  loss: "Tall columns are unexpected tokens. Where the text repeats and the model copies, the columns are short.",
+  rank: "Tall columns are tokens before which the model ranked many others; the likeliest token has no height.",
+  entropy:
+    "Tall columns are predictions that are spread over many tokens, whether the token that came was likely or not.",
+};
+
 export class LossView extends FigureView<Settings, Scores> {
   static override styles = [...FigureView.styles, choiceStyles];
 
@@ -46,13 +54,18 @@ export class LossView extends FigureView<Settings, Scores> {
         .tokens=${reading.tokens}
         .logProbs=${reading.logProbs}
         .scores=${value}
-        .show=${value ? show : "loss"}
+        .show=${this.#shown}
         .loss=${meanLoss(reading)}
         .vocabulary=${figure.vocabulary}
         .position=${figure.hoveredToken ?? figure.lock?.query ?? -1}
         @token-hover=${this.#onTokenHover}
       ></token-losses>
     `;
+  }
+
+  /** The quantity that is drawn: until the others are computed, the loss. */
+  get #shown(): Quantity {
+    return this.result.value ? this.settings.show : "loss";
   }
 
   override says(_figure: FigureState, reading: Reading) {
@@ -66,7 +79,7 @@ export class LossView extends FigureView<Settings, Scores> {
     return broken > 0
       ? html`<strong>The log-probability of ${broken} of ${logProbs.length} tokens is ${NOT_A_NUMBER} or infinite.</strong> <span class="soft">Their mean is ${formatLogProb(-mean)}. Columns with stripes have no height.</span>`
       : html`<strong>On average the model gave the true next token a log-probability of ${formatLogProb(-mean)}.</strong>
-      <span class="soft">Tall columns are unexpected tokens. Where the text repeats and the model copies, the columns are short.</span>`;
+      <span class="soft">${MEANINGS[this.#shown]}</span>`;
   }
 
   #onTokenHover(event: CustomEvent<number | null>) {
