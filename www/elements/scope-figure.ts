@@ -296,7 +296,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     const legend = {
       from: "0",
       to: formatLogProb(guessLoss(figure.vocabulary)),
-      text: "surprisal: minus the log-probability of the token, given those before it; the far end is a uniform guess",
+      text: "surprisal: minus the log-probability of the token, given those before it; the far end is a uniform guess, or worse",
     };
     const sentence = (at: number) =>
       isAttention ? attentionSentence(figure, reading, at) : surprisalSentence(reading, at);
