@@ -130,6 +130,10 @@ export class AlignedPrompts extends TypedElement<AlignedPromptsEvents> {
       ?.setAttribute("data-here", "");
   }
 
+  override willUpdate() {
+    this.interaction.prune((at) => at < this.pairs.length);
+  }
+
   override updated() {
     this.#mark();
   }

@@ -2,7 +2,7 @@
 
 import { css, html } from "lit";
 
-import { formatAttention, NOT_A_NUMBER } from "../draw/format.js";
+import { formatAttention, formatSignificant, NOT_A_NUMBER } from "../draw/format.js";
 import { countNotFinite, stripes } from "../draw/not-finite.js";
 import { colourOf, textOn } from "../draw/scale.js";
 import { TypedElement } from "./base.js";
@@ -288,7 +288,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
 
   #exactScore(head: Head, kind: string) {
     const value = this.scoreOf(head, kind);
-    if (Number.isFinite(value)) return value.toPrecision(4);
+    if (Number.isFinite(value)) return formatSignificant(value, 4);
     return this.#reason(kind) === "not a number" ? NOT_A_NUMBER : "–";
   }
 

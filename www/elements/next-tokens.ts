@@ -262,7 +262,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
     `;
   }
 
-  /** Whether the alternatives have probabilities without interventions, because heads are switched off. */
+  /** Whether the alternatives have probabilities without interventions beside those with them. */
   get hasChanged() {
     return this.alternatives.some((one) => one.before !== undefined);
   }

@@ -31,7 +31,7 @@ export const induction: Lesson = {
     },
     {
       title: "The stripe",
-      text: "In the second copy the bright cells form a stripe 35 columns left of the diagonal: each word attends to the token after its first copy. From ·contin (token 60), head 1.1 gives 0.98 of its attention to ue (token 25), which followed it last time.",
+      text: "In the second copy the strongest cells form a stripe 35 columns left of the diagonal: each word attends to the token after its first copy. From ·contin (token 60), head 1.1 gives 0.98 of its attention to ue (token 25), which followed it last time.",
       state: { ...head, lock: { query: 60, key: 25 } },
       place: "pattern",
     },
