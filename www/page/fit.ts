@@ -2,7 +2,7 @@
 
 import { whyAbsent } from "../session/architecture.js";
 import { isSameHead, zeroedHead, type Head, type LabIntervention } from "../state/interventions.js";
-import type { LabState } from "../state/state.js";
+import { OPENING, type LabState } from "../state/state.js";
 import { headExists } from "./interventions.js";
 import type { Model } from "./state.js";
 
@@ -13,13 +13,16 @@ export interface Fit {
   problems: string[];
 }
 
+/** Who asks, if a link or an address does. */
+export const ADDRESS = "The address asks for";
+
 /**
  * Makes a state fit a model: what it does not have is reset, and interventions on heads and points that it does not have are
  * disabled.
  * @param subject what asks for it: "The address asks for"
  */
 export function fit(lab: LabState, model: Model, subject: string): Fit {
-  const { layer, head, hook, interventions } = lab;
+  const { layer, head, hook, interventions, ids, prompt } = lab;
   const choice: Partial<LabState> = {};
   const problems: string[] = [];
   const missing: Head[] = [];
@@ -51,6 +54,8 @@ export function fit(lab: LabState, model: Model, subject: string): Fit {
     problems.push(absent(subject, hook, model));
     choice.hook = "";
   }
+  if (subject === ADDRESS && !model.hasTokenizer && ids === null && prompt !== OPENING.prompt)
+    problems.push(`${subject} a text, which this model cannot read because it has no tokenizer`);
   return { choice, problems };
 }
 

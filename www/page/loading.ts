@@ -12,7 +12,7 @@ import { FIELDS, type LabState } from "../state/state.js";
 import { updateAddress } from "./address.js";
 import { toggleSection } from "./controls.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
-import { fit } from "./fit.js";
+import { ADDRESS, fit } from "./fit.js";
 import { foreignHost } from "./foreign.js";
 import { copyOf, remember, showGallery } from "./gallery.js";
 import { replaceGeneration } from "./generating.js";
@@ -133,8 +133,8 @@ async function use(model: Model, loaded: ModelChoice, origin: Origin) {
 /** Who asks for what a model does not have. */
 const SUBJECTS: Record<Origin, string> = {
   choice: "The former model had",
-  link: "The address asks for",
-  address: "The address asks for",
+  link: ADDRESS,
+  address: ADDRESS,
   history: "The former step has",
 };
 

@@ -207,6 +207,6 @@ const kept = stateOfHistory();
 state.problems = kept ? [] : address.problems;
 store.amend({ type: "open", state: kept ?? address.state });
 followState();
-openModel("address").finally(releasePreload);
+openModel(kept ? "history" : "address").finally(releasePreload);
 openConsole();
 updateAddress();
