@@ -115,6 +115,7 @@ export class AnswerChoice extends TypedElement<AnswerChoiceEvents> {
       }
       .chips li {
         flex: none;
+        position: relative; /* contains the hidden text, which would widen the page otherwise */
       }
       .chips button,
       .problem button,
