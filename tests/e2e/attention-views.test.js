@@ -96,7 +96,7 @@ test("each line is an edge of the pattern, of one head or of several", async () 
     await page.mouse.move(5, 5);
     await page.getByRole("button", { name: "1.3", exact: true }).click();
     await eventually(async () => assertLines(await linesIn(page, "all"), only([1, 3])));
-    assert.match(page.url(), /lines\.heads=1(,|%2C)3/);
+    await eventually(() => assert.match(page.url(), /lines\.heads=1(,|%2C)3/));
     await page.getByRole("button", { name: "all", exact: true }).click();
     await eventually(async () => assertLines(await linesIn(page, "all"), heads));
     await page.getByRole("button", { name: "only the chosen head" }).click();
@@ -157,6 +157,16 @@ test("products, sums, scores and softmax are those of the run", async () => {
     assertColours(colours, products, { max: maxima.products });
     const colourOfQuery = await canvasCells(element.locator("canvas.q"), { ...grid, rows: 1 });
     assertColours(colourOfQuery, own, { max: maxima.vectors });
+    const other = element.getByRole("button", { name: "keys instead of products" });
+    await other.click();
+    const keys = rows.flatMap((/** @type {number} */ key) => vector(k, key));
+    await eventually(async () => {
+      const shown = { ...grid, rows: rows.length };
+      assertColours(await canvasCells(element.locator("canvas.k"), shown), keys, {
+        max: maxima.vectors,
+      });
+    });
+    await other.click();
     const written = await element
       .locator(".values .numbers")
       .evaluateAll((all) =>

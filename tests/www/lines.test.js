@@ -117,10 +117,10 @@ test("rows are painted in the order that is asked for, and a dimension is found 
   const matrix = { data: Float32Array.of(1, -2, 0, 4, -4, NaN), rows: 3, columns: 2 };
   const picked = rowsOf(matrix, [2, 0]);
   assert.deepEqual([...picked.data], [-4, NaN, 1, -2]);
-  const { across } = productsGeometry(2, { width: 40, gap: 12, ratio: 1 });
+  const geometry = productsGeometry(2, { width: 40, gap: 12, ratio: 1 });
+  const { across } = geometry;
   const painted = paintRows(picked, {
-    across,
-    ratio: 1,
+    ...geometry,
     max: 4,
     theme: "light",
     stretch: "linear",
@@ -132,4 +132,13 @@ test("rows are painted in the order that is asked for, and a dimension is found 
   assert.deepEqual([at(0, 0), at(1, 0), at(1, 1)], [colour(-4), colour(1), colour(-2)]);
   assert.equal(dimensionAt(matrix, 0, across, across.cell + 1), 1);
   assert.equal(dimensionAt(matrix, 0, across, 2 * across.cell), null);
+});
+
+test("a row has as many pixels in the picture as its label has, at every ratio of pixels", () => {
+  const matrix = { data: new Float32Array(80), rows: 40, columns: 2 };
+  for (const ratio of [1, 1.1, 1.25, 1.5, 1.75, 2]) {
+    const geometry = productsGeometry(2, { width: 40, gap: 12, ratio });
+    const { height } = paintRows(matrix, { ...geometry, max: 1, theme: "dark", stretch: "sqrt" });
+    assert.ok(Math.abs(height / ratio - 40 * geometry.rowHeight) < 1e-9, `${ratio}`);
+  }
 });

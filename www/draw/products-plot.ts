@@ -6,8 +6,8 @@ import { maxAbs, paintSigned } from "./signed-heatmap.js";
 import type { Matrix } from "./matrix.js";
 import type { Stretch, Theme } from "./scale.js";
 
-/** CSS pixels of a row of cells, and the largest width of a cell. */
-export const ROW_HEIGHT = 18;
+/** CSS pixels of a row of cells before they are rounded to device pixels, and the largest width of a cell. */
+const ROW_HEIGHT = 18;
 const MAX_CELL = 14;
 /** The fewest CSS pixels for the cells of a dimension, so that two panels beside each other can still be read. */
 const MIN_CELL = 4;
@@ -17,6 +17,8 @@ export interface ProductsGeometry {
   ratio: number;
   /** the dimensions of a panel */
   across: Fit;
+  /** CSS pixels of a row: a whole number of device pixels, so that labels and numbers stand beside their cells */
+  rowHeight: number;
   /** whether both panels have room beside each other */
   isWide: boolean;
 }
@@ -32,7 +34,8 @@ export function productsGeometry(
   const half = (width - gap) / 2;
   const isWide = half >= MIN_CELL * dims;
   const room = Math.max(40, isWide ? half : width);
-  return { ratio, isWide, across: fit(dims, room * ratio, MAX_CELL * ratio) };
+  const rowHeight = Math.round(ROW_HEIGHT * ratio) / ratio;
+  return { ratio, isWide, rowHeight, across: fit(dims, room * ratio, MAX_CELL * ratio) };
 }
 
 /** The rows of a matrix in another order. */
@@ -50,12 +53,13 @@ export function paintRows(
   {
     across,
     ratio,
+    rowHeight,
     max,
     theme,
     stretch,
-  }: { across: Fit; ratio: number; max: number; theme: Theme; stretch: Stretch },
+  }: Omit<ProductsGeometry, "isWide"> & { max: number; theme: Theme; stretch: Stretch },
 ) {
-  const cell = Math.round(ROW_HEIGHT * ratio);
+  const cell = Math.round(rowHeight * ratio);
   const down: Fit = { factor: 1, cells: matrix.rows, cell, size: matrix.rows * cell };
   const image = new Uint32Array(across.size * down.size);
   paintSigned(image, matrix, { down, across, max: max || 1, theme, stretch });

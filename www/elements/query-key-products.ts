@@ -9,7 +9,6 @@ import {
   dimensionAt,
   paintRows,
   productsGeometry,
-  ROW_HEIGHT,
   rowsOf,
 } from "../draw/products-plot.js";
 import { countNotFinite } from "../draw/not-finite.js";
@@ -61,7 +60,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     width: { state: true },
   };
 
-  static override styles = [base, figure, productsStyles(ROW_HEIGHT)];
+  static override styles = [base, figure, productsStyles];
 
   declare products: Products | null;
   declare divisor: Divisor;
@@ -144,7 +143,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
   /** The rows that are visible: at the end of the text, or at the strongest keys, until the visitor moves. */
   get visible(): { from: number; end: number } {
     const { length } = this.rows;
-    const room = Math.floor((HEIGHT_SHARE * window.innerHeight) / ROW_HEIGHT);
+    const room = Math.floor((HEIGHT_SHARE * window.innerHeight) / this.#rowHeight);
     const count = Math.min(length, MAX_KEYS, Math.max(8, room));
     const usual = this.order === "position" ? length - count : 0;
     const from = Math.max(0, Math.min(length - count, this.first ?? usual));
@@ -163,6 +162,10 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     const { labels, numbers } = this.#room;
     const space = { width: width - labels - numbers - 2 * GAP, gap: GAP, ratio: pixelRatio() };
     return productsGeometry(products.k.columns, space);
+  }
+
+  get #rowHeight() {
+    return this.geometry?.rowHeight ?? 18;
   }
 
   /** The values at the ends of the scales: of q and k, and of the products. */
@@ -200,7 +203,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     return html`
       <div
         class="board mono ${this.#room === NARROW ? "narrow" : ""}"
-        style="grid-template-columns: ${this.#room.labels}px ${geometry?.isWide ? "max-content " : ""}max-content 1fr"
+        style="--row: ${this.#rowHeight}px; grid-template-columns: ${this.#room.labels}px ${geometry?.isWide ? "max-content " : ""}max-content 1fr"
         role="application"
         aria-roledescription="products by dimension"
         aria-label="${this.label}, query ${products.query}: products with ${k.rows} keys in ${k.columns} dimensions. Arrows move among keys and dimensions, Enter locks, Escape releases."
@@ -245,13 +248,13 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     const outline = (style: string, kind: string) => html`<i class=${kind} style=${style}></i>`;
     return html`<div
       class="cells"
-      style="width: ${across ? across.size / ratio : 0}px; height: ${rows * ROW_HEIGHT}px"
+      style="width: ${across ? across.size / ratio : 0}px; height: ${rows * this.#rowHeight}px"
       @pointermove=${name === "q" ? null : this.#onMove}
       @click=${name === "q" ? null : this.#onClick}
     >
       <canvas class=${name}></canvas>
       ${isIn && across ? outline(`left: ${left}px; width: ${Math.max(3, across.cell / ratio)}px; top: 0; bottom: 0`, "column") : ""}
-      ${isIn && name !== "q" && row >= 0 && row < rows ? outline(`top: ${row * ROW_HEIGHT}px; height: ${ROW_HEIGHT}px; left: 0; right: 0`, "row") : ""}
+      ${isIn && name !== "q" && row >= 0 && row < rows ? outline(`top: ${row * this.#rowHeight}px; height: ${this.#rowHeight}px; left: 0; right: 0`, "row") : ""}
     </div>`;
   }
 
@@ -361,7 +364,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
       const canvas = this.renderRoot.querySelector<HTMLCanvasElement>(`canvas.${name}`);
       const context = canvas?.getContext("2d");
       if (!canvas || !context) return;
-      const { across, ratio } = geometry;
+      const { across, ratio, rowHeight } = geometry;
       const key = JSON.stringify([name, rows, across, ratio, theme, scale]);
       const drawn = this.#painted.get(canvas);
       // One canvas may show one panel after the other.
@@ -370,6 +373,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
       const { image, width, height } = paintRows(matrix(), {
         across,
         ratio,
+        rowHeight,
         max,
         theme,
         stretch: scale,
@@ -390,7 +394,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     const { products, geometry, rows } = this;
     const box = (event.currentTarget as Element).getBoundingClientRect();
     if (!products || !geometry) return null;
-    const row = Math.floor((event.clientY - box.top) / ROW_HEIGHT) + this.visible.from;
+    const row = Math.floor((event.clientY - box.top) / geometry.rowHeight) + this.visible.from;
     if (row < this.visible.from || row >= this.visible.end) return null;
     const isKeys = (event.currentTarget as Element).querySelector("canvas.k") !== null;
     const matrix = isKeys ? products.k : products.products;

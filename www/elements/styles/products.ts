@@ -2,8 +2,8 @@
 
 import { css } from "lit";
 
-/** @param height CSS pixels of a row */
-export const productsStyles = (height: number) => css`
+/** --row: the height of a row */
+export const productsStyles = css`
   .board {
     display: grid;
     column-gap: 12px;
@@ -20,8 +20,8 @@ export const productsStyles = (height: number) => css`
   }
   .label {
     display: block;
-    height: ${height}px;
-    line-height: ${height}px;
+    height: var(--row);
+    line-height: var(--row);
     overflow: hidden;
     white-space: pre;
   }
@@ -59,8 +59,8 @@ export const productsStyles = (height: number) => css`
     display: grid;
     grid-template-columns: 3.6rem 3.6rem minmax(3.6rem, 9rem);
     gap: 0.3rem;
-    height: ${height}px;
-    line-height: ${height}px;
+    height: var(--row);
+    line-height: var(--row);
     font-variant-numeric: tabular-nums;
   }
   .narrow .numbers {
