@@ -24,13 +24,19 @@ function focusIsShown(page) {
     let element = document.activeElement;
     while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
     if (!element || element === document.body) return "nothing has the focus";
-    const { outlineStyle, boxShadow, borderColor } = getComputedStyle(element);
+    const { outlineStyle, boxShadow } = getComputedStyle(element);
+    // The focus of a part of a drawing is a stroke, of its own or of a shape in it.
+    const isStroked =
+      element instanceof SVGElement &&
+      [element, ...element.querySelectorAll("*")].some(
+        (shape) => getComputedStyle(shape).stroke !== "none",
+      );
     const { width, height, bottom, top } = element.getBoundingClientRect();
     const what = `${element.localName}.${element.className} "${(element.getAttribute("aria-label") ?? element.textContent ?? "").trim().slice(0, 40)}"`;
     if (width === 0 || height === 0) return `${what} has no size`;
     if (bottom < 0 || top > innerHeight) return `${what} is outside of the window`;
     if (!element.matches(":focus-visible")) return `${what} does not show its focus`;
-    if (outlineStyle === "none" && boxShadow === "none" && !borderColor)
+    if (outlineStyle === "none" && boxShadow === "none" && !isStroked)
       return `${what} has no outline`;
     return "";
   });
