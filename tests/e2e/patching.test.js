@@ -194,11 +194,13 @@ test("a click on a cell of a denoising map lets the prompts change places, and u
       assert.ok(Math.abs(/** @type {number} */ (value) - raw[at]) < 1e-5),
     );
     for (let step = 0; step < 3; step++) await page.locator("#undo").click();
-    const undone = await state(page);
-    assert.deepEqual(
-      [undone.prompt, undone.corrupted, undone.interventions],
-      [TASK.prompt, TASK.corrupted, undefined],
-    );
+    await eventually(async () => {
+      const undone = await state(page);
+      assert.deepEqual(
+        [undone.prompt, undone.corrupted, undone.interventions],
+        [TASK.prompt, TASK.corrupted, undefined],
+      );
+    });
   });
 });
 

@@ -115,7 +115,10 @@ test("Back and Forward go through the texts, views and interventions that were s
     const second = await step(page, () => page.locator("#prompt").fill("the moon, the moon"));
     const third = await step(page, () => tab(page, "lens").click());
     const fourth = await step(page, () => page.locator("next-tokens .one").first().click());
-    await page.waitForTimeout(50); // the address is written in another task
+    // The address is written in another task.
+    const textOfAddress = () =>
+      new URLSearchParams(new URL(page.url()).hash.slice(1)).get("prompt");
+    await eventually(() => assert.equal(textOfAddress(), fourth.text));
     for (const expected of [third, second, first]) {
       await page.goBack();
       await settled(page);
