@@ -49,6 +49,8 @@ interface Result extends ActivePlaces {
   /** How many tokens the text has. */
   length: number;
   title: string;
+  /** The model has a final LayerNorm. */
+  hasNorm: boolean;
   ignoresInterventions: boolean;
 }
 
@@ -213,7 +215,7 @@ export class NeuronsView extends FigureView<Settings, Result> {
           </li>`,
         )}
       </ol>
-      ${result.effect ? this.#effect(result.effect) : ""}
+      ${result.effect ? this.#effect(result.effect, result.hasNorm) : ""}
     `;
   }
 
@@ -233,9 +235,9 @@ export class NeuronsView extends FigureView<Settings, Result> {
     this.requestUpdate();
   }
 
-  #effect({ raised, lowered }: { raised: Effect[]; lowered: Effect[] }) {
+  #effect({ raised, lowered }: { raised: Effect[]; lowered: Effect[] }, hasNorm: boolean) {
     return html`<h2>What the neuron does to the logits directly</h2>
-      <p class="note soft">Its row of W_out through the final LayerNorm and the unembedding, as if the stream held nothing else. Later layers are left out.</p>
+      <p class="note soft">Its row of W_out through ${hasNorm ? "the final LayerNorm and " : ""}the unembedding, as if the stream held nothing else. Later layers are left out.</p>
       <div class="effects">
         <div><p class="note soft">raises most when it is active</p><bar-list class="raised" .bars=${raised} label="tokens whose logits the neuron raises" unit="logits"></bar-list></div>
         <div><p class="note soft">lowers most</p><bar-list class="lowered" .bars=${lowered} label="tokens whose logits the neuron lowers" unit="logits"></bar-list></div>
@@ -348,6 +350,7 @@ function request(
         neuron && (await effectOf(await neuronEffect(model, neuron, EFFECT_TOKENS, signal), spell));
       return {
         ...{ ...found, channel, contexts, effect, title, length: ids.length },
+        hasNorm: model.config.normalization_type !== "none",
         ignoresInterventions: interventions.length > 0,
       };
     },
