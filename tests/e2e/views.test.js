@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
+import { formatCount } from "../../www/draw/format.ts";
 import { signedLevelOf, signedValuesOf } from "../../www/draw/diverging.ts";
 import { levelOf, valuesOf } from "../../www/draw/scale.ts";
 import { eventually, figureState, settled, start, visit } from "./browser.js";
@@ -917,6 +918,12 @@ test("the stream shows the norm of each part of the residual stream, for each ch
   });
 });
 
+/** What is said of how many tokens are likelier. @param {number} rank */
+const wordsOfRank = (rank) =>
+  rank === 0
+    ? "the likeliest token"
+    : `${formatCount(rank)} token${rank === 1 ? " was" : "s were"} likelier`;
+
 test("ranks and entropies are those of tokenScores, a column for each token but the first", async () => {
   await visit(site, { path: "#prompt=sweet%20sorrow&view=log-probability" }, async (page) => {
     const expected = await ask(
@@ -937,7 +944,7 @@ test("ranks and entropies are those of tokenScores, a column for each token but 
       assert.deepEqual(found, expected[name]);
       await columns.locator(".frame").press("ArrowRight");
       await columns.locator(".frame").press("ArrowRight");
-      const shown = name === "rank" ? `rank ${expected.rank[0]}` : "entropy of its prediction";
+      const shown = name === "rank" ? wordsOfRank(expected.rank[0]) : "entropy of its prediction";
       await eventually(async () =>
         assert.match(await columns.locator(".readout").innerText(), new RegExp(shown)),
       );

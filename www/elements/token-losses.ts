@@ -215,10 +215,12 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
   #describe(position: number) {
     const value = this.#values[position - 1];
     if (value === undefined) return null;
-    if (this.show === "rank")
-      return Number.isFinite(value)
-        ? `rank ${value}: ${value === 0 ? "the likeliest token" : `${value} likelier`}`
-        : `rank ${NOT_A_NUMBER}`;
+    // Not "rank 0": the lens counts ranks from 1.
+    if (this.show === "rank" && Number.isFinite(value))
+      return value === 0
+        ? "the likeliest token"
+        : `${formatCount(value)} ${value === 1 ? "token was" : "tokens were"} likelier`;
+    if (this.show === "rank") return `rank ${NOT_A_NUMBER}`;
     if (this.show === "entropy") return `entropy of its prediction ${formatLogProb(value)} nats`;
     return `log-probability ${formatLogProb(-value)}, probability ${formatSignificant(Math.exp(-value), 2)}`;
   }
