@@ -274,8 +274,8 @@ const CALLS: Record<string, (context: Context) => string[]> = {
     // On random tokens, the call has no text.
     const isOnText = context.state.measured === "text";
     const input = isOnText ? variable(context, "prompt") : new Code("undefined");
-    const { measure } = context.shown.settings;
-    const isCompared = isOnText && measure !== "none"; // the view's word for no comparison
+    const { measure = "none" } = context.shown.settings; // the view's word for no comparison
+    const isCompared = isOnText && measure !== "none";
     const options = {
       ...(isCompared && { pattern: new Code("pattern"), measure }),
       ...interventionsIn(context),
