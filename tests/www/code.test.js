@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { codeOf } from "../../www/session/code.ts";
-import { Code, literal } from "../../www/session/literal.ts";
+import { Code, inOneLine, literal } from "../../www/session/literal.ts";
 import { OPENING } from "../../www/state/state.ts";
 
 /** @typedef {import("../../www/session/code.ts").Shown} Shown */
@@ -234,4 +234,17 @@ test("at the end of a module it is a block, which uses the variables of the modu
   assert.match(code, /interventions/);
   assert.match(code, /console\.log\(attribution\.shares\)/);
   assert.doesNotMatch(code, /const prompt|const interventions|signal|print\(|import /);
+});
+
+test("a text in a comment does not end the comment", () => {
+  const text = "a name\n\r\u2028\u2029globalThis.ran = true";
+  assert.equal(inOneLine(text), "a name globalThis.ran = true");
+});
+
+test("heads are compared with the pattern of the chosen one if their view compares them on the text", () => {
+  const code = (/** @type {Partial<LabState>} */ state, /** @type {string} */ measure) =>
+    panel(state, { methods: ["headScores"], settings: { measure } });
+  assert.match(code({}, "mul"), /headScores\(prompt, \{\s*pattern,\s*measure: "mul"/);
+  assert.doesNotMatch(code({}, "none"), /measure/);
+  assert.doesNotMatch(code({ measured: "random" }, "mul"), /measure/);
 });

@@ -4,6 +4,7 @@
 import "../elements/define/code-panel.js";
 import type { CodePanel, CodePanelEvents } from "../elements/code-panel.js";
 import type { Printed } from "../session/printed.js";
+import { inOneLine } from "../session/literal.js";
 import { runCode } from "../session/run-code.js";
 import { viewCode } from "./shown.js";
 import { query, session, store } from "./state.js";
@@ -39,7 +40,7 @@ async function currentCode(): Promise<string> {
   try {
     return await viewCode(model, "panel");
   } catch (error) {
-    return `// What the page shows cannot be written as code: ${(error as Error).message.replaceAll("\n", " ")}\n`;
+    return `// What the page shows cannot be written as code: ${inOneLine((error as Error).message)}\n`;
   }
 }
 

@@ -4,6 +4,7 @@
 import type { Direction, LabIntervention } from "../state/interventions.js";
 import { inputOf, pointsOf, type Steerable } from "./directions.js";
 import { nameOf } from "./intervention-words.js";
+import { inOneLine } from "./literal.js";
 
 export interface CodeState {
   /** The address of the model; empty for files on a disk. */
@@ -27,7 +28,7 @@ export async function javascriptOf(model: Steerable, state: CodeState): Promise<
   const entries: string[] = [];
   for (const lab of enabled) {
     const lines = await entriesOf(model, lab, helpers);
-    entries.push(`  // ${nameOf(lab).replace(/\s+/g, " ")}`, ...lines.map((line) => `  ${line},`));
+    entries.push(`  // ${inOneLine(nameOf(lab))}`, ...lines.map((line) => `  ${line},`));
   }
   const usesCorrupted = entries.some((line) => /\bcapture\(corrupted,/.test(line));
   const load =

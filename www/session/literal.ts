@@ -51,3 +51,8 @@ function joined(open: string, items: string[], close: string, indent: string, is
   const lines = items.map((one) => `${indent}  ${one},\n`).join("");
   return `${open}\n${lines}${indent}${close}`;
 }
+
+/** A text that can stand in a comment to the end of a line: a line separator in it would end the comment, and begin code. */
+export function inOneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ");
+}
