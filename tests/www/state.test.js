@@ -365,6 +365,17 @@ test("a merged step that ends where it began is no step", () => {
   assert.equal(store.canUndo, false);
 });
 
+test("what follows a correction that took a step back does not join the step before", () => {
+  const store = new Store(OPENING);
+  store.dispatch(type("a"), { merge: "prompt" });
+  store.seal();
+  store.dispatch(type("b"), { merge: "prompt" });
+  store.amend(type("a"));
+  store.dispatch(type("c"), { merge: "prompt" });
+  store.undo();
+  assert.equal(store.state.prompt, "a");
+});
+
 test("a correction belongs to the last step and keeps what can be done again", () => {
   const store = new Store(OPENING);
   store.dispatch(type("a"));

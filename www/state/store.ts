@@ -69,7 +69,11 @@ export class Store {
     const next = reduce(this.#state, action, this.#views);
     if (next === this.#state) return false;
     // A step that now leads to the same state is none.
-    for (const steps of [this.#past, this.#future]) if (isEqual(steps.at(-1), next)) steps.pop();
+    for (const steps of [this.#past, this.#future]) {
+      if (!isEqual(steps.at(-1), next)) continue;
+      steps.pop();
+      this.seal(); // the step before it is complete
+    }
     this.#set(next, "amend");
     return true;
   }
