@@ -126,6 +126,10 @@ test("the next tokens are those of both prompts, with the divergence between the
   );
   const kl = p.reduce((sum, one, i) => sum + one * Math.log(one / q[i]), 0);
   assert.ok(Math.abs(found.kl - kl) < 1e-9);
+  both.clean.logits.data[4 * 2] = NaN;
+  const unknown = await nextTokens(/** @type {any} */ (null), both, [2, 3], context, 1);
+  assert.ok(Number.isNaN(unknown.kl), "the divergence is unknown if a logit is not a number");
+  both.clean.logits.data[4 * 2] = 2;
   const suggestions = await suggestionsOf(
     { reading: both.clean, corrupted: both.corrupted, position: null },
     context.spell,

@@ -210,7 +210,7 @@ export async function nextTokens(
   let kl = 0;
   mine.forEach((logit, id) => {
     const logProb = logit - normalizer;
-    if (logProb > -Infinity) kl += Math.exp(logProb) * (logProb - (theirs[id] - otherNormalizer));
+    if (logProb !== -Infinity) kl += Math.exp(logProb) * (logProb - (theirs[id] - otherNormalizer));
   });
   return { list, kl, at: [at, other] };
 }
