@@ -20,6 +20,14 @@ export function currentIds(): number[] | null {
   return session.model ? idsIn(page.prompt.value, session.model.config.vocab_size) : null;
 }
 
+/** The text as the model reads it: ids, if it reads only its end or takes only ids. */
+export function currentInput(): string | number[] {
+  const { reading } = session;
+  const isCurrent = reading !== null && reading.text === page.prompt.value;
+  if (isCurrent && (reading.dropped > 0 || reading.isIds)) return [...reading.ids];
+  return state.isIds ? (currentIds() ?? []) : page.prompt.value;
+}
+
 function idsIn(text: string, vocabulary: number): number[] | null {
   try {
     return [...parseIds(text, vocabulary)];

@@ -1,9 +1,11 @@
 // Copies what the page shows: as an address, as JSON, as JavaScript, or as Python.
 
+import { inputOf } from "../session/directions.js";
 import { javascriptOf } from "../session/intervention-code.js";
+import { resolveInterventions } from "../session/interventions.js";
 import { updateAddress } from "./address.js";
 import { copyText } from "./copying.js";
-import { currentIds } from "./input.js";
+import { currentIds, currentInput } from "./input.js";
 import { page, session, state, store } from "./state.js";
 
 /** What the page captures for its view. */
@@ -16,14 +18,6 @@ function capturedNames(): string[] {
   return names[figure.view] ?? [];
 }
 
-/** The text as the model reads it: ids, if it reads only its end or takes only ids. */
-function currentInput(): string | number[] {
-  const { reading } = session;
-  const isCurrent = reading !== null && reading.text === page.prompt.value;
-  if (isCurrent && (reading.dropped || reading.isIds)) return [...reading.ids];
-  return page.prompt.value;
-}
-
 /** The whole text, also if the model reads only its end; or the ids. */
 function fullInput() {
   return state.isIds ? currentIds() : page.prompt.value;
@@ -31,9 +25,12 @@ function fullInput() {
 
 /** Python that runs the text with the same interventions. Their vectors are numbers in it. */
 export async function python(): Promise<string> {
-  const { model, reading } = session;
+  const { model } = session;
   if (!model) return "";
-  const interventions = reading?.interventions ?? [];
+  // Those of the state: the reading may still be about former ones.
+  const { corrupted, interventions: list } = store.state;
+  const text = inputOf(model, page.prompt.value);
+  const interventions = await resolveInterventions(model, list, { input: text, corrupted });
   return model.toPython({
     runWithCache: { input: currentInput(), names: capturedNames(), interventions },
   });
@@ -46,7 +43,9 @@ const OF_THE_RUN = ["attention", "lines", "log-probability", "activations"];
 export async function javascript(): Promise<string> {
   const { model } = session;
   if (!model) return "";
-  const { model: source, dtype, corrupted, interventions } = store.state;
+  // The state may name a model that is still being loaded.
+  const { model: source, dtype } = state.loaded ?? store.state;
+  const { corrupted, interventions } = store.state;
   const shown = { input: currentInput(), names: capturedNames() };
   const run = await javascriptOf(model, { source, dtype, corrupted, interventions, ...shown });
   const { view } = store.state;

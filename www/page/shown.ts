@@ -4,8 +4,8 @@ import { entryOf } from "../elements/views/index.js";
 import { settingsOf } from "../elements/views/view.js";
 import { codeOf, type Target } from "../session/code.js";
 import { resolveEach } from "../session/interventions.js";
-import { currentIds } from "./input.js";
-import { page, session, state, store, type Model } from "./state.js";
+import { currentInput } from "./input.js";
+import { page, store, type Model } from "./state.js";
 
 /** The calls whose results the page shows. @throws if they cannot be written */
 export async function viewCode(model: Model, target: Target): Promise<string> {
@@ -14,20 +14,11 @@ export async function viewCode(model: Model, target: Target): Promise<string> {
   const entry = entryOf(view);
   const shown = {
     ...{ methods: entry.methods, settings: settingsOf(entry, views[view]) },
-    ...{ layer, head, hook, input: inputOf() },
+    ...{ layer, head, hook, input: currentInput() },
     at: model.config.attn_only ? "blocks.0.attn.hook_z" : "blocks.0.mlp.hook_post",
   };
   const resolved = target === "panel" ? await steering(model) : undefined;
   return codeOf(store.state, { ...shown, resolved }, target);
-}
-
-/** The text, or the ids that the model has read of it. */
-function inputOf() {
-  const { reading } = session;
-  const text = page.prompt.value;
-  const isCurrent = reading !== null && reading.text === text;
-  if (isCurrent && (reading.dropped > 0 || reading.isIds)) return reading.ids;
-  return state.isIds ? (currentIds() ?? []) : text;
 }
 
 /** The numbers of steering vectors, if there are any. */
@@ -37,7 +28,7 @@ async function steering(model: Model) {
     ({ do: recipe, disabled }) => !disabled && typeof recipe === "object" && "add" in recipe,
   );
   if (!isSteering) return undefined;
-  const ids = inputOf();
+  const ids = currentInput();
   const input = typeof ids === "string" ? ids : Uint32Array.from(ids);
   return resolveEach(model, interventions, { input, corrupted });
 }
