@@ -150,14 +150,20 @@ function targetOf(
     state.ofDisk = null;
     return { ...ofDisk, ...loaded };
   }
-  if (origin === "address" || origin === "history" || isFirst) return { ...store.state, ...loaded };
-  const { ids, hook } = store.state;
+  // The same model in another dtype has the same heads, points and tokens.
+  const isSameModel = loaded.model !== "" && loaded.model === state.loaded?.model;
+  if (origin === "address" || origin === "history" || isFirst || isSameModel)
+    return { ...store.state, ...loaded };
+  const { ids, hook, answer, against } = store.state;
   const { vocab_size: vocabulary } = model.config;
   const areIds = state.isIds && !model.hasTokenizer && ids?.every((id) => id < vocabulary);
   const hasHook = model.hookPoints.some(({ name }) => name === hook);
+  // An id may be another token here.
+  const ofText = (token: LabState["answer"]) => (typeof token === "number" ? null : token);
   return {
     ...{ ...store.state, ...loaded, layer: null, head: null, lock: null, position: null },
     ...{ ids: areIds ? ids : null, hook: hasHook ? hook : "" },
+    ...{ answer: ofText(answer), against: ofText(against) },
   };
 }
 
@@ -253,7 +259,7 @@ export function dismissQuestion() {
 export async function addTokenizer(files: File[]): Promise<void> {
   const former = session.model;
   if (!former) return;
-  turn += 1;
+  const own = ++turn;
   state.generating?.abort();
   beginLoad("the tokenizer");
   const ids = session.isRead ? (session.reading?.ids ?? null) : null;
@@ -262,6 +268,7 @@ export async function addTokenizer(files: File[]): Promise<void> {
   try {
     model = await session.load(({ signal }) => former.withTokenizer(files, { signal }));
   } catch (error) {
+    if (own !== turn) return;
     showError(error);
     showMessages();
     return;
