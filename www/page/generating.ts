@@ -7,7 +7,7 @@ import type { Alternative, Reading } from "../session/reading.js";
 import { errorWithoutAdvice, showError } from "./errors.js";
 import { updateSwitch } from "./interventions.js";
 import { currentIds } from "./input.js";
-import { readIfNeeded, readPrompt, updateCount, whenRead } from "./prompt.js";
+import { readAgain, readPrompt, updateCount, whenRead } from "./prompt.js";
 import { addBranch, chooseText } from "./texts.js";
 import { page, session, state, store, type Model } from "./state.js";
 
@@ -40,7 +40,7 @@ export async function generate(sampling: Sampling) {
     state.generating = null;
     showGenerating(false);
   }
-  if (signal.reason === REPLACED) return readIfNeeded();
+  if (signal.reason === REPLACED) return readAgain();
   const { value } = page.prompt;
   if (start && value !== start.text) {
     addBranch(value, start.text, start.dropped + start.ids.length);

@@ -50,7 +50,14 @@ import {
 } from "./loading.js";
 import { focusPosition } from "./next.js";
 import { BUNDLED, releasePreload } from "./preload.js";
-import { prepareView, showCorrupted, showReading, showStale, updateStop } from "./prompt.js";
+import {
+  prepareView,
+  sayProblems,
+  showCorrupted,
+  showReading,
+  showStale,
+  updateStop,
+} from "./prompt.js";
 import { copyPrompt } from "./prompts.js";
 import { copy } from "./share.js";
 import { isOtherModel, page, query, session, state, store } from "./state.js";
@@ -195,8 +202,9 @@ window.addEventListener("hashchange", () => {
   const address = readAddress();
   state.problems = address.problems;
   const isOther = address.state.model !== "" && isOtherModel({ ...address.state, files: "" });
-  if (session.model && isOther) openLink(address.state);
-  else restore(address.state);
+  if (session.model && isOther) return openLink(address.state);
+  restore(address.state);
+  sayProblems();
 });
 
 // ---- the start ----

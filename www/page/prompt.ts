@@ -65,6 +65,12 @@ export function readIfNeeded() {
   if (corruptedTask?.model !== model || corruptedTask.text !== corrupted) readCorrupted();
 }
 
+/** Reads the texts again, because a generation that was broken off has added tokens to the reading. */
+export function readAgain() {
+  task = null;
+  readIfNeeded();
+}
+
 /** The text and its interventions are read: resolves when they are, or cannot be. */
 export async function whenRead() {
   readIfNeeded();
@@ -79,7 +85,7 @@ export function readPrompt(): Promise<void> {
   const { model } = session;
   if (!model) return Promise.resolve();
   const current = (task = currentTask(model));
-  reading = read(current, () => task === current);
+  reading = read(current, () => task === current && session.model === model);
   return reading;
 }
 
@@ -120,6 +126,12 @@ export function showProblems() {
   if (state.problems.length === 0) return;
   showError(Object.assign(new Error(state.problems.join("; ")), { name: "" }));
   state.problems = [];
+}
+
+/** The same for an address that changed nothing else, so that no text need be read. */
+export async function sayProblems() {
+  await whenRead();
+  if (session.isRead && !state.isPending) showProblems();
 }
 
 // ---- the second prompt ----
