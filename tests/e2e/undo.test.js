@@ -224,6 +224,27 @@ test("an address that asks for what is not there is opened, and each part is sai
   });
 });
 
+test("an address that is changed by hand says what is not there, also if nothing else changes", async () => {
+  await visit(site, { path: "#layer=2&head=3" }, async (page) => {
+    await settled(page);
+    const notice = page.locator("error-notice .notice p");
+    const change = (/** @type {string} */ hash) =>
+      page.evaluate((fragment) => void (location.hash = fragment), hash);
+    const says = (/** @type {RegExp} */ part) =>
+      eventually(async () => assert.match(await notice.innerText({ timeout: 500 }), part));
+    await change("layer=2&head=3&colour=red");
+    await says(/the name "colour", which this page does not know/);
+    await change("layer=9&head=1&ids=5,6");
+    await says(/head 9\.1, but this model has 4 layers of 4 heads, counted from 0/);
+    await eventually(() => assert.doesNotMatch(page.url(), /colour|layer=9|ids/));
+    await page.locator("#undo").click();
+    await eventually(async () => {
+      const { layer, head } = await figureState(page);
+      assert.deepEqual([layer, head], [2, 3]);
+    });
+  });
+});
+
 test("JavaScript in a link does not run, after undo, redo and a reload neither", async () => {
   const code = "(x) => { throw new Error('it ran') }";
   const list = [{ at: "blocks.0.hook_resid_pre", do: { js: code } }];

@@ -8,8 +8,9 @@ import type { Choice } from "../elements/model-chooser.js";
 import { differences, roundedCount, summaryOf } from "../session/architecture.js";
 import type { Dtype } from "../session/memory.js";
 import { type Answer, questionOf, withAnswer } from "../session/questions.js";
+import type { Address } from "../state/address.js";
 import { FIELDS, type LabState } from "../state/state.js";
-import { updateAddress } from "./address.js";
+import { restore, updateAddress } from "./address.js";
 import { toggleSection } from "./controls.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
 import { ADDRESS, fit } from "./fit.js";
@@ -296,11 +297,26 @@ export async function openModel(origin: Origin): Promise<void> {
   return request(store.state, origin);
 }
 
+/** Opens a link in the page. */
+export async function openLink({ state: lab, problems }: Address): Promise<void> {
+  state.problems = problems;
+  const { model } = session;
+  if (model && lab.model !== "" && isOtherModel({ ...lab, files: "" })) return openOther(lab);
+  if (!model || isOtherModel(lab)) return restore(lab);
+  const text = await textOf(model, lab);
+  if (session.model !== model) return;
+  const { choice, problems: missing } = fit(lab, model, SUBJECTS.link);
+  state.problems = [...problems, ...missing];
+  restore({ ...lab, ...text, ...choice });
+  await whenRead();
+  if (session.isRead && !state.isPending) showProblems();
+}
+
 /**
  * Opens a link that names another model, in a page that shows one: the page stays as it is until the model is there, and for good
  * if it cannot be loaded.
  */
-export async function openLink(lab: LabState): Promise<void> {
+async function openOther(lab: LabState): Promise<void> {
   turn += 1;
   session.cancelLoad();
   closeQuestion();

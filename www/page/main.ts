@@ -50,17 +50,10 @@ import {
 } from "./loading.js";
 import { focusPosition } from "./next.js";
 import { BUNDLED, releasePreload } from "./preload.js";
-import {
-  prepareView,
-  sayProblems,
-  showCorrupted,
-  showReading,
-  showStale,
-  updateStop,
-} from "./prompt.js";
+import { prepareView, showCorrupted, showReading, showStale, updateStop } from "./prompt.js";
 import { copyPrompt } from "./prompts.js";
 import { copy } from "./share.js";
-import { isOtherModel, page, query, session, state, store } from "./state.js";
+import { page, query, session, state, store } from "./state.js";
 import { closeTexts, leaveBranch, toggleTexts } from "./texts.js";
 
 // ---- the session ----
@@ -199,12 +192,7 @@ window.addEventListener("popstate", () => {
 /** The address was changed by hand or by a link: its entry of the history has no state yet. */
 window.addEventListener("hashchange", () => {
   if (stateOfHistory()) return;
-  const address = readAddress();
-  state.problems = address.problems;
-  const isOther = address.state.model !== "" && isOtherModel({ ...address.state, files: "" });
-  if (session.model && isOther) return openLink(address.state);
-  restore(address.state);
-  sayProblems();
+  openLink(readAddress());
 });
 
 // ---- the start ----

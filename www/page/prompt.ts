@@ -128,12 +128,6 @@ export function showProblems() {
   state.problems = [];
 }
 
-/** The same for an address that changed nothing else, so that no text need be read. */
-export async function sayProblems() {
-  await whenRead();
-  if (session.isRead && !state.isPending) showProblems();
-}
-
 // ---- the second prompt ----
 
 async function readCorrupted() {
