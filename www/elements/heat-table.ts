@@ -53,7 +53,6 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     quantity: { type: String },
     middle: { type: Number },
     middleText: { type: String },
-    reach: { type: Number },
     sequential: { type: Boolean },
     scale: { type: String },
     lock: { attribute: false },
@@ -111,8 +110,6 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
   /** The value with the colour of the paper, and what it means. */
   declare middle: number;
   declare middleText: string;
-  /** How far the ends of the scale are from `middle`; 0 for the largest distance in the table. */
-  declare reach: number;
   /** No value is below `middle`. */
   declare sequential: boolean;
   declare scale: Stretch;
@@ -166,7 +163,6 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     this.quantity = "";
     this.middle = 0;
     this.middleText = "";
-    this.reach = 0;
     this.sequential = false;
     this.scale = "linear";
     this.lock = null;
@@ -188,7 +184,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
 
   /** How far the ends of the scale are from the middle. */
   get distance() {
-    return this.reach || this.#extremes.reach || 1;
+    return this.#extremes.reach || 1;
   }
 
   /** What is known of the table. Computed once for each table and middle. */
