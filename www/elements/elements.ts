@@ -1,4 +1,5 @@
-// All elements with one script tag. Here <candle-scope> is given its loader; the elements themselves know no model.
+// The elements of a page that shows <candle-scope> or its own data, with one script tag. Here <candle-scope> is given its loader;
+// the elements themselves know no model.
 
 import { loadModel } from "../api/candlescope.js";
 import { CandleScope, type Load } from "./candle-scope.js";
