@@ -894,7 +894,11 @@ test("the stream shows the norm of each part of the residual stream, for each ch
     ]) {
       await page.getByRole("group", { name: "parts" }).getByRole("button", { name }).click();
       await page.waitForFunction(
-        (stack) => /stream.stack=(?!decomposed)/.test(location.hash) || stack === "decomposed",
+        // The first one is the default, which the address leaves out.
+        (stack) => {
+          const fields = new URLSearchParams(location.hash.slice(1));
+          return (fields.get("stream.stack") ?? "decomposed") === stack;
+        },
         stack,
       );
       await prepared(page);
