@@ -93,7 +93,7 @@ export class ModelStorage extends TypedElement<ModelStorageEvents> {
       return html`<p class="soft">The browser does not say which models it keeps.</p>`;
     const total = copies.reduce((sum, { bytes }) => sum + bytes, 0);
     return html`
-      <p role="status">${this.#summary(copies, total)}</p>
+      <p role="status" tabindex="-1">${this.#summary(copies, total)}</p>
       ${copies.length > 0 ? html`<ul aria-label="copies that this browser keeps">${copies.map((one) => this.#copy(one))}</ul>` : ""}
       ${copies.length > 0 ? this.#clear(copies, total) : ""}
     `;
@@ -122,7 +122,7 @@ export class ModelStorage extends TypedElement<ModelStorageEvents> {
     ];
     return html`<li>
       <span class="what"><span class="name">${name}</span> <span class="soft">${facts.join(" · ")}</span></span>
-      <button aria-label="remove the copy of ${name} in ${dtype}" @click=${() => this.emit("storage-clear", key)}>remove</button>
+      <button aria-label="remove the copy of ${name} in ${dtype}" @click=${() => this.#remove(key)}>remove</button>
     </li>`;
   }
 
@@ -130,13 +130,19 @@ export class ModelStorage extends TypedElement<ModelStorageEvents> {
     if (!this.isAsking) return html`<button class="all" @click=${this.#ask}>remove all</button>`;
     const clear = () => {
       this.isAsking = false;
-      this.emit("storage-clear", null);
+      this.#remove(null);
     };
     return html`<div class="ask" role="group" aria-label="remove all copies" @keydown=${this.#onKey}>
       <span>Remove ${copies.length === 1 ? "the copy" : `all ${copies.length} copies`} (${formatBytes(total)})? Models from an address must then be downloaded again.</span>
       <button class="yes" @click=${clear}>remove</button>
       <button class="no" @click=${this.#keep}>keep</button>
     </div>`;
+  }
+
+  /** The button that had the focus goes: the line that says what is left takes it. */
+  #remove(key: string | null) {
+    this.renderRoot.querySelector<HTMLElement>("[role=status]")?.focus();
+    this.emit("storage-clear", key);
   }
 
   /** The question takes the focus, and gives it back. */
