@@ -79,10 +79,11 @@ export class AttributionView extends FigureView<Settings, Result> {
     const { by, layerNorm, count } = this.settings;
     const { value } = this.result;
     const hasNeurons = !figure.architecture.attn_only;
+    const hasNorm = figure.architecture.normalization_type !== "none";
     return html`
       <div class="controls">
         ${choiceOf("by", BY, by, (one) => this.remember({ by: one }))}
-        ${choiceOf("scale of the final LayerNorm", LAYER_NORMS, layerNorm, (one) => this.remember({ layerNorm: one }))}
+        ${hasNorm ? choiceOf("scale of the final LayerNorm", LAYER_NORMS, layerNorm, (one) => this.remember({ layerNorm: one })) : ""}
         ${by === "component" ? "" : numberOf("bars", { name: "count", value: count, min: 1, max: MAX_COUNT }, (one) => this.remember({ count: one }))}
       </div>
       ${
