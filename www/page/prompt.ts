@@ -3,7 +3,7 @@
 import type { Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { isEqual } from "../state/fields.js";
-import type { LabIntervention } from "../state/interventions.js";
+import { type LabIntervention, patchesFromCorrupted } from "../state/interventions.js";
 import { updateAnswers } from "./answers.js";
 import { clearError, showError } from "./errors.js";
 import { failEffect, showEffect } from "./effect.js";
@@ -39,17 +39,9 @@ function enabled(list: readonly LabIntervention[]): LabIntervention[] {
   return list.filter(({ disabled }) => !disabled).map(({ name: _, ...one }) => one);
 }
 
-/** Whether interventions are computed from the second prompt. */
-function usesCorrupted(list: readonly LabIntervention[]) {
-  return list.some(
-    ({ do: recipe }) =>
-      typeof recipe === "object" && "from" in recipe && recipe.from === "corrupted",
-  );
-}
-
 function currentTask(model: Model): Task {
   const interventions = enabled(store.state.interventions);
-  const corrupted = usesCorrupted(interventions) ? store.state.corrupted : null;
+  const corrupted = interventions.some(patchesFromCorrupted) ? store.state.corrupted : null;
   return { model, text: page.prompt.value, corrupted, interventions };
 }
 

@@ -3,6 +3,7 @@
 import type { TokenStrip } from "../elements/token-strip.js";
 import type { ViewEntry } from "../elements/views/view.js";
 import { VIEWS } from "../elements/views/index.js";
+import { patchesFromCorrupted } from "../state/interventions.js";
 import { showAnswers } from "./answers.js";
 import { page, session, state, store } from "./state.js";
 
@@ -16,10 +17,7 @@ function entries(): ViewEntry[] {
 /** Shows what the views on show use, and an intervention that patches from the second prompt. */
 export function showPrompts() {
   const { corrupted, interventions } = store.state;
-  const patches = interventions.some(
-    ({ do: recipe }) =>
-      typeof recipe === "object" && "from" in recipe && recipe.from === "corrupted",
-  );
+  const patches = interventions.some(patchesFromCorrupted);
   const usesCorrupted = patches || entries().some((entry) => entry.usesCorrupted);
   page.secondPrompt.hidden = !usesCorrupted;
   const usesAnswer = entries().some((entry) => entry.usesAnswer);

@@ -1,10 +1,14 @@
 // The text with its interventions as a JavaScript module for candlescope.js. The module computes the vectors itself, with the
 // same runs as directions.ts, so that its numbers are those of the page.
 
-import type { Direction, LabIntervention } from "../state/interventions.js";
+import {
+  type Direction,
+  type LabIntervention,
+  patchesFromCorrupted,
+} from "../state/interventions.js";
 import { inputOf, pointsOf, type Steerable } from "./directions.js";
 import { nameOf } from "./intervention-words.js";
-import { inOneLine } from "./literal.js";
+import { inOneLine, literal } from "./literal.js";
 
 export interface CodeState {
   /** The address of the model; empty for files on a disk. */
@@ -30,7 +34,6 @@ export async function javascriptOf(model: Steerable, state: CodeState): Promise<
     const lines = await entriesOf(model, lab, helpers);
     entries.push(`  // ${inOneLine(nameOf(lab))}`, ...lines.map((line) => `  ${line},`));
   }
-  const usesCorrupted = entries.some((line) => /\bcapture\(corrupted,/.test(line));
   const load =
     source === ""
       ? "const model = await loadModel(files); // `files`: those that you opened, as { config, tokenizer, weights }"
@@ -40,7 +43,7 @@ export async function javascriptOf(model: Steerable, state: CodeState): Promise<
     "",
     load,
     `const prompt = ${literal(input)};`,
-    ...(usesCorrupted && corrupted !== null
+    ...(enabled.some(patchesFromCorrupted) && corrupted !== null
       ? [`const corrupted = ${literal(inputOf(model, corrupted))};`]
       : []),
     ...[...helpers].map((name) => `\n${HELPERS[name]}`),
@@ -189,8 +192,4 @@ function vectorCode(
     return part(use("neuronOutput", `${given.neuron.layer}`, `${given.neuron.neuron}`));
   const token = model.hasTokenizer ? JSON.stringify(given.token) : `${Number(given.token)}`;
   return part(use(given.of === "W_U" ? "unembedding" : "embedding", token));
-}
-
-function literal(input: string | ArrayLike<number>) {
-  return JSON.stringify(typeof input === "string" ? input : Array.from(input));
 }

@@ -85,6 +85,13 @@ export function toggleHead(
   return [...interventions.filter(isOther), zeroHead(head)];
 }
 
+// ---- the second prompt ----
+
+/** Whether an intervention takes values from the second prompt. */
+export function patchesFromCorrupted({ do: recipe }: LabIntervention) {
+  return typeof recipe === "object" && "from" in recipe && recipe.from === "corrupted";
+}
+
 // ---- code ----
 
 /** Whether an intervention runs code. */
