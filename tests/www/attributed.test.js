@@ -91,6 +91,7 @@ test("a position counts from either end, and one outside of the text is refused"
 
 /** Texts are tokens by their length: "ab" is two. @type {Targeted} */
 const model = /** @type {any} */ ({
+  config: { vocab_size: 3 },
   hasTokenizer: true,
   tokenize: async (/** @type {string} */ text) => ({
     ids: Uint32Array.from(text, (character) => character.charCodeAt(0) - 97),
@@ -117,7 +118,12 @@ test("the target is the likeliest token at the position, or the chosen one less 
 test("a text of two tokens is no answer, and logits that are not finite have no likeliest token", async () => {
   await assert.rejects(findTarget(model, text, { position: 0, answer: "ab", against: null }), {
     name: "InputError",
-    message: '"ab" is 2 tokens ("a", "b"), expected a single one',
+    message:
+      '"ab" is 2 tokens ("a", "b"), expected a single one; a leading space often belongs to the token',
+  });
+  await assert.rejects(findTarget(model, text, { position: 0, answer: 3, against: null }), {
+    name: "InputError",
+    message: /^"3", at position 0, is not a token id: expected whole numbers from 0 to 2/,
   });
   const broken = { ...text, logits: { ...logits, data: new Float32Array(6).fill(NaN) } };
   const none = { position: null, answer: null, against: null };
@@ -160,7 +166,7 @@ test("the shares are computed once for a text, and again for another target, tex
   /** @type {any} */
   const counting = {
     ...model,
-    config: { n_layer: 1, n_head: 1 },
+    config: { n_layer: 1, n_head: 1, vocab_size: 3 },
     attribution: async (/** @type {any} */ ids, /** @type {any} */ options) => {
       asked.push([ids, options]);
       return { shares };

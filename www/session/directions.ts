@@ -6,6 +6,7 @@ import type { Activations, Config, HookPoint, Intervention, Means } from "../api
 import type { HookName } from "../api/hook-names.js";
 import type { Direction, LabIntervention } from "../state/interventions.js";
 import { parseIds } from "./ids.js";
+import { singleToken } from "./single-token.js";
 
 type Values = { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
 type Captured = { names(): string[]; get(name: string): Values; gradient(name: string): Values };
@@ -263,7 +264,7 @@ async function tokenVector(
   { token, of }: { token: string | number; of: "W_U" | "W_E" },
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const id = await tokenId(model, token, signal);
+  const id = await singleToken(model, token, signal);
   if (of === "W_E") {
     const options = { names: ["hook_embed"], stopAtLayer: 0, signal };
     const { cache } = await model.runWithCache(Uint32Array.of(id), options);
@@ -273,19 +274,4 @@ async function tokenVector(
   const options = { names: [name], gradientsOf: { answer: id }, signal };
   const { cache } = await model.runWithCache(ANY_TOKEN, options);
   return Float32Array.from(cache.gradient(name).data);
-}
-
-/**
- * The id of a token that is given as its text or its id.
- * @throws InputError if the text is not a single token, or if there is no such id
- */
-async function tokenId(model: Steerable, token: string | number, signal?: AbortSignal) {
-  const size = model.config.vocab_size;
-  const isId = typeof token === "number" || !model.hasTokenizer;
-  const ids = isId ? parseIds(String(token), size) : (await model.tokenize(token, { signal })).ids;
-  if (ids.length === 1) return ids[0];
-  throw createError(
-    "InputError",
-    `${describe(token)} has ${ids.length} tokens, expected a single one; a leading space often belongs to the token`,
-  );
 }

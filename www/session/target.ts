@@ -5,9 +5,10 @@ import type { Answer, Intervention } from "../api/generated.js";
 import type { Model } from "../api/model.js";
 import type { Tensor } from "../draw/matrix.js";
 import { likeliest, rowAt } from "./logits.js";
+import { singleToken } from "./single-token.js";
 
 /** What is needed of a model to find the target. */
-export type Targeted = Pick<Model, "tokenize" | "runWithCache" | "hasTokenizer">;
+export type Targeted = Pick<Model, "config" | "tokenize" | "runWithCache" | "hasTokenizer">;
 
 /** What the visitor chose; null for the default. */
 export interface TargetChoice {
@@ -48,7 +49,7 @@ export async function findTarget(
   const row =
     known ?? rowAt((await model.runWithCache(ids, { interventions, signal })).logits, position);
   if (!row) throw createError("InputError", `there are no logits at position ${position}`);
-  const chosen = choice.answer === null ? null : await idOf(model, choice.answer, signal);
+  const chosen = choice.answer === null ? null : await singleToken(model, choice.answer, signal);
   const [first] = chosen === null ? likeliest(row, 1) : [];
   const answer = chosen ?? first?.id;
   if (answer === undefined)
@@ -56,7 +57,7 @@ export async function findTarget(
       "InputError",
       `the logits after position ${position} are not finite, so no token is the likeliest: choose an answer`,
     );
-  const against = choice.against === null ? null : await idOf(model, choice.against, signal);
+  const against = choice.against === null ? null : await singleToken(model, choice.against, signal);
   const logit = row[answer] - (against === null ? 0 : row[against]);
   return { position, answer, against, logit, isLikeliest: chosen === null };
 }
@@ -68,16 +69,5 @@ export function positionIn(length: number, position: number | null): number {
   throw createError(
     "InputError",
     `position ${position} is outside of the text, which has ${length} tokens`,
-  );
-}
-
-/** @throws InputError if the text is not a single token */
-async function idOf(model: Targeted, answer: Answer, signal?: AbortSignal): Promise<number> {
-  if (typeof answer === "number") return answer;
-  const { ids, strings } = await model.tokenize(answer, signal && { signal });
-  if (ids.length === 1) return ids[0];
-  throw createError(
-    "InputError",
-    `${JSON.stringify(answer)} is ${ids.length} tokens (${strings.map((one) => JSON.stringify(one)).join(", ")}), expected a single one`,
   );
 }
