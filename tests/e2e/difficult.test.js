@@ -82,6 +82,11 @@ const DIFFICULTIES = {
     isComputed: true,
   },
   "a phone": { state: { prompt: WORDS.repeat(4) }, size: { width: 390, height: 844 } },
+  "two prompts on a phone": {
+    state: TWO_PROMPTS,
+    isComputed: true,
+    size: { width: 390, height: 844 },
+  },
 };
 
 /** What the page calls a model in the bar, by its address. @param {Page} page @param {unknown} source */
