@@ -238,8 +238,8 @@ const LARGE = 2 ** 80;
  * second run, with all neurons at 0, takes it away. The row is therefore exact but for numbers below 1e-16 of b_out. With 8-bit
  * weights the kernel also rounds activations: there the last digits may differ.
  */
-async function neuronOutput(
-  model: Steerable,
+export async function neuronOutput(
+  model: Pick<Steerable, "config" | "hookPoints" | "runWithCache">,
   { layer, neuron }: { layer: number; neuron: number },
   signal?: AbortSignal,
 ): Promise<Float32Array> {

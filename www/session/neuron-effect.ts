@@ -1,8 +1,9 @@
 // What a neuron does to the logits directly: the tokens that its row of W_out raises and lowers.
 
 import type { Model } from "../api/model.js";
+import { neuronOutput } from "./directions.js";
 
-export type Probed = Pick<Model, "config" | "runWithCache">;
+export type Probed = Pick<Model, "config" | "hookPoints" | "runWithCache">;
 
 export interface NeuronEffect {
   /** Ids and logits, the most raised first. */
@@ -18,9 +19,8 @@ export function neuronAt(at: string, index: number): { layer: number; neuron: nu
 }
 
 /**
- * The row of W_out is what the MLP writes when only this neuron is 1, less what it writes when all are 0. The final LayerNorm and
- * the unembedding of the row and of its opposite differ by twice the row's effect: biases cancel out. So each value is the logit
- * that the row would add if the stream held nothing else.
+ * The final LayerNorm and the unembedding of the neuron's row of W_out and of its opposite differ by twice the row's effect: biases
+ * cancel out. So each value is the logit that the row would add if the stream held nothing else.
  * @throws InputError; AbortError
  */
 export async function neuronEffect(
@@ -29,21 +29,7 @@ export async function neuronEffect(
   count: number,
   signal?: AbortSignal,
 ): Promise<NeuronEffect> {
-  const post = `blocks.${layer}.mlp.hook_post`;
-  const out = `blocks.${layer}.hook_mlp_out`;
-  const zero = { at: post, do: "zero" } as const;
-  const written = async (value: number) => {
-    const one = { at: post, neuron, do: { set: value } };
-    const { cache } = await model.runWithCache([0], {
-      names: [out],
-      interventions: [zero, one],
-      stopAtLayer: layer + 1,
-      signal,
-    });
-    return cache.get(out).data;
-  };
-  const [on, off] = [await written(1), await written(0)];
-  const row = on.map((value, i) => value - off[i]);
+  const row = await neuronOutput(model, { layer, neuron }, signal);
   const logits = async (sign: number) => {
     const { n_layer, n_embd } = model.config;
     const resid = { shape: [1, 1, n_embd], data: row.map((value) => sign * value) };
