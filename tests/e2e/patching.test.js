@@ -338,7 +338,7 @@ test("a long sweep waits, reports its progress, and can be cancelled", async () 
     const view = page.locator("patching-view");
     const button = view.getByRole("button", { name: "Compute" });
     await button.waitFor();
-    assert.match((await shown(page)).text, /15360 runs, about [\d.]+ (s|minutes)/);
+    assert.match((await shown(page)).text, /15360 runs, about \d+ (s|min)/);
     await button.click();
     const progress = view.locator(".work .mono");
     await eventually(async () =>

@@ -156,7 +156,8 @@ test("a request is long above some seconds of work, and says how long", () => {
   const { isLong, estimate } = effortOf(98, 124_439_808, 72);
   assert.equal(isLong, true);
   assert.match(estimate, /^98 runs, about \d+ s$/);
-  assert.match(effortOf(98, 1.5e9, 1000).estimate, /min$/);
+  assert.match(effortOf(20, 1.5e9, 1000).estimate, /min$/);
+  assert.match(effortOf(98, 1.5e9, 1000).estimate, /about \d+ hours$/);
 });
 
 test("the shares are computed once for a text, and again for another target, text or set of interventions", async () => {

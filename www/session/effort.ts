@@ -30,5 +30,6 @@ export function effortFor(seconds: number, what: string): Effort {
 
 function inWords(seconds: number) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  return `${Math.round(seconds / 60)} min`;
+  const minutes = seconds / 60;
+  return minutes < 90 ? `${Math.round(minutes)} min` : `${Math.round(minutes / 60)} hours`;
 }

@@ -11,6 +11,7 @@ import type {
 import type { Model } from "../api/model.js";
 import type { Tensor } from "../draw/matrix.js";
 import type { LabIntervention } from "../state/interventions.js";
+import { effortFor } from "./effort.js";
 import type { ComputeContext, Request } from "./results.js";
 import type { Reading } from "./reading.js";
 
@@ -167,23 +168,13 @@ export function learnSpeed(operations: number, ms: number) {
   if (ms >= 200) speed = Math.max(SLOWEST, operations / (ms / 1000));
 }
 
-/** A sweep that takes longer begins only when the visitor asks for it. */
-const LONG_SECONDS = 3;
-
 /** @returns isLong and the words of the button */
 export function estimateOf({ runs, operations }: Work): Pick<Request, "isLong" | "estimate"> {
-  const seconds = operations / speed;
-  const count = runs === 1 ? "1 run forward and back" : `${runs} runs`;
-  return { isLong: seconds > LONG_SECONDS, estimate: `${count}, about ${durationOf(seconds)}` };
-}
-
-function durationOf(seconds: number) {
-  if (seconds < 1) return "1 s";
-  if (seconds < 90) return `${Number(seconds.toPrecision(2))} s`;
-  const minutes = seconds / 60;
-  return minutes < 90
-    ? `${Number(minutes.toPrecision(2))} minutes`
-    : `${Number((minutes / 60).toPrecision(2))} hours`;
+  const { isLong, estimate } = effortFor(
+    operations / speed,
+    runs === 1 ? "1 run forward and back" : `${runs} runs`,
+  );
+  return { isLong, estimate };
 }
 
 // ---- computing, once for each pair of prompts ----
