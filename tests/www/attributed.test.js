@@ -11,6 +11,7 @@ import {
 import { effortOf } from "../../www/session/effort.ts";
 import { cutToContext } from "../../www/session/most-active.ts";
 import { neuronAt } from "../../www/session/neuron-effect.ts";
+import { neuronEffect } from "../../www/session/neuron-effect.ts";
 import { findTarget, positionIn } from "../../www/session/target.ts";
 
 /** @typedef {import("../../www/session/target.ts").Targeted} Targeted */
@@ -196,4 +197,29 @@ test("the shares are computed once for a text, and again for another target, tex
   assert.equal(asked[4][1].interventions, interventions);
   await attribute({ ...counting }, text, options);
   assert.equal(asked.length, 6);
+});
+
+test("a logit that is not a number leads a neuron's list, and the others are in order", async () => {
+  const row = [1, NaN, -2, 3, 0.5];
+  /** @type {any} */
+  const neurons = {
+    config: { n_layer: 1, n_embd: 1 },
+    hookPoints: [{ name: "blocks.0.mlp.hook_post" }],
+    runWithCache: async (
+      /** @type {any} */ _,
+      /** @type {any} */ { startAt, interventions = [] },
+    ) => ({
+      logits: { data: Float32Array.from(row, (one) => one * startAt?.resid.data[0]) },
+      cache: { get: () => ({ data: Float32Array.of(interventions.length > 1 ? 2 ** 80 : 0) }) },
+    }),
+  };
+  const { raised, lowered } = await neuronEffect(neurons, { layer: 0, neuron: 2 }, 3);
+  assert.deepEqual(
+    [raised, lowered].map((list) => list.map(({ id }) => id)),
+    [
+      [1, 3, 0],
+      [2, 4, 0],
+    ],
+  );
+  assert.deepEqual([raised[1].value, lowered[0].value], [3, -2]);
 });

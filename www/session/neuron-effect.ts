@@ -38,7 +38,11 @@ export async function neuronEffect(
   };
   const [plus, minus] = [await logits(1), await logits(-1)];
   const effect = plus.map((value, id) => (value - minus[id]) / 2);
-  const order = Array.from(effect.keys()).sort((a, b) => effect[b] - effect[a]);
+  // NaN compares with nothing: as the largest it is in sight, and the order of the others is right.
+  const rank = (id: number) => (Number.isNaN(effect[id]) ? Infinity : effect[id]);
+  const order = Array.from(effect.keys()).sort((a, b) =>
+    rank(a) === rank(b) ? 0 : rank(b) - rank(a),
+  );
   const entry = (id: number) => ({ id, value: effect[id] });
   return {
     raised: order.slice(0, count).map(entry),
