@@ -5,11 +5,11 @@ import { endTyping } from "./address.js";
 import { choiceOfBox } from "./input.js";
 import { readIfNeeded } from "./prompt.js";
 import { typeCorrupted } from "./prompts.js";
+import { sealAfter } from "./sealing.js";
 import { page, session, state, store } from "./state.js";
 
 /** Typing that rests for this long is a step of its own. */
 const REST_MS = 1500;
-let timer = 0;
 
 /** Listens to the boxes of both prompts. */
 export function editTexts() {
@@ -18,20 +18,15 @@ export function editTexts() {
     store.dispatch({ type: "choose", choice: choiceOfBox() }, { merge: "prompt" });
     state.isTyping = false;
     readIfNeeded(); // ids may be written differently, or not be valid
-    sealLater();
+    sealAfter(REST_MS);
   });
   page.corrupted.addEventListener("input", () => {
     typeCorrupted();
-    sealLater();
+    sealAfter(REST_MS);
   });
   for (const box of [page.prompt, page.corrupted]) box.addEventListener("blur", endTyping);
   page.edit.addEventListener("click", () => editAt(page.prompt.value.length));
   page.figure.addEventListener("dblclick", editToken);
-}
-
-function sealLater() {
-  clearTimeout(timer);
-  timer = window.setTimeout(() => store.seal(), REST_MS);
 }
 
 /** Shows the box, with the caret at a character. */

@@ -52,6 +52,7 @@ import { focusPosition } from "./next.js";
 import { BUNDLED, releasePreload } from "./preload.js";
 import { prepareView, showCorrupted, showReading, showStale, updateStop } from "./prompt.js";
 import { copyPrompt } from "./prompts.js";
+import { sealAfter } from "./sealing.js";
 import { copy } from "./share.js";
 import { page, query, session, state, store } from "./state.js";
 import { closeTexts, leaveBranch, toggleTexts } from "./texts.js";
@@ -118,7 +119,7 @@ on("generate-stop", () => state.generating?.abort());
 on("sampling-change", ({ topK, topP, ...sampling }) => {
   const choice = { ...sampling, topK: topK ?? null, topP: topP ?? null };
   store.dispatch({ type: "choose", choice }, { merge: "sampling" });
-  sealLater();
+  sealAfter(SLIDER_MS);
 });
 on("token-pick", pickToken);
 on("position-focus", focusPosition);
@@ -127,17 +128,11 @@ on("view-cancel", (view) => session.cancelCompute(view));
 on("figure-change", (choice) => {
   const isChange = store.dispatch({ type: "choose", choice }, { merge: keyOf(choice) });
   if (!isChange) prepareView(); // a view's module is there
-  sealLater();
+  sealAfter(SLIDER_MS);
 });
 
 /** Changes of the same settings that follow each other within this time are one step: the moves of a slider. */
 const SLIDER_MS = 800;
-let timer = 0;
-
-function sealLater() {
-  clearTimeout(timer);
-  timer = window.setTimeout(() => store.seal(), SLIDER_MS);
-}
 
 /** The key of changes that are one step. Locks of other cells are one step as long as nothing else is done. */
 function keyOf({ views = {}, ...choice }: Partial<LabState>) {

@@ -50,14 +50,18 @@ export function showTokens() {
 export function typeCorrupted() {
   const { value } = page.corrupted;
   state.isTyping = true;
-  const choice = { corrupted: value === "" ? null : value };
-  store.dispatch({ type: "choose", choice }, { merge: "corrupted" });
+  store.dispatch({ type: "choose", choice: secondPrompt(value) }, { merge: "corrupted" });
   state.isTyping = false;
+}
+
+/** An empty box is no second prompt. */
+function secondPrompt(text: string) {
+  return { corrupted: text === "" ? null : text };
 }
 
 /** The second prompt begins as the first one, so that only the difference must be typed. */
 export function copyPrompt() {
   if (!session.model) return;
   store.seal();
-  store.dispatch({ type: "choose", choice: { corrupted: page.prompt.value } });
+  store.dispatch({ type: "choose", choice: secondPrompt(page.prompt.value) });
 }

@@ -94,8 +94,8 @@ function storage(): GalleryStorage | null {
 export type ModelChoice = Pick<LabState, "model" | "files" | "dtype">;
 
 /**
- * Why a model is loaded: the visitor chose it, or followed a link that names it, which is a step of its own; or the state names it already, because of an address,
- * or because a step was undone.
+ * Why a model is loaded: the visitor chose it, or followed a link that names it, which is a step of its own; or the state names it
+ * already, because of an address, or because a step was undone.
  */
 export type Origin = "choice" | "link" | "address" | "history";
 
