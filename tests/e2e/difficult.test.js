@@ -82,6 +82,10 @@ const DIFFICULTIES = {
     isComputed: true,
   },
   "a phone": { state: { prompt: WORDS.repeat(4) }, size: { width: 390, height: 844 } },
+  "probabilities with many digits on a phone": {
+    state: { layer: 0, head: 1, off: "0.1" },
+    size: { width: 390, height: 844 },
+  },
   "two prompts on a phone": {
     state: TWO_PROMPTS,
     isComputed: true,

@@ -107,9 +107,6 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
       .changed .one {
         grid-template-columns: 4.4rem 1fr 7.4rem;
       }
-      .changed .value {
-        white-space: nowrap;
-      }
       .one.true {
         background: var(--glow);
       }
