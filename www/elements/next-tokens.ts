@@ -105,7 +105,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
         text-overflow: ellipsis;
       }
       .changed .one {
-        grid-template-columns: 4.4rem 1fr 7.4rem;
+        grid-template-columns: 4.4rem 1fr max(7.7rem, 44%);
       }
       .one.true {
         background: var(--glow);
