@@ -1,5 +1,7 @@
 // The page's own controls: sections that open and close, the theme, and files that are dropped.
 
+import { defineDeferred } from "./elements.js";
+import { showError } from "./errors.js";
 import { page, query } from "./state.js";
 
 /** The buttons of the header that open a section. */
@@ -15,6 +17,7 @@ export function toggleSection(button: SectionButton, isOpen?: boolean) {
   const section = sectionOf(button);
   const opens = isOpen ?? section.hidden;
   if (opens !== section.hidden) return;
+  if (opens) defineDeferred().catch(showError);
   const hadFocus = section.contains(document.activeElement);
   section.hidden = !opens;
   control.setAttribute("aria-expanded", String(opens));
@@ -51,6 +54,7 @@ export function toggleTheme() {
 export function acceptDrops() {
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
+    defineDeferred().catch(showError); // before the drop, whose files must be taken at once
     document.body.classList.toggle("dropping", event.dataTransfer?.types.includes("Files"));
   });
   const end = () => document.body.classList.remove("dropping");

@@ -1,7 +1,5 @@
 // The lessons on the page: the card of the open step, the list of lessons, the line that offers the tour, and texts to try.
 
-import "../elements/define/lesson-list.js";
-import "../elements/define/lesson-panel.js";
 import "../elements/define/lesson-samples.js";
 import "../elements/define/lesson-start.js";
 import type { LessonList, LessonListEvents } from "../elements/lesson-list.js";
@@ -24,6 +22,8 @@ import { describe } from "../session/scores.js";
 import { isSameHead } from "../state/interventions.js";
 import { OPENING } from "../state/state.js";
 import { toggleSection } from "./controls.js";
+import { defineDeferred } from "./elements.js";
+import { showError } from "./errors.js";
 import { page, query, session, state, store, VIEW_FIELDS } from "./state.js";
 
 const panel = query<LessonPanel>("lesson-panel");
@@ -139,6 +139,7 @@ export function showLesson() {
   const current = stepOf(name, step);
   const href = addressOfStep(name, step);
   panel.shown = lesson && current && shownStep(href);
+  if (panel.shown) defineDeferred().catch(showError);
   if (current && href !== found) panel.find = () => findPlace(current.place, document);
   found = current ? href : "";
   Object.assign(list, { lesson: name, step });

@@ -1,15 +1,7 @@
 // The page's entry: connects the events of the elements, the session and the window to the functions of this folder.
 
-import "../elements/define/add-tokenizer.js";
 import "../elements/define/error-notice.js";
-import "../elements/define/intervention-effect.js";
-import "../elements/define/intervention-list.js";
-import "../elements/define/load-consent.js";
 import "../elements/define/load-progress.js";
-import "../elements/define/load-question.js";
-import "../elements/define/model-chooser.js";
-import "../elements/define/model-report.js";
-import "../elements/define/model-tree.js";
 import "../elements/define/next-tokens.js";
 import "../elements/define/scope-figure.js";
 import type { AddTokenizerEvents } from "../elements/add-tokenizer.js";
@@ -27,8 +19,9 @@ import type { LabState } from "../state/state.js";
 import { readAddress, restore, stateOfHistory, updateAddress } from "./address.js";
 import { openConsole } from "./console.js";
 import { acceptDrops, SECTIONS, toggleSection, toggleTheme } from "./controls.js";
+import { defineDeferred } from "./elements.js";
 import { editTexts } from "./editing.js";
-import { clearError } from "./errors.js";
+import { clearError, showError } from "./errors.js";
 import { followState } from "./follow.js";
 import { clearStorage, forget, showGallery } from "./gallery.js";
 import { generate, pickToken } from "./generating.js";
@@ -198,6 +191,8 @@ const kept = stateOfHistory();
 state.problems = kept ? [] : address.problems;
 store.amend({ type: "open", state: kept ?? address.state });
 followState();
-openModel(kept ? "history" : "address").finally(releasePreload);
+openModel(kept ? "history" : "address")
+  .finally(releasePreload)
+  .finally(() => defineDeferred().catch(showError));
 openConsole();
 updateAddress();

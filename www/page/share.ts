@@ -1,7 +1,6 @@
 // Copies what the page shows: as an address, as JSON, as JavaScript, or as Python.
 
 import { inputOf } from "../session/directions.js";
-import { javascriptOf } from "../session/intervention-code.js";
 import { resolveInterventions } from "../session/interventions.js";
 import { updateAddress } from "./address.js";
 import { copyText } from "./copying.js";
@@ -47,6 +46,7 @@ export async function javascript(): Promise<string> {
   const { model: source, dtype } = state.loaded ?? store.state;
   const { corrupted, interventions } = store.state;
   const shown = { input: currentInput(), names: capturedNames() };
+  const { javascriptOf } = await import("../session/intervention-code.js");
   const run = await javascriptOf(model, { source, dtype, corrupted, interventions, ...shown });
   const { view } = store.state;
   if (OF_THE_RUN.includes(view)) return run;
