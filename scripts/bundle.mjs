@@ -3,8 +3,9 @@
 // bundled models.
 
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { extname, join, relative } from "node:path";
+import { extname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
+import { rollup } from "rollup";
 import { elements, isolate, page, worker } from "./entries.mjs";
 
 const WWW = "www";
@@ -52,12 +53,11 @@ await rm(OUT, { recursive: true, force: true });
 // Chunks lie beside the entries, so that `new URL("./worker.js", import.meta.url)` also works in a chunk.
 const splitting = { splitting: true, chunkNames: "chunk-[hash]" };
 
-const [{ metafile }] = await Promise.all([
-  // The page is bundled without the elements' entry points, so that it loads a few large chunks.
+const [{ outputFiles }] = await Promise.all([
   build({
     ...common,
     ...splitting,
-    metafile: true,
+    write: false,
     entryPoints: entryPoints({ ...page, style: "style.css" }),
   }),
   build({
@@ -90,32 +90,69 @@ await Promise.all([
   }),
 ]);
 await mkdir(OUT, { recursive: true });
-await preloadModules("index.html", ["preload.js", "main.js"]);
+await preloadModules("index.html", await joinChunks(outputFiles));
 
 /**
- * Adds a modulepreload link for every module that the page's scripts import, so that the browser requests them in parallel.
- * @param {string} page @param {string[]} scripts in the order in which they are needed
+ * Writes what esbuild made of the page. esbuild has a chunk for each set of entries and lazy views that share a module, which is
+ * thirty chunks for a first visit; rollup joins those that are loaded together: the API with preload.js, and the rest with main.js.
+ * @param {import("esbuild").OutputFile[]} files
+ * @returns {Promise<string[]>} the scripts of a first visit, in the order in which they are needed
+ */
+async function joinChunks(files) {
+  const texts = new Map(files.map(({ path, text }) => [relative(resolve(OUT), path), text]));
+  await Promise.all(
+    [...texts]
+      .filter(([path]) => !path.endsWith(".js"))
+      .map(([path, text]) => writeFile(join(OUT, path), text)),
+  );
+  /** @type {import("rollup").Plugin} */
+  const fromMemory = {
+    name: "from memory",
+    resolveId: (path) => path.replace(/^\.\//, ""),
+    load: (path) => texts.get(path),
+  };
+  const bundle = await rollup({
+    input: Object.keys(page).map((name) => `${name}.js`),
+    plugins: [fromMemory],
+    treeshake: false, // esbuild did
+  });
+  /** @type {Map<string, string>} the name of the chunk of each module of a first visit */
+  const names = new Map();
+  const { output } = await bundle.write({
+    dir: OUT,
+    compact: true,
+    entryFileNames: "[name].js",
+    chunkFileNames: "chunk-[hash].js",
+    hoistTransitiveImports: false,
+    manualChunks: (id, { getModuleInfo }) => {
+      if (names.size === 0)
+        for (const script of ["preload.js", "main.js"]) {
+          const found = new Set([script]);
+          for (const path of found) {
+            if (!names.has(path)) names.set(path, script);
+            for (const imported of getModuleInfo(path)?.importedIds ?? []) found.add(imported);
+          }
+        }
+      return names.get(id);
+    },
+  });
+  await bundle.close();
+  const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
+  const found = new Set(["preload.js", "main.js"]);
+  for (const path of found) {
+    const chunk = chunks.get(path);
+    if (chunk?.type === "chunk") for (const imported of chunk.imports) found.add(imported);
+  }
+  return [...found];
+}
+
+/**
+ * Adds a modulepreload link for each script, so that the browser requests them in parallel.
+ * @param {string} page @param {string[]} scripts
  */
 async function preloadModules(page, scripts) {
-  const found = new Set();
-  for (const script of scripts) {
-    for (const path of staticImports(join(OUT, script))) found.add(path);
-  }
-  const links = [...found].map(
-    (path) => `<link rel="modulepreload" href="${relative(OUT, path)}" />`,
-  );
+  const links = scripts.map((path) => `<link rel="modulepreload" href="${path}" />`);
   const text = await readFile(join(OUT, page), "utf8");
   if (!text.includes("</head>")) throw new Error(`${page} has no </head>`);
   await writeFile(join(OUT, page), text.replace("</head>", `${links.join("")}</head>`));
-}
-
-/** A script and all modules that it imports statically, directly or not. @param {string} script */
-function staticImports(script) {
-  const found = new Set([script]);
-  for (const path of found) {
-    for (const { path: imported, kind } of metafile.outputs[path].imports) {
-      if (kind === "import-statement") found.add(imported);
-    }
-  }
-  return found;
 }
