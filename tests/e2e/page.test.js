@@ -715,3 +715,48 @@ test("a long pattern can be zoomed until single cells are visible", async () => 
     await eventually(async () => assert.deepEqual(await drawn(page), before));
   });
 });
+
+test("an empty text is said, and no number of the former text stays", async () => {
+  const path = "#prompt=the%20moon&view=attribution&off=1.1";
+  await visit(site, { path }, async (page) => {
+    await settled(page);
+    await page.locator("next-tokens .one").first().waitFor();
+    const suggestions = () =>
+      page
+        .locator("answer-choice")
+        .evaluate((/** @type {any} */ element) => element.suggestions.length);
+    await eventually(async () => assert.ok((await suggestions()) > 0));
+    await page.locator("#prompt").fill("");
+    await eventually(async () =>
+      assert.match(await page.locator("error-notice p").innerText(), /There is no text: write one/),
+    );
+    await eventually(async () => {
+      assert.equal(await suggestions(), 0);
+      assert.equal(await page.locator("next-tokens .one").count(), 0);
+      assert.match(await page.locator("next-tokens .after").innerText(), /after a text has been/);
+      assert.equal(await page.getByText("unknown, because the text could not be read").count(), 1);
+    });
+    await page.locator("#prompt").fill("the moon");
+    await settled(page);
+    await page.locator("next-tokens .one").first().waitFor();
+    assert.equal(await page.locator("error-notice .notice").count(), 0);
+  });
+});
+
+test("an intervention that is moved to the end of the list by keyboard keeps the focus", async () => {
+  await visit(site, { path: "#off=1.0,1.1" }, async (page) => {
+    await settled(page);
+    const button = (/** @type {number} */ row, /** @type {string} */ name) =>
+      page.locator(`intervention-list li[data-at="${row}"] [data-do="${name}"]`);
+    await button(0, "down").press("Enter");
+    await page.waitForFunction(() => {
+      const list = document.querySelector("intervention-list")?.shadowRoot;
+      const focused = /** @type {HTMLElement | null} */ (list?.activeElement ?? null);
+      return (
+        focused?.dataset.do === "up" &&
+        focused.closest("li")?.dataset.at === "1" &&
+        /off=1\.1%2C1\.0/.test(location.hash)
+      );
+    });
+  });
+});

@@ -221,9 +221,12 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
     const { at, button } = this.#focusNext;
     this.#focusNext = null;
     const place = Math.min(at, this.interventions.length - 1);
-    const found = this.#button(place, button);
-    const isUsable = found && !(found as HTMLButtonElement).disabled;
-    (isUsable ? found : this.renderRoot.querySelector<HTMLElement>(".add"))?.focus();
+    // At an end of the list, the button of the other direction takes the focus.
+    const names = button === "down" ? ["down", "up"] : button === "up" ? ["up", "down"] : [button];
+    const usable = names
+      .map((name) => this.#button(place, name) as HTMLButtonElement | null)
+      .find((found) => found && !found.disabled);
+    (usable ?? this.renderRoot.querySelector<HTMLElement>(".add"))?.focus();
   }
 
   #button(at: number, name: string) {

@@ -51,6 +51,12 @@ export function updateAnswers() {
   void suggest(element);
 }
 
+/** Removes the suggestions, because the text could not be read. */
+export function clearAnswers() {
+  about = null;
+  if (element) element.suggestions = [];
+}
+
 /** The model that `check` asks. */
 let checked: typeof session.model = null;
 

@@ -32,14 +32,14 @@ export function showEffect() {
   else if (effect.note !== "" && isCurrent) effect.note = "";
 }
 
-/** The text could not be read with the interventions. */
+/** The text could not be read. */
 export function failEffect() {
   stopContinuing();
   Object.assign(page.effect, {
     active: isActive(),
     effect: null,
     continuations: null,
-    note: "is unknown: the text could not be read with these interventions",
+    note: "is unknown, because the text could not be read",
   });
 }
 

@@ -36,6 +36,7 @@ export function clearNext() {
   Object.assign(page.next, {
     alternatives: [],
     notFinite: false,
+    position: -1,
     token: "",
     truth: -1,
     disabled: true,

@@ -4,8 +4,8 @@ import type { Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { isEqual } from "../state/fields.js";
 import { type LabIntervention, patchesFromCorrupted } from "../state/interventions.js";
-import { updateAnswers } from "./answers.js";
-import { clearError, showError } from "./errors.js";
+import { clearAnswers, updateAnswers } from "./answers.js";
+import { clearError, errorWithoutAdvice, showError } from "./errors.js";
 import { failEffect, showEffect } from "./effect.js";
 import { clearInputError, currentIds, showInputError } from "./input.js";
 import { Resolution, showInterventions } from "./interventions.js";
@@ -103,11 +103,13 @@ async function read({ model, text, interventions: list }: Task, isCurrent: () =>
     isResolving = false;
     hasFailed = true;
     clearNext();
+    clearAnswers();
     failEffect();
     page.count.textContent = "";
     // The box of ids has its own place for what is wrong with them.
     if (state.isIds && (error as Error).name === "InputError" && currentIds() === null)
       showInputError(error as Error);
+    else if (text === "") showError(errorWithoutAdvice("There is no text: write one to be read"));
     else showError(error);
   }
   showStale();
