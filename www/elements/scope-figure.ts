@@ -425,6 +425,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   override updated(changed: Map<string, unknown>) {
     if (changed.has("view")) showOpenTab(this.renderRoot);
     this.toggleAttribute("drawn", this.reading !== null);
+    this.toggleAttribute("two", this.#shown.length > 1);
     const position = this.hovered?.query ?? this.hoveredToken ?? this.lock?.query ?? null;
     if (position === this.#lastReported) return;
     this.#lastReported = position;
