@@ -1,6 +1,6 @@
 // <stream-view>: the residual stream in parts, as the norm of each part at each position.
 
-import { css, html } from "lit";
+import { html } from "lit";
 
 import type { ResidualOptions } from "../../api/generated.js";
 import { formatShort } from "../../draw/format.js";
@@ -10,6 +10,7 @@ import type { Cell } from "../../draw/signed-heatmap.js";
 import { truncate, type Token } from "../../draw/token.js";
 import { normsOf, positionsThatFit } from "../../session/norms.js";
 import "../define/heat-table.js";
+import { controlStyles } from "./controls.js";
 import {
   choiceStyles,
   FigureView,
@@ -41,18 +42,7 @@ const STACKS: Readonly<Record<Stack, string>> = {
 };
 
 export class StreamView extends FigureView<Settings, Result> {
-  static override styles = [
-    ...FigureView.styles,
-    choiceStyles,
-    css`
-      .controls {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.35rem 0.9rem;
-        margin: 0 0 0.7rem;
-      }
-    `,
-  ];
+  static override styles = [...FigureView.styles, choiceStyles, controlStyles];
 
   override draw({ scale, architecture }: FigureState) {
     const { stack, layerNorm } = this.settings;

@@ -8,6 +8,7 @@ import { plural } from "../../session/architecture.js";
 import type { Reading } from "../../session/reading.js";
 import type { Measure, Sweep, SweepDirection } from "../../session/sweeps.js";
 import type { SweepTopic } from "../../session/sweep-table.js";
+import { controlStyles } from "./controls.js";
 import { choiceStyles, type FigureState } from "./view.js";
 
 export interface SweepSettings {
@@ -20,19 +21,9 @@ export interface SweepSettings {
 
 export const sweepStyles = [
   choiceStyles,
+  controlStyles,
   css`
-    .controls {
-      display: flex;
-      flex-wrap: wrap;
-      align-items: center;
-      gap: 0.4rem 1rem;
-      margin: 0 0 0.7rem;
-      font-size: 0.88rem;
-    }
     .controls label {
-      display: inline-flex;
-      align-items: center;
-      gap: 0.4rem;
       max-width: 100%;
     }
     .controls select {
