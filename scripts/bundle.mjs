@@ -93,8 +93,28 @@ await mkdir(OUT, { recursive: true });
 await preloadModules("index.html", await joinChunks(outputFiles));
 
 /**
+ * The chunk of each module of a first visit. preload.js stays outside of the API's chunk, because it loads a model: other pages import
+ * only the API.
+ * @param {(path: string) => readonly string[]} importsOf
+ * @returns {Map<string, string>}
+ */
+function chunkNames(importsOf) {
+  /** @param {string} entry */
+  const closure = (entry) => {
+    const found = new Set([entry]);
+    for (const path of found) for (const imported of importsOf(path)) found.add(imported);
+    return found;
+  };
+  // What an earlier script needs belongs to its chunk.
+  const names = new Map();
+  for (const entry of ["candlescope.js", "preload.js", "main.js"])
+    for (const path of closure(entry)) if (!names.has(path)) names.set(path, entry);
+  return names;
+}
+
+/**
  * Writes what esbuild made of the page. esbuild has a chunk for each set of entries and lazy views that share a module, which is
- * thirty chunks for a first visit; rollup joins those that are loaded together: the API with preload.js, and the rest with main.js.
+ * thirty chunks for a first visit; rollup joins those that are loaded together: the API, preload.js and main.js.
  * @param {import("esbuild").OutputFile[]} files
  * @returns {Promise<string[]>} the scripts of a first visit, in the order in which they are needed
  */
@@ -116,8 +136,8 @@ async function joinChunks(files) {
     plugins: [fromMemory],
     treeshake: false, // esbuild did
   });
-  /** @type {Map<string, string>} the name of the chunk of each module of a first visit */
-  const names = new Map();
+  /** @type {Map<string, string> | undefined} the chunk of each module */
+  let names;
   const { output } = await bundle.write({
     dir: OUT,
     compact: true,
@@ -125,14 +145,7 @@ async function joinChunks(files) {
     chunkFileNames: "chunk-[hash].js",
     hoistTransitiveImports: false,
     manualChunks: (id, { getModuleInfo }) => {
-      if (names.size === 0)
-        for (const script of ["preload.js", "main.js"]) {
-          const found = new Set([script]);
-          for (const path of found) {
-            if (!names.has(path)) names.set(path, script);
-            for (const imported of getModuleInfo(path)?.importedIds ?? []) found.add(imported);
-          }
-        }
+      names ??= chunkNames((path) => getModuleInfo(path)?.importedIds ?? []);
       return names.get(id);
     },
   });
