@@ -24,7 +24,7 @@ import "../define/head-grid.js";
 import "../define/signed-tokens.js";
 import type { Bar } from "../bar-list.js";
 import type { Head } from "../heads.js";
-import { choiceOf, controlStyles, numberOf } from "./controls.js";
+import { choiceOf, controlStyles, numberOf, partStyles } from "./controls.js";
 import {
   choiceStyles,
   FigureView,
@@ -54,18 +54,8 @@ export class AttributionView extends FigureView<Settings, Result> {
     ...FigureView.styles,
     choiceStyles,
     controlStyles,
+    partStyles,
     css`
-      .parts {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr);
-        gap: 0.4rem 1.6rem;
-        align-items: start;
-      }
-      @container figure (min-width: 760px) {
-        .parts {
-          grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
-        }
-      }
       .components {
         --bar-name: 17rem;
       }

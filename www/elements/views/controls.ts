@@ -56,6 +56,21 @@ export const controlStyles = css`
   }
 `;
 
+/** Pictures under each other; beside each other where there is room. */
+export const partStyles = css`
+  .parts {
+    display: grid;
+    grid-template-columns: minmax(0, 1fr);
+    gap: 0.4rem 1.6rem;
+    align-items: start;
+  }
+  @container figure (min-width: 760px) {
+    .parts {
+      grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
+    }
+  }
+`;
+
 /** A group of buttons of which one is pressed. `options` are values and their titles. */
 export function choiceOf<T extends string>(
   label: string,

@@ -1,6 +1,6 @@
 // <gradients-view>: integrated gradients: what each token of the text contributes to a logit, or to the loss.
 
-import { css, html } from "lit";
+import { html } from "lit";
 
 import { byMagnitude, decimalsFor, sumOf } from "../../draw/bars.js";
 import { formatNumber, formatShort } from "../../draw/format.js";
@@ -9,7 +9,7 @@ import { effortOf, WITH_BACKWARD } from "../../session/effort.js";
 import { findTarget } from "../../session/target.js";
 import "../define/bar-list.js";
 import "../define/signed-tokens.js";
-import { choiceOf, controlStyles, numberOf } from "./controls.js";
+import { choiceOf, controlStyles, numberOf, partStyles } from "./controls.js";
 import {
   choiceStyles,
   FigureView,
@@ -49,24 +49,7 @@ interface Result {
 const SMALL_ERROR = 0.02;
 
 export class GradientsView extends FigureView<Settings, Result> {
-  static override styles = [
-    ...FigureView.styles,
-    choiceStyles,
-    controlStyles,
-    css`
-      .parts {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr);
-        gap: 0.4rem 1.6rem;
-        align-items: start;
-      }
-      @container figure (min-width: 760px) {
-        .parts {
-          grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
-        }
-      }
-    `,
-  ];
+  static override styles = [...FigureView.styles, choiceStyles, controlStyles, partStyles];
 
   override draw(figure: FigureState) {
     const { loss, baseline, steps, count } = this.settings;

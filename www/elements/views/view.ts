@@ -6,7 +6,7 @@ import { css, html } from "lit";
 
 import type { HookPoint } from "../../api/generated.js";
 import type { Band, Pair } from "../../draw/matrix.js";
-import type { Token } from "../../draw/token.js";
+import { textOf } from "../../draw/token.js";
 import type { Architecture } from "../../session/architecture.js";
 import type { Reading } from "../../session/reading.js";
 import { NO_RESULT, type Request, type ViewResult } from "../../session/results.js";
@@ -348,12 +348,8 @@ export abstract class FigureView<
 /** What a dimmed picture shows. */
 function staleNote(shown: Reading | null, current: Reading) {
   const isOtherText = shown !== null && shown.text !== current.text;
-  const text = shown?.tokens.slice(0, 8).map(textOfToken).join("") ?? "";
+  const text = shown?.tokens.slice(0, 8).map(textOf).join("") ?? "";
   return isOtherText
     ? `The dimmed picture is about a former text, “${text.trim()} …”.`
     : "The dimmed picture is about former settings.";
-}
-
-function textOfToken(token: Token) {
-  return typeof token === "string" ? token : token.string;
 }
