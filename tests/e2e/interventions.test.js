@@ -410,7 +410,7 @@ test("no number is shown of another text or other interventions", async () => {
     await eventually(async () =>
       assert.match(
         await page.locator("intervention-effect section").innerText(),
-        /is unknown: the text could not be read/,
+        /is unknown, because the text could not be read/,
       ),
     );
     assert.equal(

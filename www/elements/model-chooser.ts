@@ -273,10 +273,10 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
   }
 
   /** Chooses what was dropped here or elsewhere on the page: files, or a folder with everything in it. */
-  async takeDropped(dropped: DataTransfer) {
+  async takeDropped(files: ReturnType<typeof filesWithPaths>) {
     this.problem = "";
     try {
-      this.take(await filesWithPaths(dropped));
+      this.take(await files);
     } catch (error) {
       this.problem = (error as Error).message;
     }
@@ -302,7 +302,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     event.preventDefault();
     event.stopPropagation();
     this.#onLeave(event);
-    if (event.dataTransfer) this.takeDropped(event.dataTransfer);
+    if (event.dataTransfer) this.takeDropped(filesWithPaths(event.dataTransfer));
   }
 }
 

@@ -1,5 +1,6 @@
 // The page's own controls: sections that open and close, the theme, and files that are dropped.
 
+import { filesWithPaths } from "../api/dropped-files.js";
 import { defineDeferred } from "./elements.js";
 import { showError } from "./errors.js";
 import { page, query } from "./state.js";
@@ -54,7 +55,7 @@ export function toggleTheme() {
 export function acceptDrops() {
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
-    defineDeferred().catch(showError); // before the drop, whose files must be taken at once
+    defineDeferred().catch(showError); // so that the chooser is defined when the files are dropped
     document.body.classList.toggle("dropping", event.dataTransfer?.types.includes("Files"));
   });
   const end = () => document.body.classList.remove("dropping");
@@ -64,7 +65,10 @@ export function acceptDrops() {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     if (!event.dataTransfer?.types.includes("Files")) return;
+    const files = filesWithPaths(event.dataTransfer); // at once: the browser empties the transfer after the event
     toggleSection("choose", true);
-    page.chooser.takeDropped(event.dataTransfer);
+    defineDeferred()
+      .then(() => page.chooser.takeDropped(files))
+      .catch(showError);
   });
 }
