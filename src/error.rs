@@ -127,6 +127,17 @@ impl Error {
         ))
     }
 
+    /// Says which text of a batch the error is about, if there are several.
+    pub(crate) fn in_row(self, row: usize, rows: usize) -> Error {
+        let text = |message: String| format!("text {row} of the batch: {message}");
+        match self {
+            _ if rows < 2 => self,
+            Error::Input(message) => Error::Input(text(message)),
+            Error::Hook(message) => Error::Hook(text(message)),
+            other => other,
+        }
+    }
+
     pub(crate) fn no_token() -> Error {
         Error::Input("there is no token, expected at least one".into())
     }

@@ -23,6 +23,8 @@ pub struct HookContext {
     /// The position of the value's first row along `pos` or `query`: the number of positions in the
     /// key/value cache before this pass, or 0.
     pub first_position: usize,
+    /// Which text of [`Model::forward_rows`](crate::Model::forward_rows) the value belongs to; 0 in a pass over one.
+    pub row: usize,
 }
 
 /// Code that reads or replaces the values of a run.
@@ -64,6 +66,33 @@ pub trait Hooks {
     /// # Errors
     /// Any error ends the run, which returns it.
     fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor>;
+}
+
+/// Hooks for each text of [`Model::forward_rows`](crate::Model::forward_rows): each sees its own text only, as in a run of
+/// that text alone.
+pub struct PerRow<H>(pub Vec<H>);
+
+impl<H: Hooks> Hooks for PerRow<H> {
+    fn wants(&self, point: HookPoint) -> bool {
+        self.0.iter().any(|hooks| hooks.wants(point))
+    }
+
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+        match self.0.get_mut(context.row) {
+            Some(hooks) if hooks.wants(context.point) => hooks.visit(context, value),
+            _ => Ok(value),
+        }
+    }
+}
+
+impl<H: Hooks + ?Sized> Hooks for Box<H> {
+    fn wants(&self, point: HookPoint) -> bool {
+        (**self).wants(point)
+    }
+
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+        (**self).visit(context, value)
+    }
 }
 
 /// Reads nothing and changes nothing.

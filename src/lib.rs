@@ -133,14 +133,14 @@ pub use checkpoint::{
 };
 pub use error::{Error, Result};
 pub use generate::{GenerateOptions, Generation, Step};
-pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, Selector};
+pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, PerRow, Selector};
 pub use intervene::{Action, Choice, Intervention, Plan, Source, TextLength, Values};
 pub use kernel::Activation;
 pub use model::{KvCache, Model, Parameter};
 pub use named_array::NamedArray;
 pub use run::{
-    Cache, Capture, Objective, Run, RunOptions, Scores, Sink, Start, means, run, run_into,
-    run_with_cache,
+    Cache, Capture, Objective, Run, RunOptions, Scores, Sink, Start, means, run, run_batch,
+    run_batch_into, run_into, run_with_cache,
 };
 pub use tokenizer::{TextStream, Token, Tokenizer};
 pub use wire::{HostValue, Value};

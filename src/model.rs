@@ -12,30 +12,32 @@ mod kv_cache;
 mod norm;
 mod parameters;
 mod parts;
+mod pass;
 mod positions;
+mod rows;
 mod split_heads;
 mod tap;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::Tensor;
 
 use crate::checkpoint::{Config, Normalization, Weights};
 use crate::error::{Error, Result};
-use crate::hook::{BlockPoint, HookPoint, Hooks};
+use crate::hook::{BlockPoint, HookPoint};
 use crate::kernel::{self, Activation, Matrix};
 
 pub use kv_cache::KvCache;
-use kv_cache::LayerCache;
 use norm::Norm;
 pub use parameters::Parameter;
 use positions::Positions;
+pub(crate) use rows::{Rows, packed_ids};
 use tap::Tap;
 
-/// The inputs of queries, keys and values that a hook replaced: `[B, T, H, D]`, normalized, with
-/// positions. None for a path that reads the residual stream like the others.
-type PathInputs = [Option<Tensor>; 3];
+/// The inputs of queries, keys and values that a hook replaced, for each text: `[B, T, H, D]`,
+/// normalized, with positions. None for a path that reads the residual stream like the others;
+/// empty if no hook wants them.
+type PathInputs = Vec<[Option<Tensor>; 3]>;
 
 /// `x w + b`: a `Conv1D` of the checkpoint.
 struct Linear {
@@ -76,32 +78,36 @@ impl Attention {
 
     /// Reads the normalized residual stream `x` `[B, T, D]`, to which queries and keys add
     /// `positions`. `inputs` replaces it for some paths; `past` has the keys and values of earlier
-    /// positions.
+    /// positions of each text.
     fn forward(
         &self,
         x: &Tensor,
         positions: Option<&Tensor>,
         inputs: PathInputs,
-        past: Option<&mut LayerCache>,
+        mut past: Option<&mut [KvCache]>,
         tap: &mut Tap,
     ) -> Result<Tensor> {
-        let [q, k, v] = self.project(x, positions, inputs)?; // [B, T, H, K] each
+        let [q, k, v] = self.project(x, positions, inputs, tap.rows())?; // [B, T, H, K] each
         let q = tap.block(BlockPoint::Q, q)?;
         let k = tap.block(BlockPoint::K, k)?;
         let v = tap.block(BlockPoint::V, v)?;
 
-        let (k, v) = match past {
-            Some(past) => past.append(&k, &v)?, // [B, S, H, K]
-            None => (k, v),
-        };
-        let z = if tap.wants(BlockPoint::AttnScores) || tap.wants(BlockPoint::Pattern) {
+        let observed = tap.wants(BlockPoint::AttnScores) || tap.wants(BlockPoint::Pattern);
+        let layer = tap.layer();
+        let z = tap.rows().map(|row| {
+            let [q, k, v] = [row.of(&q)?, row.of(&k)?, row.of(&v)?];
+            let (k, v) = match past.as_deref_mut() {
+                Some(past) => past[row.index].layer(layer).append(&k, &v)?, // [B, S, H, K]
+                None => (k, v),
+            };
+            if !observed {
+                return kernel::attention(&q, &k, &v, self.divisor);
+            }
             let scores = kernel::attention_scores(&q, &k, self.divisor)?; // [B, H, T, S], -inf if masked
-            let scores = tap.block(BlockPoint::AttnScores, scores)?;
-            let pattern = tap.block(BlockPoint::Pattern, kernel::softmax(&scores)?)?;
-            kernel::attention_mix(&pattern, &v)?
-        } else {
-            kernel::attention(&q, &k, &v, self.divisor)?
-        }; // [B, T, H, K]
+            let scores = tap.row(row, BlockPoint::AttnScores, scores)?;
+            let pattern = tap.row(row, BlockPoint::Pattern, kernel::softmax(&scores)?)?;
+            kernel::attention_mix(&pattern, &v)
+        })?; // [B, T, H, K]
         let z = tap.block(BlockPoint::Z, z)?;
         self.output(&z, tap)
     }
@@ -113,6 +119,7 @@ impl Attention {
         x: &Tensor,
         positions: Option<&Tensor>,
         inputs: PathInputs,
+        rows: &Rows,
     ) -> Result<[Tensor; 3]> {
         let (b, t, d) = x.dims3()?;
         let project = |x: &Tensor| -> Result<Tensor> {
@@ -123,9 +130,15 @@ impl Attention {
             None => of_values.clone(),
             Some(positions) => project(&(x + positions)?)?,
         };
-        let path = |joined: &Tensor, index: usize| match &inputs[index] {
-            None => Ok(joined.narrow(2, index, 1)?.squeeze(2)?),
-            Some(input) => self.project_heads(input, index),
+        let path = |joined: &Tensor, index: usize| {
+            let shared = joined.narrow(2, index, 1)?.squeeze(2)?;
+            if inputs.iter().all(|of_row| of_row[index].is_none()) {
+                return Ok(shared);
+            }
+            rows.map(|row| match &inputs[row.index][index] {
+                None => row.of(&shared),
+                Some(input) => self.project_heads(input, index),
+            })
         };
         Ok([path(&of_queries_and_keys, 0)?, path(&of_queries_and_keys, 1)?, path(&of_values, 2)?])
     }
@@ -133,11 +146,7 @@ impl Attention {
     /// The sum of what the heads write to the residual stream: `z` `[B, T, H, K]` to `[B, T, D]`.
     fn output(&self, z: &Tensor, tap: &mut Tap) -> Result<Tensor> {
         if tap.wants(BlockPoint::Result) {
-            let result = self.head_results(z)?;
-            let returned = tap.block(BlockPoint::Result, result.clone())?;
-            if returned.id() != result.id() {
-                return Ok(returned.sum(2)?.broadcast_add(&self.c_proj.bias)?);
-            }
+            return self.output_by_head(z, tap);
         }
         self.c_proj.forward(&z.flatten_from(2)?)
     }
@@ -208,7 +217,7 @@ impl Block {
         &self,
         x: Tensor,
         positions: Option<&Tensor>,
-        past: Option<&mut LayerCache>,
+        past: Option<&mut [KvCache]>,
         tap: &mut Tap,
     ) -> Result<Tensor> {
         let x = tap.block(BlockPoint::ResidPre, x)?;
@@ -226,7 +235,7 @@ impl Block {
         &self,
         x: &Tensor,
         positions: Option<&Tensor>,
-        past: Option<&mut LayerCache>,
+        past: Option<&mut [KvCache]>,
         tap: &mut Tap,
     ) -> Result<Tensor> {
         let inputs = self.path_inputs(x, positions, tap)?;
@@ -309,103 +318,6 @@ impl Model {
     /// The number of elements of all parameters.
     pub fn parameter_count(&self) -> usize {
         self.0.parameters.iter().map(|parameter| parameter.count).sum()
-    }
-
-    /// Logits `[B, T, V]` of `tokens` `[B, T]` (u32), which follow the positions in `kv` if there
-    /// is one.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if the context is longer than `n_positions`, an id is not in the
-    /// vocabulary, or there is no token; [`Error::Hook`] if a hook returns another shape; the
-    /// errors of the hooks.
-    pub fn forward(
-        &self,
-        tokens: &Tensor,
-        kv: Option<&mut KvCache>,
-        hooks: &mut dyn Hooks,
-    ) -> Result<Tensor> {
-        let first_position = kv.as_deref().map_or(0, KvCache::len);
-        let x = self.embed(tokens, first_position, hooks)?;
-        let x = self.blocks(x, 0..self.0.config.n_layer, kv, hooks)?;
-        self.unembed(&x, first_position, hooks)
-    }
-
-    /// The residual stream before the first block, `[B, T, D]`, for tokens that start at
-    /// `first_position`.
-    ///
-    /// # Errors
-    /// As [`Model::forward`].
-    pub fn embed(
-        &self,
-        tokens: &Tensor,
-        first_position: usize,
-        hooks: &mut dyn Hooks,
-    ) -> Result<Tensor> {
-        self.check_input(tokens, first_position)?;
-        let mut tap = Tap::new(hooks, first_position);
-        let embed = tap.at(HookPoint::Embed, self.0.wte.embedding(tokens)?)?; // [B, T, D]
-        self.0.positions.add_to_stream(embed, &mut tap)
-    }
-
-    /// The residual stream `x` `[B, T, D]` after the blocks in `layers`. `kv` has the positions
-    /// before it. The positions of a shortformer enter here, so they fire in each call.
-    ///
-    /// # Errors
-    /// As [`Model::forward`].
-    ///
-    /// # Panics
-    /// If the model does not have one of the layers.
-    pub fn blocks(
-        &self,
-        mut x: Tensor,
-        layers: Range<usize>,
-        mut kv: Option<&mut KvCache>,
-        hooks: &mut dyn Hooks,
-    ) -> Result<Tensor> {
-        if layers.is_empty() {
-            return Ok(x);
-        }
-        let first_position = kv.as_deref().map_or(0, |kv| kv.len_of(layers.start));
-        let mut tap = Tap::new(&mut *hooks, first_position);
-        let positions = self.0.positions.of_queries_and_keys(&x, &mut tap)?;
-        for layer in layers {
-            let past = kv.as_deref_mut().map(|kv| kv.layer(layer));
-            let mut tap = Tap::in_block(layer, &mut *hooks, first_position);
-            x = self.0.blocks[layer].forward(x, positions.as_ref(), past, &mut tap)?;
-        }
-        Ok(x)
-    }
-
-    /// Logits `[B, T, V]` of the residual stream after the last block, `[B, T, D]`.
-    ///
-    /// # Errors
-    /// As [`Model::forward`].
-    pub fn unembed(
-        &self,
-        x: &Tensor,
-        first_position: usize,
-        hooks: &mut dyn Hooks,
-    ) -> Result<Tensor> {
-        let mut tap = Tap::new(hooks, first_position);
-        let x = self.0.ln_f.forward(x, &mut tap)?; // [B, T, D]
-        let x = tap.at(HookPoint::UnembedIn, x)?;
-        let logits = match &self.0.lm_head_bias {
-            None => kernel::matmul(&x, &self.0.lm_head)?,
-            Some(bias) => kernel::linear(&x, &self.0.lm_head, bias)?,
-        };
-        tap.at(HookPoint::UnembedOut, logits)
-    }
-
-    fn check_input(&self, tokens: &Tensor, first_position: usize) -> Result<()> {
-        let n_positions = self.0.config.n_positions;
-        let length = first_position + tokens.dims2()?.1;
-        if tokens.elem_count() == 0 {
-            return Err(Error::no_token());
-        }
-        if length > n_positions {
-            return Err(Error::context_too_long(length, n_positions));
-        }
-        self.check_ids(tokens)
     }
 
     /// Checks that the vocabulary has every id.

@@ -3,6 +3,7 @@
 //!
 //! Interventions act first, then values are made differentiable, then they are captured.
 
+mod batch;
 mod cache;
 mod gradients;
 mod means;
@@ -12,20 +13,17 @@ mod scores;
 
 use std::ops::Range;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
-use crate::hook::{Chain, Hooks};
-use crate::intervene::{Plan, TextLength};
-use crate::model::Model;
+use crate::model::{Model, packed_ids};
 
+pub use batch::{run_batch, run_batch_into};
 pub(crate) use cache::resolve_rows;
 pub use cache::{Cache, Capture, Sink};
-use gradients::Probe;
 pub use gradients::{Metric, Objective};
 pub use means::means;
-use memory::check_memory;
 pub(crate) use memory::{captured_bytes, expect_memory};
 pub use options::{RunOptions, Start};
 pub use scores::Scores;
@@ -76,12 +74,10 @@ impl<S> Run<S> {
 }
 
 impl Output {
-    /// Detached from the graph, so that the memory of the backward pass is freed.
-    fn detach(self) -> Output {
-        match self {
-            Output::Logits(logits) => Output::Logits(logits.detach()),
-            Output::Residual(residual) => Output::Residual(residual.detach()),
-        }
+    /// Detaches it from the graph, so that the memory of the backward pass is freed.
+    fn detach(&mut self) {
+        let (Output::Logits(output) | Output::Residual(output)) = self;
+        *output = output.detach();
     }
 }
 
@@ -123,68 +119,16 @@ pub fn run_into<S: Sink>(
     tokens: &[u32],
     options: &RunOptions,
 ) -> Result<Run<S>> {
-    let config = model.config();
-    let length = TextLength { prompt: tokens.len(), new: 1 };
-    let mut plan = Plan::new(&options.interventions, config, length, options.compiler.as_ref())?;
-    let mut capture = Capture::with_sink(sink, &options.names, config)?
-        .at_positions(options.positions.as_deref(), tokens.len())?;
-    let length = tokens.len().min(config.n_positions);
-    let copies = u64::from(S::KEEPS) + u64::from(options.gradients_of.is_some());
-    let captured = captured_bytes(config, &capture.wanted, length).saturating_mul(copies);
-    check_memory(config, length, options, captured)?;
-    capture.detached = options.gradients_of.is_some();
-    let mut probe =
-        Probe::new(capture.wanted.iter().copied().filter(|_| options.gradients_of.is_some()));
-    let (layers, x) =
-        start(model, tokens, options, &mut Chain(vec![&mut plan, &mut probe, &mut capture]))?;
-    let mut hooks = Chain(vec![&mut plan, &mut probe, &mut capture]);
-    let x = model.blocks(x, layers, None, &mut hooks)?;
-    let output = match options.stop_at_layer {
-        None => Output::Logits(model.unembed(&x, 0, &mut hooks)?),
-        Some(_) => Output::Residual(x),
-    };
-    plan.check_fired()?;
-    let scores = match &output {
-        Output::Logits(logits) => Scores::of(&logits.detach(), tokens)?,
-        Output::Residual(_) => Scores::default(),
-    };
-    let mut run = Run { output, scores, cache: capture.sink, gradients: Cache::default() };
-    if let Some(objective) = &options.gradients_of {
-        let gradients = probe.gradients(&objective.of(run.logits()?, tokens)?)?;
-        run.gradients = Capture::collect(gradients, options.positions.as_deref(), tokens.len())?;
-        run.output = run.output.detach();
-    }
-    Ok(run)
+    let mut runs = run_batch_into(vec![sink], model, &[tokens], options)?;
+    Ok(runs.pop().expect("a run for each text"))
 }
 
-/// The blocks to run, and the residual stream before the first of them.
-fn start(
-    model: &Model,
-    tokens: &[u32],
-    options: &RunOptions,
-    hooks: &mut dyn Hooks,
-) -> Result<(Range<usize>, Tensor)> {
-    let layers = layers(model.config(), tokens, options)?;
-    let tokens = as_batch(tokens)?;
-    match &options.start {
-        None => Ok((layers, model.embed(&tokens, 0, hooks)?)),
-        Some(start) => {
-            model.check_ids(&tokens)?;
-            Ok((layers, start.resid.clone()))
-        }
-    }
-}
-
-/// The blocks to run.
+/// The blocks to run, on `length` tokens.
 ///
 /// # Errors
 /// [`Error::Input`] if the model does not have one of them, or the residual stream to start from
 /// has another shape.
-pub(crate) fn layers(
-    config: &Config,
-    tokens: &[u32],
-    options: &RunOptions,
-) -> Result<Range<usize>> {
+pub(crate) fn layers(config: &Config, length: usize, options: &RunOptions) -> Result<Range<usize>> {
     let first = options.start.as_ref().map_or(0, |start| start.layer);
     let last = options.stop_at_layer.unwrap_or(config.n_layer);
     if last > config.n_layer || first > last {
@@ -198,7 +142,7 @@ pub(crate) fn layers(
             "`gradientsOf` needs logits, and a run with `stopAtLayer` has none: leave one of them out".into(),
         ));
     }
-    let expected = [1, tokens.len(), config.n_embd];
+    let expected = [1, length, config.n_embd];
     match &options.start {
         Some(start) if start.resid.dims() != expected => {
             let found = start.resid.dims();
@@ -215,8 +159,5 @@ pub(crate) fn layers(
 /// # Errors
 /// [`Error::Input`] if there is no token.
 pub(crate) fn as_batch(tokens: &[u32]) -> Result<Tensor> {
-    if tokens.is_empty() {
-        return Err(Error::no_token());
-    }
-    Ok(Tensor::from_slice(tokens, (1, tokens.len()), &Device::Cpu)?)
+    packed_ids(&[tokens])
 }

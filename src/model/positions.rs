@@ -49,11 +49,14 @@ impl Positions {
 
 /// The rows of `table` at the positions of `like` `[B, T, D]`, for each text: the same shape.
 fn rows(table: &Tensor, like: &Tensor, tap: &mut Tap) -> Result<Tensor> {
-    let (first, count, n_positions) = (tap.first_position(), like.dim(1)?, table.dim(0)?);
-    if first + count > n_positions {
-        return Err(Error::context_too_long(first + count, n_positions)); // a run that starts at a layer
-    }
-    let rows = table.narrow(0, first, count)?.unsqueeze(0)?; // [1, T, D]
+    let n_positions = table.dim(0)?;
+    let rows = tap.rows().map(|row| {
+        let last = row.first_position + row.length;
+        if last > n_positions {
+            return Err(Error::context_too_long(last, n_positions)); // a run that starts at a layer
+        }
+        Ok(table.narrow(0, row.first_position, row.length)?.unsqueeze(0)?)
+    })?; // [1, T, D]
     tap.at(HookPoint::PosEmbed, rows.broadcast_as(like.shape())?.contiguous()?)
 }
 

@@ -25,7 +25,7 @@ pub fn run_script(
     options: &RunOptions,
 ) -> Result<String> {
     check_tokens(config, tokens)?;
-    layers(config, tokens, options)?;
+    layers(config, tokens.len(), options)?;
     let names = captured(config, options)?;
     let model = model(config, folder)?;
     let length = TextLength { prompt: tokens.len(), new: 1 };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, IndexOp, Tensor, Var};
 
 use crate::error::{Error, Result};
@@ -111,9 +112,8 @@ impl Probe {
         Probe { points: points.collect(), variables: Vec::new() }
     }
 
-    /// The gradient of `objective` at every value, in firing order.
-    pub(super) fn gradients(self, objective: &Tensor) -> Result<Vec<(HookPoint, Tensor)>> {
-        let store = objective.backward()?;
+    /// The gradient at every value, in firing order, from those of a backward pass.
+    pub(super) fn gradients(self, store: &GradStore) -> Result<Vec<(HookPoint, Tensor)>> {
         let gradient = |(point, variable): (HookPoint, Var)| {
             // A value that the objective does not depend on has no entry.
             let gradient = store.get(&variable).cloned();

@@ -5,22 +5,33 @@ use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
 
-/// Checks that there is memory for a run, before it begins.
+/// Checks that there is memory for a run of these texts, before it begins.
 ///
 /// # Errors
 /// [`Error::Memory`] with the bytes that the run needs.
-pub(super) fn check_memory(
+pub(super) fn check_memory<T: AsRef<[u32]>>(
     config: &Config,
-    length: usize,
+    texts: &[T],
     options: &RunOptions,
     captured: u64,
 ) -> Result<()> {
-    let bytes = bytes_needed(config, length, options).saturating_add(captured);
-    expect_memory(
-        bytes,
-        &format!("a run of {length} tokens"),
-        "a shorter text, or fewer values captured",
-    )
+    let lengths = || texts.iter().map(|ids| ids.as_ref().len().min(config.n_positions));
+    let bytes = lengths()
+        .map(|length| bytes_needed(config, length, options))
+        .fold(captured, u64::saturating_add);
+    let tokens: usize = lengths().sum();
+    match texts.len() {
+        1 => expect_memory(
+            bytes,
+            &format!("a run of {tokens} tokens"),
+            "a shorter text, or fewer values captured",
+        ),
+        count => expect_memory(
+            bytes,
+            &format!("a run of {count} texts with {tokens} tokens"),
+            "fewer texts at a time, shorter ones, or fewer values captured",
+        ),
+    }
 }
 
 /// Checks that this many bytes can be allocated, because a run cannot recover from a failed

@@ -1,0 +1,200 @@
+//! A batch equals its rows: each text of a batch gives what it gives alone.
+//!
+//! Every operation of a browser computes a row of numbers alike, whatever other rows there are, so the bits are the same. Natively
+//! a plain matrix is multiplied by the crate `gemm`, whose order of sums depends on the number of rows: [`TOLERANCE`].
+
+mod common;
+
+use candle_core::Tensor;
+use candlescope::kernel::WeightFormat;
+use candlescope::{
+    Cache, Capture, HookContext, HookPoint, Hooks, KvCache, Model, NoHooks, Objective, PerRow,
+    Result, Run, RunOptions, WeightsReader, run, run_batch,
+};
+use common::*;
+
+/// Texts of different lengths: the fixture's, a part of it, another, one token, and the first again.
+fn texts(fixture: &Fixture) -> Vec<Vec<u32>> {
+    let tokens = fixture.expected().tokens;
+    let reversed = tokens.iter().rev().copied().collect();
+    vec![tokens.clone(), tokens[..3].to_vec(), reversed, tokens[1..2].to_vec(), tokens]
+}
+
+/// A model in one format of weights, and how the values of a batch are compared with those of its texts.
+struct Case {
+    name: String,
+    model: Model,
+    texts: Vec<Vec<u32>>,
+    compare: fn(&str, &Tensor, &Tensor),
+}
+
+impl Case {
+    fn new(fixture: &Fixture, format: WeightFormat) -> Case {
+        let mut reader = WeightsReader::with_format(&fixture.config(), None, format);
+        reader.push(fixture.weights).unwrap();
+        let compare = match format {
+            WeightFormat::Plain => assert_close,
+            _ => assert_same_bits,
+        };
+        Case {
+            name: format!("{}, {format:?}", fixture.name),
+            model: Model::new(fixture.config(), &reader.finish().unwrap()).unwrap(),
+            texts: texts(fixture),
+            compare,
+        }
+    }
+
+    fn assert_equals_its_rows(&self, options: &RunOptions) {
+        let runs = run_batch(&self.model, &self.texts, options).unwrap();
+        assert_eq!(runs.len(), self.texts.len());
+        for (row, (found, ids)) in runs.iter().zip(&self.texts).enumerate() {
+            let alone = run(&self.model, ids, options).unwrap();
+            self.assert_same_run(&format!("{}, text {row}", self.name), found, &alone);
+        }
+    }
+
+    fn assert_same_run(&self, what: &str, found: &Run, expected: &Run) {
+        match expected.residual() {
+            None => (self.compare)(what, found.logits().unwrap(), expected.logits().unwrap()),
+            Some(residual) => (self.compare)(what, found.residual().unwrap(), residual),
+        }
+        assert_eq!(found.scores.ranks, expected.scores.ranks, "{what}");
+        assert_all_close(what, &found.scores.log_probs, &expected.scores.log_probs);
+        self.assert_same_cache(what, &found.cache, &expected.cache);
+        let what = format!("{what}: gradients");
+        self.assert_same_cache(&what, &found.gradients, &expected.gradients);
+    }
+
+    fn assert_same_cache(&self, what: &str, found: &Cache, expected: &Cache) {
+        assert_eq!(found.names(), expected.names(), "{what}");
+        for ((point, found), (_, expected)) in found.iter().zip(expected.iter()) {
+            (self.compare)(&format!("{what}: {point}"), found, expected);
+        }
+    }
+}
+
+/// Every member of the family in the format of a browser and in that of native builds, and one in every format.
+fn for_every_case(check: impl Fn(Case)) {
+    for fixture in FIXTURES.iter().chain(&TOYS) {
+        check(Case::new(fixture, WeightFormat::F32));
+        check(Case::new(fixture, WeightFormat::Plain));
+    }
+    for format in [WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4] {
+        check(Case::new(Fixture::plain(), format));
+    }
+}
+
+#[test]
+fn every_value_of_a_batch_is_that_of_its_rows() {
+    for_every_case(|case| {
+        let names = every_name(case.model.config());
+        case.assert_equals_its_rows(&RunOptions { names, ..RunOptions::default() });
+        case.assert_equals_its_rows(&RunOptions::default());
+    });
+}
+
+#[test]
+fn every_gradient_of_a_batch_is_that_of_its_rows() {
+    for_every_case(|mut case| {
+        case.texts.retain(|ids| ids.len() > 1); // a loss needs two tokens
+        for of in [Objective::Loss, Objective::Logit { answer: 5, against: Some(9), position: -1 }]
+        {
+            case.assert_equals_its_rows(&RunOptions {
+                names: every_name(case.model.config()),
+                gradients_of: Some(of),
+                ..RunOptions::default()
+            });
+        }
+    });
+}
+
+#[test]
+fn a_part_of_the_positions_and_layers_is_that_of_the_rows() {
+    for_every_case(|case| {
+        case.assert_equals_its_rows(&RunOptions {
+            names: vec!["blocks.0.*".to_string()],
+            positions: Some(vec![-1]),
+            stop_at_layer: Some(1),
+            ..RunOptions::default()
+        });
+    });
+}
+
+#[test]
+fn decoding_several_texts_together_gives_the_logits_of_each() {
+    for_every_case(|Case { name, model, mut texts, compare }| {
+        texts.iter_mut().for_each(|ids| ids.truncate(model.config().n_positions - 1));
+        let mut kv: Vec<_> = texts.iter().map(|_| KvCache::new(model.config())).collect();
+        let mut alone = kv.clone();
+        let mut next = texts.clone();
+        for _ in 0..2 {
+            let found = model.forward_rows(&next, Some(&mut kv), &mut NoHooks).unwrap();
+            for ((logits, ids), kv) in found.iter().zip(&next).zip(&mut alone) {
+                let expected = model.forward(&row(ids), Some(kv), &mut NoHooks).unwrap();
+                compare(&name, logits, &expected);
+            }
+            next = texts.iter().map(|ids| ids[..1].to_vec()).collect();
+        }
+    });
+}
+
+/// Replaces what it gets at one point with a multiple.
+struct Double(HookPoint);
+
+impl Hooks for Double {
+    fn wants(&self, point: HookPoint) -> bool {
+        self.0 == point
+    }
+
+    fn visit(&mut self, _: HookContext, value: Tensor) -> Result<Tensor> {
+        Ok((value * 2.0)?)
+    }
+}
+
+/// A hook on one text, at any point, changes the others by no bit.
+#[test]
+fn a_hook_on_one_text_leaves_the_others_alone() {
+    for fixture in FIXTURES.iter().chain(&TOYS) {
+        let Case { name, model, texts, compare } = Case::new(fixture, WeightFormat::F32);
+        for point in HookPoint::all(model.config()) {
+            let mut hooks: Vec<Box<dyn Hooks>> =
+                texts.iter().map(|_| Box::new(NoHooks) as _).collect();
+            hooks[1] = Box::new(Double(point));
+            let found = model.forward_rows(&texts, None, &mut PerRow(hooks)).unwrap();
+            for (index, (logits, ids)) in found.iter().zip(&texts).enumerate() {
+                let expected = match index {
+                    1 => model.forward(&row(ids), None, &mut Double(point)),
+                    _ => model.forward(&row(ids), None, &mut NoHooks),
+                };
+                compare(&format!("{name}: {point}, {index}"), logits, &expected.unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn hooks_of_one_kind_can_watch_every_text() {
+    let case = Case::new(Fixture::plain(), WeightFormat::F32);
+    let names = ["blocks.*.attn.hook_pattern", "ln_final.hook_scale"];
+    let captures = case.texts.iter().map(|_| Capture::new(&names, case.model.config()).unwrap());
+    let mut hooks = PerRow(captures.collect());
+    case.model.forward_rows(&case.texts, None, &mut hooks).unwrap();
+    for (capture, ids) in hooks.0.into_iter().zip(&case.texts) {
+        let alone = candlescope::run_with_cache(&case.model, ids, &names).unwrap();
+        case.assert_same_cache("captures", &capture.into_cache(), &alone.cache);
+    }
+}
+
+#[test]
+fn a_text_that_cannot_be_run_is_named() {
+    let model = Fixture::plain().model();
+    let fails = |texts: &[Vec<u32>], message: &str| {
+        let error = run_batch(&model, texts, &RunOptions::default()).err().unwrap().to_string();
+        assert!(error.contains(message), "{error}");
+    };
+    fails(&[], "the batch has no text");
+    fails(&[vec![1], vec![]], "text 1 of the batch: there is no token");
+    let n_positions = model.config().n_positions;
+    fails(&[vec![1], vec![1; n_positions + 1]], "text 1 of the batch: the context has");
+    fails(&[vec![1], vec![u32::MAX]], "out of range");
+}
