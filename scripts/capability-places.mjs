@@ -32,6 +32,7 @@ export const OPTIONS = {
   "runWithCache.stopAtLayer": CODE,
   "runWithCache.startAt": CODE,
   "runWithCache.gradientsOf": CODE,
+  "runWithCache.paddingSide": CODE,
   "runWithCache.headScores": { where: "sorting of the heads, and the sentence about a head" },
   "generate.input": { where: "the text", address: "prompt" },
   "generate.interventions": { where: "interventions", address: "interventions" },
@@ -79,6 +80,7 @@ export const OPTIONS_OF_ALL = {
 
 /** Actions and selections of interventions. @type {Record<string, Place>} */
 export const ACTIONS = Object.fromEntries([
+  ["intervention.batch", CODE],
   ...Object.entries({
     zero: `${LIST}: zero; “switch off” and the key x for a head`,
     mean: `${LIST}: mean of positions, or of a reference set of texts`,

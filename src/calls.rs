@@ -11,7 +11,18 @@ use crate::python::{
     attribution_script, generation_script, integrated_script, path_script, run_script, sweep_script,
 };
 use crate::run::RunOptions;
-use crate::wire::{self, FromValue, Prompt, Request, Value, options};
+use crate::wire::{self, FromValue, List, Prompt, Request, Value, options, words};
+
+words! {
+    /// The end at which the shorter texts of a batch are padded to the length of the longest.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum PaddingSide {
+        /// After the last token, so that a position is counted from the first token of its text.
+        Right = "right",
+        /// Before the first token, so that the last tokens of all texts are at the last position.
+        Left = "left",
+    }
+}
 
 options! {
     /// Options of `runWithCache`.
@@ -21,6 +32,9 @@ options! {
         pub prepend_bos: bool = false,
         /// Measure the captured patterns, which must be those of every layer: see `headScores`.
         pub head_scores: bool = false,
+        /// Where the results of a batch are padded, and the residual stream that it starts from. "right" if absent; one text has
+        /// no padding.
+        pub padding_side: Option<PaddingSide>,
         ..pub run: RunOptions,
     }
 }
@@ -37,8 +51,8 @@ options! {
 
 /// A call of `runWithCache`.
 pub struct RunCall {
-    /// The tokens to run.
-    pub ids: Vec<u32>,
+    /// The tokens of each text to run.
+    pub texts: Vec<Vec<u32>>,
     /// What the run does.
     pub options: RunOptions,
     /// Whether to measure the captured patterns, see [`crate::analysis::heads`].
@@ -51,11 +65,36 @@ impl Lab {
     /// # Errors
     /// [`Error::Input`] if the options are malformed or the input does not fit the model.
     pub fn run_call(&self, input: &Value, options: &Value) -> Result<RunCall> {
-        let RunCallOptions { prepend_bos, head_scores, run } =
+        let RunCallOptions { prepend_bos, head_scores, padding_side, run } =
             self.options("runWithCache", options)?;
-        let ids = self.prompt(input, prepend_bos)?;
+        if padding_side.is_some() {
+            return Err(Error::Input(
+                "`paddingSide` of runWithCache is for a batch, and the input is one text: leave it out, or pass an array \
+                 of inputs"
+                    .into(),
+            ));
+        }
+        let texts = vec![self.prompt(input, prepend_bos)?];
         let options = RunOptions { compiler: self.compiler.clone(), ..run };
-        Ok(RunCall { ids, options, head_scores })
+        Ok(RunCall { texts, options, head_scores })
+    }
+
+    /// The tokens and options of a run of several texts.
+    ///
+    /// # Errors
+    /// As [`Lab::run_call`].
+    pub fn batch_call(&self, inputs: &Value, options: &Value) -> Result<RunCall> {
+        let RunCallOptions { prepend_bos, head_scores, padding_side, run } =
+            self.options("runWithCache", options)?;
+        let mut texts: Vec<Vec<u32>> = wire::read_as::<_, List<Prompt>>(self, "the input", inputs)?;
+        if prepend_bos {
+            let bos = self.bos()?;
+            texts.iter_mut().for_each(|ids| ids.insert(0, bos));
+        }
+        let side = padding_side.unwrap_or(PaddingSide::Right);
+        let start = run.start.map(|start| start.packed(&texts, side == PaddingSide::Left));
+        let (start, compiler) = (start.transpose()?, self.compiler.clone());
+        Ok(RunCall { texts, options: RunOptions { start, compiler, ..run }, head_scores })
     }
 
     /// The prompt and options of a generation.
@@ -99,8 +138,8 @@ impl Lab {
         let config = self.model.config();
         match name {
             "runWithCache" => {
-                let RunCall { ids, options, .. } = self.run_call(input, options)?;
-                run_script(config, folder, &ids, &options)
+                let RunCall { texts, options, .. } = self.run_call(input, options)?;
+                run_script(config, folder, &texts[0], &options)
             }
             "generate" => {
                 let (ids, options) = self.generate_call(input, options)?;

@@ -3,14 +3,17 @@
 //! Every operation of a browser computes a row of numbers alike, whatever other rows there are, so the bits are the same. Natively
 //! a plain matrix is multiplied by the crate `gemm`, whose order of sums depends on the number of rows: [`TOLERANCE`].
 
+#[path = "common/causal.rs"]
+mod causal;
 mod common;
 
 use candle_core::Tensor;
 use candlescope::kernel::WeightFormat;
 use candlescope::{
-    Cache, Capture, HookContext, HookPoint, Hooks, KvCache, Model, NoHooks, Objective, PerRow,
-    Result, Run, RunOptions, WeightsReader, run, run_batch,
+    Cache, Capture, HookContext, HookPoint, Hooks, Intervention, KvCache, Model, NoHooks,
+    Objective, PerRow, Result, Run, RunOptions, Start, WeightsReader, run, run_batch,
 };
+use causal::Causal;
 use common::*;
 
 /// Texts of different lengths: the fixture's, a part of it, another, one token, and the first again.
@@ -155,7 +158,8 @@ impl Hooks for Double {
 #[test]
 fn a_hook_on_one_text_leaves_the_others_alone() {
     for fixture in FIXTURES.iter().chain(&TOYS) {
-        let Case { name, model, texts, compare } = Case::new(fixture, WeightFormat::F32);
+        let Case { name, model, mut texts, compare } = Case::new(fixture, WeightFormat::F32);
+        texts.truncate(3);
         for point in HookPoint::all(model.config()) {
             let mut hooks: Vec<Box<dyn Hooks>> =
                 texts.iter().map(|_| Box::new(NoHooks) as _).collect();
@@ -183,6 +187,98 @@ fn hooks_of_one_kind_can_watch_every_text() {
         let alone = candlescope::run_with_cache(&case.model, ids, &names).unwrap();
         case.assert_same_cache("captures", &capture.into_cache(), &alone.cache);
     }
+}
+
+/// The two texts have different tokens, so that each has numbers of its own.
+#[test]
+fn every_action_changes_each_text_as_it_changes_that_text_alone() {
+    for causal in Causal::all() {
+        let fixture = FIXTURES.iter().find(|fixture| fixture.name == causal.name).unwrap();
+        let mut case = Case::new(fixture, WeightFormat::F32);
+        case.texts = vec![causal.tokens.clone(), causal.other.clone(), causal.tokens.clone()];
+        for changes in causal.json["interventions"].as_array().unwrap() {
+            case.assert_equals_its_rows(&RunOptions {
+                names: every_name(case.model.config()),
+                interventions: causal.interventions(&changes["interventions"]),
+                compiler: Some(causal::compiler()),
+                ..RunOptions::default()
+            });
+        }
+    }
+}
+
+/// The positions are those of each text.
+#[test]
+fn a_change_at_every_point_of_every_model_is_that_of_each_text() {
+    for_every_case(|case| {
+        let changes = serde_json::json!([
+            { "at": "*", "do": { "scale": 0.5 } },
+            { "at": "/hook_(pattern|z|resid_post|q_input)$/", "positions": -1, "do": "zero" },
+            { "at": "blocks.*.attn.hook_result", "head": 1, "do": { "add": 0.1 } },
+        ]);
+        case.assert_equals_its_rows(&RunOptions {
+            interventions: Intervention::list_from_json(&changes.to_string()).unwrap(),
+            ..RunOptions::default()
+        });
+    });
+}
+
+fn zero_in(batch: serde_json::Value) -> RunOptions {
+    let json = serde_json::json!({ "at": "blocks.0.attn.hook_z", "batch": batch, "do": "zero" });
+    let interventions = vec![Intervention::from_value(json).unwrap()];
+    RunOptions { interventions, ..RunOptions::default() }
+}
+
+#[test]
+fn an_intervention_changes_only_the_texts_that_it_selects() {
+    let case = Case::new(Fixture::plain(), WeightFormat::F32);
+    let (changed, unchanged) = (zero_in(0.into()), RunOptions::default());
+    for (batch, selected) in [
+        (serde_json::json!([1, -1]), [false, true, false, false, true]),
+        (serde_json::json!(-2), [false, false, false, true, false]),
+    ] {
+        let runs = run_batch(&case.model, &case.texts, &zero_in(batch)).unwrap();
+        for ((found, ids), selected) in runs.iter().zip(&case.texts).zip(selected) {
+            let options = if selected { &changed } else { &unchanged };
+            case.assert_same_run("batch", found, &run(&case.model, ids, options).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_text_that_an_intervention_cannot_select_is_an_error() {
+    let case = Case::new(Fixture::plain(), WeightFormat::F32);
+    let message = |batch: serde_json::Value, texts: &[Vec<u32>]| {
+        let error = run_batch(&case.model, texts, &zero_in(batch)).err().unwrap();
+        assert_eq!(error.name(), "InputError");
+        error.to_string()
+    };
+    let texts = &case.texts[..2];
+    let expected = "has `batch` 2, but the call runs 2 texts: expected -2 to 1";
+    assert!(message(2.into(), texts).contains(expected));
+    assert!(message(serde_json::json!([]), texts).contains("`batch` is empty"));
+    assert!(message(serde_json::json!([1, -1]), texts).contains("lists 1 twice in `batch`"));
+    let alone = message(1.into(), &texts[..1]);
+    assert!(alone.contains("has `batch` 1, but the call runs one text: expected -1 to 0"));
+    for batch in [0, -1] {
+        assert!(run(&case.model, &texts[0], &zero_in(batch.into())).is_ok());
+    }
+}
+
+#[test]
+fn a_batch_that_starts_at_a_layer_continues_the_whole_batch() {
+    for_every_case(|case| {
+        let Case { model, texts, compare, name } = &case;
+        let at = "blocks.1.hook_resid_pre";
+        let options = RunOptions { names: vec![at.into()], ..RunOptions::default() };
+        let whole = run_batch(model, texts, &options).unwrap();
+        let parts: Vec<_> = whole.iter().map(|run| run.cache.get(at).unwrap().clone()).collect();
+        let start = Some(Start { layer: 1, resid: Tensor::cat(&parts, 1).unwrap() });
+        let rest = run_batch(model, texts, &RunOptions { start, ..options }).unwrap();
+        for (found, expected) in rest.iter().zip(&whole) {
+            compare(name, found.logits().unwrap(), expected.logits().unwrap());
+        }
+    });
 }
 
 #[test]

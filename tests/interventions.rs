@@ -684,10 +684,21 @@ fn any_intervention() -> impl Strategy<Value = Intervention> {
         choice(0usize..99),
         choice(-99i64..99),
         choice(0usize..9),
+        choice(-9i64..9),
     );
-    (fields, action()).prop_map(|((at, layer, head, neuron, dim, positions, step), action)| {
-        Intervention { at, layer, head, neuron, dim, positions, step, action }
-    })
+    (fields, action()).prop_map(
+        |((at, layer, head, neuron, dim, positions, step, batch), action)| Intervention {
+            at,
+            layer,
+            head,
+            neuron,
+            dim,
+            positions,
+            step,
+            batch,
+            action,
+        },
+    )
 }
 
 proptest! {

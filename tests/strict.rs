@@ -444,7 +444,7 @@ fn what_cannot_run_cannot_be_printed_as_python() {
 
 fn run(lab: &Lab, input: Value, options: Value) -> candlescope::Result<candlescope::Run> {
     let call = lab.run_call(&input.into(), &options.into())?;
-    candlescope::run(&lab.model, &call.ids, &call.options)
+    candlescope::run(&lab.model, &call.texts[0], &call.options)
 }
 
 fn set(at: &str, position: usize, value: &str) -> Value {

@@ -39,6 +39,9 @@ options! {
         /// Only the positions that are new at these steps of a generation: the prompt at step 0, then one token each.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub step: Option<Choice<usize>>,
+        /// Only these texts of a batch, counted from 0; negative ones count from the end.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub batch: Option<Choice<i64>>,
         /// What is done to the selected values.
         #[serde(rename = "do")]
         pub action: Action => "do",
@@ -63,6 +66,7 @@ impl Intervention {
             dim: None,
             positions: None,
             step: None,
+            batch: None,
             action: action.into(),
         }
     }
@@ -118,6 +122,6 @@ impl Intervention {
 fn expected_forms() -> String {
     let actions = actions::forms().join(", ");
     format!(
-        "expected {{ at, layer?, head?, neuron?, dim?, positions?, step?, do }} with do one of {actions}"
+        "expected {{ at, layer?, head?, neuron?, dim?, positions?, step?, batch?, do }} with do one of {actions}"
     )
 }

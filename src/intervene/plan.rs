@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::Tensor;
 
 use super::intervention::Intervention;
-use super::resolve::{Change, Resolver};
+use super::resolve::{Change, Resolver, selects_row};
 use super::selection::VisitContext;
 use super::types::{Compiler, TextLength};
 use crate::checkpoint::Config;
@@ -36,11 +36,28 @@ impl Plan {
         text: TextLength,
         compiler: Option<&Compiler>,
     ) -> Result<Plan> {
+        Plan::for_row(interventions, config, text, compiler, 0, 1)
+    }
+
+    /// The same for text `row` of a batch of `rows`: without the interventions that select other texts.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn for_row(
+        interventions: &[Intervention],
+        config: &Config,
+        text: TextLength,
+        compiler: Option<&Compiler>,
+        row: usize,
+        rows: usize,
+    ) -> Result<Plan> {
         let mut resolver = Resolver { config, selectors: Selectors::new(config), text, compiler };
-        let changes = interventions
-            .iter()
-            .map(|intervention| resolver.resolve(intervention))
-            .collect::<Result<Vec<_>>>()?;
+        let mut changes = Vec::with_capacity(interventions.len());
+        for intervention in interventions {
+            if selects_row(intervention, row, rows)? {
+                changes.push(resolver.resolve(intervention)?);
+            }
+        }
         let mut by_point: HashMap<HookPoint, Vec<usize>> = HashMap::new();
         for (index, change) in changes.iter().enumerate() {
             for point in &change.scope.points {

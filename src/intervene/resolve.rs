@@ -6,7 +6,7 @@ use super::effect::{Effect, ResolveContext, intervention_error, selects_nothing}
 use super::intervention::Intervention;
 use super::python::PythonLine;
 use super::selection::Scope;
-use super::types::{Choice, Compiler, TextLength};
+use super::types::{Choice, Compiler, TextLength, resolve_position};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result, shortened};
 use crate::hook::{HookPoint, Selectors};
@@ -122,6 +122,30 @@ impl Resolver<'_> {
             |step: &usize| if *step == 0 { 0..prompt } else { prompt + step - 1..prompt + step };
         steps.iter().flat_map(new).collect()
     }
+}
+
+/// Whether an intervention changes text `row` of a batch of `rows`.
+///
+/// # Errors
+/// [`Error::Input`] if it selects a text that the batch does not have, one twice, or none.
+pub(super) fn selects_row(intervention: &Intervention, row: usize, rows: usize) -> Result<bool> {
+    let Intervention { at, batch: Some(choice), .. } = intervention else { return Ok(true) };
+    let index = |row: &i64| {
+        resolve_position(*row, rows).filter(|row| *row < rows).ok_or_else(|| {
+            let texts = if rows == 1 { "one text".into() } else { format!("{rows} texts") };
+            let what = format!(
+                "has `batch` {row}, but the call runs {texts}: expected -{rows} to {}",
+                rows - 1
+            );
+            intervention_error(at, what)
+        })
+    };
+    let selected = choice.to_vec().iter().map(index).collect::<Result<Vec<_>>>()?;
+    if selected.is_empty() {
+        return Err(selects_nothing(at, "batch"));
+    }
+    expect_different(at, "batch", &selected)?;
+    Ok(selected.contains(&row))
 }
 
 /// The indices that a field lists, each below `length`.

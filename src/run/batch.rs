@@ -54,7 +54,15 @@ pub fn run_batch_into<S: Sink, T: AsRef<[u32]>>(
     assert_eq!(sinks.len(), texts.len(), "one sink for each text");
     let mut watched = Vec::with_capacity(texts.len());
     for (row, (sink, ids)) in sinks.into_iter().zip(texts).enumerate() {
-        let text = Watched::new(sink, model, ids.as_ref(), options);
+        let plan = Plan::for_row(
+            &options.interventions,
+            model.config(),
+            TextLength { prompt: ids.as_ref().len(), new: 1 },
+            options.compiler.as_ref(),
+            row,
+            texts.len(),
+        );
+        let text = plan.and_then(|plan| Watched::new(sink, plan, model, ids.as_ref(), options));
         watched.push(text.map_err(|error| error.in_row(row, texts.len()))?);
     }
     check_memory(model.config(), texts, options, watched.iter().map(|text| text.captured).sum())?;
@@ -92,10 +100,14 @@ struct Watched<S> {
 }
 
 impl<S: Sink> Watched<S> {
-    fn new(sink: S, model: &Model, ids: &[u32], options: &RunOptions) -> Result<Watched<S>> {
+    fn new(
+        sink: S,
+        plan: Plan,
+        model: &Model,
+        ids: &[u32],
+        options: &RunOptions,
+    ) -> Result<Watched<S>> {
         let config = model.config();
-        let length = TextLength { prompt: ids.len(), new: 1 };
-        let plan = Plan::new(&options.interventions, config, length, options.compiler.as_ref())?;
         let mut capture = Capture::with_sink(sink, &options.names, config)?
             .at_positions(options.positions.as_deref(), ids.len())?;
         let differentiated = options.gradients_of.is_some();

@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 
 use super::gradients::Objective;
+use crate::error::{Error, Result};
 use crate::intervene::{Compiler, Intervention};
 use crate::wire::{self, HookName, List, options};
 
@@ -40,7 +41,42 @@ options! {
     pub struct Start {
         /// The first block to run; `n_layer` runs only the final LayerNorm and the unembedding.
         pub layer: usize,
-        /// `blocks.{layer}.hook_resid_pre` of another run, [1, T, d_model].
+        /// `blocks.{layer}.hook_resid_pre` of another run, [1, T, d_model]; of a batch, [batch, T, d_model] with its padding.
         pub resid: Tensor,
+    }
+}
+
+impl Start {
+    /// The same with the residual streams of several texts one after the other, `[1, ΣT, D]`, without the padding that
+    /// `[B, T, D]` has before the texts or after them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the shape is another, or there are numbers in the padding.
+    pub(crate) fn packed(self, texts: &[Vec<u32>], padded_left: bool) -> Result<Start> {
+        let longest = texts.iter().map(Vec::len).max().unwrap_or_default();
+        let (rows, length, _) = self.resid.dims3().unwrap_or_default();
+        if (rows, length) != (texts.len(), longest) {
+            return Err(Error::Input(format!(
+                "the residual stream to start from has shape {:?}, expected [{}, {longest}, d_model] for these texts",
+                self.resid.dims(),
+                texts.len()
+            )));
+        }
+        let part = |(row, ids): (usize, &Vec<u32>)| -> Result<Tensor> {
+            let stream = self.resid.narrow(0, row, 1)?;
+            let padding = longest - ids.len();
+            let (start, padded) = if padded_left { (padding, 0) } else { (0, ids.len()) };
+            let padded = stream.narrow(1, padded, padding)?.flatten_all()?.to_vec1::<f32>()?;
+            if padded.iter().any(|x| !x.is_nan()) {
+                let side = if padded_left { "left" } else { "right" };
+                return Err(Error::Input(format!(
+                    "the residual stream to start from has numbers where text {row} is padded at the {side}, expected NaN: \
+                     give the `paddingSide` with which it was captured"
+                )));
+            }
+            Ok(stream.narrow(1, start, ids.len())?)
+        };
+        let parts = texts.iter().enumerate().map(part).collect::<Result<Vec<_>>>()?;
+        Ok(Start { resid: Tensor::cat(&parts, 1)?, ..self })
     }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use candle_core::{DType, Device, Tensor};
-use js_sys::Function;
+use js_sys::{Array as JsArray, Function};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
@@ -26,7 +26,7 @@ use crate::kernel::{self, Axes, MatrixBuilder, WeightFormat};
 use crate::lab::Lab;
 use crate::load::{self, File, Files, Fingerprint, LoadContext, Loaded, PendingSave};
 use crate::model::Model;
-use crate::run::run_into;
+use crate::run::{Run, run_batch_into};
 use crate::tokenizer::Tokenizer;
 use crate::transform;
 use crate::wire::{IntoValue, Value};
@@ -148,13 +148,15 @@ impl WasmModel {
     /// One forward pass over a text or ids.
     #[wasm_bindgen(js_name = runWithCache)]
     pub fn run_with_cache(&self, input: JsValue, options: JsValue) -> Result<JsValue> {
-        let RunCall { ids, options, head_scores } =
-            self.lab.run_call(&from_js(&input)?, &from_js(&options)?)?;
-        let run = run_into(JsSink::new(head_scores), &self.lab.model, &ids, &options)?;
-        let scores = run.cache.to_score.as_ref();
-        let scores =
-            scores.map(|cache| heads::head_scores(&self.lab.model, cache, &ids)).transpose()?;
-        sink::run_to_js(&ids, run, scores)
+        let mut runs = self.run(self.lab.run_call(&from_js(&input)?, &from_js(&options)?)?)?;
+        Ok(runs.pop().expect("a run for each text"))
+    }
+
+    /// One forward pass over several texts: an array with what `runWithCache` returns for each.
+    #[wasm_bindgen(js_name = runBatch)]
+    pub fn run_batch(&self, inputs: JsValue, options: JsValue) -> Result<JsArray> {
+        let runs = self.run(self.lab.batch_call(&from_js(&inputs)?, &from_js(&options)?)?)?;
+        Ok(runs.into_iter().collect())
     }
 
     /// A generation that continues a text or ids, one step for each call of `next()`.
@@ -220,6 +222,22 @@ impl WasmModel {
     pub fn measure(&self, name: &str, request: JsValue) -> Result<WasmMeasurement> {
         let measurement = self.lab.begin(name, from_js(&request)?)?;
         Ok(WasmMeasurement::new(measurement))
+    }
+}
+
+impl WasmModel {
+    /// One pass over the texts of a call: what JavaScript gets for each.
+    fn run(&self, call: RunCall) -> Result<Vec<JsValue>> {
+        let RunCall { texts, options, head_scores } = call;
+        let sinks = texts.iter().map(|_| JsSink::new(head_scores)).collect();
+        let runs = run_batch_into(sinks, &self.lab.model, &texts, &options)?;
+        let to_js = |(ids, run): (&Vec<u32>, Run<JsSink>)| {
+            let scores = run.cache.to_score.as_ref();
+            let scores =
+                scores.map(|cache| heads::head_scores(&self.lab.model, cache, ids)).transpose()?;
+            sink::run_to_js(ids, run, scores)
+        };
+        texts.iter().zip(runs).map(to_js).collect()
     }
 }
 

@@ -31,9 +31,13 @@ impl ReadAs<Vec<u32>> for Prompt {
     }
 
     fn typescript_as(types: &mut TypeScript) -> String {
-        types.alias("Input", &["A text, or token ids."], |_| {
+        let input = types.alias("Input", &["A text, or token ids."], |_| {
             "string | Uint32Array | ArrayLike<number>".into()
-        })
+        });
+        types.alias("Inputs", &["Several texts, each as text or as token ids: a batch."], |_| {
+            "readonly Input[]".into()
+        });
+        input
     }
 }
 

@@ -10,6 +10,9 @@ import type { Tensor } from "./tensor.js";
 /** A text, or token ids. */
 export type Input = string | Uint32Array | ArrayLike<number>;
 
+/** Several texts, each as text or as token ids: a batch. */
+export type Inputs = readonly Input[];
+
 /** A token's text, which must be a single token, or its id. */
 export type Answer = string | number;
 
@@ -152,6 +155,11 @@ export interface RunOptions {
    * @default false
    */
   headScores?: boolean;
+  /**
+   * Where the results of a batch are padded, and the residual stream that it starts from. "right" if absent; one text has
+   * no padding.
+   */
+  paddingSide?: "right" | "left";
 }
 
 /** One change to a run. */
@@ -170,6 +178,8 @@ export interface Intervention {
   positions?: number | readonly number[];
   /** Only the positions that are new at these steps of a generation: the prompt at step 0, then one token each. */
   step?: number | readonly number[];
+  /** Only these texts of a batch, counted from 0; negative ones count from the end. */
+  batch?: number | readonly number[];
   /** What is done to the selected values. */
   do: Action;
 }
@@ -252,7 +262,7 @@ export interface Selected {
 export interface Start {
   /** The first block to run; `n_layer` runs only the final LayerNorm and the unembedding. */
   layer: number;
-  /** `blocks.{layer}.hook_resid_pre` of another run, [1, T, d_model]. */
+  /** `blocks.{layer}.hook_resid_pre` of another run, [1, T, d_model]; of a batch, [batch, T, d_model] with its padding. */
   resid: { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
 }
 
