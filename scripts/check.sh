@@ -15,5 +15,6 @@ step cargo clippy --quiet --target wasm32-unknown-unknown --lib --tests -- -D wa
 # The worker is checked against the declarations that wasm-bindgen writes.
 [ -f pkg/candlescope.d.ts ] && [ -z "$(find src -name '*.rs' -newer pkg/candlescope.d.ts)" ] || step scripts/wasm.sh
 step node_modules/.bin/biome check --error-on-warnings .
-step node_modules/.bin/tsc -p tsconfig.json
+# By its path: another package installs a program of the same name.
+step node_modules/typescript/bin/tsc -p tsconfig.json
 exit "$status"

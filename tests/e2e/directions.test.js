@@ -325,7 +325,10 @@ test("a disabled intervention is left out, and an error names the one that faile
       adding({ difference: ["a", "b"] }, "blocks.0.attn.hook_pattern")[0],
       /is not defined at `blocks.0.attn.hook_pattern`/,
     ],
-    [adding({ token: "to be or not", of: "W_U" })[0], /is \d+ tokens \(.*\), expected a single one/],
+    [
+      adding({ token: "to be or not", of: "W_U" })[0],
+      /is \d+ tokens \(.*\), expected a single one/,
+    ],
     [adding({ token: 5000, of: "W_U" })[0], /5000.*is not a token id/],
     [
       adding({ head: { layer: 4, head: 0 } })[0],
