@@ -4,9 +4,11 @@ use crate::analysis;
 use crate::analysis::integrated_gradients::IntegratedGradientsOptions;
 use crate::analysis::patching::{Method, PatchingOptions};
 use crate::analysis::path_patching::PathPatchingOptions;
+use crate::checkpoint::Report;
 use crate::error::{Error, Result};
 use crate::generate::GenerateOptions;
 use crate::lab::Lab;
+use crate::parameter::{self, NewWeight, Weight};
 use crate::python::{
     attribution_script, generation_script, integrated_script, path_script, run_script, sweep_script,
 };
@@ -109,6 +111,24 @@ impl Lab {
         let GenerateCallOptions { prepend_bos, generation } = self.options("generate", options)?;
         let ids = self.prompt(input, prepend_bos)?;
         Ok((ids, GenerateOptions { compiler: self.compiler.clone(), ..generation }))
+    }
+
+    /// Reads a weight: see [`parameter::parameter`].
+    ///
+    /// # Errors
+    /// As there; [`Error::Input`] if the options are malformed.
+    pub fn parameter(&self, name: &str, options: &Value) -> Result<Weight> {
+        parameter::parameter(&self.model, name, &self.options("parameter", options)?)
+    }
+
+    /// The same with other weights, a list of [`NewWeight`]: see [`parameter::with_parameters`].
+    ///
+    /// # Errors
+    /// As there; [`Error::Input`] if the list is malformed.
+    pub fn with_parameters(&self, new: &Value) -> Result<(Lab, Report)> {
+        let new: Vec<NewWeight> = wire::read("the weights of withParameters", &[], new)?;
+        let (model, report) = parameter::with_parameters(&self.model, &new)?;
+        Ok((Lab { model, ..self.clone() }, report))
     }
 
     /// Reads the options of a call. JavaScript handles `signal` itself.

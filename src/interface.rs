@@ -10,6 +10,7 @@ use crate::hook;
 use crate::kernel::{self, WeightFormat};
 use crate::model::Parameter;
 use crate::named_array::NamedArray;
+use crate::parameter::ParameterOptions;
 use crate::tokenizer::{self, Tokenizer};
 use crate::wire::{
     Answer, Floats, FromValue, HookName, Host, Ids, IntoValue, Nullable, Prompt, ReadAs,
@@ -220,6 +221,7 @@ pub fn typescript() -> String {
     <HookName as ReadAs<String>>::typescript_as(types_of);
     Config::typescript(types_of);
     Parameter::typescript(types_of);
+    ParameterOptions::typescript(types_of);
     HookPoint::typescript(types_of);
     Backend::typescript(types_of);
     Checkpoint::typescript(types_of);

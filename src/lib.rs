@@ -100,7 +100,7 @@
 //! # Modules
 //!
 //! Data flows one way, and a module imports only from those before it: [`error`], [`named_array`], [`kernel`],
-//! [`checkpoint`], [`hook`], [`model`], [`tokenizer`], [`intervene`], [`mod@run`], [`generate`], [`transform`], [`lab`],
+//! [`checkpoint`], [`hook`], [`model`], [`tokenizer`], [`intervene`], [`mod@run`], [`generate`], [`transform`], [`parameter`], [`lab`],
 //! [`analysis`], [`python`], [`calls`], [`interface`], [`load`], and at the end `wasm`, which exists only in a browser.
 
 #![warn(missing_docs)]
@@ -119,6 +119,7 @@ pub mod load;
 pub mod model;
 pub mod named_array;
 mod nearest;
+pub mod parameter;
 pub mod python;
 pub mod run;
 pub mod tokenizer;
@@ -136,7 +137,7 @@ pub use generate::{GenerateOptions, Generation, Step};
 pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, PerRow, Selector};
 pub use intervene::{Action, Choice, Intervention, Plan, Source, TextLength, Values};
 pub use kernel::Activation;
-pub use model::{KvCache, Model, Parameter};
+pub use model::{KvCache, Model, Parameter, ParameterView};
 pub use named_array::NamedArray;
 pub use run::{
     Cache, Capture, Objective, Run, RunOptions, Scores, Sink, Start, means, run, run_batch,

@@ -17,6 +17,7 @@ mod positions;
 mod rows;
 mod split_heads;
 mod tap;
+mod weight_views;
 
 use std::sync::Arc;
 
@@ -29,10 +30,11 @@ use crate::kernel::{self, Activation, Matrix};
 
 pub use kv_cache::KvCache;
 use norm::Norm;
-pub use parameters::Parameter;
+pub use parameters::{Parameter, ParameterView};
 use positions::Positions;
 pub(crate) use rows::{Rows, packed_ids};
 use tap::Tap;
+pub(crate) use weight_views::{Part, WeightView, checkpoint_axes, weight_views};
 
 /// The inputs of queries, keys and values that a hook replaced, for each text: `[B, T, H, D]`,
 /// normalized, with positions. None for a path that reads the residual stream like the others;

@@ -63,7 +63,7 @@ pub(crate) use plan::plan;
 pub use reader::WeightsReader;
 pub use report::{Notice, NoticeKind, Report};
 pub use shapes::expected_shapes;
-pub(crate) use shapes::matrix_axes;
+pub(crate) use shapes::{HEAD, HEAD_BIAS, matrix_axes};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use stored::RandomAccess;
 pub(crate) use weights::reserve;

@@ -49,6 +49,8 @@ words! {
         Tied = "tied",
         /// A bias that no file holds and that is therefore zero.
         Filled = "filled",
+        /// A weight that `withParameters` replaced.
+        Replaced = "replaced",
         /// A tensor that is not known and cannot change what the model computes.
         Unknown = "unknown",
     }

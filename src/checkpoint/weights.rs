@@ -90,6 +90,17 @@ impl Weights {
         }
     }
 
+    /// The shape of a tensor in the checkpoint.
+    pub(crate) fn shape(&self, name: &str) -> Result<Vec<usize>> {
+        match (self.matrices.get(name), matrix_axes(name)) {
+            (Some(matrix), Some(axes)) => {
+                let (inner, outer) = matrix.dims()?;
+                Ok(if axes == Axes::InOut { vec![inner, outer] } else { vec![outer, inner] })
+            }
+            _ => Ok(self.tensor(name)?.dims().to_vec()),
+        }
+    }
+
     pub(crate) fn tensor(&self, name: &str) -> Result<&Tensor> {
         self.tensors.get(name).ok_or_else(|| Error::Weights(format!("`{name}` is missing")))
     }
@@ -163,6 +174,39 @@ impl Weights {
     /// The tensors that [`Weights::fill`] made, which are not parameters of the files.
     pub(crate) fn filled(&self) -> &BTreeSet<String> {
         &self.filled
+    }
+
+    /// Replaces a tensor, whose shape is not checked. A matrix gets the default format, which is lossless. All other
+    /// tensors stay shared with the weights that this is a clone of.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when there is no room for it.
+    pub(crate) fn set(&mut self, name: &str, tensor: Tensor) -> Result<()> {
+        self.tensors.remove(name);
+        self.matrices.remove(name);
+        self.filled.remove(name);
+        match (matrix_axes(name), WeightFormat::default()) {
+            (None, _) | (_, WeightFormat::Plain) => self.insert_tensor(name.into(), tensor),
+            (Some(axes), format) => {
+                self.insert_matrix(name.into(), convert(name, &tensor, axes, format)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the unembedding a tensor of its own, which shares the numbers of the token embedding.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub(crate) fn untie(&mut self) -> Result<()> {
+        if self.contains(HEAD) {
+            return Ok(());
+        }
+        match self.matrices.get("wte.weight") {
+            Some(matrix) => self.insert_matrix(HEAD.into(), matrix.clone()),
+            None => self.insert_tensor(HEAD.into(), self.tensor("wte.weight")?.clone()),
+        }
+        Ok(())
     }
 
     pub(crate) fn insert_tensor(&mut self, name: String, tensor: Tensor) {

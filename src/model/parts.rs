@@ -5,12 +5,18 @@ use std::collections::BTreeSet;
 use candle_core::Tensor;
 
 use super::Model;
+use crate::checkpoint::Weights;
 use crate::error::Result;
 
 impl Model {
     /// The tensors that no file holds, which are zeros.
     pub(crate) fn filled(&self) -> &BTreeSet<String> {
         self.0.weights.filled()
+    }
+
+    /// The weights.
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.0.weights
     }
 
     /// The tensor with this checkpoint key, as [`Weights::get`] names it; `lm_head.weight` is

@@ -218,6 +218,33 @@ impl WasmModel {
         })
     }
 
+    /// `{ value, name, note }` of a weight.
+    pub fn parameter(&self, name: &str, options: JsValue) -> Result<JsValue> {
+        let weight = self.lab.parameter(name, &from_js(&options)?)?;
+        let fields = [
+            ("value", sink::copy(&weight.tensor, &weight.axes)?),
+            ("name", weight.name.into_value()),
+            ("note", weight.note.into_value()),
+        ];
+        Ok(to_js(Value::Object(fields.map(|(name, value)| (name.into(), value)).into())))
+    }
+
+    /// The same model with other numbers in some weights: `[{ name, shape, data, axes }]`.
+    #[wasm_bindgen(js_name = withParameters)]
+    pub fn with_parameters(&self, weights: JsValue) -> Result<WasmModel> {
+        let (lab, replaced) = self.lab.with_parameters(&from_js(&weights)?)?;
+        let mut report = self.report.clone();
+        report.append(replaced);
+        Ok(WasmModel {
+            lab,
+            format: self.format,
+            report,
+            checkpoint: self.checkpoint.clone(),
+            pending_save: RefCell::default(),
+            fingerprint: RefCell::default(),
+        })
+    }
+
     /// The measurement called `name`, of those that [`Lab::begin`] knows.
     pub fn measure(&self, name: &str, request: JsValue) -> Result<WasmMeasurement> {
         let measurement = self.lab.begin(name, from_js(&request)?)?;

@@ -78,7 +78,7 @@ fn entry(point: HookPoint, value: &Tensor) -> Result<Value> {
 }
 
 /// `{ data, shape, axes }`, with the numbers copied to JavaScript.
-fn copy(tensor: &Tensor, axes: &'static [&'static str]) -> Result<Value> {
+pub(super) fn copy(tensor: &Tensor, axes: &[&'static str]) -> Result<Value> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) =
@@ -93,7 +93,7 @@ fn copy(tensor: &Tensor, axes: &'static [&'static str]) -> Result<Value> {
     let fields = [
         ("data", Value::Host(HostValue::new(data))),
         ("shape", tensor.dims().to_vec().into_value()),
-        ("axes", axes.into_value()),
+        ("axes", axes.to_vec().into_value()),
     ];
     Ok(Value::Object(fields.map(|(name, value)| (name.into(), value)).into()))
 }

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
-const TSC = resolve("node_modules/.bin/tsc");
+const TSC = resolve("node_modules/typescript/bin/tsc");
 const OPTIONS = {
   strict: true,
   skipLibCheck: false,

@@ -4,7 +4,14 @@ import { test } from "node:test";
 import { branches } from "../../www/elements/model-tree.ts";
 
 /** @param {string} name @param {number} count */
-const parameter = (name, count) => ({ name, shape: [count], dtype: "f32", count });
+const parameter = (name, count) => ({
+  name,
+  shape: [count],
+  axes: ["d_model"],
+  dtype: "f32",
+  count,
+  views: [],
+});
 
 test("parameters become a tree of their names, with counts", () => {
   const root = branches([

@@ -62,10 +62,49 @@ export interface Parameter {
   name: string;
   /** Its shape in the checkpoint. */
   shape: number[];
+  /** The names of its axes. */
+  axes: string[];
   /** The dtype in memory. */
   dtype: string;
   /** The number of elements. */
   count: number;
+  /** The weights of TransformerLens that are this tensor or a part of it. */
+  views: ParameterView[];
+}
+
+/** A weight under its name in TransformerLens. */
+export interface ParameterView {
+  /** Its name, such as `blocks.0.attn.W_Q`. */
+  name: string;
+  /** Its shape. */
+  shape: number[];
+  /** The names of its axes. */
+  axes: string[];
+}
+
+/**
+ * Which part of a weight to read. Along each axis, an index removes the axis and a list of indices keeps it; negative
+ * ones count from the end. Only the part is copied.
+ */
+export interface ParameterOptions {
+  /** The layer of a short name such as `W_Q`. */
+  layer?: number | readonly number[];
+  /** The head. */
+  head?: number | readonly number[];
+  /** The token id. */
+  vocab?: number | readonly number[];
+  /** The position. */
+  pos?: number | readonly number[];
+  /** The dimension of the residual stream. */
+  d_model?: number | readonly number[];
+  /** The dimension of a head. */
+  d_head?: number | readonly number[];
+  /** The neuron. */
+  d_mlp?: number | readonly number[];
+  /** The column of `c_attn`. */
+  qkv?: number | readonly number[];
+  /** The row of `attn.c_proj`. */
+  d_attn?: number | readonly number[];
 }
 
 /** A point of the forward pass whose value can be captured and changed. */
@@ -101,7 +140,7 @@ export interface Checkpoint {
 /** One notice about a loaded model. */
 export interface Notice {
   /** What the notice is about. */
-  kind: "nonFinite" | "ignored" | "used" | "assumed" | "renamed" | "transposed" | "joined" | "tied" | "filled" | "unknown";
+  kind: "nonFinite" | "ignored" | "used" | "assumed" | "renamed" | "transposed" | "joined" | "tied" | "filled" | "replaced" | "unknown";
   /** A tensor, a field or a file. */
   name: string;
   /** One full sentence. */
