@@ -16,6 +16,10 @@ export const METHODS = {
   runWithCache: { where: "the reading of the text", address: "prompt" },
   generate: { where: "“Generate”" },
   toPython: { where: "“share”, “copy as TransformerLens”" },
+  parameter: {
+    where: "a neuron's effect on the logits; interventions, “add” of a token or a neuron",
+  },
+  withParameters: CODE,
   transformed: CODE,
   withTokenizer: { where: "“add a tokenizer”, for a model that has none" },
   dispose: { where: "choosing another model" },
@@ -50,6 +54,14 @@ export const OPTIONS = {
   "generate.useCache": CODE,
   "toPython.call": { where: "what the page shows" },
   "toPython.folder": { where: "the model's address", address: "model" },
+  "parameter.name": CODE,
+  ...Object.fromEntries(
+    ["layer", "head", "vocab", "pos", "d_model", "d_head", "d_mlp", "qkv", "d_attn"].map((axis) => [
+      `parameter.${axis}`,
+      CODE,
+    ]),
+  ),
+  "withParameters.weights": CODE,
   "transformed.transforms": CODE,
   "withTokenizer.files": { where: "“add a tokenizer”" },
   "logitLens.top": { where: "the tokens of a cell under the pointer" },

@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 
 import { start } from "./browser.js";
 import { addModule } from "./module.js";
-import { parsed } from "./safetensors.js";
+import { half, parsed } from "./safetensors.js";
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
@@ -101,15 +101,6 @@ function weight(model, name) {
     shape,
     row: (/** @type {number} */ i) => values.slice(i * shape[1], (i + 1) * shape[1]),
   };
-}
-
-/** The number of an IEEE half. @param {number} bits */
-function half(bits) {
-  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return (
-    sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024))
-  );
 }
 
 /** @param {unknown} add @param {string} [at] */

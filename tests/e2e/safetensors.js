@@ -10,6 +10,15 @@ export function parsed(bytes) {
   return { header, data: bytes.subarray(8 + length) };
 }
 
+/** The number of an IEEE half. @param {number} bits */
+export function half(bits) {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return (
+    sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024))
+  );
+}
+
 /** A file of these tensors, in this order. @param {Stored[]} tensors */
 export function joined(tensors) {
   let end = 0;

@@ -205,12 +205,9 @@ test("a logit that is not a number leads a neuron's list, and the others are in 
   const neurons = {
     config: { n_layer: 1, n_embd: 1 },
     hookPoints: [{ name: "blocks.0.mlp.hook_post" }],
-    runWithCache: async (
-      /** @type {any} */ _,
-      /** @type {any} */ { startAt, interventions = [] },
-    ) => ({
-      logits: { data: Float32Array.from(row, (one) => one * startAt?.resid.data[0]) },
-      cache: { get: () => ({ data: Float32Array.of(interventions.length > 1 ? 2 ** 80 : 0) }) },
+    parameter: async () => ({ data: Float32Array.of(1) }),
+    runWithCache: async (/** @type {any} */ _, /** @type {any} */ { startAt }) => ({
+      logits: { data: Float32Array.from(row, (one) => one * startAt.resid.data[0]) },
     }),
   };
   const { raised, lowered } = await neuronEffect(neurons, { layer: 0, neuron: 2 }, 3);

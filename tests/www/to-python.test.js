@@ -10,15 +10,16 @@ const CALL = { runWithCache: { input: [1, 2] } };
  * A model whose worker answers with the folder that a script would load.
  * @param {string} family
  * @param {string} format
+ * @param {{ kind: string }[]} [report]
  */
-function model(family, format) {
+function model(family, format, report = []) {
   /** @type {any} */
   const handle = {
     /** @param {Function} send */
     call: (send) => send({ toPython: (/** @type {string[]} */ ...sent) => sent.at(-1) }, 0),
   };
   /** @type {any} */
-  const loaded = { config: {}, hookPoints: [], checkpoint: { family, format } };
+  const loaded = { config: {}, hookPoints: [], checkpoint: { family, format }, report };
   return new Model(handle, loaded, "here");
 }
 
@@ -37,4 +38,13 @@ test("it loads the source of the model, or the folder that the caller names", as
   for (const format of ["safetensors", "PyTorch"])
     assert.equal(await model("Hugging Face GPT-2", format).toPython(CALL), "here");
   assert.equal(await model("nanoGPT", "PyTorch").toPython(CALL, { folder: "saved" }), "saved");
+});
+
+test("weights that `withParameters` replaced are not those that a script would load", async () => {
+  const replaced = model("Hugging Face GPT-2", "safetensors", [{ kind: "replaced" }]);
+  for (const folder of [undefined, "saved"])
+    await assert.rejects(replaced.toPython(CALL, { folder }), {
+      name: "InputError",
+      message: /^the weights were rewritten \(withParameters\)/,
+    });
 });

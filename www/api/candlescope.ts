@@ -13,6 +13,7 @@ export { forgetStored, type LoadOptions, loadModel, storedModels } from "./load-
 export type { ConfigFields } from "./load-request.js";
 export { Model } from "./model.js";
 export type { Cancellable, Progressing } from "./options.js";
+export type { NewWeight, NewWeights, ParameterName, Weight } from "./parameters.js";
 export type { ModelCall } from "./python-call.js";
 export type { StoppedRun } from "./results.js";
 export type { Source, SourceFile, SourceFiles } from "./source.js";

@@ -1,7 +1,7 @@
 // The Model class: the methods of a loaded model, which runs in the page's worker.
 
 import { Cache } from "./cache.js";
-import { createError, describe } from "./errors.js";
+import { createError } from "./errors.js";
 import type {
   Attribution,
   AttributionOptions,
@@ -27,6 +27,7 @@ import type {
   MostActiveOptions,
   Notice,
   Parameter,
+  ParameterOptions,
   PathPatching,
   PathPatchingOptions,
   Patching,
@@ -55,15 +56,20 @@ import {
   rule,
   splitOptions,
 } from "./options.js";
-import { type ModelCall, readCall } from "./python-call.js";
+import {
+  type NewWeights,
+  type ParameterName,
+  readParameter,
+  readTransforms,
+  serializeWeights,
+  type Weight,
+} from "./parameters.js";
+import { checkLoadable, type ModelCall, readCall } from "./python-call.js";
 import { isIterable } from "./realms.js";
 import { type StoppedRun, toRun } from "./results.js";
 import { serializeOptions } from "./serialize.js";
 import { baseAddress, type SourceFile, tokenizerFiles } from "./source.js";
 import type { LoadedModel, Request, WorkerApi } from "./worker-api.js";
-
-/** What `GPT2LMHeadModel.from_pretrained` loads, as `Checkpoint` names it. */
-const LOADED_BY_SCRIPTS = { family: "Hugging Face GPT-2", formats: ["safetensors", "PyTorch"] };
 
 /** A loaded model. */
 export class Model {
@@ -108,6 +114,16 @@ export class Model {
     this.hasTokenizer = loaded.hasTokenizer;
     this.checkpoint = loaded.checkpoint;
     this.report = loaded.report;
+  }
+
+  /**
+   * A weight, as a tensor with named axes: the numbers that the model computes with, and a `note` if they were rounded.
+   * @param name "blocks.0.attn.W_Q", "h.0.attn.c_attn.weight", ["W_Q", 0]; "W_Q" has an axis `layer` in front
+   * @param options an index or a list along any of its axes, so that only a part is copied: { head: 3 }
+   * @throws InputError with the reason or the nearest names; MemoryError; AbortError
+   */
+  async parameter(name: ParameterName, options?: ParameterOptions & Cancellable): Promise<Weight> {
+    return readParameter(this.#inUse(), name, options);
   }
 
   /**
@@ -201,22 +217,7 @@ export class Model {
       folder: rule.text,
       ...CANCELLABLE,
     });
-    const { family, format } = this.checkpoint;
-    if (
-      folder === undefined &&
-      !(family === LOADED_BY_SCRIPTS.family && LOADED_BY_SCRIPTS.formats.includes(format))
-    )
-      throw createError(
-        "InputError",
-        `transformers does not load a checkpoint of ${family} (${format}): save it as a GPT-2 of Hugging Face, and pass that \`folder\` to toPython`,
-      );
-    if (this.transforms.length > 0) {
-      const done = this.transforms.join(", ");
-      throw createError(
-        "InputError",
-        `the weights were rewritten (${done}), and Python would load those of the checkpoint: call toPython of the model that was loaded`,
-      );
-    }
+    checkLoadable(this, folder);
     const { name, input, options: given } = readCall(call);
     const request = this.#serialize(name, given);
     const source = checkUnicode(folder ?? this.#folder, "`folder` of toPython");
@@ -233,14 +234,20 @@ export class Model {
    */
   async transformed(transforms: readonly Transform[], options?: Cancellable): Promise<Model> {
     const { signal } = checkOptions("transformed", options, CANCELLABLE);
-    if (!Array.isArray(transforms) || !rule.texts.fits(transforms))
-      throw createError(
-        "InputError",
-        `the transforms are ${describe(transforms)}, expected an array of names such as "fold_ln"`,
-      );
-    const names: Transform[] = [...transforms];
+    const names = readTransforms(transforms);
     const all = [...this.transforms, ...names];
     return this.#derived((api, key) => api.transform(key, names), all, signal);
+  }
+
+  /**
+   * The same model with other numbers in some weights, which `report` lists. All others are shared. It must be disposed of too.
+   * @param weights by the names that `parameter` takes, such as { "blocks.0.attn.W_O": tensor }
+   * @throws InputError for a shape or axes that the weight does not have; MemoryError; AbortError
+   */
+  async withParameters(weights: NewWeights, options?: Cancellable): Promise<Model> {
+    const { signal } = checkOptions("withParameters", options, CANCELLABLE);
+    const list = serializeWeights(weights);
+    return this.#derived((api, key) => api.withParameters(key, list), this.transforms, signal);
   }
 
   /**

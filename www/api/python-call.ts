@@ -2,12 +2,15 @@
 
 import { createError, describe } from "./errors.js";
 import type {
+  Checkpoint,
   GenerateOptions,
   Input,
   IntegratedGradientsOptions,
+  Notice,
   PatchingOptions,
   PathPatchingOptions,
   RunOptions,
+  Transform,
 } from "./generated.js";
 import { readInput } from "./input.js";
 import {
@@ -42,6 +45,40 @@ const METHODS: Record<string, Method> = {
   pathPatching: { rules: PROGRESSING, takesInput: false },
   integratedGradients: { rules: PROGRESSING, takesInput: true },
 };
+
+/** What `GPT2LMHeadModel.from_pretrained` loads, as `Checkpoint` names it. */
+const LOADED_BY_SCRIPTS = { family: "Hugging Face GPT-2", formats: ["safetensors", "PyTorch"] };
+
+/**
+ * Checks that a script can load the weights of a model.
+ * @param folder that the caller names, if any
+ * @throws InputError
+ */
+export function checkLoadable(
+  model: {
+    checkpoint: Checkpoint;
+    transforms: readonly Transform[];
+    report: readonly Notice[];
+  },
+  folder: string | undefined,
+): void {
+  const { family, format } = model.checkpoint;
+  if (
+    folder === undefined &&
+    !(family === LOADED_BY_SCRIPTS.family && LOADED_BY_SCRIPTS.formats.includes(format))
+  )
+    throw createError(
+      "InputError",
+      `transformers does not load a checkpoint of ${family} (${format}): save it as a GPT-2 of Hugging Face, and pass that \`folder\` to toPython`,
+    );
+  const replaced = model.report.some(({ kind }) => kind === "replaced") ? ["withParameters"] : [];
+  const done = [...replaced, ...model.transforms].join(", ");
+  if (done)
+    throw createError(
+      "InputError",
+      `the weights were rewritten (${done}), and Python would load those of the checkpoint: call toPython of the model that was loaded`,
+    );
+}
 
 /**
  * The method that a call names, its input, and the options that are sent to the worker.

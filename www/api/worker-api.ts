@@ -80,6 +80,21 @@ export interface Captured {
   value: TensorData;
 }
 
+/** A weight before its tensor is made. */
+export interface WeightData {
+  value: TensorData;
+  name: string;
+  note: string | null;
+}
+
+/** A weight to replace. */
+export interface NewWeightData {
+  name: string;
+  shape: readonly number[];
+  data: ArrayLike<number>;
+  axes?: readonly string[];
+}
+
 /** A `Run` before its tensors and cache are made. */
 export interface RunData {
   ids: Uint32Array;
@@ -137,6 +152,8 @@ export interface WorkerApi {
   abort(job: number): Promise<void>;
   /** The same model with its weights rewritten. */
   transform(key: number, transforms: readonly string[]): Promise<LoadedModel>;
+  /** The same model with other numbers in some weights. */
+  withParameters(key: number, weights: readonly NewWeightData[]): Promise<LoadedModel>;
   /** The same model with the tokenizer of these files. */
   withTokenizer(key: number, files: ModelFile[]): Promise<LoadedModel>;
   /** A hash of config, tokenizer and weights; undefined if the model is disposed of meanwhile. */
@@ -154,6 +171,7 @@ export interface WorkerApi {
   /** Removes the copies of a model, or all; gives how many. */
   forgetStored(files?: ModelFiles): Promise<number>;
 
+  parameter(key: number, name: string, options: Request): Promise<WeightData>;
   tokenize(key: number, input: Prompt, prependBos: boolean): Promise<Tokens>;
   tokenNames(key: number, ids: Uint32Array): Promise<Tokens>;
   detokenize(key: number, ids: Uint32Array): Promise<string>;

@@ -1,21 +1,20 @@
-// Steering vectors, computed from runs of the model. The API gives no weights, so a row or a column of a matrix is read
-// through hook points and gradients; each function says why its numbers are exactly those of the model's weights.
+// Steering vectors: rows and columns of the model's weights, and values from runs of the model.
 
 import { createError, describe } from "../api/errors.js";
 import type { Activations, Config, HookPoint, Intervention, Means } from "../api/generated.js";
 import type { HookName } from "../api/hook-names.js";
+import type { Model } from "../api/model.js";
 import type { Direction, LabIntervention } from "../state/interventions.js";
 import { parseIds } from "./ids.js";
 import { singleToken } from "./single-token.js";
 
 type Values = { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
-type Captured = { names(): string[]; get(name: string): Values; gradient(name: string): Values };
+type Captured = { names(): string[]; get(name: string): Values };
 type Options = {
   names: readonly HookName[];
   interventions?: readonly Intervention[];
   positions?: readonly number[];
   stopAtLayer?: number;
-  gradientsOf?: { answer: number };
   signal?: AbortSignal;
 };
 
@@ -28,6 +27,7 @@ export interface Steerable {
     input: string | Uint32Array,
     options?: { signal?: AbortSignal },
   ) => Promise<{ ids: Uint32Array; strings: string[] }>;
+  parameter: Model["parameter"];
   runWithCache: (input: string | Uint32Array, options: Options) => Promise<{ cache: Captured }>;
   means: (options: {
     texts: readonly (string | Uint32Array)[];
@@ -51,7 +51,7 @@ export async function croppedInput(
   return ids.subarray(Math.max(0, ids.length - model.config.n_positions));
 }
 
-/** A token that every model has, for runs whose result does not depend on the text. */
+/** A token that every model has, for a run of which only the names of its captures matter. */
 const ANY_TOKEN = Uint32Array.of(0);
 
 /**
@@ -229,49 +229,24 @@ async function headOutput(
   return Float32Array.from({ length: width }, (_, i) => data[head * width + i]);
 }
 
-/** A power of two, so that multiplying by it and dividing by it changes no digit. */
-const LARGE = 2 ** 80;
-
-/**
- * A neuron's row of W_out. The MLP writes `hook_post W_out + b_out`. With this neuron at 2^80 and the others at 0, the sum is
- * 2^80 times the row in f32, because b_out is smaller than the sum's last digit. Where the row is 0, b_out is left, and the
- * second run, with all neurons at 0, takes it away. The row is therefore exact but for numbers below 1e-16 of b_out. With 8-bit
- * weights the kernel also rounds activations: there the last digits may differ.
- */
+/** A neuron's row of W_out. */
 export async function neuronOutput(
-  model: Pick<Steerable, "config" | "hookPoints" | "runWithCache">,
+  model: Pick<Steerable, "config" | "hookPoints" | "parameter">,
   { layer, neuron }: { layer: number; neuron: number },
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const [at, name] = [`blocks.${layer}.mlp.hook_post`, `blocks.${layer}.hook_mlp_out`];
+  const at = `blocks.${layer}.mlp.hook_post`;
   if (layer >= model.config.n_layer || !model.hookPoints.some((point) => point.name === at))
     throw createError("HookError", `layer ${layer} has no neurons: the model has no \`${at}\``);
-  const run = async (...change: Intervention[]) => {
-    const interventions: Intervention[] = [{ at, do: "zero" }, ...change];
-    const options = { names: [name], interventions, stopAtLayer: layer + 1, signal };
-    return (await model.runWithCache(ANY_TOKEN, options)).cache.get(name).data;
-  };
-  const [on, off] = [await run({ at, neuron, do: { set: LARGE } }), await run()];
-  return Float32Array.from(on, (value, i) => (value - off[i]) / LARGE);
+  return (await model.parameter(["W_out", layer], { d_mlp: neuron, signal })).data;
 }
 
-/**
- * A token's column of W_U, or its row of W_E. The gradient of a logit with respect to `unembed.hook_in` is the column: its
- * backward pass multiplies it by 1 and adds zeros. `hook_embed` of a text of this token is the row.
- */
+/** A token's column of W_U, or its row of W_E. */
 async function tokenVector(
   model: Steerable,
   { token, of }: { token: string | number; of: "W_U" | "W_E" },
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const id = await singleToken(model, token, signal);
-  if (of === "W_E") {
-    const options = { names: ["hook_embed"], stopAtLayer: 0, signal };
-    const { cache } = await model.runWithCache(Uint32Array.of(id), options);
-    return Float32Array.from(cache.get("hook_embed").data);
-  }
-  const name = "unembed.hook_in";
-  const options = { names: [name], gradientsOf: { answer: id }, signal };
-  const { cache } = await model.runWithCache(ANY_TOKEN, options);
-  return Float32Array.from(cache.gradient(name).data);
+  const vocab = await singleToken(model, token, signal);
+  return (await model.parameter(of, { vocab, signal })).data;
 }

@@ -1,5 +1,5 @@
 // The text with its interventions as a JavaScript module for candlescope.js. The module computes the vectors itself, with the
-// same runs as directions.ts, so that its numbers are those of the page.
+// same weights and runs as directions.ts, so that its numbers are those of the page.
 
 import {
   type Direction,
@@ -100,27 +100,11 @@ async function headOutput(layer, head, position) {
   return cache.get(name).at({ batch: 0, pos: 0, head }).data;
 }`,
 
-  neuronOutput: `/** A neuron's row of W_out: what the MLP writes with this neuron at 2^80 and the others at 0, less its bias. */
-async function neuronOutput(layer, neuron) {
-  const [at, name] = [\`blocks.\${layer}.mlp.hook_post\`, \`blocks.\${layer}.hook_mlp_out\`];
-  const run = async (...more) => {
-    const interventions = [{ at, do: "zero" }, ...more];
-    return (await model.runWithCache([0], { names: [name], interventions, stopAtLayer: layer + 1 })).cache.get(name).data;
-  };
-  const [on, off] = [await run({ at, neuron, do: { set: 2 ** 80 } }), await run()];
-  return on.map((value, i) => (value - off[i]) / 2 ** 80);
-}`,
-
-  unembedding: `/** A token's column of W_U: the gradient of its logit with respect to the input of the unembedding. */
-async function unembedding(token) {
-  const { cache } = await model.runWithCache([0], { names: ["unembed.hook_in"], gradientsOf: { answer: token } });
-  return cache.gradient("unembed.hook_in").data;
-}`,
-
-  embedding: `/** A token's row of W_E. */
-async function embedding(token) {
-  const ids = typeof token === "number" ? [token] : token;
-  return (await model.runWithCache(ids, { names: ["hook_embed"], stopAtLayer: 0 })).cache.get("hook_embed").data;
+  token: `/** The id of a text that is a single token. */
+async function token(text) {
+  const { ids } = await model.tokenize(text);
+  if (ids.length !== 1) throw new Error(\`\${JSON.stringify(text)} is \${ids.length} tokens, expected a single one\`);
+  return ids[0];
 }`,
 };
 type Helper = keyof typeof HELPERS;
@@ -184,12 +168,17 @@ function vectorCode(
   }
   helpers.add("part");
   const part = (vector: string) => `part(${vector}${dim === undefined ? "" : `, ${listed(dim)}`})`;
+  const weight = (name: unknown, index: string) =>
+    `(await model.parameter(${JSON.stringify(name)}, { ${index} })).data`;
   if ("head" in given) {
     const { layer, head: one, position = -1 } = given.head;
     return part(use("headOutput", `${layer}`, `${one}`, `${position}`));
   }
   if ("neuron" in given)
-    return part(use("neuronOutput", `${given.neuron.layer}`, `${given.neuron.neuron}`));
-  const token = model.hasTokenizer ? JSON.stringify(given.token) : `${Number(given.token)}`;
-  return part(use(given.of === "W_U" ? "unembedding" : "embedding", token));
+    return part(weight(["W_out", given.neuron.layer], `d_mlp: ${given.neuron.neuron}`));
+  const id =
+    typeof given.token === "string" && model.hasTokenizer
+      ? use("token", JSON.stringify(given.token))
+      : `${Number(given.token)}`;
+  return part(weight(given.of, `vocab: ${id}`));
 }

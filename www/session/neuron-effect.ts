@@ -3,7 +3,7 @@
 import type { Model } from "../api/model.js";
 import { neuronOutput } from "./directions.js";
 
-export type Probed = Pick<Model, "config" | "hookPoints" | "runWithCache">;
+export type Probed = Pick<Model, "config" | "hookPoints" | "parameter" | "runWithCache">;
 
 export interface NeuronEffect {
   /** Ids and logits, the most raised first. */

@@ -51,6 +51,12 @@ export const KINDS: readonly KindInfo[] = [
     matters: true,
   },
   {
+    kind: "replaced",
+    title: "replaced",
+    note: "`withParameters` gave these other numbers than the files.",
+    matters: true,
+  },
+  {
     kind: "filled",
     title: "filled in",
     note: "The files do not hold these, so they are zeros.",

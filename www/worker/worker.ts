@@ -81,6 +81,13 @@ const api: Implementation<WorkerApi> = {
     return { key: lastKey, origins: undefined, isTransformed: true, ...describe(model) };
   },
 
+  async withParameters(key, weights) {
+    await wholeModule();
+    const model = modelOf(key).withParameters(weights);
+    models.set(++lastKey, model);
+    return { key: lastKey, origins: undefined, isTransformed: true, ...describe(model) };
+  },
+
   async withTokenizer(key, files) {
     await wholeModule();
     const { signal } = new AbortController();
@@ -119,6 +126,11 @@ const api: Implementation<WorkerApi> = {
   forgetStored,
 
   // ---- calls ----
+
+  async parameter(key, name, options) {
+    await wholeModule();
+    return transferred(modelOf(key).parameter(name, options));
+  },
 
   tokenize(key, input, prependBos) {
     return transferred(modelOf(key).tokenize(input, prependBos));
