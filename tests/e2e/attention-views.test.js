@@ -507,7 +507,8 @@ test("texts of one and of two tokens are drawn small, and nothing untrue is said
 test("a long text opens at its last tokens, and all can be shown", async () => {
   const hook = "blocks.1.hook_resid_post";
   const prompt = `${PROMPT} `.repeat(6).trim();
-  await open({ view: "activations", hook, prompt }, {}, async (page) => {
+  const state = { view: "activations", hook, prompt, "activations.limits": "all" };
+  await open(state, {}, async (page) => {
     const element = page.locator("tensor-view");
     const value = await askModel(
       page,
@@ -528,7 +529,7 @@ test("a long text opens at its last tokens, and all can be shown", async () => {
     };
     await eventually(() => drawnRows(count - 64));
     assert.ok(
-      (await element.locator(".window").innerText()).includes(
+      (await element.locator(".window", { hasText: "Tokens" }).innerText()).includes(
         `Tokens ${count - 64} to ${count - 1} of ${count} are shown.`,
       ),
     );

@@ -625,7 +625,9 @@ async function assertPlane(page, plane, theme = "light", stretch = "linear") {
 test("an activation is drawn as captured, for any choice of axes", async () => {
   await visit(
     site,
-    { path: "#view=activations&hook=blocks.1.attn.hook_z&prompt=the%20moon%2C%20the%20moon" },
+    {
+      path: "#view=activations&hook=blocks.1.attn.hook_z&activations.across=none&activations.limits=all&prompt=the%20moon%2C%20the%20moon",
+    },
     async (page) => {
       await prepared(page);
       await eventually(() =>
@@ -666,7 +668,10 @@ test("an activation is drawn as captured, for any choice of axes", async () => {
 test("a hook point is found by name, and masked scores stay empty", async () => {
   await visit(
     site,
-    { dark: true, path: "#view=activations&prompt=the%20moon%2C%20the%20moon" },
+    {
+      dark: true,
+      path: "#view=activations&activations.across=none&activations.map=diverging&activations.limits=all&prompt=the%20moon%2C%20the%20moon",
+    },
     async (page) => {
       await prepared(page);
       const field = page.locator("input[name=hook]");
@@ -733,7 +738,9 @@ test("the exact value is announced on hover and by keyboard", async () => {
       for (const key of ["ArrowUp", "ArrowUp", "Shift+ArrowRight", "ArrowRight"])
         await page.keyboard.press(key);
       const readout = page.locator("tensor-view .readout");
-      const written = Number(value.toPrecision(7)).toString().replace("-", "−");
+      // The shortest text that the f32 is read back from.
+      const digits = [6, 7, 8, 9].find((n) => Math.fround(Number(value.toPrecision(n))) === value);
+      const written = String(Number(value.toPrecision(digits))).replace("-", "−");
       await eventually(async () =>
         assert.match(
           await readout.innerText(),

@@ -70,6 +70,16 @@ export function formatShort(value: number, digits: number) {
   return formatNumber(value, (finite) => Number(finite.toPrecision(digits)).toString());
 }
 
+/** The shortest text that an f32 is read back from, so that no digit of it is lost; a whole number of 32 bits as it is. */
+export function formatExact(value: number) {
+  return formatNumber(value, (finite) => {
+    if (Math.fround(finite) !== finite) return String(finite);
+    let digits = 1;
+    while (digits < 9 && Math.fround(Number(finite.toPrecision(digits))) !== finite) digits += 1;
+    return Number(finite.toPrecision(digits)).toString();
+  });
+}
+
 /** A count with thousands separators. The first `toLocaleString` of a page takes 70 ms, so this is done by hand. */
 export function formatCount(count: number) {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");

@@ -225,7 +225,7 @@ export class CodePanel extends TypedElement<CodePanelEvents> {
         : new Set([...this.drawn, at]);
     };
     return html`<strong>${title}</strong>
-      ${tensor.shape.length >= 2 ? html`<button aria-expanded=${isDrawn} aria-label="${isDrawn ? "hide" : "draw"} ${title}" @click=${toggle}>${isDrawn ? "hide" : "draw"}</button>` : nothing}
+      <button aria-expanded=${isDrawn} aria-label="${isDrawn ? "hide" : "draw"} ${title}" @click=${toggle}>${isDrawn ? "hide" : "draw"}</button>
       <pre>${preview}</pre>
       ${isDrawn ? html`<tensor-view .tensor=${tensor} .name=${title}></tensor-view>` : nothing}`;
   }

@@ -103,8 +103,8 @@ export function renderPlot(parts: PlotParts) {
   const { axes, corner, width, height, className = "", kind, label, on, below, table } = parts;
   return html`
     <div class="axes">
-      <span class="axis across" style="margin-left: ${corner.left}px">${axes.across} →</span>
-      <span class="axis down" style="margin-top: ${corner.top}px">← ${axes.down}</span>
+      <span class="axis across" style="margin-left: ${corner.left}px">${axes.across && `${axes.across} →`}</span>
+      <span class="axis down" style="margin-top: ${corner.top}px">${axes.down && `← ${axes.down}`}</span>
       <div
         class="plot ${className}"
         style="width: ${width}px; height: ${height}px"

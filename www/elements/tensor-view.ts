@@ -1,59 +1,47 @@
-// <tensor-view>: any activation as a heat map of two of its axes, with zero in the colour of the paper.
+// <tensor-view>: a tensor of any number of axes. Two of them in a panel, others as small multiples or with a slider.
 
 import { html } from "lit";
 
-import { formatShort } from "../draw/format.js";
-import { windowWith, type Window } from "../draw/lines.js";
-import { resolveSlice, sliceTensor, type Slice } from "../draw/slice.js";
-import {
-  drawSliceLabels,
-  drawSliceOverlay,
-  sliceGeometry,
-  type SliceLabels,
-} from "../draw/slice-plot.js";
-import {
-  cellAt,
-  hasMask,
-  isInvalid,
-  largestCells,
-  maxAbs,
-  paintSigned,
-  type Cell,
-} from "../draw/signed-heatmap.js";
-import { announced, glyphs, truncate, type Token } from "../draw/token.js";
-import { axesStyles, renderAxes } from "./axes.js";
+import type { Arrangement, NamedArray, Wanted } from "../draw/arrangement.js";
+import type { Order } from "../draw/axis-order.js";
+import type { Window } from "../draw/lines.js";
+import { placeUnder, type PanelGeometry, type Side } from "../draw/panel-plot.js";
+import { cellUnder } from "../draw/panels.js";
+import { contains, valueAt, type PanelCell } from "../draw/plane.js";
+import type { Stretch } from "../draw/scale.js";
+import type { ColourMap } from "../draw/tensor-scale.js";
+import type { Token } from "../draw/token.js";
+import { zoomWindow } from "../draw/windows.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
 import { clamp, Interaction } from "./interaction.js";
 import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
 import { base, figure } from "./styles.js";
 import { tensorStyles } from "./styles/tensor.js";
+import { axesStyles, renderAxes } from "./tensor/axes.js";
+import { codeOfCell, codeOfView, type Source } from "./tensor/code.js";
+import { codeStyles, renderCode } from "./tensor/code-box.js";
+import { Drawing } from "./tensor/drawing.js";
+import { legendStyles, renderColours, renderLegend, type ColourChoice } from "./tensor/legend.js";
+import { TensorPainter } from "./tensor/painter.js";
+import { renderOrder, renderSummary } from "./tensor/parts.js";
+import { PlotPointer, renderWindows, windowStyles } from "./tensor/window.js";
+import * as words from "./tensor/words.js";
 import { ThemeController } from "./theme.js";
-import type { Matrix, Tensor } from "../draw/matrix.js";
-import type { Stretch } from "../draw/scale.js";
 
-/** Axes whose positions are the tokens of the text. */
-const TOKEN_AXES = ["pos", "query", "key"];
-
-/** The name of an axis in a sentence. */
-const AXIS_NAMES: Record<string, string> = {
-  pos: "position",
-  d_model: "dimension",
-  d_head: "dimension",
-  d_mlp: "neuron",
-  vocab: "token id",
+/** A cell of the panel that is numbered `panel`, 0 if absent. */
+export type TensorCell = { row: number; column: number; panel?: number };
+/** What the visitor chose: where the axes are, the colours, and the order of the columns. */
+export type TensorSettings = Required<Wanted> & {
+  map: ColourMap | "";
+  limits: string;
+  order: Order;
 };
 
-/** Device pixels around the last cells for the outline of a focused cell. */
-const OUTLINE = 3;
-/** How many tokens are visible at once, until the visitor asks for all: so many rows are still told apart. */
-const VISIBLE_TOKENS = 64;
-/** Rows of the table. */
-const TABLE_ROWS = 20;
-
 export interface TensorViewEvents {
-  "value-hover": (Cell & { value: number }) | null;
-  "value-lock": Cell | null;
-  "slice-change": Slice;
+  /** `index` is the position on every axis */
+  "value-hover": (PanelCell & { value: number; index: Readonly<Record<string, number>> }) | null;
+  "value-lock": PanelCell | null;
+  "slice-change": TensorSettings;
   "scale-change": Stretch;
 }
 
@@ -61,54 +49,74 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   static override properties = {
     tensor: { attribute: false },
     name: { type: String },
+    source: { attribute: false },
+    mask: { attribute: false },
     tokens: { attribute: false },
     rows: { type: String },
     columns: { type: String },
+    down: { type: String },
+    across: { type: String },
     index: { attribute: false },
+    map: { type: String },
+    limits: { type: String },
+    order: { type: String },
     scale: { type: String },
     lock: { attribute: false },
     width: { state: true },
-    first: { state: true },
-    isWhole: { state: true },
+    zoom: { state: true },
   };
 
-  static override styles = [base, figure, plotStyles, axesStyles, tensorStyles];
+  static override styles = [
+    base,
+    figure,
+    plotStyles,
+    axesStyles,
+    windowStyles,
+    legendStyles,
+    codeStyles,
+    tensorStyles,
+  ];
 
-  /** At least two axes. */
-  declare tensor: Tensor | null;
-  /** The name of the hook point. */
+  declare tensor: NamedArray | null;
+  /** For screen readers: the name of the hook point or the parameter. */
   declare name: string;
+  /** What the tensor is in code; without it, its name. */
+  declare source: Source | null;
+  /** 0 for each value that does not count; its axes are some of the tensor's. */
+  declare mask: NamedArray | null;
   /** The labels of pos, query and key. */
   declare tokens: readonly Token[];
-  /** The axis that runs down and the axis that runs across; empty for the default ones. */
+  /** The axes of a panel, and the axes of which each position has one; empty for the usual ones. */
   declare rows: string;
   declare columns: string;
+  declare down: string;
+  declare across: string;
   /** The position on every other axis. */
   declare index: Readonly<Record<string, number>>;
+  /** Empty for the map that fits the values. */
+  declare map: ColourMap | "";
+  /** Empty for three standard deviations; `all`, `99%`, or two numbers: `-1,1`. */
+  declare limits: string;
+  /** The order of the columns: as stored, by the locked row, or by their largest values. */
+  declare order: Order;
   declare scale: Stretch;
-  declare lock: Cell | null;
+  declare lock: TensorCell | null;
   declare width: number;
-  /** The first visible row, if the visitor has moved. */
-  declare first: number | null;
-  /** All rows of a long text are visible. */
-  declare isWhole: boolean;
+  /** The visible parts of the axes that the visitor has chosen. */
+  declare zoom: Partial<Record<Side, Window>>;
 
   readonly theme = new ThemeController(this);
-  readonly interaction: Interaction<Cell> = new Interaction(this, {
-    start: () => ({ row: this.visible.first + this.visible.count - 1, column: 0 }),
-    move: ({ row, column }, { rows, columns }) => {
-      const matrix = this.matrix;
-      if (!matrix) return null;
-      const cell = {
-        row: clamp(row + rows, matrix.rows),
-        column: clamp(column + columns, matrix.columns),
-      };
-      this.first = windowWith(matrix.rows, this.visible, cell.row).first;
-      return cell;
+  readonly interaction: Interaction<PanelCell> = new Interaction(this, {
+    start: () => this.#drawing?.start ?? { panel: 0, row: 0, column: 0 },
+    move: (cell, step) => {
+      const moved = this.#drawing?.moved(cell, step);
+      if (!moved) return null;
+      for (const side of ["rows", "columns"] as const) this.#setWindow(side, moved.zoom[side]);
+      return moved.cell;
     },
     onHover: (cell) => this.#onHover(cell),
-    describe: (cell) => this.#sentence(cell),
-    locked: () => this.lock,
+    describe: (cell) => words.sentence(this.#labelled, cell),
+    locked: () => this.#locked,
     onLock: (cell) => {
       if (!cell && !this.lock) return;
       this.lock = cell;
@@ -117,25 +125,37 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     shiftSteps: 5,
   });
   #canvases = new PlotCanvases(this);
+  #painter = new TensorPainter(this.#canvases);
   #values = new PlotValues(
     this,
-    () => this.matrix,
-    (sentence) => this.interaction.announce(sentence),
+    () => this.#drawing?.stacked ?? null,
+    (text) => this.interaction.announce(text),
   );
+  #pointer = new PlotPointer({
+    axis: (side) => this.#axis(side),
+    at: (side, event) => this.#positionUnder(side, event),
+    set: (side, window) => this.#setWindow(side, window),
+  });
 
   constructor() {
     super();
     this.tensor = null;
     this.name = "";
+    this.source = null;
+    this.mask = null;
     this.tokens = [];
     this.rows = "";
     this.columns = "";
+    this.down = "";
+    this.across = "";
     this.index = {};
+    this.map = "";
+    this.limits = "";
+    this.order = "";
     this.scale = "linear";
     this.lock = null;
     this.width = 0;
-    this.first = null;
-    this.isWhole = false;
+    this.zoom = {};
     new WidthController(this);
   }
 
@@ -143,300 +163,281 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     return this.interaction.hovered;
   }
 
-  /** The slice that is drawn. */
-  get slice(): Slice {
-    if (!this.tensor) return { rows: "", columns: "", index: {} };
-    const { rows, columns, index } = this;
-    const wanted = { rows: rows || undefined, columns: columns || undefined, index };
-    return resolveSlice(this.tensor, wanted);
-  }
+  #kept: Drawing | null = null;
 
-  /** The matrix that is drawn. */
-  get matrix() {
-    return this.#drawn?.matrix ?? null;
-  }
-
-  /** The value at the ends of the scale. */
-  get maxAbs() {
-    return this.#drawn?.maxAbs || 1;
-  }
-
-  /** The matrix and what is known of it. Computed once for each tensor and slice. */
-  get #drawn() {
-    const { tensor, slice } = this;
+  /** What is drawn of the tensor. */
+  get #drawing() {
+    const { tensor, mask, tokens, rows, columns, down, across, index, map, limits, zoom } = this;
     if (!tensor) return null;
-    const key = JSON.stringify(slice);
-    if (this.#cached?.tensor !== tensor || this.#cached.key !== key) {
-      const matrix = sliceTensor(tensor, slice);
-      const masks = hasMask(tensor);
-      let invalid = 0;
-      for (const value of matrix.data) if (isInvalid(value, masks)) invalid += 1;
-      this.#cached = { tensor, key, matrix, masks, invalid, maxAbs: maxAbs(matrix) };
-    }
-    return this.#cached;
+    const locked = this.lock;
+    const inputs = {
+      ...{ tensor, mask, tokens, rows, columns, down, across, index, map, limits, zoom },
+      stretch: this.scale,
+      order: this.order,
+      pinned: locked && { panel: locked.panel ?? 0, row: locked.row },
+      space: { width: this.width, windowHeight: window.innerHeight, ratio: pixelRatio() },
+    };
+    if (this.#kept) this.#kept.inputs = inputs;
+    else this.#kept = new Drawing(inputs);
+    return this.#kept;
   }
 
-  #cached: {
-    tensor: Tensor;
-    key: string;
-    matrix: Matrix;
-    /** −∞ is a mask */
-    masks: boolean;
-    /** how many values are neither finite nor masks */
-    invalid: number;
-    maxAbs: number;
-  } | null = null;
+  get #labelled(): words.Labelled {
+    const drawing = this.#drawing;
+    if (!drawing) throw new Error("a description needs a tensor, found none: set `tensor` first");
+    const { tensor, tokens } = drawing.inputs;
+    return { tensor, tokens, arrangement: drawing.arrangement, plane: drawing.plane };
+  }
 
-  /** The visible rows. Of the tokens of a long text only the last ones are, until the visitor moves. */
+  /** Where the axes are drawn. */
+  get slice(): Arrangement {
+    return this.#drawing?.arrangement ?? NOTHING;
+  }
+
+  /** The numbers of the first panel. */
+  get matrix() {
+    return this.#drawing?.matrix ?? null;
+  }
+
+  /** The colours and their limits. */
+  get colours() {
+    return this.#drawing?.scale ?? null;
+  }
+
+  /** The value at the upper end of the scale. */
+  get maxAbs() {
+    return this.colours?.max ?? 1;
+  }
+
+  /** The visible rows, and the visible columns. */
   get visible(): Window {
-    const rows = this.matrix?.rows ?? 0;
-    const isLong = TOKEN_AXES.includes(this.slice.rows) && rows > VISIBLE_TOKENS;
-    if (!isLong || this.isWhole) return { first: 0, count: rows };
-    const last = rows - VISIBLE_TOKENS;
-    return { first: clamp(this.first ?? last, last + 1), count: VISIBLE_TOKENS };
+    return this.#drawing?.window("rows") ?? { first: 0, count: 0 };
   }
 
-  /** The part of the matrix that is drawn. */
-  get #shown(): Matrix | null {
-    const { matrix, visible } = this;
-    if (!matrix || visible.count === matrix.rows) return matrix;
-    const { first, count } = visible;
-    const { columns } = matrix;
-    const data = matrix.data.subarray(first * columns, (first + count) * columns);
-    return { data, rows: count, columns };
+  get visibleColumns(): Window {
+    return this.#drawing?.window("columns") ?? { first: 0, count: 0 };
   }
 
   /** Where cells and labels are. With it a value can be read back from the pixels. */
-  get geometry() {
-    const { width } = this;
-    const shown = this.#shown;
-    if (!shown || width === 0) return null;
-    const space = { width, windowHeight: window.innerHeight, ratio: pixelRatio() };
-    return sliceGeometry(shown, this.#labels, space);
+  get geometry(): PanelGeometry | null {
+    return this.#drawing?.geometry ?? null;
   }
 
-  /** The labels of what is drawn. */
-  get #labels(): SliceLabels {
-    const { rows, columns } = this.slice;
-    const { first, count } = this.visible;
-    const labels = this.#labelsOf(rows).slice(first, first + count);
-    return { rows: labels, columns: this.#labelsOf(columns) };
+  get #locked(): PanelCell | null {
+    return this.lock && { ...this.lock, panel: this.lock.panel ?? 0 };
   }
 
-  #labelsOf(axis: string): readonly Token[] {
-    if (TOKEN_AXES.includes(axis) && this.tokens.length > 0) return this.tokens;
-    const at = this.tensor?.axes.indexOf(axis) ?? -1;
-    return Array.from({ length: at < 0 ? 0 : (this.tensor?.shape[at] ?? 0) }, (_, i) => String(i));
-  }
-
-  valueAt({ row, column }: Cell) {
-    const matrix = this.matrix;
-    return matrix ? matrix.data[row * matrix.columns + column] : NaN;
+  /** @param cell of the first panel if it has no `panel` */
+  valueAt({ panel = 0, row, column }: TensorCell) {
+    const drawing = this.#drawing;
+    return drawing ? valueAt(drawing.plane, { panel, row, column }) : NaN;
   }
 
   override willUpdate(changed: Map<string, unknown>) {
-    const matrix = this.matrix;
-    if (!matrix || !["tensor", "rows", "columns"].some((name) => changed.has(name))) return;
-    const contains = ({ row, column }: Cell) => row < matrix.rows && column < matrix.columns;
-    this.interaction.prune(contains);
-    if (this.lock && !contains(this.lock)) this.lock = null;
+    const drawing = this.#drawing;
+    const isOther = ["tensor", "rows", "columns", "down", "across"].some((one) => changed.has(one));
+    if (!drawing || !isOther) return;
+    const former = this.#zoomed;
+    const { rows, columns } = drawing.arrangement;
+    this.#zoomed = [rows, drawing.length("rows"), columns, drawing.length("columns")].join();
+    if (former !== "" && former !== this.#zoomed) this.zoom = {};
+    const isThere = (cell: PanelCell) => contains(drawing.plane, cell);
+    this.interaction.prune(isThere);
+    const locked = this.#locked;
+    if (locked && !isThere(locked)) this.lock = null;
   }
+
+  /** The axes that `zoom` is about. */
+  #zoomed = "";
 
   override render() {
-    const { tensor, geometry, slice, matrix } = this;
-    if (!tensor || !matrix) return "";
-    const { down, across, left = 0, top = 0, ratio = 1 } = geometry ?? {};
+    const drawing = this.#drawing;
+    if (!drawing) return "";
+    const { geometry, arrangement, inputs, summary, plane } = drawing;
+    const { tensor } = inputs;
+    const labelled = this.#labelled;
+    const label = (axis: string, at: number) => words.spokenLabel(labelled, axis, at);
+    const axes = renderAxes(tensor, arrangement, label, this.#choose);
+    const summaryLine = renderSummary(tensor, summary);
+    if (tensor.data.length === 0) return html`${summaryLine}<p>no values</p>`;
+    if (!arrangement.columns)
+      return html`<p class="scalar mono">${words.scalarText(labelled)}</p>${summaryLine}${this.#renderCode()}`;
+    const { left = 0, top = 0, ratio = 1, width = 200, height = 200 } = geometry ?? {};
+    const panels = plane.panels.length;
     const plot = renderPlot({
-      axes: { across: slice.columns, down: slice.rows },
+      axes: words.axisTitles(arrangement, this.order, plane, this.#locked),
       corner: { left, top },
-      width: across ? across.size / ratio + left : 200,
-      height: down ? down.size / ratio + top : 200,
+      width: width / ratio + left,
+      height: height / ratio + top,
+      className: this.zoom.columns ? "zoomed" : "",
       kind: "heat map",
-      label: `${this.name}, ${matrix.rows} ${slice.rows} by ${matrix.columns} ${slice.columns}. Arrows move among values, Enter locks, Escape releases.`,
+      label: `${this.name}, ${panels > 1 ? `${panels} panels of ` : ""}${words.sizeText(drawing)}. Arrows move among values, Page Up and Page Down among panels, plus and minus zoom, Enter locks, Escape releases.`,
       on: {
-        pointermove: (event) => this.interaction.hover(this.#cellUnder(event)),
+        pointermove: this.#onMove,
         leave: this.interaction.leave,
+        pointerdown: this.#pointer.onDown,
         click: this.#onClick,
-        keydown: this.interaction.onKeyDown,
+        wheel: this.#pointer.onWheel,
+        keydown: this.#onKeyDown,
       },
-      below: html`${this.#renderLegend()}${this.#values.renderButtons()}`,
-      table: this.#values.renderTable(() => this.#table(matrix)),
+      below: html`${renderLegend(drawing, this.scale, this.theme.theme)}${this.#values.renderButtons()}${renderColours(drawing, this.#setColours)}`,
+      table: this.#values.renderTable(() => words.table(labelled, summary)),
     });
-    return html`${renderAxes(tensor, slice, this.#setSlice)}${this.#renderWindow(matrix)}${plot}`;
+    return html`${axes}${renderWindows(drawing, this.#setWindow)}${renderOrder(drawing, this.#setOrder)}${plot}${summaryLine}${this.#renderCode()}`;
   }
 
-  /** What is left out, and how to reach it. */
-  #renderWindow(matrix: Matrix) {
-    const { first, count } = this.visible;
-    if (count === matrix.rows && !this.isWhole) return "";
-    if (matrix.rows <= VISIBLE_TOKENS) return "";
-    const last = matrix.rows - count;
-    const move = (by: number) => () => {
-      this.first = clamp(first + by, last + 1);
-    };
-    const step = count >> 1;
-    return html`<p class="window">
-      <button ?disabled=${first === 0} @click=${move(-step)}>↑ earlier</button>
-      <button ?disabled=${first >= last} @click=${move(step)}>↓ later</button>
-      <button aria-pressed=${this.isWhole} @click=${() => (this.isWhole = !this.isWhole)}>all tokens</button>
-      <span>Tokens ${first} to ${first + count - 1} of ${matrix.rows} are shown.</span>
-    </p>`;
-  }
-
-  #renderLegend() {
-    const max = formatShort(this.maxAbs, 3);
-    const { down, across } = this.geometry ?? {};
-    const isPooled = down && across && down.factor * across.factor > 1;
-    const invalid = this.#drawn?.invalid ?? 0;
-    return html`<color-legend
-      signed
-      from="−${max}"
-      to=${max}
-      text="zero in the middle"
-      .detail=${isPooled ? `a cell shows the farthest from zero of ${down.factor} × ${across.factor}` : ""}
-      .notFinite=${invalid > 0 ? `not finite: ${invalid} values` : ""}
-      .scale=${this.scale}
-    ></color-legend>`;
-  }
-
-  /** The text alternative: the values with the largest magnitude. */
-  #table(matrix: Matrix) {
-    const { rows, columns } = this.slice;
-    const position = (axis: string, at: number) =>
-      TOKEN_AXES.includes(axis) ? `${at} ${glyphs(this.tokens[at] ?? "")}` : String(at);
-    return {
-      caption: this.#drawn?.invalid
-        ? "Values that are not finite, then those farthest from zero."
-        : "The values farthest from zero.",
-      columns: [rows, columns, "value"],
-      rows: largestCells(matrix, TABLE_ROWS, this.#drawn?.masks).map(({ row, column, value }) => [
-        position(rows, row),
-        position(columns, column),
-        formatShort(value, 7),
-      ]),
-    };
+  #renderCode() {
+    const drawing = this.#drawing;
+    const source = this.source ?? this.tensor?.name ?? null;
+    if (!drawing || source === null) return "";
+    const { tensor } = drawing.inputs;
+    const cell = this.#locked ?? (drawing.arrangement.columns ? null : drawing.start);
+    const { rows, columns } = drawing.shown;
+    // A visible part of sorted columns is no range.
+    const whole = { first: 0, count: drawing.length("columns") };
+    const visible = { rows, columns: drawing.columnOrder ? whole : columns };
+    return renderCode(
+      {
+        cell: cell && codeOfCell(source, tensor, words.positionOf(this.#labelled, cell)),
+        view: codeOfView(source, tensor, drawing.arrangement, visible),
+      },
+      async (code, what) => {
+        await navigator.clipboard.writeText(code);
+        this.interaction.announce(`copied ${what}`);
+      },
+    );
   }
 
   override updated() {
-    this.#drawCells();
+    if (!this.#drawing?.arrangement.columns) return;
+    this.#painter.cells(this.#drawing, this.theme.theme);
     this.#describe();
     this.#canvases.schedule(() => this.#drawText());
   }
 
-  /** The matrix, the geometry and the theme of the cells on the canvas. */
-  #painted: { drawKey: string; matrix: Matrix } | null = null;
-  /** The labels on the canvas belong to earlier cells. */
-  #staleLabels = true;
-
-  #drawCells() {
-    const { matrix, geometry, slice, scale, maxAbs, visible } = this;
-    const shown = this.#shown;
-    const { theme } = this.theme;
-    const cells = this.#canvases.get("cells");
-    const context = cells?.getContext("2d");
-    if (!matrix || !shown || !geometry || !cells || !context) return;
-    const labelCount = this.#labels.rows.length;
-    const drawKey = JSON.stringify([geometry, slice, visible, scale, theme, labelCount]);
-    if (this.#painted?.drawKey === drawKey && this.#painted.matrix === matrix) return;
-    this.#painted = { drawKey, matrix };
-    this.#staleLabels = true;
-    const { ratio, left, top, down, across } = geometry;
-    Object.assign(cells, { width: across.size, height: down.size });
-    Object.assign(cells.style, {
-      left: `${Math.round(left * ratio) / ratio}px`,
-      top: `${Math.round(top * ratio) / ratio}px`,
-      width: `${across.size / ratio}px`,
-      height: `${down.size / ratio}px`,
-    });
-    const image = context.createImageData(across.size, down.size);
-    const masks = this.#drawn?.masks;
-    const options = { down, across, max: maxAbs, theme, stretch: scale, masks };
-    paintSigned(new Uint32Array(image.data.buffer), shown, options);
-    context.putImageData(image, 0, 0);
-  }
-
   #drawText() {
-    const { geometry } = this;
-    if (!geometry) return;
-    const { ratio, left, top, down, across } = geometry;
-    const [gutterLeft, gutterTop] = [Math.ceil(left * ratio), Math.ceil(top * ratio)];
-    const width = gutterLeft + across.size + OUTLINE;
-    this.#canvases.resize(width, gutterTop + down.size + OUTLINE, ratio);
-    const context = this.#staleLabels && this.#canvases.clear("labels");
-    if (context) {
-      this.#staleLabels = false;
-      for (const side of ["rows", "columns"] as const)
-        drawSliceLabels(context, side, this.#labels, geometry, this.#canvases.palette);
-    }
+    const drawing = this.#drawing;
+    if (!drawing?.geometry) return;
+    this.#painter.text(drawing, words.titles(this.#labelled), this.theme.theme);
     this.#drawOverlay();
   }
 
   #drawOverlay() {
-    const { geometry } = this;
-    const { focused } = this.interaction;
-    const { first, count } = this.visible;
-    const context = this.#canvases.clear("overlay");
-    if (!context || !geometry || !focused) return;
-    const cell = { ...focused, row: focused.row - first };
-    if (cell.row >= 0 && cell.row < count)
-      drawSliceOverlay(context, cell, this.#labels, geometry, this.#canvases.palette);
+    if (this.#drawing) this.#painter.overlay(this.#drawing, this.#locked, this.interaction.focused);
   }
 
   #describe() {
     const { focused } = this.interaction;
-    if (!focused) return this.#canvases.describe();
-    const { rows, columns } = this.slice;
-    const position = (axis: string, at: number) => {
-      const token = TOKEN_AXES.includes(axis) ? this.tokens[at] : undefined;
-      return { bold: token === undefined ? String(at) : `${at} ${truncate(token, 24)}` };
-    };
-    this.#canvases.describe(
-      `${rows} `,
-      position(rows, focused.row),
-      ", ",
-      `${columns} `,
-      position(columns, focused.column),
-      `  ${formatShort(this.valueAt(focused), 7)}`,
-    );
+    if (focused) this.#canvases.describe(...words.readout(this.#labelled, focused));
+    else this.#canvases.describe();
   }
 
-  #sentence(cell: Cell) {
-    const { rows, columns } = this.slice;
-    const position = (axis: string, at: number) => {
-      const token = TOKEN_AXES.includes(axis) ? this.tokens[at] : undefined;
-      return `${AXIS_NAMES[axis] ?? axis} ${at}${token === undefined ? "" : ` ${announced(token)}`}`;
-    };
-    return `${position(rows, cell.row)}, ${position(columns, cell.column)}, ${formatShort(this.valueAt(cell), 7)}`;
-  }
-
-  #onHover(cell: Cell | null) {
+  #onHover(cell: PanelCell | null) {
     this.#drawOverlay();
     this.#describe();
-    this.emit("value-hover", cell && { ...cell, value: this.valueAt(cell) });
+    const index = cell && words.positionOf(this.#labelled, cell);
+    this.emit("value-hover", cell && index && { ...cell, value: this.valueAt(cell), index });
+  }
+
+  /** Device pixels of the cells under the pointer. */
+  #pixelUnder(event: MouseEvent) {
+    const box = this.#canvases.get("cells")?.getBoundingClientRect();
+    const ratio = this.geometry?.ratio ?? 1;
+    return box && { x: (event.clientX - box.left) * ratio, y: (event.clientY - box.top) * ratio };
   }
 
   #cellUnder(event: MouseEvent) {
-    const { geometry } = this;
-    const shown = this.#shown;
-    const box = this.#canvases.get("cells")?.getBoundingClientRect();
-    if (!shown || !geometry || !box) return null;
-    const { ratio, down, across } = geometry;
-    const x = (event.clientX - box.left) * ratio;
-    const y = (event.clientY - box.top) * ratio;
-    const cell = cellAt(shown, down, across, x, y, this.#drawn?.masks);
-    return cell && { ...cell, row: cell.row + this.visible.first };
+    const drawing = this.#drawing;
+    const pixel = this.#pixelUnder(event);
+    if (!drawing?.geometry || !pixel) return null;
+    const place = placeUnder(drawing.geometry, pixel.x, pixel.y);
+    return place && cellUnder(drawing.plane, place, drawing.geometry.grid, drawing.shown);
   }
 
+  #axis(side: Side) {
+    const drawing = this.#drawing;
+    const fitted = side === "rows" ? this.geometry?.down : this.geometry?.across;
+    return {
+      window: drawing?.window(side) ?? { first: 0, count: 0 },
+      length: drawing?.length(side) ?? 0,
+      pitch: fitted ? fitted.cell / fitted.factor / (this.geometry?.ratio ?? 1) : 1,
+    };
+  }
+
+  /** The drawn position under the pointer along one axis, for zooming; the middle outside of panels. */
+  #positionUnder(side: Side, event: MouseEvent) {
+    const { window } = this.#axis(side);
+    const { geometry } = this;
+    const pixel = this.#pixelUnder(event);
+    const place = geometry && pixel && placeUnder(geometry, pixel.x, pixel.y);
+    if (!place) return window.first + window.count / 2;
+    const at =
+      side === "rows" ? place.line * geometry.down.factor : place.place * geometry.across.factor;
+    return window.first + at;
+  }
+
+  #setWindow = (side: Side, window: Window | undefined) => {
+    const { first, count } = this.#axis(side).window;
+    if (!window || (window.first === first && window.count === count)) return;
+    this.zoom = { ...this.zoom, [side]: window };
+  };
+
+  #onMove = (event: PointerEvent) => {
+    if (!this.#pointer.onMove(event)) this.interaction.hover(this.#cellUnder(event));
+  };
+
   #onClick = (event: MouseEvent) => {
+    if (this.#pointer.endsDrag()) return;
     const cell = this.#cellUnder(event);
     if (cell) this.interaction.choose(cell);
   };
 
-  #setSlice = ({ rows, columns, index }: Slice) => {
-    Object.assign(this, { rows, columns, index: { ...this.index, ...index } });
-    this.emit("slice-change", { rows, columns, index: this.index });
+  #onKeyDown = (event: KeyboardEvent) => {
+    const drawing = this.#drawing;
+    if (!drawing || event.altKey || event.ctrlKey || event.metaKey) return;
+    const factor = { "+": 0.5, "=": 0.5, "-": 2 }[event.key];
+    const by = { PageUp: -1, PageDown: 1 }[event.key];
+    const from = this.interaction.focused ?? drawing.start;
+    if (factor !== undefined && !drawing.isVector) this.#zoomAt(drawing, from, factor);
+    else if (event.key === "0") this.zoom = {};
+    else if (by !== undefined && drawing.plane.panels.length > 1) {
+      const panel = clamp(from.panel + by, drawing.plane.panels.length);
+      this.interaction.hover({ ...from, panel });
+    } else {
+      this.interaction.onKeyDown(event);
+      return;
+    }
+    event.preventDefault();
   };
+
+  #zoomAt(drawing: Drawing, from: PanelCell, factor: number) {
+    const { length, window } = this.#axis("columns");
+    const at = drawing.drawnColumn(from.column);
+    this.#setWindow("columns", zoomWindow(length, window, factor, at));
+  }
+
+  #choose = (wanted: Required<Wanted>) => {
+    Object.assign(this, wanted, { index: { ...this.index, ...wanted.index } });
+    this.#emitSettings();
+  };
+
+  #setOrder = (order: Order) => {
+    this.order = order;
+    this.#emitSettings();
+  };
+
+  #setColours = (choice: Partial<ColourChoice>) => {
+    Object.assign(this, choice);
+    this.#emitSettings();
+  };
+
+  #emitSettings() {
+    const { rows, columns, down, across, index, map, limits, order } = this;
+    this.emit("slice-change", { rows, columns, down, across, index, map, limits, order });
+  }
 }
+
+const NOTHING: Arrangement = { rows: "", columns: "", down: [], across: [], index: {} };
 
 declare global {
   interface HTMLElementTagNameMap {

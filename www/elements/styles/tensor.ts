@@ -21,17 +21,37 @@ export const tensorStyles = css`
   .table {
     max-height: 20rem;
   }
-  .window {
+  .plot.zoomed {
+    touch-action: pan-y;
+  }
+  .summary {
     display: flex;
     flex-wrap: wrap;
-    align-items: center;
-    gap: 0.35rem 0.6rem;
+    gap: 0.1rem 1rem;
+    margin: 0.45rem 0 0;
+    font-size: 0.85rem;
+    color: var(--soft);
+  }
+  .summary b {
+    font-weight: 400;
+    color: var(--ink);
+  }
+  .scalar {
+    margin: 0;
+    font-size: 1.6rem;
+  }
+  .order {
     margin: 0 0 0.5rem;
     font-size: 0.85rem;
     color: var(--soft);
   }
-  .window button {
+  .order label {
+    display: inline-flex;
+    align-items: center;
+    gap: 0.4rem;
+  }
+  .order select {
     font-size: 0.8rem;
-    padding: 0.12em 0.65em;
+    color: var(--ink);
   }
 `;

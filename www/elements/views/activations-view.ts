@@ -4,18 +4,24 @@ import { css, html } from "lit";
 
 import type { Stretch } from "../../draw/scale.js";
 import type { Tensor } from "../../draw/matrix.js";
-import type { Slice } from "../../draw/slice.js";
+import type { Order } from "../../draw/axis-order.js";
+import type { ColourMap } from "../../draw/tensor-scale.js";
 import type { Token } from "../../draw/token.js";
 import { whyAbsent } from "../../session/architecture.js";
 import "../define/tensor-view.js";
-import type { TensorView } from "../tensor-view.js";
+import type { TensorSettings, TensorView, TensorViewEvents } from "../tensor-view.js";
 import { FigureView, type FigureState, type Request, type ViewModule } from "./view.js";
 
-/** Which axes of a value are drawn. Empty: those that fit best. */
+/** Where the axes of a value are drawn, and how. Empty: what fits best. */
 interface Settings {
   rows: string;
   columns: string;
-  index: Slice["index"];
+  down: string;
+  across: string;
+  index: Readonly<Record<string, number>>;
+  map: ColourMap | "";
+  limits: string;
+  order: Order;
 }
 
 interface Result {
@@ -87,17 +93,23 @@ export class ActivationsView extends FigureView<Settings, Result> {
     if (!exists(figure, figure.hook) && figure.points.length > 0)
       return html`<p class="soft" role="status">${noSuchPoint(figure, figure.hook)}</p>`;
     if (!value) return "";
-    const { rows, columns, index } = this.settings;
+    const { rows, columns, down, across, index, map, limits, order } = this.settings;
     return html`<tensor-view
       .tensor=${value.tensor}
       name=${value.hook}
       .tokens=${value.tokens}
       .rows=${rows}
       .columns=${columns}
+      .down=${down}
+      .across=${across}
+      .map=${map}
+      .limits=${limits}
+      .order=${order}
+      .source=${value.hook}
       .index=${index}
       .scale=${figure.scale}
       @value-hover=${this.#onValueHover}
-      @slice-change=${(event: CustomEvent<Slice>) => this.remember(event.detail)}
+      @slice-change=${(event: CustomEvent<TensorSettings>) => this.remember(event.detail)}
       @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
     ></tensor-view>`;
   }
@@ -107,12 +119,12 @@ export class ActivationsView extends FigureView<Settings, Result> {
     return this.#absent && !exists(figure, this.#absent) ? noSuchPoint(figure, this.#absent) : "";
   }
 
-  /** If rows or columns are positions, a hovered value highlights its token. */
-  #onValueHover({ detail, target }: CustomEvent<{ row: number; column: number } | null>) {
-    const { rows, columns } = (target as TensorView).slice;
-    const isOfToken = (axis: string) => axis === "pos" || axis === "query";
-    const at = isOfToken(rows) ? detail?.row : isOfToken(columns) ? detail?.column : null;
-    this.hover({ hoveredToken: at ?? null });
+  /** If an axis has the positions of the text, a hovered value highlights its token. */
+  #onValueHover({ detail, target }: CustomEvent<TensorViewEvents["value-hover"]>) {
+    const { rows, columns, down, across } = (target as TensorView).slice;
+    const drawn = [rows, columns, ...down, ...across];
+    const axis = ["pos", "query"].find((name) => drawn.includes(name));
+    this.hover({ hoveredToken: axis === undefined ? null : (detail?.index[axis] ?? null) });
   }
 
   #hookChoice({ points, hook }: FigureState) {

@@ -267,6 +267,11 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     settings: {
       rows: text(""),
       columns: text(""),
+      down: text(""),
+      across: text(""),
+      map: choice(["", "diverging", "sequential"], ""),
+      limits: text(""),
+      order: choice(["", "pinned", "max"], ""),
       index: json<Readonly<Record<string, number>>>({}, isIndex, "positions by axis, as JSON"),
     },
     load: async () => (await import("./activations-view.js")).view,

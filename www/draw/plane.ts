@@ -1,0 +1,204 @@
+// The numbers of an arrangement: panels of rows and columns in a tensor, read in place, and what kind of number each is.
+
+import { lengthOf, type Arrangement, type NamedArray } from "./arrangement.js";
+
+/** One panel: where it starts in the data, and the position on each axis that has panels. */
+export type Panel = { start: number; maskStart: number; index: Readonly<Record<string, number>> };
+
+/** The value of a cell is `data[panel.start + row * rowStep + column * columnStep]`. */
+export type Plane = {
+  data: Float32Array | Uint32Array;
+  rows: number;
+  columns: number;
+  rowStep: number;
+  columnStep: number;
+  /** row by row: first those across, then those down */
+  panels: readonly Panel[];
+  down: number;
+  across: number;
+  /** −∞ is a mask, because these are attention scores */
+  hidesNegative: boolean;
+  /** a cell is masked where this is 0, at `panel.maskStart + row * rowStep + column * columnStep` */
+  mask: { data: ArrayLike<number>; rowStep: number; columnStep: number } | null;
+};
+
+/** A cell of a panel: positions along rows and columns. */
+export type PanelCell = { panel: number; row: number; column: number };
+
+/** What a number is, apart from its value. The larger kind is what a block of several cells shows. */
+export const KIND = { masked: 0, finite: 1, negative: 2, positive: 3, nan: 4 } as const;
+export type Kind = (typeof KIND)[keyof typeof KIND];
+
+export function kindOf(value: number, hidesNegative: boolean): Kind {
+  if (Number.isFinite(value)) return KIND.finite;
+  if (value === -Infinity) return hidesNegative ? KIND.masked : KIND.negative;
+  return value === Infinity ? KIND.positive : KIND.nan;
+}
+
+/** How far apart neighbours of each axis lie. */
+export function stridesOf(shape: readonly number[]) {
+  const strides = shape.map(() => 1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * shape[i + 1];
+  return strides;
+}
+
+/** How far apart neighbours of an axis lie; 0 for an axis that the tensor does not have, or along which it has one position. */
+function stepOf(tensor: NamedArray, axis: string) {
+  const at = tensor.axes.indexOf(axis);
+  return at < 0 || tensor.shape[at] === 1 ? 0 : stridesOf(tensor.shape)[at];
+}
+
+/** @param mask 0 where a value does not count; its axes are some of the tensor's */
+export function planeOf(
+  tensor: NamedArray,
+  arrangement: Arrangement,
+  mask: NamedArray | null = null,
+): Plane {
+  const { rows, columns, down, across, index } = arrangement;
+  const offset = (array: NamedArray, at: Readonly<Record<string, number>>) =>
+    Object.entries(at).reduce((sum, [axis, position]) => sum + position * stepOf(array, axis), 0);
+  const panels = positions(tensor, [...down, ...across]).map((at) => ({
+    start: offset(tensor, { ...index, ...at }),
+    maskStart: mask ? offset(mask, { ...index, ...at }) : 0,
+    index: at,
+  }));
+  const count = (names: readonly string[]) =>
+    names.reduce((product, name) => product * lengthOf(tensor, name), 1);
+  return {
+    data: tensor.data,
+    rows: lengthOf(tensor, rows),
+    columns: lengthOf(tensor, columns),
+    rowStep: stepOf(tensor, rows),
+    columnStep: stepOf(tensor, columns),
+    panels,
+    down: count(down),
+    across: count(across),
+    hidesNegative: tensor.axes.includes("query") && tensor.axes.includes("key"),
+    mask: mask && {
+      data: mask.data,
+      rowStep: stepOf(mask, rows),
+      columnStep: stepOf(mask, columns),
+    },
+  };
+}
+
+/** Every position on some axes; the last axis is the fastest. */
+function positions(tensor: NamedArray, axes: readonly string[]): Record<string, number>[] {
+  let found: Record<string, number>[] = [{}];
+  for (const axis of axes) {
+    const places = Array.from({ length: lengthOf(tensor, axis) }, (_, at) => at);
+    found = found.flatMap((before) => places.map((at) => ({ ...before, [axis]: at })));
+  }
+  return found;
+}
+
+export function valueAt(plane: Plane, { panel, row, column }: PanelCell) {
+  const start = plane.panels[panel]?.start ?? NaN;
+  return plane.data[start + row * plane.rowStep + column * plane.columnStep] ?? NaN;
+}
+
+/** Whether a cell is masked: by the mask, or as −∞ in attention scores. */
+export function isMasked(plane: Plane, { panel, row, column }: PanelCell) {
+  const { mask } = plane;
+  const hidden =
+    mask !== null &&
+    mask.data[plane.panels[panel].maskStart + row * mask.rowStep + column * mask.columnStep] === 0;
+  return (
+    hidden || kindOf(valueAt(plane, { panel, row, column }), plane.hidesNegative) === KIND.masked
+  );
+}
+
+export function contains({ panels, rows, columns }: Plane, { panel, row, column }: PanelCell) {
+  return panel < panels.length && row < rows && column < columns;
+}
+
+/** What one says of the numbers of a plane. Mean and standard deviation (divided by the count, as NumPy's) are of the finite ones. */
+export type Summary = {
+  count: number;
+  finite: number;
+  min: number;
+  max: number;
+  mean: number;
+  deviation: number;
+  /** the root of the mean square */
+  rms: number;
+  masked: number;
+  nan: number;
+  positive: number;
+  negative: number;
+  /** all finite values are whole numbers */
+  isWhole: boolean;
+};
+
+/** Calls `visit` for each cell of each panel, with its value and kind. */
+export function each(plane: Plane, visit: (value: number, kind: Kind, cell: number) => void) {
+  const { data, rows, columns, rowStep, columnStep, mask, hidesNegative } = plane;
+  let cell = 0;
+  for (const { start, maskStart } of plane.panels) {
+    for (let row = 0; row < rows; row++) {
+      const from = start + row * rowStep;
+      const maskFrom = mask ? maskStart + row * mask.rowStep : 0;
+      for (let column = 0; column < columns; column++, cell++) {
+        const value = data[from + column * columnStep];
+        const isHidden = mask !== null && mask.data[maskFrom + column * mask.columnStep] === 0;
+        visit(value, isHidden ? KIND.masked : kindOf(value, hidesNegative), cell);
+      }
+    }
+  }
+}
+
+export function summarise(plane: Plane): Summary {
+  const kinds = [0, 0, 0, 0, 0];
+  let [min, max, sum, squares, isWhole] = [Infinity, -Infinity, 0, 0, true];
+  each(plane, (value, kind) => {
+    kinds[kind] += 1;
+    if (kind !== KIND.finite) return;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    sum += value;
+    squares += value * value;
+    if (isWhole && !Number.isInteger(value)) isWhole = false;
+  });
+  const finite = kinds[KIND.finite];
+  const mean = sum / finite;
+  let deviations = 0;
+  each(plane, (value, kind) => {
+    if (kind === KIND.finite) deviations += (value - mean) ** 2;
+  });
+  return {
+    count: kinds.reduce((total, one) => total + one, 0),
+    finite,
+    min: finite > 0 ? min : NaN,
+    max: finite > 0 ? max : NaN,
+    mean,
+    deviation: Math.sqrt(deviations / finite),
+    rms: Math.sqrt(squares / finite),
+    masked: kinds[KIND.masked],
+    nan: kinds[KIND.nan],
+    positive: kinds[KIND.positive],
+    negative: kinds[KIND.negative],
+    isWhole: isWhole && finite > 0,
+  };
+}
+
+/** The cells to name first: those that are not finite, then those farthest from zero. Masked ones are left out. */
+export function farthestCells(plane: Plane, count: number): (PanelCell & { value: number })[] {
+  const kept: { cell: number; value: number; rank: number }[] = [];
+  let least = -1; // the smallest rank in a full list
+  each(plane, (value, kind, cell) => {
+    if (kind === KIND.masked) return;
+    const rank = kind === KIND.finite ? Math.abs(value) : Infinity;
+    if (kept.length >= count && rank <= least) return;
+    const at = kept.findIndex((one) => one.rank < rank);
+    kept.splice(at < 0 ? kept.length : at, 0, { cell, value, rank });
+    kept.length = Math.min(kept.length, count);
+    least = kept[kept.length - 1].rank;
+  });
+  const size = plane.rows * plane.columns;
+  return kept.map(({ cell, value }) => ({
+    panel: Math.floor(cell / size),
+    row: Math.floor((cell % size) / plane.columns),
+    column: cell % plane.columns,
+    value,
+  }));
+}

@@ -1,0 +1,162 @@
+// The legend of <tensor-view>: the scale, and every mark that a cell may have instead of a colour or on it.
+
+import { css, html } from "lit";
+
+import { formatCount, formatShort } from "../../draw/format.js";
+import { stripes } from "../../draw/not-finite.js";
+import type { Summary } from "../../draw/plane.js";
+import type { Stretch, Theme } from "../../draw/scale.js";
+import { writeLimits, type ColourMap } from "../../draw/tensor-scale.js";
+import { clippedColour, isLegible } from "../../draw/panels.js";
+import type { Drawing } from "./drawing.js";
+import { notFiniteText } from "./words.js";
+
+export const legendStyles = css`
+  .marks {
+    display: contents;
+    color: var(--soft);
+  }
+  .mark {
+    display: inline-flex;
+    align-items: center;
+    gap: 0.35rem;
+    color: var(--soft);
+  }
+  .swatch {
+    width: 1em;
+    height: 1em;
+    border: 1px solid var(--line);
+    print-color-adjust: exact;
+  }
+  .swatch.masked {
+    background: radial-gradient(circle at 30% 30%, var(--soft) 1px, transparent 1.5px);
+  }
+  .corner {
+    background: linear-gradient(var(--at), transparent 60%, currentColor 60%);
+  }
+  .corner.above {
+    --at: 45deg;
+  }
+  .corner.below {
+    --at: 135deg;
+  }
+  details.colours {
+    flex-basis: 100%;
+  }
+  details.colours > div {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.4rem 1rem;
+    margin: 0.3rem 0;
+  }
+  details.colours label {
+    display: inline-flex;
+    align-items: center;
+    gap: 0.4rem;
+    color: var(--soft);
+  }
+  details.colours :is(select, input) {
+    font-size: 0.8rem;
+    color: var(--ink);
+  }
+  details.colours input {
+    width: 7rem;
+    font-family: var(--mono);
+  }
+`;
+
+/** @param stretch linear or square root */
+export function renderLegend(drawing: Drawing, stretch: Stretch, theme: Theme) {
+  const { scale, summary, clipped, geometry } = drawing;
+  const block = geometry ? [geometry.down.factor, geometry.across.factor] : [1, 1];
+  const look = { isLegible: geometry !== null && isLegible(geometry.grid), theme };
+  const { map, min, max } = scale;
+  const number = (value: number) => formatShort(value, 3);
+  const isPooled = block[0] * block[1] > 1;
+  const invalid = summary.nan + summary.positive + summary.negative;
+  const isDiverging = map === "diverging";
+  return html`<color-legend
+      ?signed=${isDiverging}
+      from=${isDiverging ? `−${number(max)}` : number(min)}
+      to=${number(max)}
+      text=${isDiverging ? "zero in the middle" : ""}
+      .detail=${isPooled ? `a cell shows the farthest from zero of ${block[0]} × ${block[1]}` : ""}
+      .notFinite=${invalid > 0 ? `not finite: ${invalid} values (${notFiniteText(summary)})` : ""}
+      .scale=${stretch}
+    ></color-legend>
+    ${marks(summary, clipped, look)}`;
+}
+
+/** Cells of each kind: how they look and how many there are. */
+function marks(
+  { positive, negative, masked }: Summary,
+  { below, above }: { below: number; above: number },
+  look: { isLegible: boolean; theme: Theme },
+) {
+  const ink = stripes(look.theme).match(/rgb\([^)]*\)/)?.[0] ?? "currentColor";
+  const level = (angle: string) =>
+    `repeating-linear-gradient(${angle}, ${ink} 0 2px, transparent 2px 4px)`;
+  const mark = (count: number, words: string, background: string, className = "") =>
+    count === 0
+      ? ""
+      : html`<span class="mark"><span class="swatch ${className}" style="background: ${background}"></span>${words}: ${formatCount(count)}</span>`;
+  const clip = (count: number, side: "above" | "below") => {
+    const words = `${side} the limit`;
+    if (count === 0) return "";
+    return look.isLegible
+      ? html`<span class="mark"><span class="swatch corner ${side}"></span>${words}: ${formatCount(count)}</span>`
+      : mark(count, words, clippedColour(side));
+  };
+  return html`${clip(above, "above")}${clip(below, "below")}
+    ${mark(positive, "∞", level("90deg"))}${mark(negative, "−∞", level("0deg"))}
+    ${masked === 0 ? "" : html`<span class="mark"><span class="swatch masked"></span>masked: ${formatCount(masked)}</span>`}`;
+}
+
+export interface ColourChoice {
+  map: ColourMap | "";
+  /** as `writeLimits` writes them */
+  limits: string;
+}
+
+/** The form of the colours: the map, and how the limits are found. */
+export function renderColours(
+  { inputs: { map }, limits, scale }: Pick<Drawing, "inputs" | "limits" | "scale">,
+  onChange: (choice: Partial<ColourChoice>) => void,
+) {
+  const byHand = typeof limits !== "string";
+  const option = (value: string, text: string, selected: boolean) =>
+    html`<option value=${value} ?selected=${selected} .selected=${selected}>${text}</option>`;
+  const value = (event: Event) => (event.target as HTMLSelectElement).value;
+  const hand = () => writeLimits([Number(formatPlain(scale.min)), Number(formatPlain(scale.max))]);
+  const setLimit = (end: 0 | 1, event: Event) => {
+    const input = event.target as HTMLInputElement;
+    const isSymmetric = scale.map === "diverging";
+    const wanted = Number(input.value);
+    const next: [number, number] = isSymmetric
+      ? [-Math.abs(wanted), Math.abs(wanted)]
+      : end === 0
+        ? [wanted, scale.max]
+        : [scale.min, wanted];
+    if (input.value !== "" && Number.isFinite(wanted) && next[0] < next[1])
+      onChange({ limits: writeLimits(next) });
+    else input.value = formatPlain(end === 0 ? scale.min : scale.max);
+  };
+  const limitInput = (name: string, end: 0 | 1) => html`<label>${name}
+    <input type="number" step="any" name=${name} .value=${formatPlain(end === 0 ? scale.min : scale.max)} @change=${(event: Event) => setLimit(end, event)} /></label>`;
+  return html`<details class="colours"><summary>colours and limits</summary><div>
+    <label>colours
+      <select name="map" @change=${(event: Event) => onChange({ map: value(event) as ColourMap | "" })}>
+        ${option("", "automatic", map === "")}${option("diverging", "diverging", map === "diverging")}${option("sequential", "sequential", map === "sequential")}
+      </select></label>
+    <label>limits
+      <select name="limits" @change=${(event: Event) => onChange({ limits: value(event) === "hand" ? hand() : value(event) })}>
+        ${option("", "3 standard deviations", limits === "auto")}${option("99%", "99 % of the values", limits === "99%")}${option("all", "all values", limits === "all")}${option("hand", "by hand", byHand)}
+      </select></label>
+    ${limitInput("min", 0)}${limitInput("max", 1)}
+  </div></details>`;
+}
+
+/** A limit in a field: short, with an ASCII minus. */
+function formatPlain(value: number) {
+  return String(Number(value.toPrecision(7)));
+}

@@ -1,0 +1,90 @@
+// The canvases of <tensor-view>: cells, labels and digits, and what is drawn over them.
+
+import { digitSize, drawPanelLabels, drawPanelOverlay, drawTitles } from "../../draw/panel-plot.js";
+import { drawDigits, paintPanels } from "../../draw/panels.js";
+import type { PanelCell } from "../../draw/plane.js";
+import type { Theme } from "../../draw/scale.js";
+import type { PlotCanvases } from "../plot.js";
+import type { Drawing } from "./drawing.js";
+
+/** Device pixels around the last cells for the outline of a focused cell. */
+const OUTLINE = 3;
+
+export class TensorPainter {
+  #canvases: PlotCanvases;
+  /** What the cells on the canvas were painted from. */
+  #painted: readonly unknown[] = [];
+  /** The labels on the canvas belong to earlier cells. */
+  #isStale = true;
+
+  constructor(canvases: PlotCanvases) {
+    this.#canvases = canvases;
+  }
+
+  /** Paints the cells, unless they are on the canvas. */
+  cells(drawing: Drawing | null, theme: Theme) {
+    const cells = this.#canvases.get("cells");
+    const context = cells?.getContext("2d");
+    if (!drawing?.geometry || !cells || !context) return;
+    const { geometry, plane, shown, scale, labels } = drawing;
+    const from = [cells, geometry, plane, shown, scale, theme, labels];
+    if (from.every((one, i) => one === this.#painted[i])) return;
+    this.#painted = from;
+    this.#isStale = true;
+    const { ratio, left, top, width, height } = geometry;
+    Object.assign(cells, { width, height });
+    Object.assign(cells.style, {
+      left: `${Math.round(left * ratio) / ratio}px`,
+      top: `${Math.round(top * ratio) / ratio}px`,
+      width: `${width / ratio}px`,
+      height: `${height / ratio}px`,
+    });
+    const image = context.createImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    paintPanels(pixels, plane, geometry, shown, { scale, theme });
+    context.putImageData(image, 0, 0);
+  }
+
+  /** Draws labels, titles and digits, unless they belong to the cells on the canvas. */
+  text(drawing: Drawing, titles: readonly (readonly string[])[], theme: Theme) {
+    const { geometry, plane, shown, scale, axisLabels, digits } = drawing;
+    if (!geometry) return;
+    const { ratio, left, top, width, height } = geometry;
+    const room = (pixels: number, gutter: number) => Math.ceil(gutter * ratio) + pixels + OUTLINE;
+    this.#canvases.resize(room(width, left), room(height, top), ratio);
+    const context = this.#isStale && this.#canvases.clear("labels");
+    if (!context) return;
+    this.#isStale = false;
+    const { palette } = this.#canvases;
+    for (const side of ["rows", "columns"] as const)
+      drawPanelLabels(context, side, axisLabels, geometry, { palette });
+    drawTitles(context, titles, geometry, palette);
+    const size = digits > 0 ? digitSize(geometry, digits) : 0;
+    const cells = this.#canvases.get("cells")?.getContext("2d");
+    const look = { scale, theme, font: palette.font, size };
+    if (size > 0 && cells) drawDigits(cells, plane, geometry, shown, look);
+  }
+
+  /** Outlines the locked cell and the focused one, whose labels are bold. */
+  overlay(drawing: Drawing, locked: PanelCell | null, focused: PanelCell | null) {
+    const { geometry, axisLabels, shown } = drawing;
+    const context = this.#canvases.clear("overlay");
+    if (!context || !geometry) return;
+    const { palette } = this.#canvases;
+    const pin = locked && drawing.placeOf(locked);
+    if (pin && locked !== focused) drawPanelOverlay(context, pin, geometry, palette, true);
+    const place = focused && drawing.placeOf(focused);
+    if (!place) return;
+    drawPanelOverlay(context, place, geometry, palette);
+    if (geometry.grid.wrap > 0 && geometry.down.cells > 1) return;
+    const only = {
+      rows: focused.row - shown.rows.first,
+      columns: drawing.visibleColumn(focused.column),
+    };
+    for (const side of ["rows", "columns"] as const) {
+      const options = { palette, panel: place.panel, only: only[side] };
+      if (axisLabels[side].length > 0)
+        drawPanelLabels(context, side, axisLabels, geometry, options);
+    }
+  }
+}

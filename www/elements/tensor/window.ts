@@ -1,0 +1,176 @@
+// The controls of the visible part of an axis in <tensor-view>, and zooming and moving with the pointer.
+
+import { css, html } from "lit";
+
+import { TOKEN_AXES } from "../../draw/arrangement.js";
+import type { Window } from "../../draw/lines.js";
+import type { Side } from "../../draw/panel-plot.js";
+import { moveWindow, usualWindow, VISIBLE_TOKENS, zoomWindow } from "../../draw/windows.js";
+import { clamp } from "../interaction.js";
+import type { Drawing } from "./drawing.js";
+
+export const windowStyles = css`
+  .window {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.35rem 0.6rem;
+    margin: 0 0 0.5rem;
+    font-size: 0.85rem;
+    color: var(--soft);
+  }
+  .window button {
+    font-size: 0.8rem;
+    padding: 0.12em 0.65em;
+  }
+  .window input {
+    flex: 0 1 14rem;
+  }
+`;
+
+const SIDES: readonly Side[] = ["rows", "columns"];
+/** An axis this long has controls for zooming. */
+const ZOOMABLE = 48;
+/** One step of zooming. */
+const ZOOM = 0.5;
+
+interface AxisWindow {
+  axis: string;
+  side: Side;
+  length: number;
+  window: Window;
+  /** a drawn cell covers several positions */
+  isPooled: boolean;
+}
+
+/** The controls of both axes of a panel. @param onChange gets the part that the user chose */
+export function renderWindows(drawing: Drawing, onChange: (side: Side, window: Window) => void) {
+  if (drawing.isVector) return "";
+  const { arrangement, geometry } = drawing;
+  return SIDES.map((side) => {
+    const fitted = side === "rows" ? geometry?.down : geometry?.across;
+    const parts = {
+      ...{ axis: arrangement[side], side, length: drawing.length(side) },
+      ...{ window: drawing.window(side), isPooled: (fitted?.factor ?? 1) > 1 },
+    };
+    return renderWindow(parts, onChange);
+  });
+}
+
+function renderWindow(
+  { axis, side, length, window, isPooled }: AxisWindow,
+  onChange: (side: Side, window: Window) => void,
+) {
+  const { first, count } = window;
+  const isWhole = count === length;
+  const isText = side === "rows" && TOKEN_AXES.includes(axis);
+  if (length <= (isText ? VISIBLE_TOKENS : ZOOMABLE) && isWhole && !isPooled) return "";
+  const set = (next: Window) => onChange(side, next);
+  const last = length - count;
+  const step = Math.max(1, count >> 1);
+  const move = (by: number) => () => set({ first: clamp(first + by, last + 1), count });
+  const zoom = (factor: number) => () =>
+    set(zoomWindow(length, window, factor, first + (count - 1) / 2));
+  const [before, after] = isText
+    ? ["↑ earlier", "↓ later"]
+    : side === "rows"
+      ? ["↑", "↓"]
+      : ["←", "→"];
+  const range = `${first} to ${first + count - 1} of ${length}`;
+  return html`<p class="window">
+    <button ?disabled=${first === 0} aria-label=${isText ? "↑ earlier" : `earlier ${axis}`} @click=${move(-step)}>${before}</button>
+    ${
+      isWhole
+        ? ""
+        : html`<input type="range" aria-label="first visible ${axis}" min="0" max=${last} step="1" .value=${String(first)} @input=${(event: Event) => set({ first: Number((event.target as HTMLInputElement).value), count })} />`
+    }
+    <button ?disabled=${first >= last} aria-label=${isText ? "↓ later" : `later ${axis}`} @click=${move(step)}>${after}</button>
+    <button aria-label="zoom out of ${axis}" ?disabled=${isWhole} @click=${zoom(1 / ZOOM)}>−</button>
+    <button aria-label="zoom in to ${axis}" @click=${zoom(ZOOM)}>+</button>
+    ${
+      isText
+        ? html`<button aria-pressed=${isWhole} @click=${() => set(isWhole ? usualWindow(axis, side, length) : { first: 0, count: length })}>all tokens</button>
+            <span>Tokens ${range} are shown.</span>`
+        : html`<button aria-pressed=${isWhole} @click=${() => set({ first: 0, count: length })}>all ${axis}</button>
+            <span>${range} are shown.</span>`
+    }
+  </p>`;
+}
+
+/** What the pointer needs to know of the plot. */
+export interface PointerPlot {
+  /** the visible part and the length of an axis, and CSS pixels of one position */
+  axis: (side: Side) => { window: Window; length: number; pitch: number };
+  /** the position under the pointer */
+  at: (side: Side, event: MouseEvent) => number;
+  set: (side: Side, window: Window) => void;
+}
+
+/** CSS pixels that the pointer may move in a click. */
+const CLICK = 4;
+
+/** Zooms with the wheel and Ctrl (a pinch on a trackpad is the same event), and moves by dragging what is zoomed. */
+export class PlotPointer {
+  #plot: PointerPlot;
+  #drag: { x: number; y: number; from: Record<Side, Window>; isMoved: boolean } | null = null;
+
+  constructor(plot: PointerPlot) {
+    this.#plot = plot;
+  }
+
+  onWheel = (event: WheelEvent) => {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    const factor = Math.exp(clampTo(event.deltaY, 60) / 120);
+    // Rows that all fit stay, so that the wheel zooms into the long axis.
+    for (const side of SIDES) {
+      const { window, length } = this.#plot.axis(side);
+      if (length > ZOOMABLE)
+        this.#plot.set(side, zoomWindow(length, window, factor, this.#plot.at(side, event)));
+    }
+  };
+
+  onDown = (event: PointerEvent) => {
+    if (event.button !== 0 || event.pointerType === "touch") return;
+    const from = (side: Side) => this.#plot.axis(side).window;
+    this.#drag = {
+      x: event.clientX,
+      y: event.clientY,
+      from: { rows: from("rows"), columns: from("columns") },
+      isMoved: false,
+    };
+  };
+
+  /** @returns whether the pointer is moving the plot */
+  onMove(event: PointerEvent) {
+    const drag = this.#drag;
+    if (!drag) return false;
+    if (event.buttons === 0) {
+      this.#drag = null;
+      return false;
+    }
+    const moved = { columns: event.clientX - drag.x, rows: event.clientY - drag.y };
+    if (!drag.isMoved && Math.hypot(moved.rows, moved.columns) < CLICK) return false;
+    let isZoomed = false;
+    for (const side of SIDES) {
+      const { length, pitch } = this.#plot.axis(side);
+      const from = drag.from[side];
+      if (from.count === length) continue;
+      isZoomed = true;
+      this.#plot.set(side, moveWindow(length, from, -moved[side] / pitch));
+    }
+    drag.isMoved = isZoomed;
+    return isZoomed;
+  }
+
+  /** @returns whether the click ended a movement, and chooses no cell */
+  endsDrag() {
+    const isMoved = this.#drag?.isMoved ?? false;
+    this.#drag = null;
+    return isMoved;
+  }
+}
+
+function clampTo(value: number, most: number) {
+  return Math.max(-most, Math.min(most, value));
+}
