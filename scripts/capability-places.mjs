@@ -14,6 +14,7 @@ export const METHODS = {
   tokenNames: { where: "names of tokens in every view" },
   detokenize: { where: "the text, when ids are given to a model with a tokenizer" },
   runWithCache: { where: "the reading of the text", address: "prompt" },
+  select: CODE,
   generate: { where: "“Generate”" },
   toPython: { where: "“share”, “copy as TransformerLens”" },
   parameter: {
@@ -32,6 +33,7 @@ export const OPTIONS = {
   "tokenNames.ids": { where: "what a view lists" },
   "detokenize.ids": { where: "the ids in the address", address: "ids" },
   "runWithCache.names": { where: "hook point of “activations”", address: "hook" },
+  "select.selector": { where: "hook box of an intervention", address: "interventions" },
   "runWithCache.positions": CODE,
   "runWithCache.stopAtLayer": CODE,
   "runWithCache.startAt": CODE,

@@ -18,7 +18,7 @@ use crate::kernel;
 use crate::model::{KvCache, Model};
 use crate::run::{Cache, Capture, as_batch};
 use crate::tokenizer::{TextStream, Tokenizer};
-use crate::wire::{self, HookName, List, OneOrMany, options};
+use crate::wire::{self, HookNames, OneOrMany, options};
 
 options! {
     /// How to choose tokens and when to stop. The names are those of Hugging Face's `generate`.
@@ -49,7 +49,7 @@ options! {
         /// How many of the most probable tokens each step lists.
         pub top: usize = 10,
         /// What to capture at every step.
-        pub names: Vec<String> as List<HookName> = Vec::new(),
+        pub names: Vec<String> as HookNames = Vec::new(),
         /// What to change at every step; their `step` and `positions` restrict them. The text is the same with and without
         /// cached keys and values.
         pub interventions: Vec<Intervention> = Vec::new(),

@@ -677,7 +677,7 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn any_intervention() -> impl Strategy<Value = Intervention> {
     let fields = (
-        any::<String>(),
+        prop::collection::vec(any::<String>(), 1..3),
         choice(0usize..99),
         choice(0usize..99),
         choice(0usize..99),

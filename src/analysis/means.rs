@@ -8,7 +8,7 @@ use crate::hook::HookPoint;
 use crate::lab::Lab;
 use crate::named_array::NamedArray;
 use crate::run::means;
-use crate::wire::{HookName, IntoValue, List, Prompt, TypeScript, Value, options};
+use crate::wire::{HookNames, IntoValue, List, Prompt, TypeScript, Value, options};
 
 options! {
     /// Options of `means`.
@@ -17,7 +17,7 @@ options! {
         /// The texts to average over.
         pub texts: Vec<Vec<u32>> as List<Prompt>,
         /// What to average.
-        pub names: Vec<String> as List<HookName>,
+        pub names: Vec<String> as HookNames,
     }
 }
 

@@ -1,14 +1,16 @@
 //! Selects hook points by name, glob or regular expression.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::point::{Absence, HookPoint, check_length, outer_point, parse_block_point};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result, shortened};
 use crate::nearest::nearest;
 
-/// A set of hook points, given by an exact name, a glob with `*` and `?`, or a regular expression
-/// between slashes.
+/// A set of hook points, given by an exact name, a short name, a glob with `*` and `?`, or a regular
+/// expression between slashes, which may be followed by the flags `i`, `m` and `s`.
+///
+/// A short name such as `pattern`, `resid_post` or `ln1.scale` selects the point in every layer.
 ///
 /// A glob selects a point *on request* only if it names the point: `blocks.*.attn.hook_result`
 /// does, `blocks.0.*` and `*` do not, unless nothing else matches (`blocks.*.hook_?_input`). An
@@ -66,6 +68,18 @@ impl<'c> Selectors<'c> {
         Ok(&self.known[pattern])
     }
 
+    /// The points that any of the patterns selects, in firing order.
+    ///
+    /// # Errors
+    /// As [`Selector::parse`]: each must match something.
+    pub(crate) fn union(&mut self, patterns: &[String]) -> Result<Vec<HookPoint>> {
+        let mut points = BTreeSet::new();
+        for pattern in patterns {
+            points.extend(self.parse(pattern)?.iter().copied());
+        }
+        Ok(points.into_iter().collect())
+    }
+
     fn resolve(&mut self, pattern: &str) -> Result<Vec<HookPoint>> {
         check_length(pattern)?;
         if let Some(point) = outer_point(pattern).or_else(|| parse_block_point(pattern)) {
@@ -76,14 +90,14 @@ impl<'c> Selectors<'c> {
             };
         }
         let matches: Box<dyn Fn(&str) -> bool> = match regular_expression(pattern) {
-            Some(expression) => {
-                let expression = compile(expression, pattern)?;
+            Some((expression, flags)) => {
+                let expression = compile(expression, flags, pattern)?;
                 Box::new(move |name| expression.is_match(name))
             }
             None if pattern.contains(['*', '?']) => {
                 Box::new(|name| glob_matches(pattern.as_bytes(), name.as_bytes()))
             }
-            None => return Err(nothing_matches(pattern, self.config)),
+            None => return self.with_short_name(pattern),
         };
         let mut points = self.matching(&matches);
         if regular_expression(pattern).is_none() {
@@ -101,6 +115,25 @@ impl<'c> Selectors<'c> {
         })
     }
 
+    /// The points that a short name such as `pattern` or `ln1.scale` means, in all layers.
+    fn with_short_name(&mut self, short: &str) -> Result<Vec<HookPoint>> {
+        let points = self.matching(&|name| {
+            let long = long_form(name);
+            long == short || long.rsplit('.').next() == Some(short)
+        });
+        let kinds: Vec<String> = points.iter().map(|point| long_form(&point.to_string())).collect();
+        match kinds.first() {
+            None => Err(nothing_matches(short, self.config)),
+            Some(first) if kinds.iter().all(|kind| kind == first) => Ok(points),
+            Some(_) => {
+                let kinds: BTreeSet<String> =
+                    kinds.into_iter().map(|kind| format!("`{kind}`")).collect();
+                let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
+                Err(Error::Hook(format!("`{short}` fits several hook points: {kinds}")))
+            }
+        }
+    }
+
     fn matching(&mut self, matches: &dyn Fn(&str) -> bool) -> Vec<HookPoint> {
         if self.all.is_empty() {
             self.all = HookPoint::all(self.config)
@@ -116,15 +149,35 @@ impl<'c> Selectors<'c> {
 /// short pattern large.
 const MAX_EXPRESSION_SIZE: usize = 1 << 17;
 
-fn compile(expression: &str, pattern: &str) -> Result<regex_lite::Regex> {
-    let built = regex_lite::RegexBuilder::new(expression).size_limit(MAX_EXPRESSION_SIZE).build();
+fn compile(expression: &str, flags: &str, pattern: &str) -> Result<regex_lite::Regex> {
+    if let Some(flag) = flags.chars().find(|flag| !FLAGS.contains(*flag)) {
+        let pattern = shortened(pattern);
+        return Err(Error::Hook(format!("`{pattern}` has the flag {flag}, expected i, m or s")));
+    }
+    let built = regex_lite::RegexBuilder::new(expression)
+        .case_insensitive(flags.contains('i'))
+        .multi_line(flags.contains('m'))
+        .dot_matches_new_line(flags.contains('s'))
+        .size_limit(MAX_EXPRESSION_SIZE)
+        .build();
     built.map_err(|error| {
         Error::Hook(format!("`{}` is not a regular expression: {error}", shortened(pattern)))
     })
 }
 
-fn regular_expression(pattern: &str) -> Option<&str> {
-    pattern.strip_prefix('/')?.strip_suffix('/')
+/// `g` and `u`, which JavaScript writes, change nothing for names.
+const FLAGS: &str = "imsgu";
+
+/// The expression and the flags of `/expression/flags`.
+fn regular_expression(pattern: &str) -> Option<(&str, &str)> {
+    let (expression, flags) = pattern.strip_prefix('/')?.rsplit_once('/')?;
+    flags.chars().all(|flag| flag.is_ascii_lowercase()).then_some((expression, flags))
+}
+
+/// `attn.pattern` of `blocks.2.attn.hook_pattern`.
+fn long_form(name: &str) -> String {
+    let in_block = name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'));
+    in_block.map_or(name, |(_, rest)| rest).replacen("hook_", "", 1)
 }
 
 /// Removes the points on request from the matches of a glob, unless the glob names them.
@@ -225,6 +278,50 @@ mod tests {
         let error = Selector::parse("blocks.1.attn.hook_patern", &two_layers()).unwrap_err();
         assert_eq!(error.name(), "HookError");
         assert!(error.to_string().contains("`blocks.1.attn.hook_pattern`"), "{error}");
+    }
+
+    #[test]
+    fn a_short_name_is_the_point_of_every_layer() {
+        let names = |pattern| {
+            let selector = Selector::parse(pattern, &two_layers()).unwrap();
+            selector.points().iter().map(HookPoint::to_string).collect::<Vec<_>>()
+        };
+        let patterns = ["blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern"];
+        assert_eq!(names("pattern"), patterns);
+        assert_eq!(names("attn.pattern"), patterns);
+        assert_eq!(names("ln2.scale"), ["blocks.0.ln2.hook_scale", "blocks.1.ln2.hook_scale"]);
+        assert_eq!(names("result").len(), 2, "a name selects points on request");
+        assert_eq!(names("embed"), ["hook_embed"]);
+        let error = Selector::parse("scale", &two_layers()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`scale` fits several hook points: `ln1.scale`, `ln2.scale`, `ln_final.scale`"
+        );
+    }
+
+    #[test]
+    fn a_regular_expression_may_have_flags() {
+        let count = |pattern| Selector::parse(pattern, &two_layers()).map(|it| it.points().len());
+        assert_eq!(count("/HOOK_PATTERN$/i").unwrap(), 2);
+        assert_eq!(count("/hook_pattern$/gimsu").unwrap(), 2);
+        assert!(count("/HOOK_PATTERN$/").is_err());
+        let error = count("/pattern/y").unwrap_err().to_string();
+        assert_eq!(error, "`/pattern/y` has the flag y, expected i, m or s");
+    }
+
+    #[test]
+    fn several_patterns_select_what_any_of_them_does_in_firing_order() {
+        let config = two_layers();
+        let union = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(|one| one.to_string()).collect();
+            let points = Selectors::new(&config).union(&patterns);
+            points.map(|points| points.iter().map(HookPoint::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            union(&["unembed.hook_out", "blocks.1.*.hook_z", "z", "hook_embed"]).unwrap(),
+            ["hook_embed", "blocks.0.attn.hook_z", "blocks.1.attn.hook_z", "unembed.hook_out"]
+        );
+        assert!(union(&["z", "nothing"]).is_err());
     }
 
     #[test]

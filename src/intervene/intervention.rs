@@ -1,11 +1,11 @@
 //! An intervention as the user writes it, and its JSON.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::actions::{self, Action};
 use super::types::Choice;
 use crate::error::{Error, Result};
-use crate::wire::{self, HookName, Value, options};
+use crate::wire::{self, HookNames, Value, options};
 
 options! {
     /// One change to a run.
@@ -19,8 +19,9 @@ options! {
     /// ```
     #[derive(Debug, Clone, PartialEq, Serialize)]
     pub struct Intervention {
-        /// A hook point's name, a `*` glob or a `/regular expression/`.
-        pub at: String as HookName,
+        /// The hook points: a name, a short name, a `*` glob or a `/regular expression/`, or several of them.
+        #[serde(serialize_with = "one_or_list")]
+        pub at: Vec<String> as HookNames,
         /// Only the points of these layers.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub layer: Option<Choice<usize>>,
@@ -59,7 +60,7 @@ impl Intervention {
     /// ```
     pub fn new(at: impl Into<String>, action: impl Into<Action>) -> Intervention {
         Intervention {
-            at: at.into(),
+            at: vec![at.into()],
             layer: None,
             head: None,
             neuron: None,
@@ -115,6 +116,14 @@ impl Intervention {
     /// The intervention as JSON, from which [`from_json`](Intervention::from_json) reads the same.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("an intervention has text keys only")
+    }
+}
+
+/// One pattern as a text, several as a list.
+fn one_or_list<S: Serializer>(patterns: &[String], to: S) -> std::result::Result<S::Ok, S::Error> {
+    match patterns {
+        [pattern] => pattern.serialize(to),
+        _ => patterns.serialize(to),
     }
 }
 

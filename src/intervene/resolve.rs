@@ -43,7 +43,8 @@ impl Resolver<'_> {
     fn scope(&mut self, intervention: &Intervention) -> Result<Scope> {
         let points = self.points(intervention)?;
         let positions = self.positions(intervention)?;
-        let Intervention { at, head, neuron, dim, .. } = intervention;
+        let Intervention { head, neuron, dim, .. } = intervention;
+        let at = &written(intervention);
         expect_axis(head, "head", &["head"], &points)?;
         expect_axis(neuron, "neuron", &["d_mlp"], &points)?;
         expect_axis(dim, "dim", &["d_model", "d_head"], &points)?;
@@ -64,7 +65,11 @@ impl Resolver<'_> {
     /// The hook points that `at` and `layer` select.
     fn points(&mut self, intervention: &Intervention) -> Result<Vec<HookPoint>> {
         let Intervention { at, layer, .. } = intervention;
-        let mut points = self.selectors.parse(at)?.to_vec();
+        if at.is_empty() {
+            return Err(selects_nothing("", "at"));
+        }
+        let mut points = self.selectors.union(at)?;
+        let at = &written(intervention);
         let Some(layers) = indices(at, "layer", layer.as_ref(), self.config.n_layer)? else {
             return Ok(points);
         };
@@ -81,7 +86,7 @@ impl Resolver<'_> {
 
     /// The positions that `positions` and `step` both select.
     fn positions(&self, intervention: &Intervention) -> Result<Option<Vec<usize>>> {
-        let (at, prompt) = (&intervention.at, self.text.prompt);
+        let (at, prompt) = (&written(intervention), self.text.prompt);
         let listed = intervention.positions.as_ref();
         let listed = listed.map(|choice| self.listed(at, &choice.to_vec())).transpose()?;
         let steps = indices(at, "step", intervention.step.as_ref(), self.text.new.max(1))?;
@@ -129,7 +134,8 @@ impl Resolver<'_> {
 /// # Errors
 /// [`Error::Input`] if it selects a text that the batch does not have, one twice, or none.
 pub(super) fn selects_row(intervention: &Intervention, row: usize, rows: usize) -> Result<bool> {
-    let Intervention { at, batch: Some(choice), .. } = intervention else { return Ok(true) };
+    let Intervention { batch: Some(choice), .. } = intervention else { return Ok(true) };
+    let at = &written(intervention);
     let index = |row: &i64| {
         resolve_position(*row, rows).filter(|row| *row < rows).ok_or_else(|| {
             let texts = if rows == 1 { "one text".into() } else { format!("{rows} texts") };
@@ -146,6 +152,11 @@ pub(super) fn selects_row(intervention: &Intervention, row: usize, rows: usize) 
     }
     expect_different(at, "batch", &selected)?;
     Ok(selected.contains(&row))
+}
+
+/// The patterns of an intervention, for messages.
+fn written(intervention: &Intervention) -> String {
+    intervention.at.join("`, `")
 }
 
 /// The indices that a field lists, each below `length`.

@@ -5,14 +5,14 @@ use candle_core::Tensor;
 use super::gradients::Objective;
 use crate::error::{Error, Result};
 use crate::intervene::{Compiler, Intervention};
-use crate::wire::{self, HookName, List, options};
+use crate::wire::{self, HookNames, options};
 
 options! {
     /// The options of a run.
     #[derive(Clone)]
     pub struct RunOptions {
         /// The values to capture.
-        pub names: Vec<String> as List<HookName> = Vec::new(),
+        pub names: Vec<String> as HookNames = Vec::new(),
         /// Changes, applied in this order. A capture gets the changed values.
         pub interventions: Vec<Intervention> = Vec::new(),
         /// Capture only these rows along `pos` or `query`; negative ones count from the end.

@@ -1,6 +1,6 @@
 //! Inputs and answers, which are texts or token ids in JavaScript and ids in Rust.
 
-use super::{Fields, FromValue, Interface, Node, Object, ReadAs, TypeScript, Value};
+use super::{Fields, FromValue, Interface, Node, Object, OneOrMany, ReadAs, TypeScript, Value};
 use crate::error::{Error, Result};
 
 /// A text or token ids, at least one of them; read as ids of the vocabulary.
@@ -78,7 +78,7 @@ impl ReadAs<u32> for Answer {
     }
 }
 
-/// The name of a hook point, a `*` glob or a `/regular expression/`. The JavaScript API has replaced shorthand such as `["pattern", 2]`.
+/// The name of a hook point. The JavaScript API has replaced every other selector by a name.
 pub struct HookName;
 
 impl ReadAs<String> for HookName {
@@ -95,7 +95,29 @@ impl ReadAs<String> for HookName {
     }
 
     fn typescript_as(types: &mut TypeScript) -> String {
-        types.import("./hook-names.js", "HookName")
+        types.import("./selectors.js", "HookSelector")
+    }
+}
+
+/// What selects hook points: a name, a short name, a `*` glob or a `/regular expression/flags`, or an array of them. The
+/// JavaScript API has replaced every other selector by names.
+pub struct HookNames;
+
+impl ReadAs<Vec<String>> for HookNames {
+    fn read_as(node: Node) -> Result<Vec<String>> {
+        OneOrMany::<String>::read_as(node)
+    }
+
+    fn singular_as() -> String {
+        <OneOrMany<String> as ReadAs<Vec<String>>>::singular_as()
+    }
+
+    fn typescript_as(types: &mut TypeScript) -> String {
+        <HookName as ReadAs<String>>::typescript_as(types)
+    }
+
+    fn literal_of(names: &Vec<String>) -> Option<String> {
+        names.is_empty().then(|| "[]".into())
     }
 }
 

@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { hookName, nearest } from "../../www/api/hook-names.ts";
+import { nearest } from "../../www/api/hook-names.ts";
 import { checkUnicode, readIds, readInput } from "../../www/api/input.ts";
 import { checkOptions, rule, splitOptions } from "../../www/api/options.ts";
+import { resolver } from "../../www/api/selectors.ts";
 import { serializeOptions } from "../../www/api/serialize.ts";
 import { Tensor } from "../../www/api/tensor.ts";
 
@@ -107,50 +108,6 @@ test("item() is for one number only", () => {
 
 // ---- names ----
 
-const points = [
-  "hook_embed",
-  ...[0, 1].flatMap((layer) =>
-    ["hook_resid_pre", "ln1.hook_scale", "attn.hook_pattern", "ln2.hook_scale", "mlp.hook_pre"].map(
-      (name) => `blocks.${layer}.${name}`,
-    ),
-  ),
-].map((name) => ({ name, axes: [], onRequest: false }));
-
-test("a short name and a layer are one hook point", () => {
-  assert.equal(hookName(["pattern", 1], points), "blocks.1.attn.hook_pattern");
-  assert.equal(hookName(["attn.hook_pattern", 1], points), "blocks.1.attn.hook_pattern");
-  assert.equal(hookName(["resid_pre", 0], points), "blocks.0.hook_resid_pre");
-  assert.equal(hookName(["ln2.scale", -1], points), "blocks.1.ln2.hook_scale");
-  assert.equal(hookName("blocks.*", points), "blocks.*");
-});
-
-test("a short name that fits several points, or none, is a HookError that lists them", () => {
-  assert.throws(
-    () => hookName(["scale", 0], points),
-    failure("HookError", /several.*\["ln1.scale", 0\], \["ln2.scale", 0\]/),
-  );
-  assert.throws(
-    () => hookName(["patern", 0], points),
-    failure("HookError", /nearest are: \["pattern", 0\]/),
-  );
-  assert.throws(
-    () => hookName(["attn.patern", 0], points),
-    failure("HookError", /nearest are: \["attn.pattern", 0\]/),
-  );
-  assert.throws(
-    () => hookName(["pattern", 2], points),
-    failure("HookError", /layer 2, expected -2 to 1/),
-  );
-  assert.throws(
-    () => hookName(/** @type {any} */ (3), points),
-    failure("InputError", /hook name is 3/),
-  );
-  assert.throws(
-    () => hookName(/** @type {any} */ (["pattern"]), points),
-    failure("InputError", /pair/),
-  );
-});
-
 test("the nearest names are the nearest", () => {
   const known = [
     "blocks.0.attn.hook_pattern",
@@ -243,10 +200,11 @@ test("a lone surrogate is refused with its index", () => {
   assert.throws(() => readInput("\ud800"), failure("InputError", /index 0/));
 });
 
-const named = (/** @type {any} */ name) =>
-  typeof name === "string" ? name : `blocks.${name[1]}.hook_${name[0]}`;
+const points = ["hook_embed", "hook_pos_embed", "blocks.0.attn.hook_z", "blocks.1.attn.hook_z"].map(
+  (name) => ({ name, axes: [], onRequest: false }),
+);
 /** @param {object} options @returns {any} */
-const sent = (options) => serializeOptions("call", options, named);
+const sent = (options) => serializeOptions("call", options, resolver(points));
 
 test("options are sent as plain data, numbers as typed arrays of their own", () => {
   const data = new Float32Array(100).subarray(2, 4);
@@ -269,7 +227,7 @@ test("options are sent as plain data, numbers as typed arrays of their own", () 
     flag: true,
     text: "x",
     stop: ["a"],
-    names: ["blocks.1.hook_z", "*"],
+    names: ["blocks.1.attn.hook_z", "*"],
   });
   assert.equal(found.add.buffer.byteLength, 8, "not the memory that it shares");
   assert.deepEqual(structuredClone(found), found);
@@ -280,13 +238,13 @@ test("names, tensors, caches and functions of interventions are sent as data", (
   const cache = { names: () => ["hook_embed", "hook_pos_embed"], get: () => tensor };
   const [one, two, three] = sent({
     interventions: [
-      { at: ["z", 2], head: 1, do: { set: tensor } },
+      { at: ["z", -1], head: 1, do: { set: tensor } },
       { at: "hook_embed", do: { from: cache } },
       { at: "*", do: { js: (/** @type {any} */ x) => x } },
     ],
   }).interventions;
   assert.deepEqual(one, {
-    at: "blocks.2.hook_z",
+    at: "blocks.1.attn.hook_z",
     head: 1,
     do: { set: { shape: Float64Array.of(1, 2), data: Float32Array.of(1, 2) } },
   });

@@ -4,7 +4,7 @@
 // Options that do not leave the page (`signal`, `onProgress`) are declared in options.ts.
 
 import type { Cache } from "./cache.js";
-import type { HookName } from "./hook-names.js";
+import type { HookSelector } from "./selectors.js";
 import type { Tensor } from "./tensor.js";
 
 /** A text, or token ids. */
@@ -170,7 +170,7 @@ export interface RunOptions {
    * The values to capture.
    * @default []
    */
-  names?: readonly HookName[];
+  names?: HookSelector;
   /**
    * Changes, applied in this order. A capture gets the changed values.
    * @default []
@@ -203,8 +203,8 @@ export interface RunOptions {
 
 /** One change to a run. */
 export interface Intervention {
-  /** A hook point's name, a `*` glob or a `/regular expression/`. */
-  at: HookName;
+  /** The hook points: a name, a short name, a `*` glob or a `/regular expression/`, or several of them. */
+  at: HookSelector;
   /** Only the points of these layers. */
   layer?: number | readonly number[];
   /** Only these heads, at points with an axis `head`. */
@@ -394,7 +394,7 @@ export interface GenerateOptions {
    * What to capture at every step.
    * @default []
    */
-  names?: readonly HookName[];
+  names?: HookSelector;
   /**
    * What to change at every step; their `step` and `positions` restrict them. The text is the same with and without
    * cached keys and values.
@@ -856,7 +856,7 @@ export interface TokenScores {
 /** Options of `mostActive`. */
 export interface MostActiveOptions {
   /** The hook point. */
-  at: HookName;
+  at: HookSelector;
   /** The head, at points with an axis `head`. */
   head?: number;
   /** The index along the last axis. */
@@ -887,7 +887,7 @@ export interface MeansOptions {
   /** The texts to average over. */
   texts: readonly Input[];
   /** What to average. */
-  names: readonly HookName[];
+  names: HookSelector;
 }
 
 /** Mean activations by hook name, each with the axes of its hook point and one position. */

@@ -1,77 +1,49 @@
-// Names of hook points, and the short form that TransformerLens's users write: ["pattern", 2].
+// The names of hook points: their layer, their short forms, and the names that are spelled most like a word.
 
 import { createError, describe } from "./errors.js";
 
-/**
- * The name of a hook point, a `*` glob or a `/regular expression/`; or a short name with a layer, which is counted from the
- * end if it is negative: ["pattern", -1].
- */
-export type HookName = string | readonly [string, number];
+/** What selectors need of a hook point: the fields of `HookPoint`. */
+export interface SelectablePoint {
+  name: string;
+  axes: string[];
+  onRequest: boolean;
+}
 
 /** The time of a comparison grows with the square of the length. */
 const MAX_NAME_LENGTH = 1000;
 
-/**
- * The full name. A text is returned as it is: the model finds out whether it matches a point.
- * @param name ["pattern", 2] is "blocks.2.attn.hook_pattern"; ["ln1.scale", 0] tells ln1 from ln2
- * @param points the model's
- * @throws HookError if the short name fits no point of that layer, or several; InputError for another type
- */
-export function hookName(name: HookName, points: readonly { name: string }[]): string {
-  if (typeof name === "string") return name;
-  if (
-    !Array.isArray(name) ||
-    name.length !== 2 ||
-    typeof name[0] !== "string" ||
-    !Number.isInteger(name[1])
-  ) {
-    throw createError(
-      "InputError",
-      `a hook name is ${describe(name)}, expected a text such as "blocks.2.attn.hook_pattern" or a pair such as ["pattern", 2]`,
-    );
-  }
-  const [short, asked] = name;
-  if (short.length > MAX_NAME_LENGTH)
+/** @throws HookError for a text that is too long to be compared with names */
+export function checkLength(name: string): void {
+  if (name.length > MAX_NAME_LENGTH)
     throw createError(
       "HookError",
-      `a hook name has ${short.length} characters, expected at most ${MAX_NAME_LENGTH}; it begins with ${describe(short)}`,
+      `a hook name has ${name.length} characters, expected at most ${MAX_NAME_LENGTH}; it begins with ${describe(name)}`,
     );
-  const layers =
-    1 + Math.max(...points.map((point) => Number(/^blocks\.(\d+)\./.exec(point.name)?.[1] ?? -1)));
-  const layer = asked < 0 ? asked + layers : asked;
-  const prefix = `blocks.${layer}.`;
-  const ofLayer = points
-    .filter((point) => point.name.startsWith(prefix))
-    .map((point) => point.name.slice(prefix.length));
-  if (ofLayer.length === 0)
-    throw createError(
-      "HookError",
-      `["${short}", ${asked}] names layer ${asked}, expected ${-layers} to ${layers - 1}`,
-    );
-  const fitting = ofLayer.filter((full) => [full, longForm(full), shortForm(full)].includes(short));
-  if (fitting.length === 1) return prefix + fitting[0];
-  const near = fitting.length
-    ? fitting.map(longForm)
-    : nearest(short, ofLayer.map(short.includes(".") ? longForm : shortForm));
-  const what = fitting.length ? "fits several points" : "fits no hook point; the nearest are";
-  throw createError(
-    "HookError",
-    `["${short}", ${asked}] ${what}: ${near.map((form) => `["${form}", ${asked}]`).join(", ")}`,
-  );
 }
 
-/** "attn.pattern" of "attn.hook_pattern". */
-function longForm(full: string) {
-  return full.replace("hook_", "");
+/** The layer of a point, if a block contains it: 2 of "blocks.2.attn.hook_pattern". */
+export function layerOf(name: string): number | undefined {
+  const layer = /^blocks\.(\d+)\./.exec(name)?.[1];
+  return layer === undefined ? undefined : Number(layer);
 }
 
-/** "pattern" of "attn.hook_pattern". */
-function shortForm(full: string) {
-  return longForm(full).replace(/^.*\./, "");
+/** "attn.hook_pattern" of "blocks.2.attn.hook_pattern". A name outside the blocks is returned whole. */
+export function withoutLayer(name: string): string {
+  return name.replace(/^blocks\.\d+\./, "");
+}
+
+/** "attn.pattern" of "blocks.2.attn.hook_pattern". */
+export function longForm(name: string): string {
+  return withoutLayer(name).replace("hook_", "");
+}
+
+/** "pattern" of "blocks.2.attn.hook_pattern". */
+export function shortForm(name: string): string {
+  return longForm(name).replace(/^.*\./, "");
 }
 
 /** The three of `known` with the smallest edit distance to `word`; names that contain it come first. */
-export function nearest(word: string, known: readonly string[]) {
+export function nearest(word: string, known: readonly string[]): string[] {
   word = word.slice(0, MAX_NAME_LENGTH);
   const ranked = known.map((name) => ({
     name,

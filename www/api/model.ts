@@ -43,7 +43,6 @@ import type {
   Transform,
 } from "./generated.js";
 import { failingGeneration, generateSteps } from "./generation.js";
-import { type HookName, hookName } from "./hook-names.js";
 import { checkUnicode, type Ids, readIds, readInput } from "./input.js";
 import { measure } from "./measurement.js";
 import { ModelHandle } from "./model-handle.js";
@@ -67,6 +66,8 @@ import {
 import { checkLoadable, type ModelCall, readCall } from "./python-call.js";
 import { isIterable } from "./realms.js";
 import { type StoppedRun, toRun } from "./results.js";
+import { Selection } from "./selection.js";
+import { type HookSelector, resolver, selectPoints } from "./selectors.js";
 import { serializeOptions } from "./serialize.js";
 import { baseAddress, type SourceFile, tokenizerFiles } from "./source.js";
 import type { LoadedModel, Request, WorkerApi } from "./worker-api.js";
@@ -114,6 +115,14 @@ export class Model {
     this.hasTokenizer = loaded.hasTokenizer;
     this.checkpoint = loaded.checkpoint;
     this.report = loaded.report;
+  }
+
+  /**
+   * The hook points that a selector selects: "pattern", ["z", [0, -1]], /mlp/, (point) => point.axes.includes("head").
+   * @throws HookError if there is none
+   */
+  select(selector: HookSelector): Selection {
+    return new Selection(selectPoints(selector, this.hookPoints), this.hookPoints);
   }
 
   /**
@@ -433,15 +442,8 @@ export class Model {
     return measure(this.#inUse(), name, request, local);
   }
 
-  /** Options as plain data, with the full names of hook points. */
+  /** Options as plain data, with the names of hook points. */
   #serialize(call: string, options: object): Request {
-    const known: Map<string, string> = new Map(); // most of many interventions name the same points
-    return serializeOptions(call, options, (name: HookName) => {
-      if (typeof name === "string") return name;
-      const key = Array.isArray(name) && name.length === 2 ? name.map(String).join(" ") : "";
-      const full = (key && known.get(key)) || hookName(name, this.hookPoints);
-      if (key) known.set(key, full);
-      return full;
-    });
+    return serializeOptions(call, options, resolver(this.hookPoints));
   }
 }

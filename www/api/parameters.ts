@@ -47,7 +47,7 @@ export async function readParameter(
   const { local, sent } = splitOptions("parameter", options, CANCELLABLE);
   const [full, part] = readName(name, sent);
   checkUnicode(full, "the name of a weight");
-  const request = serializeOptions("parameter", part, String);
+  const request = serializeOptions("parameter", part, () => []);
   const send = (api: WorkerApi, key: number) => api.parameter(key, full, request);
   return toWeight(await handle.call(send, { signal: local.signal, name: "parameter" }));
 }
@@ -86,7 +86,7 @@ export function serializeWeights(weights: unknown): NewWeightData[] {
       "InputError",
       `the weights are ${describe(weights)}, expected an object of one or more, such as { W_pos: tensor }`,
     );
-  const plain = serializeOptions("withParameters", weights, String);
+  const plain = serializeOptions("withParameters", weights, () => []);
   return Object.entries(plain).map(([name, value]) => {
     const given = weights[name];
     const axes = given instanceof Tensor ? { axes: [...given.axes] } : {};

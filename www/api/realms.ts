@@ -30,3 +30,7 @@ export function isIterable(value: unknown): value is Iterable<unknown> {
     !ArrayBuffer.isView(value)
   );
 }
+
+export function isRegExp(value: unknown): value is RegExp {
+  return Object.prototype.toString.call(value) === "[object RegExp]";
+}

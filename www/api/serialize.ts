@@ -5,9 +5,9 @@
 // names and types of the options are checked in Rust.
 
 import { createError, describe, hasStableName } from "./errors.js";
-import type { HookName } from "./hook-names.js";
 import { checkUnicode } from "./input.js";
 import { isPlainObject } from "./options.js";
+import type { HookSelector } from "./selectors.js";
 import { Tensor } from "./tensor.js";
 
 /** The longest array that is not a typed array. */
@@ -24,8 +24,8 @@ interface Place {
 
 type Convert = (value: unknown, place: Place) => unknown;
 type ConvertField = (name: string, value: unknown, place: Place) => unknown;
-/** The full name of a hook point. */
-type Resolve = (name: HookName) => string;
+/** What a selector is for the model. `one`: it must select one point. */
+type Resolve = (selector: HookSelector, one?: string) => string[];
 
 /**
  * The options of a call as they can be sent. An option that is `undefined` is left out.
@@ -41,10 +41,10 @@ export function serializeOptions(
   const field: ConvertField = (name, value, at) => {
     if (name === "interventions" && Array.isArray(value))
       return items(value, at, (one, each) => serializeIntervention(one, resolve, each));
-    if (name === "names" && Array.isArray(value))
-      return items(value, at, (one) => checkUnicode(resolve(one as HookName), "a hook name"));
+    if (name === "names") return patterns(resolve(value as HookSelector));
     if (name === "stop" && typeof value === "string") return [checkUnicode(value, spelled(at))];
-    if (name === "at" && call === "mostActive" && isShortName(value)) return resolve(value);
+    if (name === "at" && call === "mostActive")
+      return patterns(resolve(value as HookSelector, spelled(at)))[0];
     return serialize(value, at);
   };
   try {
@@ -55,9 +55,8 @@ export function serializeOptions(
   }
 }
 
-/** Whether it may be a short name; `resolve` checks what it holds. */
-function isShortName(value: unknown): value is readonly [string, number] {
-  return Array.isArray(value);
+function patterns(resolved: string[]) {
+  return resolved.map((one) => checkUnicode(one, "a hook name"));
 }
 
 /** An exception in words. */
@@ -73,16 +72,17 @@ function serializeIntervention(intervention: unknown, resolve: Resolve, place: P
       "InputError",
       `${spelled(place)} is ${describe(intervention)}, expected { at, do }`,
     );
-  const at = isShortName(intervention.at) ? resolve(intervention.at) : intervention.at;
+  const names = "at" in intervention ? patterns(resolve(intervention.at as HookSelector)) : [];
+  const at = names.length === 1 ? names[0] : names;
   return fields(intervention, place, (name, value, inner) => {
-    if (name === "at") return serialize(at, inner);
+    if (name === "at") return at;
     return name === "do" && isPlainObject(value)
-      ? serializeAction(value, at, inner)
+      ? serializeAction(value, names, inner)
       : serialize(value, inner);
   });
 }
 
-function serializeAction(action: object, at: unknown, place: Place) {
+function serializeAction(action: object, at: readonly string[], place: Place) {
   return fields(action, place, (name, value, inner) => {
     if (name === "js" && typeof value === "function") return String(value);
     if ((name === "from" || name === "mean") && isCache(value))
@@ -103,9 +103,10 @@ function isCache(value: unknown): value is CacheLike {
   return typeof names === "function" && typeof get === "function";
 }
 
-/** The activation at `at` only, if the cache has one of this name. */
-function serializeCache(cache: CacheLike, at: unknown, place: Place) {
-  const names = typeof at === "string" && cache.names().includes(at) ? [at] : cache.names();
+/** The activations at `at` only, if the cache has one of each name. */
+function serializeCache(cache: CacheLike, at: readonly string[], place: Place) {
+  const known = cache.names();
+  const names = at.length > 0 && at.every((name) => known.includes(name)) ? at : known;
   return Object.fromEntries(names.map((name) => [name, serialize(cache.get(name), place)]));
 }
 

@@ -2,7 +2,6 @@
 
 import { createError, describe } from "../api/errors.js";
 import type { Activations, Config, HookPoint, Intervention, Means } from "../api/generated.js";
-import type { HookName } from "../api/hook-names.js";
 import type { Model } from "../api/model.js";
 import type { Direction, LabIntervention } from "../state/interventions.js";
 import { parseIds } from "./ids.js";
@@ -11,7 +10,7 @@ import { singleToken } from "./single-token.js";
 type Values = { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
 type Captured = { names(): string[]; get(name: string): Values };
 type Options = {
-  names: readonly HookName[];
+  names: readonly LabIntervention["at"][];
   interventions?: readonly Intervention[];
   positions?: readonly number[];
   stopAtLayer?: number;
@@ -31,7 +30,7 @@ export interface Steerable {
   runWithCache: (input: string | Uint32Array, options: Options) => Promise<{ cache: Captured }>;
   means: (options: {
     texts: readonly (string | Uint32Array)[];
-    names: readonly HookName[];
+    names: readonly LabIntervention["at"][];
     signal?: AbortSignal;
   }) => Promise<Exclude<Activations, Means | Readonly<Record<string, Values>>>>;
 }

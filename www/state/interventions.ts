@@ -15,7 +15,9 @@ export function includesHead(heads: readonly Head[], head: Head) {
 }
 
 /** An intervention of the API with a recipe in place of its values. */
-export type LabIntervention = Omit<Intervention, "do"> & {
+export type LabIntervention = Omit<Intervention, "do" | "at"> & {
+  /** A selector that is plain data. */
+  at: string | readonly [string, number];
   /** What the visitor calls it. */
   name?: string;
   /** It stays in the list without effect. */
