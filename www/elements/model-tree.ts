@@ -1,147 +1,414 @@
-// <model-tree>: a model's parameters as a tree of their checkpoint names, with shapes and counts.
+// <model-tree>: a model's modules, weights and hook points in one tree, in the order of the forward pass.
+//
+// One row has the focus; tree/keys.ts says what keys do. What a row names is shown beside the tree, in <tensor-view>.
 
-import { css, html, LitElement } from "lit";
-import type { Parameter } from "../api/generated.js";
+import { html } from "lit";
+import { ifDefined } from "lit/directives/if-defined.js";
+import { createRef, ref } from "lit/directives/ref.js";
+
+import type { Model } from "../api/model.js";
 import { formatCount } from "../draw/format.js";
-
+import { thumbnail } from "../draw/thumbnail.js";
+import { type Outlined, outlineOf, type OutlineNode, spoken } from "../session/model-outline.js";
+import { outlinePage, type OutlinePicture } from "../session/outline-page.js";
+import { countFound, everyKey, type OutlineRow, rowsOf } from "../session/outline-rows.js";
+import { pictureOfWeight, readWeight, type WeightPicture } from "../session/weight-picture.js";
+import { TypedElement } from "./base.js";
 import { base } from "./styles.js";
+import { treeStyles } from "./styles/tree.js";
+import { ThemeController } from "./theme.js";
+import { TreeKeys } from "./tree/keys.js";
+import { paint, PICTURE, renderFacts, renderName } from "./tree/parts.js";
+import { renderPanel, type Shown, type ShownActivation } from "./tree/panel.js";
 
-export type Branch = {
-  name: string;
-  count: number;
-  parameter: Parameter | null;
-  children: Map<string, Branch>;
-};
-
-/** A tree of the names, split at their dots, in the order of the list. */
-export function branches(parameters: readonly Parameter[]): Branch {
-  const root: Branch = { name: "", count: 0, parameter: null, children: new Map() };
-  for (const parameter of parameters) {
-    let branch = root;
-    branch.count += parameter.count;
-    for (const name of parameter.name.split(".")) {
-      const child = branch.children.get(name) ?? {
-        name,
-        count: 0,
-        parameter: null,
-        children: new Map(),
-      };
-      branch.children.set(name, child);
-      child.count += parameter.count;
-      branch = child;
-    }
-    branch.parameter = parameter;
-  }
-  return root;
+export interface ModelTreeEvents {
+  /** a weight was chosen: its name for `model.parameter` */
+  "weight-select": { name: string };
+  /** a hook point was chosen */
+  "point-select": { name: string };
+  /** a hook point is to be opened in a view of its own */
+  "point-open": { name: string };
 }
 
-export class ModelTree extends LitElement {
+/** What the tree needs of a model: a part of `Model`. */
+export type TreeModel = Outlined & Pick<Model, "parameterCount" | "parameter">;
+
+export class ModelTree extends TypedElement<ModelTreeEvents> {
   static override properties = {
-    parameters: { attribute: false },
-    count: { type: Number },
+    model: { attribute: false },
     notes: { attribute: false },
+    name: { type: String },
+    layer: { type: Number },
+    activation: { attribute: false },
+    shown: { state: true },
+    open: { state: true },
+    unfolded: { state: true },
+    search: { state: true },
+    active: { state: true },
+    note: { state: true },
+    pictures: { state: true },
   };
 
-  static override styles = [
-    base,
-    css`
-      :host {
-        font-size: 0.9rem;
-      }
-      ul {
-        list-style: none;
-        margin: 0;
-        padding-left: clamp(0.45rem, 2vw, 1.3rem);
-        border-left: 1px solid var(--line);
-      }
-      ul.root {
-        padding-left: 0;
-        border: 0;
-      }
-      .line,
-      summary {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr) auto minmax(4.6rem, 7.5rem);
-        gap: 0.3rem 0.8rem;
-        padding: 0.1rem 0.3rem;
-        border-radius: 4px;
-        overflow-wrap: anywhere;
-      }
-      summary {
-        cursor: pointer;
-      }
-      summary::before {
-        content: "▸";
-        color: var(--soft);
-        width: 0.9em;
-      }
-      details[open] > summary::before {
-        content: "▾";
-      }
-      summary {
-        grid-template-columns: 0.9em minmax(0, 1fr) auto;
-      }
-      .line {
-        padding-left: 1.1rem;
-      }
-      summary:hover,
-      .line:hover {
-        background: var(--glow);
-      }
-      .shape {
-        color: var(--soft);
-        text-align: right;
-      }
-      .count {
-        text-align: right;
-      }
-      .total {
-        margin: 0 0 0.6rem;
-      }
-    `,
-  ];
+  static override styles = [base, treeStyles];
 
-  declare parameters: readonly Parameter[];
-  /** The number of parameters of the model, in which a shared tensor counts once. */
-  declare count: number | null;
+  declare model: TreeModel | null;
   /** Sentences about what the model does not have. */
   declare notes: readonly string[];
+  /** What the model is called, in an export. */
+  declare name: string;
+  /** The layer that stands for layers that are alike. */
+  declare layer: number;
+  /** Computes the values at a hook point for a text; null if there is no text. Points that are shown are computed again for a new one. */
+  declare activation: ((name: string) => Promise<ShownActivation>) | null;
+  /** The weight or the hook point that is shown beside the tree. */
+  declare shown: Shown | null;
+  declare open: ReadonlySet<string>;
+  declare unfolded: ReadonlySet<string>;
+  declare search: string;
+  /** The key of the row that has the focus or gets it. */
+  declare active: string;
+  /** What became of a copy or an export. */
+  declare note: string;
+  /** By the path of the weight: null while it is read, a text if it cannot be. */
+  declare pictures: ReadonlyMap<string, WeightPicture | string | null>;
+
+  readonly theme = new ThemeController(this);
+  #outline: readonly OutlineNode[] = [];
+  #tree = createRef<HTMLElement>();
+  #keys = new TreeKeys();
 
   constructor() {
     super();
-    this.parameters = [];
-    this.count = null;
+    this.model = null;
     this.notes = [];
+    this.name = "";
+    this.layer = 0;
+    this.activation = null;
+    this.shown = null;
+    this.open = new Set();
+    this.unfolded = new Set();
+    this.search = "";
+    this.active = "";
+    this.note = "";
+    this.pictures = new Map();
+  }
+
+  /** The parameters of the model. */
+  get parameters() {
+    return this.model?.parameters ?? [];
+  }
+
+  /** How many numbers the parameters hold. */
+  get count() {
+    return this.model?.parameterCount ?? 0;
+  }
+
+  /** The rows that are visible. */
+  get rows(): OutlineRow[] {
+    return rowsOf(this.#outline, this);
+  }
+
+  override willUpdate(changed: Map<string, unknown>) {
+    if (changed.has("activation") && !changed.has("model") && this.shown?.kind === "point")
+      this.#show(this.shown);
+    if (!changed.has("model")) return;
+    this.#outline = this.model ? outlineOf(this.model) : [];
+    const layers = this.#outline.filter(({ kind }) => kind === "layers");
+    this.open = new Set(layers.map(({ label }) => label));
+    this.pictures = new Map();
+    this.unfolded = new Set();
+    Object.assign(this, { search: "", shown: null, note: "", layer: 0 });
   }
 
   override render() {
-    const root = branches(this.parameters);
+    if (!this.model) return "";
+    const { rows, shown } = this;
+    const active = rows.find(({ key }) => key === this.active) ?? rows[0];
     return html`
-      <p class="total"><span class="mono">${formatCount(this.count ?? root.count)}</span> parameters in <span class="mono">${this.parameters.length}</span> ${this.parameters.length === 1 ? "tensor" : "tensors"}. A tensor used in two places is listed, and counted, once.${this.notes.length > 0 ? ` ${this.notes.join(" ")}` : ""}</p>
-      <ul class="root mono">${[...root.children.values()].map((branch) => this.#branch(branch, 0))}</ul>
-    `;
+      <p class="total"><span class="mono">${formatCount(this.count)}</span> parameters in <span class="mono">${this.parameters.length}</span> ${this.parameters.length === 1 ? "tensor" : "tensors"}. A tensor used in two places is counted once.${this.notes.length > 0 ? ` ${this.notes.join(" ")}` : ""}</p>
+      <div class="tools">
+        <input type="search" aria-label="search the tree" placeholder="search: W_Q, *ln*, pattern" spellcheck="false" autocomplete="off" .value=${this.search} @input=${this.#onSearch} @keydown=${this.#onSearchKey} />
+        <button @click=${this.#expandAll}>expand all</button>
+        <button @click=${() => (this.open = new Set())}>collapse all</button>
+        <button title="Saves the tree, with the pictures that are open, as an HTML file that needs no network" @click=${this.#save}>save as HTML</button>
+        <span role="status" class="soft">${this.#status(rows)}</span>
+      </div>
+      <div class="body" ?data-beside=${shown !== null}>
+        ${
+          rows.length > 0
+            ? html`<div role="tree" aria-label="modules, weights and hook points" ${ref(this.#tree)} @keydown=${this.#onKey}>${rows.map((row) => this.#renderRow(row, row === active))}</div>`
+            : html`<p class="soft">No module, weight or hook point has such a name.</p>`
+        }
+        ${shown ? renderPanel(shown, { close: this.#closePanel, view: this.#viewOf(shown) }) : ""}
+      </div>`;
   }
 
-  #branch(branch: Branch, depth: number): unknown {
-    const { parameter, children } = branch;
-    if (parameter && children.size === 0) return this.#leaf(branch.name, parameter);
-    const [only] = children.values();
-    if (children.size === 1 && !parameter)
-      return this.#branch({ ...only, name: `${branch.name}.${only.name}` }, depth);
-    return html`<li>
-      <details ?open=${depth === 0 && children.size > 1}>
-        <summary><span>${branch.name}</span><span class="count">${formatCount(branch.count)}</span></summary>
-        <ul>${[...children.values()].map((child) => this.#branch(child, depth + 1))}</ul>
-      </details>
-    </li>`;
+  /** What was found, or what became of the last action. */
+  #status(rows: readonly OutlineRow[]) {
+    const found = countFound(this.#outline, this.search);
+    if (found === null) return this.note;
+    const isOnce = rows.filter(({ match }) => match).length < found;
+    return `${formatCount(found)} found${isOnce ? ", those of layers that are alike shown once" : ""}`;
   }
 
-  #leaf(name: string, { shape, dtype, count }: Parameter) {
-    return html`<li class="line" title=${dtype}>
-      <span>${name}</span>
-      <span class="shape">${shape.join(" × ")}</span>
-      <span class="count">${formatCount(count)}</span>
-    </li>`;
+  #renderRow(row: OutlineRow, isActive: boolean) {
+    const { key, node, level, position, siblings, isOpen } = row;
+    const { kind, path } = node;
+    const shows = kind === "weight" || kind === "point";
+    return html`<div
+      class="row ${kind}"
+      role="treeitem"
+      aria-label=${spoken(node)}
+      aria-level=${level}
+      aria-posinset=${position}
+      aria-setsize=${siblings}
+      aria-expanded=${ifDefined(isOpen ?? undefined)}
+      aria-selected=${path === this.shown?.path}
+      tabindex=${isActive ? 0 : -1}
+      data-key=${key}
+      ?data-shows=${shows}
+      @focus=${() => (this.active = key)}
+    >
+      <div class="line" @click=${() => this.#press(row)}>
+        <span class="arrow" aria-hidden="true">${isOpen === null ? "" : isOpen ? "▾" : "▸"}</span>
+        ${renderName(row)}
+        <span class="facts">${renderFacts(row)}</span>
+        ${this.#renderActions(row, isActive)}
+        <span class="count mono">${node.count > 0 ? formatCount(node.count) : ""}</span>
+      </div>
+      ${kind === "weight" ? this.#renderPicture(path) : ""}
+    </div>`;
+  }
+
+  #renderActions(row: OutlineRow, isActive: boolean) {
+    const { kind } = row.node;
+    const stop = (event: Event) => event.stopPropagation();
+    return html`<span class="actions" @click=${stop}>${
+      kind === "layers" ? this.#renderLayers(row, isActive) : this.#renderCopies(row.node, isActive)
+    }</span>`;
+  }
+
+  #renderCopies({ kind, path }: OutlineNode, isActive: boolean) {
+    const button = (title: string, hint: string, act: () => unknown) =>
+      html`<button tabindex=${isActive ? 0 : -1} title=${hint} @click=${act}>${title}</button>`;
+    const code = kind === "weight" ? `await model.parameter("${path}")` : `cache.get("${path}")`;
+    const picture = this.pictures.has(path) ? "hide picture" : "picture";
+    return html`
+      ${kind === "weight" ? button(picture, `A small picture of ${path}`, () => this.#toggle(path)) : ""}
+      ${button("copy", `Copies ${path}`, () => this.#copy(path))}
+      ${kind === "module" ? "" : button("code", `Copies ${code}`, () => this.#copy(code))}`;
+  }
+
+  /** Which of the layers stands for all, and a button that lists each. */
+  #renderLayers({ key, node: { layers = [] } }: OutlineRow, isActive: boolean) {
+    const isEach = this.unfolded.has(key);
+    const layer = layers.includes(this.layer) ? this.layer : layers[0];
+    const tabindex = isActive ? 0 : -1;
+    return html`
+      ${isEach ? "" : html`<label>layer <select tabindex=${tabindex} @change=${this.#onLayer}>${layers.map((one) => html`<option value=${one} ?selected=${one === layer}>${one}</option>`)}</select></label>`}
+      <button tabindex=${tabindex} aria-pressed=${isEach} title="Lists the layers one by one" @click=${() => this.#unfold(key)}>each layer</button>`;
+  }
+
+  #renderPicture(path: string) {
+    const picture = this.pictures.get(path);
+    if (picture === undefined) return "";
+    if (picture === null) return html`<div class="picture" role="status">reading …</div>`;
+    if (typeof picture === "string")
+      return html`<div class="picture" role="alert">${picture}</div>`;
+    return html`<div class="picture"><canvas role="img" aria-label=${picture.sentence} data-path=${path}></canvas><span>${picture.sentence}.</span></div>`;
+  }
+
+  override updated() {
+    for (const canvas of this.renderRoot.querySelectorAll<HTMLCanvasElement>("canvas[data-path]")) {
+      const picture = this.pictures.get(canvas.dataset.path ?? "");
+      if (picture && typeof picture === "object") paint(canvas, this.#drawn(picture));
+    }
+  }
+
+  #drawn({ numbers }: WeightPicture) {
+    return thumbnail(numbers, { ...PICTURE, theme: this.theme.theme });
+  }
+
+  #onSearch = (event: Event) => {
+    this.search = (event.target as HTMLInputElement).value;
+  };
+
+  #onLayer = (event: Event) => {
+    this.layer = Number((event.target as HTMLSelectElement).value);
+  };
+
+  #expandAll = () => {
+    this.open = everyKey(this.#outline, this);
+  };
+
+  #unfold(key: string) {
+    const each = new Set(this.unfolded);
+    if (!each.delete(key)) each.add(key);
+    this.unfolded = each;
+    this.open = new Set([...this.open, key]);
+  }
+
+  #onSearchKey = (event: KeyboardEvent) => {
+    if (event.key === "ArrowDown" && this.rows.length > 0) this.#focus(this.rows[0].key);
+    else if (event.key === "Escape" && this.search !== "") this.search = "";
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  /** Opens or closes a row, or shows what it names. */
+  #press(row: OutlineRow) {
+    this.active = row.key;
+    const { kind, path } = row.node;
+    if (row.isOpen !== null) return this.#setOpen(row, !row.isOpen);
+    if (kind === "weight") this.emit("weight-select", { name: path });
+    if (kind === "point") this.emit("point-select", { name: path });
+    if (kind === "weight" || (kind === "point" && this.activation)) this.#show({ path, kind });
+  }
+
+  /** Reads what a row names, and shows it beside the tree. */
+  async #show({ path, kind }: Pick<Shown, "path" | "kind">) {
+    const { model, activation } = this;
+    if (!model) return;
+    const wanted: Shown = { path, kind, value: null, problem: "" };
+    // The former values stay until the new ones are there, if they are of the same name.
+    if (this.shown?.path === path) wanted.value = this.shown.value;
+    this.shown = wanted;
+    const [value, problem] = await this.#valueOf(model, activation, wanted).then(
+      (value) => [value, ""] as const,
+      (error: Error) => [null, error.message] as const,
+    );
+    if (this.shown !== wanted) return;
+    this.shown = { ...wanted, value, problem };
+    await this.updateComplete;
+    const panel = this.renderRoot.querySelector(".panel");
+    // Where there is no room beside the tree, the panel is below it.
+    if (panel && panel.getBoundingClientRect().top > window.innerHeight - 100)
+      panel.scrollIntoView({ block: "start" });
+  }
+
+  async #valueOf(
+    model: TreeModel,
+    activation: ModelTree["activation"],
+    { path, kind }: Shown,
+  ): Promise<Shown["value"]> {
+    await import("./define/tensor-view.js");
+    if (kind === "weight") return { ...(await readWeight(model, path)), tokens: [] };
+    if (!activation) return null;
+    return { ...(await activation(path)), sentence: "" };
+  }
+
+  #closePanel = () => {
+    this.shown = null;
+    this.#focus(this.active);
+  };
+
+  #viewOf({ kind, path }: Shown) {
+    return kind === "point" ? () => this.emit("point-open", { name: path }) : null;
+  }
+
+  #setOpen({ key }: OutlineRow, isOpen: boolean) {
+    const open = new Set(this.open);
+    if (isOpen) open.add(key);
+    else open.delete(key);
+    this.open = open;
+  }
+
+  /** Shows the picture of a weight, or removes it. */
+  async #toggle(path: string) {
+    const { model } = this;
+    if (this.pictures.has(path) || !model) return this.#setPicture(path, undefined);
+    this.#setPicture(path, null);
+    const found = await pictureOfWeight(model, path).catch((error: Error) => error.message);
+    if (this.model === model && this.pictures.get(path) === null) this.#setPicture(path, found);
+  }
+
+  #setPicture(path: string, picture: WeightPicture | string | null | undefined) {
+    const pictures = new Map(this.pictures);
+    if (picture === undefined) pictures.delete(path);
+    else pictures.set(path, picture);
+    this.pictures = pictures;
+  }
+
+  async #copy(text: string) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.note = `copied ${text}`;
+    } catch {
+      this.note = `the browser does not let this page copy: ${text}`;
+    }
+  }
+
+  #save = () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([this.toHtml()], { type: "text/html" }));
+    link.download = `${this.name.replaceAll(/[^\w.-]+/g, "-") || "model"}.html`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // after the download has begun
+    this.note = `saved ${link.download}`;
+  };
+
+  /** The tree as one HTML file, with the pictures that are open. */
+  toHtml(): string {
+    const pictures: OutlinePicture[] = [];
+    for (const [path, picture] of this.pictures) {
+      if (picture === null || typeof picture === "string") continue;
+      const canvas = document.createElement("canvas");
+      paint(canvas, this.#drawn(picture));
+      pictures.push({ path, source: canvas.toDataURL(), caption: picture.sentence });
+    }
+    return outlinePage({
+      title: this.name || "Model",
+      total: `${formatCount(this.count)} parameters in ${this.parameters.length} tensors`,
+      outline: this.#outline,
+      pictures,
+    });
+  }
+
+  #onKey = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!(event.target as HTMLElement).matches(".row")) return;
+    const { rows } = this;
+    const at = rows.findIndex(({ key }) => key === (event.target as HTMLElement).dataset.key);
+    const act = this.#keys.actOf(event.key, rows, at, event.timeStamp);
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (act.do === "focus") this.#focus(act.row.key);
+    if (act.do === "press") this.#press(act.row);
+    if (act.do === "open" || act.do === "close") this.#setOpen(act.row, act.do === "open");
+    if (act.do === "open-siblings") {
+      const beside = rows.filter(
+        ({ parent, isOpen }) => parent === act.row.parent && isOpen !== null,
+      );
+      this.open = new Set([...this.open, ...beside.map(({ key }) => key)]);
+    }
+  };
+
+  async #focus(key: string) {
+    this.active = key;
+    await this.updateComplete;
+    const rows = this.#tree.value?.querySelectorAll<HTMLElement>(".row") ?? [];
+    [...rows].find(({ dataset }) => dataset.key === key)?.focus();
+  }
+
+  /** Opens what is around a weight or a hook point, which gets the focus when the tree does. */
+  reveal(path: string) {
+    const layer = /^blocks\.(\d+)\./.exec(path)?.[1];
+    if (layer !== undefined) this.layer = Number(layer);
+    const state = {
+      open: everyKey(this.#outline, this),
+      unfolded: this.unfolded,
+      layer: this.layer,
+    };
+    const rows = rowsOf(this.#outline, { ...state, search: "" });
+    let row = rows.find(({ node }) => node.path === path);
+    if (!row) return;
+    Object.assign(this, { search: "", active: row.key });
+    const open = new Set(this.open);
+    for (; row?.parent != null; row = rows.find(({ key }) => key === row?.parent))
+      open.add(row.parent);
+    this.open = open;
   }
 }
 

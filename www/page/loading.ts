@@ -210,7 +210,8 @@ function showModel(model: Model) {
   const summary = summaryOf(model);
   page.modelName.textContent = `${state.name}, ${roundedCount(parameterCount)}`;
   page.parameterCount.textContent = `${formatCount(parameterCount)} in ${parameters.length} tensors`;
-  Object.assign(page.tree, { parameters, count: parameterCount, notes: differences(config) });
+  const tree = { model, name: state.name, notes: differences(config), activation: null };
+  Object.assign(page.tree, tree);
   Object.assign(page.report, { notices: report, summary });
   // A bundled model without notices needs no line on the first screen; the gallery has its report.
   const isBundled = BUNDLED.some(({ source }) => source === state.loaded?.model);

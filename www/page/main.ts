@@ -11,6 +11,7 @@ import type { LoadConsentEvents } from "../elements/load-consent.js";
 import type { LoadProgressEvents } from "../elements/load-progress.js";
 import type { LoadQuestionEvents } from "../elements/load-question.js";
 import type { ModelChooserEvents } from "../elements/model-chooser.js";
+import type { ModelTreeEvents } from "../elements/model-tree.js";
 import type { NextTokensEvents } from "../elements/next-tokens.js";
 import type { ScopeFigureEvents } from "../elements/scope-figure.js";
 import type { FigureViewEvents } from "../elements/views/view.js";
@@ -49,6 +50,7 @@ import { sealAfter } from "./sealing.js";
 import { copy } from "./share.js";
 import { page, query, session, state, store } from "./state.js";
 import { closeTexts, leaveBranch, toggleTexts } from "./texts.js";
+import { openPoint, showTreeText } from "./tree.js";
 
 // ---- the session ----
 
@@ -64,6 +66,7 @@ const updates: Record<SessionChange, () => void> = {
   },
   reading: () => {
     if (session.reading) showReading(session.reading);
+    showTreeText();
     showOpening();
   },
   layer: () => {
@@ -88,6 +91,7 @@ type PageEvents = ModelChooserEvents &
   NextTokensEvents &
   ScopeFigureEvents &
   AttentionHeadsEvents &
+  ModelTreeEvents &
   FigureViewEvents;
 
 /** Custom events bubble to the document. */
@@ -106,6 +110,7 @@ on("dtype-choose", loadIn);
 on("storage-clear", clearStorage);
 on("tokenizer-add", addTokenizer);
 on("error-dismiss", clearError);
+on("point-open", openPoint);
 on("head-hover", updateSwitch);
 on("generate", generate);
 on("generate-stop", () => state.generating?.abort());

@@ -1,0 +1,55 @@
+// The parts of a row of the tree.
+
+import { html, type TemplateResult } from "lit";
+
+import type { Thumbnail } from "../../draw/thumbnail.js";
+import type { OutlineRow, Span } from "../../session/outline-rows.js";
+
+/** Pixels of a picture at most. */
+export const PICTURE = { maxWidth: 320, maxHeight: 120 };
+/** CSS pixels to which a small picture is enlarged, and of each side at least: a vector is a line. */
+const ENLARGED = { width: 320, height: 96 };
+const LEAST = 14;
+
+/** What there is to know of a row beside its name. */
+export function renderFacts({ node, match }: OutlineRow) {
+  const { axes, tensor, dtype, sameAs, onRequest, layers } = node;
+  const facts: (string | TemplateResult)[] = [];
+  if (layers) facts.push(`× ${layers.length}, alike`);
+  if (axes) facts.push(html`<span class="mono">[${axes.join(", ")}]</span>`);
+  if (onRequest)
+    facts.push(
+      html`<span class="badge" title="Computed only if its name asks for it">on request</span>`,
+    );
+  if (sameAs !== undefined) facts.push(`the numbers of ${sameAs}`);
+  if (tensor !== undefined)
+    facts.push(
+      html`<span class="mono" title="its tensor in the checkpoint">${marked(tensor, match?.tensor)}</span>`,
+    );
+  if (dtype !== undefined && dtype !== "f32") facts.push(`in ${dtype}`);
+  return facts.map((fact) => html`<span>${fact}</span>`);
+}
+
+/** The name, with what was searched for marked. */
+export function renderName({ node: { label }, match }: OutlineRow) {
+  return html`<span class="name mono">${marked(label, match?.label)}</span>`;
+}
+
+function marked(text: string, span: Span | null | undefined) {
+  if (!span) return text;
+  const [from, to] = span;
+  return html`${text.slice(0, from)}<mark>${text.slice(from, to)}</mark>${text.slice(to)}`;
+}
+
+/** Draws a picture, enlarged if it is small. */
+export function paint(canvas: HTMLCanvasElement, { width, height, pixels }: Thumbnail) {
+  const scale = Math.max(1, Math.floor(Math.min(ENLARGED.width / width, ENLARGED.height / height)));
+  Object.assign(canvas, { width, height });
+  const [wide, high] = [Math.max(width * scale, LEAST), Math.max(height * scale, LEAST)];
+  Object.assign(canvas.style, { width: `${wide}px`, height: `${high}px` });
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  const image = context.createImageData(width, height);
+  new Uint32Array(image.data.buffer).set(pixels);
+  context.putImageData(image, 0, 0);
+}
