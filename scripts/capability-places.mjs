@@ -32,6 +32,7 @@ export const OPTIONS = {
   "tokenize.input": { where: "the text", address: "prompt" },
   "tokenNames.ids": { where: "what a view lists" },
   "detokenize.ids": { where: "the ids in the address", address: "ids" },
+  "runWithCache.inputs": CODE,
   "runWithCache.names": { where: "hook point of “activations”", address: "hook" },
   "select.selector": { where: "hook box of an intervention", address: "interventions" },
   "runWithCache.positions": CODE,

@@ -189,6 +189,66 @@ fn hooks_of_one_kind_can_watch_every_text() {
     }
 }
 
+macro_rules! oracle {
+    ($name:literal) => {
+        (
+            $name,
+            include_str!(concat!("fixtures/", $name, "/batch.json")),
+            include_bytes!(concat!("fixtures/", $name, "/batch.safetensors")).as_slice(),
+        )
+    };
+}
+
+const ORACLES: [(&str, &str, &[u8]); 6] = [
+    oracle!("plain"),
+    oracle!("scaled"),
+    oracle!("gelu"),
+    oracle!("toy_attn"),
+    oracle!("toy_solu"),
+    oracle!("toy_shortformer"),
+];
+
+/// At the positions that TransformerLens's `attention_mask` shows. Both round each operation to f32, in different orders, hence the
+/// tolerance; TransformerLens's own rows differ by up to 4e-6 from the same text alone.
+#[test]
+fn a_batch_equals_transformer_lens_with_an_attention_mask() {
+    for (name, json, file) in ORACLES {
+        let fixture = FIXTURES.iter().chain(&TOYS).find(|fixture| fixture.name == name).unwrap();
+        let json: serde_json::Value = serde_json::from_str(json).unwrap();
+        let texts: Vec<Vec<u32>> = serde_json::from_value(json["texts"].clone()).unwrap();
+        let longest = texts.iter().map(Vec::len).max().unwrap();
+        let oracle = tensors(file);
+        let points: Vec<String> = oracle
+            .keys()
+            .filter_map(|key| key.strip_prefix("right."))
+            .filter(|key| *key != "logits")
+            .map(String::from)
+            .collect();
+        assert_eq!(points.len(), 3);
+        let case = Case::new(fixture, WeightFormat::F32);
+        let options = RunOptions { names: points.clone(), ..RunOptions::default() };
+        let runs = run_batch(&case.model, &texts, &options).unwrap();
+        for (row, (run, ids)) in runs.iter().zip(&texts).enumerate() {
+            for (side, start) in [("right", 0), ("left", longest - ids.len())] {
+                let expected = |name: &str, axes: &[usize]| {
+                    let padded = oracle[&format!("{side}.{name}")].narrow(0, row, 1).unwrap();
+                    axes.iter().fold(padded, |padded, axis| {
+                        padded.narrow(*axis, start, ids.len()).unwrap()
+                    })
+                };
+                let what = format!("{name}, text {row}, padded at the {side}");
+                assert_close(&what, run.logits().unwrap(), &expected("logits", &[1]));
+                for point in &points {
+                    let axes: &[usize] =
+                        if point.ends_with("hook_pattern") { &[2, 3] } else { &[1] };
+                    let found = run.cache.get(point).unwrap();
+                    assert_close(&format!("{what}: {point}"), found, &expected(point, axes));
+                }
+            }
+        }
+    }
+}
+
 /// The two texts have different tokens, so that each has numbers of its own.
 #[test]
 fn every_action_changes_each_text_as_it_changes_that_text_alone() {

@@ -1,6 +1,7 @@
 // What `tsc` accepts and refuses of the public types. It is only compiled (scripts/check.sh), never run.
 
 import {
+  type BatchRun,
   type Circuits,
   type Intervention,
   loadModel,
@@ -35,6 +36,12 @@ export async function readme(): Promise<void> {
 export async function results(model: Model): Promise<void> {
   expectType<Run>()(await model.runWithCache("a", { names: [["pattern", 2]] }));
   expectType<StoppedRun>()(await model.runWithCache([1, 2], { stopAtLayer: 1 }));
+  expectType<BatchRun>()(await model.runWithCache(["a", "b"], { paddingSide: "left" }));
+  expectType<BatchRun>()(await model.runWithCache([[1, 2], new Uint32Array(3), "c"]));
+  expectType<BatchRun<StoppedRun>>()(await model.runWithCache(["a"], { stopAtLayer: 1 }));
+  expectType<null>()((await model.runWithCache(["a"], { stopAtLayer: 1 })).logits);
+  expectType<Run>()((await model.runWithCache(["a"])).row(0));
+  expectType<Tensor>()((await model.runWithCache(["a"])).loss);
   expectType<Tensor>()((await model.logitLens("a", { top: 3 })).topIds);
   expectType<Tensor>()((await model.attribution("a", { answer: " b" })).shares);
   expectType<Tensor>()((await model.residual("a", { stack: "heads" })).parts);
@@ -56,6 +63,8 @@ export async function results(model: Model): Promise<void> {
 export async function mistakes(model: Model): Promise<void> {
   // @ts-expect-error: a misspelt option
   await loadModel("a", { dtyp: "f32" });
+  // @ts-expect-error: an analysis of one text
+  await model.logitLens(["a", "b"]);
   // @ts-expect-error: an unknown dtype
   await loadModel("a", { dtype: "f64" });
   // @ts-expect-error: a misspelt option

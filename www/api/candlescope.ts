@@ -3,6 +3,7 @@
 // Shapes are written with B batch (1), T positions, V vocabulary. Log-probabilities and losses are in nats. Every failure
 // rejects with an Error that has a stable `name` (errors.ts), and leaves the model usable.
 
+export { BatchCache, BatchRun } from "./batch.js";
 export { Cache } from "./cache.js";
 export { type FileWithPath, filesWithPaths } from "./dropped-files.js";
 export type { ErrorDetails, LabError, MissingField } from "./errors.js";

@@ -10,12 +10,28 @@ const MAX_IDS = 2 ** 24;
 
 /**
  * The text or a copy of the ids.
+ * @param what for messages
  * @throws InputError
  */
-export function readInput(input: unknown): string | Uint32Array {
+export function readInput(input: unknown, what = "the input"): string | Uint32Array {
   return typeof input === "string"
-    ? checkUnicode(input, "the input")
-    : readIds(input, "a text or token ids");
+    ? checkUnicode(input, what)
+    : readIds(input, "a text or token ids", what);
+}
+
+/** Whether an input is a batch: an array of texts or of arrays of ids. An array of numbers is the ids of one text. */
+export function isBatch(input: unknown): input is readonly unknown[] {
+  if (!Array.isArray(input)) return false;
+  const [first] = input;
+  return typeof first === "string" || Array.isArray(first) || ArrayBuffer.isView(first);
+}
+
+/**
+ * The texts of a batch, or copies of their ids.
+ * @throws InputError
+ */
+export function readInputs(inputs: readonly unknown[]): (string | Uint32Array)[] {
+  return Array.from(inputs, (input, row) => readInput(input, `text ${row} of the batch`));
 }
 
 /**
@@ -36,28 +52,29 @@ export function checkUnicode(text: string, what: string): string {
 /**
  * A copy of token ids, because the caller may change the array before it is sent.
  * @param expected for the message
+ * @param what for the message
  * @throws InputError
  */
-export function readIds(input: unknown, expected = "token ids"): Uint32Array {
+export function readIds(input: unknown, expected = "token ids", what = "the input"): Uint32Array {
   if (input instanceof Uint32Array) return copyOf(input);
-  if (Array.isArray(input) && (Array.isArray(input[0]) || ArrayBuffer.isView(input[0])))
+  if (isBatch(input))
     throw createError(
       "InputError",
-      `the input is a batch of ${input.length}, expected ${expected} of one text; run them one after the other`,
+      `${what} is a batch of ${input.length}, expected ${expected} of one text; run them one after the other`,
     );
   if (!isList(input))
-    throw createError("InputError", `the input is ${describe(input)}, expected ${expected}`);
+    throw createError("InputError", `${what} is ${describe(input)}, expected ${expected}`);
   if (input.length > MAX_IDS)
     throw createError(
       "InputError",
-      `the input has ${input.length} token ids, expected at most ${MAX_IDS}`,
+      `${what} has ${input.length} token ids, expected at most ${MAX_IDS}`,
     );
   const list = Array.from(input);
   const wrong = list.findIndex((id) => !isId(id));
   if (wrong >= 0)
     throw createError(
       "InputError",
-      `token id ${wrong} of the input is ${describe(list[wrong])}, expected a whole number from 0`,
+      `token id ${wrong} of ${what} is ${describe(list[wrong])}, expected a whole number from 0`,
     );
   return Uint32Array.from(list.filter(isId));
 }

@@ -1,5 +1,6 @@
 // The Model class: the methods of a loaded model, which runs in the page's worker.
 
+import type { BatchRun } from "./batch.js";
 import { Cache } from "./cache.js";
 import { createError } from "./errors.js";
 import type {
@@ -17,6 +18,7 @@ import type {
   HeadScoresOptions,
   HookPoint,
   Input,
+  Inputs,
   IntegratedGradients,
   IntegratedGradientsOptions,
   LogitLens,
@@ -65,7 +67,8 @@ import {
 } from "./parameters.js";
 import { checkLoadable, type ModelCall, readCall } from "./python-call.js";
 import { isIterable } from "./realms.js";
-import { type StoppedRun, toRun } from "./results.js";
+import type { AnyRun, StoppedRun } from "./results.js";
+import { runCall, type Stops, type Whole } from "./run-call.js";
 import { Selection } from "./selection.js";
 import { type HookSelector, resolver, selectPoints } from "./selectors.js";
 import { serializeOptions } from "./serialize.js";
@@ -171,26 +174,24 @@ export class Model {
   }
 
   /**
-   * One forward pass, which captures the activations that `names` selects.
+   * One forward pass over a text, or several as a batch, which captures the activations that `names` selects.
    * @throws HookError if a name matches nothing; InputError if the input does not fit the model; MemoryError; AbortError
    */
+  async runWithCache(input: Input, options?: RunOptions & Cancellable & Whole): Promise<Run>;
+  async runWithCache(input: Input, options: RunOptions & Cancellable & Stops): Promise<StoppedRun>;
+  async runWithCache(input: Input, options?: RunOptions & Cancellable): Promise<AnyRun>;
+  async runWithCache(inputs: Inputs, options?: RunOptions & Cancellable & Whole): Promise<BatchRun>;
   async runWithCache(
-    input: Input,
-    options?: RunOptions & Cancellable & { stopAtLayer?: undefined },
-  ): Promise<Run>;
-  async runWithCache(
-    input: Input,
-    options: RunOptions & Cancellable & { stopAtLayer: number },
-  ): Promise<StoppedRun>;
-  async runWithCache(input: Input, options?: RunOptions & Cancellable): Promise<Run | StoppedRun>;
-  async runWithCache(input: Input, options?: RunOptions & Cancellable): Promise<Run | StoppedRun> {
+    inputs: Inputs,
+    options: RunOptions & Cancellable & Stops,
+  ): Promise<BatchRun<StoppedRun>>;
+  async runWithCache(inputs: Inputs, options?: RunOptions & Cancellable): Promise<BatchRun<AnyRun>>;
+  async runWithCache(input: Input | Inputs, options?: RunOptions & Cancellable) {
     const { local, sent } = splitOptions("runWithCache", options, CANCELLABLE);
-    const prompt = readInput(input);
-    const request = this.#serialize("runWithCache", sent);
-    const answer = await this.#call("runWithCache", local.signal, (api, key) =>
-      api.runWithCache(key, prompt, request),
+    const { send, toResult } = runCall(input, this.hookPoints, (rows) =>
+      this.#serialize("runWithCache", sent, rows),
     );
-    return toRun(this.hookPoints, answer);
+    return toResult(await this.#call("runWithCache", local.signal, send));
   }
 
   /**
@@ -442,8 +443,8 @@ export class Model {
     return measure(this.#inUse(), name, request, local);
   }
 
-  /** Options as plain data, with the names of hook points. */
-  #serialize(call: string, options: object): Request {
-    return serializeOptions(call, options, resolver(this.hookPoints));
+  /** Options as plain data, with the full names of hook points. The call runs `rows` texts as a batch. */
+  #serialize(call: string, options: object, rows = 1): Request {
+    return serializeOptions(call, options, resolver(this.hookPoints), rows);
   }
 }

@@ -13,6 +13,9 @@ export interface StoppedRun extends Omit<Run, "logits" | "residual" | "loss"> {
   loss: null;
 }
 
+/** A run, whether or not it stopped at a layer. */
+export type AnyRun = Run | StoppedRun;
+
 export function toTensor({ data, shape, axes, labels }: TensorData): Tensor {
   return new Tensor(data, shape, axes, labels);
 }
@@ -25,7 +28,7 @@ function toCache(
   return new Cache(tensorsByName(captured), points, tensorsByName(gradients));
 }
 
-export function toRun(points: readonly HookPoint[], answer: RunData): Run | StoppedRun {
+export function toRun(points: readonly HookPoint[], answer: RunData): AnyRun {
   const { logits, residual, headScores, cache, gradients, ...scores } = answer;
   const run = {
     ...scores,
@@ -34,7 +37,7 @@ export function toRun(points: readonly HookPoint[], answer: RunData): Run | Stop
     headScores: headScores && toTensor(headScores),
     cache: toCache(points, cache, gradients),
   };
-  return run as Run | StoppedRun; // a run has either logits or a residual stream
+  return run as AnyRun; // a run has either logits or a residual stream
 }
 
 export function toStep(points: readonly HookPoint[], { cache, ...step }: StepData): Step {

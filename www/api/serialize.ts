@@ -4,6 +4,7 @@
 // A value that is not plain data is refused here with its path: structured clone would drop it, or fail without a path. The
 // names and types of the options are checked in Rust.
 
+import { BatchCache } from "./batch.js";
 import { createError, describe, hasStableName } from "./errors.js";
 import { checkUnicode } from "./input.js";
 import { isPlainObject } from "./options.js";
@@ -30,17 +31,21 @@ type Resolve = (selector: HookSelector, one?: string) => string[];
 /**
  * The options of a call as they can be sent. An option that is `undefined` is left out.
  * @param call for messages
+ * @param rows how many texts the call runs as a batch
  * @throws InputError for a value that is not plain data; HookError for a short hook name that fits no point
  */
 export function serializeOptions(
   call: string,
   options: object,
   resolve: Resolve,
+  rows = 1,
 ): Record<string, unknown> {
   const place = { call, path: "", ancestors: [options] };
   const field: ConvertField = (name, value, at) => {
     if (name === "interventions" && Array.isArray(value))
-      return items(value, at, (one, each) => serializeIntervention(one, resolve, each));
+      return items(value, at, (one, each) =>
+        byRow(one, rows, each).map((ofRow) => serializeIntervention(ofRow, resolve, each)),
+      ).flat();
     if (name === "names") return patterns(resolve(value as HookSelector));
     if (name === "stop" && typeof value === "string") return [checkUnicode(value, spelled(at))];
     if (name === "at" && call === "mostActive")
@@ -64,6 +69,36 @@ function thrown(error: unknown) {
   return error instanceof Error
     ? `${error.name}: ${String(error.message).slice(0, 200)}`
     : describe(error);
+}
+
+/**
+ * An intervention whose values are from a batch, for each text that it changes: text i gets the values of text i. Any other
+ * intervention as it is.
+ * @throws InputError if the batch has another number of texts
+ */
+function byRow(intervention: unknown, rows: number, place: Place): unknown[] {
+  if (!isPlainObject(intervention) || !isPlainObject(intervention.do)) return [intervention];
+  const action = intervention.do;
+  const name = ["from", "mean"].find((key) => action[key] instanceof BatchCache);
+  if (!name) return [intervention];
+  const cache = action[name] as BatchCache;
+  if (cache.length !== rows)
+    throw createError(
+      "InputError",
+      `${spelled({ ...place, path: `${place.path}.do.${name}` })} is of ${cache.length} texts and the call runs ${rows}, expected as many, or the cache of one text: row(0)`,
+    );
+  const { batch = Array.from({ length: rows }, (_, row) => row) } = intervention;
+  const selected = ArrayBuffer.isView(batch) ? Array.from(batch as Float32Array) : [batch].flat();
+  const ofRow = (row: unknown, values: number) => ({
+    ...intervention,
+    batch: row,
+    do: { ...action, [name]: cache.row(values) },
+  });
+  // Rust refuses a text that does not exist, and an empty list.
+  if (selected.length === 0) return [ofRow(batch, 0)];
+  const exists = (row: unknown) =>
+    Number.isInteger(row) && (row as number) >= -rows && (row as number) < rows;
+  return selected.map((row) => ofRow(row, exists(row) ? (row as number) : 0));
 }
 
 function serializeIntervention(intervention: unknown, resolve: Resolve, place: Place) {

@@ -176,6 +176,8 @@ export interface WorkerApi {
   tokenNames(key: number, ids: Uint32Array): Promise<Tokens>;
   detokenize(key: number, ids: Uint32Array): Promise<string>;
   runWithCache(key: number, input: Prompt, options: Request): Promise<RunData>;
+  /** One pass over several texts; gives what `runWithCache` gives for each. */
+  runBatch(key: number, inputs: Prompt[], options: Request): Promise<RunData[]>;
   toPython(
     key: number,
     call: string,

@@ -148,6 +148,11 @@ const api: Implementation<WorkerApi> = {
     return transferred(modelOf(key).runWithCache(input, options));
   },
 
+  async runBatch(key, inputs, options) {
+    await wholeModule();
+    return transferred(modelOf(key).runBatch(inputs, options));
+  },
+
   async toPython(key, call, input, options, folder) {
     await wholeModule();
     return modelOf(key).toPython(call, input, options, folder);

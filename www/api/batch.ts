@@ -1,0 +1,189 @@
+// A run of several texts: each result as one padded tensor, and the run of each text.
+
+import type { Cache } from "./cache.js";
+import { createError } from "./errors.js";
+import type { Run } from "./generated.js";
+import { type PaddingSide, stackPadded } from "./padding.js";
+import type { AnyRun } from "./results.js";
+import type { HookSelector } from "./selectors.js";
+import { Tensor } from "./tensor.js";
+
+/** The id in the padding. No vocabulary has it, so it cannot be mistaken for a token. */
+const NO_TOKEN = 0xffff_ffff;
+
+/**
+ * The runs of several texts as one. Every tensor has the axis `batch` first. The shorter texts are padded to the longest, with
+ * NaN: the model computes no padding, so nothing there is a number of the model. `mask` says where the tokens are.
+ */
+export class BatchRun<Row extends AnyRun = Run> {
+  /** where the shorter texts are padded */
+  readonly paddingSide: PaddingSide;
+  /** What was captured. */
+  readonly cache: BatchCache;
+  #rows;
+  #stacked: Map<string, Tensor | null> = new Map();
+
+  /** @internal */
+  constructor(rows: readonly Row[], paddingSide: PaddingSide) {
+    this.#rows = rows;
+    this.paddingSide = paddingSide;
+    const caches = rows.map(({ cache }) => cache);
+    this.cache = new BatchCache(caches, paddingSide);
+  }
+
+  /** How many texts there are. */
+  get length(): number {
+    return this.#rows.length;
+  }
+
+  /** The tokens over `batch pos`; 4294967295, which is no token, in the padding. */
+  get ids(): Tensor {
+    return this.#vectors("ids", ({ ids }) => ids, NO_TOKEN);
+  }
+
+  /** 1 for a token, 0 for padding, over `batch pos`: the `attention_mask` of transformers. */
+  get mask(): Tensor {
+    return this.#vectors("mask", ({ ids }) => new Float32Array(ids.length).fill(1), 0);
+  }
+
+  /** Over `batch pos vocab`; null if the runs stopped at a layer. */
+  get logits(): Row["logits"] {
+    return this.#tensors(({ logits }) => logits, "logits");
+  }
+
+  /** Over `batch pos d_model`, if the runs stopped at a layer; otherwise null. */
+  get residual(): Row["residual"] {
+    return this.#tensors(({ residual }) => residual, "residual");
+  }
+
+  /** The mean of -logProbs of each text, over `batch`; NaN for a single token, null if the runs stopped at a layer. */
+  get loss(): Row["loss"] extends null ? null : Tensor {
+    const of = ({ loss }: Row) => loss ?? Number.NaN;
+    const stopped = this.#rows[0].logits === null;
+    const loss = stopped
+      ? null
+      : new Tensor(Float32Array.from(this.#rows, of), [this.length], ["batch"]);
+    return loss as Row["loss"] extends null ? null : Tensor;
+  }
+
+  /** The log-probability of each true next token in nats, over `batch pos`: one position fewer than `ids`. */
+  get logProbs(): Tensor {
+    return this.#vectors("logProbs", ({ logProbs }) => logProbs);
+  }
+
+  /** How many tokens have a greater logit than the true next token, over `batch pos`. NaN if the logits are not finite. */
+  get ranks(): Tensor {
+    return this.#vectors("ranks", ({ ranks }) => ranks.map((rank) => rank ?? Number.NaN));
+  }
+
+  /** The scores of heads, over `batch score layer head`; null unless the option asks for them. */
+  get headScores(): Tensor | null {
+    return this.#tensors(({ headScores }) => headScores, "headScores");
+  }
+
+  /**
+   * The run of one text, without padding.
+   * @param index negative from the end
+   * @throws InputError if there is no such text
+   */
+  row(index: number): Row {
+    return this.#rows[rowIndex(index, this.length)];
+  }
+
+  /** The run of each text. */
+  [Symbol.iterator](): Iterator<Row> {
+    return this.#rows[Symbol.iterator]();
+  }
+
+  #tensors<T extends Tensor | null>(of: (row: Row) => T, name: string): T {
+    return this.#once(name, () => {
+      const parts = this.#rows.map(of).filter((part) => part !== null);
+      return parts.length ? stackPadded(parts, this.paddingSide) : null;
+    }) as T;
+  }
+
+  #vectors(name: string, of: (row: Row) => ArrayLike<number>, fill?: number): Tensor {
+    return this.#once(name, () => {
+      const part = (numbers: ArrayLike<number>) =>
+        new Tensor(Float32Array.from(numbers), [numbers.length], ["pos"]);
+      return stackPadded(
+        this.#rows.map((row) => part(of(row))),
+        this.paddingSide,
+        fill,
+      );
+    }) as Tensor;
+  }
+
+  #once(name: string, make: () => Tensor | null) {
+    const found = this.#stacked.get(name) ?? make();
+    this.#stacked.set(name, found);
+    return found;
+  }
+}
+
+/** What the runs of several texts captured. */
+export class BatchCache {
+  #rows;
+  #side;
+  /** by the tensor of the first text */
+  #stacked: WeakMap<Tensor, Tensor> = new WeakMap();
+
+  /** @internal */
+  constructor(rows: readonly Cache[], side: PaddingSide) {
+    this.#rows = rows;
+    this.#side = side;
+  }
+
+  /** How many texts there are. */
+  get length(): number {
+    return this.#rows.length;
+  }
+
+  /** The names of what was captured, in the order in which it was computed. */
+  names(): string[] {
+    return this.#rows[0].names();
+  }
+
+  /**
+   * The activation at a hook point, with the axes of the point; NaN in the padding.
+   * @param selector as that of `get` of a `Cache`
+   * @throws HookError if none or several of what it selects were captured
+   */
+  get(selector: HookSelector): Tensor {
+    return this.#stack((cache) => cache.get(selector));
+  }
+
+  /**
+   * The gradient of each run's own `gradientsOf` with respect to the activation, which has the same shape and axes.
+   * @throws HookError if there is none
+   */
+  gradient(selector: HookSelector): Tensor {
+    return this.#stack((cache) => cache.gradient(selector));
+  }
+
+  /**
+   * What the run of one text captured, without padding.
+   * @param index negative from the end
+   * @throws InputError if there is no such text
+   */
+  row(index: number): Cache {
+    return this.#rows[rowIndex(index, this.length)];
+  }
+
+  #stack(of: (cache: Cache) => Tensor): Tensor {
+    const first = of(this.#rows[0]);
+    const found = this.#stacked.get(first) ?? stackPadded(this.#rows.map(of), this.#side);
+    this.#stacked.set(first, found);
+    return found;
+  }
+}
+
+/** @throws InputError */
+function rowIndex(index: number, length: number): number {
+  const row = index < 0 ? index + length : index;
+  if (Number.isInteger(row) && row >= 0 && row < length) return row;
+  throw createError(
+    "InputError",
+    `there is no text ${index} in the batch: expected a whole number from ${-length} to ${length - 1}`,
+  );
+}

@@ -1,0 +1,48 @@
+// A call of runWithCache: one text, or several as a batch.
+
+import { BatchRun } from "./batch.js";
+import type { HookPoint } from "./generated.js";
+import { isBatch, readInput, readInputs } from "./input.js";
+import { type AnyRun, toRun } from "./results.js";
+import type { Request, RunData, WorkerApi } from "./worker-api.js";
+
+/** The option of a run through all layers. */
+export type Whole = { stopAtLayer?: undefined };
+/** The option of a run that stops at a layer. */
+export type Stops = { stopAtLayer: number };
+
+/** What is sent to the worker, and what becomes of its answer. */
+interface RunCall {
+  send(api: WorkerApi, key: number): Promise<RunData | RunData[]>;
+  toResult(answer: RunData | RunData[]): AnyRun | BatchRun<AnyRun>;
+}
+
+/**
+ * @param serialize the options of a run of this many texts
+ * @throws InputError for an input that is no text and no ids
+ */
+export function runCall(
+  input: unknown,
+  points: readonly HookPoint[],
+  serialize: (rows: number) => Request,
+): RunCall {
+  if (!isBatch(input)) {
+    const prompt = readInput(input);
+    const request = serialize(1);
+    return {
+      send: (api, key) => api.runWithCache(key, prompt, request),
+      toResult: (answer) => toRun(points, answer as RunData),
+    };
+  }
+  const prompts = readInputs(input);
+  const request = serialize(prompts.length);
+  const side = request.paddingSide === "left" ? "left" : "right"; // the worker refuses any other
+  return {
+    send: (api, key) => api.runBatch(key, prompts, request),
+    toResult: (answers) =>
+      new BatchRun<AnyRun>(
+        (answers as RunData[]).map((answer) => toRun(points, answer)),
+        side,
+      ),
+  };
+}
