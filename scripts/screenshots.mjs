@@ -31,6 +31,25 @@ const views = VIEW_NAMES.map((name) => {
   return { name, title: view.title, hash: address({ view: name, ...state }) };
 });
 
+/** Tensors of different ranks: panels of heads, −∞, a vector, and many columns, two of them with other choices. @type {Scene[]} */
+const tensors = [
+  ["pattern", "blocks.0.attn.hook_pattern", {}],
+  ["scores", "blocks.1.attn.hook_attn_scores", { across: "none" }],
+  ["vector", "ln_final.hook_scale", {}],
+  ["neurons", "blocks.1.mlp.hook_post", { order: "max" }],
+  ["clipped", "blocks.3.hook_resid_post", { limits: "-1,1" }],
+].map(([name, hook, choices]) => ({
+  name: `tensor-${name}`,
+  title: `${hook} as a tensor`,
+  hash: address({
+    view: "activations",
+    hook,
+    ...Object.fromEntries(
+      Object.entries(choices).map(([field, value]) => [`activations.${field}`, value]),
+    ),
+  }),
+}));
+
 /** Every step of every lesson. @type {Scene[]} */
 const lessons = LESSONS.flatMap(({ name, steps }) =>
   steps.map(({ title }, at) => ({
@@ -47,7 +66,9 @@ function chosen(all, isNamed) {
   return found.length > 0 ? found : all;
 }
 const opening = { name: "opening", title: "the page as it opens", hash: "" };
-const scenes = chosen([opening, ...views, ...lessons], ({ name }, word) => name.startsWith(word));
+const scenes = chosen([opening, ...views, ...tensors, ...lessons], ({ name }, word) =>
+  name.startsWith(word),
+);
 const sizes = chosen(SIZES, ({ width }, word) => String(width) === word);
 const themes = chosen(THEMES, (theme, word) => theme === word);
 

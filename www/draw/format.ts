@@ -7,7 +7,7 @@ export const NOT_A_NUMBER = "not a number";
 export function formatNumber(value: number | null | undefined, digits: (value: number) => string) {
   if (value === null || value === undefined || Number.isNaN(value)) return NOT_A_NUMBER;
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  return digits(value).replace("-", "−");
+  return digits(value).replaceAll("-", "−");
 }
 
 /** Attention or a score between 0 and 1, with two decimals. */

@@ -30,7 +30,13 @@ const CHARACTER_WIDTH = 0.61;
  */
 export function labelling(pitch: number) {
   const size = Math.max(8.5, Math.min(13, pitch * 0.95));
-  return { size, step: pitch >= 7.5 ? 1 : Math.ceil(11 / pitch) };
+  return { size, step: pitch >= 7.5 ? 1 : round(11 / pitch) };
+}
+
+/** The smallest of 2, 5, 10, 20, 50, … that is no smaller. */
+function round(step: number) {
+  const power = 10 ** Math.floor(Math.log10(step));
+  return power * ([1, 2, 5, 10].find((digit) => digit * power >= step) ?? 10);
 }
 
 /**

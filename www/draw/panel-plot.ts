@@ -6,7 +6,7 @@ import type { Token } from "./token.js";
 
 /** The largest size of a cell and of one panel's width in CSS pixels, and the plot's largest share of the window's height. */
 const MAX_CELL = 24;
-const MAX_WIDTH = 860;
+const MAX_WIDTH = 1160;
 const MAX_HEIGHT_SHARE = 0.6;
 /** CSS pixels between panels, and for their titles. */
 const GAP = 10;
@@ -173,13 +173,23 @@ export function placeUnder(geometry: PanelGeometry, x: number, y: number) {
   return { panel, line, place };
 }
 
+export type LabelChoice = {
+  palette: Palette;
+  /** the position of the first label, so that the same positions are labelled wherever an axis begins */
+  first?: number;
+  /** the only label to draw, as a position */
+  only?: number;
+  /** the only panel to label */
+  panel?: number;
+};
+
 /** The labels of one axis, or only one of them in bold. Rows are labelled at the left of each line of panels, columns at the top. */
 export function drawPanelLabels(
   context: CanvasRenderingContext2D,
   side: Side,
   labels: PanelLabels,
   geometry: PanelGeometry,
-  { palette, only, panel }: { palette: Palette; only?: number; panel?: number },
+  { palette, first = 0, only, panel }: LabelChoice,
 ) {
   const { ratio, left, top, down, across, perLine, lines, panels } = geometry;
   const fitted = side === "rows" ? down : across;
@@ -189,7 +199,7 @@ export function drawPanelLabels(
     if (panel !== undefined && i !== (isRows ? Math.floor(panel / perLine) : panel % perLine))
       continue;
     const { x, y } = panelOrigin(geometry, isRows ? i * perLine : i);
-    axisLabels(context, labels[side], 0, {
+    axisLabels(context, labels[side], first, {
       axis: isRows ? "query" : "key",
       pitch: fitted.cell / fitted.factor / ratio,
       gutter: isRows ? left : top,
@@ -218,6 +228,25 @@ export function drawTitles(
     const text = versions.find((one) => context.measureText(one).width <= room);
     if (text) context.fillText(text, left + x / ratio, top + y / ratio - 4);
   });
+}
+
+/** A faint line around each panel. */
+export function drawFrames(
+  context: CanvasRenderingContext2D,
+  geometry: PanelGeometry,
+  palette: Palette,
+) {
+  const { ratio, left, top, down, across, panels } = geometry;
+  context.save();
+  context.globalAlpha = 0.3;
+  context.strokeStyle = palette.faint;
+  context.lineWidth = 1;
+  for (let panel = 0; panel < panels; panel++) {
+    const { x, y } = panelOrigin(geometry, panel);
+    const [width, height] = [across.size / ratio + 1, down.size / ratio + 1];
+    context.strokeRect(left + x / ratio - 0.5, top + y / ratio - 0.5, width, height);
+  }
+  context.restore();
 }
 
 /** Outlines a cell and draws its labels in bold. */

@@ -1,5 +1,6 @@
 // Panels of a tensor as pixels. Every kind of cell that has no colour on the scale has its own pattern, in any colour vision.
 
+import { formatExact } from "./format.js";
 import type { Window } from "./lines.js";
 import { inkOn, packPixel, type Rgb, type Theme } from "./scale.js";
 import { onStripe, stripePixel } from "./not-finite.js";
@@ -163,7 +164,7 @@ function paintTriangle({ image, stride }: Target, box: Box, isAbove: boolean, in
   }
 }
 
-/** Masked: a dot. Not a number: diagonal stripes. Infinity: upright stripes; minus infinity: level ones. */
+/** Masked: two dots. Not a number: diagonal stripes. Infinity: upright stripes; minus infinity: level ones. */
 export function paintPattern(
   { image, stride }: Pick<Target, "image" | "stride">,
   { x: left, y: top, width, height }: Box,
@@ -173,9 +174,10 @@ export function paintPattern(
 ) {
   if (kind === KIND.masked) {
     if (!isLarge) return;
-    const at = (top + Math.floor(height / 4)) * stride + left + Math.floor(width / 4);
-    image[at] = packPixel(MASK_DOT[theme]);
-    image[at + 1] = image[at];
+    for (const share of [0.25, 0.7]) {
+      const at = (top + Math.floor(height * share)) * stride + left + Math.floor(width * share);
+      image[at] = image[at + 1] = packPixel(MASK_DOT[theme]);
+    }
     return;
   }
   const ink = stripePixel(theme);
@@ -257,7 +259,7 @@ export function drawDigits(
       context.fillStyle = inks[levelIn(scale, value)];
       const x = origin.x + ((cell % columns) + 0.5) * across.cell;
       const y = origin.y + (Math.floor(cell / columns) + 0.5) * down.cell;
-      context.fillText(String(value).replace("-", "−"), x, y);
+      context.fillText(formatExact(value), x, y);
     });
   });
   context.restore();

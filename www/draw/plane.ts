@@ -130,40 +130,72 @@ export type Summary = {
   isWhole: boolean;
 };
 
-/** Calls `visit` for each cell of each panel, with its value and kind. */
-export function each(plane: Plane, visit: (value: number, kind: Kind, cell: number) => void) {
-  const { data, rows, columns, rowStep, columnStep, mask, hidesNegative } = plane;
+/** One row of a panel: `data[from + i * step]` for its `count` cells, the first of which is numbered `cell`. */
+type Row = { from: number; step: number; count: number; maskFrom: number; cell: number };
+
+/** Calls `visit` for each row of each panel. The loops over cells are in what calls this, because calls for each cell are slow. */
+function eachRow(plane: Plane, visit: (row: Row) => void) {
+  const { rows, columns, rowStep, columnStep, mask } = plane;
   let cell = 0;
-  for (const { start, maskStart } of plane.panels) {
-    for (let row = 0; row < rows; row++) {
-      const from = start + row * rowStep;
-      const maskFrom = mask ? maskStart + row * mask.rowStep : 0;
-      for (let column = 0; column < columns; column++, cell++) {
-        const value = data[from + column * columnStep];
-        const isHidden = mask !== null && mask.data[maskFrom + column * mask.columnStep] === 0;
-        visit(value, isHidden ? KIND.masked : kindOf(value, hidesNegative), cell);
-      }
+  for (const { start, maskStart } of plane.panels)
+    for (let row = 0; row < rows; row++, cell += columns)
+      visit({
+        from: start + row * rowStep,
+        step: columnStep,
+        count: columns,
+        maskFrom: mask ? maskStart + row * mask.rowStep : 0,
+        cell,
+      });
+}
+
+/** Calls `visit` for each finite value that is not masked, row by row. */
+export function eachFinite(plane: Plane, visit: (values: Float64Array, count: number) => void) {
+  const { data, mask } = plane;
+  const values = new Float64Array(plane.columns);
+  eachRow(plane, ({ from, step, count, maskFrom }) => {
+    let found = 0;
+    for (let i = 0, at = from; i < count; i++, at += step) {
+      const value = data[at];
+      // The difference of an infinity or NaN with itself is NaN.
+      if (value - value !== 0) continue;
+      if (mask !== null && mask.data[maskFrom + i * mask.columnStep] === 0) continue;
+      values[found++] = value;
     }
-  }
+    visit(values, found);
+  });
+}
+
+/** How many cells are of each kind. */
+function countKinds(plane: Plane) {
+  const { data, mask, hidesNegative } = plane;
+  const kinds = [0, 0, 0, 0, 0];
+  eachRow(plane, ({ from, step, count, maskFrom }) => {
+    for (let i = 0, at = from; i < count; i++, at += step) {
+      const isHidden = mask !== null && mask.data[maskFrom + i * mask.columnStep] === 0;
+      kinds[isHidden ? KIND.masked : kindOf(data[at], hidesNegative)] += 1;
+    }
+  });
+  return kinds;
 }
 
 export function summarise(plane: Plane): Summary {
-  const kinds = [0, 0, 0, 0, 0];
+  const kinds = countKinds(plane);
   let [min, max, sum, squares, isWhole] = [Infinity, -Infinity, 0, 0, true];
-  each(plane, (value, kind) => {
-    kinds[kind] += 1;
-    if (kind !== KIND.finite) return;
-    if (value < min) min = value;
-    if (value > max) max = value;
-    sum += value;
-    squares += value * value;
-    if (isWhole && !Number.isInteger(value)) isWhole = false;
+  eachFinite(plane, (values, count) => {
+    for (let i = 0; i < count; i++) {
+      const value = values[i];
+      if (value < min) min = value;
+      if (value > max) max = value;
+      sum += value;
+      squares += value * value;
+      if (isWhole && !Number.isInteger(value)) isWhole = false;
+    }
   });
   const finite = kinds[KIND.finite];
   const mean = sum / finite;
   let deviations = 0;
-  each(plane, (value, kind) => {
-    if (kind === KIND.finite) deviations += (value - mean) ** 2;
+  eachFinite(plane, (values, count) => {
+    for (let i = 0; i < count; i++) deviations += (values[i] - mean) ** 2;
   });
   return {
     count: kinds.reduce((total, one) => total + one, 0),
@@ -185,14 +217,19 @@ export function summarise(plane: Plane): Summary {
 export function farthestCells(plane: Plane, count: number): (PanelCell & { value: number })[] {
   const kept: { cell: number; value: number; rank: number }[] = [];
   let least = -1; // the smallest rank in a full list
-  each(plane, (value, kind, cell) => {
-    if (kind === KIND.masked) return;
-    const rank = kind === KIND.finite ? Math.abs(value) : Infinity;
-    if (kept.length >= count && rank <= least) return;
-    const at = kept.findIndex((one) => one.rank < rank);
-    kept.splice(at < 0 ? kept.length : at, 0, { cell, value, rank });
-    kept.length = Math.min(kept.length, count);
-    least = kept[kept.length - 1].rank;
+  const { data, mask, hidesNegative } = plane;
+  eachRow(plane, ({ from, step, count: cells, maskFrom, cell }) => {
+    for (let i = 0; i < cells; i++) {
+      const value = data[from + i * step];
+      const rank = Number.isFinite(value) ? Math.abs(value) : Infinity;
+      if (kept.length >= count && rank <= least) continue;
+      const isHidden = mask !== null && mask.data[maskFrom + i * mask.columnStep] === 0;
+      if (isHidden || kindOf(value, hidesNegative) === KIND.masked) continue;
+      const at = kept.findIndex((one) => one.rank < rank);
+      kept.splice(at < 0 ? kept.length : at, 0, { cell: cell + i, value, rank });
+      kept.length = Math.min(kept.length, count);
+      least = kept[kept.length - 1].rank;
+    }
   });
   const size = plane.rows * plane.columns;
   return kept.map(({ cell, value }) => ({

@@ -1,7 +1,7 @@
 // The colours of a tensor: which map, and between which limits. Values outside the limits are clipped, and said to be.
 
 import { divergingColours, signedLevel } from "./diverging.js";
-import { each, KIND, type Plane, type Summary } from "./plane.js";
+import { eachFinite, type Plane, type Summary } from "./plane.js";
 import { colours, level, type Rgb, type Stretch, type Theme } from "./scale.js";
 
 /** Diverging: zero in the middle, in the colour of the paper. Sequential: from light to dark. */
@@ -82,10 +82,10 @@ function quantile(plane: Plane, middle: number, farthest: number) {
   if (!(farthest > 0)) return 0;
   const counts = new Float64Array(BINS + 1);
   let total = 0;
-  each(plane, (value, kind) => {
-    if (kind !== KIND.finite) return;
-    counts[Math.ceil((BINS * Math.abs(value - middle)) / farthest)] += 1;
-    total += 1;
+  eachFinite(plane, (values, count) => {
+    for (let i = 0; i < count; i++)
+      counts[Math.ceil((BINS * Math.abs(values[i] - middle)) / farthest)] += 1;
+    total += count;
   });
   let sum = 0;
   const bin = counts.findIndex((count) => {
@@ -109,10 +109,11 @@ export function coloursOf({ map }: TensorScale, theme: Theme): readonly Rgb[] {
 /** How many finite values lie below and above the limits. */
 export function clippedIn(plane: Plane, { min, max }: TensorScale) {
   let [below, above] = [0, 0];
-  each(plane, (value, kind) => {
-    if (kind !== KIND.finite) return;
-    if (value < min) below += 1;
-    else if (value > max) above += 1;
+  eachFinite(plane, (values, count) => {
+    for (let i = 0; i < count; i++) {
+      if (values[i] < min) below += 1;
+      else if (values[i] > max) above += 1;
+    }
   });
   return { below, above };
 }

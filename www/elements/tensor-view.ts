@@ -23,7 +23,7 @@ import { codeStyles, renderCode } from "./tensor/code-box.js";
 import { Drawing } from "./tensor/drawing.js";
 import { legendStyles, renderColours, renderLegend, type ColourChoice } from "./tensor/legend.js";
 import { TensorPainter } from "./tensor/painter.js";
-import { renderOrder, renderSummary } from "./tensor/parts.js";
+import { axisTitles, renderOrder, renderSummary } from "./tensor/parts.js";
 import { PlotPointer, renderWindows, windowStyles } from "./tensor/window.js";
 import * as words from "./tensor/words.js";
 import { ThemeController } from "./theme.js";
@@ -115,7 +115,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
       return moved.cell;
     },
     onHover: (cell) => this.#onHover(cell),
-    describe: (cell) => words.sentence(this.#labelled, cell),
+    describe: (cell) => (this.#drawing ? words.sentence(this.#drawing, cell) : ""),
     locked: () => this.#locked,
     onLock: (cell) => {
       if (!cell && !this.lock) return;
@@ -180,13 +180,6 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     if (this.#kept) this.#kept.inputs = inputs;
     else this.#kept = new Drawing(inputs);
     return this.#kept;
-  }
-
-  get #labelled(): words.Labelled {
-    const drawing = this.#drawing;
-    if (!drawing) throw new Error("a description needs a tensor, found none: set `tensor` first");
-    const { tensor, tokens } = drawing.inputs;
-    return { tensor, tokens, arrangement: drawing.arrangement, plane: drawing.plane };
   }
 
   /** Where the axes are drawn. */
@@ -255,17 +248,17 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     if (!drawing) return "";
     const { geometry, arrangement, inputs, summary, plane } = drawing;
     const { tensor } = inputs;
-    const labelled = this.#labelled;
-    const label = (axis: string, at: number) => words.spokenLabel(labelled, axis, at);
-    const axes = renderAxes(tensor, arrangement, label, this.#choose);
+    const label = (axis: string, at: number) => words.spokenLabel(drawing, axis, at);
+    const order = renderOrder(drawing, this.#setOrder);
+    const axes = renderAxes(tensor, arrangement, { label, order }, this.#choose);
     const summaryLine = renderSummary(tensor, summary);
     if (tensor.data.length === 0) return html`${summaryLine}<p>no values</p>`;
     if (!arrangement.columns)
-      return html`<p class="scalar mono">${words.scalarText(labelled)}</p>${summaryLine}${this.#renderCode()}`;
+      return html`<p class="scalar mono">${words.scalarText(drawing)}</p>${summaryLine}${this.#renderCode()}`;
     const { left = 0, top = 0, ratio = 1, width = 200, height = 200 } = geometry ?? {};
     const panels = plane.panels.length;
     const plot = renderPlot({
-      axes: words.axisTitles(arrangement, this.order, plane, this.#locked),
+      axes: axisTitles(drawing),
       corner: { left, top },
       width: width / ratio + left,
       height: height / ratio + top,
@@ -280,10 +273,10 @@ export class TensorView extends TypedElement<TensorViewEvents> {
         wheel: this.#pointer.onWheel,
         keydown: this.#onKeyDown,
       },
-      below: html`${renderLegend(drawing, this.scale, this.theme.theme)}${this.#values.renderButtons()}${renderColours(drawing, this.#setColours)}`,
-      table: this.#values.renderTable(() => words.table(labelled, summary)),
+      below: html`${renderLegend(drawing, this.scale, this.theme.theme)}${this.#values.renderButtons()}`,
+      table: this.#values.renderTable(() => words.table(drawing, summary)),
     });
-    return html`${axes}${renderWindows(drawing, this.#setWindow)}${renderOrder(drawing, this.#setOrder)}${plot}${summaryLine}${this.#renderCode()}`;
+    return html`${axes}${renderWindows(drawing, this.#setWindow)}${plot}${summaryLine}<div class="more">${renderColours(drawing, this.#setColours)}${this.#renderCode()}</div>`;
   }
 
   #renderCode() {
@@ -298,7 +291,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     const visible = { rows, columns: drawing.columnOrder ? whole : columns };
     return renderCode(
       {
-        cell: cell && codeOfCell(source, tensor, words.positionOf(this.#labelled, cell)),
+        cell: cell && codeOfCell(source, tensor, words.positionOf(drawing, cell)),
         view: codeOfView(source, tensor, drawing.arrangement, visible),
       },
       async (code, what) => {
@@ -318,7 +311,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   #drawText() {
     const drawing = this.#drawing;
     if (!drawing?.geometry) return;
-    this.#painter.text(drawing, words.titles(this.#labelled), this.theme.theme);
+    this.#painter.text(drawing, words.titles(drawing), this.theme.theme);
     this.#drawOverlay();
   }
 
@@ -328,15 +321,19 @@ export class TensorView extends TypedElement<TensorViewEvents> {
 
   #describe() {
     const { focused } = this.interaction;
-    if (focused) this.#canvases.describe(...words.readout(this.#labelled, focused));
-    else this.#canvases.describe();
+    const drawing = this.#drawing;
+    this.#canvases.describe(...(drawing && focused ? words.readout(drawing, focused) : []));
   }
 
   #onHover(cell: PanelCell | null) {
     this.#drawOverlay();
     this.#describe();
-    const index = cell && words.positionOf(this.#labelled, cell);
-    this.emit("value-hover", cell && index && { ...cell, value: this.valueAt(cell), index });
+    const drawing = this.#drawing;
+    const detail =
+      cell && drawing
+        ? { ...cell, value: this.valueAt(cell), index: words.positionOf(drawing, cell) }
+        : null;
+    this.emit("value-hover", detail);
   }
 
   /** Device pixels of the cells under the pointer. */

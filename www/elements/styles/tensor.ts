@@ -9,9 +9,6 @@ export const tensorStyles = css`
   .plot {
     cursor: crosshair;
   }
-  .cells {
-    box-shadow: 0 0 0 1px var(--line);
-  }
   .readout {
     overflow-wrap: anywhere;
   }
@@ -40,18 +37,14 @@ export const tensorStyles = css`
     margin: 0;
     font-size: 1.6rem;
   }
-  .order {
-    margin: 0 0 0.5rem;
+  .more {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0 1.5rem;
+    margin-top: 0.3rem;
     font-size: 0.85rem;
-    color: var(--soft);
   }
-  .order label {
-    display: inline-flex;
-    align-items: center;
-    gap: 0.4rem;
-  }
-  .order select {
-    font-size: 0.8rem;
-    color: var(--ink);
+  .more > details[open] {
+    flex-basis: 100%;
   }
 `;

@@ -30,6 +30,9 @@ export const axesStyles = css`
     align-items: center;
     gap: 0.4rem;
   }
+  .slice:empty {
+    display: none;
+  }
   .slice select,
   .slice input {
     font-family: var(--mono);
@@ -55,17 +58,17 @@ const PLACES: readonly [Place, string][] = [
 ];
 
 /**
- * @param label what a position of an axis stands for; empty if nothing but its number
+ * @param parts label: what a position of an axis stands for; empty if nothing but its number; order: the choice of an order
  * @param onChange gets what the user chose
  */
 export function renderAxes(
   tensor: NamedArray,
   arrangement: Arrangement,
-  label: (axis: string, at: number) => string,
+  { label, order }: { label: (axis: string, at: number) => string; order: unknown },
   onChange: (wanted: Required<Wanted>) => void,
 ) {
   const names = longAxes(tensor);
-  if (names.length < 2) return "";
+  if (names.length < 2) return html`<div class="slice">${order}</div>`;
   const { rows, columns } = arrangement;
   const move = (axis: string, place: Place) => onChange(withPlace(arrangement, axis, place));
   const option = (value: string, text: string, selected: boolean) =>
@@ -104,6 +107,6 @@ export function renderAxes(
         </select></label>
         ${place === "slider" ? slider(axis) : ""}
       </span>`;
-    })}
+    })}${order}
   </div>`;
 }

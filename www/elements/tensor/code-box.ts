@@ -5,10 +5,6 @@ import { css, html } from "lit";
 import type { Expressions } from "./code.js";
 
 export const codeStyles = css`
-  details.code {
-    margin-top: 0.4rem;
-    font-size: 0.85rem;
-  }
   details > summary {
     cursor: pointer;
     color: var(--soft);

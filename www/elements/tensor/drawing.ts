@@ -57,6 +57,14 @@ export class Drawing {
     this.inputs = inputs;
   }
 
+  get tensor() {
+    return this.inputs.tensor;
+  }
+
+  get tokens() {
+    return this.inputs.tokens;
+  }
+
   get arrangement(): Arrangement {
     const { tensor, rows, columns, down, across, index } = this.inputs;
     const from = [tensor, rows, columns, down, across, index];
@@ -98,11 +106,17 @@ export class Drawing {
   /** The column at each place, if the columns are not drawn as stored. */
   get columnOrder() {
     const { plane } = this;
-    const { order, pinned } = this.inputs;
-    const row = order === "pinned" ? pinned : null;
+    const { order } = this.inputs;
+    const row = order === "pinned" ? this.sortedRow : null;
     return this.#memo.get("order", [plane, order, row?.panel, row?.row], () =>
       columnOrder(plane, order, row),
     );
+  }
+
+  /** The row by which columns may be sorted: the locked one, or else the last that is visible. */
+  get sortedRow() {
+    const { first, count } = this.window("rows");
+    return this.inputs.pinned ?? { panel: 0, row: Math.max(0, first + count - 1) };
   }
 
   get #places() {
@@ -276,11 +290,6 @@ export class Drawing {
   /** The place at which a column is drawn. */
   drawnColumn(column: number) {
     return this.#places?.[column] ?? column;
-  }
-
-  /** How many visible columns are before a column. */
-  visibleColumn(column: number) {
-    return this.drawnColumn(column) - this.window("columns").first;
   }
 
   /** The visible position at which arrows start. */

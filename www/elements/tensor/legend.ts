@@ -27,6 +27,7 @@ export const legendStyles = css`
     height: 1em;
     border: 1px solid var(--line);
     print-color-adjust: exact;
+    forced-color-adjust: none;
   }
   .swatch.masked {
     background: radial-gradient(circle at 30% 30%, var(--soft) 1px, transparent 1.5px);
@@ -34,14 +35,11 @@ export const legendStyles = css`
   .corner {
     background: linear-gradient(var(--at), transparent 60%, currentColor 60%);
   }
-  .corner.above {
+  .corner.high {
     --at: 45deg;
   }
-  .corner.below {
+  .corner.low {
     --at: 135deg;
-  }
-  details.colours {
-    flex-basis: 100%;
   }
   details.colours > div {
     display: flex;
@@ -104,7 +102,7 @@ function marks(
     const words = `${side} the limit`;
     if (count === 0) return "";
     return look.isLegible
-      ? html`<span class="mark"><span class="swatch corner ${side}"></span>${words}: ${formatCount(count)}</span>`
+      ? html`<span class="mark"><span class="swatch corner ${side === "above" ? "high" : "low"}"></span>${words}: ${formatCount(count)}</span>`
       : mark(count, words, clippedColour(side));
   };
   return html`${clip(above, "above")}${clip(below, "below")}

@@ -1,6 +1,12 @@
 // The canvases of <tensor-view>: cells, labels and digits, and what is drawn over them.
 
-import { digitSize, drawPanelLabels, drawPanelOverlay, drawTitles } from "../../draw/panel-plot.js";
+import {
+  digitSize,
+  drawFrames,
+  drawPanelLabels,
+  drawPanelOverlay,
+  drawTitles,
+} from "../../draw/panel-plot.js";
 import { drawDigits, paintPanels } from "../../draw/panels.js";
 import type { PanelCell } from "../../draw/plane.js";
 import type { Theme } from "../../draw/scale.js";
@@ -9,6 +15,13 @@ import type { Drawing } from "./drawing.js";
 
 /** Device pixels around the last cells for the outline of a focused cell. */
 const OUTLINE = 3;
+
+const SIDES = ["rows", "columns"] as const;
+
+/** The position of the first label. Sorted columns are counted from the first. */
+function firstOf({ shown }: Drawing, side: "rows" | "columns") {
+  return side === "columns" && shown.columnOrder ? 0 : shown[side].first;
+}
 
 export class TensorPainter {
   #canvases: PlotCanvases;
@@ -56,8 +69,12 @@ export class TensorPainter {
     if (!context) return;
     this.#isStale = false;
     const { palette } = this.#canvases;
-    for (const side of ["rows", "columns"] as const)
-      drawPanelLabels(context, side, axisLabels, geometry, { palette });
+    drawFrames(context, geometry, palette);
+    for (const side of SIDES)
+      drawPanelLabels(context, side, axisLabels, geometry, {
+        palette,
+        first: firstOf(drawing, side),
+      });
     drawTitles(context, titles, geometry, palette);
     const size = digits > 0 ? digitSize(geometry, digits) : 0;
     const cells = this.#canvases.get("cells")?.getContext("2d");
@@ -77,12 +94,11 @@ export class TensorPainter {
     if (!place) return;
     drawPanelOverlay(context, place, geometry, palette);
     if (geometry.grid.wrap > 0 && geometry.down.cells > 1) return;
-    const only = {
-      rows: focused.row - shown.rows.first,
-      columns: drawing.visibleColumn(focused.column),
-    };
-    for (const side of ["rows", "columns"] as const) {
-      const options = { palette, panel: place.panel, only: only[side] };
+    const at = { rows: focused.row, columns: drawing.drawnColumn(focused.column) };
+    for (const side of SIDES) {
+      const first = firstOf(drawing, side);
+      const only = at[side] - shown[side].first + first;
+      const options = { palette, panel: place.panel, first, only };
       if (axisLabels[side].length > 0)
         drawPanelLabels(context, side, axisLabels, geometry, options);
     }

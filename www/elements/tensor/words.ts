@@ -2,7 +2,6 @@
 
 import { longAxes, TOKEN_AXES, type Arrangement, type NamedArray } from "../../draw/arrangement.js";
 import { formatCount, formatExact, formatShort } from "../../draw/format.js";
-import type { Order } from "../../draw/axis-order.js";
 import {
   farthestCells,
   isMasked,
@@ -135,8 +134,8 @@ export function shapeText(tensor: NamedArray) {
   return names.map((axis) => `${tensor.shape[tensor.axes.indexOf(axis)]} ${axis}`).join(" × ");
 }
 
-/** What is drawn in one line of names and numbers. */
-export function summaryParts(summary: Summary): [string, string][] {
+/** What is drawn in one line of names and numbers. @param total values of the tensor */
+export function summaryParts(summary: Summary, total: number): [string, string][] {
   const { count, finite, min, max, mean, deviation, isWhole } = summary;
   const number = (value: number) => (isWhole ? formatExact(value) : formatShort(value, 5));
   const shortened = (value: number) => formatShort(value, 5);
@@ -149,7 +148,8 @@ export function summaryParts(summary: Summary): [string, string][] {
           ["mean", shortened(mean)],
           ["sd", shortened(deviation)],
         ];
-  return [...ends, ["values", formatCount(count)]];
+  const ofAll = count < total ? ` of ${formatCount(total)}` : "";
+  return [...ends, ["values", `${formatCount(count)}${ofAll}`]];
 }
 
 /** "3 NaN, 1 ∞": the numbers that are not finite and not masked. */
@@ -182,21 +182,4 @@ export function sizeText({ arrangement, plane }: Pick<Labelled, "arrangement" | 
   return rows
     ? `${plane.rows} ${rows} by ${plane.columns} ${columns}`
     : `${plane.columns} ${columns}`;
-}
-
-/** The titles of the axes of a panel. The one across says how it is sorted. */
-export function axisTitles(
-  { rows, columns }: Arrangement,
-  order: Order,
-  plane: Plane,
-  locked: PanelCell | null,
-) {
-  const row = rows && locked ? ` at ${rows} ${locked.row}` : "";
-  const sorted =
-    order === "max"
-      ? `, largest ${rows || plane.panels.length > 1 ? "maximum" : "value"} first`
-      : order === "pinned" && locked
-        ? `, largest value${row} first`
-        : "";
-  return { across: `${columns}${sorted}`, down: rows };
 }
