@@ -24,6 +24,7 @@ export function write(found) {
   const rows = [
     ...raceRows(found),
     ...growthRows(found),
+    ...batchRows(found),
     ...pageRows(found),
     ...storageRows(found),
   ];
@@ -171,6 +172,17 @@ function growthRows({ growth }) {
       peerName: "as the operations grow from 256 tokens, plus 10 %",
     }),
   ];
+}
+
+function batchRows({ batch }) {
+  return (batch ?? []).flatMap(({ model, threads, length, texts, batch: ours, runs }) =>
+    row(`${texts} texts of ${length} tokens as a batch, ${model}`, ours, runs, {
+      tokens: texts * length,
+      threads,
+      peerName: `${texts} runs`,
+      target: null,
+    }),
+  );
 }
 
 function pageRows({ page }) {
