@@ -18,9 +18,9 @@ export type ParameterName = string | readonly [string, number | readonly number[
 /** A weight of a model. */
 export interface Weight extends Tensor {
   /** Its full name, or the short name of a weight of all layers. */
-  readonly name: string;
+  name: string;
   /** How its numbers differ from those of the files: "rounded to q8: …", or zeros that no file holds. */
-  readonly note: string | undefined;
+  note?: string;
 }
 
 /** Numbers for a weight, in row-major order. The axes of a `Tensor` must be those of the weight. */
@@ -73,7 +73,7 @@ function readName(
 
 function toWeight({ value, name, note }: WeightData): Weight {
   const { data, shape, axes } = value;
-  return Object.assign(new Tensor(data, shape, axes), { name, note: note ?? undefined });
+  return new Tensor(data, shape, axes, {}, { name, note: note ?? undefined }) as Weight;
 }
 
 /**

@@ -1,53 +1,310 @@
-// Arrays of numbers with a shape and named axes, and indexing by name.
+// Arrays of numbers with a shape and named axes, with which one computes.
+//
+// docs/decisions/tensor.md says why this is not an array library. What the operations mean is in tensor/: indexing.ts, reduce.ts
+// (sums, extremes, softmax), combine.ts (arithmetic, products, stacking) and text.ts.
 
 import { createError, describe } from "./errors.js";
+import { combined, concatenated, contracted, type Operator, stacked } from "./tensor/combine.js";
+import { type AxisIndex, type Index, indexed, type Range } from "./tensor/indexing.js";
+import { reduced, softmaxed } from "./tensor/reduce.js";
+import { printed, spelledAxes } from "./tensor/text.js";
+import {
+  checkValues,
+  countOf,
+  type Labels,
+  placeOf,
+  spelledShape,
+  type TensorArray,
+  transposed,
+  type Values,
+} from "./tensor/values.js";
 
-/** An index along each named axis: one position (negative from the end), or a range [start, end). */
-export type Index = Record<string, number | [number, number]>;
+export type { AxisIndex, Index, Labels, Range, TensorArray };
 
-/** Numbers with a shape and named axes. */
-export class Tensor {
-  /** in row-major order: the last axis is contiguous */
-  data: Float32Array;
-  shape: readonly number[];
+/** Numbers in arrays of arrays, as deep as there are axes. */
+export type Nested = number | readonly Nested[];
+
+/** What is known of a tensor besides its numbers. */
+export interface TensorDetails {
+  /** what it is, such as "blocks.0.attn.W_Q" */
+  name?: string;
+  /** how its numbers differ from what the name says, such as "rounded to q8" */
+  note?: string;
+  /** whether `data` shares memory with another tensor */
+  isView?: boolean;
+}
+
+/** Numbers with a shape and named axes. `Data` is a Uint32Array for token ids, ranks and indices. */
+export class Tensor<Data extends TensorArray = Float32Array> {
+  /** the name of each axis */
   axes: readonly string[];
-  labels: Readonly<Record<string, readonly string[]>>;
+  /** the length of each axis */
+  shape: readonly number[];
+  /** by axis, what its indices stand for, if numbers do not say it: the components of an attribution */
+  labels: Labels;
+  /** what it is; kept by `at` and lost by operations */
+  name?: string;
+  /** how its numbers differ from what the name says; kept by `at` and lost by operations */
+  note?: string;
+  /** Whether `data` shares memory with another tensor, so that writing into one changes the other. */
+  declare readonly isView: boolean;
+  /** in row-major order: the last axis is contiguous */
+  data: Data;
 
   /**
    * @param data in row-major order: the last axis is contiguous
    * @param shape the length of each axis
    * @param axes the name of each axis
-   * @param labels by axis, what its indices stand for, if numbers do not say it: the components of an attribution
+   * @param labels by axis, what its indices stand for
+   * @throws InputError if they do not fit each other
    */
   constructor(
-    data: Float32Array,
+    data: Data,
     shape: readonly number[],
     axes: readonly string[],
-    labels: Readonly<Record<string, readonly string[]>> = {},
+    labels: Labels = {},
+    { name, note, isView = false }: TensorDetails = {},
   ) {
-    this.data = data;
-    this.shape = shape;
+    checkValues({ data, shape, axes, labels });
     this.axes = axes;
+    this.shape = shape;
     this.labels = labels;
+    if (name !== undefined) this.name = name;
+    if (note !== undefined) this.note = note;
+    this.data = data;
+    Object.defineProperty(this, "isView", { value: isView }); // not a part of what equal tensors have in common
   }
 
   /**
-   * The part at `index`. An axis with one position is removed, one with a range stays; the other axes keep their names and
-   * order. May share memory with this tensor.
-   * @param index such as { head: 3, query: -1 }
-   * @throws InputError for an axis that does not exist or a position out of range
+   * A tensor of numbers in arrays: `Tensor.from([[1, 2], [3, 4]], ["head", "pos"])`.
+   * @throws InputError if arrays of one axis have different lengths, or the axes do not fit
    */
-  at(index: Index): Tensor {
-    for (const axis of Object.keys(index))
-      if (!this.axes.includes(axis)) throw this.#unknownAxis(axis);
-    const kept = this.axes.map((axis, i) => range(index[axis], axis, this.shape[i]));
-    const left = this.axes.map((_, i) => i).filter((i) => typeof index[this.axes[i]] !== "number");
-    const data = pick(this.data, this.shape, kept);
-    return new Tensor(
-      data,
-      left.map((i) => kept[i].end - kept[i].start),
-      left.map((i) => this.axes[i]),
-    );
+  static from(
+    nested: Nested,
+    axes: readonly string[] = [],
+    labels: Labels = {},
+  ): Tensor<Float32Array> {
+    const shape: number[] = [];
+    for (let one: Nested = nested; typeof one !== "number"; one = one[0]) {
+      if (!Array.isArray(one)) throw notNumbers(one);
+      shape.push(one.length);
+      if (one.length === 0) break;
+    }
+    const data = new Float32Array(countOf(shape));
+    let to = 0;
+    const add = (one: Nested, axis: number) => {
+      if (axis === shape.length && typeof one === "number") data[to++] = one;
+      else if (Array.isArray(one) && one.length === shape[axis])
+        for (const inner of one) add(inner, axis + 1);
+      else throw notNumbers(one, shape, axis);
+    };
+    add(nested, 0);
+    return new Tensor(data, shape, axes, labels);
+  }
+
+  /**
+   * Tensors of the same axes along a new first axis.
+   * @param labels one for each tensor
+   * @throws InputError if their axes or lengths differ, or there is none
+   */
+  static stack<Data extends TensorArray>(
+    tensors: Iterable<Tensor<Data>>,
+    axis: string,
+    labels?: readonly string[],
+  ): Tensor<Data> {
+    return wrap(stacked([...tensors], axis, labels) as Values<Data>);
+  }
+
+  /**
+   * Tensors one after the other along an axis that they have.
+   * @throws InputError if their axes or other lengths differ, or there is none
+   */
+  static concat<Data extends TensorArray>(
+    tensors: Iterable<Tensor<Data>>,
+    axis: string,
+  ): Tensor<Data> {
+    return wrap(concatenated([...tensors], axis) as Values<Data>);
+  }
+
+  /**
+   * The part at `index`. Along each axis that it names, a number (negative: from the end) or a label removes the axis; a list picks
+   * those, and `{ from, to, step }` a range without its end. A Tensor of indices puts its own axes in place of the axis; those that
+   * this tensor has too are matched index by index. Shares memory if the part is contiguous: see `isView`.
+   * @param index such as { head: [0, 2], query: -1, key: { to: -1 } }
+   * @throws InputError for an axis that does not exist or an index out of range
+   */
+  at(index: Index): Tensor<Data> {
+    const { name, note } = this;
+    return wrap(indexed<Data>(this, index), { name, note });
+  }
+
+  /** The sum along some axes; of all numbers without an argument. As the next ones, of NaN it is NaN. */
+  sum(axes?: string | readonly string[]): Tensor {
+    return this.#reduce("sum", axes);
+  }
+
+  mean(axes?: string | readonly string[]): Tensor {
+    return this.#reduce("mean", axes);
+  }
+
+  /** The standard deviation of the whole population, as `numpy.std`. */
+  std(axes?: string | readonly string[]): Tensor {
+    return this.#reduce("std", axes);
+  }
+
+  /** The square root of the sum of squares. */
+  norm(axes?: string | readonly string[]): Tensor {
+    return this.#reduce("norm", axes);
+  }
+
+  /** @throws InputError if there are no numbers */
+  max(axes?: string | readonly string[]): Tensor {
+    return this.#reduce("max", axes);
+  }
+
+  /** @throws InputError if there are no numbers */
+  min(axes?: string | readonly string[]): Tensor {
+    return this.#reduce("min", axes);
+  }
+
+  /**
+   * The index of the greatest number along an axis: the first of several, or of the first NaN.
+   * @throws InputError if there are no numbers
+   */
+  argmax(axis: string): Tensor<Uint32Array> {
+    return wrap(reduced(this, "argmax", [axis]) as Values<Uint32Array>);
+  }
+
+  /** The index of the least number along an axis, as `argmax`. */
+  argmin(axis: string): Tensor<Uint32Array> {
+    return wrap(reduced(this, "argmin", [axis]) as Values<Uint32Array>);
+  }
+
+  /** exp(x) over the sum of exp(x) along the axis, as `scipy.special.softmax`; NaN if all are −∞. */
+  softmax(axis: string): Tensor {
+    return wrap(softmaxed(this, axis, false));
+  }
+
+  /** The natural logarithm of the softmax, which it is more exact than. */
+  logSoftmax(axis: string): Tensor {
+    return wrap(softmaxed(this, axis, true));
+  }
+
+  /**
+   * The sum with a number, or with a tensor whose axes are matched by name. An axis that one of them lacks is broadcast; new axes
+   * come last.
+   * @throws InputError if a shared axis has two lengths, or labels that differ
+   */
+  add(other: number | Tensor<TensorArray>): Tensor {
+    return this.#combine("add", other);
+  }
+
+  /** The difference, as `add`. */
+  sub(other: number | Tensor<TensorArray>): Tensor {
+    return this.#combine("sub", other);
+  }
+
+  /** The product number by number, as `add`. */
+  mul(other: number | Tensor<TensorArray>): Tensor {
+    return this.#combine("mul", other);
+  }
+
+  /** The quotient, as `add`. Division by zero gives an infinity or NaN. */
+  div(other: number | Tensor<TensorArray>): Tensor {
+    return this.#combine("div", other);
+  }
+
+  /**
+   * The sum over some axes of the products with another tensor: a matrix product. Other axes that both have are matched index by
+   * index, as in `xarray.dot`.
+   * @param axes that both have
+   * @throws InputError as `add`
+   */
+  dot(other: Tensor<TensorArray>, axes: string | readonly string[]): Tensor {
+    return wrap(contracted(this, other, axes));
+  }
+
+  /** @param f gets each number, and its place in `data` */
+  map(f: (value: number, place: number) => number): Tensor {
+    const { shape, axes, labels } = this;
+    return wrap({ data: Float32Array.from(this.data, f), shape, axes, labels });
+  }
+
+  /**
+   * The same numbers with other names of axes. Shares memory.
+   * @param names by their present names
+   * @throws InputError for an axis that does not exist, or two of one name
+   */
+  rename(names: Readonly<Record<string, string>>): Tensor<Data> {
+    for (const axis of Object.keys(names)) placeOf(this, axis);
+    const named = (axis: string) => (Object.hasOwn(names, axis) ? names[axis] : axis);
+    const labels = Object.entries(this.labels).map(([axis, own]) => [named(axis), own]);
+    return wrap({
+      ...{ data: this.data, shape: this.shape, axes: this.axes.map(named), isView: true },
+      labels: Object.fromEntries(labels),
+    });
+  }
+
+  /**
+   * The same numbers with the axes in this order. Shares memory if no number moves.
+   * @param axes every axis once
+   * @throws InputError otherwise
+   */
+  reorder(...axes: string[]): Tensor<Data> {
+    for (const axis of axes) placeOf(this, axis);
+    const isComplete = axes.length === this.axes.length && new Set(axes).size === axes.length;
+    if (!isComplete)
+      throw createError(
+        "InputError",
+        `reorder: found ${axes.join(", ") || "no axis"}, expected each of ${this.axes.join(", ")} once`,
+      );
+    return wrap(transposed<Data>(this, axes));
+  }
+
+  /**
+   * The same numbers without axes of length 1, or without one of them. Shares memory.
+   * @throws InputError if the axis has another length
+   */
+  squeeze(axis?: string): Tensor<Data> {
+    if (axis !== undefined && this.size(axis) !== 1)
+      throw createError(
+        "InputError",
+        `squeeze: the axis ${axis} has length ${this.size(axis)}, expected 1`,
+      );
+    const removed = this.axes.filter((one, i) => (axis ?? one) === one && this.shape[i] === 1);
+    return this.at(Object.fromEntries(removed.map((one) => [one, 0])));
+  }
+
+  /**
+   * The same numbers with labels along an axis, or without. Shares memory.
+   * @param labels one for each index
+   * @throws InputError if their number is another
+   */
+  withLabels(axis: string, labels: readonly string[] | null): Tensor<Data> {
+    placeOf(this, axis);
+    const { [axis]: _, ...others } = this.labels;
+    const { data, shape, axes, name, note } = this;
+    const all = labels === null ? others : { ...others, [axis]: labels };
+    return wrap({ data, shape, axes, labels: all, isView: true }, { name, note });
+  }
+
+  /** The parts along an axis, one for each index. */
+  *along(axis: string): Generator<Tensor<Data>, void, void> {
+    const length = this.size(axis);
+    for (let i = 0; i < length; i++) yield this.at({ [axis]: i });
+  }
+
+  /**
+   * The numbers of a tensor with one axis.
+   * @throws InputError if it has several, or none
+   */
+  *[Symbol.iterator](): Generator<number, void, void> {
+    if (this.axes.length !== 1)
+      throw createError(
+        "InputError",
+        `the iterator gives the numbers of a tensor with one axis, found ${spelledShape(this)}: use along(axis), or data`,
+      );
+    yield* this.data;
   }
 
   /**
@@ -58,7 +315,7 @@ export class Tensor {
     if (this.data.length === 1) return this.data[0];
     throw createError(
       "InputError",
-      `item() needs a tensor of one number, found shape [${this.shape}] over ${this.axes.join(", ")}`,
+      `item() needs a tensor of one number, found shape ${spelledShape(this)}`,
     );
   }
 
@@ -67,79 +324,58 @@ export class Tensor {
    * @throws InputError for an axis that does not exist
    */
   size(axis: string): number {
-    const i = this.axes.indexOf(axis);
-    if (i < 0) throw this.#unknownAxis(axis);
-    return this.shape[i];
+    return this.shape[placeOf(this, axis)];
   }
 
-  #unknownAxis(axis: string) {
-    const axes = this.axes.length ? `expected ${this.axes.join(", ")}` : "it has none left";
-    return createError("InputError", `the tensor has no axis ${describe(axis)}: ${axes}`);
-  }
-}
-
-/** `end` is excluded. */
-type Range = { start: number; end: number };
-
-function range(index: number | [number, number] | undefined, axis: string, length: number): Range {
-  if (index === undefined) return { start: 0, end: length };
-  if (typeof index === "number") {
-    const start = index < 0 ? index + length : index;
-    if (!Number.isInteger(start) || start < 0 || start >= length) {
-      throw createError(
-        "InputError",
-        `${axis} ${index} is out of range: expected a whole number from ${-length} to ${length - 1}`,
+  /** The numbers in arrays of arrays, as deep as there are axes. */
+  toArray(): Nested {
+    const nested = (axis: number, start: number, count: number): Nested => {
+      if (axis === this.shape.length) return this.data[start];
+      const step = count / this.shape[axis];
+      return Array.from({ length: this.shape[axis] }, (_, i) =>
+        nested(axis + 1, start + i * step, step),
       );
-    }
-    return { start, end: start + 1 };
+    };
+    return nested(0, 0, this.data.length);
   }
-  const [start, end] = Array.isArray(index)
-    ? index.map((edge) => (edge < 0 ? edge + length : edge))
-    : [];
-  if (
-    !(
-      Number.isInteger(start) &&
-      Number.isInteger(end) &&
-      0 <= start &&
-      start < end &&
-      end <= length
-    )
-  ) {
-    const found = JSON.stringify(index);
-    throw createError(
-      "InputError",
-      `${axis} ${found} is not a range: expected [start, end] with start before end, within 0 to ${length}`,
-    );
+
+  /** The axes with their lengths, the name, and the numbers; the middle of long axes is left out. */
+  toString(): string {
+    return printed(this);
   }
-  return { start, end };
+
+  /** What a console shows beside the class: "head: 4, pos: 13". */
+  get [Symbol.toStringTag](): string {
+    return spelledAxes(this);
+  }
+
+  /** What Node prints. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  #reduce(operation: Parameters<typeof reduced>[1], axes?: string | readonly string[]): Tensor {
+    return wrap(reduced(this, operation, axes) as Values<Float32Array>);
+  }
+
+  #combine(operator: Operator, other: unknown): Tensor {
+    return wrap(combined(this, other, operator));
+  }
 }
 
-/** The numbers in the box: a copy, or a view if they are contiguous. */
-function pick(data: Float32Array, shape: readonly number[], box: Range[]) {
-  let outer = shape.length;
-  let run = 1; // how many contiguous values are copied at a time
-  while (outer > 0 && box[outer - 1].end - box[outer - 1].start === shape[outer - 1])
-    run *= shape[--outer];
-  if (outer > 0) {
-    outer -= 1;
-    run *= box[outer].end - box[outer].start;
-  }
-  const offsets = offsetsOf(shape, box, outer);
-  if (offsets.length === 1) return data.subarray(offsets[0], offsets[0] + run);
-  const picked = new Float32Array(offsets.length * run);
-  offsets.forEach((start, i) => picked.set(data.subarray(start, start + run), i * run));
-  return picked;
+function wrap<Data extends TensorArray>(
+  { data, shape, axes, labels, isView }: Values<Data>,
+  details: TensorDetails = {},
+): Tensor<Data> {
+  return new Tensor(data, shape, axes, labels, { ...details, isView });
 }
 
-/** The offset of each contiguous run of the box. */
-function offsetsOf(shape: readonly number[], box: Range[], outer: number) {
-  return box.reduce(
-    (bases, { start, end }, axis) => {
-      const count = axis < outer ? end - start : 1;
-      return bases.flatMap((base) =>
-        Array.from({ length: count }, (_, i) => base * shape[axis] + start + i),
-      );
-    },
-    [0],
+function notNumbers(found: unknown, shape?: readonly number[], axis = 0) {
+  const length = shape?.[axis];
+  const expected =
+    length === undefined ? "a number or an array of them" : `an array of length ${length}`;
+  return createError(
+    "InputError",
+    `Tensor.from: found ${Array.isArray(found) ? `an array of length ${found.length}` : describe(found)}, expected ${expected}`,
   );
 }

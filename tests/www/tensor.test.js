@@ -1,0 +1,340 @@
+// Tensors: every operation against NumPy (tests/fixtures/make_tensor_fixtures.py), what it refuses, and what NumPy has no word for:
+// names, labels, views, text.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { inspect } from "node:util";
+
+import { Tensor } from "../../www/api/tensor.ts";
+
+/** @typedef {{ axes: string[], shape: number[], data: (number | string)[] }} Plain */
+/** @typedef {{ operation: string, arrays: Plain[], arguments: any, expected: Plain }} Case */
+
+/** @type {Case[]} */
+const cases = JSON.parse(readFileSync(new URL("../fixtures/tensor.json", import.meta.url), "utf8"));
+
+/** @param {Plain} plain */
+const tensorOf = ({ data, shape, axes }) =>
+  new Tensor(Float32Array.from(data, Number), shape, axes);
+
+/** @param {Case} one */
+function compute({ operation, arrays, arguments: given }) {
+  const [first, second] = arrays.map(tensorOf);
+  const tensor = /** @type {any} */ (first);
+  switch (operation) {
+    case "at":
+      return first.at(given.by ? { [given.axis]: tensorOf(given.by) } : given.index);
+    case "dot":
+      return first.dot(second, given.axes);
+    case "stack":
+    case "concat":
+      return Tensor[operation](arrays.map(tensorOf), given.axis);
+    case "reorder":
+      return first.reorder(...given.axes);
+    case "add":
+    case "sub":
+    case "mul":
+    case "div":
+      return first[operation](second ?? given.number);
+    default:
+      return tensor[operation](given.axes ?? given.axis);
+  }
+}
+
+/**
+ * Results are f32 numbers that were computed in f64, so they are the rounded numbers of NumPy: half a unit in the last of 24 bits, and
+ * as much again because exp and log of two libraries may differ in the last bit of f64.
+ */
+const RELATIVE = 2 ** -23;
+/** Differences of numbers of magnitude 16 or less whose own last bit of f64 is 2^-49: cancellation leaves that much. */
+const ABSOLUTE = 1e-12;
+
+/** @param {number} found @param {number} expected */
+function isClose(found, expected) {
+  if (Number.isNaN(expected) || !Number.isFinite(expected)) return Object.is(found, expected);
+  return Math.abs(found - expected) <= ABSOLUTE + RELATIVE * Math.abs(expected);
+}
+
+for (const operation of new Set(cases.map((one) => one.operation))) {
+  test(`${operation} is NumPy's`, () => {
+    for (const one of cases.filter((other) => other.operation === operation)) {
+      const { shape, axes, data } = compute(one);
+      const { expected } = one;
+      const what = JSON.stringify(one).slice(0, 400);
+      assert.deepEqual([[...axes], [...shape]], [expected.axes, expected.shape], what);
+      expected.data.forEach((value, i) => {
+        assert.ok(isClose(data[i], Number(value)), `${what}: ${i}: ${data[i]} for ${value}`);
+      });
+    }
+  });
+}
+
+test("the fixtures have every operation that computes", () => {
+  const names = Object.getOwnPropertyNames(Tensor.prototype);
+  const others = [
+    ...["constructor", "map", "rename", "squeeze", "withLabels", "along", "item", "size"],
+    ...["toArray", "toString"],
+  ];
+  const computing = names.filter((name) => !others.includes(name));
+  const known = new Set(cases.map((one) => one.operation));
+  assert.deepEqual(
+    computing.filter((name) => !known.has(name)),
+    [],
+  );
+});
+
+/** @param {RegExp} message */
+const refused = (message) => (/** @type {any} */ error) =>
+  error instanceof Error && error.name === "InputError" && message.test(error.message);
+
+/** Each number encodes its own index: head, query, key. */
+const pattern = new Tensor(
+  Float32Array.from(
+    { length: 24 },
+    (_, i) => 100 * Math.floor(i / 12) + 10 * (Math.floor(i / 4) % 3) + (i % 4),
+  ),
+  [1, 2, 3, 4],
+  ["batch", "head", "query", "key"],
+  { head: ["L0H0", "L0H1"] },
+);
+
+test("a list is a list and keeps its axis", () => {
+  const found = pattern.at({ batch: 0, head: [1, 0], query: 2, key: [0, -1, 0] });
+  assert.deepEqual(found.toArray(), [
+    [120, 123, 120],
+    [20, 23, 20],
+  ]);
+  assert.deepEqual(found.labels, { head: ["L0H1", "L0H0"] });
+  assert.deepEqual(pattern.at({ key: Uint32Array.of(1) }).shape, [1, 2, 3, 1]);
+});
+
+test("labels stand for indices", () => {
+  const found = pattern.at({ head: "L0H1", key: 3, batch: 0 });
+  assert.deepEqual(found.toArray(), [103, 113, 123]);
+  assert.deepEqual(pattern.at({ head: ["L0H1"] }).labels, { head: ["L0H1"] });
+  assert.throws(
+    () => pattern.at({ head: "L0H2" }),
+    refused(/no label "L0H2": the nearest are "L0H/),
+  );
+  assert.throws(
+    () => pattern.at({ key: "0" }),
+    refused(/key "0" is a label, and the axis has none/),
+  );
+  const twice = pattern.withLabels("key", ["a", "b", "a", "c"]);
+  assert.throws(() => twice.at({ key: "a" }), refused(/label "a" at 0 and at 2: give the index/));
+});
+
+test("ranges keep their axis and its labels", () => {
+  const found = pattern.at({ batch: 0, head: { from: -1 }, query: { to: -1 }, key: { step: 2 } });
+  assert.deepEqual(found.toArray(), [
+    [
+      [100, 102],
+      [110, 112],
+    ],
+  ]);
+  assert.deepEqual(found.labels, { head: ["L0H1"] });
+  assert.deepEqual(pattern.at({ key: { from: 2, to: 2 } }).shape, [1, 2, 3, 0]);
+});
+
+test("the log-probability of each next token, as in Penzai", () => {
+  const logits = Tensor.from(
+    [
+      [
+        [0, 1, 2],
+        [3, 0, 0],
+        [1, 1, 1],
+      ],
+    ],
+    ["batch", "pos", "vocab"],
+  );
+  const ids = new Tensor(Uint32Array.of(0, 2, 1), [3], ["pos"]);
+  const next = logits
+    .logSoftmax("vocab")
+    .at({ pos: { to: -1 } })
+    .at({ vocab: ids.at({ pos: { from: 1 } }) });
+  assert.deepEqual(
+    [next.axes, next.shape],
+    [
+      ["batch", "pos"],
+      [1, 2],
+    ],
+  );
+  const sum = (/** @type {number[]} */ ...powers) =>
+    Math.log(powers.reduce((total, power) => total + Math.exp(power), 0));
+  assert.ok(Math.abs(next.data[0] - (2 - sum(0, 1, 2))) < 1e-6);
+  assert.ok(Math.abs(next.data[1] - (0 - sum(3, 0, 0))) < 1e-6);
+});
+
+test("what does not fit is refused", () => {
+  /** @type {[() => unknown, RegExp][]} */
+  const attempts = [
+    [() => pattern.at({ heads: 1 }), /no axis "heads": expected batch, head, query, key/],
+    [() => pattern.at({ head: 2 }), /head 2 is out of range: expected a whole number from -2 to 1/],
+    [() => pattern.at({ head: -3 }), /head -3 is out of range/],
+    [() => pattern.at({ query: 0.5 }), /query 0.5 is out of range/],
+    [() => pattern.at({ query: NaN }), /query NaN/],
+    [() => pattern.at({ key: [0, 4] }), /key 4 is out of range/],
+    [
+      () => pattern.at({ key: { from: 3, to: 1 } }),
+      /goes from 3 to 1 with step 1, expected an end after its start/,
+    ],
+    [
+      () => pattern.at({ key: { to: 5 } }),
+      /`to` along key is 5, expected a whole number from -4 to 4/,
+    ],
+    [
+      () => pattern.at({ key: { step: 0 } }),
+      /step along key is 0, expected a whole number other than 0/,
+    ],
+    [
+      () => pattern.at({ key: /** @type {any} */ ({ start: 0 }) }),
+      /has "start", expected from, to and step/,
+    ],
+    [() => pattern.at(/** @type {any} */ (3)), /the index is 3, expected an object by axis/],
+    [() => pattern.at({ key: /** @type {any} */ (null) }), /key null is out of range/],
+    [() => pattern.size("pos"), /no axis "pos"/],
+    [() => pattern.sum("pos"), /no axis "pos"/],
+    [() => pattern.sum(["key", "key"]), /sum: an axis is named twice in key, key/],
+    [
+      () => pattern.at({ key: [] }).max("key"),
+      /max: there are no numbers along key in \[1, 2, 3, 0\] over/,
+    ],
+    [() => pattern.at({ key: [] }).argmin("key"), /argmin: there are no numbers along key/],
+    [() => pattern.softmax("pos"), /no axis "pos"/],
+    [
+      () => pattern.add(Tensor.from([1, 2, 3], ["key"])),
+      /add: the axis key has length 4 and length 3, expected the same/,
+    ],
+    [
+      () => pattern.add(Tensor.from([1, 2], ["head"], { head: ["L0H0", "L1H0"] })),
+      /add: the labels of the axis head differ at index 1: "L0H1" and "L1H0"/,
+    ],
+    [
+      () => pattern.mul(/** @type {any} */ ([1])),
+      /mul: the operand is an object of type Array, expected a number or a Tensor/,
+    ],
+    [() => pattern.dot(Tensor.from([1, 2], ["pos"]), "pos"), /no axis "pos"/],
+    [() => pattern.dot(/** @type {any} */ (2), "key"), /dot: the operand is 2, expected a Tensor/],
+    [
+      () => pattern.reorder("key"),
+      /reorder: found key, expected each of batch, head, query, key once/,
+    ],
+    [() => pattern.rename({ key: "query" }), /has the axis "query" twice/],
+    [() => pattern.rename({ pos: "at" }), /no axis "pos"/],
+    [() => pattern.squeeze("key"), /squeeze: the axis key has length 4, expected 1/],
+    [() => pattern.withLabels("key", ["a"]), /1 labels for the axis key of length 4/],
+    [() => pattern.item(), /one number, found shape \[1, 2, 3, 4\] over batch, head, query, key/],
+    [() => [...pattern], /one axis, found \[1, 2, 3, 4\].*use along/],
+    [() => Tensor.stack([], "prompt"), /stack: the list is empty/],
+    [() => Tensor.stack([pattern, pattern], "key"), /have an axis key already/],
+    [
+      () => Tensor.stack([pattern, pattern.at({ key: [0] })], "prompt"),
+      /stack: entry 1 is \[1, 2, 3, 1\]/,
+    ],
+    [() => Tensor.concat([pattern, pattern.at({ head: [0] })], "key"), /concat: entry 1 is/],
+    [
+      () => Tensor.from([[1, 2], [3]], ["a", "b"]),
+      /found an array of length 1, expected an array of length 2/,
+    ],
+    [() => Tensor.from([1, 2], []), /has 0 axes/],
+    [() => new Tensor(new Float32Array(3), [2], ["pos"]), /has 3 numbers, expected 2/],
+    [
+      () => new Tensor(/** @type {any} */ ([1]), [1], ["pos"]),
+      /expected a Float32Array or a Uint32Array/,
+    ],
+  ];
+  for (const [attempt, message] of attempts)
+    assert.throws(attempt, refused(message), String(attempt));
+});
+
+test("indices that need each other are applied one after the other", () => {
+  const square = Tensor.from(
+    [
+      [0, 1],
+      [2, 3],
+    ],
+    ["a", "b"],
+  );
+  const [a, b] = ["b", "a"].map((axis) => Tensor.from([1, 0], [axis]));
+  assert.throws(() => square.at({ a, b }), refused(/apply them one after the other/));
+  assert.deepEqual(square.at({ a }).toArray(), [2, 1]);
+});
+
+test("views share memory and say so", () => {
+  const head = pattern.at({ head: 1 });
+  assert.deepEqual([head.isView, head.data.buffer === pattern.data.buffer], [true, true]);
+  for (const copy of [pattern.at({ key: 0 }), pattern.at({ head: [1] }), pattern.add(0)])
+    assert.deepEqual([copy.isView, copy.data.buffer === pattern.data.buffer], [false, false]);
+  for (const view of [pattern.rename({ key: "k" }), pattern.squeeze(), pattern.squeeze("batch")])
+    assert.deepEqual([view.isView, view.data.buffer === pattern.data.buffer], [true, true]);
+  assert.equal(pattern.reorder("key", "batch", "head", "query").isView, false);
+  assert.equal(pattern.isView, false);
+});
+
+test("labels survive what keeps their axis", () => {
+  const head = { head: ["L0H0", "L0H1"] };
+  for (const kept of [
+    pattern.sum("key"),
+    pattern.softmax("key"),
+    pattern.add(1),
+    pattern.map((x) => -x),
+    pattern.reorder("key", "head", "query", "batch"),
+    pattern.mul(Tensor.from([1, 2], ["head"])),
+    Tensor.from([1, 2], ["head"]).mul(pattern),
+    pattern.dot(Tensor.from([1, 2, 3, 4], ["key"]), "key"),
+    Tensor.stack([pattern, pattern], "prompt"),
+  ])
+    assert.deepEqual({ ...kept.labels }, head);
+  assert.deepEqual(pattern.rename({ head: "h" }).labels, { h: head.head });
+  assert.deepEqual(pattern.sum("head").labels, {});
+  const both = Tensor.concat([pattern, pattern.withLabels("head", ["a", "b"])], "head");
+  assert.deepEqual(both.labels, { head: ["L0H0", "L0H1", "a", "b"] });
+  const stacked = Tensor.stack([pattern, pattern], "prompt", ["one", "two"]);
+  assert.deepEqual(stacked.at({ prompt: "two" }).toArray(), pattern.toArray());
+});
+
+test("ids stay ids until they are computed with", () => {
+  const ids = new Tensor(Uint32Array.of(4, 5, 6), [3], ["pos"]);
+  assert.ok(ids.at({ pos: [2, 0] }).data instanceof Uint32Array);
+  assert.ok(Tensor.concat([ids, ids], "pos").data instanceof Uint32Array);
+  assert.ok(pattern.argmax("key").data instanceof Uint32Array);
+  assert.ok(ids.mean().data instanceof Float32Array);
+  assert.deepEqual([...ids], [4, 5, 6]);
+});
+
+test("parts along an axis", () => {
+  const sums = [...pattern.along("head")].map((head) => head.sum().item());
+  assert.deepEqual(sums, [138, 1338]);
+});
+
+test("names and notes are kept by at and lost by operations", () => {
+  const weight = new Tensor(
+    Float32Array.of(1, 2),
+    [2],
+    ["pos"],
+    {},
+    { name: "W_pos", note: "rounded" },
+  );
+  const { name, note } = weight.at({ pos: [1] });
+  assert.deepEqual([name, note], ["W_pos", "rounded"]);
+  assert.equal(weight.add(1).name, undefined);
+});
+
+test("text has the axes, the name and the numbers, shortened", () => {
+  const small = Tensor.from(
+    [
+      [1, 0.123456789],
+      [NaN, -Infinity],
+    ],
+    ["head", "pos"],
+    { head: ["a", "b"] },
+  );
+  const text = 'Tensor(head: 2, pos: 2)\n["a": [1, 0.12346],\n "b": [NaN, -Infinity]]';
+  assert.equal(String(small), text);
+  assert.equal(inspect(small), text);
+  assert.equal(Object.prototype.toString.call(small), "[object head: 2, pos: 2]");
+  const long = new Tensor(new Float32Array(1000), [1000], ["pos"], {}, { name: "zeros" });
+  assert.equal(String(long), "Tensor(pos: 1000) zeros\n[0, 0, 0, …, 0, 0, 0]");
+  assert.equal(String(Tensor.from(3)), "Tensor()\n3");
+});

@@ -1,0 +1,189 @@
+// Operations on several arrays, matched by the names of their axes: arithmetic with broadcasting, products, stacking.
+//
+// The definitions are those of xarray: an axis that one operand lacks is broadcast; the result has the axes of the first operand, then
+// those that only the second has. Axes of one name must have one length, and labels that differ are an error.
+
+import { createError, describe } from "../errors.js";
+import {
+  countOf,
+  isValues,
+  labelsOf,
+  placeOf,
+  sharedLabels,
+  spelledShape,
+  stridesOf,
+  transposed,
+  type TensorArray,
+  type Values,
+  walk,
+} from "./values.js";
+
+export type Operator = "add" | "sub" | "mul" | "div";
+
+const OPERATORS: Record<Operator, (a: number, b: number) => number> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+};
+
+/**
+ * Two arrays, or an array and a number, number by number.
+ * @throws InputError if a shared axis has two lengths or labels that differ, or for another operand
+ */
+export function combined(a: Values, b: unknown, operator: Operator): Values<Float32Array> {
+  const operate = OPERATORS[operator];
+  const { shape, axes, labels } = a;
+  if (typeof b === "number")
+    return { data: Float32Array.from(a.data, (x) => operate(x, b)), shape, axes, labels };
+  if (!isValues(b))
+    throw createError(
+      "InputError",
+      `${operator}: the operand is ${describe(b)}, expected a number or a Tensor`,
+    );
+  const all = sharedLabels(a, b, operator);
+  const added = b.axes.filter((axis) => !axes.includes(axis));
+  const result = [...axes, ...added];
+  const lengths = [...shape, ...added.map((axis) => b.shape[placeOf(b, axis)])];
+  const data = new Float32Array(countOf(lengths));
+  const isSame = b.axes.length === axes.length && b.axes.every((axis, i) => axis === axes[i]);
+  if (isSame) for (let i = 0; i < data.length; i++) data[i] = operate(a.data[i], b.data[i]);
+  else {
+    let to = 0;
+    const [inA, inB] = [a, b].map((one) => result.map(strideOf(one)));
+    walk(lengths, inA, inB, (i, j) => {
+      data[to++] = operate(a.data[i], b.data[j]);
+    });
+  }
+  return { data, shape: lengths, axes: result, labels: all };
+}
+
+/**
+ * The sum over some axes of the products of two arrays. Other axes that both have are matched index by index. Accumulated in f64.
+ * @throws InputError if an operand lacks an axis of the sum; as `combined`
+ */
+export function contracted(
+  a: Values,
+  b: unknown,
+  over: string | readonly string[],
+): Values<Float32Array> {
+  if (!isValues(b))
+    throw createError("InputError", `dot: the operand is ${describe(b)}, expected a Tensor`);
+  const along = typeof over === "string" ? [over] : [...over];
+  for (const axis of along) {
+    placeOf(a, axis);
+    placeOf(b, axis);
+  }
+  const labels = sharedLabels(a, b, "dot");
+  const own = a.axes.filter((axis) => !along.includes(axis));
+  const added = b.axes.filter((axis) => !along.includes(axis) && !a.axes.includes(axis));
+  // With the summed axes last, both operands are read in the order of memory.
+  const [left, right] = [transposed(a, [...own, ...along]), byLast(b, along)];
+  const axes = [...own, ...added];
+  const shape = axes.map((axis) => (own.includes(axis) ? lengthOf(a, axis) : lengthOf(b, axis)));
+  const count = countOf(along.map((axis) => lengthOf(a, axis)));
+  const data = new Float32Array(countOf(shape));
+  let to = 0;
+  walk(shape, axes.map(strideOf(left)), axes.map(strideOf(right)), (i, j) => {
+    let sum = 0;
+    for (let k = 0; k < count; k++) sum += left.data[i + k] * right.data[j + k];
+    data[to++] = sum;
+  });
+  return { data, shape, axes, labels: labelsOf(labels, axes) };
+}
+
+function byLast(values: Values, last: readonly string[]): Values {
+  return transposed(values, [...values.axes.filter((axis) => !last.includes(axis)), ...last]);
+}
+
+function lengthOf(values: Values, axis: string) {
+  return values.shape[placeOf(values, axis)];
+}
+
+/** The stride of an axis by name; 0 for one that the values do not have. */
+function strideOf({ axes, shape }: Pick<Values, "axes" | "shape">) {
+  const strides = stridesOf(shape);
+  return (axis: string) => strides[axes.indexOf(axis)] ?? 0;
+}
+
+/**
+ * Arrays of one shape along a new first axis.
+ * @throws InputError if their axes or lengths differ, there is none, or they have the axis already
+ */
+export function stacked(list: readonly Values[], axis: string, labels?: readonly string[]): Values {
+  const first = checkedList(list, "stack");
+  if (first.axes.includes(axis))
+    throw createError(
+      "InputError",
+      `stack: the arrays have an axis ${axis} already, expected a new name; concat joins along it`,
+    );
+  const ordered = list.map((one, i) => matching(first, one, i, "stack", null));
+  return {
+    data: joined(ordered),
+    shape: [list.length, ...first.shape],
+    axes: [axis, ...first.axes],
+    labels: { ...first.labels, ...(labels && { [axis]: labels }) },
+  };
+}
+
+/**
+ * Arrays one after the other along an axis that they have.
+ * @throws InputError if their axes or other lengths differ, or there is none
+ */
+export function concatenated(list: readonly Values[], axis: string): Values {
+  const first = checkedList(list, "concat");
+  placeOf(first, axis);
+  const order = [axis, ...first.axes.filter((one) => one !== axis)];
+  const ordered = list.map((one, i) => transposed(matching(first, one, i, "concat", axis), order));
+  const length = ordered.reduce((sum, { shape }) => sum + shape[0], 0);
+  const { [axis]: _, ...labels } = first.labels;
+  const all = list.flatMap((one) => one.labels[axis] ?? []);
+  return transposed(
+    {
+      data: joined(ordered),
+      shape: [length, ...ordered[0].shape.slice(1)],
+      axes: order,
+      labels: all.length === length && length > 0 ? { ...labels, [axis]: all } : labels,
+    },
+    first.axes,
+  );
+}
+
+function checkedList(list: readonly Values[], what: string): Values {
+  const wrong = [...list].findIndex((one) => !isValues(one));
+  if (wrong >= 0 || list.length === 0)
+    throw createError(
+      "InputError",
+      `${what}: ${wrong >= 0 ? `entry ${wrong} is ${describe(list[wrong])}` : "the list is empty"}, expected Tensors`,
+    );
+  return list[0];
+}
+
+/** An array with the order of axes of the first; its lengths are the same, except along `free`. */
+function matching(first: Values, one: Values, i: number, what: string, free: string | null) {
+  const fits =
+    one.axes.length === first.axes.length &&
+    first.axes.every(
+      (axis, at) =>
+        one.axes.includes(axis) && (axis === free || lengthOf(one, axis) === first.shape[at]),
+    );
+  if (!fits)
+    throw createError(
+      "InputError",
+      `${what}: entry ${i} is ${spelledShape(one)}, expected the axes of entry 0, ${spelledShape(first)}`,
+    );
+  return transposed(one, first.axes);
+}
+
+/** The numbers one after the other; ids and counts only if all are. */
+function joined(list: readonly Values[]): TensorArray {
+  const count = list.reduce((sum, { data }) => sum + data.length, 0);
+  const areIds = list.every(({ data }) => data instanceof Uint32Array);
+  const data = areIds ? new Uint32Array(count) : new Float32Array(count);
+  let at = 0;
+  for (const one of list) {
+    data.set(one.data, at);
+    at += one.data.length;
+  }
+  return data;
+}

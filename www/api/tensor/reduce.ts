@@ -1,0 +1,135 @@
+// What an operation along axes makes of numbers: sums, extremes, norms, and softmax. Sums are accumulated in f64.
+//
+// The definitions are NumPy's, and SciPy's of softmax and log_softmax: NaN makes every result NaN that it enters, and a row of −∞ has
+// the softmax NaN.
+
+import { createError } from "../errors.js";
+import { countOf, labelsOf, placeOf, spelledShape, transposed, type Values } from "./values.js";
+
+/** The numbers along the axes that are left out of the result: `data[start + i * stride]` for i below `length`. */
+type Fold = (data: ArrayLike<number>, start: number, length: number, stride: number) => number;
+
+const sumOf: Fold = (data, start, length, stride) => {
+  let sum = 0;
+  for (let i = 0, at = start; i < length; i++, at += stride) sum += data[at];
+  return sum;
+};
+
+const meanOf: Fold = (data, start, length, stride) => sumOf(data, start, length, stride) / length;
+
+const normOf: Fold = (data, start, length, stride) => {
+  let sum = 0;
+  for (let i = 0, at = start; i < length; i++, at += stride) sum += data[at] * data[at];
+  return Math.sqrt(sum);
+};
+
+/** Of the whole population, as `numpy.std`. */
+const deviationOf: Fold = (data, start, length, stride) => {
+  const mean = meanOf(data, start, length, stride);
+  let sum = 0;
+  for (let i = 0, at = start; i < length; i++, at += stride) sum += (data[at] - mean) ** 2;
+  return Math.sqrt(sum / length);
+};
+
+/** The index of the first greatest or least number; of the first NaN, if there is one. */
+const extremeAt =
+  (sign: 1 | -1): Fold =>
+  (data, start, length, stride) => {
+    let best = 0;
+    for (let i = 0, at = start; i < length; i++, at += stride) {
+      if (Number.isNaN(data[at])) return i;
+      if (sign * data[at] > sign * data[start + best * stride]) best = i;
+    }
+    return best;
+  };
+
+const extremeOf = (sign: 1 | -1): Fold => {
+  const index = extremeAt(sign);
+  return (data, start, length, stride) => data[start + index(data, start, length, stride) * stride];
+};
+
+const FOLDS = {
+  sum: sumOf,
+  mean: meanOf,
+  norm: normOf,
+  std: deviationOf,
+  max: extremeOf(1),
+  min: extremeOf(-1),
+  argmax: extremeAt(1),
+  argmin: extremeAt(-1),
+};
+
+/** The operations that have no result for no numbers. */
+const NEEDS_NUMBERS = ["max", "min", "argmax", "argmin"];
+
+/**
+ * The values without some axes, which the operation is applied along; without all if `axes` is undefined.
+ * @throws InputError for an axis that does not exist or is named twice, or without numbers
+ */
+export function reduced(
+  values: Values,
+  operation: keyof typeof FOLDS,
+  axes: string | readonly string[] | undefined,
+): Values {
+  const along = axes === undefined ? values.axes : typeof axes === "string" ? [axes] : axes;
+  const places = along.map((axis) => placeOf(values, axis));
+  if (new Set(places).size < places.length)
+    throw createError("InputError", `${operation}: an axis is named twice in ${along.join(", ")}`);
+  const left = values.axes.filter((axis) => !along.includes(axis));
+  const shape = left.map((axis) => values.shape[values.axes.indexOf(axis)]);
+  const length = countOf(places.map((place) => values.shape[place]));
+  const count = countOf(shape);
+  if (length === 0 && count > 0 && NEEDS_NUMBERS.includes(operation))
+    throw createError(
+      "InputError",
+      `${operation}: there are no numbers along ${along.join(", ")} in ${spelledShape(values)}`,
+    );
+  const isIndex = operation.startsWith("arg");
+  const data = isIndex ? new Uint32Array(count) : new Float32Array(count);
+  const fold = FOLDS[operation];
+  const { source, inner } = arranged(values, places);
+  for (let i = 0; i < count; i++) {
+    const start = Math.floor(i / inner) * length * inner + (i % inner);
+    data[i] = fold(source, start, length, inner);
+  }
+  return { data, shape, axes: left, labels: labelsOf(values.labels, left) };
+}
+
+/** The numbers as [outer, along, inner]. Axes that are no neighbours are moved to the end. */
+function arranged(values: Values, places: readonly number[]) {
+  const { data, shape, axes } = values;
+  const first = Math.min(...places, shape.length);
+  const last = Math.max(...places, first - 1);
+  if (last - first + 1 === places.length)
+    return { source: data, inner: countOf(shape.slice(last + 1)) };
+  const isAlong = (_: string, place: number) => places.includes(place);
+  const left = axes.filter((axis, place) => !isAlong(axis, place));
+  return { source: transposed(values, [...left, ...axes.filter(isAlong)]).data, inner: 1 };
+}
+
+/**
+ * The softmax along an axis, or its logarithm.
+ * @throws InputError for an axis that does not exist
+ */
+export function softmaxed(values: Values, axis: string, isLog: boolean): Values<Float32Array> {
+  const place = placeOf(values, axis);
+  const { data: from, shape, axes, labels } = values;
+  const length = shape[place];
+  const inner = countOf(shape.slice(place + 1));
+  const outer = countOf(shape.slice(0, place));
+  const data = new Float32Array(from.length);
+  const max = extremeOf(1);
+  for (let i = 0; i < outer * inner && length > 0; i++) {
+    const start = Math.floor(i / inner) * length * inner + (i % inner);
+    const end = start + length * inner;
+    const greatest = max(from, start, length, inner);
+    let sum = 0;
+    for (let at = start; at < end; at += inner) sum += Math.exp(from[at] - greatest);
+    const total = Math.log(sum);
+    for (let at = start; at < end; at += inner) {
+      const shifted = from[at] - greatest;
+      data[at] = isLog ? shifted - total : Math.exp(shifted) / sum;
+    }
+  }
+  return { data, shape, axes, labels };
+}
