@@ -149,6 +149,9 @@ test("a summary tells finite, masked and other numbers apart", () => {
   assert.deepEqual([min, max, finite, count], [-3, 4, 5, 8]);
   assert.deepEqual([masked, nan, positive, negative], [1, 1, 1, 0]);
   assert.ok(Math.abs(mean - 0.8) < 1e-12 && Math.abs(deviation - 2.3151673805580453) < 1e-12);
+  const far = { data: Float32Array.of(1e6, 1e6 + 1, 1e6 + 2), shape: [3], axes: ["pos"] };
+  // numpy.std([0, 1, 2])
+  assert.ok(Math.abs(summarise(planeOf(far, arrange(far))).deviation - 0.816496580927726) < 1e-12);
   const other = { ...scores, axes: ["head", "pos", "d"] };
   assert.equal(summarise(planeOf(other, arrange(other))).negative, 1, "no mask in this tensor");
   const mask = { data: Uint32Array.of(1, 0), shape: [2], axes: ["pos"] };

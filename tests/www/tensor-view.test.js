@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Tensor } from "../../www/api/tensor.ts";
 import { arrange } from "../../www/draw/arrangement.ts";
 import { signedLevelOf, signedValuesOf } from "../../www/draw/diverging.ts";
 import { formatExact } from "../../www/draw/format.ts";
@@ -200,4 +201,21 @@ test("a value and a view are expressions of the API and of TransformerLens", () 
   assert.equal(codeOfCell("h.0.attn.c_attn.weight", weight, {}).python, null);
   const own = { javascript: "run.logProbs" };
   assert.equal(codeOfCell(own, tensorOf([1], [1], ["pos"]), {}).javascript, "run.logProbs.item()");
+});
+
+test("the JavaScript of a cell and of a view gives what is drawn", () => {
+  const shape = [1, 3, 5, 7];
+  const axes = ["batch", "head", "query", "key"];
+  const data = Float32Array.from({ length: 105 }, (_, i) => i);
+  const tensor = new Tensor(data, shape, axes);
+  const cache = { get: () => tensor };
+  /** @param {string} code @returns {any} */
+  const value = (code) => new Function("cache", `return ${code}`)(cache);
+  const cell = codeOfCell("hook_x", tensor, { batch: 0, head: 2, query: 4, key: 6 });
+  assert.equal(value(cell.javascript), 104);
+  const arrangement = arrange(tensor, { across: "none", index: { head: 1 } });
+  const visible = { rows: { first: 1, count: 2 }, columns: { first: 3, count: 4 } };
+  const part = value(codeOfView("hook_x", tensor, arrangement, visible).javascript);
+  assert.deepEqual(part.axes, ["batch", "query", "key"]);
+  assert.deepEqual([...part.data], [45, 46, 47, 48, 52, 53, 54, 55]);
 });

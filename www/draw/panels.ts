@@ -6,7 +6,7 @@ import { inkOn, packPixel, type Rgb, type Theme } from "./scale.js";
 import { onStripe, stripePixel } from "./not-finite.js";
 import { panelOrigin, type Grid, type PanelGeometry } from "./panel-plot.js";
 import { KIND, kindOf, type Kind, type PanelCell, type Plane } from "./plane.js";
-import { coloursOf, levelIn, type TensorScale } from "./tensor-scale.js";
+import { coloursOf, levelsOf, type TensorScale } from "./tensor-scale.js";
 
 /** The drawn cells of a panel; each covers a block of the panel's. */
 export type Pooled = { values: Float32Array; kinds: Uint8Array; rows: number; columns: number };
@@ -111,6 +111,7 @@ function paintPanel(
   const { image, stride } = target;
   const { down, across } = grid;
   const hasMarks = isLegible(grid);
+  const levelOf = levelsOf(scale);
   const marked: { cell: number; x: number; y: number }[] = [];
   const clipped = { above: packPixel(CLIPPED.above), below: packPixel(CLIPPED.below) };
   for (let row = 0; row < rows; row++) {
@@ -128,7 +129,7 @@ function paintPanel(
       const pixel =
         isClipped && !hasMarks
           ? clipped[value > scale.max ? "above" : "below"]
-          : inks.pixels[levelIn(scale, value)];
+          : inks.pixels[levelOf(value)];
       if (across.cell === 1) image[from] = pixel;
       else image.fill(pixel, from, from + across.cell);
     }
@@ -141,7 +142,7 @@ function paintPanel(
     if (kind !== KIND.finite) paintPattern(target, box, kind, inks.theme, hasMarks);
     else if (hasMarks) {
       const isAbove = values[cell] > scale.max;
-      const ink = packPixel(inkOn(inks.table[levelIn(scale, values[cell])]));
+      const ink = packPixel(inkOn(inks.table[levelOf(values[cell])]));
       paintTriangle(target, box, isAbove, ink);
     }
   }
@@ -247,6 +248,7 @@ export function drawDigits(
   const { grid, ratio } = geometry;
   const { down, across } = grid;
   const inks = coloursOf(scale, theme).map((colour) => `rgb(${inkOn(colour).join(" ")})`);
+  const levelOf = levelsOf(scale);
   context.save();
   context.font = `${size * ratio}px ${font}`;
   context.textAlign = "center";
@@ -256,7 +258,7 @@ export function drawDigits(
     const origin = panelOrigin(geometry, panel);
     values.forEach((value, cell) => {
       if (kinds[cell] !== KIND.finite) return;
-      context.fillStyle = inks[levelIn(scale, value)];
+      context.fillStyle = inks[levelOf(value)];
       const x = origin.x + ((cell % columns) + 0.5) * across.cell;
       const y = origin.y + (Math.floor(cell / columns) + 0.5) * down.cell;
       context.fillText(formatExact(value), x, y);

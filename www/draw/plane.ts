@@ -165,50 +165,44 @@ export function eachFinite(plane: Plane, visit: (values: Float64Array, count: nu
   });
 }
 
-/** How many cells are of each kind. */
-function countKinds(plane: Plane) {
+/**
+ * One pass over the values. Sums are of the differences from the first finite value, in f64, so that the standard deviation of numbers
+ * that are far from zero keeps its digits.
+ */
+export function summarise(plane: Plane): Summary {
   const { data, mask, hidesNegative } = plane;
-  const kinds = [0, 0, 0, 0, 0];
+  let [finite, masked, nan, positive, negative] = [0, 0, 0, 0, 0];
+  let [min, max, shift, sum, squares, isWhole] = [Infinity, -Infinity, 0, 0, 0, true];
   eachRow(plane, ({ from, step, count, maskFrom }) => {
     for (let i = 0, at = from; i < count; i++, at += step) {
-      const isHidden = mask !== null && mask.data[maskFrom + i * mask.columnStep] === 0;
-      kinds[isHidden ? KIND.masked : kindOf(data[at], hidesNegative)] += 1;
+      const value = data[at];
+      if (mask !== null && mask.data[maskFrom + i * mask.columnStep] === 0) masked += 1;
+      else if (value - value === 0) {
+        if (finite === 0) shift = value;
+        finite += 1;
+        if (value < min) min = value;
+        if (value > max) max = value;
+        const difference = value - shift;
+        sum += difference;
+        squares += difference * difference;
+        if (isWhole && Math.trunc(value) !== value) isWhole = false;
+      } else if (value === Infinity) positive += 1;
+      else if (value !== -Infinity) nan += 1;
+      else if (hidesNegative) masked += 1;
+      else negative += 1;
     }
   });
-  return kinds;
-}
-
-export function summarise(plane: Plane): Summary {
-  const kinds = countKinds(plane);
-  let [min, max, sum, squares, isWhole] = [Infinity, -Infinity, 0, 0, true];
-  eachFinite(plane, (values, count) => {
-    for (let i = 0; i < count; i++) {
-      const value = values[i];
-      if (value < min) min = value;
-      if (value > max) max = value;
-      sum += value;
-      squares += value * value;
-      if (isWhole && !Number.isInteger(value)) isWhole = false;
-    }
-  });
-  const finite = kinds[KIND.finite];
-  const mean = sum / finite;
-  let deviations = 0;
-  eachFinite(plane, (values, count) => {
-    for (let i = 0; i < count; i++) deviations += (values[i] - mean) ** 2;
-  });
+  const mean = shift + sum / finite;
+  const variance = Math.max(0, (squares - (sum * sum) / finite) / finite);
   return {
-    count: kinds.reduce((total, one) => total + one, 0),
+    count: finite + masked + nan + positive + negative,
     finite,
     min: finite > 0 ? min : NaN,
     max: finite > 0 ? max : NaN,
     mean,
-    deviation: Math.sqrt(deviations / finite),
-    rms: Math.sqrt(squares / finite),
-    masked: kinds[KIND.masked],
-    nan: kinds[KIND.nan],
-    positive: kinds[KIND.positive],
-    negative: kinds[KIND.negative],
+    deviation: Math.sqrt(variance),
+    rms: Math.sqrt(variance + mean * mean),
+    ...{ masked, nan, positive, negative },
     isWhole: isWhole && finite > 0,
   };
 }

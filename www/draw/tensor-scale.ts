@@ -95,11 +95,11 @@ function quantile(plane: Plane, middle: number, farthest: number) {
   return (Math.max(1, bin) / BINS) * farthest;
 }
 
-/** The level of a finite value in the table of colours. */
-export function levelIn({ map, min, max, stretch }: TensorScale, value: number) {
-  return map === "diverging"
-    ? signedLevel(value, max, stretch)
-    : level((value - min) / (max - min), stretch);
+/** The level of a finite value in the table of colours, as a function, because a plot asks for many. */
+export function levelsOf({ map, min, max, stretch }: TensorScale): (value: number) => number {
+  if (map === "diverging") return (value) => signedLevel(value, max, stretch);
+  const range = max - min;
+  return (value) => level((value - min) / range, stretch);
 }
 
 export function coloursOf({ map }: TensorScale, theme: Theme): readonly Rgb[] {
