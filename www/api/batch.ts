@@ -37,8 +37,11 @@ export class BatchRun<Row extends AnyRun = Run> {
   }
 
   /** The tokens over `batch pos`; 4294967295, which is no token, in the padding. */
-  get ids(): Tensor {
-    return this.#vectors("ids", ({ ids }) => ids, NO_TOKEN);
+  get ids(): Tensor<Uint32Array> {
+    const parts = this.#rows.map(
+      ({ ids }) => new Tensor(Uint32Array.from(ids), [ids.length], ["pos"]),
+    );
+    return stackPadded(parts, this.paddingSide, NO_TOKEN);
   }
 
   /** 1 for a token, 0 for padding, over `batch pos`: the `attention_mask` of transformers. */

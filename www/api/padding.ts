@@ -1,7 +1,7 @@
 // Tensors of several texts as one, padded to the longest.
 
 import { createError } from "./errors.js";
-import { Tensor } from "./tensor.js";
+import { Tensor, type TensorArray } from "./tensor.js";
 
 /** The end at which the shorter texts of a batch are padded. */
 export type PaddingSide = "right" | "left";
@@ -13,18 +13,18 @@ export type PaddingSide = "right" | "left";
  * @param fill what stands in the padding: NaN, so that it is not mistaken for a number of the model
  * @throws MemoryError
  */
-export function stackPadded(
-  parts: readonly Tensor[],
+export function stackPadded<Data extends TensorArray>(
+  parts: readonly Tensor<Data>[],
   side: PaddingSide,
   fill: number = Number.NaN,
-): Tensor {
-  const { axes, labels } = parts[0];
+): Tensor<Data> {
+  const { axes, labels, name } = parts[0];
   const inner = axes[0] === "batch" ? 1 : 0;
   const shape = axes
     .slice(inner)
     .map((_, axis) => Math.max(...parts.map((part) => part.shape[inner + axis])));
   const size = shape.reduce((product, length) => product * length, 1);
-  const data = filled(parts.length * size, fill);
+  const data = filled(parts[0].data, parts.length * size, fill);
   parts.forEach((part, row) => {
     copy(
       part.data,
@@ -34,13 +34,18 @@ export function stackPadded(
       side,
     );
   });
-  return new Tensor(data, [parts.length, ...shape], ["batch", ...axes.slice(inner)], labels);
+  const stacked = ["batch", ...axes.slice(inner)];
+  return new Tensor(data, [parts.length, ...shape], stacked, labels, { name });
 }
 
-/** @throws MemoryError */
-function filled(count: number, fill: number): Float32Array {
+/**
+ * An array of the kind of `like`.
+ * @throws MemoryError
+ */
+function filled<Data extends TensorArray>(like: Data, count: number, fill: number): Data {
   try {
-    return new Float32Array(count).fill(fill);
+    const numbers = like instanceof Uint32Array ? new Uint32Array(count) : new Float32Array(count);
+    return numbers.fill(fill) as Data;
   } catch {
     throw createError(
       "MemoryError",
@@ -51,9 +56,9 @@ function filled(count: number, fill: number): Float32Array {
 
 /** Copies an array into a larger one of the same number of axes, to its start or its end along each axis. */
 function copy(
-  from: Float32Array,
+  from: TensorArray,
   small: readonly number[],
-  to: Float32Array,
+  to: TensorArray,
   large: readonly number[],
   side: PaddingSide,
 ) {
