@@ -106,8 +106,16 @@ img { image-rendering: pixelated; min-height: 14px; min-width: 48px; max-width: 
 // A name counts as found if what is searched for reaches into its last part, or into the checkpoint's name; a glob, if it matches
 // all of one: as in outline-rows.ts.
 const SCRIPT = `
-for (const template of document.querySelectorAll("template"))
-  template.outerHTML = template.dataset.layers.split(" ").map((layer) => template.innerHTML.replaceAll("{layer}", layer)).join("");
+for (const template of document.querySelectorAll("template")) {
+  for (const layer of template.dataset.layers.split(" ")) {
+    const copy = template.content.cloneNode(true);
+    for (const { dataset } of copy.querySelectorAll("[data-path]"))
+      for (const name of ["path", "tensor"]) dataset[name] = dataset[name].replaceAll("{layer}", layer);
+    for (const part of copy.querySelectorAll("code, span")) part.textContent = part.textContent.replaceAll("{layer}", layer);
+    template.before(copy);
+  }
+  template.remove();
+}
 const all = [...document.querySelectorAll("main [data-path]")];
 for (const figure of document.querySelectorAll("figure"))
   all.find((row) => row.dataset.path === figure.dataset.path)?.append(figure);
