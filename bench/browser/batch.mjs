@@ -29,7 +29,7 @@ export async function measureBatches(browser, rounds, models = Object.keys(MODEL
 
 async function measure(browser, url, model, isolated, rounds) {
   const context = await browser.newContext();
-  if (!isolated) await context.route("**/*", withoutIsolation); // so that one thread computes
+  if (!isolated) await context.route("**/tensor.js", withoutIsolation); // so that one thread computes
   const page = await context.newPage();
   page.setDefaultTimeout(600_000);
   await page.goto(`${url}dist/tensor.js`);
