@@ -222,7 +222,7 @@ test("masked attention scores of a finite model are not marked", async () => {
           .locator("tensor-view")
           .evaluate((/** @type {any} */ one) => one.matrix.data.includes(-Infinity)),
       );
-      await says(page, "tensor-view .legend", /zero in the middle/);
+      await says(page, "tensor-view .legend", /linear/);
       assert.doesNotMatch(await page.locator("tensor-view .legend").innerText(), /not finite/);
     },
   );

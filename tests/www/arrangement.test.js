@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { arrange, placeOf, withPlace } from "../../www/draw/arrangement.ts";
 import { columnOrder, inverseOf } from "../../www/draw/axis-order.ts";
-import { farthestCells, planeOf, summarise, valueAt } from "../../www/draw/plane.ts";
+import { farthestCells, maskProblem, planeOf, summarise, valueAt } from "../../www/draw/plane.ts";
 
 /** [1, 3, 2, 4], each number encodes its own index. */
 const z = {
@@ -160,6 +160,14 @@ test("a summary tells finite, masked and other numbers apart", () => {
     farthestCells(planeOf(other, arrange(other)), 5).map(({ value }) => value),
     [-Infinity, NaN, Infinity, 4, -3],
   );
+});
+
+test("a mask that does not fit is said, with what was expected", () => {
+  const mask = (/** @type {string[]} */ axes, /** @type {number[]} */ shape) => empty(axes, shape);
+  assert.equal(maskProblem(z, null), "");
+  assert.equal(maskProblem(z, mask(["batch", "pos"], [1, 3])), "");
+  assert.match(maskProblem(z, mask(["pos"], [4])), /pos of length 4, expected length 3/);
+  assert.match(maskProblem(z, mask(["key"], [3])), /key of length 3, expected axes of the tensor/);
 });
 
 test("columns are sorted by one row or by their maxima, and stay findable", () => {

@@ -48,6 +48,19 @@ function stepOf(tensor: NamedArray, axis: string) {
   return at < 0 || tensor.shape[at] === 1 ? 0 : stridesOf(tensor.shape)[at];
 }
 
+/** Why a mask does not fit a tensor; empty if it does. */
+export function maskProblem(tensor: NamedArray, mask: NamedArray | null) {
+  const wrong = mask?.axes.find(
+    (axis, i) => !tensor.axes.includes(axis) || mask.shape[i] !== lengthOf(tensor, axis),
+  );
+  if (mask === null || wrong === undefined) return "";
+  const found = `${wrong} of length ${lengthOf(mask, wrong)}`;
+  const expected = tensor.axes.includes(wrong)
+    ? `length ${lengthOf(tensor, wrong)}, as the tensor's`
+    : `axes of the tensor: ${tensor.axes.join(", ")}`;
+  return `the mask is not used: it has an axis ${found}, expected ${expected}`;
+}
+
 /** @param mask 0 where a value does not count; its axes are some of the tensor's */
 export function planeOf(
   tensor: NamedArray,

@@ -62,6 +62,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     order: { type: String },
     scale: { type: String },
     lock: { attribute: false },
+    highlight: { attribute: false },
     width: { state: true },
     zoom: { state: true },
   };
@@ -101,6 +102,8 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   declare order: Order;
   declare scale: Stretch;
   declare lock: TensorCell | null;
+  /** A token that something else on the page points at. */
+  declare highlight: number | null;
   declare width: number;
   /** The visible parts of the axes that the visitor has chosen. */
   declare zoom: Partial<Record<Side, Window>>;
@@ -154,6 +157,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     this.order = "";
     this.scale = "linear";
     this.lock = null;
+    this.highlight = null;
     this.width = 0;
     this.zoom = {};
     new WidthController(this);
@@ -251,7 +255,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     const label = (axis: string, at: number) => words.spokenLabel(drawing, axis, at);
     const order = renderOrder(drawing, this.#setOrder);
     const axes = renderAxes(tensor, arrangement, { label, order }, this.#choose);
-    const summaryLine = renderSummary(tensor, summary);
+    const summaryLine = renderSummary(drawing);
     if (tensor.data.length === 0) return html`${summaryLine}<p>no values</p>`;
     if (!arrangement.columns)
       return html`<p class="scalar mono">${words.scalarText(drawing)}</p>${summaryLine}${this.#renderCode()}`;
@@ -316,7 +320,9 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   }
 
   #drawOverlay() {
-    if (this.#drawing) this.#painter.overlay(this.#drawing, this.#locked, this.interaction.focused);
+    const { focused } = this.interaction;
+    const marked = { locked: this.#locked, focused, highlight: this.highlight };
+    if (this.#drawing) this.#painter.overlay(this.#drawing, marked);
   }
 
   #describe() {

@@ -14,7 +14,7 @@ import { windowWith, type Window } from "../../draw/lines.js";
 import type { Matrix } from "../../draw/matrix.js";
 import { panelGeometry, type PlotSpace, type Side } from "../../draw/panel-plot.js";
 import type { Shown } from "../../draw/panels.js";
-import { planeOf, summarise, type PanelCell } from "../../draw/plane.js";
+import { maskProblem, planeOf, summarise, type PanelCell } from "../../draw/plane.js";
 import type { Stretch } from "../../draw/scale.js";
 import { clippedIn, parseLimits, scaleOf, type ColourMap } from "../../draw/tensor-scale.js";
 import type { Token } from "../../draw/token.js";
@@ -73,9 +73,15 @@ export class Drawing {
     );
   }
 
+  /** Why the mask is not used; empty if it is, or if there is none. */
+  get maskProblem() {
+    return maskProblem(this.inputs.tensor, this.inputs.mask);
+  }
+
   get plane() {
-    const { tensor, mask } = this.inputs;
+    const { tensor } = this.inputs;
     const { arrangement } = this;
+    const mask = this.maskProblem === "" ? this.inputs.mask : null;
     return this.#memo.get("plane", [tensor, mask, arrangement], () =>
       planeOf(tensor, arrangement, mask),
     );
@@ -182,7 +188,7 @@ export class Drawing {
     const { shown, labels, plane, isVector, digits, arrangement } = this;
     const { width, windowHeight, ratio } = this.inputs.space;
     const from = [shown, labels, plane, width, windowHeight, ratio];
-    if (width === 0) return null;
+    if (width === 0 || plane.data.length === 0) return null;
     return this.#memo.get("geometry", from, () =>
       panelGeometry(
         {

@@ -18,6 +18,9 @@ const OUTLINE = 3;
 
 const SIDES = ["rows", "columns"] as const;
 
+/** A token that something else on the page points at. */
+type Highlight = { highlight: number | null };
+
 /** The position of the first label. Sorted columns are counted from the first. */
 function firstOf({ shown }: Drawing, side: "rows" | "columns") {
   return side === "columns" && shown.columnOrder ? 0 : shown[side].first;
@@ -83,13 +86,17 @@ export class TensorPainter {
   }
 
   /** Outlines the locked cell and the focused one, whose labels are bold. */
-  overlay(drawing: Drawing, locked: PanelCell | null, focused: PanelCell | null) {
+  overlay(
+    drawing: Drawing,
+    { locked, focused, highlight }: Record<"locked" | "focused", PanelCell | null> & Highlight,
+  ) {
     const { geometry, axisLabels, shown } = drawing;
     const context = this.#canvases.clear("overlay");
     if (!context || !geometry) return;
     const { palette } = this.#canvases;
     const pin = locked && drawing.placeOf(locked);
     if (pin && locked !== focused) drawPanelOverlay(context, pin, geometry, palette, true);
+    if (!focused && highlight !== null) this.#highlight(context, drawing, highlight);
     const place = focused && drawing.placeOf(focused);
     if (!place) return;
     drawPanelOverlay(context, place, geometry, palette);
@@ -102,5 +109,16 @@ export class TensorPainter {
       if (axisLabels[side].length > 0)
         drawPanelLabels(context, side, axisLabels, geometry, options);
     }
+  }
+
+  /** The label of a token, in bold, beside every panel. */
+  #highlight(context: CanvasRenderingContext2D, drawing: Drawing, token: number) {
+    const { geometry, axisLabels, shown, arrangement } = drawing;
+    const side = SIDES.find((one) => ["pos", "query"].includes(arrangement[one]));
+    if (!geometry || !side || geometry.grid.wrap > 0) return;
+    const { first, count } = shown[side];
+    if (token < first || token >= first + count) return;
+    const { palette } = this.#canvases;
+    drawPanelLabels(context, side, axisLabels, geometry, { palette, first, only: token });
   }
 }

@@ -2,10 +2,9 @@
 
 import { html } from "lit";
 
-import { TOKEN_AXES, type NamedArray } from "../../draw/arrangement.js";
+import { TOKEN_AXES } from "../../draw/arrangement.js";
 import type { Order } from "../../draw/axis-order.js";
 import { formatCount } from "../../draw/format.js";
-import type { Summary } from "../../draw/plane.js";
 import type { Drawing } from "./drawing.js";
 import { notFiniteText, shapeText, summaryParts } from "./words.js";
 
@@ -42,11 +41,12 @@ export function renderOrder(drawing: Drawing, onChange: (order: Order) => void) 
 }
 
 /** The shape, the numbers in a line, and what else is to know of them. */
-export function renderSummary(tensor: NamedArray, summary: Summary) {
+export function renderSummary({ tensor, summary, maskProblem }: Drawing) {
   const invalid = notFiniteText(summary);
   return html`<p class="summary"><span>${shapeText(tensor)}</span>
     ${summary.count === 1 ? "" : summaryParts(summary, tensor.data.length).map(([name, text]) => html`<span>${name} <b class="mono">${text}</b></span>`)}
     ${invalid && html`<span>not finite <b class="mono">${invalid}</b></span>`}
     ${summary.masked > 0 ? html`<span>masked <b class="mono">${formatCount(summary.masked)}</b></span>` : ""}
-    ${tensor.note ? html`<span>${tensor.note}</span>` : ""}</p>`;
+    ${tensor.note ? html`<span>${tensor.note}</span>` : ""}
+    ${maskProblem && html`<span role="alert">${maskProblem}</span>`}</p>`;
 }

@@ -131,7 +131,7 @@ export class PlotPointer {
   };
 
   onDown = (event: PointerEvent) => {
-    if (event.button !== 0 || event.pointerType === "touch") return;
+    if (event.button !== 0) return;
     const from = (side: Side) => this.#plot.axis(side).window;
     this.#drag = {
       x: event.clientX,

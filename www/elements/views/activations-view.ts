@@ -108,6 +108,7 @@ export class ActivationsView extends FigureView<Settings, Result> {
       .source=${value.hook}
       .index=${index}
       .scale=${figure.scale}
+      .highlight=${figure.hoveredToken}
       @value-hover=${this.#onValueHover}
       @slice-change=${(event: CustomEvent<TensorSettings>) => this.remember(event.detail)}
       @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
