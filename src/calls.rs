@@ -88,11 +88,7 @@ impl Lab {
     pub fn batch_call(&self, inputs: &Value, options: &Value) -> Result<RunCall> {
         let RunCallOptions { prepend_bos, head_scores, padding_side, run } =
             self.options("runWithCache", options)?;
-        let mut texts: Vec<Vec<u32>> = wire::read_as::<_, List<Prompt>>(self, "the input", inputs)?;
-        if prepend_bos {
-            let bos = self.bos()?;
-            texts.iter_mut().for_each(|ids| ids.insert(0, bos));
-        }
+        let texts = self.prompts(inputs, prepend_bos)?;
         let side = padding_side.unwrap_or(PaddingSide::Right);
         let start = run.start.map(|start| start.packed(&texts, side == PaddingSide::Left));
         let (start, compiler) = (start.transpose()?, self.compiler.clone());
@@ -131,6 +127,20 @@ impl Lab {
         Ok((Lab { model, ..self.clone() }, report))
     }
 
+    /// The prompts and options of a generation of several texts.
+    ///
+    /// # Errors
+    /// As [`Lab::run_call`].
+    pub fn generate_batch_call(
+        &self,
+        inputs: &Value,
+        options: &Value,
+    ) -> Result<(Vec<Vec<u32>>, GenerateOptions)> {
+        let GenerateCallOptions { prepend_bos, generation } = self.options("generate", options)?;
+        let texts = self.prompts(inputs, prepend_bos)?;
+        Ok((texts, GenerateOptions { compiler: self.compiler.clone(), ..generation }))
+    }
+
     /// Reads the options of a call. JavaScript handles `signal` itself.
     fn options<O: FromValue>(&self, call: &str, options: &Value) -> Result<O> {
         wire::read_with(self, call, &["signal"], options)
@@ -142,6 +152,15 @@ impl Lab {
             ids.insert(0, self.bos()?);
         }
         Ok(ids)
+    }
+
+    fn prompts(&self, inputs: &Value, prepend_bos: bool) -> Result<Vec<Vec<u32>>> {
+        let mut texts: Vec<Vec<u32>> = wire::read_as::<_, List<Prompt>>(self, "the input", inputs)?;
+        if prepend_bos {
+            let bos = self.bos()?;
+            texts.iter_mut().for_each(|ids| ids.insert(0, bos));
+        }
+        Ok(texts)
     }
 
     /// The Python that does in TransformerLens what the call named `name` does with the same input and options.

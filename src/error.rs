@@ -134,6 +134,7 @@ impl Error {
             _ if rows < 2 => self,
             Error::Input(message) => Error::Input(text(message)),
             Error::Hook(message) => Error::Hook(text(message)),
+            Error::Weights(message) => Error::Weights(text(message)),
             other => other,
         }
     }

@@ -133,7 +133,7 @@ pub use checkpoint::{
     Config, Normalization, PositionEmbedding, Weights, WeightsReader, expected_shapes,
 };
 pub use error::{Error, Result};
-pub use generate::{GenerateOptions, Generation, Step};
+pub use generate::{BatchGeneration, GenerateOptions, Generation, Step};
 pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, PerRow, Selector};
 pub use intervene::{Action, Choice, Intervention, Plan, Source, TextLength, Values};
 pub use kernel::Activation;

@@ -3,7 +3,7 @@
 mod common;
 
 use candlescope::python::generation_script;
-use candlescope::{GenerateOptions, Generation, Model, NoHooks};
+use candlescope::{Choice, GenerateOptions, Generation, Model, NoHooks};
 use common::*;
 
 fn generate(model: &Model, prompt: &[u32], options: GenerateOptions) -> Vec<u32> {
@@ -101,7 +101,7 @@ fn seeds_differ_and_repeat() {
             max_new_tokens: 30,
             do_sample: true,
             stop_at_eos: false,
-            seed,
+            seed: Choice::One(seed),
             ..Default::default()
         };
         generate(&model, &prompt, options)
@@ -125,7 +125,7 @@ fn the_frequency_penalty_is_transformer_lenss() {
             stop_at_eos: false,
             temperature: case.temperature,
             top_k: case.top_k,
-            seed: case.seed,
+            seed: Choice::One(case.seed),
             frequency_penalty,
             ..GenerateOptions::default()
         };

@@ -15,16 +15,17 @@ use candle_core::{D, Device, Tensor};
 
 use super::measurement::{MeasurementResult, measurement, once};
 pub use super::repeated_tokens::RepeatedTokens;
+use super::several::{mean_of, several};
 use super::similarity::attention;
 pub use super::similarity::{Excluded, Measure, similarity};
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
-use crate::intervene::{Compiler, Intervention, Plan, TextLength};
+use crate::intervene::{Compiler, Intervention, Plan, TextLength, interventions_of_row};
 use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
 use crate::run::{Cache, as_batch};
-use crate::wire::{Optional, Prompt, Request, options, results};
+use crate::wire::{Optional, Prompts, Request, Texts, options, results};
 
 options! {
     /// Options of `headScores`.
@@ -53,18 +54,33 @@ results! {
         pub scores: NamedArray,
         /// How similar the attention is to `pattern`, if one was given: axes `layer head`.
         pub similarity: Option<NamedArray>,
+        /// The result of each text, if there are several: the others are their means. A text without a query that counts for
+        /// a score does not count in its mean.
+        pub prompts: Option<Vec<HeadScores>>,
     }
 }
 
-/// Scores on a text or, without one, on random tokens that repeat.
+/// Scores on a text, on several or, without one, on random tokens that repeat.
 pub(super) fn begin(
     lab: &Lab,
-    Request { input, options, .. }: Request<HeadScoresOptions, Optional<Prompt>, Option<Vec<u32>>>,
+    Request { input, options, .. }: Request<HeadScoresOptions, Optional<Prompts>, Option<Texts>>,
 ) -> MeasurementResult<HeadScores> {
     options.check()?;
     let lab = lab.clone();
     match input {
-        Some(tokens) => once(move || scores_on_text(&lab, &tokens, options)),
+        Some(Texts::One(tokens)) => once(move || scores_on_text(&lab, &tokens, options)),
+        Some(Texts::Batch(texts)) => {
+            let counting = texts.iter().map(|tokens| Kind::ALL.map(|kind| kind.counts_on(tokens)));
+            let (counting, count): (Vec<_>, _) = (counting.collect(), texts.len());
+            let of_text = |(row, tokens): (usize, Vec<u32>)| {
+                let interventions = interventions_of_row(&options.interventions, row, count)?;
+                let (lab, options) =
+                    (lab.clone(), HeadScoresOptions { interventions, ..options.clone() });
+                once(move || scores_on_text(&lab, &tokens, options))
+            };
+            let begun: Vec<_> = texts.into_iter().enumerate().map(of_text).collect();
+            several(begun, move |found| mean_scores(found, &counting))
+        }
         None if options.pattern.is_some() => Err(Error::Input(
             "`pattern` is compared with the attention on a text: expected an input".into(),
         )),
@@ -101,7 +117,7 @@ fn scores_on_text(lab: &Lab, tokens: &[u32], options: HeadScoresOptions) -> Resu
         let text = TextLength { prompt: length, new: 1 };
         let plan = Plan::new(&options.interventions, model.config(), text, lab.compiler.as_ref())?;
         let scores = head_scores_on(model, tokens, plan)?;
-        return Ok(HeadScores { scores, similarity: None });
+        return Ok(HeadScores { scores, similarity: None, prompts: None });
     };
     if pattern.len() != length || pattern.iter().any(|row| row.len() != length) {
         let (rows, columns) = (pattern.len(), pattern.first().map_or(0, Vec::len));
@@ -120,6 +136,21 @@ fn scores_on_text(lab: &Lab, tokens: &[u32], options: HeadScoresOptions) -> Resu
     Ok(HeadScores {
         scores: head_scores(model, &run.cache, tokens)?,
         similarity: Some(similarity(model, &run.cache, &pattern, measure, excluded)?),
+        prompts: None,
+    })
+}
+
+/// The means over several texts; `counting` says which kinds have a query in each.
+fn mean_scores(found: Vec<HeadScores>, counting: &[[bool; Kind::ALL.len()]]) -> Result<HeadScores> {
+    let scores: Vec<_> = found.iter().map(|of_text| &of_text.scores).collect();
+    let similarities: Vec<_> =
+        found.iter().filter_map(|of_text| of_text.similarity.as_ref()).collect();
+    let of_kind = scores.first().map_or(1, |scores| scores.data.len() / Kind::ALL.len());
+    let scores = mean_of(&scores, |text, index| counting[text][index / of_kind]);
+    Ok(HeadScores {
+        scores: scores.ok_or_else(|| Error::Input("there is no text".into()))?,
+        similarity: mean_of(&similarities, |_, _| true),
+        prompts: Some(found),
     })
 }
 
@@ -156,6 +187,12 @@ impl Kind {
             Kind::DuplicateToken => key < query && tokens[key] == tokens[query],
             Kind::Induction => key > 0 && key <= query && tokens[key - 1] == tokens[query],
         }
+    }
+
+    /// Whether a query of the text has an edge of this kind.
+    fn counts_on(self, tokens: &[u32]) -> bool {
+        let length = tokens.len();
+        (0..length).any(|query| (0..length).any(|key| self.includes(tokens, query, key)))
     }
 
     /// 1 on the edges of this kind, 0 elsewhere: `[T, T]`.
@@ -311,7 +348,7 @@ impl RepeatedScores {
             mean.data.iter_mut().zip(&scores.data).for_each(|(sum, score)| *sum += score);
         }
         mean.data.iter_mut().for_each(|sum| *sum /= count);
-        Ok(HeadScores { scores: mean, similarity: None })
+        Ok(HeadScores { scores: mean, similarity: None, prompts: None })
     }
 }
 

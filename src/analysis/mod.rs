@@ -21,6 +21,7 @@ pub mod path_patching;
 mod repeated_tokens;
 mod rerun;
 pub mod residual;
+mod several;
 mod similarity;
 mod stream_parts;
 pub mod token_scores;

@@ -29,13 +29,14 @@ use candle_core::Tensor;
 pub use super::contrast::{Contrast, Direction, Target};
 use super::measurement::{MeasurementResult, measurement, once};
 use super::rerun::{Base, Patch, Rerun, Runs};
+use super::several::{mean, mean_of, several};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
 use crate::run::{Run, RunOptions, run};
-use crate::wire::{options, results, words};
+use crate::wire::{FromValue, Node, TypeScript, Value, options, results, words};
 
 results! {
     /// The metric under every patch.
@@ -50,6 +51,10 @@ results! {
         pub clean: f32,
         /// The metric of the corrupted run.
         pub corrupted: f32,
+        /// The result of each pair of prompts, if there are several. `raw`, `clean` and `corrupted` are then their means, and
+        /// `normalized` follows from these, as in TransformerLens: it is not the mean of the shares, of which a pair whose
+        /// runs hardly differ would be the greatest part.
+        pub prompts: Option<Vec<Patching>>,
     }
 }
 
@@ -60,12 +65,16 @@ impl Patching {
             Direction::Denoise => (other, base),
             Direction::Noise => (base, other),
         };
+        Patching::of(raw, clean, corrupted)
+    }
+
+    fn of(raw: NamedArray, clean: f32, corrupted: f32) -> Patching {
         let comparable = clean != corrupted && clean.is_finite() && corrupted.is_finite();
         let normalized = comparable.then(|| {
             let share = |metric: &f32| (metric - corrupted) / (clean - corrupted);
             NamedArray { data: raw.data.iter().map(share).collect(), ..raw.clone() }
         });
-        Patching { raw, normalized, clean, corrupted }
+        Patching { raw, normalized, clean, corrupted, prompts: None }
     }
 }
 
@@ -97,7 +106,73 @@ words! {
     }
 }
 
-pub(super) fn begin(lab: &Lab, options: PatchingOptions) -> MeasurementResult<Patching> {
+/// The options of one pair of prompts, or of several.
+pub(super) enum PatchingCall {
+    One(PatchingOptions),
+    Several(Vec<PatchingOptions>),
+}
+
+/// `clean` and `corrupted` are texts, or arrays of texts; with arrays, the metric is one for all pairs or one for each.
+impl FromValue for PatchingCall {
+    fn from_value(node: Node) -> Result<PatchingCall> {
+        let batch = node.value().get("clean").and_then(Value::batch_size);
+        if batch.is_none() {
+            return PatchingOptions::from_value(node).map(PatchingCall::One);
+        }
+        let metric = ["answer", "against", "position"];
+        let read = PatchingOptions::from_value;
+        node.read_rows("clean", &["clean", "corrupted"], &metric, read).map(PatchingCall::Several)
+    }
+
+    fn singular() -> String {
+        PatchingOptions::singular()
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        PatchingOptions::typescript(types)
+    }
+}
+
+pub(super) fn begin(lab: &Lab, call: PatchingCall) -> MeasurementResult<Patching> {
+    match call {
+        PatchingCall::One(options) => begin_one(lab, options),
+        PatchingCall::Several(pairs) => {
+            for (row, options) in pairs.iter().enumerate() {
+                let checked = options.check(lab.model.config());
+                checked.map_err(|error| error.in_row(row, pairs.len()))?;
+            }
+            check_lengths(&pairs)?;
+            let begun: Vec<_> = pairs.into_iter().map(|options| begin_one(lab, options)).collect();
+            several(begun, mean_patching)
+        }
+    }
+}
+
+/// Checks that the results of several pairs have the same axes.
+fn check_lengths(pairs: &[PatchingOptions]) -> Result<()> {
+    let length = |options: &PatchingOptions| options.contrast.base().len();
+    let Some(first) = pairs.first().filter(|options| options.by_position()) else { return Ok(()) };
+    match pairs.iter().position(|options| length(options) != length(first)) {
+        None => Ok(()),
+        Some(other) => Err(Error::Input(format!(
+            "the map has positions, and text 0 of the batch has {} tokens, text {other} {}: expected texts with the same \
+             number of tokens, or a map without positions (heads with `eachPosition: false`, such as `at: \"z\"`)",
+            length(first),
+            length(&pairs[other])
+        ))),
+    }
+}
+
+fn mean_patching(found: Vec<Patching>) -> Result<Patching> {
+    let raw: Vec<_> = found.iter().map(|patching| &patching.raw).collect();
+    let raw = mean_of(&raw, |_, _| true);
+    let raw = raw.ok_or_else(|| Error::Input("there is no text".into()))?;
+    let clean = mean(found.iter().map(|patching| patching.clean));
+    let corrupted = mean(found.iter().map(|patching| patching.corrupted));
+    Ok(Patching { prompts: Some(found), ..Patching::of(raw, clean, corrupted) })
+}
+
+fn begin_one(lab: &Lab, options: PatchingOptions) -> MeasurementResult<Patching> {
     match options.method {
         Method::Activation => Ok(Box::new(Sweep::new(&lab.model, options)?)),
         Method::Attribution => {
@@ -160,6 +235,11 @@ impl PatchingOptions {
                 "`layer` is for `at: \"post\"`: `{at}` is patched in every layer, so leave `layer` out"
             ))),
         }
+    }
+
+    /// Whether the result has an axis of positions.
+    fn by_position(&self) -> bool {
+        self.each_position || !(self.at.per_head() || self.at == Target::Post)
     }
 
     /// The layers in which the activation is patched.

@@ -217,7 +217,7 @@ impl PathSweep {
             ..NamedArray::default()
         };
         let (base, other) = self.runs.both()?;
-        let Patching { raw, normalized, clean, corrupted } =
+        let Patching { raw, normalized, clean, corrupted, .. } =
             Patching::new(&self.options.contrast, raw, base.metric, other.metric);
         Ok(PathPatching { raw, normalized, clean, corrupted })
     }

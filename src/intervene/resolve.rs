@@ -129,6 +129,23 @@ impl Resolver<'_> {
     }
 }
 
+/// The interventions that change text `row` of a batch of `rows`, for a run of that text alone.
+///
+/// # Errors
+/// [`Error::Input`] if one selects a text that the batch does not have, one twice, or none.
+pub(crate) fn interventions_of_row(
+    interventions: &[Intervention],
+    row: usize,
+    rows: usize,
+) -> Result<Vec<Intervention>> {
+    let of_row = |intervention: &Intervention| match selects_row(intervention, row, rows) {
+        Ok(false) => None,
+        Ok(true) => Some(Ok(Intervention { batch: None, ..intervention.clone() })),
+        Err(error) => Some(Err(error)),
+    };
+    interventions.iter().filter_map(of_row).collect()
+}
+
 /// Whether an intervention changes text `row` of a batch of `rows`.
 ///
 /// # Errors

@@ -171,6 +171,13 @@ impl<T: FromValue> FromValue for Choice<T> {
     fn typescript(types: &mut TypeScript) -> String {
         format!("{} | {}", T::typescript(types), Vec::<T>::typescript(types))
     }
+
+    fn literal(&self) -> Option<String> {
+        match self {
+            Choice::One(index) => index.literal(),
+            Choice::Many(_) => None,
+        }
+    }
 }
 
 /// The texts that JSON has in place of the numbers that it cannot write.

@@ -11,14 +11,14 @@ use web_sys::AbortSignal;
 use super::checkpoint::WasmPendingSave;
 use super::convert::{from_js, to_js};
 use super::functions;
-use super::generation::WasmGeneration;
+use super::generation::{WasmBatchGeneration, WasmGeneration};
 use super::measurement::WasmMeasurement;
 use super::sink::{self, JsSink};
 use crate::analysis::heads;
 use crate::calls::{self, RunCall};
 use crate::checkpoint::Report;
 use crate::error::{Error, Result};
-use crate::generate::Generation;
+use crate::generate::{BatchGeneration, Generation};
 use crate::hook::HookPoint;
 use crate::interface::{self, Backend, Tokens};
 use crate::intervene::Compiler;
@@ -165,6 +165,17 @@ impl WasmModel {
         let tokenizer = self.lab.tokenizer.clone();
         let generation = Generation::new(&self.lab.model, tokenizer.as_ref(), &ids, options)?;
         Ok(WasmGeneration::new(generation, tokenizer))
+    }
+
+    /// A generation that continues several texts together; `next()` returns an array with a step of each.
+    #[wasm_bindgen(js_name = generateBatch)]
+    pub fn generate_batch(&self, inputs: JsValue, options: JsValue) -> Result<WasmBatchGeneration> {
+        let (texts, options) =
+            self.lab.generate_batch_call(&from_js(&inputs)?, &from_js(&options)?)?;
+        let tokenizer = self.lab.tokenizer.clone();
+        let generation =
+            BatchGeneration::new(&self.lab.model, tokenizer.as_ref(), &texts, options)?;
+        Ok(WasmBatchGeneration::new(generation, tokenizer))
     }
 
     /// The Python that does in TransformerLens what the call named `call` does with the same arguments.

@@ -33,7 +33,7 @@ pub use into_value::{Floats, Host, Ids, IntoValue, Nullable};
 pub use json_number::{number, numbers};
 pub use node::Node;
 pub use object::{Fields, Object};
-pub use prompt::{Answer, HookName, HookNames, Prompt, Request};
+pub use prompt::{Answer, HookName, HookNames, Prompt, Prompts, Request, Texts};
 pub use typescript::{Interface, TypeScript};
 pub use value::{HostValue, Value};
 pub use vocabulary::{NoVocabulary, Vocabulary};

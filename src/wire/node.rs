@@ -88,6 +88,45 @@ impl<'a> Node<'a> {
         self.path.root().vocabulary
     }
 
+    /// Reads an object once for each text of a batch, whose number is that of the field `first`. The fields `of_each` have an
+    /// item for each text, and `shared` may be arrays too.
+    pub(crate) fn read_rows<T>(
+        &self,
+        first: &str,
+        of_each: &[&str],
+        shared: &[&str],
+        read: impl Fn(Node) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let count = self.value.get(first).and_then(Value::length).unwrap_or_default();
+        let Value::Object(fields) = self.value else {
+            return Err(self.expected("an object"));
+        };
+        for (name, value) in fields {
+            let each = of_each.contains(&name.as_str());
+            let length = value.length().filter(|_| each || shared.contains(&name.as_str()));
+            let found = match (length, value) {
+                (None, _) if !each => continue,
+                (Some(length), Value::List(_)) if length == count => continue,
+                (Some(length), _) if length == count && !each => continue,
+                _ => Node { value, path: Path::Field(&self.path, name) },
+            };
+            let one = if each { "" } else { ", or one for all" };
+            return Err(found.expected(format!(
+                "an array of length {count}, one item for each text of `{first}`{one}"
+            )));
+        }
+        let row = |row: usize| {
+            let of_row = |(name, value): &(String, Value)| {
+                let varies = of_each.contains(&name.as_str()) || shared.contains(&name.as_str());
+                let item = varies.then(|| value.item(row)).flatten();
+                (name.clone(), item.unwrap_or_else(|| value.clone()))
+            };
+            let value = Value::Object(fields.iter().map(of_row).collect());
+            read(Node { value: &value, path: self.path }).map_err(|error| error.in_row(row, count))
+        };
+        (0..count).map(row).collect()
+    }
+
     pub(crate) fn text(&self) -> Option<&'a str> {
         match self.value {
             Value::Text(text) => Some(text),

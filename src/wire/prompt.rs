@@ -1,6 +1,8 @@
 //! Inputs and answers, which are texts or token ids in JavaScript and ids in Rust.
 
-use super::{Fields, FromValue, Interface, Node, Object, OneOrMany, ReadAs, TypeScript, Value};
+use super::{
+    Fields, FromValue, Interface, List, Node, Object, OneOrMany, ReadAs, TypeScript, Value,
+};
 use crate::error::{Error, Result};
 
 /// A text or token ids, at least one of them; read as ids of the vocabulary.
@@ -12,6 +14,12 @@ impl ReadAs<Vec<u32>> for Prompt {
         let ids = match node.value() {
             Value::Text(text) => vocabulary.encode(text)?,
             Value::Ids(ids) => ids.clone(),
+            value if value.batch_size().is_some() => {
+                return Err(node.expected(format!(
+                    "{} of one text and not a batch; run them one after the other",
+                    Self::singular_as()
+                )));
+            }
             Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node)?,
             _ => return Err(node.expected(Self::singular_as())),
         };
@@ -38,6 +46,35 @@ impl ReadAs<Vec<u32>> for Prompt {
             "readonly Input[]".into()
         });
         input
+    }
+}
+
+/// One text, or several as a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Texts {
+    /// The token ids of a text.
+    One(Vec<u32>),
+    /// The token ids of each text of an array.
+    Batch(Vec<Vec<u32>>),
+}
+
+/// A text or token ids, or an array of texts or of arrays of ids.
+pub struct Prompts;
+
+impl ReadAs<Texts> for Prompts {
+    fn read_as(node: Node) -> Result<Texts> {
+        match node.value().batch_size() {
+            None => Prompt::read_as(node).map(Texts::One),
+            Some(_) => <List<Prompt>>::read_as(node).map(Texts::Batch),
+        }
+    }
+
+    fn singular_as() -> String {
+        Prompt::singular_as()
+    }
+
+    fn typescript_as(types: &mut TypeScript) -> String {
+        Prompt::typescript_as(types)
     }
 }
 

@@ -85,6 +85,28 @@ impl Value {
         fields.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// The number of texts, if this is an array of texts or of arrays of token ids.
+    pub fn batch_size(&self) -> Option<usize> {
+        let Value::List(items) = self else { return None };
+        match items.first()? {
+            Value::Text(_) => Some(items.len()),
+            first => first.length().map(|_| items.len()),
+        }
+    }
+
+    /// An item of an array; `None` if this is not an array that has it.
+    pub(super) fn item(&self, index: usize) -> Option<Value> {
+        match self {
+            Value::List(items) => items.get(index).cloned(),
+            Value::Numbers(numbers) => numbers.get(index).map(|number| Value::Number(*number)),
+            Value::Floats(floats) => {
+                floats.get(index).map(|float| Value::Number(f64::from(*float)))
+            }
+            Value::Ids(ids) => ids.get(index).map(|id| Value::Number(f64::from(*id))),
+            _ => None,
+        }
+    }
+
     /// The value in a few words, for the end of a message.
     pub(super) fn describe(&self) -> String {
         match self {
@@ -106,7 +128,7 @@ impl Value {
         }
     }
 
-    fn length(&self) -> Option<usize> {
+    pub(super) fn length(&self) -> Option<usize> {
         match self {
             Value::List(items) => Some(items.len()),
             Value::Numbers(numbers) => Some(numbers.len()),

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
 use candlescope::{
-    Config, GenerateOptions, HookContext, HookPoint, Hooks, KvCache, Model, NoHooks, Result,
-    Weights, run_with_cache,
+    Choice, Config, GenerateOptions, HookContext, HookPoint, Hooks, KvCache, Model, NoHooks,
+    Result, Weights, run_with_cache,
 };
 use serde::Deserialize;
 
@@ -93,7 +93,7 @@ impl Sampled {
             temperature: self.temperature,
             top_k: self.top_k,
             top_p: self.top_p,
-            seed: self.seed,
+            seed: Choice::One(self.seed),
             stop_at_eos: false,
             ..GenerateOptions::default()
         }

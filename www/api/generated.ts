@@ -369,12 +369,14 @@ export interface GenerateOptions {
   topP?: number;
   /**
    * The key of the random generator: the same seed gives the same text on every machine. It is ChaCha with 8
-   * rounds. The seed is the first eight bytes of the key (little-endian), the rest of key and nonce is zero. Each
+   * rounds. The seed is the first eight bytes of the key (little-endian), the rest of the key is zero. Each
    * drawn token takes one u64 of its stream, two words with the lower first; the upper 53 bits, as a fraction of
-   * 1, choose by cumulative probability in the order of ids.
+   * 1, choose by cumulative probability in the order of ids. Of several texts, each has its own draws. A list has
+   * a seed for each, with which the text alone gives the same. With one number, the nonce is the text's place in
+   * the batch: text 0 is the one that the number gives alone.
    * @default 0
    */
-  seed?: number;
+  seed?: number | readonly number[];
   /**
    * Stop after the token that completes one of these texts.
    * @default []
@@ -626,6 +628,11 @@ export interface HeadScores {
   scores: Tensor;
   /** How similar the attention is to `pattern`, if one was given: axes `layer head`. */
   similarity?: Tensor;
+  /**
+   * The result of each text, if there are several: the others are their means. A text without a query that counts for
+   * a score does not count in its mean.
+   */
+  prompts?: HeadScores[];
 }
 
 /** Options of `patching`. */
@@ -680,6 +687,12 @@ export interface Patching {
   clean: number;
   /** The metric of the corrupted run. */
   corrupted: number;
+  /**
+   * The result of each pair of prompts, if there are several. `raw`, `clean` and `corrupted` are then their means, and
+   * `normalized` follows from these, as in TransformerLens: it is not the mean of the shares, of which a pair whose
+   * runs hardly differ would be the greatest part.
+   */
+  prompts?: Patching[];
 }
 
 /** Options of `pathPatching`. */
