@@ -245,7 +245,7 @@ fn values_that_do_not_fit_are_refused_by_path() {
     assert_refused(
         "tokenScores",
         json!({ "input": [[1, 2], [3]] }),
-        &["`input[0]`", "expected a whole number"],
+        &["`input` of tokenScores", "of one text and not a batch"],
     );
     assert_refused(
         "tokenScores",

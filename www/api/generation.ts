@@ -1,34 +1,78 @@
 // Generations, which continue in the worker from one step to the next.
 
-import type { HookPoint, Step } from "./generated.js";
+import type { HookPoint, Input, Inputs, Step } from "./generated.js";
+import { isBatch, readInput, readInputs } from "./input.js";
 import type { ModelHandle } from "./model-handle.js";
 import { toStep } from "./results.js";
-import type { Prompt, Request } from "./worker-api.js";
+import type { Request, WorkerApi } from "./worker-api.js";
+
+/** The next tokens of several texts that are generated together. */
+export interface BatchStep {
+  /** the step of each text, as if it was generated alone; undefined if the text has ended */
+  rows: (Step | undefined)[];
+}
+
+export type Steps<T> = AsyncGenerator<T, void, void>;
+
+/**
+ * Continues one text, or several together.
+ * @param handle called at the first step; throws if the model was disposed of before
+ * @param serialize gives the options as plain data, for so many texts
+ * @throws InputError for an input that is no text; at the first step, as Model.generate
+ */
+export function generate(
+  handle: () => ModelHandle,
+  points: readonly HookPoint[],
+  input: Input | Inputs,
+  serialize: (rows: number) => Request,
+  signal: AbortSignal | undefined,
+): Steps<Step> | Steps<BatchStep> {
+  if (isBatch(input)) {
+    const prompts = readInputs(input);
+    const request = serialize(prompts.length);
+    return generateSteps(
+      handle,
+      (api, key) => api.generateBatch(key, prompts, request),
+      (api, generation) => api.nextOfEach(generation),
+      (steps) => ({ rows: steps.map((step) => step && toStep(points, step)) }),
+      signal,
+    );
+  }
+  const prompt = readInput(input);
+  const request = serialize(1);
+  return generateSteps(
+    handle,
+    (api, key) => api.generate(key, prompt, request),
+    (api, generation) => api.next(generation),
+    (step) => toStep(points, step),
+    signal,
+  );
+}
 
 /**
  * Runs a generation, a step for each call of `next`. It is freed at the end, if the caller leaves the loop, or if the signal
  * fires.
- * @param handle called at the first step, and throws if the model was disposed of before
+ * @param toResult makes a step of the worker's answer
  * @throws as Model.generate
  */
-export async function* generateSteps(
+async function* generateSteps<Data, Result>(
   handle: () => ModelHandle,
-  input: Prompt,
-  request: Request,
-  points: readonly HookPoint[],
+  begin: (api: WorkerApi, key: number) => Promise<number>,
+  next: (api: WorkerApi, generation: number) => Promise<Data | undefined>,
+  toResult: (data: Data) => Result,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Step, void, void> {
+): Steps<Result> {
   const options = { signal, name: "generate" };
   const { connection, value: generation } = await handle().begin(
-    (api, key) => api.generate(key, input, request),
+    begin,
     (api, late) => api.stop(late),
     options,
   );
   try {
     for (;;) {
-      const step = await connection.call((api) => api.next(generation), options);
+      const step = await connection.call((api) => next(api, generation), options);
       if (step === undefined) return;
-      yield toStep(points, step);
+      yield toResult(step);
     }
   } finally {
     connection.call((api) => api.stop(generation)).catch(() => {});

@@ -35,6 +35,15 @@ export function readInputs(inputs: readonly unknown[]): (string | Uint32Array)[]
 }
 
 /**
+ * One input, those of a batch, or none.
+ * @throws InputError
+ */
+export function readAnyInput(input: unknown) {
+  if (input === undefined) return undefined;
+  return isBatch(input) ? readInputs(input) : readInput(input);
+}
+
+/**
  * The text, unless it has a lone surrogate: that has no UTF-8, so it would become another character on its way to the worker.
  * @param what for the message
  * @throws InputError with the index of the surrogate

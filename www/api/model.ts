@@ -44,9 +44,9 @@ import type {
   Tokens,
   Transform,
 } from "./generated.js";
-import { failingGeneration, generateSteps } from "./generation.js";
-import { checkUnicode, type Ids, readIds, readInput } from "./input.js";
-import { measure } from "./measurement.js";
+import { type BatchStep, failingGeneration, generate, type Steps } from "./generation.js";
+import { checkUnicode, type Ids, readAnyInput, readIds, readInput } from "./input.js";
+import { type Averaged, measure, type PatchingBatchOptions, withArguments } from "./measurement.js";
 import { ModelHandle } from "./model-handle.js";
 import {
   CANCELLABLE,
@@ -195,19 +195,20 @@ export class Model {
   }
 
   /**
-   * Continues `input`, one step for each token. The generation is freed when the caller leaves the loop or aborts it. Several
-   * may run at once.
+   * Continues `input`, one step for each token; several inputs together, each as if alone. The generation is freed when the
+   * caller leaves the loop or aborts it. Several may run at once.
    * @throws at the first step: InputError; HookError; AbortError
    */
+  generate(input: Input, options?: GenerateOptions & Cancellable): Steps<Step>;
+  generate(inputs: Inputs, options?: GenerateOptions & Cancellable): Steps<BatchStep>;
   generate(
-    input: Input,
+    input: Input | Inputs,
     options?: GenerateOptions & Cancellable,
-  ): AsyncGenerator<Step, void, void> {
+  ): Steps<Step | BatchStep> {
     try {
       const { local, sent } = splitOptions("generate", options, CANCELLABLE);
-      const prompt = readInput(input);
-      const request = this.#serialize("generate", sent);
-      return generateSteps(() => this.#inUse(), prompt, request, this.hookPoints, local.signal);
+      const serialize = (rows: number) => this.#serialize("generate", sent, rows);
+      return generate(() => this.#inUse(), this.hookPoints, input, serialize, local.signal);
     } catch (error) {
       return failingGeneration(error);
     }
@@ -291,9 +292,7 @@ export class Model {
     return new Model(handle, await handle.join(signal), this.#folder, transforms);
   }
 
-  /**
-   * Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError.
-   */
+  /** Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError. */
   dispose(): void {
     this.#handle?.leave();
     this.#handle = undefined;
@@ -341,17 +340,22 @@ export class Model {
    * @param input default: random tokens repeated twice
    * @throws InputError; HookError; AbortError
    */
-  async headScores(input?: Input, options?: HeadScoresOptions & Progressing): Promise<HeadScores> {
-    return this.#measure("headScores", options, {
-      input: input === undefined ? undefined : readInput(input),
-    });
+  async headScores(input?: Input, options?: HeadScoresOptions & Progressing): Promise<HeadScores>;
+  async headScores(
+    inputs: Inputs,
+    options?: HeadScoresOptions & Progressing,
+  ): Promise<Averaged<HeadScores>>;
+  async headScores(input?: Input | Inputs, options?: HeadScoresOptions & Progressing) {
+    return this.#measure("headScores", options, { input: readAnyInput(input) });
   }
 
   /**
    * The metric under every patch of one run's activations into the other's.
    * @throws InputError; HookError; MemoryError; AbortError
    */
-  async patching(options: PatchingOptions & Progressing): Promise<Patching> {
+  async patching(options: PatchingOptions & Progressing): Promise<Patching>;
+  async patching(options: PatchingBatchOptions & Progressing): Promise<Averaged<Patching>>;
+  async patching(options: (PatchingOptions | PatchingBatchOptions) & Progressing) {
     return this.#measure("patching", options);
   }
 
@@ -433,13 +437,8 @@ export class Model {
     fixed: Record<string, unknown> = {},
   ): Promise<Measurements[Name]> {
     const { local, sent } = splitOptions(name, options, PROGRESSING);
-    const twice = Object.keys(fixed).find((key) => Object.hasOwn(sent, key));
-    if (twice)
-      throw createError(
-        "InputError",
-        `${name} has no option \`${twice}\`: it is the first argument`,
-      );
-    const request = this.#serialize(name, { ...sent, ...fixed });
+    const rows = Array.isArray(fixed.input) ? fixed.input.length : 1;
+    const request = this.#serialize(name, withArguments(name, sent, fixed), rows);
     return measure(this.#inUse(), name, request, local);
   }
 

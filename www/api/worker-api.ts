@@ -190,6 +190,10 @@ export interface WorkerApi {
   generate(key: number, input: Prompt, options: Request): Promise<number>;
   /** The next step of a generation; undefined at the end. */
   next(generation: number): Promise<StepData | undefined>;
+  /** Starts a generation of several texts; gives its key. */
+  generateBatch(key: number, inputs: Prompt[], options: Request): Promise<number>;
+  /** The next step of each of its texts, undefined for one that has ended; undefined at the end of all. */
+  nextOfEach(generation: number): Promise<(StepData | undefined)[] | undefined>;
   /** Frees a generation. */
   stop(generation: number): Promise<void>;
 

@@ -10,7 +10,12 @@ import { type Implementation, watchForTraps, withErrorNames, rejectOnTrap } from
 import { loadFiles } from "./load.js";
 import { wholeModule } from "./module.js";
 import { plainFetcher, RemoteFile } from "./network.js";
-import type { WasmGeneration, WasmMeasurement, WasmModel } from "./pkg/candlescope.js";
+import type {
+  WasmBatchGeneration,
+  WasmGeneration,
+  WasmMeasurement,
+  WasmModel,
+} from "./pkg/candlescope.js";
 import {
   forgetStored,
   labelOf,
@@ -34,6 +39,7 @@ const CACHE_SETTLED = "candlescope:cache-settled";
 let lastKey = 0;
 const models: Map<number, WasmModel> = new Map();
 const generations: Map<number, WasmGeneration> = new Map();
+const batchGenerations: Map<number, WasmBatchGeneration> = new Map();
 const measurements: Map<number, WasmMeasurement> = new Map();
 /** The loads under way, by their job. */
 const loads: Map<number, AbortController> = new Map();
@@ -170,7 +176,19 @@ const api: Implementation<WorkerApi> = {
     return transferred(generations.get(generation)?.next());
   },
 
+  generateBatch(key, inputs, options) {
+    const generation = modelOf(key).generateBatch(inputs, options);
+    batchGenerations.set(++lastKey, generation);
+    return lastKey;
+  },
+
+  nextOfEach(generation) {
+    return transferred(batchGenerations.get(generation)?.next());
+  },
+
   stop(generation) {
+    batchGenerations.get(generation)?.free();
+    batchGenerations.delete(generation);
     generations.get(generation)?.free();
     generations.delete(generation);
   },
