@@ -33,6 +33,8 @@ export const OPTIONS = {
   "tokenNames.ids": { where: "what a view lists" },
   "detokenize.ids": { where: "the ids in the address", address: "ids" },
   "runWithCache.inputs": CODE,
+  "generate.inputs": CODE,
+  "headScores.inputs": CODE,
   "runWithCache.names": { where: "hook point of “activations”", address: "hook" },
   "select.selector": { where: "hook box of an intervention", address: "interventions" },
   "runWithCache.positions": CODE,
