@@ -85,7 +85,7 @@ export class ActivationsView extends FigureView<Settings, Result> {
 
   override says() {
     return html`<strong>The values at a hook point, by its TransformerLens name.</strong>
-      <span class="soft">Zero is blank, positive orange, negative blue.</span>`;
+      <span class="soft">Of signed numbers, zero is blank, positive orange and negative blue.</span>`;
   }
 
   #value(figure: FigureState) {
