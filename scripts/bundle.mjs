@@ -6,7 +6,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { extname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { rollup } from "rollup";
-import { elements, isolate, page, worker } from "./entries.mjs";
+import { elements, isolate, notebook, page, worker } from "./entries.mjs";
 
 const WWW = "www";
 const OUT = "dist";
@@ -63,7 +63,11 @@ const [{ outputFiles }] = await Promise.all([
   build({
     ...common,
     ...splitting,
-    entryPoints: entryPoints(elements),
+    entryPoints: entryPoints({
+      ...elements,
+      ...notebook,
+      "notebook-style": "notebook/notebook.css",
+    }),
     plugins: [externalApi],
   }),
   // The worker chooses among the wasm builds at run time.

@@ -25,6 +25,9 @@ export const elements = {
   ),
 };
 
+/** The notebook, which shares the chunks of the elements. @type {Entries} */
+export const notebook = { notebook: "notebook/main.ts" };
+
 /** @type {Entries} */
 export const worker = { worker: "worker/worker.ts", helper: "worker/helper.ts" };
 

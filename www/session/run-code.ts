@@ -5,8 +5,10 @@ import { type Printed, printed } from "./printed.js";
 
 export interface RunOptions {
   signal: AbortSignal;
-  /** called with everything that the code prints, while it runs */
-  onPrint: (printed: Printed) => void;
+  /** called with everything that the code prints, while it runs: as the code panel shows it, and the value itself */
+  onPrint: (printed: Printed, value: unknown) => void;
+  /** the variables whose calls are watched; without it, all that are no plain data */
+  watches?: (value: object) => boolean;
 }
 
 /** The name that stack traces have for the code. */
@@ -25,18 +27,18 @@ const AsyncFunction = (async () => {}).constructor as AsyncFunctionConstructor;
 export async function runCode(
   code: string,
   variables: Readonly<Record<string, unknown>>,
-  { signal, onPrint }: RunOptions,
+  { signal, onPrint, watches = () => true }: RunOptions,
 ): Promise<Printed | null> {
   const trace = new Trace();
   try {
     signal.throwIfAborted();
     const print = (...values: unknown[]) => {
       signal.throwIfAborted();
-      for (const value of values) onPrint(printed(value));
+      for (const value of values) onPrint(printed(value), value);
     };
     const watched = Object.entries(variables).map(([name, value]) => [
       name,
-      watch(value, signal, trace),
+      isInstance(value) && watches(value) ? watch(value, signal, trace) : value,
     ]);
     const all: Record<string, unknown> = { ...Object.fromEntries(watched), print, signal };
     const body = await compiled(Object.keys(all), `${code}\n//# sourceURL=${NAME}`, trace);
@@ -81,8 +83,7 @@ async function untilStopped<T>(result: Promise<T>, signal: AbortSignal): Promise
  * An object whose methods reject when the run is stopped. An error of a method keeps the line that called it, because the stack of
  * an error that comes from the worker does not have it.
  */
-function watch(value: unknown, signal: AbortSignal, trace: Trace): unknown {
-  if (typeof value !== "object" || value === null || !isInstance(value)) return value;
+function watch(value: object, signal: AbortSignal, trace: Trace): unknown {
   return new Proxy(value, {
     get(target, name) {
       const found = Reflect.get(target, name, target); // private fields belong to the object itself
@@ -107,7 +108,8 @@ function watch(value: unknown, signal: AbortSignal, trace: Trace): unknown {
 }
 
 /** Plain data has no methods to watch. */
-function isInstance(value: object) {
+function isInstance(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype !== Object.prototype && prototype !== null && !Array.isArray(value);
 }
