@@ -5,7 +5,7 @@ use crate::analysis::integrated_gradients::IntegratedGradientsOptions;
 use crate::analysis::patching::{Method, PatchingOptions};
 use crate::analysis::path_patching::PathPatchingOptions;
 use crate::checkpoint::Report;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 use crate::generate::GenerateOptions;
 use crate::lab::Lab;
 use crate::parameter::{self, NewWeight, Weight};
@@ -122,7 +122,11 @@ impl Lab {
     /// # Errors
     /// As there; [`Error::Input`] if the list is malformed.
     pub fn with_parameters(&self, new: &Value) -> Result<(Lab, Report)> {
-        let new: Vec<NewWeight> = wire::read("the weights of withParameters", &[], new)?;
+        let read = |weight: &Value| wire::read(&weight_name(weight), &[], weight);
+        let new = match new {
+            Value::List(weights) => weights.iter().map(read).collect::<Result<Vec<NewWeight>>>()?,
+            _ => wire::read("withParameters", &[], new)?,
+        };
         let (model, report) = parameter::with_parameters(&self.model, &new)?;
         Ok((Lab { model, ..self.clone() }, report))
     }
@@ -206,6 +210,18 @@ impl Lab {
                  integratedGradients"
             ))),
         }
+    }
+}
+
+/// The name of a weight in a list, for messages.
+fn weight_name(weight: &Value) -> String {
+    let named = |(field, value): &(String, Value)| match value {
+        Value::Text(name) if field == "name" => Some(format!("`{}`", shortened(name))),
+        _ => None,
+    };
+    match weight {
+        Value::Object(fields) => fields.iter().find_map(named).unwrap_or("a weight".into()),
+        _ => "a weight".into(),
     }
 }
 

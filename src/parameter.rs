@@ -103,7 +103,7 @@ pub fn parameter(model: &Model, name: &str, options: &ParameterOptions) -> Resul
     };
     axes.retain(|axis| *axis == "layer" || !matches!(options.along(axis), Some(Choice::One(_))));
     let note = views.first().map(|view| note(model, &view.tensor)).transpose()?.flatten();
-    Ok(Weight { name: named.name, axes, tensor: tensor.contiguous()?, note })
+    Ok(Weight { name: named.name, axes, tensor, note })
 }
 
 /// The layers that are read, and the axes before indices along other axes.
@@ -155,20 +155,26 @@ fn check_memory(
             };
             count.saturating_mul(chosen as u64)
         });
+    // Embeddings are read by rows; any other tensor is copied as a whole first.
+    let is_read_by_rows = options.vocab.is_some() && matrix_axes(&views[0].tensor).is_some();
+    let whole = if is_read_by_rows { 0 } else { stored_shape(model, &views[0])?.iter().product() };
     expect_memory(
-        count.saturating_mul(8),
+        count.saturating_mul(8).saturating_add(4 * whole as u64),
         &format!("`{}`", named.name),
         "a part of it, such as `{ head: 0 }` or `{ vocab: [0, 1] }`",
     )
 }
 
 fn shape_of(model: &Model, view: &WeightView) -> Result<Vec<usize>> {
-    let config = model.config();
-    let stored = match view.tensor.as_str() {
-        HEAD_BIAS => vec![config.vocab_size],
-        name => model.weights().shape(name)?,
-    };
-    Ok(view.part.shape(&stored, config.n_head))
+    Ok(view.part.shape(&stored_shape(model, view)?, model.config().n_head))
+}
+
+/// The shape of the checkpoint's tensor.
+fn stored_shape(model: &Model, view: &WeightView) -> Result<Vec<usize>> {
+    match view.tensor.as_str() {
+        HEAD_BIAS => Ok(vec![model.config().vocab_size]),
+        name => model.weights().shape(name),
+    }
 }
 
 /// One weight, at the indices of its axes.
@@ -199,7 +205,7 @@ fn read(model: &Model, view: &WeightView, options: &ParameterOptions) -> Result<
     for axis in removed.into_iter().rev() {
         tensor = tensor.squeeze(axis)?;
     }
-    Ok(tensor)
+    Ok(tensor.contiguous()?) // so that a part does not keep the copy of the whole tensor
 }
 
 /// A tensor of the checkpoint; zeros for the bias of logits that have none.

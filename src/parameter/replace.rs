@@ -7,6 +7,7 @@ use super::shape_of;
 use crate::checkpoint::{Config, HEAD, HEAD_BIAS, NoticeKind, Report, Weights};
 use crate::error::{Error, Result};
 use crate::model::{Model, Part, WeightView};
+use crate::run::expect_memory;
 use crate::wire::options;
 
 options! {
@@ -57,6 +58,12 @@ struct Edit {
 impl Edit {
     fn replace(&mut self, model: &Model, new: &NewWeight) -> Result<()> {
         let named = Named::resolve(model.config(), &new.name)?;
+        // The numbers, the former ones of the tensor, and both on the way to the format in memory.
+        expect_memory(
+            new.data.len() as u64 * 16,
+            &format!("`{}`", new.name),
+            "fewer models at a time: `dispose` of those that are not needed",
+        )?;
         let tensor = checked(model, &named, new)?;
         for (index, view) in named.views.iter().enumerate() {
             let value = if named.is_stacked { tensor.get(index)? } else { tensor.clone() };

@@ -281,13 +281,19 @@ test("new weights that do not fit are refused", async () => {
       /`blocks.0.attn.W_O` of withParameters is .*expected a Tensor or { shape, data }/,
     ],
     [`{ [name]: null }`, /is null, expected a Tensor/],
-    [`{ [name]: { ...plain, dtype: "f16" } }`, /dtype/],
+    [
+      `{ [name]: { ...plain, dtype: "f16" } }`,
+      /`dtype` of `blocks.0.attn.W_O`: unknown option; expected one of name, shape, data, axes/,
+    ],
     [
       `{ [name]: { ...plain, shape: [1] } }`,
       /has shape \[1\], expected \[3, 6, 18\] over head, d_head, d_model/,
     ],
     [`{ [name]: { ...plain, data: [1] } }`, /has 1 numbers, expected 324/],
-    [`{ [name]: { ...plain, data: ["x"] } }`, /data/],
+    [
+      `{ [name]: { ...plain, data: ["x"] } }`,
+      /`data\[0\]` of `blocks.0.attn.W_O` is "x", expected a number/,
+    ],
     [
       `{ [name]: new Tensor(w.data, [18, 3, 6], ["d_model", "head", "d_head"]) }`,
       /has the axes d_model, head, d_head, expected head, d_head, d_model in this order/,
