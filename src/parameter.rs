@@ -13,7 +13,7 @@ use crate::checkpoint::{HEAD_BIAS, matrix_axes};
 use crate::error::{Error, Result};
 use crate::intervene::{Choice, expect_position};
 use crate::kernel::WeightFormat;
-use crate::model::{Model, WeightView};
+use crate::model::{Model, Part, WeightView};
 use crate::run::expect_memory;
 use crate::wire::options;
 
@@ -102,7 +102,7 @@ pub fn parameter(model: &Model, name: &str, options: &ParameterOptions) -> Resul
         _ => parts[0].clone(),
     };
     axes.retain(|axis| *axis == "layer" || !matches!(options.along(axis), Some(Choice::One(_))));
-    let note = views.first().map(|view| note(model, &view.tensor)).transpose()?.flatten();
+    let note = notes(model, &views)?;
     Ok(Weight { name: named.name, axes, tensor, note })
 }
 
@@ -155,11 +155,15 @@ fn check_memory(
             };
             count.saturating_mul(chosen as u64)
         });
-    // Embeddings are read by rows; any other tensor is copied as a whole first.
-    let is_read_by_rows = options.vocab.is_some() && matrix_axes(&views[0].tensor).is_some();
-    let whole = if is_read_by_rows { 0 } else { stored_shape(model, &views[0])?.iter().product() };
+    // What exists at the same time: a copy of one tensor, unless an embedding is read by rows; the parts; and, for a stack,
+    // the parts in one array.
+    let view = &views[0];
+    let is_read_by_rows = options.vocab.is_some() && matrix_axes(&view.tensor).is_some();
+    let whole = if is_read_by_rows { 0 } else { stored_shape(model, view)?.iter().product() };
+    let is_whole = matches!(view.part, Part::Whole) && options.given().next().is_none();
+    let copies = u64::from(named.is_stacked) + u64::from(!is_whole);
     expect_memory(
-        count.saturating_mul(8).saturating_add(4 * whole as u64),
+        count.saturating_mul(4 * copies).saturating_add(4 * whole as u64),
         &format!("`{}`", named.name),
         "a part of it, such as `{ head: 0 }` or `{ vocab: [0, 1] }`",
     )
@@ -194,9 +198,13 @@ fn read(model: &Model, view: &WeightView, options: &ParameterOptions) -> Result<
     for (axis, name) in view.axes.iter().enumerate() {
         let Some(choice) = options.along(name) else { continue };
         if tokens.is_none() || *name != "vocab" {
-            let (indices, _) = indices(name, choice, tensor.dim(axis)?)?;
-            tensor =
-                tensor.contiguous()?.index_select(&Tensor::new(indices, &Device::Cpu)?, axis)?;
+            let (indices, is_one) = indices(name, choice, tensor.dim(axis)?)?;
+            tensor = match is_one {
+                true => tensor.narrow(axis, indices[0] as usize, 1)?, // without a copy
+                false => {
+                    tensor.contiguous()?.index_select(&Tensor::new(indices, &Device::Cpu)?, axis)?
+                }
+            };
         }
         if matches!(choice, Choice::One(_)) {
             removed.push(axis);
@@ -218,6 +226,18 @@ fn stored(model: &Model, name: &str) -> Result<Tensor> {
     }
 }
 
+/// The note that all of these weights have, or each one's.
+fn notes(model: &Model, views: &[WeightView]) -> Result<Option<String>> {
+    let each = views.iter().map(|view| note(model, &view.tensor));
+    let each = each.collect::<Result<Vec<Option<String>>>>()?;
+    if each.iter().all(|note| *note == each[0]) {
+        return Ok(each[0].clone());
+    }
+    let named = views.iter().zip(each);
+    let named = named.filter_map(|(view, note)| Some(format!("{}: {}", view.name, note?)));
+    Ok(Some(named.collect::<Vec<_>>().join("; ")))
+}
+
 /// How the numbers of a tensor differ from those of the files.
 fn note(model: &Model, tensor: &str) -> Result<Option<String>> {
     if tensor == HEAD_BIAS && !model.config().unembed_bias {
@@ -226,12 +246,16 @@ fn note(model: &Model, tensor: &str) -> Result<Option<String>> {
     if model.filled().contains(tensor) {
         return Ok(Some("zeros: the files of this model have no such bias".into()));
     }
-    let dtype = model.weights().dtype(tensor)?;
+    let dtype = model.weights().precision(tensor)?;
     let rounding = match WeightFormat::named(dtype) {
         Ok(WeightFormat::F16) => "to 11 significant bits",
         Ok(WeightFormat::Q8) => "to 8 bits, scaled in blocks of 64",
         Ok(WeightFormat::Q4) => "to 4 bits, scaled in blocks of 32",
         _ => return Ok(None),
     };
-    Ok(Some(format!("rounded to {dtype}: {rounding}")))
+    let replaced = match model.weights().is_partly_rounded(tensor) {
+        true => format!(", but for the parts of `{tensor}` that `withParameters` replaced"),
+        false => String::new(),
+    };
+    Ok(Some(format!("rounded to {dtype}: {rounding}{replaced}")))
 }

@@ -338,6 +338,30 @@ fn replaced_matrices_of_a_rounded_model_are_f32() {
 }
 
 #[test]
+fn what_stays_rounded_beside_a_replaced_part_says_so() {
+    let model = model_in(Fixture::plain(), WeightFormat::Q8);
+    let name = "blocks.0.attn.W_Q";
+    let (other, _) = with_parameters(&model, &[new(name, &read(&model, name))]).unwrap();
+    let (rounded, partly) = (
+        "rounded to q8: to 8 bits, scaled in blocks of 64",
+        ", but for the parts of `h.0.attn.c_attn.weight` that `withParameters` replaced",
+    );
+    for part in ["blocks.0.attn.W_K", "h.0.attn.c_attn.weight"] {
+        assert_eq!(read(&other, part).note.unwrap(), format!("{rounded}{partly}"));
+    }
+    assert_eq!(read(&other, "blocks.1.attn.W_K").note.unwrap(), rounded);
+    let stacked = read(&other, "W_K").note.unwrap();
+    assert!(stacked.starts_with(&format!("blocks.0.attn.W_K: {rounded}{partly}; ")), "{stacked}");
+    let (again, _) =
+        with_parameters(&other, &[new("blocks.0.attn.W_V", &read(&other, "blocks.0.attn.W_V"))])
+            .unwrap();
+    assert_eq!(read(&again, "blocks.0.attn.W_K").note.unwrap(), format!("{rounded}{partly}"));
+    let whole = new("h.0.attn.c_attn.weight", &read(&other, "h.0.attn.c_attn.weight"));
+    let (whole, _) = with_parameters(&other, &[whole]).unwrap();
+    assert_eq!(read(&whole, "blocks.0.attn.W_K").note, None);
+}
+
+#[test]
 fn weights_that_do_not_fit_are_refused() {
     let model = Fixture::plain().model();
     let weight = read(&model, "blocks.0.attn.W_Q");

@@ -18,6 +18,8 @@ pub struct Weights {
     matrices: HashMap<String, Matrix>,
     /// The tensors that no file holds. They are zeros.
     filled: BTreeSet<String>,
+    /// The format that the numbers of a tensor were rounded to before a part of them was replaced.
+    rounded: HashMap<String, &'static str>,
     report: Report,
 }
 
@@ -88,6 +90,17 @@ impl Weights {
             Some(matrix) => Ok(matrix.dtype()),
             None => Ok(self.tensor(name)?.dtype().as_str()),
         }
+    }
+
+    /// The format that the numbers of a tensor were rounded to, also if they are held in another one since a part of them
+    /// was replaced; "f32" if they were not.
+    pub(crate) fn precision(&self, name: &str) -> Result<&'static str> {
+        self.rounded.get(name).map_or_else(|| self.dtype(name), |dtype| Ok(dtype))
+    }
+
+    /// Whether a part of a rounded tensor was replaced by numbers that are not.
+    pub(crate) fn is_partly_rounded(&self, name: &str) -> bool {
+        self.rounded.contains_key(name)
     }
 
     /// The shape of a tensor in the checkpoint.
@@ -177,11 +190,21 @@ impl Weights {
     }
 
     /// Replaces a tensor, whose shape is not checked. A matrix gets the default format, which is lossless. All other
-    /// tensors stay shared with the weights that this is a clone of.
+    /// tensors stay shared with the weights that this is a clone of. `part_of` is the precision of the numbers that the
+    /// tensor keeps, if it keeps some.
     ///
     /// # Errors
     /// [`Error::Memory`] when there is no room for it.
-    pub(crate) fn set(&mut self, name: &str, tensor: Tensor) -> Result<()> {
+    pub(crate) fn set(
+        &mut self,
+        name: &str,
+        tensor: Tensor,
+        part_of: Option<&'static str>,
+    ) -> Result<()> {
+        match part_of {
+            Some(dtype) if dtype != "f32" => self.rounded.insert(name.into(), dtype),
+            _ => self.rounded.remove(name),
+        };
         self.tensors.remove(name);
         self.matrices.remove(name);
         self.filled.remove(name);

@@ -58,9 +58,9 @@ struct Edit {
 impl Edit {
     fn replace(&mut self, model: &Model, new: &NewWeight) -> Result<()> {
         let named = Named::resolve(model.config(), &new.name)?;
-        // The numbers, the former ones of the tensor, and both on the way to the format in memory.
+        // The numbers as a tensor, on the way to the format in memory, and in it.
         expect_memory(
-            new.data.len() as u64 * 16,
+            new.data.len() as u64 * 12,
             &format!("`{}`", new.name),
             "fewer models at a time: `dispose` of those that are not needed",
         )?;
@@ -84,12 +84,12 @@ impl Edit {
             )));
         }
         self.replaced.push((tensor.clone(), part, name.into()));
-        let old = match part {
-            Part::Whole | Part::Transposed => value.clone(), // nothing of the old tensor remains
-            _ => self.weights.get(&tensor)?,
-        };
+        let is_all = matches!(part, Part::Whole | Part::Transposed);
+        let old = if is_all { value.clone() } else { self.weights.get(&tensor)? };
         let dtype = self.weights.dtype(&tensor).unwrap_or("f32");
-        self.weights.set(&tensor, part.replaced(&old, value, self.config.n_head)?)?;
+        let stays = if is_all { None } else { Some(self.weights.precision(&tensor)?) };
+        let numbers = part.replaced(&old, value, self.config.n_head)?;
+        self.weights.set(&tensor, numbers, stays)?;
         let kept = match dtype {
             "f32" => String::new(),
             dtype => format!(" `{tensor}` is kept in f32; it was {dtype}."),

@@ -283,7 +283,7 @@ test("new weights that do not fit are refused", async () => {
     [`{ [name]: null }`, /is null, expected a Tensor/],
     [
       `{ [name]: { ...plain, dtype: "f16" } }`,
-      /`dtype` of `blocks.0.attn.W_O`: unknown option; expected one of name, shape, data, axes/,
+      /`blocks.0.attn.W_O` has no option `dtype`; expected one of name, shape, data, axes/,
     ],
     [
       `{ [name]: { ...plain, shape: [1] } }`,

@@ -137,8 +137,35 @@ const metric = (random) =>
         ...(random.chance(0.5) && { position: number(random) }),
       };
 
-/** The options of each method, and whether it takes an input. @type {Record<string, { input?: boolean, options: Record<string, (random: Random) => any>, required?: string[] }>} */
+/** @param {Random} random @returns {any} */
+const weightName = (random) =>
+  random.pick([
+    ...["W_E", "W_pos", "W_Q", "b_U", "blocks.1.attn.W_O", "h.0.ln_1.bias", "ln_final.w"],
+    ...["W_q", "", "blocks.9.attn.W_O", "\ud800", 7, null, ["W_Q"], ["W_Q", 1, 2]],
+    ["W_V", choice(random)],
+    ["ln1.w", number(random)],
+  ]);
+/** @param {Random} random @returns {any} */
+const newWeights = (random) =>
+  Object.fromEntries([
+    ...random.list(2, () => [String(weightName(random)), values(random)]),
+    ...(random.chance(0.5) ? [["ln_final.b", { shape: [256], data: new Float32Array(256) }]] : []),
+  ]);
+
+/**
+ * The options of each method, and its first argument: `input` stands for a text or ids. @type {Record<string, { input?: boolean, first?: (random: Random) => any, options: Record<string, (random: Random) => any>, required?: string[] }>}
+ */
 const METHODS = {
+  parameter: {
+    first: weightName,
+    options: Object.fromEntries(
+      ["layer", "head", "vocab", "pos", "d_model", "d_head", "d_mlp", "qkv"].map((axis) => [
+        axis,
+        choice,
+      ]),
+    ),
+  },
+  withParameters: { first: newWeights, options: {} },
   tokenize: { input: true, options: { prependBos: (random) => random.chance(0.5) } },
   runWithCache: {
     input: true,
@@ -293,14 +320,15 @@ function objectsIn(value) {
 /** @param {Random} random @returns {Call} */
 export function randomCall(random) {
   const method = random.pick(Object.keys(METHODS));
-  const { input: takesInput, options: fields, required = [] } = METHODS[method];
+  const { input: takesInput, first: argument, options: fields, required = [] } = METHODS[method];
   /** @type {Record<string, any>} */
   const options = {};
   for (const [name, make] of Object.entries(fields))
     if (required.includes(name) ? random.chance(0.95) : random.chance(0.3))
       options[name] = make(random);
   const mustFail = spoil(random, method, options);
-  const first = takesInput ? [random.chance(0.03) ? random.pick(ODD) : input(random)] : [];
+  const make = argument ?? (takesInput ? input : null);
+  const first = make ? [random.chance(0.03) ? random.pick(ODD) : make(random)] : [];
   return { method, args: method === "detokenize" ? first : [...first, options], mustFail };
 }
 
@@ -327,7 +355,8 @@ function spoil(random, method, options) {
 /** The outcome of a call: "resolved", or the error. @param {any} model @param {Call} call */
 export async function outcome(model, { method, args }) {
   try {
-    if (method !== "generate") await model[method](...args);
+    if (method === "withParameters") (await model.withParameters(...args)).dispose();
+    else if (method !== "generate") await model[method](...args);
     else
       for await (const step of model.generate(...args))
         if (!(step.id >= 0)) throw new Error(`a step without a token: ${step.id}`);

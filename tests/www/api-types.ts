@@ -58,6 +58,10 @@ export async function results(model: Model): Promise<void> {
     (await model.mostActive({ texts: ["a"], at: ["post", 0], index: 3 })).notFinite,
   );
   expectType<number>()(model.config.n_layer);
+  const weight = await model.parameter(["W_O", -1], { head: [0, 2], signal: undefined });
+  expectType<string | undefined>()(weight.note);
+  const numbers = { shape: [2, 3], data: [1, 2, 3, 4, 5, 6], axes: ["pos", "d_model"] };
+  expectType<Model>()(await model.withParameters({ "blocks.1.attn.W_O": weight, W_pos: numbers }));
 }
 
 export async function mistakes(model: Model): Promise<void> {
@@ -83,6 +87,10 @@ export async function mistakes(model: Model): Promise<void> {
   await model.runWithCache("a", { interventions: [{ at: "hook_embed", do: "nothing" }] });
   // @ts-expect-error: a misspelt field of an intervention
   await model.runWithCache("a", { interventions: [{ at: "hook_embed", heads: 1, do: "zero" }] });
+  // @ts-expect-error: a misspelt axis
+  await model.parameter("W_Q", { heads: 0 });
+  // @ts-expect-error: numbers without a shape
+  await model.withParameters({ W_pos: { data: [1] } });
   // @ts-expect-error: a method that toPython does not know
   await model.toPython({ circuits: { layer: 0, head: 0 } });
   // @ts-expect-error: a field that the config does not have
