@@ -268,6 +268,8 @@ test("keys move, open and close as the tree pattern of WAI-ARIA says", () => {
   assert.equal(act("h", "embed"), "focus hook_embed");
   for (const letter of ["o", "o", "k", "_"]) act(letter, "hook_embed", 50);
   assert.equal(act("a", "hook_embed", 50), "focus hook_attn_out", "letters are one beginning");
+  assert.equal(act("ArrowDown", "hook_embed", 50), "focus blocks.0 … blocks.2");
+  assert.equal(act("a", "blocks.0 … blocks.2", 50), "focus attn", "another key ends the beginning");
   assert.equal(act("F5", "embed"), undefined);
 });
 

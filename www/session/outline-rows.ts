@@ -85,10 +85,13 @@ export function countFound(outline: readonly OutlineNode[], search: string): num
 }
 
 /** The keys of every row that can be open. */
-export function everyKey(outline: readonly OutlineNode[], state: OutlineState): Set<string> {
+export function everyKey(
+  outline: readonly OutlineNode[],
+  { unfolded, layer }: Pick<OutlineState, "unfolded" | "layer">,
+): Set<string> {
   const keys = new Set<string>();
   for (;;) {
-    const rows = rowsOf(outline, { ...state, open: keys, search: "" });
+    const rows = rowsOf(outline, { open: keys, unfolded, layer, search: "" });
     const closed = rows.filter(({ isOpen }) => isOpen === false);
     if (closed.length === 0) return keys;
     for (const { key } of closed) keys.add(key);

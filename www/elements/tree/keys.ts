@@ -25,6 +25,8 @@ export class TreeKeys {
    */
   actOf(key: string, rows: readonly OutlineRow[], at: number, now: number): TreeAct | null {
     const row = rows[at];
+    const isLetter = /^\w$/.test(key);
+    if (!isLetter) this.#typed = "";
     const to = (target: OutlineRow | undefined): TreeAct =>
       target ? { do: "focus", row: target } : { do: "nothing" };
     switch (key) {
@@ -48,7 +50,7 @@ export class TreeKeys {
       case "*":
         return { do: "open-siblings", row };
     }
-    return /^\w$/.test(key) ? to(this.#named(key, rows, at, now)) : null;
+    return isLetter ? to(this.#named(key, rows, at, now)) : null;
   }
 
   /** The next row whose name begins with the letters that were typed. One letter again and again goes through its rows. */
