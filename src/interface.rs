@@ -9,12 +9,12 @@ use crate::generate;
 use crate::hook;
 use crate::kernel::{self, WeightFormat};
 use crate::model::Parameter;
-use crate::named_array::NamedArray;
+use crate::named_array::{NamedArray, NamedIds};
 use crate::parameter::ParameterOptions;
 use crate::tokenizer::{self, Tokenizer};
 use crate::wire::{
-    Answer, Floats, FromValue, HookName, Host, Ids, IntoValue, Nullable, Prompt, ReadAs,
-    TypeScript, Value, results, words,
+    Answer, FromValue, HookName, Host, Ids, IntoValue, Nullable, Prompt, ReadAs, TypeScript, Value,
+    results, words,
 };
 
 results! {
@@ -105,19 +105,20 @@ impl From<Vec<tokenizer::Token>> for Tokens {
 results! {
     /// One forward pass. T is the number of tokens, V the size of the vocabulary.
     pub struct Run {
-        /// The tokens that were run.
-        pub ids: Ids,
+        /// The tokens that were run, over `pos`.
+        pub ids: NamedIds,
         /// [1, T, V] over `batch pos vocab`; null if the run stopped at a layer.
         pub logits: Host<NamedArray>,
         /// [1, T, d_model] over `batch pos d_model`, if the run stopped at a layer; otherwise null.
         pub residual: Nullable<Host<NamedArray>>,
         /// The mean of -logProbs; null for a single token.
         pub loss: Nullable<f32>,
-        /// The log-probability of each true next token in nats: T - 1 numbers.
-        pub log_probs: Floats,
-        /// How many tokens have a greater logit than the true next token: 0 if it was the first choice, null if the logits
-        /// are not finite.
-        pub ranks: Vec<Nullable<u32>>,
+        /// The log-probability of each true next token in nats, over `pos`: T - 1 numbers, the first of which is about the
+        /// second token.
+        pub log_probs: NamedArray,
+        /// How many tokens have a greater logit than the true next token, as `logProbs`: 0 if it was the first choice, NaN if the
+        /// logits are not finite.
+        pub ranks: NamedArray,
         /// What was captured.
         pub cache: Host<Cache>,
         /// The scores of heads: axes `score layer head`, labelled; null unless the option asks for them.

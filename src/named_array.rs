@@ -44,6 +44,11 @@ impl NamedArray {
         NamedArray { shape, data, ..NamedArray::default() }
     }
 
+    /// Numbers along one axis.
+    pub fn along(axis: &'static str, data: Vec<f32>) -> NamedArray {
+        NamedArray { axes: vec![axis], ..NamedArray::from_data(vec![data.len()], data) }
+    }
+
     /// The number of values that the shape describes; `None` if it overflows `usize`.
     pub(crate) fn expected_length(&self) -> Option<usize> {
         self.shape.iter().try_fold(1usize, |product, length| product.checked_mul(*length))
@@ -80,6 +85,30 @@ impl IntoValue for NamedArray {
 
     fn typescript(types: &mut TypeScript) -> String {
         types.import("./tensor.js", "Tensor")
+    }
+}
+
+/// Token ids along one axis. In JavaScript it is a `Tensor` whose numbers are a `Uint32Array`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedIds {
+    /// The name of the axis.
+    pub axis: &'static str,
+    /// The ids.
+    pub ids: Vec<u32>,
+}
+
+impl IntoValue for NamedIds {
+    fn into_value(self) -> Value {
+        let fields = [
+            ("shape", vec![self.ids.len()].into_value()),
+            ("axes", vec![self.axis].into_value()),
+            ("data", Value::Ids(self.ids)),
+        ];
+        Value::Object(fields.map(|(name, value)| (name.into(), value)).into())
+    }
+
+    fn typescript(types: &mut TypeScript) -> String {
+        format!("{}<Uint32Array>", types.import("./tensor.js", "Tensor"))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `loss = -log p(next)` and `entropy = -Σ p log p`, in nats; a rank is the number of tokens with a greater logit.
 
-use candle_core::{Device, IndexOp, Tensor};
+use candle_core::{IndexOp, Tensor};
 
 use super::measurement::{MeasurementResult, once};
 use crate::error::{Error, Result};
@@ -58,11 +58,12 @@ pub fn token_scores(logits: &Tensor, tokens: &[u32]) -> Result<TokenScores> {
     let Scores { log_probs, ranks } = Scores::of(logits, tokens)?;
     let entropy = |position| Ok(entropy(&logits.i((0, position))?.to_vec1()?) as f32);
     Ok(TokenScores {
-        loss: along_positions(log_probs.iter().map(|log_prob| -log_prob).collect())?,
-        rank: along_positions(
+        loss: NamedArray::along("pos", log_probs.iter().map(|log_prob| -log_prob).collect()),
+        rank: NamedArray::along(
+            "pos",
             ranks.iter().map(|rank| rank.map_or(f32::NAN, |rank| rank as f32)).collect(),
-        )?,
-        entropy: along_positions((0..length).map(entropy).collect::<Result<_>>()?)?,
+        ),
+        entropy: NamedArray::along("pos", (0..length).map(entropy).collect::<Result<_>>()?),
     })
 }
 
@@ -74,9 +75,4 @@ fn entropy(logits: &[f32]) -> f64 {
         if log_prob == f64::NEG_INFINITY { 0.0 } else { -log_prob.exp() * log_prob }
     };
     logits.iter().map(term).sum()
-}
-
-fn along_positions(values: Vec<f32>) -> Result<NamedArray> {
-    let length = values.len();
-    NamedArray::new(&["pos"], &Tensor::from_vec(values, length, &Device::Cpu)?)
 }

@@ -8,9 +8,9 @@ use super::convert::to_js;
 use crate::error::{Error, Result};
 use crate::hook::HookPoint;
 use crate::interface;
-use crate::named_array::NamedArray;
+use crate::named_array::{NamedArray, NamedIds};
 use crate::run::{Cache, Run, Sink};
-use crate::wire::{Floats, Host, HostValue, Ids, IntoValue, Nullable, Value};
+use crate::wire::{Host, HostValue, IntoValue, Nullable, Value};
 
 /// Copies each captured value to JavaScript at once: while it is in the processor's caches, and so that its memory can be
 /// reused. All activations of 256 tokens of GPT-2 124M take 280 MB.
@@ -50,13 +50,14 @@ pub(super) fn run_to_js(
     };
     let residual = residual.map(|x| copy(x, HookPoint::Embed.axes())).transpose()?;
     let gradients = captured(&run.gradients)?;
+    let ranks = run.scores.ranks.into_iter().map(|rank| rank.map_or(f32::NAN, |rank| rank as f32));
     let answer = interface::Run {
-        ids: Ids(ids.to_vec()),
+        ids: NamedIds { axis: "pos", ids: ids.to_vec() },
         logits: Host::new(logits),
         residual: Nullable(residual.map(Host::new)),
         loss: Nullable(run.scores.loss()),
-        log_probs: Floats(run.scores.log_probs),
-        ranks: run.scores.ranks.into_iter().map(Nullable).collect(),
+        log_probs: NamedArray::along("pos", run.scores.log_probs),
+        ranks: NamedArray::along("pos", ranks.collect()),
         cache: Host::new(Value::List(run.cache.captured)),
         head_scores: Nullable(head_scores),
     };

@@ -105,13 +105,8 @@ impl<T: IntoValue> IntoValue for Nullable<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ids(pub Vec<u32>);
 
-/// A `Float32Array` by itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Floats(pub Vec<f32>);
-
 into_value! {
     Ids: "Uint32Array", |ids| Value::Ids(ids.0);
-    Floats: "Float32Array", |floats| Value::Floats(floats.0);
     &'static [&'static str]: "string[]", |texts| texts.to_vec().into_value();
 }
 

@@ -29,7 +29,7 @@ pub(crate) use declare::{
     alternatives, camel, camel_case, camel_length, checked, options, result_field, results, words,
 };
 pub use from_value::{FromValue, List, OneOrMany, Optional, ReadAs};
-pub use into_value::{Floats, Host, Ids, IntoValue, Nullable};
+pub use into_value::{Host, Ids, IntoValue, Nullable};
 pub use json_number::{number, numbers};
 pub use node::Node;
 pub use object::{Fields, Object};

@@ -4,6 +4,7 @@ use super::{
     Fields, FromValue, Interface, List, Node, Object, OneOrMany, ReadAs, TypeScript, Value,
 };
 use crate::error::{Error, Result};
+use crate::named_array::NamedArray;
 
 /// A text or token ids, at least one of them; read as ids of the vocabulary.
 pub struct Prompt;
@@ -21,6 +22,7 @@ impl ReadAs<Vec<u32>> for Prompt {
                 )));
             }
             Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node)?,
+            Value::Object(_) => tensor_ids(node)?,
             _ => return Err(node.expected(Self::singular_as())),
         };
         if ids.is_empty() {
@@ -39,8 +41,9 @@ impl ReadAs<Vec<u32>> for Prompt {
     }
 
     fn typescript_as(types: &mut TypeScript) -> String {
-        let input = types.alias("Input", &["A text, or token ids."], |_| {
-            "string | Uint32Array | ArrayLike<number>".into()
+        let input = types.alias("Input", &["A text, or token ids."], |types| {
+            let tensor = types.import("./tensor.js", "Tensor");
+            format!("string | Uint32Array | ArrayLike<number> | {tensor}<Uint32Array> | {tensor}")
         });
         types.alias("Inputs", &["Several texts, each as text or as token ids: a batch."], |_| {
             "readonly Input[]".into()
@@ -75,6 +78,20 @@ impl ReadAs<Texts> for Prompts {
 
     fn typescript_as(types: &mut TypeScript) -> String {
         Prompt::typescript_as(types)
+    }
+}
+
+/// The ids of a tensor over one axis, or over a batch of one and another.
+fn tensor_ids(node: Node) -> Result<Vec<u32>> {
+    let NamedArray { shape, data, .. } = NamedArray::from_value(node)?;
+    let whole = |id: f32| (id >= 0.0 && id.fract() == 0.0).then_some(id as u32);
+    let ids: Option<Vec<u32>> = data.into_iter().map(whole).collect();
+    match (shape.as_slice(), ids) {
+        ([_] | [1, _], Some(ids)) => Ok(ids),
+        _ => {
+            Err(node
+                .error(format!("is a tensor of shape {shape:?}, expected token ids over one axis")))
+        }
     }
 }
 

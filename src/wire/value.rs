@@ -89,7 +89,7 @@ impl Value {
     pub fn batch_size(&self) -> Option<usize> {
         let Value::List(items) = self else { return None };
         match items.first()? {
-            Value::Text(_) => Some(items.len()),
+            Value::Text(_) | Value::Object(_) => Some(items.len()), // an object is a tensor
             first => first.length().map(|_| items.len()),
         }
     }

@@ -72,7 +72,7 @@ const differences = (options, inputs = "texts") =>
       const row = batch.row(i);
       for (const field of ["logits", "residual", "headScores", "loss"])
         if (!isSame(row[field], alone[field])) differing.push([i, field]);
-      if (String(row.ids.data ?? row.ids) !== String(alone.ids.data ?? alone.ids)) differing.push([i, "ids"]);
+      if (String(row.ids.data) !== String(alone.ids.data)) differing.push([i, "ids"]);
       if (row.cache.names().join() !== alone.cache.names().join()) differing.push([i, "names"]);
       for (const name of alone.cache.names()) {
         if (!isSame(row.cache.get(name), alone.cache.get(name))) differing.push([i, name]);

@@ -44,7 +44,7 @@ test("zeroing the strongest induction head raises the loss on the second copy of
   const { plain, without, layer, head } = await inLab(`
     const { layer, head } = await strongest();
     const text = sentence + sentence;
-    const half = (run) => { const second = run.logProbs.slice(run.logProbs.length / 2); return -second.reduce((a, b) => a + b, 0) / second.length; };
+    const half = (run) => { const { data } = run.logProbs; const second = data.slice(data.length / 2); return -second.reduce((a, b) => a + b, 0) / second.length; };
     const interventions = [{ at: ["z", layer], head, do: "zero" }];
     return { layer, head, plain: half(await model.runWithCache(text)), without: half(await model.runWithCache(text, { interventions })) };
   `);
@@ -300,7 +300,7 @@ test("weight transforms change only the requested weights, and no prediction", a
     const maxDifference = (a, b) => a.reduce((most, one, i) => Math.max(most, Math.abs(one - b[i])), 0);
     const answer = {
       transforms: [model.transforms, folded.transforms],
-      logProbs: maxDifference([...plain.logProbs], other.logProbs),
+      logProbs: maxDifference([...plain.logProbs], other.logProbs.data),
       values: maxDifference([...plain.cache.get(names[1]).data], other.cache.get(names[1]).data),
       logits: maxDifference([...plain.logits.data], other.logits.data),
       unknown: await failure(() => model.transformed(["fold"])),

@@ -571,7 +571,7 @@ test("positions selects rows, stopAtLayer gives the residual stream there, prepe
           stopped.loss,
           stopped.residual?.axes,
         ],
-        bos: [bos.ids.length, bos.ids[0], bos.logits.size("pos")],
+        bos: [bos.ids.size("pos"), bos.ids.data[0], bos.logits.size("pos")],
       };
     },
     /** @type {[string, number[]]} */ ([`${models.url}plain`, expected.tokens]),

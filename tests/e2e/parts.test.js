@@ -53,7 +53,7 @@ function answers(page, text, calls) {
       const model = (scope.model ??= await loadModel("./models/shakespeare", { keep: false }));
       /** @type {Record<string, () => Promise<any>>} */
       const all = {
-        read: async () => (await model.runWithCache(text)).ids.length,
+        read: async () => (await model.runWithCache(text)).ids.data.length,
         lens: async () => (await model.logitLens(text)).kl.shape.length,
         load: async () =>
           (

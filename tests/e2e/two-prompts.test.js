@@ -107,7 +107,7 @@ test("the differences of two prompts are those of the API's values, where both h
       const losses = await askModel(
         page,
         given,
-        `const [a, b] = await Promise.all(given.prompts.map(async (text) => (await model.runWithCache(text)).logProbs));
+        `const [a, b] = await Promise.all(given.prompts.map(async (text) => (await model.runWithCache(text)).logProbs.data));
        return given.places.map((place) => place && place[0] > 0 && place[1] > 0 ? b[place[1] - 1] - a[place[0] - 1] : null);`,
       );
       await assertDrawn(page, losses, 0);

@@ -79,10 +79,10 @@ test("switching a head off changes the reading as the model computes it", async 
       `
       ${AT_ZERO}
       const [before, after] = [await model.runWithCache(given.text), await model.runWithCache(given.text, { interventions })];
-      const { ids } = before;
+      const ids = before.ids.data;
       const seen = new Set(), repeated = [];
       for (let at = 1; at < ids.length; at++) { const pair = ids[at - 1] + " " + ids[at]; if (seen.has(pair)) repeated.push(at); seen.add(pair); }
-      const loss = (run) => -repeated.reduce((sum, at) => sum + run.logProbs[at - 1], 0) / repeated.length;
+      const loss = (run) => -repeated.reduce((sum, at) => sum + run.logProbs.data[at - 1], 0) / repeated.length;
       const row = (run) => run.logits.at({ batch: 0, pos: -1 }).data;
       const probability = (logits, id) => Math.exp(logits[id]) / logits.reduce((sum, one) => sum + Math.exp(one), 0);
       const best = row(before).indexOf(Math.max(...row(before)));

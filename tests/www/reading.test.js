@@ -57,7 +57,7 @@ function slowModel(layers = 1) {
         axes: ["pos", "vocab"],
       };
       logits.data[size * 128 - 1 - interventions.length] = 9; // the likeliest at the end: 127, or with an intervention 126
-      const logProbs = new Float32Array(size - 1).fill(-1 - interventions.length);
+      const logProbs = { data: new Float32Array(size - 1).fill(-1 - interventions.length) };
       return { logits, loss: 1, logProbs, cache, headScores: headScores ? table : null };
     },
   };

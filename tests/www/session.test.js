@@ -72,7 +72,7 @@ function fakeModel(layers = 1) {
       return {
         logits: new Tensor(new Float32Array(size * 128), [size, 128], ["pos", "vocab"]),
         loss: 1,
-        logProbs: new Float32Array(size - 1).fill(-1),
+        logProbs: { data: new Float32Array(size - 1).fill(-1) },
         cache: { get: () => pattern },
         headScores: headScores ? scores : null,
       };

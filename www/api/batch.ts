@@ -6,7 +6,7 @@ import type { Run } from "./generated.js";
 import { type PaddingSide, stackPadded } from "./padding.js";
 import type { AnyRun } from "./results.js";
 import type { HookSelector } from "./selectors.js";
-import { Tensor } from "./tensor.js";
+import { Tensor, type TensorArray } from "./tensor.js";
 
 /** The id in the padding. No vocabulary has it, so it cannot be mistaken for a token. */
 const NO_TOKEN = 0xffff_ffff;
@@ -21,7 +21,7 @@ export class BatchRun<Row extends AnyRun = Run> {
   /** What was captured. */
   readonly cache: BatchCache;
   #rows;
-  #stacked: Map<string, Tensor | null> = new Map();
+  #stacked: Map<string, Tensor<TensorArray> | null> = new Map();
 
   /** @internal */
   constructor(rows: readonly Row[], paddingSide: PaddingSide) {
@@ -38,15 +38,12 @@ export class BatchRun<Row extends AnyRun = Run> {
 
   /** The tokens over `batch pos`; 4294967295, which is no token, in the padding. */
   get ids(): Tensor<Uint32Array> {
-    const parts = this.#rows.map(
-      ({ ids }) => new Tensor(Uint32Array.from(ids), [ids.length], ["pos"]),
-    );
-    return stackPadded(parts, this.paddingSide, NO_TOKEN);
+    return this.#tensors(({ ids }) => ids, "ids", NO_TOKEN);
   }
 
   /** 1 for a token, 0 for padding, over `batch pos`: the `attention_mask` of transformers. */
   get mask(): Tensor {
-    return this.#vectors("mask", ({ ids }) => new Float32Array(ids.length).fill(1), 0);
+    return this.#tensors(({ ids }) => ids.map(() => 1), "mask", 0);
   }
 
   /** Over `batch pos vocab`; null if the runs stopped at a layer. */
@@ -71,12 +68,12 @@ export class BatchRun<Row extends AnyRun = Run> {
 
   /** The log-probability of each true next token in nats, over `batch pos`: one position fewer than `ids`. */
   get logProbs(): Tensor {
-    return this.#vectors("logProbs", ({ logProbs }) => logProbs);
+    return this.#tensors(({ logProbs }) => logProbs, "logProbs");
   }
 
   /** How many tokens have a greater logit than the true next token, over `batch pos`. NaN if the logits are not finite. */
   get ranks(): Tensor {
-    return this.#vectors("ranks", ({ ranks }) => ranks.map((rank) => rank ?? Number.NaN));
+    return this.#tensors(({ ranks }) => ranks, "ranks");
   }
 
   /** The scores of heads, over `batch score layer head`; null unless the option asks for them. */
@@ -98,26 +95,18 @@ export class BatchRun<Row extends AnyRun = Run> {
     return this.#rows[Symbol.iterator]();
   }
 
-  #tensors<T extends Tensor | null>(of: (row: Row) => T, name: string): T {
+  #tensors<T extends Tensor<TensorArray> | null>(
+    of: (row: Row) => T,
+    name: string,
+    fill?: number,
+  ): T {
     return this.#once(name, () => {
       const parts = this.#rows.map(of).filter((part) => part !== null);
-      return parts.length ? stackPadded(parts, this.paddingSide) : null;
+      return parts.length ? stackPadded(parts, this.paddingSide, fill) : null;
     }) as T;
   }
 
-  #vectors(name: string, of: (row: Row) => ArrayLike<number>, fill?: number): Tensor {
-    return this.#once(name, () => {
-      const part = (numbers: ArrayLike<number>) =>
-        new Tensor(Float32Array.from(numbers), [numbers.length], ["pos"]);
-      return stackPadded(
-        this.#rows.map((row) => part(of(row))),
-        this.paddingSide,
-        fill,
-      );
-    }) as Tensor;
-  }
-
-  #once(name: string, make: () => Tensor | null) {
+  #once(name: string, make: () => Tensor<TensorArray> | null) {
     const found = this.#stacked.get(name) ?? make();
     this.#stacked.set(name, found);
     return found;

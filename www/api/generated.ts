@@ -8,7 +8,7 @@ import type { HookSelector } from "./selectors.js";
 import type { Tensor } from "./tensor.js";
 
 /** A text, or token ids. */
-export type Input = string | Uint32Array | ArrayLike<number>;
+export type Input = string | Uint32Array | ArrayLike<number> | Tensor<Uint32Array> | Tensor;
 
 /** Several texts, each as text or as token ids: a batch. */
 export type Inputs = readonly Input[];
@@ -319,21 +319,24 @@ export interface Metric {
 
 /** One forward pass. T is the number of tokens, V the size of the vocabulary. */
 export interface Run {
-  /** The tokens that were run. */
-  ids: Uint32Array;
+  /** The tokens that were run, over `pos`. */
+  ids: Tensor<Uint32Array>;
   /** [1, T, V] over `batch pos vocab`; null if the run stopped at a layer. */
   logits: Tensor;
   /** [1, T, d_model] over `batch pos d_model`, if the run stopped at a layer; otherwise null. */
   residual: Tensor | null;
   /** The mean of -logProbs; null for a single token. */
   loss: number | null;
-  /** The log-probability of each true next token in nats: T - 1 numbers. */
-  logProbs: Float32Array;
   /**
-   * How many tokens have a greater logit than the true next token: 0 if it was the first choice, null if the logits
-   * are not finite.
+   * The log-probability of each true next token in nats, over `pos`: T - 1 numbers, the first of which is about the
+   * second token.
    */
-  ranks: (number | null)[];
+  logProbs: Tensor;
+  /**
+   * How many tokens have a greater logit than the true next token, as `logProbs`: 0 if it was the first choice, NaN if the
+   * logits are not finite.
+   */
+  ranks: Tensor;
   /** What was captured. */
   cache: Cache;
   /** The scores of heads: axes `score layer head`, labelled; null unless the option asks for them. */

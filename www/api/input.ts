@@ -1,9 +1,10 @@
 // Texts and token ids, checked before they leave for the worker.
 
 import { createError, describe } from "./errors.js";
+import { Tensor, type TensorArray } from "./tensor.js";
 
 /** Token ids. */
-export type Ids = Uint32Array | ArrayLike<number>;
+export type Ids = Uint32Array | ArrayLike<number> | Tensor<TensorArray>;
 
 /** More token ids than any context holds. */
 const MAX_IDS = 2 ** 24;
@@ -23,7 +24,12 @@ export function readInput(input: unknown, what = "the input"): string | Uint32Ar
 export function isBatch(input: unknown): input is readonly unknown[] {
   if (!Array.isArray(input)) return false;
   const [first] = input;
-  return typeof first === "string" || Array.isArray(first) || ArrayBuffer.isView(first);
+  return (
+    typeof first === "string" ||
+    Array.isArray(first) ||
+    ArrayBuffer.isView(first) ||
+    first instanceof Tensor
+  );
 }
 
 /**
@@ -65,6 +71,7 @@ export function checkUnicode(text: string, what: string): string {
  * @throws InputError
  */
 export function readIds(input: unknown, expected = "token ids", what = "the input"): Uint32Array {
+  if (input instanceof Tensor) return readIds(oneAxis(input, what).data, expected, what);
   if (input instanceof Uint32Array) return copyOf(input);
   if (isBatch(input))
     throw createError(
@@ -86,6 +93,16 @@ export function readIds(input: unknown, expected = "token ids", what = "the inpu
       `token id ${wrong} of ${what} is ${describe(list[wrong])}, expected a whole number from 0`,
     );
   return Uint32Array.from(list.filter(isId));
+}
+
+/** @throws InputError for a tensor that does not hold the ids of one text */
+function oneAxis(ids: Tensor<TensorArray>, what: string): Tensor<TensorArray> {
+  const one = ids.shape[0] === 1 && ids.axes[0] === "batch" ? ids.squeeze("batch") : ids;
+  if (one.axes.length === 1) return one;
+  throw createError(
+    "InputError",
+    `${what} is a Tensor over ${ids.axes.join(", ") || "no axis"}, expected token ids over one axis`,
+  );
 }
 
 function isList(value: unknown): value is ArrayLike<unknown> {

@@ -1,6 +1,7 @@
 // Tensors of several texts as one, padded to the longest.
 
 import { createError } from "./errors.js";
+import { arrayLike } from "./tensor/values.js";
 import { Tensor, type TensorArray } from "./tensor.js";
 
 /** The end at which the shorter texts of a batch are padded. */
@@ -39,13 +40,12 @@ export function stackPadded<Data extends TensorArray>(
 }
 
 /**
- * An array of the kind of `like`.
+ * An array of the same type.
  * @throws MemoryError
  */
 function filled<Data extends TensorArray>(like: Data, count: number, fill: number): Data {
   try {
-    const numbers = like instanceof Uint32Array ? new Uint32Array(count) : new Float32Array(count);
-    return numbers.fill(fill) as Data;
+    return arrayLike(like, count).fill(fill) as Data;
   } catch {
     throw createError(
       "MemoryError",

@@ -2,7 +2,7 @@
 
 import { Cache } from "./cache.js";
 import type { HookPoint, Run, Step } from "./generated.js";
-import { Tensor } from "./tensor.js";
+import { Tensor, type TensorArray } from "./tensor.js";
 import type { Captured, RunData, StepData, TensorData } from "./worker-api.js";
 
 /** A run that stopped at a layer: a residual stream, and no predictions. */
@@ -16,7 +16,8 @@ export interface StoppedRun extends Omit<Run, "logits" | "residual" | "loss"> {
 /** A run, whether or not it stopped at a layer. */
 export type AnyRun = Run | StoppedRun;
 
-export function toTensor({ data, shape, axes, labels }: TensorData): Tensor {
+export function toTensor<Data extends TensorArray>(found: TensorData<Data>): Tensor<Data> {
+  const { data, shape, axes, labels } = found;
   return new Tensor(data, shape, axes, labels);
 }
 
@@ -29,9 +30,12 @@ function toCache(
 }
 
 export function toRun(points: readonly HookPoint[], answer: RunData): AnyRun {
-  const { logits, residual, headScores, cache, gradients, ...scores } = answer;
+  const { ids, loss, logProbs, ranks, logits, residual, headScores, cache, gradients } = answer;
   const run = {
-    ...scores,
+    loss,
+    ids: toTensor(ids),
+    logProbs: toTensor(logProbs),
+    ranks: toTensor(ranks),
     logits: logits && toTensor(logits),
     residual: residual && toTensor(residual),
     headScores: headScores && toTensor(headScores),

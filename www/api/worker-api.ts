@@ -17,6 +17,7 @@ import type {
 import type { LoadRequest } from "./load-request.js";
 import type { ModelFile, ModelFiles } from "./model-files.js";
 import type { PageFetch } from "./page-fetch.js";
+import type { TensorArray } from "./tensor.js";
 
 /**
  * How far a load is. A file of weights that cannot be read as a stream has two stages: "download", and "weights", in which its
@@ -67,8 +68,8 @@ export interface LoadedModel {
 }
 
 /** The fields of a `Tensor`. */
-export interface TensorData {
-  data: Float32Array;
+export interface TensorData<Data extends TensorArray = Float32Array> {
+  data: Data;
   shape: number[];
   axes: string[];
   labels?: Record<string, string[]>;
@@ -97,12 +98,12 @@ export interface NewWeightData {
 
 /** A `Run` before its tensors and cache are made. */
 export interface RunData {
-  ids: Uint32Array;
+  ids: TensorData<Uint32Array>;
   logits: TensorData | null;
   residual: TensorData | null;
   loss: number | null;
-  logProbs: Float32Array;
-  ranks: (number | null)[];
+  logProbs: TensorData;
+  ranks: TensorData;
   headScores: TensorData | null;
   cache: Captured[];
   gradients: Captured[];

@@ -47,7 +47,7 @@ export interface Readable {
 export type Run = {
   logits: Tensor;
   loss: number | null | undefined;
-  logProbs: ArrayLike<number>;
+  logProbs: { readonly data: ArrayLike<number> };
   headScores?: LabelledTensor | null;
   cache: { get: (name: string) => Tensor };
 };
@@ -195,13 +195,13 @@ export class Reader {
   ): Promise<Plain | null> {
     const key = ids.join();
     if (interventions.length === 0)
-      this.#lastPlain = { key, logits: run.logits, logProbs: run.logProbs };
+      this.#lastPlain = { key, logits: run.logits, logProbs: run.logProbs.data };
     else if (this.#lastPlain?.key !== key) {
       const { logits, logProbs } = await this.#model.runWithCache(ids, {
         names: [],
         ...(signal && { signal }),
       });
-      this.#lastPlain = { key, logits, logProbs };
+      this.#lastPlain = { key, logits, logProbs: logProbs.data };
     }
     return interventions.length && this.#lastPlain ? this.#lastPlain : null;
   }
@@ -344,7 +344,7 @@ function begin(text: string, ids: Uint32Array, tokens: Token[], run: Run, layers
     thumbnails: none,
     table: run.headScores ?? null,
     scores: run.headScores ? scoresOf(run.headScores) : [],
-    logProbs: Float32Array.from(run.logProbs),
+    logProbs: Float32Array.from(run.logProbs.data),
     loss: run.loss ?? null,
     logits: run.logits,
     plain: null,
