@@ -50,12 +50,13 @@ pub(super) fn run_to_js(
     };
     let residual = residual.map(|x| copy(x, HookPoint::Embed.axes())).transpose()?;
     let gradients = captured(&run.gradients)?;
+    let loss = run.scores.loss();
     let ranks = run.scores.ranks.into_iter().map(|rank| rank.map_or(f32::NAN, |rank| rank as f32));
     let answer = interface::Run {
         ids: NamedIds { axis: "pos", ids: ids.to_vec() },
         logits: Host::new(logits),
         residual: Nullable(residual.map(Host::new)),
-        loss: Nullable(run.scores.loss()),
+        loss: Nullable(loss),
         log_probs: NamedArray::along("pos", run.scores.log_probs),
         ranks: NamedArray::along("pos", ranks.collect()),
         cache: Host::new(Value::List(run.cache.captured)),
