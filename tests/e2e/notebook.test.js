@@ -124,6 +124,12 @@ const CHECKS = {
       text,
       /^2 of \d+ hook points\n {2}blocks\.\S*2\S*3\S*\.attn\.hook_pattern +\[batch head query key\]$/,
     ),
+  display: (outputs) => {
+    assert.deepEqual(
+      outputs.map(({ tensor }) => tensor.shape),
+      Array(2).fill([1, 4, 13, 13]),
+    );
+  },
   batch: ([{ tensor }]) => {
     assert.deepEqual(tensor.axes, ["batch"]);
     close(tensor.data, EXPECTED.batch_losses, "losses");

@@ -78,4 +78,22 @@ late.assert_count_is(2)`,
     code: `const late = model.select("pattern").select(["pattern", [-2, -1]]).expect(2);
 late`,
   },
+  {
+    id: "display",
+    title: "Patched hooks that display",
+    prose:
+      "In Penzai, a layer that displays what passes is inserted behind each selected module. Here the selection says what a run returns, and the page shows it: one value of the shape (1, 4, 13, 13) for each layer.",
+    libraries: "Penzai",
+    python: `@pz.pytree_dataclass
+class DisplayIntermediateValue(pz.nn.Layer):
+    def __call__(self, value, **side_inputs):
+        pz.show(value)
+        return value
+
+displaying = late.insert_after(DisplayIntermediateValue())
+displaying(unflaxify.ArgsAndKwargs.capture(ids))`,
+    code: `const shown = await model.runWithCache(text, { names: late });
+for (const name of shown.cache.names())
+  show(shown.cache.get(name));`,
+  },
 ];
