@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { TreeKeys } from "../../www/elements/tree/keys.ts";
-import { nodesOf, outlineOf, spoken, unfolded } from "../../www/session/model-outline.ts";
+import { nodesOf, outlineOf, unfolded } from "../../www/session/model-outline.ts";
 import { outlinePage } from "../../www/session/outline-page.ts";
 import { countFound, everyKey, rowsOf } from "../../www/session/outline-rows.ts";
 
@@ -219,24 +219,6 @@ test("a module that a search finds can be opened to all that it has", () => {
     state({ search: "unembed", open: new Set(["unembed", layers, attn]) }),
   );
   assert.deepEqual(labels(opened), ["1 unembed", "2 W_U", "2 hook_out"]);
-});
-
-test("a row is spoken with what it is, its axes and its tensor", () => {
-  const nodes = outlineOf(model()).flatMap((node) => [node, ...nodesOf(node)]);
-  const say = (/** @type {string} */ label) =>
-    spoken(nodes.find((node) => node.label === label) ?? assert.fail(label));
-  assert.equal(
-    say("hook_result"),
-    "hook_result, hook point, batch, pos, head 2, d_model 4, computed on request",
-  );
-  assert.equal(
-    say("W_U"),
-    "W_U, weight, d_model 4, vocab 10, the numbers of embed.W_E, in the checkpoint wte.weight",
-  );
-  assert.equal(
-    say("blocks.0 … blocks.2"),
-    "blocks.0 to blocks.2, 3 layers that are alike, 144 parameters",
-  );
 });
 
 test("keys move, open and close as the tree pattern of WAI-ARIA says", () => {

@@ -9,7 +9,7 @@ import { createRef, ref } from "lit/directives/ref.js";
 import type { Model } from "../api/model.js";
 import { formatCount } from "../draw/format.js";
 import { thumbnail } from "../draw/thumbnail.js";
-import { type Outlined, outlineOf, type OutlineNode, spoken } from "../session/model-outline.js";
+import { type Outlined, outlineOf, type OutlineNode } from "../session/model-outline.js";
 import { outlinePage, type OutlinePicture } from "../session/outline-page.js";
 import { countFound, everyKey, type OutlineRow, rowsOf } from "../session/outline-rows.js";
 import { pictureOfWeight, readWeight, type WeightPicture } from "../session/weight-picture.js";
@@ -32,6 +32,9 @@ export interface ModelTreeEvents {
 
 /** What the tree needs of a model: a part of `Model`. */
 export type TreeModel = Outlined & Pick<Model, "parameterCount" | "parameter">;
+
+/** What a row is, for screen readers: a weight is bold. */
+const KINDS = { module: "module", layers: "layers", weight: "weight", point: "hook point" };
 
 export class ModelTree extends TypedElement<ModelTreeEvents> {
   static override properties = {
@@ -158,7 +161,6 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     return html`<div
       class="row ${kind}"
       role="treeitem"
-      aria-label=${spoken(node)}
       aria-level=${level}
       aria-posinset=${position}
       aria-setsize=${siblings}
@@ -166,12 +168,14 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
       aria-selected=${path === this.shown?.path}
       tabindex=${isActive ? 0 : -1}
       data-key=${key}
+      data-label=${node.label}
       ?data-shows=${shows}
       @focus=${() => (this.active = key)}
     >
       <div class="line" @click=${() => this.#press(row)}>
         <span class="arrow" aria-hidden="true">${isOpen === null ? "" : isOpen ? "▾" : "▸"}</span>
         ${renderName(row)}
+        <span class="visually-hidden">${KINDS[kind]}</span>
         <span class="facts">${renderFacts(row)}</span>
         ${this.#renderActions(row, isActive)}
         <span class="count mono">${node.count > 0 ? formatCount(node.count) : ""}</span>

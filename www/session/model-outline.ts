@@ -2,7 +2,6 @@
 // from the lists of the model only, so that it serves every member of the family.
 
 import type { Config, HookPoint, Parameter } from "../api/generated.js";
-import { plural } from "./architecture.js";
 
 /** What is known of a model before it runs. */
 export interface Outlined {
@@ -196,31 +195,6 @@ function asTemplate(node: OutlineNode, layer: number): OutlineNode {
 
 function alike(one: readonly OutlineNode[], other: readonly OutlineNode[]) {
   return JSON.stringify(one) === JSON.stringify(other);
-}
-
-/** A node in words, for screen readers. */
-export function spoken({
-  kind,
-  label,
-  axes,
-  count,
-  tensor,
-  onRequest,
-  sameAs,
-  layers,
-}: OutlineNode) {
-  const what = { module: "module", point: "hook point", weight: "weight", layers: "" }[kind];
-  const parts = [
-    label.replace(" … ", " to "),
-    what,
-    layers && `${layers.length} layers that are alike`,
-    axes?.map((axis) => axis.replace(": ", " ")).join(", "),
-    onRequest && "computed on request",
-    sameAs !== undefined && `the numbers of ${sameAs}`,
-    tensor !== undefined && `in the checkpoint ${tensor}`,
-    kind !== "weight" && count > 0 && plural(count, "parameter"),
-  ];
-  return parts.filter((part) => typeof part === "string" && part !== "").join(", ");
 }
 
 /** The length of an axis of a hook point; undefined if the text decides it. */

@@ -35,15 +35,17 @@ export function outlinePage({ title, total, outline, pictures }: OutlinePage): s
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escaped(title)}</title>
 <style>${STYLE}</style>
+<header>
 <h1>${escaped(title)}</h1>
 <p>${escaped(total)}</p>
 <p class="tools"><label>search <input type="search" spellcheck="false" autocomplete="off"></label>
 <button data-open="true">expand all</button> <button data-open="false">collapse all</button>
 <output></output></p>
+</header>
 <main>
 ${rows}
 </main>
-<p class="note">An axis without a length depends on the text. “On request”: a point that is computed only if it is named. Made with Candlescope.</p>
+<footer>An axis without a length depends on the text. “On request”: a point that is computed only if it is named. Made with Candlescope.</footer>
 <div hidden>${figures.join("\n")}</div>
 <script>${SCRIPT}</script>
 </html>
@@ -93,8 +95,9 @@ main { overflow-wrap: anywhere; }
 main div { padding-left: 1.1rem; }
 details > :not(summary) { margin-left: 0.4rem; border-left: 1px solid var(--line); }
 details > details { padding-left: 0.7rem; }
+footer { margin-top: 1rem; }
 summary { cursor: pointer; }
-main span, .note, figcaption { color: var(--soft); font-size: 0.86em; }
+main span, footer, figcaption { color: var(--soft); font-size: 0.86em; }
 main span { margin-left: 0.6em; }
 .weight > code { font-weight: 600; }
 figure { margin: 0.2rem 0 0.6rem; }
