@@ -18,7 +18,8 @@ export const METHODS = {
   generate: { where: "“Generate”" },
   toPython: { where: "“share”, “copy as TransformerLens”" },
   parameter: {
-    where: "a neuron's effect on the logits; interventions, “add” of a token or a neuron",
+    where:
+      "weights in “Parameters”; a neuron's effect on the logits; interventions, “add” of a token or a neuron",
   },
   withParameters: CODE,
   transformed: CODE,
@@ -59,7 +60,7 @@ export const OPTIONS = {
   "generate.useCache": CODE,
   "toPython.call": { where: "what the page shows" },
   "toPython.folder": { where: "the model's address", address: "model" },
-  "parameter.name": CODE,
+  "parameter.name": { where: "weights in “Parameters”" },
   ...Object.fromEntries(
     ["layer", "head", "vocab", "pos", "d_model", "d_head", "d_mlp", "qkv", "d_attn"].map((axis) => [
       `parameter.${axis}`,
