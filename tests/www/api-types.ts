@@ -64,6 +64,23 @@ export async function results(model: Model): Promise<void> {
   expectType<Model>()(await model.withParameters({ "blocks.1.attn.W_O": weight, W_pos: numbers }));
 }
 
+export async function tensors(model: Model): Promise<void> {
+  const { ids, logits, logProbs } = await model.runWithCache("a");
+  expectType<Tensor<Uint32Array>>()(ids.at({ pos: { from: 1 } }));
+  expectType<Tensor<Uint32Array>>()(ids.max());
+  expectType<Tensor<Uint32Array>>()(logits.argmax("vocab"));
+  expectType<Tensor>()(logits.logSoftmax("vocab").at({ vocab: ids, batch: [0], pos: "a" }));
+  expectType<Tensor>()(logProbs.sub(ids).mul(2).sum(["pos"]));
+  expectType<number[]>()([...logProbs]);
+  await model.runWithCache(ids);
+  // @ts-expect-error: a misspelt edge of a range
+  logits.at({ pos: { until: 3 } });
+  // @ts-expect-error: an operand that is no tensor
+  logits.add([1, 2]);
+  // @ts-expect-error: an axis without its name
+  logits.softmax(2);
+}
+
 export async function mistakes(model: Model): Promise<void> {
   // @ts-expect-error: a misspelt option
   await loadModel("a", { dtyp: "f32" });

@@ -338,3 +338,47 @@ test("text has the axes, the name and the numbers, shortened", () => {
   assert.equal(String(long), "Tensor(pos: 1000) zeros\n[0, 0, 0, …, 0, 0, 0]");
   assert.equal(String(Tensor.from(3)), "Tensor()\n3");
 });
+
+test("labels that differ are refused by stack and concat, and those of any entry stay", () => {
+  const [one, other] = [
+    ["a", "b"],
+    ["a", "c"],
+  ].map((part) => Tensor.from([[1, 2]], ["pos", "part"], { part }));
+  const bare = one.withLabels("part", null);
+  assert.throws(() => Tensor.stack([one, other], "run"), refused(/entries 0 and 1.*"b" and "c"/));
+  assert.throws(() => Tensor.concat([one, other], "pos"), refused(/entries 0 and 1.*"b" and "c"/));
+  assert.deepEqual(Tensor.stack([bare, one], "run").labels, { part: ["a", "b"] });
+  assert.deepEqual(Tensor.concat([bare, one], "pos").labels, { part: ["a", "b"] });
+  assert.deepEqual(Tensor.concat([one, other], "part").labels.part, ["a", "b", "a", "c"]);
+  assert.deepEqual(Tensor.concat([one, bare], "part").labels, {});
+});
+
+test("axes that are named twice, and arguments of another type, are refused", () => {
+  const square = Tensor.from(
+    [
+      [1, 2],
+      [3, 4],
+    ],
+    ["pos", "part"],
+  );
+  const other = square.rename({ pos: "k" });
+  assert.throws(() => square.dot(other, ["part", "part"]), refused(/dot: an axis is named twice/));
+  assert.throws(() => square.sum(["pos", "pos"]), refused(/sum: an axis is named twice/));
+  for (const axes of [3, null, {}])
+    assert.throws(() => square.sum(/** @type {any} */ (axes)), refused(/sum: found/));
+  assert.throws(() => square.dot(other, /** @type {any} */ (undefined)), refused(/dot: found/));
+  assert.throws(() => square.map(/** @type {any} */ (2)), refused(/map: found 2/));
+  for (const labels of [null, ["a"], { pos: "ab" }, { pos: undefined }])
+    assert.throws(
+      () => new Tensor(Float32Array.of(1, 2), [2], ["pos"], /** @type {any} */ (labels)),
+      refused(/has the labels/),
+    );
+});
+
+test("ids stay whole numbers in extremes and in text", () => {
+  const greatest = 2 ** 32 - 1; // which f32 rounds
+  const ids = new Tensor(Uint32Array.of(7, greatest), [2], ["pos"]);
+  assert.deepEqual(ids.max().data, Uint32Array.of(greatest));
+  assert.deepEqual(ids.min("pos").data, Uint32Array.of(7));
+  assert.match(String(ids), /\[7, 4294967295\]/);
+});

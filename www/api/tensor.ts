@@ -158,13 +158,13 @@ export class Tensor<Data extends TensorArray = Float32Array> {
   }
 
   /** @throws InputError if there are no numbers */
-  max(axes?: string | readonly string[]): Tensor {
-    return this.#reduce("max", axes);
+  max(axes?: string | readonly string[]): Tensor<Data> {
+    return wrap(reduced(this, "max", axes) as Values<Data>);
   }
 
   /** @throws InputError if there are no numbers */
-  min(axes?: string | readonly string[]): Tensor {
-    return this.#reduce("min", axes);
+  min(axes?: string | readonly string[]): Tensor<Data> {
+    return wrap(reduced(this, "min", axes) as Values<Data>);
   }
 
   /**
@@ -224,8 +224,13 @@ export class Tensor<Data extends TensorArray = Float32Array> {
     return wrap(contracted(this, other, axes));
   }
 
-  /** @param f gets each number, and its place in `data` */
+  /**
+   * @param f gets each number, and its place in `data`
+   * @throws InputError if it is no function
+   */
   map(f: (value: number, place: number) => number): Tensor {
+    if (typeof f !== "function")
+      throw createError("InputError", `map: found ${describe(f)}, expected a function`);
     const { shape, axes, labels } = this;
     return wrap({ data: Float32Array.from(this.data, f), shape, axes, labels });
   }

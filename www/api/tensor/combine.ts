@@ -5,6 +5,7 @@
 
 import { createError, describe } from "../errors.js";
 import {
+  axesOf,
   countOf,
   isValues,
   labelsOf,
@@ -69,11 +70,8 @@ export function contracted(
 ): Values<Float32Array> {
   if (!isValues(b))
     throw createError("InputError", `dot: the operand is ${describe(b)}, expected a Tensor`);
-  const along = typeof over === "string" ? [over] : [...over];
-  for (const axis of along) {
-    placeOf(a, axis);
-    placeOf(b, axis);
-  }
+  const along = axesOf(a, over, "dot");
+  axesOf(b, along, "dot");
   const labels = sharedLabels(a, b, "dot");
   const own = a.axes.filter((axis) => !along.includes(axis));
   const added = b.axes.filter((axis) => !along.includes(axis) && !a.axes.includes(axis));
@@ -122,7 +120,7 @@ export function stacked(list: readonly Values[], axis: string, labels?: readonly
     data: joined(ordered),
     shape: [list.length, ...first.shape],
     axes: [axis, ...first.axes],
-    labels: { ...first.labels, ...(labels && { [axis]: labels }) },
+    labels: Object.assign({}, ...ordered.map((one) => one.labels), labels && { [axis]: labels }),
   };
 }
 
@@ -136,7 +134,7 @@ export function concatenated(list: readonly Values[], axis: string): Values {
   const order = [axis, ...first.axes.filter((one) => one !== axis)];
   const ordered = list.map((one, i) => transposed(matching(first, one, i, "concat", axis), order));
   const length = ordered.reduce((sum, { shape }) => sum + shape[0], 0);
-  const { [axis]: _, ...labels } = first.labels;
+  const labels = Object.assign({}, ...ordered.map((one) => one.labels));
   const all = list.flatMap((one) => one.labels[axis] ?? []);
   return transposed(
     {
@@ -172,7 +170,13 @@ function matching(first: Values, one: Values, i: number, what: string, free: str
       "InputError",
       `${what}: entry ${i} is ${spelledShape(one)}, expected the axes of entry 0, ${spelledShape(first)}`,
     );
-  return transposed(one, first.axes);
+  const others = ({ axes, shape, labels }: Values) => {
+    const kept = axes.filter((axis) => axis !== free);
+    const lengths = shape.filter((_, at) => axes[at] !== free);
+    return { data: one.data, axes: kept, shape: lengths, labels: labelsOf(labels, kept) };
+  };
+  const labels = sharedLabels(others(first), others(one), `${what}: entries 0 and ${i}`);
+  return { ...transposed(one, first.axes), labels };
 }
 
 /** The numbers one after the other; ids and counts only if all are. */

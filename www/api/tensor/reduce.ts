@@ -4,7 +4,15 @@
 // the softmax NaN.
 
 import { createError } from "../errors.js";
-import { countOf, labelsOf, placeOf, spelledShape, transposed, type Values } from "./values.js";
+import {
+  axesOf,
+  countOf,
+  labelsOf,
+  placeOf,
+  spelledShape,
+  transposed,
+  type Values,
+} from "./values.js";
 
 /** The numbers along the axes that are left out of the result: `data[start + i * stride]` for i below `length`. */
 type Fold = (data: ArrayLike<number>, start: number, length: number, stride: number) => number;
@@ -59,8 +67,10 @@ const FOLDS = {
   argmin: extremeAt(-1),
 };
 
+/** The operations whose result is one of the numbers. */
+const EXTREMES = ["max", "min"];
 /** The operations that have no result for no numbers. */
-const NEEDS_NUMBERS = ["max", "min", "argmax", "argmin"];
+const NEEDS_NUMBERS = [...EXTREMES, "argmax", "argmin"];
 
 /**
  * The values without some axes, which the operation is applied along; without all if `axes` is undefined.
@@ -71,10 +81,8 @@ export function reduced(
   operation: keyof typeof FOLDS,
   axes: string | readonly string[] | undefined,
 ): Values {
-  const along = axes === undefined ? values.axes : typeof axes === "string" ? [axes] : axes;
+  const along = axes === undefined ? values.axes : axesOf(values, axes, operation);
   const places = along.map((axis) => placeOf(values, axis));
-  if (new Set(places).size < places.length)
-    throw createError("InputError", `${operation}: an axis is named twice in ${along.join(", ")}`);
   const left = values.axes.filter((axis) => !along.includes(axis));
   const shape = left.map((axis) => values.shape[values.axes.indexOf(axis)]);
   const length = countOf(places.map((place) => values.shape[place]));
@@ -84,8 +92,9 @@ export function reduced(
       "InputError",
       `${operation}: there are no numbers along ${along.join(", ")} in ${spelledShape(values)}`,
     );
-  const isIndex = operation.startsWith("arg");
-  const data = isIndex ? new Uint32Array(count) : new Float32Array(count);
+  const picksId = EXTREMES.includes(operation) && values.data instanceof Uint32Array;
+  const isWhole = picksId || operation.startsWith("arg");
+  const data = isWhole ? new Uint32Array(count) : new Float32Array(count);
   const fold = FOLDS[operation];
   const { source, inner } = arranged(values, places);
   for (let i = 0; i < count; i++) {

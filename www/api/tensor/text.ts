@@ -27,7 +27,8 @@ function numbers(
   start: number,
   indent: string,
 ): string {
-  if (axis === shape.length) return number(data[start]);
+  if (axis === shape.length)
+    return data instanceof Uint32Array ? String(data[start]) : number(data[start]);
   const length = shape[axis];
   const step = countOf(shape.slice(axis + 1));
   const isShort = data.length <= MAX_NUMBERS || length <= 2 * EDGE;

@@ -1,6 +1,7 @@
 // What a Tensor holds, as plain data; checks and loops that its operations share.
 
 import { createError, describe } from "../errors.js";
+import { isPlainObject } from "../options.js";
 
 /** The numbers of a tensor: real numbers, or ids and counts. */
 export type TensorArray = Float32Array | Uint32Array;
@@ -53,6 +54,28 @@ export function spelled(value: unknown): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
+/**
+ * The names of some axes, which the tensor has.
+ * @param what for messages, such as "sum"
+ * @throws InputError for another axis, or one that is named twice
+ */
+export function axesOf(
+  values: Values,
+  axes: string | readonly string[],
+  what: string,
+): readonly string[] {
+  const list = typeof axes === "string" ? [axes] : axes;
+  if (!Array.isArray(list))
+    throw createError(
+      "InputError",
+      `${what}: found ${describe(axes)}, expected the name of an axis or an array of names`,
+    );
+  for (const axis of list) placeOf(values, axis);
+  if (new Set(list).size < list.length)
+    throw createError("InputError", `${what}: an axis is named twice in ${list.join(", ")}`);
+  return list;
+}
+
 /** The place of an axis. @throws InputError if it does not exist */
 export function placeOf({ axes }: Pick<Values, "axes">, axis: unknown): number {
   const place = typeof axis === "string" ? axes.indexOf(axis) : -1;
@@ -84,9 +107,13 @@ export function checkValues({ data, shape, axes, labels }: Values): void {
     refuse(`has the axis ${describe(twice)} twice, expected different names`);
   if (countOf(shape) !== data.length)
     refuse(`of shape ${spelled(shape)} has ${data.length} numbers, expected ${countOf(shape)}`);
+  if (!isPlainObject(labels))
+    refuse(`has the labels ${describe(labels)}, expected an object of arrays by axis`);
   for (const axis of Object.keys(labels)) {
     const place = axes.indexOf(axis);
     if (place < 0) refuse(`has labels for ${describe(axis)}, which is none of its axes ${axes}`);
+    if (!Array.isArray(labels[axis]))
+      refuse(`has the labels ${describe(labels[axis])} for the axis ${axis}, expected an array`);
     if (labels[axis].length !== shape[place])
       refuse(
         `has ${labels[axis].length} labels for the axis ${axis} of length ${shape[place]}, expected one for each index`,
