@@ -428,3 +428,26 @@ test("a run measures its own patterns as headScores does on the same text", asyn
   assert.equal(found.none, null);
   assert.match(found.missing, /^HookError: .*hook_pattern/);
 });
+
+test("log-probabilities by named axes are the run's, and ids as a tensor are an input", async () => {
+  const found = await inLab(`
+    const { ids, logits, logProbs, loss } = await model.runWithCache(sentence);
+    const rows = logits.at({ batch: 0 }).logSoftmax("vocab");
+    const picked = rows.at({ pos: { to: -1 } }).at({ vocab: ids.at({ pos: { from: 1 } }) });
+    const contrast = { corrupted: "O Romeo", answer: 3, against: 5 };
+    const sweep = async (clean) => [...(await model.patching({ ...contrast, clean })).raw.data].join();
+    const { ids: prompt } = await model.runWithCache("O Caesar");
+    return {
+      axes: picked.axes, farthest: Math.max(...picked.sub(logProbs).map(Math.abs)), mean: picked.mean().item(), loss,
+      again: (await model.runWithCache(ids)).loss,
+      sweeps: [await sweep("O Caesar"), await sweep(prompt)].map((text, i, all) => text === all[0] && text.length > 0),
+      refused: await failure(() => model.runWithCache(logits)),
+    };
+  `);
+  assert.deepEqual(found.axes, ["pos"]);
+  assert.ok(found.farthest < 1e-5, `they differ by ${found.farthest}`); // log-sum-exp in f64 here, in f32 there
+  assert.ok(Math.abs(found.mean + found.loss) < 1e-5);
+  assert.equal(found.again, found.loss);
+  assert.deepEqual(found.sweeps, [true, true]);
+  assert.match(found.refused, /InputError: .*Tensor over batch, pos, vocab.*one axis/);
+});
