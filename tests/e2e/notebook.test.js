@@ -170,6 +170,8 @@ test("every cell runs when the page opens, and gives what TransformerLens gives"
       .locator("attention-pattern")
       .evaluate((/** @type {any} */ element) => element.pattern.data);
     assert.equal(length, 4 * 13 * 13);
+    const shown = cell(page, "attention").locator("attention-pattern");
+    assert.equal(await shown.getAttribute("label"), "attention pattern of head 1.1");
   });
 });
 

@@ -102,7 +102,7 @@ export class NotebookCell extends TypedElement<NotebookCellEvents> {
         return html`<pre>${one.text}</pre>`;
       case "attention":
         return html`<p class="what">${one.title}</p>
-          <notebook-attention .patterns=${one.patterns} .tokens=${one.tokens}></notebook-attention>`;
+          <notebook-attention .patterns=${one.patterns} .tokens=${one.tokens} .chosen=${one.chosen}></notebook-attention>`;
       case "tensor":
         return one.tensor.data.length < 2
           ? html`<pre>${one.preview}</pre>`

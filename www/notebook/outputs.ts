@@ -6,25 +6,39 @@ import { type Printed, printed } from "../session/printed.js";
 export type Output =
   | Printed
   | { kind: "written"; text: string }
-  | { kind: "attention"; title: string; patterns: readonly Tensor[]; tokens: readonly string[] };
+  | {
+      kind: "attention";
+      title: string;
+      patterns: readonly Tensor[];
+      tokens: readonly string[];
+      /** the head that is shown first */
+      chosen: { layer: number; head: number };
+    };
 
 /** What `show` takes beside a value. */
 export interface ShowOptions {
   /** the tokens of the text, for patterns of attention */
   tokens?: readonly string[];
+  /** the head that is shown first; the layer is a place in the list of patterns */
+  layer?: number;
+  head?: number;
 }
 
 /** A value as an output. */
-export function outputOf(value: unknown, { tokens }: ShowOptions = {}): Output {
+export function outputOf(value: unknown, options: ShowOptions = {}): Output {
+  const { tokens, layer = 0, head = 0 } = options;
   const patterns = Array.isArray(value) ? value : [value];
   if (tokens && patterns.length > 0 && patterns.every(isPattern)) {
     const [{ shape, axes }] = patterns;
+    if (!(layer in patterns && head in Array(shape[axes.indexOf("head")]).fill(0)))
+      throw new RangeError(`show has no pattern of layer ${layer}, head ${head}`);
     const count = patterns.length > 1 ? `${patterns.length} × ` : "";
     return {
       kind: "attention",
       title: `${count}Tensor [${shape.join(", ")}]: ${axes.join(", ")}`,
       patterns,
       tokens,
+      chosen: { layer, head },
     };
   }
   return hasText(value) ? { kind: "text", text: String(value) } : printed(value);

@@ -40,9 +40,9 @@ log_softmax = pz.nx.nmap(jax.nn.log_softmax)
 log_probs = log_softmax(logits.untag("vocab")).tag("vocab")
 next_ids = pz.nx.wrap(ids[0, 1:]).tag("seq")
 log_probs[{"seq": slice(None, -1)}][{"vocab": next_ids}]`,
-    code: `const { logits } = await model.runWithCache(text);
-const logProbs = logits.at({ batch: 0 }).logSoftmax("vocab");
-const nextIds = Tensor.from([...(await model.tokenize(text)).ids].slice(1), ["pos"]);
+    code: `const run = await model.runWithCache(text);
+const logProbs = run.logits.at({ batch: 0 }).logSoftmax("vocab");
+const nextIds = run.ids.at({ pos: { from: 1 } });
 logProbs.at({ pos: { to: -1 } }).at({ vocab: nextIds })`,
     lab: { view: "log-probability" },
   },
@@ -59,7 +59,7 @@ tokens = tokenizer.encode(text).tokens
 for pattern in patterns:
     display(cv.attention.attention_patterns(tokens, np.asarray(pattern[0])))`,
     code: `const { strings: tokens } = await model.tokenize(text);
-show(patterns, { tokens });`,
+show(patterns, { tokens, layer: 1, head: 1 });`,
     lab: { layer: "1", head: "1" },
   },
   {

@@ -19,7 +19,7 @@ init = jax.eval_shape(gpt.init, jax.random.key(0), jnp.ones((1, 1), int))
 file = Path("model.msgpack").read_bytes()
 params = flax.serialization.from_bytes(init["params"], file)
 tokenizer = Tokenizer.from_file("tokenizer.json")`,
-    code: `import { loadModel, Tensor } from "./candlescope.js";
+    code: `import { loadModel } from "./candlescope.js";
 
 const model = await loadModel("models/shakespeare");`,
   },
