@@ -295,7 +295,7 @@ mod tests {
         let error = Selector::parse("scale", &two_layers()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "`scale` fits several hook points: `ln1.scale`, `ln2.scale`, `ln_final.scale`"
+            "hook: `scale` fits several hook points: `ln1.scale`, `ln2.scale`, `ln_final.scale`"
         );
     }
 
@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(count("/hook_pattern$/gimsu").unwrap(), 2);
         assert!(count("/HOOK_PATTERN$/").is_err());
         let error = count("/pattern/y").unwrap_err().to_string();
-        assert_eq!(error, "`/pattern/y` has the flag y, expected i, m or s");
+        assert_eq!(error, "hook: `/pattern/y` has the flag y, expected i, m or s");
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl ReadAs<Vec<u32>> for Prompt {
                 )));
             }
             Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node)?,
-            Value::Object(_) => tensor_ids(node)?,
+            value if value.get("data").is_some() => tensor_ids(node)?,
             _ => return Err(node.expected(Self::singular_as())),
         };
         if ids.is_empty() {
