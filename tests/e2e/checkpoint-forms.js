@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { DIST, start } from "./browser.js";
+import { DIST, eventually, start } from "./browser.js";
 
 const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
 const FAMILY = join(FIXTURES, "family");
@@ -200,7 +200,20 @@ export async function dropPaths(page, paths) {
   const { width = 800, height = 600 } = page.viewportSize() ?? {};
   const at = { x: width / 2, y: height / 2 };
   const data = { items: [], files: paths, dragOperationsMask: 1 };
-  for (const type of /** @type {const} */ (["dragEnter", "dragOver", "drop"]))
-    await session.send("Input.dispatchDragEvent", { type, ...at, data });
+  await page.evaluate(() =>
+    document.addEventListener("drop", () => Object.assign(globalThis, { dropped: true }), {
+      capture: true,
+      once: true,
+    }),
+  );
+  // A browser that is busy may answer before the page has allowed the drop, and then gives up the drag instead of dropping.
+  await eventually(async () => {
+    for (const type of /** @type {const} */ (["dragEnter", "dragOver", "drop"]))
+      await session.send("Input.dispatchDragEvent", { type, ...at, data });
+    await page.waitForFunction(() => "dropped" in globalThis, null, { timeout: 5000 });
+  });
+  await page.evaluate(() => {
+    delete (/** @type {any} */ (globalThis).dropped);
+  });
   await session.detach();
 }

@@ -95,8 +95,13 @@ describe("a model loads from", () => {
     assert.deepEqual(found.parameters[0], {
       name: "wte.weight",
       shape: [61, 18],
+      axes: ["vocab", "d_model"],
       dtype: "f32",
       count: 61 * 18,
+      views: [
+        { name: "embed.W_E", shape: [61, 18], axes: ["vocab", "d_model"] },
+        { name: "unembed.W_U", shape: [18, 61], axes: ["d_model", "vocab"] },
+      ],
     });
     assert.deepEqual(
       found.hookPoints.find(({ name }) => name === "blocks.1.attn.hook_result"),
@@ -618,7 +623,7 @@ test("errors keep their names through the worker, and the model stays usable", a
   );
   const patterns = [
     /^HookError: .*`blocks\.0\.attn\.hook_patern` matches no.*nearest.*`blocks\.0\.attn\.hook_pattern`/,
-    /^HookError: .*nearest are: \["pattern", 0\]/,
+    /^HookError: .*nearest are: \["pattern",0\]/,
     /^InputError: .*61 is out of range, expected below 61/,
     /^InputError: .*no token/,
     /^InputError: .*21 tokens, expected at most 20/,
