@@ -66,7 +66,7 @@ it("loads a model from bytes and runs it", async () => {
     model.free();
     return {
       shape: [...logits.shape],
-      count: ids.length,
+      count: ids.data.length,
       isFinite: logits.data.every(Number.isFinite),
       text,
     };

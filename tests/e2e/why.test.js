@@ -104,7 +104,7 @@ function attribution(page, text, options) {
     const row = logits.at({ batch: 0, pos: -1 }).data;
     const answer = row.indexOf(Math.max(...row));
     const { shares } = await model.attribution(given.text, { answer, ...given.options });
-    return { answer, logit: row[answer], length: ids.length, values: [...shares.data], labels: shares.labels.component };`,
+    return { answer, logit: row[answer], length: ids.data.length, values: [...shares.data], labels: shares.labels.component };`,
   );
 }
 
