@@ -174,7 +174,7 @@ test("products, sums, scores and softmax are those of the run", async () => {
       );
     const [score, weight] = [scores, pattern].map((tensor) => rowsOf(tensor, HEAD)[query]);
     const near = (/** @type {string} */ text, /** @type {number} */ value, share = 1e-3) => {
-      const number = Number(text.replace("−", "-"));
+      const number = Number(text.replaceAll("−", "-"));
       assert.ok(
         Math.abs(number - value) <= share * Math.max(1, Math.abs(value)),
         `${text}: ${value}`,
@@ -341,7 +341,7 @@ test("the lens shows the number that is chosen, at the point that is chosen", as
           if (position >= shape[1]) assert.equal(number, "–");
           else {
             const value = data[layer * shape[1] + position];
-            const error = Math.abs(Number(number.replace("−", "-")) - value);
+            const error = Math.abs(Number(number.replaceAll("−", "-")) - value);
             assert.ok(
               error <= tolerance * Math.max(1, value),
               `${name} ${layer} ${position}: ${number}`,
@@ -568,7 +568,7 @@ test("the similarity of each head to the chosen one is the model's", async () =>
           const { layer, head } = /** @type {HTMLElement} */ (row).dataset;
           return [
             4 * Number(layer) + Number(head),
-            Number(row.lastElementChild?.textContent?.replace("−", "-")),
+            Number(row.lastElementChild?.textContent?.replaceAll("−", "-")),
           ];
         }),
       );

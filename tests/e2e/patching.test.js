@@ -41,7 +41,7 @@ const open = (state, act) =>
 const state = (/** @type {Page} */ page) =>
   page.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
 
-const exactly = (/** @type {string | null} */ text) => Number((text ?? "").replace("−", "-"));
+const exactly = (/** @type {string | null} */ text) => Number((text ?? "").replaceAll("−", "-"));
 
 for (const [
   settings,

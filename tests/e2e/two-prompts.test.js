@@ -120,7 +120,7 @@ test("the differences of two prompts are those of the API's values, where both h
           items.map((item) => [
             Number(/** @type {HTMLElement} */ (item).dataset.id),
             ...Array.from(item.querySelectorAll(".value"), (value) =>
-              Number(value.textContent?.replace("−", "-")),
+              Number(value.textContent?.replaceAll("−", "-")),
             ),
           ]),
         );

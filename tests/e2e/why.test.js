@@ -40,8 +40,8 @@ after(async () => {
 
 /** The numbers that an element says with every digit. @param {string} text */
 function exact(text) {
-  const [, number] = /, ([−-]?[\d.]+(?:e[+-]?\d+)?)/.exec(text) ?? [];
-  return Number((number ?? "NaN").replace("−", "-"));
+  const [, number] = /, ([−-]?[\d.]+(?:e[+−-]?\d+)?)/.exec(text) ?? [];
+  return Number((number ?? "NaN").replaceAll("−", "-"));
 }
 
 /** Equal to seven digits, which are all that an f32 holds. @param {number} found @param {number} expected @param {string} what */
@@ -126,7 +126,7 @@ test("attribution by component shows every share of the API, and that they add u
       });
       const said = page.locator("attribution-view .target");
       for (const part of ["logit", "sum"]) {
-        const number = Number((await said.locator(`.${part}`).innerText()).replace("−", "-"));
+        const number = Number((await said.locator(`.${part}`).innerText()).replaceAll("−", "-"));
         assert.ok(Math.abs(number - logit) < 0.006, `${part} ${number}, logit ${logit}`);
       }
     }
@@ -480,7 +480,7 @@ test("OV and QK shows the tokens, the singular values and the eigenvalues of the
     );
     const [count, , top] = expected.shape;
     const copying = Number(
-      (await page.locator("circuits-view .copying").innerText()).replace("−", "-"),
+      (await page.locator("circuits-view .copying").innerText()).replaceAll("−", "-"),
     );
     assert.ok(Math.abs(copying - expected.copyingScore) < 0.00051);
     const cells = await page.locator("circuits-view td").evaluateAll((all) =>
