@@ -138,7 +138,7 @@ async fn a_model_loads_from_blobs_and_runs_across_the_boundary() {
         .run_with_cache(Uint32Array::from(expected.tokens.as_slice()).into(), options)
         .unwrap();
     let floats = |value: JsValue| value.unchecked_into::<Float32Array>().to_vec();
-    assert_all_close("logProbs", &floats(get(&run, "logProbs")), &expected.log_probs);
+    assert_all_close("logProbs", &floats(get(&get(&run, "logProbs"), "data")), &expected.log_probs);
     let captured = Array::from(&get(&run, "cache")).get(0);
     assert_eq!(get(&captured, "name"), "blocks.1.attn.hook_pattern");
     let pattern = floats(get(&get(&captured, "value"), "data"));
