@@ -200,20 +200,17 @@ export async function dropPaths(page, paths) {
   const { width = 800, height = 600 } = page.viewportSize() ?? {};
   const at = { x: width / 2, y: height / 2 };
   const data = { items: [], files: paths, dragOperationsMask: 1 };
-  await page.evaluate(() =>
-    document.addEventListener("drop", () => Object.assign(globalThis, { dropped: true }), {
-      capture: true,
-      once: true,
-    }),
-  );
+  const arrival = await page.evaluateHandle(() => {
+    const seen = { isDrop: false };
+    const note = () => Object.assign(seen, { isDrop: true });
+    document.addEventListener("drop", note, { capture: true, once: true });
+    return seen;
+  });
   // A browser that is busy may answer before the page has allowed the drop, and then gives up the drag instead of dropping.
   await eventually(async () => {
     for (const type of /** @type {const} */ (["dragEnter", "dragOver", "drop"]))
       await session.send("Input.dispatchDragEvent", { type, ...at, data });
-    await page.waitForFunction(() => "dropped" in globalThis, null, { timeout: 5000 });
-  });
-  await page.evaluate(() => {
-    delete (/** @type {any} */ (globalThis).dropped);
+    await page.waitForFunction((seen) => seen.isDrop, arrival, { timeout: 5000 });
   });
   await session.detach();
 }
