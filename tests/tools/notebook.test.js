@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { FILE, render } from "../../scripts/notebook.mjs";
 import { countLines } from "../../www/notebook/cell.ts";
 import { CELLS } from "../../www/notebook/cells.ts";
+import { Notebook } from "../../www/notebook/notebook.ts";
 import { KEEP, readCell } from "../../www/notebook/program.ts";
 
 test("the JavaScript of each cell is at least as short as its Python", () => {
@@ -105,4 +106,21 @@ test("lines stay as they are, and an error of grammar has its line", () => {
     () => readCell("const a = 1;\nconst = 2"),
     (/** @type {any} */ error) => error.name === "SyntaxError" && error.loc.line === 2,
   );
+});
+
+test("a run of a cell runs every cell between a changed one and it again", async () => {
+  const texts = ["const a = 1;", "const b = 10 * a;", "const other = 5;", "b + 1"];
+  const cells = texts.map((code, at) => {
+    return { id: `${at}`, title: `${at}`, prose: "", libraries: "", python: "", code };
+  });
+  const notebook = new Notebook(cells);
+  await notebook.runAll();
+  const [first, , other, last] = notebook.cells;
+  assert.deepEqual(last.outputs, [{ kind: "text", text: "11" }]);
+  const { took } = other;
+  notebook.edit(first, "const a = 2;");
+  await notebook.run(last);
+  assert.deepEqual(last.outputs, [{ kind: "text", text: "21" }]);
+  assert.ok(notebook.cells.every(({ status }) => status === "done"));
+  assert.equal(other.took, took, "a cell that does not use the changed one stays");
 });

@@ -150,23 +150,25 @@ export class Notebook {
 
   /** The cells before this one whose variables it uses, and what those use, if they have to run first. */
   #needed(cell: CellState): CellState[] {
-    const at = this.cells.indexOf(cell);
-    const wanted = new Set<CellState>();
-    const visit = (index: number) => {
-      for (const name of programOf(this.cells[index])?.mentions ?? []) {
-        for (let before = index - 1; before >= 0; before--) {
-          const other = this.cells[before];
-          if (!programOf(other)?.declares.includes(name)) continue;
-          if (!wanted.has(other)) {
-            wanted.add(other);
-            visit(before);
-          }
-          break;
-        }
-      }
+    const programs = this.cells.map(programOf);
+    /** By cell: whether it has to run. A cell that has run must run again after a cell whose variables it uses. */
+    const due: Map<number, boolean> = new Map();
+    const visit = (index: number): boolean => {
+      const known = due.get(index);
+      if (known !== undefined) return known;
+      const uses = [...(programs[index]?.mentions ?? [])].map((name) =>
+        programs
+          .slice(0, index)
+          .map((other) => other?.declares.includes(name))
+          .lastIndexOf(true),
+      );
+      const areDue = uses.filter((at) => at >= 0).map(visit);
+      const isDue = this.cells[index].status !== "done" || areDue.includes(true);
+      due.set(index, isDue);
+      return isDue;
     };
-    visit(at);
-    return this.cells.filter((one) => wanted.has(one) && one.status !== "done");
+    visit(this.cells.indexOf(cell));
+    return this.cells.filter((one, at) => one !== cell && due.get(at));
   }
 
   /** Which later cell declares a name that is missing. */
