@@ -182,6 +182,12 @@ test("columns are sorted by one row or by their maxima, and stay findable", () =
   const byMaximum = columnOrder(plane, "max", null) ?? new Uint32Array();
   assert.deepEqual([...byMaximum], [0, 1, 3, 2]);
   assert.deepEqual([...inverseOf(byMaximum)], [0, 1, 3, 2]);
+  const mask = {
+    ...empty(["pos", "d_mlp"], [2, 4]),
+    data: Float32Array.of(1, 0, 1, 1, 0, 1, 1, 1),
+  };
+  const masked = columnOrder(planeOf(tensor, arrange(tensor), mask), "max", null);
+  assert.deepEqual([...(masked ?? [])], [3, 0, 2, 1], "masked values do not count");
   assert.equal(columnOrder(plane, "pinned", null), null);
   assert.equal(columnOrder(plane, "", { panel: 0, row: 0 }), null);
 });

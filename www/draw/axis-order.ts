@@ -1,12 +1,12 @@
 // The columns of a plane in the order of their values, so that the most active neurons come first.
 
-import { KIND, kindOf, type Plane } from "./plane.js";
+import type { Panel, Plane } from "./plane.js";
 
 /** As stored; by the value in one row; or by the largest value of any row and panel. */
 export type Order = "" | "pinned" | "max";
 
 /**
- * The columns in descending order; equal ones keep their order, and what is not a finite number comes last.
+ * The columns in descending order; equal ones keep their order, and a column without a finite number that counts comes last.
  * @param pinned the row of a panel whose values are compared
  */
 export function columnOrder(
@@ -15,20 +15,20 @@ export function columnOrder(
   pinned: { panel: number; row: number } | null,
 ): Uint32Array | null {
   if (order === "" || (order === "pinned" && !pinned)) return null;
-  const { data, rows, columns, rowStep, columnStep, panels, hidesNegative } = plane;
+  const { data, rows, columns, rowStep, columnStep, panels, mask } = plane;
   const largest = new Float64Array(columns).fill(-Infinity);
-  const take = (from: number) => {
+  const take = ({ start, maskStart }: Panel, row: number) => {
+    const from = start + row * rowStep;
+    const maskFrom = mask ? maskStart + row * mask.rowStep : 0;
     for (let column = 0; column < columns; column++) {
       const value = data[from + column * columnStep];
-      if (value > largest[column] && kindOf(value, hidesNegative) === KIND.finite)
-        largest[column] = value;
+      if (!(value > largest[column]) || !Number.isFinite(value)) continue;
+      if (mask !== null && mask.data[maskFrom + column * mask.columnStep] === 0) continue;
+      largest[column] = value;
     }
   };
-  if (order === "pinned" && pinned)
-    take((panels[pinned.panel] ?? panels[0]).start + pinned.row * rowStep);
-  else
-    for (const { start } of panels)
-      for (let row = 0; row < rows; row++) take(start + row * rowStep);
+  if (order === "pinned" && pinned) take(panels[pinned.panel] ?? panels[0], pinned.row);
+  else for (const panel of panels) for (let row = 0; row < rows; row++) take(panel, row);
   // The sort is stable.
   return Uint32Array.from(largest.keys()).sort((a, b) => {
     const [x, y] = [largest[a], largest[b]];

@@ -5,7 +5,7 @@ import type { Window } from "./lines.js";
 import { inkOn, packPixel, type Rgb, type Theme } from "./scale.js";
 import { onStripe, stripePixel } from "./not-finite.js";
 import { panelOrigin, type Grid, type PanelGeometry } from "./panel-plot.js";
-import { KIND, kindOf, type Kind, type PanelCell, type Plane } from "./plane.js";
+import { isMasked, KIND, kindOf, valueAt, type Kind, type PanelCell, type Plane } from "./plane.js";
 import { coloursOf, levelsOf, type TensorScale } from "./tensor-scale.js";
 
 /** The drawn cells of a panel; each covers a block of the panel's. */
@@ -210,13 +210,11 @@ export function cellUnder(
   grid: Grid,
   shown: Shown,
 ): PanelCell | null {
-  const { data, rowStep, columnStep, hidesNegative } = plane;
   const column = (at: number) => shown.columnOrder?.[at] ?? at;
   if (grid.wrap > 0) {
     const at = line * grid.wrap + place;
     return at < plane.columns ? { panel, row: 0, column: column(at) } : null;
   }
-  const { start } = plane.panels[panel];
   const firstRow = shown.rows.first + line * grid.down.factor;
   const firstColumn = shown.columns.first + place * grid.across.factor;
   const lastRow = Math.min(firstRow + grid.down.factor, shown.rows.first + shown.rows.count);
@@ -228,10 +226,10 @@ export function cellUnder(
   let most = -1;
   for (let row = firstRow; row < lastRow; row++) {
     for (let at = firstColumn; at < lastColumn; at++) {
-      const value = data[start + row * rowStep + column(at) * columnStep];
-      const kind = kindOf(value, hidesNegative);
-      const rank = kind > KIND.finite ? Infinity : kind === KIND.masked ? 0 : Math.abs(value);
-      if (rank > most) [best, most] = [{ panel, row, column: column(at) }, rank];
+      const cell = { panel, row, column: column(at) };
+      const value = valueAt(plane, cell);
+      const rank = isMasked(plane, cell) ? 0 : Number.isFinite(value) ? Math.abs(value) : Infinity;
+      if (rank > most) [best, most] = [cell, rank];
     }
   }
   return best;
