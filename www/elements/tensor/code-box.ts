@@ -35,17 +35,17 @@ export const codeStyles = css`
 
 /**
  * @param cell null if no cell is locked or under the pointer
- * @param onCopy gets the expression, and what it is
+ * @param announce gets what became of a copy
  */
 export function renderCode(
   { cell, view }: { cell: Expressions | null; view: Expressions },
-  onCopy: (code: string, what: string) => void,
+  announce: (text: string) => void,
 ) {
   const line = (what: string, code: string | null) =>
     code === null
       ? ""
       : html`<p class="expression"><span class="what">${what}</span>
-          <button aria-label="copy ${what}" @click=${() => onCopy(code, what)}>copy</button>
+          <button aria-label="copy ${what}" @click=${async () => announce(await copied(code, what))}>copy</button>
           <code>${code}</code></p>`;
   return html`<details class="code"><summary>copy as code</summary>
     ${
@@ -55,4 +55,12 @@ export function renderCode(
     }
     ${line("what is shown", view.javascript)}${line("shown, in TransformerLens", view.python)}
   </details>`;
+}
+
+/** Copies an expression. @returns what became of it */
+function copied(code: string, what: string): Promise<string> {
+  return navigator.clipboard.writeText(code).then(
+    () => `copied ${what}`,
+    () => "the browser does not let this page copy: select the expression",
+  );
 }
