@@ -1,7 +1,6 @@
 // Where a channel of an activation is most active in a text of any length: the text is cut into pieces that fit the context, each
 // piece is searched by itself, and the values around each place are captured.
 
-import type { HookSelector } from "../api/selectors.js";
 import type { MostActive } from "../api/generated.js";
 import type { Model } from "../api/model.js";
 import { sizeOf, type Tensor } from "../draw/matrix.js";
@@ -74,7 +73,7 @@ export async function findMostActive(
   { at, head, index, count, signal, onProgress }: SearchOptions,
 ): Promise<ActivePlaces> {
   const pieces = cutToContext(ids, model.config.n_positions);
-  const channel = { at: at as HookSelector, index, ...(head !== null && { head }) };
+  const channel = { at, index, ...(head !== null && { head }) };
   const found: Omit<ActivePlace, "ids" | "values" | "first">[] = [];
   let notFinite = 0;
   for (const [text, piece] of pieces.entries()) {
@@ -87,10 +86,10 @@ export async function findMostActive(
   const values: Map<number, Float32Array> = new Map();
   for (const text of new Set(largest.map((place) => place.text))) {
     const { cache } = await model.runWithCache(pieces[text], {
-      names: [at as HookSelector],
+      names: [at],
       signal,
     });
-    values.set(text, channelOf(cache.get(at as HookSelector), { at, head, index }));
+    values.set(text, channelOf(cache.get(at), { at, head, index }));
   }
   onProgress?.({ done: pieces.length + 1, total: pieces.length + 1 });
   const places = largest.map((place) => {

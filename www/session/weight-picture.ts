@@ -5,7 +5,7 @@ import type { NamedArray } from "../draw/arrangement.js";
 import { formatCount, formatShort } from "../draw/format.js";
 import { type Numbers, summaryOfNumbers } from "../draw/thumbnail.js";
 
-/** What is read of a weight at most: 16 MB. */
+/** A weight with an axis `vocab` and more numbers than this (16 MB) is read in part. */
 export const MAX_NUMBERS = 4 << 20;
 
 export interface WeightPicture {

@@ -12,7 +12,7 @@ import {
   placeOf,
   sharedLabels,
   spelledShape,
-  stridesOf,
+  strideOf,
   transposed,
   type TensorArray,
   type Values,
@@ -96,12 +96,6 @@ function byLast(values: Values, last: readonly string[]): Values {
 
 function lengthOf(values: Values, axis: string) {
   return values.shape[placeOf(values, axis)];
-}
-
-/** The stride of an axis by name; 0 for one that the values do not have. */
-function strideOf({ axes, shape }: Pick<Values, "axes" | "shape">) {
-  const strides = stridesOf(shape);
-  return (axis: string) => strides[axes.indexOf(axis)] ?? 0;
 }
 
 /**

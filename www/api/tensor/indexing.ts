@@ -16,6 +16,7 @@ import {
   placeOf,
   sharedLabels,
   spelled,
+  strideOf,
   stridesOf,
   type TensorArray,
   type Values,
@@ -226,8 +227,8 @@ function taken<Data extends TensorArray>(
   const axes = values.axes.flatMap((name) =>
     name === axis ? index.axes.filter((one) => one === axis || !values.axes.includes(one)) : [name],
   );
-  const strides = strideLookup(kept);
-  const inIndex = strideLookup(index);
+  const strides = strideOf(kept);
+  const inIndex = strideOf(index);
   const shape = axes.map((name) => {
     const at = index.axes.indexOf(name);
     return at >= 0 ? index.shape[at] : values.shape[values.axes.indexOf(name)];
@@ -252,10 +253,4 @@ function listed(list: ArrayLike<unknown>, axis: string, read: (index: unknown) =
   const data = Uint32Array.from(Array.from(list), read);
   const labels: Labels = {};
   return { data, shape: [data.length], axes: [axis], labels };
-}
-
-/** The stride of an axis by name; 0 for one that the values do not have. */
-function strideLookup({ axes, shape }: Pick<Values, "axes" | "shape">) {
-  const strides = stridesOf(shape);
-  return (axis: string) => strides[axes.indexOf(axis)] ?? 0;
 }

@@ -35,6 +35,15 @@ export function stridesOf(shape: readonly number[]): number[] {
   return shape.map((_, i) => countOf(shape.slice(i + 1)));
 }
 
+/** The stride of an axis by name; 0 for one that the values do not have. */
+export function strideOf({
+  axes,
+  shape,
+}: Pick<Values, "axes" | "shape">): (axis: string) => number {
+  const strides = stridesOf(shape);
+  return (axis: string) => strides[axes.indexOf(axis)] ?? 0;
+}
+
 /** An array of the same type. */
 export function arrayLike<Data extends TensorArray>(data: Data, length: number): Data {
   return (data instanceof Uint32Array ? new Uint32Array(length) : new Float32Array(length)) as Data;
