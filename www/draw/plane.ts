@@ -1,5 +1,6 @@
 // The numbers of an arrangement: panels of rows and columns in a tensor, read in place, and what kind of number each is.
 
+import { strideOf } from "../api/tensor/values.js";
 import { lengthOf, type Arrangement, type NamedArray } from "./arrangement.js";
 
 /** One panel: where it starts in the data, and the position on each axis that has panels. */
@@ -35,17 +36,9 @@ export function kindOf(value: number, hidesNegative: boolean): Kind {
   return value === Infinity ? KIND.positive : KIND.nan;
 }
 
-/** How far apart neighbours of each axis lie. */
-export function stridesOf(shape: readonly number[]) {
-  const strides = shape.map(() => 1);
-  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * shape[i + 1];
-  return strides;
-}
-
 /** How far apart neighbours of an axis lie; 0 for an axis that the tensor does not have, or along which it has one position. */
 function stepOf(tensor: NamedArray, axis: string) {
-  const at = tensor.axes.indexOf(axis);
-  return at < 0 || tensor.shape[at] === 1 ? 0 : stridesOf(tensor.shape)[at];
+  return lengthOf(tensor, axis) === 1 ? 0 : strideOf(tensor)(axis);
 }
 
 /** Why a mask does not fit a tensor; empty if it does. */

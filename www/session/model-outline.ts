@@ -79,20 +79,16 @@ export function inLayer(node: OutlineNode, layer: number): OutlineNode {
   };
 }
 
+/** One of the layers that a node stands for, with {layer} in place of its number. */
+export function templateOf({ layers = [], children, count }: OutlineNode): OutlineNode {
+  const name = "blocks.{layer}";
+  return { kind: "module", path: name, label: name, children, count: count / layers.length };
+}
+
 /** Each of the layers that a node stands for. */
-export function unfolded({ layers = [], children, count }: OutlineNode): OutlineNode[] {
-  return layers.map((layer) =>
-    inLayer(
-      {
-        kind: "module",
-        path: "blocks.{layer}",
-        label: "blocks.{layer}",
-        children,
-        count: count / layers.length,
-      },
-      layer,
-    ),
-  );
+export function unfolded(node: OutlineNode): OutlineNode[] {
+  const template = templateOf(node);
+  return (node.layers ?? []).map((layer) => inLayer(template, layer));
 }
 
 /** Every weight under its name in TransformerLens, with what the tree says of it. */

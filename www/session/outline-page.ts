@@ -3,7 +3,7 @@
 // with many layers stays small; its script makes a copy for each.
 
 import { formatCount } from "../draw/format.js";
-import type { OutlineNode } from "./model-outline.js";
+import { type OutlineNode, templateOf } from "./model-outline.js";
 
 export interface OutlinePicture {
   /** of the weight */
@@ -64,11 +64,8 @@ function rowOf(node: OutlineNode): string {
   ].filter((fact) => typeof fact === "string");
   const line = `<code>${escaped(label)}</code> <span>${facts.map(escaped).join(" · ")}</span>`;
   if (kind === "layers") {
-    const one: OutlineNode = {
-      ...{ kind: "module", path: "blocks.{layer}", label: "blocks.{layer}", children },
-      count: count / (layers?.length ?? 1),
-    };
-    return `<details><summary>${line}</summary>\n<template data-layers="${layers?.join(" ")}">${rowOf(one)}</template>\n</details>`;
+    const layer = rowOf(templateOf(node));
+    return `<details><summary>${line}</summary>\n<template data-layers="${layers?.join(" ")}">${layer}</template>\n</details>`;
   }
   const names = `data-path="${escaped(path)}" data-tensor="${escaped(tensor ?? "")}"`;
   if (children.length === 0) return `<div class="${kind}" ${names}>${line}</div>`;

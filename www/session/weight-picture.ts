@@ -76,7 +76,7 @@ function partOf({ parameters }: WeightReader, name: string, most: number): Part 
 
 function sentenceOf({ data, axes, shape, note }: WeightLike, part: Part, which: string) {
   const { min, max, mean, deviation, notFinite } = summaryOfNumbers({ data });
-  const short = (value: number) => formatShort(value, 3).replace("-", "−");
+  const short = (value: number) => formatShort(value, 3);
   const sentences = [
     `${axes.map((axis, i) => `${axis} ${shape[i]}`).join(" × ")}: from ${short(min)} to ${short(max)}, mean ${short(mean)}, standard deviation ${short(deviation)}`,
     part && `of ${formatCount(part.kept)} of ${formatCount(part.tokens)} tokens, ${which}`,
