@@ -2,6 +2,10 @@
 
 import type { Cache } from "./cache.js";
 import { createError } from "./errors.js";
+import type { HeadVisOptions } from "./export/headvis.js";
+import type { Captures } from "./export/named.js";
+import type { NpzOptions } from "./export/npz.js";
+import type { SafetensorsOptions } from "./export/safetensors.js";
 import type { Run } from "./generated.js";
 import { type PaddingSide, stackPadded } from "./padding.js";
 import type { AnyRun } from "./results.js";
@@ -160,6 +164,43 @@ export class BatchCache {
    */
   row(index: number): Cache {
     return this.#rows[rowIndex(index, this.length)];
+  }
+
+  /**
+   * As `toNpz` of a `Cache`, of every text together: each array has the axis `batch` first, and NaN in the padding.
+   * @throws InputError
+   */
+  async toNpz(options?: NpzOptions): Promise<Blob> {
+    const { npzFile } = await import("./export/npz.js");
+    return npzFile(this.#captures, options);
+  }
+
+  /**
+   * As `toSafetensors` of a `Cache`, of every text together. `ids` and `tokens` in the metadata have a list for each text.
+   * @throws InputError
+   */
+  async toSafetensors(options?: SafetensorsOptions): Promise<Blob> {
+    const { safetensorsFile } = await import("./export/safetensors.js");
+    const origins = this.#rows.flatMap(({ origin }) => origin ?? []);
+    return safetensorsFile(this.#captures, origins, true, options);
+  }
+
+  /**
+   * As `toHeadVis` of a `Cache`, with a sequence for each text.
+   * @throws InputError
+   */
+  async toHeadVis(options?: HeadVisOptions): Promise<Blob> {
+    const { headVisFile } = await import("./export/headvis.js");
+    const runs = this.#rows.map((row) => row.headVisRun);
+    return headVisFile(runs, this.#rows[0].layers, options);
+  }
+
+  get #captures(): Captures<Tensor> {
+    const { activations, gradients } = this.#rows[0].captures;
+    return {
+      activations: activations.map(([name]) => [name, this.get(name)]),
+      gradients: gradients.map(([name]) => [name, this.gradient(name)]),
+    };
   }
 
   #stack(of: (cache: Cache) => Tensor): Tensor {

@@ -1,6 +1,11 @@
 // The activations that a run captured, by hook point.
 
 import { createError, describe } from "./errors.js";
+import type { HeadVisOptions, HeadVisRun } from "./export/headvis.js";
+import type { Captures } from "./export/named.js";
+import type { NpzOptions } from "./export/npz.js";
+import type { Origin } from "./export/origin.js";
+import type { SafetensorsOptions } from "./export/safetensors.js";
 import { nearest, type SelectablePoint } from "./hook-names.js";
 import { type HookSelector, listed, selectPoints } from "./selectors.js";
 import type { Tensor } from "./tensor.js";
@@ -10,6 +15,8 @@ export class Cache {
   #tensors;
   #points;
   #gradients;
+  /** The model and the text that it is of; null if they are unknown. @internal */
+  readonly origin: Origin | null;
 
   /**
    * @param tensors by name, in firing order
@@ -19,7 +26,9 @@ export class Cache {
     tensors: ReadonlyMap<string, Tensor>,
     points: readonly SelectablePoint[],
     gradients: ReadonlyMap<string, Tensor> = new Map(),
+    origin: Origin | null = null,
   ) {
+    this.origin = origin;
     this.#tensors = tensors;
     this.#points = points;
     this.#gradients = gradients;
@@ -55,6 +64,51 @@ export class Cache {
       const why = this.#gradients.size ? "it was not captured" : "ask for it in `gradientsOf`";
       return `there is no gradient at ${describe(name)}: ${why}`;
     });
+  }
+
+  /**
+   * What was captured as a NumPy file: `numpy.load` gives each array under the name of its hook point, bit for bit, and gradients
+   * with `_grad` behind it.
+   * @throws InputError if nothing was captured, or it has 4 GiB or more
+   */
+  async toNpz(options?: NpzOptions): Promise<Blob> {
+    const { npzFile } = await import("./export/npz.js");
+    return npzFile(this.captures, options);
+  }
+
+  /**
+   * What was captured as a safetensors file, bit for bit, under the names of `toNpz`. Its metadata has the model, the axes of each
+   * array, and the ids and strings of the text's tokens.
+   * @throws InputError if nothing was captured
+   */
+  async toSafetensors(options?: SafetensorsOptions): Promise<Blob> {
+    const { safetensorsFile } = await import("./export/safetensors.js");
+    return safetensorsFile(this.captures, this.origin ? [this.origin] : [], false, options);
+  }
+
+  /**
+   * The captured attention patterns as the folder `data/` of HeadVis (Luger et al. 2026), in a zip file. HeadVis keeps only the
+   * strongest attention of each query, with four decimals.
+   * @throws InputError if no pattern was captured, or one is not whole or not finite
+   */
+  async toHeadVis(options?: HeadVisOptions): Promise<Blob> {
+    const { headVisFile } = await import("./export/headvis.js");
+    return headVisFile([this.headVisRun], this.layers, options);
+  }
+
+  /** @internal */
+  get captures(): Captures<Tensor> {
+    return { activations: [...this.#tensors], gradients: [...this.#gradients] };
+  }
+
+  /** @internal */
+  get headVisRun(): HeadVisRun {
+    return { activations: this.captures.activations, origin: this.origin };
+  }
+
+  /** How many layers with attention the model has. @internal */
+  get layers(): number {
+    return this.#points.filter(({ name }) => name.endsWith(".attn.hook_pattern")).length;
   }
 
   /** @param missing the message if there is none at the point of this name */

@@ -6,6 +6,10 @@
 export { BatchCache, BatchRun } from "./batch.js";
 export { Cache } from "./cache.js";
 export { type FileWithPath, filesWithPaths } from "./dropped-files.js";
+export type { CsvOptions } from "./export/csv.js";
+export type { HeadVisOptions } from "./export/headvis.js";
+export type { NpzOptions } from "./export/npz.js";
+export type { SafetensorsOptions } from "./export/safetensors.js";
 export type { ErrorDetails, LabError, MissingField } from "./errors.js";
 export type * from "./generated.js";
 export type { Ids } from "./input.js";

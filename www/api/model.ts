@@ -78,8 +78,8 @@ import type { LoadedModel, Request, WorkerApi } from "./worker-api.js";
 /** A loaded model. */
 export class Model {
   #handle: ModelHandle | undefined;
-  #folder;
-
+  /** The address or id that it was loaded from; "the model's folder" if it was files. */
+  readonly source: string;
   /** The transforms of the checkpoint's weights, in the order in which they were applied. */
   readonly transforms: readonly Transform[];
   /** Hugging Face field names. */
@@ -108,7 +108,7 @@ export class Model {
     transforms: readonly Transform[] = [],
   ) {
     this.#handle = handle;
-    this.#folder = folder;
+    this.source = folder;
     this.transforms = transforms;
     this.config = loaded.config;
     this.parameters = loaded.parameters;
@@ -188,7 +188,7 @@ export class Model {
   async runWithCache(inputs: Inputs, options?: RunOptions & Cancellable): Promise<BatchRun<AnyRun>>;
   async runWithCache(input: Input | Inputs, options?: RunOptions & Cancellable) {
     const { local, sent } = splitOptions("runWithCache", options, CANCELLABLE);
-    const { send, toResult } = runCall(input, this.hookPoints, (rows) =>
+    const { send, toResult } = runCall(input, this, (rows) =>
       this.#serialize("runWithCache", sent, rows),
     );
     return toResult(await this.#call("runWithCache", local.signal, send));
@@ -231,7 +231,7 @@ export class Model {
     checkLoadable(this, folder);
     const { name, input, options: given } = readCall(call);
     const request = this.#serialize(name, given);
-    const source = checkUnicode(folder ?? this.#folder, "`folder` of toPython");
+    const source = checkUnicode(folder ?? this.source, "`folder` of toPython");
     return this.#call("toPython", signal, (api, key) =>
       api.toPython(key, name, input, request, source),
     );
@@ -289,7 +289,7 @@ export class Model {
       const origins = "those of its parent, which were compared";
       return { connection, loaded: { ...value, origins } };
     });
-    return new Model(handle, await handle.join(signal), this.#folder, transforms);
+    return new Model(handle, await handle.join(signal), this.source, transforms);
   }
 
   /** Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError. */

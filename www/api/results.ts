@@ -1,7 +1,8 @@
 // Results of the worker, which are plain data, to the classes and types of the API.
 
 import { Cache } from "./cache.js";
-import type { HookPoint, Run, Step } from "./generated.js";
+import type { Origin } from "./export/origin.js";
+import type { HookPoint, Run, Step, Tokens } from "./generated.js";
 import { Tensor, type TensorArray } from "./tensor.js";
 import type { Captured, RunData, StepData, TensorData } from "./worker-api.js";
 
@@ -25,11 +26,19 @@ function toCache(
   points: readonly HookPoint[],
   captured: readonly Captured[],
   gradients: readonly Captured[] = [],
+  origin: Origin | null = null,
 ): Cache {
-  return new Cache(tensorsByName(captured), points, tensorsByName(gradients));
+  return new Cache(tensorsByName(captured), points, tensorsByName(gradients), origin);
 }
 
-export function toRun(points: readonly HookPoint[], answer: RunData): AnyRun {
+/** What the results of a run say of their model. */
+export interface RunModel {
+  readonly source: string;
+  readonly hookPoints: readonly HookPoint[];
+  tokenize(ids: Uint32Array): Promise<Tokens>;
+}
+
+export function toRun(model: RunModel, answer: RunData): AnyRun {
   const { ids, loss, logProbs, ranks, logits, residual, headScores, cache, gradients } = answer;
   const run = {
     loss,
@@ -39,7 +48,11 @@ export function toRun(points: readonly HookPoint[], answer: RunData): AnyRun {
     logits: logits && toTensor(logits),
     residual: residual && toTensor(residual),
     headScores: headScores && toTensor(headScores),
-    cache: toCache(points, cache, gradients),
+    cache: toCache(model.hookPoints, cache, gradients, {
+      model: model.source,
+      ids: ids.data,
+      strings: async (list) => (await model.tokenize(list)).strings,
+    }),
   };
   return run as AnyRun; // a run has either logits or a residual stream
 }

@@ -1,9 +1,8 @@
 // A call of runWithCache: one text, or several as a batch.
 
 import { BatchRun } from "./batch.js";
-import type { HookPoint } from "./generated.js";
 import { isBatch, readInput, readInputs } from "./input.js";
-import { type AnyRun, toRun } from "./results.js";
+import { type AnyRun, type RunModel, toRun } from "./results.js";
 import type { Request, RunData, WorkerApi } from "./worker-api.js";
 
 /** The option of a run through all layers. */
@@ -23,7 +22,7 @@ interface RunCall {
  */
 export function runCall(
   input: unknown,
-  points: readonly HookPoint[],
+  model: RunModel,
   serialize: (rows: number) => Request,
 ): RunCall {
   if (!isBatch(input)) {
@@ -31,7 +30,7 @@ export function runCall(
     const request = serialize(1);
     return {
       send: (api, key) => api.runWithCache(key, prompt, request),
-      toResult: (answer) => toRun(points, answer as RunData),
+      toResult: (answer) => toRun(model, answer as RunData),
     };
   }
   const prompts = readInputs(input);
@@ -41,7 +40,7 @@ export function runCall(
     send: (api, key) => api.runBatch(key, prompts, request),
     toResult: (answers) =>
       new BatchRun<AnyRun>(
-        (answers as RunData[]).map((answer) => toRun(points, answer)),
+        (answers as RunData[]).map((answer) => toRun(model, answer)),
         side,
       ),
   };

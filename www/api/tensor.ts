@@ -4,6 +4,7 @@
 // (sums, extremes, softmax), combine.ts (arithmetic, products, stacking) and text.ts.
 
 import { createError, describe } from "./errors.js";
+import type { CsvOptions } from "./export/csv.js";
 import { combined, concatenated, contracted, type Operator, stacked } from "./tensor/combine.js";
 import { type AxisIndex, type Index, indexed, type Range } from "./tensor/indexing.js";
 import { reduced, softmaxed } from "./tensor/reduce.js";
@@ -342,6 +343,20 @@ export class Tensor<Data extends TensorArray = Float32Array> {
       );
     };
     return nested(0, 0, this.data.length);
+  }
+
+  /** A NumPy file (.npy) of the numbers in C order, bit for bit: f32, or u32 for ids. Axes and labels are not in it. */
+  async toNpy(): Promise<Blob> {
+    return (await import("./export/npy.js")).npyFile(this);
+  }
+
+  /**
+   * The numbers as CSV (RFC 4180) with the labels of the axes, each number in the shortest text that it is read back from exactly.
+   * A text that a spreadsheet would run as a formula stays as it is, unless `spreadsheet` is true.
+   * @throws InputError for labels that do not fit, or a table of three axes
+   */
+  async toCSV(options?: CsvOptions): Promise<string> {
+    return (await import("./export/csv.js")).csvText(this, options);
   }
 
   /** The axes with their lengths, the name, and the numbers; the middle of long axes is left out. */
