@@ -244,6 +244,18 @@ test("likely names of other libraries lead to the right one", () => {
     () => names(["attn_dropout", 2]),
     failure("HookError", /expected "pattern" for all layers.*attention weights/),
   );
+  const late = points.filter(({ name }) => !/^blocks\.[01]\.attn/.test(name));
+  for (const [name, expected] of [
+    ["h.2.attn.attn_dropout", /expected "blocks\.2\.attn\.hook_pattern": /],
+    ["h.0.attn.attn_dropout", /or \["pattern", 2\] \(there is no layer 0: the layers are 2, 3\): /],
+    ["h.0.attn", /expected "blocks\.0\.hook_attn_out": /],
+    ["resid_final", /expected "blocks\.3\.hook_resid_post": /],
+  ])
+    assert.throws(
+      () => selectPoints(/** @type {string} */ (name), late),
+      failure("HookError", /** @type {RegExp} */ (expected)),
+      "a layer is no place in the list of the points of a kind",
+    );
   const withoutMlp = points.filter(({ name }) => !name.includes("mlp"));
   assert.throws(
     () => selectPoints("transformer.h.0.mlp", withoutMlp),
@@ -341,6 +353,36 @@ test("a selection can be read, refined, inverted and combined", () => {
   assert.throws(() => selection.select("z"), failure("HookError", /none of 4/));
   assert.throws(() => selection.without("pattern"), failure("HookError", /no hook point is left/));
   assert.throws(() => select(() => true).invert(), failure("HookError", /no hook point is left/));
+});
+
+test("an inverted selection says what it left out, or includes it", () => {
+  const results = LAYERS.map((layer) => `blocks.${layer}.attn.hook_result`);
+  const inverted = select("pattern").invert();
+  assert.deepEqual(inverted.leftOut, results);
+  assert.match(String(inverted), /\n {2}4 others are on request and left out: see leftOut$/);
+  const complete = select("pattern").invert({ onRequest: true });
+  assert.deepEqual([complete.count, complete.leftOut], [points.length - 4, []]);
+  assert.doesNotMatch(String(complete), /left out/);
+  assert.deepEqual(select("pattern").leftOut, []);
+  assert.deepEqual(inverted.without(["result", 0]).leftOut, results.slice(1), "named by a call");
+  assert.deepEqual(inverted.with(["result", [0, 1]]).leftOut, results.slice(2));
+  assert.deepEqual(inverted.select(["*", 1]).leftOut, [results[1]]);
+  assert.deepEqual(inverted.select("ln1.scale").leftOut, []);
+  assert.match(
+    String(inverted.select(["*", 1])),
+    /1 other is on request and left out: see leftOut$/,
+  );
+  const plain = select((/** @type {any} */ { onRequest }) => !onRequest);
+  assert.throws(
+    () => plain.invert(),
+    failure("HookError", /left of the 77 .*: 4 others are on request, which invert\(\{ onReq/),
+  );
+  assert.deepEqual(plain.invert({ onRequest: true }).names, results);
+  for (const [options, message] of /** @type {[any, RegExp][]} */ ([
+    [{ onRequest: 1 }, /`onRequest` of invert is 1/],
+    [{ all: true }, /`all`/],
+  ]))
+    assert.throws(() => select("pattern").invert(options), failure("InputError", message));
 });
 
 test("expect() fails with what is selected", () => {

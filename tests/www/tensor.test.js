@@ -6,7 +6,9 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { inspect } from "node:util";
 
+import { LOG_PROBS } from "../../www/api/results.ts";
 import { Tensor } from "../../www/api/tensor.ts";
+import { formatterOf } from "../../www/api/tensor/formatter.ts";
 
 /** @typedef {{ axes: string[], shape: number[], data: (number | string)[] }} Plain */
 /** @typedef {{ operation: string, arrays: Plain[], arguments: any, expected: Plain }} Case */
@@ -308,7 +310,7 @@ test("parts along an axis", () => {
   assert.deepEqual(sums, [138, 1338]);
 });
 
-test("names and notes are kept by at and lost by operations", () => {
+test("names and notes are kept while the numbers are, and lost by operations", () => {
   const weight = new Tensor(
     Float32Array.of(1, 2),
     [2],
@@ -316,9 +318,89 @@ test("names and notes are kept by at and lost by operations", () => {
     {},
     { name: "W_pos", note: "rounded" },
   );
-  const { name, note } = weight.at({ pos: [1] });
-  assert.deepEqual([name, note], ["W_pos", "rounded"]);
+  for (const { name, note } of [
+    weight.at({ pos: [1] }),
+    weight.rename({ pos: "position" }),
+    weight.reorder("pos"),
+    weight.squeeze(),
+    weight.withLabels("pos", ["a", "b"]),
+  ])
+    assert.deepEqual([name, note], ["W_pos", "rounded"]);
   assert.equal(weight.add(1).name, undefined);
+});
+
+test("an index without a value is refused, and the whole axis is written", () => {
+  const tensor = Tensor.from(
+    [
+      [1, 2],
+      [3, 4],
+    ],
+    ["head", "pos"],
+  );
+  assert.throws(
+    () => tensor.at(/** @type {any} */ ({ head: undefined, pos: 0 })),
+    (/** @type {any} */ error) =>
+      error.name === "InputError" &&
+      /the index along head is undefined, .*: write head: \{\} for the whole axis/.test(
+        error.message,
+      ),
+  );
+  assert.deepEqual(tensor.at({ head: {}, pos: 0 }).toArray(), [1, 3]);
+});
+
+test("the log-probabilities of next tokens are those of a run, which say so themselves", () => {
+  const { name, note } = LOG_PROBS;
+  const logits = Tensor.from(
+    [
+      [
+        [0, 1, 2],
+        [2, 0, 1],
+        [5, 5, 5],
+      ],
+    ],
+    ["batch", "pos", "vocab"],
+  );
+  const ids = new Tensor(Uint32Array.of(0, 2, 1), [3], ["pos"]);
+  const next = logits
+    .at({ batch: 0 })
+    .logSoftmax("vocab")
+    .at({ pos: { to: -1 } })
+    .at({ vocab: ids.at({ pos: { from: 1 } }) });
+  const total = Math.log(1 + Math.E + Math.E ** 2);
+  assert.deepEqual([next.axes, [...next]], [["pos"], [2 - total, -total + 0].map(Math.fround)]);
+  const own = new Tensor(next.data, [2], ["pos"], {}, { name, note });
+  assert.throws(
+    () => own.at({ vocab: 1 }),
+    (/** @type {any} */ error) =>
+      error.name === "InputError" &&
+      error.message ===
+        'the tensor logProbs (already those of the next tokens; logits.logSoftmax("vocab") has those of all tokens) has no axis "vocab": expected pos',
+  );
+});
+
+test("Chrome's console gets a line with the first numbers, and the text below", () => {
+  const shown = formatterOf((value) => value instanceof Tensor);
+  const tensor = new Tensor(
+    Float32Array.from(Array(8).keys()),
+    [2, 4],
+    ["head", "pos"],
+    {},
+    { name: "z" },
+  );
+  tensor.data[0] = 0.123456; // what is shown is what the tensor holds now
+  assert.deepEqual(shown.header(tensor), [
+    "span",
+    {},
+    "Tensor(head: 2, pos: 4) z  0.12346, 1, 2, 3, 4, 5, …",
+  ]);
+  assert.equal(shown.hasBody(tensor), true);
+  const [, , [, , text], data] = /** @type {any} */ (shown.body(tensor));
+  assert.equal(text, String(tensor));
+  assert.equal(data[3][1].object, tensor.data);
+  for (const other of [null, 1, {}, new Float32Array(2)])
+    assert.deepEqual([shown.header(other), shown.hasBody(other)], [null, false]);
+  const ids = new Tensor(Uint32Array.of(4294967295), [1], ["pos"]);
+  assert.equal(shown.header(ids)?.[2], "Tensor(pos: 1) of ids  4294967295");
 });
 
 test("text has the axes, the name and the numbers, shortened", () => {

@@ -170,24 +170,48 @@ const OTHER_NAMES: readonly OtherName[] = [
 /** `h.0.`, `blocks.0.`, `block_0/`, `layers[0].` and the like, with any number or `*` in place of 0. */
 const BLOCK = /(?:^|[./])(?:h|blocks?|layers?|transformer_?blocks?)[._/[]?(\d+|\*)\]?(?:[./]|$)/;
 
+/** What to write in place of another library's name. */
+export interface Replacement {
+  /** selectors of the model: of one point, or of that point in all layers and in one */
+  selectors: readonly (string | readonly [name: string, layer: number])[];
+  /** why it is meant; absent if the name is only spelled in another way */
+  why?: string;
+  /** the layer of the name, which the model does not have, and the model's */
+  absentLayer?: { layer: number; layers: readonly number[] };
+}
+
 /**
- * What another library's name means here, as the end of an error. Undefined if it is not known, or if the model has no such
- * point.
+ * What another library's name means here. Undefined if it is not known, or if the model has no such point.
  * @param text as the user wrote it: a name, a glob or a regular expression
  * @param names the model's
  */
-export function meaningOfOtherName(text: string, names: readonly string[]): string | undefined {
+export function replacementOf(text: string, names: readonly string[]): Replacement | undefined {
   const { name, layer, isInBlock } = plainName(text);
   const spellings = names.filter(
     (one) => forms(one).includes(name) && (!isInBlock || layerOf(one) !== undefined),
   );
   const own = new Set(spellings.map(withoutLayer));
   const isOwnSpelling = [...own].some((kind) => text === `blocks.${layer}.${kind}`); // of a layer that is not there
-  if (own.size === 1 && !isOwnSpelling) return `expected ${spelled([...own][0], layer, names)}`;
+  if (own.size === 1 && !isOwnSpelling) return spelled([...own][0], layer, names);
   const row = rowOf(name) ?? rowOf(name.replace(/^.*\.(?=.{4})/, "")); // the last part of a path, if it says enough
   const kind = row && names.find((one) => forms(one).includes(row.to));
   if (!kind) return undefined;
-  return `expected ${spelled(withoutLayer(kind), row.layer ?? layer, names)}: ${row.why}`;
+  return { ...spelled(withoutLayer(kind), row.layer ?? layer, names), why: row.why };
+}
+
+/** `replacementOf` as the end of an error. */
+export function meaningOfOtherName(text: string, names: readonly string[]): string | undefined {
+  const found = replacementOf(text, names);
+  if (!found) return undefined;
+  const { selectors, why, absentLayer } = found;
+  const [whole, one] = selectors.map((selector) =>
+    typeof selector === "string" ? `"${selector}"` : `["${selector[0]}", ${selector[1]}]`,
+  );
+  const meant = one ? `${whole} for all layers, or ${one}` : whole;
+  const absent =
+    absentLayer &&
+    ` (there is no layer ${absentLayer.layer}: the layers are ${absentLayer.layers.join(", ")})`;
+  return `expected ${meant}${absent ?? ""}${why ? `: ${why}` : ""}`;
 }
 
 function rowOf(name: string) {
@@ -214,14 +238,19 @@ function forms(name: string) {
   return [name, longForm(name), shortForm(name)];
 }
 
-/** The point as it is written: with its layer, or for all layers and for one. */
-function spelled(kind: string, layer: number | undefined, names: readonly string[]) {
-  if (names.includes(kind)) return `"${kind}"`;
-  const ofKind = names.filter((name) => withoutLayer(name) === kind && layerOf(name) !== undefined);
-  const full = layer === undefined ? undefined : ofKind.at(layer);
-  if (full) return `"${full}"`;
+/** The point as it is written: with its layer, or for all layers and for one. A negative layer counts from the last. */
+function spelled(kind: string, layer: number | undefined, names: readonly string[]): Replacement {
+  if (names.includes(kind)) return { selectors: [kind] };
+  const layers = names
+    .filter((name) => withoutLayer(name) === kind)
+    .flatMap((n) => layerOf(n) ?? []);
+  // Not the place in the list: a kind of point may be missing in some layers.
+  const wanted = layer !== undefined && layer < 0 ? Math.max(...layers) + 1 + layer : layer;
+  if (wanted !== undefined && layers.includes(wanted))
+    return { selectors: [`blocks.${wanted}.${kind}`] };
   const kinds = new Set(names.map(withoutLayer));
   const isOnly = [...kinds].filter((one) => shortForm(one) === shortForm(kind)).length === 1;
   const short = isOnly ? shortForm(kind) : longForm(kind);
-  return `"${short}" for all layers, or ["${short}", 0]`;
+  const found = { selectors: [short, [short, layers[0]] as const] };
+  return wanted === undefined ? found : { ...found, absentLayer: { layer: wanted, layers } };
 }

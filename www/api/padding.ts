@@ -19,7 +19,7 @@ export function stackPadded<Data extends TensorArray>(
   side: PaddingSide,
   fill: number = Number.NaN,
 ): Tensor<Data> {
-  const { axes, labels, name } = parts[0];
+  const { axes, labels, name, note } = parts[0];
   const inner = axes[0] === "batch" ? 1 : 0;
   const shape = axes
     .slice(inner)
@@ -36,7 +36,7 @@ export function stackPadded<Data extends TensorArray>(
     );
   });
   const stacked = ["batch", ...axes.slice(inner)];
-  return new Tensor(data, [parts.length, ...shape], stacked, labels, { name });
+  return new Tensor(data, [parts.length, ...shape], stacked, labels, { name, note });
 }
 
 /**

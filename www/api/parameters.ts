@@ -86,6 +86,7 @@ export function serializeWeights(weights: unknown): NewWeightData[] {
       "InputError",
       `the weights are ${describe(weights)}, expected an object of one or more, such as { W_pos: tensor }`,
     );
+  for (const name of Object.keys(weights)) checkKey(name);
   const plain = serializeOptions("withParameters", weights, () => []);
   return Object.entries(plain).map(([name, value]) => {
     const given = weights[name];
@@ -97,6 +98,18 @@ export function serializeWeights(weights: unknown): NewWeightData[] {
       );
     return { ...value, ...axes, name } as NewWeightData; // the worker checks the fields
   });
+}
+
+/**
+ * A key of an object is a text, so that JavaScript writes a pair such as ["W_O", 1] as "W_O,1".
+ * @throws InputError
+ */
+function checkKey(key: string) {
+  if (/^[^,]+,-?\d+(,-?\d+)*$/.test(key))
+    throw createError(
+      "InputError",
+      `\`${key}\` of withParameters is a pair, which the key of an object cannot be: write the full name, such as "blocks.1.attn.W_O", or the short name for all layers`,
+    );
 }
 
 /**

@@ -3,7 +3,7 @@
 import { Cache } from "./cache.js";
 import type { Origin } from "./export/origin.js";
 import type { HookPoint, Run, Step, Tokens } from "./generated.js";
-import { Tensor, type TensorArray } from "./tensor.js";
+import { Tensor, type TensorArray, type TensorDetails } from "./tensor.js";
 import type { Captured, RunData, StepData, TensorData } from "./worker-api.js";
 
 /** A run that stopped at a layer: a residual stream, and no predictions. */
@@ -17,10 +17,19 @@ export interface StoppedRun extends Omit<Run, "logits" | "residual" | "loss"> {
 /** A run, whether or not it stopped at a layer. */
 export type AnyRun = Run | StoppedRun;
 
-export function toTensor<Data extends TensorArray>(found: TensorData<Data>): Tensor<Data> {
+export function toTensor<Data extends TensorArray>(
+  found: TensorData<Data>,
+  details?: TensorDetails,
+): Tensor<Data> {
   const { data, shape, axes, labels } = found;
-  return new Tensor(data, shape, axes, labels);
+  return new Tensor(data, shape, axes, labels, details);
 }
+
+/** What `logProbs` are, for who looks for their axis `vocab`. */
+export const LOG_PROBS: TensorDetails = {
+  name: "logProbs",
+  note: 'already those of the next tokens; logits.logSoftmax("vocab") has those of all tokens',
+};
 
 function toCache(
   points: readonly HookPoint[],
@@ -43,7 +52,7 @@ export function toRun(model: RunModel, answer: RunData): AnyRun {
   const run = {
     loss,
     ids: toTensor(ids),
-    logProbs: toTensor(logProbs),
+    logProbs: toTensor(logProbs, LOG_PROBS),
     ranks: toTensor(ranks),
     logits: logits && toTensor(logits),
     residual: residual && toTensor(residual),

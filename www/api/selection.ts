@@ -2,25 +2,34 @@
 
 import { createError, describe } from "./errors.js";
 import { layerOf, type SelectablePoint, withoutLayer } from "./hook-names.js";
+import { checkOptions, rule } from "./options.js";
 import { type HookSelector, listed, type SelectedPoints, selectPoints } from "./selectors.js";
 
 /** At least one hook point of a model, in the order of the forward pass. It never changes; its methods give others. */
 export class Selection implements SelectedPoints, Iterable<SelectablePoint> {
   readonly points: readonly SelectablePoint[];
+  /** The names of points on request that `invert` left out. */
+  readonly leftOut: readonly string[];
   readonly #all: readonly SelectablePoint[];
 
   /**
    * Use model.select.
    * @param all the points of the model
+   * @param leftOut points on request that `invert` left out
    * @internal
    */
-  constructor(points: readonly SelectablePoint[], all: readonly SelectablePoint[]) {
+  constructor(
+    points: readonly SelectablePoint[],
+    all: readonly SelectablePoint[],
+    leftOut: readonly SelectablePoint[] = [],
+  ) {
     if (points.length === 0)
       throw createError(
         "HookError",
-        `no hook point is left of the ${all.length} of the model, expected at least one`,
+        `no hook point is left of the ${all.length} of the model, expected at least one${leftOut.length ? `: ${onRequest(leftOut.length)}, which invert({ onRequest: true }) selects` : ""}`,
       );
     this.points = points;
+    this.leftOut = leftOut.map(({ name }) => name);
     this.#all = all;
   }
 
@@ -41,24 +50,30 @@ export class Selection implements SelectedPoints, Iterable<SelectablePoint> {
    * @throws HookError if there is none
    */
   select(selector: HookSelector): Selection {
-    return new Selection(selectPoints(selector, this.#all, this.points), this.#all);
+    const points = selectPoints(selector, this.#all, this.points);
+    return new Selection(points, this.#all, this.#leftOutBy(selector));
   }
 
   /**
-   * All other points of the model, without those on request.
+   * All other points of the model. Those on request are left out, and listed in `leftOut`, unless `onRequest` is true.
    * @throws HookError if there is none
    */
-  invert(): Selection {
+  invert(options?: { onRequest?: boolean }): Selection {
+    const { onRequest: isComplete = false } = checkOptions("invert", options, {
+      onRequest: rule.flag,
+    });
     const own = new Set(this.names);
-    const others = this.#all.filter(({ name, onRequest }) => !own.has(name) && !onRequest);
-    return new Selection(others, this.#all);
+    const others = this.#all.filter(({ name }) => !own.has(name));
+    const isIn = (point: SelectablePoint) => isComplete || !point.onRequest;
+    const leftOut = others.filter((point) => !isIn(point));
+    return new Selection(others.filter(isIn), this.#all, leftOut);
   }
 
   /** These points and those of other selectors. */
   with(...selectors: HookSelector[]): Selection {
     const more = selectors.flatMap((one) => selectPoints(one, this.#all));
     const names = new Set([...this.points, ...more].map(({ name }) => name));
-    return this.#ofNames((name) => names.has(name));
+    return this.#ofNames((name) => names.has(name), names);
   }
 
   /**
@@ -69,7 +84,7 @@ export class Selection implements SelectedPoints, Iterable<SelectablePoint> {
     const less = selectors.flatMap((one) => selectPoints(one, this.#all));
     const names = new Set(less.map(({ name }) => name));
     const own = new Set(this.names);
-    return this.#ofNames((name) => own.has(name) && !names.has(name));
+    return this.#ofNames((name) => own.has(name) && !names.has(name), names);
   }
 
   /**
@@ -105,7 +120,10 @@ export class Selection implements SelectedPoints, Iterable<SelectablePoint> {
     }));
     const width = Math.max(...rows.map(({ name }) => name.length));
     const lines = rows.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`);
-    return [`${this.count} of ${this.#all.length} hook points`, ...lines].join("\n");
+    const note = this.leftOut.length
+      ? [`  ${onRequest(this.leftOut.length)} and left out: see leftOut`]
+      : [];
+    return [`${this.count} of ${this.#all.length} hook points`, ...lines, ...note].join("\n");
   }
 
   /** What Node's console.log shows. */
@@ -113,12 +131,34 @@ export class Selection implements SelectedPoints, Iterable<SelectablePoint> {
     return `Selection: ${this.toString()}`;
   }
 
-  #ofNames(isSelected: (name: string) => boolean) {
+  /** @param named what a call added or removed: it is no longer left out */
+  #ofNames(isSelected: (name: string) => boolean, named: ReadonlySet<string>) {
     return new Selection(
       this.#all.filter(({ name }) => isSelected(name)),
       this.#all,
+      this.#without((name) => named.has(name)),
     );
   }
+
+  /** Those of the points left out that a selector would select. */
+  #leftOutBy(selector: HookSelector) {
+    const leftOut = this.#without(() => false);
+    try {
+      return leftOut.length ? selectPoints(selector, this.#all, leftOut) : [];
+    } catch {
+      return []; // it selects none of them
+    }
+  }
+
+  #without(isNamed: (name: string) => boolean) {
+    const names = new Set(this.leftOut);
+    return this.#all.filter(({ name }) => names.has(name) && !isNamed(name));
+  }
+}
+
+/** "4 others are on request". */
+function onRequest(count: number) {
+  return count === 1 ? "1 other is on request" : `${count} others are on request`;
 }
 
 /** "0-3,5" of 0, 1, 2, 3, 5. */

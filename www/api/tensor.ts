@@ -1,11 +1,12 @@
 // Arrays of numbers with a shape and named axes, with which one computes.
 //
 // docs/decisions/tensor.md says why this is not an array library. What the operations mean is in tensor/: indexing.ts, reduce.ts
-// (sums, extremes, softmax), combine.ts (arithmetic, products, stacking) and text.ts.
+// (sums, extremes, softmax), combine.ts (arithmetic, products, stacking), text.ts and formatter.ts.
 
 import { createError, describe } from "./errors.js";
 import type { CsvOptions } from "./export/csv.js";
 import { combined, concatenated, contracted, type Operator, stacked } from "./tensor/combine.js";
+import { addFormatter } from "./tensor/formatter.js";
 import { type AxisIndex, type Index, indexed, type Range } from "./tensor/indexing.js";
 import { reduced, softmaxed } from "./tensor/reduce.js";
 import { printed, spelledAxes } from "./tensor/text.js";
@@ -43,9 +44,9 @@ export class Tensor<Data extends TensorArray = Float32Array> {
   shape: readonly number[];
   /** by axis, what its indices stand for, if numbers do not say it: the components of an attribution */
   labels: Labels;
-  /** what it is; kept by `at` and lost by operations */
+  /** what it is; kept by `at`, `rename`, `reorder`, `squeeze` and `withLabels`, and lost when numbers are computed */
   name?: string;
-  /** how its numbers differ from what the name says; kept by `at` and lost by operations */
+  /** how its numbers differ from what the name says; kept as `name` */
   note?: string;
   /** Whether `data` shares memory with another tensor, so that writing into one changes the other. */
   declare readonly isView: boolean;
@@ -245,10 +246,10 @@ export class Tensor<Data extends TensorArray = Float32Array> {
     for (const axis of Object.keys(names)) placeOf(this, axis);
     const named = (axis: string) => (Object.hasOwn(names, axis) ? names[axis] : axis);
     const labels = Object.entries(this.labels).map(([axis, own]) => [named(axis), own]);
-    return wrap({
-      ...{ data: this.data, shape: this.shape, axes: this.axes.map(named), isView: true },
-      labels: Object.fromEntries(labels),
-    });
+    const { data, shape, name, note } = this;
+    const axes = this.axes.map(named);
+    const values = { data, shape, axes, labels: Object.fromEntries(labels), isView: true };
+    return wrap(values, { name, note });
   }
 
   /**
@@ -264,7 +265,8 @@ export class Tensor<Data extends TensorArray = Float32Array> {
         "InputError",
         `reorder: found ${axes.join(", ") || "no axis"}, expected each of ${this.axes.join(", ")} once`,
       );
-    return wrap(transposed<Data>(this, axes));
+    const { name, note } = this;
+    return wrap(transposed<Data>(this, axes), { name, note });
   }
 
   /**
@@ -382,6 +384,8 @@ export class Tensor<Data extends TensorArray = Float32Array> {
     return wrap(combined(this, other, operator));
   }
 }
+
+addFormatter((value) => value instanceof Tensor);
 
 function wrap<Data extends TensorArray>(
   { data, shape, axes, labels, isView }: Values<Data>,

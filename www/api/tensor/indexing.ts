@@ -41,7 +41,7 @@ export type AxisIndex = number | string | Range | ArrayLike<number | string> | V
  * it. A tensor of indices puts its own axes in place of the axis; those that the indexed tensor has too are matched index by
  * index.
  */
-export type Index = Readonly<Record<string, AxisIndex | undefined>>;
+export type Index = Readonly<Record<string, AxisIndex>>;
 
 /** @throws InputError for an axis that does not exist, or an index that is not along it */
 export function indexed<Data extends TensorArray>(
@@ -53,8 +53,16 @@ export function indexed<Data extends TensorArray>(
       "InputError",
       `the index is ${describe(index)}, expected an object by axis such as { pos: -1 }`,
     );
-  const given = Object.entries(index).filter(([, along]) => along !== undefined);
-  for (const [axis] of given) placeOf(values, axis);
+  const given = Object.entries(index);
+  for (const [axis, along] of given) {
+    placeOf(values, axis);
+    // A variable without a value would otherwise be the whole axis, and its numbers look right.
+    if (along === undefined)
+      throw createError(
+        "InputError",
+        `the index along ${axis} is undefined, expected a number, a label, a list, a range or a Tensor: write ${axis}: {} for the whole axis, or leave it out`,
+      );
+  }
   const lists = given.filter(([, along]) => isList(along));
   let found = sliced(values, new Map(given.filter(([, along]) => !isList(along))));
   for (const [axis, along] of inOrder(lists)) found = taken(found, axis, along);

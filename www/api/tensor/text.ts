@@ -1,6 +1,6 @@
 // A tensor as text, as NumPy prints arrays: the middle of long axes is left out.
 
-import { countOf, type Values } from "./values.js";
+import { countOf, type TensorArray, type Values } from "./values.js";
 
 /** More numbers than this are shortened. */
 const MAX_NUMBERS = 100;
@@ -12,12 +12,20 @@ export function spelledAxes({ axes, shape }: Pick<Values, "axes" | "shape">): st
   return axes.map((axis, i) => `${axis}: ${shape[i]}`).join(", ");
 }
 
-/** "Tensor(head: 4, pos: 13) blocks.0.attn.hook_z", and the numbers below. */
-export function printed(values: Values & { name?: string; note?: string }): string {
+/** A tensor as it is printed. */
+export type Printable = Values & { name?: string; note?: string };
+
+/** "Tensor(head: 4, pos: 13) blocks.0.attn.hook_z". */
+export function heading(values: Printable): string {
   const { name, note, data } = values;
   const kind = data instanceof Uint32Array ? " of ids" : "";
-  const heading = [`Tensor(${spelledAxes(values)})${kind}`, name, note && `(${note})`];
-  return `${heading.filter(Boolean).join(" ")}\n${numbers(values, 0, 0, "")}`;
+  const parts = [`Tensor(${spelledAxes(values)})${kind}`, name, note && `(${note})`];
+  return parts.filter(Boolean).join(" ");
+}
+
+/** The heading, and the numbers below. */
+export function printed(values: Printable): string {
+  return `${heading(values)}\n${numbers(values, 0, 0, "")}`;
 }
 
 /** The part of the numbers from `start` on that axis `axis` and the later ones hold. */
@@ -27,8 +35,7 @@ function numbers(
   start: number,
   indent: string,
 ): string {
-  if (axis === shape.length)
-    return data instanceof Uint32Array ? String(data[start]) : number(data[start]);
+  if (axis === shape.length) return number(data[start], data);
   const length = shape[axis];
   const step = countOf(shape.slice(axis + 1));
   const isShort = data.length <= MAX_NUMBERS || length <= 2 * EDGE;
@@ -46,7 +53,8 @@ function numbers(
   return `[${parts.join(isLast ? ", " : `,\n${indent} `)}]`;
 }
 
-/** Up to five significant digits. */
-function number(value: number): string {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(5))) : String(value);
+/** A number of `data`: all digits of an id, up to five significant ones of others. */
+export function number(value: number, data: TensorArray): string {
+  const isWhole = data instanceof Uint32Array || !Number.isFinite(value);
+  return isWhole ? String(value) : String(Number(value.toPrecision(5)));
 }

@@ -85,12 +85,16 @@ export function axesOf(
   return list;
 }
 
-/** The place of an axis. @throws InputError if it does not exist */
-export function placeOf({ axes }: Pick<Values, "axes">, axis: unknown): number {
+/** The place of an axis. @throws InputError if it does not exist; the note of a tensor may say where its numbers are */
+export function placeOf(
+  { axes, name, note }: Pick<Values, "axes"> & { name?: string; note?: string },
+  axis: unknown,
+): number {
   const place = typeof axis === "string" ? axes.indexOf(axis) : -1;
   if (place >= 0) return place;
   const expected = axes.length ? `expected ${axes.join(", ")}` : "it has none left";
-  throw createError("InputError", `the tensor has no axis ${describe(axis)}: ${expected}`);
+  const tensor = ["the tensor", name, note && `(${note})`].filter(Boolean).join(" ");
+  throw createError("InputError", `${tensor} has no axis ${describe(axis)}: ${expected}`);
 }
 
 /**
