@@ -37,7 +37,7 @@ export const OPTIONS = {
   "generate.inputs": CODE,
   "headScores.inputs": CODE,
   "runWithCache.names": { where: "hook point of “activations”", address: "hook" },
-  "select.selector": { where: "hook box of an intervention", address: "interventions" },
+  "select.selector": { where: "boxes for hook points", address: "hook" },
   "runWithCache.positions": CODE,
   "runWithCache.stopAtLayer": CODE,
   "runWithCache.startAt": CODE,

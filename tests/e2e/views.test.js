@@ -705,15 +705,22 @@ test("a hook point is found by name, and masked scores stay empty", async () => 
         assertPlane(page, (data, [, , queries, keys]) => data.slice(0, queries * keys), "dark"),
       );
       await field.fill("blocks.7.nowhere");
-      await field.press("Enter");
-      await field.blur();
+      await eventually(async () =>
+        assert.equal(
+          await page.locator("tensor-view").count(),
+          0,
+          "nothing of the former hook point is shown",
+        ),
+      );
+      await field.press("Escape");
       await eventually(async () =>
         assert.equal(
           await field.inputValue(),
           "blocks.1.attn.hook_attn_scores",
-          "what is no hook point changes nothing",
+          "Escape gives up what has not taken effect",
         ),
       );
+      await page.locator("tensor-view").waitFor();
     },
   );
 });

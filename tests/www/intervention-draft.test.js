@@ -140,7 +140,7 @@ test("a text that does not fit has a sentence at its field", () => {
     [{ kind: "add", vector: "neuron", vectorNeuron: "1.x" }, "vectorNeuron", /layer.number/],
     [{ kind: "add", vector: "token" }, "token", /single token/],
     [{ kind: "add", vector: "numbers", numbers: "1", times: "" }, "times", /Expected a number/],
-    [{ point: "" }, "pattern", /Expected the name of a hook point/],
+    [{ point: "" }, "pattern", /Expected a hook point/],
   ];
   for (const [draft, field, sentence] of cases) {
     const found = problems(draft);

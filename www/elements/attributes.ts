@@ -1,7 +1,8 @@
 // What the attributes of <candle-scope> say and no view, model or dtype has: the sentences about it, and what is drawn in its place.
 
-import { nearest } from "../api/hook-names.js";
+import { nearest, type SelectablePoint } from "../api/hook-names.js";
 import { type Architecture, whyAbsent } from "../session/architecture.js";
+import { matchHooks } from "../session/hook-match.js";
 import { type Dtype, DTYPES } from "../session/memory.js";
 import type { Stretch } from "../draw/scale.js";
 import { VIEWS } from "./views/index.js";
@@ -21,7 +22,7 @@ export interface Written {
 /** What is needed of a model. */
 export interface Fitting {
   config: Architecture & { n_layer: number; n_head: number };
-  hookPoints?: readonly { name: string }[];
+  hookPoints?: readonly SelectablePoint[];
 }
 
 /** What is drawn: each value is one that there is. */
@@ -97,8 +98,8 @@ function placeIn(
 }
 
 /** Also true for a model that does not say which points it has. */
-function hasPoint({ hookPoints }: Fitting, hook: string) {
-  return !hookPoints || hookPoints.some(({ name }) => name === hook);
+function hasPoint({ hookPoints, config }: Fitting, hook: string) {
+  return !hookPoints || matchHooks(hook, hookPoints, config).names.length > 0;
 }
 
 function absent(hook: string, { config, hookPoints = [] }: Fitting) {

@@ -160,8 +160,8 @@ export class InterventionPanel extends TypedElement<InterventionPanelEvents> {
   }
 
   get #state(): FormState {
-    const { draft, problems, sizes, corrupted } = this;
-    return { draft, problems, sizes, corrupted, choices: this.#choices };
+    const { draft, problems, sizes, corrupted, points } = this;
+    return { draft, problems, sizes, corrupted, points, choices: this.#choices };
   }
 
   override render() {
@@ -171,7 +171,7 @@ export class InterventionPanel extends TypedElement<InterventionPanelEvents> {
       <h2>${what}</h2>
       <div class="columns">
         <div class="fields">${actionFields(state)}</div>
-        <div class="fields">${placeFields(state)}${this.#renderTokens(state)}</div>
+        <div class="fields">${placeFields(state, (pattern) => this.#update({ pattern }))}${this.#renderTokens(state)}</div>
       </div>
       <details ?open=${state.draft.step !== "" || state.draft.name !== ""}><summary>name, steps</summary><div class="fields">${moreFields(state)}</div></details>
       <p class="refused" role="alert">${this.error ? withCode(this.error) : ""}</p>

@@ -3,6 +3,7 @@
 
 import { html, type LitElement } from "lit";
 
+import type { HookPoint } from "../api/generated.js";
 import { formatLogProb } from "../draw/format.js";
 import type { Band, Pair } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
@@ -100,7 +101,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   /** The hook point whose values are drawn. */
   declare hook: string;
   /** The model's hook points. */
-  declare points: readonly { name: string; axes: string[] }[];
+  declare points: readonly HookPoint[];
   /** The position whose prediction is studied; null for the last. */
   declare position: number | null;
   /** The token that is attributed or patched, and the one that it is compared with. */

@@ -1,6 +1,8 @@
 // What a state asks for and a model does not have.
 
 import { whyAbsent } from "../session/architecture.js";
+import { matchHooks } from "../session/hook-match.js";
+import { isExpression, textOf } from "../session/hook-text.js";
 import { isSameHead, zeroedHead, type Head, type LabIntervention } from "../state/interventions.js";
 import { OPENING, type LabState } from "../state/state.js";
 import { headExists } from "./interventions.js";
@@ -35,7 +37,7 @@ export function fit(lab: LabState, model: Model, subject: string): Fit {
     if (zeroed && headExists(zeroed)) return one;
     if (!zeroed && hasPoint(model, one)) return one;
     if (!disabled && zeroed) note(zeroed);
-    if (!disabled && !zeroed) problems.push(absent(subject, String(one.at), model));
+    if (!disabled && !zeroed) problems.push(absent(subject, textOf(one.at), model));
     return { ...one, disabled: true as const };
   });
   if (fitted.some((one, at) => one !== interventions[at])) choice.interventions = fitted;
@@ -50,7 +52,9 @@ export function fit(lab: LabState, model: Model, subject: string): Fit {
       `${subject} head ${names}, but this model has ${n_layer} layers of ${n_head} heads, counted from 0`,
     );
   }
-  if (hook !== "" && !model.hookPoints.some(({ name }) => name === hook)) {
+  // A view with a box for it says itself that there is none, and what may be meant.
+  const hasBox = [lab.view, lab.beside].some((view) => WITH_HOOK_BOX.includes(view));
+  if (hook !== "" && !hasBox && !selectsAny(model, hook)) {
     problems.push(absent(subject, hook, model));
     choice.hook = "";
   }
@@ -59,11 +63,16 @@ export function fit(lab: LabState, model: Model, subject: string): Fit {
   return { choice, problems };
 }
 
-/** Whether the model has the point of an intervention. Patterns of names are checked when the text is read. */
-function hasPoint({ hookPoints }: Model, { at }: LabIntervention) {
-  return (
-    typeof at !== "string" || !/^[\w.]+$/.test(at) || hookPoints.some(({ name }) => name === at)
-  );
+const WITH_HOOK_BOX = ["activations", "two-prompts"];
+
+/** Whether a text selects a hook point of the model. */
+export function selectsAny({ hookPoints, config }: Model, text: string) {
+  return matchHooks(text, hookPoints, config).names.length > 0;
+}
+
+/** Whether the model has a point of an intervention. It matches regular expressions itself, when the text is read. */
+function hasPoint(model: Model, { at }: LabIntervention) {
+  return isExpression(at) || selectsAny(model, textOf(at));
 }
 
 function absent(subject: string, hook: string, { config }: Model) {

@@ -13,7 +13,7 @@ import { FIELDS, type LabState } from "../state/state.js";
 import { restore, updateAddress } from "./address.js";
 import { toggleSection } from "./controls.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
-import { ADDRESS, fit } from "./fit.js";
+import { ADDRESS, fit, selectsAny } from "./fit.js";
 import { foreignHost } from "./foreign.js";
 import { copyOf, remember, showGallery } from "./gallery.js";
 import { replaceGeneration } from "./generating.js";
@@ -158,7 +158,7 @@ function targetOf(
   const { ids, hook, answer, against } = store.state;
   const { vocab_size: vocabulary } = model.config;
   const areIds = state.isIds && !model.hasTokenizer && ids?.every((id) => id < vocabulary);
-  const hasHook = model.hookPoints.some(({ name }) => name === hook);
+  const hasHook = hook !== "" && selectsAny(model, hook);
   // An id may be another token here.
   const ofText = (token: LabState["answer"]) => (typeof token === "number" ? null : token);
   return {

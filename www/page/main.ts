@@ -132,12 +132,15 @@ on("figure-change", (choice) => {
 /** Changes of the same settings that follow each other within this time are one step: the moves of a slider. */
 const SLIDER_MS = 800;
 
-/** The key of changes that are one step. Locks of other cells are one step as long as nothing else is done. */
+/**
+ * The key of changes that are one step. Locks of other cells are one step as long as nothing else is done, and so is a hook point
+ * that is being written.
+ */
 function keyOf({ views = {}, ...choice }: Partial<LabState>) {
   const settings = Object.entries(views).flatMap(([view, own]) =>
     Object.keys(own).map((name) => `${view}.${name}`),
   );
-  const isSlider = settings.length > 0 || Object.keys(choice).join() === "lock";
+  const isSlider = settings.length > 0 || /^(lock|hook)$/.test(Object.keys(choice).join());
   return isSlider ? [...Object.keys(choice), ...settings].join() : undefined;
 }
 

@@ -1,18 +1,20 @@
 // Copies what the page shows: as an address, as JSON, as JavaScript, or as Python.
 
 import { inputOf } from "../session/directions.js";
+import { selectorOrText } from "../session/hook-text.js";
 import { resolveInterventions } from "../session/interventions.js";
+import type { PlainSelector } from "../state/interventions.js";
 import { updateAddress } from "./address.js";
 import { copyText } from "./copying.js";
 import { currentIds, currentInput } from "./input.js";
 import { page, session, state, store } from "./state.js";
 
 /** What the page captures for its view. */
-function capturedNames(): string[] {
+function capturedNames(): PlainSelector[] {
   const { figure } = page;
-  const names: Record<string, string[]> = {
+  const names: Record<string, PlainSelector[]> = {
     attention: [`blocks.${figure.layer}.attn.hook_pattern`],
-    activations: [figure.hook],
+    activations: [selectorOrText(figure.hook)],
   };
   return names[figure.view] ?? [];
 }

@@ -2,8 +2,9 @@
 // the model of the page; "copy as JavaScript" has it at the end of its module (intervention-code.ts).
 
 import type { Intervention } from "../api/generated.js";
-import type { LabIntervention } from "../state/interventions.js";
+import type { LabIntervention, PlainSelector } from "../state/interventions.js";
 import type { LabState } from "../state/state.js";
+import { textOf } from "./hook-text.js";
 import { Code, literal } from "./literal.js";
 
 /** What is on show beyond the state: what its nulls stand for, and what its recipes are. */
@@ -14,7 +15,10 @@ export interface Shown {
   settings: Readonly<Record<string, unknown>>;
   layer: number;
   head: number;
-  hook: string;
+  /** what selects the hook points of the view */
+  hook: PlainSelector;
+  /** the one of them that is drawn; by default the text of `hook` */
+  point?: string;
   /** the hook point whose channel is searched if the view names none */
   at?: string;
   /** the text or the ids that the model has read; a text that is too long is cropped to ids */
@@ -197,7 +201,7 @@ function rowsOfPattern(context: Context): string[] {
 }
 
 /** What the run captures: what the view draws. */
-function capturedBy({ state, shown }: Context): string[] {
+function capturedBy({ state, shown }: Context): PlainSelector[] {
   const ofAttention = (name: string) => `blocks.${shown.layer}.attn.${name}`;
   if (state.view === "activations") return [shown.hook];
   if (state.view === "log-probability") return [];
@@ -212,8 +216,14 @@ function capturedBy({ state, shown }: Context): string[] {
 }
 
 /** The values of a run that are shown: those of the head on show, if they have heads. */
-function valuesOf({ shown }: Context, run: string, names: readonly string[]): string[] {
-  return names.map((name) => {
+function valuesOf(
+  { shown }: Context,
+  run: string,
+  names: readonly PlainSelector[],
+  isOfHook = false,
+): string[] {
+  const printed = isOfHook ? [shown.point ?? textOf(shown.hook)] : names.map(textOf);
+  return printed.map((name) => {
     if (name.includes("*")) return `${run}.cache.names()`;
     const ofHead = /\.attn\.hook_(pattern|q|k|v|z|result|attn_scores)$/.test(name);
     return `${run}.cache.get(${literal(name)})${ofHead ? `.at({ batch: 0, head: ${shown.head} })` : ""}`;
@@ -241,7 +251,7 @@ function ofTwoPrompts(context: Context): string[] {
     const prints = isLens
       ? [`${result}.${shown.settings.lens === "kl" ? "kl" : "nextProbability"}`]
       : names
-        ? valuesOf(context, result, names)
+        ? valuesOf(context, result, names, of === "activations")
         : [`${result}.loss, ${result}.logProbs`];
     return call(context, isLens ? "logitLens" : "runWithCache", { input, options, result }, prints);
   });
@@ -257,7 +267,7 @@ const CALLS: Record<string, (context: Context) => string[]> = {
   runWithCache: (context) => {
     const names = capturedBy(context);
     const options = { ...(names.length > 0 && { names }), ...interventionsIn(context) };
-    const values = valuesOf(context, "run", names);
+    const values = valuesOf(context, "run", names, context.state.view === "activations");
     const input = variable(context, "prompt");
     const prints = values.length > 0 ? values : ["run.loss, run.logProbs"];
     return call(context, "runWithCache", { input, options, result: "run" }, prints);

@@ -5,6 +5,7 @@ import {
   type Direction,
   type LabIntervention,
   patchesFromCorrupted,
+  type PlainSelector,
 } from "../state/interventions.js";
 import { inputOf, pointsOf, type Steerable } from "./directions.js";
 import { nameOf } from "./intervention-words.js";
@@ -17,7 +18,7 @@ export interface CodeState {
   input: string | ArrayLike<number>;
   corrupted: string | null;
   /** What is captured. */
-  names: readonly string[];
+  names: readonly PlainSelector[];
   interventions: readonly LabIntervention[];
 }
 

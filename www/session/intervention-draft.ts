@@ -2,15 +2,16 @@
 // each text that is none. Whether the model has what they name, the API says when the intervention is tried.
 
 import type { Edge } from "../api/generated.js";
-import type { Direction, LabIntervention, Recipe } from "../state/interventions.js";
+import type { Direction, LabIntervention, PlainSelector, Recipe } from "../state/interventions.js";
 import type { Kind, PointChoice, Vector } from "./hook-choices.js";
+import { selectorOf, textOf } from "./hook-text.js";
 
 export interface Draft {
   name: string;
   kind: Kind;
   /** The key of a `PointChoice`; empty if `pattern` says where. */
   point: string;
-  /** A hook point's name, a glob or a regular expression. */
+  /** A text that selects hook points: see hook-text.ts. */
   pattern: string;
   layer: string;
   head: string;
@@ -60,7 +61,7 @@ export const EMPTY_DRAFT: Draft = {
 // ---- from an intervention ----
 
 export function draftOf(lab: LabIntervention, choices: readonly PointChoice[]): Draft {
-  const at = typeof lab.at === "string" ? lab.at : JSON.stringify(lab.at);
+  const at = textOf(lab.at);
   const [, ofLayer, rest] = /^blocks\.(\d+|\*)\.(.*)$/.exec(at) ?? [];
   const choice = choices.find(
     ({ key, layers }) => key === (rest ?? at) && layers.length > 0 === (rest !== undefined),
@@ -168,12 +169,9 @@ function whereOf(
   { point }: Draft,
   choices: readonly PointChoice[],
   read: Read,
-): { at: string; layer?: number | number[] } {
+): { at: PlainSelector; layer?: number | number[] } {
   const choice = choices.find(({ key }) => key === point);
-  if (!choice) {
-    const at = read("pattern", (text) => required(text, "the name of a hook point, or a pattern"));
-    return { at: at ?? "", layer: read("layer", indices) };
-  }
+  if (!choice) return { at: read("pattern", selectorOf) ?? "", layer: read("layer", indices) };
   if (choice.layers.length === 0) return { at: choice.key };
   const layer = read("layer", indices);
   return typeof layer === "number"
@@ -246,6 +244,15 @@ function readDirection(draft: Draft, read: Read): Direction | undefined {
   if (token === undefined) return undefined;
   const id = /^#(\d+)$/.exec(token.trim())?.[1];
   return { token: id === undefined ? token : Number(id), of };
+}
+
+/** The layers that a field names; undefined if it names all, or is no list. */
+export function layersOf(text: string): number | number[] | undefined {
+  try {
+    return indices(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The positions within a text that a field names; none if it names all, or is no list. */

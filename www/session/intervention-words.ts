@@ -2,6 +2,7 @@
 
 import { formatShort } from "../draw/format.js";
 import type { Direction, LabIntervention, Recipe } from "../state/interventions.js";
+import { layerPair, textOf } from "./hook-text.js";
 
 /** What the visitor calls it, in quotation marks; otherwise what it does and where. */
 export function nameOf(lab: LabIntervention): string {
@@ -37,9 +38,14 @@ export function whereItActs({
   positions,
   step,
 }: LabIntervention): string {
-  const name = typeof at === "string" ? at : at.join(" ");
+  const pair = layerPair(at);
+  const name = pair ? pair[0] : textOf(at);
   const [, ofLayer, rest] = /^blocks\.(\d+|\*)\.(.*)$/.exec(name) ?? [];
-  const layers = ofLayer === "*" || ofLayer === undefined ? layer : Number(ofLayer);
+  const layers = pair
+    ? pair[1]
+    : ofLayer === "*" || ofLayer === undefined
+      ? layer
+      : Number(ofLayer);
   const among =
     layers !== undefined
       ? ` of ${indices("layer", layers)}`
@@ -51,6 +57,7 @@ export function whereItActs({
     head === undefined ? "" : indices("head", head),
     neuron === undefined ? "" : indices("neuron", neuron),
     dim === undefined ? "" : indices("dimension", dim),
+    pair && layer !== undefined ? `of these ${indices("layer", layer)}` : "",
     positions === undefined ? "" : indices("position", positions),
     step === undefined ? "" : indices("step", step),
   ];

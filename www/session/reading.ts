@@ -2,7 +2,7 @@
 // the model.
 
 import { likeliest, logSumExp, rowAt } from "./logits.js";
-import type { Config, HeadScores, Intervention } from "../api/generated.js";
+import type { Config, HeadScores, HookPoint, Intervention } from "../api/generated.js";
 import { lossesOf, type Change } from "./compare.js";
 import { thumbnail, type Tensor } from "../draw/matrix.js";
 import { idToken, parseIds } from "./ids.js";
@@ -26,7 +26,7 @@ export interface Readable {
   tokenNames: (
     ids: Uint32Array,
   ) => Promise<{ ids: Uint32Array; strings: string[]; bytes?: ArrayLike<number>[] }>;
-  hookPoints?: readonly { name: string; axes: readonly string[] }[];
+  hookPoints?: readonly HookPoint[];
   /** false if the model takes only token ids: the text is then a list of them */
   hasTokenizer?: boolean;
   dispose?: () => void;

@@ -14,10 +14,15 @@ export function includesHead(heads: readonly Head[], head: Head) {
   return heads.some((other) => isSameHead(other, head));
 }
 
+/** A selector that is plain data: a text, a short name with its layers, or several of these. */
+export type PlainSelector =
+  | string
+  | readonly [name: string, layers: number | readonly number[]]
+  | readonly PlainSelector[];
+
 /** An intervention of the API with a recipe in place of its values. */
 export type LabIntervention = Omit<Intervention, "do" | "at"> & {
-  /** A selector that is plain data. */
-  at: string | readonly [string, number];
+  at: PlainSelector;
   /** What the visitor calls it. */
   name?: string;
   /** It stays in the list without effect. */
@@ -177,14 +182,18 @@ const isRecipe = either(
 const isSelection = either(isIndex, arrayOf(isIndex));
 const isPlaces = either(isWhole, arrayOf(isWhole));
 
-/** A hook point's name, or a short name with a layer. */
-const isHookName: Check = (value) =>
-  isText(value) ||
-  (Array.isArray(value) && value.length === 2 && isText(value[0]) && isWhole(value[1]));
+const isLayerPair: Check = (value) =>
+  Array.isArray(value) && value.length === 2 && isText(value[0]) && isPlaces(value[1]);
+
+/** Whether a value is a selector that is plain data. */
+export function isPlainSelector(value: unknown): value is PlainSelector {
+  if (isText(value) || isLayerPair(value)) return true;
+  return Array.isArray(value) && value.length > 0 && value.every(isPlainSelector);
+}
 
 /** Whether plain data has the form of an intervention. Only the model knows whether it has the point that is named. */
 export const isIntervention: Check = record(
-  { at: isHookName, do: isRecipe },
+  { at: isPlainSelector, do: isRecipe },
   {
     ...{ name: isText, disabled: oneOf(true), layer: isSelection, head: isSelection },
     ...{ neuron: isSelection, dim: isSelection, positions: isPlaces, step: isSelection },

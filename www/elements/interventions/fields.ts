@@ -2,7 +2,9 @@
 
 import { html, nothing } from "lit";
 
+import type { HookPoint } from "../../api/generated.js";
 import { truncate, type Token } from "../../draw/token.js";
+import { plural } from "../../session/architecture.js";
 import {
   KINDS,
   kindsAt,
@@ -12,12 +14,15 @@ import {
   VECTORS,
   vectorsAt,
 } from "../../session/hook-choices.js";
+import { inLayers, matchHooks } from "../../session/hook-match.js";
 import {
   axesOf,
   type Draft,
   type DraftField,
+  layersOf,
   type Problems,
 } from "../../session/intervention-draft.js";
+import { HOOK_HINT, hookFeedback, hookNames } from "../hook-box.js";
 
 /** The sizes of a model that say which indices exist. */
 export interface ModelSizes {
@@ -34,6 +39,7 @@ export interface FormState {
   draft: Draft;
   problems: Problems;
   choices: readonly PointChoice[];
+  points: readonly HookPoint[];
   sizes: ModelSizes;
   corrupted: string | null;
 }
@@ -219,7 +225,8 @@ function vectorFields(state: FormState) {
 
 // ---- where ----
 
-export function placeFields(state: FormState) {
+/** @param usePattern writes another selector */
+export function placeFields(state: FormState, usePattern: (text: string) => void) {
   const { draft, choices, sizes } = state;
   const fitting = pointsFor(draft.kind, choices);
   const groups = [...new Set(fitting.map(({ group }) => group))];
@@ -238,7 +245,7 @@ export function placeFields(state: FormState) {
         <option value="" ?selected=${draft.point === ""}>another: a name or a pattern …</option>
       </select>`,
     )}
-    ${draft.point === "" ? text(state, "pattern", { label: "hook point, * glob or /regular expression/", placeholder: "blocks.*.hook_resid_*", className: "wide" }) : ""}
+    ${draft.point === "" ? patternField(state, usePattern) : ""}
     ${!choice || choice.layers.length > 0 ? text(state, "layer", { label: "layer", placeholder: all(sizes.layers) }) : ""}
     ${isAt("head") ? text(state, "head", { label: "head", placeholder: all(sizes.heads) }) : ""}
     ${isAt("d_mlp") ? text(state, "neuron", { label: "neuron", placeholder: all(sizes.neurons) }) : ""}
@@ -246,6 +253,30 @@ export function placeFields(state: FormState) {
     ${isAt("pos", "query") ? text(state, "positions", { label: isAt("query") ? "positions of queries" : "positions", placeholder: "all, and generated ones" }) : ""}
   `;
 }
+
+/** The hook points that the intervention changes, as a text; below it, which they are. */
+function patternField(state: FormState, use: (text: string) => void) {
+  const { draft, problems, points, sizes } = state;
+  const architecture = sizes.neurons === 0 ? ATTENTION_ONLY : NO_ARCHITECTURE;
+  const match = matchHooks(draft.pattern, points, architecture);
+  const names = inLayers(match.names, layersOf(draft.layer));
+  const isNone = match.names.length > 0 && names.length === 0;
+  const problem = isNone
+    ? `None of the ${plural(match.names.length, "hook point")} is in layer ${draft.layer.trim()}.`
+    : match.problem;
+  const title = "all of which are changed";
+  const isEmpty = draft.pattern.trim() === "" && !problems.pattern;
+  return html`<div class="field wide">
+    <label for="pattern">hook points</label>
+    <input id="pattern" name="pattern" class="mono" list="points" autocomplete="off" spellcheck="false" placeholder="blocks.*.hook_resid_*" aria-invalid=${problems.pattern ? "true" : "false"} aria-describedby=${isEmpty ? "pattern-hint" : "pattern-hint found"} .value=${draft.pattern} />
+    ${hookNames(points)}
+    <span class="hint" id="pattern-hint">${HOOK_HINT}</span>
+    ${isEmpty ? "" : hookFeedback({ ...match, names, problem }, points, { use, title })}
+  </div>`;
+}
+
+const NO_ARCHITECTURE = {};
+const ATTENTION_ONLY = { attn_only: true };
 
 /** Whether positions can be chosen at the point. */
 export function hasPositions({ draft, choices }: FormState) {

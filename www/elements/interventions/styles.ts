@@ -84,6 +84,17 @@ export const panelStyles = css`
     color: var(--ink);
     padding: 0.15rem 0.5rem;
   }
+  .found {
+    margin: 0;
+    font-size: 0.84rem;
+    overflow-wrap: anywhere;
+  }
+  .found button {
+    font-family: var(--mono);
+    font-size: 0.8rem;
+    padding: 0.05em 0.6em;
+    margin: 0.1rem 0.2rem 0.1rem 0;
+  }
   .problem,
   .refused {
     color: var(--flame);

@@ -2,7 +2,7 @@
 
 import { announced } from "../../draw/token.js";
 import type { AlignedPair } from "../../session/align.js";
-import { whyAbsent } from "../../session/architecture.js";
+import { matchHooks, shownPoint } from "../../session/hook-match.js";
 import type { Reading } from "../../session/reading.js";
 import {
   alignedPrompts,
@@ -20,6 +20,8 @@ export interface ComparisonSettings {
   of: Of;
   /** The number of the lens. */
   lens: LensQuantity;
+  /** Which of several hook points is compared; the first, if it is none of them. */
+  point: string;
 }
 
 export const TITLES: Readonly<Record<Of, string>> = {
@@ -35,9 +37,15 @@ export const LENS_TITLES: Readonly<Record<LensQuantity, string>> = {
   kl: "KL divergence from the final prediction, in nats",
 };
 
-/** The values of the residual stream after the last layer, if no hook point was chosen. */
+/** What selects the hook points: the residual stream after the last layer, if nothing was chosen. */
 export function hookOf({ hook, architecture }: FigureState) {
   return hook || `blocks.${(architecture.n_layer ?? 1) - 1}.hook_resid_post`;
+}
+
+/** The hook point that is compared; null if there is none. */
+export function comparedPoint(figure: FigureState, { point }: Pick<ComparisonSettings, "point">) {
+  const { points, architecture } = figure;
+  return shownPoint(matchHooks(hookOf(figure), points, architecture), point);
 }
 
 /** A pair in words: its positions and tokens. */
@@ -49,16 +57,15 @@ export function pairWords({ clean, corrupted }: Prompts, pair: AlignedPair) {
 }
 
 /** Why there is no difference; empty if there is one. */
-export function whyNot(figure: FigureState, { of, lens }: ComparisonSettings): string {
-  const { reading, corrupted, points, architecture, answer, position } = figure;
+export function whyNot(figure: FigureState, settings: ComparisonSettings): string {
+  const { reading, corrupted, points, answer, position } = figure;
+  const { of, lens } = settings;
   if (!reading || !corrupted) return "";
   if (of === "activations") {
-    const hook = hookOf(figure);
-    const point = points.find(({ name }) => name === hook);
-    const absent = whyAbsent(hook, architecture);
-    if (!point)
-      return `This model has no hook point ${hook.slice(0, 80)}${absent ? `: ${absent}` : ""}.`;
-    if (!hasPositions(point)) return `The values at ${hook} have no positions to align.`;
+    const name = comparedPoint(figure, settings);
+    const point = points.find((one) => one.name === name);
+    if (!point) return "Nothing is compared, because the box selects no hook point.";
+    if (!hasPositions(point)) return `The values at ${name} have no positions to align.`;
   }
   if (of === "lens" && lens === "answerProbability" && answer === null)
     return "Choose an answer first: the token whose probability is compared.";

@@ -193,6 +193,7 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     usesAnswer: true,
     settings: {
       of: choice(["attention", "lens", "activations", "tokens", "loss"], "tokens"),
+      point: text(""),
       lens: choice(["nextProbability", "answerProbability", "kl"], "nextProbability"),
     },
     load: async () => (await import("./two-prompts-view.js")).view,
@@ -260,11 +261,12 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   activations: {
     title: "activations",
     group: "values",
-    sentence: "The values at a hook point, by its TransformerLens name.",
+    sentence: "The values at a hook point, by its TransformerLens name or a selector.",
     methods: ["runWithCache"],
     tokenColors: "none",
     usesHead: false,
     settings: {
+      point: text(""),
       rows: text(""),
       columns: text(""),
       down: text(""),
@@ -290,6 +292,7 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
     usesHead: false,
     settings: {
       at: text(""),
+      point: text(""),
       head: optional(whole(0)),
       index: whole(0),
       count: whole(10, { min: 1, max: 100 }),

@@ -10,16 +10,19 @@ import { effortOf } from "../../session/effort.js";
 import { EXCERPT } from "../../session/excerpt.js";
 import { parseIds } from "../../session/ids.js";
 import { findMostActive, type ActivePlaces, type Channel } from "../../session/most-active.js";
+import { matchHooks, shownPoint } from "../../session/hook-match.js";
 import { neuronAt, neuronEffect, type NeuronEffect } from "../../session/neuron-effect.js";
 import type { Reading } from "../../session/reading.js";
 import "../define/bar-list.js";
 import "../define/color-legend.js";
 import "../define/signed-tokens.js";
+import { HookBox, type HookBoxState, hookBoxStyles } from "../hook-box.js";
 import { choiceOf, controlStyles, numberOf } from "./controls.js";
 import {
   choiceStyles,
   FigureView,
   type FigureState,
+  NO_RESULT,
   type Request,
   type ViewModule,
 } from "./view.js";
@@ -27,8 +30,10 @@ import {
 type Source = "excerpt" | "prompt" | "pasted";
 
 interface Settings {
-  /** Empty for the neurons of the first layer, or the heads' outputs if the model has no MLPs. */
+  /** What selects the hook point. Empty for the neurons of the first layer, or the heads' outputs if the model has no MLPs. */
   at: string;
+  /** Which of several points is searched; the first, if it is none of them. */
+  point: string;
   head: number | null;
   index: number;
   /** How many places are listed. */
@@ -71,17 +76,8 @@ export class NeuronsView extends FigureView<Settings, Result> {
     ...FigureView.styles,
     choiceStyles,
     controlStyles,
+    hookBoxStyles,
     css`
-      .controls .hook {
-        flex: 1 1 15rem;
-        max-width: 25rem;
-      }
-      .hook input {
-        flex: 1;
-        font-family: var(--mono);
-        font-size: 0.84rem;
-        color: var(--ink);
-      }
       .paste {
         display: block;
         width: 100%;
@@ -142,14 +138,31 @@ export class NeuronsView extends FigureView<Settings, Result> {
     `,
   ];
 
+  readonly #box = new HookBox(this, {
+    name: "at",
+    label: "hook point",
+    choose: (at) => this.remember({ at, index: 0, head: null }),
+    choosePoint: (point) => this.remember({ point }),
+  });
+
   /** What is said about the hovered token of a context. */
   #said = "";
+
+  /** Nothing, while the box selects no point: former places are not about it. */
+  override get result() {
+    const { figure } = this;
+    const isNone = figure && this.#box.match(boxState(figure, this.settings)).names.length === 0;
+    return isNone ? NO_RESULT : super.result;
+  }
 
   override draw(figure: FigureState) {
     const { search, text, count, tokens } = this.settings;
     const { value } = this.result;
-    const problem = problemOf(figure, this.settings);
+    const box = boxState(figure, this.settings);
+    const isNone = this.#box.match(box).names.length === 0;
+    const problem = isNone ? null : problemOf(figure, this.settings);
     return html`
+      ${this.#box.render(box)}
       ${this.#channelControls(figure)}
       <div class="controls">
         ${choiceOf("search in", figure.hasTokenizer ? SEARCHES : SEARCHES.slice(1), sourceOf(figure, search), (one) => this.remember({ search: one }))}
@@ -157,23 +170,16 @@ export class NeuronsView extends FigureView<Settings, Result> {
         ${numberOf("at most tokens", { name: "tokens", value: tokens, min: 1 }, (one) => this.remember({ tokens: one }))}
       </div>
       ${search === "pasted" ? html`<textarea class="paste" name="text" aria-label=${figure.hasTokenizer ? "the text to search" : "the token ids to search"} placeholder=${figure.hasTokenizer ? "Paste a text here" : "Token ids, separated by spaces"} spellcheck="false" .value=${text} @change=${(event: Event) => this.remember({ text: (event.target as HTMLTextAreaElement).value })}></textarea>` : ""}
-      ${problem ? html`<p class="note" role="status">${problem}</p>` : value ? this.#places(value) : ""}
+      ${isNone ? "" : problem ? html`<p class="note" role="status">${problem}</p>` : value ? this.#places(value) : ""}
     `;
   }
 
-  /** The hook point, the head and the index of the channel. */
+  /** The head and the index of the channel. */
   #channelControls(figure: FigureState) {
     const { at, head, index } = channelOf(figure, this.settings);
     const point = pointOf(figure, at);
     const size = point ? sizeOfLast(figure, point.axes) : undefined;
-    const names = figure.points.filter(({ axes }) => axes[1] === "pos").map(({ name }) => name);
-    const setPoint = (event: Event) => {
-      const name = (event.target as HTMLInputElement).value.trim();
-      if (name !== at) this.remember({ at: name, index: 0, head: null });
-    };
     return html`<div class="controls">
-      <label class="hook">hook point <input list="channels" name="at" spellcheck="false" autocomplete="off" .value=${at} @change=${setPoint} /></label>
-      <datalist id="channels">${names.map((name) => html`<option value=${name}></option>`)}</datalist>
       ${point?.axes.includes("head") ? numberOf("head", { name: "head", value: head ?? 0, min: 0, max: (figure.architecture.n_head ?? 1) - 1 }, (one) => this.remember({ head: one })) : ""}
       ${numberOf(/hook_(pre|post)$/.test(at) ? "neuron" : "index", { name: "index", value: index, min: 0, max: size === undefined ? undefined : size - 1 }, (one) => this.remember({ index: one }))}
       ${size === undefined ? "" : html`<span class="mono soft">of ${size}</span>`}
@@ -259,12 +265,19 @@ function sizeOfLast({ architecture }: FigureState, axes: readonly string[]): num
   return sizes[axes.at(-1) ?? ""];
 }
 
-/** The channel of the settings. Without a hook point, the first neuron, or the first head if there are no neurons. */
-function channelOf(figure: FigureState, { at, head, index }: Settings): Channel {
-  const usual = figure.architecture.attn_only ? "blocks.0.attn.hook_z" : "blocks.0.mlp.hook_post";
-  const name = at === "" ? usual : at;
+/** The box of the hook point. Without a text it has the neurons of the first layer, or its heads if there are no neurons. */
+function boxState({ points, architecture }: FigureState, { at, point }: Settings): HookBoxState {
+  const usual = architecture.attn_only ? "blocks.0.attn.hook_z" : "blocks.0.mlp.hook_post";
+  const offered = points.filter(({ axes }) => axes[1] === "pos");
+  return { text: at === "" ? usual : at, point, points, offered, architecture };
+}
+
+/** The channel of the settings; of the text itself, if it selects no hook point. */
+function channelOf(figure: FigureState, settings: Settings): Channel {
+  const { text, point, points, architecture } = boxState(figure, settings);
+  const name = shownPoint(matchHooks(text, points, architecture), point) ?? text;
   const hasHeads = pointOf(figure, name)?.axes.includes("head") ?? false;
-  return { at: name, head: hasHeads ? (head ?? 0) : null, index };
+  return { at: name, head: hasHeads ? (settings.head ?? 0) : null, index: settings.index };
 }
 
 /** The excerpt needs a tokenizer. */
@@ -280,10 +293,7 @@ function nameOf({ at, head, index }: Channel) {
 function problemOf(figure: FigureState, settings: Settings): string | null {
   const { at, index } = channelOf(figure, settings);
   const point = pointOf(figure, at);
-  if (!point) {
-    const isOfMlp = /\.mlp\.|hook_mlp/.test(at) && figure.architecture.attn_only;
-    return `This model has no hook point ${at.slice(0, 80)}${isOfMlp ? ": it has no MLPs" : ""}.`;
-  }
+  if (!point) return "Nothing is searched, because the box selects no hook point.";
   if (point.axes[1] !== "pos")
     return `${at} has no value for each position: its axes are ${point.axes.join(" ")}. Choose a point with an axis pos.`;
   const size = sizeOfLast(figure, point.axes);

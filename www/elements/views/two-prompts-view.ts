@@ -29,7 +29,9 @@ import {
 } from "../../session/two-prompts.js";
 import "../define/aligned-prompts.js";
 import "../define/heat-table.js";
+import { HookBox, hookBoxStyles } from "../hook-box.js";
 import {
+  comparedPoint,
   hookOf,
   LENS_TITLES,
   pairWords,
@@ -61,6 +63,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
   static override styles = [
     ...FigureView.styles,
     choiceStyles,
+    hookBoxStyles,
     css`
       .controls {
         display: flex;
@@ -69,12 +72,6 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
         gap: 0.4rem 1rem;
         margin: 0.9rem 0 0.7rem;
         font-size: 0.88rem;
-      }
-      .controls input {
-        width: 17rem;
-        max-width: 100%;
-        font-family: var(--mono);
-        font-size: 0.84rem;
       }
       .controls label {
         display: inline-flex;
@@ -131,6 +128,13 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
     `,
   ];
 
+  readonly #box = new HookBox(this, {
+    name: "hook",
+    label: "at",
+    choose: (hook) => this.choose({ hook }),
+    choosePoint: (point) => this.remember({ point }),
+  });
+
   /** The differences of a result: a figure is drawn again whenever something is hovered. */
   #known: WeakMap<object, Map<string, unknown>> = new WeakMap();
 
@@ -153,7 +157,11 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
     if (!corrupted)
       return html`<p class="note" role="status">Choose a second prompt first, the corrupted one: a text that differs from the first in what matters.</p>`;
     const prompts = alignedPrompts(reading, corrupted);
-    const why = whyNot(figure, this.settings);
+    const isOfHook = this.settings.of === "activations";
+    const { points, architecture } = figure;
+    const box = { text: hookOf(figure), point: this.settings.point, points, architecture };
+    const isNone = isOfHook && this.#box.match(box).names.length === 0;
+    const why = isNone ? "" : whyNot(figure, this.settings);
     return html`
       <aligned-prompts
         .clean=${reading.tokens}
@@ -165,7 +173,8 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
       ></aligned-prompts>
       ${this.#lengths(prompts)}
       <div class="controls">${this.#controls(figure)}</div>
-      ${why ? html`<p class="note" role="status">${why}</p>` : this.#difference(figure, prompts)}
+      ${isOfHook ? this.#box.render(box) : ""}
+      ${why ? html`<p class="note" role="status">${why}</p>` : isNone ? "" : this.#difference(figure, prompts)}
     `;
   }
 
@@ -190,7 +199,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
 
   #controls(figure: FigureState) {
     const { of, lens } = this.settings;
-    const { layer, head, points } = figure;
+    const { layer, head } = figure;
     return html`
       <span class="choice" role="group" aria-label="what is compared">${Object.entries(TITLES).map(([name, title]) => html`<button aria-pressed=${of === name} @click=${() => this.remember({ of: name as Of })}>${title}</button>`)}</span>
       ${of === "attention" ? html`<span class="soft">of head ${layer}.${head}, chosen at the left</span>` : ""}
@@ -199,16 +208,8 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
           ? html`<label>of <select name="lens" @change=${(event: Event) => this.remember({ lens: (event.target as HTMLSelectElement).value as LensQuantity })}>${Object.entries(LENS_TITLES).map(([name, title]) => html`<option value=${name} ?selected=${lens === name} .selected=${lens === name}>${title}</option>`)}</select></label>`
           : ""
       }
-      ${
-        of === "activations"
-          ? html`<label>at <input list="points" name="hook" spellcheck="false" autocomplete="off" .value=${hookOf(figure)} @change=${this.#onHook} /></label><datalist id="points">${points.map(({ name }) => html`<option value=${name}></option>`)}</datalist>`
-          : ""
-      }
     `;
   }
-
-  #onHook = (event: Event) =>
-    this.choose({ hook: (event.target as HTMLInputElement).value.trim() });
 
   #labels(prompts: Prompts): Token[] {
     return this.#once(prompts, "labels", () => prompts.pairs.map((pair) => labelOf(prompts, pair)));
@@ -372,10 +373,11 @@ function request(
   figure: FigureState,
   chosen: Readonly<Record<string, unknown>>,
 ): Request<Result> | null {
-  const { of, lens } = chosen as unknown as Settings;
+  const settings = chosen as unknown as Settings;
+  const { of, lens } = settings;
   const { reading, corrupted, layer, position } = figure;
-  if (!reading || !corrupted || of === "loss" || whyNot(figure, { of, lens })) return null;
-  const hook = hookOf(figure);
+  if (!reading || !corrupted || of === "loss" || whyNot(figure, settings)) return null;
+  const hook = comparedPoint(figure, settings) ?? "";
   const answer = lens === "answerProbability" ? figure.answer : null;
   const about = { attention: layer, lens: answer, activations: hook, tokens: position }[of];
   return {

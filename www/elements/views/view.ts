@@ -60,7 +60,7 @@ export interface FigureState extends Readonly<Choices>, Readonly<Hover> {
   /** Heads whose output is zero. */
   readonly off: readonly Head[];
   /** The model's hook points. */
-  readonly points: readonly Pick<HookPoint, "name" | "axes">[];
+  readonly points: readonly HookPoint[];
   /** The model's config: its sizes, and what it does not have. */
   readonly architecture: Architecture & Partial<Sizes>;
   readonly parameterCount: number;
