@@ -121,3 +121,75 @@ test("a selector that selects nothing is a typed error, and the model stays usab
   assert.match(found.several, /^HookError: .*expected one/);
   assert.equal(found.after, found.layers);
 });
+
+test("an inverted selection lists the points on request that it leaves out, and they can be captured", async () => {
+  const found = await page.evaluate(async () => {
+    const { model } = /** @type {any} */ (globalThis);
+    const inverted = model.select("pattern").invert();
+    const complete = model.select("pattern").invert({ onRequest: true });
+    const { cache } = await model.runWithCache([1, 2], { names: complete });
+    return {
+      leftOut: inverted.leftOut,
+      onRequest: model.hookPoints
+        .filter((/** @type {any} */ point) => point.onRequest)
+        .map((/** @type {any} */ { name }) => name),
+      captured: cache.names(),
+      complete: complete.names,
+      text: String(inverted),
+    };
+  });
+  assert.deepEqual(found.leftOut, found.onRequest);
+  assert.deepEqual(found.captured, found.complete);
+  assert.match(found.text, new RegExp(`${found.onRequest.length} others are on request`));
+});
+
+test("the log-probabilities of next tokens, by name, are those of the run", async () => {
+  const found = await page.evaluate(async () => {
+    const { model, failure } = /** @type {any} */ (globalThis);
+    const { ids, logits, logProbs } = await model.runWithCache("O Romeo, Romeo!");
+    const nextIds = ids.at({ pos: { from: 1 } });
+    const all = logits.logSoftmax("vocab");
+    const next = all.at({ pos: { to: -1 } }).at({ vocab: nextIds });
+    return {
+      axes: next.axes,
+      next: Array.from(next.data),
+      own: Array.from(logProbs.data),
+      refused: await failure(() => logProbs.at({ vocab: nextIds })),
+      batch: await failure(async () =>
+        (await model.runWithCache(["O", "O Romeo"])).logProbs.at({ vocab: 0 }),
+      ),
+      absent: await failure(() => logits.at({ pos: undefined })),
+      pair: await failure(() => model.withParameters({ [String(["W_O", 1])]: logits })),
+    };
+  });
+  assert.deepEqual(found.axes, ["batch", "pos"]);
+  assert.ok(found.own.length > 3);
+  // Both are the f32 nearest to a difference of f64 numbers of magnitude 20, whose sums have another order.
+  for (const [i, one] of found.own.entries())
+    assert.ok(Math.abs(found.next[i] - one) <= 2 ** -22 * Math.max(1, Math.abs(one)), `${one}`);
+  for (const message of [found.refused, found.batch])
+    assert.match(
+      message,
+      /^InputError: the tensor logProbs \(already those of the next tokens; logits\.logSoftmax\("vocab"\) has/,
+    );
+  assert.match(found.absent, /^InputError: the index along pos is undefined/);
+  assert.match(found.pair, /^InputError: `W_O,1` of withParameters is a pair/);
+});
+
+test("Chrome's console shows a tensor by a custom formatter", async () => {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Runtime.enable");
+  await devtools.send("Runtime.setCustomObjectFormatterEnabled", { enabled: true });
+  const logged = new Promise((done) => {
+    devtools.on("Runtime.consoleAPICalled", ({ args }) => done(args[0].customPreview?.header));
+  });
+  await page.evaluate(async () => {
+    const { model } = /** @type {any} */ (globalThis);
+    console.log(await model.parameter("blocks.0.attn.b_Q"));
+  });
+  assert.match(
+    String(await logged),
+    /^\["span",\{\},"Tensor\(head: 4, d_head: \d+\) blocks\.0\.attn\.b_Q {2}-?[\d.e-]+, .*, …"\]$/,
+  );
+  await devtools.detach();
+});
