@@ -36,7 +36,7 @@ async function draws(page, name) {
   const data = await askModel(
     page,
     { name, PROMPT },
-    "const { cache } = await model.runWithCache(PROMPT, { names: [name] }); return Array.from(cache.get(name).data);",
+    "const { cache } = await model.runWithCache(given.PROMPT, { names: [given.name] }); return Array.from(cache.get(given.name).data);",
   );
   await eventually(async () => assert.deepEqual(await drawn(page), { name, data }));
 }
@@ -231,7 +231,7 @@ test("an intervention changes all points that its text selects", async () => {
     const loss = await askModel(
       page,
       { PROMPT },
-      'return (await model.runWithCache(PROMPT, { interventions: ["blocks.0.attn.hook_z", "blocks.3.attn.hook_z"].map((at) => ({ at, do: "zero" })) })).loss;',
+      'return (await model.runWithCache(given.PROMPT, { interventions: ["blocks.0.attn.hook_z", "blocks.3.attn.hook_z"].map((at) => ({ at, do: "zero" })) })).loss;',
     );
     await eventually(async () =>
       assert.equal(

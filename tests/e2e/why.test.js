@@ -360,7 +360,7 @@ test("neurons searches the bundled excerpt in pieces, a pasted text, and other c
     await ready(page);
     assert.match(
       (await shown(page)).text,
-      /This model has no hook point blocks\.9\.mlp\.hook_post\./,
+      /This model has no hook point blocks\.9\.mlp\.hook_post ?\. Its layers are 0 to 3\./,
     );
   });
 });
