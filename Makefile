@@ -21,7 +21,7 @@ check: ## formatters, linters, types; warnings are errors
 	@scripts/setup.sh test
 	@scripts/check.sh
 
-test: ## run all tests: Rust, wasm in headless Chromium, JavaScript, end to end
+test: ## run all tests: Rust, wasm in headless Chromium, JavaScript, end to end in three engines
 	@scripts/setup.sh test
 	@scripts/test.sh
 

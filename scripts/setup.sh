@@ -5,6 +5,7 @@
 
 WASM_PACK=0.15.1
 NEXTEST=0.9.143
+GECKODRIVER=0.37.1
 
 main() {
   # A bare Debian may lack the linker that cargo calls.
@@ -20,7 +21,17 @@ main() {
   component rustfmt
   have cargo-nextest || install_tool cargo-nextest cargo-nextest "$NEXTEST"
   have chromium && have chromedriver || packages chromium chromium-driver
+  engines
   python_packages
+}
+
+# Firefox and WebKitGTK for tests/engines, which skip what cannot be installed, or fail if CI is set. Xvfb is a screen in memory, which
+# WebKitGTK needs.
+engines() {
+  have apt-get || return 0
+  have firefox-esr && have WebKitWebDriver && have Xvfb ||
+    (packages firefox-esr webkit2gtk-driver xvfb) || say "the tests in Firefox and WebKitGTK cannot run"
+  have geckodriver || install_tool geckodriver geckodriver "$GECKODRIVER"
 }
 
 die() { say "$*"; exit 1; }
@@ -62,17 +73,18 @@ install_tool() {
 # prebuilt CRATE VERSION: unpacks the release of the tool's own project, if there is one for this machine.
 prebuilt() {
   have curl && have tar || return 1
-  local triple unpacked=.tools/unpacked
+  local triple gecko unpacked=.tools/unpacked
   case "$(uname -sm)" in
-    "Linux x86_64") triple=x86_64-unknown-linux-musl ;;
-    "Linux aarch64") triple=aarch64-unknown-linux-musl ;;
-    "Darwin arm64") triple=aarch64-apple-darwin ;;
+    "Linux x86_64") triple=x86_64-unknown-linux-musl gecko=linux64 ;;
+    "Linux aarch64") triple=aarch64-unknown-linux-musl gecko=linux-aarch64 ;;
+    "Darwin arm64") triple=aarch64-apple-darwin gecko=macos-aarch64 ;;
     *) return 1 ;;
   esac
   local repository tag
   case "$1" in
     wasm-bindgen-cli) repository=wasm-bindgen/wasm-bindgen tag=$2 archive=wasm-bindgen-$2-$triple.tar.gz ;;
     wasm-pack) repository=wasm-bindgen/wasm-pack tag=v$2 archive=wasm-pack-v$2-$triple.tar.gz ;;
+    geckodriver) repository=mozilla/geckodriver tag=v$2 archive=geckodriver-v$2-$gecko.tar.gz ;;
     cargo-nextest) repository=nextest-rs/nextest tag=cargo-nextest-$2 archive=cargo-nextest-$2-$triple.tar.gz ;;
   esac
   rm -rf "$unpacked" && mkdir -p "$unpacked" .tools/bin

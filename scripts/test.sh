@@ -14,6 +14,7 @@ main() {
     scripts/build.sh || fail "the build that tests/e2e opens failed"
   fi
   node_tests tests/e2e
+  node_tests tests/engines
   summary
 }
 

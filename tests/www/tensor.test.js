@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 
 import { LOG_PROBS } from "../../www/api/results.ts";
 import { Tensor } from "../../www/api/tensor.ts";
@@ -463,4 +464,15 @@ test("ids stay whole numbers in extremes and in text", () => {
   assert.deepEqual(ids.max().data, Uint32Array.of(greatest));
   assert.deepEqual(ids.min("pos").data, Uint32Array.of(7));
   assert.match(String(ids), /\[7, 4294967295\]/);
+});
+
+test("arrays of another frame are read as arrays", () => {
+  const { Float32Array: Numbers, Uint32Array: Ids } = runInNewContext(
+    "({ Float32Array, Uint32Array })",
+  );
+  const numbers = new Tensor(new Numbers([1, 2]), [2], ["pos"]);
+  const ids = new Tensor(new Ids([3, 4]), [2], ["pos"]);
+  assert.deepEqual([...numbers.add(1).data], [2, 3]);
+  assert.ok(ids.max("pos").data instanceof Uint32Array);
+  assert.match(String(ids), /of ids/);
 });

@@ -1,6 +1,6 @@
 // NumPy's file format for one array, .npy: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
-import type { TensorArray, Values } from "../tensor/values.js";
+import { areIds, type TensorArray, type Values } from "../tensor/values.js";
 
 const MAGIC = "\x93NUMPY";
 /** The header ends at a multiple of this, so that the numbers can be mapped into memory. */
@@ -16,7 +16,7 @@ export function npyHeader({
   data,
   shape,
 }: Pick<Values, "data" | "shape">): Uint8Array<ArrayBuffer> {
-  const dtype = data instanceof Uint32Array ? "<u4" : "<f4";
+  const dtype = areIds(data) ? "<u4" : "<f4";
   const lengths = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
   const dictionary = `{'descr': '${dtype}', 'fortran_order': False, 'shape': (${lengths}), }`;
   const isShort = dictionary.length + ALIGNMENT <= MAX_SHORT_HEADER;

@@ -3,6 +3,7 @@
 import { createError, describe } from "../errors.js";
 import { checkOptions, isPlainObject } from "../options.js";
 import { type Captures, namedArrays } from "./named.js";
+import { areIds } from "../tensor/values.js";
 import { bytesOf } from "./npy.js";
 import { type Origin, tokensOf } from "./origin.js";
 
@@ -45,7 +46,7 @@ export async function safetensorsFile(
   const tensors: [string, object][] = [];
   let end = 0;
   for (const [name, { data, shape }] of arrays) {
-    const dtype = data instanceof Uint32Array ? "U32" : "F32";
+    const dtype = areIds(data) ? "U32" : "F32";
     const start = end;
     end += data.byteLength;
     tensors.push([name, { dtype, shape, data_offsets: [start, end] }]);

@@ -5,6 +5,7 @@
 
 import { createError, describe } from "../errors.js";
 import {
+  areIds,
   axesOf,
   countOf,
   isValues,
@@ -176,8 +177,8 @@ function matching(first: Values, one: Values, i: number, what: string, free: str
 /** The numbers one after the other; ids and counts only if all are. */
 function joined(list: readonly Values[]): TensorArray {
   const count = list.reduce((sum, { data }) => sum + data.length, 0);
-  const areIds = list.every(({ data }) => data instanceof Uint32Array);
-  const data = areIds ? new Uint32Array(count) : new Float32Array(count);
+  const isWhole = list.every(({ data }) => areIds(data));
+  const data = isWhole ? new Uint32Array(count) : new Float32Array(count);
   let at = 0;
   for (const one of list) {
     data.set(one.data, at);

@@ -5,6 +5,7 @@
 
 import { createError } from "../errors.js";
 import {
+  areIds,
   axesOf,
   countOf,
   labelsOf,
@@ -92,7 +93,7 @@ export function reduced(
       "InputError",
       `${operation}: there are no numbers along ${along.join(", ")} in ${spelledShape(values)}`,
     );
-  const picksId = EXTREMES.includes(operation) && values.data instanceof Uint32Array;
+  const picksId = EXTREMES.includes(operation) && areIds(values.data);
   const isWhole = picksId || operation.startsWith("arg");
   const data = isWhole ? new Uint32Array(count) : new Float32Array(count);
   const fold = FOLDS[operation];

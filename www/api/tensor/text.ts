@@ -1,6 +1,6 @@
 // A tensor as text, as NumPy prints arrays: the middle of long axes is left out.
 
-import { countOf, type TensorArray, type Values } from "./values.js";
+import { areIds, countOf, type TensorArray, type Values } from "./values.js";
 
 /** More numbers than this are shortened. */
 const MAX_NUMBERS = 100;
@@ -18,7 +18,7 @@ export type Printable = Values & { name?: string; note?: string };
 /** "Tensor(head: 4, pos: 13) blocks.0.attn.hook_z". */
 export function heading(values: Printable): string {
   const { name, note, data } = values;
-  const kind = data instanceof Uint32Array ? " of ids" : "";
+  const kind = areIds(data) ? " of ids" : "";
   const parts = [`Tensor(${spelledAxes(values)})${kind}`, name, note && `(${note})`];
   return parts.filter(Boolean).join(" ");
 }
@@ -55,6 +55,6 @@ function numbers(
 
 /** A number of `data`: all digits of an id, up to five significant ones of others. */
 export function number(value: number, data: TensorArray): string {
-  const isWhole = data instanceof Uint32Array || !Number.isFinite(value);
+  const isWhole = areIds(data) || !Number.isFinite(value);
   return isWhole ? String(value) : String(Number(value.toPrecision(5)));
 }

@@ -44,9 +44,18 @@ export function strideOf({
   return (axis: string) => strides[axes.indexOf(axis)] ?? 0;
 }
 
+/** Whether these are ids or counts. `instanceof` would not know the arrays of another frame. */
+export function areIds(data: unknown): data is Uint32Array {
+  return kindOf(data) === "Uint32Array";
+}
+
+function kindOf(data: unknown): string | null {
+  return ArrayBuffer.isView(data) ? (data as TensorArray)[Symbol.toStringTag] : null;
+}
+
 /** An array of the same type. */
 export function arrayLike<Data extends TensorArray>(data: Data, length: number): Data {
-  return (data instanceof Uint32Array ? new Uint32Array(length) : new Float32Array(length)) as Data;
+  return (areIds(data) ? new Uint32Array(length) : new Float32Array(length)) as Data;
 }
 
 /** "[2, 3] over head, pos". */
@@ -105,7 +114,7 @@ export function checkValues({ data, shape, axes, labels }: Values): void {
   const refuse = (found: string) => {
     throw createError("InputError", `a tensor ${found}`);
   };
-  if (!(data instanceof Float32Array || data instanceof Uint32Array))
+  if (!areIds(data) && kindOf(data) !== "Float32Array")
     refuse(`has numbers in ${describe(data)}, expected a Float32Array or a Uint32Array`);
   if (!Array.isArray(shape) || !shape.every((length) => Number.isInteger(length) && length >= 0))
     refuse(`has the shape ${spelled(shape)}, expected an array of lengths`);
