@@ -281,6 +281,32 @@ test("a cell runs the cells before it that it needs; a run of all ends at an err
   });
 });
 
+test("every cell can run again, and a model that is replaced is disposed of", async () => {
+  await open(async (page) => {
+    // A second variable keeps the first model, until its cell replaces that too.
+    await runWith(page, "parameters", "globalThis.first = model; const also = model; 1");
+    for (const { id, title } of CELLS) {
+      if (id === "parameters") continue;
+      await cell(page, id).locator("button.run").click();
+      await ended(page);
+      const { status, outputs } = (await states(page))[id];
+      assert.equal(status, "done", `${title}: ${JSON.stringify(outputs)}`);
+      CHECKS[id](outputs);
+    }
+    const use = () =>
+      page.evaluate(() =>
+        /** @type {any} */ (globalThis).first.tokenize("a").then(
+          () => "in use",
+          (/** @type {Error} */ error) => error.message,
+        ),
+      );
+    assert.equal(await use(), "in use", "`also` has it");
+    await runWith(page, "parameters", "const also = null; 1");
+    assert.equal(await use(), "the model was disposed of: load it again");
+    CHECKS.load((await states(page)).load.outputs);
+  });
+});
+
 test("with the keyboard alone: into a cell, changed, run, and on to the next", async () => {
   await open(async (page) => {
     await byKeyboard(page, async () => {

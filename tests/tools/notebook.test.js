@@ -124,3 +124,37 @@ test("a run of a cell runs every cell between a changed one and it again", async
   assert.ok(notebook.cells.every(({ status }) => status === "done"));
   assert.equal(other.took, took, "a cell that does not use the changed one stays");
 });
+
+test("a model that a cell replaces is disposed of when no variable has it", async () => {
+  /** @type {string[]} */
+  const disposed = [];
+  let count = 0;
+  const make = () => {
+    const name = `model ${++count}`;
+    return { name, runWithCache() {}, dispose: () => disposed.push(name) };
+  };
+  const cell = (/** @type {string} */ id, /** @type {string} */ code) => ({
+    ...{ id, code, title: id, prose: "", libraries: "", python: "" },
+  });
+  const notebook = new Notebook([
+    cell("load", "const model = make();"),
+    cell("other", "const both = { list: [model, make()] };"),
+    cell("same", "model"),
+  ]);
+  notebook.define({ make });
+  await notebook.runAll();
+  assert.deepEqual(disposed, []);
+  const [load, other, same] = notebook.cells;
+  await notebook.run(same);
+  assert.deepEqual(disposed, [], "reading it replaces nothing");
+  await notebook.run(load);
+  assert.deepEqual(disposed, [], "`both` has the former one");
+  await notebook.run(other);
+  assert.deepEqual(disposed.sort(), ["model 1", "model 2"], "also what was in a list in an object");
+  notebook.edit(load, "const model = make(); throw new Error('later')");
+  await notebook.run(load);
+  assert.deepEqual(disposed.length, 2, "`both` has it");
+  notebook.edit(load, "throw new Error('before')");
+  await notebook.run(load);
+  assert.deepEqual(disposed.length, 2, "a cell that fails before it declares replaces nothing");
+});

@@ -1,8 +1,9 @@
 // The notebook without its page: the state of each cell, and running them in an order in which their variables exist. Every cell
 // sees what the cells before it declared, as in Jupyter.
 
-import { runCode } from "../session/run-code.js";
+import { runCode, unwatched } from "../session/run-code.js";
 import type { Cell } from "./cell.js";
+import { disposeOfReplaced, isModel, modelsIn } from "./models.js";
 import { type Output, outputOf, type ShowOptions, withOutput } from "./outputs.js";
 import { type CellProgram, KEEP, readCell } from "./program.js";
 
@@ -136,13 +137,17 @@ export class Notebook {
         signal.throwIfAborted();
         add({ kind: "written", text: String(text) });
       },
-      [KEEP]: (values: Record<string, unknown>) => Object.assign(scope, values),
+      [KEEP]: (values: Record<string, unknown>) => {
+        for (const [name, value] of Object.entries(values)) scope[name] = unwatched(value);
+      },
     };
+    const models = modelsIn(scope);
     const failure = await runCode(program.body, variables, {
       signal,
       onPrint: (_, value) => add(outputOf(value)),
       watches: isModel,
     });
+    disposeOfReplaced(models, scope);
     if (failure?.kind === "error" && failure.name === "ReferenceError" && missing)
       return { ...failure, message: `${failure.message}: ${missing}` };
     return failure;
@@ -195,11 +200,6 @@ export class Notebook {
     Object.assign(cell, changes);
     this.onChange(cell);
   }
-}
-
-/** Calls of a model can be stopped; other objects are passed on as they are. */
-function isModel(value: object) {
-  return "runWithCache" in value && "dispose" in value;
 }
 
 /** Null if the code has an error. */

@@ -84,7 +84,7 @@ async function untilStopped<T>(result: Promise<T>, signal: AbortSignal): Promise
  * an error that comes from the worker does not have it.
  */
 function watch(value: object, signal: AbortSignal, trace: Trace): unknown {
-  return new Proxy(value, {
+  const watched = new Proxy(value, {
     get(target, name) {
       const found = Reflect.get(target, name, target); // private fields belong to the object itself
       if (typeof found !== "function" || name === "constructor") return found;
@@ -105,6 +105,16 @@ function watch(value: object, signal: AbortSignal, trace: Trace): unknown {
       };
     },
   });
+  WATCHED.set(watched, value);
+  return watched;
+}
+
+/** What watched objects stand for. */
+const WATCHED: WeakMap<object, object> = new WeakMap();
+
+/** The object itself, if the value is one that is watched. */
+export function unwatched(value: unknown): unknown {
+  return typeof value === "object" && value !== null ? (WATCHED.get(value) ?? value) : value;
 }
 
 /** Plain data has no methods to watch. */
