@@ -36,19 +36,20 @@ export async function start(root = DIST) {
 /**
  * Opens a page, does something with it, and finds no error on it that was not expected.
  * @param {Awaited<ReturnType<typeof start>>} site
- * @param {{ path?: string, width?: number, height?: number, dark?: boolean, ratio?: number, expect?: RegExp, before?: (page: Page) => Promise<unknown> }} options
+ * @param {{ path?: string, width?: number, height?: number, dark?: boolean, touch?: boolean, ratio?: number, expect?: RegExp, before?: (page: Page) => Promise<unknown> }} options
  *   expect: errors that may be reported; before: what to do before the page opens
  * @param {(page: Page) => Promise<void>} act
  */
 export async function visit(
   site,
-  { path = "", width = 1440, height = 900, dark = false, ratio = 1, expect, before },
+  { path = "", width = 1440, height = 900, dark = false, touch = false, ratio = 1, expect, before },
   act,
 ) {
   const context = await site.browser.newContext({
     viewport: { width, height },
     colorScheme: dark ? "dark" : "light",
     deviceScaleFactor: ratio,
+    hasTouch: touch,
     reducedMotion: "reduce",
   });
   const page = await context.newPage();

@@ -11,7 +11,7 @@ import { levelOf, valuesOf } from "../../www/draw/scale.ts";
 import { eventually, start, visit } from "./browser.js";
 
 /** @typedef {import("playwright-core").Page} Page */
-/** @typedef {{ values: (number | string)[], shape: number[], axes: string[], whole?: boolean, labels?: Record<string, string[]>, name?: string, note?: string }} Given */
+/** @typedef {{ values: (number | string)[], shape: number[], axes: string[], whole?: boolean, labels?: Record<string, string[]>, name?: string, note?: string, isPart?: boolean }} Given */
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const BLANK = `<!doctype html><html lang="en"><meta charset="utf-8"><title>A tensor</title>
@@ -80,7 +80,7 @@ function assertColour([red, green, blue, alpha], value, { map, min, max }, theme
   const level = (isDiverging ? signedLevelOf : levelOf)([red, green, blue], shown);
   assert.ok(level >= 0, `${[red, green, blue]} is not on the scale, for ${value}`);
   const [low, high] = isDiverging
-    ? signedValuesOf(level, max, "linear")
+    ? signedValuesOf(level, Math.max(Math.abs(min), Math.abs(max)), "linear")
     : valuesOf(level, "linear").map((share) => min + share * (max - min));
   const clipped = Math.min(max, Math.max(min, value));
   assert.ok(clipped >= low - 1e-5 && clipped <= high + 1e-5, `${value}: ${low} to ${high}`);
@@ -163,13 +163,38 @@ test("NaN, infinities, masked and clipped cells are marked apart and explained",
     });
     await page.locator("tensor-view select[name=limits]").selectOption("all");
     await eventually(async () => assert.doesNotMatch(await words(page), /above the limit/));
-    await page.locator("tensor-view input[name=max]").fill("1.5");
-    await page.locator("tensor-view input[name=max]").press("Enter");
+    const limit = (/** @type {string} */ name) => page.locator(`tensor-view input[name=${name}]`);
+    await limit("max").fill("1.5");
+    await limit("max").press("Enter");
+    await limit("min").fill("-0.5");
+    await limit("min").press("Enter");
     await eventually(async () => {
-      const { colours } = await drawn(page);
-      assert.deepEqual([colours.min, colours.max], [-1.5, 1.5]);
-      assert.match(await words(page), /below the limit: \d/);
+      const { cells, colours } = await drawn(page);
+      assert.deepEqual([colours.map, colours.min, colours.max], ["diverging", -0.5, 1.5]);
+      const text = await words(page);
+      assert.match(text, /below the limit: \d/);
+      assert.match(text, /−0\.5\s+1\.5\s+zero at the mark/);
+      cells.forEach((cell, i) => {
+        const value = Number(values[i]);
+        if (Math.floor(i / 5) !== 3 && Number.isFinite(value)) assertColour(cell, value, colours);
+      });
     });
+    const mark = await page.locator("tensor-view color-legend").evaluate((legend) => {
+      const ramp = legend.shadowRoot?.querySelector(".ramp") ?? legend;
+      return Number.parseFloat(getComputedStyle(ramp).getPropertyValue("--zero"));
+    });
+    assert.ok(Math.abs(mark - 25) < 1, `zero is marked at ${mark} %`);
+    await limit("min").fill("2");
+    await limit("min").press("Enter");
+    assert.equal(
+      await limit("min").evaluate((/** @type {any} */ input) => input.validationMessage),
+      "expected a number less than 1.5",
+    );
+    assert.deepEqual(
+      (await drawn(page)).colours.min,
+      -0.5,
+      "limits in the wrong order change nothing",
+    );
     await page.locator("tensor-view").getByRole("button", { name: "table" }).click();
     assert.match(await words(page), /Values that are not finite, then those farthest from zero/);
   });
@@ -334,10 +359,197 @@ test("the locked value and the view are copied as code", async () => {
       'cache.get("blocks.0.attn.hook_pattern")',
       'cache["blocks.0.attn.hook_pattern"][0, :, :, :]',
     ]);
-    await box.getByRole("button", { name: "copy the locked value" }).click();
+    await box.getByRole("button", { name: "copy the pinned value" }).click();
     await eventually(async () =>
       assert.equal(await page.evaluate(() => navigator.clipboard.readText()), codes[0]),
     );
+  });
+});
+
+/** The pins as the list says them. @param {Page} page */
+const pinned = (page) =>
+  page
+    .locator("tensor-view .pins li")
+    .evaluateAll((items) =>
+      items.map((item) => [...item.children].slice(0, 2).map((part) => part.textContent?.trim())),
+    );
+
+/** The middle of a drawn cell. @param {Page} page @param {number} line @param {number} place */
+async function middleOf(page, line, place) {
+  const box = await page.locator("tensor-view .cells").boundingBox();
+  assert.ok(box);
+  const { across, down, ratio } = (await drawn(page)).geometry;
+  const x = box.x + ((place + 0.5) * across.cell) / ratio;
+  return { x, y: box.y + ((line + 0.5) * down.cell) / ratio };
+}
+
+test("several values are pinned, stay when axes move, and are released one by one or all", async () => {
+  const values = wave(2 * 6 * 5);
+  const given = { values, shape: [2, 6, 5], axes: ["head", "pos", "d_head"] };
+  await show(given, { tokens: TOKENS, across: "none", down: "none" }, async (page) => {
+    const view = page.locator("tensor-view");
+    const exact = (/** @type {number} */ at) => String(values[at]).replace("-", "−");
+    /** @type {number[][]} */
+    const wanted = [
+      [1, 2],
+      [4, 0],
+    ];
+    for (const [line, place] of wanted) {
+      const { x, y } = await middleOf(page, line, place);
+      await page.mouse.click(x, y);
+    }
+    await eventually(async () =>
+      assert.deepEqual(
+        (await pinned(page)).map(([place]) => place),
+        ["head 0, pos 1 ·moon, d_head 2", "head 0, pos 4 ·stars, d_head 0"],
+      ),
+    );
+    const [[, first]] = await pinned(page);
+    assert.equal(Math.fround(Number(first?.replace("−", "-"))), values[7], exact(7));
+    // By keyboard: one more, then released with Escape.
+    await page.mouse.move(1, 1);
+    await view.locator(".plot").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Enter");
+    await eventually(async () => assert.equal((await pinned(page)).length, 3));
+    await page.keyboard.press("Escape");
+    await eventually(async () => assert.equal((await pinned(page)).length, 2));
+    // On another head they are listed, not drawn; the list leads back to them.
+    await view.locator("input[name=slide-head]").fill("1");
+    await eventually(async () => {
+      assert.equal((await pinned(page)).length, 2);
+      assert.equal(await view.evaluate((/** @type {any} */ one) => one.lock), null);
+    });
+    await view.getByRole("button", { name: /^head 0, pos 1/ }).click();
+    await eventually(async () => {
+      assert.match(await view.locator(".readout").innerText(), /^pos 1 ·moon, d_head 2/);
+      assert.deepEqual(await view.evaluate((/** @type {any} */ one) => one.slice.index), {
+        head: 0,
+      });
+    });
+    // Other axes: the pins are positions of the tensor.
+    await view.locator("select[name=rows]").selectOption("head");
+    await eventually(async () => assert.equal((await pinned(page)).length, 2));
+    await view.getByRole("button", { name: "release head 0, pos 1" }).click();
+    await eventually(async () =>
+      assert.deepEqual(
+        (await pinned(page)).map(([place]) => place),
+        ["head 0, pos 4 ·stars, d_head 0"],
+      ),
+    );
+    // A shorter text does not have the position.
+    await view.evaluate((/** @type {any} */ one) => {
+      one.pins = [...one.pins, { head: 1, pos: 0, d_head: 0 }];
+      const tensor = { data: new Float32Array(20), shape: [2, 2, 5], axes: one.tensor.axes };
+      one.tensor = tensor;
+    });
+    await eventually(async () =>
+      assert.deepEqual(
+        (await pinned(page)).map(([place]) => place),
+        ["head 1, pos 0 the, d_head 0"],
+      ),
+    );
+    await view.evaluate((/** @type {any} */ one) => {
+      one.pins = [...one.pins, { head: 1, pos: 1, d_head: 0 }];
+    });
+    await view.getByRole("button", { name: "release all" }).click();
+    await eventually(async () => assert.deepEqual(await pinned(page), []));
+  });
+});
+
+test("rows are sorted by the pinned column, by their maximum or by name, and as stored again", async () => {
+  const values = wave(6 * 8);
+  const names = ["gamma", "alpha", "head 10", "head 2", "beta", "delta"];
+  const given = { values, shape: [6, 8], axes: ["part", "d_model"], labels: { part: names } };
+  await show(given, { limits: "all" }, async (page) => {
+    const view = page.locator("tensor-view");
+    const { x, y } = await middleOf(page, 2, 3);
+    await page.mouse.click(x, y);
+    await page.mouse.move(1, 1);
+    const rows = Array.from({ length: 6 }, (_, row) => row);
+    const row = (/** @type {number} */ at) => values.slice(8 * at, 8 * at + 8);
+    const by = (/** @type {(row: number) => number} */ key) =>
+      [...rows].sort((a, b) => key(b) - key(a) || a - b);
+    const orders = {
+      pinned: by((at) => row(at)[3]),
+      max: by((at) => Math.max(...row(at))),
+      name: [1, 4, 5, 0, 3, 2],
+      "": rows,
+    };
+    for (const [order, wanted] of Object.entries(orders)) {
+      await view.locator("select[name=row-order]").selectOption(order);
+      await eventually(async () => {
+        const { cells, colours } = await drawn(page);
+        cells.forEach((cell, i) =>
+          assertColour(cell, row(wanted[Math.floor(i / 8)])[i % 8], colours),
+        );
+      });
+      // Arrows go through what is drawn.
+      await view.locator(".plot").focus();
+      const line = wanted.indexOf(2);
+      await page.keyboard.press(line > 0 ? "ArrowUp" : "ArrowDown");
+      const next = wanted[line > 0 ? line - 1 : 1];
+      await eventually(async () =>
+        assert.match(
+          await view.locator(".readout").innerText(),
+          new RegExp(`^part ${next} ${names[next].replace(" ", "·")}, d_model 3 `),
+        ),
+      );
+      await view.locator(".plot").blur();
+    }
+  });
+});
+
+test("two fingers zoom, and one moves what is zoomed", async () => {
+  const [rows, columns] = [8, 2000];
+  const given = { values: wave(rows * columns), shape: [rows, columns], axes: ["pos", "d_mlp"] };
+  const act = async (/** @type {Page} */ page) => {
+    const view = page.locator("tensor-view");
+    await eventually(async () => assert.ok((await drawn(page)).geometry));
+    const box = await view.locator(".cells").boundingBox();
+    assert.ok(box);
+    const session = await page.context().newCDPSession(page);
+    const [middle, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    /** @param {string} type @param {number[]} xs */
+    const touch = (type, xs) =>
+      session.send("Input.dispatchTouchEvent", {
+        type: /** @type {any} */ (type),
+        touchPoints: xs.map((x, id) => ({ x, y, id })),
+      });
+    const visible = () => view.evaluate((/** @type {any} */ one) => one.visibleColumns);
+    await touch("touchStart", [middle - 20]);
+    await touch("touchStart", [middle - 20, middle + 20]);
+    for (const apart of [30, 45, 60, 80])
+      await touch("touchMove", [middle - apart, middle + apart]);
+    await touch("touchEnd", []);
+    await eventually(async () => {
+      const { first, count } = await visible();
+      assert.ok(Math.abs(count - 500) <= 2, `${count} columns: a quarter`);
+      assert.ok(Math.abs(first + count / 2 - 1000) < 40, `about the middle: ${first}`);
+    });
+    assert.deepEqual(await pinned(page), [], "a pinch pins nothing");
+    const before = await visible();
+    await touch("touchStart", [middle + 60]);
+    for (const x of [40, 20, 0, -40]) await touch("touchMove", [middle + x]);
+    await touch("touchEnd", []);
+    await eventually(async () => {
+      const after = await visible();
+      assert.equal(after.count, before.count);
+      assert.ok(after.first > before.first, "later columns come from the right");
+    });
+    await page.touchscreen.tap(middle, y);
+    await eventually(async () => assert.equal((await pinned(page)).length, 1, "a tap pins"));
+  };
+  await show(given, { tokens: [] }, act, { width: 390, height: 844, touch: true });
+});
+
+test("a part of a named tensor has no expression of the whole", async () => {
+  const given = { values: wave(6), shape: [6], axes: ["d_head"], name: "W_Q", isPart: true };
+  await show(given, {}, async (page) => {
+    const code = page.locator("tensor-view details.code");
+    await code.locator("summary").click();
+    assert.match(await code.innerText(), /This is a part of W_Q/);
+    assert.equal(await code.locator("code").count(), 0);
   });
 });
 

@@ -2,8 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { arrange, placeOf, withPlace } from "../../www/draw/arrangement.ts";
-import { columnOrder, inverseOf } from "../../www/draw/axis-order.ts";
-import { farthestCells, maskProblem, planeOf, summarise, valueAt } from "../../www/draw/plane.ts";
+import { axisOrder, inverseOf } from "../../www/draw/axis-order.ts";
+import {
+  farthestCells,
+  maskProblem,
+  planeOf,
+  summarise,
+  summaryOf,
+  valueAt,
+} from "../../www/draw/plane.ts";
 
 /** [1, 3, 2, 4], each number encodes its own index. */
 const z = {
@@ -177,17 +184,67 @@ test("columns are sorted by one row or by their maxima, and stay findable", () =
     axes: ["pos", "d_mlp"],
   };
   const plane = planeOf(tensor, arrange(tensor));
-  const byRow = columnOrder(plane, "pinned", { panel: 0, row: 0 });
+  const byRow = axisOrder(plane, "columns", "pinned", { pinned: { panel: 0, row: 0, column: 0 } });
   assert.deepEqual([...(byRow ?? [])], [1, 3, 0, 2], "what is no number comes last");
-  const byMaximum = columnOrder(plane, "max", null) ?? new Uint32Array();
+  const byMaximum = axisOrder(plane, "columns", "max", { pinned: null }) ?? new Uint32Array();
   assert.deepEqual([...byMaximum], [0, 1, 3, 2]);
   assert.deepEqual([...inverseOf(byMaximum)], [0, 1, 3, 2]);
   const mask = {
     ...empty(["pos", "d_mlp"], [2, 4]),
     data: Float32Array.of(1, 0, 1, 1, 0, 1, 1, 1),
   };
-  const masked = columnOrder(planeOf(tensor, arrange(tensor), mask), "max", null);
+  const masked = axisOrder(planeOf(tensor, arrange(tensor), mask), "columns", "max", {
+    pinned: null,
+  });
   assert.deepEqual([...(masked ?? [])], [3, 0, 2, 1], "masked values do not count");
-  assert.equal(columnOrder(plane, "pinned", null), null);
-  assert.equal(columnOrder(plane, "", { panel: 0, row: 0 }), null);
+  assert.equal(axisOrder(plane, "columns", "pinned", { pinned: null }), null);
+  assert.equal(axisOrder(plane, "rows", "", { pinned: { panel: 0, row: 0, column: 0 } }), null);
+});
+
+test("rows and columns are sorted by the same rules, in panels of any arrangement", () => {
+  // Values that decide nothing by their place: multiples of a number modulo a prime.
+  const shape = [3, 4, 5];
+  const data = Float32Array.from({ length: 60 }, (_, i) => ((i * 37) % 61) - 30);
+  const tensor = { data, shape, axes: ["head", "pos", "d_head"] };
+  const value = (/** @type {number} */ head, /** @type {number} */ pos, /** @type {number} */ at) =>
+    data[head * 20 + pos * 5 + at];
+  const each = (/** @type {number} */ length) => Array.from({ length }, (_, i) => i);
+  const descending = (/** @type {number[]} */ keys) =>
+    each(keys.length).sort((a, b) => keys[b] - keys[a] || a - b);
+  const plane = planeOf(tensor, arrange(tensor));
+  const pinned = { panel: 2, row: 1, column: 3 };
+  const orders = {
+    rows: {
+      pinned: each(4).map((pos) => value(2, pos, 3)),
+      max: each(4).map((pos) =>
+        Math.max(...each(3).flatMap((head) => each(5).map((at) => value(head, pos, at)))),
+      ),
+    },
+    columns: {
+      pinned: each(5).map((at) => value(2, 1, at)),
+      max: each(5).map((at) =>
+        Math.max(...each(3).flatMap((head) => each(4).map((pos) => value(head, pos, at)))),
+      ),
+    },
+  };
+  for (const side of /** @type {const} */ (["rows", "columns"]))
+    for (const order of /** @type {const} */ (["pinned", "max"]))
+      assert.deepEqual(
+        [...(axisOrder(plane, side, order, { pinned }) ?? [])],
+        descending(orders[side][order]),
+        `${side} by ${order}`,
+      );
+  const labels = ["head 10", "head 2", "Ärger", "zebra"];
+  const byName = axisOrder(plane, "rows", "name", { pinned: null, labels });
+  assert.deepEqual([...(byName ?? [])], [2, 1, 0, 3], "digits count as numbers");
+  assert.equal(axisOrder(plane, "rows", "name", { pinned: null }), null, "without labels");
+});
+
+test("numbers in any shape have one summary", () => {
+  const found = summaryOf(Float32Array.of(1e6, 1e6 + 1, NaN, 1e6 + 2, Infinity, -Infinity));
+  // numpy: std([1e6, 1e6 + 1, 1e6 + 2]) is 0.816496580927726
+  assert.deepEqual([found.finite, found.nan, found.positive, found.negative], [3, 1, 1, 1]);
+  assert.ok(Math.abs(found.deviation - 0.816496580927726) < 1e-12);
+  assert.deepEqual([found.min, found.max, found.mean], [1e6, 1e6 + 2, 1e6 + 1]);
+  assert.ok(Number.isNaN(summaryOf(Float32Array.of(NaN)).mean));
 });

@@ -5,13 +5,21 @@ import { test } from "node:test";
 
 import { Tensor } from "../../www/api/tensor.ts";
 import { arrange } from "../../www/draw/arrangement.ts";
-import { signedLevelOf, signedValuesOf } from "../../www/draw/diverging.ts";
+import { signedGradient, signedLevelOf, signedValuesOf } from "../../www/draw/diverging.ts";
 import { formatExact } from "../../www/draw/format.ts";
 import { panelGeometry, panelOrigin, placeUnder } from "../../www/draw/panel-plot.ts";
 import { cellUnder, paintPanels, poolPanel } from "../../www/draw/panels.ts";
 import { KIND, planeOf, summarise, valueAt } from "../../www/draw/plane.ts";
 import { levelOf, valuesOf } from "../../www/draw/scale.ts";
-import { clippedIn, parseLimits, scaleOf, writeLimits } from "../../www/draw/tensor-scale.ts";
+import {
+  clippedIn,
+  levelRange,
+  levelsOf,
+  parseLimits,
+  scaleOf,
+  writeLimits,
+  zeroText,
+} from "../../www/draw/tensor-scale.ts";
 import { moveWindow, zoomWindow } from "../../www/draw/windows.ts";
 import { codeOfCell, codeOfView } from "../../www/elements/tensor/code.ts";
 
@@ -70,9 +78,37 @@ test("limits: three standard deviations, quantile, all, or by hand; what is clip
   assert.ok(nearest.max >= 40 && nearest.max <= 40 + 50 / 4096);
   assert.deepEqual(clippedIn(shown, nearest), { below: 0, above: 1 });
   const hand = scale(shown, { limits: [-1, 3] });
-  assert.deepEqual([hand.map, hand.min, hand.max], ["sequential", -1, 3]);
+  assert.deepEqual([hand.map, hand.min, hand.max], ["diverging", -1, 3]);
   assert.deepEqual(clippedIn(shown, hand), { below: 1, above: 1 });
+  assert.equal(scale(shown, { limits: [0, 3] }).map, "sequential");
   assert.equal(scale(shown, { limits: [-2, 2] }).map, "diverging");
+});
+
+test("limits that are not symmetric keep zero at paper and equal magnitudes equally strong", () => {
+  const shown = plane(tensorOf([-4, -1, 0, 0.5, 1, 3, 9], [7], ["d_model"]));
+  for (const stretch of /** @type {const} */ (["linear", "sqrt"])) {
+    const own = scale(shown, { limits: [-1, 3], stretch });
+    const level = levelsOf(own);
+    assert.equal(level(0), 127, "paper");
+    assert.equal(level(3), 254, "the strongest colour of the farther end");
+    assert.equal(level(1) - 127, 127 - level(-1), "as strong as its negative");
+    assert.deepEqual([level(-4), level(9)], [level(-1), level(3)], "clipped at the limits");
+    const symmetric = levelsOf(scale(shown, { limits: [-3, 3], stretch }));
+    assert.equal(level(0.5), symmetric(0.5));
+    assert.deepEqual(levelRange(own), [level(-1), 254]);
+    const { zero } = signedGradient("light", levelRange(own));
+    const share = stretch === "linear" ? 1 / 4 : Math.sqrt(1 / 3) / (1 + Math.sqrt(1 / 3));
+    assert.ok(Math.abs((zero ?? NaN) - share) < 0.01, `zero at ${zero}`);
+  }
+  const text = (/** @type {[number, number]} */ limits) =>
+    zeroText(scale(shown, { limits, map: "diverging" }));
+  assert.equal(text([-2, 2]), "zero in the middle");
+  assert.equal(text([-1, 3]), "zero at the mark");
+  assert.equal(text([0, 3]), "zero at the lower end");
+  assert.equal(text([1, 3]), "zero is below the limits");
+  assert.equal(text([-3, -1]), "zero is above the limits");
+  const above = scale(shown, { limits: [1, 3], map: "diverging" });
+  assert.equal(signedGradient("light", levelRange(above)).zero, null);
 });
 
 test("numbers of which none is negative have a sequential map, and probabilities are not clipped", () => {
@@ -103,6 +139,7 @@ test("every cell of every panel has the colour of its number, or its mark", () =
     const view = {
       rows: { first: 0, count: 4 },
       columns: { first: 0, count: 5 },
+      rowOrder: Uint32Array.of(2, 0, 3, 1),
       columnOrder: Uint32Array.of(4, 2, 0, 1, 3),
     };
     const colours = scale(shown, { limits: isSequential ? [0, 2] : [-1, 1] });
@@ -114,13 +151,13 @@ test("every cell of every panel has the colour of its number, or its mark", () =
           const origin = panelOrigin(geometry, panel);
           const x = origin.x + place * geometry.across.cell + (geometry.across.cell >> 1);
           const y = origin.y + row * geometry.down.cell + (geometry.down.cell >> 1);
-          const cell = { panel, row, column: view.columnOrder[place] };
+          const cell = { panel, row: view.rowOrder[row], column: view.columnOrder[place] };
           const at = placeUnder(geometry, x, y);
           assert.ok(at);
           assert.deepEqual(cellUnder(shown, at, geometry.grid, view), cell);
           const pixel = image[y * geometry.width + x];
           const value = valueAt(shown, cell);
-          if (row === 2) {
+          if (cell.row === 2) {
             assert.equal(pixel, 0, "masked");
             continue;
           }
@@ -149,6 +186,7 @@ test("a block shows what is not finite, then its value farthest from zero", () =
   const view = {
     rows: { first: 0, count: 2 },
     columns: { first: 0, count: 4 },
+    rowOrder: null,
     columnOrder: null,
   };
   const { values: pooled, kinds } = poolPanel(shown, 0, grid, view);

@@ -49,7 +49,13 @@ export async function readParameter(
   checkUnicode(full, "the name of a weight");
   const request = serializeOptions("parameter", part, () => []);
   const send = (api: WorkerApi, key: number) => api.parameter(key, full, request);
-  return toWeight(await handle.call(send, { signal: local.signal, name: "parameter" }));
+  const weight = await handle.call(send, { signal: local.signal, name: "parameter" });
+  return toWeight(weight, isPartial(part));
+}
+
+/** Whether options pick a part of the weight that the result is named after: one layer of a short name is a whole weight. */
+function isPartial(options: Record<string, unknown>) {
+  return Object.entries(options).some(([axis, at]) => axis !== "layer" || typeof at !== "number");
 }
 
 /**
@@ -71,9 +77,9 @@ function readName(
   return [name[0], { ...options, layer: name[1] }];
 }
 
-function toWeight({ value, name, note }: WeightData): Weight {
+function toWeight({ value, name, note }: WeightData, isPart: boolean): Weight {
   const { data, shape, axes } = value;
-  return new Tensor(data, shape, axes, {}, { name, note: note ?? undefined }) as Weight;
+  return new Tensor(data, shape, axes, {}, { name, note: note ?? undefined, isPart }) as Weight;
 }
 
 /**

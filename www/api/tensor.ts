@@ -34,6 +34,8 @@ export interface TensorDetails {
   note?: string;
   /** whether `data` shares memory with another tensor */
   isView?: boolean;
+  /** whether it is a part of what `name` says, so that its indices are not those of the whole */
+  isPart?: boolean;
 }
 
 /** Numbers with a shape and named axes. `Data` is a Uint32Array for token ids, ranks and indices. */
@@ -50,6 +52,8 @@ export class Tensor<Data extends TensorArray = Float32Array> {
   note?: string;
   /** Whether `data` shares memory with another tensor, so that writing into one changes the other. */
   declare readonly isView: boolean;
+  /** Whether it is a part of what `name` says: `at` made it, or the weight was read in part. Its indices may not be those of the whole. */
+  declare readonly isPart: boolean;
   /** in row-major order: the last axis is contiguous */
   data: Data;
 
@@ -65,7 +69,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
     shape: readonly number[],
     axes: readonly string[],
     labels: Labels = {},
-    { name, note, isView = false }: TensorDetails = {},
+    { name, note, isView = false, isPart = false }: TensorDetails = {},
   ) {
     checkValues({ data, shape, axes, labels });
     this.axes = axes;
@@ -74,7 +78,8 @@ export class Tensor<Data extends TensorArray = Float32Array> {
     if (name !== undefined) this.name = name;
     if (note !== undefined) this.note = note;
     this.data = data;
-    Object.defineProperty(this, "isView", { value: isView }); // not a part of what equal tensors have in common
+    // These are not among what equal tensors have in common.
+    Object.defineProperties(this, { isView: { value: isView }, isPart: { value: isPart } });
   }
 
   /**
@@ -137,7 +142,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
    */
   at(index: Index): Tensor<Data> {
     const { name, note } = this;
-    return wrap(indexed<Data>(this, index), { name, note });
+    return wrap(indexed<Data>(this, index), { name, note, isPart: true });
   }
 
   /** The sum along some axes; of all numbers without an argument. As the next ones, of NaN it is NaN. */

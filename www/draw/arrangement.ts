@@ -11,6 +11,8 @@ export type NamedArray = {
   name?: string;
   /** what else there is to know of the numbers, such as what they were rounded to */
   note?: string;
+  /** whether it is only a part of what the name says */
+  isPart?: boolean;
 };
 
 /**

@@ -68,7 +68,12 @@ export function signedPixels(theme: Theme) {
   return Uint32Array.from(divergingColours(theme), packPixel);
 }
 
-/** The scale as a CSS gradient. */
-export function signedGradient(theme: Theme) {
-  return gradientOf(divergingColours(theme));
+/** The scale, or a range of its levels, as a CSS gradient, and where zero is in it, from 0 to 1; null if it is not in the range. */
+export function signedGradient(theme: Theme, range: readonly [number, number] = [0, 2 * SIDE]) {
+  const [first, last] = range;
+  const zero = (SIDE - first) / Math.max(1, last - first);
+  return {
+    gradient: gradientOf(divergingColours(theme).slice(first, last + 1)),
+    zero: zero >= 0 && zero <= 1 ? zero : null,
+  };
 }

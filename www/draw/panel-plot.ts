@@ -261,10 +261,15 @@ export function drawPanelOverlay(
   const origin = panelOrigin(geometry, panel);
   const x = left + (origin.x + place * across.cell) / ratio;
   const y = top + (origin.y + line * down.cell) / ratio;
-  context.strokeStyle = palette.accent;
-  context.lineWidth = 2;
+  // On a light line, so that it is seen on cells of any colour.
+  const outline = (colour: string, width: number) => {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.strokeRect(x - 1, y - 1, across.cell / ratio + 2, down.cell / ratio + 2);
+  };
+  outline(palette.glow, 4);
   context.setLineDash(isDashed ? [3, 2] : []);
-  context.strokeRect(x - 1, y - 1, across.cell / ratio + 2, down.cell / ratio + 2);
+  outline(palette.accent, 2);
   context.setLineDash([]);
 }
 

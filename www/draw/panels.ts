@@ -11,10 +11,11 @@ import { coloursOf, levelsOf, type TensorScale } from "./tensor-scale.js";
 /** The drawn cells of a panel; each covers a block of the panel's. */
 export type Pooled = { values: Float32Array; kinds: Uint8Array; rows: number; columns: number };
 
-/** Which rows and columns are visible, and in which order they are drawn: the position of each, if not as stored. */
+/** Which rows and columns are visible, and in which order they are drawn: the position at each place, if not as stored. */
 export type Shown = {
   rows: Window;
   columns: Window;
+  rowOrder: Uint32Array | null;
   columnOrder: Uint32Array | null;
 };
 
@@ -34,10 +35,11 @@ export function poolPanel(plane: Plane, panel: number, grid: Grid, shown: Shown)
   const { down, across } = grid;
   const values = new Float32Array(down.cells * across.cells);
   const kinds = new Uint8Array(down.cells * across.cells); // masked, until a value is found
-  const { columnOrder } = shown;
+  const { rowOrder, columnOrder } = shown;
   const lines = grid.wrap > 0 ? down.cells : shown.rows.count;
   for (let line = 0; line < lines; line++) {
-    const row = grid.wrap > 0 ? 0 : shown.rows.first + line;
+    const place = grid.wrap > 0 ? 0 : shown.rows.first + line;
+    const row = rowOrder ? rowOrder[place] : place;
     const first = grid.wrap > 0 ? line * grid.wrap : shown.columns.first;
     const count = grid.wrap > 0 ? Math.min(grid.wrap, plane.columns - first) : shown.columns.count;
     const from = start + row * rowStep;
@@ -226,7 +228,7 @@ export function cellUnder(
   let most = -1;
   for (let row = firstRow; row < lastRow; row++) {
     for (let at = firstColumn; at < lastColumn; at++) {
-      const cell = { panel, row, column: column(at) };
+      const cell = { panel, row: shown.rowOrder?.[row] ?? row, column: column(at) };
       const value = valueAt(plane, cell);
       const rank = isMasked(plane, cell) ? 0 : Number.isFinite(value) ? Math.abs(value) : Infinity;
       if (rank > most) [best, most] = [cell, rank];

@@ -213,6 +213,14 @@ export function summarise(plane: Plane): Summary {
   };
 }
 
+/** The summary of numbers in any shape, of which none is masked. */
+export function summaryOf(data: Plane["data"]): Summary {
+  const panels = [{ start: 0, maskStart: 0, index: {} }];
+  const steps = { rowStep: 0, columnStep: 1 };
+  const flat = { rows: 1, columns: data.length, ...steps, panels, down: 1, across: 1 };
+  return summarise({ data, ...flat, hidesNegative: false, mask: null });
+}
+
 /** The cells to name first: those that are not finite, then those farthest from zero. Masked ones are left out. */
 export function farthestCells(plane: Plane, count: number): (PanelCell & { value: number })[] {
   const kept: { cell: number; value: number; rank: number }[] = [];

@@ -4,7 +4,10 @@ import { divergingColours, signedLevel } from "./diverging.js";
 import { eachFinite, type Plane, type Summary } from "./plane.js";
 import { colours, level, type Rgb, type Stretch, type Theme } from "./scale.js";
 
-/** Diverging: zero in the middle, in the colour of the paper. Sequential: from light to dark. */
+/**
+ * Diverging: zero in the colour of the paper, and equal magnitudes equally strong on both sides of it, also between limits that do not
+ * lie symmetrically around zero: then one side ends before its strongest colour. Sequential: from light to dark.
+ */
 export type ColourMap = "diverging" | "sequential";
 export type TensorScale = { map: ColourMap; min: number; max: number; stretch: Stretch };
 
@@ -37,11 +40,7 @@ export function scaleOf(
   const usual = (isSequential: boolean) => map || (isSequential ? "sequential" : "diverging");
   if (typeof limits !== "string") {
     const [min, max] = limits;
-    const chosen = usual(min !== -max);
-    const end = Math.max(Math.abs(min), Math.abs(max));
-    return chosen === "diverging"
-      ? { map: chosen, min: -end, max: end, stretch }
-      : { map: chosen, min, max, stretch };
+    return { map: usual(min >= 0 || max <= 0), min, max, stretch };
   }
   if (summary.finite === 0) return { map: usual(false), min: -1, max: 1, stretch };
   const chosen = usual(summary.min >= 0);
@@ -97,13 +96,30 @@ function quantile(plane: Plane, middle: number, farthest: number) {
 
 /** The level of a finite value in the table of colours, as a function, because a plot asks for many. */
 export function levelsOf({ map, min, max, stretch }: TensorScale): (value: number) => number {
-  if (map === "diverging") return (value) => signedLevel(value, max, stretch);
+  if (map === "diverging") {
+    const end = Math.max(Math.abs(min), Math.abs(max));
+    return (value) => signedLevel(value < min ? min : value > max ? max : value, end, stretch);
+  }
   const range = max - min;
   return (value) => level((value - min) / range, stretch);
 }
 
 export function coloursOf({ map }: TensorScale, theme: Theme): readonly Rgb[] {
   return map === "diverging" ? divergingColours(theme) : colours(theme);
+}
+
+/** The first and the last level that a diverging scale has. */
+export function levelRange(scale: TensorScale): [number, number] {
+  const levelOf = levelsOf(scale);
+  return [levelOf(scale.min), levelOf(scale.max)];
+}
+
+/** Where zero is on a diverging scale, in words. */
+export function zeroText({ min, max }: TensorScale) {
+  if (min === -max) return "zero in the middle";
+  if (min < 0 && max > 0) return "zero at the mark";
+  if (min === 0 || max === 0) return `zero at the ${min === 0 ? "lower" : "upper"} end`;
+  return `zero is ${min > 0 ? "below" : "above"} the limits`;
 }
 
 /** How many finite values lie below and above the limits. */

@@ -2,21 +2,13 @@
 // from zero of the block that it stands for.
 
 import { signedLevel, signedPixels } from "./diverging.js";
+import { summaryOf, type Plane } from "./plane.js";
 import type { Theme } from "./scale.js";
 
 /** Numbers in row-major order. */
 export interface Numbers {
-  data: ArrayLike<number>;
+  data: Plane["data"];
   shape: readonly number[];
-}
-
-export interface NumberSummary {
-  /** of the finite numbers; NaN if there are none */
-  min: number;
-  max: number;
-  mean: number;
-  deviation: number;
-  notFinite: number;
 }
 
 export interface Thumbnail {
@@ -30,26 +22,6 @@ export interface Thumbnail {
 
 /** Three standard deviations, as Treescope draws by default: a few outliers leave the rest visible. */
 const DEVIATIONS = 3;
-
-export function summaryOfNumbers({ data }: Pick<Numbers, "data">): NumberSummary {
-  let [min, max, sum, squares, notFinite] = [Infinity, -Infinity, 0, 0, 0];
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i];
-    if (!Number.isFinite(value)) {
-      notFinite += 1;
-      continue;
-    }
-    if (value < min) min = value;
-    if (value > max) max = value;
-    sum += value;
-  }
-  const count = data.length - notFinite;
-  if (count === 0) return { min: NaN, max: NaN, mean: NaN, deviation: NaN, notFinite };
-  const mean = sum / count;
-  for (let i = 0; i < data.length; i++)
-    if (Number.isFinite(data[i])) squares += (data[i] - mean) ** 2;
-  return { min, max, mean, deviation: Math.sqrt(squares / count), notFinite };
-}
 
 /** The picture, at most `maxWidth` × `maxHeight` pixels. A number that is not finite is transparent. */
 export function thumbnail(
@@ -76,9 +48,9 @@ export function thumbnail(
     isThere[at] = 1;
     if (Math.abs(value) > Math.abs(farthest[at])) farthest[at] = value;
   }
-  const { min, max, mean, deviation } = summaryOfNumbers(numbers);
+  const { min, max, rms } = summaryOf(data);
   const all = Math.max(Math.abs(min), Math.abs(max));
-  const limit = Math.min(all, DEVIATIONS * Math.hypot(mean, deviation)) || 1;
+  const limit = Math.min(all, DEVIATIONS * rms) || 1;
   const colours = signedPixels(theme);
   const pixels = Uint32Array.from(farthest, (value, at) =>
     isThere[at] ? colours[signedLevel(value, limit, "linear")] : 0,

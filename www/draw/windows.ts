@@ -31,10 +31,9 @@ export function moveWindow(length: number, { first, count }: Window, by: number)
 /** How many tokens are visible at once, until the visitor asks for all: so many rows are still told apart. */
 export const VISIBLE_TOKENS = 64;
 
-/** The visible part if the visitor has not chosen another: of a long text the last tokens. */
-export function usualWindow(axis: string, side: Side, length: number): Window {
+/** The visible part if the visitor has not chosen another: of a long text the last tokens, or if they are sorted the first ones. */
+export function usualWindow(axis: string, side: Side, length: number, isSorted = false): Window {
   const isLong = side === "rows" && TOKEN_AXES.includes(axis) && length > VISIBLE_TOKENS;
-  return isLong
-    ? { first: length - VISIBLE_TOKENS, count: VISIBLE_TOKENS }
-    : { first: 0, count: length };
+  if (!isLong) return { first: 0, count: length };
+  return { first: isSorted ? 0 : length - VISIBLE_TOKENS, count: VISIBLE_TOKENS };
 }

@@ -18,6 +18,7 @@ import { drawPatternLabels, drawPatternOverlay, patternGeometry } from "../draw/
 import { describePair, glyphs, truncate, type Token } from "../draw/token.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
 import { clamp, Interaction, type Step } from "./interaction.js";
+import { type Movement, PlotGestures, type Point } from "./plot-gestures.js";
 import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
 import { base, figure } from "./styles.js";
 import { ThemeController } from "./theme.js";
@@ -107,8 +108,19 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     () => this.matrix,
     (sentence) => this.interaction.announce(sentence),
   );
-  /** The pointer that pans the view: where it went down, and the view then. */
-  #drag: { x: number; y: number; view: View; moved: boolean } | null = null;
+  #gestures = new PlotGestures<GestureStart>({
+    start: (about) => this.#startOf(about),
+    drag: (start, by) => this.#drag(start, by),
+    zoom: (start, factor, by) => this.#pinch(start, factor, by),
+    hover: (event) => this.interaction.hover(this.#pairUnder(event)),
+    tap: (event) => {
+      const pair = this.#pairUnder(event);
+      if (!pair) return;
+      this.interaction.hover(pair);
+      this.interaction.choose(pair);
+    },
+    leave: () => this.interaction.leave(),
+  });
 
   constructor() {
     super();
@@ -187,14 +199,7 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
       className: this.#isZoomed ? "zoomed" : "",
       kind: "attention pattern",
       label: `${this.label}, ${this.tokens.length} tokens. Arrows move among cells, Enter locks, Escape releases, plus and minus zoom.`,
-      on: {
-        pointermove: this.#onMove,
-        pointerdown: this.#onDown,
-        pointerup: this.#onUp,
-        leave: this.#onLeave,
-        wheel: this.#onWheel,
-        keydown: this.#onKeyDown,
-      },
+      on: { ...this.#gestures.handlers, keydown: this.#onKeyDown },
       below: html`${this.#renderLegend()}${this.#values.renderButtons(this.#renderZoomButtons())}`,
       table: this.#values.renderTable(() => this.#table()),
     });
@@ -313,54 +318,41 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     this.emit("cell-hover", pair && { ...pair, value: this.valueAt(pair) });
   }
 
-  #pairUnder(event: MouseEvent) {
+  #pairUnder({ clientX, clientY }: Point) {
     const { matrix, geometry } = this;
     const box = this.#canvases.get("cells")?.getBoundingClientRect();
     if (!matrix || !geometry || !box) return null;
-    const x = (event.clientX - box.left) * geometry.ratio;
-    const y = (event.clientY - box.top) * geometry.ratio;
+    const x = (clientX - box.left) * geometry.ratio;
+    const y = (clientY - box.top) * geometry.ratio;
     return pairAt(matrix, geometry.view, geometry.fit, x, y);
   }
 
-  #onMove = (event: PointerEvent) => {
-    const { matrix, geometry } = this;
-    if (!this.#drag || !matrix || !geometry || !this.#isZoomed)
-      return this.interaction.hover(this.#pairUnder(event));
-    const { x, y, view, moved } = this.#drag;
-    const across = Math.round((event.clientX - x) / geometry.pitch);
-    const down = Math.round((event.clientY - y) / geometry.pitch);
-    if (across === 0 && down === 0 && !moved) return;
-    this.#drag.moved = true;
+  #startOf(about: Point): GestureStart | null {
+    const { geometry } = this;
+    if (!geometry) return null;
+    const { view, pitch } = geometry;
+    const { row, column, count } = view;
+    const middle = { query: row + count / 2, key: column + count / 2 };
+    return { view, pitch, about: this.#pairUnder(about) ?? this.interaction.focused ?? middle };
+  }
+
+  #drag({ view, pitch }: GestureStart, { x, y }: Movement) {
+    const { matrix } = this;
+    if (!matrix || !this.#isZoomed) return false;
+    const [across, down] = [Math.round(x / pitch), Math.round(y / pitch)];
     this.view = clip(matrix, { ...view, row: view.row - down, column: view.column - across });
-  };
+    return true;
+  }
 
-  #onDown = (event: PointerEvent) => {
-    if (event.button !== 0 || !this.geometry) return;
-    this.#drag = { x: event.clientX, y: event.clientY, view: this.geometry.view, moved: false };
-    if (event.pointerType === "mouse")
-      (event.currentTarget as Element).setPointerCapture(event.pointerId);
-  };
-
-  #onUp = (event: PointerEvent) => {
-    const moved = this.#drag?.moved;
-    this.#drag = null;
-    const pair = moved ? null : this.#pairUnder(event);
-    if (!pair) return;
-    this.interaction.hover(pair);
-    this.interaction.choose(pair);
-  };
-
-  #onLeave = () => {
-    this.#drag = null;
-    this.interaction.leave();
-  };
-
-  /** Zooms about the pointer with a pinch, which browsers report as a wheel with Ctrl. A plain wheel scrolls the page. */
-  #onWheel = (event: WheelEvent) => {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    this.#zoomBy(Math.exp(event.deltaY / 240), this.#pairUnder(event));
-  };
+  #pinch({ view, pitch, about }: GestureStart, factor: number, { x, y }: Movement) {
+    const { matrix } = this;
+    if (!matrix) return;
+    const next = zoom(matrix, view, view.count * factor, about);
+    const now = (pitch * view.count) / next.count;
+    const [across, down] = [Math.round(x / now), Math.round(y / now)];
+    const moved = clip(matrix, { ...next, row: next.row - down, column: next.column - across });
+    this.view = moved.count >= sideOf(matrix) ? null : moved;
+  }
 
   #onKeyDown = (event: KeyboardEvent) => {
     if (!this.geometry) return;
@@ -373,14 +365,10 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     event.preventDefault();
   };
 
-  /** @param by the factor of the number of visible tokens @param about the pair that keeps its place */
-  #zoomBy(by: number, about: Pair | null = this.interaction.focused) {
-    const { matrix, geometry } = this;
-    if (!matrix || !geometry) return;
-    const { row, column, count } = geometry.view;
-    const middle = { query: row + count / 2, key: column + count / 2 };
-    const next = zoom(matrix, geometry.view, count * by, about ?? middle);
-    this.view = next.count >= sideOf(matrix) ? null : next;
+  /** @param by the factor of the number of visible tokens, about the focused pair or the middle */
+  #zoomBy(by: number) {
+    const start = this.#startOf({ clientX: NaN, clientY: NaN });
+    if (start) this.#pinch(start, by, { x: 0, y: 0 });
   }
 
   get #firstVisible(): Pair {
@@ -399,6 +387,13 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     if (this.#isZoomed) this.view = reveal(matrix, geometry.view, pair);
     return pair;
   }
+}
+
+/** What was visible when a gesture began: CSS pixels of a token, and the pair that keeps its place. */
+interface GestureStart {
+  view: View;
+  pitch: number;
+  about: Pair;
 }
 
 /** The number of tokens along the longer side. */

@@ -22,6 +22,7 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
     dot: { type: String },
     notFinite: { type: String },
     signed: { type: Boolean },
+    range: { attribute: false },
     scale: { type: String },
   };
 
@@ -52,10 +53,14 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
       .ramp.signed::after {
         content: "";
         position: absolute;
-        left: 50%;
+        left: var(--zero, 50%);
         top: 100%;
         height: 4px;
         border-left: 1px solid var(--soft);
+      }
+      .ramp,
+      .swatch {
+        forced-color-adjust: none;
       }
       .swatch {
         width: 1.4em;
@@ -91,6 +96,8 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
   declare notFinite: string;
   /** The scale of signed numbers, with zero in the middle. */
   declare signed: boolean;
+  /** The first and the last level of signed numbers whose limits are not symmetric; null for all levels. */
+  declare range: readonly [number, number] | null;
   /** Whether colours are linear in the value or in its square root. Without it there is no switch. */
   declare scale: Stretch | null;
   #theme = new ThemeController(this);
@@ -104,6 +111,7 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
     this.dot = "";
     this.notFinite = "";
     this.signed = false;
+    this.range = null;
     this.scale = null;
   }
 
@@ -116,12 +124,14 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
 
   override render() {
     const { theme } = this.#theme;
-    const ramp = this.signed ? signedGradient(theme) : gradient(theme);
+    const signed = this.signed ? signedGradient(theme, this.range ?? undefined) : null;
+    const ramp = signed?.gradient ?? gradient(theme);
+    const zero = signed?.zero ?? null;
     const spoken = [this.words, this.dot && `a dot: ${this.dot}`, this.notFinite];
     const label = `colour scale from ${this.from} to ${this.to}: ${spoken.filter(Boolean).join("; ")}`;
     return html`
       <span class="legend" role="img" aria-label=${label}>
-        <span class="mono">${this.from}</span><span class="ramp ${this.signed ? "signed" : ""}" style="background: ${ramp}"></span><span class="mono">${this.to}</span>
+        <span class="mono">${this.from}</span><span class="ramp ${zero === null ? "" : "signed"}" style="background: ${ramp}; --zero: ${100 * (zero ?? 0)}%"></span><span class="mono">${this.to}</span>
         <span>${this.words}</span>
         ${this.dot ? html`<span>· <span class="dot"></span> ${this.dot}</span>` : ""}
         ${this.notFinite ? html`<span class="swatch" style="background: ${stripes(theme)}"></span><span>${this.notFinite}</span>` : ""}

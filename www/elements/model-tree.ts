@@ -14,6 +14,7 @@ import { outlinePage, type OutlinePicture } from "../session/outline-page.js";
 import { countFound, everyKey, type OutlineRow, rowsOf } from "../session/outline-rows.js";
 import { pictureOfWeight, readWeight, type WeightPicture } from "../session/weight-picture.js";
 import { TypedElement } from "./base.js";
+import { COPY_REFUSED, copyToClipboard } from "./clipboard.js";
 import { base } from "./styles.js";
 import { treeStyles } from "./styles/tree.js";
 import { ThemeController } from "./theme.js";
@@ -299,7 +300,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     await import("./define/tensor-view.js");
     if (kind === "weight") return { ...(await readWeight(model, path)), tokens: [] };
     if (!activation) return null;
-    return { ...(await activation(path)), sentence: "" };
+    return { ...(await activation(path)), sentence: "", source: path };
   }
 
   #closePanel = () => {
@@ -335,12 +336,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
   }
 
   async #copy(text: string) {
-    try {
-      await navigator.clipboard.writeText(text);
-      this.note = `copied ${text}`;
-    } catch {
-      this.note = `the browser does not let this page copy: ${text}`;
-    }
+    this.note = `${(await copyToClipboard(text)) ? "copied " : `${COPY_REFUSED}: `}${text}`;
   }
 
   #save = () => {

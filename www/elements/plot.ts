@@ -5,7 +5,9 @@ import { css, html, type LitElement, type ReactiveController } from "lit";
 
 import type { Palette } from "../draw/labels.js";
 import type { Matrix } from "../draw/matrix.js";
+import { COPY_REFUSED, copyToClipboard } from "./clipboard.js";
 import { liveRegion } from "./interaction.js";
+import type { GestureHandlers } from "./plot-gestures.js";
 import type { ThemeController } from "./theme.js";
 
 /** The palette is read again after this time, because styles may have changed. */
@@ -43,6 +45,15 @@ export const plotStyles = css`
     border-radius: 3px;
     user-select: none;
   }
+  /* Forced colours would make the canvases' ink and its background the same. */
+  @media (forced-colors: active) {
+    .plot {
+      forced-color-adjust: none;
+      color: CanvasText;
+      accent-color: CanvasText;
+      caret-color: Canvas;
+    }
+  }
   canvas {
     position: absolute;
     display: block;
@@ -71,6 +82,13 @@ export const plotStyles = css`
   }
 `;
 
+/** What a plot does when it is used. */
+export type PlotHandlers = Partial<GestureHandlers> &
+  Pick<GestureHandlers, "pointermove" | "leave"> & {
+    keydown: (event: KeyboardEvent) => void;
+    click?: (event: MouseEvent) => void;
+  };
+
 export interface PlotParts {
   /** the titles of the axes */
   axes: { across: string; down: string };
@@ -83,15 +101,7 @@ export interface PlotParts {
   /** `aria-roledescription` and `aria-label` */
   kind: string;
   label: string;
-  on: {
-    pointermove: (event: PointerEvent) => void;
-    leave: () => void;
-    keydown: (event: KeyboardEvent) => void;
-    click?: (event: MouseEvent) => void;
-    pointerdown?: (event: PointerEvent) => void;
-    pointerup?: (event: PointerEvent) => void;
-    wheel?: (event: WheelEvent) => void;
-  };
+  on: PlotHandlers;
   /** the row below the plot */
   below: unknown;
   /** the values as a table */
@@ -116,6 +126,8 @@ export function renderPlot(parts: PlotParts) {
         @pointerleave=${on.leave}
         @pointerdown=${on.pointerdown}
         @pointerup=${on.pointerup}
+        @pointercancel=${on.pointercancel}
+        @touchmove=${on.touchmove}
         @click=${on.click}
         @wheel=${on.wheel}
         @keydown=${on.keydown}
@@ -270,7 +282,7 @@ export class PlotValues implements ReactiveController {
     const lines = Array.from({ length: rows }, (_, row) =>
       data.subarray(row * columns, (row + 1) * columns).join("\t"),
     );
-    await navigator.clipboard.writeText(lines.join("\n"));
-    this.#announce(`copied ${rows} by ${columns} values`);
+    const isCopied = await copyToClipboard(lines.join("\n"));
+    this.#announce(isCopied ? `copied ${rows} by ${columns} values` : COPY_REFUSED);
   };
 }

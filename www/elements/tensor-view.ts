@@ -5,8 +5,7 @@ import { html } from "lit";
 import type { Arrangement, NamedArray, Wanted } from "../draw/arrangement.js";
 import type { Order } from "../draw/axis-order.js";
 import type { Window } from "../draw/lines.js";
-import { placeUnder, type PanelGeometry, type Side } from "../draw/panel-plot.js";
-import { cellUnder } from "../draw/panels.js";
+import type { PanelGeometry, Side } from "../draw/panel-plot.js";
 import { contains, valueAt, type PanelCell } from "../draw/plane.js";
 import type { Stretch } from "../draw/scale.js";
 import type { ColourMap } from "../draw/tensor-scale.js";
@@ -14,33 +13,39 @@ import type { Token } from "../draw/token.js";
 import { zoomWindow } from "../draw/windows.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
 import { clamp, Interaction } from "./interaction.js";
+import { PlotGestures } from "./plot-gestures.js";
 import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
 import { base, figure } from "./styles.js";
 import { tensorStyles } from "./styles/tensor.js";
 import { axesStyles, renderAxes } from "./tensor/axes.js";
-import { codeOfCell, codeOfView, type Source } from "./tensor/code.js";
+import type { Source } from "./tensor/code.js";
 import { codeStyles, renderCode } from "./tensor/code-box.js";
 import { Drawing } from "./tensor/drawing.js";
 import { legendStyles, renderColours, renderLegend, type ColourChoice } from "./tensor/legend.js";
 import { TensorPainter } from "./tensor/painter.js";
 import { axisTitles, renderOrder, renderSummary } from "./tensor/parts.js";
-import { PlotPointer, renderWindows, windowStyles } from "./tensor/window.js";
+import * as pinning from "./tensor/pins.js";
+import { PlotPlaces, type PlotStart } from "./tensor/places.js";
+import { renderWindows, windowStyles } from "./tensor/window.js";
 import * as words from "./tensor/words.js";
 import { ThemeController } from "./theme.js";
 
 /** A cell of the panel that is numbered `panel`, 0 if absent. */
 export type TensorCell = { row: number; column: number; panel?: number };
-/** What the visitor chose: where the axes are, the colours, and the order of the columns. */
+/** What the visitor chose: where the axes are, the colours, and the order of columns and rows. */
 export type TensorSettings = Required<Wanted> & {
   map: ColourMap | "";
   limits: string;
   order: Order;
+  rowOrder: Order;
 };
 
 export interface TensorViewEvents {
   /** `index` is the position on every axis */
   "value-hover": (PanelCell & { value: number; index: Readonly<Record<string, number>> }) | null;
   "value-lock": PanelCell | null;
+  /** all pinned values, each as a position on every axis; the last one is the locked one */
+  "pins-change": readonly words.Position[];
   "slice-change": TensorSettings;
   "scale-change": Stretch;
 }
@@ -60,6 +65,8 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     map: { type: String },
     limits: { type: String },
     order: { type: String },
+    rowOrder: { type: String, attribute: "row-order" },
+    pins: { attribute: false },
     scale: { type: String },
     lock: { attribute: false },
     highlight: { attribute: false },
@@ -75,6 +82,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     windowStyles,
     legendStyles,
     codeStyles,
+    pinning.pinStyles,
     tensorStyles,
   ];
 
@@ -98,10 +106,14 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   declare map: ColourMap | "";
   /** Empty for three standard deviations; `all`, `99%`, or two numbers: `-1,1`. */
   declare limits: string;
-  /** The order of the columns: as stored, by the locked row, or by their largest values. */
+  /** The order of the columns, and of the rows: as stored, by the pinned row or column, by their largest values, or by name. */
   declare order: Order;
+  declare rowOrder: Order;
   declare scale: Stretch;
+  /** The cell that was pinned last, if it is drawn. Setting it pins this cell only. */
   declare lock: TensorCell | null;
+  /** The pinned values, each as a position on every axis. */
+  declare pins: readonly words.Position[];
   /** A token that something else on the page points at. */
   declare highlight: number | null;
   declare width: number;
@@ -119,12 +131,8 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     },
     onHover: (cell) => this.#onHover(cell),
     describe: (cell) => (this.#drawing ? words.sentence(this.#drawing, cell) : ""),
-    locked: () => this.#locked,
-    onLock: (cell) => {
-      if (!cell && !this.lock) return;
-      this.lock = cell;
-      this.emit("value-lock", cell);
-    },
+    locked: () => this.#drawing?.locked ?? null,
+    onLock: (cell) => this.#togglePin(cell),
     shiftSteps: 5,
   });
   #canvases = new PlotCanvases(this);
@@ -134,10 +142,21 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     () => this.#drawing?.stacked ?? null,
     (text) => this.interaction.announce(text),
   );
-  #pointer = new PlotPointer({
-    axis: (side) => this.#axis(side),
-    at: (side, event) => this.#positionUnder(side, event),
-    set: (side, window) => this.#setWindow(side, window),
+  #places = new PlotPlaces({
+    drawing: () => this.#drawing,
+    cells: () => this.#canvases.get("cells"),
+    setWindow: (side, window) => this.#setWindow(side, window),
+  });
+  #gestures = new PlotGestures<PlotStart>({
+    start: (about) => this.#places.start(about),
+    drag: (start, by) => this.#places.drag(start, by),
+    zoom: (start, factor, by) => this.#places.zoom(start, factor, by),
+    hover: (event) => this.interaction.hover(this.#places.cellUnder(event)),
+    tap: (event) => {
+      const cell = this.#places.cellUnder(event);
+      if (cell) this.interaction.choose(cell);
+    },
+    leave: () => this.interaction.leave(),
   });
 
   constructor() {
@@ -155,6 +174,8 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     this.map = "";
     this.limits = "";
     this.order = "";
+    this.rowOrder = "";
+    this.pins = [];
     this.scale = "linear";
     this.lock = null;
     this.highlight = null;
@@ -172,13 +193,12 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   /** What is drawn of the tensor. */
   get #drawing() {
     const { tensor, mask, tokens, rows, columns, down, across, index, map, limits, zoom } = this;
+    const { order, rowOrder, pins } = this;
     if (!tensor) return null;
-    const locked = this.lock;
     const inputs = {
       ...{ tensor, mask, tokens, rows, columns, down, across, index, map, limits, zoom },
+      ...{ order, rowOrder, pins },
       stretch: this.scale,
-      order: this.order,
-      pinned: locked && { panel: locked.panel ?? 0, row: locked.row },
       space: { width: this.width, windowHeight: window.innerHeight, ratio: pixelRatio() },
     };
     if (this.#kept) this.#kept.inputs = inputs;
@@ -220,8 +240,10 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     return this.#drawing?.geometry ?? null;
   }
 
-  get #locked(): PanelCell | null {
-    return this.lock && { ...this.lock, panel: this.lock.panel ?? 0 };
+  /** The token of the value that is hovered, or else of the one that was pinned last; null if no axis has tokens. */
+  get focusedToken(): number | null {
+    const { focused } = this.interaction;
+    return this.#drawing && focused ? words.tokenOf(this.#drawing, focused) : null;
   }
 
   /** @param cell of the first panel if it has no `panel` */
@@ -232,16 +254,59 @@ export class TensorView extends TypedElement<TensorViewEvents> {
 
   override willUpdate(changed: Map<string, unknown>) {
     const drawing = this.#drawing;
+    if (!drawing) return;
+    this.#syncPins(drawing, changed.has("lock"));
     const isOther = ["tensor", "rows", "columns", "down", "across"].some((one) => changed.has(one));
-    if (!drawing || !isOther) return;
+    if (!isOther) return;
     const former = this.#zoomed;
     const { rows, columns } = drawing.arrangement;
     this.#zoomed = [rows, drawing.length("rows"), columns, drawing.length("columns")].join();
     if (former !== "" && former !== this.#zoomed) this.zoom = {};
     const isThere = (cell: PanelCell) => contains(drawing.plane, cell);
     this.interaction.prune(isThere);
-    const locked = this.#locked;
-    if (locked && !isThere(locked)) this.lock = null;
+  }
+
+  /** `lock` is the last pin if it is drawn, unless the owner has set it to another cell. Pins that a new tensor lacks are released. */
+  #syncPins(drawing: Drawing, isLockChanged: boolean) {
+    const isSet = isLockChanged && this.lock !== this.#ownLock;
+    const pins = isSet ? pinning.onlyPin(drawing, this.lock) : pinning.present(drawing, this.pins);
+    if (pins.length !== this.pins.length || isSet) this.pins = pins;
+    this.lock = this.#ownLock = this.#drawing?.locked ?? null;
+  }
+
+  #ownLock: TensorCell | null = null;
+
+  /** Pins a cell, or releases it; without a cell, releases the last pin. */
+  #togglePin(cell: PanelCell | null) {
+    const drawing = this.#drawing;
+    if (!drawing || (!cell && this.pins.length === 0)) return;
+    this.#setPins(
+      cell
+        ? pinning.toggled(this.pins, words.positionOf(drawing, cell))
+        : pinning.withoutLast(drawing, this.pins),
+    );
+  }
+
+  #setPins(pins: readonly words.Position[]) {
+    this.pins = pins;
+    this.lock = this.#ownLock = this.#drawing?.locked ?? null;
+    this.emit("value-lock", this.#drawing?.locked ?? null);
+    this.emit("pins-change", pins);
+  }
+
+  /** Moves sliders and the visible part to a pin. */
+  async #goTo(pin: words.Position) {
+    const drawing = this.#drawing;
+    if (!drawing) return;
+    const axes = Object.keys(drawing.arrangement.index);
+    this.index = { ...this.index, ...Object.fromEntries(axes.map((axis) => [axis, pin[axis]])) };
+    const cell = words.cellOf(this.#drawing ?? drawing, pin);
+    if (!cell) return;
+    for (const side of ["rows", "columns"] as const)
+      this.#setWindow(side, this.#drawing?.windowsWith(cell)[side]);
+    this.#emitSettings();
+    await this.updateComplete;
+    this.interaction.hover(cell);
   }
 
   /** The axes that `zoom` is about. */
@@ -253,12 +318,12 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     const { geometry, arrangement, inputs, summary, plane } = drawing;
     const { tensor } = inputs;
     const label = (axis: string, at: number) => words.spokenLabel(drawing, axis, at);
-    const order = renderOrder(drawing, this.#setOrder);
+    const order = renderOrder(drawing, (side, order) => this.#setOrder(side, order));
     const axes = renderAxes(tensor, arrangement, { label, order }, this.#choose);
     const summaryLine = renderSummary(drawing);
     if (tensor.data.length === 0) return html`${summaryLine}<p>no values</p>`;
     if (!arrangement.columns)
-      return html`<p class="scalar mono">${words.scalarText(drawing)}</p>${summaryLine}${this.#renderCode()}`;
+      return html`<p class="scalar mono">${words.scalarText(drawing)}</p>${summaryLine}${this.#renderCode(drawing)}`;
     const { left = 0, top = 0, ratio = 1, width = 200, height = 200 } = geometry ?? {};
     const panels = plane.panels.length;
     const plot = renderPlot({
@@ -266,40 +331,23 @@ export class TensorView extends TypedElement<TensorViewEvents> {
       corner: { left, top },
       width: width / ratio + left,
       height: height / ratio + top,
-      className: this.zoom.columns ? "zoomed" : "",
+      className: `${this.zoom.columns ? "zoomed" : ""} ${this.zoom.rows ? "zoomed-rows" : ""}`,
       kind: "heat map",
-      label: `${this.name}, ${panels > 1 ? `${panels} panels of ` : ""}${words.sizeText(drawing)}. Arrows move among values, Page Up and Page Down among panels, plus and minus zoom, Enter locks, Escape releases.`,
-      on: {
-        pointermove: this.#onMove,
-        leave: this.interaction.leave,
-        pointerdown: this.#pointer.onDown,
-        click: this.#onClick,
-        wheel: this.#pointer.onWheel,
-        keydown: this.#onKeyDown,
-      },
+      label: `${this.name}, ${panels > 1 ? `${panels} panels of ` : ""}${words.sizeText(drawing)}. Arrows move among values, Page Up and Page Down among panels, plus and minus zoom, Enter pins a value or releases it, Escape releases the last one.`,
+      on: { ...this.#gestures.handlers, keydown: this.#onKeyDown },
       below: html`${renderLegend(drawing, this.scale, this.theme.theme)}${this.#values.renderButtons()}`,
       table: this.#values.renderTable(() => words.table(drawing, summary)),
     });
-    return html`${axes}${renderWindows(drawing, this.#setWindow)}${plot}${summaryLine}<div class="more">${renderColours(drawing, this.#setColours)}${this.#renderCode()}</div>`;
+    return html`${axes}${renderWindows(drawing, this.#setWindow)}${plot}${pinning.renderPins(drawing, this.#pinActions)}${summaryLine}<div class="more">${renderColours(drawing, this.#setColours)}${this.#renderCode(drawing)}</div>`;
   }
 
-  #renderCode() {
-    const drawing = this.#drawing;
-    const source = this.source ?? this.tensor?.name ?? null;
-    if (!drawing || source === null) return "";
-    const { tensor } = drawing.inputs;
-    const cell = this.#locked ?? (drawing.arrangement.columns ? null : drawing.start);
-    const { rows, columns } = drawing.shown;
-    // A visible part of sorted columns is no range.
-    const whole = { first: 0, count: drawing.length("columns") };
-    const visible = { rows, columns: drawing.columnOrder ? whole : columns };
-    return renderCode(
-      {
-        cell: cell && codeOfCell(source, tensor, words.positionOf(drawing, cell)),
-        view: codeOfView(source, tensor, drawing.arrangement, visible),
-      },
-      (text) => this.interaction.announce(text),
-    );
+  #pinActions: pinning.PinActions = {
+    go: (pin) => this.#goTo(pin),
+    release: (pins) => this.#setPins(this.pins.filter((pin) => !pins.includes(pin))),
+  };
+
+  #renderCode(drawing: Drawing) {
+    return renderCode(drawing, this.source, (text) => this.interaction.announce(text));
   }
 
   override updated() {
@@ -317,9 +365,8 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   }
 
   #drawOverlay() {
-    const { focused } = this.interaction;
-    const marked = { locked: this.#locked, focused, highlight: this.highlight };
-    if (this.#drawing) this.#painter.overlay(this.#drawing, marked);
+    const { hovered } = this.interaction;
+    if (this.#drawing) this.#painter.overlay(this.#drawing, { hovered, highlight: this.highlight });
   }
 
   #describe() {
@@ -339,57 +386,10 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     this.emit("value-hover", detail);
   }
 
-  /** Device pixels of the cells under the pointer. */
-  #pixelUnder(event: MouseEvent) {
-    const box = this.#canvases.get("cells")?.getBoundingClientRect();
-    const ratio = this.geometry?.ratio ?? 1;
-    return box && { x: (event.clientX - box.left) * ratio, y: (event.clientY - box.top) * ratio };
-  }
-
-  #cellUnder(event: MouseEvent) {
-    const drawing = this.#drawing;
-    const pixel = this.#pixelUnder(event);
-    if (!drawing?.geometry || !pixel) return null;
-    const place = placeUnder(drawing.geometry, pixel.x, pixel.y);
-    return place && cellUnder(drawing.plane, place, drawing.geometry.grid, drawing.shown);
-  }
-
-  #axis(side: Side) {
-    const drawing = this.#drawing;
-    const fitted = side === "rows" ? this.geometry?.down : this.geometry?.across;
-    return {
-      window: drawing?.window(side) ?? { first: 0, count: 0 },
-      length: drawing?.length(side) ?? 0,
-      pitch: fitted ? fitted.cell / fitted.factor / (this.geometry?.ratio ?? 1) : 1,
-    };
-  }
-
-  /** The drawn position under the pointer along one axis, for zooming; the middle outside of panels. */
-  #positionUnder(side: Side, event: MouseEvent) {
-    const { window } = this.#axis(side);
-    const { geometry } = this;
-    const pixel = this.#pixelUnder(event);
-    const place = geometry && pixel && placeUnder(geometry, pixel.x, pixel.y);
-    if (!place) return window.first + window.count / 2;
-    const at =
-      side === "rows" ? place.line * geometry.down.factor : place.place * geometry.across.factor;
-    return window.first + at;
-  }
-
   #setWindow = (side: Side, window: Window | undefined) => {
-    const { first, count } = this.#axis(side).window;
+    const { first, count } = this.#drawing?.window(side) ?? { first: 0, count: 0 };
     if (!window || (window.first === first && window.count === count)) return;
     this.zoom = { ...this.zoom, [side]: window };
-  };
-
-  #onMove = (event: PointerEvent) => {
-    if (!this.#pointer.onMove(event)) this.interaction.hover(this.#cellUnder(event));
-  };
-
-  #onClick = (event: MouseEvent) => {
-    if (this.#pointer.endsDrag()) return;
-    const cell = this.#cellUnder(event);
-    if (cell) this.interaction.choose(cell);
   };
 
   #onKeyDown = (event: KeyboardEvent) => {
@@ -411,8 +411,8 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   };
 
   #zoomAt(drawing: Drawing, from: PanelCell, factor: number) {
-    const { length, window } = this.#axis("columns");
-    const at = drawing.drawnColumn(from.column);
+    const at = drawing.placeAlong("columns", from.column);
+    const [length, window] = [drawing.length("columns"), drawing.window("columns")];
     this.#setWindow("columns", zoomWindow(length, window, factor, at));
   }
 
@@ -421,10 +421,11 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     this.#emitSettings();
   };
 
-  #setOrder = (order: Order) => {
-    this.order = order;
+  #setOrder(side: Side, order: Order) {
+    if (side === "rows") this.rowOrder = order;
+    else this.order = order;
     this.#emitSettings();
-  };
+  }
 
   #setColours = (choice: Partial<ColourChoice>) => {
     Object.assign(this, choice);
@@ -432,8 +433,9 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   };
 
   #emitSettings() {
-    const { rows, columns, down, across, index, map, limits, order } = this;
-    this.emit("slice-change", { rows, columns, down, across, index, map, limits, order });
+    const { rows, columns, down, across, index, map, limits, order, rowOrder } = this;
+    const places = { rows, columns, down, across, index };
+    this.emit("slice-change", { ...places, map, limits, order, rowOrder });
   }
 }
 

@@ -1,5 +1,6 @@
 // Copies a text, and shows it beside the button if the browser does not let the page copy.
 
+import { copyToClipboard } from "../elements/clipboard.js";
 import { showError } from "./errors.js";
 import { page } from "./state.js";
 
@@ -8,11 +9,10 @@ export async function copyText(make: () => Promise<string>, from?: { note: strin
   try {
     const text = await make();
     Object.assign(page.copy, { value: text, hidden: false, scrollTop: 0 });
-    try {
-      await navigator.clipboard.writeText(text);
+    if (await copyToClipboard(text)) {
       page.copied.textContent = "Copied:";
       if (from) from.note = `copied ${text.split("\n").length} lines`;
-    } catch {
+    } else {
       const where = from ? "the box of “share”" : "this box";
       const sentence = `The browser does not let this page copy. Copy the text from ${where}:`;
       page.copied.textContent = sentence;

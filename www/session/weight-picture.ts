@@ -3,7 +3,8 @@
 import type { Parameter } from "../api/generated.js";
 import type { NamedArray } from "../draw/arrangement.js";
 import { formatCount, formatShort } from "../draw/format.js";
-import { type Numbers, summaryOfNumbers } from "../draw/thumbnail.js";
+import { summaryOf } from "../draw/plane.js";
+import type { Numbers } from "../draw/thumbnail.js";
 
 /** A weight with an axis `vocab` and more numbers than this (16 MB) is read in part. */
 export const MAX_NUMBERS = 4 << 20;
@@ -41,6 +42,8 @@ export async function pictureOfWeight(model: WeightReader, name: string): Promis
 export interface ShownWeight {
   tensor: WeightLike;
   sentence: string;
+  /** what the tensor is in code: its name, or expressions of the part */
+  source: string | { javascript: string; python: string };
 }
 
 /**
@@ -50,7 +53,18 @@ export interface ShownWeight {
 export async function readWeight(model: WeightReader, name: string): Promise<ShownWeight> {
   const part = partOf(model, name, MAX_NUMBERS);
   const tensor = await read(model, name, part, (at) => at);
-  return { tensor, sentence: sentenceOf(tensor, part, "the first ones") };
+  const source = part ? codeOfFirst(name, tensor.axes, part.kept) : name;
+  return { tensor, sentence: sentenceOf(tensor, part, "the first ones"), source };
+}
+
+/** The rows or columns of the first tokens of a weight. */
+function codeOfFirst(name: string, axes: readonly string[], count: number) {
+  const ids = `Array.from({ length: ${count} }, (_, id) => id)`;
+  const slices = axes.map((axis) => (axis === "vocab" ? `:${count}` : ":"));
+  return {
+    javascript: `(await model.parameter(${JSON.stringify(name)}, { vocab: ${ids} }))`,
+    python: `model.${name.replace(/^blocks\.(\d+)\./, "blocks[$1].")}[${slices.join(", ")}]`,
+  };
 }
 
 function read(
@@ -75,7 +89,8 @@ function partOf({ parameters }: WeightReader, name: string, most: number): Part 
 }
 
 function sentenceOf({ data, axes, shape, note }: WeightLike, part: Part, which: string) {
-  const { min, max, mean, deviation, notFinite } = summaryOfNumbers({ data });
+  const { count, finite, min, max, mean, deviation } = summaryOf(data);
+  const notFinite = count - finite;
   const short = (value: number) => formatShort(value, 3);
   const sentences = [
     `${axes.map((axis, i) => `${axis} ${shape[i]}`).join(" × ")}: from ${short(min)} to ${short(max)}, mean ${short(mean)}, standard deviation ${short(deviation)}`,

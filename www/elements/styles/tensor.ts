@@ -8,6 +8,8 @@ export const tensorStyles = css`
   }
   .plot {
     cursor: crosshair;
+    /* A finger scrolls the page and two zoom the plot; one moves what is zoomed. */
+    touch-action: pan-x pan-y;
   }
   .readout {
     overflow-wrap: anywhere;
@@ -20,6 +22,9 @@ export const tensorStyles = css`
   }
   .plot.zoomed {
     touch-action: pan-y;
+  }
+  .plot.zoomed-rows {
+    touch-action: none;
   }
   .summary {
     display: flex;

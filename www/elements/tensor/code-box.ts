@@ -2,7 +2,11 @@
 
 import { css, html } from "lit";
 
-import type { Expressions } from "./code.js";
+import type { Side } from "../../draw/panel-plot.js";
+import { COPY_REFUSED, copyToClipboard } from "../clipboard.js";
+import { codeOfCell, codeOfView, type Source } from "./code.js";
+import type { Drawing } from "./drawing.js";
+import { positionOf } from "./words.js";
 
 export const codeStyles = css`
   details > summary {
@@ -34,13 +38,26 @@ export const codeStyles = css`
 `;
 
 /**
- * @param cell null if no cell is locked or under the pointer
+ * The expressions of the pinned value and of what is visible.
+ * @param given what the tensor is in code; null for its name
  * @param announce gets what became of a copy
  */
 export function renderCode(
-  { cell, view }: { cell: Expressions | null; view: Expressions },
+  drawing: Drawing,
+  given: Source | null,
   announce: (text: string) => void,
 ) {
+  const { tensor, arrangement, locked } = drawing;
+  // The indices of a part are not those of what its name says.
+  const source = given ?? (tensor.isPart ? null : tensor.name) ?? null;
+  if (source === null) return tensor.name === undefined ? "" : renderPartNote(tensor.name);
+  const pinned = locked ?? (arrangement.columns ? null : drawing.start);
+  const cell = pinned && codeOfCell(source, tensor, positionOf(drawing, pinned));
+  // A visible part of what is sorted is no range.
+  const along = (side: Side) =>
+    drawing.orderOf(side) === "" ? drawing.window(side) : { first: 0, count: drawing.length(side) };
+  const visible = { rows: along("rows"), columns: along("columns") };
+  const view = codeOfView(source, tensor, arrangement, visible);
   const line = (what: string, code: string | null) =>
     code === null
       ? ""
@@ -50,17 +67,23 @@ export function renderCode(
   return html`<details class="code"><summary>copy as code</summary>
     ${
       cell
-        ? html`${line("the locked value", cell.javascript)}${line("in TransformerLens", cell.python)}`
-        : html`<p class="expression soft">A click or Enter locks a value; its expression is then here.</p>`
+        ? html`${line("the pinned value", cell.javascript)}${line("in TransformerLens", cell.python)}`
+        : html`<p class="expression soft">A click or Enter pins a value; its expression is then here.</p>`
     }
     ${line("what is shown", view.javascript)}${line("shown, in TransformerLens", view.python)}
   </details>`;
 }
 
+/** Instead of code, if it would name the whole of which this is a part. */
+function renderPartNote(name: string) {
+  return html`<details class="code"><summary>copy as code</summary>
+    <p class="expression soft">This is a part of ${name}. Its indices are not those of the whole, so there is no expression here.</p>
+  </details>`;
+}
+
 /** Copies an expression. @returns what became of it */
-function copied(code: string, what: string): Promise<string> {
-  return navigator.clipboard.writeText(code).then(
-    () => `copied ${what}`,
-    () => "the browser does not let this page copy: select the expression",
-  );
+async function copied(code: string, what: string): Promise<string> {
+  return (await copyToClipboard(code))
+    ? `copied ${what}`
+    : `${COPY_REFUSED}: select the expression`;
 }

@@ -8,7 +8,7 @@ import {
   type NamedArray,
   type Wanted,
 } from "../../draw/arrangement.js";
-import { columnOrder, inverseOf, type Order } from "../../draw/axis-order.js";
+import { axisOrder, inverseOf, type Order } from "../../draw/axis-order.js";
 import { formatExact } from "../../draw/format.js";
 import { windowWith, type Window } from "../../draw/lines.js";
 import type { Matrix } from "../../draw/matrix.js";
@@ -20,7 +20,7 @@ import { clippedIn, parseLimits, scaleOf, type ColourMap } from "../../draw/tens
 import type { Token } from "../../draw/token.js";
 import { usualWindow } from "../../draw/windows.js";
 import { clamp, type Step } from "../interaction.js";
-import { labelAt } from "./words.js";
+import { cellOf, labelAt, type Position } from "./words.js";
 
 export interface Inputs extends Required<Wanted> {
   tensor: NamedArray;
@@ -30,8 +30,9 @@ export interface Inputs extends Required<Wanted> {
   limits: string;
   stretch: Stretch;
   order: Order;
-  /** whose row the columns are ordered by */
-  pinned: { panel: number; row: number } | null;
+  rowOrder: Order;
+  /** the pinned positions, the last one last */
+  pins: readonly Position[];
   zoom: Partial<Record<Side, Window>>;
   space: PlotSpace;
 }
@@ -109,25 +110,57 @@ export class Drawing {
     return this.#memo.get("clipped", [plane, scale], () => clippedIn(plane, scale));
   }
 
-  /** The column at each place, if the columns are not drawn as stored. */
-  get columnOrder() {
-    const { plane } = this;
-    const { order } = this.inputs;
-    const row = order === "pinned" ? this.sortedRow : null;
-    return this.#memo.get("order", [plane, order, row?.panel, row?.row], () =>
-      columnOrder(plane, order, row),
+  /** The pins that the panels have, each with its cell. */
+  get pinned(): PanelCell[] {
+    const { plane, arrangement } = this;
+    const { pins } = this.inputs;
+    return this.#memo.get("pinned", [plane, pins], () =>
+      pins.flatMap((pin) => cellOf({ ...this.inputs, arrangement, plane }, pin) ?? []),
     );
   }
 
-  /** The row by which columns may be sorted: the locked one, or else the last that is visible. */
-  get sortedRow() {
-    const { first, count } = this.window("rows");
-    return this.inputs.pinned ?? { panel: 0, row: Math.max(0, first + count - 1) };
+  /** The cell that was pinned last, of those that the panels have. */
+  get locked(): PanelCell | null {
+    return this.pinned.at(-1) ?? null;
   }
 
-  get #places() {
-    const { columnOrder } = this;
-    return this.#memo.get("places", [columnOrder], () => columnOrder && inverseOf(columnOrder));
+  orderOf(side: Side): Order {
+    return side === "rows" ? this.inputs.rowOrder : this.inputs.order;
+  }
+
+  /** The position at each place, if a side is not drawn as stored. */
+  #order(side: Side) {
+    const { plane, arrangement } = this;
+    const order = this.orderOf(side);
+    const pinned = order === "pinned" ? this.sortedBy : null;
+    const labels = order === "name" ? this.tensor.labels?.[arrangement[side]] : undefined;
+    const from = [plane, order, labels, pinned?.panel, pinned?.row, pinned?.column];
+    return this.#memo.get(`order of ${side}`, from, () =>
+      axisOrder(plane, side, order, { pinned, labels }),
+    );
+  }
+
+  get rowOrder() {
+    return this.#order("rows");
+  }
+
+  get columnOrder() {
+    return this.#order("columns");
+  }
+
+  /** The cell by whose row columns may be sorted, and rows by its column: the pinned one, or the last row and the first column. */
+  get sortedBy(): PanelCell {
+    return this.locked ?? { panel: 0, row: Math.max(0, this.plane.rows - 1), column: 0 };
+  }
+
+  #places(side: Side) {
+    const order = this.#order(side);
+    return this.#memo.get(`places of ${side}`, [order], () => order && inverseOf(order));
+  }
+
+  /** The place at which a position of a side is drawn. */
+  placeAlong(side: Side, position: number) {
+    return this.#places(side)?.[position] ?? position;
   }
 
   /** A vector is broken into lines and has no part that is hidden. */
@@ -146,14 +179,14 @@ export class Drawing {
       ? chosen
       : this.isVector
         ? { first: 0, count: length }
-        : usualWindow(this.arrangement[side], side, length);
+        : usualWindow(this.arrangement[side], side, length, this.orderOf(side) !== "");
   }
 
   get shown(): Shown {
     const [rows, columns] = [this.window("rows"), this.window("columns")];
-    const { columnOrder } = this;
-    const from = [rows.first, rows.count, columns.first, columns.count, columnOrder];
-    return this.#memo.get("shown", from, () => ({ rows, columns, columnOrder }));
+    const { rowOrder, columnOrder } = this;
+    const from = [rows.first, rows.count, columns.first, columns.count, rowOrder, columnOrder];
+    return this.#memo.get("shown", from, () => ({ rows, columns, rowOrder, columnOrder }));
   }
 
   /** The longest number in a cell; 0 if numbers are not written into cells. */
@@ -175,7 +208,7 @@ export class Drawing {
           ? []
           : Array.from({ length: count }, (_, i) => label(axis, order?.[first + i] ?? first + i));
       return {
-        rows: isVector ? [] : along(arrangement.rows, shown.rows, null),
+        rows: isVector ? [] : along(arrangement.rows, shown.rows, shown.rowOrder),
         columns:
           isVector && plane.columns > LABELLED_VECTOR
             ? []
@@ -246,10 +279,11 @@ export class Drawing {
   placeOf({ panel, row, column }: PanelCell) {
     const { geometry, shown } = this;
     if (!geometry) return null;
-    const at = this.#places?.[column] ?? column;
+    const at = this.placeAlong("columns", column);
     const { wrap } = geometry.grid;
     if (wrap > 0) return { panel, line: Math.floor(at / wrap), place: at % wrap };
-    const line = Math.floor((row - shown.rows.first) / geometry.down.factor);
+    const from = this.placeAlong("rows", row) - shown.rows.first;
+    const line = Math.floor(from / geometry.down.factor);
     const place = Math.floor((at - shown.columns.first) / geometry.across.factor);
     const isVisible =
       line >= 0 && place >= 0 && line < geometry.down.cells && place < geometry.across.cells;
@@ -260,10 +294,11 @@ export class Drawing {
    * The cell a step away, and the windows that show it. Past an edge of a panel, the panel beside it is next.
    * @param step in drawn rows and columns
    */
-  moved(from: PanelCell, step: Step) {
+  moved(from: PanelCell, step: Step): { cell: PanelCell; zoom: Partial<Record<Side, Window>> } {
     const { plane, geometry } = this;
-    const at = this.#places?.[from.column] ?? from.column;
-    const column = (place: number) => this.columnOrder?.[place] ?? place;
+    const { rowOrder, columnOrder } = this;
+    const at = this.placeAlong("columns", from.column);
+    const column = (place: number) => columnOrder?.[place] ?? place;
     const wrap = geometry?.grid.wrap ?? 0;
     if (wrap > 0) {
       const place = clamp(at + step.columns + step.rows * wrap, plane.columns);
@@ -274,35 +309,33 @@ export class Drawing {
     const isOver = (to: number, length: number, by: number) =>
       Math.abs(by) === 1 && (to < 0 || to >= length);
     let panel = from.panel;
-    let [row, place] = [from.row + step.rows, at + step.columns];
+    let [line, place] = [this.placeAlong("rows", from.row) + step.rows, at + step.columns];
     const beside = (by: number) => panel + by >= 0 && panel + by < plane.panels.length;
     if (isOver(place, plane.columns, step.columns) && beside(Math.sign(step.columns))) {
       panel += Math.sign(step.columns);
       place = step.columns > 0 ? 0 : plane.columns - 1;
-    } else if (isOver(row, plane.rows, step.rows) && beside(Math.sign(step.rows) * perLine)) {
+    } else if (isOver(line, plane.rows, step.rows) && beside(Math.sign(step.rows) * perLine)) {
       panel += Math.sign(step.rows) * perLine;
-      row = step.rows > 0 ? 0 : plane.rows - 1;
+      line = step.rows > 0 ? 0 : plane.rows - 1;
     }
-    [row, place] = [clamp(row, plane.rows), clamp(place, plane.columns)];
-    return {
-      cell: { panel, row, column: column(place) },
-      zoom: {
-        rows: windowWith(plane.rows, this.window("rows"), row),
-        columns: windowWith(plane.columns, this.window("columns"), place),
-      },
-    };
+    [line, place] = [clamp(line, plane.rows), clamp(place, plane.columns)];
+    const cell = { panel, row: rowOrder?.[line] ?? line, column: column(place) };
+    return { cell, zoom: this.windowsWith(cell) };
   }
 
-  /** The place at which a column is drawn. */
-  drawnColumn(column: number) {
-    return this.#places?.[column] ?? column;
+  /** The windows, moved so that they show a cell. */
+  windowsWith({ row, column }: PanelCell): Record<Side, Window> {
+    const along = (side: Side, at: number) =>
+      windowWith(this.length(side), this.window(side), this.placeAlong(side, at));
+    return { rows: along("rows", row), columns: along("columns", column) };
   }
 
   /** The visible position at which arrows start. */
   get start(): PanelCell {
     const [rows, columns] = [this.window("rows"), this.window("columns")];
     const column = this.columnOrder?.[columns.first] ?? columns.first;
-    return { panel: 0, row: Math.max(0, rows.first + rows.count - 1), column };
+    const line = Math.max(0, rows.first + rows.count - 1);
+    return { panel: 0, row: this.rowOrder?.[line] ?? line, column };
   }
 }
 

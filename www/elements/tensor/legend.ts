@@ -6,7 +6,7 @@ import { formatCount, formatShort } from "../../draw/format.js";
 import { stripes } from "../../draw/not-finite.js";
 import type { Summary } from "../../draw/plane.js";
 import type { Stretch, Theme } from "../../draw/scale.js";
-import { writeLimits, type ColourMap } from "../../draw/tensor-scale.js";
+import { levelRange, writeLimits, zeroText, type ColourMap } from "../../draw/tensor-scale.js";
 import { clippedColour, isLegible } from "../../draw/panels.js";
 import type { Drawing } from "./drawing.js";
 import { notFiniteText } from "./words.js";
@@ -75,9 +75,10 @@ export function renderLegend(drawing: Drawing, stretch: Stretch, theme: Theme) {
   const isDiverging = map === "diverging";
   return html`<color-legend
       ?signed=${isDiverging}
-      from=${isDiverging ? `−${number(max)}` : number(min)}
+      .range=${isDiverging ? levelRange(scale) : null}
+      from=${number(min)}
       to=${number(max)}
-      text=${isDiverging ? "zero in the middle" : ""}
+      text=${isDiverging ? zeroText(scale) : ""}
       .detail=${isPooled ? `a cell shows the farthest from zero of ${block[0]} × ${block[1]}` : ""}
       .notFinite=${invalid > 0 ? `not finite: ${invalid} values (${notFiniteText(summary)})` : ""}
       .scale=${stretch}
@@ -128,16 +129,13 @@ export function renderColours(
   const hand = () => writeLimits([Number(formatPlain(scale.min)), Number(formatPlain(scale.max))]);
   const setLimit = (end: 0 | 1, event: Event) => {
     const input = event.target as HTMLInputElement;
-    const isSymmetric = scale.map === "diverging";
     const wanted = Number(input.value);
-    const next: [number, number] = isSymmetric
-      ? [-Math.abs(wanted), Math.abs(wanted)]
-      : end === 0
-        ? [wanted, scale.max]
-        : [scale.min, wanted];
-    if (input.value !== "" && Number.isFinite(wanted) && next[0] < next[1])
-      onChange({ limits: writeLimits(next) });
-    else input.value = formatPlain(end === 0 ? scale.min : scale.max);
+    const next: [number, number] = end === 0 ? [wanted, scale.max] : [scale.min, wanted];
+    const isFit = input.value !== "" && Number.isFinite(wanted) && next[0] < next[1];
+    const expected = end === 0 ? `less than ${scale.max}` : `greater than ${scale.min}`;
+    input.setCustomValidity(isFit ? "" : `expected a number ${expected}`);
+    if (isFit) onChange({ limits: writeLimits(next) });
+    else input.reportValidity();
   };
   const limitInput = (name: string, end: 0 | 1) => html`<label>${name}
     <input type="number" step="any" name=${name} .value=${formatPlain(end === 0 ? scale.min : scale.max)} @change=${(event: Event) => setLimit(end, event)} /></label>`;

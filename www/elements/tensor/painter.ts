@@ -18,12 +18,10 @@ const OUTLINE = 3;
 
 const SIDES = ["rows", "columns"] as const;
 
-/** A token that something else on the page points at. */
-type Highlight = { highlight: number | null };
-
-/** The position of the first label. Sorted columns are counted from the first. */
+/** The position of the first label. What is sorted is counted from the first. */
 function firstOf({ shown }: Drawing, side: "rows" | "columns") {
-  return side === "columns" && shown.columnOrder ? 0 : shown[side].first;
+  const order = side === "rows" ? shown.rowOrder : shown.columnOrder;
+  return order ? 0 : shown[side].first;
 }
 
 export class TensorPainter {
@@ -85,26 +83,32 @@ export class TensorPainter {
     if (size > 0 && cells) drawDigits(cells, plane, geometry, shown, look);
   }
 
-  /** Outlines the locked cell and the focused one, whose labels are bold. */
+  /**
+   * Outlines the pinned cells and the hovered one, whose labels are bold.
+   * @param marked.highlight a token that something else on the page points at
+   */
   overlay(
     drawing: Drawing,
-    { locked, focused, highlight }: Record<"locked" | "focused", PanelCell | null> & Highlight,
+    { hovered, highlight }: { hovered: PanelCell | null; highlight: number | null },
   ) {
+    const focused = hovered ?? drawing.locked;
     const { geometry, axisLabels, shown } = drawing;
     const context = this.#canvases.clear("overlay");
     if (!context || !geometry) return;
     const { palette } = this.#canvases;
-    const pin = locked && drawing.placeOf(locked);
-    if (pin && locked !== focused) drawPanelOverlay(context, pin, geometry, palette, true);
-    if (!focused && highlight !== null) this.#highlight(context, drawing, highlight);
+    for (const pinned of drawing.pinned) {
+      const pin = pinned !== focused && drawing.placeOf(pinned);
+      if (pin) drawPanelOverlay(context, pin, geometry, palette, true);
+    }
+    if (!hovered && highlight !== null) this.#highlight(context, drawing, highlight);
     const place = focused && drawing.placeOf(focused);
     if (!place) return;
     drawPanelOverlay(context, place, geometry, palette);
     if (geometry.grid.wrap > 0 && geometry.down.cells > 1) return;
-    const at = { rows: focused.row, columns: drawing.drawnColumn(focused.column) };
+    const at = { rows: focused.row, columns: focused.column };
     for (const side of SIDES) {
       const first = firstOf(drawing, side);
-      const only = at[side] - shown[side].first + first;
+      const only = drawing.placeAlong(side, at[side]) - shown[side].first + first;
       const options = { palette, panel: place.panel, first, only };
       if (axisLabels[side].length > 0)
         drawPanelLabels(context, side, axisLabels, geometry, options);
@@ -116,9 +120,10 @@ export class TensorPainter {
     const { geometry, axisLabels, shown, arrangement } = drawing;
     const side = SIDES.find((one) => ["pos", "query"].includes(arrangement[one]));
     if (!geometry || !side || geometry.grid.wrap > 0) return;
-    const { first, count } = shown[side];
-    if (token < first || token >= first + count) return;
+    const place = drawing.placeAlong(side, token) - shown[side].first;
+    if (place < 0 || place >= shown[side].count) return;
     const { palette } = this.#canvases;
-    drawPanelLabels(context, side, axisLabels, geometry, { palette, first, only: token });
+    const first = firstOf(drawing, side);
+    drawPanelLabels(context, side, axisLabels, geometry, { palette, first, only: place + first });
   }
 }

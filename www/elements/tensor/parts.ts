@@ -5,39 +5,62 @@ import { html } from "lit";
 import { TOKEN_AXES } from "../../draw/arrangement.js";
 import type { Order } from "../../draw/axis-order.js";
 import { formatCount } from "../../draw/format.js";
+import type { Side } from "../../draw/panel-plot.js";
 import type { Drawing } from "./drawing.js";
 import { notFiniteText, shapeText, summaryParts } from "./words.js";
 
-/** The locked row, or without one the last. */
-const LOCKED: [Order, string] = ["pinned", "largest in the locked row first"];
-
-/** The titles of the axes of a panel. The one across says how it is sorted. */
-export function axisTitles({ arrangement, plane, inputs, sortedRow }: Drawing) {
-  const { rows, columns } = arrangement;
-  const isOne = rows === "" && plane.panels.length === 1;
-  const sorted = {
-    "": "",
-    max: `, largest ${isOne ? "value" : "maximum"} first`,
-    pinned: `, largest value${rows && ` at ${rows} ${sortedRow.row}`} first`,
+/** The titles of the axes of a panel. They say how an axis is sorted. */
+export function axisTitles(drawing: Drawing) {
+  const { rows, columns } = drawing.arrangement;
+  return {
+    across: `${columns}${sorting(drawing, "columns")}`,
+    down: `${rows}${sorting(drawing, "rows")}`,
   };
-  return { across: `${columns}${sorted[inputs.order]}`, down: rows };
 }
 
-/** The order of the columns, as a choice. A token axis stays in the order of the text. */
-export function renderOrder(drawing: Drawing, onChange: (order: Order) => void) {
-  const axis = drawing.arrangement.columns;
-  const length = drawing.length("columns");
-  const { order } = drawing.inputs;
-  if (TOKEN_AXES.includes(axis) || length < 3) return "";
-  const choices: [Order, string][] = [
-    ["", "as stored"],
-    ["max", drawing.arrangement.rows ? "largest maximum first" : "largest first"],
-    ...(drawing.arrangement.rows ? [LOCKED] : []),
-  ];
-  return html`<label class="order">order of ${axis}
-    <select name="order" @change=${(event: Event) => onChange((event.target as HTMLSelectElement).value as Order)}>
-      ${choices.map(([value, text]) => html`<option value=${value} ?selected=${value === order} .selected=${value === order}>${text}</option>`)}
-    </select></label>`;
+/** ", largest value at pos 5 first" */
+function sorting(drawing: Drawing, side: Side) {
+  const { arrangement, plane, sortedBy } = drawing;
+  switch (drawing.orderOf(side)) {
+    case "":
+      return "";
+    case "name":
+      return hasNames(drawing, side) ? ", by name" : "";
+    case "max":
+      return `, largest ${arrangement.rows === "" && plane.panels.length === 1 ? "value" : "maximum"} first`;
+    case "pinned": {
+      const [other, at] =
+        side === "rows" ? [arrangement.columns, sortedBy.column] : [arrangement.rows, sortedBy.row];
+      return `, largest value${other && ` at ${other} ${at}`} first`;
+    }
+  }
+}
+
+function hasNames({ tensor, arrangement }: Drawing, side: Side) {
+  return tensor.labels?.[arrangement[side]] !== undefined;
+}
+
+/** The orders of both sides, as choices. Tokens across, and rows beside them, stay in the order of the text. */
+export function renderOrder(drawing: Drawing, onChange: (side: Side, order: Order) => void) {
+  const { rows, columns } = drawing.arrangement;
+  if (TOKEN_AXES.includes(columns)) return "";
+  const choice = (side: Side) => {
+    const axis = drawing.arrangement[side];
+    if (axis === "" || drawing.length(side) < 3) return "";
+    const order = drawing.orderOf(side);
+    const other = side === "rows" ? "column" : "row";
+    const choices: [Order, string][] = [
+      ["", "as stored"],
+      ["max", rows ? "by maximum" : "by value"],
+      ...(rows ? ([["pinned", `by the pinned ${other}`]] satisfies [Order, string][]) : []),
+      ...(hasNames(drawing, side) ? ([["name", "by name"]] satisfies [Order, string][]) : []),
+    ];
+    return html`<label class="order">order of ${axis}
+      <select name=${side === "rows" ? "row-order" : "order"} @change=${(event: Event) => onChange(side, (event.target as HTMLSelectElement).value as Order)}>
+        ${choices.map(([value, text]) => html`<option value=${value} ?selected=${value === order} .selected=${value === order}>${text}</option>`)}
+      </select></label>`;
+  };
+  return html`${choice("columns")}${choice("rows")}`;
 }
 
 /** The shape, the numbers in a line, and what else is to know of them. */

@@ -1,11 +1,11 @@
-// The controls of the visible part of an axis in <tensor-view>, and zooming and moving with the pointer.
+// The controls of the visible part of an axis in <tensor-view>.
 
 import { css, html } from "lit";
 
 import { TOKEN_AXES } from "../../draw/arrangement.js";
 import type { Window } from "../../draw/lines.js";
 import type { Side } from "../../draw/panel-plot.js";
-import { moveWindow, usualWindow, VISIBLE_TOKENS, zoomWindow } from "../../draw/windows.js";
+import { usualWindow, VISIBLE_TOKENS, zoomWindow } from "../../draw/windows.js";
 import { clamp } from "../interaction.js";
 import type { Drawing } from "./drawing.js";
 
@@ -30,7 +30,7 @@ export const windowStyles = css`
 
 const SIDES: readonly Side[] = ["rows", "columns"];
 /** An axis this long has controls for zooming. */
-const ZOOMABLE = 48;
+export const ZOOMABLE = 48;
 /** One step of zooming. */
 const ZOOM = 0.5;
 
@@ -95,82 +95,4 @@ function renderWindow(
             <span>${range} are shown.</span>`
     }
   </p>`;
-}
-
-/** What the pointer needs to know of the plot. */
-export interface PointerPlot {
-  /** the visible part and the length of an axis, and CSS pixels of one position */
-  axis: (side: Side) => { window: Window; length: number; pitch: number };
-  /** the position under the pointer */
-  at: (side: Side, event: MouseEvent) => number;
-  set: (side: Side, window: Window) => void;
-}
-
-/** CSS pixels that the pointer may move in a click. */
-const CLICK = 4;
-
-/** Zooms with the wheel and Ctrl (a pinch on a trackpad is the same event), and moves by dragging what is zoomed. */
-export class PlotPointer {
-  #plot: PointerPlot;
-  #drag: { x: number; y: number; from: Record<Side, Window>; isMoved: boolean } | null = null;
-
-  constructor(plot: PointerPlot) {
-    this.#plot = plot;
-  }
-
-  onWheel = (event: WheelEvent) => {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    const factor = Math.exp(clampTo(event.deltaY, 60) / 120);
-    // Rows that all fit stay, so that the wheel zooms into the long axis.
-    for (const side of SIDES) {
-      const { window, length } = this.#plot.axis(side);
-      if (length > ZOOMABLE)
-        this.#plot.set(side, zoomWindow(length, window, factor, this.#plot.at(side, event)));
-    }
-  };
-
-  onDown = (event: PointerEvent) => {
-    if (event.button !== 0) return;
-    const from = (side: Side) => this.#plot.axis(side).window;
-    this.#drag = {
-      x: event.clientX,
-      y: event.clientY,
-      from: { rows: from("rows"), columns: from("columns") },
-      isMoved: false,
-    };
-  };
-
-  /** @returns whether the pointer is moving the plot */
-  onMove(event: PointerEvent) {
-    const drag = this.#drag;
-    if (!drag) return false;
-    if (event.buttons === 0) {
-      this.#drag = null;
-      return false;
-    }
-    const moved = { columns: event.clientX - drag.x, rows: event.clientY - drag.y };
-    if (!drag.isMoved && Math.hypot(moved.rows, moved.columns) < CLICK) return false;
-    let isZoomed = false;
-    for (const side of SIDES) {
-      const { length, pitch } = this.#plot.axis(side);
-      const from = drag.from[side];
-      if (from.count === length) continue;
-      isZoomed = true;
-      this.#plot.set(side, moveWindow(length, from, -moved[side] / pitch));
-    }
-    drag.isMoved = isZoomed;
-    return isZoomed;
-  }
-
-  /** @returns whether the click ended a movement, and chooses no cell */
-  endsDrag() {
-    const isMoved = this.#drag?.isMoved ?? false;
-    this.#drag = null;
-    return isMoved;
-  }
-}
-
-function clampTo(value: number, most: number) {
-  return Math.max(-most, Math.min(most, value));
 }

@@ -43,6 +43,19 @@ export function labelAt(
   return tensor.labels?.[axis]?.[at] ?? (TOKEN_AXES.includes(axis) ? tokens[at] : undefined);
 }
 
+/** A position on every axis. */
+export type Position = Readonly<Record<string, number>>;
+
+/** Where a position is in the present arrangement; null if a slider is elsewhere. */
+export function cellOf({ arrangement, plane }: Labelled, position: Position): PanelCell | null {
+  const { rows, columns, index } = arrangement;
+  if (Object.entries(index).some(([axis, at]) => position[axis] !== at)) return null;
+  const panel = plane.panels.findIndex(({ index: at }) =>
+    Object.entries(at).every(([axis, value]) => position[axis] === value),
+  );
+  return panel < 0 ? null : { panel, row: position[rows] ?? 0, column: position[columns] ?? 0 };
+}
+
 /** The position of a cell on every axis that is longer than 1, in the tensor's order. */
 export function positionOf({ tensor, arrangement, plane }: Labelled, cell: PanelCell) {
   const { rows, columns, index } = arrangement;
@@ -53,6 +66,12 @@ export function positionOf({ tensor, arrangement, plane }: Labelled, cell: Panel
     ...(columns && { [columns]: cell.column }),
   };
   return Object.fromEntries(tensor.axes.map((axis) => [axis, all[axis] ?? 0]));
+}
+
+/** The token of the text that a cell is about, by its position; null if no drawn axis has tokens. */
+export function tokenOf(shown: Labelled, cell: PanelCell): number | null {
+  const places: Position = Object.fromEntries(named(shown, cell));
+  return places.pos ?? places.query ?? null;
 }
 
 /** The axes that the place of a cell names: its panel's, its row, its column. Axes with a slider say theirs. */

@@ -4,6 +4,7 @@ import { html } from "lit";
 
 import type { NamedArray } from "../../draw/arrangement.js";
 import type { Token } from "../../draw/token.js";
+import type { Source } from "../tensor/code.js";
 
 /** The values at a hook point. */
 export interface ShownActivation {
@@ -16,7 +17,7 @@ export interface Shown {
   path: string;
   kind: "weight" | "point";
   /** null while it is read */
-  value: (ShownActivation & { sentence: string }) | null;
+  value: (ShownActivation & { sentence: string; source: Source }) | null;
   /** why there is no value; empty if there is one, or will be */
   problem: string;
 }
@@ -47,7 +48,7 @@ export function renderPanel({ path, kind, value, problem }: Shown, { close, view
         : value
           ? html`
               ${value.sentence ? html`<p class="soft">${value.sentence}.</p>` : ""}
-              <tensor-view .tensor=${value.tensor} name=${path} .source=${path} .tokens=${value.tokens} .rows=${rows} .columns=${columns}></tensor-view>`
+              <tensor-view .tensor=${value.tensor} name=${path} .source=${value.source} .tokens=${value.tokens} .rows=${rows} .columns=${columns}></tensor-view>`
           : html`<p role="status" class="soft">${kind === "weight" ? "reading the weight …" : "running the text …"}</p>`
     }
   </section>`;

@@ -10,7 +10,8 @@ import type { Token } from "../../draw/token.js";
 import { matchHooks, shownPoint } from "../../session/hook-match.js";
 import "../define/tensor-view.js";
 import { HookBox, type HookBoxState, hookBoxStyles } from "../hook-box.js";
-import type { TensorSettings, TensorView, TensorViewEvents } from "../tensor-view.js";
+import type { TensorSettings, TensorView } from "../tensor-view.js";
+import type { Position } from "../tensor/words.js";
 import { FigureView, type FigureState, NO_RESULT, type Request, type ViewModule } from "./view.js";
 
 /** Where the axes of a value are drawn, and how. Empty: what fits best. */
@@ -25,6 +26,8 @@ interface Settings {
   map: ColourMap | "";
   limits: string;
   order: Order;
+  rowOrder: Order;
+  pins: readonly Position[];
 }
 
 interface Result {
@@ -71,7 +74,8 @@ export class ActivationsView extends FigureView<Settings, Result> {
   #value(figure: FigureState) {
     const { value } = this.result;
     if (!value) return "";
-    const { rows, columns, down, across, index, map, limits, order } = this.settings;
+    const { rows, columns, down, across, index, map, limits, order, rowOrder, pins } =
+      this.settings;
     return html`<tensor-view
       .tensor=${value.tensor}
       name=${value.hook}
@@ -83,22 +87,27 @@ export class ActivationsView extends FigureView<Settings, Result> {
       .map=${map}
       .limits=${limits}
       .order=${order}
+      .rowOrder=${rowOrder}
+      .pins=${pins}
       .source=${value.hook}
       .index=${index}
       .scale=${figure.scale}
       .highlight=${figure.hoveredToken}
-      @value-hover=${this.#onValueHover}
+      @value-hover=${this.#onFocus}
+      @pins-change=${this.#onPins}
       @slice-change=${(event: CustomEvent<TensorSettings>) => this.remember(event.detail)}
       @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
     ></tensor-view>`;
   }
 
-  /** If an axis has the positions of the text, a hovered value highlights its token. */
-  #onValueHover({ detail, target }: CustomEvent<TensorViewEvents["value-hover"]>) {
-    const { rows, columns, down, across } = (target as TensorView).slice;
-    const drawn = [rows, columns, ...down, ...across];
-    const axis = ["pos", "query"].find((name) => drawn.includes(name));
-    this.hover({ hoveredToken: axis === undefined ? null : (detail?.index[axis] ?? null) });
+  /** If an axis has the positions of the text, the hovered value, or else the pinned one, highlights its token. */
+  #onFocus({ target }: Event) {
+    this.hover({ hoveredToken: (target as TensorView).focusedToken });
+  }
+
+  #onPins(event: CustomEvent<readonly Position[]>) {
+    this.remember({ pins: event.detail });
+    this.#onFocus(event);
   }
 
   /** Buttons to the neighbours: among the points that the box selects, or of all if it selects one. */

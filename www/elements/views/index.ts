@@ -1,6 +1,7 @@
 // The views of <scope-figure>, by the name that the state and the address use. A new view is one more entry. The first bundle
 // holds this list and the attention view; the others are loaded when they are opened.
 
+import { ORDERS } from "../../draw/axis-order.js";
 import { choice, flag, json, list, number, optional, text, whole } from "../../state/fields.js";
 import { view as attention } from "./attention-view.js";
 import type { ViewEntry } from "./view.js";
@@ -273,8 +274,10 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
       across: text(""),
       map: choice(["", "diverging", "sequential"], ""),
       limits: text(""),
-      order: choice(["", "pinned", "max"], ""),
-      index: json<Readonly<Record<string, number>>>({}, isIndex, "positions by axis, as JSON"),
+      order: choice(ORDERS, ""),
+      rowOrder: choice(ORDERS, ""),
+      index: json<Position>({}, isIndex, "positions by axis, as JSON"),
+      pins: json<readonly Position[]>([], isPins, "a list of positions by axis, as JSON"),
     },
     load: async () => (await import("./activations-view.js")).view,
   },
@@ -315,6 +318,12 @@ export function entryOf(name: string): ViewEntry {
 }
 
 /** Numbers by the names of axes. */
+type Position = Readonly<Record<string, number>>;
+
+function isPins(value: unknown) {
+  return Array.isArray(value) && value.every(isIndex);
+}
+
 function isIndex(value: unknown) {
   return (
     typeof value === "object" &&

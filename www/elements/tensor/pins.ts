@@ -1,0 +1,145 @@
+// The pinned values of <tensor-view>: each is a position on every axis, so that it stays when axes are drawn elsewhere.
+
+import { css, html } from "lit";
+
+import { strideOf } from "../../api/tensor/values.js";
+import { longAxes, type NamedArray } from "../../draw/arrangement.js";
+import { formatExact } from "../../draw/format.js";
+import { contains, isMasked, type PanelCell } from "../../draw/plane.js";
+import { truncate } from "../../draw/token.js";
+import type { Drawing } from "./drawing.js";
+import { cellOf, labelAt, type Position, positionOf } from "./words.js";
+
+export const pinStyles = css`
+  .pins {
+    margin-top: 0.4rem;
+    font-size: 0.85rem;
+  }
+  .pins ul {
+    display: grid;
+    grid-template-columns: minmax(0, max-content) max-content max-content;
+    gap: 0.1rem 0.9rem;
+    align-items: baseline;
+    max-height: 12rem;
+    margin: 0.2rem 0 0;
+    padding: 0;
+    overflow-y: auto;
+    list-style: none;
+  }
+  .pins li {
+    display: contents;
+  }
+  .pins button {
+    font-size: 0.78rem;
+    padding: 0.05em 0.6em;
+  }
+  .pins .go {
+    padding: 0;
+    border: none;
+    background: none;
+    font: inherit;
+    text-align: left;
+    overflow-wrap: anywhere;
+    text-decoration: underline dotted;
+    text-underline-offset: 0.2em;
+    cursor: pointer;
+  }
+  .pins .value {
+    text-align: right;
+  }
+  .pins .head {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.2rem 0.8rem;
+    align-items: baseline;
+    color: var(--soft);
+  }
+`;
+
+/** Characters of a label in the list. */
+const LABEL = 18;
+
+export function isSamePosition(a: Position, b: Position) {
+  return (
+    Object.keys(a).length === Object.keys(b).length &&
+    Object.keys(a).every((axis) => a[axis] === b[axis])
+  );
+}
+
+/** With the position at the end; without it if it was there. */
+export function toggled(pins: readonly Position[], position: Position): Position[] {
+  const others = pins.filter((one) => !isSamePosition(one, position));
+  return others.length < pins.length ? others : [...pins, position];
+}
+
+/** Without the last pin that is drawn, or else the last one. */
+export function withoutLast(drawing: Drawing, pins: readonly Position[]): Position[] {
+  const { locked } = drawing;
+  const last = locked ? positionOf(drawing, locked) : pins[pins.length - 1];
+  return pins.filter((pin) => !isSamePosition(pin, last));
+}
+
+/** The pins that the tensor has. */
+export function present({ tensor }: Drawing, pins: readonly Position[]): Position[] {
+  return pins.filter((pin) => hasPosition(tensor, pin));
+}
+
+/** A pin for a cell, if the panels have it. */
+export function onlyPin(
+  drawing: Drawing,
+  cell: (Omit<PanelCell, "panel"> & { panel?: number }) | null,
+) {
+  const found = cell && { ...cell, panel: cell.panel ?? 0 };
+  return found && contains(drawing.plane, found) ? [positionOf(drawing, found)] : [];
+}
+
+function hasPosition({ axes, shape }: NamedArray, position: Position) {
+  const names = Object.keys(position);
+  return (
+    names.length === axes.length &&
+    axes.every((axis, i) => position[axis] >= 0 && position[axis] < shape[i])
+  );
+}
+
+export interface PinActions {
+  /** moves to a pin that may be out of view */
+  go: (pin: Position) => void;
+  release: (pins: readonly Position[]) => void;
+}
+
+/** The list of the pins; nothing without one. */
+export function renderPins(drawing: Drawing, { go, release }: PinActions) {
+  const { pins } = drawing.inputs;
+  if (pins.length === 0) return "";
+  return html`<section class="pins" aria-label="pinned values">
+    <p class="head"><span>${pins.length} pinned</span>
+      ${pins.length > 1 ? html`<button @click=${() => release(pins)}>release all</button>` : ""}</p>
+    <ul>${pins.map((pin) => {
+      const text = positionText(drawing, pin);
+      return html`<li><button class="go" title="goes to this value" @click=${() => go(pin)}>${text}</button>
+        <span class="value mono">${valueText(drawing, pin)}</span>
+        <button aria-label="release ${text}" @click=${() => release([pin])}>release</button></li>`;
+    })}</ul>
+  </section>`;
+}
+
+/** "head 1, query 3 the, key 1 moon" */
+function positionText(drawing: Drawing, position: Position) {
+  const { tensor } = drawing;
+  const long = longAxes(tensor);
+  const names = long.length > 0 ? long : tensor.axes;
+  const places = names.map((axis) => {
+    const label = labelAt(drawing, axis, position[axis]);
+    return `${axis} ${position[axis]}${label === undefined ? "" : ` ${truncate(label, LABEL)}`}`;
+  });
+  return places.join(", ");
+}
+
+function valueText(drawing: Drawing, position: Position) {
+  const { tensor, plane } = drawing;
+  const stride = strideOf(tensor);
+  const at = tensor.axes.reduce((sum, axis) => sum + position[axis] * stride(axis), 0);
+  const cell = cellOf(drawing, position);
+  const text = formatExact(tensor.data[at]);
+  return cell && isMasked(plane, cell) ? `masked (${text})` : text;
+}
