@@ -43,6 +43,7 @@ export const OPTIONS = {
   "runWithCache.startAt": CODE,
   "runWithCache.gradientsOf": CODE,
   "runWithCache.paddingSide": CODE,
+  "runWithCache.onShow": { where: "below the list of interventions" },
   "runWithCache.headScores": { where: "sorting of the heads, and the sentence about a head" },
   "generate.input": { where: "the text", address: "prompt" },
   "generate.interventions": { where: "interventions", address: "interventions" },
@@ -93,6 +94,7 @@ export const OPTIONS = {
 export const OPTIONS_OF_ALL = {
   signal: { where: "“Cancel”, “Stop” and “stop reading”; another text or view" },
   onProgress: { where: "the bar of progress above a view" },
+  onShow: CODE,
   prependBos: CODE,
 };
 

@@ -147,7 +147,7 @@ impl Lab {
 
     /// Reads the options of a call. JavaScript handles `signal` itself.
     fn options<O: FromValue>(&self, call: &str, options: &Value) -> Result<O> {
-        wire::read_with(self, call, &["signal"], options)
+        wire::read_with(self, call, &["signal", "onShow"], options)
     }
 
     fn prompt(&self, input: &Value, prepend_bos: bool) -> Result<Vec<u32>> {

@@ -209,7 +209,7 @@ const HEADER: &str = "\
 // The options and results of the calls, as Rust declares them. Generated: do not edit. To write it again, run
 // `UPDATE_TYPES=1 cargo test --test typescript`.
 //
-// Options that do not leave the page (`signal`, `onProgress`) are declared in options.ts.
+// Options that do not leave the page (`signal`, `onProgress`, `onShow`) are declared in options.ts.
 
 ";
 

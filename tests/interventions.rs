@@ -9,7 +9,7 @@ use candlescope::intervene::{
 };
 use candlescope::{
     Action, Choice, GenerateOptions, Generation, HookPoint, Intervention, Model, NamedArray,
-    NoHooks, RunOptions, Source, Start, Values, run, run_with_cache,
+    NoHooks, Objective, RunOptions, Source, Start, Values, run, run_with_cache,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -98,6 +98,7 @@ fn a_function_is_told_the_name_axes_shape_and_positions_of_what_it_gets() {
         axes: &["batch", "pos", "head", "d_head"],
         shape: vec![1, 2, 1, 6],
         positions: vec![3, 10],
+        row: 0,
     };
     let compiler: candlescope::intervene::Compiler = std::rc::Rc::new(move |_: &str| {
         let expected = expected.clone();
@@ -114,6 +115,35 @@ fn a_function_is_told_the_name_axes_shape_and_positions_of_what_it_gets() {
     let run = run(&model, &tokens, &looked).unwrap();
     let undisturbed = model.forward(&row(&tokens), None, &mut NoHooks).unwrap();
     assert_same_bits("the function returned what it got", run.logits().unwrap(), &undisturbed);
+}
+
+/// Heads that were replaced are added one by one; heads that were only read are not.
+#[test]
+fn a_function_that_only_looks_changes_no_bit_and_no_gradient() {
+    let model = Fixture::plain().model();
+    let tokens = Fixture::plain().expected().tokens;
+    let compiler: candlescope::intervene::Compiler =
+        std::rc::Rc::new(|_: &str| Ok(Box::new(|x: Vec<f32>, _: &Selected| Ok(x))));
+    let run = |interventions: Vec<Intervention>| {
+        let name = "blocks.0.hook_resid_pre".to_string();
+        let options = RunOptions {
+            names: vec![name.clone()],
+            gradients_of: Some(Objective::Loss),
+            interventions,
+            compiler: Some(compiler.clone()),
+            ..RunOptions::default()
+        };
+        let run = run(&model, &tokens, &options).unwrap();
+        (run.logits().unwrap().clone(), run.gradients.get(&name).unwrap().clone())
+    };
+    let (logits, gradient) = run(vec![]);
+    for name in ["attn.hook_result", "attn.hook_pattern", "hook_q_input", "hook_resid_post"] {
+        let at = format!("blocks.1.{name}");
+        let look = intervention(json!({ "at": at, "do": { "js": "" } }));
+        let (looked, of_looked) = run(vec![look]);
+        assert_same_bits(name, &looked, &logits);
+        assert_same_bits(name, &of_looked, &gradient);
+    }
 }
 
 #[test]

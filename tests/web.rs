@@ -279,7 +279,7 @@ async fn load_watched(
         ("ignored", Array::new().into()),
         ("mayBeKept", JsValue::FALSE),
     ]);
-    WasmModel::load(files.unchecked_into::<Files>(), "f32", on_progress, signal)
+    WasmModel::load(files.unchecked_into::<Files>(), "f32", on_progress, signal, None)
         .await
         .map_err(JsValue::from)
 }

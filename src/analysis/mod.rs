@@ -84,12 +84,15 @@ analyses! {
     "means" => means::begin,
 }
 
-/// Options that the JavaScript caller handles itself, for messages.
-const HANDLED_BY_CALLER: [&str; 2] = ["signal", "onProgress"];
+/// Options that the JavaScript caller handles itself, for messages; the last one if there are interventions.
+const HANDLED_BY_CALLER: [&str; 3] = ["signal", "onProgress", "onShow"];
+const WITH_INTERVENTIONS: [&str; 5] =
+    ["logitLens", "attribution", "residual", "headScores", "tokenScores"];
 
 /// Reads options as the type that `begin` takes.
 pub(crate) fn read<O: FromValue>(lab: &Lab, name: &str, options: &Value) -> Result<O> {
-    wire::read_with(lab, name, &HANDLED_BY_CALLER, options)
+    let count = if WITH_INTERVENTIONS.contains(&name) { 3 } else { 2 };
+    wire::read_with(lab, name, &HANDLED_BY_CALLER[..count], options)
 }
 
 fn begin<O: FromValue, T: IntoValue + 'static>(

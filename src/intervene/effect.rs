@@ -61,6 +61,8 @@ pub(super) struct ResolveContext<'a> {
     pub(super) text: TextLength,
     /// Compiles JavaScript; none outside a browser.
     pub(super) compiler: Option<&'a Compiler>,
+    /// Which text of a batch it is.
+    pub(super) row: usize,
 }
 
 impl ResolveContext<'_> {

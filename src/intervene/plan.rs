@@ -51,7 +51,8 @@ impl Plan {
         row: usize,
         rows: usize,
     ) -> Result<Plan> {
-        let mut resolver = Resolver { config, selectors: Selectors::new(config), text, compiler };
+        let selectors = Selectors::new(config);
+        let mut resolver = Resolver { config, selectors, text, compiler, row };
         let mut changes = Vec::with_capacity(interventions.len());
         for intervention in interventions {
             if selects_row(intervention, row, rows)? {

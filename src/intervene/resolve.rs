@@ -30,12 +30,14 @@ pub(super) struct Resolver<'a> {
     pub(super) selectors: Selectors<'a>,
     pub(super) text: TextLength,
     pub(super) compiler: Option<&'a Compiler>,
+    pub(super) row: usize,
 }
 
 impl Resolver<'_> {
     pub(super) fn resolve(&mut self, intervention: &Intervention) -> Result<Change> {
         let scope = self.scope(intervention)?;
-        let context = ResolveContext { scope: &scope, text: self.text, compiler: self.compiler };
+        let Resolver { text, compiler, row, .. } = *self;
+        let context = ResolveContext { scope: &scope, text, compiler, row };
         let effect = intervention.action.resolve(&context)?;
         Ok(Change { effect, scope })
     }

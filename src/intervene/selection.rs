@@ -190,10 +190,11 @@ impl Selection {
         self.build(|_| values.next().copied().unwrap_or_default())
     }
 
-    pub(super) fn describe(&self, point: HookPoint) -> Selected {
+    pub(super) fn describe(&self, point: HookPoint, row: usize) -> Selected {
         let rows = &self.coordinates[self.row_axis()];
         let positions = rows.iter().map(|row| self.first_position + row.index).collect();
-        Selected { name: point.to_string(), axes: self.axes, shape: self.lengths(), positions }
+        let name = point.to_string();
+        Selected { name, axes: self.axes, shape: self.lengths(), positions, row }
     }
 
     /// The selection without the rows for which `keep` is false; none if no row is left.

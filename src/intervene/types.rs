@@ -115,6 +115,8 @@ results! {
         pub shape: Vec<usize>,
         /// The positions in the text of the rows along `pos` or `query`.
         pub positions: Vec<usize>,
+        /// Which text of a batch that is run or generated; 0 in a run of one text.
+        pub row: usize,
     }
 }
 
@@ -134,12 +136,13 @@ impl ReadAs<String> for HookFunction {
         let docs = [
             "A function of selected values, or its source text. Only its text is sent to the worker, so it cannot use the",
             "page's variables. It is code with the rights of the page (network, storage): do not run code from sources that",
-            "you do not trust. A Content-Security-Policy must allow it with 'unsafe-eval'.",
+            "you do not trust. A Content-Security-Policy must allow it with 'unsafe-eval'. `show()` hands the selected values to",
+            "`onShow` of the call while it runs, as they are now, and `show(value)` a copy of any other value.",
         ];
         types.alias("HookFunction", &docs, |types| {
             let selected = Selected::typescript(types);
             format!(
-                "\n  | string\n  | ((x: Float32Array, info: {selected}) => ArrayLike<number> | void)"
+                "\n  | string\n  | ((\n      x: Float32Array,\n      info: {selected} & {{ show: (...values: unknown[]) => void }},\n    ) => ArrayLike<number> | void)"
             )
         })
     }

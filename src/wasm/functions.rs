@@ -14,7 +14,9 @@ use crate::wire::IntoValue;
 /// The text is code and runs with the rights of the page's worker: it can reach the network and everything else that
 /// the page's origin can. It is compiled with `Function`, so it sees the worker's globals only, and none of
 /// the variables of the module that calls it.
-pub(super) fn compile(source: &str) -> Result<intervene::Function> {
+///
+/// `show_of` makes the function `show` of a call from its values and their description.
+pub(super) fn compile(source: &str, show_of: Option<&Function>) -> Result<intervene::Function> {
     let constructor: Function = Reflect::get(&js_sys::global(), &"Function".into())
         .and_then(JsCast::dyn_into)
         .map_err(|_| {
@@ -33,17 +35,22 @@ pub(super) fn compile(source: &str) -> Result<intervene::Function> {
     let function: Function = found.dyn_into().map_err(|found: JsValue| {
         Error::Input(format!("`js` is {}, expected one function (x, info) => …", describe(&found)))
     })?;
+    let show_of = show_of.cloned();
     Ok(Box::new(move |values, selected| {
         let given = Float32Array::from(values.as_slice());
-        let returned = function
-            .call2(&JsValue::UNDEFINED, &given, &to_js(selected.clone().into_value()))
-            .map_err(|thrown| {
-                Error::Hook(format!(
-                    "the function at `{}` threw {}",
-                    selected.name,
-                    describe_thrown(&thrown)
-                ))
-            })?;
+        let info = to_js(selected.clone().into_value());
+        let called = show_of.iter().try_for_each(|show_of| {
+            let show = show_of.call2(&JsValue::UNDEFINED, &given, &info)?;
+            Reflect::set(&info, &"show".into(), &show).map(|_| ())
+        });
+        let called = called.and_then(|()| function.call2(&JsValue::UNDEFINED, &given, &info));
+        let returned = called.map_err(|thrown| {
+            Error::Hook(format!(
+                "the function at `{}` threw {}",
+                selected.name,
+                describe_thrown(&thrown)
+            ))
+        })?;
         let returned = if returned.is_undefined() { given.into() } else { returned };
         returned_values(&returned, values.len(), selected)
     }))

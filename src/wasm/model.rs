@@ -48,11 +48,13 @@ pub struct WasmModel {
 #[wasm_bindgen]
 impl WasmModel {
     /// Loads a model, its matrices in the format that `dtype` names. `on_progress` gets `(stage, file, loaded, total)`.
+    /// `show_of` gets `(x, info)` before each call of a function of an intervention, and returns its `show`.
     pub async fn load(
         files: Files,
         dtype: &str,
         on_progress: Option<Function>,
         signal: Option<AbortSignal>,
+        show_of: Option<Function>,
     ) -> Result<WasmModel> {
         let format = WeightFormat::named(dtype)?;
         warm_up(format)?;
@@ -74,7 +76,8 @@ impl WasmModel {
         report.append(tokenizer.as_ref().map(Tokenizer::report).unwrap_or_default());
         let fingerprint = Some(Fingerprint::new(&config, tokenizer.as_ref(), &weights)?);
         let model = Model::new(config, &weights)?;
-        let compiler: Compiler = Rc::new(functions::compile);
+        let compiler: Compiler =
+            Rc::new(move |source: &str| functions::compile(source, show_of.as_ref()));
         let lab = Lab { model, tokenizer, compiler: Some(compiler) };
         let (pending_save, fingerprint) = (RefCell::new(pending_save), RefCell::new(fingerprint));
         let checkpoint = interface::Checkpoint { family, format: file_format };

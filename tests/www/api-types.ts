@@ -7,6 +7,7 @@ import {
   loadModel,
   type Model,
   type Run,
+  type Shown,
   type StoppedRun,
   type Tensor,
 } from "../../www/api/candlescope.ts";
@@ -62,6 +63,29 @@ export async function results(model: Model): Promise<void> {
   expectType<string | undefined>()(weight.note);
   const numbers = { shape: [2, 3], data: [1, 2, 3, 4, 5, 6], axes: ["pos", "d_model"] };
   expectType<Model>()(await model.withParameters({ "blocks.1.attn.W_O": weight, W_pos: numbers }));
+}
+
+export async function showing(model: Model): Promise<void> {
+  const onShow = (shown: Shown) => {
+    expectType<unknown>()(shown.value);
+    expectType<readonly number[]>()(shown.positions);
+    expectType<number | undefined>()(shown.step);
+  };
+  const interventions: Intervention[] = [
+    { at: "pattern", do: { js: (x, { show, row, name }) => show(x, row, name) } },
+    { at: "pattern", do: { js: (x, { show }) => (show(), x.map((one) => 2 * one)) } },
+  ];
+  await model.runWithCache("a", { interventions, onShow });
+  await model.runWithCache(["a", "b"], { interventions, onShow });
+  for await (const { rows } of model.generate(["a"], { interventions, onShow }))
+    expectType<number>()(rows.length);
+  await model.logitLens("a", { interventions, onShow, onProgress: () => {} });
+  await model.headScores(undefined, { interventions, onShow });
+  await model.toPython({ runWithCache: { input: "a", interventions, onShow } });
+  // @ts-expect-error: a method without interventions
+  await model.circuits({ layer: 0, head: 0, onShow });
+  // @ts-expect-error: no function
+  await model.runWithCache("a", { onShow: true });
 }
 
 export async function tensors(model: Model): Promise<void> {

@@ -18,7 +18,7 @@ export { forgetStored, type LoadOptions, loadModel, storedModels } from "./load-
 export type { ConfigFields } from "./load-request.js";
 export type { Averaged, PatchingBatchOptions } from "./measurement.js";
 export { Model } from "./model.js";
-export type { Cancellable, Progressing } from "./options.js";
+export type { Cancellable, Progressing, Showing, ShowingProgress, Shown } from "./options.js";
 export type { NewWeight, NewWeights, ParameterName, Weight } from "./parameters.js";
 export type { ModelCall } from "./python-call.js";
 export type { StoppedRun } from "./results.js";

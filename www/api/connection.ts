@@ -7,7 +7,7 @@
 import * as Comlink from "comlink";
 
 import { abortError, createError, messageOf } from "./errors.js";
-import type { SentError, WorkerApi, WorkerMessage } from "./worker-api.js";
+import type { SentError, ShownData, WorkerApi, WorkerMessage } from "./worker-api.js";
 
 export interface CallOptions {
   signal?: AbortSignal;
@@ -15,12 +15,17 @@ export interface CallOptions {
   name?: string;
   /** the call waits for the network, so its duration says nothing about the worker */
   isLoad?: boolean;
+  /** gets what functions of interventions show, before the call is answered */
+  onShow?: (shown: ShownData) => void;
 }
 
 interface FullOptions<T> extends CallOptions {
   /** gets a result that comes after the call was aborted, to free what it names */
   onLate?: (value: T) => void;
 }
+
+/** Calls a function of the worker. */
+type Send<T> = (api: WorkerApi, listener?: number) => Promise<T>;
 
 /** A call that was neither answered nor has failed. */
 interface Call {
@@ -46,6 +51,9 @@ export class Connection {
   #thread;
   #api: WorkerApi;
   #calls: Set<Call> = new Set();
+  /** Of the calls that were neither answered nor aborted, by the numbers that the worker knows. */
+  #listeners: Map<number, (shown: ShownData) => void> = new Map();
+  #lastListener = 0;
   /** The call whose message is being sent. */
   #sending: Call | undefined;
   /** The call that the worker began last. */
@@ -64,6 +72,7 @@ export class Connection {
       this.#hasAnswered = true;
       if (data?.started) this.#recordStart(data.started);
       if (data?.failed) this.#end(createError("WorkerError", data.failed));
+      if (data?.shown) this.#listeners.get(data.shown.listener)?.(data.shown);
     });
     thread.addEventListener("messageerror", () => this.#die("sent an answer that cannot be read"));
     thread.addEventListener("error", (event) => {
@@ -85,12 +94,13 @@ export class Connection {
 
   /**
    * Calls the worker.
+   * @param send gets the number of the listener, if there is one
    * @throws AbortError as soon as the signal fires; WorkerError when the worker has died; InputError when an argument cannot
    *   be sent; otherwise what the worker's function throws
    */
   call<T>(
-    send: (api: WorkerApi) => Promise<T>,
-    { signal, name = "the call", isLoad = false, onLate = () => {} }: FullOptions<T> = {},
+    send: Send<T>,
+    { signal, name = "the call", isLoad = false, onShow, onLate = () => {} }: FullOptions<T> = {},
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw abortError(name, signal);
@@ -99,7 +109,10 @@ export class Connection {
       const done = new Promise<void>((resolve) => {
         resolveDone = resolve;
       });
+      const listener = this.#listen(onShow);
+      const stopListening = () => listener && this.#listeners.delete(listener);
       const finish = () => {
+        stopListening();
         this.#calls.delete(call);
         signal?.removeEventListener("abort", onAbort);
         resolveDone();
@@ -116,12 +129,13 @@ export class Connection {
       };
       const onAbort = () => {
         call.aborted = true;
+        stopListening();
         reject(abortError(name, signal));
         this.#watch();
       };
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#calls.add(call);
-      this.#send(call, send)
+      this.#send(call, (api) => send(api, listener))
         .then(
           (value) => (call.aborted ? onLate(value) : resolve(value)),
           (error) => reject(this.#failure(error)),
@@ -133,7 +147,14 @@ export class Connection {
     });
   }
 
-  #send<T>(call: Call, send: (api: WorkerApi) => Promise<T>): Promise<T> {
+  /** The number of a listener. */
+  #listen(onShow: CallOptions["onShow"]): number | undefined {
+    if (!onShow) return undefined;
+    this.#listeners.set(++this.#lastListener, onShow);
+    return this.#lastListener;
+  }
+
+  #send<T>(call: Call, send: Send<T>): Promise<T> {
     this.#sending = call;
     try {
       return Promise.resolve(send(this.#api));

@@ -1,7 +1,7 @@
 // The options and results of the calls, as Rust declares them. Generated: do not edit. To write it again, run
 // `UPDATE_TYPES=1 cargo test --test typescript`.
 //
-// Options that do not leave the page (`signal`, `onProgress`) are declared in options.ts.
+// Options that do not leave the page (`signal`, `onProgress`, `onShow`) are declared in options.ts.
 
 import type { Cache } from "./cache.js";
 import type { HookSelector } from "./selectors.js";
@@ -279,11 +279,15 @@ export interface Edge {
 /**
  * A function of selected values, or its source text. Only its text is sent to the worker, so it cannot use the
  * page's variables. It is code with the rights of the page (network, storage): do not run code from sources that
- * you do not trust. A Content-Security-Policy must allow it with 'unsafe-eval'.
+ * you do not trust. A Content-Security-Policy must allow it with 'unsafe-eval'. `show()` hands the selected values to
+ * `onShow` of the call while it runs, as they are now, and `show(value)` a copy of any other value.
  */
 export type HookFunction =
   | string
-  | ((x: Float32Array, info: Selected) => ArrayLike<number> | void);
+  | ((
+      x: Float32Array,
+      info: Selected & { show: (...values: unknown[]) => void },
+    ) => ArrayLike<number> | void);
 
 /** Describes the values that a JavaScript function gets: the selected part of a hook point's value. */
 export interface Selected {
@@ -295,6 +299,8 @@ export interface Selected {
   shape: number[];
   /** The positions in the text of the rows along `pos` or `query`. */
   positions: number[];
+  /** Which text of a batch that is run or generated; 0 in a run of one text. */
+  row: number;
 }
 
 /** The start of a run that does not begin at the embeddings. */

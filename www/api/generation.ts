@@ -3,7 +3,9 @@
 import type { HookPoint, Input, Inputs, Step } from "./generated.js";
 import { isBatch, readInput, readInputs } from "./input.js";
 import type { ModelHandle } from "./model-handle.js";
+import type { Showing } from "./options.js";
 import { toStep } from "./results.js";
+import { showListener } from "./show.js";
 import type { Request, WorkerApi } from "./worker-api.js";
 
 /** The next tokens of several texts that are generated together. */
@@ -25,7 +27,7 @@ export function generate(
   points: readonly HookPoint[],
   input: Input | Inputs,
   serialize: (rows: number) => Request,
-  signal: AbortSignal | undefined,
+  local: Showing,
 ): Steps<Step> | Steps<BatchStep> {
   if (isBatch(input)) {
     const prompts = readInputs(input);
@@ -33,9 +35,9 @@ export function generate(
     return generateSteps(
       handle,
       (api, key) => api.generateBatch(key, prompts, request),
-      (api, generation) => api.nextOfEach(generation),
+      (api, generation, listener) => api.nextOfEach(generation, listener),
       (steps) => ({ rows: steps.map((step) => step && toStep(points, step)) }),
-      signal,
+      local,
     );
   }
   const prompt = readInput(input);
@@ -43,9 +45,9 @@ export function generate(
   return generateSteps(
     handle,
     (api, key) => api.generate(key, prompt, request),
-    (api, generation) => api.next(generation),
+    (api, generation, listener) => api.next(generation, listener),
     (step) => toStep(points, step),
-    signal,
+    local,
   );
 }
 
@@ -58,9 +60,9 @@ export function generate(
 async function* generateSteps<Data, Result>(
   handle: () => ModelHandle,
   begin: (api: WorkerApi, key: number) => Promise<number>,
-  next: (api: WorkerApi, generation: number) => Promise<Data | undefined>,
+  next: (api: WorkerApi, generation: number, listener?: number) => Promise<Data | undefined>,
   toResult: (data: Data) => Result,
-  signal: AbortSignal | undefined,
+  { signal, onShow }: Showing,
 ): Steps<Result> {
   const options = { signal, name: "generate" };
   const { connection, value: generation } = await handle().begin(
@@ -69,8 +71,11 @@ async function* generateSteps<Data, Result>(
     options,
   );
   try {
-    for (;;) {
-      const step = await connection.call((api) => next(api, generation), options);
+    for (let at = 0; ; at++) {
+      const step = await connection.call((api, listener) => next(api, generation, listener), {
+        ...options,
+        onShow: showListener(onShow, at),
+      });
       if (step === undefined) return;
       yield toResult(step);
     }

@@ -3,8 +3,9 @@
 import { createError } from "./errors.js";
 import type { Answer, Inputs, Measurements, PatchingOptions } from "./generated.js";
 import type { ModelHandle } from "./model-handle.js";
-import { notify, type Progressing } from "./options.js";
+import { notify, type ShowingProgress } from "./options.js";
 import { toTensor } from "./results.js";
+import { showListener } from "./show.js";
 import type { MeasurementData, Request, TensorData } from "./worker-api.js";
 
 /** The means over several prompts, and the result of each. */
@@ -33,21 +34,27 @@ export async function measure<Name extends keyof Measurements>(
   handle: ModelHandle,
   name: Name,
   request: Request,
-  { signal, onProgress }: Progressing,
+  { signal, onProgress, onShow }: ShowingProgress,
 ): Promise<Measurements[Name]> {
-  const options = { signal, name };
+  const options = { signal, name, onShow: showListener(onShow) };
   const { connection, value: measurement } = await handle.begin(
-    (api, key) => api.measure(key, name, request),
+    (api, key, listener) => api.measure(key, name, request, listener),
     (api, late) => api.forget(late),
     options,
   );
   try {
     for (let more = true; more; ) {
-      const progress = await connection.call((api) => api.advance(measurement), options);
+      const progress = await connection.call(
+        (api, listener) => api.advance(measurement, listener),
+        options,
+      );
       if (onProgress) notify(onProgress, { done: progress.done, total: progress.total });
       more = progress.more;
     }
-    const found = await connection.call((api) => api.findings(measurement), options);
+    const found = await connection.call(
+      (api, listener) => api.findings(measurement, listener),
+      options,
+    );
     return toResult(found) as unknown as Measurements[Name]; // Rust declares which fields a measurement has
   } finally {
     connection.call((api) => api.forget(measurement)).catch(() => {});

@@ -14,6 +14,9 @@ export interface HostedModel {
   loaded: LoadedModel;
 }
 
+/** Calls a function of the worker on a model. */
+export type SendTo<T> = (api: WorkerApi, key: number, listener?: number) => Promise<T>;
+
 /** The fingerprint occupies the worker for up to 0.2 s, so the first calls of a new model come first. */
 const FINGERPRINT_AFTER_MS = 1500;
 /** A call fails if the worker dies this many times in a row after it has loaded the model. */
@@ -66,10 +69,7 @@ export class ModelHandle {
    * Calls a function of the worker on this model.
    * @throws as Connection.call, and as a load when the model has to be loaded again
    */
-  async call<T>(
-    send: (api: WorkerApi, key: number) => Promise<T>,
-    options?: CallOptions,
-  ): Promise<T> {
+  async call<T>(send: SendTo<T>, options?: CallOptions): Promise<T> {
     return (await this.begin(send, () => undefined, options)).value;
   }
 
@@ -78,7 +78,7 @@ export class ModelHandle {
    * @param release frees what the result names, if that comes after the call was aborted
    */
   async begin<T>(
-    send: (api: WorkerApi, key: number) => Promise<T>,
+    send: SendTo<T>,
     release: (api: WorkerApi, value: T) => unknown,
     options: CallOptions = {},
   ): Promise<{ connection: Connection; value: T }> {
@@ -88,13 +88,16 @@ export class ModelHandle {
       void connection.call(async (api) => release(api, value)).catch(() => {});
     return {
       connection,
-      value: await connection.call((api) => send(api, loaded.key), { ...options, onLate }),
+      value: await connection.call((api, listener) => send(api, loaded.key, listener), {
+        ...options,
+        onLate,
+      }),
     };
   }
 
   /** As `begin`, also for a model without users: the call counts as one. */
   async borrow<T>(
-    send: (api: WorkerApi, key: number) => Promise<T>,
+    send: SendTo<T>,
     release: (api: WorkerApi, value: T) => unknown,
   ): Promise<{ connection: Connection; value: T }> {
     this.#users += 1;

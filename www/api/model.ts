@@ -23,7 +23,6 @@ import type {
   IntegratedGradientsOptions,
   LogitLens,
   LogitLensOptions,
-  Measurements,
   MeansOptions,
   MostActive,
   MostActiveOptions,
@@ -46,15 +45,18 @@ import type {
 } from "./generated.js";
 import { type BatchStep, failingGeneration, generate, type Steps } from "./generation.js";
 import { checkUnicode, type Ids, readAnyInput, readIds, readInput } from "./input.js";
-import { type Averaged, measure, type PatchingBatchOptions, withArguments } from "./measurement.js";
+import type { Averaged, PatchingBatchOptions } from "./measurement.js";
+import { ModelCalls } from "./model-calls.js";
 import { ModelHandle } from "./model-handle.js";
 import {
   CANCELLABLE,
   type Cancellable,
   checkOptions,
-  PROGRESSING,
   type Progressing,
   rule,
+  SHOWING,
+  type Showing,
+  type ShowingProgress,
   splitOptions,
 } from "./options.js";
 import {
@@ -70,14 +72,13 @@ import { isIterable } from "./realms.js";
 import type { AnyRun, StoppedRun } from "./results.js";
 import { runCall, type Stops, type Whole } from "./run-call.js";
 import { Selection } from "./selection.js";
-import { type HookSelector, resolver, selectPoints } from "./selectors.js";
-import { serializeOptions } from "./serialize.js";
+import { type HookSelector, selectPoints } from "./selectors.js";
 import { baseAddress, type SourceFile, tokenizerFiles } from "./source.js";
-import type { LoadedModel, Request, WorkerApi } from "./worker-api.js";
+import type { LoadedModel, WorkerApi } from "./worker-api.js";
 
 /** A loaded model. */
 export class Model {
-  #handle: ModelHandle | undefined;
+  #calls;
   /** The address or id that it was loaded from; "the model's folder" if it was files. */
   readonly source: string;
   /** The transforms of the checkpoint's weights, in the order in which they were applied. */
@@ -107,7 +108,7 @@ export class Model {
     folder: string,
     transforms: readonly Transform[] = [],
   ) {
-    this.#handle = handle;
+    this.#calls = new ModelCalls(handle, loaded.hookPoints);
     this.source = folder;
     this.transforms = transforms;
     this.config = loaded.config;
@@ -135,7 +136,7 @@ export class Model {
    * @throws InputError with the reason or the nearest names; MemoryError; AbortError
    */
   async parameter(name: ParameterName, options?: ParameterOptions & Cancellable): Promise<Weight> {
-    return readParameter(this.#inUse(), name, options);
+    return readParameter(this.#calls.handle, name, options);
   }
 
   /**
@@ -149,7 +150,9 @@ export class Model {
       ...CANCELLABLE,
     });
     const prompt = readInput(input);
-    return this.#call("tokenize", signal, (api, key) => api.tokenize(key, prompt, prependBos));
+    return this.#calls.call("tokenize", { signal }, (api, key) =>
+      api.tokenize(key, prompt, prependBos),
+    );
   }
 
   /**
@@ -160,7 +163,7 @@ export class Model {
   async tokenNames(ids: Ids, options?: Cancellable): Promise<Tokens> {
     const { signal } = checkOptions("tokenNames", options, CANCELLABLE);
     const list = readIds(ids);
-    return this.#call("tokenNames", signal, (api, key) => api.tokenNames(key, list));
+    return this.#calls.call("tokenNames", { signal }, (api, key) => api.tokenNames(key, list));
   }
 
   /**
@@ -170,28 +173,28 @@ export class Model {
   async detokenize(ids: Ids, options?: Cancellable): Promise<string> {
     const { signal } = checkOptions("detokenize", options, CANCELLABLE);
     const list = readIds(ids);
-    return this.#call("detokenize", signal, (api, key) => api.detokenize(key, list));
+    return this.#calls.call("detokenize", { signal }, (api, key) => api.detokenize(key, list));
   }
 
   /**
    * One forward pass over a text, or several as a batch, which captures the activations that `names` selects.
    * @throws HookError if a name matches nothing; InputError if the input does not fit the model; MemoryError; AbortError
    */
-  async runWithCache(input: Input, options?: RunOptions & Cancellable & Whole): Promise<Run>;
-  async runWithCache(input: Input, options: RunOptions & Cancellable & Stops): Promise<StoppedRun>;
-  async runWithCache(input: Input, options?: RunOptions & Cancellable): Promise<AnyRun>;
-  async runWithCache(inputs: Inputs, options?: RunOptions & Cancellable & Whole): Promise<BatchRun>;
+  async runWithCache(input: Input, options?: RunOptions & Showing & Whole): Promise<Run>;
+  async runWithCache(input: Input, options: RunOptions & Showing & Stops): Promise<StoppedRun>;
+  async runWithCache(input: Input, options?: RunOptions & Showing): Promise<AnyRun>;
+  async runWithCache(inputs: Inputs, options?: RunOptions & Showing & Whole): Promise<BatchRun>;
   async runWithCache(
     inputs: Inputs,
-    options: RunOptions & Cancellable & Stops,
+    options: RunOptions & Showing & Stops,
   ): Promise<BatchRun<StoppedRun>>;
-  async runWithCache(inputs: Inputs, options?: RunOptions & Cancellable): Promise<BatchRun<AnyRun>>;
-  async runWithCache(input: Input | Inputs, options?: RunOptions & Cancellable) {
-    const { local, sent } = splitOptions("runWithCache", options, CANCELLABLE);
+  async runWithCache(inputs: Inputs, options?: RunOptions & Showing): Promise<BatchRun<AnyRun>>;
+  async runWithCache(input: Input | Inputs, options?: RunOptions & Showing) {
+    const { local, sent } = splitOptions("runWithCache", options, SHOWING);
     const { send, toResult } = runCall(input, this, (rows) =>
-      this.#serialize("runWithCache", sent, rows),
+      this.#calls.serialize("runWithCache", sent, rows),
     );
-    return toResult(await this.#call("runWithCache", local.signal, send));
+    return toResult(await this.#calls.call("runWithCache", local, send));
   }
 
   /**
@@ -199,16 +202,13 @@ export class Model {
    * caller leaves the loop or aborts it. Several may run at once.
    * @throws at the first step: InputError; HookError; AbortError
    */
-  generate(input: Input, options?: GenerateOptions & Cancellable): Steps<Step>;
-  generate(inputs: Inputs, options?: GenerateOptions & Cancellable): Steps<BatchStep>;
-  generate(
-    input: Input | Inputs,
-    options?: GenerateOptions & Cancellable,
-  ): Steps<Step | BatchStep> {
+  generate(input: Input, options?: GenerateOptions & Showing): Steps<Step>;
+  generate(inputs: Inputs, options?: GenerateOptions & Showing): Steps<BatchStep>;
+  generate(input: Input | Inputs, options?: GenerateOptions & Showing): Steps<Step | BatchStep> {
     try {
-      const { local, sent } = splitOptions("generate", options, CANCELLABLE);
-      const serialize = (rows: number) => this.#serialize("generate", sent, rows);
-      return generate(() => this.#inUse(), this.hookPoints, input, serialize, local.signal);
+      const { local, sent } = splitOptions("generate", options, SHOWING);
+      const serialize = (rows: number) => this.#calls.serialize("generate", sent, rows);
+      return generate(() => this.#calls.handle, this.hookPoints, input, serialize, local);
     } catch (error) {
       return failingGeneration(error);
     }
@@ -230,9 +230,9 @@ export class Model {
     });
     checkLoadable(this, folder);
     const { name, input, options: given } = readCall(call);
-    const request = this.#serialize(name, given);
+    const request = this.#calls.serialize(name, given);
     const source = checkUnicode(folder ?? this.source, "`folder` of toPython");
-    return this.#call("toPython", signal, (api, key) =>
+    return this.#calls.call("toPython", { signal }, (api, key) =>
       api.toPython(key, name, input, request, source),
     );
   }
@@ -283,7 +283,7 @@ export class Model {
     transforms: readonly Transform[],
     signal: AbortSignal | undefined,
   ): Promise<Model> {
-    const parent = this.#inUse();
+    const parent = this.#calls.handle;
     const handle = new ModelHandle(async () => {
       const { connection, value } = await parent.borrow(make, (api, late) => api.dispose(late.key));
       const origins = "those of its parent, which were compared";
@@ -294,16 +294,15 @@ export class Model {
 
   /** Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError. */
   dispose(): void {
-    this.#handle?.leave();
-    this.#handle = undefined;
+    this.#calls.end();
   }
 
   /**
    * What the model would predict if it stopped at each layer. The final LayerNorm is computed from each residual stream.
    * @throws InputError; HookError; MemoryError; AbortError
    */
-  async logitLens(input: Input, options?: LogitLensOptions & Progressing): Promise<LogitLens> {
-    return this.#measure("logitLens", options, { input: readInput(input) });
+  async logitLens(input: Input, options?: LogitLensOptions & ShowingProgress): Promise<LogitLens> {
+    return this.#calls.measure("logitLens", options, { input: readInput(input) });
   }
 
   /**
@@ -311,8 +310,11 @@ export class Model {
    * add up to the logit or the difference.
    * @throws InputError; HookError; AbortError
    */
-  async attribution(input: Input, options: AttributionOptions & Progressing): Promise<Attribution> {
-    return this.#measure("attribution", options, { input: readInput(input) });
+  async attribution(
+    input: Input,
+    options: AttributionOptions & ShowingProgress,
+  ): Promise<Attribution> {
+    return this.#calls.measure("attribution", options, { input: readInput(input) });
   }
 
   /**
@@ -320,8 +322,8 @@ export class Model {
    * its states layer by layer ("accumulated"), or what each head ("heads") or neuron ("neurons") wrote.
    * @throws InputError; HookError; MemoryError; AbortError
    */
-  async residual(input: Input, options?: ResidualOptions & Progressing): Promise<Residual> {
-    return this.#measure("residual", options, { input: readInput(input) });
+  async residual(input: Input, options?: ResidualOptions & ShowingProgress): Promise<Residual> {
+    return this.#calls.measure("residual", options, { input: readInput(input) });
   }
 
   /**
@@ -330,7 +332,7 @@ export class Model {
    * @throws HookError at attention scores and patterns, whose keys differ from position to position; InputError; AbortError
    */
   async means(options: MeansOptions & Progressing): Promise<Cache> {
-    const found = await this.#measure("means", options);
+    const found = await this.#calls.measure("means", options);
     const points = this.hookPoints.filter(({ name }) => name in found);
     return new Cache(new Map(points.map(({ name }) => [name, found[name]])), this.hookPoints);
   }
@@ -340,13 +342,16 @@ export class Model {
    * @param input default: random tokens repeated twice
    * @throws InputError; HookError; AbortError
    */
-  async headScores(input?: Input, options?: HeadScoresOptions & Progressing): Promise<HeadScores>;
+  async headScores(
+    input?: Input,
+    options?: HeadScoresOptions & ShowingProgress,
+  ): Promise<HeadScores>;
   async headScores(
     inputs: Inputs,
-    options?: HeadScoresOptions & Progressing,
+    options?: HeadScoresOptions & ShowingProgress,
   ): Promise<Averaged<HeadScores>>;
-  async headScores(input?: Input | Inputs, options?: HeadScoresOptions & Progressing) {
-    return this.#measure("headScores", options, { input: readAnyInput(input) });
+  async headScores(input?: Input | Inputs, options?: HeadScoresOptions & ShowingProgress) {
+    return this.#calls.measure("headScores", options, { input: readAnyInput(input) });
   }
 
   /**
@@ -356,7 +361,7 @@ export class Model {
   async patching(options: PatchingOptions & Progressing): Promise<Patching>;
   async patching(options: PatchingBatchOptions & Progressing): Promise<Averaged<Patching>>;
   async patching(options: (PatchingOptions | PatchingBatchOptions) & Progressing) {
-    return this.#measure("patching", options);
+    return this.#calls.measure("patching", options);
   }
 
   /**
@@ -364,7 +369,7 @@ export class Model {
    * @throws InputError; HookError; MemoryError; AbortError
    */
   async pathPatching(options: PathPatchingOptions & Progressing): Promise<PathPatching> {
-    return this.#measure("pathPatching", options);
+    return this.#calls.measure("pathPatching", options);
   }
 
   /**
@@ -375,7 +380,7 @@ export class Model {
     input: Input,
     options: IntegratedGradientsOptions & Progressing,
   ): Promise<IntegratedGradients> {
-    return this.#measure("integratedGradients", options, { input: readInput(input) });
+    return this.#calls.measure("integratedGradients", options, { input: readInput(input) });
   }
 
   /**
@@ -383,7 +388,7 @@ export class Model {
    * @throws InputError if there is no such head; WeightsError if a weight is not finite; AbortError
    */
   async circuits(options: CircuitsOptions & Progressing): Promise<Circuits> {
-    return this.#measure("circuits", options);
+    return this.#calls.measure("circuits", options);
   }
 
   /**
@@ -393,7 +398,7 @@ export class Model {
   async compositionScores(
     options: CompositionScoresOptions & Progressing,
   ): Promise<CompositionScores> {
-    return this.#measure("compositionScores", options);
+    return this.#calls.measure("compositionScores", options);
   }
 
   /**
@@ -402,9 +407,9 @@ export class Model {
    */
   async tokenScores(
     input: Input,
-    options?: TokenScoresOptions & Progressing,
+    options?: TokenScoresOptions & ShowingProgress,
   ): Promise<TokenScores> {
-    return this.#measure("tokenScores", options, { input: readInput(input) });
+    return this.#calls.measure("tokenScores", options, { input: readInput(input) });
   }
 
   /**
@@ -412,38 +417,6 @@ export class Model {
    * @throws HookError if the point has no positions or needs a head; InputError; AbortError
    */
   async mostActive(options: MostActiveOptions & Progressing): Promise<MostActive> {
-    return this.#measure("mostActive", options);
-  }
-
-  /** @throws InputError after dispose() */
-  #inUse(): ModelHandle {
-    if (!this.#handle) throw createError("InputError", "the model was disposed of: load it again");
-    return this.#handle;
-  }
-
-  /** @param name of the method, for messages */
-  async #call<T>(
-    name: string,
-    signal: AbortSignal | undefined,
-    send: (api: WorkerApi, key: number) => Promise<T>,
-  ): Promise<T> {
-    return this.#inUse().call(send, { signal, name });
-  }
-
-  /** @param fixed options that are arguments of the method */
-  async #measure<Name extends keyof Measurements>(
-    name: Name,
-    options: (object & Progressing) | undefined,
-    fixed: Record<string, unknown> = {},
-  ): Promise<Measurements[Name]> {
-    const { local, sent } = splitOptions(name, options, PROGRESSING);
-    const rows = Array.isArray(fixed.input) ? fixed.input.length : 1;
-    const request = this.#serialize(name, withArguments(name, sent, fixed), rows);
-    return measure(this.#inUse(), name, request, local);
-  }
-
-  /** Options as plain data, with the full names of hook points. The call runs `rows` texts as a batch. */
-  #serialize(call: string, options: object, rows = 1): Request {
-    return serializeOptions(call, options, resolver(this.hookPoints), rows);
+    return this.#calls.measure("mostActive", options);
   }
 }

@@ -18,6 +18,34 @@ export interface Progressing extends Cancellable {
   onProgress?: (progress: { done: number; total: number }) => void;
 }
 
+/** What a function of an intervention showed. */
+export interface Shown {
+  /** the selected values as a `Tensor`, after `show()` or `show(x)`; otherwise a copy of what the function passed to `show` */
+  value: unknown;
+  /** The hook point's name. */
+  name: string;
+  /** the axes, the shape and the positions of the selected values: see `Selected` */
+  axes: readonly string[];
+  shape: readonly number[];
+  positions: readonly number[];
+  /** Which text of a batch that is run or generated; 0 in a run of one text. */
+  row: number;
+  /** The step of a generation: 0 computes the prompt. */
+  step?: number;
+}
+
+/** A call with interventions, whose functions may show values, that can be aborted. */
+export interface Showing extends Cancellable {
+  /**
+   * called with what functions of interventions show, while the call goes on; all of it before the call resolves, and nothing
+   * after it was aborted
+   */
+  onShow?: (shown: Shown) => void;
+}
+
+/** A measurement with interventions. */
+export interface ShowingProgress extends Progressing, Showing {}
+
 /** What an option must be: in words, and as a test. */
 export interface Rule {
   expected: string;
@@ -45,7 +73,9 @@ export const rule = {
 export type Rules<T> = { [Name in keyof Required<T>]: Rule };
 
 export const CANCELLABLE: Rules<Cancellable> = { signal: rule.signal };
+export const SHOWING: Rules<Showing> = { ...CANCELLABLE, onShow: rule.listener };
 export const PROGRESSING: Rules<Progressing> = { ...CANCELLABLE, onProgress: rule.listener };
+export const SHOWING_PROGRESS: Rules<ShowingProgress> = { ...PROGRESSING, ...SHOWING };
 
 /**
  * The options that are not undefined, each of which has its type.

@@ -14,33 +14,33 @@ import type {
 } from "./generated.js";
 import { readInput } from "./input.js";
 import {
-  CANCELLABLE,
-  type Cancellable,
   isPlainObject,
   PROGRESSING,
   type Progressing,
   type Rules,
+  SHOWING,
+  type Showing,
   splitOptions,
 } from "./options.js";
 import type { Prompt } from "./worker-api.js";
 
 /** A method by its name: its options, and `input` if it takes one. */
 export type ModelCall =
-  | { runWithCache: RunOptions & Cancellable & { input: Input } }
-  | { generate: GenerateOptions & Cancellable & { input: Input } }
+  | { runWithCache: RunOptions & Showing & { input: Input } }
+  | { generate: GenerateOptions & Showing & { input: Input } }
   | { patching: PatchingOptions & Progressing }
   | { pathPatching: PathPatchingOptions & Progressing }
   | { integratedGradients: IntegratedGradientsOptions & Progressing & { input: Input } };
 
 interface Method {
   /** its options that are not sent to the worker */
-  rules: Rules<Cancellable> | Rules<Progressing>;
+  rules: Rules<object>;
   takesInput: boolean;
 }
 
 const METHODS: Record<string, Method> = {
-  runWithCache: { rules: CANCELLABLE, takesInput: true },
-  generate: { rules: CANCELLABLE, takesInput: true },
+  runWithCache: { rules: SHOWING, takesInput: true },
+  generate: { rules: SHOWING, takesInput: true },
   patching: { rules: PROGRESSING, takesInput: false },
   pathPatching: { rules: PROGRESSING, takesInput: false },
   integratedGradients: { rules: PROGRESSING, takesInput: true },

@@ -2,8 +2,9 @@
 
 import { BatchRun } from "./batch.js";
 import { isBatch, readInput, readInputs } from "./input.js";
+import type { SendTo } from "./model-handle.js";
 import { type AnyRun, type RunModel, toRun } from "./results.js";
-import type { Request, RunData, WorkerApi } from "./worker-api.js";
+import type { Request, RunData } from "./worker-api.js";
 
 /** The option of a run through all layers. */
 export type Whole = { stopAtLayer?: undefined };
@@ -12,7 +13,7 @@ export type Stops = { stopAtLayer: number };
 
 /** What is sent to the worker, and what becomes of its answer. */
 interface RunCall {
-  send(api: WorkerApi, key: number): Promise<RunData | RunData[]>;
+  send: SendTo<RunData | RunData[]>;
   toResult(answer: RunData | RunData[]): AnyRun | BatchRun<AnyRun>;
 }
 
@@ -29,7 +30,7 @@ export function runCall(
     const prompt = readInput(input);
     const request = serialize(1);
     return {
-      send: (api, key) => api.runWithCache(key, prompt, request),
+      send: (api, key, listener) => api.runWithCache(key, prompt, request, listener),
       toResult: (answer) => toRun(model, answer as RunData),
     };
   }
@@ -37,7 +38,7 @@ export function runCall(
   const request = serialize(prompts.length);
   const side = request.paddingSide === "left" ? "left" : "right"; // the worker refuses any other
   return {
-    send: (api, key) => api.runBatch(key, prompts, request),
+    send: (api, key, listener) => api.runBatch(key, prompts, request, listener),
     toResult: (answers) =>
       new BatchRun<AnyRun>(
         (answers as RunData[]).map((answer) => toRun(model, answer)),

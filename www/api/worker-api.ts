@@ -121,6 +121,21 @@ export interface StepData {
 /** The result of a measurement before its tensors are made. */
 export type MeasurementData = Record<string, unknown>;
 
+/** What a function of an intervention showed. */
+export interface ShownData {
+  /** the number of the listener that it is for */
+  listener: number;
+  /** the selected values themselves, or any other data */
+  value: unknown;
+  isSelection: boolean;
+  /** what was selected: the fields of `Selected` */
+  name: string;
+  axes: string[];
+  shape: number[];
+  positions: number[];
+  row: number;
+}
+
 /** How far a measurement is, in steps. */
 export interface MeasurementProgress {
   /** whether steps are left */
@@ -134,7 +149,10 @@ export type Request = Record<string, unknown>;
 /** A text, or token ids. */
 export type Prompt = string | Uint32Array;
 
-/** The functions of the worker. Each rejects with an error that has a stable name. */
+/**
+ * The functions of the worker. Each rejects with an error that has a stable name. The argument `listener` is the number of the
+ * listener that gets what functions of interventions show meanwhile.
+ */
 export interface WorkerApi {
   /**
    * Loads a model.
@@ -176,9 +194,19 @@ export interface WorkerApi {
   tokenize(key: number, input: Prompt, prependBos: boolean): Promise<Tokens>;
   tokenNames(key: number, ids: Uint32Array): Promise<Tokens>;
   detokenize(key: number, ids: Uint32Array): Promise<string>;
-  runWithCache(key: number, input: Prompt, options: Request): Promise<RunData>;
+  runWithCache(
+    key: number,
+    input: Prompt,
+    options: Request,
+    listener: number | undefined,
+  ): Promise<RunData>;
   /** One pass over several texts; gives what `runWithCache` gives for each. */
-  runBatch(key: number, inputs: Prompt[], options: Request): Promise<RunData[]>;
+  runBatch(
+    key: number,
+    inputs: Prompt[],
+    options: Request,
+    listener: number | undefined,
+  ): Promise<RunData[]>;
   toPython(
     key: number,
     call: string,
@@ -190,20 +218,28 @@ export interface WorkerApi {
   /** Starts a generation; gives its key. */
   generate(key: number, input: Prompt, options: Request): Promise<number>;
   /** The next step of a generation; undefined at the end. */
-  next(generation: number): Promise<StepData | undefined>;
+  next(generation: number, listener: number | undefined): Promise<StepData | undefined>;
   /** Starts a generation of several texts; gives its key. */
   generateBatch(key: number, inputs: Prompt[], options: Request): Promise<number>;
   /** The next step of each of its texts, undefined for one that has ended; undefined at the end of all. */
-  nextOfEach(generation: number): Promise<(StepData | undefined)[] | undefined>;
+  nextOfEach(
+    generation: number,
+    listener: number | undefined,
+  ): Promise<(StepData | undefined)[] | undefined>;
   /** Frees a generation. */
   stop(generation: number): Promise<void>;
 
   /** Starts a measurement; gives its key. */
-  measure(key: number, name: string, request: Request): Promise<number>;
+  measure(
+    key: number,
+    name: string,
+    request: Request,
+    listener: number | undefined,
+  ): Promise<number>;
   /** Continues a measurement for about a frame, so that the worker can answer other calls in between. */
-  advance(measurement: number): Promise<MeasurementProgress>;
+  advance(measurement: number, listener: number | undefined): Promise<MeasurementProgress>;
   /** The result of a measurement that has no steps left. */
-  findings(measurement: number): Promise<MeasurementData>;
+  findings(measurement: number, listener: number | undefined): Promise<MeasurementData>;
   /** Frees a measurement. */
   forget(measurement: number): Promise<void>;
 }
@@ -219,4 +255,5 @@ export interface WorkerMessage {
   started?: string;
   /** why the worker must be replaced */
   failed?: string;
+  shown?: ShownData;
 }

@@ -18,6 +18,7 @@ import {
   revalidate,
 } from "./network.js";
 import { WasmModel } from "./pkg/candlescope.js";
+import { showOf } from "./show.js";
 import { findStored, type PendingSave } from "./store.js";
 
 /** A model, and what is known of its files. */
@@ -69,7 +70,8 @@ export async function loadFiles(
       copy,
       isCurrent: (origins: Origin[]) => checkCurrent(origins, context),
     };
-    const model = await rejectOnTrap(WasmModel.load(found, dtype, monotonic(onProgress), signal));
+    const loading = WasmModel.load(found, dtype, monotonic(onProgress), signal, showOf);
+    const model = await rejectOnTrap(loading);
     const pending: PendingSave | undefined = model.takePendingSave();
     return { model, pending, origins: originsOf(files, states, pending ? undefined : used) };
   } finally {

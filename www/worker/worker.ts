@@ -16,6 +16,7 @@ import type {
   WasmMeasurement,
   WasmModel,
 } from "./pkg/candlescope.js";
+import { showingTo } from "./show.js";
 import {
   forgetStored,
   labelOf,
@@ -150,13 +151,13 @@ const api: Implementation<WorkerApi> = {
     return modelOf(key).detokenize(ids);
   },
 
-  runWithCache(key, input, options) {
-    return transferred(modelOf(key).runWithCache(input, options));
+  runWithCache(key, input, options, listener) {
+    return transferred(showingTo(listener, () => modelOf(key).runWithCache(input, options)));
   },
 
-  async runBatch(key, inputs, options) {
+  async runBatch(key, inputs, options, listener) {
     await wholeModule();
-    return transferred(modelOf(key).runBatch(inputs, options));
+    return transferred(showingTo(listener, () => modelOf(key).runBatch(inputs, options)));
   },
 
   async toPython(key, call, input, options, folder) {
@@ -172,8 +173,8 @@ const api: Implementation<WorkerApi> = {
     return lastKey;
   },
 
-  next(generation) {
-    return transferred(generations.get(generation)?.next());
+  next(generation, listener) {
+    return transferred(showingTo(listener, () => generations.get(generation)?.next()));
   },
 
   generateBatch(key, inputs, options) {
@@ -182,8 +183,8 @@ const api: Implementation<WorkerApi> = {
     return lastKey;
   },
 
-  nextOfEach(generation) {
-    return transferred(batchGenerations.get(generation)?.next());
+  nextOfEach(generation, listener) {
+    return transferred(showingTo(listener, () => batchGenerations.get(generation)?.next()));
   },
 
   stop(generation) {
@@ -195,23 +196,25 @@ const api: Implementation<WorkerApi> = {
 
   // ---- measurements ----
 
-  async measure(key, name, request) {
+  async measure(key, name, request, listener) {
     await wholeModule();
-    measurements.set(++lastKey, modelOf(key).measure(name, request));
+    const measurement = showingTo(listener, () => modelOf(key).measure(name, request));
+    measurements.set(++lastKey, measurement);
     return lastKey;
   },
 
-  advance(key) {
+  advance(key, listener) {
     const measurement = measurements.get(key);
     if (!measurement) return { more: false, done: 0, total: 0 };
     const start = performance.now();
     let more = true;
-    while (more && performance.now() - start < FRAME_MS) more = measurement.step();
+    while (more && performance.now() - start < FRAME_MS)
+      more = showingTo(listener, () => measurement.step());
     return { more, done: measurement.done(), total: measurement.total() };
   },
 
-  findings(measurement) {
-    return transferred(measurements.get(measurement)?.finish());
+  findings(measurement, listener) {
+    return transferred(showingTo(listener, () => measurements.get(measurement)?.finish()));
   },
 
   forget(measurement) {

@@ -11,7 +11,7 @@ use crate::intervene::types::{Function, HookFunction, TextLength};
 use crate::wire::options;
 
 options! {
-    /// Calls a JavaScript function `(x, { name, axes, shape, positions }) => values` in the model's worker.
+    /// Calls a JavaScript function `(x, { name, axes, shape, positions, row, show }) => values` in the model's worker.
     ///
     /// The function is code with the rights of the page. Do not run code from sources that you do not trust.
     #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,7 +26,9 @@ impl Resolve for Js {
 
     fn resolve(&self, context: &ResolveContext) -> Result<Box<dyn Effect>> {
         match context.compiler {
-            Some(compiler) => Ok(Box::new(JsEffect(compiler(&self.js)?))),
+            Some(compiler) => {
+                Ok(Box::new(JsEffect { function: compiler(&self.js)?, row: context.row }))
+            }
             None => Err(Error::Input(
                 "`js` interventions run only in a browser; use `scale`, `add` or `set`".into(),
             )),
@@ -34,7 +36,10 @@ impl Resolve for Js {
     }
 }
 
-struct JsEffect(Function);
+struct JsEffect {
+    function: Function,
+    row: usize,
+}
 
 impl Effect for JsEffect {
     fn apply(
@@ -44,11 +49,13 @@ impl Effect for JsEffect {
         visit: VisitContext,
     ) -> Result<Tensor> {
         let given = selection.gather(value)?;
-        let expected = given.len();
-        let selected = selection.describe(visit.point);
-        let returned = (self.0)(given, &selected)?;
-        if returned.len() != expected {
+        let selected = selection.describe(visit.point, self.row);
+        let returned = (self.function)(given.clone(), &selected)?;
+        if returned.len() != given.len() {
             return Err(Error::returned_count(selected.name, returned.len(), &selected.shape));
+        }
+        if is_same(&returned, &given) {
+            return Ok(value.clone()); // the function only looked at it: the same tensor, for the model and for gradients
         }
         selection.replace(value, &selection.scatter(&returned)?)
     }
@@ -57,4 +64,8 @@ impl Effect for JsEffect {
     fn python(&self, _: usize, _: &Scope, _: TextLength) -> Option<PythonLine<'_>> {
         None
     }
+}
+
+fn is_same(a: &[f32], b: &[f32]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }

@@ -1,0 +1,27 @@
+// What the functions of interventions show while a run goes on: the worker sends each value as it is shown, and the listener of
+// the call gets it, in order and before the call is answered.
+
+import { notify, type Shown } from "./options.js";
+import { toTensor } from "./results.js";
+import type { ShownData } from "./worker-api.js";
+
+/**
+ * The listener of a call as the connection calls it.
+ * @param onShow undefined: the worker prints what is shown on the console
+ * @param step of a generation
+ */
+export function showListener(
+  onShow: ((shown: Shown) => void) | undefined,
+  step?: number,
+): ((data: ShownData) => void) | undefined {
+  return onShow && ((data) => notify(onShow, toShown(data, step)));
+}
+
+function toShown(data: ShownData, step: number | undefined): Shown {
+  const { value, isSelection, name, axes, shape, positions, row } = data;
+  const place = { name, axes, shape, positions, row, ...(step !== undefined && { step }) };
+  if (!isSelection) return { value, ...place };
+  const tensor = toTensor({ data: value as Float32Array, shape, axes });
+  tensor.name = name;
+  return { value: tensor, ...place };
+}
