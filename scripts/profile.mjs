@@ -166,7 +166,8 @@ async function read(model) {
       hookPoints,
       tokenize: async (/** @type {any} */ input) => model.tokenize(input, false),
       tokenNames: async (/** @type {any} */ ids) => model.tokenNames(ids),
-      runWithCache: async (/** @type {any} */ ids, /** @type {any} */ options) =>
+      // The API keeps `onShow` on the page.
+      runWithCache: async (/** @type {any} */ ids, /** @type {any} */ { onShow: _, ...options }) =>
         asRun(model.runWithCache(ids, options)),
     }),
   );

@@ -221,6 +221,18 @@ test("interventions are written as the API takes them; disabled ones are left ou
   assert.throws(() => panel({ interventions }, {}), /numbers of a steering vector/);
 });
 
+test("code of functions that show values prints them, and no other code has a listener", async () => {
+  const options = async (/** @type {object} */ one) => {
+    /** @type {any} */
+    const interventions = [{ at: "hook_embed", do: { js: "(x, { show }) => show()" }, ...one }];
+    return (await record(panel({ interventions }, {})))[0].args[1];
+  };
+  assert.equal(typeof (await options({})).onShow, "function");
+  assert.equal((await options({ disabled: true })).onShow, undefined);
+  assert.equal((await options({ do: { js: "(x) => x" } })).onShow, undefined);
+  assert.equal((await options({ do: "zero" })).onShow, undefined);
+});
+
 test("at the end of a module it is a block, which uses the variables of the module", () => {
   const shown = {
     ...{ methods: ["attribution"], settings: { by: "head" }, layer: 0, head: 0, hook: "" },

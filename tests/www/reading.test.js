@@ -82,6 +82,33 @@ test("only the newest text is read, and older ones are dropped", async () => {
   assert.ok(asked.length <= 2, `${asked.length} runs for four keystrokes`);
 });
 
+test("what a run shows is part of its reading; a longer text has none of it", async () => {
+  const { model, finish } = slowModel();
+  const { runWithCache } = model;
+  const shownBy = (/** @type {number} */ value) => ({
+    ...{ value, name: "hook_embed", row: 0 },
+    ...{ axes: ["pos"], shape: [1], positions: [0] },
+  });
+  model.runWithCache = async (ids, /** @type {any} */ options) => {
+    for (let i = 0; i < 120; i++) options.onShow?.(shownBy(i));
+    return runWithCache(ids, options);
+  };
+  const reader = new Reader(model);
+  const read = async (/** @type {object} */ options) => {
+    const reading = reader.read("ab", options);
+    await finish(); // with the interventions
+    await finish(); // and without
+    return reading;
+  };
+  const found = await read({ interventions: [{ at: "hook_embed", do: { js: "" } }] });
+  assert.equal(found?.shown.values.length, 100);
+  assert.deepEqual(found?.shown.values[99], shownBy(99));
+  assert.equal(found?.shown.more, 20);
+  const step = { id: 99, string: "c", logProb: -1, top: [] };
+  assert.deepEqual(found && extend(found, step).shown, { values: [], more: 0 });
+  assert.deepEqual((await read({}))?.shown.values, [], "no listener without interventions");
+});
+
 test("an error of the newest text is reported, and the next text is read", async () => {
   const { model, finish } = slowModel();
   const reader = new Reader(model);

@@ -7,6 +7,7 @@ import type { HookPoint } from "../api/generated.js";
 import { formatShort } from "../draw/format.js";
 import type { Token } from "../draw/token.js";
 import { nameOf, whatItDoes, whereItActs } from "../session/intervention-words.js";
+import { NOTHING_SHOWN, type ShownValues } from "../session/shown-values.js";
 import type { LabIntervention } from "../state/interventions.js";
 import { TypedElement } from "./base.js";
 import type { InterventionPanel, Chosen } from "./intervention-panel.js";
@@ -42,6 +43,8 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
     error: { type: String },
     disabled: { type: Boolean },
     note: { type: String },
+    shown: { attribute: false },
+    stale: { type: Boolean },
     editing: { state: true },
   };
 
@@ -162,6 +165,10 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
   declare disabled: boolean;
   /** What became of a copy. */
   declare note: string;
+  /** What functions of the list showed while the text was read. */
+  declare shown: ShownValues;
+  /** What they showed is of a former text or of other interventions. */
+  declare stale: boolean;
   declare editing: Editing;
 
   /** The button that gets the focus after the list has changed. */
@@ -179,6 +186,8 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
     this.error = "";
     this.disabled = false;
     this.note = "";
+    this.shown = NOTHING_SHOWN;
+    this.stale = false;
     this.editing = null;
   }
 
@@ -252,6 +261,7 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
         }
       </div>
       ${isEmpty ? "" : html`<ol>${interventions.map((lab, at) => this.#renderRow(lab, at))}</ol>`}
+      ${isEmpty ? "" : html`<shown-list .shown=${this.shown} .tokens=${this.tokens} ?stale=${this.stale}></shown-list>`}
       ${editing === null ? "" : this.#renderPanel(editing)}
     </section>`;
   }

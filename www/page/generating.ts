@@ -5,7 +5,7 @@ import type { Sampling } from "../elements/next-tokens.js";
 import { withId } from "../session/ids.js";
 import type { Alternative, Reading } from "../session/reading.js";
 import { errorWithoutAdvice, showError } from "./errors.js";
-import { updateSwitch } from "./interventions.js";
+import { showShown, updateSwitch } from "./interventions.js";
 import { currentIds } from "./input.js";
 import { readAgain, readPrompt, updateCount, whenRead } from "./prompt.js";
 import { addBranch, chooseText } from "./texts.js";
@@ -97,6 +97,7 @@ async function showSteps(
       frame = requestAnimationFrame(showText);
       const generated = Math.max(0, generatedFrom - reading.dropped);
       Object.assign(page.figure, { reading, generated });
+      showShown();
       updateCount(reading);
       Object.assign(page.next, {
         position: reading.ids.length - 2,

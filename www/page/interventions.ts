@@ -5,6 +5,7 @@ import type { Intervention } from "../api/generated.js";
 import type { InterventionListEvents } from "../elements/intervention-list.js";
 import { croppedInput, inputOf } from "../session/directions.js";
 import { blame, checkInterventions, resolveEach } from "../session/interventions.js";
+import { NOTHING_SHOWN } from "../session/shown-values.js";
 import { isEqual } from "../state/fields.js";
 import {
   headsOff,
@@ -97,7 +98,14 @@ export function showInterventions() {
   if (!isEqual(list.chosen, chosen)) list.chosen = chosen;
   const sizes = sizesOf(model);
   if (!isEqual(list.sizes, sizes)) list.sizes = sizes;
+  showShown();
   updateSwitch();
+}
+
+/** What functions showed belongs to the reading, and is dimmed with the figure. */
+export function showShown() {
+  const { reading } = session;
+  Object.assign(page.list, { shown: reading?.shown ?? NOTHING_SHOWN, stale: page.figure.stale });
 }
 
 const NO_POINTS: Model["hookPoints"] = [];

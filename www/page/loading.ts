@@ -18,6 +18,7 @@ import { foreignHost } from "./foreign.js";
 import { copyOf, remember, showGallery } from "./gallery.js";
 import { replaceGeneration } from "./generating.js";
 import { showInput } from "./input.js";
+import { showShown } from "./interventions.js";
 import { clearNext } from "./next.js";
 import { BUNDLED } from "./preload.js";
 import { rememberRate } from "./rate.js";
@@ -405,6 +406,7 @@ export function refuseModel() {
 export function clearResults() {
   replaceGeneration();
   Object.assign(page.figure, { reading: null, stale: false });
+  showShown();
   clearNext();
   page.count.textContent = "";
   Object.assign(page.copy, { value: "", hidden: true });

@@ -8,7 +8,7 @@ import { clearAnswers, updateAnswers } from "./answers.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
 import { failEffect, showEffect } from "./effect.js";
 import { clearInputError, currentIds, showInputError } from "./input.js";
-import { Resolution, showInterventions } from "./interventions.js";
+import { Resolution, showInterventions, showShown } from "./interventions.js";
 import { clearNext, updateNext } from "./next.js";
 import { showTokens } from "./prompts.js";
 import { generatedFrom, showTexts } from "./texts.js";
@@ -229,6 +229,7 @@ export function showStale() {
   const isUnread = hasFailed && session.reading?.text !== page.prompt.value;
   page.prompt.parentElement?.classList.toggle("open", isUnread);
   showEffect();
+  showShown();
   clearTimeout(staleTimer);
   if (!isStale) page.stale.textContent = "";
   else staleTimer = window.setTimeout(sayStale, STALE_AFTER_MS);

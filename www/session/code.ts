@@ -2,7 +2,7 @@
 // the model of the page; "copy as JavaScript" has it at the end of its module (intervention-code.ts).
 
 import type { Intervention } from "../api/generated.js";
-import type { LabIntervention, PlainSelector } from "../state/interventions.js";
+import { type LabIntervention, type PlainSelector, shows } from "../state/interventions.js";
 import type { LabState } from "../state/state.js";
 import { textOf } from "./hook-text.js";
 import { Code, literal } from "./literal.js";
@@ -147,8 +147,15 @@ function variable({ uses }: Context, name: string): Code {
 
 /** `interventions`, if there are any. */
 function interventionsIn(context: Context) {
-  const isAny = context.state.interventions.some(({ disabled }) => !disabled);
-  return isAny ? { interventions: variable(context, "interventions") } : {};
+  const { interventions } = context.state;
+  if (interventions.every(({ disabled }) => disabled)) return {};
+  const print = context.isModule ? "console.log" : "print";
+  return {
+    interventions: variable(context, "interventions"),
+    ...(interventions.some(shows) && {
+      onShow: new Code(`({ name, value }) => ${print}(name, value)`),
+    }),
+  };
 }
 
 function signalIn({ isModule }: Context) {

@@ -4,6 +4,7 @@ import { grow, sizeOf, type Tensor } from "../draw/matrix.js";
 import { textOf, type Token } from "../draw/token.js";
 import { idToken, withId } from "./ids.js";
 import { type Alternative, patternOf, type Reading } from "./reading.js";
+import { NOTHING_SHOWN } from "./shown-values.js";
 
 /** One generated token. */
 export interface GeneratedStep {
@@ -44,6 +45,7 @@ export function extend(reading: Reading, step: GeneratedStep, context: number = 
     ),
     logits: gone ? null : reading.logits, // its rows are no longer those of the tokens
     plain: null,
+    shown: NOTHING_SHOWN, // of the text before it
     tops: tops.slice(gone),
   };
 }

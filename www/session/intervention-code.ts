@@ -6,6 +6,7 @@ import {
   type LabIntervention,
   patchesFromCorrupted,
   type PlainSelector,
+  shows,
 } from "../state/interventions.js";
 import { inputOf, pointsOf, type Steerable } from "./directions.js";
 import { nameOf } from "./intervention-words.js";
@@ -52,12 +53,15 @@ export async function javascriptOf(model: Steerable, state: CodeState): Promise<
     entries.length > 0
       ? `const interventions = [\n${entries.join("\n")}\n];`
       : "const interventions = [];",
-    `const { loss, logits, cache } = await model.runWithCache(prompt, { names: ${JSON.stringify(names)}, interventions });`,
+    `const { loss, logits, cache } = await model.runWithCache(prompt, { names: ${JSON.stringify(names)}, interventions${enabled.some(shows) ? `, ${ON_SHOW}` : ""} });`,
     "",
     NEXT_TOKENS,
     "",
   ].join("\n");
 }
+
+/** The option of a run that prints what functions show. */
+const ON_SHOW = "onShow: ({ name, value }) => console.log(name, value)";
 
 const NEXT_TOKENS = `const last = logits.at({ batch: 0, pos: -1 }).data;
 const largest = last.reduce((a, b) => Math.max(a, b));

@@ -3,11 +3,13 @@
 
 import { likeliest, logSumExp, rowAt } from "./logits.js";
 import type { Config, HeadScores, HookPoint, Intervention } from "../api/generated.js";
+import type { Shown } from "../api/options.js";
 import { lossesOf, type Change } from "./compare.js";
 import { thumbnail, type Tensor } from "../draw/matrix.js";
 import { idToken, parseIds } from "./ids.js";
 import type { Token } from "../draw/token.js";
 import { scoresOf, type HeadScore } from "./scores.js";
+import { NOTHING_SHOWN, ShownCollector, type ShownValues } from "./shown-values.js";
 
 /** before: its logProb without the interventions. */
 export type Alternative = { id: number; string: Token; logProb: number; before?: number };
@@ -36,6 +38,7 @@ export interface Readable {
       names: string[];
       headScores?: boolean;
       interventions?: readonly Intervention[];
+      onShow?: (shown: Shown) => void;
       signal?: AbortSignal;
     },
   ) => Promise<Run>;
@@ -79,6 +82,8 @@ export interface Reading {
   logits: Tensor | null;
   /** the same text without the interventions, if there are any */
   plain: Plain | null;
+  /** what functions of the interventions showed */
+  shown: ShownValues;
   /** the candidates of a generation, by the position that they follow */
   tops: readonly (Alternative[] | undefined)[];
 }
@@ -155,12 +160,18 @@ export class Reader {
     const [ids, tokens] = [all.slice(dropped), named.slice(dropped)];
     const keepsAll = layers * heads * ids.length ** 2 <= MAX_KEPT_VALUES;
     const names = [keepsAll ? "blocks.*.attn.hook_pattern" : patternOf(keep)];
-    const run = await this.#model.runWithCache(ids, { names, headScores: keepsAll, ...runOptions });
+    const shown = new ShownCollector();
+    const run = await this.#model.runWithCache(ids, {
+      names,
+      headScores: keepsAll,
+      ...runOptions,
+      ...(interventions.length && { onShow: shown.add }),
+    });
     const plain = await this.#plain(ids, interventions, run, signal);
     const isIds = this.#hasIds;
     const reading = {
       ...begin(text, ids, tokens, run, layers),
-      ...{ isIds, dropped, interventions, plain },
+      ...{ isIds, dropped, interventions, plain, shown },
     };
     if (keepsAll) return withLayers(reading, run, range(layers));
     return this.#layers(withLayers(reading, run, [keep]), keep, isSuperseded, {
@@ -348,6 +359,7 @@ function begin(text: string, ids: Uint32Array, tokens: Token[], run: Run, layers
     loss: run.loss ?? null,
     logits: run.logits,
     plain: null,
+    shown: NOTHING_SHOWN,
     tops: [],
   };
 }

@@ -106,6 +106,11 @@ function isScript({ do: recipe, disabled }: LabIntervention) {
   return typeof recipe === "object" && "js" in recipe && !disabled;
 }
 
+/** Whether the function of an intervention that is on may show values. */
+export function shows(one: LabIntervention) {
+  return isScript(one) && /\bshow\b/.test((one.do as { js: string }).js);
+}
+
 /**
  * The list with its JavaScript disabled. A link, and what a browser stores, must not run code: it stays in the list without
  * effect until the visitor enables it.

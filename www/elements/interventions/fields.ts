@@ -178,7 +178,7 @@ function recipeFields(state: FormState) {
       return area(state, "js", {
         label: "function",
         rows: 3,
-        hint: "This runs code in the worker with the rights of this page: network and storage. Do not run code that you do not trust.",
+        hint: "This runs code in the worker with the rights of this page: network and storage. Do not run code that you do not trust. (x, { show }) => show() shows the values below the list and changes nothing.",
         className: "wide code",
       });
     case "add":
