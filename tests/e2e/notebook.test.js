@@ -166,6 +166,11 @@ test("every cell runs when the page opens, and gives what TransformerLens gives"
       );
       assert.equal(await cell(page, id).locator(".python pre").innerText(), python);
     }
+    // What passes at the hooks is what a run returns.
+    assert.deepEqual(
+      found.display.outputs.map(({ tensor }) => tensor),
+      found.attention.outputs[0].patterns.slice(2),
+    );
     const { length } = await cell(page, "attention")
       .locator("attention-pattern")
       .evaluate((/** @type {any} */ element) => element.pattern.data);

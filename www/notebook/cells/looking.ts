@@ -82,7 +82,7 @@ late`,
     id: "display",
     title: "Patched hooks that display",
     prose:
-      "In Penzai, a layer that displays what passes is inserted behind each selected module. Here the selection says what a run returns, and the page shows it: one value of the shape (1, 4, 13, 13) for each layer.",
+      "In Penzai, a layer that displays what passes is inserted behind each selected module. Here a function is called with what passes at each selected hook point, and its `show()` hands it to the page while the run goes on: one value of the shape (1, 4, 13, 13) for each layer. The function returns nothing, so it changes nothing.",
     libraries: "Penzai",
     python: `@pz.pytree_dataclass
 class DisplayIntermediateValue(pz.nn.Layer):
@@ -92,8 +92,9 @@ class DisplayIntermediateValue(pz.nn.Layer):
 
 displaying = late.insert_after(DisplayIntermediateValue())
 displaying(unflaxify.ArgsAndKwargs.capture(ids))`,
-    code: `const shown = await model.runWithCache(text, { names: late });
-for (const name of shown.cache.names())
-  show(shown.cache.get(name));`,
+    code: `const displaying = await model.runWithCache(text, {
+  interventions: [{ at: late, do: { js: (x, { show }) => show() } }],
+  onShow: ({ value }) => show(value),
+});`,
   },
 ];
