@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { start } from "./browser.js";
+import { openApi, start } from "./browser.js";
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
@@ -13,11 +13,9 @@ let page;
 
 before(async () => {
   site = await start();
-  page = await site.browser.newPage();
-  await page.goto(`${site.url}tensor.js`); // any file of the site without code that runs: it is shown as text
+  page = await openApi(site);
   await page.evaluate(async (url) => {
-    const { loadModel } = await import(`${url}candlescope.js`);
-    const model = await loadModel(`${url}models/shakespeare/`);
+    const model = await /** @type {any} */ (globalThis).api.loadModel(`${url}models/shakespeare/`);
     const collect = async (/** @type {AsyncIterable<any>} */ steps) => {
       const all = [];
       for await (const step of steps) all.push(step);

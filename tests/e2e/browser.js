@@ -34,6 +34,19 @@ export async function start(root = DIST) {
 }
 
 /**
+ * A page of the site without code that runs, with the public API as `globalThis.api`.
+ * @param {Awaited<ReturnType<typeof start>>} site
+ */
+export async function openApi(site) {
+  const page = await site.browser.newPage();
+  await page.goto(`${site.url}tensor.js`); // any file of the site: it is shown as text
+  await page.evaluate(async (url) => {
+    Object.assign(globalThis, { api: await import(`${url}candlescope.js`) });
+  }, site.url);
+  return page;
+}
+
+/**
  * Opens a page, does something with it, and finds no error on it that was not expected.
  * @param {Awaited<ReturnType<typeof start>>} site
  * @param {{ path?: string, width?: number, height?: number, dark?: boolean, touch?: boolean, ratio?: number, expect?: RegExp, before?: (page: Page) => Promise<unknown> }} options

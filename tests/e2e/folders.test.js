@@ -95,9 +95,9 @@ test("what the files do not say comes with the error, and goes back as the optio
 test("with `keep`, files from this machine are kept, and opened by their entry only", async () => {
   const found = await run(
     `await api.forgetStored();
-    const kept = () => new Promise((resolve) => setTimeout(resolve, 200));
     const first = await api.loadModel(files, { keep: true });
-    for (let i = 0; i < 100 && (await api.storedModels()).length === 0; i++) await kept();
+    while ((await api.storedModels()).length === 0)
+      await new Promise((again) => setTimeout(again, 20)); // it is kept after the model is there
     const [entry] = await api.storedModels();
     first.dispose();
     const again = await api.loadModel(entry);

@@ -10,6 +10,8 @@ import { after, before, test } from "node:test";
 
 import { DIST, eventually, settled, start, visit } from "./browser.js";
 import { askModel, byKeyboard, pressTo } from "./lab-helpers.js";
+import { models } from "./small-models.js";
+import { serve } from "../../scripts/serve.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -379,5 +381,82 @@ test("alone, it shows every member of the family, and numbers without a page aro
   } finally {
     await other.stop();
     rmSync(root, { recursive: true });
+  }
+});
+
+test("what is shown and searched for is in the address, survives a reload, and can be undone", async () => {
+  await visit(site, { path: "#tree=blocks.2.attn.W_O&treeSearch=W_" }, async (page) => {
+    await settled(page);
+    const shown = page.locator("model-tree .panel strong");
+    await eventually(async () => assert.equal(await shown.innerText(), "blocks.2.attn.W_O"));
+    const search = page.getByRole("searchbox", { name: "search the tree" });
+    assert.equal(await search.inputValue(), "W_");
+    assert.equal(await row(page, "W_O").getAttribute("aria-selected"), "true");
+    await row(page, "W_E").locator(".name").click();
+    await search.fill("W_E");
+    await eventually(async () => {
+      assert.match(page.url(), /tree=embed\.W_E&treeSearch=W_E/);
+      assert.equal(await shown.innerText(), "embed.W_E");
+    });
+    await page.reload();
+    await settled(page);
+    await eventually(async () => assert.equal(await shown.innerText(), "embed.W_E"));
+    assert.equal(await search.inputValue(), "W_E");
+    await page.getByRole("button", { name: "close", exact: true }).last().click();
+    await eventually(async () => assert.doesNotMatch(page.url(), /[#&]tree=/));
+    // A hook point waits for the text.
+    await page.evaluate(() => {
+      location.hash = "#tree=blocks.1.hook_mlp_out&prompt=the moon";
+    });
+    await eventually(async () => assert.equal(await shown.innerText(), "blocks.1.hook_mlp_out"));
+    await page.locator("model-tree tensor-view").waitFor();
+  });
+});
+
+test("a model of GPT-2's size: search, layers, a picture and a part of its embedding, with code of the part", async () => {
+  const server = await serve({ root: DIST, handle: models });
+  try {
+    const big = { ...site, url: server.url };
+    const path = "#model=models/gpt-sized&dtype=f16&prompt=moon";
+    await visit(big, { path }, async (page) => {
+      await openTree(page);
+      assert.match(await page.locator("model-tree .total").innerText(), /124,439,808 parameters/);
+      await page.getByRole("searchbox", { name: "search the tree" }).fill("W_Q");
+      const status = page.locator("model-tree [role=status]").first();
+      await eventually(async () => assert.match(await status.innerText(), /^12 found/));
+      await page.getByRole("searchbox", { name: "search the tree" }).fill("");
+      await page.getByRole("button", { name: "each layer" }).click();
+      await page.getByRole("button", { name: "expand all" }).click();
+      await eventually(async () => assert.ok((await names(page)).length > 12 * 30));
+      // The picture is made of far fewer numbers than the 38.6 million of the weight.
+      await row(page, "W_E").focus();
+      await row(page, "W_E").getByRole("button", { name: "picture" }).click();
+      await row(page, "W_E").locator("canvas").waitFor();
+      assert.match(
+        (await row(page, "W_E").locator("canvas").getAttribute("aria-label")) ?? "",
+        /of 682 of 50,257 tokens, evenly spaced/,
+      );
+      await row(page, "W_E").locator(".name").click();
+      const view = page.locator("model-tree tensor-view");
+      await view.waitFor();
+      const { shape, value } = await view.evaluate((/** @type {any} */ element) => {
+        element.pins = [{ vocab: 5000, d_model: 700 }];
+        const { tensor } = element;
+        return { shape: [...tensor.shape], value: tensor.data[5000 * 768 + 700] };
+      });
+      assert.deepEqual(shape, [5461, 768]);
+      await view.locator("details.code summary").click();
+      const [cell, python, whole] = await view.locator("details.code code").allInnerTexts();
+      assert.equal(python, "model.embed.W_E[:5461, :][5000, 700].item()");
+      const ofModel = (/** @type {string} */ code) =>
+        page.evaluate(`(async () => {
+          const { model } = document.querySelector("model-tree");
+          return ${code};
+        })()`);
+      assert.equal(await ofModel(cell), value);
+      assert.deepEqual(await ofModel(`[...${whole}.shape]`), shape);
+    });
+  } finally {
+    await server.close();
   }
 });

@@ -49,6 +49,36 @@ export function randomModel(shape, seed = 1) {
   };
 }
 
+/**
+ * A model of GPT-2's size (12 layers, 768 wide, 50,257 tokens) in f16, whose tokenizer knows the bytes. The same numbers come again and
+ * again, because 124 million draws would take long.
+ * @returns {Files}
+ */
+function gpt2Sized() {
+  const shape = { n_layer: 12, n_head: 12, n_embd: 768, n_positions: 1024, vocab_size: 50257 };
+  const random = new Random(5);
+  // A prime, so that the columns of no matrix are equal. Halves between 2^-6 and 2^-5, of either sign.
+  const pattern = Uint16Array.from(
+    { length: 999_983 },
+    () => 0x2400 + Math.floor(random.next() * 1024) + (random.next() < 0.5 ? 0x8000 : 0),
+  );
+  const tensors = gpt2Tensors(shape).map(([name, dims]) => {
+    const values = new Uint16Array(dims.reduce((product, length) => product * length, 1));
+    if (/ln_.*weight$/.test(name)) values.fill(0x3c00);
+    else
+      for (let at = 0; at < values.length; at += pattern.length)
+        values.set(pattern.subarray(0, values.length - at), at);
+    return { name, entry: { dtype: "F16", shape: dims }, part: Buffer.from(values.buffer) };
+  });
+  const files = randomModel({ n_layer: 1, n_head: 1, n_embd: 8, n_positions: 8 });
+  const config = { ...JSON.parse(String(files["config.json"])), ...shape };
+  return {
+    ...files,
+    "config.json": Buffer.from(JSON.stringify(config)),
+    "model.safetensors": joined(tensors),
+  };
+}
+
 /** The bundled model, with a NaN in the embedding of one position. @param {number} position @returns {Files} */
 export function brokenModel(position) {
   const files = bundledModel();
@@ -79,6 +109,7 @@ const MAKERS = {
     "model.safetensors": read("tests/fixtures/toy_attn/model.safetensors"),
   }),
   broken: () => brokenModel(2),
+  "gpt-sized": gpt2Sized,
   long: () => randomModel({ n_layer: 2, n_head: 2, n_embd: 16, n_positions: 1024 }),
   "many-heads": () => randomModel({ n_layer: 12, n_head: 12, n_embd: 48, n_positions: 128 }),
   "one-head": () => randomModel({ n_layer: 1, n_head: 1, n_embd: 8, n_positions: 32 }),
@@ -89,7 +120,7 @@ const made = new Map();
 
 /**
  * Answers requests for the files of models/NAME/: "no-tokenizer", "attention-only", "broken" (NaN), "long" (1,024 positions),
- * "many-heads" (12 layers of 12) and "one-head".
+ * "many-heads" (12 layers of 12), "one-head" and "gpt-sized" (124 million parameters).
  * @type {NonNullable<Parameters<typeof import("../../scripts/serve.mjs").serve>[0]["handle"]>}
  */
 export function models(request, response) {

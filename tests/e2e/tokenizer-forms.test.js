@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
-import { start } from "./browser.js";
+import { openApi, start } from "./browser.js";
 
 /** @typedef {{ text: string, ids: number[] }} Case */
 
@@ -21,13 +21,12 @@ let page;
 /** The bundled model, whose embedding is larger than each of these vocabularies, without a tokenizer: `globalThis.model`. */
 before(async () => {
   site = await start();
-  page = await site.browser.newPage();
-  await page.goto(`${site.url}tensor.js`); // any file of the site without code that runs: it is shown as text
+  page = await openApi(site);
   await page.evaluate(async (url) => {
-    const { loadModel } = await import(`${url}candlescope.js`);
     const folder = `${url}models/shakespeare/`;
     const files = { config: `${folder}config.json`, weights: `${folder}model.safetensors` };
-    Object.assign(globalThis, { model: await loadModel(files) });
+    const { api } = /** @type {any} */ (globalThis);
+    Object.assign(globalThis, { model: await api.loadModel(files) });
   }, site.url);
 });
 

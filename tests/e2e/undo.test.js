@@ -203,7 +203,7 @@ test("picking a suggestion and generating make branches, which are left with one
 
 test("an address that asks for what is not there is opened, and each part is said", async () => {
   const path =
-    "#layer=9&head=1&view=nothing&hook=blocks.0.hook_none&answer=x&scale=log&off=1.1,7.7&temperature=-1&colour=red";
+    "#layer=9&head=1&view=nothing&hook=blocks.0.hook_none&answer=x&scale=log&off=1.1,7.7&temperature=-1&colour=red&lock=900,3";
   await visit(site, { path }, async (page) => {
     await settled(page);
     const notice = page.locator("error-notice .notice p");
@@ -216,6 +216,7 @@ test("an address that asks for what is not there is opened, and each part is sai
       /the name "colour", which this page does not know/,
       /head 7\.7, 9\.1, but this model has 4 layers of 4 heads, counted from 0/,
       /hook point "blocks.0.hook_none", which this model does not have/,
+      /lock=900,3 is outside of the text, which has \d+ tokens/,
     ])
       assert.match(text, part);
     const { off, view } = await snapshot(page);

@@ -766,6 +766,17 @@ test("the exact value is announced on hover and by keyboard", async () => {
       await eventually(async () =>
         assert.match(await readout.innerText(), new RegExp(`${written}$`), "locked"),
       );
+      // The token of the pinned value stays lit in the text, and the pin is in the address.
+      await eventually(async () => {
+        const lit = await page.evaluate(
+          () => /** @type {any} */ (document.querySelector("scope-figure")).hoveredToken,
+        );
+        assert.equal(lit, 2);
+        assert.match(
+          decodeURIComponent(page.url()),
+          /activations\.pins=\[\{"batch":0,"pos":2,"d_model":6\}\]/,
+        );
+      });
       await page.keyboard.press("Escape");
       await eventually(async () => assert.equal(await readout.innerText(), ""));
       const box = await page.locator("tensor-view .cells").boundingBox();

@@ -71,6 +71,8 @@ const EVERYTHING = {
   topP: 0.9,
   seed: 7,
   maxNewTokens: 12,
+  tree: "blocks.1.attn.W_Q",
+  treeSearch: "W_*",
   lesson: "induction",
   step: 2,
   views: { patching: { at: "z", metric: "loss" }, lens: { atEnd: false } },

@@ -48,7 +48,7 @@ test("the code of a part of a large weight gives the part that is drawn", async 
     const { tensor, source, sentence } = await readWeight(model, name);
     const kept = tensor.shape[tensor.axes.indexOf("vocab")];
     assert.ok(kept < VOCAB && tensor.data.length <= MAX_NUMBERS);
-    assert.match(sentence, /of 43,690 of 50,257 tokens, the first ones/);
+    assert.equal(sentence, "43,690 of 50,257 tokens, the first ones");
     const arrangement = arrange(tensor);
     const [rows, columns] = [arrangement.rows, arrangement.columns].map((axis) => ({
       first: 0,

@@ -10,7 +10,7 @@ import type { Model } from "../api/model.js";
 import { formatCount } from "../draw/format.js";
 import { thumbnail } from "../draw/thumbnail.js";
 import { type Outlined, outlineOf, type OutlineNode } from "../session/model-outline.js";
-import { outlinePage, type OutlinePicture } from "../session/outline-page.js";
+import { outlinePage } from "../session/outline-page.js";
 import { countFound, everyKey, type OutlineRow, rowsOf } from "../session/outline-rows.js";
 import { pictureOfWeight, readWeight, type WeightPicture } from "../session/weight-picture.js";
 import { TypedElement } from "./base.js";
@@ -19,8 +19,8 @@ import { base } from "./styles.js";
 import { treeStyles } from "./styles/tree.js";
 import { ThemeController } from "./theme.js";
 import { TreeKeys } from "./tree/keys.js";
-import { paint, PICTURE, renderFacts, renderName } from "./tree/parts.js";
-import { renderPanel, type Shown, type ShownActivation } from "./tree/panel.js";
+import { KINDS, paint, PICTURE, picturesOf, renderFacts, renderName } from "./tree/parts.js";
+import { type PanelActions, renderPanel, type Shown, type ShownActivation } from "./tree/panel.js";
 
 export interface ModelTreeEvents {
   /** a weight was chosen: its name for `model.parameter` */
@@ -29,13 +29,14 @@ export interface ModelTreeEvents {
   "point-select": { name: string };
   /** a hook point is to be opened in a view of its own */
   "point-open": { name: string };
+  /** the visitor chose what is shown beside the tree (empty for nothing), or what is searched for */
+  "tree-change": { selected: string; search: string };
+  /** the token of the hovered or pinned value; null for none */
+  "token-hover": number | null;
 }
 
 /** What the tree needs of a model: a part of `Model`. */
 export type TreeModel = Outlined & Pick<Model, "parameterCount" | "parameter">;
-
-/** What a row is, for screen readers: a weight is bold. */
-const KINDS = { module: "module", layers: "layers", weight: "weight", point: "hook point" };
 
 export class ModelTree extends TypedElement<ModelTreeEvents> {
   static override properties = {
@@ -44,10 +45,11 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     name: { type: String },
     layer: { type: Number },
     activation: { attribute: false },
+    selected: { type: String },
     shown: { state: true },
     open: { state: true },
     unfolded: { state: true },
-    search: { state: true },
+    search: { type: String },
     active: { state: true },
     note: { state: true },
     pictures: { state: true },
@@ -64,7 +66,9 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
   declare layer: number;
   /** Computes the values at a hook point for a text; null if there is no text. Points that are shown are computed again for a new one. */
   declare activation: ((name: string) => Promise<ShownActivation>) | null;
-  /** The weight or the hook point that is shown beside the tree. */
+  /** The path of the weight or the hook point to show beside the tree; empty for none. */
+  declare selected: string;
+  /** What is shown beside the tree. */
   declare shown: Shown | null;
   declare open: ReadonlySet<string>;
   declare unfolded: ReadonlySet<string>;
@@ -88,6 +92,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     this.name = "";
     this.layer = 0;
     this.activation = null;
+    this.selected = "";
     this.shown = null;
     this.open = new Set();
     this.unfolded = new Set();
@@ -97,31 +102,50 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     this.pictures = new Map();
   }
 
-  /** The parameters of the model. */
   get parameters() {
     return this.model?.parameters ?? [];
   }
 
-  /** How many numbers the parameters hold. */
   get count() {
     return this.model?.parameterCount ?? 0;
   }
 
-  /** The rows that are visible. */
   get rows(): OutlineRow[] {
     return rowsOf(this.#outline, this);
   }
 
   override willUpdate(changed: Map<string, unknown>) {
-    if (changed.has("activation") && !changed.has("model") && this.shown?.kind === "point")
-      this.#show(this.shown);
-    if (!changed.has("model")) return;
+    if (changed.has("model")) this.#reset();
+    else if (changed.has("activation") && this.shown?.kind === "point") this.#show(this.shown);
+    if (["model", "activation", "selected"].some((name) => changed.has(name))) this.#showSelected();
+  }
+
+  #reset() {
     this.#outline = this.model ? outlineOf(this.model) : [];
     const layers = this.#outline.filter(({ kind }) => kind === "layers");
     this.open = new Set(layers.map(({ label }) => label));
-    this.pictures = new Map();
-    this.unfolded = new Set();
-    Object.assign(this, { search: "", shown: null, note: "", layer: 0 });
+    const empty = { pictures: new Map(), unfolded: new Set(), shown: null };
+    Object.assign(this, empty, { note: "", layer: 0 });
+  }
+
+  /** Shows what the owner selected, if it is not what is shown. A hook point waits for a text. */
+  #showSelected() {
+    const { selected, model, shown } = this;
+    if (!model || selected === (shown?.path ?? "")) return;
+    if (selected === "") return void (this.shown = null);
+    const kind = model.hookPoints.some(({ name }) => name === selected) ? "point" : "weight";
+    const isWeight = model.parameters.some(({ views }) =>
+      views.some((one) => one.name === selected),
+    );
+    if (kind === "weight" && !isWeight) this.note = `this model has no ${selected}`;
+    else if (kind === "weight" || this.activation) {
+      this.#reveal(selected);
+      this.#show({ path: selected, kind });
+    }
+  }
+
+  #emitChange() {
+    this.emit("tree-change", { selected: this.selected, search: this.search });
   }
 
   override render() {
@@ -143,7 +167,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
             ? html`<div role="tree" aria-label="modules, weights and hook points" ${ref(this.#tree)} @keydown=${this.#onKey}>${rows.map((row) => this.#renderRow(row, row === active))}</div>`
             : html`<p class="soft">No module, weight or hook point has such a name.</p>`
         }
-        ${shown ? renderPanel(shown, { close: this.#closePanel, view: this.#viewOf(shown) }) : ""}
+        ${shown ? renderPanel(shown, this.#panelActions(shown)) : ""}
       </div>`;
   }
 
@@ -236,6 +260,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
 
   #onSearch = (event: Event) => {
     this.search = (event.target as HTMLInputElement).value;
+    this.#emitChange();
   };
 
   #onLayer = (event: Event) => {
@@ -255,8 +280,10 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
 
   #onSearchKey = (event: KeyboardEvent) => {
     if (event.key === "ArrowDown" && this.rows.length > 0) this.#focus(this.rows[0].key);
-    else if (event.key === "Escape" && this.search !== "") this.search = "";
-    else return;
+    else if (event.key === "Escape" && this.search !== "") {
+      this.search = "";
+      this.#emitChange();
+    } else return;
     event.preventDefault();
     event.stopPropagation();
   };
@@ -268,7 +295,10 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     if (row.isOpen !== null) return this.#setOpen(row, !row.isOpen);
     if (kind === "weight") this.emit("weight-select", { name: path });
     if (kind === "point") this.emit("point-select", { name: path });
-    if (kind === "weight" || (kind === "point" && this.activation)) this.#show({ path, kind });
+    if (kind !== "weight" && !(kind === "point" && this.activation)) return;
+    this.#show({ path, kind });
+    this.selected = path;
+    this.#emitChange();
   }
 
   /** Reads what a row names, and shows it beside the tree. */
@@ -305,11 +335,17 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
 
   #closePanel = () => {
     this.shown = null;
+    this.selected = "";
+    this.#emitChange();
     this.#focus(this.active);
   };
 
-  #viewOf({ kind, path }: Shown) {
-    return kind === "point" ? () => this.emit("point-open", { name: path }) : null;
+  #panelActions({ kind, path }: Shown): PanelActions {
+    return {
+      close: this.#closePanel,
+      view: kind === "point" ? () => this.emit("point-open", { name: path }) : null,
+      point: (token) => this.emit("token-hover", token),
+    };
   }
 
   #setOpen({ key }: OutlineRow, isOpen: boolean) {
@@ -350,13 +386,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
 
   /** The tree as one HTML file, with the pictures that are open. */
   toHtml(): string {
-    const pictures: OutlinePicture[] = [];
-    for (const [path, picture] of this.pictures) {
-      if (picture === null || typeof picture === "string") continue;
-      const canvas = document.createElement("canvas");
-      paint(canvas, this.#drawn(picture));
-      pictures.push({ path, source: canvas.toDataURL(), caption: picture.sentence });
-    }
+    const pictures = picturesOf(this.pictures, (picture) => this.#drawn(picture));
     return outlinePage({
       title: this.name || "Model",
       total: `${formatCount(this.count)} parameters in ${this.parameters.length} tensors`,
@@ -394,17 +424,18 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
 
   /** Opens what is around a weight or a hook point, which gets the focus when the tree does. */
   reveal(path: string) {
+    this.search = "";
+    this.#reveal(path);
+  }
+
+  #reveal(path: string) {
     const layer = /^blocks\.(\d+)\./.exec(path)?.[1];
     if (layer !== undefined) this.layer = Number(layer);
-    const state = {
-      open: everyKey(this.#outline, this),
-      unfolded: this.unfolded,
-      layer: this.layer,
-    };
-    const rows = rowsOf(this.#outline, { ...state, search: "" });
+    const all = { open: everyKey(this.#outline, this), unfolded: this.unfolded, search: "" };
+    const rows = rowsOf(this.#outline, { ...all, layer: this.layer });
     let row = rows.find(({ node }) => node.path === path);
     if (!row) return;
-    Object.assign(this, { search: "", active: row.key });
+    this.active = row.key;
     const open = new Set(this.open);
     for (; row?.parent != null; row = rows.find(({ key }) => key === row?.parent))
       open.add(row.parent);

@@ -50,7 +50,7 @@ import { sealAfter } from "./sealing.js";
 import { copy } from "./share.js";
 import { page, query, session, state, store } from "./state.js";
 import { closeTexts, leaveBranch, toggleTexts } from "./texts.js";
-import { openPoint, showTreeText } from "./tree.js";
+import { keepTree, openPoint, showTreeText } from "./tree.js";
 
 // ---- the session ----
 
@@ -111,6 +111,10 @@ on("storage-clear", clearStorage);
 on("tokenizer-add", addTokenizer);
 on("error-dismiss", clearError);
 on("point-open", openPoint);
+on("tree-change", keepTree);
+page.tree.addEventListener("token-hover", ({ detail }) => {
+  page.figure.hoveredToken = detail;
+});
 on("head-hover", updateSwitch);
 on("generate", generate);
 on("generate-stop", () => state.generating?.abort());

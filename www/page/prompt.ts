@@ -3,6 +3,7 @@
 import type { Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { isEqual } from "../state/fields.js";
+import { FIELDS, type LabState } from "../state/state.js";
 import { type LabIntervention, patchesFromCorrupted } from "../state/interventions.js";
 import { clearAnswers, updateAnswers } from "./answers.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
@@ -12,6 +13,7 @@ import { Resolution, showInterventions, showShown } from "./interventions.js";
 import { clearNext, updateNext } from "./next.js";
 import { showTokens } from "./prompts.js";
 import { generatedFrom, showTexts } from "./texts.js";
+import { showTree } from "./tree.js";
 import { page, session, state, store, type Model } from "./state.js";
 
 // ---- what is read ----
@@ -164,11 +166,25 @@ export function showReading(found: Reading) {
   dropLock(found);
 }
 
-/** A part of the pattern that a shorter text does not have is not locked. */
+/** The last lock that the text had. */
+let formerLock: LabState["lock"] = null;
+
+/** A part of the pattern that a shorter text does not have is not locked. An address that locks one is wrong about its text. */
 function dropLock({ ids }: Reading) {
   const { lock } = store.state;
-  if (lock && Math.max(lock.query ?? 0, lock.key ?? 0) >= ids.length)
-    store.amend({ type: "choose", choice: { lock: null } });
+  if (!lock) return;
+  if (Math.max(lock.query ?? 0, lock.key ?? 0) < ids.length) {
+    formerLock = lock;
+    return;
+  }
+  if (lock !== formerLock) {
+    const name = FIELDS.lock.write(lock);
+    state.problems = [
+      ...state.problems,
+      `lock=${name} is outside of the text, which has ${ids.length} tokens: nothing is locked`,
+    ];
+  }
+  store.amend({ type: "choose", choice: { lock: null } });
 }
 
 /** The head that is drawn: the chosen one, otherwise the strongest induction head. */
@@ -201,6 +217,7 @@ export function showState() {
     hook: hook || (layers > 0 ? `blocks.${layers - 1}.hook_resid_post` : ""),
   });
   showInterventions();
+  showTree();
   const { doSample, temperature, topK, topP, seed, maxNewTokens } = store.state;
   const sampling = { doSample, temperature, seed, maxNewTokens };
   page.next.sampling = { ...sampling, topK: topK ?? undefined, topP: topP ?? undefined };

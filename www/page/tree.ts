@@ -13,6 +13,21 @@ export function showTreeText() {
   };
 }
 
+/** Gives the tree what the state says. Its section opens if something is selected that was not. */
+export function showTree() {
+  const { tree: selected, treeSearch: search } = store.state;
+  const section = page.tree.closest("details");
+  if (section && selected !== "" && selected !== page.tree.selected) section.open = true;
+  Object.assign(page.tree, { selected, search });
+}
+
+/** Keeps what the visitor selected and searched for. */
+export function keepTree({ selected, search }: { selected: string; search: string }) {
+  const choice = { tree: selected, treeSearch: search };
+  const isSearch = selected === store.state.tree;
+  store.dispatch({ type: "choose", choice }, { merge: isSearch ? "tree search" : undefined });
+}
+
 /** Shows a hook point in the activations view. */
 export function openPoint({ name }: { name: string }) {
   store.dispatch({ type: "choose", choice: { view: "activations", hook: name } });

@@ -54,7 +54,8 @@ export async function readWeight(model: WeightReader, name: string): Promise<Sho
   const part = partOf(model, name, MAX_NUMBERS);
   const tensor = await read(model, name, part, (at) => at);
   const source = part ? codeOfFirst(name, tensor.axes, part.kept) : name;
-  return { tensor, sentence: sentenceOf(tensor, part, "the first ones"), source };
+  // The viewer sums up the numbers itself.
+  return { tensor, sentence: part ? partText(part, "the first ones") : "", source };
 }
 
 /** The rows or columns of the first tokens of a weight. */
@@ -88,13 +89,17 @@ function partOf({ parameters }: WeightReader, name: string, most: number): Part 
   return { tokens, kept: Math.max(1, Math.floor((most * tokens) / count)) };
 }
 
+function partText({ kept, tokens }: NonNullable<Part>, which: string) {
+  return `${formatCount(kept)} of ${formatCount(tokens)} tokens, ${which}`;
+}
+
 function sentenceOf({ data, axes, shape, note }: WeightLike, part: Part, which: string) {
   const { count, finite, min, max, mean, deviation } = summaryOf(data);
   const notFinite = count - finite;
   const short = (value: number) => formatShort(value, 3);
   const sentences = [
     `${axes.map((axis, i) => `${axis} ${shape[i]}`).join(" × ")}: from ${short(min)} to ${short(max)}, mean ${short(mean)}, standard deviation ${short(deviation)}`,
-    part && `of ${formatCount(part.kept)} of ${formatCount(part.tokens)} tokens, ${which}`,
+    part && `of ${partText(part, which)}`,
     notFinite > 0 && `${formatCount(notFinite)} are not finite`,
     note,
   ];

@@ -60,6 +60,10 @@ export interface LabState {
   topP: number | null;
   seed: number;
   maxNewTokens: number;
+  /** the weight or hook point that the tree of the model shows; empty for none */
+  tree: string;
+  /** what is searched for in the tree */
+  treeSearch: string;
   /** the open lesson; empty for none */
   lesson: string;
   /** counted from 1 */
@@ -141,6 +145,8 @@ export const FIELDS: FieldsOf<Omit<LabState, "views">> = {
   topP: optional(number(1, { min: 0, max: 1 })),
   seed: whole(116),
   maxNewTokens: whole(44, { min: 1 }),
+  tree: text(""),
+  treeSearch: text(""),
   lesson: text(""),
   step: whole(1, { min: 1 }),
 };

@@ -108,6 +108,12 @@ export const treeStyles = css`
     background: var(--glow);
     box-shadow: inset 3px 0 0 var(--flame);
   }
+  @media (forced-colors: active) {
+    .row[aria-selected="true"] {
+      outline: 2px solid Highlight;
+      outline-offset: -2px;
+    }
+  }
   .line {
     position: relative;
     display: flex;

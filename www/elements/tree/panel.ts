@@ -5,6 +5,7 @@ import { html } from "lit";
 import type { NamedArray } from "../../draw/arrangement.js";
 import type { Token } from "../../draw/token.js";
 import type { Source } from "../tensor/code.js";
+import type { TensorView } from "../tensor-view.js";
 
 /** The values at a hook point. */
 export interface ShownActivation {
@@ -26,14 +27,20 @@ export interface PanelActions {
   close: () => void;
   /** shows a hook point in the activations view; null where there is none */
   view: (() => void) | null;
+  /** a value is hovered or pinned: gets the token that it is about, or null */
+  point: (token: number | null) => void;
 }
 
 /** Beside the tree, or below it if there is no room. */
-export function renderPanel({ path, kind, value, problem }: Shown, { close, view }: PanelActions) {
+export function renderPanel(
+  { path, kind, value, problem }: Shown,
+  { close, view, point }: PanelActions,
+) {
   // A weight of each head is a matrix for each head; of activations, the viewer knows the usual axes.
   const axes = value?.tensor.axes ?? [];
   const isMatrices = kind === "weight" && axes.length > 2;
   const [rows, columns] = isMatrices ? axes.slice(-2) : ["", ""];
+  const pointed = ({ target }: Event) => point((target as TensorView).focusedToken);
   return html`<section class="panel" aria-label=${path}>
     <p class="head">
       <strong class="mono">${path}</strong>
@@ -48,7 +55,7 @@ export function renderPanel({ path, kind, value, problem }: Shown, { close, view
         : value
           ? html`
               ${value.sentence ? html`<p class="soft">${value.sentence}.</p>` : ""}
-              <tensor-view .tensor=${value.tensor} name=${path} .source=${value.source} .tokens=${value.tokens} .rows=${rows} .columns=${columns}></tensor-view>`
+              <tensor-view .tensor=${value.tensor} name=${path} .source=${value.source} .tokens=${value.tokens} @value-hover=${pointed} @pins-change=${pointed} .rows=${rows} .columns=${columns}></tensor-view>`
           : html`<p role="status" class="soft">${kind === "weight" ? "reading the weight …" : "running the text …"}</p>`
     }
   </section>`;

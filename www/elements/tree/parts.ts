@@ -3,7 +3,12 @@
 import { html, type TemplateResult } from "lit";
 
 import type { Thumbnail } from "../../draw/thumbnail.js";
+import type { OutlinePicture } from "../../session/outline-page.js";
 import type { OutlineRow, Span } from "../../session/outline-rows.js";
+import type { WeightPicture } from "../../session/weight-picture.js";
+
+/** What a row is, for screen readers: a weight is bold. */
+export const KINDS = { module: "module", layers: "layers", weight: "weight", point: "hook point" };
 
 /** Pixels of a picture at most. */
 export const PICTURE = { maxWidth: 320, maxHeight: 120 };
@@ -52,4 +57,17 @@ export function paint(canvas: HTMLCanvasElement, { width, height, pixels }: Thum
   const image = context.createImageData(width, height);
   new Uint32Array(image.data.buffer).set(pixels);
   context.putImageData(image, 0, 0);
+}
+
+/** The pictures that are there, as images for an export. */
+export function picturesOf(
+  pictures: ReadonlyMap<string, WeightPicture | string | null>,
+  drawn: (picture: WeightPicture) => Thumbnail,
+): OutlinePicture[] {
+  return [...pictures].flatMap(([path, picture]) => {
+    if (picture === null || typeof picture === "string") return [];
+    const canvas = document.createElement("canvas");
+    paint(canvas, drawn(picture));
+    return [{ path, source: canvas.toDataURL(), caption: picture.sentence }];
+  });
 }
