@@ -8,6 +8,7 @@ import type { Matrix } from "./matrix.js";
 import { onStripe, stripePixel } from "./not-finite.js";
 import { level, pixels, type Stretch, type Theme } from "./scale.js";
 import { isInvalid, poolSigned, type Cell } from "./signed-heatmap.js";
+import type { Surface } from "./surface.js";
 import type { Token } from "./token.js";
 
 /** Numbers by row and column. */
@@ -42,6 +43,14 @@ export function wholeOf({ rows, columns }: Matrix): Part {
 
 export function isAbsent({ absent, columns }: Table, { row, column }: Cell) {
   return absent?.[row * columns + column] === 1;
+}
+
+/** The cell's place in a part; null if it is not there. */
+export function cellIn({ rows, columns }: Part, cell: Cell | null): Cell | null {
+  if (!cell) return null;
+  const [row, column] = [cell.row - rows.first, cell.column - columns.first];
+  const isThere = row >= 0 && column >= 0 && row < rows.count && column < columns.count;
+  return isThere ? { row, column } : null;
 }
 
 export function numberAt({ data, columns }: Matrix, { row, column }: Cell) {
@@ -192,7 +201,7 @@ export function paintTable(
 
 /** The labels of both axes, or only those of one cell in bold. */
 export function drawTableLabels(
-  context: CanvasRenderingContext2D,
+  context: Surface,
   labels: TableLabels,
   { ratio, left, top, down, across }: TableGeometry,
   palette: Palette,
@@ -210,9 +219,23 @@ export function drawTableLabels(
   });
 }
 
+/** Outlines the locked cell and the one under the pointer, and names one of them in bold. */
+export function drawTableOverlay(
+  context: Surface,
+  labels: TableLabels,
+  geometry: TableGeometry,
+  palette: Palette,
+  { locked, focused }: Record<"locked" | "focused", Cell | null>,
+) {
+  if (locked) outlineCell(context, locked, geometry, palette, focused !== null);
+  if (focused) outlineCell(context, focused, geometry, palette);
+  const named = focused ?? locked;
+  if (named) drawTableLabels(context, labels, geometry, palette, named);
+}
+
 /** Outlines a cell of the part. @param isDashed for a cell that is not the one under the pointer */
-export function outlineCell(
-  context: CanvasRenderingContext2D,
+function outlineCell(
+  context: Surface,
   { row, column }: Cell,
   { ratio, left, top, down, across }: TableGeometry,
   palette: Palette,

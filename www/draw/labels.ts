@@ -1,5 +1,6 @@
 // Token labels along the two axes of a plot. Drawn in CSS pixels.
 
+import type { Surface } from "./surface.js";
 import { glyphs, pieces, type Token } from "./token.js";
 
 /** CSS colours and a font family. `faint` is for whitespace, `glow` for the background of a highlighted label. */
@@ -71,7 +72,7 @@ function clipped(token: Token) {
  * @param first position of the first of them
  */
 export function axisLabels(
-  context: CanvasRenderingContext2D,
+  context: Surface,
   tokens: readonly Token[],
   first: number,
   { axis, pitch, gutter, start = gutter, palette, only }: LabelOptions,
@@ -110,7 +111,7 @@ export function axisLabels(
 }
 
 function background(
-  context: CanvasRenderingContext2D,
+  context: Surface,
   axis: "query" | "key",
   middle: number,
   gutter: number,

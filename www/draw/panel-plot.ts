@@ -2,6 +2,7 @@
 
 import { fit, type Fit } from "./fit.js";
 import { axisLabels, gutterFor, type Palette } from "./labels.js";
+import type { Surface } from "./surface.js";
 import type { Token } from "./token.js";
 
 /** The largest size of a cell and of one panel's width in CSS pixels, and the plot's largest share of the window's height. */
@@ -185,7 +186,7 @@ export type LabelChoice = {
 
 /** The labels of one axis, or only one of them in bold. Rows are labelled at the left of each line of panels, columns at the top. */
 export function drawPanelLabels(
-  context: CanvasRenderingContext2D,
+  context: Surface,
   side: Side,
   labels: PanelLabels,
   geometry: PanelGeometry,
@@ -212,7 +213,7 @@ export function drawPanelLabels(
 
 /** The titles of the panels. A title that is wider than its panel is left out, from the start. */
 export function drawTitles(
-  context: CanvasRenderingContext2D,
+  context: Surface,
   titles: readonly (readonly string[])[],
   geometry: PanelGeometry,
   palette: Palette,
@@ -231,11 +232,7 @@ export function drawTitles(
 }
 
 /** A faint line around each panel. */
-export function drawFrames(
-  context: CanvasRenderingContext2D,
-  geometry: PanelGeometry,
-  palette: Palette,
-) {
+export function drawFrames(context: Surface, geometry: PanelGeometry, palette: Palette) {
   const { ratio, left, top, down, across, panels } = geometry;
   context.save();
   context.globalAlpha = 0.3;
@@ -251,7 +248,7 @@ export function drawFrames(
 
 /** Outlines a cell and draws its labels in bold. */
 export function drawPanelOverlay(
-  context: CanvasRenderingContext2D,
+  context: Surface,
   { panel, line, place }: { panel: number; line: number; place: number },
   geometry: PanelGeometry,
   palette: Palette,

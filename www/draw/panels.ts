@@ -5,6 +5,7 @@ import type { Window } from "./lines.js";
 import { inkOn, packPixel, type Rgb, type Theme } from "./scale.js";
 import { onStripe, stripePixel } from "./not-finite.js";
 import { panelOrigin, type Grid, type PanelGeometry } from "./panel-plot.js";
+import type { Surface } from "./surface.js";
 import { isMasked, KIND, kindOf, valueAt, type Kind, type PanelCell, type Plane } from "./plane.js";
 import { coloursOf, levelsOf, type TensorScale } from "./tensor-scale.js";
 
@@ -239,7 +240,7 @@ export function cellUnder(
 
 /** Writes whole numbers into their cells. @param size of the digits in CSS pixels */
 export function drawDigits(
-  context: CanvasRenderingContext2D,
+  context: Surface,
   plane: Plane,
   geometry: PanelGeometry,
   shown: Shown,

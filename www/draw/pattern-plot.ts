@@ -4,6 +4,7 @@ import { fit, type Fit } from "./fit.js";
 import { clip, fullView, type View } from "./heatmap.js";
 import { axisLabels, gutterFor, type Palette } from "./labels.js";
 import type { Band, Matrix } from "./matrix.js";
+import type { Surface } from "./surface.js";
 import type { Token } from "./token.js";
 
 /** The largest size of the plot in CSS pixels, and its largest share of the window's height, so that it is visible at once. */
@@ -49,7 +50,7 @@ export function patternGeometry(
 
 /** The labels of both axes. */
 export function drawPatternLabels(
-  context: CanvasRenderingContext2D,
+  context: Surface,
   tokens: readonly Token[],
   { gutter, view, pitch }: PatternGeometry,
   palette: Palette,
@@ -65,7 +66,7 @@ export function drawPatternLabels(
 
 /** Outlines a row, a column or both and their cell, and draws their labels in bold. */
 export function drawPatternOverlay(
-  context: CanvasRenderingContext2D,
+  context: Surface,
   tokens: readonly Token[],
   { query, key }: Band,
   geometry: PatternGeometry,

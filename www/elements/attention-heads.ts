@@ -415,6 +415,15 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     drawHeatmap(canvas, matrix, { view: fullView(matrix), fit, theme, stretch: this.scale, ratio });
   }
 
+  /** For exports: draws a thumbnail that was not on the screen yet. */
+  paintCanvas(canvas: HTMLCanvasElement) {
+    const cell = canvas.closest<HTMLElement>(".cell");
+    if (!cell) return false;
+    this.#visibleCells.add(cell);
+    this.#draw(cell);
+    return false;
+  }
+
   #move(from: Head, step: Step) {
     const { rows } = this;
     if (this.#isStrip && step.rows === 0) {

@@ -23,6 +23,7 @@ import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
 import { base, figure } from "./styles.js";
 import { ThemeController } from "./theme.js";
 import type { Stretch } from "../draw/scale.js";
+import type { Surface } from "../draw/surface.js";
 
 /** Texts of more tokens get buttons for zooming. */
 const ZOOMABLE = 24;
@@ -294,6 +295,16 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     const context = this.#canvases.clear("overlay");
     if (context && geometry && focused)
       drawPatternOverlay(context, tokens, focused, geometry, this.#canvases.palette);
+  }
+
+  /** For exports: labels and outlines as text and lines. */
+  paintCanvas({ className }: HTMLCanvasElement, surface: Surface) {
+    const { geometry, focused, tokens } = this;
+    if (!geometry || className === "cells") return false;
+    const { palette } = this.#canvases;
+    if (className === "labels") drawPatternLabels(surface, tokens, geometry, palette);
+    else if (focused) drawPatternOverlay(surface, tokens, focused, geometry, palette);
+    return true;
   }
 
   #describe() {

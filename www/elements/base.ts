@@ -2,6 +2,8 @@
 
 import { LitElement, type ReactiveController } from "lit";
 
+import type { FigureOptions, PngOptions } from "./export/figure.js";
+
 /** The custom events of an element: the type of the detail, by the event's name. */
 export type EventDetails = Record<never, unknown>;
 
@@ -17,6 +19,22 @@ export class TypedElement<Events extends EventDetails> extends LitElement {
     ...[detail]: undefined extends Events[Name] ? [] : [detail: Events[Name]]
   ) {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+  }
+
+  /**
+   * What the element shows as an SVG file, without its controls: cells as rectangles, text as text. Its fonts are names only.
+   * @throws InputError for an unfit option, or if the element shows nothing
+   */
+  async toSVG(options?: FigureOptions): Promise<string> {
+    return (await import("./export/figure.js")).toSVG(this, options);
+  }
+
+  /**
+   * The same as a PNG file.
+   * @throws InputError also if the picture would have more pixels than a canvas
+   */
+  async toPNG(options?: PngOptions): Promise<Blob> {
+    return (await import("./export/figure.js")).toPNG(this, options);
   }
 }
 

@@ -159,4 +159,13 @@ export const figureLayout = css`
       transition: none;
     }
   }
+  /* Canvases keep their size when a page is printed, so each part has the whole width. */
+  @media print {
+    .frame .board {
+      display: block;
+    }
+    .board > * + * {
+      margin-top: 1.2rem;
+    }
+  }
 `;

@@ -5,9 +5,10 @@ import { css, html } from "lit";
 import { formatShort } from "../draw/format.js";
 import {
   countInvalid,
+  cellIn,
   drawTableLabels,
+  drawTableOverlay,
   isAbsent,
-  outlineCell,
   paintTable,
   partOf,
   partWith,
@@ -27,6 +28,7 @@ import { announced, type Token } from "../draw/token.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
 import { clamp, Interaction } from "./interaction.js";
 import { farthestValues } from "./farthest.js";
+import type { Surface } from "../draw/surface.js";
 import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
 import { base, figure } from "./styles.js";
 import { ThemeController } from "./theme.js";
@@ -353,26 +355,28 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
   }
 
   #drawOverlay() {
-    const { geometry, lock } = this;
-    const { hovered } = this.interaction;
     const context = this.#canvases.clear("overlay");
-    if (!context || !geometry) return;
-    const { palette } = this.#canvases;
-    const [locked, focused] = [this.#inPart(lock), this.#inPart(hovered)];
-    if (locked) outlineCell(context, locked, geometry, palette, focused !== null);
-    if (focused) outlineCell(context, focused, geometry, palette);
-    const named = focused ?? locked;
-    if (named) drawTableLabels(context, this.#labels, geometry, palette, named);
+    if (context) this.#paintOverlay(context);
   }
 
-  /** The cell's place in the part on show; null if it is not there. */
-  #inPart(cell: Cell | null): Cell | null {
-    if (!cell) return null;
-    const { rows, columns } = this.#shown;
-    const [row, column] = [cell.row - rows.first, cell.column - columns.first];
-    return row >= 0 && column >= 0 && row < rows.count && column < columns.count
-      ? { row, column }
-      : null;
+  /** For exports: labels and outlines as text and lines. */
+  paintCanvas({ className }: HTMLCanvasElement, surface: Surface) {
+    const { geometry } = this;
+    if (!geometry || className === "cells") return false;
+    if (className === "labels")
+      drawTableLabels(surface, this.#labels, geometry, this.#canvases.palette);
+    else this.#paintOverlay(surface);
+    return true;
+  }
+
+  #paintOverlay(context: Surface) {
+    const { geometry, lock } = this;
+    const { hovered } = this.interaction;
+    if (!geometry) return;
+    drawTableOverlay(context, this.#labels, geometry, this.#canvases.palette, {
+      locked: cellIn(this.#shown, lock),
+      focused: cellIn(this.#shown, hovered),
+    });
   }
 
   #describe() {
@@ -381,7 +385,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
   }
 
   #onHover(cell: Cell | null) {
-    if (cell && this.table && !this.#inPart(cell))
+    if (cell && this.table && !cellIn(this.#shown, cell))
       this.extent = partWith(this.#shown, this.table, cell);
     this.#drawOverlay();
     this.#describe();

@@ -1,9 +1,38 @@
 // Styles that elements share: the palette, the basic controls, and what stands below a figure.
 
-import { css } from "lit";
+import { css, unsafeCSS } from "lit";
+
+import { SCREEN_ONLY } from "./screen-only.js";
+
+/** Printed figures are whole, without controls. */
+const print = css`
+  @media print {
+    :host {
+      print-color-adjust: exact;
+    }
+    .axes,
+    .list,
+    .row,
+    svg {
+      break-inside: avoid;
+    }
+    :is(${unsafeCSS(SCREEN_ONLY)}) {
+      display: none !important;
+    }
+    .scroll,
+    .grid,
+    .table,
+    .tokens,
+    .board {
+      overflow: visible;
+      max-height: none;
+    }
+  }
+`;
 
 // Host pages may set --cs-*. Without them, light-dark() follows the color-scheme around the element.
 export const base = css`
+  ${print}
   :host {
     --paper: var(--cs-paper, light-dark(oklch(0.985 0.009 88), oklch(0.192 0.012 62)));
     --sheet: var(--cs-sheet, light-dark(oklch(0.998 0.004 90), oklch(0.222 0.013 62)));

@@ -4,6 +4,7 @@ import { html } from "lit";
 
 import type { Arrangement, NamedArray, Wanted } from "../draw/arrangement.js";
 import type { Order } from "../draw/axis-order.js";
+import type { Recorder } from "../draw/figure/recorder.js";
 import type { Window } from "../draw/lines.js";
 import type { PanelGeometry, Side } from "../draw/panel-plot.js";
 import { contains, valueAt, type PanelCell } from "../draw/plane.js";
@@ -21,7 +22,7 @@ import { axesStyles, renderAxes } from "./tensor/axes.js";
 import type { Source } from "./tensor/code.js";
 import { codeStyles, renderCode } from "./tensor/code-box.js";
 import { Drawing } from "./tensor/drawing.js";
-import { legendStyles, renderColours, renderLegend, type ColourChoice } from "./tensor/legend.js";
+import { legendStyles, renderColours, renderLegend } from "./tensor/legend.js";
 import { TensorPainter } from "./tensor/painter.js";
 import { axisTitles, renderOrder, renderSummary } from "./tensor/parts.js";
 import * as pinning from "./tensor/pins.js";
@@ -208,7 +209,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
 
   /** Where the axes are drawn. */
   get slice(): Arrangement {
-    return this.#drawing?.arrangement ?? NOTHING;
+    return this.#drawing?.arrangement ?? { rows: "", columns: "", down: [], across: [], index: {} };
   }
 
   /** The numbers of the first panel. */
@@ -318,7 +319,9 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     const { geometry, arrangement, inputs, summary, plane } = drawing;
     const { tensor } = inputs;
     const label = (axis: string, at: number) => words.spokenLabel(drawing, axis, at);
-    const order = renderOrder(drawing, (side, order) => this.#setOrder(side, order));
+    const order = renderOrder(drawing, (side, order) =>
+      this.#set(side === "rows" ? { rowOrder: order } : { order }),
+    );
     const axes = renderAxes(tensor, arrangement, { label, order }, this.#choose);
     const summaryLine = renderSummary(drawing);
     if (tensor.data.length === 0) return html`${summaryLine}<p>no values</p>`;
@@ -338,7 +341,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
       below: html`${renderLegend(drawing, this.scale, this.theme.theme)}${this.#values.renderButtons()}`,
       table: this.#values.renderTable(() => words.table(drawing, summary)),
     });
-    return html`${axes}${renderWindows(drawing, this.#setWindow)}${plot}${pinning.renderPins(drawing, this.#pinActions)}${summaryLine}<div class="more">${renderColours(drawing, this.#setColours)}${this.#renderCode(drawing)}</div>`;
+    return html`${axes}${renderWindows(drawing, this.#setWindow)}${plot}${pinning.renderPins(drawing, this.#pinActions)}${summaryLine}<div class="more">${renderColours(drawing, this.#set)}${this.#renderCode(drawing)}</div>`;
   }
 
   #pinActions: pinning.PinActions = {
@@ -360,13 +363,20 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   #drawText() {
     const drawing = this.#drawing;
     if (!drawing?.geometry) return;
-    this.#painter.text(drawing, words.titles(drawing), this.theme.theme);
+    this.#painter.text(drawing, this.theme.theme);
     this.#drawOverlay();
   }
 
   #drawOverlay() {
     const { hovered } = this.interaction;
     if (this.#drawing) this.#painter.overlay(this.#drawing, { hovered, highlight: this.highlight });
+  }
+
+  /** For exports. */
+  paintCanvas({ className }: HTMLCanvasElement, recorder: Recorder) {
+    const look = { theme: this.theme.theme, marks: { hovered: null, highlight: this.highlight } };
+    if (this.#drawing) this.#painter.record(recorder, className, this.#drawing, look);
+    return true;
   }
 
   #describe() {
@@ -421,13 +431,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     this.#emitSettings();
   };
 
-  #setOrder(side: Side, order: Order) {
-    if (side === "rows") this.rowOrder = order;
-    else this.order = order;
-    this.#emitSettings();
-  }
-
-  #setColours = (choice: Partial<ColourChoice>) => {
+  #set = (choice: Partial<TensorSettings>) => {
     Object.assign(this, choice);
     this.#emitSettings();
   };
@@ -438,8 +442,6 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     this.emit("slice-change", { ...places, map, limits, order, rowOrder });
   }
 }
-
-const NOTHING: Arrangement = { rows: "", columns: "", down: [], across: [], index: {} };
 
 declare global {
   interface HTMLElementTagNameMap {

@@ -1,5 +1,6 @@
 // The canvases of <tensor-view>: cells, labels and digits, and what is drawn over them.
 
+import type { Recorder } from "../../draw/figure/recorder.js";
 import {
   digitSize,
   drawFrames,
@@ -10,13 +11,18 @@ import {
 import { drawDigits, paintPanels } from "../../draw/panels.js";
 import type { PanelCell } from "../../draw/plane.js";
 import type { Theme } from "../../draw/scale.js";
+import type { Surface } from "../../draw/surface.js";
 import type { PlotCanvases } from "../plot.js";
 import type { Drawing } from "./drawing.js";
+import { titles } from "./words.js";
 
 /** Device pixels around the last cells for the outline of a focused cell. */
 const OUTLINE = 3;
 
 const SIDES = ["rows", "columns"] as const;
+
+/** What is outlined besides the pinned cells. `highlight`: a token that something else on the page points at. */
+type Marks = { hovered: PanelCell | null; highlight: number | null };
 
 /** The position of the first label. What is sorted is counted from the first. */
 function firstOf({ shown }: Drawing, side: "rows" | "columns") {
@@ -60,8 +66,8 @@ export class TensorPainter {
   }
 
   /** Draws labels, titles and digits, unless they belong to the cells on the canvas. */
-  text(drawing: Drawing, titles: readonly (readonly string[])[], theme: Theme) {
-    const { geometry, plane, shown, scale, axisLabels, digits } = drawing;
+  text(drawing: Drawing, theme: Theme) {
+    const { geometry } = drawing;
     if (!geometry) return;
     const { ratio, left, top, width, height } = geometry;
     const room = (pixels: number, gutter: number) => Math.ceil(gutter * ratio) + pixels + OUTLINE;
@@ -69,6 +75,14 @@ export class TensorPainter {
     const context = this.#isStale && this.#canvases.clear("labels");
     if (!context) return;
     this.#isStale = false;
+    this.#paintLabels(context, drawing);
+    const cells = this.#canvases.get("cells")?.getContext("2d");
+    if (cells) this.#paintDigits(cells, drawing, theme);
+  }
+
+  #paintLabels(context: Surface, drawing: Drawing) {
+    const { geometry, axisLabels } = drawing;
+    if (!geometry) return;
     const { palette } = this.#canvases;
     drawFrames(context, geometry, palette);
     for (const side of SIDES)
@@ -76,25 +90,51 @@ export class TensorPainter {
         palette,
         first: firstOf(drawing, side),
       });
-    drawTitles(context, titles, geometry, palette);
-    const size = digits > 0 ? digitSize(geometry, digits) : 0;
-    const cells = this.#canvases.get("cells")?.getContext("2d");
-    const look = { scale, theme, font: palette.font, size };
-    if (size > 0 && cells) drawDigits(cells, plane, geometry, shown, look);
+    drawTitles(context, titles(drawing), geometry, palette);
   }
 
-  /**
-   * Outlines the pinned cells and the hovered one, whose labels are bold.
-   * @param marked.highlight a token that something else on the page points at
-   */
-  overlay(
+  /** @param context in device pixels */
+  #paintDigits(context: Surface, drawing: Drawing, theme: Theme) {
+    const { geometry, plane, shown, scale, digits } = drawing;
+    const size = geometry && digits > 0 ? digitSize(geometry, digits) : 0;
+    if (!geometry || size === 0) return;
+    const look = { scale, theme, font: this.#canvases.palette.font, size };
+    drawDigits(context, plane, geometry, shown, look);
+  }
+
+  /** Shapes for an export. The canvas of the cells may have digits on it already, so the cells are painted again. */
+  record(
+    recorder: Recorder,
+    name: string,
     drawing: Drawing,
-    { hovered, highlight }: { hovered: PanelCell | null; highlight: number | null },
+    { theme, marks }: { theme: Theme; marks: Marks },
   ) {
+    const { geometry, plane, shown, scale } = drawing;
+    if (!geometry) return;
+    const { ratio, width, height } = geometry;
+    if (name === "labels") this.#paintLabels(recorder, drawing);
+    else if (name === "overlay") this.#paintMarks(recorder, drawing, marks);
+    else {
+      const pixels = new Uint32Array(width * height);
+      paintPanels(pixels, plane, geometry, shown, { scale, theme });
+      recorder.pixels(pixels, width, height, { width: width / ratio, height: height / ratio });
+      recorder.save();
+      recorder.scale(1 / ratio, 1 / ratio);
+      this.#paintDigits(recorder, drawing, theme);
+      recorder.restore();
+    }
+  }
+
+  /** Outlines the pinned cells and the hovered one, whose labels are bold. */
+  overlay(drawing: Drawing, marks: Marks) {
+    const context = this.#canvases.clear("overlay");
+    if (context) this.#paintMarks(context, drawing, marks);
+  }
+
+  #paintMarks(context: Surface, drawing: Drawing, { hovered, highlight }: Marks) {
     const focused = hovered ?? drawing.locked;
     const { geometry, axisLabels, shown } = drawing;
-    const context = this.#canvases.clear("overlay");
-    if (!context || !geometry) return;
+    if (!geometry) return;
     const { palette } = this.#canvases;
     for (const pinned of drawing.pinned) {
       const pin = pinned !== focused && drawing.placeOf(pinned);
@@ -116,7 +156,7 @@ export class TensorPainter {
   }
 
   /** The label of a token, in bold, beside every panel. */
-  #highlight(context: CanvasRenderingContext2D, drawing: Drawing, token: number) {
+  #highlight(context: Surface, drawing: Drawing, token: number) {
     const { geometry, axisLabels, shown, arrangement } = drawing;
     const side = SIDES.find((one) => ["pos", "query"].includes(arrangement[one]));
     if (!geometry || !side || geometry.grid.wrap > 0) return;
