@@ -234,6 +234,6 @@ pub fn token_ids(value: &Value) -> Result<Vec<u32>> {
         Value::Text(_) => {
             Err(Error::Input("the input is a text, expected an array of token ids".into()))
         }
-        _ => wire::read_as::<_, Vec<u32>>(&wire::NoVocabulary, "the input", value),
+        _ => wire::read_as::<_, Vec<u32>>(&wire::NoModel, "the input", value),
     }
 }

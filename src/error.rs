@@ -116,6 +116,12 @@ impl Error {
         Error::Input(format!("{what} is out of range, expected below {length}"))
     }
 
+    /// `what` names an index that is counted from the end of `length` if it is negative.
+    pub(crate) fn index_out_of_range(what: impl Display, index: i64, length: usize) -> Error {
+        let last = length.saturating_sub(1);
+        Error::Input(format!("{what} {index} is out of range, expected -{length} to {last}"))
+    }
+
     /// `position` is counted from the end of the text if it is negative.
     pub(crate) fn position_out_of_range(position: impl Display, length: usize) -> Error {
         Error::Input(format!("position {position} is out of range for {length} tokens"))
@@ -129,12 +135,17 @@ impl Error {
 
     /// Says which text of a batch the error is about, if there are several.
     pub(crate) fn in_row(self, row: usize, rows: usize) -> Error {
-        let text = |message: String| format!("text {row} of the batch: {message}");
+        if rows < 2 { self } else { self.about(format_args!("text {row} of the batch")) }
+    }
+
+    /// Puts what the error is about in front of its message.
+    pub(crate) fn about(self, what: impl Display) -> Error {
+        let about = |message: String| format!("{what}: {message}");
         match self {
-            _ if rows < 2 => self,
-            Error::Input(message) => Error::Input(text(message)),
-            Error::Hook(message) => Error::Hook(text(message)),
-            Error::Weights(message) => Error::Weights(text(message)),
+            Error::Input(message) => Error::Input(about(message)),
+            Error::Hook(message) => Error::Hook(about(message)),
+            Error::Weights(message) => Error::Weights(about(message)),
+            Error::Tokenizer(message) => Error::Tokenizer(about(message)),
             other => other,
         }
     }

@@ -16,7 +16,7 @@ use candle_core::{D, IndexOp};
 
 use crate::error::{Error, Result};
 use crate::hook::{Chain, Hooks, NoHooks, PerRow};
-use crate::intervene::Choice;
+use crate::intervene::{Choice, check_rows};
 use crate::model::{KvCache, Model};
 use crate::run::Cache;
 use crate::tokenizer::Tokenizer;
@@ -119,6 +119,7 @@ impl BatchGeneration {
                 seeds.len()
             )));
         }
+        check_rows(&options.interventions, count)?;
         let row = |(row, prompt): (usize, &T)| {
             let found = Row::new(model, tokenizer, prompt.as_ref(), &options, row, count);
             found.map_err(|error| error.in_row(row, count))

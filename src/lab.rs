@@ -3,10 +3,10 @@
 use crate::error::{Error, Result};
 use crate::intervene::{Compiler, Intervention};
 use crate::model::Model;
-use crate::named_array::NamedArray;
+use crate::named_array::{NO_TOKEN, NamedIds};
 use crate::run::{Run, RunOptions, run};
 use crate::tokenizer::Tokenizer;
-use crate::wire::Vocabulary;
+use crate::wire::ModelContext;
 
 /// A model, its tokenizer, and the compiler of its JavaScript interventions.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub struct Lab {
     pub compiler: Option<Compiler>,
 }
 
-impl Vocabulary for Lab {
+impl ModelContext for Lab {
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
         self.tokenizer()?.encode(text)
     }
@@ -34,6 +34,14 @@ impl Vocabulary for Lab {
             true => Ok(()),
             false => Err(Error::out_of_range(format_args!("{what} id {id}"), vocab_size)),
         }
+    }
+
+    fn layers(&self) -> Option<usize> {
+        Some(self.model.config().n_layer)
+    }
+
+    fn heads(&self) -> Option<usize> {
+        Some(self.model.config().n_head)
     }
 }
 
@@ -87,14 +95,13 @@ impl Lab {
         run(&self.model, tokens, &options)
     }
 
-    /// The string of each id in an array; an empty list without a tokenizer. An id that is NaN has an empty one: it stands for
-    /// no token, because the logits are not finite.
-    pub(crate) fn strings(&self, ids: &NamedArray) -> Vec<String> {
+    /// The string of each id in an array; an empty list without a tokenizer. That of [`NO_TOKEN`] is empty.
+    pub(crate) fn strings(&self, ids: &NamedIds) -> Vec<String> {
         let Some(tokenizer) = &self.tokenizer else { return Vec::new() };
         let tokenizer = tokenizer.for_model(self.model.config().vocab_size);
-        let string = |id: &f32| match id.is_nan() {
-            true => String::new(),
-            false => tokenizer.name(*id as u32).map(|token| token.string).unwrap_or_default(),
+        let string = |id: &u32| match *id {
+            NO_TOKEN => String::new(),
+            id => tokenizer.name(id).map(|token| token.string).unwrap_or_default(),
         };
         ids.data.iter().map(string).collect()
     }

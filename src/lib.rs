@@ -138,7 +138,7 @@ pub use hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks, NoHooks, PerRow
 pub use intervene::{Action, Choice, Intervention, Plan, Source, TextLength, Values};
 pub use kernel::Activation;
 pub use model::{KvCache, Model, Parameter, ParameterView};
-pub use named_array::NamedArray;
+pub use named_array::{NO_TOKEN, NamedArray, NamedIds};
 pub use run::{
     Cache, Capture, Objective, Run, RunOptions, Scores, Sink, Start, means, run, run_batch,
     run_batch_into, run_into, run_with_cache,

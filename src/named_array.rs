@@ -12,13 +12,13 @@ use crate::wire::{FromValue, IntoValue, Node, TypeScript, Value, numbers, option
 
 /// Numbers with named axes, in row-major order: the last axis is contiguous.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct NamedArray {
+pub struct NamedArray<T = f32> {
     /// The name of each axis; empty for an array whose axes have no names.
     pub axes: Vec<&'static str>,
     /// The length of each axis.
     pub shape: Vec<usize>,
     /// The numbers.
-    pub data: Vec<f32>,
+    pub data: Vec<T>,
     /// By axis, the label of each index, such as the components of an attribution. Axes without labels are absent.
     pub labels: BTreeMap<&'static str, Vec<String>>,
 }
@@ -39,13 +39,20 @@ impl NamedArray {
         Ok(NamedArray { shape: tensor.dims().to_vec(), data, ..NamedArray::default() })
     }
 
+    /// The TypeScript type of an array that is read: a `Tensor` is one.
+    pub(crate) fn typescript_input(_: &mut TypeScript) -> String {
+        "{ readonly shape: readonly number[]; readonly data: ArrayLike<number> }".into()
+    }
+}
+
+impl<T: Copy> NamedArray<T> {
     /// An array whose axes have no names. The number of values is not checked against the shape.
-    pub fn from_data(shape: Vec<usize>, data: Vec<f32>) -> NamedArray {
-        NamedArray { shape, data, ..NamedArray::default() }
+    pub fn from_data(shape: Vec<usize>, data: Vec<T>) -> NamedArray<T> {
+        NamedArray { axes: Vec::new(), shape, data, labels: BTreeMap::new() }
     }
 
     /// Numbers along one axis.
-    pub fn along(axis: &'static str, data: Vec<f32>) -> NamedArray {
+    pub fn along(axis: &'static str, data: Vec<T>) -> NamedArray<T> {
         NamedArray { axes: vec![axis], ..NamedArray::from_data(vec![data.len()], data) }
     }
 
@@ -54,33 +61,40 @@ impl NamedArray {
         self.shape.iter().try_fold(1usize, |product, length| product.checked_mul(*length))
     }
 
-    /// The TypeScript type of an array that is read: a `Tensor` is one.
-    pub(crate) fn typescript_input(_: &mut TypeScript) -> String {
-        "{ readonly shape: readonly number[]; readonly data: ArrayLike<number> }".into()
-    }
-
     /// The array with labels along `axis`, one for each index.
-    pub fn labelled(mut self, axis: &'static str, labels: Vec<String>) -> NamedArray {
+    pub fn labelled(mut self, axis: &'static str, labels: Vec<String>) -> NamedArray<T> {
         self.labels.insert(axis, labels);
         self
     }
 
     /// The number at `index`, one coordinate for each axis.
-    pub fn at(&self, index: &[usize]) -> f32 {
+    pub fn at(&self, index: &[usize]) -> T {
         self.data
             [index.iter().zip(&self.shape).fold(0, |flat, (index, length)| flat * length + index)]
     }
 }
 
-impl IntoValue for NamedArray {
-    fn into_value(self) -> Value {
+/// Token ids, or other whole numbers that name something. In JavaScript it is a `Tensor` whose numbers are a `Uint32Array`.
+pub type NamedIds = NamedArray<u32>;
+
+/// The id that stands for no token, where logits are not finite. No vocabulary has it.
+pub const NO_TOKEN: u32 = u32::MAX;
+
+impl<T> NamedArray<T> {
+    fn with_data(self, data: impl FnOnce(Vec<T>) -> Value) -> Value {
         let fields = [
-            ("data", Value::Floats(self.data)),
+            ("data", data(self.data)),
             ("shape", self.shape.into_value()),
             ("axes", self.axes.into_value()),
             ("labels", self.labels.into_value()),
         ];
         Value::Object(fields.map(|(name, value)| (name.into(), value)).into())
+    }
+}
+
+impl IntoValue for NamedArray {
+    fn into_value(self) -> Value {
+        self.with_data(Value::Floats)
     }
 
     fn typescript(types: &mut TypeScript) -> String {
@@ -88,23 +102,9 @@ impl IntoValue for NamedArray {
     }
 }
 
-/// Token ids along one axis. In JavaScript it is a `Tensor` whose numbers are a `Uint32Array`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NamedIds {
-    /// The name of the axis.
-    pub axis: &'static str,
-    /// The ids.
-    pub ids: Vec<u32>,
-}
-
 impl IntoValue for NamedIds {
     fn into_value(self) -> Value {
-        let fields = [
-            ("shape", vec![self.ids.len()].into_value()),
-            ("axes", vec![self.axis].into_value()),
-            ("data", Value::Ids(self.ids)),
-        ];
-        Value::Object(fields.map(|(name, value)| (name.into(), value)).into())
+        self.with_data(Value::Ids)
     }
 
     fn typescript(types: &mut TypeScript) -> String {

@@ -11,11 +11,11 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::checkpoint::{HEAD_BIAS, matrix_axes};
 use crate::error::{Error, Result};
-use crate::intervene::{Choice, expect_position};
+use crate::intervene::Choice;
 use crate::kernel::WeightFormat;
 use crate::model::{Model, Part, WeightView};
 use crate::run::expect_memory;
-use crate::wire::options;
+use crate::wire::{expect_index, options};
 
 use name::Named;
 pub use replace::{NewWeight, with_parameters};
@@ -122,13 +122,7 @@ fn of_layers(
 
 /// The indices, and whether there is only one, which removes the axis.
 fn indices(axis: &str, choice: &Choice<i64>, length: usize) -> Result<(Vec<u32>, bool)> {
-    let one = |index: &i64| match expect_position(*index, length) {
-        Ok(index) => Ok(index as u32),
-        Err(_) => Err(Error::Input(format!(
-            "`{axis}` {index} is out of range, expected -{length} to {}",
-            length as i64 - 1
-        ))),
-    };
+    let one = |index: &i64| Ok(expect_index(format_args!("`{axis}`"), *index, length)? as u32);
     Ok(match choice {
         Choice::One(index) => (vec![one(index)?], true),
         Choice::Many(list) if list.is_empty() => {

@@ -412,12 +412,12 @@ fn invalid_interventions_are_refused_with_a_reason_and_the_model_stays_usable() 
         (
             z(json!({ "layer": 7 }), json!("zero")),
             "InputError",
-            "`layer` 7 is out of range, expected below 2",
+            "`layer` 7 is out of range, expected -2 to 1",
         ),
         (
             z(json!({ "head": 3 }), json!("zero")),
             "InputError",
-            "`head` 3 is out of range, expected below 3",
+            "`head` 3 is out of range, expected -3 to 2",
         ),
         (z(json!({ "head": [] }), json!("zero")), "InputError", "selects nothing: `head` is empty"),
         (z(json!({ "head": [1, 1] }), json!("zero")), "InputError", "lists 1 twice in `head`"),
@@ -449,7 +449,19 @@ fn invalid_interventions_are_refused_with_a_reason_and_the_model_stays_usable() 
         (
             z(json!({ "dim": 6 }), json!("zero")),
             "InputError",
-            "`dim` 6 is out of range, expected below 6",
+            "`dim` 6 is out of range, expected -6 to 5",
+        ),
+        (
+            z(json!({ "head": -4 }), json!("zero")),
+            "InputError",
+            "`head` -4 is out of range, expected -3 to 2",
+        ),
+        (z(json!({ "head": [0, -3] }), json!("zero")), "InputError", "lists 0 twice in `head`"),
+        (z(json!({ "layer": [1, -1] }), json!("zero")), "InputError", "lists 1 twice in `layer`"),
+        (
+            json!({ "at": ["blocks.1.hook_resid_pre", "blocks.1.attn.hook_z"], "dim": -1, "do": "zero" }),
+            "InputError",
+            "has `dim` -1, but its points have 6 or 18 dimensions: expected 0 to 5",
         ),
         (
             at("hook_embed", json!({ "add": [1.0, 2.0] })),
@@ -708,10 +720,10 @@ fn action() -> impl Strategy<Value = Action> {
 fn any_intervention() -> impl Strategy<Value = Intervention> {
     let fields = (
         prop::collection::vec(any::<String>(), 1..3),
-        choice(0usize..99),
-        choice(0usize..99),
-        choice(0usize..99),
-        choice(0usize..99),
+        choice(-99i64..99),
+        choice(-99i64..99),
+        choice(-99i64..99),
+        choice(-99i64..99),
         choice(-99i64..99),
         choice(0usize..9),
         choice(-9i64..9),
@@ -752,15 +764,24 @@ proptest! {
         head in prop::sample::subsequence(vec![0usize, 1, 2], 1..3),
         positions in prop::sample::subsequence((0i64..11).collect::<Vec<_>>(), 1..11),
         dim in prop::sample::subsequence((0usize..6).collect::<Vec<_>>(), 1..6),
+        from_end in any::<bool>(),
     ) {
         let fixture = Fixture::plain();
         let (model, tokens) = (fixture.model(), fixture.expected().tokens);
         let points: Vec<HookPoint> = HookPoint::all(model.config()).into_iter().filter(|point| point.axes().len() == 4 && !point.axes().contains(&"key")).collect();
         let point = points[index % points.len()];
+        let width = match point.axes().last() {
+            Some(&"d_head") => 6,
+            _ => 18,
+        };
+        let counted = |indices: &[usize], length: i64| {
+            let index = |index: &usize| *index as i64 - if from_end { length } else { 0 };
+            Some(Choice::Many(indices.iter().map(index).collect()))
+        };
         let change = Intervention {
-            head: Some(Choice::Many(head.clone())),
+            head: counted(&head, 3),
             positions: Some(Choice::Many(positions.clone())),
-            dim: Some(Choice::Many(dim.clone())),
+            dim: counted(&dim, width),
             ..Intervention::new(point.to_string(), Set { set: Values::Number(7.0) })
         };
         let names = vec![point.to_string()];

@@ -412,8 +412,9 @@ fn what_cannot_run_cannot_be_printed_as_python() {
     assert!(print("runWithCache", json!([99]), json!({})).contains("token id 99"));
     assert!(print("runWithCache", json!(vec![1; 21]), json!({})).contains("at most 20"));
     assert!(
-        print("runWithCache", json!([1]), json!({ "stopAtLayer": 9 }))
-            .contains("cannot run layers 0 to 9")
+        print("runWithCache", json!([1]), json!({ "stopAtLayer": 9 })).contains(
+            "`stopAtLayer` of runWithCache is 9, expected -2 to 2: the model has 2 layers"
+        )
     );
     assert!(
         print("runWithCache", json!([1]), json!({ "stopAtLayers": 1 }))
@@ -494,10 +495,16 @@ fn the_lens_invents_no_tokens_where_logits_are_not_finite() {
     let request = json!({ "input": [1, 2, 3, 4], "top": 3, "answer": 5, "interventions": broken });
     let lens = measure(&lab(), "logitLens", request).unwrap();
     let table = |name: &str| array(&lens, name);
-    for name in ["topIds", "topProbabilities"] {
-        assert!((0..3).all(|top| table(name).at(&[1, 2, top]).is_nan()), "{name}");
-        assert!((0..3).all(|top| table(name).at(&[1, 1, top]).is_finite()), "{name}");
-    }
+    let probabilities = table("topProbabilities");
+    assert!((0..3).all(|top| probabilities.at(&[1, 2, top]).is_nan()));
+    assert!((0..3).all(|top| probabilities.at(&[1, 1, top]).is_finite()));
+    let Some(candlescope::Value::Ids(ids)) = lens.get("topIds").and_then(|ids| ids.get("data"))
+    else {
+        panic!("{:?}", lens.get("topIds"));
+    };
+    let [of_position_1, of_position_2] = [&ids[15..18], &ids[18..21]]; // layer 1, 4 positions, 3 tokens
+    assert_eq!(of_position_2, [candlescope::NO_TOKEN; 3]);
+    assert!(of_position_1.iter().all(|id| *id < 61));
     for name in ["kl", "nextProbability", "nextRank", "answerProbability", "answerRank"] {
         assert!(table(name).at(&[1, 2]).is_nan() && table(name).at(&[1, 1]).is_finite(), "{name}");
     }

@@ -15,17 +15,17 @@ use crate::error::{Error, Result};
 use crate::generate::most_probable;
 use crate::lab::{Lab, check_count};
 use crate::model::Model;
-use crate::named_array::NamedArray;
-use crate::wire::{options, results};
+use crate::named_array::{NamedArray, NamedIds};
+use crate::wire::{Head, Layer, options, results};
 
 options! {
     /// Options of `circuits`.
     #[derive(Debug, Clone)]
     pub struct CircuitsOptions {
-        /// The head's layer.
-        pub layer: usize,
-        /// The head's number in its layer.
-        pub head: usize,
+        /// The head's layer; a negative one counts from the last.
+        pub layer: usize as Layer,
+        /// The head's number in its layer; a negative one counts from the last.
+        pub head: usize as Head,
         /// How many tokens to list at each end of a vector; 8 if absent, or all if there are fewer.
         pub top: Option<usize>,
         /// How many singular vectors to read as tokens; 8 if absent, or all if there are fewer.
@@ -37,27 +37,26 @@ results! {
     /// The circuits of a head, which do not depend on the text: its matrices OV (`W_V W_O`) and QK (`W_Q W_K^T`), read as
     /// tokens.
     ///
-    /// The axis `end` is labelled `positive` and `negative`: the sign of a singular vector is arbitrary. Ids are whole
-    /// numbers.
+    /// The axis `end` is labelled `positive` and `negative`: the sign of a singular vector is arbitrary.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Circuits {
         /// How much the head favours the tokens that it attends to: the sum of the eigenvalues of the full OV circuit over
         /// the sum of their magnitudes, from -1 to 1. Near 1 for a head that copies.
         pub copying_score: f32,
         /// Ids of the tokens that OV reads: axes `component end top`.
-        pub ov_reads: NamedArray,
+        pub ov_reads: NamedIds,
         /// Their strings, in the same order; none without a tokenizer.
         pub ov_reads_strings: Vec<String>,
         /// Ids of the tokens that OV writes: axes `component end top`.
-        pub ov_writes: NamedArray,
+        pub ov_writes: NamedIds,
         /// Their strings, in the same order; none without a tokenizer.
         pub ov_writes_strings: Vec<String>,
         /// Ids of the tokens whose queries QK matches: axes `component end top`.
-        pub qk_queries: NamedArray,
+        pub qk_queries: NamedIds,
         /// Their strings, in the same order; none without a tokenizer.
         pub qk_queries_strings: Vec<String>,
         /// Ids of the tokens whose keys QK matches: axes `component end top`.
-        pub qk_keys: NamedArray,
+        pub qk_keys: NamedIds,
         /// Their strings, in the same order; none without a tokenizer.
         pub qk_keys_strings: Vec<String>,
         /// The sum of OV's eigenvalues over the sum of their magnitudes, from -1 to 1.
@@ -200,7 +199,7 @@ pub enum Through {
 /// The tokens with the largest (`positive`) and the smallest (`negative`) dot products: axes `component end top`.
 pub struct TokensAlong {
     /// The token ids.
-    pub ids: NamedArray,
+    pub ids: NamedIds,
     /// The dot products.
     pub values: NamedArray,
 }
@@ -241,17 +240,18 @@ pub fn tokens_along(
         }
         for end in [most_probable(&row, top), most_probable(&opposite, top)] {
             values.extend(end.iter().map(|id| row[*id as usize]));
-            ids.extend(end.into_iter().map(|id| id as f32));
+            ids.extend(end);
         }
     }
-    let array = |data: Vec<f32>| {
-        let array = NamedArray::new(
-            &["component", "end", "top"],
-            &Tensor::from_vec(data, (count, 2, top), &Device::Cpu)?,
-        )?;
-        Ok::<_, Error>(array.labelled("end", vec!["positive".to_string(), "negative".to_string()]))
-    };
-    Ok(TokensAlong { ids: array(ids)?, values: array(values)? })
+    let shape = vec![count, 2, top];
+    Ok(TokensAlong { ids: by_end(shape.clone(), ids), values: by_end(shape, values) })
+}
+
+/// Numbers of each component and end.
+fn by_end<T: Copy>(shape: Vec<usize>, data: Vec<T>) -> NamedArray<T> {
+    let axes = vec!["component", "end", "top"];
+    let array = NamedArray { axes, ..NamedArray::from_data(shape, data) };
+    array.labelled("end", vec!["positive".to_string(), "negative".to_string()])
 }
 
 /// How much a head favours the tokens that it attends to: `Σ λ / Σ |λ|` of the eigenvalues of the full OV circuit

@@ -20,7 +20,9 @@ use super::similarity::attention;
 pub use super::similarity::{Excluded, Measure, similarity};
 use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
-use crate::intervene::{Compiler, Intervention, Plan, TextLength, interventions_of_row};
+use crate::intervene::{
+    Compiler, Intervention, Plan, TextLength, check_rows, interventions_of_row,
+};
 use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
@@ -72,6 +74,7 @@ pub(super) fn begin(
         Some(Texts::Batch(texts)) => {
             let counting = texts.iter().map(|tokens| Kind::ALL.map(|kind| kind.counts_on(tokens)));
             let (counting, count): (Vec<_>, _) = (counting.collect(), texts.len());
+            check_rows(&options.interventions, count)?;
             let of_text = |(row, tokens): (usize, Vec<u32>)| {
                 let interventions = interventions_of_row(&options.interventions, row, count)?;
                 let (lab, options) =

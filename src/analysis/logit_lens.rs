@@ -19,7 +19,7 @@ use crate::intervene::Intervention;
 use crate::kernel;
 use crate::lab::{Lab, check_count};
 use crate::model::Model;
-use crate::named_array::NamedArray;
+use crate::named_array::{NO_TOKEN, NamedArray, NamedIds};
 use crate::run::{Cache, expect_memory};
 use crate::wire::{Answer, FromValue, Node, Optional, Request, TypeScript, options, results};
 
@@ -65,12 +65,13 @@ const STREAM_POINTS: [(&str, StreamPoint, BlockPoint); 5] = [
 ];
 
 results! {
-    /// What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. The
-    /// numbers of a point and position are NaN if its logits are not finite.
+    /// What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. Where the
+    /// logits of a point and position are not finite, the numbers are NaN.
     #[derive(Debug, Clone, PartialEq)]
     pub struct LogitLens {
-        /// The ids of the most probable tokens, whole numbers: axes `layer pos top`.
-        pub top_ids: NamedArray,
+        /// The ids of the most probable tokens: axes `layer pos top`. 4294967295, which is no token, if the logits are not
+        /// finite.
+        pub top_ids: NamedIds,
         /// Their probabilities: axes `layer pos top`.
         pub top_probabilities: NamedArray,
         /// Their strings, in the order of `topIds`; none without a tokenizer.
@@ -290,7 +291,7 @@ impl Lens {
     /// Does the remaining steps and returns the result.
     pub fn finish(mut self) -> Result<LogitLens> {
         while self.step()? {}
-        summarize(&self.rows.concat(), self.tokens.len(), &self.options)
+        Ok(summarize(&self.rows.concat(), self.tokens.len(), &self.options))
     }
 }
 
@@ -401,42 +402,43 @@ fn logits(model: &Model, x: &Tensor) -> Result<Vec<Vec<f32>>> {
     Ok(model.unembed(&x.unsqueeze(0)?, 0, &mut NoHooks)?.squeeze(0)?.to_vec2()?)
 }
 
-fn summarize(rows: &[Reading], length: usize, options: &LensOptions) -> Result<LogitLens> {
+fn summarize(rows: &[Reading], length: usize, options: &LensOptions) -> LogitLens {
     let labels: Vec<String> = options.points.iter().map(HookPoint::to_string).collect();
     let count = labels.len();
-    let array = |axes: &[&'static str], shape: &[usize], data: Vec<f32>| -> Result<NamedArray> {
-        let array = NamedArray {
-            axes: axes.to_vec(),
-            shape: shape.to_vec(),
-            data,
-            ..NamedArray::default()
-        };
-        Ok(array.labelled("layer", labels.clone()))
+    let by_position = |length: usize, data: Vec<f32>| {
+        by_layer(&["layer", "pos"], vec![count, length], data, &labels)
     };
-    let followed = |rows: Vec<(f32, f32)>| -> Result<(NamedArray, NamedArray)> {
-        let shape = [count, rows.len() / count.max(1)];
+    let followed = |rows: Vec<(f32, f32)>| -> (NamedArray, NamedArray) {
+        let length = rows.len() / count.max(1);
         let (probability, rank) = rows.into_iter().unzip();
-        Ok((
-            array(&["layer", "pos"], &shape, probability)?,
-            array(&["layer", "pos"], &shape, rank)?,
-        ))
+        (by_position(length, probability), by_position(length, rank))
     };
-    let top = rows.first().map_or(0, |row| row.top.len());
-    let listed =
-        |entry: &Option<(u32, f32)>| entry.map_or((f32::NAN, f32::NAN), |(id, p)| (id as f32, p));
+    let top = vec![count, length, rows.first().map_or(0, |row| row.top.len())];
+    let listed = |entry: &Option<(u32, f32)>| entry.unwrap_or((NO_TOKEN, f32::NAN));
     let (ids, probabilities) = rows.iter().flat_map(|row| &row.top).map(listed).unzip();
-    let (next_probability, next_rank) = followed(rows.iter().filter_map(|row| row.next).collect())?;
+    let (next_probability, next_rank) = followed(rows.iter().filter_map(|row| row.next).collect());
     let answer =
         options.answer.map(|_| followed(rows.iter().filter_map(|row| row.answer).collect()));
-    let (answer_probability, answer_rank) = answer.transpose()?.unzip();
-    Ok(LogitLens {
-        top_ids: array(&["layer", "pos", "top"], &[count, length, top], ids)?,
-        top_probabilities: array(&["layer", "pos", "top"], &[count, length, top], probabilities)?,
+    let (answer_probability, answer_rank) = answer.unzip();
+    LogitLens {
+        top_ids: by_layer(&["layer", "pos", "top"], top.clone(), ids, &labels),
+        top_probabilities: by_layer(&["layer", "pos", "top"], top, probabilities, &labels),
         top_strings: Vec::new(),
         next_probability,
         next_rank,
         answer_probability,
         answer_rank,
-        kl: array(&["layer", "pos"], &[count, length], rows.iter().map(|row| row.kl).collect())?,
-    })
+        kl: by_position(length, rows.iter().map(|row| row.kl).collect()),
+    }
+}
+
+/// Numbers of each layer, labelled with its point.
+fn by_layer<T: Copy>(
+    axes: &[&'static str],
+    shape: Vec<usize>,
+    data: Vec<T>,
+    labels: &[String],
+) -> NamedArray<T> {
+    let array = NamedArray { axes: axes.to_vec(), ..NamedArray::from_data(shape, data) };
+    array.labelled("layer", labels.to_vec())
 }

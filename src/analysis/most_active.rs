@@ -8,9 +8,11 @@ use crate::error::{Error, Result};
 use crate::hook::HookPoint;
 use crate::lab::{Lab, check_count};
 use crate::model::Model;
-use crate::named_array::NamedArray;
+use crate::named_array::{NamedArray, NamedIds};
 use crate::run::run_with_cache;
-use crate::wire::{FromValue, HookName, List, Node, Prompt, ReadAs, TypeScript, options, results};
+use crate::wire::{
+    FromValue, HookName, List, Node, Prompt, ReadAs, TypeScript, expect_index, options, results,
+};
 
 options! {
     /// One channel of an activation: a neuron of `blocks.0.mlp.hook_post`, or a dimension of a head's `hook_z`.
@@ -18,10 +20,10 @@ options! {
     pub struct Channel {
         /// The hook point.
         pub point: HookPoint as HookName => "at",
-        /// The head, at points with an axis `head`.
-        pub head: Option<usize>,
-        /// The index along the last axis.
-        pub index: usize,
+        /// The head, at points with an axis `head`; a negative one counts from the last.
+        pub head: Option<i64>,
+        /// The index along the last axis; a negative one counts from the end.
+        pub index: i64,
     }
 }
 
@@ -56,9 +58,9 @@ results! {
     #[derive(Debug, Clone, PartialEq)]
     pub struct MostActive {
         /// The index of the text: axis `place`.
-        pub text: NamedArray,
+        pub text: NamedIds,
         /// The position in it: axis `place`.
-        pub position: NamedArray,
+        pub position: NamedIds,
         /// The value there: axis `place`. NaN is never listed.
         pub value: NamedArray,
         /// How many of all values are infinite or NaN.
@@ -112,16 +114,14 @@ pub fn most_active(model: &Model, options: &MostActiveOptions) -> Result<MostAct
         }
     }
     keep_largest(&mut all, *count);
-    let column = |of: fn(&Activity) -> f32| NamedArray {
-        axes: vec!["place"],
-        shape: vec![all.len()],
-        data: all.iter().map(of).collect(),
-        ..NamedArray::default()
+    let indices = |of: fn(&Activity) -> usize| {
+        NamedIds::along("place", all.iter().map(|activity| of(activity) as u32).collect())
     };
+    let values = all.iter().map(|activity| activity.value).collect();
     Ok(MostActive {
-        text: column(|activity| activity.text as f32),
-        position: column(|activity| activity.position as f32),
-        value: column(|activity| activity.value),
+        text: indices(|activity| activity.text),
+        position: indices(|activity| activity.position),
+        value: NamedArray::along("place", values),
         not_finite,
     })
 }
@@ -156,19 +156,12 @@ impl Channel {
     /// Its values along the positions of `activation` `[T, (H,) channels]`.
     fn of(&self, activation: &Tensor) -> Result<Vec<f32>> {
         let values = match self.head {
-            Some(head) => {
-                activation.narrow(1, in_range("head", head, activation.dim(1)?)?, 1)?.squeeze(1)?
-            }
+            Some(head) => activation
+                .narrow(1, expect_index("`head`", head, activation.dim(1)?)?, 1)?
+                .squeeze(1)?,
             None => activation.clone(),
         }; // [T, channels]
-        let index = in_range("index", self.index, values.dim(1)?)?;
+        let index = expect_index("`index`", self.index, values.dim(1)?)?;
         Ok(values.narrow(1, index, 1)?.squeeze(1)?.to_vec1()?)
-    }
-}
-
-fn in_range(name: &str, index: usize, length: usize) -> Result<usize> {
-    match index < length {
-        true => Ok(index),
-        false => Err(Error::out_of_range(format_args!("`{name}` {index}"), length)),
     }
 }

@@ -36,7 +36,7 @@ use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
 use crate::run::{Run, RunOptions, run};
-use crate::wire::{FromValue, Node, TypeScript, Value, options, results, words};
+use crate::wire::{FromValue, Layer, Node, Optional, TypeScript, Value, options, results, words};
 
 results! {
     /// The metric under every patch.
@@ -89,8 +89,8 @@ options! {
         /// For activations of heads and neurons: patch each position separately, instead of all at once. The residual stream,
         /// and the outputs of layers, are always patched by position.
         pub each_position: bool = false,
-        /// For "post" only: the layer whose neurons are patched, one at a time.
-        pub layer: Option<usize>,
+        /// For "post" only: the layer whose neurons are patched, one at a time; a negative one counts from the last.
+        pub layer: Option<usize> as Optional<Layer>,
         ..pub contrast: Contrast,
     }
 }

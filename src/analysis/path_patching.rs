@@ -27,7 +27,7 @@ use crate::lab::Lab;
 use crate::model::Model;
 use crate::named_array::NamedArray;
 use crate::run::Capture;
-use crate::wire::{FromValue, Node, TypeScript, Value, options, results, words};
+use crate::wire::{FromValue, Head, Layer, Node, TypeScript, Value, options, results, words};
 
 /// The receivers of the sender's change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +42,10 @@ options! {
     /// One input of a head.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct Receiver {
-        /// The head's layer.
-        pub layer: usize,
-        /// The head's number in its layer.
-        pub head: usize,
+        /// The head's layer; a negative one counts from the last.
+        pub layer: usize as Layer,
+        /// The head's number in its layer; a negative one counts from the last.
+        pub head: usize as Head,
         /// Which of its inputs.
         pub input: HeadInput,
     }

@@ -8,7 +8,7 @@ use crate::hook::{BlockPoint, HookPoint};
 use crate::kernel;
 use crate::model::Model;
 use crate::run::Cache;
-use crate::wire::{checked, options, words};
+use crate::wire::{Layer, checked, options, words};
 
 /// A sublayer that reads the stream through a norm. Everything written before it is part of its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,8 @@ options! {
     /// A sublayer that reads the residual stream.
     #[derive(Debug, Clone)]
     pub struct Sublayer {
-        /// The layer.
-        pub layer: usize,
+        /// The layer; a negative one counts from the last.
+        pub layer: usize as Layer,
         /// Its attention or its MLP.
         pub part: Part,
     }

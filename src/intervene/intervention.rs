@@ -22,18 +22,18 @@ options! {
         /// The hook points: a name, a short name, a `*` glob or a `/regular expression/`, or several of them.
         #[serde(serialize_with = "one_or_list")]
         pub at: Vec<String> as HookNames,
-        /// Only the points of these layers.
+        /// Only the points of these layers; negative ones count from the last.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub layer: Option<Choice<usize>>,
-        /// Only these heads, at points with an axis `head`.
+        pub layer: Option<Choice<i64>>,
+        /// Only these heads, at points with an axis `head`; negative ones count from the last.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub head: Option<Choice<usize>>,
-        /// Only these neurons, at points with an axis `d_mlp`.
+        pub head: Option<Choice<i64>>,
+        /// Only these neurons, at points with an axis `d_mlp`; negative ones count from the last.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub neuron: Option<Choice<usize>>,
-        /// Only these dimensions of `d_model` or `d_head`.
+        pub neuron: Option<Choice<i64>>,
+        /// Only these dimensions of `d_model` or `d_head`; negative ones count from the last.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub dim: Option<Choice<usize>>,
+        pub dim: Option<Choice<i64>>,
         /// Only these positions (queries, at attention scores and patterns); negative ones count from the prompt's end.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub positions: Option<Choice<i64>>,

@@ -24,7 +24,7 @@ pub use actions::*;
 pub use intervention::Intervention;
 pub use plan::Plan;
 pub(crate) use python::{Helper, PythonLine, tensor};
-pub(crate) use resolve::{Change, interventions_of_row};
+pub(crate) use resolve::{Change, check_rows, interventions_of_row};
 pub(crate) use selection::Scope;
 pub(crate) use types::expect_position;
 pub use types::{Choice, Compiler, Function, Selected, Source, TextLength, Values};

@@ -6,10 +6,11 @@ use super::effect::{Effect, ResolveContext, intervention_error, selects_nothing}
 use super::intervention::Intervention;
 use super::python::PythonLine;
 use super::selection::Scope;
-use super::types::{Choice, Compiler, TextLength, resolve_position};
+use super::types::{Choice, Compiler, TextLength};
 use crate::checkpoint::Config;
 use crate::error::{Error, Result, shortened};
 use crate::hook::{HookPoint, Selectors};
+use crate::wire::{expect_index, resolve_index};
 
 /// One intervention, resolved.
 pub(crate) struct Change {
@@ -50,18 +51,40 @@ impl Resolver<'_> {
         expect_axis(head, "head", &["head"], &points)?;
         expect_axis(neuron, "neuron", &["d_mlp"], &points)?;
         expect_axis(dim, "dim", &["d_model", "d_head"], &points)?;
+        let heads = indices(at, "head", head.as_ref(), self.config.n_head)?;
+        let channels = match neuron {
+            Some(_) => indices(at, "neuron", neuron.as_ref(), self.config.d_mlp())?,
+            None => self.dimensions(at, dim.as_ref(), &points)?,
+        };
+        Ok(Scope::new(at.clone(), points, heads, channels, positions))
+    }
+
+    /// The dimensions that `dim` lists, which every point must have.
+    fn dimensions(
+        &self,
+        at: &str,
+        dim: Option<&Choice<i64>>,
+        points: &[HookPoint],
+    ) -> Result<Option<Vec<usize>>> {
         let width = |point: &HookPoint| match point.axes().last() {
-            Some(&"d_mlp") => self.config.d_mlp(),
             Some(&"d_head") => self.config.d_head(),
             _ => self.config.n_embd,
         };
         let narrowest = points.iter().map(width).min().unwrap_or_default();
-        let heads = indices(at, "head", head.as_ref(), self.config.n_head)?;
-        let channels = match neuron {
-            Some(_) => indices(at, "neuron", neuron.as_ref(), narrowest)?,
-            None => indices(at, "dim", dim.as_ref(), narrowest)?,
-        };
-        Ok(Scope::new(at.clone(), points, heads, channels, positions))
+        let widest = points.iter().map(width).max().unwrap_or_default();
+        let negative = dim.and_then(|dim| dim.to_vec().into_iter().find(|index| *index < 0));
+        match negative {
+            // Each point would have another last dimension.
+            Some(index) if narrowest != widest => Err(intervention_error(
+                at,
+                format!(
+                    "has `dim` {index}, but its points have {narrowest} or {widest} dimensions: expected 0 to {}, or points \
+                     with as many",
+                    narrowest - 1
+                ),
+            )),
+            _ => indices(at, "dim", dim, narrowest),
+        }
     }
 
     /// The hook points that `at` and `layer` select.
@@ -91,7 +114,7 @@ impl Resolver<'_> {
         let (at, prompt) = (&written(intervention), self.text.prompt);
         let listed = intervention.positions.as_ref();
         let listed = listed.map(|choice| self.listed(at, &choice.to_vec())).transpose()?;
-        let steps = indices(at, "step", intervention.step.as_ref(), self.text.new.max(1))?;
+        let steps = self.steps(at, intervention.step.as_ref())?;
         let Some(steps) = steps else { return Ok(listed) };
         let positions = match listed {
             Some(mut positions) => {
@@ -108,6 +131,20 @@ impl Resolver<'_> {
             ));
         }
         Ok(Some(positions))
+    }
+
+    /// The steps that `step` lists. They count from 0, because how many there will be depends on the text.
+    fn steps(&self, at: &str, step: Option<&Choice<usize>>) -> Result<Option<Vec<usize>>> {
+        let Some(steps) = step.map(Choice::to_vec) else { return Ok(None) };
+        if steps.is_empty() {
+            return Err(selects_nothing(at, "step"));
+        }
+        let count = self.text.new.max(1);
+        if let Some(step) = steps.iter().find(|step| **step >= count) {
+            return Err(Error::out_of_range(format_args!("`step` {step}"), count));
+        }
+        expect_different(at, "step", &steps)?;
+        Ok(Some(steps))
     }
 
     fn listed(&self, at: &str, positions: &[i64]) -> Result<Vec<usize>> {
@@ -129,6 +166,14 @@ impl Resolver<'_> {
             |step: &usize| if *step == 0 { 0..prompt } else { prompt + step - 1..prompt + step };
         steps.iter().flat_map(new).collect()
     }
+}
+
+/// Checks which texts of a batch of `rows` the interventions select.
+///
+/// # Errors
+/// [`Error::Input`] if one selects a text that the batch does not have, one twice, or none.
+pub(crate) fn check_rows(interventions: &[Intervention], rows: usize) -> Result<()> {
+    interventions.iter().try_for_each(|one| selects_row(one, 0, rows).map(|_| ()))
 }
 
 /// The interventions that change text `row` of a batch of `rows`, for a run of that text alone.
@@ -156,7 +201,7 @@ pub(super) fn selects_row(intervention: &Intervention, row: usize, rows: usize) 
     let Intervention { batch: Some(choice), .. } = intervention else { return Ok(true) };
     let at = &written(intervention);
     let index = |row: &i64| {
-        resolve_position(*row, rows).filter(|row| *row < rows).ok_or_else(|| {
+        resolve_index(*row, rows).filter(|row| *row < rows).ok_or_else(|| {
             let texts = if rows == 1 { "one text".into() } else { format!("{rows} texts") };
             let what = format!(
                 "has `batch` {row}, but the call runs {texts}: expected -{rows} to {}",
@@ -178,21 +223,20 @@ fn written(intervention: &Intervention) -> String {
     intervention.at.join("`, `")
 }
 
-/// The indices that a field lists, each below `length`.
+/// The indices below `length` that a field lists; negative ones count from the end.
 fn indices(
     at: &str,
     name: &str,
-    choice: Option<&Choice<usize>>,
+    choice: Option<&Choice<i64>>,
     length: usize,
 ) -> Result<Option<Vec<usize>>> {
     let Some(choice) = choice else { return Ok(None) };
-    let indices = choice.to_vec();
-    if indices.is_empty() {
+    let listed = choice.to_vec();
+    if listed.is_empty() {
         return Err(selects_nothing(at, name));
     }
-    if let Some(index) = indices.iter().find(|index| **index >= length) {
-        return Err(Error::out_of_range(format_args!("`{name}` {index}"), length));
-    }
+    let index = |index: &i64| expect_index(format_args!("`{name}`"), *index, length);
+    let indices = listed.iter().map(index).collect::<Result<Vec<_>>>()?;
     expect_different(at, name, &indices)?;
     Ok(Some(indices))
 }
@@ -207,7 +251,7 @@ fn expect_different(at: &str, name: &str, indices: &[usize]) -> Result<()> {
 
 /// Checks that every point has one of `axes`, if the field `name` is given.
 fn expect_axis(
-    choice: &Option<Choice<usize>>,
+    choice: &Option<Choice<i64>>,
     name: &str,
     axes: &[&str],
     points: &[HookPoint],

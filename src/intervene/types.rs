@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::named_array::NamedArray;
 use crate::wire::{
-    FromValue, IntoValue, Node, ReadAs, TypeScript, Value, number, numbers, results,
+    FromValue, IntoValue, Node, ReadAs, TypeScript, Value, number, numbers, resolve_index, results,
 };
 
 /// One index, or several.
@@ -76,7 +76,7 @@ impl TextLength {
     /// [`Error::Input`] if the text has no such position.
     pub(super) fn position(self, position: i64) -> Result<usize> {
         let (prompt, length) = (self.prompt, self.positions());
-        resolve_position(position, prompt).filter(|position| *position < length).ok_or_else(|| {
+        resolve_index(position, prompt).filter(|position| *position < length).ok_or_else(|| {
             let last = length.saturating_sub(1);
             Error::Input(format!(
                 "position {position} is out of range, expected -{prompt} to {last}"
@@ -90,17 +90,8 @@ impl TextLength {
 /// # Errors
 /// [`Error::Input`] when it is out of range.
 pub(crate) fn expect_position(position: i64, length: usize) -> Result<usize> {
-    let index = resolve_position(position, length).filter(|index| *index < length);
+    let index = resolve_index(position, length).filter(|index| *index < length);
     index.ok_or_else(|| Error::position_out_of_range(position, length))
-}
-
-/// The position that `position` names; a negative one counts from the end of `length`.
-pub(super) fn resolve_position(position: i64, length: usize) -> Option<usize> {
-    if position >= 0 {
-        usize::try_from(position).ok()
-    } else {
-        length.checked_sub(usize::try_from(position.unsigned_abs()).ok()?)
-    }
 }
 
 results! {

@@ -12,7 +12,7 @@ use super::scores::Scores;
 use super::{Output, Run, layers};
 use crate::error::Result;
 use crate::hook::{Chain, Hooks, PerRow};
-use crate::intervene::{Plan, TextLength};
+use crate::intervene::{Plan, TextLength, check_rows};
 use crate::model::{Model, Rows, packed_ids};
 
 /// Runs several texts through the model under `options`: a [`Run`] for each, as [`run`](crate::run()) gives for it alone.
@@ -52,6 +52,7 @@ pub fn run_batch_into<S: Sink, T: AsRef<[u32]>>(
     options: &RunOptions,
 ) -> Result<Vec<Run<S>>> {
     assert_eq!(sinks.len(), texts.len(), "one sink for each text");
+    check_rows(&options.interventions, texts.len())?;
     let mut watched = Vec::with_capacity(texts.len());
     for (row, (sink, ids)) in sinks.into_iter().zip(texts).enumerate() {
         let plan = Plan::for_row(

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::gradients::Objective;
 use crate::error::{Error, Result};
 use crate::intervene::{Compiler, Intervention};
-use crate::wire::{self, HookNames, options};
+use crate::wire::{self, HookNames, LayerBoundary, Optional, options};
 
 options! {
     /// The options of a run.
@@ -17,8 +17,9 @@ options! {
         pub interventions: Vec<Intervention> = Vec::new(),
         /// Capture only these rows along `pos` or `query`; negative ones count from the end.
         pub positions: Option<Vec<i64>>,
-        /// Stop before this block. The run returns the residual stream there instead of logits.
-        pub stop_at_layer: Option<usize>,
+        /// Stop before this block; a negative one counts from the last, so -1 leaves out the last block. The run returns the
+        /// residual stream there instead of logits.
+        pub stop_at_layer: Option<usize> as Optional<LayerBoundary>,
         /// Start from a residual stream instead of the embeddings.
         pub start: Option<Start> => "startAt",
         /// Differentiate this number with respect to every value that `names` selects.
@@ -39,8 +40,9 @@ options! {
     /// The start of a run that does not begin at the embeddings.
     #[derive(Clone)]
     pub struct Start {
-        /// The first block to run; `n_layer` runs only the final LayerNorm and the unembedding.
-        pub layer: usize,
+        /// The first block to run, a negative one counted from the last; `n_layer` runs only the final LayerNorm and the
+        /// unembedding.
+        pub layer: usize as LayerBoundary,
         /// `blocks.{layer}.hook_resid_pre` of another run, [1, T, d_model]; of a batch, [batch, T, d_model] with its padding.
         pub resid: Tensor,
     }

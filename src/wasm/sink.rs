@@ -53,7 +53,7 @@ pub(super) fn run_to_js(
     let loss = run.scores.loss();
     let ranks = run.scores.ranks.into_iter().map(|rank| rank.map_or(f32::NAN, |rank| rank as f32));
     let answer = interface::Run {
-        ids: NamedIds { axis: "pos", ids: ids.to_vec() },
+        ids: NamedIds::along("pos", ids.to_vec()),
         logits: Host::new(logits),
         residual: Nullable(residual.map(Host::new)),
         loss: Nullable(loss),

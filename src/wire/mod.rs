@@ -16,52 +16,55 @@
 
 mod declare;
 mod from_value;
+mod index;
 mod into_value;
 mod json_number;
+mod model_context;
 mod node;
 mod object;
 mod prompt;
 mod typescript;
 mod value;
-mod vocabulary;
 
 pub(crate) use declare::{
     alternatives, camel, camel_case, camel_length, checked, options, result_field, results, words,
 };
 pub use from_value::{FromValue, List, OneOrMany, Optional, ReadAs};
+pub use index::{Head, Layer, LayerBoundary};
+pub(crate) use index::{expect_index, resolve_index};
 pub use into_value::{Host, Ids, IntoValue, Nullable};
 pub use json_number::{number, numbers};
+pub use model_context::{ModelContext, NoModel};
 pub use node::Node;
 pub use object::{Fields, Object};
 pub use prompt::{Answer, HookName, HookNames, Prompt, Prompts, Request, Texts};
 pub use typescript::{Interface, TypeScript};
 pub use value::{HostValue, Value};
-pub use vocabulary::{NoVocabulary, Vocabulary};
 
 use crate::error::Result;
 
 /// Reads the options of `call`. `also` are the names of options that the caller has handled itself, for messages.
 pub(crate) fn read<T: FromValue>(call: &str, also: &[&'static str], value: &Value) -> Result<T> {
-    read_with(&NoVocabulary, call, also, value)
+    read_with(&NoModel, call, also, value)
 }
 
-/// As [`read`], for options with texts: `vocabulary` gives their token ids.
+/// As [`read`], for options of a call to a model: texts are read as token ids, and negative layers and heads count from the end.
 pub(crate) fn read_with<T: FromValue>(
-    vocabulary: &dyn Vocabulary,
+    model: &dyn ModelContext,
     call: &str,
     also: &[&'static str],
     value: &Value,
 ) -> Result<T> {
-    T::from_value(Node::root(value, node::Root { call, also, vocabulary }))
+    T::from_value(Node::root(value, node::Root { call, also, model }))
 }
 
 /// Reads one value as `W`. `what` names it in messages: "the input".
 pub(crate) fn read_as<T, W: ReadAs<T>>(
-    vocabulary: &dyn Vocabulary,
+    model: &dyn ModelContext,
     what: &str,
     value: &Value,
 ) -> Result<T> {
-    W::read_as(Node::root(value, node::Root { call: what, also: &[], vocabulary }))
+    W::read_as(Node::root(value, node::Root { call: what, also: &[], model }))
 }
 
 /// Options with their defaults.

@@ -1,9 +1,9 @@
-//! The token ids of texts among the options.
+//! What reading the options of a call must know of the model.
 
 use crate::error::{Error, Result};
 
-/// Gives the token ids of texts and checks ids: a model's tokenizer and vocabulary.
-pub trait Vocabulary {
+/// The model that a call is about: its tokenizer, its vocabulary, and how many layers and heads it has.
+pub trait ModelContext {
     /// The ids of a text.
     ///
     /// # Errors
@@ -21,12 +21,18 @@ pub trait Vocabulary {
     /// # Errors
     /// [`Error::Input`] if it is not.
     fn check_id(&self, what: &str, id: u32) -> Result<()>;
+
+    /// How many layers it has; `None` without a model.
+    fn layers(&self) -> Option<usize>;
+
+    /// How many heads each layer has; `None` without a model.
+    fn heads(&self) -> Option<usize>;
 }
 
-/// For options that have neither an input nor an answer.
-pub struct NoVocabulary;
+/// For options that are read without a model: they have no texts, and count layers and heads from 0.
+pub struct NoModel;
 
-impl Vocabulary for NoVocabulary {
+impl ModelContext for NoModel {
     fn encode(&self, _: &str) -> Result<Vec<u32>> {
         Err(Error::Input("there is no tokenizer here, expected token ids".into()))
     }
@@ -37,5 +43,13 @@ impl Vocabulary for NoVocabulary {
 
     fn check_id(&self, _: &str, _: u32) -> Result<()> {
         Ok(())
+    }
+
+    fn layers(&self) -> Option<usize> {
+        None
+    }
+
+    fn heads(&self) -> Option<usize> {
+        None
     }
 }

@@ -1,6 +1,6 @@
 //! A value and its path, for errors that say where they are: `interventions[0].position`.
 
-use super::{Value, Vocabulary};
+use super::{ModelContext, Value};
 use crate::error::{Error, Result, shortened};
 use crate::nearest::likely_meant;
 
@@ -24,7 +24,7 @@ pub(super) struct Root<'a> {
     pub call: &'a str,
     /// Options that the caller handles itself. Messages list them too.
     pub also: &'a [&'static str],
-    pub vocabulary: &'a dyn Vocabulary,
+    pub model: &'a dyn ModelContext,
 }
 
 impl<'a> Path<'a> {
@@ -80,12 +80,23 @@ impl<'a> Node<'a> {
         self.error(format!("is {}, expected {what}", self.value.describe()))
     }
 
+    /// `error`, if this is one of several texts, with its number in front.
+    pub(super) fn of_text(&self, error: Error) -> Error {
+        let Path::Item(list, index) = self.path else { return error };
+        match list {
+            Path::Root(_) | Path::Field(Path::Root(_), "input") => {
+                error.about(format_args!("text {index} of the batch"))
+            }
+            _ => error.about(self.path.in_words()),
+        }
+    }
+
     pub(crate) fn value(&self) -> &'a Value {
         self.value
     }
 
-    pub(crate) fn vocabulary(&self) -> &dyn Vocabulary {
-        self.path.root().vocabulary
+    pub(crate) fn model(&self) -> &dyn ModelContext {
+        self.path.root().model
     }
 
     /// Reads an object once for each text of a batch, whose number is that of the field `first`. The fields `of_each` have an

@@ -11,9 +11,9 @@ pub struct Prompt;
 
 impl ReadAs<Vec<u32>> for Prompt {
     fn read_as(node: Node) -> Result<Vec<u32>> {
-        let vocabulary = node.vocabulary();
+        let model = node.model();
         let ids = match node.value() {
-            Value::Text(text) => vocabulary.encode(text)?,
+            Value::Text(text) => model.encode(text).map_err(|error| node.of_text(error))?,
             Value::Ids(ids) => ids.clone(),
             value if value.batch_size().is_some() => {
                 return Err(node.expected(format!(
@@ -26,9 +26,10 @@ impl ReadAs<Vec<u32>> for Prompt {
             _ => return Err(node.expected(Self::singular_as())),
         };
         if ids.is_empty() {
-            return Err(Error::no_token());
+            return Err(node.of_text(Error::no_token()));
         }
-        ids.iter().try_for_each(|id| vocabulary.check_id("token", *id))?;
+        let checked = ids.iter().try_for_each(|id| model.check_id("token", *id));
+        checked.map_err(|error| node.of_text(error))?;
         Ok(ids)
     }
 
@@ -103,7 +104,7 @@ const MAX_ANSWER_BYTES: usize = 300;
 
 impl ReadAs<u32> for Answer {
     fn read_as(node: Node) -> Result<u32> {
-        let vocabulary = node.vocabulary();
+        let model = node.model();
         let id = match node.value() {
             Value::Text(text) if text.len() > MAX_ANSWER_BYTES => {
                 let bytes = text.len();
@@ -111,13 +112,13 @@ impl ReadAs<u32> for Answer {
                     node.error(format!("has {bytes} bytes, expected the text of one token"))
                 );
             }
-            Value::Text(text) => vocabulary.single_token(text)?,
+            Value::Text(text) => model.single_token(text)?,
             Value::Number(number) if number.fract() == 0.0 && *number >= 0.0 => {
                 u32::from_value(node)?
             }
             _ => return Err(node.expected(Self::singular_as())),
         };
-        vocabulary.check_id("answer", id)?;
+        model.check_id("answer", id)?;
         Ok(id)
     }
 

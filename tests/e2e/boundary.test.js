@@ -191,8 +191,9 @@ test("numbers and types that do not fit are refused with what was expected", asy
     "`interventions\\[0\\]\\.do\\.scale` of runWithCache is 1e300": `model.runWithCache(text, { interventions: [{ at: "hook_embed", do: { scale: 1e300 } }] })`,
     "`interventions\\[0\\]\\.do\\.knockOut` of runWithCache is an object": `model.runWithCache(text, { interventions: [{ at: "blocks.0.attn.hook_pattern", do: { knockOut: { query: 1 } } }] })`,
     '`prependBos` of runWithCache is "yes", expected true or false': `model.runWithCache(text, { prependBos: "yes" })`,
-    "`stopAtLayer` of runWithCache is -1, expected a whole number from 0": `model.runWithCache(text, { stopAtLayer: -1 })`,
-    "cannot run layers 0 to 9": `model.runWithCache(text, { stopAtLayer: 9 })`,
+    "`stopAtLayer` of runWithCache is -5, expected -4 to 4: the model has 4 layers": `model.runWithCache(text, { stopAtLayer: -5 })`,
+    "`stopAtLayer` of runWithCache is 9, expected -4 to 4": `model.runWithCache(text, { stopAtLayer: 9 })`,
+    "`stopAtLayer` of runWithCache is 0.5, expected a whole number": `model.runWithCache(text, { stopAtLayer: 0.5 })`,
     "`interventions` of runWithCache is an object": `model.runWithCache(text, { interventions: {} })`,
     "a selector of hook points is 7, expected a name": `model.runWithCache(text, { names: 7 })`,
     "the options of runWithCache are an object of type Array": `model.runWithCache(text, [])`,
@@ -344,7 +345,7 @@ test("logits that are not finite give no rank, no likeliest token and no next to
   assert.equal(found.finite, true);
   assert.equal(found.ranks[3], "NaN");
   assert.deepEqual(found.logProbs, [false, true]);
-  assert.deepEqual(found.lens, ["NaN", "NaN", "NaN"]);
+  assert.deepEqual(found.lens, ["4294967295", "4294967295", "4294967295"]); // no token
   assert.deepEqual(found.probabilities, ["NaN", "NaN", "NaN"]);
   assert.deepEqual([found.kl, found.answerRank, found.rank], ["NaN", "NaN", "NaN"]);
   assert.equal(found.before, true);
@@ -355,6 +356,41 @@ test("logits that are not finite give no rank, no likeliest token and no next to
     !found.patched.includes("normalized") && found.patched.includes("raw"),
     "no share of a difference of 0",
   );
+});
+
+test("negative layers, heads, neurons and dimensions count from the end", async () => {
+  const found = await inPage(`
+    const plain = (value) => JSON.stringify(value, (_, one) => (ArrayBuffer.isView(one) ? [...one] : one));
+    const run = (interventions) => model.runWithCache(text, { interventions }).then(({ logits }) => [...logits.data]);
+    const contrast = { clean: [1, 2, 3], corrupted: [1, 5, 3], answer: 5 };
+    const receiver = (layer, head) => [{ layer, head, input: "q" }];
+    const resid = (await model.runWithCache(text, { names: ["resid_pre"] })).cache.get(["resid_pre", -1]);
+    const pairs = {
+      heads: [run([{ at: "z", layer: 3, head: [3, 0], do: "zero" }]), run([{ at: "z", layer: -1, head: [-1, -4], do: "zero" }])],
+      neurons: [run([{ at: "post", neuron: 1023, do: { set: 2 } }]), run([{ at: "post", neuron: -1, do: { set: 2 } }])],
+      dims: [run([{ at: "resid_pre", dim: [255, 1], do: { set: [3, 4] } }]), run([{ at: "resid_pre", dim: [-1, -255], do: { set: [3, 4] } }])],
+      circuits: [model.circuits({ layer: 3, head: 2 }), model.circuits({ layer: -1, head: -2 })],
+      patching: [model.patching({ ...contrast, at: "post", layer: 3 }), model.patching({ ...contrast, at: "post", layer: -1 })],
+      paths: [model.pathPatching({ ...contrast, receivers: receiver(3, 1) }), model.pathPatching({ ...contrast, receivers: receiver(-1, -3) })],
+      residual: [model.residual(text, { reader: { layer: 2, part: "mlp" } }), model.residual(text, { reader: { layer: -2, part: "mlp" } })],
+      stopped: [model.runWithCache(text, { stopAtLayer: 3 }).then((run) => run.residual), model.runWithCache(text, { stopAtLayer: -1 }).then((run) => run.residual)],
+      started: [model.runWithCache(text, { startAt: { layer: 3, resid } }).then((run) => run.logits), model.runWithCache(text, { startAt: { layer: -1, resid } }).then((run) => run.logits)],
+      active: [model.mostActive({ texts: [text], at: ["z", 0], head: 3, index: 63 }), model.mostActive({ texts: [text], at: ["z", 0], head: -1, index: -1 })],
+      python: [
+        model.toPython({ runWithCache: { input: text, stopAtLayer: 3, interventions: [{ at: "z", layer: 3, head: 0, do: "zero" }] } }),
+        model.toPython({ runWithCache: { input: text, stopAtLayer: -1, interventions: [{ at: "z", layer: -1, head: -4, do: "zero" }] } }),
+      ],
+    };
+    const same = {};
+    for (const [name, [positive, negative]] of Object.entries(pairs)) same[name] = plain(await positive) === plain(await negative);
+    const { text: texts, position } = await pairs.active[0];
+    const { topIds } = await model.logitLens(text, { top: 2 });
+    const { ovReads } = await pairs.circuits[0];
+    return { same, kinds: [texts, position, topIds, ovReads].map(({ data }) => data.constructor.name) };
+  `);
+  const failed = Object.entries(found.same).filter(([, isSame]) => !isSame);
+  assert.deepEqual(failed, []);
+  assert.deepEqual(new Set(found.kinds), new Set(["Uint32Array"]));
 });
 
 test("empty and oversized requests are refused without a trap", async () => {
@@ -368,7 +404,14 @@ test("empty and oversized requests are refused without a trap", async () => {
     "`top` is 0": `model.logitLens(text, { top: 0 })`,
     "`top` is 4000000000, expected at most": `model.logitLens(text, { top: 4e9 })`,
     "`components` is 1000000, expected at most": `model.circuits({ layer: 0, head: 0, components: 1e6 })`,
-    "there is no head 99 in layer 0": `model.circuits({ layer: 0, head: 99 })`,
+    "`head` of circuits is 99, expected -4 to 3: the model has 4 heads in each layer": `model.circuits({ layer: 0, head: 99 })`,
+    "`layer` of circuits is -5, expected -4 to 3: the model has 4 layers": `model.circuits({ layer: -5, head: 0 })`,
+    "`head` -5 is out of range, expected -4 to 3": `model.runWithCache(text, { interventions: [{ at: "z", head: -5, do: "zero" }] })`,
+    "lists 0 twice in `head`": `model.runWithCache(text, { interventions: [{ at: "z", head: [0, -4], do: "zero" }] })`,
+    "`receivers\\[1\\]\\.head` of pathPatching is -5, expected -4 to 3": `model.pathPatching({ clean: text, corrupted: text, answer: 5, receivers: [{ layer: 1, head: 0, input: "q" }, { layer: 1, head: -5, input: "q" }] })`,
+    "head 3 of layer 3, is listed twice for the same input": `model.pathPatching({ clean: text, corrupted: text, answer: 5, receivers: [{ layer: 3, head: 3, input: "q" }, { layer: -1, head: -1, input: "q" }] })`,
+    "`layer` of patching is 4, expected -4 to 3": `model.patching({ clean: text, corrupted: text, answer: 5, at: "post", layer: 4 })`,
+    "`reader\\.layer` of residual is -5, expected -4 to 3": `model.residual(text, { reader: { layer: -5, part: "attn" } })`,
     "`positions` is empty": `model.runWithCache(text, { names: ["*"], positions: [] })`,
     "position 0 twice": `model.runWithCache(text, { names: ["*"], positions: new Float64Array(1e5) })`,
     "`positions` is empty$": `model.runWithCache(text, { interventions: [{ at: "hook_embed", positions: [], do: "zero" }] })`,
@@ -377,13 +420,14 @@ test("empty and oversized requests are refused without a trap", async () => {
     "1 values for shape": `model.runWithCache(text, { interventions: [{ at: "hook_embed", do: { set: { shape: [65536, 65536], data: [1] } } }] })`,
     "`startAt\\.resid` of runWithCache has 1 values": `model.runWithCache(text, { startAt: { layer: 1, resid: { shape: [65536, 65537, 256], data: [1] } } })`,
     "the residual stream to start from has shape": `model.runWithCache(text, { startAt: { layer: 1, resid: { shape: [1, 1, 1], data: [1] } } })`,
-    "cannot run layers 9": `model.runWithCache(text, { startAt: { layer: 9, resid: { shape: [1], data: [1] } } })`,
+    "`startAt\\.layer` of runWithCache is 9, expected -4 to 4": `model.runWithCache(text, { startAt: { layer: 9, resid: { shape: [1], data: [1] } } })`,
     "the other run has 1 values for shape": `model.runWithCache(text, { interventions: [{ at: "hook_embed", do: { from: { hook_embed: { shape: [1, 12, 256], data: [1] } } } }] })`,
     "`index` 999 is out of range": `model.mostActive({ texts: [text], at: "hook_embed", index: 999 })`,
     "same length": `model.patching({ clean: text, corrupted: "To", answer: 5 })`,
     "answer id 4000000 is out of range": `model.patching({ clean: text, corrupted: text, answer: 4e6 })`,
     "answer id 4000000 is out": `model.toPython({ patching: { clean: text, corrupted: text, answer: 4e6 } })`,
-    "cannot run layers": `model.toPython({ runWithCache: { input: text, stopAtLayer: 9 } })`,
+    "`stopAtLayer` of runWithCache is 9": `model.toPython({ runWithCache: { input: text, stopAtLayer: 9 } })`,
+    "cannot run layers 2 to 1": `model.runWithCache(text, { stopAtLayer: 1, startAt: { layer: 2, resid: { shape: [1], data: [1] } } })`,
     "token id 9999999": `model.toPython({ runWithCache: { input: [9999999] } })`,
   });
   assert.match(

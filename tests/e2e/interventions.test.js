@@ -289,7 +289,7 @@ test("what does not fit is said at its field, and what the API refuses in its ow
     const form = page.locator("intervention-panel");
     assert.match(
       await form.locator("#layer-problem").innerText(),
-      /“one” does not fit: expected numbers from 0/,
+      /“one” does not fit: expected numbers such as 3/,
     );
     assert.equal(await form.locator("#layer").getAttribute("aria-invalid"), "true");
     /** @type {[string, string, RegExp][]} */

@@ -225,6 +225,58 @@ test("an address that asks for what is not there is opened, and each part is sai
   });
 });
 
+test("layers and heads of an address count from the end if they are negative", async () => {
+  const interventions = [
+    { at: "blocks.1.attn.hook_z", head: -1, do: "zero" },
+    { at: "blocks.*.hook_resid_pre", layer: -1, dim: [0, 255], do: { scale: 1.5 } },
+  ];
+  const path = `#layer=-1&head=-2&interventions=${encodeURIComponent(JSON.stringify(interventions))}`;
+  await visit(site, { path }, async (page) => {
+    await settled(page);
+    const { off, layer, head } = await snapshot(page);
+    assert.deepEqual([layer, head, off], [3, 2, [{ layer: 1, head: 3 }]]);
+    assert.equal(await page.locator("error-notice .notice").count(), 0);
+    await eventually(() => assert.match(page.url(), /layer=3&head=2/));
+    const written = new URLSearchParams(new URL(page.url()).hash.slice(1)).get("interventions");
+    assert.deepEqual(
+      JSON.parse(written ?? "").map((/** @type {any} */ one) => [one.head, one.layer]),
+      [
+        [3, undefined],
+        [undefined, 3],
+      ],
+    );
+    await page.evaluate(() => void (location.hash = "layer=-4&head=-1"));
+    await eventually(async () => {
+      const state = await figureState(page);
+      assert.deepEqual([state.layer, state.head], [0, 3]);
+    });
+  });
+});
+
+test("an intervention on a head that the model does not have says so in its row", async () => {
+  const interventions = [
+    { at: "blocks.9.attn.hook_z", head: 1, do: "zero" },
+    { at: "blocks.0.hook_resid_post", do: { add: { head: { layer: 9, head: 1 } }, times: 2 } },
+    { at: "blocks.0.attn.hook_z", head: 1, do: "zero" },
+  ];
+  const path = `#interventions=${encodeURIComponent(JSON.stringify(interventions))}`;
+  await visit(site, { path }, async (page) => {
+    await settled(page);
+    const rows = page.locator("intervention-list li");
+    await eventually(async () => assert.equal(await rows.count(), 3));
+    const sentence = "This model has no head 9.1: it has 4 layers of 4 heads, counted from 0.";
+    for (const at of [0, 1]) {
+      assert.equal(await rows.nth(at).locator(".missing").innerText(), sentence);
+      assert.equal(await rows.nth(at).locator("input[type=checkbox]").isChecked(), false);
+    }
+    assert.equal(await rows.nth(2).locator(".missing").count(), 0);
+    assert.match(
+      await page.locator("error-notice .notice p").innerText(),
+      /an intervention on head 9\.1, but this model has 4 layers of 4 heads, counted from 0/,
+    );
+  });
+});
+
 test("an address that is changed by hand says what is not there, also if nothing else changes", async () => {
   await visit(site, { path: "#layer=2&head=3" }, async (page) => {
     await settled(page);

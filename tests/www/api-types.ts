@@ -43,7 +43,7 @@ export async function results(model: Model): Promise<void> {
   expectType<null>()((await model.runWithCache(["a"], { stopAtLayer: 1 })).logits);
   expectType<Run>()((await model.runWithCache(["a"])).row(0));
   expectType<Tensor>()((await model.runWithCache(["a"])).loss);
-  expectType<Tensor>()((await model.logitLens("a", { top: 3 })).topIds);
+  expectType<Tensor<Uint32Array>>()((await model.logitLens("a", { top: 3 })).topIds);
   expectType<Tensor>()((await model.attribution("a", { answer: " b" })).shares);
   expectType<Tensor>()((await model.residual("a", { stack: "heads" })).parts);
   expectType<string[]>()((await model.means({ texts: ["a"], names: ["*"] })).names());
@@ -52,7 +52,7 @@ export async function results(model: Model): Promise<void> {
   expectType<Tensor | undefined>()((await model.patching({ ...contrast, at: "z" })).normalized);
   expectType<number>()((await model.pathPatching({ ...contrast, receivers: "logits" })).clean);
   expectType<number>()((await model.integratedGradients("a", { loss: true })).error);
-  expectType<Circuits>()(await model.circuits({ layer: 0, head: 0 }));
+  expectType<Circuits>()(await model.circuits({ layer: 0, head: -1 }));
   expectType<Tensor>()((await model.compositionScores({ path: "q" })).scores);
   expectType<Tensor>()((await model.tokenScores("a")).entropy);
   expectType<number>()(

@@ -48,9 +48,9 @@ const WRONG = {
     /There is no `layer="1"` `head="2"`: the model has layers 0 to 3 and heads 0 to 1/,
     { layer: null, head: null },
   ],
-  "a negative layer": [
-    { layer: -1 },
-    /`layer="-1"`: expected a whole number of at least 0/,
+  "a layer too far from the end": [
+    { layer: -5 },
+    /There is no `layer="-5"`: the model has layers 0 to 3 and heads 0 to 1/,
     { layer: null },
   ],
   "half a head": [{ head: 0.5 }, /`head="0\.5"`: expected a whole number/, { head: null }],

@@ -119,9 +119,10 @@ const problems = (draft) => interventionOf({ ...EMPTY_DRAFT, ...draft }, CHOICES
 test("a text that does not fit has a sentence at its field", () => {
   /** @type {[Partial<import("../../www/session/intervention-draft.ts").Draft>, string, RegExp][]} */
   const cases = [
-    [{ layer: "x" }, "layer", /^“x” does not fit: expected numbers from 0/],
+    [{ layer: "x" }, "layer", /^“x” does not fit: expected numbers such as 3/],
     [{ head: "3-1" }, "head", /“3-1” does not fit/],
-    [{ head: "-1" }, "head", /“-1” does not fit/],
+    [{ head: "--1" }, "head", /“--1” does not fit/],
+    [{ step: "-1" }, "step", /“-1” does not fit: expected numbers from 0/],
     [{ positions: "1.5" }, "positions", /“1.5” does not fit: expected positions such as/],
     [{ positions: "0-99999999" }, "positions", /does not fit/],
     [{ kind: "scale", scale: "" }, "scale", /^Expected a number\.$/],

@@ -131,12 +131,12 @@ test("earlier addresses stay readable", () => {
 
 test("unknown names and unfit values are reported, and the rest is read", () => {
   const { state, problems } = read(
-    '#layer=-1&head=two&scale=log&direction=up&lock=,&x=1&off=1,3.4&topP=2&view=constructor&patching.top=no&patching.by=2&attention.__proto__=1&interventions=[{"at":1}]&seed=5&seed=6',
+    '#layer=1.5&head=two&scale=log&direction=up&lock=,&x=1&off=1,3.4&topP=2&view=constructor&patching.top=no&patching.by=2&attention.__proto__=1&interventions=[{"at":1}]&seed=5&seed=6',
     VIEWS,
   );
   assert.deepEqual(problems, [
-    'The address has "-1" for layer, expected a whole number of at least 0',
-    'The address has "two" for head, expected a whole number of at least 0',
+    'The address has "1.5" for layer, expected a whole number',
+    'The address has "two" for head, expected a whole number',
     'The address has "log" for scale, expected one of linear, sqrt',
     'The address has "up" for direction, expected one of from, to',
     'The address has "," for lock, expected a query and a key as in 31,12, of which one may be absent',
@@ -190,7 +190,8 @@ test("an intervention of an unknown form does not fit", () => {
     { at: "a" },
     { at: "a", do: "none" },
     { at: "a", do: "zero", heads: 1 },
-    { at: "a", do: "zero", head: -1 },
+    { at: "a", do: "zero", head: 0.5 },
+    { at: "a", do: "zero", step: -1 },
     { at: "a", do: "zero", disabled: false },
     { at: "a", do: { scale: NaN } },
     { at: "a", do: { scale: 1, set: 2 } },

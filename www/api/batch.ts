@@ -12,8 +12,8 @@ import type { AnyRun } from "./results.js";
 import type { HookSelector } from "./selectors.js";
 import { Tensor, type TensorArray } from "./tensor.js";
 
-/** The id in the padding. No vocabulary has it, so it cannot be mistaken for a token. */
-const NO_TOKEN = 0xffff_ffff;
+/** The id in the padding, and in the place of a token where logits are not finite. No vocabulary has it. */
+export const NO_TOKEN = 0xffff_ffff;
 
 /**
  * The runs of several texts as one. Every tensor has the axis `batch` first. The shorter texts are padded to the longest, with

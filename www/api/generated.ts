@@ -178,7 +178,10 @@ export interface RunOptions {
   interventions?: readonly Intervention[];
   /** Capture only these rows along `pos` or `query`; negative ones count from the end. */
   positions?: readonly number[];
-  /** Stop before this block. The run returns the residual stream there instead of logits. */
+  /**
+   * Stop before this block; a negative one counts from the last, so -1 leaves out the last block. The run returns the
+   * residual stream there instead of logits.
+   */
   stopAtLayer?: number;
   /** Start from a residual stream instead of the embeddings. */
   startAt?: Start;
@@ -502,7 +505,7 @@ export interface LogitLensOptions {
  */
 export interface LogitLens {
   /** The ids of the most probable tokens, whole numbers: axes `layer pos top`. */
-  topIds: Tensor;
+  topIds: Tensor<Uint32Array>;
   /** Their probabilities: axes `layer pos top`. */
   topProbabilities: Tensor;
   /** Their strings, in the order of `topIds`; none without a tokenizer. */
@@ -811,19 +814,19 @@ export interface Circuits {
    */
   copyingScore: number;
   /** Ids of the tokens that OV reads: axes `component end top`. */
-  ovReads: Tensor;
+  ovReads: Tensor<Uint32Array>;
   /** Their strings, in the same order; none without a tokenizer. */
   ovReadsStrings: string[];
   /** Ids of the tokens that OV writes: axes `component end top`. */
-  ovWrites: Tensor;
+  ovWrites: Tensor<Uint32Array>;
   /** Their strings, in the same order; none without a tokenizer. */
   ovWritesStrings: string[];
   /** Ids of the tokens whose queries QK matches: axes `component end top`. */
-  qkQueries: Tensor;
+  qkQueries: Tensor<Uint32Array>;
   /** Their strings, in the same order; none without a tokenizer. */
   qkQueriesStrings: string[];
   /** Ids of the tokens whose keys QK matches: axes `component end top`. */
-  qkKeys: Tensor;
+  qkKeys: Tensor<Uint32Array>;
   /** Their strings, in the same order; none without a tokenizer. */
   qkKeysStrings: string[];
   /** The sum of OV's eigenvalues over the sum of their magnitudes, from -1 to 1. */
@@ -895,9 +898,9 @@ export interface MostActiveOptions {
 /** The positions of texts with the largest values of a channel: largest first, the earlier one on a tie. */
 export interface MostActive {
   /** The index of the text: axis `place`. */
-  text: Tensor;
+  text: Tensor<Uint32Array>;
   /** The position in it: axis `place`. */
-  position: Tensor;
+  position: Tensor<Uint32Array>;
   /** The value there: axis `place`. NaN is never listed. */
   value: Tensor;
   /** How many of all values are infinite or NaN. */

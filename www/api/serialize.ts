@@ -89,16 +89,17 @@ function byRow(intervention: unknown, rows: number, place: Place): unknown[] {
     );
   const { batch = Array.from({ length: rows }, (_, row) => row) } = intervention;
   const selected = ArrayBuffer.isView(batch) ? Array.from(batch as Float32Array) : [batch].flat();
+  const from0 = selected.map((row) => (typeof row === "number" && row < 0 ? row + rows : row));
   const ofRow = (row: unknown, values: number) => ({
     ...intervention,
     batch: row,
     do: { ...action, [name]: cache.row(values) },
   });
-  // Rust refuses a text that does not exist, and an empty list.
-  if (selected.length === 0) return [ofRow(batch, 0)];
-  const exists = (row: unknown) =>
-    Number.isInteger(row) && (row as number) >= -rows && (row as number) < rows;
-  return selected.map((row) => ofRow(row, exists(row) ? (row as number) : 0));
+  // Rust refuses the list as it is if a text does not exist or is listed twice, and an empty one.
+  const exists = (row: unknown): row is number =>
+    Number.isInteger(row) && Number(row) >= 0 && Number(row) < rows;
+  const isSound = from0.length > 0 && new Set(from0).size === from0.length;
+  return isSound && from0.every(exists) ? from0.map((row) => ofRow(row, row)) : [ofRow(batch, 0)];
 }
 
 function serializeIntervention(intervention: unknown, resolve: Resolve, place: Place) {

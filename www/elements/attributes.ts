@@ -4,6 +4,7 @@ import { nearest, type SelectablePoint } from "../api/hook-names.js";
 import { type Architecture, whyAbsent } from "../session/architecture.js";
 import { matchHooks } from "../session/hook-match.js";
 import { type Dtype, DTYPES } from "../session/memory.js";
+import { fromStart } from "../state/indices.js";
 import type { Stretch } from "../draw/scale.js";
 import { VIEWS } from "./views/index.js";
 
@@ -65,28 +66,32 @@ export function fitted(written: Written, model: Fitting | null): Fitted {
   return { dtype, view, scale, direction, measured, ...place, problems };
 }
 
-/** The layer and the head, if the model has them; otherwise none. */
+/** The layer and the head, counted from 0, if the model has them; otherwise none. */
 function placeIn(
-  { layer, head }: Pick<Written, "layer" | "head">,
+  written: Pick<Written, "layer" | "head">,
   model: Fitting | null,
   problems: string[],
 ): Pick<Fitted, "layer" | "head"> {
-  const isIndex = (value: number | null) =>
-    value === null || (Number.isInteger(value) && value >= 0);
   const wrong = [
-    { name: "layer", value: layer },
-    { name: "head", value: head },
-  ].filter(({ value }) => !isIndex(value));
+    { name: "layer", value: written.layer },
+    { name: "head", value: written.head },
+  ].filter(({ value }) => value !== null && !Number.isInteger(value));
   const instead = "The strongest induction head of the text is drawn.";
   for (const { name, value } of wrong)
     problems.push(
-      `${Number.isNaN(value) ? `\`${name}\` is no number` : attribute(name, String(value))}: expected a whole number of at least 0. ${instead}`,
+      `${Number.isNaN(value) ? `\`${name}\` is no number` : attribute(name, String(value))}: expected a whole number. ${instead}`,
     );
   if (wrong.length > 0) return { layer: null, head: null };
-  if (!model) return { layer, head };
-  const { n_layer: layers, n_head: heads } = model.config;
-  const count = (value: number | null, all: number) => value === null || value < all;
-  if (count(layer, layers) && count(head, heads)) return { layer, head };
+  const { n_layer: layers, n_head: heads } = model?.config ?? { n_layer: 0, n_head: 0 };
+  const counted = (value: number | null, all: number) => value && fromStart(value, all);
+  const [layer, head] = [counted(written.layer, layers), counted(written.head, heads)];
+  const isKnown = (value: number | null) => value === null || value >= 0;
+  // Without a model, an index that counts from the end is not known yet.
+  if (!model)
+    return isKnown(layer) && isKnown(head) ? { layer, head } : { layer: null, head: null };
+  const exists = (value: number | null, all: number) =>
+    value === null || (value >= 0 && value < all);
+  if (exists(layer, layers) && exists(head, heads)) return { layer, head };
   const asked = [
     ...(layer === null ? [] : [attribute("layer", String(layer))]),
     ...(head === null ? [] : [attribute("head", String(head))]),

@@ -8,6 +8,7 @@ import { formatShort } from "../draw/format.js";
 import type { Token } from "../draw/token.js";
 import { nameOf, whatItDoes, whereItActs } from "../session/intervention-words.js";
 import { NOTHING_SHOWN, type ShownValues } from "../session/shown-values.js";
+import { missingPart } from "../state/indices.js";
 import type { LabIntervention } from "../state/interventions.js";
 import { TypedElement } from "./base.js";
 import type { InterventionPanel, Chosen } from "./intervention-panel.js";
@@ -101,6 +102,11 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
       .off .what {
         text-decoration: line-through;
         color: var(--soft);
+      }
+      .missing {
+        display: inline-block; /* so that it is not struck through with the rest of the row */
+        width: 100%;
+        color: var(--ink);
       }
       code {
         display: inline-block; /* so that it is not struck through with the rest of the row */
@@ -285,12 +291,13 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
     const name = nameOf(lab);
     const { disabled } = this;
     const isOn = lab.disabled !== true;
+    const missing = this.points.length > 0 ? missingPart(lab, this.sizes) : null;
     const last = this.interventions.length - 1;
     const button = (what: string, glyph: string, label: string, act: () => void, off = false) =>
       html`<button data-do=${what} aria-label="${label}: ${name}" title=${label} ?disabled=${disabled || off} @click=${act}>${glyph}</button>`;
     return html`<li data-at=${at} class=${isOn ? "" : "off"}>
       <input type="checkbox" data-do="toggle" aria-label="on: ${name}" title="on or off" .checked=${isOn} ?disabled=${disabled} @change=${() => this.emit("intervention-toggle", at)} />
-      <span class="what">${lab.name ? html`<b>${lab.name}</b> ` : ""}${whatItDoes(lab.do)} <span class="soft">at ${whereItActs(lab)}</span>${typeof lab.do === "object" && "js" in lab.do ? html` <code class="mono" title="switched on, this code runs with the rights of this page">${lab.do.js}</code>` : ""}</span>
+      <span class="what">${lab.name ? html`<b>${lab.name}</b> ` : ""}${whatItDoes(lab.do)} <span class="soft">at ${whereItActs(lab)}</span>${typeof lab.do === "object" && "js" in lab.do ? html` <code class="mono" title="switched on, this code runs with the rights of this page">${lab.do.js}</code>` : ""}${missing === null ? "" : html` <span class="missing">This model has no ${missing.part}: it has ${missing.has}.</span>`}</span>
       ${this.#renderSlider(lab, at)}
       <span class="buttons">
         ${button("up", "↑", "move up", () => this.#move(at, at - 1, "up"), at === 0)}

@@ -3,9 +3,10 @@
 import { whyAbsent } from "../session/architecture.js";
 import { matchHooks } from "../session/hook-match.js";
 import { isExpression, textOf } from "../session/hook-text.js";
+import { countedFromStart, fromStart, missingPart } from "../state/indices.js";
 import { isSameHead, zeroedHead, type Head, type LabIntervention } from "../state/interventions.js";
 import { OPENING, type LabState } from "../state/state.js";
-import { headExists } from "./interventions.js";
+import { headExists, sizesOf } from "./interventions.js";
 import type { Model } from "./state.js";
 
 export interface Fit {
@@ -19,28 +20,38 @@ export interface Fit {
 export const ADDRESS = "The address asks for";
 
 /**
- * Makes a state fit a model: what it does not have is reset, and interventions on heads and points that it does not have are
- * disabled.
+ * Makes a state fit a model: indices that count from the end are resolved, what the model does not have is reset, and
+ * interventions on heads and points that it does not have are disabled.
  * @param subject what asks for it: "The address asks for"
  */
 export function fit(lab: LabState, model: Model, subject: string): Fit {
-  const { layer, head, hook, interventions, ids, prompt } = lab;
+  const { hook, interventions, ids, prompt } = lab;
+  const sizes = sizesOf(model);
+  const layer = lab.layer === null ? null : fromStart(lab.layer, sizes.layers);
+  const head = lab.head === null ? null : fromStart(lab.head, sizes.heads);
   const choice: Partial<LabState> = {};
   const problems: string[] = [];
   const missing: Head[] = [];
   const note = (one: Head) => {
     if (!missing.some((other) => isSameHead(other, one))) missing.push(one);
   };
-  const fitted = interventions.map((one) => {
+  const fitted = interventions.map((written) => {
+    const one = countedFromStart(written, sizes, model.hookPoints);
     const { name: _, disabled, ...plain } = one;
     const zeroed = zeroedHead(plain);
     if (zeroed && headExists(zeroed)) return one;
-    if (!zeroed && hasPoint(model, one)) return one;
+    const missing = missingPart(one, sizes);
+    if (!zeroed && missing === null && hasPoint(model, one)) return one;
     if (!disabled && zeroed) note(zeroed);
-    if (!disabled && !zeroed) problems.push(absent(subject, textOf(one.at), model));
+    else if (!disabled && missing !== null)
+      problems.push(
+        `${subject} an intervention on ${missing.part}, but this model has ${missing.has}`,
+      );
+    else if (!disabled) problems.push(absent(subject, textOf(one.at), model));
     return { ...one, disabled: true as const };
   });
   if (fitted.some((one, at) => one !== interventions[at])) choice.interventions = fitted;
+  if (layer !== lab.layer || head !== lab.head) Object.assign(choice, { layer, head });
   if (layer !== null && head !== null && !headExists({ layer, head })) {
     note({ layer, head });
     Object.assign(choice, { layer: null, head: null });

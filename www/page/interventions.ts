@@ -14,6 +14,7 @@ import {
   type Head,
   type LabIntervention,
 } from "../state/interventions.js";
+import { countedFromStart } from "../state/indices.js";
 import { errorWithoutAdvice, showError } from "./errors.js";
 import { copyText } from "./copying.js";
 import { javascript, python } from "./share.js";
@@ -43,7 +44,12 @@ export function updateSwitch() {
 /** Whether the model has this head. */
 export function headExists({ layer, head }: Head) {
   const config = session.model?.config;
-  return config !== undefined && layer < config.n_layer && head < config.n_head;
+  return (
+    config !== undefined &&
+    [layer, head].every((index) => index >= 0) &&
+    layer < config.n_layer &&
+    head < config.n_head
+  );
 }
 
 // ---- what a reading is made with ----
@@ -110,7 +116,8 @@ export function showShown() {
 
 const NO_POINTS: Model["hookPoints"] = [];
 
-function sizesOf(model: Model | null) {
+/** What a model has; nothing without one. */
+export function sizesOf(model: Model | null) {
   if (!model) return { layers: 0, heads: 0, width: 0, neurons: 0, hasTokenizer: true };
   const { n_layer: layers, n_head: heads, n_embd: width, n_inner: inner, attn_only } = model.config;
   const neurons = attn_only ? 0 : (inner ?? 4 * width);
@@ -132,12 +139,14 @@ export function listenToInterventions() {
   on("interventions-clear", () =>
     store.dispatch({ type: "choose", choice: { interventions: [] } }),
   );
-  on("intervention-add", (intervention, event) =>
-    tryOut(intervention, event.target === page.list, () =>
+  on("intervention-add", (written, event) => {
+    const intervention = ofModel(written);
+    return tryOut(intervention, event.target === page.list, () =>
       store.dispatch({ type: "add-intervention", intervention }),
-    ),
-  );
-  on("intervention-edit", ({ at, intervention }) => {
+    );
+  });
+  on("intervention-edit", ({ at, intervention: written }) => {
+    const intervention = ofModel(written);
     const former = store.state.interventions[at];
     const edit = () => {
       if (store.state.interventions[at] === former)
@@ -151,6 +160,12 @@ export function listenToInterventions() {
     python,
   };
   on("interventions-copy", (form) => copyText(forms[form], page.list));
+}
+
+/** An intervention as the state keeps it: with indices that count from 0. */
+function ofModel(written: LabIntervention) {
+  const { model } = session;
+  return model ? countedFromStart(written, sizesOf(model), model.hookPoints) : written;
 }
 
 /** Trials follow each other, so that none is lost. */

@@ -4,6 +4,7 @@ import type { Reading } from "../session/reading.js";
 import { strongestInduction } from "../session/scores.js";
 import { isEqual } from "../state/fields.js";
 import { FIELDS, type LabState } from "../state/state.js";
+import { fromStart } from "../state/indices.js";
 import { type LabIntervention, patchesFromCorrupted } from "../state/interventions.js";
 import { clearAnswers, updateAnswers } from "./answers.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
@@ -198,12 +199,11 @@ function shownHead() {
       : scores.length > 0
         ? strongestInduction(scores)
         : { layer: page.figure.layer, head: page.figure.head };
-  if (!config) return { layer: found.layer, head: found.head };
+  if (!config) return { layer: Math.max(0, found.layer), head: Math.max(0, found.head) };
   // An undone step may name a head of a model that is still being loaded.
-  return {
-    layer: Math.min(found.layer, config.n_layer - 1),
-    head: Math.min(found.head, config.n_head - 1),
-  };
+  const within = (index: number, length: number) =>
+    Math.max(0, Math.min(fromStart(index, length), length - 1));
+  return { layer: within(found.layer, config.n_layer), head: within(found.head, config.n_head) };
 }
 
 /** Gives the elements what the state says. */

@@ -3,6 +3,7 @@
 import { createError, describe } from "../api/errors.js";
 import type { Activations, Config, HookPoint, Intervention, Means } from "../api/generated.js";
 import type { Model } from "../api/model.js";
+import { fromStart } from "../state/indices.js";
 import type { Direction, LabIntervention } from "../state/interventions.js";
 import { parseIds } from "./ids.js";
 import { singleToken } from "./single-token.js";
@@ -66,7 +67,9 @@ export async function pointsOf(
   const names = isName
     ? [at as string]
     : (await model.runWithCache(ANY_TOKEN, { names: [at], signal })).cache.names();
-  const layers = layer === undefined ? null : [layer].flat();
+  const { n_layer } = model.config;
+  const layers =
+    layer === undefined ? null : [layer].flat().map((index) => fromStart(index, n_layer));
   const among = names.filter(
     (name) => layers === null || layers.includes(Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? NaN)),
   );
@@ -117,8 +120,9 @@ function isList(direction: Direction): direction is readonly number[] {
 /** The values at these indices, which must exist; all without indices. */
 function pick(vector: Float32Array, indices: number | readonly number[] | undefined) {
   if (indices === undefined) return vector;
-  return Float32Array.from([indices].flat() as number[], (index) => {
-    if (index < vector.length) return vector[index];
+  return Float32Array.from([indices].flat() as number[], (written) => {
+    const index = fromStart(written, vector.length);
+    if (index >= 0 && index < vector.length) return vector[index];
     throw createError(
       "InputError",
       `dimension ${index} is out of range: the vector has ${vector.length}`,
@@ -189,8 +193,8 @@ function select(
     const indices =
       listed === undefined || !isSelectable
         ? Array.from({ length: shape[i] }, (_, index) => index)
-        : ([listed].flat() as number[]);
-    const outside = indices.find((index) => index >= shape[i]);
+        : ([listed].flat() as number[]).map((index) => fromStart(index, shape[i]));
+    const outside = indices.find((index) => index < 0 || index >= shape[i]);
     if (outside !== undefined)
       throw createError(
         "InputError",
@@ -215,7 +219,8 @@ async function headOutput(
   { input, signal }: { input: string | Uint32Array; signal?: AbortSignal },
 ): Promise<Float32Array> {
   const { n_layer: layers, n_head: heads } = model.config;
-  if (layer >= layers || head >= heads)
+  const isThere = layer >= 0 && layer < layers && head >= 0 && head < heads;
+  if (!isThere)
     throw createError(
       "InputError",
       `there is no head ${layer}.${head}: the model has ${layers} layers of ${heads} heads`,

@@ -174,7 +174,7 @@ function whereOf(
   if (!choice) return { at: read("pattern", selectorOf) ?? "", layer: read("layer", indices) };
   if (choice.layers.length === 0) return { at: choice.key };
   const layer = read("layer", indices);
-  return typeof layer === "number"
+  return typeof layer === "number" && layer >= 0
     ? { at: `blocks.${layer}.${choice.key}` }
     : { at: `blocks.*.${choice.key}`, layer };
 }
@@ -187,7 +187,7 @@ function selectionOf({ point }: Draft, choices: readonly PointChoice[], read: Re
     neuron: isAt("d_mlp") ? read("neuron", indices) : undefined,
     dim: isAt("d_model", "d_head") ? read("dim", indices) : undefined,
     positions: isAt("pos", "query") ? read("positions", positions) : undefined,
-    step: read("step", indices),
+    step: read("step", steps),
   };
 }
 
@@ -323,7 +323,7 @@ function whole(word: string) {
 const MAX_INDICES = 2 ** 16;
 
 /** "3", "0, 2" or "4-7"; undefined for all. */
-function indices(text: string) {
+function steps(text: string) {
   return listOf(
     text,
     /^(\d+)(?:\s*[-–]\s*(\d+))?$/,
@@ -331,13 +331,16 @@ function indices(text: string) {
   );
 }
 
+const FROM_END = /^([-−]?\d+)(?:\s*[-–]\s*(\d+))?$/;
+
+/** The same; negative ones count from the end. */
+function indices(text: string) {
+  return listOf(text, FROM_END, "numbers such as 3, or 0, 2, 5-7, -1 for the last; empty for all");
+}
+
 /** The same; negative ones count from the end of the prompt. */
 function positions(text: string) {
-  return listOf(
-    text,
-    /^([-−]?\d+)(?:\s*[-–]\s*(\d+))?$/,
-    "positions such as 3, or 0, 2, 5-7, -1; empty for all",
-  );
+  return listOf(text, FROM_END, "positions such as 3, or 0, 2, 5-7, -1; empty for all");
 }
 
 function listOf(text: string, form: RegExp, what: string): number | number[] | undefined {

@@ -1,6 +1,7 @@
 // One text read by one model: its tokens, every head's pattern, and the log-probability of each token. The caller gives
 // the model.
 
+import { NO_TOKEN } from "../api/batch.js";
 import { likeliest, logSumExp, rowAt } from "./logits.js";
 import type { Config, HeadScores, HookPoint, Intervention } from "../api/generated.js";
 import type { Shown } from "../api/options.js";
@@ -311,10 +312,12 @@ export class Reader {
     };
   }
 
-  /** The names of token ids; empty for NaN. */
+  /** The names of token ids; empty for the id that stands for no token. */
   async spell(ids: ArrayLike<number>): Promise<Token[]> {
-    if (this.#hasIds) return Array.from(ids, (id) => (Number.isNaN(id) ? "" : idToken(id)));
-    const unknown = [...new Set(Array.from(ids))].filter((id) => !this.#names.has(id));
+    if (this.#hasIds) return Array.from(ids, (id) => (id === NO_TOKEN ? "" : idToken(id)));
+    const unknown = [...new Set(Array.from(ids))].filter(
+      (id) => id !== NO_TOKEN && !this.#names.has(id),
+    );
     if (unknown.length > 0) {
       const found = tokensOf(await this.#model.tokenNames(Uint32Array.from(unknown)));
       unknown.forEach((id, i) => this.#names.set(id, found[i]));

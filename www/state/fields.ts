@@ -63,11 +63,16 @@ interface Range {
 
 /** A whole number. */
 export function whole(fallback: number, { min = 0, max = Number.MAX_SAFE_INTEGER }: Range = {}) {
-  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+  const bounds =
+    max < Number.MAX_SAFE_INTEGER
+      ? ` from ${min} to ${max}`
+      : min > Number.MIN_SAFE_INTEGER
+        ? ` of at least ${min}`
+        : "";
   return numeric(fallback, {
     accepts: (value) => Number.isSafeInteger(value) && within(value as number, min, max),
     pattern: /^-?\d+$/,
-    expected: `a whole number ${range}`,
+    expected: `a whole number${bounds}`,
   });
 }
 

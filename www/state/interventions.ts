@@ -156,13 +156,13 @@ function record(required: Record<string, Check>, maybe: Record<string, Check> = 
     Object.entries(value).every(([name, one]) => Object.hasOwn(fields, name) && fields[name](one));
 }
 
-const isHead = record({ layer: isIndex, head: isIndex }, { position: isWhole });
+const isHead = record({ layer: isWhole, head: isWhole }, { position: isWhole });
 const isPair: Check = (value) => arrayOf(isText)(value) && (value as unknown[]).length === 2;
 
 const isDirection = either(
   record({ difference: isPair }),
   record({ head: isHead }),
-  record({ neuron: record({ layer: isIndex, neuron: isIndex }) }),
+  record({ neuron: record({ layer: isWhole, neuron: isWhole }) }),
   record({ token: either(isText, isIndex), of: oneOf("W_U", "W_E") }),
   arrayOf(isNumber),
 );
@@ -184,7 +184,8 @@ const isRecipe = either(
   record({ mean: record({ texts: arrayOf(isText) }) }),
 );
 
-const isSelection = either(isIndex, arrayOf(isIndex));
+const isSteps = either(isIndex, arrayOf(isIndex));
+/** Negative ones count from the end. */
 const isPlaces = either(isWhole, arrayOf(isWhole));
 
 const isLayerPair: Check = (value) =>
@@ -200,7 +201,7 @@ export function isPlainSelector(value: unknown): value is PlainSelector {
 export const isIntervention: Check = record(
   { at: isPlainSelector, do: isRecipe },
   {
-    ...{ name: isText, disabled: oneOf(true), layer: isSelection, head: isSelection },
-    ...{ neuron: isSelection, dim: isSelection, positions: isPlaces, step: isSelection },
+    ...{ name: isText, disabled: oneOf(true), layer: isPlaces, head: isPlaces },
+    ...{ neuron: isPlaces, dim: isPlaces, positions: isPlaces, step: isSteps },
   },
 );

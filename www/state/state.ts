@@ -34,7 +34,7 @@ export interface LabState {
   view: string;
   /** a second view on wide screens; empty for none */
   beside: string;
-  /** null for the strongest induction head, as `head` */
+  /** null for the strongest induction head, as `head`; negative ones count from the end until a model is there */
   layer: number | null;
   head: number | null;
   /** the hook point whose values are drawn; empty for the residual stream after the last layer */
@@ -123,8 +123,9 @@ export const FIELDS: FieldsOf<Omit<LabState, "views">> = {
   corrupted: optional(text("")),
   view: text("attention"),
   beside: text(""),
-  layer: optional(whole(0)),
-  head: optional(whole(0)),
+  // Negative ones count from the end: `fit` in www/page/fit.ts resolves them once the model is known.
+  layer: optional(whole(0, { min: Number.MIN_SAFE_INTEGER })),
+  head: optional(whole(0, { min: Number.MIN_SAFE_INTEGER })),
   hook: text(""),
   scale: choice(["linear", "sqrt"], "linear"),
   direction: choice(["from", "to"], "from"),

@@ -11,8 +11,8 @@ use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
 use crate::intervene::python::{Helper, PythonLine};
 use crate::intervene::selection::{Scope, Selection, VisitContext, rows_of};
 use crate::intervene::source::{SourceRows, find, source_rows};
-use crate::intervene::types::{Source, TextLength, resolve_position};
-use crate::wire::options;
+use crate::intervene::types::{Source, TextLength};
+use crate::wire::{options, resolve_index};
 
 options! {
     /// Replaces the selected values with those of another run at the same hook points.
@@ -71,7 +71,7 @@ impl Patch {
             )));
         }
         let row = |position: &i64| {
-            resolve_position(*position, length).filter(|row| *row < length).ok_or_else(|| {
+            resolve_index(*position, length).filter(|row| *row < length).ok_or_else(|| {
                 context.error(format!(
                     "takes position {position} from a run that has {length} at `{point}`"
                 ))

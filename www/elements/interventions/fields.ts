@@ -22,16 +22,11 @@ import {
   layersOf,
   type Problems,
 } from "../../session/intervention-draft.js";
+import type { Sizes } from "../../state/indices.js";
 import { HOOK_HINT, hookFeedback, hookNames } from "../hook-box.js";
 
-/** The sizes of a model that say which indices exist. */
-export interface ModelSizes {
-  layers: number;
-  heads: number;
-  /** `d_model` */
-  width: number;
-  /** `d_mlp`; 0 for a model with attention only */
-  neurons: number;
+/** What a model has, which says which indices exist. */
+export interface ModelSizes extends Sizes {
   hasTokenizer: boolean;
 }
 
