@@ -1,7 +1,7 @@
 # Each target installs what is missing (scripts/setup.sh) and runs one script.
 
 .DEFAULT_GOAL := help
-.PHONY: help serve dev build check test fuzz soak bench sizes clean
+.PHONY: help serve dev build check test fuzz soak bench sizes package clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,5 +39,8 @@ bench: build ## compare with other engines in headless Chromium
 sizes: build ## print the bytes of scripts and wasm, raw and in brotli
 	@node scripts/sizes.mjs
 
+package: build ## leave the npm packages in dist-npm/
+	@node --import tsx scripts/package.mjs
+
 clean: ## remove build results and installed tools
-	rm -rf target dist pkg node_modules .tools
+	rm -rf target dist dist-npm pkg node_modules .tools

@@ -31,8 +31,13 @@ export const notebook = { notebook: "notebook/main.ts" };
 /** @type {Entries} */
 export const worker = { worker: "worker/worker.ts", helper: "worker/helper.ts" };
 
+/** What the npm package runs in Node.js: the API, and the first script of each of its worker threads. @type {Entries} */
+export const node = { node: "node/main.ts", "node-thread": "node/thread.ts" };
+
 /** A classic script, so that it can be a page's script and a service worker. @type {Entries} */
 export const isolate = { isolate: "page/isolate.ts" };
 
-/** The modules that other projects import, and which therefore have declarations. @type {Entries} */
+/**
+ * The modules that other projects import: those of the npm package, which have declarations. @type {Entries}
+ */
 export const typed = { candlescope: page.candlescope, tensor: page.tensor, ...elements };

@@ -23,6 +23,7 @@ main() {
   have chromium && have chromedriver || packages chromium chromium-driver
   engines
   python_packages
+  npm_packages tests/package
 }
 
 # Firefox and WebKitGTK for tests/engines, which skip what cannot be installed, or fail if CI is set. Xvfb is a screen in memory, which
@@ -95,11 +96,13 @@ prebuilt() {
   rm -rf "$unpacked"
 }
 
+# npm_packages [FOLDER]: what the lock file there lists.
 npm_packages() {
-  cmp -s package-lock.json node_modules/.installed-lock.json && return
-  say "installing npm packages"
-  npm ci --ignore-scripts --loglevel=error >/dev/null
-  cp package-lock.json node_modules/.installed-lock.json
+  local folder=${1:-.}
+  cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json" && return
+  say "installing npm packages${1:+ for $1}"
+  npm ci --prefix "$folder" --ignore-scripts --loglevel=error >/dev/null
+  cp "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json"
 }
 
 # What tools/convert.py needs, in .tools/python; PYTHON names an interpreter.

@@ -15,6 +15,8 @@ main() {
   fi
   node_tests tests/e2e
   node_tests tests/engines
+  node --import tsx scripts/package.mjs || fail "the npm packages that tests/package installs could not be built"
+  node_tests tests/package
   summary
 }
 
@@ -81,7 +83,7 @@ wasm_tests() {
 node_tests() {
   [ -n "$(find "$1" -name '*.*js' 2>/dev/null)" ] || return 0
   local files=()
-  mapfile -t files < <(find "$1" -name '*.test.js' -o -name '*.test.mjs' | sort)
+  mapfile -t files < <(find "$1" -name node_modules -prune -o \( -name '*.test.js' -o -name '*.test.mjs' \) -print | sort)
   if [ "${#files[@]}" -eq 0 ]; then fail "$1 holds scripts, but none is named *.test.js or *.test.mjs"; return; fi
   suite tap node --import tsx --test --test-reporter=tap --test-concurrency=1 "${files[@]}"
 }

@@ -9,6 +9,7 @@ import {
   WEIGHT_NAME,
   type WeightFiles,
 } from "./model-files.js";
+import { platform } from "./platform.js";
 
 const HUB = "https://huggingface.co";
 /** The name of an owner or a model, as the hub allows it. */
@@ -192,7 +193,7 @@ function addressOf(place: URL, name: string, kind: "folder" | "file"): URL {
  * @throws InputError
  */
 export function absolute(address: string, base: string, expected: string): URL {
-  const url = parsed(address, base);
+  const url = parsed(platform.addressOf(address), base);
   if (!url)
     throw createError("InputError", `${describe(address)} is not an address: expected ${expected}`);
   if (url.username || url.password)
@@ -220,6 +221,6 @@ function parsed(address: string, base: string): URL | undefined {
  * Whether fetch() may know the scheme: the usual ones, or that of the page itself (an app, an extension).
  */
 function isFetchable({ protocol }: URL, base: string) {
-  if (protocol === "file:") return false;
+  if (protocol === "file:") return platform.readsFiles;
   return ["http:", "https:", "data:", "blob:"].includes(protocol) || base.startsWith(protocol);
 }

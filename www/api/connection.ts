@@ -6,7 +6,9 @@
 
 import * as Comlink from "comlink";
 
-import { abortError, createError, messageOf } from "./errors.js";
+import { abortError, createError } from "./errors.js";
+import { platform } from "./platform.js";
+import type { StartedWorker } from "./start-worker.js";
 import type { SentError, ShownData, WorkerApi, WorkerMessage } from "./worker-api.js";
 
 export interface CallOptions {
@@ -65,8 +67,7 @@ export class Connection {
   #death: Error | undefined;
   #lifetime = new AbortController();
 
-  /** @param address for messages */
-  constructor(thread: Worker, address: URL) {
+  constructor({ thread, address, hint, reportsExit }: StartedWorker) {
     this.#thread = thread;
     thread.addEventListener("message", ({ data }: MessageEvent<WorkerMessage | null>) => {
       this.#hasAnswered = true;
@@ -77,15 +78,16 @@ export class Connection {
     thread.addEventListener("messageerror", () => this.#die("sent an answer that cannot be read"));
     thread.addEventListener("error", (event) => {
       if (event.message && this.#hasAnswered) return; // an exception inside the worker, which the call that caused it reports
+      const ending = `${hint ? `; ${hint}` : ""}${event.message ? ` (${event.message})` : ""}`;
       this.#end(
         createError(
           "NetworkError",
-          `the worker cannot be started: expected ${address} and pkg/ beside it${event.message ? ` (${event.message})` : ""}`,
+          `the worker cannot be started: expected ${address} and pkg/ beside it${ending}`,
         ),
       );
     });
     this.#api = Comlink.wrap<WorkerApi>(this.#endpoint()) as WorkerApi;
-    this.#detectExit();
+    if (!reportsExit) this.#detectExit();
   }
 
   get isDead(): boolean {
@@ -293,45 +295,9 @@ let current: Connection | undefined;
 export async function connect(): Promise<Connection> {
   await current?.settled();
   if (!current || current.isDead) {
-    const address = new URL("./worker.js", import.meta.url);
-    current = new Connection(earlyWorker() ?? startWorker(address), address);
+    current = new Connection(platform.startWorker());
   }
   return current;
-}
-
-/** @throws NetworkError */
-function startWorker(address: URL): Worker {
-  try {
-    return new Worker(sameOrigin(address), { type: "module", name: "candlescope" });
-  } catch (error) {
-    throw createError(
-      "NetworkError",
-      `the worker cannot be started from ${address} (${messageOf(error)}); a Content-Security-Policy must allow it in worker-src`,
-    );
-  }
-}
-
-/** The worker that index.html starts before its modules have loaded, in a global variable, unless it has failed. */
-function earlyWorker(): Worker | null {
-  const page = globalThis as { candlescopeWorker?: unknown };
-  const worker = page.candlescopeWorker;
-  if (!(worker instanceof Worker)) return null; // an element with this id is a global variable too
-  page.candlescopeWorker = null;
-  worker.onerror = null;
-  return worker;
-}
-
-/** The address of a script that imports a worker from another origin. */
-let importer = "";
-
-/** A worker must have the page's origin, so a worker of another one is imported by a script of the page's. */
-function sameOrigin(address: URL) {
-  if (address.origin === self.origin) return address;
-  const script = `import ${JSON.stringify(address.href)};`;
-  // A sandboxed frame has no origin: Chrome starts no module from a blob there.
-  if (self.origin === "null") return `data:text/javascript,${encodeURIComponent(script)}`;
-  importer ||= URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
-  return importer;
 }
 
 function delay(ms: number): Promise<void> {

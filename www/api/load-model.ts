@@ -8,7 +8,8 @@ import { handleOf } from "./model-from-files.js";
 import { CANCELLABLE, type Cancellable, checkOptions, rule } from "./options.js";
 import type { ModelFiles } from "./model-files.js";
 import type { CustomFetch } from "./page-fetch.js";
-import { baseAddress, isStored, resolveSource, type Source } from "./source.js";
+import { platform } from "./platform.js";
+import { isStored, resolveSource, type Source } from "./source.js";
 import type { Progress, StoredModel } from "./worker-api.js";
 
 export interface LoadOptions extends Cancellable {
@@ -16,8 +17,9 @@ export interface LoadOptions extends Cancellable {
   dtype?: "f32" | "f16" | "q8" | "q4";
   /**
    * Use the copy that an earlier visit kept in the browser, if the files have not changed since, and keep a copy; see
-   * storedModels. A copy of files from this machine is used only if it is loaded by its entry in storedModels().
-   * @default true for addresses, false for files from this machine
+   * storedModels. A copy of files from this machine is used only if it is loaded by its entry in storedModels(). Node.js has
+   * no such storage: there, true is an InputError.
+   * @default true for addresses in a browser, otherwise false
    */
   keep?: boolean;
   /**
@@ -51,8 +53,8 @@ const DTYPES: readonly string[] = ["f32", "f16", "q8", "q4"];
 /**
  * Loads a model. Loading the same address again gives the same weights without another download, unless all of its models
  * were disposed of.
- * @param source the address of a folder or of a file of weights, relative to the page; a Hugging Face id as "hf:owner/name" or
- *   "hf:owner/name@revision"; `{ config, tokenizer, weights }` as address, URL, File, Blob or bytes; the Files of a folder; or
+ * @param source the address of a folder or of a file of weights, relative to the page, or in Node.js its path or file: address;
+ *   a Hugging Face id as "hf:owner/name" or "hf:owner/name@revision"; `{ config, tokenizer, weights }` as address, URL, File, Blob or bytes; the Files of a folder; or
  *   one of storedModels()
  * @throws NetworkError, WeightsError, TokenizerError, MemoryError; AbortError; ConfigError, with `missing` if the files do not
  *   say the config; InputError, with `checkpoints` if a folder has several
@@ -84,10 +86,10 @@ export async function loadModel(source: Source, options?: LoadOptions): Promise<
       "InputError",
       `\`dtype\` is ${describe(dtype)}, expected one of ${DTYPES.map(describe).join(", ")}`,
     );
-  const files = resolveSource(source, baseAddress(), checkpoint);
+  const files = resolveSource(source, platform.baseAddress(), checkpoint);
   const request = {
     dtype,
-    keep,
+    keep: keepOf(keep),
     timeout,
     config: configJson(config),
     headers: headerList(headers),
@@ -96,6 +98,17 @@ export async function loadModel(source: Source, options?: LoadOptions): Promise<
   checkTogether(files, request);
   const handle = handleOf(files, request, fetch);
   return new Model(handle, await handle.join(signal, onProgress), folderOf(source));
+}
+
+/** @throws InputError where models cannot be kept */
+function keepOf(keep: boolean | undefined): boolean | undefined {
+  if (platform.keepsModels) return keep;
+  if (keep)
+    throw createError(
+      "InputError",
+      "`keep` is true, but models are kept in a browser's storage only, and this is not a browser: leave `keep` out, and save the files yourself",
+    );
+  return false;
 }
 
 /** @throws InputError for options that exclude each other */
@@ -139,7 +152,7 @@ export async function storedModels(options?: Cancellable): Promise<StoredModel[]
  */
 export async function forgetStored(source?: Source, options?: Cancellable): Promise<number> {
   const { signal } = checkOptions("forgetStored", options, CANCELLABLE);
-  const files = source === undefined ? undefined : resolveSource(source, baseAddress());
+  const files = source === undefined ? undefined : resolveSource(source, platform.baseAddress());
   const connection = await abortable(connect(), signal, "forgetStored");
   return connection.call((api) => api.forgetStored(files), { signal, name: "forgetStored" });
 }

@@ -67,13 +67,14 @@ import {
   serializeWeights,
   type Weight,
 } from "./parameters.js";
+import { platform } from "./platform.js";
 import { checkLoadable, type ModelCall, readCall } from "./python-call.js";
 import { isIterable } from "./realms.js";
 import type { AnyRun, StoppedRun } from "./results.js";
 import { runCall, type Stops, type Whole } from "./run-call.js";
 import { Selection } from "./selection.js";
 import { type HookSelector, selectPoints } from "./selectors.js";
-import { baseAddress, type SourceFile, tokenizerFiles } from "./source.js";
+import { type SourceFile, tokenizerFiles } from "./source.js";
 import type { LoadedModel, WorkerApi } from "./worker-api.js";
 
 /** A loaded model. */
@@ -271,7 +272,7 @@ export class Model {
     options?: Cancellable,
   ): Promise<Model> {
     const { signal } = checkOptions("withTokenizer", options, CANCELLABLE);
-    const list = tokenizerFiles(isIterable(files) ? [...files] : files, baseAddress());
+    const list = tokenizerFiles(isIterable(files) ? [...files] : files, platform.baseAddress());
     if (list.length === 0)
       throw createError("InputError", "no file of a tokenizer was given, expected one or more");
     return this.#derived((api, key) => api.withTokenizer(key, list), this.transforms, signal);

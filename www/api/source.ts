@@ -172,8 +172,3 @@ function blobOf(name: string, bytes: ArrayBuffer | ArrayBufferView) {
     );
   }
 }
-
-/** What addresses are relative to: the page, or the worker that this module is used in. */
-export function baseAddress(): string {
-  return globalThis.document?.baseURI ?? location.href;
-}

@@ -3,6 +3,8 @@
 
 import { LazyModule } from "./lazy-module.js";
 import init, { askHelpers } from "./pkg/candlescope.js";
+import { oneThread, type SplitModule, threads as manyThreads } from "./wasm-files.js";
+import { whole } from "./whole-module.js";
 
 /** With more threads, products are limited by the memory's bandwidth. */
 const MAX_THREADS = 8;
@@ -24,17 +26,18 @@ export interface HelperRequest {
 export async function start(): Promise<LazyModule | undefined> {
   const threads = Math.min(navigator.hardwareConcurrency || 1, MAX_THREADS);
   if (threads > 1 && globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function") {
-    const lazyModule = await begin("candlescope_threads").catch(reportSingleThread);
+    const lazyModule = await begin(manyThreads).catch(reportSingleThread);
     if (lazyModule) {
       spawnWorkers(threads - 1).catch(reportSingleThread); // refused on a page of another site
       return lazyModule;
     }
   }
   try {
-    return await begin("candlescope");
+    return await begin(oneThread);
   } catch (error) {
+    if (!whole) throw error;
     console.info(`candlescope takes its wasm module as a whole: ${error}`);
-    await init({ module_or_path: file("candlescope_bg") });
+    await init({ module_or_path: whole });
   }
 }
 
@@ -42,13 +45,8 @@ function reportSingleThread(error: unknown) {
   console.info(`candlescope runs in one thread: ${error}`);
 }
 
-async function begin(build: string) {
-  const primary = await init({ module_or_path: file(`${build}_primary`) });
-  return new LazyModule(primary, file(`${build}_secondary`));
-}
-
-function file(name: string) {
-  return new URL(`./pkg/${name}.wasm`, import.meta.url);
+async function begin({ primary, secondary }: SplitModule) {
+  return new LazyModule(await init({ module_or_path: primary }), secondary);
 }
 
 /** Starts the helper threads. Each joins the thread pool when it is ready; products do not wait for it. */
@@ -56,9 +54,10 @@ async function spawnWorkers(count: number) {
   const request: Omit<HelperRequest, "number"> = askHelpers(count);
   await new Promise((resolve) => setTimeout(resolve, SPAWN_AFTER_MS));
   for (let number = 1; number <= count; number++) {
+    // The same for each, because bundlers read the options too.
     const helper = new Worker(new URL("./helper.js", import.meta.url), {
       type: "module",
-      name: `candlescope helper ${number}`,
+      name: "candlescope helper",
     });
     helper.postMessage({ ...request, number } satisfies HelperRequest);
   }
