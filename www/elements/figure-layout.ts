@@ -161,7 +161,7 @@ export const figureLayout = css`
   }
   /* Canvases keep their size when a page is printed, so each part has the whole width. */
   @media print {
-    .frame .board {
+    .board {
       display: block;
     }
     .board > * + * {
