@@ -29,6 +29,7 @@ function parse(path) {
 
 const generated = parse("generated.ts");
 const options = parse("options.ts");
+const snapshots = parse("snapshot/take.ts");
 
 /** The first sentence of a declaration's comment. @param {ts.Node} node */
 function sentence(node) {
@@ -42,7 +43,7 @@ function sentence(node) {
 
 /** The interface of a name. @param {string} name */
 function interfaceOf(name) {
-  for (const { statements } of [generated, options]) {
+  for (const { statements } of [generated, options, snapshots]) {
     for (const statement of statements)
       if (ts.isInterfaceDeclaration(statement) && statement.name.text === name) return statement;
   }

@@ -24,6 +24,7 @@ export const METHODS = {
   withParameters: CODE,
   transformed: CODE,
   withTokenizer: { where: "“add a tokenizer”, for a model that has none" },
+  snapshot: { where: "“share”, “snapshot”" },
   dispose: { where: "choosing another model" },
   means: { where: "interventions, “mean” over texts", address: "interventions" },
 };
@@ -37,6 +38,15 @@ export const OPTIONS = {
   "generate.inputs": CODE,
   "headScores.inputs": CODE,
   "runWithCache.names": { where: "hook point of “activations”", address: "hook" },
+  "snapshot.input": { where: "the text", address: "prompt" },
+  "snapshot.name": { where: "the name in the gallery of models" },
+  "snapshot.caption": { where: "“share”, “caption”" },
+  "snapshot.of": { where: "“of” in the view “lens”", address: "lens.of" },
+  ...Object.fromEntries(
+    ["view", "layer", "head", "lock", "scale", "direction", "answer", "interventions"].map(
+      (name) => [`snapshot.${name}`, { where: "what the page shows", address: name }],
+    ),
+  ),
   "select.selector": { where: "boxes for hook points", address: "hook" },
   "runWithCache.positions": CODE,
   "runWithCache.stopAtLayer": CODE,

@@ -20,7 +20,7 @@ function model(family, format, report = []) {
   };
   /** @type {any} */
   const loaded = { config: {}, hookPoints: [], checkpoint: { family, format }, report };
-  return new Model(handle, loaded, "here");
+  return new Model(handle, loaded, { folder: "here", address: null });
 }
 
 test("a script of a checkpoint that transformers does not load is refused without a folder", async () => {

@@ -26,5 +26,7 @@ export { Selection } from "./selection.js";
 export type { SelectablePoint } from "./hook-names.js";
 export type { HookSelector, SelectedPoints } from "./selectors.js";
 export type { Source, SourceFile, SourceFiles } from "./source.js";
+export type * from "./snapshot/format.js";
+export type { SnapshotOptions } from "./snapshot/take.js";
 export { type Index, Tensor } from "./tensor.js";
 export type { Progress, StoredModel } from "./worker-api.js";

@@ -97,7 +97,10 @@ export async function loadModel(source: Source, options?: LoadOptions): Promise<
   };
   checkTogether(files, request);
   const handle = handleOf(files, request, fetch);
-  return new Model(handle, await handle.join(signal, onProgress), folderOf(source));
+  return new Model(handle, await handle.join(signal, onProgress), {
+    folder: folderOf(source),
+    address: portableAddress(source, platform.baseAddress()),
+  });
 }
 
 /** @throws InputError where models cannot be kept */
@@ -130,6 +133,14 @@ function checkTogether(files: ModelFiles, { keep, headers, hasFetch, config }: L
 function folderOf(source: Source): string {
   if (typeof source === "string") return source.trim().replace(/^hf:/, "");
   return source instanceof URL ? source.href : "the model's folder";
+}
+
+/** What loads the same model on any page; null for files from this machine. */
+function portableAddress(source: Source, base: string): string | null {
+  if (source instanceof URL) return source.href;
+  if (typeof source !== "string") return null;
+  const text = source.trim();
+  return text.startsWith("hf:") ? text : new URL(text, base).href;
 }
 
 /**

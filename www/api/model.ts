@@ -6,17 +6,13 @@ import { createError } from "./errors.js";
 import type {
   Attribution,
   AttributionOptions,
-  Backend,
-  Checkpoint,
   Circuits,
   CircuitsOptions,
   CompositionScores,
   CompositionScoresOptions,
-  Config,
   GenerateOptions,
   HeadScores,
   HeadScoresOptions,
-  HookPoint,
   Input,
   Inputs,
   IntegratedGradients,
@@ -26,8 +22,6 @@ import type {
   MeansOptions,
   MostActive,
   MostActiveOptions,
-  Notice,
-  Parameter,
   ParameterOptions,
   PathPatching,
   PathPatchingOptions,
@@ -47,6 +41,7 @@ import { type BatchStep, failingGeneration, generate, type Steps } from "./gener
 import { checkUnicode, type Ids, readAnyInput, readIds, readInput } from "./input.js";
 import type { Averaged, PatchingBatchOptions } from "./measurement.js";
 import { ModelCalls } from "./model-calls.js";
+import { ModelFacts, type ModelOrigin } from "./model-facts.js";
 import { ModelHandle } from "./model-handle.js";
 import {
   CANCELLABLE,
@@ -74,30 +69,14 @@ import type { AnyRun, StoppedRun } from "./results.js";
 import { runCall, type Stops, type Whole } from "./run-call.js";
 import { Selection } from "./selection.js";
 import { type HookSelector, selectPoints } from "./selectors.js";
+import type { Snapshot } from "./snapshot/format.js";
+import { type SnapshotOptions, takeSnapshot } from "./snapshot/take.js";
 import { type SourceFile, tokenizerFiles } from "./source.js";
 import type { LoadedModel, WorkerApi } from "./worker-api.js";
 
 /** A loaded model. */
-export class Model {
+export class Model extends ModelFacts {
   #calls;
-  /** The address or id that it was loaded from; "the model's folder" if it was files. */
-  readonly source: string;
-  /** The transforms of the checkpoint's weights, in the order in which they were applied. */
-  readonly transforms: readonly Transform[];
-  /** Hugging Face field names. */
-  readonly config: Readonly<Config>;
-  /** Every tensor of the checkpoint once, in the order of the forward pass. */
-  readonly parameters: readonly Parameter[];
-  readonly parameterCount: number;
-  /** In firing order. */
-  readonly hookPoints: readonly HookPoint[];
-  readonly backend: Readonly<Backend>;
-  /** Whether the model takes text, or only token ids. */
-  readonly hasTokenizer: boolean;
-  /** What the model was read from: the family and the format of its files. */
-  readonly checkpoint: Readonly<Checkpoint>;
-  /** Notices about the model's files. */
-  readonly report: readonly Notice[];
 
   /**
    * Use loadModel.
@@ -106,20 +85,11 @@ export class Model {
   constructor(
     handle: ModelHandle,
     loaded: LoadedModel,
-    folder: string,
+    origin: ModelOrigin,
     transforms: readonly Transform[] = [],
   ) {
+    super(loaded, origin, transforms);
     this.#calls = new ModelCalls(handle, loaded.hookPoints);
-    this.source = folder;
-    this.transforms = transforms;
-    this.config = loaded.config;
-    this.parameters = loaded.parameters;
-    this.parameterCount = loaded.parameterCount;
-    this.hookPoints = loaded.hookPoints;
-    this.backend = loaded.backend;
-    this.hasTokenizer = loaded.hasTokenizer;
-    this.checkpoint = loaded.checkpoint;
-    this.report = loaded.report;
   }
 
   /**
@@ -290,7 +260,8 @@ export class Model {
       const origins = "those of its parent, which were compared";
       return { connection, loaded: { ...value, origins } };
     });
-    return new Model(handle, await handle.join(signal), this.source, transforms);
+    const origin = { folder: this.source, address: null };
+    return new Model(handle, await handle.join(signal), origin, transforms);
   }
 
   /** Frees the memory, unless the same model was loaded elsewhere on the page. Later calls reject with an InputError. */
@@ -419,5 +390,14 @@ export class Model {
    */
   async mostActive(options: MostActiveOptions & Progressing): Promise<MostActive> {
     return this.#calls.measure("mostActive", options);
+  }
+
+  /**
+   * What a figure of the text shows, as plain data: JSON.stringify writes the file that <candle-scope src> draws without a model.
+   * The views "attention", "lines", "log-probability", "heads" and "lens" can be written; the page exports all of them.
+   * @throws InputError for another view, a head that the model lacks or a text that is too long; HookError; MemoryError; AbortError
+   */
+  async snapshot(input: Input, options?: SnapshotOptions & Cancellable): Promise<Snapshot> {
+    return takeSnapshot(this, input, options);
   }
 }

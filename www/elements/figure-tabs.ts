@@ -11,9 +11,14 @@ function button(label: string, isPressed: boolean, choose: () => void) {
   return html`<button aria-pressed=${isPressed} @click=${choose}>${label}</button>`;
 }
 
-/** A tab for each view. */
-export function viewTabs({ view }: Pick<Choices, "view">, choose: Choose) {
-  const names = Object.keys(VIEWS);
+/** A tab for each view. @param offered the names of those that can be drawn */
+export function viewTabs(
+  { view }: Pick<Choices, "view">,
+  choose: Choose,
+  offered: readonly string[] = Object.keys(VIEWS),
+) {
+  if (offered.length < 2) return "";
+  const names = Object.keys(VIEWS).filter((name) => offered.includes(name));
   const tab = (name: string) =>
     button(entryOf(name).title, view === name, () => choose({ view: name }));
   const group = (title: string) => {
@@ -34,10 +39,15 @@ export function showOpenTab(root: ParentNode) {
 }
 
 /** The choice of a second view. */
-export function besideChoice({ view, beside }: Pick<Choices, "view" | "beside">, choose: Choose) {
+export function besideChoice(
+  { view, beside }: Pick<Choices, "view" | "beside">,
+  choose: Choose,
+  offered: readonly string[] = Object.keys(VIEWS),
+) {
   const option = (name: string, title: string) =>
     html`<option value=${name} ?selected=${beside === name}>${title}</option>`;
-  const others = Object.keys(VIEWS).filter((name) => name !== view);
+  const others = Object.keys(VIEWS).filter((name) => name !== view && offered.includes(name));
+  if (others.length === 0) return "";
   const onChange = (event: Event) => choose({ beside: (event.target as HTMLSelectElement).value });
   return html`<label class="beside">beside it
     <select @change=${onChange}>

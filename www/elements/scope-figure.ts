@@ -4,24 +4,19 @@
 import { html, type LitElement } from "lit";
 
 import type { HookPoint } from "../api/generated.js";
-import { formatLogProb } from "../draw/format.js";
 import type { Band, Pair } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
 import type { Reading } from "../session/reading.js";
 import type { Requests, ViewResult } from "../session/results.js";
 import { describe } from "../session/scores.js";
+import type { Held } from "../session/snapshot/held.js";
 import { define, TypedElement, WidthController } from "./base.js";
 import { isSameHead, type Head } from "./heads.js";
 import { figureLayout, MIN_WIDTH_OF_TWO } from "./figure-layout.js";
+import { figureTokens } from "./figure-tokens.js";
 import { besideChoice, directionChoice, showOpenTab, viewTabs } from "./figure-tabs.js";
 import { base } from "./styles.js";
-import {
-  attentionSentence,
-  attentionValues,
-  guessLoss,
-  surprisalSentence,
-  surprisalValues,
-} from "./token-values.js";
+import { holds } from "./views/held.js";
 import { entryOf, VIEWS } from "./views/index.js";
 import {
   choiceStyles,
@@ -69,6 +64,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     results: { attribute: false },
     measured: { type: String },
     generated: { type: Number },
+    held: { attribute: false },
     stale: { type: Boolean, reflect: true },
     width: { state: true },
     hoveredHead: { state: true },
@@ -113,6 +109,8 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   declare measured: "text" | "random";
   /** Tokens from this position on were generated. */
   declare generated: number;
+  /** What a snapshot has numbers for; null for a figure with a model, which computes what it needs. */
+  declare held: Held | null;
   /** A newer text is being read, or could not be read: the figure is dimmed. */
   declare stale: boolean;
   declare width: number; // of the figure, in CSS pixels
@@ -151,6 +149,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     this.results = {};
     this.measured = "text";
     this.generated = Infinity;
+    this.held = null;
     this.stale = false;
     this.width = 0;
     new WidthController(this);
@@ -183,10 +182,17 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     return Object.fromEntries(found);
   }
 
-  #request(name: string) {
+  #request(name: string, figure = this.#state) {
     const module = this.#modules.get(name);
     if (!module || module === "loading" || module instanceof Error) return null;
-    return module.request?.(this.#state, settingsOf(entryOf(name), this.views[name])) ?? null;
+    return module.request?.(figure, settingsOf(entryOf(name), figure.views[name])) ?? null;
+  }
+
+  /** Whether what a choice shows can be drawn. A figure with a model computes what it lacks. */
+  offers(choice: FigureChoice): boolean {
+    return (
+      !this.held || holds(this.held, this.#state, choice, (name, next) => this.#request(name, next))
+    );
   }
 
   /** A view on show is not there yet, or lacks what it requested. A request that waits for the visitor, or failed, does not count. */
@@ -255,6 +261,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
       ...{ position, answer, against, measured, stale, parameterCount, hasTokenizer },
       ...{ hoveredHead, hoveredToken, hoveredCell, shownHead, hovered },
       results: this.#results,
+      offers: (choice) => figure.offers(choice),
       // Only some views need these, and a long text takes long to describe.
       get focused() {
         return figure.focused;
@@ -274,7 +281,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     return html`
       <div class="text">
         <slot name="text"></slot>
-        <div class="frame strip">${reading ? this.#strip(figure, reading) : ""}</div>
+        <div class="frame strip">${reading ? this.#tokens(figure, reading) : ""}</div>
       </div>
       <slot name="under"></slot>
       ${this.#tools()}
@@ -287,35 +294,11 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     `;
   }
 
-  #strip(figure: FigureState, reading: Reading) {
-    const { tokenColors } = this.#entry;
-    const isAttention = tokenColors === "attention";
-    const { position, target, values } = isAttention
-      ? attentionValues(figure, reading)
-      : surprisalValues(figure, reading);
-    const locked = this.direction === "from" ? this.lock?.query : this.lock?.key;
-    const legend = {
-      from: "0",
-      to: formatLogProb(guessLoss(figure.vocabulary)),
-      text: "surprisal: minus the log-probability of the token, given those before it; the far end is a uniform guess, or worse",
-    };
-    const sentence = (at: number) =>
-      isAttention ? attentionSentence(figure, reading, at) : surprisalSentence(reading, at);
-    return html`
-      <token-strip
-        .tokens=${reading.tokens}
-        .values=${tokenColors === "none" ? null : values}
-        .scale=${isAttention ? this.scale : "linear"}
-        .position=${position}
-        .target=${target}
-        .locked=${locked ?? -1}
-        .generated=${this.generated}
-        .sentences=${sentence}
-        .legend=${tokenColors === "surprisal" ? legend : null}
-        @token-hover=${this.#onTokenHover}
-        @token-lock=${this.#onTokenLock}
-      ></token-strip>
-    `;
+  #tokens(figure: FigureState, reading: Reading) {
+    return figureTokens(figure, reading, {
+      ...{ colors: this.#entry.tokenColors, generated: this.generated },
+      ...{ hover: this.#onTokenHover, lock: this.#onTokenLock },
+    });
   }
 
   #heads(figure: FigureState, reading: Reading) {
@@ -375,11 +358,11 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   #tools() {
     const choose = (choice: FigureChoice) => this.#choose(choice);
     return html`
-      ${viewTabs(this, choose)}
+      ${viewTabs(this, choose, this.held?.views)}
       <div class="row"><div class="tools">
         ${this.#entry.tokenColors === "attention" ? directionChoice(this, choose) : ""}
         ${this.lock ? html`<button @click=${() => choose({ lock: null })}>release (Esc)</button>` : ""}
-        <span class="end">${besideChoice(this, choose)}<slot name="tools"></slot></span>
+        <span class="end">${besideChoice(this, choose, this.held?.views)}<slot name="tools"></slot></span>
       </div><slot name="changes"></slot></div>
     `;
   }

@@ -68,6 +68,7 @@ const updates: Record<SessionChange, () => void> = {
     if (session.reading) showReading(session.reading);
     showTreeText();
     showOpening();
+    updateExports();
   },
   layer: () => {
     page.figure.reading = session.reading;
@@ -76,6 +77,7 @@ const updates: Record<SessionChange, () => void> = {
   corrupted: showCorrupted,
   results: () => {
     page.figure.results = session.results;
+    updateExports();
   },
 };
 session.onChange = (change) => updates[change]();
@@ -93,6 +95,12 @@ type PageEvents = ModelChooserEvents &
   AttentionHeadsEvents &
   ModelTreeEvents &
   FigureViewEvents;
+
+/** The menu of exports is loaded when it is opened. Then it follows what the page shows. */
+function updateExports() {
+  if (query("#sharing").hidden) return;
+  import("./export.js").then(({ updateExports }) => updateExports(), showError);
+}
 
 /** Custom events bubble to the document. */
 function on<Name extends keyof PageEvents>(name: Name, act: (detail: PageEvents[Name]) => unknown) {
@@ -154,6 +162,7 @@ for (const button of SECTIONS)
   query(`#${button}`).addEventListener("click", () => {
     toggleSection(button);
     if (button === "choose") showGallery();
+    if (button === "share") updateExports();
   });
 query("#theme").addEventListener("click", toggleTheme);
 query("#sharing").addEventListener("click", (event) => {

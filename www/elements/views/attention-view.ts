@@ -155,8 +155,13 @@ export class AttentionView extends FigureView<Settings, Result> {
 
   #choices() {
     const { show, norm } = this.settings;
-    const shows = Object.entries(SHOWS) as [Show, string][];
-    const norms = Object.entries(NORMS) as [ValueNorm, string][];
+    const shows = (Object.entries(SHOWS) as [Show, string][]).filter(([name]) =>
+      this.offers({ show: name }),
+    );
+    const norms = (Object.entries(NORMS) as [ValueNorm, string][]).filter(([name]) =>
+      this.offers({ norm: name }),
+    );
+    if (shows.length < 2) return "";
     return html`<div class="shows">
       <span class="choice" role="group" aria-label="what is drawn">${shows.map(([name, title]) => html`<button aria-pressed=${show === name} @click=${() => this.remember({ show: name })}>${title}</button>`)}</span>
       ${show === "value-weighted" ? html`<span class="choice" role="group" aria-label="the norm">${norms.map(([name, title]) => html`<button aria-pressed=${norm === name} @click=${() => this.remember({ norm: name })}>${title}</button>`)}</span>` : ""}

@@ -3,6 +3,7 @@
 import { html } from "lit";
 
 import type { LogitLens, LogitLensOptions } from "../../api/generated.js";
+import { lensKey } from "../../api/snapshot/keys.js";
 import type { Stretch } from "../../draw/scale.js";
 import type { Token } from "../../draw/token.js";
 import type { Reading } from "../../session/reading.js";
@@ -59,8 +60,10 @@ export class LensView extends FigureView<Settings, Result> {
     const exists = (of: Of) => points.some(({ name }) => name.endsWith(`.hook_${of}`));
     const option = (of: Of) =>
       html`<option value=${of} ?disabled=${points.length > 0 && !exists(of)} .selected=${this.settings.of === of}>${of}</option>`;
+    const offered = POINTS.filter((of) => this.offers({ of }));
+    if (offered.length < 2) return "";
     return html`<label>of
-      <select name="of" @change=${(event: Event) => this.remember({ of: (event.target as HTMLSelectElement).value as Of })}>${POINTS.map(option)}</select>
+      <select name="of" @change=${(event: Event) => this.remember({ of: (event.target as HTMLSelectElement).value as Of })}>${offered.map(option)}</select>
     </label>`;
   }
 
@@ -73,7 +76,7 @@ export class LensView extends FigureView<Settings, Result> {
 function request({ answer }: FigureState, settings: object): Request<Result> {
   const { of } = settings as Settings;
   return {
-    key: `${of} ${JSON.stringify(answer)}`,
+    key: lensKey(of, answer),
     compute: async (model, { reading, interventions, signal, onProgress, spell }) => {
       const top = Math.min(LENS_TOKENS, model.config.vocab_size);
       const options = { top, of, ...(answer !== null && { answer }), interventions };

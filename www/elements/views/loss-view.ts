@@ -3,6 +3,7 @@
 
 import { html } from "lit";
 
+import { TOKEN_SCORES } from "../../api/snapshot/keys.js";
 import { formatLogProb, NOT_A_NUMBER } from "../../draw/format.js";
 import { countNotFinite } from "../../draw/not-finite.js";
 import type { Reading } from "../../session/reading.js";
@@ -48,8 +49,11 @@ export class LossView extends FigureView<Settings, Scores> {
     const { value } = this.result;
     const choice = ([name, title]: [string, string]) =>
       html`<button aria-pressed=${show === name} @click=${() => this.remember({ show: name as Quantity })}>${title}</button>`;
+    const titles = Object.entries(TITLES).filter(([name]) =>
+      this.offers({ show: name as Quantity }),
+    );
     return html`
-      <p class="work"><span class="choice" role="group" aria-label="what the columns show">${Object.entries(TITLES).map(choice)}</span></p>
+      ${titles.length > 1 ? html`<p class="work"><span class="choice" role="group" aria-label="what the columns show">${titles.map(choice)}</span></p>` : ""}
       <token-losses
         .tokens=${reading.tokens}
         .logProbs=${reading.logProbs}
@@ -99,7 +103,7 @@ function average(values: ArrayLike<number>) {
 function request(_: FigureState, { show }: Partial<Settings>): Request<Scores> | null {
   if (show === "loss") return null;
   return {
-    key: "token scores",
+    key: TOKEN_SCORES,
     compute: (model, { reading, interventions, signal, onProgress }) =>
       model.tokenScores(reading.ids, { interventions, signal, onProgress }),
   };

@@ -190,10 +190,12 @@ export class ScoresView extends FigureView<Settings, Result> {
       ["mul", `head ${layer}.${head}: share of attention on its edges`],
       ["abs", `head ${layer}.${head}: 1 minus the mean difference of a row`],
     ];
+    const offered = measures.filter(([measure]) => this.offers({ measure }));
+    if (offered.length < 2) return "";
     const onChange = (event: Event) =>
       this.remember({ measure: (event.target as HTMLSelectElement).value as Settings["measure"] });
     return html`<label>similarity to
-      <select name="measure" @change=${onChange}>${measures.map(([name, title]) => html`<option value=${name} .selected=${this.settings.measure === name}>${title}</option>`)}</select>
+      <select name="measure" @change=${onChange}>${offered.map(([name, title]) => html`<option value=${name} .selected=${this.settings.measure === name}>${title}</option>`)}</select>
     </label>`;
   }
 
@@ -221,7 +223,8 @@ export class ScoresView extends FigureView<Settings, Result> {
       <span class="soft">${isOnText ? "The mean attention that it gives to such tokens." : "Random tokens can be predicted only from their first occurrence, so this is the usual test for heads that look back."} Choosing a head shows its attention.</span> ${this.source()}`;
   }
 
-  #measuredOn({ measured }: FigureState) {
+  #measuredOn({ measured, offers }: FigureState) {
+    if (!offers({ measured: measured === "text" ? "random" : "text" })) return "";
     return html`<span class="choice" role="group" aria-label="measured on">
       <button aria-pressed=${measured === "text"} @click=${() => this.choose({ measured: "text" })}>this text</button>
       <button aria-pressed=${measured === "random"} @click=${() => this.choose({ measured: "random" })}>random tokens</button>

@@ -77,6 +77,8 @@ export interface FigureState extends Readonly<Choices>, Readonly<Hover> {
   readonly stale: boolean;
   /** What the views needed computed, by the view's name. */
   readonly results: Readonly<Record<string, ViewResult>>;
+  /** Whether what a choice shows can be drawn: a snapshot has numbers for some choices only. */
+  readonly offers: (choice: FigureChoice) => boolean;
 }
 
 /** Sizes of a model, as its config names them. */
@@ -340,8 +342,17 @@ export abstract class FigureView<
 
   /** Changes settings of the view. */
   remember(settings: Partial<Settings>) {
+    this.choose(this.#with(settings));
+  }
+
+  /** Whether the view can be drawn with these settings. */
+  offers(settings: Partial<Settings>): boolean {
+    return this.figure?.offers(this.#with(settings)) ?? true;
+  }
+
+  #with(settings: Partial<Settings>): FigureChoice {
     const views = this.figure?.views ?? {};
-    this.choose({ views: { ...views, [this.name]: { ...views[this.name], ...settings } } });
+    return { views: { ...views, [this.name]: { ...views[this.name], ...settings } } };
   }
 }
 

@@ -1,0 +1,160 @@
+// Snapshots: what the page exports is what it shows, within the rounding that the file says.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+
+import { readSnapshot } from "../../www/session/snapshot/read.ts";
+import { settled, start, visit } from "./browser.js";
+import { address, askModel, ready } from "./lab-helpers.js";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** @type {Awaited<ReturnType<typeof start>>} */
+let site;
+before(async () => {
+  site = await start();
+});
+after(() => site.stop());
+
+const TEXT = "the moon, the moon";
+
+/** The text of the file that an entry of the export menu saves. @param {Page} page @param {string} name */
+async function exported(page, name) {
+  if (await page.locator("#sharing").isHidden()) await page.locator("#share").click();
+  const button = page.locator(`export-menu button[name="${name}"]`);
+  const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+  return readFile(await download.path(), "utf8");
+}
+
+test("the page exports its patterns, its scores and its choices", async () => {
+  const state = {
+    prompt: TEXT,
+    layer: 2,
+    head: 1,
+    lock: "4,2",
+    scale: "sqrt",
+    interventions: [{ at: "blocks.0.attn.hook_z", head: 3, do: "zero" }],
+  };
+  await visit(site, { path: address(state) }, async (page) => {
+    await settled(page);
+    const recorded = readSnapshot(await exported(page, "snapshot"));
+    const live = await page.evaluate(() => {
+      const { reading } = /** @type {any} */ (document.querySelector("scope-figure"));
+      const { ids, tokens, logProbs, loss, patterns, table } = reading;
+      return {
+        ...{ ids: [...ids], tokens, logProbs: [...logProbs], loss, table: [...table.data] },
+        patterns: patterns.map((/** @type {any} */ one) => [...one.data]),
+      };
+    });
+    const { reading, roundings, model } = recorded;
+    assert.deepEqual([...reading.ids], live.ids);
+    assert.deepEqual(reading.tokens, live.tokens);
+    assert.deepEqual([...reading.logProbs], live.logProbs);
+    assert.deepEqual([...(reading.table?.data ?? [])], live.table);
+    assert.equal(reading.loss, live.loss);
+    assert.equal(reading.patterns.length, live.patterns.length);
+    live.patterns.forEach((/** @type {number[]} */ truth, /** @type {number} */ layer) => {
+      const found = reading.patterns[layer]?.data ?? [];
+      truth.forEach((value, at) =>
+        assert.ok(Math.abs(value - found[at]) <= (roundings[layer] ?? 0) + 6e-8),
+      );
+    });
+    const { layer, head, lock, scale, interventions, view } = recorded.state;
+    assert.deepEqual(
+      { layer, head, lock, scale, view },
+      { layer: 2, head: 1, lock: { query: 4, key: 2 }, scale: "sqrt", view: "attention" },
+    );
+    assert.deepEqual(interventions, state.interventions);
+    assert.equal(model.source, `${site.url}models/shakespeare`);
+    assert.equal(recorded.caption, "pattern of head 2.1, Shakespeare");
+  });
+});
+
+test("a six-word figure is small, and the menu says its size before", async () => {
+  await visit(
+    site,
+    { path: address({ prompt: "The quick brown fox jumps over" }) },
+    async (page) => {
+      await settled(page);
+      await page.locator("#share").click();
+      await page.locator("export-menu").getByText(/\d kB/).first().waitFor();
+      await page.locator("export-menu").getByLabel("caption").fill("What head 1.1 does");
+      const text = await exported(page, "snapshot");
+      assert.ok(text.length < 60_000, `${text.length}`);
+      assert.equal(readSnapshot(text).caption, "What head 1.1 does");
+    },
+  );
+});
+
+test("model.snapshot writes what the page exports", async () => {
+  await visit(
+    site,
+    { path: address({ prompt: TEXT, layer: 1, head: 0, view: "lens" }) },
+    async (page) => {
+      await settled(page);
+      await ready(page);
+      const exportedText = await exported(page, "snapshot");
+      const written = await askModel(
+        page,
+        { text: TEXT },
+        `
+      return JSON.stringify(await model.snapshot(given.text, { view: "lens", layer: 1, head: 0, name: "Shakespeare" }));
+    `,
+      );
+      const [fromPage, fromApi] = [readSnapshot(exportedText), readSnapshot(written)];
+      assert.deepEqual(fromApi.reading, fromPage.reading);
+      assert.deepEqual(fromApi.results, fromPage.results);
+      assert.deepEqual(fromApi.model, fromPage.model);
+      assert.deepEqual({ ...fromApi.state, hook: "" }, { ...fromPage.state, hook: "" });
+    },
+  );
+});
+
+test("model.snapshot without a head shows the strongest induction head, and refuses what it cannot write", async () => {
+  await visit(site, {}, async (page) => {
+    const found = await askModel(
+      page,
+      { text: TEXT },
+      `
+      const errorOf = (options) => model.snapshot(given.text, options).then(() => "none", ({ name, message }) => name + ": " + message);
+      const { scores } = await model.headScores(given.text);
+      return {
+        state: (await model.snapshot(given.text)).state,
+        scores: [...scores.at({ score: scores.labels.score.indexOf("induction") }).data],
+        heads: model.config.n_head,
+        errors: [
+          await errorOf({ view: "patching" }),
+          await errorOf({ layer: 9 }),
+          await errorOf({ head: -1 }),
+          await errorOf({ scale: "log" }),
+          await errorOf({ lock: { query: 99 } }),
+          await errorOf({ heads: 1 }),
+          await errorOf({ interventions: [{ at: "blocks.0.hook_resid_pre", do: { js: "(x) => x" } }] }),
+        ],
+        usable: (await model.tokenize("a")).ids.length,
+      };
+    `,
+    );
+    const best = found.scores.indexOf(Math.max(...found.scores));
+    assert.deepEqual(
+      [found.state.layer, found.state.head],
+      [Math.floor(best / found.heads), best % found.heads],
+    );
+    const [view, layer, head, scale, lock, unknown, code] = found.errors;
+    assert.match(
+      view,
+      /^InputError: `view` of snapshot is "patching", expected one of attention, lines/,
+    );
+    assert.match(
+      layer,
+      /^InputError: `layer` of snapshot is 9, expected a whole number from 0 to 3/,
+    );
+    assert.match(head, /^InputError: `head` of snapshot is -1/);
+    assert.match(scale, /^InputError: `scale` of snapshot is "log", expected one of linear, sqrt/);
+    assert.match(lock, /^InputError: `lock.query` of snapshot is 99/);
+    assert.match(unknown, /^InputError: snapshot has no option `heads`/);
+    assert.match(code, /^InputError: intervention 0 cannot be written to a snapshot/);
+    assert.ok(found.usable > 0);
+  });
+});

@@ -1,0 +1,300 @@
+// The format of snapshots: what is written is read again within its rounding, and each field is checked.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  decodeNumbers,
+  decodeValue,
+  encodeNumbers,
+  encodeTensor,
+  encodeValue,
+} from "../../www/api/snapshot/arrays.ts";
+import { precisionsOf, writeSnapshot } from "../../www/api/snapshot/write.ts";
+import { heldBy } from "../../www/session/snapshot/held.ts";
+import { readSnapshot } from "../../www/session/snapshot/read.ts";
+
+const LAYERS = 2;
+const HEADS = 3;
+
+/** A pattern of random weights under the causal mask. @param {number} length @param {number} seed */
+function pattern(length, seed) {
+  const data = new Float32Array(HEADS * length * length);
+  for (let row = 0; row < HEADS * length; row++) {
+    const query = row % length;
+    const weights = Array.from(
+      { length: query + 1 },
+      (_, key) => 1 + Math.sin(seed + row * 7 + key * 13),
+    );
+    const sum = weights.reduce((all, one) => all + one, 0);
+    weights.forEach((weight, key) => {
+      data[row * length + key] = weight / sum;
+    });
+  }
+  return { data, shape: [1, HEADS, length, length], axes: ["batch", "head", "query", "key"] };
+}
+
+/** The parts of a figure of a text. @param {string[]} tokens @returns {import("../../www/api/snapshot/write.ts").FigureParts} */
+function parts(tokens) {
+  const length = tokens.length;
+  return {
+    caption: "",
+    model: {
+      ...{ name: "tiny", source: "hf:somebody/tiny", dtype: "f32", parameterCount: 10 },
+      config: { n_layer: LAYERS, n_head: HEADS, vocab_size: 50 },
+    },
+    reading: {
+      ...{ text: tokens.join(""), isIds: false, dropped: 0, tokens },
+      ids: Uint32Array.from(tokens, (_, at) => at),
+      patterns: [pattern(length, 1), pattern(length, 2)],
+      table: {
+        data: Float32Array.from({ length: 3 * LAYERS * HEADS }, (_, at) => at / 20),
+        shape: [3, LAYERS, HEADS],
+        axes: ["score", "layer", "head"],
+        labels: { score: ["previous_token", "duplicate_token", "induction"] },
+      },
+      logProbs: Float32Array.from({ length: length - 1 }, (_, at) => -1 - at / 3),
+      loss: 1.5,
+    },
+    state: { view: "attention", layer: 1, head: 2 },
+    results: {},
+  };
+}
+
+/** A valid snapshot as the text of its file. */
+const file = () => JSON.stringify(writeSnapshot(parts(["To", " be", " or"])));
+
+/** @param {(data: any) => void} change */
+function changed(change) {
+  const data = JSON.parse(file());
+  change(data);
+  return data;
+}
+
+test("what is written is read again: patterns within the rounding, everything else exactly", () => {
+  const given = parts(["To", " be", " or", " not"]);
+  const { reading, roundings, state, model } = readSnapshot(JSON.stringify(writeSnapshot(given)));
+  given.reading.patterns.forEach((truth, layer) => {
+    const found = reading.patterns[layer]?.data ?? [];
+    const rounding = /** @type {number} */ (roundings[layer]);
+    assert.ok(rounding > 0 && rounding < 1e-5);
+    truth?.data.forEach((value, at) =>
+      assert.ok(Math.abs(value - found[at]) <= rounding * 1.001 + 6e-8),
+    );
+    assert.deepEqual(reading.patterns[layer]?.shape, truth?.shape);
+  });
+  assert.deepEqual(reading.logProbs, given.reading.logProbs);
+  assert.deepEqual(reading.table?.data, given.reading.table?.data);
+  assert.equal(reading.loss, 1.5);
+  assert.equal(reading.text, "To be or not");
+  assert.deepEqual([state.layer, state.head, state.scale, state.lock], [1, 2, "linear", null]);
+  assert.equal(model.source, "hf:somebody/tiny");
+});
+
+test("values that are not finite stay, and a pattern that is not causal keeps all of its cells", () => {
+  const data = Float32Array.of(0.5, 0.25, NaN, 1);
+  const whole = { data, shape: [1, 1, 2, 2], axes: ["batch", "head", "query", "key"] };
+  const encoded = encodeTensor(whole, "u16");
+  assert.equal(encoded.causal, undefined);
+  const found = decodeNumbers(encoded);
+  assert.ok(Number.isNaN(found[2]) && Math.abs(found[1] - 0.25) < 1e-5);
+  const infinite = encodeNumbers(Float32Array.of(1, -Infinity), "u8");
+  assert.equal(infinite.encoding, "f32");
+  assert.deepEqual([...decodeNumbers(infinite)], [1, -Infinity]);
+  const signed = encodeNumbers(Float32Array.of(-3, 0.1, 5), "u16");
+  decodeNumbers(signed).forEach((value, at) =>
+    assert.ok(Math.abs(value - [-3, 0.1, 5][at]) < 7e-5),
+  );
+});
+
+test("results are plain data with their typed arrays and numbers that JSON lacks", () => {
+  const value = {
+    lens: { data: Float32Array.of(1, NaN), shape: [2], axes: ["pos"], at: () => 0 },
+    ids: Uint32Array.of(7, 4_000_000_000),
+    list: [NaN, -Infinity, null, "x", true],
+    absent: undefined,
+  };
+  const found = /** @type {any} */ (decodeValue(JSON.parse(JSON.stringify(encodeValue(value)))));
+  assert.deepEqual(found, {
+    lens: { data: Float32Array.of(1, NaN), shape: [2], axes: ["pos"] },
+    ids: Uint32Array.of(7, 4_000_000_000),
+    list: [NaN, -Infinity, null, "x", true],
+  });
+});
+
+test("large texts round layers that are not shown, leave them out, and are refused at last", () => {
+  const layers = (/** @type {number} */ length) =>
+    Array.from({ length: 12 }, () => ({
+      ...{ data: { length: 12 * length * length }, axes: ["batch", "head", "query", "key"] },
+      shape: [1, 12, length, length],
+    }));
+  const found = (/** @type {number} */ length) =>
+    precisionsOf(/** @type {any} */ (layers(length)), 3).slice(2, 4);
+  assert.deepEqual(found(8), ["u16", "u16"]);
+  assert.deepEqual(found(32), ["u8", "u16"]);
+  assert.deepEqual(found(100), [null, "u16"]);
+  assert.deepEqual(found(200), [null, "u8"]);
+  assert.throws(() => found(1024), { name: "InputError", message: /needs 9 MB.*shorter text/ });
+});
+
+test("a snapshot of twelve layers of twelve heads is small", () => {
+  const tokens = Array.from({ length: 8 }, () => " word");
+  const given = parts(tokens);
+  const twelve = {
+    ...pattern(8, 1),
+    data: new Float32Array(12 * 64).fill(0.1),
+    shape: [1, 12, 8, 8],
+  };
+  const patterns = Array.from({ length: 12 }, () => twelve);
+  const text = JSON.stringify(writeSnapshot({ ...given, reading: { ...given.reading, patterns } }));
+  assert.ok(text.length < 60_000, `${text.length}`);
+});
+
+test("only views with numbers are held", () => {
+  assert.deepEqual(heldBy(readSnapshot(file())).views, [
+    "attention",
+    "lines",
+    "log-probability",
+    "heads",
+  ]);
+  const bare = changed((data) => {
+    data.reading.scores = null;
+    data.reading.logProbs = null;
+    data.reading.loss = null;
+  });
+  assert.deepEqual(heldBy(readSnapshot(bare)).views, ["attention", "lines"]);
+});
+
+/** What is wrong with a file, and what the message says. @type {[string, (data: any) => void, RegExp][]} */
+const WRONG = [
+  ["no version", (data) => delete data.candlescope, /`candlescope` is missing, expected 1/],
+  ["a newer version", (data) => (data.candlescope = 2), /version 2 of the format.*reads version 1/],
+  ["an unknown field", (data) => (data.reading.extra = 1), /unknown field `reading\.extra`/],
+  [
+    "a missing field",
+    (data) => delete data.reading.ids,
+    /`reading\.ids` is missing, expected a list/,
+  ],
+  [
+    "a caption that is no text",
+    (data) => (data.caption = {}),
+    /`caption` is an object, expected a text/,
+  ],
+  [
+    "a token that is no text",
+    (data) => (data.reading.tokens[1] = 5),
+    /`reading\.tokens\[1\]` is 5/,
+  ],
+  [
+    "bytes out of range",
+    (data) => (data.reading.tokens[1] = { string: "", bytes: [256] }),
+    /`reading\.tokens\[1\]\.bytes\[0\]` is 256/,
+  ],
+  [
+    "too few tokens",
+    (data) => data.reading.tokens.pop(),
+    /`reading\.tokens` is a list of 2, expected 3/,
+  ],
+  ["no tokens", (data) => (data.reading.ids = []), /`reading\.ids` is a list of 0/],
+  [
+    "a missing layer",
+    (data) => data.reading.patterns.pop(),
+    /`reading\.patterns` is a list of 1, expected 2/,
+  ],
+  [
+    "a cut pattern",
+    (data) => (data.reading.patterns[1].data = data.reading.patterns[1].data.slice(0, 8)),
+    /`reading\.patterns\[1\]\.data` is damaged: it has 6 bytes, expected 36/,
+  ],
+  [
+    "a pattern that is no base64",
+    (data) => (data.reading.patterns[0].data = "<script>"),
+    /`reading\.patterns\[0\]\.data` is damaged: it is no base64/,
+  ],
+  [
+    "other axes",
+    (data) => (data.reading.patterns[0].axes = ["batch", "head", "key", "query"]),
+    /`reading\.patterns\[0\]\.causal`/,
+  ],
+  [
+    "another number of heads",
+    (data) => (data.model.config.n_head = 4),
+    /`reading\.patterns\[0\]\.shape\[1\]` is 3, expected 4/,
+  ],
+  [
+    "no step",
+    (data) => delete data.reading.patterns[0].step,
+    /`reading\.patterns\[0\]\.step` is missing/,
+  ],
+  [
+    "an unknown encoding",
+    (data) => (data.reading.patterns[0].encoding = "f8"),
+    /encoding` is "f8", expected one of f32/,
+  ],
+  ["no axes", (data) => delete data.reading.scores.axes, /`reading\.scores\.axes` is missing/],
+  [
+    "a missing score",
+    (data) => (data.reading.scores.labels.score[2] = "x"),
+    /labels\.score` is a list of 3, expected one of them to be induction/,
+  ],
+  [
+    "too many log-probabilities",
+    (data) => (data.reading.logProbs = encodeNumbers(new Float32Array(3))),
+    /`reading\.logProbs`.*expected 2 numbers/,
+  ],
+  [
+    "a loss that is a text",
+    (data) => (data.reading.loss = "1"),
+    /`reading\.loss` is "1", expected a number/,
+  ],
+  [
+    "a head that there is not",
+    (data) => (data.state.head = 3),
+    /`state\.head` is 3, expected less than 3/,
+  ],
+  [
+    "a lock outside of the text",
+    (data) => (data.state.lock = { query: 3 }),
+    /`state\.lock\.query` is 3/,
+  ],
+  [
+    "a view without numbers",
+    (data) => (data.state.view = "lens"),
+    /`state\.view` is "lens", expected one that the file has numbers for/,
+  ],
+  [
+    "a scale that there is not",
+    (data) => (data.state.scale = "log"),
+    /`state\.scale` is "log", expected one of linear, sqrt/,
+  ],
+  [
+    "interventions that are none",
+    (data) => (data.state.interventions = [{ at: 1 }]),
+    /`state\.interventions` is a list of 1/,
+  ],
+  [
+    "a dtype that there is not",
+    (data) => (data.model.dtype = "f8"),
+    /`model\.dtype` is "f8", expected one of f32/,
+  ],
+  [
+    "a result without a key",
+    (data) => (data.results.lens = [{ value: 1 }]),
+    /`results\.lens\[0\]\.key` is missing/,
+  ],
+  [
+    "a damaged array in a result",
+    (data) => (data.results.lens = [{ key: "x", value: { a: { encoding: "f32", data: "AA==" } } }]),
+    /`results\.lens\[0\]\.value\.a\.data` is damaged/,
+  ],
+];
+
+for (const [name, change, message] of WRONG)
+  test(`a snapshot with ${name} is refused with the name of the field`, () => {
+    assert.throws(() => readSnapshot(changed(change)), { name: "InputError", message });
+  });
+
+test("what is no snapshot is refused", () => {
+  for (const source of ["", "<!doctype html>", "[1", "null", "[]", "7"])
+    assert.throws(() => readSnapshot(source), { name: "InputError" }, source);
+});

@@ -1,0 +1,69 @@
+// Exports the figure as a snapshot: a file that <candle-scope> draws without a model.
+
+import type { Snapshot } from "../../api/snapshot/format.js";
+import { entryOf } from "../../elements/views/index.js";
+import { takeSnapshot } from "../../session/snapshot/take.js";
+import { page, session, state, store } from "../state.js";
+import { fileName, type PageExport, proposedCaption } from "./entry.js";
+
+/** Why the figure cannot be exported now. */
+function absent(): string | null {
+  return page.figure.needs
+    ? "what the view shows is not computed yet: wait for it, or compute it"
+    : null;
+}
+
+/** @throws InputError if the text is too long */
+export function snapshotOfPage(caption: string): Snapshot {
+  const { reading, corrupted, model } = session;
+  const { figure } = page;
+  if (!reading || !model) throw new Error("no text is read");
+  const { beside, hook, scale, direction, lock, measured, position, answer, against, ...lab } =
+    store.state;
+  const { view, interventions, views } = lab;
+  const { layer, head } = figure;
+  const usesCorrupted = [view, beside].some((name) => name && entryOf(name).usesCorrupted);
+  return takeSnapshot({
+    caption,
+    model: {
+      name: state.name,
+      source: model.address,
+      dtype: model.backend.dtype,
+      parameterCount: model.parameterCount,
+      config: model.config,
+    },
+    reading,
+    corrupted: usesCorrupted ? corrupted : null,
+    state: {
+      ...{ view, beside, layer, head, hook, scale, direction, lock, measured, position },
+      ...{ answer, against, interventions, views },
+    },
+    requests: figure.requests,
+    results: session.results,
+  });
+}
+
+/** The name of the file. */
+export function snapshotName() {
+  return `${fileName("figure", state.name, page.figure.view)}.json`;
+}
+
+/** The bytes of a text in UTF-8. */
+function bytesOf(text: string) {
+  return new Blob([text]).size;
+}
+
+const file: PageExport = {
+  name: "snapshot",
+  group: "Figure without a model",
+  title: "snapshot",
+  says: "a JSON file with what the figure shows; <candle-scope src> draws it with hover, lock and the choice of heads, and loads no model",
+  absent,
+  size: async () => bytesOf(JSON.stringify(snapshotOfPage(proposedCaption()))),
+  make: async ({ caption }) => ({
+    name: snapshotName(),
+    blob: new Blob([JSON.stringify(snapshotOfPage(caption))], { type: "application/json" }),
+  }),
+};
+
+export const SNAPSHOT_EXPORTS: readonly PageExport[] = [file];

@@ -1,0 +1,55 @@
+// What a snapshot holds, and which views and choices it has numbers for.
+
+import type { SnapshotModel } from "../../api/snapshot/format.js";
+import type { LabState } from "../../state/state.js";
+import type { Reading } from "../reading.js";
+
+/** What a snapshot holds, as a figure draws it. */
+export interface Recorded {
+  caption: string;
+  model: SnapshotModel;
+  reading: Reading;
+  corrupted: Reading | null;
+  state: SnapshotChoices;
+  /** by the view's name */
+  results: Readonly<Record<string, readonly RecordedResult[]>>;
+  /** by layer: how far a value of its pattern may be from the one that was computed; null if there is no pattern */
+  roundings: readonly (number | null)[];
+  /** how far the values of other results may be from those that were computed, by the view's name */
+  resultRoundings: Readonly<Record<string, number>>;
+}
+
+export interface RecordedResult {
+  key: string;
+  value: unknown;
+}
+
+/** The names of the fields of the state that a snapshot has. */
+export const CHOICES = [
+  ...(["view", "beside", "layer", "head", "hook", "scale", "direction", "lock"] as const),
+  ...(["measured", "position", "answer", "against", "interventions"] as const),
+] as const;
+
+export type SnapshotChoices = Pick<LabState, (typeof CHOICES)[number] | "views">;
+
+/** Which views and choices can be drawn. */
+export interface Held {
+  /** the names of the views */
+  views: readonly string[];
+  /** whether there is the result that a view requests */
+  has: (view: string, key: string) => boolean;
+}
+
+/** The reading is enough for some views. */
+export function heldBy({ reading, results }: Pick<Recorded, "reading" | "results">): Held {
+  const hasPatterns = reading.patterns.some((pattern) => pattern !== null);
+  const views = [
+    ...(hasPatterns ? ["attention", "lines"] : []),
+    ...(reading.logProbs.length > 0 ? ["log-probability"] : []),
+    ...(reading.scores.length > 0 ? ["heads"] : []),
+    ...Object.keys(results).filter((view) => results[view].length > 0),
+  ];
+  const has = (view: string, key: string) =>
+    results[view]?.some((result) => result.key === key) ?? false;
+  return { views: [...new Set(views)], has };
+}
