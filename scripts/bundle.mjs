@@ -6,7 +6,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { extname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { rollup } from "rollup";
-import { elements, isolate, notebook, page, worker } from "./entries.mjs";
+import { classic, elements, embed, notebook, page, worker } from "./entries.mjs";
 
 const WWW = "www";
 const OUT = "dist";
@@ -65,7 +65,10 @@ const [{ outputFiles }] = await Promise.all([
     ...splitting,
     entryPoints: entryPoints({
       ...elements,
+      ...embed,
       ...notebook,
+      "embed-style": "embed.css",
+      "no-script": "no-script.css",
       "notebook-style": "notebook/notebook.css",
     }),
     plugins: [externalApi],
@@ -77,7 +80,7 @@ const [{ outputFiles }] = await Promise.all([
 await build({
   ...common,
   format: "iife",
-  entryPoints: entryPoints(isolate),
+  entryPoints: entryPoints(classic),
 });
 
 // The whole build with threads is not published: www/worker/threads.ts loads its primary and secondary modules.

@@ -34,8 +34,11 @@ export const worker = { worker: "worker/worker.ts", helper: "worker/helper.ts" }
 /** What the npm package runs in Node.js: the API, and the first script of each of its worker threads. @type {Entries} */
 export const node = { node: "node/main.ts", "node-thread": "node/thread.ts" };
 
-/** A classic script, so that it can be a page's script and a service worker. @type {Entries} */
-export const isolate = { isolate: "page/isolate.ts" };
+/** The page of one figure, which shares the chunks of the elements. @type {Entries} */
+export const embed = { embed: "page/embed.ts" };
+
+/** Classic scripts: one is a page's script and a service worker, the other runs before the modules. @type {Entries} */
+export const classic = { isolate: "page/isolate.ts", early: "page/early.ts" };
 
 /**
  * The modules that other projects import: those of the npm package, which have declarations. @type {Entries}

@@ -12,9 +12,9 @@ const POST = `<!doctype html>
 <title>A post on somebody's page</title>
 <script type="module" src="assets/candlescope/elements.js"></script>
 <p>Some words.</p>
-<candle-scope model="assets/candlescope/models/shakespeare" prompt="the moon, the moon, the moon" layer="1" head="3"></candle-scope>
-<candle-scope model="assets/candlescope/models/shakespeare" prompt="To be, or not to be" view="log-probability"></candle-scope>
-<candle-scope model="assets/candlescope/models/shakespeare" prompt="Good night, good night" editable></candle-scope>
+<candle-scope loading="eager" model="assets/candlescope/models/shakespeare" prompt="the moon, the moon, the moon" layer="1" head="3"></candle-scope>
+<candle-scope loading="eager" model="assets/candlescope/models/shakespeare" prompt="To be, or not to be" view="log-probability"></candle-scope>
+<candle-scope loading="eager" model="assets/candlescope/models/shakespeare" prompt="Good night, good night" editable></candle-scope>
 `;
 
 /** @type {string} */
@@ -131,9 +131,9 @@ const VIEWS = `<!doctype html>
 <meta charset="utf-8" />
 <link rel="icon" href="data:," />
 <script type="module" src="assets/candlescope/elements.js"></script>
-<candle-scope model="assets/candlescope/models/shakespeare" prompt="the moon, the moon" view="lens"></candle-scope>
-<candle-scope model="assets/candlescope/models/shakespeare" prompt="the moon, the moon" view="heads"></candle-scope>
-<candle-scope model="assets/candlescope/models/shakespeare" prompt="the moon, the moon" view="activations" hook="blocks.1.hook_attn_out"></candle-scope>
+<candle-scope loading="eager" model="assets/candlescope/models/shakespeare" prompt="the moon, the moon" view="lens"></candle-scope>
+<candle-scope loading="eager" model="assets/candlescope/models/shakespeare" prompt="the moon, the moon" view="heads"></candle-scope>
+<candle-scope loading="eager" model="assets/candlescope/models/shakespeare" prompt="the moon, the moon" view="activations" hook="blocks.1.hook_attn_out"></candle-scope>
 <logit-lens></logit-lens><head-scores></head-scores><tensor-view></tensor-view>
 `;
 
@@ -237,14 +237,22 @@ const HERE = 'model="assets/candlescope/models/shakespeare" prompt="the moon, th
 const UNFIT = {
   layer: [
     "99",
-    /There is no layer="99": the model has layers 0 to 3 and heads 0 to 3\. The strongest/,
+    /There is no layer="99": the model has layers 0 to 3 and heads 0 to 3\. The most telling/,
   ],
   head: ["4", /There is no head="4": the model has layers 0 to 3/],
-  view: ["lents", /view="lents" is unknown, and the attention is drawn\. There are attention/],
-  scale: ["cubic", /scale="cubic" is unknown, and linear is used\. There are linear, sqrt/],
-  direction: ["up", /direction="up" is unknown, and from is used\. There are from, to/],
-  dtype: ["f33", /dtype="f33" is unknown, and f32 is used\. There are f32, f16, q8, q4/],
+  view: [
+    "lents",
+    /view="lents" does not fit: expected one of attention, .*\. The attention is drawn/,
+  ],
+  scale: ["cubic", /scale="cubic" does not fit: expected one of linear, sqrt\. linear is used/],
+  direction: ["up", /direction="up" does not fit: expected one of from, to\. from is used/],
+  dtype: ["f33", /dtype="f33" does not fit: expected one of f32, f16, q8, q4\. f32 is used/],
   hook: ["blocks.0.nowhere", /The model has no hook="blocks\.0\.nowhere"\. The nearest are/],
+  off: ["1.0,two", /off="1\.0,two" does not fit: expected heads, separated by commas/],
+  lock: ["77,2", /There is no lock="77,2": the text has tokens 0 to \d+\. Nothing is locked/],
+  parts: ["tokens lines", /parts="tokens lines" does not fit: expected some of tokens, tabs/],
+  loading: ["soon", /loading="soon" does not fit: expected one of lazy, eager, on-request/],
+  "max-new-tokens": ["4", /attribute max-new-tokens is unknown; maxnewtokens may be meant/],
   layers: ["1", /The attribute layers is unknown; layer may be meant/],
 };
 for (const [name, [value, sentence]] of Object.entries(UNFIT))

@@ -8,7 +8,7 @@ import * as Comlink from "comlink";
 
 import { abortError, createError } from "./errors.js";
 import { platform } from "./platform.js";
-import type { StartedWorker } from "./start-worker.js";
+import { type StartedWorker, startError } from "./start-worker.js";
 import type { SentError, ShownData, WorkerApi, WorkerMessage } from "./worker-api.js";
 
 export interface CallOptions {
@@ -67,7 +67,8 @@ export class Connection {
   #death: Error | undefined;
   #lifetime = new AbortController();
 
-  constructor({ thread, address, hint, reportsExit }: StartedWorker) {
+  constructor(started: StartedWorker) {
+    const { thread, reportsExit } = started;
     this.#thread = thread;
     thread.addEventListener("message", ({ data }: MessageEvent<WorkerMessage | null>) => {
       this.#hasAnswered = true;
@@ -76,15 +77,9 @@ export class Connection {
       if (data?.shown) this.#listeners.get(data.shown.listener)?.(data.shown);
     });
     thread.addEventListener("messageerror", () => this.#die("sent an answer that cannot be read"));
-    thread.addEventListener("error", (event) => {
-      if (event.message && this.#hasAnswered) return; // an exception inside the worker, which the call that caused it reports
-      const ending = `${hint ? `; ${hint}` : ""}${event.message ? ` (${event.message})` : ""}`;
-      this.#end(
-        createError(
-          "NetworkError",
-          `the worker cannot be started: expected ${address} and pkg/ beside it${ending}`,
-        ),
-      );
+    thread.addEventListener("error", async ({ message }) => {
+      if (message && this.#hasAnswered) return; // an exception inside the worker, which the call that caused it reports
+      this.#end(await startError(started, message));
     });
     this.#api = Comlink.wrap<WorkerApi>(this.#endpoint()) as WorkerApi;
     if (!reportsExit) this.#detectExit();

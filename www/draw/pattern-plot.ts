@@ -12,6 +12,13 @@ const MAX_SIZE = 680;
 /** The largest cell in CSS pixels: the pattern of a few tokens is small, instead of a few large squares. */
 const MAX_CELL = 56;
 const MAX_HEIGHT_SHARE = 0.6;
+/** The size of a compact plot without labels, as long as its cells have room for a label. */
+const COMPACT_SIZE = 120;
+
+/** The largest cell of a compact plot in CSS pixels. */
+export function compactCell(tokens: number) {
+  return Math.max(12, Math.min(24, Math.floor(COMPACT_SIZE / Math.max(1, tokens))));
+}
 
 export type PatternGeometry = {
   /** device pixels per CSS pixel */
@@ -26,18 +33,23 @@ export type PatternGeometry = {
   pitch: number;
 };
 
-/** @param space width: of the element; windowHeight: both in CSS pixels; ratio: device pixels per CSS pixel */
+/** @param space width: of the element; windowHeight; maxCell: in CSS pixels; ratio: device pixels per CSS pixel */
 export function patternGeometry(
   matrix: Matrix,
   tokens: readonly Token[],
   zoomed: View | null,
-  { width, windowHeight, ratio }: { width: number; windowHeight: number; ratio: number },
+  {
+    width,
+    windowHeight,
+    ratio,
+    maxCell = MAX_CELL,
+  }: { width: number; windowHeight: number; ratio: number; maxCell?: number },
 ): PatternGeometry {
   const gutter = gutterFor(tokens, (width - 90) / Math.max(1, tokens.length), 3);
   const height = Math.max(320, MAX_HEIGHT_SHARE * windowHeight);
   const room = Math.min(MAX_SIZE, height, width - 18 - gutter);
   const view = zoomed ? clip(matrix, zoomed) : fullView(matrix);
-  const fitted = fit(view.count, Math.max(room, 40) * ratio, MAX_CELL * ratio);
+  const fitted = fit(view.count, Math.max(room, 40) * ratio, maxCell * ratio);
   return {
     ratio,
     gutter,

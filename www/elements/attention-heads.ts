@@ -43,6 +43,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     order: { type: String },
     off: { attribute: false },
     strip: { type: Boolean },
+    compact: { type: Boolean },
     isNarrow: { state: true },
   };
 
@@ -134,7 +135,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
         color: var(--soft);
       }
       .tools {
-        display: flex;
+        display: var(--choices, flex);
         align-items: baseline;
         justify-content: space-between;
         gap: 0.5em;
@@ -161,6 +162,8 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
   declare off: readonly Head[];
   /** One row that scrolls sideways. Narrow screens always have it. */
   declare strip: boolean;
+  /** Its owner is narrower than the screen, and alone says whether it is a strip. */
+  declare compact: boolean;
   declare isNarrow: boolean;
   declare width: number;
   #theme = new ThemeController(this);
@@ -193,6 +196,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     this.order = "layer";
     this.off = [];
     this.strip = false;
+    this.compact = false;
     this.isNarrow = false;
     this.width = 0;
     new WidthController(this);
@@ -204,7 +208,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
   };
 
   get #isStrip() {
-    return this.strip || this.isNarrow;
+    return this.strip || (this.isNarrow && !this.compact);
   }
 
   override connectedCallback() {
@@ -255,7 +259,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
 
   override render() {
     return html`
-      <div class="grid ${this.#isStrip ? "strip" : ""} ${this.#isDense ? "dense" : ""}" style="--thumbnail: ${this.#thumbnailSize}px" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.interaction.onKeyDown} @pointerleave=${this.interaction.leave} @focusout=${this.interaction.onFocusOut}>
+      <div class="grid ${this.#isStrip ? "strip" : ""} ${this.#isDense ? "dense" : ""}" .style="--thumbnail: ${this.#thumbnailSize}px" role="grid" aria-label="attention heads, ${this.patterns.length} layers" @keydown=${this.interaction.onKeyDown} @pointerleave=${this.interaction.leave} @focusout=${this.interaction.onFocusOut}>
         ${this.rows.map(
           (row, i) => html`<div class="row" role="row">
             ${this.order === "layer" ? html`<span class="layer mono" role="rowheader" aria-label="layer ${i}">L${i}</span>` : ""}

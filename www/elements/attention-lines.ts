@@ -164,7 +164,7 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
       <div class="titles"><span>query (attends)</span><span>key (attended to)</span></div>
       <div
         class="board mono"
-        style="--pitch: ${pitch}px"
+        .style="--pitch: ${pitch}px"
         role="application"
         aria-roledescription="attention lines"
         aria-label=${label}
@@ -174,7 +174,7 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
         @blur=${this.interaction.leave}
       >
         ${this.#renderColumn(0)}
-        <svg class="${focused ? "focused" : ""} ${heads.length > 3 ? "many" : ""}" style="height: ${height}px" viewBox="0 0 100 ${height}" preserveAspectRatio="none" aria-hidden="true">
+        <svg class="${focused ? "focused" : ""} ${heads.length > 3 ? "many" : ""}" .style="height: ${height}px" viewBox="0 0 100 ${height}" preserveAspectRatio="none" aria-hidden="true">
           ${guard([pattern, heads.join(), window.first, window.count, pitch, this.scale, this.theme.theme], () => svg`<g class="all">${this.linesOf().map(this.#renderLine)}</g>`)}
           <g class="lit">${focused ? this.linesOf(focused).map(this.#renderLine) : ""}</g>
         </svg>
@@ -223,13 +223,13 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
       title=${glyphs(this.tokens[at] ?? "")}
       @pointerenter=${() => this.interaction.hover(place)}
       @click=${() => this.interaction.choose(place)}
-    ><span class="value">${number}</span>${this.#renderBars(values)}<span class="text" style=${colours}>${truncate(this.tokens[at] ?? "", 14)}</span></span>`;
+    ><span class="value">${number}</span>${this.#renderBars(values)}<span class="text" .style=${colours}>${truncate(this.tokens[at] ?? "", 14)}</span></span>`;
   }
 
   /** Of several heads: a bar for each, as tall as its attention. */
   #renderBars(values: readonly number[] | null) {
     if (!values || values.length < 2) return "";
-    return html`<span class="bars">${values.map((value, i) => html`<i style="background: ${this.#colourOf(this.heads[i])}; height: ${Number.isFinite(value) ? Math.round(100 * Math.min(1, Math.max(0, value))) : 0}%"></i>`)}</span>`;
+    return html`<span class="bars">${values.map((value, i) => html`<i .style="background: ${this.#colourOf(this.heads[i])}; height: ${Number.isFinite(value) ? Math.round(100 * Math.min(1, Math.max(0, value))) : 0}%"></i>`)}</span>`;
   }
 
   /** The attention between the focused token and this one of the other column, by head; none if it is masked. */
@@ -254,7 +254,7 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
       return html`<span class="soft">Point at a token for its lines. Click to lock it.</span>`;
     return this.heads.map(
       (head) =>
-        html`<span class="line">${this.heads.length > 1 ? html`<i class="swatch" style="background: ${this.#colourOf(head)}"></i> ${this.layer}.${head}: ` : ""}${this.#words(focused, head)}</span>`,
+        html`<span class="line">${this.heads.length > 1 ? html`<i class="swatch" .style="background: ${this.#colourOf(head)}"></i> ${this.layer}.${head}: ` : ""}${this.#words(focused, head)}</span>`,
     );
   }
 
@@ -308,7 +308,7 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
     const words = `opacity is attention, ${scale === "sqrt" ? "square root" : "linear"}`;
     const broken = notFinite > 0 ? `dashed: ${NOT_A_NUMBER}, ${notFinite} values` : "";
     return html`<span class="legend" role="img" aria-label="from 0 to 1: ${words}${broken && `; ${broken}`}">
-        <span class="mono">0</span><span class="ramp" style="background: linear-gradient(to right, transparent, ${this.#colourOf(heads[0] ?? 0)})"></span><span class="mono">1</span>
+        <span class="mono">0</span><span class="ramp" .style="background: linear-gradient(to right, transparent, ${this.#colourOf(heads[0] ?? 0)})"></span><span class="mono">1</span>
         <span>${words}</span>${broken ? html`<span>· ${broken}</span>` : ""}
       </span>
       <button aria-pressed=${scale === "sqrt"} title="Makes small values more visible" @click=${() => this.emit("scale-change", scale === "sqrt" ? "linear" : "sqrt")}>square root</button>`;

@@ -14,7 +14,12 @@ import {
   type Pair,
   type Tensor,
 } from "../draw/matrix.js";
-import { drawPatternLabels, drawPatternOverlay, patternGeometry } from "../draw/pattern-plot.js";
+import {
+  compactCell,
+  drawPatternLabels,
+  drawPatternOverlay,
+  patternGeometry,
+} from "../draw/pattern-plot.js";
 import { describePair, glyphs, truncate, type Token } from "../draw/token.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
 import { clamp, Interaction, type Step } from "./interaction.js";
@@ -25,6 +30,8 @@ import { ThemeController } from "./theme.js";
 import type { Stretch } from "../draw/scale.js";
 import type { Surface } from "../draw/surface.js";
 
+/** The room that the legend of a compact plot needs beside it, in CSS pixels. */
+const MIN_WIDTH_BESIDE = 150;
 /** Texts of more tokens get buttons for zooming. */
 const ZOOMABLE = 24;
 /** How much one press of a zoom button or key changes the number of visible tokens. */
@@ -48,6 +55,7 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     label: { type: String },
     quantity: { type: String },
     max: { type: Number },
+    compact: { type: Boolean },
     width: { state: true },
     view: { state: true },
   };
@@ -87,6 +95,8 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
   declare quantity: string;
   /** The value at the dark end of the scale. */
   declare max: number;
+  /** Small cells, with the legend beside them if there is room. */
+  declare compact: boolean;
   declare width: number;
   /** The visible window; null for the whole pattern. */
   declare view: View | null;
@@ -134,6 +144,7 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     this.label = "attention pattern";
     this.quantity = "attention";
     this.max = 1;
+    this.compact = false;
     this.width = 0;
     this.view = null;
     new WidthController(this);
@@ -163,7 +174,8 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     const { matrix, width } = this;
     if (!matrix || width === 0) return null;
     const space = { width, windowHeight: window.innerHeight, ratio: pixelRatio() };
-    return patternGeometry(matrix, this.tokens, this.view, space);
+    const limit = this.compact ? { maxCell: compactCell(this.tokens.length) } : {};
+    return patternGeometry(matrix, this.tokens, this.view, { ...space, ...limit });
   }
 
   get #isZoomed() {
@@ -191,6 +203,7 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
   override render() {
     const { geometry } = this;
     const side = geometry ? geometry.size + geometry.gutter : 200;
+    this.toggleAttribute("beside", this.compact && this.width - side > MIN_WIDTH_BESIDE);
     const corner = geometry?.gutter ?? 0;
     return renderPlot({
       axes: { across: "key (attended to)", down: "query (attends)" },

@@ -208,7 +208,7 @@ export class BarList extends TypedElement<BarListEvents> {
       @pointerenter=${() => this.interaction.hover(at)}
       @focus=${this.#onFocus}
       @click=${() => this.interaction.choose(at)}
-    ><span class="name">${bar.name}${bar.token === undefined ? "" : html` ${pieces(bar.token).map(renderPiece)}`}</span><span class="track"><span class="bar ${span ? "" : "broken"}" style=${style}></span><span class="zero" style="left: ${percent(track.zero)}"></span>${this.reference === null ? "" : html`<span class="reference" style="left: ${percent(track.zero + this.reference * track.unit)}"></span>`}</span><span class="value">${this.unsigned ? formatSigned(bar.value, decimals).replace(/^\+/, "") : formatSigned(bar.value, decimals)}</span></div>`;
+    ><span class="name">${bar.name}${bar.token === undefined ? "" : html` ${pieces(bar.token).map(renderPiece)}`}</span><span class="track"><span class="bar ${span ? "" : "broken"}" .style=${style}></span><span class="zero" .style="left: ${percent(track.zero)}"></span>${this.reference === null ? "" : html`<span class="reference" .style="left: ${percent(track.zero + this.reference * track.unit)}"></span>`}</span><span class="value">${this.unsigned ? formatSigned(bar.value, decimals).replace(/^\+/, "") : formatSigned(bar.value, decimals)}</span></div>`;
   }
 
   /** A bar in words, with every digit. */

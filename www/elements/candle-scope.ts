@@ -1,21 +1,38 @@
 // <candle-scope>: the figure for any page: the model and the prompt are attributes. Its loader is `CandleScope.load`, which
 // elements.js sets; elements on one page that name the same model share it, because the loader does.
 
-import { css, html, LitElement } from "lit";
+import { html, LitElement } from "lit";
 
 import { type Architecture, type Describable, summaryOf } from "../session/architecture.js";
-import type { AnyNotice } from "../session/notices.js";
+import { groupNotices, type AnyNotice } from "../session/notices.js";
 import { type Answer, type Question, questionOf, withAnswer } from "../session/questions.js";
 import type { Readable, Reading } from "../session/reading.js";
-import { strongestInduction } from "../session/scores.js";
 import { Session, type LoadContext, type SessionChange } from "../session/session.js";
-import { fitted, misspelt } from "./attributes.js";
+import { tellingHead, whyTelling } from "../session/telling-head.js";
+import { complete } from "../state/fields.js";
+import type { LabIntervention } from "../state/interventions.js";
+import { WidthController } from "./base.js";
 import { withCode } from "./code.js";
+import { fitted, misspelt, unchanged, type Fitted, type Written } from "./scope/attributes.js";
+import {
+  ALL_FIELDS,
+  SCOPE_PROPERTIES,
+  hiddenParts,
+  SETTINGS,
+  withSetting,
+  type ScopeValues,
+  type ViewValues,
+} from "./scope/fields.js";
+import { Wanted } from "./scope/lazy.js";
+import { reservedHeight } from "./scope/reserved.js";
+import { scopeStyles } from "./scope/styles.js";
+import { textOf, TextReader, type Text } from "./scope/text.js";
 import { base } from "./styles.js";
+import { refreshThemes } from "./theme.js";
+import { entryOf } from "./views/index.js";
 
-import type { Stretch } from "../draw/scale.js";
 import type { Head } from "./heads.js";
-import type { FigureChoice, ViewSettings } from "./views/view.js";
+import type { FigureChoice } from "./views/view.js";
 
 /** What the figure needs of a model. */
 export type ScopeModel = Readable & {
@@ -30,119 +47,62 @@ export type Load = (
   options: LoadContext & Answer & { dtype?: string },
 ) => Promise<ScopeModel>;
 
-/** The properties on which it depends what the views request. */
-const VIEW_PROPERTIES = ["view", "hook", "measured", "views", "position", "answer", "against"];
-
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the properties are those of SCOPE_PROPERTIES
 export class CandleScope extends LitElement {
   static override properties = {
-    model: { type: String },
-    dtype: { type: String },
-    prompt: { type: String },
-    view: { type: String },
-    layer: { type: Number },
-    head: { type: Number },
-    scale: { type: String },
-    direction: { type: String },
-    hook: { type: String },
-    measured: { attribute: false },
+    ...SCOPE_PROPERTIES,
     views: { attribute: false },
-    position: { type: Number },
-    answer: { type: String },
-    against: { type: String },
     editable: { type: Boolean },
     load: { attribute: false },
     error: { state: true },
     question: { state: true },
+    width: { state: true },
   };
 
-  static override styles = [
-    base,
-    css`
-      :host {
-        --token-size: 0.88rem;
-        margin-block: 1rem;
-        padding: 1rem;
-        border: 1px solid var(--line);
-        border-radius: 8px;
-        background: var(--paper);
-      }
-      textarea {
-        display: block;
-        width: 100%;
-        margin-bottom: 0.6rem;
-        padding: 0.4rem 0.6rem;
-        border: 1px solid var(--line);
-        border-radius: 5px;
-        background: var(--sheet);
-        field-sizing: content;
-        resize: vertical;
-      }
-      .problems {
-        margin: 0 0 0.6rem;
-        padding: 0.35rem 0.7rem;
-        border-left: 3px solid var(--flame);
-        border-radius: 3px;
-        background: var(--glow);
-        font-size: 0.92rem;
-        list-style: none;
-        overflow-wrap: anywhere;
-      }
-    `,
-  ];
+  static override get observedAttributes() {
+    // biome-ignore lint/complexity/noThisInStatic: Lit collects them for the class that asks
+    return [...super.observedAttributes, ...SETTINGS.keys()];
+  }
+
+  static override styles = [base, scopeStyles];
 
   /** The loader of elements that were not given their own. */
   static load: Load | null = null;
 
-  declare model: string;
-  declare dtype: string;
-  declare prompt: string;
-  declare view: string;
-  /** Without a layer and a head, the strongest induction head is shown. */
-  declare layer: number | null;
-  declare head: number | null;
-  declare scale: Stretch;
-  declare direction: "from" | "to";
-  /** The hook point that the view `activations` draws. */
-  declare hook: string;
-  /** What head scores are measured on. */
-  declare measured: "text" | "random";
-  /** The settings of each view. */
-  declare views: ViewSettings;
-  /** The position whose prediction is studied; null for the last. */
-  declare position: number | null;
-  /** The token that is attributed, and the one that it is compared with. */
-  declare answer: string | null;
-  declare against: string | null;
+  /** The settings of each view; `patching.at` is an attribute too. */
+  declare views: ViewValues;
   declare editable: boolean;
   declare load: Load | null;
   declare error: Error | null;
   /** What the load of the model asks. */
   declare question: Question | null;
 
+  /** of the content, in CSS pixels */
+  declare width: number;
+
   /** What was answered about the model that the attribute names. */
   #answer: Answer = {};
   #session = new Session<ScopeModel>({ formerModel: "discard" });
+  #text = new TextReader(this.#session);
+  /** What the second prompt was read for. */
+  #corrupted: { model: ScopeModel; text: string | null } | null = null;
+  #lastFitted: Fitted | null = null;
+  #wanted = new Wanted(this);
+  #hasStarted = false;
+  /** The figure is as high as was estimated: nobody sees it change its height when it is drawn off the screen. */
+  #isReserved = true;
+  #hasDrawn = false;
 
   constructor() {
     super();
-    this.model = "";
-    this.dtype = "f32";
-    this.prompt = "";
-    this.view = "attention";
-    this.layer = null;
-    this.head = null;
-    this.scale = "linear";
-    this.direction = "from";
-    this.hook = "blocks.0.hook_resid_post";
-    this.measured = "text";
+    Object.assign(this, complete(ALL_FIELDS));
     this.views = {};
-    this.position = null;
-    this.answer = null;
-    this.against = null;
     this.editable = false;
     this.load = null;
     this.error = null;
     this.question = null;
+    this.width = 0;
+    new WidthController(this);
     this.#session.onChange = (change) => this.#onSessionChange(change);
   }
 
@@ -159,12 +119,18 @@ export class CandleScope extends LitElement {
   /** A model is loading, or the text is not read: `reading` is not what the attributes say. */
   get busy(): boolean {
     const { isLoading, isRead, model } = this.#session;
-    return isLoading || (model !== null && !isRead);
+    return isLoading || (model !== null && !(isRead && this.#text.isRead));
+  }
+
+  override attributeChangedCallback(name: string, former: string | null, value: string | null) {
+    super.attributeChangedCallback(name, former, value);
+    const setting = SETTINGS.get(name);
+    if (setting) this.views = withSetting(this.views, setting, value);
   }
 
   override connectedCallback() {
     super.connectedCallback();
-    if (this.hasUpdated && !this.loaded) this.#load();
+    if (this.#wanted.isWanted && !this.loaded) this.#load();
   }
 
   /** An element that is moved is connected again in the same task; one that is removed frees its model. */
@@ -175,14 +141,35 @@ export class CandleScope extends LitElement {
     });
   }
 
+  override willUpdate() {
+    if (!this.reading || this.#hasDrawn) return;
+    this.#hasDrawn = true;
+    const { top, bottom } = this.getBoundingClientRect();
+    this.#isReserved = top < window.innerHeight && bottom > 0;
+  }
+
   override updated(changed: Map<string, unknown>) {
+    if (changed.has("theme")) this.#showTheme();
     if (changed.has("model")) this.#answer = {};
-    if (changed.has("model") || changed.has("dtype") || (changed.has("load") && !this.loaded))
-      this.#load();
-    else if (changed.has("prompt")) this.#read();
-    else if (changed.has("layer") && this.reading) this.#needLayer();
-    const isViewChanged = VIEW_PROPERTIES.some((name) => changed.has(name));
-    if (isViewChanged || this.#isUnprepared) this.#prepare();
+    this.#wanted.follow(this.#fitted.loading);
+    if (!this.#wanted.isWanted) return;
+    const isNew = !this.#hasStarted || changed.has("model") || changed.has("dtype");
+    this.#hasStarted = true;
+    if (isNew || (changed.has("load") && !this.loaded)) this.#load();
+    else this.#readIfNeeded();
+    if (changed.has("layer") && this.reading) this.#needLayer();
+    this.#prepare();
+  }
+
+  #showTheme() {
+    const { theme } = this.#fitted;
+    this.style.colorScheme = theme === "auto" ? "" : theme;
+    refreshThemes();
+  }
+
+  /** Loads the model and draws the figure, however far it is from the screen. */
+  start() {
+    this.#wanted.start();
   }
 
   /** Loads the model that the attribute names. The results of the former model are dimmed until then. */
@@ -194,18 +181,24 @@ export class CandleScope extends LitElement {
     this.question = null;
     if (!load || !source) return this.#session.dispose();
     await this.#report(
-      this.#session
-        .load((context) => load(source, { dtype, ...context, ...this.#answer }))
-        .then(async (model) => {
-          if (model) await this.#read();
-        }),
+      this.#session.load((context) => load(source, { dtype, ...context, ...this.#answer })),
     );
   }
 
-  /** Reads the prompt. */
-  async #read() {
-    const { layer } = this.#fitted;
-    const reading = await this.#report(this.#session.read(this.prompt, { layer: layer ?? 0 }));
+  /** Reads the texts that are not the ones that were read last. */
+  #readIfNeeded() {
+    const { loaded } = this;
+    if (!loaded || this.#session.isLoading) return;
+    const { layer, corrupted, ...values } = this.#fitted;
+    const text = textOf({ ...values, corrupted }, loaded.hasTokenizer !== false);
+    if (this.#text.isNew(text)) this.#read(text, layer ?? 0);
+    if (this.#corrupted?.model === loaded && this.#corrupted.text === corrupted) return;
+    this.#corrupted = { model: loaded, text: corrupted };
+    this.#report(this.#session.readCorrupted(corrupted, { layer: layer ?? 0 }));
+  }
+
+  async #read(text: Text, layer: number) {
+    const reading = await this.#report(this.#text.read(text, layer));
     if (!reading) return;
     this.error = null;
     await this.#needLayer();
@@ -216,14 +209,10 @@ export class CandleScope extends LitElement {
     await this.#report(this.#session.needLayer(this.shownHead.layer));
   }
 
-  /** Computes what the view needs beyond the reading. */
+  /** Computes what the views need beyond the reading. */
   #prepare() {
-    this.#isUnprepared = false;
     this.#session.prepare(this.renderRoot.querySelector("scope-figure")?.requests ?? {});
   }
-
-  /** The reading changed since `#prepare` ran. */
-  #isUnprepared = false;
 
   /** Shows what a call of the session rejects with. */
   async #report<T>(call: Promise<T>): Promise<T | null> {
@@ -233,27 +222,33 @@ export class CandleScope extends LitElement {
       this.question = questionOf(error);
       this.error = this.question ? null : (error as Error);
       return null;
+    } finally {
+      this.requestUpdate();
     }
   }
 
   #onSessionChange(change: SessionChange) {
-    if (change === "model" || change === "reading" || change === "layer") this.#isUnprepared = true;
+    if (change === "model") this.#text.forget();
     this.requestUpdate();
   }
 
-  /** The head that the attributes name, or the strongest induction head. */
+  /** The head that the attributes name, or the most telling one. */
   get shownHead(): Head {
-    const { reading } = this;
     const { layer, head } = this.#fitted;
-    if (layer !== null || head !== null) return { layer: layer ?? 0, head: head ?? 0 };
-    if (!reading || reading.scores.length === 0) return { layer: 0, head: 0 };
-    const strongest = strongestInduction(reading.scores);
-    return { layer: strongest.layer, head: strongest.head };
+    return this.#telling ?? { layer: layer ?? 0, head: head ?? 0 };
+  }
+
+  /** The head that is drawn because none is named. */
+  get #telling() {
+    const { layer, head } = this.#fitted;
+    return layer === null && head === null && this.reading ? tellingHead(this.reading) : null;
   }
 
   /** What the attributes say, with what there is in place of what there is not. */
-  get #fitted() {
-    return fitted(this, this.loaded);
+  get #fitted(): Fitted {
+    const length = this.#text.isRead ? (this.reading?.ids.length ?? null) : null;
+    this.#lastFitted = unchanged(fitted(written(this), this.loaded, length), this.#lastFitted);
+    return this.#lastFitted;
   }
 
   /** What is wrong with the attributes. */
@@ -274,42 +269,85 @@ export class CandleScope extends LitElement {
   }
 
   override render() {
-    const { layer, head } = this.shownHead;
-    const { view, scale, direction, measured } = this.#fitted;
     const problems = this.#problems;
-    const { progress, reading, isStale, results } = this.#session;
+    const { progress } = this.#session;
+    const { loaded } = this;
+    const isUnnamed = loaded?.hasTokenizer === false;
     return html`
       ${progress ? html`<load-progress .name=${this.model} .stage=${progress.stage} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
       <div role="status">${problems.length > 0 ? html`<ul class="problems">${problems.map((one) => html`<li>${withCode(one)}</li>`)}</ul>` : ""}</div>
       ${this.error ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
       ${this.question ? html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${() => (this.question = null)}></load-question>` : ""}
-      ${this.loaded ? html`<model-report .notices=${this.loaded.report ?? []} .summary=${this.#summary(this.loaded)}></model-report>` : ""}
-      ${this.loaded?.hasTokenizer === false ? html`<add-tokenizer .vocabulary=${this.loaded.config.vocab_size} @tokenizer-add=${this.#onTokenizer}></add-tokenizer>` : ""}
-      ${this.editable ? html`<textarea aria-label=${this.loaded?.hasTokenizer === false ? "token ids" : "text"} spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
-      <scope-figure
-        .reading=${reading}
-        .config=${this.loaded?.config ?? {}}
-        .parameterCount=${this.loaded?.parameterCount ?? 0}
-        .hasTokenizer=${this.loaded?.hasTokenizer ?? true}
-        .layer=${layer}
-        .head=${head}
-        .view=${view}
-        .scale=${scale}
-        .direction=${direction}
-        .hook=${this.hook}
-        .points=${this.loaded?.hookPoints ?? []}
-        .views=${this.views}
-        .position=${this.position}
-        .answer=${this.answer}
-        .against=${this.against}
-        .results=${results}
-        .measured=${measured}
-        .stale=${isStale}
-        @figure-change=${this.#onChoice}
-        @view-compute=${(event: CustomEvent<string>) => this.#session.compute(event.detail)}
-        @view-cancel=${(event: CustomEvent<string>) => this.#session.cancelCompute(event.detail)}
-      ></scope-figure>
+      ${isUnnamed ? html`<add-tokenizer .vocabulary=${loaded?.config.vocab_size} @tokenizer-add=${this.#onTokenizer}></add-tokenizer>` : ""}
+      ${this.editable ? html`<textarea aria-label=${isUnnamed ? "token ids" : "text"} spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
+      ${this.#figure()}
+      ${this.#why()}
+      <div class="caption"><slot name="caption" @slotchange=${() => this.requestUpdate()}></slot></div>
+      ${loaded && this.#hasReport(loaded) ? html`<model-report .notices=${loaded.report ?? NO_NOTICES} .summary=${this.#summary(loaded)}></model-report>` : ""}
     `;
+  }
+
+  /** Which head is drawn, and why, if no attribute names one. */
+  #why() {
+    const { view } = this.#fitted;
+    if (this.layer !== null || this.head !== null || !entryOf(view).usesHead) return "";
+    const telling = this.#telling;
+    return html`<p class="why">${telling ? whyTelling(telling) : ""}</p>`;
+  }
+
+  /** The text as it is written, until its tokens are known; and the button that starts a figure on request. */
+  #unread() {
+    const isWaiting = this.#fitted.loading === "on-request" && !this.#wanted.isWanted;
+    return html`<div slot="text" class="words">${this.prompt}</div>
+      ${isWaiting && this.model ? html`<p slot="under"><button class="start" @click=${this.#wanted.start}>▶ run this figure</button> <span class="soft">loads the model <span class="mono">${this.model}</span></span></p>` : ""}`;
+  }
+
+  #figure() {
+    const { layer, head } = this.shownHead;
+    const shown = this.#fitted;
+    const { reading, corrupted, isStale, results } = this.#session;
+    const { loaded } = this;
+    const hidden = hiddenParts(shown);
+    const space = { width: this.width, windowHeight: window.innerHeight, hidden };
+    const reserved = this.#isReserved
+      ? reservedHeight({ view: shown.view, prompt: this.prompt, ...space })
+      : 0;
+    return html`<scope-figure
+      compact
+      hide=${hidden.join(" ")}
+      .style="--reserved: ${reserved}px"
+      .reading=${reading}
+      .corrupted=${corrupted}
+      .config=${loaded?.config ?? NO_CONFIG}
+      .parameterCount=${loaded?.parameterCount ?? 0}
+      .hasTokenizer=${loaded?.hasTokenizer ?? true}
+      .layer=${layer}
+      .head=${head}
+      .view=${shown.view}
+      .beside=${shown.beside}
+      .views=${shown.views}
+      .scale=${shown.scale}
+      .direction=${shown.direction}
+      .lock=${shown.lock}
+      .off=${shown.off}
+      .hook=${hookOf(shown.hook, loaded)}
+      .points=${loaded?.hookPoints ?? NO_POINTS}
+      .position=${shown.position}
+      .answer=${shown.answer}
+      .against=${shown.against}
+      .results=${results}
+      .measured=${shown.measured}
+      .stale=${isStale || (reading !== null && !this.#text.isRead)}
+      @figure-change=${this.#onChoice}
+      @view-compute=${(event: CustomEvent<string>) => this.#session.compute(event.detail)}
+      @view-cancel=${(event: CustomEvent<string>) => this.#session.cancelCompute(event.detail)}
+      @intervention-add=${this.#onIntervention}
+    >${reading ? "" : this.#unread()}</scope-figure>`;
+  }
+
+  /** A figure says only what matters about the model, unless it has all controls. */
+  #hasReport({ report = NO_NOTICES }: ScopeModel) {
+    return this.#fitted.controls === "all" || groupNotices(report).some(({ matters }) => matters);
   }
 
   /** Null for a model that does not say what it was read from. */
@@ -335,17 +373,39 @@ export class CandleScope extends LitElement {
     if (!loaded?.withTokenizer) return;
     const add = loaded.withTokenizer.bind(loaded);
     this.error = null;
-    await this.#report(this.#session.load(() => add(files)).then((model) => model && this.#read()));
+    await this.#report(this.#session.load(() => add(files)));
   }
 
   #onInput(event: Event) {
     this.prompt = (event.target as HTMLTextAreaElement).value;
+    this.lock = null; // the tokens move
   }
 
   #onChoice({ detail: choice }: CustomEvent<FigureChoice>) {
     Object.assign(this, choice);
     this.#prepare(); // a view may have been loaded
   }
+
+  #onIntervention({ detail }: CustomEvent<LabIntervention>) {
+    this.interventions = [...this.#fitted.interventions, detail];
+  }
+}
+
+/** The properties as plain data. */
+function written(scope: CandleScope): Written {
+  const names = ["views", ...Object.keys(ALL_FIELDS)] as (keyof CandleScope)[];
+  return Object.fromEntries(names.map((name) => [name, scope[name]]));
+}
+
+export interface CandleScope extends ScopeValues {}
+
+const NO_CONFIG = {};
+const NO_NOTICES: readonly AnyNotice[] = [];
+const NO_POINTS: NonNullable<ScopeModel["hookPoints"]> = [];
+
+/** The hook point that is drawn; the residual stream after the last layer if none is named. */
+function hookOf(hook: string, model: ScopeModel | null) {
+  return hook || (model ? `blocks.${model.config.n_layer - 1}.hook_resid_post` : "");
 }
 
 declare global {

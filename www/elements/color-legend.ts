@@ -77,6 +77,7 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
         vertical-align: middle;
       }
       button {
+        display: var(--buttons, inline-block);
         font-size: 0.8rem;
         padding: 0.12em 0.65em;
       }
@@ -131,10 +132,10 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
     const label = `colour scale from ${this.from} to ${this.to}: ${spoken.filter(Boolean).join("; ")}`;
     return html`
       <span class="legend" role="img" aria-label=${label}>
-        <span class="mono">${this.from}</span><span class="ramp ${zero === null ? "" : "signed"}" style="background: ${ramp}; --zero: ${100 * (zero ?? 0)}%"></span><span class="mono">${this.to}</span>
+        <span class="mono">${this.from}</span><span class="ramp ${zero === null ? "" : "signed"}" .style="background: ${ramp}; --zero: ${100 * (zero ?? 0)}%"></span><span class="mono">${this.to}</span>
         <span>${this.words}</span>
         ${this.dot ? html`<span>· <span class="dot"></span> ${this.dot}</span>` : ""}
-        ${this.notFinite ? html`<span class="swatch" style="background: ${stripes(theme)}"></span><span>${this.notFinite}</span>` : ""}
+        ${this.notFinite ? html`<span class="swatch" .style="background: ${stripes(theme)}"></span><span>${this.notFinite}</span>` : ""}
       </span>
       ${this.scale === null ? "" : this.#switch(this.scale)}
     `;

@@ -6,6 +6,9 @@ import { css, unsafeCSS } from "lit";
 /** Two views stand side by side from this width of the figure on, in CSS pixels. */
 export const MIN_WIDTH_OF_TWO = 1320;
 
+/** A compact figure has room for the heads beside the view from this width on. */
+export const MIN_WIDTH_OF_GRID = 420;
+
 export const figureLayout = css`
   :host {
     container: figure / inline-size;
@@ -153,6 +156,66 @@ export const figureLayout = css`
     .two.with-heads.with-aside {
       grid-template-columns: minmax(9rem, 15rem) repeat(2, minmax(0, 1fr)) 18.5rem;
     }
+  }
+  /* A figure on another page: less room for everything, and parts of it may be hidden. */
+  :host([compact]) {
+    --sentence-size: 0.88rem;
+    --evidence-size: 0.82rem;
+    --sentence-gap: 0.45rem;
+  }
+  :host([compact]) .unread .view {
+    min-height: 0;
+  }
+  /* As high as the picture will be, so that nothing moves when it comes. */
+  :host([compact]) .board {
+    min-height: var(--reserved, 0);
+  }
+  :host([compact]) .views {
+    flex-wrap: nowrap;
+    overflow-x: auto;
+    scrollbar-width: none;
+    white-space: nowrap;
+    margin-top: 0.4rem;
+  }
+  :host([compact]) .views .choice {
+    flex: none;
+  }
+  :host([compact]) .board {
+    margin-top: 0.5rem;
+  }
+  :host([compact]) .heads h2 {
+    display: none;
+  }
+  @container figure (min-width: ${unsafeCSS(MIN_WIDTH_OF_GRID)}px) {
+    :host([compact]) .with-heads {
+      grid-template-columns: minmax(8rem, 25%) minmax(0, 1fr);
+    }
+  }
+  :host([hide~="tokens"]) .text,
+  :host([hide~="tabs"]) .views,
+  :host([hide~="tools"]) .row,
+  :host([hide~="heads"]) .heads,
+  :host([hide~="pattern"]) .view {
+    display: none;
+  }
+  :host([hide~="heads"]) .board,
+  :host([hide~="pattern"]) .board {
+    grid-template-columns: minmax(0, 1fr);
+  }
+  :host([hide~="pattern"][hide~="heads"]) .board {
+    display: none;
+  }
+  :host([hide~="sentence"]) {
+    --sentence: none;
+  }
+  :host([hide~="choices"]) {
+    --choices: none;
+  }
+  :host([hide~="choices"]:not([hide~="sentence"])) {
+    --title: none;
+  }
+  :host([hide~="buttons"]) {
+    --buttons: none;
   }
   @media (prefers-reduced-motion: reduce) {
     .frame {

@@ -141,7 +141,7 @@ export class HeadGrid extends TypedElement<HeadGridEvents> {
     const all = Array.from({ length: heads }, (_, head) => head);
     const { hovered } = this.interaction;
     return html`
-      <div class="scroll" style="--cell: ${heads > MAX_WITH_NUMBERS ? "1.7rem" : `clamp(2.3rem, calc((100cqi - 3.2rem) / ${heads} - 2px), 4.4rem)`}" role="grid" aria-label="${this.label}, by layer and head" @keydown=${this.interaction.onKeyDown} @focusout=${this.interaction.onFocusOut}>
+      <div class="scroll" .style="--cell: ${heads > MAX_WITH_NUMBERS ? "1.7rem" : `clamp(2.3rem, calc((100cqi - 3.2rem) / ${heads} - 2px), 4.4rem)`}" role="grid" aria-label="${this.label}, by layer and head" @keydown=${this.interaction.onKeyDown} @focusout=${this.interaction.onFocusOut}>
         <div class="row" role="row" aria-hidden="true"><span class="layer"></span>${all.map((head) => html`<span class="column mono">H${head}</span>`)}</div>
         ${Array.from(
           { length: layers },
@@ -172,7 +172,7 @@ export class HeadGrid extends TypedElement<HeadGridEvents> {
     const isWritten = colour !== null && (this.values?.shape[1] ?? 0) <= MAX_WITH_NUMBERS;
     return html`<div
       class="cell mono"
-      style=${style}
+      .style=${style}
       role="gridcell"
       tabindex=${isSelected ? 0 : -1}
       aria-selected=${isSelected}

@@ -216,7 +216,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
         </span>
         <slot></slot>
       </div>
-      <div class="scroll" style="--cell: ${cellWidth(heads)}" role="grid" aria-label="${meaning}, by layer and head" @keydown=${this.interaction.onKeyDown}>
+      <div class="scroll" .style="--cell: ${cellWidth(heads)}" role="grid" aria-label="${meaning}, by layer and head" @keydown=${this.interaction.onKeyDown}>
         <div class="row" role="row" aria-hidden="true"><span class="layer"></span>${everyHead.map((head) => html`<span class="column mono">H${head}</span>`)}</div>
         ${Array.from(
           { length: layers },
@@ -247,7 +247,7 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
         : `background: ${colourOf(value, theme)}; color: ${textOn(value, theme)}`;
     return html`<div
       class="cell mono ${isMissing ? "none" : ""} ${includesHead(this.off, head) ? "off" : ""} ${this.#isLeftOut(head) ? "left-out" : ""}"
-      style=${colours}
+      .style=${colours}
       role="gridcell"
       tabindex=${isSelected ? 0 : -1}
       aria-selected=${isSelected}

@@ -298,7 +298,7 @@ export class LessonPanel extends TypedElement<LessonPanelEvents> {
     const place = `left: ${outline.left}px; top: ${outline.top}px; width: ${outline.width}px; height: ${outline.height}px`;
     return html`
       ${ends ? html`<svg class="line" aria-hidden="true">${svg`<line x1=${ends.from.x} y1=${ends.from.y} x2=${ends.to.x} y2=${ends.to.y} />`}</svg>` : ""}
-      <div class="mark" style=${place} aria-hidden="true"><span class="flag ${outline.top < 22 ? "inside" : ""}">look here</span></div>
+      <div class="mark" .style=${place} aria-hidden="true"><span class="flag ${outline.top < 22 ? "inside" : ""}">look here</span></div>
     `;
   }
 

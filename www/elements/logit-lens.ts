@@ -196,7 +196,7 @@ export class LogitLens extends TypedElement<LogitLensEvents> {
     const before = (columns[0] ?? 0) * CELL_WIDTH;
     const after = (positions - (columns[0] ?? 0) - columns.length) * CELL_WIDTH;
     const row = (cell: (position: number) => unknown) =>
-      html`<div class="row" style="padding-left: ${before}px; padding-right: ${after}px; width: ${positions * CELL_WIDTH}px">${columns.map(cell)}</div>`;
+      html`<div class="row" .style="padding-left: ${before}px; padding-right: ${after}px; width: ${positions * CELL_WIDTH}px">${columns.map(cell)}</div>`;
     const isFocused = (position: number) => position === this.interaction.focused?.position;
     const token = (at: number, max: number) => truncate(this.tokens[at] ?? "", max);
     return html`
@@ -249,7 +249,7 @@ export class LogitLens extends TypedElement<LogitLensEvents> {
     const { focused } = this.interaction;
     return html`<span
       class="cell ${nextTokenAt(lens, this.tokens, place)?.rank === 0 ? "right" : ""}"
-      style=${colours}
+      .style=${colours}
       data-layer=${place.layer}
       data-position=${place.position}
       ?data-here=${place.layer === focused?.layer && place.position === focused.position}
@@ -296,7 +296,7 @@ export class LogitLens extends TypedElement<LogitLensEvents> {
     return html`
       <p>${where}, the next token would be</p>
       <ol>
-        ${guesses.map(({ token, probability }, i) => html`<li class=${next?.rank === i ? "true" : ""}><span class="name mono">${truncate(token, 16)}</span><span><span class="bar" style="width: ${Number.isFinite(probability) ? (100 * probability).toFixed(1) : 0}%"></span></span><span class="value mono">${formatSignificant(probability, 3)}</span></li>`)}
+        ${guesses.map(({ token, probability }, i) => html`<li class=${next?.rank === i ? "true" : ""}><span class="name mono">${truncate(token, 16)}</span><span><span class="bar" .style="width: ${Number.isFinite(probability) ? (100 * probability).toFixed(1) : 0}%"></span></span><span class="value mono">${formatSignificant(probability, 3)}</span></li>`)}
       </ol>
       <p class="soft">
         ${

@@ -277,7 +277,7 @@ export class NextTokens extends TypedElement<NextTokensEvents> {
       <button class="one printed ${isTrue ? "true" : ""}" data-place=${at} tabindex=${at === this.active ? 0 : -1} title="log-probability ${formatLogProb(one.logProb)}${isTrue ? ", the true next token" : ""}" ?disabled=${this.generating || this.disabled} @focus=${() => this.interaction.hover(at)} @click=${() => this.interaction.choose(at)}>
         <span class="visually-hidden">${label}</span>
         <span class="name mono" aria-hidden="true">${truncate(one.string, 14)}</span>
-        <span class="bars"><span class="bar" style="display: block; width: ${barWidth(probability)}"></span>${before === null ? "" : html`<span class="was" style="width: ${barWidth(before)}"></span>`}</span>
+        <span class="bars"><span class="bar" .style="display: block; width: ${barWidth(probability)}"></span>${before === null ? "" : html`<span class="was" .style="width: ${barWidth(before)}"></span>`}</span>
         <span class="value mono" aria-hidden="true">${before === null ? "" : `${first} → `}${now}</span>
       </button>
     </li>`;

@@ -68,6 +68,23 @@ export const plotStyles = css`
   .labels {
     pointer-events: none;
   }
+  /* The legend of a compact plot stands beside it. */
+  :host([beside]) {
+    display: grid;
+    grid-template-columns: auto minmax(0, 1fr);
+    grid-template-rows: 1fr auto;
+    column-gap: 1rem;
+    --legend-wrap: wrap;
+  }
+  :host([beside]) .axes {
+    grid-row: span 2;
+  }
+  :host([beside]) .readout {
+    align-self: end;
+  }
+  :host([beside]) .table {
+    grid-column: 1 / -1;
+  }
   .readout {
     min-height: 1.6em;
     margin: 0.35rem 0 0;
@@ -113,11 +130,11 @@ export function renderPlot(parts: PlotParts) {
   const { axes, corner, width, height, className = "", kind, label, on, below, table } = parts;
   return html`
     <div class="axes">
-      <span class="axis across" style="margin-left: ${corner.left}px">${axes.across && `${axes.across} →`}</span>
-      <span class="axis down" style="margin-top: ${corner.top}px">${axes.down && `← ${axes.down}`}</span>
+      <span class="axis across" .style="margin-left: ${corner.left}px">${axes.across && `${axes.across} →`}</span>
+      <span class="axis down" .style="margin-top: ${corner.top}px">${axes.down && `← ${axes.down}`}</span>
       <div
         class="plot ${className}"
-        style="width: ${width}px; height: ${height}px"
+        .style="width: ${width}px; height: ${height}px"
         role="application"
         aria-roledescription=${kind}
         aria-label=${label}

@@ -203,7 +203,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     return html`
       <div
         class="board mono ${this.#room === NARROW ? "narrow" : ""}"
-        style="--row: ${this.#rowHeight}px; grid-template-columns: ${this.#room.labels}px ${geometry?.isWide ? "max-content " : ""}max-content 1fr"
+        .style="--row: ${this.#rowHeight}px; grid-template-columns: ${this.#room.labels}px ${geometry?.isWide ? "max-content " : ""}max-content 1fr"
         role="application"
         aria-roledescription="products by dimension"
         aria-label="${this.label}, query ${products.query}: products with ${k.rows} keys in ${k.columns} dimensions. Arrows move among keys and dimensions, Enter locks, Escape releases."
@@ -245,10 +245,10 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     const isIn = focused && across && this.products && focused.dim < this.products.k.columns;
     const left = isIn ? (Math.floor(focused.dim / across.factor) * across.cell) / ratio : 0;
     const row = isIn ? this.rows.indexOf(focused.key) - this.visible.from : -1;
-    const outline = (style: string, kind: string) => html`<i class=${kind} style=${style}></i>`;
+    const outline = (style: string, kind: string) => html`<i class=${kind} .style=${style}></i>`;
     return html`<div
       class="cells"
-      style="width: ${across ? across.size / ratio : 0}px; height: ${rows * this.#rowHeight}px"
+      .style="width: ${across ? across.size / ratio : 0}px; height: ${rows * this.#rowHeight}px"
       @pointermove=${name === "q" ? null : this.#onMove}
       @click=${name === "q" ? null : this.#onClick}
     >
@@ -262,7 +262,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     const isHere = key === this.interaction.focused?.key;
     const share = Number.isFinite(attention[key]) ? 100 * attention[key] : 0;
     return html`<span class="numbers ${isHere ? "here" : ""} ${Object.values(this.changed).some((keys) => keys.includes(key)) ? "changed" : ""}" data-key=${key}>
-      <span>${short(sums[key])}</span><span>${short(scores[key])}</span><span class="share"><i style="width: ${share.toFixed(1)}%"></i>${Number.isNaN(attention[key]) ? "NaN" : formatAttention(attention[key])}</span>
+      <span>${short(sums[key])}</span><span>${short(scores[key])}</span><span class="share"><i .style="width: ${share.toFixed(1)}%"></i>${Number.isNaN(attention[key]) ? "NaN" : formatAttention(attention[key])}</span>
     </span>`;
   }
 

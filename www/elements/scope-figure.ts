@@ -12,7 +12,7 @@ import { describe } from "../session/scores.js";
 import type { Held } from "../session/snapshot/held.js";
 import { define, TypedElement, WidthController } from "./base.js";
 import { isSameHead, type Head } from "./heads.js";
-import { figureLayout, MIN_WIDTH_OF_TWO } from "./figure-layout.js";
+import { figureLayout, MIN_WIDTH_OF_GRID, MIN_WIDTH_OF_TWO } from "./figure-layout.js";
 import { figureTokens } from "./figure-tokens.js";
 import { besideChoice, directionChoice, showOpenTab, viewTabs } from "./figure-tabs.js";
 import { base } from "./styles.js";
@@ -66,6 +66,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     generated: { type: Number },
     held: { attribute: false },
     stale: { type: Boolean, reflect: true },
+    compact: { type: Boolean, reflect: true },
     width: { state: true },
     hoveredHead: { state: true },
     hoveredToken: { state: true },
@@ -113,6 +114,8 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   declare held: Held | null;
   /** A newer text is being read, or could not be read: the figure is dimmed. */
   declare stale: boolean;
+  /** Small cells, and what a page around the figure has room for. */
+  declare compact: boolean;
   declare width: number; // of the figure, in CSS pixels
   declare hoveredHead: Head | null;
   declare hoveredToken: number | null;
@@ -151,6 +154,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     this.generated = Infinity;
     this.held = null;
     this.stale = false;
+    this.compact = false;
     this.width = 0;
     new WidthController(this);
     this.hoveredHead = null;
@@ -252,13 +256,13 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   get #state(): FigureState {
     const { reading, corrupted, config, layer, head, view, beside, views } = this;
     const { scale, direction, lock, off, hook, points, position, answer, against } = this;
-    const { measured, stale, parameterCount, hasTokenizer } = this;
+    const { measured, stale, compact, parameterCount, hasTokenizer } = this;
     const { hoveredHead, hoveredToken, hoveredCell, shownHead, hovered } = this;
     const figure = this;
     return {
       ...{ reading, corrupted, architecture: config, vocabulary: config.vocab_size ?? 0 },
       ...{ layer, head, view, beside, views, scale, direction, lock, off, hook, points },
-      ...{ position, answer, against, measured, stale, parameterCount, hasTokenizer },
+      ...{ position, answer, against, measured, stale, compact, parameterCount, hasTokenizer },
       ...{ hoveredHead, hoveredToken, hoveredCell, shownHead, hovered },
       results: this.#results,
       offers: (choice) => figure.offers(choice),
@@ -305,6 +309,8 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
     return html`
       <h2>Heads</h2>
       <attention-heads
+        .strip=${this.compact && this.width < MIN_WIDTH_OF_GRID}
+        .compact=${this.compact}
         .patterns=${reading.thumbnails}
         .scores=${reading.scores}
         .layer=${figure.layer}

@@ -170,7 +170,7 @@ export class SignedTokens extends TypedElement<SignedTokensEvents> {
         : "";
     return html`<span
       class="token ${isBroken ? "broken" : ""} ${at + this.first === this.mark ? "mark" : ""}"
-      style=${style}
+      .style=${style}
       role="option"
       aria-selected=${at + this.first === this.mark}
       aria-description=${this.describe(at)}

@@ -135,7 +135,7 @@ export const figure = css`
   }
   .push {
     margin-left: auto;
-    display: flex;
+    display: var(--buttons, flex);
     gap: 0.35rem;
   }
   .table {

@@ -36,16 +36,21 @@ export class ThemeController implements ReactiveController {
 }
 
 const listeners: Set<() => void> = new Set();
+
+/** Looks at the colours again, because something set another theme for a part of the page. */
+export function refreshThemes() {
+  for (const refresh of listeners) refresh();
+}
+
 let isObserving = false;
 
 /** Registers one set of listeners for all elements of a page. */
 function observeTheme() {
   if (isObserving) return;
   isObserving = true;
-  const notify = () => listeners.forEach((refresh) => refresh());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", notify);
-  matchMedia("print").addEventListener("change", notify);
-  new MutationObserver(notify).observe(document.documentElement, { attributes: true });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refreshThemes);
+  matchMedia("print").addEventListener("change", refreshThemes);
+  new MutationObserver(refreshThemes).observe(document.documentElement, { attributes: true });
 }
 
 /** Themes by text colour. Cached, because reading a pixel back is too slow for every update. */

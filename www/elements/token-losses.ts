@@ -192,7 +192,7 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
       >
         <canvas aria-hidden="true"></canvas>
         ${this.loss === null || !isLoss ? "" : this.#renderMean(this.loss)}
-        ${position >= 0 ? html`<span class="here" style="left: ${position * pitch}px; width: ${Math.max(3, pitch)}px"></span>` : ""}
+        ${position >= 0 ? html`<span class="here" .style="left: ${position * pitch}px; width: ${Math.max(3, pitch)}px"></span>` : ""}
       </div>
       <div class="axis"><span>first token</span><span>last →</span></div>
       <p class="readout mono">${this.#renderReadout()}</p>
@@ -202,7 +202,7 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
 
   #renderMean(loss: number) {
     const top = (Number.isFinite(loss) ? HEIGHT * (1 - loss / this.#max) : 0).toFixed(1);
-    return html`<span class="mean" style="top: ${top}px"><span>mean ${formatLogProb(loss)}</span></span>`;
+    return html`<span class="mean" .style="top: ${top}px"><span>mean ${formatLogProb(loss)}</span></span>`;
   }
 
   #renderReadout() {

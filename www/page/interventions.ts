@@ -1,10 +1,9 @@
-// The interventions of the state: shown in their list, tried before they are added, and computed for a reading. They act on the
+// The interventions of the state: shown in their list, and tried before they are added. They act on the
 // reading, on every view and while the model generates.
 
-import type { Intervention } from "../api/generated.js";
 import type { InterventionListEvents } from "../elements/intervention-list.js";
-import { croppedInput, inputOf } from "../session/directions.js";
-import { blame, checkInterventions, resolveEach } from "../session/interventions.js";
+import { inputOf } from "../session/directions.js";
+import { checkInterventions } from "../session/interventions.js";
 import { NOTHING_SHOWN } from "../session/shown-values.js";
 import { isEqual } from "../state/fields.js";
 import {
@@ -50,39 +49,6 @@ export function headExists({ layer, head }: Head) {
     layer < config.n_layer &&
     head < config.n_head
   );
-}
-
-// ---- what a reading is made with ----
-
-/** How the interventions of the state are computed, for the model and the text of a reading. */
-export class Resolution {
-  #list = store.state.interventions;
-  #each: Intervention[][] = [];
-
-  constructor(
-    readonly model: Model,
-    readonly text: string,
-  ) {}
-
-  /** The interventions as the API takes them. */
-  async resolve(): Promise<Intervention[]> {
-    if (this.#list.every(({ disabled }) => disabled)) return [];
-    const input = inputOf(this.model, this.text);
-    const { corrupted } = store.state;
-    this.#each = await resolveEach(this.model, this.#list, { input, corrupted });
-    return this.#each.flat();
-  }
-
-  /** The error of the reading, with the name of the intervention that it is about. */
-  async explain(error: unknown): Promise<unknown> {
-    if (this.#each.flat().length === 0) return error;
-    try {
-      const input = await croppedInput(this.model, inputOf(this.model, this.text));
-      return await blame(this.model, this.#list, this.#each, { error, input });
-    } catch {
-      return error; // the text itself cannot be read
-    }
-  }
 }
 
 // ---- the list ----

@@ -10,8 +10,12 @@
 // - From a script: `await candlescopeIsolate.off()` removes it. The page is isolated until it is loaded again.
 // Other service workers of the site stay.
 
+import { trustedAddress } from "../api/policy.js";
+
 /** Set before the reload that should isolate the page, so that the page reloads only once. An isolated page has another session storage. */
 const RELOADED = "candlescope-isolated";
+
+const trusted = trustedAddress("candlescope-isolate");
 
 if (typeof document === "undefined") serve();
 else start(document.currentScript as HTMLScriptElement);
@@ -86,7 +90,7 @@ async function register(address: string) {
   const other = scriptOf(await navigator.serviceWorker.getRegistration(address));
   if (other !== undefined && other !== address)
     throw new Error(`the site has a service worker of its own, ${other}`);
-  await navigator.serviceWorker.register(address);
+  await navigator.serviceWorker.register(trusted(address));
   await navigator.serviceWorker.ready;
   if (sessionStorage.getItem(RELOADED)) return;
   sessionStorage.setItem(RELOADED, "1");

@@ -1,6 +1,7 @@
 // The texts are read, and the readings are shown.
 
 import type { Reading } from "../session/reading.js";
+import { Resolution } from "../session/resolution.js";
 import { strongestInduction } from "../session/scores.js";
 import { isEqual } from "../state/fields.js";
 import { FIELDS, type LabState } from "../state/state.js";
@@ -10,7 +11,7 @@ import { clearAnswers, updateAnswers } from "./answers.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
 import { failEffect, showEffect } from "./effect.js";
 import { clearInputError, currentIds, showInputError } from "./input.js";
-import { Resolution, showInterventions, showShown } from "./interventions.js";
+import { showInterventions, showShown } from "./interventions.js";
 import { clearNext, updateNext } from "./next.js";
 import { showTokens } from "./prompts.js";
 import { generatedFrom, showTexts } from "./texts.js";
@@ -85,7 +86,8 @@ export function readPrompt(): Promise<void> {
 }
 
 async function read({ model, text, interventions: list }: Task, isCurrent: () => boolean) {
-  const resolution = new Resolution(model, text);
+  const all = store.state;
+  const resolution = new Resolution(model, text, all.interventions, all.corrupted);
   isResolving = list.length > 0;
   hasFailed = false;
   showStale();

@@ -141,7 +141,7 @@ export interface HeadDescription {
 }
 
 /** A head is called one of a kind if its mean attention of that kind is at least this, and like one from `SLIGHT` on. */
-const CLEAR = 0.3;
+export const CLEAR = 0.3;
 const SLIGHT = 0.1;
 
 /** For each kind: the predicate of a sentence about such a head, and what the head attends to. */

@@ -30,6 +30,11 @@ function startError(error: unknown) {
       "NetworkError",
       `the WebAssembly module cannot be loaded, expected it in pkg/ beside worker.js (${messageOf(error)})`,
     );
+  if (/content.security.policy|unsafe-eval|blocked by CSP/i.test(error.message))
+    return createError(
+      "NetworkError",
+      "the WebAssembly module was stopped by this page's Content-Security-Policy (script-src): allow 'wasm-unsafe-eval' there",
+    );
   if (!hasSimd())
     return createError(
       "InternalError",

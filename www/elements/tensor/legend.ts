@@ -98,7 +98,7 @@ function marks(
   const mark = (count: number, words: string, background: string, className = "") =>
     count === 0
       ? ""
-      : html`<span class="mark"><span class="swatch ${className}" style="background: ${background}"></span>${words}: ${formatCount(count)}</span>`;
+      : html`<span class="mark"><span class="swatch ${className}" .style="background: ${background}"></span>${words}: ${formatCount(count)}</span>`;
   const clip = (count: number, side: "above" | "below") => {
     const words = `${side} the limit`;
     if (count === 0) return "";

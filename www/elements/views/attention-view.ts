@@ -90,6 +90,10 @@ export class AttentionView extends FigureView<Settings, Result> {
       .fitted {
         max-width: max(24rem, calc(100vh - 21rem));
       }
+      /* A compact figure without buttons. */
+      .plain {
+        display: var(--title, flex);
+      }
       .pinned {
         font-weight: 400;
         font-size: 0.85rem;
@@ -99,7 +103,7 @@ export class AttentionView extends FigureView<Settings, Result> {
         color: var(--flame);
       }
       .shows {
-        display: flex;
+        display: var(--choices, flex);
         flex-wrap: wrap;
         gap: 0.3rem 0.8rem;
       }
@@ -114,7 +118,7 @@ export class AttentionView extends FigureView<Settings, Result> {
   override draw(figure: FigureState, reading: Reading) {
     const drawn = this.#drawn(figure, reading);
     return html`
-      <div class="head">${this.#title(figure)} ${this.#choices()}</div>
+      <div class="head ${this.#isPlain(figure) ? "plain" : ""}">${this.#title(figure)} ${this.#choices()}</div>
       ${
         drawn
           ? html`<attention-pattern
@@ -127,6 +131,7 @@ export class AttentionView extends FigureView<Settings, Result> {
             .highlight=${this.#highlight(figure)}
             .quantity=${drawn.quantity}
             .max=${drawn.max}
+            .compact=${figure.compact}
             label=${drawn.label}
             @cell-hover=${(event: CustomEvent<Pair | null>) => this.hover({ hoveredCell: event.detail })}
             @cell-lock=${(event: CustomEvent<Pair | null>) => this.choose({ lock: event.detail })}
@@ -137,6 +142,13 @@ export class AttentionView extends FigureView<Settings, Result> {
             : ""
       }
     `;
+  }
+
+  /** The sentence names the head, and there is nothing else to say about it. */
+  #isPlain(figure: FigureState) {
+    const isPreview = !isSameHead(figure.shownHead, figure);
+    const isOff = includesHead(figure.off, figure.shownHead);
+    return figure.compact && this.settings.show === "pattern" && !isPreview && !isOff;
   }
 
   #title(figure: FigureState) {

@@ -79,7 +79,7 @@ export class LinesView extends FigureView<Settings> {
     const theme = this.renderRoot.querySelector<AttentionLines>("attention-lines")?.theme.theme;
     const swatch = (head: number) =>
       shown.length > 1 && shown.includes(head)
-        ? html`<i class="swatch" style="background: ${headColour(head, theme ?? "light")}"></i>`
+        ? html`<i class="swatch" .style="background: ${headColour(head, theme ?? "light")}"></i>`
         : "";
     return html`<div class="heads" role="group" aria-label="heads of layer ${layer} that are drawn">
       <span class="soft">heads of layer ${layer}:</span>

@@ -348,7 +348,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
           const change = one.corrupted - one.clean;
           return html`<li data-id=${one.id} aria-label="${announced(one.string)}: clean ${digits(one.clean)}, corrupted ${digits(one.corrupted)}">
             <span class="name mono">${truncate(one.string, 14)}</span>
-            <span class="bars" aria-hidden="true"><span class="bar" style=${width(one.clean)}></span><span class="bar other" style=${width(one.corrupted)}></span></span>
+            <span class="bars" aria-hidden="true"><span class="bar" .style=${width(one.clean)}></span><span class="bar other" .style=${width(one.corrupted)}></span></span>
             <span class="value mono">${digits(one.clean)}</span><span class="value mono">${digits(one.corrupted)}</span>
             <span class="value mono">${change > 0 ? "+" : ""}${digits(change)}</span>
           </li>`;

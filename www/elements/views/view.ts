@@ -73,6 +73,8 @@ export interface FigureState extends Readonly<Choices>, Readonly<Hover> {
   readonly focused: Band | null;
   /** Of `shownHead`. */
   readonly described: Description | null;
+  /** It stands on another page and takes little room. */
+  readonly compact: boolean;
   /** The whole figure is dimmed. */
   readonly stale: boolean;
   /** What the views needed computed, by the view's name. */
@@ -182,8 +184,9 @@ const layout = css`
     min-width: 0;
   }
   .says {
-    margin: 0 0 0.7rem;
-    font-size: 1.06rem;
+    display: var(--sentence, block);
+    margin: 0 0 var(--sentence-gap, 0.7rem);
+    font-size: var(--sentence-size, 1.06rem);
     line-height: 1.4;
     text-wrap: pretty;
     max-width: 62rem;
@@ -192,7 +195,7 @@ const layout = css`
     font-weight: 600;
   }
   .says .soft {
-    font-size: 0.95rem;
+    font-size: var(--evidence-size, 0.95rem);
   }
   .says a {
     color: inherit;

@@ -2,6 +2,7 @@
 
 import { createError, messageOf } from "../../api/errors.js";
 import type { ModelFile } from "../../api/model-files.js";
+import { directiveThatBlocked } from "../../api/policy.js";
 import { TransientError } from "./retry-budget.js";
 
 const TRANSIENT_STATUS = [408, 425, 429, 500, 502, 503, 504];
@@ -54,19 +55,12 @@ function retryAfter({ headers }: Response): number | undefined {
   return Number.isNaN(delay) ? undefined : Math.max(0, delay);
 }
 
-/** The directive of the Content-Security-Policy that blocked an address. */
-const blocked: Map<string, string> = new Map();
-globalThis.addEventListener?.("securitypolicyviolation", (event) =>
-  blocked.set(event.blockedURI, event.effectiveDirective),
-);
-
 /**
  * The error for a request without a response.
  * @param error what fetch() threw
  */
 export async function unreachable(address: string, name: string, error: unknown): Promise<Error> {
-  await new Promise((resolve) => setTimeout(resolve)); // the event of a violated policy comes after the error
-  const directive = blocked.get(address) ?? blocked.get(new URL(address).origin);
+  const directive = await directiveThatBlocked(address);
   if (directive)
     return createError(
       "NetworkError",

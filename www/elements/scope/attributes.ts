@@ -1,0 +1,215 @@
+// What the attributes of <candle-scope> say and no view, model or dtype has: the sentences about it, and what is drawn in its place.
+
+import { nearest, type SelectablePoint } from "../../api/hook-names.js";
+import { type Architecture, whyAbsent } from "../../session/architecture.js";
+import { matchHooks } from "../../session/hook-match.js";
+import { chosenSettings, complete, isEqual, type Field } from "../../state/fields.js";
+import { fromStart } from "../../state/indices.js";
+import type { LabIntervention } from "../../state/interventions.js";
+import { VIEWS } from "../views/index.js";
+import { ALL_FIELDS, SETTINGS, type ScopeValues, type ViewValues } from "./fields.js";
+
+/** The properties as they were written; a text that is no value of its field is still a text. */
+export type Written = Readonly<Record<string, unknown>> & { readonly views?: ViewValues };
+
+/** What is needed of a model. */
+export interface Fitting {
+  config: Architecture & { n_layer: number; n_head: number };
+  hookPoints?: readonly SelectablePoint[];
+  hasTokenizer?: boolean;
+}
+
+/** What is drawn: each value is one that there is. */
+export interface Fitted extends ScopeValues {
+  views: ViewValues;
+  problems: readonly string[];
+}
+
+/** What is drawn in place of a value that does not fit. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  view: "The attention is drawn.",
+  layer: "The most telling head of the text is drawn.",
+  head: "The most telling head of the text is drawn.",
+};
+
+/**
+ * @param model null while it is not there, so that its layers and heads are not known
+ * @param length how many tokens the text has; null while it is not read
+ */
+export function fitted(written: Written, model: Fitting | null, length: number | null): Fitted {
+  const problems = Object.entries<Field<unknown>>(ALL_FIELDS).flatMap(([name, field]) =>
+    field.accepts(written[name]) ? [] : [unfit(name, written[name], field)],
+  );
+  const values = complete(ALL_FIELDS, written);
+  const views = fittedViews(written.views ?? {}, problems);
+  const isHeadWrong = ["layer", "head"].some(
+    (name) => !ALL_FIELDS[name as "layer" | "head"].accepts(written[name]),
+  );
+  if (isHeadWrong) Object.assign(values, NO_HEAD);
+  if (values.interventions.some(isDisabledScript))
+    problems.push(
+      "An intervention in JavaScript is switched off, because an attribute runs no code: set the property `interventions` from a script.",
+    );
+  if (model) checkModel(values, model, problems);
+  // Until the model is there, an index that counts from the end is not known.
+  else if ((values.layer ?? 0) < 0 || (values.head ?? 0) < 0) Object.assign(values, NO_HEAD);
+  if (length !== null) checkText(values, length, problems);
+  return { ...values, views, problems };
+}
+
+function isDisabledScript({ do: recipe, disabled }: LabIntervention) {
+  return disabled === true && typeof recipe === "object" && "js" in recipe;
+}
+
+/** The same, with the former value of each field that has an equal one, so that nothing is drawn again for it. */
+export function unchanged(next: Fitted, former: Fitted | null): Fitted {
+  if (!former) return next;
+  const kept = Object.entries(next).map(([name, value]) => {
+    const before = former[name as keyof Fitted];
+    return [name, isEqual(value, before) ? before : value];
+  });
+  return Object.fromEntries(kept);
+}
+
+const NO_HEAD = { layer: null, head: null };
+
+/** The settings that fit. */
+function fittedViews(written: ViewValues, problems: string[]): ViewValues {
+  for (const [attribute, { view, name, field }] of SETTINGS) {
+    const own = written[view] ?? {};
+    if (Object.hasOwn(own, name) && !field.accepts(own[name]))
+      problems.push(unfit(attribute, own[name], field));
+  }
+  return Object.fromEntries(
+    Object.entries(written).flatMap(([view, own]) =>
+      Object.hasOwn(VIEWS, view) ? [[view, chosenSettings(own, VIEWS[view].settings)]] : [],
+    ),
+  );
+}
+
+function unfit(name: string, value: unknown, field: Field<unknown>) {
+  const { fallback } = field;
+  const isNone = fallback === null || fallback === "" || typeof fallback === "object";
+  const instead = INSTEAD[name] ?? (isNone ? "It is ignored." : `\`${fallback}\` is used.`);
+  return `${attribute(name, value)} does not fit: expected ${field.expected}. ${instead}`;
+}
+
+/** Takes away what the model does not have. */
+function checkModel(values: ScopeValues, model: Fitting, problems: string[]) {
+  const { n_layer: layers, n_head: heads } = model.config;
+  const { hook, view, ids } = values;
+  const counted = (index: number | null, count: number) => index && fromStart(index, count);
+  const [layer, head] = [counted(values.layer, layers), counted(values.head, heads)];
+  Object.assign(values, { layer, head });
+  const exists = (index: number | null, count: number) =>
+    index === null || (index >= 0 && index < count);
+  if (!exists(layer, layers) || !exists(head, heads)) {
+    const asked = [
+      ...(layer === null ? [] : [attribute("layer", layer)]),
+      ...(head === null ? [] : [attribute("head", head)]),
+    ];
+    problems.push(
+      `There is no ${asked.join(" ")}: the model has ${range("layer", layers)} and ${range("head", heads)}. ${INSTEAD.head}`,
+    );
+    Object.assign(values, NO_HEAD);
+  }
+  // The view of activations says itself that there is no such point.
+  if (hook !== "" && view !== "activations" && !hasPoint(model, hook))
+    problems.push(absent(hook, model));
+  if (ids !== null && model.hasTokenizer !== false)
+    problems.push(
+      "`ids` is for a model without a tokenizer. This one has a tokenizer, and reads `prompt`.",
+    );
+}
+
+/** Takes away what the text does not have. */
+function checkText(values: ScopeValues, length: number, problems: string[]) {
+  const { lock, position } = values;
+  const count = `the text has ${length === 1 ? "only token 0" : `tokens 0 to ${length - 1}`}`;
+  if (lock && Math.max(lock.query ?? 0, lock.key ?? 0) >= length) {
+    problems.push(
+      `There is no ${attribute("lock", ALL_FIELDS.lock.write(lock))}: ${count}. Nothing is locked.`,
+    );
+    values.lock = null;
+  }
+  if (position !== null && position >= length) {
+    problems.push(
+      `There is no ${attribute("position", position)}: ${count}. The last token is studied.`,
+    );
+    values.position = null;
+  }
+}
+
+/** Also true for a model that does not say which points it has. */
+function hasPoint({ hookPoints, config }: Fitting, hook: string) {
+  return !hookPoints || matchHooks(hook, hookPoints, config).names.length > 0;
+}
+
+function absent(hook: string, { config, hookPoints = [] }: Fitting) {
+  const reason = whyAbsent(hook, config);
+  const names = hookPoints.map(({ name }) => name);
+  return reason
+    ? `The model has no ${attribute("hook", hook)}, because ${reason}.`
+    : `The model has no ${attribute("hook", hook)}. The nearest are ${listed(nearest(hook, names))}.`;
+}
+
+/** Sentences about attributes that are unknown: settings of a view, and names that are near to a known one. */
+export function misspelt(names: readonly string[], known: readonly string[]): string[] {
+  const unknown = names.filter((name) => !known.includes(name));
+  const settings = unknown.flatMap((name) => {
+    const view = name.includes(".") ? name.slice(0, name.lastIndexOf(".")) : "";
+    if (!Object.hasOwn(VIEWS, view)) return [];
+    const own = known.filter((one) => one.startsWith(`${view}.`));
+    return [`The attribute \`${name}\` is unknown. The view has ${listed(own)}.`];
+  });
+  const others = unknown
+    .filter((name) => /^[a-z]+(-[a-z]+)*$/.test(name) && !GLOBAL.has(name))
+    .filter((name) => !/^(aria|data)-/.test(name))
+    .flatMap((name) => {
+      const plain = name.replaceAll("-", "");
+      const near = known.find((one) => isNear(plain, one));
+      return near ? [`The attribute \`${name}\` is unknown; \`${near}\` may be meant.`] : [];
+    });
+  return [...settings, ...others];
+}
+
+/** Attributes that every element may have, and that a misspelt one could be near to. */
+const GLOBAL: ReadonlySet<string> = new Set([
+  "class",
+  "dir",
+  "hidden",
+  "id",
+  "lang",
+  "part",
+  "role",
+  "slot",
+  "style",
+  "title",
+]);
+
+/** A name with one more, less or another letter. */
+function isNear(a: string, b: string) {
+  const [short, long] = a.length <= b.length ? [a, b] : [b, a];
+  if (long.length - short.length > 1) return false;
+  let start = 0;
+  while (start < short.length && short[start] === long[start]) start += 1;
+  const isSame = short.length === long.length;
+  return short.slice(isSame ? start + 1 : start) === long.slice(start + 1);
+}
+
+// ---- words ----
+
+/** `view="lents"`, shortened. */
+function attribute(name: string, value: unknown) {
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  return `\`${name.toLowerCase()}="${text.length > 60 ? `${text.slice(0, 59)}…` : text}"\``;
+}
+
+function listed(names: readonly string[]) {
+  return names.map((name) => `\`${name}\``).join(", ");
+}
+
+/** "layers 0 to 3" */
+function range(noun: string, count: number) {
+  return count === 1 ? `only ${noun} 0` : `${noun}s 0 to ${count - 1}`;
+}

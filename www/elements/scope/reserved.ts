@@ -1,0 +1,45 @@
+// How high the board of a compact figure will be, before its text is read: so that the page around it does not move when it is
+// drawn. An estimate from above for the attention view; other views depend on the model.
+
+import { gutterFor } from "../../draw/labels.js";
+import { compactCell } from "../../draw/pattern-plot.js";
+import { MIN_WIDTH_OF_GRID } from "../figure-layout.js";
+
+/** CSS pixels, as the styles of the figure and of the attention view have them. */
+const [GAP, LINE, CHARACTER] = [19, 19.7, 7];
+const AXIS = 18;
+/** The readout and the legend below a plot, from this width on or narrower. */
+const [WIDE, LEGEND, NARROW_LEGEND] = [380, 66, 125];
+/** The longest sentences about a head, in characters. */
+const SENTENCE = 250;
+/** What other views take at least. */
+const OTHER = 320;
+
+export interface Space {
+  view: string;
+  prompt: string;
+  /** of the figure, in CSS pixels */
+  width: number;
+  /** of the window, in CSS pixels */
+  windowHeight: number;
+  /** the parts that are hidden */
+  hidden: readonly string[];
+}
+
+export function reservedHeight({ view, prompt, width, windowHeight, hidden }: Space): number {
+  if (hidden.includes("pattern") || width <= 0) return 0;
+  if (view !== "attention") return OTHER;
+  const hasGrid = width >= MIN_WIDTH_OF_GRID && !hidden.includes("heads");
+  const strip = hasGrid || hidden.includes("heads") ? 0 : 68 + GAP;
+  const own = hasGrid ? width - Math.max(128, width / 4) - GAP : width;
+  const sentence = hidden.includes("sentence")
+    ? 24
+    : Math.ceil((SENTENCE * CHARACTER) / own) * LINE + 8;
+  const words = prompt.match(/ ?(\p{L}+|\p{N}+|[^\s\p{L}\p{N}])/gu) ?? [];
+  const gutter = gutterFor(words, (own - 90) / Math.max(1, words.length), 3);
+  const room = Math.min(680, Math.max(320, 0.6 * windowHeight), own - 18 - gutter);
+  const tokens = Math.ceil(1.15 * words.length) + 1; // pieces of words are tokens too
+  const plot = Math.min(room, tokens * compactCell(tokens)) + gutter;
+  const below = own - plot > 168 ? 0 : own >= WIDE ? LEGEND : NARROW_LEGEND;
+  return Math.round(strip + sentence + AXIS + plot + below);
+}
