@@ -8,9 +8,10 @@ import { resolve } from "node:path";
 import ts from "@typescript/typescript6";
 
 /** @typedef {import("lit").PropertyDeclaration} PropertyDeclaration */
-/** @typedef {{ elementProperties: Map<string, PropertyDeclaration> }} ElementClass */
+/** @typedef {{ elementProperties: Map<string, PropertyDeclaration>, observedAttributes: string[] }} ElementClass */
 /** A described type. @typedef {{ name: string, description?: string, type: { text: string } }} Described */
 
+const SOURCES = resolve("www");
 const FOLDER = resolve("www/elements");
 const TAGS = readdirSync(`${FOLDER}/define`).map((name) => name.replace(/\.ts$/, ""));
 /** What lit calls. */
@@ -115,7 +116,10 @@ function membersOf(type, declaration, element, checker) {
   const defaults = defaultsOf(declaration);
   return checker.getPropertiesOfType(type).flatMap((symbol) => {
     const [member] = symbol.declarations ?? [];
-    if (!member?.getSourceFile().fileName.startsWith(FOLDER) || isInternal(symbol, member, element))
+    if (
+      !member?.getSourceFile().fileName.startsWith(SOURCES) ||
+      isInternal(symbol, member, element)
+    )
       return [];
     const described = describe(symbol, checker);
     if (ts.isMethodDeclaration(member)) return [{ kind: "method", ...described }];
@@ -170,25 +174,25 @@ function defaultsOf(declaration) {
   return found;
 }
 
-/** @param {object[]} members @param {ElementClass} element */
+/**
+ * What the element observes: attributes of properties, and those that its class reads itself.
+ * @param {object[]} members @param {ElementClass} element
+ */
 function attributesOf(members, element) {
   const fields = /** @type {(Described & { attribute?: string, default?: string })[]} */ (members);
-  return fields.flatMap(({ name, description, type, attribute, default: value }) =>
-    attribute === undefined
-      ? []
-      : [
-          {
-            name: attribute,
-            fieldName: name,
-            ...(description && { description }),
-            type,
-            ...(value !== undefined && { default: value }),
-            ...(element.elementProperties.get(name)?.type === Boolean && {
-              type: { text: "boolean" },
-            }),
-          },
-        ],
-  );
+  return element.observedAttributes.map((name) => {
+    const field = fields.find(({ attribute }) => attribute === name);
+    if (!field) return { name };
+    const { name: fieldName, description, type, default: value } = field;
+    const isFlag = element.elementProperties.get(fieldName)?.type === Boolean;
+    return {
+      name,
+      fieldName,
+      ...(description && { description }),
+      type: isFlag ? { text: "boolean" } : type,
+      ...(value !== undefined && { default: value }),
+    };
+  });
 }
 
 /** The events, from the type argument of TypedElement. @param {ts.Type} type @param {ts.TypeChecker} checker */
