@@ -71,7 +71,7 @@ fn print_scores(scores: &NamedArray) {
 /// The intervention that sets a head's output to zero.
 fn without(layer: usize, head: usize) -> Intervention {
     let zero = Intervention::new(format!("blocks.{layer}.attn.hook_z"), Zero);
-    Intervention { head: Some(Choice::One(head)), ..zero }
+    Intervention { head: Some(Choice::One(head as i64)), ..zero }
 }
 
 /// The mean loss of the tokens before `half`, and of those from there on.

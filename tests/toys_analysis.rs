@@ -268,7 +268,7 @@ fn patched(
     position: Option<usize>,
 ) -> f32 {
     let change = Intervention {
-        head: head.map(Choice::One),
+        head: head.map(|head| Choice::One(head as i64)),
         positions: position.map(|position| Choice::One(position as i64)),
         ..patch_of(model, contrast, at)
     };
@@ -341,8 +341,8 @@ fn sweeps_over_neurons_are_runs_with_the_same_interventions() {
                 layer: Some(layer),
             };
             let swept = Sweep::new(&model, options).unwrap().finish().unwrap().raw;
-            let change = |neuron, position: Option<i64>| Intervention {
-                neuron: Some(Choice::One(neuron)),
+            let change = |neuron: usize, position: Option<i64>| Intervention {
+                neuron: Some(Choice::One(neuron as i64)),
                 positions: position.map(Choice::One),
                 ..patch_of(&model, &contrast, Target::Post.point(layer))
             };

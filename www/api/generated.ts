@@ -208,13 +208,13 @@ export interface RunOptions {
 export interface Intervention {
   /** The hook points: a name, a short name, a `*` glob or a `/regular expression/`, or several of them. */
   at: HookSelector;
-  /** Only the points of these layers. */
+  /** Only the points of these layers; negative ones count from the last. */
   layer?: number | readonly number[];
-  /** Only these heads, at points with an axis `head`. */
+  /** Only these heads, at points with an axis `head`; negative ones count from the last. */
   head?: number | readonly number[];
-  /** Only these neurons, at points with an axis `d_mlp`. */
+  /** Only these neurons, at points with an axis `d_mlp`; negative ones count from the last. */
   neuron?: number | readonly number[];
-  /** Only these dimensions of `d_model` or `d_head`. */
+  /** Only these dimensions of `d_model` or `d_head`; negative ones count from the last. */
   dim?: number | readonly number[];
   /** Only these positions (queries, at attention scores and patterns); negative ones count from the prompt's end. */
   positions?: number | readonly number[];
@@ -308,7 +308,10 @@ export interface Selected {
 
 /** The start of a run that does not begin at the embeddings. */
 export interface Start {
-  /** The first block to run; `n_layer` runs only the final LayerNorm and the unembedding. */
+  /**
+   * The first block to run, a negative one counted from the last; `n_layer` runs only the final LayerNorm and the
+   * unembedding.
+   */
   layer: number;
   /** `blocks.{layer}.hook_resid_pre` of another run, [1, T, d_model]; of a batch, [batch, T, d_model] with its padding. */
   resid: { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
@@ -500,11 +503,14 @@ export interface LogitLensOptions {
 }
 
 /**
- * What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. The
- * numbers of a point and position are NaN if its logits are not finite.
+ * What the model would predict if it stopped at each layer. The axis `layer` is labelled with the points' names. Where the
+ * logits of a point and position are not finite, the numbers are NaN.
  */
 export interface LogitLens {
-  /** The ids of the most probable tokens, whole numbers: axes `layer pos top`. */
+  /**
+   * The ids of the most probable tokens: axes `layer pos top`. 4294967295, which is no token, if the logits are not
+   * finite.
+   */
   topIds: Tensor<Uint32Array>;
   /** Their probabilities: axes `layer pos top`. */
   topProbabilities: Tensor;
@@ -599,7 +605,7 @@ export interface ResidualOptions {
 
 /** A sublayer that reads the residual stream. */
 export interface Sublayer {
-  /** The layer. */
+  /** The layer; a negative one counts from the last. */
   layer: number;
   /** Its attention or its MLP. */
   part: "attn" | "mlp";
@@ -682,7 +688,7 @@ export interface PatchingOptions {
    * @default false
    */
   eachPosition?: boolean;
-  /** For "post" only: the layer whose neurons are patched, one at a time. */
+  /** For "post" only: the layer whose neurons are patched, one at a time; a negative one counts from the last. */
   layer?: number;
 }
 
@@ -737,9 +743,9 @@ export interface PathPatchingOptions {
 
 /** One input of a head. */
 export interface Receiver {
-  /** The head's layer. */
+  /** The head's layer; a negative one counts from the last. */
   layer: number;
-  /** The head's number in its layer. */
+  /** The head's number in its layer; a negative one counts from the last. */
   head: number;
   /** Which of its inputs. */
   input: "q" | "k" | "v";
@@ -790,9 +796,9 @@ export interface IntegratedGradients {
 
 /** Options of `circuits`. */
 export interface CircuitsOptions {
-  /** The head's layer. */
+  /** The head's layer; a negative one counts from the last. */
   layer: number;
-  /** The head's number in its layer. */
+  /** The head's number in its layer; a negative one counts from the last. */
   head: number;
   /** How many tokens to list at each end of a vector; 8 if absent, or all if there are fewer. */
   top?: number;
@@ -804,8 +810,7 @@ export interface CircuitsOptions {
  * The circuits of a head, which do not depend on the text: its matrices OV (`W_V W_O`) and QK (`W_Q W_K^T`), read as
  * tokens.
  *
- * The axis `end` is labelled `positive` and `negative`: the sign of a singular vector is arbitrary. Ids are whole
- * numbers.
+ * The axis `end` is labelled `positive` and `negative`: the sign of a singular vector is arbitrary.
  */
 export interface Circuits {
   /**
@@ -882,9 +887,9 @@ export interface TokenScores {
 export interface MostActiveOptions {
   /** The hook point. */
   at: HookSelector;
-  /** The head, at points with an axis `head`. */
+  /** The head, at points with an axis `head`; a negative one counts from the last. */
   head?: number;
-  /** The index along the last axis. */
+  /** The index along the last axis; a negative one counts from the end. */
   index: number;
   /** The texts to search. */
   texts: readonly Input[];
