@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use candle_core::{Device, Tensor};
-use candlescope::NamedArray;
 use candlescope::analysis::HeadInput;
 use candlescope::analysis::attribution::{self, AttributionOptions, LayerNorm, Target};
 use candlescope::analysis::circuits::{self, HeadMatrix};
@@ -251,12 +250,16 @@ fn the_logit_lens_is_transformer_lenss() {
         logit_lens::logit_lens(bundled.model(), &run.cache, &bundled.causal.tokens, &options)
             .unwrap();
     bundled.check(TOLERANCE, "lens.kl", &lens.kl.data);
-    let last = |table: &NamedArray| {
-        let positions = bundled.causal.tokens.len();
-        table.data.chunks(positions).map(|row| row[positions - 1]).collect::<Vec<_>>()
-    };
-    bundled.check(TOLERANCE, "lens.first", &last(&lens.top_probabilities));
-    bundled.check(TOLERANCE, "lens.first_id", &last(&lens.top_ids));
+    let positions = bundled.causal.tokens.len();
+    bundled.check(TOLERANCE, "lens.first", &last(&lens.top_probabilities.data, positions));
+    let ids: Vec<f32> =
+        last(&lens.top_ids.data, positions).into_iter().map(|id| id as f32).collect();
+    bundled.check(TOLERANCE, "lens.first_id", &ids);
+}
+
+/// The numbers of the last position, of each row of positions.
+fn last<T: Copy>(table: &[T], positions: usize) -> Vec<T> {
+    table.chunks(positions).map(|row| row[positions - 1]).collect()
 }
 
 #[test]

@@ -131,11 +131,14 @@ for (const { name, form, at, paths } of DROPS) {
           names: ["blocks.*.attn.hook_pattern"],
         });
         const size = logits.data.length;
-        /** How much of the tolerance, 1e-5 plus 1e-4 of the reference, is used at most. */
+        /**
+         * How much of the tolerance, 2e-5 plus 1e-4 of the reference, is used at most. Both sides are f32; of 650,000 logits, those
+         * near zero differ by up to 1.2e-5, depending on the processor that Flax runs on.
+         */
         const used = (/** @type {Float32Array} */ data, /** @type {ArrayLike<number>} */ wanted) =>
           data.reduce(
             (most, value, i) =>
-              Math.max(most, Math.abs(value - wanted[i]) / (1e-5 + 1e-4 * Math.abs(wanted[i]))),
+              Math.max(most, Math.abs(value - wanted[i]) / (2e-5 + 1e-4 * Math.abs(wanted[i]))),
             0,
           );
         const last = cache.get("blocks.3.attn.hook_pattern");
