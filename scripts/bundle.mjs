@@ -6,7 +6,17 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { extname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { rollup } from "rollup";
-import { classic, elements, embed, notebook, page, worker } from "./entries.mjs";
+import {
+  classic,
+  elements,
+  embed,
+  entryPoints,
+  ESM,
+  notebook,
+  page,
+  SPLITTING,
+  worker,
+} from "./entries.mjs";
 
 const WWW = "www";
 const OUT = "dist";
@@ -22,10 +32,6 @@ async function files(folder) {
 
 const sources = await files(WWW);
 
-/** @param {Record<string, string>} entries */
-const entryPoints = (entries) =>
-  Object.entries(entries).map(([out, path]) => ({ in: join(WWW, path), out }));
-
 /** Keeps the public API as an import of dist/candlescope.js, so that page and elements share one worker. @type {import("esbuild").Plugin} */
 const externalApi = {
   name: "external API",
@@ -37,32 +43,20 @@ const externalApi = {
   },
 };
 
-/** @type {import("esbuild").BuildOptions} */
-const common = {
-  outdir: OUT,
-  bundle: true,
-  format: "esm",
-  target: "es2022",
-  minify: true,
-  legalComments: "none",
-  logLevel: "warning",
-};
+const common = { ...ESM, outdir: OUT };
 
 await rm(OUT, { recursive: true, force: true });
-
-// Chunks lie beside the entries, so that `new URL("./worker.js", import.meta.url)` also works in a chunk.
-const splitting = { splitting: true, chunkNames: "chunk-[hash]" };
 
 const [{ outputFiles }] = await Promise.all([
   build({
     ...common,
-    ...splitting,
+    ...SPLITTING,
     write: false,
     entryPoints: entryPoints({ ...page, style: "style.css" }),
   }),
   build({
     ...common,
-    ...splitting,
+    ...SPLITTING,
     entryPoints: entryPoints({
       ...elements,
       ...embed,

@@ -1,8 +1,8 @@
 // The modules that dist/ publishes: the name there, without extension, and the source in www/. bundle.mjs makes the JavaScript,
-// types.mjs the declarations.
+// types.mjs the declarations, package/modules.mjs the npm package; how esbuild compiles a module is the same for all of them.
 
 import { readdirSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 
 /** @typedef {Record<string, string>} Entries */
 
@@ -44,3 +44,20 @@ export const classic = { isolate: "page/isolate.ts", early: "page/early.ts" };
  * The modules that other projects import: those of the npm package, which have declarations. @type {Entries}
  */
 export const typed = { candlescope: page.candlescope, tensor: page.tensor, ...elements };
+
+/** What esbuild is told of entries. @param {Entries} entries */
+export const entryPoints = (entries) =>
+  Object.entries(entries).map(([out, path]) => ({ in: join("www", path), out }));
+
+/** @satisfies {import("esbuild").BuildOptions} */
+export const ESM = /** @type {const} */ ({
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  legalComments: "none",
+  logLevel: "warning",
+});
+
+/** Chunks lie beside the entries, so that `new URL("./worker.js", import.meta.url)` also works in a chunk. */
+export const SPLITTING = { splitting: true, chunkNames: "chunk-[hash]" };

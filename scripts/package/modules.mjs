@@ -2,17 +2,13 @@
 // and a worker that contains the glue of wasm-bindgen, so that a bundler meets only the wasm modules that are published.
 
 import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 
 import { build } from "esbuild";
 
-import { node, typed, worker } from "../entries.mjs";
+import { ESM, entryPoints, node, SPLITTING, typed, worker } from "../entries.mjs";
 
 /** @typedef {import("esbuild").Metafile} Metafile */
-
-/** @param {Record<string, string>} entries */
-const entryPoints = (entries) =>
-  Object.entries(entries).map(([out, path]) => ({ in: join("www", path), out }));
 
 /** Contains the glue, without the address of the module that is not split. @type {import("esbuild").Plugin} */
 const splitOnly = {
@@ -43,24 +39,12 @@ const splitOnly = {
  *   npm packages that are contained
  */
 export async function writeModules(folder) {
-  /** @type {import("esbuild").BuildOptions} */
-  const common = {
-    outdir: folder,
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    minify: true,
-    legalComments: "none",
-    logLevel: "warning",
-    metafile: true,
-  };
+  const common = { ...ESM, outdir: folder, metafile: true };
   const [library, workers] = await Promise.all([
     build({
       ...common,
       entryPoints: entryPoints({ ...typed, ...node }),
-      splitting: true,
-      // Beside the entries, so that `new URL("./worker.js", import.meta.url)` also works in a chunk.
-      chunkNames: "chunk-[hash]",
+      ...SPLITTING,
       external: ["node:*"],
     }),
     build({ ...common, entryPoints: entryPoints(worker), plugins: [splitOnly] }),
