@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 
 import {
   decodeNumbers,
@@ -105,6 +106,13 @@ test("values that are not finite stay, and a pattern that is not causal keeps al
   decodeNumbers(signed).forEach((value, at) =>
     assert.ok(Math.abs(value - [-3, 0.1, 5][at]) < 7e-5),
   );
+});
+
+test("arrays of another frame keep their numbers", () => {
+  const numbers = runInNewContext("Float32Array.of(0.5, -1.25)");
+  assert.equal(encodeNumbers(numbers).encoding, "f32");
+  assert.deepEqual([...decodeNumbers(encodeNumbers(numbers))], [0.5, -1.25]);
+  assert.equal(encodeNumbers(numbers, "u16").encoding, "u16");
 });
 
 test("results are plain data with their typed arrays and numbers that JSON lacks", () => {

@@ -1,5 +1,6 @@
 // Arrays of numbers as text, exact or rounded, and back.
 
+import { isValues } from "../tensor/values.js";
 import type { EncodedArray, EncodedNumber } from "./format.js";
 
 /** What drawing needs of a tensor. */
@@ -21,6 +22,7 @@ const EXACT = {
   i32: Int32Array,
   u32: Uint32Array,
 } as const;
+const KINDS = Object.keys(EXACT) as (keyof typeof EXACT)[];
 const CODES = { u8: Uint8Array, u16: Uint16Array } as const;
 export const ENCODINGS = { ...EXACT, ...CODES } as const;
 
@@ -64,14 +66,21 @@ export function encodeTensor(
 
 /** A list of numbers. Rounding applies only to finite numbers of 32 bits: others stay exact. */
 export function encodeNumbers(numbers: Numbers, precision: Precision = "exact"): EncodedArray {
-  if (precision === "exact" || !(numbers instanceof Float32Array)) return encodeExact(numbers);
+  if (precision === "exact" || !isKind(numbers, "f32")) return encodeExact(numbers);
   const codes = encodeCodes(numbers, precision);
   return codes ?? encodeExact(numbers);
 }
 
+/** Whether an array has this type. `instanceof` would not know the arrays of another frame. */
+function isKind(numbers: Numbers, kind: "f32"): numbers is Float32Array;
+function isKind(numbers: Numbers, kind: keyof typeof EXACT): boolean;
+function isKind(numbers: Numbers, kind: keyof typeof EXACT): boolean {
+  return numbers[Symbol.toStringTag] === EXACT[kind].name;
+}
+
 function encodeExact(numbers: Numbers): EncodedArray {
-  const found = Object.entries(EXACT).find(([, type]) => numbers instanceof type);
-  if (found) return { encoding: found[0] as keyof typeof EXACT, data: toBase64(numbers) };
+  const encoding = KINDS.find((kind) => isKind(numbers, kind));
+  if (encoding) return { encoding, data: toBase64(numbers) };
   return { encoding: "u32", data: toBase64(Uint32Array.from(numbers)) };
 }
 
@@ -143,7 +152,7 @@ export function encodeValue(value: unknown): unknown {
   if (typeof value === "number") return encodeNumber(value);
   if (typeof value !== "object" || value === null) return value;
   if (ArrayBuffer.isView(value)) return encodeNumbers(value as Numbers, precisionFor(value));
-  if (isTensor(value)) return encodeTensor(value, precisionFor(value.data));
+  if (isValues(value)) return encodeTensor(value, precisionFor(value.data));
   if (Array.isArray(value)) return value.map(encodeValue);
   const fields = Object.entries(value).filter(
     ([, one]) => one !== undefined && typeof one !== "function",
@@ -153,11 +162,6 @@ export function encodeValue(value: unknown): unknown {
 
 function precisionFor(numbers: ArrayBufferView): Precision {
   return (numbers as Numbers).length > MAX_EXACT ? "u16" : "exact";
-}
-
-function isTensor(value: object): value is PlainTensor {
-  const { data, shape, axes } = value as Partial<PlainTensor>;
-  return ArrayBuffer.isView(data) && Array.isArray(shape) && Array.isArray(axes);
 }
 
 export function encodeNumber(value: number): EncodedNumber {
