@@ -3,6 +3,7 @@
 // with many layers stays small; its script makes a copy for each.
 
 import { formatCount } from "../draw/format.js";
+import { escapeMarkup } from "../draw/markup.js";
 import { type OutlineNode, templateOf } from "./model-outline.js";
 
 export interface OutlinePicture {
@@ -27,17 +28,17 @@ export function outlinePage({ title, total, outline, pictures }: OutlinePage): s
   const rows = outline.map(rowOf).join("\n");
   const figures = pictures.map(
     ({ path, source, caption }) =>
-      `<figure data-path="${escaped(path)}"><img alt="" src="${escaped(source)}"><figcaption>${escaped(caption)}</figcaption></figure>`,
+      `<figure data-path="${escapeMarkup(path)}"><img alt="" src="${escapeMarkup(source)}"><figcaption>${escapeMarkup(caption)}</figcaption></figure>`,
   );
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escaped(title)}</title>
+<title>${escapeMarkup(title)}</title>
 <style>${STYLE}</style>
 <header>
-<h1>${escaped(title)}</h1>
-<p>${escaped(total)}</p>
+<h1>${escapeMarkup(title)}</h1>
+<p>${escapeMarkup(total)}</p>
 <p class="tools"><label>search <input type="search" spellcheck="false" autocomplete="off"></label>
 <button data-open="true">expand all</button> <button data-open="false">collapse all</button>
 <output></output></p>
@@ -62,24 +63,14 @@ function rowOf(node: OutlineNode): string {
     tensor,
     kind !== "point" && count > 0 && formatCount(count),
   ].filter((fact) => typeof fact === "string");
-  const line = `<code>${escaped(label)}</code> <span>${facts.map(escaped).join(" · ")}</span>`;
+  const line = `<code>${escapeMarkup(label)}</code> <span>${facts.map(escapeMarkup).join(" · ")}</span>`;
   if (kind === "layers") {
     const layer = rowOf(templateOf(node));
     return `<details><summary>${line}</summary>\n<template data-layers="${layers?.join(" ")}">${layer}</template>\n</details>`;
   }
-  const names = `data-path="${escaped(path)}" data-tensor="${escaped(tensor ?? "")}"`;
+  const names = `data-path="${escapeMarkup(path)}" data-tensor="${escapeMarkup(tensor ?? "")}"`;
   if (children.length === 0) return `<div class="${kind}" ${names}>${line}</div>`;
   return `<details ${names}><summary>${line}</summary>\n${children.map(rowOf).join("\n")}\n</details>`;
-}
-
-function escaped(text: string) {
-  const entities: Record<string, string> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-  };
-  return text.replace(/[&<>"]/g, (character) => entities[character]);
 }
 
 const STYLE = `

@@ -1,5 +1,6 @@
 // Shapes as an SVG file. Fonts are names: the file holds no font, so a reader without them gets another one.
 
+import { escapeMarkup } from "../markup.js";
 import {
   type Fill,
   type Gradient,
@@ -135,10 +136,5 @@ const FORBIDDEN =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 function escaped(text: string) {
-  return text
-    .replace(FORBIDDEN, "\ufffd")
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
+  return escapeMarkup(text.replace(FORBIDDEN, "\ufffd"));
 }
