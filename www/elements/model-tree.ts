@@ -15,6 +15,7 @@ import { countFound, everyKey, type OutlineRow, rowsOf } from "../session/outlin
 import { pictureOfWeight, readWeight, type WeightPicture } from "../session/weight-picture.js";
 import { TypedElement } from "./base.js";
 import { COPY_REFUSED, copyToClipboard } from "./clipboard.js";
+import { saveFile } from "./save-file.js";
 import { base } from "./styles.js";
 import { treeStyles } from "./styles/tree.js";
 import { ThemeController } from "./theme.js";
@@ -376,12 +377,9 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
   }
 
   #save = () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([this.toHtml()], { type: "text/html" }));
-    link.download = `${this.name.replaceAll(/[^\w.-]+/g, "-") || "model"}.html`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // after the download has begun
-    this.note = `saved ${link.download}`;
+    const name = `${this.name.replaceAll(/[^\w.-]+/g, "-") || "model"}.html`;
+    saveFile(name, new Blob([this.toHtml()], { type: "text/html" }));
+    this.note = `saved ${name}`;
   };
 
   /** The tree as one HTML file, with the pictures that are open. */

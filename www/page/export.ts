@@ -1,11 +1,13 @@
 // The export menu: its entries, the sizes that it says before, and the files that it saves. Each file of exports/ has some
 // entries; its code that makes files is loaded when an entry is chosen.
 
+import { formatBytes } from "../draw/format.js";
 import "../elements/define/export-menu.js";
 import type { ExportMenu } from "../elements/export-menu.js";
+import { saveFile } from "../elements/save-file.js";
 import { copyText } from "./copying.js";
 import { showError } from "./errors.js";
-import { formatBytes, type PageExport, proposedCaption } from "./exports/entry.js";
+import { type PageExport, proposedCaption } from "./exports/entry.js";
 import { SNAPSHOT_EXPORTS } from "./exports/snapshot.js";
 import { query, session, store } from "./state.js";
 
@@ -50,7 +52,7 @@ async function exportAs(name: string) {
     const made = await entry.make({ caption: shown.caption || proposedCaption() });
     if ("text" in made) await copyText(async () => made.text, shown);
     else {
-      save(made);
+      saveFile(made.name, made.blob);
       shown.note = `saved ${made.name}, ${formatBytes(made.blob.size)}`;
     }
   } catch (error) {
@@ -58,15 +60,6 @@ async function exportAs(name: string) {
   } finally {
     shown.busy = "";
   }
-}
-
-/** Saves a file with the name in the folder of downloads. */
-function save({ name, blob }: { name: string; blob: Blob }) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still read it
 }
 
 menu().addEventListener("export-choose", ({ detail }) => exportAs(detail));

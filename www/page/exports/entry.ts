@@ -29,13 +29,6 @@ export function proposedCaption(): string {
   return `${what}, ${state.name}`;
 }
 
-/** In units of 1000 bytes. */
-export function formatBytes(bytes: number) {
-  return bytes < 1e6
-    ? `${Math.max(1, Math.round(bytes / 1e3))} kB`
-    : `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
 /** A part of a file's name without characters that file systems refuse. */
 export function fileName(...parts: readonly string[]) {
   return parts
