@@ -19,9 +19,12 @@ export const CHROMIUM = [
 /** The built page; DIST may name another build. */
 export const DIST = process.env.DIST ?? new URL("../../dist", import.meta.url).pathname;
 
-/** @param {string} [root] the folder to serve */
-export async function start(root = DIST) {
-  const server = await serve({ root });
+/**
+ * @param {string} [root] the folder to serve
+ * @param {Parameters<typeof serve>[0]["handle"]} [handle] answers requests before the folder does, as in `serve`
+ */
+export async function start(root = DIST, handle) {
+  const server = await serve({ root, handle });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
   return {
     url: server.url,

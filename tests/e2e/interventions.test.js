@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { serve } from "../../scripts/serve.mjs";
 import { DIST, eventually, settled, start, visit } from "./browser.js";
 import { models } from "./small-models.js";
 
@@ -13,17 +12,12 @@ import { models } from "./small-models.js";
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
 
-/** @type {Awaited<ReturnType<typeof serve>>} */
-let server;
-
 before(async () => {
-  server = await serve({ root: DIST, handle: models });
-  site = { ...(await start()), url: server.url };
+  site = await start(DIST, models);
 });
 
 after(async () => {
   await site?.stop();
-  await server?.close();
 });
 
 const PROMPT = "The moon shines. The moon";

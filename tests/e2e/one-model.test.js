@@ -11,15 +11,11 @@ import { DIST, eventually, settled, start, visit } from "./browser.js";
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
-/** @type {Awaited<ReturnType<typeof serve>>} */
-let server;
 before(async () => {
-  server = await serve({ root: DIST, handle });
-  site = { ...(await start()), url: server.url };
+  site = await start(DIST, handle);
 });
 after(async () => {
   await site?.stop();
-  await server?.close();
 });
 
 /** Serves the bundled model a second time as models/other/, and as models/mute/ without a tokenizer. @type {NonNullable<Parameters<typeof serve>[0]["handle"]>} */

@@ -6,7 +6,6 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
-import { serve } from "../../scripts/serve.mjs";
 import { DIST, eventually, settled, start, visit } from "./browser.js";
 import { askModel, byKeyboard, pressTo } from "./lab-helpers.js";
 import { models } from "./small-models.js";
@@ -17,16 +16,11 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
-/** @type {Awaited<ReturnType<typeof serve>>} */
-let server;
-
 before(async () => {
-  server = await serve({ root: DIST, handle: models });
-  site = { ...(await start()), url: server.url };
+  site = await start(DIST, models);
 });
 after(async () => {
   await site?.stop();
-  await server?.close();
 });
 
 const PROMPT = "The moon shines. The moon";

@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { serve } from "../../scripts/serve.mjs";
 import { DIST, eventually, figureState, settled, start, visit } from "./browser.js";
 import {
   address,
@@ -27,15 +26,11 @@ import { models } from "./small-models.js";
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
-/** @type {Awaited<ReturnType<typeof serve>>} */
-let server;
 before(async () => {
-  server = await serve({ root: DIST, handle: models });
-  site = { ...(await start()), url: server.url };
+  site = await start(DIST, models);
 });
 after(async () => {
   await site?.stop();
-  await server?.close();
 });
 
 /** The numbers that an element says with every digit. @param {string} text */
