@@ -1,4 +1,4 @@
-"""Writes a snapshot for Candlescope: a small JSON file with attention patterns that <candle-scope src="figure.json"> draws.
+"""Writes a snapshot for Candlescope: a small JSON file with the attention patterns and tokens of a figure.
 
     python tools/snapshot.py cache.npz --tokens tokens.json --out figure.json
 

@@ -57,7 +57,7 @@ const file: PageExport = {
   name: "snapshot",
   group: "Figure without a model",
   title: "snapshot",
-  says: "a JSON file with what the figure shows; <candle-scope src> draws it with hover, lock and the choice of heads, and loads no model",
+  says: "a small JSON file with what the figure shows: tokens, patterns, scores, and what the view needs beyond them",
   absent,
   size: async () => bytesOf(JSON.stringify(snapshotOfPage(proposedCaption()))),
   make: async ({ caption }) => ({
