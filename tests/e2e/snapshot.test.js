@@ -5,15 +5,16 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
 import { readSnapshot } from "../../www/session/snapshot/read.ts";
-import { settled, start, visit } from "./browser.js";
+import { DIST, openApi, settled, start, visit } from "./browser.js";
 import { address, askModel, ready } from "./lab-helpers.js";
+import { models } from "./small-models.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
 before(async () => {
-  site = await start();
+  site = await start(DIST, models);
 });
 after(() => site.stop());
 
@@ -157,4 +158,42 @@ test("model.snapshot without a head shows the strongest induction head, and refu
     assert.match(code, /^InputError: intervention 0 cannot be written to a snapshot/);
     assert.ok(found.usable > 0);
   });
+});
+
+test("of a model without a tokenizer, model.snapshot reads ids, which it copies, and refuses a text", async () => {
+  const page = await openApi(site);
+  const found = await page.evaluate(async (url) => {
+    const { loadModel } = /** @type {any} */ (globalThis).api;
+    const model = await loadModel(`${url}models/no-tokenizer`, { keep: false });
+    const ids = [5, 6, 7, 5, 6];
+    const taken = model.snapshot(ids);
+    ids.fill(1);
+    const { reading } = await taken;
+    const refused = await model.snapshot("12").then(
+      () => "none",
+      (/** @type {Error} */ { name, message }) => `${name}: ${message}`,
+    );
+    return { text: reading.text, isIds: reading.isIds, tokens: reading.tokens, refused };
+  }, site.url);
+  await page.close();
+  assert.equal(found.text, "5 6 7 5 6");
+  assert.equal(found.isIds, true);
+  assert.deepEqual(found.tokens, ["⟨5⟩", "⟨6⟩", "⟨7⟩", "⟨5⟩", "⟨6⟩"]);
+  assert.match(found.refused, /^InputError: input: the model came without a tokenizer/);
+});
+
+test("where logits are not finite, the lens of model.snapshot names no token", async () => {
+  const page = await openApi(site);
+  const written = await page.evaluate(async (url) => {
+    const { loadModel } = /** @type {any} */ (globalThis).api;
+    const model = await loadModel(`${url}models/broken`, { keep: false });
+    return JSON.stringify(await model.snapshot("To be, or not to be", { view: "lens" }));
+  }, site.url);
+  await page.close();
+  const { results } = readSnapshot(written);
+  const [{ value }] = /** @type {any} */ (results.lens);
+  const { topIds, topStrings } = value.lens;
+  assert.deepEqual([...new Set(topIds.data)], [0xffffffff]);
+  assert.deepEqual([...new Set(topStrings)], [""]);
+  assert.equal(topStrings.length, topIds.data.length);
 });

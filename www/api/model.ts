@@ -70,7 +70,7 @@ import { runCall, type Stops, type Whole } from "./run-call.js";
 import { Selection } from "./selection.js";
 import { type HookSelector, selectPoints } from "./selectors.js";
 import type { Snapshot } from "./snapshot/format.js";
-import { type SnapshotOptions, takeSnapshot } from "./snapshot/take.js";
+import type { SnapshotOptions } from "./snapshot/take.js";
 import { type SourceFile, tokenizerFiles } from "./source.js";
 import type { LoadedModel, WorkerApi } from "./worker-api.js";
 
@@ -393,11 +393,13 @@ export class Model extends ModelFacts {
   }
 
   /**
-   * What a figure of the text shows, as plain data: JSON.stringify writes the file that <candle-scope src> draws without a model.
+   * What a figure of the text shows, as plain data: JSON.stringify writes the file that docs/snapshots.md describes.
    * The views "attention", "lines", "log-probability", "heads" and "lens" can be written; the page exports all of them.
    * @throws InputError for another view, a head that the model lacks or a text that is too long; HookError; MemoryError; AbortError
    */
   async snapshot(input: Input, options?: SnapshotOptions & Cancellable): Promise<Snapshot> {
-    return takeSnapshot(this, input, options);
+    const prompt = readInput(input);
+    const { takeSnapshot } = await import("./snapshot/take.js");
+    return takeSnapshot(this, prompt, options);
   }
 }

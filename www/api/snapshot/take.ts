@@ -1,5 +1,6 @@
 // A text read by a model, as a snapshot.
 
+import { NO_TOKEN } from "../batch.js";
 import { createError, describe } from "../errors.js";
 import type {
   Answer,
@@ -76,7 +77,7 @@ const flexible = rule.any; // checked below, or by the call that uses it
 /** @throws InputError; HookError; MemoryError; AbortError */
 export async function takeSnapshot(
   model: Readable,
-  input: Input,
+  input: string | Uint32Array,
   given?: SnapshotOptions & Cancellable,
 ): Promise<Snapshot> {
   const options = checkOptions("snapshot", given, {
@@ -122,16 +123,15 @@ export async function takeSnapshot(
   });
 }
 
-async function tokensOf(model: Readable, input: Input, signal?: AbortSignal) {
-  const cancellable = signal && { signal };
-  if (!model.hasTokenizer) {
-    const { ids } = await model.tokenNames(
-      Uint32Array.from(input as Iterable<number>),
-      cancellable,
-    );
-    return { ids, tokens: Array.from(ids, (id) => `⟨${id}⟩`), text: Array.from(ids).join(" ") };
-  }
-  const found = await model.tokenize(input, cancellable);
+async function tokensOf(model: Readable, input: string | Uint32Array, signal?: AbortSignal) {
+  // Of a text, `tokenize` says that there is no tokenizer; of ids, the run says which the vocabulary lacks.
+  if (!model.hasTokenizer && typeof input !== "string")
+    return {
+      ids: input,
+      tokens: await namesByPlace(model, input),
+      text: Array.from(input).join(" "),
+    };
+  const found = await model.tokenize(input, signal && { signal });
   const tokens = namesOf(found);
   const text = typeof input === "string" ? input : found.strings.join("");
   return { ids: found.ids, tokens, text };
@@ -222,15 +222,19 @@ async function resultsOf(
     ...{ top, of, ...run },
     ...(answer !== undefined && { answer }),
   });
-  const listed = Uint32Array.from(lens.topIds.data);
-  const topStrings = await namesByPlace(model, listed);
+  const topStrings = await namesByPlace(model, lens.topIds.data);
   const [name] =
     typeof answer === "number" ? await namesByPlace(model, Uint32Array.of(answer)) : [answer];
   const value = { lens: { ...lens, topStrings }, tokens, answer: name ?? null };
   return { [view]: [{ key: lensKey(of, answer ?? null), value }] };
 }
 
+/** The name of each token; empty where logits are not finite and no token is the likeliest. */
 async function namesByPlace(model: Readable, ids: Uint32Array) {
-  if (!model.hasTokenizer) return Array.from(ids, (id) => `⟨${id}⟩`);
-  return namesOf(await model.tokenNames(ids));
+  const known = ids.filter((id) => id !== NO_TOKEN);
+  const names = model.hasTokenizer
+    ? namesOf(await model.tokenNames(known))
+    : Array.from(known, (id) => `⟨${id}⟩`);
+  let next = 0;
+  return Array.from(ids, (id) => (id === NO_TOKEN ? "" : names[next++]));
 }
