@@ -251,7 +251,7 @@ export class AttentionLines extends TypedElement<AttentionLinesEvents> {
   #renderReadout() {
     const { focused, pattern } = this;
     if (!focused || !pattern)
-      return html`<span class="soft">Point at a token for its lines. Click to lock it.</span>`;
+      return html`<span class="soft screen-only">Point at a token for its lines. Click to lock it.</span>`;
     return this.heads.map(
       (head) =>
         html`<span class="line">${this.heads.length > 1 ? html`<i class="swatch" .style="background: ${this.#colourOf(head)}"></i> ${this.layer}.${head}: ` : ""}${this.#words(focused, head)}</span>`,

@@ -286,7 +286,7 @@ export class LogitLens extends TypedElement<LogitLensEvents> {
   #renderDetail(lens: Lens) {
     const place = this.interaction.focused;
     if (!place)
-      return html`<p class="soft">Point at a cell for its five most probable tokens. Click to lock it.</p>`;
+      return html`<p class="soft screen-only">Point at a cell for its five most probable tokens. Click to lock it.</p>`;
     const next = nextTokenAt(lens, this.tokens, place);
     const guesses = guessesAt(lens, place);
     const where = html`${placeName(lens, place.layer)}, at token <span class="mono">${place.position}</span> <b class="mono">${truncate(this.tokens[place.position] ?? "", 20)}</b>`;

@@ -269,7 +269,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
   #renderReadout({ q, k, products, sums, scores, attention }: Products) {
     const { focused } = this.interaction;
     if (!focused)
-      return html`<p class="readout soft">Point at a cell for its exact numbers. Click to lock it.</p>`;
+      return html`<p class="readout soft screen-only">Point at a cell for its exact numbers. Click to lock it.</p>`;
     const { key, dim } = focused;
     const at = key * k.columns + dim;
     const exact = (value: number) => formatShort(value, 7);

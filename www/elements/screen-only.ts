@@ -2,4 +2,4 @@
 
 /** Controls, and what only belongs to them. An element marks more with the class `screen-only`, and buttons that show values with `printed`. */
 export const SCREEN_ONLY =
-  "button:not(.printed), form, select, input, textarea, details, label:has(select, input), .screen-only";
+  "button:not(.printed), form, select, input, textarea, details, label:has(select, input), .controls, .found, .screen-only";

@@ -1,18 +1,31 @@
 // The export menu: its entries, the sizes that it says before, and the files that it saves. Each file of exports/ has some
 // entries; its code that makes files is loaded when an entry is chosen.
 
+import { createError } from "../api/errors.js";
 import { formatBytes } from "../draw/format.js";
 import "../elements/define/export-menu.js";
 import type { ExportMenu } from "../elements/export-menu.js";
 import { saveFile } from "../elements/save-file.js";
 import { copyText } from "./copying.js";
 import { showError } from "./errors.js";
+import { CACHE_EXPORTS, CACHE_FIELDS } from "./exports/cache.js";
 import { type PageExport, proposedCaption } from "./exports/entry.js";
+import { chooseField, fieldOf, type PageField } from "./exports/fields.js";
+import { FIGURE_EXPORTS, FIGURE_FIELDS } from "./exports/figure.js";
+import { NUMBER_EXPORTS, NUMBER_FIELDS } from "./exports/numbers.js";
+import { watchShown, whyNotRead } from "./exports/shown.js";
 import { SNAPSHOT_EXPORTS } from "./exports/snapshot.js";
-import { query, session, store } from "./state.js";
+import { query, store } from "./state.js";
 
 /** The entries in the order of the menu. A file of exports/ adds its own here. */
-const EXPORTS: readonly PageExport[] = [...SNAPSHOT_EXPORTS];
+const EXPORTS: readonly PageExport[] = [
+  ...FIGURE_EXPORTS,
+  ...SNAPSHOT_EXPORTS,
+  ...NUMBER_EXPORTS,
+  ...CACHE_EXPORTS,
+];
+/** What the visitor chooses for the entries of a group. */
+const FIELDS: readonly PageField[] = [...FIGURE_FIELDS, ...NUMBER_FIELDS, ...CACHE_FIELDS];
 
 const menu = () => query<ExportMenu>("export-menu");
 
@@ -20,6 +33,7 @@ const menu = () => query<ExportMenu>("export-menu");
 export async function showExports() {
   const shown = menu();
   shown.placeholder = proposedCaption();
+  shown.fields = whyNotRead() ? [] : FIELDS.map(fieldOf).filter((field) => field !== null);
   const known = new Map(shown.entries.map(({ name, size }) => [name, size]));
   shown.entries = EXPORTS.map((entry) => entryOf(entry, known.get(entry.name) ?? null));
   const own = ++turn;
@@ -31,13 +45,13 @@ export async function showExports() {
 let turn = 0;
 
 function entryOf({ name, group, title, says, absent }: PageExport, size: string | null) {
-  const reason = session.reading && session.isRead ? (absent?.() ?? null) : "no text is read yet";
+  const reason = whyNotRead() ?? absent?.() ?? null;
   return { name, group, title, says, size: reason ? null : size, absent: reason };
 }
 
 /** An entry whose size cannot be said now has none; making it reports why. */
 async function sizeOf({ size, absent }: PageExport): Promise<string | null> {
-  if (!size || !session.reading || absent?.()) return null;
+  if (!size || whyNotRead() || absent?.()) return null;
   const bytes = await size().catch(() => null);
   return bytes === null ? null : formatBytes(bytes);
 }
@@ -49,7 +63,16 @@ async function exportAs(name: string) {
   if (!entry || shown.busy) return;
   Object.assign(shown, { busy: name, note: "" });
   try {
-    const made = await entry.make({ caption: shown.caption || proposedCaption() });
+    const why = whyNotRead() ?? entry.absent?.() ?? null;
+    if (why) throw createError("InputError", `“${entry.title}” was not exported: ${why}`);
+    const isSame = watchShown();
+    const written = shown.caption;
+    const made = await entry.make({ caption: written || proposedCaption(), written });
+    if (whyNotRead() || !isSame())
+      throw createError(
+        "InputError",
+        `“${entry.title}” was not exported, because what the page shows changed meanwhile: export it again`,
+      );
     if ("text" in made) await copyText(async () => made.text, shown);
     else {
       saveFile(made.name, made.blob);
@@ -57,6 +80,7 @@ async function exportAs(name: string) {
     }
   } catch (error) {
     showError(error);
+    shown.note = `not exported: ${(error as Error).message}`;
   } finally {
     shown.busy = "";
   }
@@ -65,6 +89,10 @@ async function exportAs(name: string) {
 menu().addEventListener("export-choose", ({ detail }) => exportAs(detail));
 menu().addEventListener("caption-change", ({ detail }) => {
   menu().caption = detail;
+});
+menu().addEventListener("field-change", ({ detail: { name, value } }) => {
+  chooseField(name, value);
+  showExports().catch(showError);
 });
 store.subscribe(updateExports);
 

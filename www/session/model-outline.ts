@@ -194,7 +194,10 @@ function alike(one: readonly OutlineNode[], other: readonly OutlineNode[]) {
 }
 
 /** The length of an axis of a hook point; undefined if the text decides it. */
-function lengthOf(axis: string, { n_head, n_embd, n_inner, vocab_size }: Outlined["config"]) {
+export function lengthOf(
+  axis: string,
+  { n_head, n_embd, n_inner, vocab_size }: Outlined["config"],
+) {
   const lengths: Record<string, number> = {
     head: n_head,
     d_model: n_embd,

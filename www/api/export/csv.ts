@@ -26,8 +26,11 @@ const LAYOUTS = ["table", "long"];
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 const MARK = "\ufeff";
 
-/** @throws InputError */
-export function csvText(values: Values, options?: CsvOptions): string {
+/**
+ * @param texts one for each number, which cells have in its place
+ * @throws InputError
+ */
+export function csvText(values: Values, options?: CsvOptions, texts?: readonly string[]): string {
   const {
     layout = values.axes.length > 2 ? "long" : "table",
     labels = {},
@@ -47,7 +50,11 @@ export function csvText(values: Values, options?: CsvOptions): string {
       `toCSV: a table has two axes at most, found ${spelledShape(values)}: use at(), or the layout "long"`,
     );
   const text = (value: string) => quoted(spreadsheet && FORMULA.test(value) ? `'${value}` : value);
-  const lines = layout === "table" ? tableLines(values, all, text) : longLines(values, all, text);
+  const cell = texts
+    ? (place: number) => text(texts[place])
+    : (place: number) => number(values.data[place]);
+  const make = layout === "table" ? tableLines : longLines;
+  const lines = make(values, all, { text, cell });
   return `${spreadsheet ? MARK : ""}${lines.map((line) => `${line.join(",")}\r\n`).join("")}`;
 }
 
@@ -64,11 +71,15 @@ function checkedLabels(values: Values, labels: Labels): Labels {
   return labels;
 }
 
-type Write = (text: string) => string;
+interface Write {
+  text: (text: string) => string;
+  /** the number at a place in `data` */
+  cell: (place: number) => string;
+}
 
-function tableLines({ data, shape, axes }: Values, labels: Labels, text: Write): string[][] {
+function tableLines({ shape, axes }: Values, labels: Labels, { text, cell }: Write): string[][] {
   const header = (axis: string, i: number) => (labels[axis] ? text(labels[axis][i]) : String(i));
-  if (axes.length === 0) return [["value"], [number(data[0])]];
+  if (axes.length === 0) return [["value"], [cell(0)]];
   const [rows, columns = ""] = axes;
   const width = shape[1] ?? 1;
   const across = columns ? indices(width).map((i) => header(columns, i)) : ["value"];
@@ -77,21 +88,25 @@ function tableLines({ data, shape, axes }: Values, labels: Labels, text: Write):
     [text(corner), ...across],
     ...indices(shape[0]).map((row) => [
       header(rows, row),
-      ...indices(width).map((column) => number(data[row * width + column])),
+      ...indices(width).map((column) => cell(row * width + column)),
     ]),
   ];
 }
 
-function longLines({ data, shape, axes }: Values, labels: Labels, text: Write): string[][] {
+function longLines(
+  { data, shape, axes }: Values,
+  labels: Labels,
+  { text, cell }: Write,
+): string[][] {
   const named = axes.flatMap((axis) => (labels[axis] ? [axis, `${axis} label`] : [axis]));
   const lines = [[...named.map(text), "value"]];
   const place = shape.map(() => 0);
-  for (const value of data) {
+  for (let index = 0; index < data.length; index++) {
     const at = axes.flatMap((axis, i) => {
       const own = labels[axis];
       return own ? [String(place[i]), text(own[place[i]])] : [String(place[i])];
     });
-    lines.push([...at, number(value)]);
+    lines.push([...at, cell(index)]);
     for (let i = shape.length - 1; i >= 0 && ++place[i] === shape[i]; i--) place[i] = 0;
   }
   return lines;

@@ -220,6 +220,8 @@ const FIGURES = new Set([
     "token-losses",
   ],
   ...["token-strip", "value-columns"],
+  // Views whose picture is also made of words and tables.
+  ...["attribution-view", "circuits-view", "gradients-view", "neurons-view", "two-prompts-view"],
 ]);
 
 function record(copy: LitElement, shared: Environment): readonly Shape[] {
@@ -299,10 +301,17 @@ function describedBy(part: LitElement) {
   return label && label !== kind ? `${kind}: ${label}` : kind;
 }
 
+/** An element of a text, and a view, which has it in what its figure gives it. */
+interface TokenHolder {
+  tokens: readonly Token[];
+  figure: { reading: { tokens: readonly Token[] } | null } | null;
+}
+
 /** What a program can read of the figure: the tokens exactly, where labels have glyphs for spaces and are cut. */
 function metadataOf(parts: readonly LitElement[], caption: Caption, theme: string | null) {
   const named = parts.map((part) => {
-    const { tokens } = part as LitElement & { tokens?: readonly Token[] };
+    const own = part as LitElement & Partial<TokenHolder>;
+    const tokens = own.tokens ?? own.figure?.reading?.tokens;
     return {
       element: part.localName,
       ...(Array.isArray(tokens) && { tokens: tokenTexts(tokens) }),

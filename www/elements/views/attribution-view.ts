@@ -121,7 +121,7 @@ export class AttributionView extends FigureView<Settings, Result> {
       selected=${`${layer}_attn_out`}
       @bar-select=${(event: CustomEvent<string>) => this.#chooseLayer(shares, event.detail)}
     ></bar-list>
-    <p class="note soft">Choosing a layer's attention or MLP chooses the layer for the other views.</p>`;
+    <p class="note soft screen-only">Choosing a layer's attention or MLP chooses the layer for the other views.</p>`;
   }
 
   /** The embeddings and the last biases have no layer. */
@@ -217,7 +217,7 @@ export class AttributionView extends FigureView<Settings, Result> {
           @bar-select=${(event: CustomEvent<string>) => this.#openNeuron(largest, event.detail)}
         ></bar-list>
         ${othersNote(others, "neurons")}
-        <p class="note soft">Choosing a neuron shows where it is most active.</p>
+        <p class="note soft screen-only">Choosing a neuron shows where it is most active.</p>
       </div>
       <div><h2>All parts</h2>${this.#summary(shares)}</div>
     </div>`;

@@ -94,7 +94,7 @@ export class ProductsView extends FigureView<Settings, Result> {
       <span>Head ${layer}.${head}, query <b class="mono">${query} ${truncate(tokens[query] ?? "", 20)}</b></span>
       <button ?disabled=${query === 0} @click=${lock(query - 1)}>← previous token</button>
       <button ?disabled=${query >= tokens.length - 1} @click=${lock(query + 1)}>next token →</button>
-      <span class="soft">A click on a token of the text studies it.</span>
+      <span class="soft screen-only">A click on a token of the text studies it.</span>
     </div>`;
   }
 

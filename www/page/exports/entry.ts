@@ -2,6 +2,7 @@
 
 import type { ExportEntry } from "../../elements/export-menu.js";
 import { entryOf } from "../../elements/views/index.js";
+import { settingsOf } from "../../elements/views/view.js";
 import { page, state } from "../state.js";
 
 /** A file to save, or a text to copy. */
@@ -19,14 +20,27 @@ export interface PageExport extends Pick<ExportEntry, "name" | "group" | "title"
 export interface ExportContext {
   /** what the visitor wrote, or the caption that the page proposes */
   caption: string;
+  /** what the visitor wrote; empty for nothing */
+  written: string;
 }
 
 /** What the figure shows, in words: the caption of a file without another one. */
 export function proposedCaption(): string {
-  const { view, layer, head } = page.figure;
-  const { usesHead, title } = entryOf(view);
-  const what = usesHead ? `${title} of head ${layer}.${head}` : title;
-  return `${what}, ${state.name}`;
+  const { view } = page.figure;
+  const head = headOf(view);
+  return `${entryOf(view).title}${head ? ` of head ${head}` : ""}, ${state.name}`;
+}
+
+/** The head that a view is about, such as "1.3"; undefined if it is about none, or about all. */
+export function headOf(view: string): string | undefined {
+  const { layer, head, views } = page.figure;
+  const entry = entryOf(view);
+  const { show, of, receivers } = settingsOf(entry, views[view]);
+  const isOfAll =
+    show === "rollout" ||
+    receivers === "logits" ||
+    (view === "two-prompts" && of !== "attention" && of !== "activations");
+  return entry.usesHead && !isOfAll ? `${layer}.${head}` : undefined;
 }
 
 /** A part of a file's name without characters that file systems refuse. */
