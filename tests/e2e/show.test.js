@@ -92,13 +92,16 @@ test("a selection is shown as it was selected", async () => {
     const run = await model.runWithCache(text, { ...options, names: "blocks.0.attn.hook_z" });
     const last = run.ids.size("pos") - 1;
     const [{ value, positions, shape, axes }] = shown;
+    const { name, isWhole } = value;
     const wanted = run.cache.get("z").at({ pos: positions, head: [3, 1] });
-    return { positions, last, shape, axes, same: String(value.data) === String(wanted.data), value: value.shape };
+    return { positions, last, shape, axes, name, isWhole, same: String(value.data) === String(wanted.data), value: value.shape };
   `);
   assert.deepEqual([...found.positions].sort(), [2, found.last].sort());
   assert.deepEqual(found.shape, [1, 2, 2, 64]);
   assert.deepEqual(found.value, found.shape);
   assert.deepEqual(found.axes, ["batch", "pos", "head", "d_head"]);
+  // Its indices are not those of what the name says, so no code may be written with them.
+  assert.deepEqual([found.name, found.isWhole], ["blocks.0.attn.hook_z", false]);
   assert.equal(found.same, true);
 });
 

@@ -11,7 +11,7 @@ import { levelOf, valuesOf } from "../../www/draw/scale.ts";
 import { eventually, start, visit } from "./browser.js";
 
 /** @typedef {import("playwright-core").Page} Page */
-/** @typedef {{ values: (number | string)[], shape: number[], axes: string[], whole?: boolean, labels?: Record<string, string[]>, name?: string, note?: string, isPart?: boolean }} Given */
+/** @typedef {{ values: (number | string)[], shape: number[], axes: string[], whole?: boolean, labels?: Record<string, string[]>, name?: string, note?: string, isWhole?: boolean }} Given */
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const BLANK = `<!doctype html><html lang="en"><meta charset="utf-8"><title>A tensor</title>
@@ -543,13 +543,22 @@ test("two fingers zoom, and one moves what is zoomed", async () => {
   await show(given, { tokens: [] }, act, { width: 390, height: 844, touch: true });
 });
 
-test("a part of a named tensor has no expression of the whole", async () => {
-  const given = { values: wave(6), shape: [6], axes: ["d_head"], name: "W_Q", isPart: true };
+test("a part of a named tensor has no expression of the whole, and an unknown name has none", async () => {
+  const given = { values: wave(6), shape: [6], axes: ["d_head"], name: "W_Q", isWhole: false };
   await show(given, {}, async (page) => {
     const code = page.locator("tensor-view details.code");
     await code.locator("summary").click();
-    assert.match(await code.innerText(), /This is a part of W_Q/);
+    assert.match(await code.innerText(), /These numbers were taken from W_Q/);
     assert.equal(await code.locator("code").count(), 0);
+  });
+  await show({ ...given, name: "similarity", isWhole: true }, {}, async (page) => {
+    await page.locator("tensor-view canvas").first().waitFor();
+    assert.equal(await page.locator("tensor-view details.code").count(), 0);
+  });
+  await show({ ...given, name: "logProbs", axes: ["pos"], isWhole: true }, {}, async (page) => {
+    const code = page.locator("tensor-view details.code");
+    await code.locator("summary").click();
+    assert.deepEqual(await code.locator("code").allInnerTexts(), ["run.logProbs"]);
   });
 });
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { BatchRun } from "../../www/api/batch.ts";
 import { stackPadded } from "../../www/api/padding.ts";
 import { isBatch, readInputs } from "../../www/api/input.ts";
 import { Tensor } from "../../www/api/tensor.ts";
@@ -84,6 +85,19 @@ test("every number stands at its place, at the start or at the end, and NaN ever
 test("another fill stands in the padding", () => {
   const parts = [counted([1], ["pos"], 7), counted([3], ["pos"], 1)];
   assert.deepEqual([...stackPadded(parts, "left", 0).data], [0, 0, 7, 1, 2, 3]);
+  // NaN would be 0 in an array of ids, which is a token.
+  const ids = [[7], [1, 2]].map(
+    (list) => new Tensor(Uint32Array.from(list), [list.length], ["pos"]),
+  );
+  assert.deepEqual([...stackPadded(ids, "right").data], [7, 0xffff_ffff, 1, 2]);
+});
+
+test("a result that only some texts have is an error, not a smaller batch", () => {
+  const row = (/** @type {unknown} */ residual) => /** @type {any} */ ({ residual, cache: null });
+  const tensor = counted([1, 2, 1], ["batch", "pos", "d_model"], 1);
+  assert.equal(new BatchRun([row(null), row(null)], "right").residual, null);
+  const mixed = new BatchRun([row(tensor), row(null)], "right");
+  assert.throws(() => mixed.residual, /row 1 of the batch lacks what other rows have/);
 });
 
 test("an array of numbers is one text, an array of texts or of arrays of ids is a batch", () => {

@@ -21,7 +21,7 @@ import {
   zeroText,
 } from "../../www/draw/tensor-scale.ts";
 import { moveWindow, zoomWindow } from "../../www/draw/windows.ts";
-import { codeOfCell, codeOfView } from "../../www/elements/tensor/code.ts";
+import { codeOfCell, codeOfView, sourceOfName } from "../../www/elements/tensor/code.ts";
 
 /** @param {number[]} values @param {number[]} shape @param {string[]} axes */
 const tensorOf = (values, shape, axes) => ({ data: Float32Array.from(values), shape, axes });
@@ -239,6 +239,18 @@ test("a value and a view are expressions of the API and of TransformerLens", () 
   assert.equal(codeOfCell("h.0.attn.c_attn.weight", weight, {}).python, null);
   const own = { javascript: "run.logProbs" };
   assert.equal(codeOfCell(own, tensorOf([1], [1], ["pos"]), {}).javascript, "run.logProbs.item()");
+});
+
+test("only names of hook points, weights and parts of a run are code", () => {
+  for (const name of [
+    ...["blocks.0.attn.hook_pattern", "hook_embed", "blocks.3.attn.W_Q", "embed.W_E", "W_Q", "b_U"],
+    ...["attn.W_Q", "ln1.w", "ln_final.b", "blocks.0.mlp.ln.w", "h.0.attn.c_attn.weight"],
+    ...["lm_head.bias", "wte.weight"],
+  ])
+    assert.equal(sourceOfName(name), name);
+  assert.deepEqual(sourceOfName("logProbs"), { javascript: "run.logProbs" });
+  for (const name of ["similarity", "z", "W", "w", "ids", "head scores", "my W_Q", ""])
+    assert.equal(sourceOfName(name), null, name);
 });
 
 test("the JavaScript of a cell and of a view gives what is drawn", () => {

@@ -243,6 +243,11 @@ test("what does not fit is refused", () => {
     [() => Tensor.from([1, 2], []), /has 0 axes/],
     [() => new Tensor(new Float32Array(3), [2], ["pos"]), /has 3 numbers, expected 2/],
     [
+      () => new Tensor(new Float32Array(2), [2], [""]),
+      /has the axes \[\], expected an array of names/,
+    ],
+    [() => pattern.rename({ key: "" }), /has the axes .*, expected an array of names/],
+    [
       () => new Tensor(/** @type {any} */ ([1]), [1], ["pos"]),
       /expected a Float32Array or a Uint32Array/,
     ],
@@ -297,6 +302,32 @@ test("labels survive what keeps their axis", () => {
   assert.deepEqual(stacked.at({ prompt: "two" }).toArray(), pattern.toArray());
 });
 
+test("plain data is no tensor, and one whose fields do not fit is refused", () => {
+  const { data, shape, axes } = pattern;
+  const plain = /** @type {any} */ ({ data, shape, axes });
+  const broken = pattern.add(0);
+  broken.data = broken.data.subarray(1);
+  /** @type {[(operand: any) => unknown, RegExp][]} */
+  const attempts = [
+    [(one) => pattern.add(one), /add: the operand is an object of type Object, expected a number/],
+    [(one) => pattern.dot(one, "key"), /dot: the operand is .*, expected a Tensor/],
+    [(one) => Tensor.stack([pattern, one], "run"), /stack: entry 1 is .*, expected Tensors/],
+    [(one) => pattern.at({ key: one }), /the range along key has "data"/],
+  ];
+  for (const [attempt, message] of attempts) {
+    assert.throws(() => attempt(plain), refused(message));
+    assert.throws(() => attempt(broken), refused(/has 23 numbers, expected 24/));
+  }
+});
+
+test("an empty range has length 0, also backwards", () => {
+  for (const range of [
+    { from: 2, to: 2 },
+    { from: 2, to: 2, step: -1 },
+  ])
+    assert.ok(Object.is(pattern.at({ key: range }).size("key"), 0));
+});
+
 test("ids stay ids until they are computed with", () => {
   const ids = new Tensor(Uint32Array.of(4, 5, 6), [3], ["pos"]);
   assert.ok(ids.at({ pos: [2, 0] }).data instanceof Uint32Array);
@@ -309,6 +340,28 @@ test("ids stay ids until they are computed with", () => {
 test("parts along an axis", () => {
   const sums = [...pattern.along("head")].map((head) => head.sum().item());
   assert.deepEqual(sums, [138, 1338]);
+});
+
+test("only a tensor with the axes, order and indices of what its name says is whole", () => {
+  const weight = new Tensor(
+    pattern.data,
+    pattern.shape,
+    pattern.axes,
+    {},
+    { name: "hook_pattern" },
+  );
+  const whole = (/** @type {Tensor} */ tensor) => [tensor.name, tensor.isWhole];
+  assert.deepEqual(whole(weight), ["hook_pattern", true]);
+  assert.deepEqual(whole(weight.withLabels("key", null)), ["hook_pattern", true]);
+  for (const other of [
+    weight.at({ head: [1, 0] }),
+    weight.at({ head: 1 }),
+    weight.rename({ key: "source" }),
+    weight.reorder("batch", "query", "head", "key"),
+    weight.squeeze("batch"),
+    weight.at({ head: 1 }).withLabels("key", null),
+  ])
+    assert.deepEqual(whole(other), ["hook_pattern", false]);
 });
 
 test("names and notes are kept while the numbers are, and lost by operations", () => {
@@ -430,8 +483,11 @@ test("labels that differ are refused by stack and concat, and those of any entry
   const bare = one.withLabels("part", null);
   assert.throws(() => Tensor.stack([one, other], "run"), refused(/entries 0 and 1.*"b" and "c"/));
   assert.throws(() => Tensor.concat([one, other], "pos"), refused(/entries 0 and 1.*"b" and "c"/));
+  const three = [bare, one, other];
+  assert.throws(() => Tensor.stack(three, "run"), refused(/stack: entries 1 and 2.*"b" and "c"/));
+  assert.throws(() => Tensor.concat(three, "pos"), refused(/concat: entries 1 and 2.*"b" and "c"/));
   assert.deepEqual(Tensor.stack([bare, one], "run").labels, { part: ["a", "b"] });
-  assert.deepEqual(Tensor.concat([bare, one], "pos").labels, { part: ["a", "b"] });
+  assert.deepEqual(Tensor.concat([bare, one, bare], "pos").labels, { part: ["a", "b"] });
   assert.deepEqual(Tensor.concat([one, other], "part").labels.part, ["a", "b", "a", "c"]);
   assert.deepEqual(Tensor.concat([one, bare], "part").labels, {});
 });

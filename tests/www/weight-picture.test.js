@@ -36,7 +36,7 @@ const model = {
         data[isFirst ? row * WIDTH + at : at * ids.length + row] = id + at / 128;
     });
     const read = isFirst ? [ids.length, WIDTH] : [WIDTH, ids.length];
-    return new Tensor(data, read, axes, {}, { name, isPart: options?.vocab !== undefined });
+    return new Tensor(data, read, axes, {}, { name, isWhole: options?.vocab === undefined });
   },
 };
 
@@ -80,6 +80,6 @@ test("a picture reads far fewer numbers, of tokens in the whole vocabulary", asy
 
 test("a part of a tensor says that it is one", () => {
   const whole = new Tensor(new Float32Array(6), [2, 3], ["head", "pos"], {}, { name: "W_Q" });
-  assert.deepEqual([whole.isPart, whole.at({ head: 1 }).isPart], [false, true]);
-  assert.deepEqual(Object.keys(whole).includes("isPart"), false, "equal tensors stay equal");
+  assert.deepEqual([whole.isWhole, whole.at({ head: 1 }).isWhole], [true, false]);
+  assert.deepEqual(Object.keys(whole).includes("isWhole"), false, "equal tensors stay equal");
 });

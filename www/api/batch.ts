@@ -12,9 +12,6 @@ import type { AnyRun } from "./results.js";
 import type { HookSelector } from "./selectors.js";
 import { Tensor, type TensorArray } from "./tensor.js";
 
-/** The id in the padding, and in the place of a token where logits are not finite. No vocabulary has it. */
-export const NO_TOKEN = 0xffff_ffff;
-
 /**
  * The runs of several texts as one. Every tensor has the axis `batch` first. The shorter texts are padded to the longest, with
  * NaN: the model computes no padding, so nothing there is a number of the model. `mask` says where the tokens are.
@@ -42,7 +39,7 @@ export class BatchRun<Row extends AnyRun = Run> {
 
   /** The tokens over `batch pos`; 4294967295, which is no token, in the padding. */
   get ids(): Tensor<Uint32Array> {
-    return this.#tensors(({ ids }) => ids, "ids", NO_TOKEN);
+    return this.#tensors(({ ids }) => ids, "ids");
   }
 
   /** 1 for a token, 0 for padding, over `batch pos`: the `attention_mask` of transformers. */
@@ -105,8 +102,9 @@ export class BatchRun<Row extends AnyRun = Run> {
     fill?: number,
   ): T {
     return this.#once(name, () => {
-      const parts = this.#rows.map(of).filter((part) => part !== null);
-      return parts.length ? stackPadded(parts, this.paddingSide, fill) : null;
+      const parts = this.#rows.map(of);
+      if (parts.every((part) => part === null)) return null;
+      return stackPadded(parts.map(present), this.paddingSide, fill);
     }) as T;
   }
 
@@ -209,6 +207,12 @@ export class BatchCache {
     this.#stacked.set(first, found);
     return found;
   }
+}
+
+/** A result that every row has if one does: without a row, the others would stand at the index of another text. */
+function present(part: Tensor<TensorArray> | null, row: number): Tensor<TensorArray> {
+  if (part) return part;
+  throw new Error(`row ${row} of the batch lacks what other rows have`);
 }
 
 /** @throws InputError */

@@ -1,8 +1,11 @@
 // Tensors of several texts as one, padded to the longest.
 
 import { createError } from "./errors.js";
-import { arrayLike } from "./tensor/values.js";
+import { areIds, arrayLike } from "./tensor/values.js";
 import { Tensor, type TensorArray } from "./tensor.js";
+
+/** The id in the padding, and in the place of a token where logits are not finite. No vocabulary has it. */
+export const NO_TOKEN = 0xffff_ffff;
 
 /** The end at which the shorter texts of a batch are padded. */
 export type PaddingSide = "right" | "left";
@@ -11,13 +14,13 @@ export type PaddingSide = "right" | "left";
  * The parts along a new first axis `batch`, or along theirs, which has length 1. An axis that differs in length is padded to the
  * longest.
  * @param parts with the same axes, at least one
- * @param fill what stands in the padding: NaN, so that it is not mistaken for a number of the model
+ * @param fill what stands in the padding: by default NaN, and in ids NO_TOKEN, so that it is not mistaken for a number of the model
  * @throws MemoryError
  */
 export function stackPadded<Data extends TensorArray>(
   parts: readonly Tensor<Data>[],
   side: PaddingSide,
-  fill: number = Number.NaN,
+  fill: number = areIds(parts[0].data) ? NO_TOKEN : Number.NaN,
 ): Tensor<Data> {
   const { axes, labels, name, note } = parts[0];
   const inner = axes[0] === "batch" ? 1 : 0;
@@ -36,7 +39,8 @@ export function stackPadded<Data extends TensorArray>(
     );
   });
   const stacked = ["batch", ...axes.slice(inner)];
-  return new Tensor(data, [parts.length, ...shape], stacked, labels, { name, note });
+  const isWhole = parts.every((part) => part.isWhole);
+  return new Tensor(data, [parts.length, ...shape], stacked, labels, { name, note, isWhole });
 }
 
 /**

@@ -50,12 +50,13 @@ export async function readParameter(
   const request = serializeOptions("parameter", part, () => []);
   const send = (api: WorkerApi, key: number) => api.parameter(key, full, request);
   const weight = await handle.call(send, { signal: local.signal, name: "parameter" });
-  return toWeight(weight, isPartial(part));
+  return toWeight(weight, isWhole(part));
 }
 
-/** Whether options pick a part of the weight that the result is named after: one layer of a short name is a whole weight. */
-function isPartial(options: Record<string, unknown>) {
-  return Object.entries(options).some(([axis, at]) => axis !== "layer" || typeof at !== "number");
+/** Whether options leave the weight that the result is named after whole: one layer of a short name has a name of its own. */
+function isWhole(options: Record<string, unknown>) {
+  const given = Object.entries(options).filter(([, at]) => at !== undefined);
+  return given.every(([axis, at]) => axis === "layer" && typeof at === "number");
 }
 
 /**
@@ -77,9 +78,9 @@ function readName(
   return [name[0], { ...options, layer: name[1] }];
 }
 
-function toWeight({ value, name, note }: WeightData, isPart: boolean): Weight {
+function toWeight({ value, name, note }: WeightData, isWhole: boolean): Weight {
   const { data, shape, axes } = value;
-  return new Tensor(data, shape, axes, {}, { name, note: note ?? undefined, isPart }) as Weight;
+  return new Tensor(data, shape, axes, {}, { name, note: note ?? undefined, isWhole }) as Weight;
 }
 
 /**

@@ -21,7 +21,7 @@ function toShown(data: ShownData, step: number | undefined): Shown {
   const { value, isSelection, name, axes, shape, positions, row } = data;
   const place = { name, axes, shape, positions, row, ...(step !== undefined && { step }) };
   if (!isSelection) return { value, ...place };
-  const tensor = toTensor({ data: value as Float32Array, shape, axes });
-  tensor.name = name;
-  return { value: tensor, ...place };
+  // These heads and positions, before the function changes them: a capture at this point has other indices and maybe other numbers.
+  const selection = { data: value as Float32Array, shape, axes };
+  return { value: toTensor(selection, { name, isWhole: false }), ...place };
 }

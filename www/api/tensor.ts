@@ -1,4 +1,4 @@
-// Arrays of numbers with a shape and named axes, with which one computes.
+// Tensors: arrays with a shape and named axes, and arithmetic on them.
 //
 // docs/decisions/tensor.md says why this is not an array library. What the operations mean is in tensor/: indexing.ts, reduce.ts
 // (sums, extremes, softmax), combine.ts (arithmetic, products, stacking), text.ts and formatter.ts.
@@ -11,10 +11,10 @@ import { type AxisIndex, type Index, indexed, type Range } from "./tensor/indexi
 import { reduced, softmaxed } from "./tensor/reduce.js";
 import { printed, spelledAxes } from "./tensor/text.js";
 import {
+  axisIndex,
   checkValues,
   countOf,
   type Labels,
-  placeOf,
   spelledShape,
   type TensorArray,
   transposed,
@@ -26,7 +26,7 @@ export type { AxisIndex, Index, Labels, Range, TensorArray };
 /** Numbers in arrays of arrays, as deep as there are axes. */
 export type Nested = number | readonly Nested[];
 
-/** What is known of a tensor besides its numbers. */
+/** Metadata of a tensor. */
 export interface TensorDetails {
   /** what it is, such as "blocks.0.attn.W_Q" */
   name?: string;
@@ -34,8 +34,8 @@ export interface TensorDetails {
   note?: string;
   /** whether `data` shares memory with another tensor */
   isView?: boolean;
-  /** whether it is a part of what `name` says, so that its indices are not those of the whole */
-  isPart?: boolean;
+  /** whether it has the axes, their order and the indices of what `name` says; true by default */
+  isWhole?: boolean;
 }
 
 /** Numbers with a shape and named axes. `Data` is a Uint32Array for token ids, ranks and indices. */
@@ -52,8 +52,11 @@ export class Tensor<Data extends TensorArray = Float32Array> {
   note?: string;
   /** Whether `data` shares memory with another tensor, so that writing into one changes the other. */
   declare readonly isView: boolean;
-  /** Whether it is a part of what `name` says: `at` made it, or the weight was read in part. Its indices may not be those of the whole. */
-  declare readonly isPart: boolean;
+  /**
+   * Whether it has the axes, their order and the indices of what `name` says. Not if `at`, `rename`, `reorder` or `squeeze` made it,
+   * if the weight was read in part, or if a function showed it.
+   */
+  declare readonly isWhole: boolean;
   /** in row-major order: the last axis is contiguous */
   data: Data;
 
@@ -69,7 +72,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
     shape: readonly number[],
     axes: readonly string[],
     labels: Labels = {},
-    { name, note, isView = false, isPart = false }: TensorDetails = {},
+    { name, note, isView = false, isWhole = true }: TensorDetails = {},
   ) {
     checkValues({ data, shape, axes, labels });
     this.axes = axes;
@@ -79,7 +82,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
     if (note !== undefined) this.note = note;
     this.data = data;
     // These are not among what equal tensors have in common.
-    Object.defineProperties(this, { isView: { value: isView }, isPart: { value: isPart } });
+    Object.defineProperties(this, { isView: { value: isView }, isWhole: { value: isWhole } });
   }
 
   /**
@@ -142,10 +145,10 @@ export class Tensor<Data extends TensorArray = Float32Array> {
    */
   at(index: Index): Tensor<Data> {
     const { name, note } = this;
-    return wrap(indexed<Data>(this, index), { name, note, isPart: true });
+    return wrap(indexed<Data>(this, index), { name, note, isWhole: false });
   }
 
-  /** The sum along some axes; of all numbers without an argument. As the next ones, of NaN it is NaN. */
+  /** The sum along some axes; of all numbers without an argument. NaN propagates, here and in mean, std and norm. */
   sum(axes?: string | readonly string[]): Tensor {
     return this.#reduce("sum", axes);
   }
@@ -192,7 +195,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
     return wrap(softmaxed(this, axis, false));
   }
 
-  /** The natural logarithm of the softmax, which it is more exact than. */
+  /** The natural logarithm of the softmax. More accurate than the logarithm of `softmax(axis)`. */
   logSoftmax(axis: string): Tensor {
     return wrap(softmaxed(this, axis, true));
   }
@@ -248,13 +251,13 @@ export class Tensor<Data extends TensorArray = Float32Array> {
    * @throws InputError for an axis that does not exist, or two of one name
    */
   rename(names: Readonly<Record<string, string>>): Tensor<Data> {
-    for (const axis of Object.keys(names)) placeOf(this, axis);
+    for (const axis of Object.keys(names)) axisIndex(this, axis);
     const named = (axis: string) => (Object.hasOwn(names, axis) ? names[axis] : axis);
     const labels = Object.entries(this.labels).map(([axis, own]) => [named(axis), own]);
     const { data, shape, name, note } = this;
     const axes = this.axes.map(named);
     const values = { data, shape, axes, labels: Object.fromEntries(labels), isView: true };
-    return wrap(values, { name, note });
+    return wrap(values, { name, note, isWhole: false });
   }
 
   /**
@@ -263,7 +266,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
    * @throws InputError otherwise
    */
   reorder(...axes: string[]): Tensor<Data> {
-    for (const axis of axes) placeOf(this, axis);
+    for (const axis of axes) axisIndex(this, axis);
     const isComplete = axes.length === this.axes.length && new Set(axes).size === axes.length;
     if (!isComplete)
       throw createError(
@@ -271,7 +274,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
         `reorder: found ${axes.join(", ") || "no axis"}, expected each of ${this.axes.join(", ")} once`,
       );
     const { name, note } = this;
-    return wrap(transposed<Data>(this, axes), { name, note });
+    return wrap(transposed<Data>(this, axes), { name, note, isWhole: false });
   }
 
   /**
@@ -294,11 +297,11 @@ export class Tensor<Data extends TensorArray = Float32Array> {
    * @throws InputError if their number is another
    */
   withLabels(axis: string, labels: readonly string[] | null): Tensor<Data> {
-    placeOf(this, axis);
+    axisIndex(this, axis);
     const { [axis]: _, ...others } = this.labels;
-    const { data, shape, axes, name, note } = this;
+    const { data, shape, axes, name, note, isWhole } = this;
     const all = labels === null ? others : { ...others, [axis]: labels };
-    return wrap({ data, shape, axes, labels: all, isView: true }, { name, note });
+    return wrap({ data, shape, axes, labels: all, isView: true }, { name, note, isWhole });
   }
 
   /** The parts along an axis, one for each index. */
@@ -337,7 +340,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
    * @throws InputError for an axis that does not exist
    */
   size(axis: string): number {
-    return this.shape[placeOf(this, axis)];
+    return this.shape[axisIndex(this, axis)];
   }
 
   /** The numbers in arrays of arrays, as deep as there are axes. */

@@ -11,8 +11,8 @@ export type NamedArray = {
   name?: string;
   /** what else there is to know of the numbers, such as what they were rounded to */
   note?: string;
-  /** whether it is only a part of what the name says */
-  isPart?: boolean;
+  /** whether it has the axes, their order and the indices of what the name says; true by default */
+  isWhole?: boolean;
 };
 
 /**

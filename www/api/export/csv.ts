@@ -2,7 +2,7 @@
 
 import { createError } from "../errors.js";
 import { checkOptions, isPlainObject, rule } from "../options.js";
-import { type Labels, placeOf, spelledShape, type Values } from "../tensor/values.js";
+import { axisIndex, type Labels, spelledShape, type Values } from "../tensor/values.js";
 
 export interface CsvOptions {
   /**
@@ -60,7 +60,7 @@ export function csvText(values: Values, options?: CsvOptions, texts?: readonly s
 
 function checkedLabels(values: Values, labels: Labels): Labels {
   for (const [axis, own] of Object.entries(labels)) {
-    const length = values.shape[placeOf(values, axis)];
+    const length = values.shape[axisIndex(values, axis)];
     const isList = Array.isArray(own) && own.every((label) => typeof label === "string");
     if (!isList || own.length !== length)
       throw createError(

@@ -3,14 +3,16 @@
 // The definitions are those of xarray: an axis that one operand lacks is broadcast; the result has the axes of the first operand, then
 // those that only the second has. Axes of one name must have one length, and labels that differ are an error.
 
-import { createError, describe } from "../errors.js";
+import { createError } from "../errors.js";
 import {
   areIds,
   axesOf,
+  axisIndex,
+  checkLabels,
   countOf,
-  isValues,
+  type Labels,
   labelsOf,
-  placeOf,
+  operand,
   sharedLabels,
   spelledShape,
   strideOf,
@@ -38,23 +40,20 @@ export function combined(a: Values, b: unknown, operator: Operator): Values<Floa
   const { shape, axes, labels } = a;
   if (typeof b === "number")
     return { data: Float32Array.from(a.data, (x) => operate(x, b)), shape, axes, labels };
-  if (!isValues(b))
-    throw createError(
-      "InputError",
-      `${operator}: the operand is ${describe(b)}, expected a number or a Tensor`,
-    );
-  const all = sharedLabels(a, b, operator);
-  const added = b.axes.filter((axis) => !axes.includes(axis));
+  const other = operand(b, `${operator}: the operand`, "a number or a Tensor");
+  const all = sharedLabels(a, other, operator);
+  const added = other.axes.filter((axis) => !axes.includes(axis));
   const result = [...axes, ...added];
-  const lengths = [...shape, ...added.map((axis) => b.shape[placeOf(b, axis)])];
+  const lengths = [...shape, ...added.map((axis) => lengthOf(other, axis))];
   const data = new Float32Array(countOf(lengths));
-  const isSame = b.axes.length === axes.length && b.axes.every((axis, i) => axis === axes[i]);
-  if (isSame) for (let i = 0; i < data.length; i++) data[i] = operate(a.data[i], b.data[i]);
+  const isSame =
+    other.axes.length === axes.length && other.axes.every((axis, i) => axis === axes[i]);
+  if (isSame) for (let i = 0; i < data.length; i++) data[i] = operate(a.data[i], other.data[i]);
   else {
     let to = 0;
-    const [inA, inB] = [a, b].map((one) => result.map(strideOf(one)));
+    const [inA, inB] = [a, other].map((one) => result.map(strideOf(one)));
     walk(lengths, inA, inB, (i, j) => {
-      data[to++] = operate(a.data[i], b.data[j]);
+      data[to++] = operate(a.data[i], other.data[j]);
     });
   }
   return { data, shape: lengths, axes: result, labels: all };
@@ -66,11 +65,10 @@ export function combined(a: Values, b: unknown, operator: Operator): Values<Floa
  */
 export function contracted(
   a: Values,
-  b: unknown,
+  other: unknown,
   over: string | readonly string[],
 ): Values<Float32Array> {
-  if (!isValues(b))
-    throw createError("InputError", `dot: the operand is ${describe(b)}, expected a Tensor`);
+  const b = operand(other, "dot: the operand", "a Tensor");
   const along = axesOf(a, over, "dot");
   axesOf(b, along, "dot");
   const labels = sharedLabels(a, b, "dot");
@@ -96,7 +94,7 @@ function byLast(values: Values, last: readonly string[]): Values {
 }
 
 function lengthOf(values: Values, axis: string) {
-  return values.shape[placeOf(values, axis)];
+  return values.shape[axisIndex(values, axis)];
 }
 
 /**
@@ -111,11 +109,12 @@ export function stacked(list: readonly Values[], axis: string, labels?: readonly
       `stack: the arrays have an axis ${axis} already, expected a new name; concat joins along it`,
     );
   const ordered = list.map((one, i) => matching(first, one, i, "stack", null));
+  const own = agreedLabels(list, "stack", null);
   return {
     data: joined(ordered),
     shape: [list.length, ...first.shape],
     axes: [axis, ...first.axes],
-    labels: Object.assign({}, ...ordered.map((one) => one.labels), labels && { [axis]: labels }),
+    labels: labels ? { ...own, [axis]: labels } : own,
   };
 }
 
@@ -125,11 +124,11 @@ export function stacked(list: readonly Values[], axis: string, labels?: readonly
  */
 export function concatenated(list: readonly Values[], axis: string): Values {
   const first = checkedList(list, "concat");
-  placeOf(first, axis);
+  axisIndex(first, axis);
   const order = [axis, ...first.axes.filter((one) => one !== axis)];
   const ordered = list.map((one, i) => transposed(matching(first, one, i, "concat", axis), order));
   const length = ordered.reduce((sum, { shape }) => sum + shape[0], 0);
-  const labels = Object.assign({}, ...ordered.map((one) => one.labels));
+  const labels = agreedLabels(list, "concat", axis);
   const all = list.flatMap((one) => one.labels[axis] ?? []);
   return transposed(
     {
@@ -143,12 +142,9 @@ export function concatenated(list: readonly Values[], axis: string): Values {
 }
 
 function checkedList(list: readonly Values[], what: string): Values {
-  const wrong = [...list].findIndex((one) => !isValues(one));
-  if (wrong >= 0 || list.length === 0)
-    throw createError(
-      "InputError",
-      `${what}: ${wrong >= 0 ? `entry ${wrong} is ${describe(list[wrong])}` : "the list is empty"}, expected Tensors`,
-    );
+  if (list.length === 0)
+    throw createError("InputError", `${what}: the list is empty, expected Tensors`);
+  for (const [i, one] of [...list].entries()) operand(one, `${what}: entry ${i}`, "Tensors");
   return list[0];
 }
 
@@ -165,13 +161,23 @@ function matching(first: Values, one: Values, i: number, what: string, free: str
       "InputError",
       `${what}: entry ${i} is ${spelledShape(one)}, expected the axes of entry 0, ${spelledShape(first)}`,
     );
-  const others = ({ axes, shape, labels }: Values) => {
-    const kept = axes.filter((axis) => axis !== free);
-    const lengths = shape.filter((_, at) => axes[at] !== free);
-    return { data: one.data, axes: kept, shape: lengths, labels: labelsOf(labels, kept) };
-  };
-  const labels = sharedLabels(others(first), others(one), `${what}: entries 0 and ${i}`);
-  return { ...transposed(one, first.axes), labels };
+  return transposed(one, first.axes);
+}
+
+/**
+ * The labels that any of the arrays has, except along `free`.
+ * @throws InputError if two arrays have different ones
+ */
+function agreedLabels(list: readonly Values[], what: string, free: string | null): Labels {
+  const found = new Map<string, { entry: number; labels: readonly string[] }>();
+  for (const [entry, { labels: own }] of list.entries())
+    for (const [axis, labels] of Object.entries(own)) {
+      const known = found.get(axis);
+      if (known)
+        checkLabels(`${what}: entries ${known.entry} and ${entry}`, axis, known.labels, labels);
+      else if (axis !== free) found.set(axis, { entry, labels });
+    }
+  return Object.fromEntries([...found].map(([axis, { labels }]) => [axis, labels]));
 }
 
 /** The numbers one after the other; ids and counts only if all are. */

@@ -8,12 +8,13 @@ import { nearest } from "../hook-names.js";
 import { isPlainObject } from "../options.js";
 import {
   arrayLike,
+  axisIndex,
+  checkValues,
   countOf,
   isValues,
   type Labels,
   labelsOf,
   pick,
-  placeOf,
   sharedLabels,
   spelled,
   strideOf,
@@ -55,13 +56,14 @@ export function indexed<Data extends TensorArray>(
     );
   const given = Object.entries(index);
   for (const [axis, along] of given) {
-    placeOf(values, axis);
+    axisIndex(values, axis);
     // A variable without a value would otherwise be the whole axis, and its numbers look right.
     if (along === undefined)
       throw createError(
         "InputError",
         `the index along ${axis} is undefined, expected a number, a label, a list, a range or a Tensor: write ${axis}: {} for the whole axis, or leave it out`,
       );
+    if (isValues(along)) checkValues(along);
   }
   const lists = given.filter(([, along]) => isList(along));
   let found = sliced(values, new Map(given.filter(([, along]) => !isList(along))));
@@ -147,15 +149,15 @@ function range(given: Range, axis: string, length: number) {
       "InputError",
       `the step along ${axis} is ${describe(step)}, expected a whole number other than 0`,
     );
-  const greatest = step > 0 ? length : length - 1;
+  const max = step > 0 ? length : length - 1;
   const edge = (name: "from" | "to", absent: number) => {
     const value = given[name];
     if (value === undefined) return absent;
     const counted = value < 0 ? value + length : value;
-    if (!Number.isInteger(counted) || counted < 0 || counted > greatest)
+    if (!Number.isInteger(counted) || counted < 0 || counted > max)
       throw createError(
         "InputError",
-        `\`${name}\` along ${axis} is ${describe(value)}, expected a whole number from ${-length} to ${greatest}`,
+        `\`${name}\` along ${axis} is ${describe(value)}, expected a whole number from ${-length} to ${max}`,
       );
     return counted;
   };
@@ -166,7 +168,7 @@ function range(given: Range, axis: string, length: number) {
       "InputError",
       `the range along ${axis} goes from ${from} to ${to} with step ${step}, expected an end ${step > 0 ? "after" : "before"} its start`,
     );
-  return { from, step, length: Math.ceil((to - from) / step) };
+  return { from, step, length: Math.max(0, Math.ceil((to - from) / step)) };
 }
 
 /** An index or a label as an index from 0. */
@@ -223,7 +225,7 @@ function taken<Data extends TensorArray>(
   axis: string,
   along: unknown,
 ): Values<Data> {
-  const place = placeOf(values, axis);
+  const place = axisIndex(values, axis);
   const length = values.shape[place];
   const own = values.labels[axis];
   const read = (index: unknown) => position(index, axis, length, own);

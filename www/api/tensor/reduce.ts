@@ -7,9 +7,9 @@ import { createError } from "../errors.js";
 import {
   areIds,
   axesOf,
+  axisIndex,
   countOf,
   labelsOf,
-  placeOf,
   spelledShape,
   transposed,
   type Values,
@@ -83,7 +83,7 @@ export function reduced(
   axes: string | readonly string[] | undefined,
 ): Values {
   const along = axes === undefined ? values.axes : axesOf(values, axes, operation);
-  const places = along.map((axis) => placeOf(values, axis));
+  const places = along.map((axis) => axisIndex(values, axis));
   const left = values.axes.filter((axis) => !along.includes(axis));
   const shape = left.map((axis) => values.shape[values.axes.indexOf(axis)]);
   const length = countOf(places.map((place) => values.shape[place]));
@@ -122,22 +122,22 @@ function arranged(values: Values, places: readonly number[]) {
  * @throws InputError for an axis that does not exist
  */
 export function softmaxed(values: Values, axis: string, isLog: boolean): Values<Float32Array> {
-  const place = placeOf(values, axis);
+  const place = axisIndex(values, axis);
   const { data: from, shape, axes, labels } = values;
   const length = shape[place];
   const inner = countOf(shape.slice(place + 1));
   const outer = countOf(shape.slice(0, place));
   const data = new Float32Array(from.length);
-  const max = extremeOf(1);
+  const largest = extremeOf(1);
   for (let i = 0; i < outer * inner && length > 0; i++) {
     const start = Math.floor(i / inner) * length * inner + (i % inner);
     const end = start + length * inner;
-    const greatest = max(from, start, length, inner);
+    const max = largest(from, start, length, inner);
     let sum = 0;
-    for (let at = start; at < end; at += inner) sum += Math.exp(from[at] - greatest);
+    for (let at = start; at < end; at += inner) sum += Math.exp(from[at] - max);
     const total = Math.log(sum);
     for (let at = start; at < end; at += inner) {
-      const shifted = from[at] - greatest;
+      const shifted = from[at] - max;
       data[at] = isLog ? shifted - total : Math.exp(shifted) / sum;
     }
   }

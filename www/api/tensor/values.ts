@@ -20,10 +20,25 @@ export interface Values<Data extends TensorArray = TensorArray> {
   readonly isView?: boolean;
 }
 
+/** Whether a value has the fields of a tensor. `checkValues` says whether they fit each other. */
 export function isValues(value: unknown): value is Values {
   if (typeof value !== "object" || value === null) return false;
-  const { data, shape, axes } = value as Partial<Values>;
-  return ArrayBuffer.isView(data) && Array.isArray(shape) && Array.isArray(axes);
+  const { data, shape, axes, labels } = value as Partial<Values>;
+  return (
+    ArrayBuffer.isView(data) && Array.isArray(shape) && Array.isArray(axes) && isPlainObject(labels)
+  );
+}
+
+/**
+ * A tensor that is given to an operation.
+ * @param what for messages, such as "add: the operand"
+ * @throws InputError for another value, or one whose fields do not fit each other
+ */
+export function operand(value: unknown, what: string, expected: string): Values {
+  if (!isValues(value))
+    throw createError("InputError", `${what} is ${describe(value)}, expected ${expected}`);
+  checkValues(value);
+  return value;
 }
 
 export function countOf(shape: readonly number[]): number {
@@ -88,19 +103,19 @@ export function axesOf(
       "InputError",
       `${what}: found ${describe(axes)}, expected the name of an axis or an array of names`,
     );
-  for (const axis of list) placeOf(values, axis);
+  for (const axis of list) axisIndex(values, axis);
   if (new Set(list).size < list.length)
     throw createError("InputError", `${what}: an axis is named twice in ${list.join(", ")}`);
   return list;
 }
 
-/** The place of an axis. @throws InputError if it does not exist; the note of a tensor may say where its numbers are */
-export function placeOf(
+/** The index of an axis. @throws InputError if it does not exist; the note of a tensor may say where its numbers are */
+export function axisIndex(
   { axes, name, note }: Pick<Values, "axes"> & { name?: string; note?: string },
   axis: unknown,
 ): number {
-  const place = typeof axis === "string" ? axes.indexOf(axis) : -1;
-  if (place >= 0) return place;
+  const index = typeof axis === "string" ? axes.indexOf(axis) : -1;
+  if (index >= 0) return index;
   const expected = axes.length ? `expected ${axes.join(", ")}` : "it has none left";
   const tensor = ["the tensor", name, note && `(${note})`].filter(Boolean).join(" ");
   throw createError("InputError", `${tensor} has no axis ${describe(axis)}: ${expected}`);
@@ -118,7 +133,7 @@ export function checkValues({ data, shape, axes, labels }: Values): void {
     refuse(`has numbers in ${describe(data)}, expected a Float32Array or a Uint32Array`);
   if (!Array.isArray(shape) || !shape.every((length) => Number.isInteger(length) && length >= 0))
     refuse(`has the shape ${spelled(shape)}, expected an array of lengths`);
-  if (!Array.isArray(axes) || !axes.every((axis) => typeof axis === "string"))
+  if (!Array.isArray(axes) || !axes.every((axis) => typeof axis === "string" && axis !== ""))
     refuse(`has the axes ${spelled(axes)}, expected an array of names`);
   if (axes.length !== shape.length)
     refuse(
@@ -189,7 +204,7 @@ export function transposed<Data extends TensorArray>(
   values: Values<Data>,
   axes: readonly string[],
 ): Values<Data> {
-  const places = axes.map((axis) => placeOf(values, axis));
+  const places = axes.map((axis) => axisIndex(values, axis));
   const strides = stridesOf(values.shape);
   const shape = places.map((place) => values.shape[place]);
   const order = places.map((place) => strides[place]);
@@ -199,6 +214,25 @@ export function transposed<Data extends TensorArray>(
 /** The labels of some axes. */
 export function labelsOf(labels: Labels, axes: readonly string[]): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([axis]) => axes.includes(axis)));
+}
+
+/**
+ * Labels of one axis that two tensors have.
+ * @param what for messages, such as "add"
+ * @throws InputError if they differ
+ */
+export function checkLabels(
+  what: string,
+  axis: string,
+  one: readonly string[],
+  other: readonly string[],
+): void {
+  const differs = one.findIndex((label, i) => label !== other[i]);
+  if (differs >= 0)
+    throw createError(
+      "InputError",
+      `${what}: the labels of the axis ${axis} differ at index ${differs}: ${describe(one[differs])} and ${describe(other[differs])}`,
+    );
 }
 
 /**
@@ -216,12 +250,7 @@ export function sharedLabels(a: Values, b: Values, what: string): Labels {
         `${what}: the axis ${axis} has length ${a.shape[i]} and length ${b.shape[place]}, expected the same; the shapes are ${spelledShape(a)}, and ${spelledShape(b)}`,
       );
     const [one, other] = [a.labels[axis], b.labels[axis]];
-    const differs = one && other ? one.findIndex((label, k) => label !== other[k]) : -1;
-    if (differs >= 0)
-      throw createError(
-        "InputError",
-        `${what}: the labels of the axis ${axis} differ at index ${differs}: ${describe(one[differs])} and ${describe(other[differs])}`,
-      );
+    if (one && other) checkLabels(what, axis, one, other);
   }
   return { ...b.labels, ...a.labels };
 }

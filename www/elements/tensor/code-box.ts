@@ -4,7 +4,7 @@ import { css, html } from "lit";
 
 import type { Side } from "../../draw/panel-plot.js";
 import { COPY_REFUSED, copyToClipboard } from "../clipboard.js";
-import { codeOfCell, codeOfView, type Source } from "./code.js";
+import { codeOfCell, codeOfView, type Source, sourceOfName } from "./code.js";
 import type { Drawing } from "./drawing.js";
 import { positionOf } from "./words.js";
 
@@ -40,7 +40,7 @@ export const codeStyles = css`
 /**
  * The expressions of the pinned value and of what is visible.
  * @param given what the tensor is in code; null for its name
- * @param announce gets what became of a copy
+ * @param announce gets the status message of the copy
  */
 export function renderCode(
   drawing: Drawing,
@@ -48,9 +48,11 @@ export function renderCode(
   announce: (text: string) => void,
 ) {
   const { tensor, arrangement, locked } = drawing;
-  // The indices of a part are not those of what its name says.
-  const source = given ?? (tensor.isPart ? null : tensor.name) ?? null;
-  if (source === null) return tensor.name === undefined ? "" : renderPartNote(tensor.name);
+  const named = tensor.name === undefined ? null : sourceOfName(tensor.name);
+  if (given === null && named !== null && tensor.isWhole === false)
+    return renderPartNote(tensor.name ?? "");
+  const source = given ?? named;
+  if (source === null) return "";
   const pinned = locked ?? (arrangement.columns ? null : drawing.start);
   const cell = pinned && codeOfCell(source, tensor, positionOf(drawing, pinned));
   // A visible part of what is sorted is no range.
@@ -74,14 +76,14 @@ export function renderCode(
   </details>`;
 }
 
-/** Instead of code, if it would name the whole of which this is a part. */
+/** Instead of code, if the indices are not those of what the name says. */
 function renderPartNote(name: string) {
   return html`<details class="code"><summary>copy as code</summary>
-    <p class="expression soft">This is a part of ${name}. Its indices are not those of the whole, so there is no expression here.</p>
+    <p class="expression soft">These numbers were taken from ${name}, and their axes or indices may be others. So there is no expression here.</p>
   </details>`;
 }
 
-/** Copies an expression. @returns what became of it */
+/** Copies an expression. @returns the status message of the copy */
 async function copied(code: string, what: string): Promise<string> {
   return (await copyToClipboard(code))
     ? `copied ${what}`

@@ -5,14 +5,25 @@ import type { Window } from "../../draw/lines.js";
 
 /** The name of a hook point or a parameter, or an expression in one language or both. */
 export type Source = string | { javascript: string; python?: string };
-export type Expressions = { javascript: string; python: string | null };
+type Expressions = { javascript: string; python: string | null };
 
-/** A parameter by TransformerLens's name: `blocks.0.attn.W_Q`, `embed.W_E`, `W_U`. */
+/** A weight by TransformerLens's name: `blocks.0.attn.W_Q`, `embed.W_E`, or `W_Q` of every layer. */
 const TRANSFORMERLENS =
-  /^(blocks\.\d+\.(attn|mlp|ln1|ln2)\.|embed\.|pos_embed\.|unembed\.|ln_final\.)?(W_\w+|b_\w+|w|b)$/;
+  /^((blocks\.\d+\.(attn|mlp|mlp\.ln|ln1|ln2)|embed|pos_embed|unembed|ln_final)\.(W_\w+|b_\w+|w|b)|[Wb]_\w+)$/;
+/** A weight of every layer with its module, `ln1.w`, or one by its key in the checkpoint. */
+const OTHER_WEIGHT = /^(attn|mlp|mlp\.ln|ln1|ln2)\.(W_\w+|b_\w+|w|b)$|\.(weight|bias)$/;
+
+/** Tensors of a run that are no activations, by their names. */
+const OF_RUN: ReadonlyMap<string, Source> = new Map([["logProbs", { javascript: "run.logProbs" }]]);
+
+/** What a tensor is in code, by its name; null if the name is none of a hook point, a weight or a part of a run. */
+export function sourceOfName(name: string): Source | null {
+  const isKnown = name.includes("hook_") || TRANSFORMERLENS.test(name) || OTHER_WEIGHT.test(name);
+  return isKnown ? name : (OF_RUN.get(name) ?? null);
+}
 
 /** The whole tensor. A hook point has `hook_` in its name, as TransformerLens's have; any other name is a parameter's. */
-export function expressionOf(source: Source): Expressions {
+function expressionOf(source: Source): Expressions {
   if (typeof source !== "string")
     return { javascript: source.javascript, python: source.python ?? null };
   const quoted = JSON.stringify(source);
