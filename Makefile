@@ -36,8 +36,9 @@ soak: build ## a long session of one page (SECONDS=120 SEED=1)
 bench: build ## compare with other engines in headless Chromium
 	@node bench/run.mjs
 
-sizes: build ## print the bytes of scripts and wasm, raw and in brotli
-	@node scripts/sizes.mjs
+sizes: build ## print the bytes of a first pattern by scenario, in brotli (ARGS=--files: each file)
+	@scripts/setup.sh test
+	@node --import tsx scripts/sizes.mjs $(ARGS)
 
 package: build ## leave the npm packages in dist-npm/
 	@node --import tsx scripts/package.mjs

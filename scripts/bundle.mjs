@@ -2,8 +2,8 @@
 // Writes dist/, a static folder that any host can serve under any path: the scripts of www/, the wasm builds of pkg/, and the
 // bundled models.
 
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { extname, join, relative, resolve } from "node:path";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, extname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { rollup } from "rollup";
 import {
@@ -17,10 +17,13 @@ import {
   SPLITTING,
   worker,
 } from "./entries.mjs";
+import { quantized } from "./quantize.mjs";
 
 const WWW = "www";
 const OUT = "dist";
 const MODELS = ["models/shakespeare"];
+/** The bundled model with 8-bit weights, which the page and figures begin with. */
+const Q8 = "models/shakespeare/shakespeare-q8.gguf";
 
 /** Every file below a folder. @param {string} folder @returns {Promise<string[]>} */
 async function files(folder) {
@@ -90,7 +93,7 @@ await Promise.all([
       ),
   }),
 ]);
-await mkdir(OUT, { recursive: true });
+await writeFile(join(OUT, Q8), await quantized(dirname(Q8)));
 await preloadModules("index.html", await joinChunks(outputFiles));
 
 /**

@@ -13,9 +13,12 @@ import { withCounters } from "../tools/wasm-split/instrument.mjs";
 import { Tensor } from "../www/api/tensor.ts";
 import { Reader } from "../www/session/reading.ts";
 import { openable, prefetch } from "../www/worker/network.ts";
+import { quantized } from "./quantize.mjs";
 import { serve } from "./serve.mjs";
 
 const MODEL = "models/shakespeare";
+/** The same model in 8 bits, with which figures begin. The build writes it after the wasm modules, so it is made here. */
+const Q8 = "shakespeare-q8.gguf";
 /** A model that loads in milliseconds. Which names collide in hash tables differs from load to load, hence many loads. */
 const TINY = "tests/fixtures/plain";
 const TINY_LOADS = 60;
@@ -63,20 +66,28 @@ function startHelper(request) {
 
 /** The calls of a first visit and of a second one. @param {any} exports of the glue */
 async function visit({ WasmModel }) {
-  const server = await serve({ root: "." });
+  const q8 = await quantized(MODEL);
+  const server = await serve({
+    root: ".",
+    handle: ({ url }, response) => {
+      if (!url?.endsWith(Q8)) return false;
+      response.end(q8);
+      return true;
+    },
+  });
   const names = {
     config: "config.json",
     tokenizer: "tokenizer.json",
     weights: "model.safetensors",
   };
-  /** @param {(name: string) => object} place */
-  const files = (place) => {
+  /** @param {(name: string) => object} place @param {string} [weights] */
+  const files = (place, weights = names.weights) => {
     const file = (/** @type {string} */ name) => ({ name, ...place(name) });
     return {
       name: MODEL,
       config: [file(names.config)],
       tokenizer: [[file(names.tokenizer)]],
-      weights: [{ files: [file(names.weights)] }],
+      weights: [{ files: [file(weights)] }],
     };
   };
   const address = (/** @type {string} */ name) => ({
@@ -109,6 +120,7 @@ async function visit({ WasmModel }) {
     const bytes = writeCache(fresh.takePendingSave());
     await read(fresh);
     await read(await load(files(address), { bytes }));
+    await read(await load(files(address, Q8)));
     await read(await load(files((name) => ({ blob: blobs[name] }))));
     (await WasmModel.load(open(files(address)), "q8", undefined, undefined)).free();
     const [config, weights] = await Promise.all(

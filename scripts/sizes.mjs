@@ -1,36 +1,109 @@
 #!/usr/bin/env node
-// Prints the size of every script and wasm file in dist/, raw and in brotli at its highest level, and the total of the files
-// that the page needs for its first pattern.
+// Prints the bytes that scenarios transfer, by the requests of headless Chromium: `node --import tsx scripts/sizes.mjs [--files]`.
+// Scripts, styles, wasm and JSON are counted in brotli at its highest level, weights as they are, because hosts do not compress
+// them. With --files, each file of each scenario, the largest first.
 
-import { readFile, readdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 
-const names = (await readdir("dist", { recursive: true }))
-  .filter((name) => /\.(js|wasm|css|html)$/.test(name))
-  .sort();
+import { DIST, settled, start } from "../tests/e2e/browser.js";
+import { drawn, pageOf, startHost } from "../tests/e2e/host.js";
+
+const WEIGHTS = /\.(safetensors|gguf)$/;
+const TEXT = "To be, or not to be";
+const F16 = "models/shakespeare";
+const Q8 = "models/shakespeare/shakespeare-q8.gguf";
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {{ path: string, raw: number, sent: number }} Transfer */
+
+/** @type {Map<string, Promise<Transfer>>} */
+const transfers = new Map();
+
+/** @param {string} path in dist/ @returns {Promise<Transfer>} */
+function transferOf(path) {
+  const known = transfers.get(path);
+  if (known) return known;
+  const found = readFile(join(DIST, path)).then((bytes) => ({
+    path,
+    raw: bytes.length,
+    sent: WEIGHTS.test(path) ? bytes.length : brotliCompressSync(bytes).length,
+  }));
+  transfers.set(path, found);
+  return found;
+}
+
 /** @param {number} bytes */
 const kb = (bytes) => `${(bytes / 1000).toFixed(1)} kB`.padStart(12);
 
-/** @param {string} name @param {number} raw @param {number} brotli */
-const line = (name, raw, brotli) =>
-  console.log(`${name.padEnd(40)}${kb(raw)}${kb(brotli)} in brotli`);
-
-const preloaded = String(await readFile("dist/index.html")).matchAll(
-  /rel="modulepreload" href="([^"]+)"/g,
-);
-const needed = [
-  ...[...preloaded].map(([, name]) => name),
-  "worker.js",
-  "helper.js",
-  "pkg/candlescope.js",
-  "pkg/candlescope_threads_primary.wasm",
-];
-const sum = { raw: 0, brotli: 0 };
-for (const name of names) {
-  const bytes = await readFile(`dist/${name}`);
-  const brotli = brotliCompressSync(bytes).length;
-  line(name, bytes.length, brotli);
-  if (needed.includes(name))
-    Object.assign(sum, { raw: sum.raw + bytes.length, brotli: sum.brotli + brotli });
+/**
+ * What a page with a figure, or the lab, requests until it is drawn.
+ * @param {string} body of a page of another program, or empty for the lab itself
+ * @returns {Promise<Transfer[]>}
+ */
+export async function scenario(body) {
+  const host = await startHost({ pages: { "/page.html": pageOf(body) } });
+  const site = await start();
+  try {
+    const page = await site.browser.newPage();
+    /** @type {string[]} */
+    const asked = [];
+    page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    if (body) {
+      await page.goto(`${host.url}page.html`);
+      await drawn(page);
+    } else {
+      await page.goto(`${host.url}cs/index.html`);
+      await settled(page);
+    }
+    // The host also sees what workers request.
+    const paths = new Set([...asked, ...host.asked].filter((path) => path.startsWith("/cs/")));
+    const files = [...paths].map((path) => path.replace("/cs/", ""));
+    const there = files.filter((path) => existsSync(join(DIST, path)));
+    const found = await Promise.all(there.map(transferOf));
+    return found.sort((a, b) => b.sent - a.sent);
+  } finally {
+    await site.stop();
+    await host.stop();
+  }
 }
-line("scripts and wasm for a first pattern", sum.raw, sum.brotli);
+
+/** @param {Transfer} transfer */
+export const isOfModel = ({ path }) => path.startsWith("models/");
+
+/** @param {readonly Transfer[]} transfers */
+export const sum = (transfers) => transfers.reduce((all, { sent }) => all + sent, 0);
+
+/** @param {string} attributes */
+export const figureOf = (attributes) =>
+  `<candle-scope ${attributes} prompt="${TEXT}"></candle-scope>`;
+
+async function main() {
+  const isLong = process.argv.includes("--files");
+  console.log(
+    `${"".padEnd(48)}${["program", "model", "together"].map((word) => word.padStart(12)).join("")}`,
+  );
+  for (const [name, body] of [
+    ["the page, first pattern", ""],
+    ["a figure with the model in q8, first pattern", figureOf(`model="/cs/${Q8}"`)],
+    ["a figure with the model in f16, first pattern", figureOf(`model="/cs/${F16}"`)],
+  ]) {
+    const found = await scenario(body);
+    const model = found.filter(isOfModel);
+    const program = found.filter((one) => !isOfModel(one));
+    console.log(`${name.padEnd(48)}${[sum(program), sum(model), sum(found)].map(kb).join("")}`);
+    if (isLong)
+      for (const { path, raw, sent } of found)
+        console.log(`  ${path.padEnd(46)}${kb(sent)} (${kb(raw).trim()} raw)`);
+  }
+  const wasm = (await readdir(join(DIST, "pkg"))).filter((name) => /_secondary\.wasm$/.test(name));
+  for (const name of wasm)
+    console.log(
+      `${`later, on demand: pkg/${name}`.padEnd(48)}${kb((await transferOf(`pkg/${name}`)).sent)}`,
+    );
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

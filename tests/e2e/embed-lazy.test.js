@@ -93,6 +93,37 @@ test("four figures share one worker and one model", async () => {
   });
 });
 
+/** The model has been kept, which comes after the time at which a page downloads the rest of the program. */
+const isSettled = async (/** @type {Page} */ page) => {
+  const [worker] = page.workers();
+  const count = await worker.evaluate(
+    () => performance.getEntriesByName("candlescope:cache-settled").length,
+  );
+  assert.equal(count, 1);
+};
+
+test("the secondary part of the wasm is fetched by the first view that needs it, and once", async () => {
+  const secondary = () => fetched().filter((path) => path.endsWith("_secondary.wasm")).length;
+  await open(figure('prompt="the moon, the moon"'), async (page) => {
+    await drawn(page);
+    await eventually(() => isSettled(page));
+    await page.waitForLoadState("networkidle");
+    assert.equal(secondary(), 0);
+    for (const view of ["lens", "heads"]) {
+      await page.evaluate(
+        (view) => document.querySelector("candle-scope")?.setAttribute("view", view),
+        view,
+      );
+      await page.waitForFunction((view) => {
+        const scope = /** @type {any} */ (document.querySelector("candle-scope"));
+        const inner = scope.renderRoot.querySelector("scope-figure");
+        return inner.view === view && !inner.needs;
+      }, view);
+      assert.equal(secondary(), 1);
+    }
+  });
+});
+
 const STYLE =
   "<style>main { max-width: 600px; margin: auto; } candle-scope:not(:defined) { display: block; min-height: 26rem; margin-block: 1rem; }</style>";
 

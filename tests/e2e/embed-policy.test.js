@@ -185,12 +185,12 @@ test("a policy that forbids the model is named in the error", async () => {
   await under("page.html", STRICT, check, { expect: BLOCKED });
 });
 
-test("a policy that forbids to fetch the wasm file is an error in the figure", async () => {
+test("a policy that forbids to fetch the wasm file is named in the error", async () => {
   host.pages["/page.html"] = pageOf(figure('prompt="the moon"'));
   const check = async (/** @type {import("playwright-core").Page} */ page) =>
     assert.match(
       await message(page),
-      /^NetworkError: the WebAssembly module cannot be loaded, expected it in pkg\/ beside worker\.js/,
+      /^NetworkError: the WebAssembly module was stopped by this page's Content-Security-Policy \(connect-src\): allow http:\/\/localhost:\d+ there$/,
     );
   await under("page.html", `${STRICT}; connect-src 'none'`, check, { expect: BLOCKED });
 });

@@ -328,7 +328,7 @@ describe("a load that fails says why:", () => {
     await assertFails(
       load,
       "InputError",
-      /no option `onProgres`, expected dtype, keep, config, checkpoint, headers, fetch, timeout, onProgress, signal/,
+      /no option `onProgres`, expected dtype, keep, config, checkpoint, headers, fetch, prefetch, timeout, onProgress, signal/,
       { onProgres: 1 },
     );
     await assertFails(load, "InputError", /`dtype` is "f64", expected/, { dtype: "f64" });

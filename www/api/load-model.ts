@@ -41,6 +41,12 @@ export interface LoadOptions extends Cancellable {
   fetch?: CustomFetch;
   onProgress?: (progress: Progress) => void;
   /**
+   * Download the rest of the program once the model is there, so that no later call waits for it. If false, the first call that
+   * needs it downloads it: what `<candle-scope>` does. Loads of the same model share what the first of them said.
+   * @default true
+   */
+  prefetch?: boolean;
+  /**
    * The load fails after this many milliseconds without a byte from a server; Infinity waits forever. Transient failures are
    * retried within it.
    * @default 30000
@@ -68,6 +74,7 @@ export async function loadModel(source: Source, options?: LoadOptions): Promise<
     checkpoint,
     headers,
     fetch,
+    prefetch = true,
     onProgress,
     signal,
   } = checkOptions("loadModel", options, {
@@ -77,6 +84,7 @@ export async function loadModel(source: Source, options?: LoadOptions): Promise<
     checkpoint: rule.text,
     headers: rule.any, // checked by headerList
     fetch: rule.listener,
+    prefetch: rule.flag,
     timeout: rule.timeout,
     onProgress: rule.listener,
     signal: rule.signal,
@@ -94,6 +102,7 @@ export async function loadModel(source: Source, options?: LoadOptions): Promise<
     config: configJson(config),
     headers: headerList(headers),
     hasFetch: fetch !== undefined,
+    prefetch,
   };
   checkTogether(files, request);
   const handle = handleOf(files, request, fetch);

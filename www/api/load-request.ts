@@ -19,6 +19,8 @@ export interface LoadRequest {
   headers?: [name: string, value: string][];
   /** requests are sent by the page, with a function of the caller */
   hasFetch?: boolean;
+  /** load the secondary wasm module in the background once the model is there */
+  prefetch: boolean;
 }
 
 /**

@@ -44,7 +44,7 @@ export type ScopeModel = Readable & {
 /** `loadModel` of candlescope.js, or a function that gives a model in the same way. */
 export type Load = (
   source: string,
-  options: LoadContext & Answer & { dtype?: string },
+  options: LoadContext & Answer & { dtype?: string; prefetch?: boolean },
 ) => Promise<ScopeModel>;
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the properties are those of SCOPE_PROPERTIES
@@ -181,7 +181,10 @@ export class CandleScope extends LitElement {
     this.question = null;
     if (!load || !source) return this.#session.dispose();
     await this.#report(
-      this.#session.load((context) => load(source, { dtype, ...context, ...this.#answer })),
+      // A page with a figure does not download what its readers may never open.
+      this.#session.load((context) =>
+        load(source, { dtype, prefetch: false, ...context, ...this.#answer }),
+      ),
     );
   }
 

@@ -1,7 +1,9 @@
 // The wasm module of this worker, which starts to load at once.
 
 import { createError, messageOf } from "../api/errors.js";
+import { directiveThatBlocked } from "../api/policy.js";
 import { start } from "./threads.js";
+import { oneThread } from "./wasm-files.js";
 
 /** A module with one function that returns a vector: valid if the browser has SIMD. */
 const SIMD_PROBE = "AGFzbQEAAAABBQFgAAF7AwIBAAoIAQYAQQD9Dws=";
@@ -10,8 +12,8 @@ const SIMD_PROBE = "AGFzbQEAAAABBQFgAAF7AwIBAAoIAQYAQQD9Dws=";
  * Resolves when the module, or its primary part, can be called.
  * @throws InternalError if the browser cannot run it; NetworkError
  */
-export const moduleReady = start().catch((error: unknown) => {
-  throw startError(error);
+export const moduleReady = start().catch(async (error: unknown) => {
+  throw error instanceof WebAssembly.CompileError ? compileError(error) : await fetchError(error);
 });
 moduleReady.catch(() => {}); // reported by the calls that wait for it
 
@@ -24,12 +26,18 @@ export async function wholeModule(): Promise<void> {
   await (await moduleReady)?.ensureLoaded();
 }
 
-function startError(error: unknown) {
-  if (!(error instanceof WebAssembly.CompileError))
-    return createError(
-      "NetworkError",
-      `the WebAssembly module cannot be loaded, expected it in pkg/ beside worker.js (${messageOf(error)})`,
-    );
+async function fetchError(error: unknown) {
+  const { href, origin } = oneThread.primary;
+  const directive = await directiveThatBlocked(href);
+  return createError(
+    "NetworkError",
+    directive
+      ? `the WebAssembly module was stopped by this page's Content-Security-Policy (${directive}): allow ${origin} there`
+      : `the WebAssembly module cannot be loaded, expected it in pkg/ beside worker.js (${messageOf(error)})`,
+  );
+}
+
+function compileError(error: WebAssembly.CompileError) {
   if (/content.security.policy|unsafe-eval|blocked by CSP/i.test(error.message))
     return createError(
       "NetworkError",

@@ -68,7 +68,8 @@ const api: Implementation<WorkerApi> = {
       if (pending) saveLater(key, files, request, pending);
       else performance.mark(CACHE_SETTLED);
       await lastReport; // it uses another port, so the answer could arrive first
-      setTimeout(() => wholeModule().catch(() => {}), IDLE_AFTER_MS); // a call that needs it tries again and reports it
+      // A call that needs it tries again and reports it.
+      if (request.prefetch) setTimeout(() => wholeModule().catch(() => {}), IDLE_AFTER_MS);
       return { key, origins, isTransformed: false, ...describe(model) };
     } finally {
       loads.delete(job);
