@@ -21,6 +21,8 @@ main() {
   component rustfmt
   have cargo-nextest || install_tool cargo-nextest cargo-nextest "$NEXTEST"
   have chromium && have chromedriver || packages chromium chromium-driver
+  # tests/e2e opens Chromium itself where there is no such package.
+  have chromium-headless-shell || ! have apt-get || (packages chromium-headless-shell) || say "the tests will take longer in Chromium"
   engines
   python_packages
   npm_packages tests/package

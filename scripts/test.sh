@@ -21,6 +21,8 @@ main() {
 }
 
 passed=0 failed=0 skipped=0
+jobs=$(getconf _NPROCESSORS_ONLN)
+[ "$jobs" -le 4 ] || jobs=4
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -79,13 +81,13 @@ wasm_tests() {
   suite libtest wasm-pack test --headless --chrome --mode no-install . "${targets[@]}"
 }
 
-# node_tests FOLDER: its *.test.js and *.test.mjs files.
+# node_tests FOLDER: its *.test.js and *.test.mjs files, as many at once as there are processors, up to four: each opens a browser.
 node_tests() {
   [ -n "$(find "$1" -name '*.*js' 2>/dev/null)" ] || return 0
   local files=()
   mapfile -t files < <(find "$1" -name node_modules -prune -o \( -name '*.test.js' -o -name '*.test.mjs' \) -print | sort)
   if [ "${#files[@]}" -eq 0 ]; then fail "$1 holds scripts, but none is named *.test.js or *.test.mjs"; return; fi
-  suite tap node --import tsx --test --test-reporter=tap --test-concurrency=1 "${files[@]}"
+  suite tap node --import tsx --test --test-reporter=tap --test-concurrency="$jobs" "${files[@]}"
 }
 
 summary() {
