@@ -80,6 +80,10 @@ test("the rows are in the order of the forward pass, alike layers once, points o
   });
 });
 
+/** @param {string} text */
+const tokensOf = (text) =>
+  `return { ids: [...(await model.tokenize(${JSON.stringify(text)})).ids] }`;
+
 test("a click shows the weight that the API gives, and a hook point on the present text", async () => {
   await visit(site, {}, async (page) => {
     await openTree(page);
@@ -124,14 +128,30 @@ test("a click shows the weight that the API gives, and a hook point on the prese
     );
     assert.deepEqual(pattern.data, run);
 
-    // Another text: the values are those of it, without a click.
+    // Another text: the values are those of it, without a click, and the page stays where it is.
     await page.locator("#edit").click();
-    await page.locator("#prompt").fill("To be, or not to be");
-    await eventually(async () => {
-      const { count, data } = await drawn();
-      assert.ok(count > 0 && count < pattern.count);
-      assert.equal(data.length, 4 * count * count);
-    });
+    await page.evaluate(() => scrollTo(0, 0));
+    const retyped = async (/** @type {string} */ text, /** @type {number} */ count) => {
+      await page.locator("#prompt").fill(text);
+      await eventually(async () => {
+        const found = await drawn();
+        assert.deepEqual([found.count, found.data.length], [count, 4 * count * count]);
+      });
+    };
+    const { length } = (await askModel(page, {}, tokensOf("To be, or not to be"))).ids;
+    assert.ok(length < pattern.count);
+    await retyped("To be, or not to be", length);
+    assert.equal(await page.evaluate(() => scrollY), 0);
+
+    // A closed section runs no text; it does when it is opened.
+    const summary = page.locator("#parameters > summary");
+    await summary.click();
+    await page.locator("#prompt").fill("To be");
+    await settled(page);
+    assert.equal((await drawn()).count, length);
+    await summary.click();
+    const short = (await askModel(page, {}, tokensOf("To be"))).ids.length;
+    await eventually(async () => assert.equal((await drawn()).count, short));
 
     await page.getByRole("button", { name: "open in the activations view" }).click();
     await page.waitForFunction(
@@ -276,6 +296,18 @@ test("the path of a row is copied, and as code", async () => {
     assert.equal(await copied("hook_mlp_out", "code"), 'cache.get("blocks.2.hook_mlp_out")');
     await row(page, "ln1").locator(".name").click();
     assert.equal(await copied("w", "code"), 'await model.parameter("blocks.2.ln1.w")');
+    // A search has its own message; the next action ends that of the copy.
+    const status = page.locator("model-tree [role=status]").first();
+    const box = page.getByRole("searchbox", { name: "search the tree" });
+    await box.fill("hook_mlp_out");
+    await eventually(async () => assert.match(await status.innerText(), /^4 found[^;]*$/));
+    await row(page, "hook_mlp_out").focus();
+    await row(page, "hook_mlp_out").getByRole("button", { name: "copy", exact: true }).click();
+    await eventually(async () =>
+      assert.match(await status.innerText(), /^4 found.*; copied blocks\.2\.hook_mlp_out$/),
+    );
+    await box.fill("");
+    await eventually(async () => assert.equal(await status.innerText(), ""));
   });
 });
 
@@ -359,8 +391,11 @@ test("alone, it shows every member of the family, and numbers without a page aro
           await import("./lib/elements.js");
           const { loadModel } = await import("./lib/candlescope.js");
           const tree = document.querySelector("model-tree");
-          tree.model = await loadModel("fixtures/${fixture}");
+          const model = await loadModel("fixtures/${fixture}");
+          Object.assign(tree, { model, layer: model.config.n_layer - 1 });
           await tree.updateComplete;
+          if (tree.layer !== model.config.n_layer - 1) throw new Error("another layer: " + tree.layer);
+          tree.layer = 0;
           return tree.renderRoot.querySelector(".tools button").click(), await tree.updateComplete, tree.rows.map(({ node }) => node.path);
         })()`);
         const all = /** @type {string[]} */ (paths);
@@ -376,6 +411,18 @@ test("alone, it shows every member of the family, and numbers without a page aro
         // Without a text there is nothing to show of a hook point.
         await row(page, "hook_embed").locator(".name").click();
         assert.equal(await page.locator("model-tree .panel strong").innerText(), "embed.W_E");
+        // The text of an open point may be taken away.
+        const tree = page.locator("model-tree");
+        await tree.evaluate((/** @type {any} */ element) => {
+          const tensor = { data: new Float32Array(2), shape: [1, 2], axes: ["pos", "d_model"] };
+          element.activation = async () => ({ tensor, tokens: [] });
+        });
+        await row(page, "hook_embed").locator(".name").click();
+        await page.locator('model-tree tensor-view[name="hook_embed"]').waitFor();
+        await tree.evaluate((/** @type {any} */ element) => {
+          element.activation = null;
+        });
+        assert.match(await page.locator("model-tree .panel [role=alert]").innerText(), /no text/);
       });
     }
   } finally {

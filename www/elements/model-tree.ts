@@ -20,7 +20,16 @@ import { base } from "./styles.js";
 import { treeStyles } from "./styles/tree.js";
 import { ThemeController } from "./theme.js";
 import { TreeKeys } from "./tree/keys.js";
-import { KINDS, paint, PICTURE, picturesOf, renderFacts, renderName } from "./tree/parts.js";
+import {
+  KINDS,
+  paint,
+  PICTURE,
+  picturesOf,
+  renderFacts,
+  renderName,
+  renderPicture,
+  statusText,
+} from "./tree/parts.js";
 import { type PanelActions, renderPanel, type Shown, type ShownActivation } from "./tree/panel.js";
 
 export interface ModelTreeEvents {
@@ -35,6 +44,9 @@ export interface ModelTreeEvents {
   /** the token of the hovered or pinned value; null for none */
   "token-hover": number | null;
 }
+
+/** A change of one of these is an action, after which the status message of the last one is out of date. */
+const ACTIONS = ["search", "selected", "open", "unfolded", "layer", "active"];
 
 /** What the tree needs of a model: a part of `Model`. */
 export type TreeModel = Outlined & Pick<Model, "parameterCount" | "parameter">;
@@ -52,7 +64,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     unfolded: { state: true },
     search: { type: String },
     active: { state: true },
-    note: { state: true },
+    status: { state: true },
     pictures: { state: true },
   };
 
@@ -76,8 +88,8 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
   declare search: string;
   /** The key of the row that has the focus or gets it. */
   declare active: string;
-  /** What became of a copy or an export. */
-  declare note: string;
+  /** The status message of a copy, an export or a selection; until the next action. */
+  declare status: string;
   /** By the path of the weight: null while it is read, a text if it cannot be. */
   declare pictures: ReadonlyMap<string, WeightPicture | string | null>;
 
@@ -99,7 +111,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     this.unfolded = new Set();
     this.search = "";
     this.active = "";
-    this.note = "";
+    this.status = "";
     this.pictures = new Map();
   }
 
@@ -116,6 +128,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
   }
 
   override willUpdate(changed: Map<string, unknown>) {
+    if (ACTIONS.some((name) => changed.has(name)) && !changed.has("status")) this.status = "";
     if (changed.has("model")) this.#reset();
     else if (changed.has("activation") && this.shown?.kind === "point") this.#show(this.shown);
     if (["model", "activation", "selected"].some((name) => changed.has(name))) this.#showSelected();
@@ -126,7 +139,8 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     const layers = this.#outline.filter(({ kind }) => kind === "layers");
     this.open = new Set(layers.map(({ label }) => label));
     const empty = { pictures: new Map(), unfolded: new Set(), shown: null };
-    Object.assign(this, empty, { note: "", layer: 0 });
+    const hasLayer = layers.some(({ layers: own = [] }) => own.includes(this.layer));
+    Object.assign(this, empty, { status: "", layer: hasLayer ? this.layer : 0 });
   }
 
   /** Shows what the owner selected, if it is not what is shown. A hook point waits for a text. */
@@ -138,7 +152,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     const isWeight = model.parameters.some(({ views }) =>
       views.some((one) => one.name === selected),
     );
-    if (kind === "weight" && !isWeight) this.note = `this model has no ${selected}`;
+    if (kind === "weight" && !isWeight) this.status = `this model has no ${selected}`;
     else if (kind === "weight" || this.activation) {
       this.#reveal(selected);
       this.#show({ path: selected, kind });
@@ -160,7 +174,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
         <button @click=${this.#expandAll}>expand all</button>
         <button @click=${() => (this.open = new Set())}>collapse all</button>
         <button title="Saves the tree, with the pictures that are open, as an HTML file that needs no network" @click=${this.#save}>save as HTML</button>
-        <span role="status" class="soft">${this.#status(rows)}</span>
+        <span role="status" class="soft">${statusText(countFound(this.#outline, this.search), rows, this.status)}</span>
       </div>
       <div class="body" ?data-beside=${shown !== null}>
         ${
@@ -170,14 +184,6 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
         }
         ${shown ? renderPanel(shown, this.#panelActions(shown)) : ""}
       </div>`;
-  }
-
-  /** What was found, or what became of the last action. */
-  #status(rows: readonly OutlineRow[]) {
-    const found = countFound(this.#outline, this.search);
-    if (found === null) return this.note;
-    const isOnce = rows.filter(({ match }) => match).length < found;
-    return `${formatCount(found)} found${isOnce ? ", those of layers that are alike shown once" : ""}`;
   }
 
   #renderRow(row: OutlineRow, isActive: boolean) {
@@ -206,7 +212,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
         ${this.#renderActions(row, isActive)}
         <span class="count mono">${node.count > 0 ? formatCount(node.count) : ""}</span>
       </div>
-      ${kind === "weight" ? this.#renderPicture(path) : ""}
+      ${kind === "weight" ? renderPicture(path, this.pictures.get(path)) : ""}
     </div>`;
   }
 
@@ -237,15 +243,6 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     return html`
       ${isEach ? "" : html`<label>layer <select tabindex=${tabindex} @change=${this.#onLayer}>${layers.map((one) => html`<option value=${one} ?selected=${one === layer}>${one}</option>`)}</select></label>`}
       <button tabindex=${tabindex} aria-pressed=${isEach} title="Lists the layers one by one" @click=${() => this.#unfold(key)}>each layer</button>`;
-  }
-
-  #renderPicture(path: string) {
-    const picture = this.pictures.get(path);
-    if (picture === undefined) return "";
-    if (picture === null) return html`<div class="picture" role="status">reading …</div>`;
-    if (typeof picture === "string")
-      return html`<div class="picture" role="alert">${picture}</div>`;
-    return html`<div class="picture"><canvas role="img" aria-label=${picture.sentence} data-path=${path}></canvas><span>${picture.sentence}.</span></div>`;
   }
 
   override updated() {
@@ -297,9 +294,18 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
     if (kind === "weight") this.emit("weight-select", { name: path });
     if (kind === "point") this.emit("point-select", { name: path });
     if (kind !== "weight" && !(kind === "point" && this.activation)) return;
-    this.#show({ path, kind });
+    const shown = this.#show({ path, kind });
     this.selected = path;
     this.#emitChange();
+    shown.then(() => this.#scrollToPanel(path));
+  }
+
+  /** Where there is no room beside the tree, the panel is below it. */
+  async #scrollToPanel(path: string) {
+    await this.updateComplete;
+    const panel = this.shown?.path === path && this.renderRoot.querySelector(".panel");
+    if (panel && panel.getBoundingClientRect().top > window.innerHeight - 100)
+      panel.scrollIntoView({ block: "start" });
   }
 
   /** Reads what a row names, and shows it beside the tree. */
@@ -314,23 +320,17 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
       (value) => [value, ""] as const,
       (error: Error) => [null, error.message] as const,
     );
-    if (this.shown !== wanted) return;
-    this.shown = { ...wanted, value, problem };
-    await this.updateComplete;
-    const panel = this.renderRoot.querySelector(".panel");
-    // Where there is no room beside the tree, the panel is below it.
-    if (panel && panel.getBoundingClientRect().top > window.innerHeight - 100)
-      panel.scrollIntoView({ block: "start" });
+    if (this.shown === wanted) this.shown = { ...wanted, value, problem };
   }
 
   async #valueOf(
     model: TreeModel,
     activation: ModelTree["activation"],
     { path, kind }: Shown,
-  ): Promise<Shown["value"]> {
+  ): Promise<NonNullable<Shown["value"]>> {
     await import("./define/tensor-view.js");
     if (kind === "weight") return { ...(await readWeight(model, path)), tokens: [] };
-    if (!activation) return null;
+    if (!activation) throw new Error("There is no text that the model could run.");
     return { ...(await activation(path)), sentence: "", source: path };
   }
 
@@ -359,6 +359,7 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
   /** Shows the picture of a weight, or removes it. */
   async #toggle(path: string) {
     const { model } = this;
+    this.status = "";
     if (this.pictures.has(path) || !model) return this.#setPicture(path, undefined);
     this.#setPicture(path, null);
     const found = await pictureOfWeight(model, path).catch((error: Error) => error.message);
@@ -373,13 +374,13 @@ export class ModelTree extends TypedElement<ModelTreeEvents> {
   }
 
   async #copy(text: string) {
-    this.note = `${(await copyToClipboard(text)) ? "copied " : `${COPY_REFUSED}: `}${text}`;
+    this.status = `${(await copyToClipboard(text)) ? "copied " : `${COPY_REFUSED}: `}${text}`;
   }
 
   #save = () => {
     const name = `${this.name.replaceAll(/[^\w.-]+/g, "-") || "model"}.html`;
     saveFile(name, new Blob([this.toHtml()], { type: "text/html" }));
-    this.note = `saved ${name}`;
+    this.status = `saved ${name}`;
   };
 
   /** The tree as one HTML file, with the pictures that are open. */

@@ -120,6 +120,7 @@ on("tokenizer-add", addTokenizer);
 on("error-dismiss", clearError);
 on("point-open", openPoint);
 on("tree-change", keepTree);
+page.parameters.addEventListener("toggle", showTreeText);
 page.tree.addEventListener("token-hover", ({ detail }) => {
   page.figure.hoveredToken = detail;
 });

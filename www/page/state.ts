@@ -62,6 +62,7 @@ export const page = {
   question: query<LoadQuestion>("load-question"),
   notice: query<ErrorNotice>("error-notice"),
   report: query<ModelReport>("model-report"),
+  parameters: query<HTMLDetailsElement>("#parameters"),
   tree: query<ModelTree>("model-tree"),
   list: query<InterventionList>("intervention-list"),
   effect: query<InterventionEffect>("intervention-effect"),

@@ -2,10 +2,13 @@
 
 import { page, session, store } from "./state.js";
 
-/** The values at hook points that the tree shows are those of the text that was read last, with its interventions. */
+/**
+ * The values at hook points that the tree shows are those of the text that was read last, with its interventions. A closed section
+ * runs no text.
+ */
 export function showTreeText() {
   const { model, reading } = session;
-  if (!model || !reading || !session.isRead) return;
+  if (!model || !reading || !session.isRead || !page.parameters.open) return;
   const { ids, tokens, interventions } = reading;
   page.tree.activation = async (name: string) => {
     const { cache } = await model.runWithCache(ids, { names: [name], interventions });
@@ -16,8 +19,7 @@ export function showTreeText() {
 /** Gives the tree what the state says. Its section opens if something is selected that was not. */
 export function showTree() {
   const { tree: selected, treeSearch: search } = store.state;
-  const section = page.tree.closest("details");
-  if (section && selected !== "" && selected !== page.tree.selected) section.open = true;
+  if (selected !== "" && selected !== page.tree.selected) page.parameters.open = true;
   Object.assign(page.tree, { selected, search });
 }
 
