@@ -72,6 +72,35 @@ function drawn(page) {
   });
 }
 
+/**
+ * The pixels of a cell of the only panel that are not transparent, and their share of it.
+ * @param {Page} page @param {number} index @returns {Promise<{ pixels: string, colours: any[], share: number }>}
+ */
+function inkOf(page, index) {
+  return page.locator("tensor-view").evaluate((/** @type {any} */ element, index) => {
+    const { width, height, across, down, title } = element.geometry;
+    /** @type {any} */
+    const context = new OffscreenCanvas(width, height).getContext("2d", {
+      willReadFrequently: true,
+    });
+    context.drawImage(element.renderRoot.querySelector(".cells"), 0, 0);
+    const [x, y] = [index % across.cells, Math.floor(index / across.cells)];
+    const { data } = context.getImageData(
+      ...[x * across.cell, title + y * down.cell, across.cell, down.cell],
+    );
+    const pixels = Array.from({ length: data.length / 4 }, (_, i) => [
+      ...data.slice(4 * i, 4 * i + 4),
+    ]);
+    const ink = pixels.filter(([, , , alpha]) => alpha > 0);
+    const colours = [...new Set(ink.map((one) => one.slice(0, 3).join()))];
+    return {
+      pixels: pixels.join(),
+      colours: colours.map((one) => one.split(",").map(Number)),
+      share: ink.length / pixels.length,
+    };
+  }, index);
+}
+
 /** @param {number[]} cell @param {number} value @param {any} colours */
 function assertColour([red, green, blue, alpha], value, { map, min, max }, theme = "light") {
   assert.equal(alpha, 255);
@@ -147,8 +176,15 @@ test("NaN, infinities, masked and clipped cells are marked apart and explained",
         if (Math.floor(i / 5) === 3) return assert.equal(cell[3], 0, "masked");
         const value = Number(values[i]);
         if (Number.isFinite(value)) assertColour(cell, value, colours);
-        else if (cell[3] > 0) assert.equal(signedLevelOf([cell[0], cell[1], cell[2]], "light"), -1);
       });
+      const marks = await Promise.all([0, 7, 13].map((at) => inkOf(page, at)));
+      for (const { colours: inks, share } of marks) {
+        assert.equal(inks.length, 1, "one ink and the paper");
+        assert.equal(signedLevelOf(inks[0], "light"), -1, "which is no colour of the scale");
+        assert.ok(share > 0.3 && share < 0.7, `${share} of the cell is ink`);
+      }
+      const looks = marks.map(({ pixels }) => pixels);
+      assert.equal(new Set(looks).size, 3, "NaN, ∞ and −∞ look different");
       const text = await words(page);
       for (const part of [
         /not finite: 3 values \(1 NaN, 1 ∞, 1 −∞\)/,
@@ -195,6 +231,19 @@ test("NaN, infinities, masked and clipped cells are marked apart and explained",
       -0.5,
       "limits in the wrong order change nothing",
     );
+    // Other limits take the place of what was refused.
+    await page.locator("tensor-view").evaluate((/** @type {any} */ element) => {
+      element.limits = "-2,1.5";
+    });
+    await eventually(async () => {
+      const { value, validationMessage } = await limit("min").evaluate(
+        (/** @type {any} */ input) => ({
+          value: input.value,
+          validationMessage: input.validationMessage,
+        }),
+      );
+      assert.deepEqual([value, validationMessage], ["-2", ""]);
+    });
     await page.locator("tensor-view").getByRole("button", { name: "table" }).click();
     assert.match(await words(page), /Values that are not finite, then those farthest from zero/);
   });
@@ -541,6 +590,26 @@ test("two fingers zoom, and one moves what is zoomed", async () => {
     await eventually(async () => assert.equal((await pinned(page)).length, 1, "a tap pins"));
   };
   await show(given, { tokens: [] }, act, { width: 390, height: 844, touch: true });
+});
+
+test("the cells are drawn again for another height of the window, so that a pointer finds what is drawn", async () => {
+  const given = { values: wave(40 * 40), shape: [40, 40], axes: ["query", "key"] };
+  await show(given, {}, async (page) => {
+    /** The heights of the cells as drawn, and as a pointer is read. */
+    const heights = () =>
+      page.locator("tensor-view").evaluate((/** @type {any} */ element) => {
+        const canvas = element.renderRoot.querySelector(".cells");
+        return { drawn: canvas.height, expected: element.geometry.height };
+      });
+    const { drawn: before } = await heights();
+    await page.setViewportSize({ width: 1440, height: 400 });
+    await page.waitForFunction(() => innerHeight === 400);
+    await eventually(async () => {
+      const { drawn: after, expected } = await heights();
+      assert.ok(after < before, `${after} after ${before}`);
+      assert.equal(after, expected);
+    });
+  });
 });
 
 test("a part of a named tensor has no expression of the whole, and an unknown name has none", async () => {

@@ -9,7 +9,8 @@ import { signedGradient, signedLevelOf, signedValuesOf } from "../../www/draw/di
 import { formatExact } from "../../www/draw/format.ts";
 import { panelGeometry, panelOrigin, placeUnder } from "../../www/draw/panel-plot.ts";
 import { cellUnder, paintPanels, poolPanel } from "../../www/draw/panels.ts";
-import { KIND, planeOf, summarise, valueAt } from "../../www/draw/plane.ts";
+import { stripePixel } from "../../www/draw/not-finite.ts";
+import { KIND, planeOf, summarise, valueAt, valueAtPosition } from "../../www/draw/plane.ts";
 import { levelOf, valuesOf } from "../../www/draw/scale.ts";
 import {
   clippedIn,
@@ -145,6 +146,8 @@ test("every cell of every panel has the colour of its number, or its mark", () =
     const colours = scale(shown, { limits: isSequential ? [0, 2] : [-1, 1] });
     const image = new Uint32Array(geometry.width * geometry.height);
     paintPanels(image, shown, geometry, view, { scale: colours, theme: "light" });
+    /** @type {Map<number, string>} the ink in the cells of NaN, ∞ and −∞ */
+    const patterns = new Map();
     for (let panel = 0; panel < 3; panel++)
       for (let row = 0; row < 4; row++)
         for (let place = 0; place < 5; place++) {
@@ -166,7 +169,16 @@ test("every cell of every panel has the colour of its number, or its mark", () =
             ? levelOf([...rgb], "light")
             : signedLevelOf([...rgb], "light");
           if (!Number.isFinite(value)) {
-            assert.equal(level, -1, "no colour of the scale");
+            const [left, top] = [x - (geometry.across.cell >> 1), y - (geometry.down.cell >> 1)];
+            const pixels = Array.from({ length: geometry.down.cell }, (_, line) => {
+              const from = (top + line) * geometry.width + left;
+              return [...image.subarray(from, from + geometry.across.cell)];
+            }).flat();
+            const marks = pixels.filter((one) => one !== 0);
+            assert.deepEqual([...new Set(marks)], [stripePixel("light")], `${value}`);
+            const share = marks.length / pixels.length;
+            assert.ok(share > 0.3 && share < 0.7, `${share} of the cell of ${value} is ink`);
+            patterns.set(value, pixels.join());
             continue;
           }
           const [low, high] = isSequential
@@ -175,7 +187,21 @@ test("every cell of every panel has the colour of its number, or its mark", () =
           const clipped = Math.max(colours.min, Math.min(colours.max, value));
           assert.ok(clipped >= low - 1e-6 && clipped <= high + 1e-6, `${value}: ${low} to ${high}`);
         }
+    assert.deepEqual([...patterns.keys()].sort(), [-Infinity, Infinity, NaN]);
+    assert.equal(new Set(patterns.values()).size, 3, "NaN, ∞ and −∞ look different");
   }
+});
+
+test("a pinned value is masked wherever the sliders are", () => {
+  const tensor = tensorOf([1, 2, -Infinity, 4], [2, 1, 2], ["head", "query", "key"]);
+  const mask = { data: Uint32Array.of(1, 0), shape: [2], axes: ["key"] };
+  const arrangement = arrange(tensor, { across: "none", down: "none", index: { head: 0 } });
+  const at = (/** @type {number} */ head, /** @type {number} */ key, masked = mask) =>
+    valueAtPosition(planeOf(tensor, arrangement, mask), tensor, masked, { head, query: 0, key });
+  assert.deepEqual(at(0, 0), { value: 1, isMasked: false });
+  assert.deepEqual(at(1, 1), { value: 4, isMasked: true });
+  assert.deepEqual(at(1, 0), { value: -Infinity, isMasked: true });
+  assert.deepEqual(at(1, 1, /** @type {any} */ (null)), { value: 4, isMasked: false });
 });
 
 test("a block shows what is not finite, then its value farthest from zero", () => {

@@ -61,11 +61,9 @@ export function planeOf(
   mask: NamedArray | null = null,
 ): Plane {
   const { rows, columns, down, across, index } = arrangement;
-  const offset = (array: NamedArray, at: Readonly<Record<string, number>>) =>
-    Object.entries(at).reduce((sum, [axis, position]) => sum + position * stepOf(array, axis), 0);
   const panels = positions(tensor, [...down, ...across]).map((at) => ({
-    start: offset(tensor, { ...index, ...at }),
-    maskStart: mask ? offset(mask, { ...index, ...at }) : 0,
+    start: offsetOf(tensor, { ...index, ...at }),
+    maskStart: mask ? offsetOf(mask, { ...index, ...at }) : 0,
     index: at,
   }));
   const count = (names: readonly string[]) =>
@@ -112,6 +110,23 @@ export function isMasked(plane: Plane, { panel, row, column }: PanelCell) {
   return (
     hidden || kindOf(valueAt(plane, { panel, row, column }), plane.hidesNegative) === KIND.masked
   );
+}
+
+/** The value at a position on every axis, and whether it is masked: also of one that no panel has. */
+export function valueAtPosition(
+  { hidesNegative }: Plane,
+  tensor: NamedArray,
+  mask: NamedArray | null,
+  position: Readonly<Record<string, number>>,
+): { value: number; isMasked: boolean } {
+  const value = tensor.data[offsetOf(tensor, position)] ?? NaN;
+  const isHidden = mask !== null && mask.data[offsetOf(mask, position)] === 0;
+  return { value, isMasked: isHidden || kindOf(value, hidesNegative) === KIND.masked };
+}
+
+/** The place in `data` of a position. Axes that the array lacks have no effect. */
+function offsetOf(array: NamedArray, at: Readonly<Record<string, number>>) {
+  return Object.entries(at).reduce((sum, [axis, i]) => sum + i * stepOf(array, axis), 0);
 }
 
 export function contains({ panels, rows, columns }: Plane, { panel, row, column }: PanelCell) {

@@ -21,7 +21,7 @@ import {
   patternGeometry,
 } from "../draw/pattern-plot.js";
 import { describePair, glyphs, truncate, type Token } from "../draw/token.js";
-import { pixelRatio, TypedElement, WidthController } from "./base.js";
+import { SpaceController, TypedElement } from "./base.js";
 import { clamp, Interaction, type Step } from "./interaction.js";
 import { type Movement, PlotGestures, type Point } from "./plot-gestures.js";
 import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
@@ -102,6 +102,7 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
   declare view: View | null;
 
   readonly theme = new ThemeController(this);
+  readonly #box = new SpaceController(this);
   readonly interaction: Interaction<Pair> = new Interaction(this, {
     start: () => this.#firstVisible,
     move: (from, step) => this.#move(from, step),
@@ -147,7 +148,6 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
     this.compact = false;
     this.width = 0;
     this.view = null;
-    new WidthController(this);
   }
 
   get matrix(): Matrix | null {
@@ -173,7 +173,7 @@ export class AttentionPattern extends TypedElement<AttentionPatternEvents> {
   get geometry() {
     const { matrix, width } = this;
     if (!matrix || width === 0) return null;
-    const space = { width, windowHeight: window.innerHeight, ratio: pixelRatio() };
+    const { space } = this.#box;
     const limit = this.compact ? { maxCell: compactCell(this.tokens.length) } : {};
     return patternGeometry(matrix, this.tokens, this.view, { ...space, ...limit });
   }

@@ -63,11 +63,11 @@ export function define(name: keyof HTMLElementTagNameMap, element: CustomElement
 
 /** Keeps the host's `width` equal to the width of its box, in whole CSS pixels, while it is connected. */
 export class WidthController implements ReactiveController {
-  #host: LitElement & { width: number };
+  protected readonly host: LitElement & { width: number };
   #observer: ResizeObserver;
 
   constructor(host: LitElement & { width: number }) {
-    this.#host = host;
+    this.host = host;
     this.#observer = new ResizeObserver(
       ([entry]) => (host.width = Math.floor(entry.contentRect.width)),
     );
@@ -76,13 +76,45 @@ export class WidthController implements ReactiveController {
 
   /** The width is known at once, so that the first picture has its size and nothing below it moves. */
   hostConnected() {
-    this.#host.width = Math.floor(this.#host.clientWidth);
-    this.#observer.observe(this.#host);
+    this.host.width = Math.floor(this.host.clientWidth);
+    this.#observer.observe(this.host);
   }
 
   hostDisconnected() {
     this.#observer.disconnect();
   }
+}
+
+/**
+ * Also keeps the size of the window, and updates the host when it changes. A drawing reads `space`, so that what a pointer finds is
+ * what was drawn last.
+ */
+export class SpaceController extends WidthController {
+  #window = windowSize();
+
+  get space() {
+    return { width: this.host.width, ...this.#window };
+  }
+
+  override hostConnected() {
+    super.hostConnected();
+    this.#window = windowSize();
+    window.addEventListener("resize", this.#onResize);
+  }
+
+  override hostDisconnected() {
+    super.hostDisconnected();
+    window.removeEventListener("resize", this.#onResize);
+  }
+
+  #onResize = () => {
+    this.#window = windowSize();
+    this.host.requestUpdate();
+  };
+}
+
+function windowSize() {
+  return { windowHeight: window.innerHeight, ratio: pixelRatio() };
 }
 
 /** Device pixels per CSS pixel. */

@@ -25,7 +25,7 @@ import type { Matrix } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
 import { cellAt, type Cell } from "../draw/signed-heatmap.js";
 import { announced, type Token } from "../draw/token.js";
-import { pixelRatio, TypedElement, WidthController } from "./base.js";
+import { SpaceController, TypedElement } from "./base.js";
 import { clamp, Interaction } from "./interaction.js";
 import { farthestValues } from "./farthest.js";
 import type { Surface } from "../draw/surface.js";
@@ -128,6 +128,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
   declare width: number;
 
   readonly theme = new ThemeController(this);
+  readonly #box = new SpaceController(this);
   readonly interaction: Interaction<Cell> = new Interaction(this, {
     start: () => this.lock ?? { row: this.#shown.rows.first, column: this.#shown.columns.first },
     move: ({ row, column }, step) => {
@@ -173,7 +174,6 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
     this.sentence = null;
     this.extent = null;
     this.width = 0;
-    new WidthController(this);
   }
 
   get hovered() {
@@ -209,8 +209,7 @@ export class HeatTable extends TypedElement<HeatTableEvents> {
   get geometry() {
     const { table, width } = this;
     if (!table || width === 0) return null;
-    const space = { width, windowHeight: window.innerHeight, ratio: pixelRatio() };
-    return tableGeometry(this.#labels, space);
+    return tableGeometry(this.#labels, this.#box.space);
   }
 
   get #labels(): TableLabels {

@@ -13,7 +13,7 @@ import {
 } from "../draw/products-plot.js";
 import { countNotFinite } from "../draw/not-finite.js";
 import { announced, glyphs, truncate, type Token } from "../draw/token.js";
-import { pixelRatio, TypedElement, WidthController } from "./base.js";
+import { pixelRatio, SpaceController, TypedElement } from "./base.js";
 import { clamp, Interaction, liveRegion } from "./interaction.js";
 import { PlotValues } from "./plot.js";
 import { productsStyles } from "./styles/products.js";
@@ -81,6 +81,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
   declare width: number;
 
   readonly theme = new ThemeController(this);
+  readonly #box = new SpaceController(this);
   readonly interaction: Interaction<ProductPlace> = new Interaction(this, {
     start: () => ({ key: this.rows.at(this.visible.end - 1) ?? 0, dim: 0 }),
     move: ({ key, dim }, { rows, columns }) => {
@@ -121,7 +122,6 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
     this.panel = "products";
     this.first = null;
     this.width = 0;
-    new WidthController(this);
   }
 
   /** The keys in the order of the rows. Computed once for each set of products and order. */
@@ -143,7 +143,7 @@ export class QueryKeyProducts extends TypedElement<QueryKeyProductsEvents> {
   /** The rows that are visible: at the end of the text, or at the strongest keys, until the visitor moves. */
   get visible(): { from: number; end: number } {
     const { length } = this.rows;
-    const room = Math.floor((HEIGHT_SHARE * window.innerHeight) / this.#rowHeight);
+    const room = Math.floor((HEIGHT_SHARE * this.#box.space.windowHeight) / this.#rowHeight);
     const count = Math.min(length, MAX_KEYS, Math.max(8, room));
     const usual = this.order === "position" ? length - count : 0;
     const from = Math.max(0, Math.min(length - count, this.first ?? usual));

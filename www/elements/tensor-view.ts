@@ -12,7 +12,7 @@ import type { Stretch } from "../draw/scale.js";
 import type { ColourMap } from "../draw/tensor-scale.js";
 import type { Token } from "../draw/token.js";
 import { zoomWindow } from "../draw/windows.js";
-import { pixelRatio, TypedElement, WidthController } from "./base.js";
+import { SpaceController, TypedElement } from "./base.js";
 import { clamp, Interaction } from "./interaction.js";
 import { PlotGestures } from "./plot-gestures.js";
 import { PlotCanvases, plotStyles, PlotValues, renderPlot } from "./plot.js";
@@ -122,6 +122,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   declare zoom: Partial<Record<Side, Window>>;
 
   readonly theme = new ThemeController(this);
+  readonly #box = new SpaceController(this);
   readonly interaction: Interaction<PanelCell> = new Interaction(this, {
     start: () => this.#drawing?.start ?? { panel: 0, row: 0, column: 0 },
     move: (cell, step) => {
@@ -182,7 +183,6 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     this.highlight = null;
     this.width = 0;
     this.zoom = {};
-    new WidthController(this);
   }
 
   get hovered() {
@@ -200,7 +200,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
       ...{ tensor, mask, tokens, rows, columns, down, across, index, map, limits, zoom },
       ...{ order, rowOrder, pins },
       stretch: this.scale,
-      space: { width: this.width, windowHeight: window.innerHeight, ratio: pixelRatio() },
+      space: this.#box.space,
     };
     if (this.#kept) this.#kept.inputs = inputs;
     else this.#kept = new Drawing(inputs);

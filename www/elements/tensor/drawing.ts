@@ -79,10 +79,14 @@ export class Drawing {
     return maskProblem(this.inputs.tensor, this.inputs.mask);
   }
 
+  /** The mask that is used. */
+  get mask() {
+    return this.maskProblem === "" ? this.inputs.mask : null;
+  }
+
   get plane() {
     const { tensor } = this.inputs;
-    const { arrangement } = this;
-    const mask = this.maskProblem === "" ? this.inputs.mask : null;
+    const { arrangement, mask } = this;
     return this.#memo.get("plane", [tensor, mask, arrangement], () =>
       planeOf(tensor, arrangement, mask),
     );

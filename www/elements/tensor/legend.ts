@@ -1,6 +1,7 @@
 // The legend of <tensor-view>: the scale, and every mark that a cell may have instead of a colour or on it.
 
 import { css, html } from "lit";
+import { ref } from "lit/directives/ref.js";
 
 import { formatCount, formatShort } from "../../draw/format.js";
 import { stripes } from "../../draw/not-finite.js";
@@ -137,8 +138,16 @@ export function renderColours(
     if (isFit) onChange({ limits: writeLimits(next) });
     else input.reportValidity();
   };
-  const limitInput = (name: string, end: 0 | 1) => html`<label>${name}
-    <input type="number" step="any" name=${name} .value=${formatPlain(end === 0 ? scale.min : scale.max)} @change=${(event: Event) => setLimit(end, event)} /></label>`;
+  const limitInput = (name: string, end: 0 | 1) => {
+    const text = formatPlain(end === 0 ? scale.min : scale.max);
+    // What was refused is gone when other limits are in the field.
+    const settle = ref((input) => {
+      const { value } = (input ?? {}) as Partial<HTMLInputElement>;
+      if (value === text) (input as HTMLInputElement).setCustomValidity("");
+    });
+    return html`<label>${name}
+    <input type="number" step="any" name=${name} .value=${text} ${settle} @change=${(event: Event) => setLimit(end, event)} /></label>`;
+  };
   return html`<details class="colours"><summary>colours and limits</summary><div>
     <label>colours
       <select name="map" @change=${(event: Event) => onChange({ map: value(event) as ColourMap | "" })}>

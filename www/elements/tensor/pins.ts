@@ -2,13 +2,12 @@
 
 import { css, html } from "lit";
 
-import { strideOf } from "../../api/tensor/values.js";
 import { longAxes, type NamedArray } from "../../draw/arrangement.js";
 import { formatExact } from "../../draw/format.js";
-import { contains, isMasked, type PanelCell } from "../../draw/plane.js";
+import { contains, type PanelCell, valueAtPosition } from "../../draw/plane.js";
 import { truncate } from "../../draw/token.js";
 import type { Drawing } from "./drawing.js";
-import { cellOf, labelAt, type Position, positionOf } from "./words.js";
+import { labelAt, type Position, positionOf } from "./words.js";
 
 export const pinStyles = css`
   .pins {
@@ -136,10 +135,7 @@ function positionText(drawing: Drawing, position: Position) {
 }
 
 function valueText(drawing: Drawing, position: Position) {
-  const { tensor, plane } = drawing;
-  const stride = strideOf(tensor);
-  const at = tensor.axes.reduce((sum, axis) => sum + position[axis] * stride(axis), 0);
-  const cell = cellOf(drawing, position);
-  const text = formatExact(tensor.data[at]);
-  return cell && isMasked(plane, cell) ? `masked (${text})` : text;
+  const { tensor, plane, mask } = drawing;
+  const { value, isMasked } = valueAtPosition(plane, tensor, mask, position);
+  return isMasked ? `masked (${formatExact(value)})` : formatExact(value);
 }
