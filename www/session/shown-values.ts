@@ -22,7 +22,7 @@ export class ShownCollector implements ShownValues {
   #numbers = 0;
 
   readonly add = (shown: Shown) => {
-    const numbers = this.#numbers + shown.shape.reduce((product, length) => product * length, 1);
+    const numbers = this.#numbers + sizeOf(shown.value);
     if (this.values.length === MAX_VALUES || (numbers > MAX_NUMBERS && this.values.length > 0)) {
       this.more += 1;
       return;
@@ -30,4 +30,15 @@ export class ShownCollector implements ShownValues {
     this.#numbers = numbers;
     this.values.push(shown);
   };
+}
+
+/** How many numbers or characters a value holds, with what is in it: it is a structured clone, so it holds no functions. */
+function sizeOf(value: unknown, seen: Set<unknown> = new Set()): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null || seen.has(value)) return 1;
+  seen.add(value);
+  if (ArrayBuffer.isView(value)) return Math.ceil(value.byteLength / 4);
+  if (value instanceof ArrayBuffer) return Math.ceil(value.byteLength / 4);
+  const parts = value instanceof Map || value instanceof Set ? [...value] : Object.values(value);
+  return parts.reduce((sum: number, part: unknown) => sum + sizeOf(part, seen), 0);
 }
