@@ -311,7 +311,7 @@ test("plain data is no tensor, and one whose fields do not fit is refused", () =
   const attempts = [
     [(one) => pattern.add(one), /add: the operand is an object of type Object, expected a number/],
     [(one) => pattern.dot(one, "key"), /dot: the operand is .*, expected a Tensor/],
-    [(one) => Tensor.stack([pattern, one], "run"), /stack: entry 1 is .*, expected Tensors/],
+    [(one) => Tensor.stack([pattern, one], "run"), /stack: entry 1 is .*, expected a Tensor/],
     [(one) => pattern.at({ key: one }), /the range along key has "data"/],
   ];
   for (const [attempt, message] of attempts) {

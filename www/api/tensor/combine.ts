@@ -3,13 +3,15 @@
 // The definitions are those of xarray: an axis that one operand lacks is broadcast; the result has the axes of the first operand, then
 // those that only the second has. Axes of one name must have one length, and labels that differ are an error.
 
-import { createError } from "../errors.js";
+import { createError, describe } from "../errors.js";
 import {
   areIds,
   axesOf,
   axisIndex,
   checkLabels,
+  checkValues,
   countOf,
+  isValues,
   type Labels,
   labelsOf,
   operand,
@@ -40,7 +42,7 @@ export function combined(a: Values, b: unknown, operator: Operator): Values<Floa
   const { shape, axes, labels } = a;
   if (typeof b === "number")
     return { data: Float32Array.from(a.data, (x) => operate(x, b)), shape, axes, labels };
-  const other = operand(b, `${operator}: the operand`, "a number or a Tensor");
+  const other = operand(b, operator, "a number or a Tensor");
   const all = sharedLabels(a, other, operator);
   const added = other.axes.filter((axis) => !axes.includes(axis));
   const result = [...axes, ...added];
@@ -68,7 +70,7 @@ export function contracted(
   other: unknown,
   over: string | readonly string[],
 ): Values<Float32Array> {
-  const b = operand(other, "dot: the operand", "a Tensor");
+  const b = operand(other, "dot", "a Tensor");
   const along = axesOf(a, over, "dot");
   axesOf(b, along, "dot");
   const labels = sharedLabels(a, b, "dot");
@@ -144,7 +146,11 @@ export function concatenated(list: readonly Values[], axis: string): Values {
 function checkedList(list: readonly Values[], what: string): Values {
   if (list.length === 0)
     throw createError("InputError", `${what}: the list is empty, expected Tensors`);
-  for (const [i, one] of [...list].entries()) operand(one, `${what}: entry ${i}`, "Tensors");
+  for (const [i, one] of [...list].entries()) {
+    if (!isValues(one))
+      throw createError("InputError", `${what}: entry ${i} is ${describe(one)}, expected a Tensor`);
+    checkValues(one);
+  }
   return list[0];
 }
 

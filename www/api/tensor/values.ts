@@ -31,12 +31,15 @@ export function isValues(value: unknown): value is Values {
 
 /**
  * A tensor that is given to an operation.
- * @param what for messages, such as "add: the operand"
+ * @param what for messages, such as "add"
  * @throws InputError for another value, or one whose fields do not fit each other
  */
 export function operand(value: unknown, what: string, expected: string): Values {
   if (!isValues(value))
-    throw createError("InputError", `${what} is ${describe(value)}, expected ${expected}`);
+    throw createError(
+      "InputError",
+      `${what}: the operand is ${describe(value)}, expected ${expected}`,
+    );
   checkValues(value);
   return value;
 }
