@@ -14,6 +14,7 @@ import {
   ESM,
   notebook,
   page,
+  snapshot,
   SPLITTING,
   worker,
 } from "./entries.mjs";
@@ -46,16 +47,31 @@ const externalApi = {
   },
 };
 
+/** Keeps what "run live" loads as an import of dist/elements.js. @type {import("esbuild").Plugin} */
+const externalElements = {
+  name: "external elements",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/elements\.js$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+
 const common = { ...ESM, outdir: OUT };
 
 await rm(OUT, { recursive: true, force: true });
 
-const [{ outputFiles }] = await Promise.all([
+const [ofPage, ofSnapshot] = await Promise.all([
   build({
     ...common,
     ...SPLITTING,
     write: false,
     entryPoints: entryPoints({ ...page, style: "style.css" }),
+  }),
+  build({
+    ...common,
+    ...SPLITTING,
+    write: false,
+    entryPoints: entryPoints(snapshot),
+    plugins: [externalElements],
   }),
   build({
     ...common,
@@ -94,15 +110,20 @@ await Promise.all([
   }),
 ]);
 await writeFile(join(OUT, Q8), await quantized(dirname(Q8)));
-await preloadModules("index.html", await joinChunks(outputFiles));
+const [first] = await Promise.all([
+  // preload.js stays outside of the API's chunk, because it loads a model: other pages import only the API.
+  joinChunks(ofPage.outputFiles, page, ["candlescope.js", "preload.js", "main.js"]),
+  joinChunks(ofSnapshot.outputFiles, snapshot, ["snapshot.js"]),
+]);
+await preloadModules("index.html", scriptsOf(first, ["preload.js", "main.js"]));
 
 /**
- * The chunk of each module of a first visit. preload.js stays outside of the API's chunk, because it loads a model: other pages import
- * only the API.
+ * The chunk of each module that is loaded with an entry.
+ * @param {readonly string[]} entries
  * @param {(path: string) => readonly string[]} importsOf
  * @returns {Map<string, string>}
  */
-function chunkNames(importsOf) {
+function chunkNames(entries, importsOf) {
   /** @param {string} entry */
   const closure = (entry) => {
     const found = new Set([entry]);
@@ -111,18 +132,20 @@ function chunkNames(importsOf) {
   };
   // What an earlier script needs belongs to its chunk.
   const names = new Map();
-  for (const entry of ["candlescope.js", "preload.js", "main.js"])
+  for (const entry of entries)
     for (const path of closure(entry)) if (!names.has(path)) names.set(path, entry);
   return names;
 }
 
 /**
- * Writes what esbuild made of the page. esbuild has a chunk for each set of entries and lazy views that share a module, which is
- * thirty chunks for a first visit; rollup joins those that are loaded together: the API, preload.js and main.js.
+ * Writes what esbuild made. esbuild has a chunk for each set of entries and lazy views that share a module, which is thirty chunks
+ * for a first visit; rollup joins those that are loaded together with one of the entries.
  * @param {import("esbuild").OutputFile[]} files
- * @returns {Promise<string[]>} the scripts of a first visit, in the order in which they are needed
+ * @param {import("./entries.mjs").Entries} inputs
+ * @param {readonly string[]} entries
+ * @returns {Promise<import("rollup").RollupOutput["output"]>}
  */
-async function joinChunks(files) {
+async function joinChunks(files, inputs, entries) {
   const texts = new Map(files.map(({ path, text }) => [relative(resolve(OUT), path), text]));
   await Promise.all(
     [...texts]
@@ -132,11 +155,14 @@ async function joinChunks(files) {
   /** @type {import("rollup").Plugin} */
   const fromMemory = {
     name: "from memory",
-    resolveId: (path) => path.replace(/^\.\//, ""),
+    resolveId: (path) => {
+      const name = path.replace(/^\.\//, "");
+      return texts.has(name) ? name : { id: path, external: true };
+    },
     load: (path) => texts.get(path),
   };
   const bundle = await rollup({
-    input: Object.keys(page).map((name) => `${name}.js`),
+    input: Object.keys(inputs).map((name) => `${name}.js`),
     plugins: [fromMemory],
     treeshake: false, // esbuild did
   });
@@ -149,13 +175,22 @@ async function joinChunks(files) {
     chunkFileNames: "chunk-[hash].js",
     hoistTransitiveImports: false,
     manualChunks: (id, { getModuleInfo }) => {
-      names ??= chunkNames((path) => getModuleInfo(path)?.importedIds ?? []);
+      names ??= chunkNames(entries, (path) => getModuleInfo(path)?.importedIds ?? []);
       return names.get(id);
     },
   });
   await bundle.close();
+  return output;
+}
+
+/**
+ * The scripts that are loaded with some of them, in the order in which they are needed.
+ * @param {import("rollup").RollupOutput["output"]} output
+ * @param {string[]} entries
+ */
+function scriptsOf(output, entries) {
   const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
-  const found = new Set(["preload.js", "main.js"]);
+  const found = new Set(entries);
   for (const path of found) {
     const chunk = chunks.get(path);
     if (chunk?.type === "chunk") for (const imported of chunk.imports) found.add(imported);

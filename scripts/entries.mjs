@@ -25,6 +25,9 @@ export const elements = {
   ),
 };
 
+/** The element of a page that shows only snapshots. In dist/ it shares no chunks with the others, so that it is one small file. @type {Entries} */
+export const snapshot = { snapshot: "elements/snapshot.ts" };
+
 /** The notebook, which shares the chunks of the elements. @type {Entries} */
 export const notebook = { notebook: "notebook/main.ts" };
 
@@ -43,7 +46,12 @@ export const classic = { isolate: "page/isolate.ts", early: "page/early.ts" };
 /**
  * The modules that other projects import: those of the npm package, which have declarations. @type {Entries}
  */
-export const typed = { candlescope: page.candlescope, tensor: page.tensor, ...elements };
+export const typed = {
+  candlescope: page.candlescope,
+  tensor: page.tensor,
+  ...elements,
+  ...snapshot,
+};
 
 /** What esbuild is told of entries. @param {Entries} entries */
 export const entryPoints = (entries) =>

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fitted, misspelt, unchanged } from "../../www/elements/scope/attributes.ts";
+import { fitted, unchanged } from "../../www/elements/scope/attributes.ts";
+import { misspelt } from "../../www/elements/scope/misspelt.ts";
 import {
   PAGE_FIELDS,
   readAttribute,

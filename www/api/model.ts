@@ -393,7 +393,7 @@ export class Model extends ModelFacts {
   }
 
   /**
-   * What a figure of the text shows, as plain data: JSON.stringify writes the file that docs/snapshots.md describes.
+   * What a figure of the text shows, as plain data: JSON.stringify writes the file that <candle-scope src> draws without a model.
    * The views "attention", "lines", "log-probability", "heads" and "lens" can be written; the page exports all of them.
    * @throws InputError for another view, a head that the model lacks or a text that is too long; HookError; MemoryError; AbortError
    */

@@ -3,17 +3,17 @@
 
 import { html, LitElement } from "lit";
 
-import { type Architecture, type Describable, summaryOf } from "../session/architecture.js";
-import { groupNotices, type AnyNotice } from "../session/notices.js";
+import type { Architecture, Describable } from "../session/architecture.js";
+import type { AnyNotice } from "../session/notices.js";
 import { type Answer, type Question, questionOf, withAnswer } from "../session/questions.js";
 import type { Readable, Reading } from "../session/reading.js";
-import { Session, type LoadContext, type SessionChange } from "../session/session.js";
+import { Session, type LoadContext } from "../session/session.js";
 import { tellingHead, whyTelling } from "../session/telling-head.js";
 import { complete } from "../state/fields.js";
 import type { LabIntervention } from "../state/interventions.js";
 import { WidthController } from "./base.js";
 import { withCode } from "./code.js";
-import { fitted, misspelt, unchanged, type Fitted, type Written } from "./scope/attributes.js";
+import { fitted, unchanged, type Fitted, type Written } from "./scope/attributes.js";
 import {
   ALL_FIELDS,
   SCOPE_PROPERTIES,
@@ -23,7 +23,10 @@ import {
   type ScopeValues,
   type ViewValues,
 } from "./scope/fields.js";
+import { Frozen } from "./scope/frozen.js";
 import { Wanted } from "./scope/lazy.js";
+import { misspelt } from "./scope/misspelt.js";
+import { reportOf } from "./scope/report.js";
 import { reservedHeight } from "./scope/reserved.js";
 import { scopeStyles } from "./scope/styles.js";
 import { textOf, TextReader, type Text } from "./scope/text.js";
@@ -32,6 +35,7 @@ import { refreshThemes } from "./theme.js";
 import { entryOf } from "./views/index.js";
 
 import type { Head } from "./heads.js";
+import type { LiveValues } from "./snapshot/live.js";
 import type { FigureChoice } from "./views/view.js";
 
 /** What the figure needs of a model. */
@@ -53,6 +57,7 @@ export class CandleScope extends LitElement {
     ...SCOPE_PROPERTIES,
     views: { attribute: false },
     editable: { type: Boolean },
+    snapshot: { attribute: false },
     load: { attribute: false },
     error: { state: true },
     question: { state: true },
@@ -72,6 +77,8 @@ export class CandleScope extends LitElement {
   /** The settings of each view; `patching.at` is an attribute too. */
   declare views: ViewValues;
   declare editable: boolean;
+  /** A snapshot in place of a file (`src`): what such a file says, as its text or as an object. */
+  declare snapshot: unknown;
   declare load: Load | null;
   declare error: Error | null;
   /** What the load of the model asks. */
@@ -92,18 +99,22 @@ export class CandleScope extends LitElement {
   /** The figure is as high as was estimated: nobody sees it change its height when it is drawn off the screen. */
   #isReserved = true;
   #hasDrawn = false;
+  #frozen = new Frozen(
+    this,
+    (values) => this.#begin(values),
+    (error) => (this.error = error),
+  );
 
   constructor() {
     super();
     Object.assign(this, complete(ALL_FIELDS));
-    this.views = {};
-    this.editable = false;
-    this.load = null;
-    this.error = null;
-    this.question = null;
-    this.width = 0;
+    Object.assign(this, { views: {}, editable: false, load: null, snapshot: null });
+    Object.assign(this, { error: null, question: null, width: 0 });
     new WidthController(this);
-    this.#session.onChange = (change) => this.#onSessionChange(change);
+    this.#session.onChange = (change) => {
+      if (change === "model") this.#text.forget();
+      this.requestUpdate();
+    };
   }
 
   /** The model in use. */
@@ -130,7 +141,7 @@ export class CandleScope extends LitElement {
 
   override connectedCallback() {
     super.connectedCallback();
-    if (this.#wanted.isWanted && !this.loaded) this.#load();
+    if (this.#wanted.isWanted && !this.loaded && this.#frozen.needsModel) this.#load();
   }
 
   /** An element that is moved is connected again in the same task; one that is removed frees its model. */
@@ -142,6 +153,7 @@ export class CandleScope extends LitElement {
   }
 
   override willUpdate() {
+    if (this.#frozen.follow()) this.#stop();
     if (!this.reading || this.#hasDrawn) return;
     this.#hasDrawn = true;
     const { top, bottom } = this.getBoundingClientRect();
@@ -151,6 +163,7 @@ export class CandleScope extends LitElement {
   override updated(changed: Map<string, unknown>) {
     if (changed.has("theme")) this.#showTheme();
     if (changed.has("model")) this.#answer = {};
+    if (!this.#frozen.needsModel) return;
     this.#wanted.follow(this.#fitted.loading);
     if (!this.#wanted.isWanted) return;
     const isNew = !this.#hasStarted || changed.has("model") || changed.has("dtype");
@@ -170,6 +183,25 @@ export class CandleScope extends LitElement {
   /** Loads the model and draws the figure, however far it is from the screen. */
   start() {
     this.#wanted.start();
+  }
+
+  /** Loads the model of the snapshot that is shown, and puts the live figure in its place, as its button does. */
+  runLive(values?: LiveValues) {
+    if (values) this.#begin(values);
+    else this.#frozen.run();
+  }
+
+  #begin(values: LiveValues) {
+    this.#frozen.begin(values);
+    this.#hasStarted = false;
+    this.start();
+  }
+
+  /** Ends the live figure, if there is one: its snapshot is another one, or is gone. */
+  #stop() {
+    this.#session.dispose();
+    Object.assign(this, { error: null, question: null });
+    this.#hasStarted = false;
   }
 
   /** Loads the model that the attribute names. The results of the former model are dimmed until then. */
@@ -204,6 +236,7 @@ export class CandleScope extends LitElement {
     const reading = await this.#report(this.#text.read(text, layer));
     if (!reading) return;
     this.error = null;
+    this.#frozen.finish();
     await this.#needLayer();
   }
 
@@ -224,15 +257,17 @@ export class CandleScope extends LitElement {
     } catch (error) {
       this.question = questionOf(error);
       this.error = this.question ? null : (error as Error);
+      if (this.error && this.#frozen.phase === "starting") this.#giveUp();
       return null;
     } finally {
       this.requestUpdate();
     }
   }
 
-  #onSessionChange(change: SessionChange) {
-    if (change === "model") this.#text.forget();
-    this.requestUpdate();
+  /** The live figure cannot be had: the snapshot stays, with the error. */
+  #giveUp() {
+    this.#frozen.stop();
+    this.#session.dispose();
   }
 
   /** The head that the attributes name, or the most telling one. */
@@ -258,6 +293,7 @@ export class CandleScope extends LitElement {
   get #problems(): readonly string[] {
     const known = [...(this.constructor as typeof CandleScope).observedAttributes];
     const unknown = misspelt(this.getAttributeNames(), known);
+    if (this.#frozen.isShown) return [...unknown, ...this.#frozen.problems];
     if (!this.model)
       return [
         '`model` is missing: give the address of a model\'s folder, or a Hugging Face id, as in `model="hf:openai-community/gpt2"`.',
@@ -279,15 +315,21 @@ export class CandleScope extends LitElement {
     return html`
       ${progress ? html`<load-progress .name=${this.model} .stage=${progress.stage} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
       <div role="status">${problems.length > 0 ? html`<ul class="problems">${problems.map((one) => html`<li>${withCode(one)}</li>`)}</ul>` : ""}</div>
-      ${this.error ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
-      ${this.question ? html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${() => (this.question = null)}></load-question>` : ""}
+      ${this.error && !this.#frozen.says(this.error) ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
+      ${this.question ? html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${this.#onDismiss}></load-question>` : ""}
       ${isUnnamed ? html`<add-tokenizer .vocabulary=${loaded?.config.vocab_size} @tokenizer-add=${this.#onTokenizer}></add-tokenizer>` : ""}
-      ${this.editable ? html`<textarea aria-label=${isUnnamed ? "token ids" : "text"} spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
-      ${this.#figure()}
-      ${this.#why()}
-      <div class="caption"><slot name="caption" @slotchange=${() => this.requestUpdate()}></slot></div>
-      ${loaded && this.#hasReport(loaded) ? html`<model-report .notices=${loaded.report ?? NO_NOTICES} .summary=${this.#summary(loaded)}></model-report>` : ""}
+      ${this.editable && !this.#frozen.isShown ? html`<textarea aria-label=${isUnnamed ? "token ids" : "text"} spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
+      ${this.#frozen.isShown ? this.#frozen.render() : this.#live()}
+      ${loaded && !this.#frozen.isShown ? reportOf(loaded, this.#fitted.controls) : ""}
     `;
+  }
+
+  #live() {
+    const { loaded } = this;
+    const isThawed = this.#frozen.isThere && loaded;
+    return html`${this.#figure()} ${this.#why()}
+      <div class="caption"><slot name="caption" @slotchange=${() => this.requestUpdate()}>${this.#frozen.caption}</slot></div>
+      ${isThawed ? html`<p class="why" role="status">Live: computed here by ${this.model} in ${this.#fitted.dtype}.</p>` : ""}`;
   }
 
   /** Which head is drawn, and why, if no attribute names one. */
@@ -348,21 +390,9 @@ export class CandleScope extends LitElement {
     >${reading ? "" : this.#unread()}</scope-figure>`;
   }
 
-  /** A figure says only what matters about the model, unless it has all controls. */
-  #hasReport({ report = NO_NOTICES }: ScopeModel) {
-    return this.#fitted.controls === "all" || groupNotices(report).some(({ matters }) => matters);
-  }
-
-  /** Null for a model that does not say what it was read from. */
-  #summary({ config, parameters, parameterCount, checkpoint }: ScopeModel) {
-    return parameters && parameterCount !== undefined && checkpoint
-      ? summaryOf({
-          config: config as Describable["config"],
-          parameters,
-          parameterCount,
-          checkpoint,
-        })
-      : null;
+  #onDismiss() {
+    this.question = null;
+    if (this.#frozen.phase === "starting") this.#giveUp();
   }
 
   #onAnswer({ detail }: CustomEvent<Answer>) {
@@ -403,7 +433,6 @@ function written(scope: CandleScope): Written {
 export interface CandleScope extends ScopeValues {}
 
 const NO_CONFIG = {};
-const NO_NOTICES: readonly AnyNotice[] = [];
 const NO_POINTS: NonNullable<ScopeModel["hookPoints"]> = [];
 
 /** The hook point that is drawn; the residual stream after the last layer if none is named. */

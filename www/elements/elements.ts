@@ -1,7 +1,6 @@
 // The elements of a page that shows <candle-scope> or its own data, with one script tag. Here <candle-scope> is given its loader;
 // the elements themselves know no model.
 
-import { loadModel } from "../api/candlescope.js";
 import { CandleScope, type Load } from "./candle-scope.js";
 
 import "./define/bar-list.js";
@@ -20,4 +19,10 @@ import "./define/tensor-view.js";
 import "./define/token-losses.js";
 import "./define/value-columns.js";
 
-CandleScope.load = loadModel as Load;
+/** A page whose figures are all snapshots does not need it. */
+const api = () => import("../api/candlescope.js");
+
+CandleScope.load = async (...request) => ((await api()).loadModel as Load)(...request);
+
+// A figure that needs a model should not wait for this code too.
+if (globalThis.document?.querySelector("candle-scope[model]:not([src])")) api().catch(() => {}); // `load` says why

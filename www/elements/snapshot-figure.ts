@@ -32,6 +32,9 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
   static override properties = {
     recorded: { attribute: false },
     canRun: { attribute: false },
+    loads: { type: String },
+    compact: { type: Boolean },
+    hide: { type: String },
     choices: { state: true },
     results: { state: true },
     refused: { state: true },
@@ -65,6 +68,12 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
   declare recorded: Recorded | null;
   /** The owner can load the model of the snapshot. */
   declare canRun: boolean;
+  /** What "run live" loads, in words. */
+  declare loads: string;
+  /** Small cells, as in a figure on another page. */
+  declare compact: boolean;
+  /** The parts of <scope-figure> that are hidden, separated by spaces. */
+  declare hide: string;
   declare choices: LiveState | null;
   declare results: Readonly<Record<string, ViewResult>>;
   /** The last choice needs numbers that the snapshot does not have. */
@@ -76,6 +85,9 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
     super();
     this.recorded = null;
     this.canRun = false;
+    this.loads = "";
+    this.compact = false;
+    this.hide = "";
     this.choices = null;
     this.results = {};
     this.refused = false;
@@ -96,7 +108,8 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
 
   override updated(changed: PropertyValues<this>) {
     if (changed.has("choices") || changed.has("recorded")) this.#match();
-    this.#figure?.updateComplete.catch((error: Error) => this.emit("snapshot-error", error));
+    if (this.#figure)
+      settled(this.#figure).catch((error: Error) => this.emit("snapshot-error", error));
   }
 
   /** Gives the views the results that they request. */
@@ -119,6 +132,8 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
     const { reading, corrupted, model } = recorded;
     return html`
       <scope-figure
+        ?compact=${this.compact}
+        hide=${this.hide}
         .reading=${reading}
         .corrupted=${corrupted}
         .config=${model.config}
@@ -142,10 +157,10 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
         .results=${this.results}
         @figure-change=${this.#onChoice}
       ></scope-figure>
-      ${recorded.caption ? html`<p class="caption">${recorded.caption}</p>` : ""}
+      <slot name="caption">${recorded.caption ? html`<p class="caption">${recorded.caption}</p>` : ""}</slot>
       <p class="note">
         <span>${this.#origin(recorded)} ${this.#rounding(recorded, choices)}</span>
-        ${this.canRun && model.source !== null ? html`<button @click=${() => this.emit("run-live", choices)}>run live</button>` : ""}
+        ${this.canRun ? html`<span class="screen-only"><button @click=${() => this.emit("run-live", choices)}>run live</button> ${this.loads}</span>` : ""}
       </p>
       <p class="note" role="status">${this.refused ? "The snapshot has no numbers for that choice." : ""}</p>
     `;
@@ -185,6 +200,16 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
     this.choices = { ...choices, ...event.detail };
     this.#match(); // a view's module may be there now
   }
+}
+
+/**
+ * An element and those in it have been drawn.
+ * @throws what one of them throws, such as for numbers that it does not expect
+ */
+async function settled(element: Element): Promise<void> {
+  await (element as Partial<ScopeFigure>).updateComplete;
+  const inner = element.shadowRoot?.querySelectorAll("*") ?? [];
+  await Promise.all(Array.from(inner, settled));
 }
 
 /** The first choices: those of the snapshot, or the strongest induction head. */

@@ -7,7 +7,7 @@ import { CandleScope } from "../elements/candle-scope.js";
 import { OPENING } from "../state/state.js";
 import { foreignHost } from "./foreign.js";
 
-const figure = document.querySelector("candle-scope") as CandleScope;
+let figure = document.querySelector("candle-scope") as CandleScope;
 const problems = document.querySelector("#problems") as HTMLElement;
 
 /** The attributes that the address set, to be removed by the next one. */
@@ -18,19 +18,44 @@ function showAddress() {
   const params = new URLSearchParams(location.hash.slice(1));
   for (const name of written) figure.removeAttribute(name);
   const given = [...params].map(([name, value]) => [name.toLowerCase(), value]);
+  const chosen = given.filter(([name]) => known.includes(name));
+  const isSnapshot = chosen.some(([name]) => name === "src");
   const attributes = new Map([
-    ["model", OPENING.model],
-    ["prompt", OPENING.prompt],
-    ...given.filter(([name]) => known.includes(name)),
+    ...(isSnapshot
+      ? []
+      : [
+          ["model", OPENING.model],
+          ["prompt", OPENING.prompt],
+        ]),
+    ...chosen,
   ] as [string, string][]);
   // A link can name any host, which is asked only if the reader agrees.
-  if (foreignHost(attributes.get("model") ?? "", document.baseURI) !== null)
+  if (isSnapshot ? isForeign(attributes.get("src") ?? "") : isForeignModel(attributes)) {
     attributes.set("loading", "on-request");
+    // The agreement to an earlier figure is none to this one.
+    const fresh = document.createElement("candle-scope");
+    figure.replaceWith(fresh);
+    figure = fresh;
+    if (attributes.get("live") === "auto") attributes.delete("live");
+  }
   for (const [name, value] of attributes) figure.setAttribute(name, value);
   written = [...attributes.keys()];
   const unknown = given.flatMap(([name]) => (known.includes(name) ? [] : [name]));
   problems.hidden = unknown.length === 0;
   problems.textContent = `The address has names that a figure does not know: ${unknown.join(", ")}.`;
+}
+
+function isForeignModel(attributes: ReadonlyMap<string, string>) {
+  return foreignHost(attributes.get("model") ?? "", document.baseURI) !== null;
+}
+
+/** Whether an address has another origin than this page. */
+function isForeign(address: string) {
+  try {
+    return new URL(address, document.baseURI).origin !== new URL(document.baseURI).origin;
+  } catch {
+    return false; // the figure says what is wrong
+  }
 }
 
 addEventListener("hashchange", showAddress);

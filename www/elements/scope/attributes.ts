@@ -8,6 +8,7 @@ import { fromStart } from "../../state/indices.js";
 import type { LabIntervention } from "../../state/interventions.js";
 import { VIEWS } from "../views/index.js";
 import { ALL_FIELDS, SETTINGS, type ScopeValues, type ViewValues } from "./fields.js";
+import { attribute, listed, range } from "./words.js";
 
 /** The properties as they were written; a text that is no value of its field is still a text. */
 export type Written = Readonly<Record<string, unknown>> & { readonly views?: ViewValues };
@@ -151,65 +152,4 @@ function absent(hook: string, { config, hookPoints = [] }: Fitting) {
   return reason
     ? `The model has no ${attribute("hook", hook)}, because ${reason}.`
     : `The model has no ${attribute("hook", hook)}. The nearest are ${listed(nearest(hook, names))}.`;
-}
-
-/** Sentences about attributes that are unknown: settings of a view, and names that are near to a known one. */
-export function misspelt(names: readonly string[], known: readonly string[]): string[] {
-  const unknown = names.filter((name) => !known.includes(name));
-  const settings = unknown.flatMap((name) => {
-    const view = name.includes(".") ? name.slice(0, name.lastIndexOf(".")) : "";
-    if (!Object.hasOwn(VIEWS, view)) return [];
-    const own = known.filter((one) => one.startsWith(`${view}.`));
-    return [`The attribute \`${name}\` is unknown. The view has ${listed(own)}.`];
-  });
-  const others = unknown
-    .filter((name) => /^[a-z]+(-[a-z]+)*$/.test(name) && !GLOBAL.has(name))
-    .filter((name) => !/^(aria|data)-/.test(name))
-    .flatMap((name) => {
-      const plain = name.replaceAll("-", "");
-      const near = known.find((one) => isNear(plain, one));
-      return near ? [`The attribute \`${name}\` is unknown; \`${near}\` may be meant.`] : [];
-    });
-  return [...settings, ...others];
-}
-
-/** Attributes that every element may have, and that a misspelt one could be near to. */
-const GLOBAL: ReadonlySet<string> = new Set([
-  "class",
-  "dir",
-  "hidden",
-  "id",
-  "lang",
-  "part",
-  "role",
-  "slot",
-  "style",
-  "title",
-]);
-
-/** A name with one more, less or another letter. */
-function isNear(a: string, b: string) {
-  const [short, long] = a.length <= b.length ? [a, b] : [b, a];
-  if (long.length - short.length > 1) return false;
-  let start = 0;
-  while (start < short.length && short[start] === long[start]) start += 1;
-  const isSame = short.length === long.length;
-  return short.slice(isSame ? start + 1 : start) === long.slice(start + 1);
-}
-
-// ---- words ----
-
-/** `view="lents"`, shortened. */
-function attribute(name: string, value: unknown) {
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-  return `\`${name.toLowerCase()}="${text.length > 60 ? `${text.slice(0, 59)}…` : text}"\``;
-}
-
-function listed(names: readonly string[]) {
-  return names.map((name) => `\`${name}\``).join(", ");
-}
-
-/** "layers 0 to 3" */
-function range(noun: string, count: number) {
-  return count === 1 ? `only ${noun} 0` : `${noun}s 0 to ${count - 1}`;
 }

@@ -4,7 +4,7 @@
 
 import type { PropertyDeclaration } from "lit";
 
-import { choice, list, type Field, type Fields, type ValuesOf } from "../../state/fields.js";
+import { choice, list, text, type Field, type Fields, type ValuesOf } from "../../state/fields.js";
 import { withoutScripts, type Head } from "../../state/interventions.js";
 import { FIELDS } from "../../state/state.js";
 import { VIEWS } from "../views/index.js";
@@ -69,6 +69,10 @@ export const OWN_FIELDS = {
     parse: (written: string) => parts.parse(written.trim().replace(/[\s,]+/g, ",")),
   },
   theme: choice(["auto", "light", "dark"], "auto"),
+  /** the address of a snapshot, which is drawn without a model */
+  src: text(""),
+  /** when the model of a snapshot is loaded: when the reader asks, as soon as the snapshot is drawn, or never */
+  live: choice(["button", "auto", "none"], "button"),
 } satisfies Fields;
 
 /** All properties that have an attribute. */
@@ -78,7 +82,10 @@ export const ALL_FIELDS = { ...SCOPE_FIELDS, ...OWN_FIELDS };
  * The parts of the figure that are hidden.
  * @param wanted empty for all but the next tokens
  */
-export function hiddenParts({ controls, parts: wanted }: ValuesOf<typeof OWN_FIELDS>): string[] {
+export function hiddenParts({
+  controls,
+  parts: wanted,
+}: Pick<ValuesOf<typeof OWN_FIELDS>, "controls" | "parts">): string[] {
   const shown = wanted.length > 0 ? wanted : PARTS.filter((part) => part !== "next");
   const parts = PARTS.filter(
     (part) => !shown.includes(part) || (part === "tabs" && controls === "none"),

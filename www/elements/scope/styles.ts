@@ -18,6 +18,12 @@ export const scopeStyles = css`
     inset: auto 1rem 1rem;
     z-index: 1;
   }
+  /* The frame is this element's. */
+  candle-snapshot {
+    margin: 0;
+    padding: 0;
+    border: 0;
+  }
   .words {
     font-family: var(--mono);
     font-size: var(--token-size);

@@ -1,99 +1,96 @@
-// Where an element has its snapshot from: the file that `src` names, or a script of type application/json inside of the element.
-
-import type { ReactiveController, ReactiveControllerHost } from "lit";
+// What an element has its snapshot from: the file at an address, or what such a file says. A file that arrives late never replaces
+// a newer one.
 
 import { createError, messageOf } from "../../api/errors.js";
+import { directiveThatBlocked } from "../../api/policy.js";
 import type { Recorded } from "../../session/snapshot/held.js";
 import { openSnapshot } from "./settings.js";
 
-type Host = ReactiveControllerHost & HTMLElement;
-
-export class SnapshotSource implements ReactiveController {
+export class SnapshotSource {
   recorded: Recorded | null = null;
+  /** what the file says, as its text or as an object */
+  content: unknown = null;
   error: Error | null = null;
-  /** The element is to show a snapshot, which may not be there yet. */
-  isWanted = false;
 
-  #host: Host;
-  /** Counts the snapshots: an older one that arrives late is dropped. */
-  #turn = 0;
+  #onChange: () => void;
+  /** Ends the request of an older snapshot. */
+  #request = new AbortController();
 
-  constructor(host: Host) {
-    this.#host = host;
-    host.addController(this);
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
   }
 
-  hostConnected() {
-    if (this.#readInline() || document.readyState !== "loading") return;
-    // The parser may be between the element's start tag and its script.
-    document.addEventListener("DOMContentLoaded", () => this.#readInline(), { once: true });
-  }
-
-  #readInline(): boolean {
-    const script = this.#host.querySelector(':scope > script[type="application/json"]');
-    if (!script || this.recorded) return false;
-    this.isWanted = true;
-    this.#turn += 1;
-    this.#use(() => openSnapshot(script.textContent ?? ""));
-    return true;
-  }
-
-  /** Loads the file of an address; with an empty one, there is none. */
-  async load(address: string) {
-    const turn = ++this.#turn;
-    const isCurrent = () => turn === this.#turn;
-    this.isWanted = address !== "";
-    this.recorded = null;
-    this.error = null;
-    this.#host.requestUpdate();
-    if (address === "") {
-      this.#readInline();
-      return;
-    }
-    const read = await textAt(address).then(
-      (text) => () => openSnapshot(text),
-      (error) => () => {
-        throw error;
-      },
-    );
-    if (isCurrent()) this.#use(read);
-  }
-
-  /** The snapshot cannot be drawn. */
-  fail(error: Error) {
-    this.error = error;
-    this.#host.requestUpdate();
-  }
-
-  #use(read: () => Recorded) {
+  /**
+   * @param address of a file; empty for none
+   * @param content in place of a file: its text, or the same as an object; null for none
+   */
+  async use(address: string, content: unknown) {
+    this.#request.abort();
+    const request = (this.#request = new AbortController());
+    Object.assign(this, { recorded: null, content: null, error: null });
+    this.#onChange();
+    if (address === "" && content === null) return;
     try {
-      this.recorded = read();
-      this.error = null;
+      const found = address === "" ? content : await textAt(address, request.signal);
+      if (request.signal.aborted) return;
+      this.content = found;
+      this.recorded = openSnapshot(found);
     } catch (error) {
+      if (request.signal.aborted) return;
       this.error = error as Error;
     }
-    this.#host.requestUpdate();
+    this.#onChange();
+  }
+
+  /** The views cannot draw what the snapshot has. */
+  fail(error: Error) {
+    if (this.error) return;
+    this.error = createError(
+      "InputError",
+      `the snapshot's \`results\` cannot be drawn (${messageOf(error)}): expected what "share" exports for this view`,
+    );
+    this.#onChange();
   }
 }
 
-/** @throws NetworkError */
-async function textAt(address: string): Promise<string> {
-  const { href } = new URL(address, document.baseURI);
+/** @throws NetworkError, InputError */
+async function textAt(address: string, signal: AbortSignal): Promise<string> {
+  const href = hrefOf(address);
   const failed = (reason: string) =>
     createError(
       "NetworkError",
-      `the snapshot cannot be loaded from ${href} (${reason}): expected a file that "export" wrote`,
+      `the snapshot cannot be loaded from ${href} (${reason}): expected a file that "share" exports`,
     );
   try {
-    const response = await fetch(href);
+    const response = await fetch(href, { signal });
     if (!response.ok) throw failed(String(response.status));
     return await response.text();
   } catch (error) {
-    throw (error as Error).name === "NetworkError" ? error : failed(messageOf(error));
+    const { name } = error as Error;
+    if (signal.aborted || name === "NetworkError") throw error;
+    if (href.startsWith("file:"))
+      throw createError(
+        "NetworkError",
+        `a page from a disk cannot read ${href}: put the snapshot into the element, in a script of type application/json`,
+      );
+    const directive = await directiveThatBlocked(href);
+    if (directive)
+      throw createError(
+        "NetworkError",
+        `the snapshot ${href} was stopped by this page's Content-Security-Policy (${directive}): allow ${new URL(href).origin} there`,
+      );
+    throw failed(messageOf(error));
   }
 }
 
-/** A page can forbid the live figure, as a file that is read without a network does. */
-export function canRun(host: HTMLElement) {
-  return host.getAttribute("live") !== "none";
+/** @throws InputError */
+function hrefOf(address: string): string {
+  try {
+    return new URL(address, document.baseURI).href;
+  } catch {
+    throw createError(
+      "InputError",
+      `\`src\` is ${JSON.stringify(address)}, expected the address of a snapshot`,
+    );
+  }
 }

@@ -57,7 +57,7 @@ const file: PageExport = {
   name: "snapshot",
   group: "Figure without a model",
   title: "snapshot",
-  says: "a small JSON file with what the figure shows: tokens, patterns, scores, and what the view needs beyond them",
+  says: "a small JSON file with what the figure shows, which <candle-scope src> draws without a model",
   absent,
   size: async () => bytesOf(JSON.stringify(snapshotOfPage(proposedCaption()))),
   make: async ({ caption }) => ({

@@ -78,7 +78,7 @@ function parse(source: string): unknown {
   } catch (error) {
     throw createError(
       "InputError",
-      `the snapshot is no JSON (${(error as Error).message}): expected the file that "export" writes`,
+      `the snapshot is no JSON (${(error as Error).message}): expected the file that "share" exports`,
     );
   }
 }

@@ -1,0 +1,60 @@
+// What "run live" loads: the model of a snapshot, and the figure of it with the same state.
+
+import { formatBytes, formatCount } from "../../draw/format.js";
+import type { Recorded } from "../../session/snapshot/held.js";
+import { withoutScripts } from "../../state/interventions.js";
+import type { ScopeValues, ViewValues } from "../scope/fields.js";
+import type { LiveState } from "../snapshot-figure.js";
+
+/** The properties of a <candle-scope> that shows the same with a model, and the caption. */
+export type LiveValues = Partial<ScopeValues> & { views: ViewValues; caption: string };
+
+/** @param own a model in place of that of the snapshot, and its dtype; empty for none */
+export function liveValues(
+  { caption, model, reading, corrupted }: Recorded,
+  choices: LiveState,
+  own: { model: string; dtype: ScopeValues["dtype"] | null },
+): LiveValues | null {
+  const source = own.model || model.source;
+  if (!source) return null;
+  const { interventions, views, ...chosen } = choices;
+  return {
+    ...chosen,
+    caption,
+    model: source,
+    dtype: own.dtype ?? (model.dtype as ScopeValues["dtype"]),
+    prompt: reading.text,
+    ids: reading.isIds ? [...reading.ids] : null,
+    corrupted: corrupted?.text ?? null,
+    off: [],
+    // Anyone may have written the file.
+    interventions: withoutScripts(interventions).interventions,
+    views: views as ViewValues,
+  };
+}
+
+/**
+ * What will be loaded, and how large it is.
+ * @param source an address or a hub id
+ * @param model of the snapshot, if that is what it names
+ */
+export function whatLoads(source: string, model: Recorded["model"] | null): string {
+  const what = model?.name ?? "the model";
+  const count = model?.parameterCount ?? 0;
+  const size =
+    count > 0
+      ? `${formatCount(count)} parameters, ${formatBytes(2 * count)} in a file of 16 bits for each, ${formatBytes(4 * count)} in one of 32`
+      : "its size is not known";
+  return `loads ${what} from ${hostOf(source)}: ${size}`;
+}
+
+function hostOf(source: string): string {
+  if (source.startsWith("hf:")) return `huggingface.co (${source})`;
+  try {
+    const { host, origin, protocol } = new URL(source, document.baseURI);
+    if (origin === self.origin && origin !== "null") return "this site";
+    return host || protocol;
+  } catch {
+    return source;
+  }
+}
