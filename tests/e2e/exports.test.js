@@ -6,6 +6,7 @@ import { strFromU8, unzipSync } from "fflate";
 
 import { readWithPython } from "../tools/exports.js";
 import { start, visit } from "./browser.js";
+import { EMPTY, open } from "./figures.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -15,55 +16,6 @@ before(async () => {
   site = await start();
 });
 after(() => site?.stop());
-
-const TEXT = "O Romeo, Romeo!\nwherefore art thou Romeo?";
-
-/** A page that has the built scripts and nothing else. */
-const EMPTY = {
-  path: "empty.html",
-  before: (/** @type {Page} */ page) =>
-    page.route("**/empty.html", (route) =>
-      route.fulfill({
-        contentType: "text/html",
-        body: "<!doctype html><html lang=en><title>exports</title><link rel=icon href='data:,'><body>",
-      }),
-    ),
-};
-
-/**
- * Loads the model, runs it, and has a function that shows an element alone.
- * @param {Page} page @param {string} [text]
- */
-async function open(page, text = TEXT) {
-  await page.evaluate(async (text) => {
-    const base = new URL("./", location.href).href;
-    const api = await import(`${base}candlescope.js`);
-    await import(`${base}elements.js`);
-    for (const name of ["attention-lines", "heat-table"])
-      await import(`${base}elements/${name}.js`);
-    const model = await api.loadModel("models/shakespeare");
-    const run = await model.runWithCache(text, { names: ["pattern", "resid_post", "post"] });
-    const { strings } = await model.tokenize(text);
-    const bytes = async (/** @type {Blob} */ blob) =>
-      Array.from(new Uint8Array(await blob.arrayBuffer()));
-    const show = async (/** @type {string} */ name, /** @type {object} */ properties) => {
-      const element = /** @type {any} */ (document.createElement(name));
-      Object.assign(element, properties);
-      element.style.width = "600px";
-      document.body.replaceChildren(element);
-      await element.updateComplete;
-      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-      return element;
-    };
-    const pattern = {
-      pattern: run.cache.get(["pattern", 1]),
-      head: 1,
-      tokens: strings,
-      scale: "sqrt",
-    };
-    Object.assign(window, { lab: { model, run, strings, bytes, show, pattern } });
-  }, text);
-}
 
 /**
  * The pixel in the middle of each cell of the live canvas, of the SVG file as Chromium draws it, and of the PNG file.
@@ -236,37 +188,7 @@ test("every figure of the library is a file without controls", async () => {
     await open(page);
     const found = await page.evaluate(async () => {
       const { lab } = /** @type {any} */ (window);
-      const { run, strings: tokens, model } = lab;
-      const pattern = run.cache.get(["pattern", 1]);
-      const lens = await model.logitLens(run.ids.data, { top: 3 });
-      const { scores } = await model.headScores();
-      const numbers = tokens.map((/** @type {string} */ _, /** @type {number} */ i) => i);
-      const share = (/** @type {number} */ i) => i / tokens.length;
-      const bars = [
-        { key: "a", name: "L0H1", token: " the", value: 2 },
-        { key: "b", name: "L1", value: -1 },
-      ];
-      const broken = { data: Float32Array.of(1, NaN, 2, 3), rows: 2, columns: 2 };
-      /** @type {Record<string, object>} */
-      const figures = {
-        "heat-table": { table: broken, rows: ["a", "b"], columns: ["c", "d"], quantity: "x" },
-        "attention-heads": {
-          patterns: [run.cache.get(["pattern", 0]), pattern],
-          layer: 1,
-          head: 1,
-        },
-        "attention-lines": { pattern, layer: 1, heads: [0, 1], tokens, lock: { query: 5 } },
-        "token-strip": { tokens, values: numbers.map(share) },
-        "logit-lens": { lens, tokens },
-        "head-scores": { scores, layer: 1, head: 1 },
-        "head-grid": { values: scores.at({ score: 0 }), label: "score" },
-        "bar-list": { bars },
-        "tensor-view": { tensor: run.cache.get(["post", 0]).at({ batch: 0 }), tokens },
-        "signed-tokens": { tokens, values: numbers, legend: "logits" },
-        "token-losses": { tokens, logProbs: run.logProbs.data, loss: run.loss, vocabulary: 65 },
-        "value-columns": { values: [3, 2, 1], label: "singular values" },
-        "complex-plane": { parts: [1, 0, 0, 1, -1, -0.5], label: "eigenvalues" },
-      };
+      const figures = await lab.figures();
       /** @type {Record<string, { texts: string[], marks: number, stripes: number, size: string }>} */
       const result = {};
       for (const [name, properties] of Object.entries(figures)) {
@@ -279,7 +201,7 @@ test("every figure of the library is a file without controls", async () => {
           size: root.getAttribute("viewBox") ?? "",
         };
       }
-      return { result, tokens: tokens.length };
+      return { result, tokens: lab.strings.length };
     });
     const { result, tokens } = found;
     for (const [name, { texts, marks, size }] of Object.entries(result)) {
