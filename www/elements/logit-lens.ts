@@ -141,10 +141,11 @@ export class LogitLens extends TypedElement<LogitLensEvents> {
     return { layer: layers - 1, position: clamp(this.first + visible, positions) };
   }
 
-  /** The columns that are in the document. */
+  /** The columns that are in the document; all of them on paper, which cannot be scrolled. */
   get #columns(): number[] {
     const [, positions] = this.size;
-    const count = Math.ceil(this.width / CELL_WIDTH) + 2 * OVERSCAN;
+    const visible = Math.ceil(this.width / CELL_WIDTH) + 2 * OVERSCAN;
+    const count = this.#theme.isPrinted ? positions : visible;
     const from = Math.max(0, Math.min(this.first - OVERSCAN, positions - count));
     return Array.from({ length: Math.min(count, positions - from) }, (_, i) => from + i);
   }

@@ -5,11 +5,13 @@ import type { LitElement, ReactiveController } from "lit";
 import { lightness, type Rgb, type Theme } from "../draw/scale.js";
 
 /**
- * Keeps `theme` up to date and requests an update when it changes: with the system's setting, with a switch of the page,
+ * Keeps `theme` and `isPrinted` up to date and requests an update when it changes: with the system's setting, with a switch of the page,
  * or for printing, which is always light.
  */
 export class ThemeController implements ReactiveController {
   theme: Theme = "light";
+  /** The element is being printed. */
+  isPrinted = false;
   #host: LitElement;
 
   constructor(host: LitElement) {
@@ -28,9 +30,10 @@ export class ThemeController implements ReactiveController {
   }
 
   #refresh = () => {
-    const theme = matchMedia("print").matches ? "light" : themeOf(this.#host);
-    if (theme === this.theme) return;
-    this.theme = theme;
+    const isPrinted = matchMedia("print").matches;
+    const theme = isPrinted ? "light" : themeOf(this.#host);
+    if (theme === this.theme && isPrinted === this.isPrinted) return;
+    Object.assign(this, { theme, isPrinted });
     this.#host.requestUpdate();
   };
 }

@@ -165,4 +165,21 @@ export const lensStyles = (width: number, height: number) => css`
   .below {
     margin-top: 0.5rem;
   }
+  /* Narrow cells, so that the sheet has all of them. */
+  @media print {
+    .scroll {
+      overflow: visible;
+    }
+    .row {
+      display: grid;
+      grid-auto-flow: column;
+      grid-auto-columns: minmax(0, ${width}px);
+      width: auto !important;
+      padding: 0 !important;
+    }
+    .cell {
+      width: auto;
+      padding: 0 0.1em;
+    }
+  }
 `;

@@ -82,7 +82,7 @@ export class LinesView extends FigureView<Settings> {
         ? html`<i class="swatch" .style="background: ${headColour(head, theme ?? "light")}"></i>`
         : "";
     return html`<div class="heads" role="group" aria-label="heads of layer ${layer} that are drawn">
-      <span class="soft">heads of layer ${layer}:</span>
+      <span class="soft screen-only">heads of layer ${layer}:</span>
       ${Array.from({ length: count }, (_, head) => html`<button aria-pressed=${shown.includes(head)} @click=${() => toggle(head)}>${swatch(head)}${layer}.${head}</button>`)}
       <button ?disabled=${shown.length === count} @click=${() => this.remember({ heads: Array.from({ length: count }, (_, head) => head) })}>all</button>
       <button ?disabled=${overlaid.length === 0} @click=${() => this.remember({ heads: [] })}>only the chosen head</button>
