@@ -11,15 +11,20 @@ import { LOG_PROBS } from "../../www/api/results.ts";
 import { Tensor } from "../../www/api/tensor.ts";
 import { formatterOf } from "../../www/api/tensor/formatter.ts";
 
-/** @typedef {{ axes: string[], shape: number[], data: (number | string)[] }} Plain */
+/** @typedef {{ axes: string[], shape: number[], data: (number | string)[], ids?: boolean }} Plain */
 /** @typedef {{ operation: string, arrays: Plain[], arguments: any, expected: Plain }} Case */
 
 /** @type {Case[]} */
 const cases = JSON.parse(readFileSync(new URL("../fixtures/tensor.json", import.meta.url), "utf8"));
 
 /** @param {Plain} plain */
-const tensorOf = ({ data, shape, axes }) =>
-  new Tensor(Float32Array.from(data, Number), shape, axes);
+const tensorOf = ({ data, shape, axes, ids }) =>
+  /** @type {Tensor} */ (
+    new Tensor(
+      /** @type {any} */ (ids ? Uint32Array.from(data, Number) : Float32Array.from(data, Number)),
+      ...[shape, axes],
+    )
+  );
 
 /** @param {Case} one */
 function compute({ operation, arrays, arguments: given }) {
@@ -66,6 +71,12 @@ for (const operation of new Set(cases.map((one) => one.operation))) {
       const { expected } = one;
       const what = JSON.stringify(one).slice(0, 400);
       assert.deepEqual([[...axes], [...shape]], [expected.axes, expected.shape], what);
+      if (expected.ids) {
+        const kept = new Uint32Array(expected.data.map(Number));
+        assert.deepEqual(new Uint32Array(data), kept, what);
+        assert.ok(/** @type {any} */ (data) instanceof Uint32Array, what);
+        continue;
+      }
       expected.data.forEach((value, i) => {
         assert.ok(isClose(data[i], Number(value)), `${what}: ${i}: ${data[i]} for ${value}`);
       });

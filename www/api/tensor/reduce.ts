@@ -1,7 +1,7 @@
-// What an operation along axes makes of numbers: sums, extremes, norms, and softmax. Sums are accumulated in f64.
+// Reductions along axes, and softmax. Sums are accumulated in f64.
 //
-// The definitions are NumPy's, and SciPy's of softmax and log_softmax: NaN makes every result NaN that it enters, and a row of −∞ has
-// the softmax NaN.
+// The definitions are NumPy's, and SciPy's of softmax and log_softmax. NaN propagates, and the softmax of −∞ only is NaN. With +∞, both
+// softmax and its logarithm are NaN along the whole axis; SciPy's log_softmax has −∞ beside the NaN.
 
 import { createError } from "../errors.js";
 import {
