@@ -30,7 +30,7 @@ before(async () => {
       }
     };
     /** What a step says, with the numbers of its cache. */
-    const told = (/** @type {any} */ step) => {
+    const serializeStep = (/** @type {any} */ step) => {
       const { cache, ...fields } = step;
       const values = cache.names().map((/** @type {string} */ name) => {
         const { shape, data } = cache.get(name);
@@ -38,7 +38,7 @@ before(async () => {
       });
       return JSON.stringify([fields, values]);
     };
-    Object.assign(globalThis, { model, collect, failure, told });
+    Object.assign(globalThis, { model, collect, failure, serializeStep });
   }, site.url);
 });
 
@@ -62,7 +62,7 @@ const compared = (inputs, options, alone = "() => ({})") =>
       if (batch.some(({ rows }) => rows.length !== inputs.length)) differing.push("rows");
       const steps = found.filter((step) => step);
       if (found.slice(0, steps.length).some((step) => !step)) differing.push([i, "a gap"]);
-      if (steps.map(told).join() !== expected.map(told).join()) differing.push(i);
+      if (steps.map(serializeStep).join() !== expected.map(serializeStep).join()) differing.push(i);
       counts.push(steps.length);
     }
     return { counts, differing };

@@ -25,7 +25,7 @@ export function toTensor<Data extends TensorArray>(
   return new Tensor(data, shape, axes, labels, details);
 }
 
-/** What `logProbs` are, for who looks for their axis `vocab`. */
+/** Name and note of `logProbs`; the error for a missing axis `vocab` quotes them. */
 export const LOG_PROBS: TensorDetails = {
   name: "logProbs",
   note: 'already those of the next tokens; logits.logSoftmax("vocab") has those of all tokens',

@@ -5,7 +5,7 @@ import { layerOf, type SelectablePoint, withoutLayer } from "./hook-names.js";
 import { checkOptions, rule } from "./options.js";
 import { type HookSelector, listed, type SelectedPoints, selectPoints } from "./selectors.js";
 
-/** At least one hook point of a model, in the order of the forward pass. It never changes; its methods give others. */
+/** At least one hook point of a model, in the order of the forward pass. Immutable: its methods return new selections. */
 export class Selection implements SelectedPoints, Iterable<SelectablePoint> {
   readonly points: readonly SelectablePoint[];
   /** The names of points on request that `invert` left out. */

@@ -1,4 +1,4 @@
-// Where in a model: what a selector may be, and the hook points that it selects.
+// Selectors of hook points: their forms, and how they are resolved.
 //
 // A call sends names to the worker, or a glob or `/regular expression/` as it was written, which the model matches itself: its
 // engine takes linear time, and its errors say why a model lacks a point. Everything else is resolved here.

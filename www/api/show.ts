@@ -1,5 +1,4 @@
-// What the functions of interventions show while a run goes on: the worker sends each value as it is shown, and the listener of
-// the call gets it, in order and before the call is answered.
+// Delivers shown values to the call's `onShow`, in order and before the call resolves.
 
 import { notify, type Shown } from "./options.js";
 import { toTensor } from "./results.js";

@@ -127,8 +127,8 @@ function vectorGeometry(
   const left = gutterFor([String(Math.max(0, count - 1))], MAX_CELL, 1);
   const room = Math.max(40, Math.min(MAX_WIDTH, width - 18 - left)) * ratio;
   const arranged = (cell: number) => {
-    const most = Math.max(1, Math.min(count, Math.floor(room / (cell * (widest / MAX_CELL)))));
-    const perLine = most >= count || most < 20 ? most : most - (most % 10);
+    const max = Math.max(1, Math.min(count, Math.floor(room / (cell * (widest / MAX_CELL)))));
+    const perLine = max >= count || max < 20 ? max : max - (max % 10);
     return { cell, perLine, lines: Math.ceil(count / perLine) };
   };
   let best = arranged(MAX_CELL * ratio);

@@ -167,7 +167,7 @@ export class ExportMenu extends TypedElement<ExportMenuEvents> {
   declare placeholder: string;
   /** The name of the entry that is being made; empty for none. */
   declare busy: string;
-  /** What became of the last export. */
+  /** The status message of the last export. */
   declare note: string;
 
   constructor() {

@@ -169,7 +169,7 @@ export class InterventionList extends TypedElement<InterventionListEvents> {
   /** Why the intervention of the form was refused. */
   declare error: string;
   declare disabled: boolean;
-  /** What became of a copy. */
+  /** The status message of a copy. */
   declare note: string;
   /** What functions of the list showed while the text was read. */
   declare shown: ShownValues;

@@ -189,7 +189,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     return this.interaction.hovered;
   }
 
-  #kept: Drawing | null = null;
+  #cachedDrawing: Drawing | null = null;
 
   /** What is drawn of the tensor. */
   get #drawing() {
@@ -202,9 +202,9 @@ export class TensorView extends TypedElement<TensorViewEvents> {
       stretch: this.scale,
       space: this.#box.space,
     };
-    if (this.#kept) this.#kept.inputs = inputs;
-    else this.#kept = new Drawing(inputs);
-    return this.#kept;
+    if (this.#cachedDrawing) this.#cachedDrawing.inputs = inputs;
+    else this.#cachedDrawing = new Drawing(inputs);
+    return this.#cachedDrawing;
   }
 
   /** Where the axes are drawn. */

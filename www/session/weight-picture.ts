@@ -80,13 +80,13 @@ function read(
   });
 }
 
-function partOf({ parameters }: WeightReader, name: string, most: number): Part {
+function partOf({ parameters }: WeightReader, name: string, max: number): Part {
   const view = parameters.flatMap(({ views }) => views).find((one) => one.name === name);
   if (!view) return null;
   const count = view.shape.reduce((product, length) => product * length, 1);
   const tokens = view.shape[view.axes.indexOf("vocab")];
   if (count <= MAX_NUMBERS || tokens === undefined) return null;
-  return { tokens, kept: Math.max(1, Math.floor((most * tokens) / count)) };
+  return { tokens, kept: Math.max(1, Math.floor((max * tokens) / count)) };
 }
 
 function partText({ kept, tokens }: NonNullable<Part>, which: string) {

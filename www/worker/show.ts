@@ -17,7 +17,7 @@ interface WasmCall {
 let running: WasmCall | undefined;
 
 /**
- * Calls wasm. What the functions of interventions show meanwhile is of this call.
+ * Calls wasm. Values that functions show during `call` belong to this call.
  * @param listener undefined: it is printed on the console
  */
 export function showingTo<T>(listener: number | undefined, call: () => T): T {

@@ -1,8 +1,8 @@
 // How Chrome's console shows a tensor, if "Custom formatters" are on in the settings of DevTools: a line with its axes, its name and
 // its first numbers, which opens to the text that toString gives.
 //
-// Without custom formatters, a console shows the fields of an object. It reads no getter, and a text that is made when the tensor is
-// would be wrong after a number is changed.
+// Without custom formatters, a console shows the fields of an object. It reads no getter, and text stored at construction would be stale
+// after a write to `data`.
 
 import { heading, number, printed, type Printable } from "./text.js";
 

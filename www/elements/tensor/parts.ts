@@ -63,7 +63,7 @@ export function renderOrder(drawing: Drawing, onChange: (side: Side, order: Orde
   return html`${choice("columns")}${choice("rows")}`;
 }
 
-/** The shape, the numbers in a line, and what else is to know of them. */
+/** The shape, the numbers in a line, and notes. */
 export function renderSummary({ tensor, summary, maskProblem }: Drawing) {
   const invalid = notFiniteText(summary);
   return html`<p class="summary"><span>${shapeText(tensor)}</span>

@@ -56,7 +56,7 @@ export function cellOf({ arrangement, plane }: Labelled, position: Position): Pa
   return panel < 0 ? null : { panel, row: position[rows] ?? 0, column: position[columns] ?? 0 };
 }
 
-/** The position of a cell on every axis that is longer than 1, in the tensor's order. */
+/** The position of a cell on every axis, in the tensor's order. */
 export function positionOf({ tensor, arrangement, plane }: Labelled, cell: PanelCell) {
   const { rows, columns, index } = arrangement;
   const all = {
