@@ -11,13 +11,19 @@
 build() {
   local folder=$1 wasm=${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/wasm/candlescope.wasm
   shift
-  cargo rustc --quiet --lib --profile wasm --target wasm32-unknown-unknown --crate-type cdylib "$@"
-  local last=$folder/candlescope_threads_secondary.wasm
-  [ "$last" -nt "$wasm" ] && [ "$last" -nt Cargo.lock ] && return
+  # Names and relocations say which constants a function refers to; the split removes them.
+  cargo rustc --quiet --lib --profile wasm --target wasm32-unknown-unknown --crate-type cdylib "$@" -- \
+    -C link-arg=--emit-relocs -C strip=none
+  local last=$folder/candlescope_threads_secondary.wasm input
+  for input in "$wasm" Cargo.lock scripts/{split,profile,threads,quantize}.mjs tools/wasm-split/*.mjs; do
+    [ "$last" -nt "$input" ] || input=
+    [ -n "$input" ] || break
+  done
+  [ -n "$input" ] && return
   say "writing $folder/"
-  wasm-bindgen --target web --remove-name-section --out-dir "$folder" "$wasm"
+  wasm-bindgen --target web --no-demangle --out-dir "$folder" "$wasm"
   node scripts/threads.mjs "$folder"
-  node --import tsx scripts/split.mjs "$folder"
+  node --import tsx scripts/split.mjs "$folder" "$wasm"
 }
 
 # The modules of an earlier full build are removed, because the page would load them.

@@ -1,5 +1,6 @@
 // Splits a WebAssembly module into a primary module, which starts first, and a secondary module, which is loaded later.
-// The README explains the method. `split(wasm, isPrimary)` takes a module and one flag per defined function.
+// The README explains the method. `split(wasm, isPrimary, constants)` takes a module, one flag per defined function, and which
+// constants functions need.
 
 import {
   bodiesOf,
@@ -12,6 +13,14 @@ import {
   toSignedLeb,
   vector,
 } from "./binary.mjs";
+import { segmentsOf } from "./constants.mjs";
+
+/** @typedef {import("./constants.mjs").Range} Range */
+
+/**
+ * Which data functions of the primary module need: all other data at the addresses `readOnly` is in the secondary module.
+ * @typedef {{ readOnly: Range, neededBy: (functions: number[]) => Range[] }} Constants
+ */
 
 /**
  * The parsed module.
@@ -37,6 +46,8 @@ import {
 
 /** Bodies of at most this many bytes are in both modules: a stub has 20 bytes, and short functions are called often. */
 const SHORT = 60;
+/** Constants with fewer bytes between them are one data segment, which takes about nine bytes itself. */
+const DATA_GAP = 16;
 const [FUNCTION, TABLE, MEMORY, GLOBAL] = [0, 1, 2, 3];
 const [UNREACHABLE, IF, END, CALL, CALL_INDIRECT, RETURN_CALL] = [
   0x00, 0x04, 0x0b, 0x10, 0x11, 0x12,
@@ -54,9 +65,10 @@ export const EXPORTS = {
 /**
  * @param {Buffer} wasm
  * @param {boolean[]} isPrimary by defined function
+ * @param {Constants} [constants] if it is missing, the primary module has all data
  * @returns {{ primary: Buffer, secondary: Buffer }}
  */
-export function split(wasm, isPrimary) {
+export function split(wasm, isPrimary, constants) {
   const module = parse(wasm);
   const { bodies, imports, tables, globals } = module;
   if (isPrimary.length !== bodies.length) {
@@ -77,10 +89,63 @@ export function split(wasm, isPrimary) {
     [...primary.stubs, ...secondary.stubs].map((at, i) => [at, loader + 1 + i]),
   );
   const layout = { slots, loader, imported: imports.length, tableSize: size + 1 + slots.size };
+  const inPrimary = bodies.flatMap((_, at) =>
+    primary.owns(at) && primary.needed.has(at) ? [at] : [],
+  );
+  const data = constants ? splitData(module, constants, constants.neededBy(inPrimary)) : null;
   return {
-    primary: primaryModule(module, primary, secondary, layout),
-    secondary: secondaryModule(module, primary, secondary, layout),
+    primary: primaryModule(module, primary, secondary, layout, data?.primary),
+    secondary: secondaryModule(module, primary, secondary, layout, data?.secondary),
   };
+}
+
+/**
+ * The data section of each module. Data that may be written, or that a function of the primary module needs, is in the primary one.
+ * Instantiating the secondary module writes the rest.
+ * @param {Module} module @param {Constants} constants @param {Range[]} needed
+ */
+function splitData({ body, sections }, { readOnly }, needed) {
+  if (sections.some(({ id }) => id === SECTION.dataCount))
+    throw new Error("expected no instruction that copies data segments");
+  const data = body("data");
+  const kept = merged(needed);
+  const [primary, secondary] = [/** @type {Buffer[]} */ ([]), /** @type {Buffer[]} */ ([])];
+  for (const { start, end, at } of segmentsOf(data)) {
+    const bytes = (/** @type {Range} */ range) =>
+      dataSegment(range.start, data.subarray(at + range.start - start, at + range.end - start));
+    if (start < readOnly.start || end > readOnly.end) {
+      primary.push(bytes({ start, end }));
+      continue;
+    }
+    let done = start;
+    for (const range of kept.filter((one) => one.start < end && one.end > start)) {
+      if (range.start > done) secondary.push(bytes({ start: done, end: range.start }));
+      primary.push(bytes(range));
+      done = range.end;
+    }
+    if (done < end) secondary.push(bytes({ start: done, end }));
+  }
+  return { primary: vector(primary), secondary: vector(secondary) };
+}
+
+/** The ranges in order, without overlaps and small gaps. @param {Range[]} ranges @returns {Range[]} */
+function merged(ranges) {
+  /** @type {Range[]} */
+  const found = [];
+  for (const { start, end } of ranges
+    .filter((one) => one.end > one.start)
+    .sort((a, b) => a.start - b.start)) {
+    const last = found.at(-1);
+    if (last && start - last.end < DATA_GAP) last.end = Math.max(last.end, end);
+    else found.push({ start, end });
+  }
+  return found;
+}
+
+/** @param {number} address @param {Buffer} bytes */
+function dataSegment(address, bytes) {
+  const head = [0, I32_CONST, ...toSignedLeb(address), END, ...toLeb(bytes.length)];
+  return Buffer.concat([Buffer.from(head), bytes]);
 }
 
 /** @param {Buffer} wasm @returns {Module} */
@@ -142,8 +207,8 @@ function part(module, owns, roots) {
 
 /** @typedef {{ slots: Map<number, number>, loader: number, imported: number, tableSize: number }} Layout */
 
-/** @param {Module} module @param {Part} primary @param {Part} secondary @param {Layout} layout */
-function primaryModule(module, primary, secondary, { slots, loader, imported, tableSize }) {
+/** @param {Module} module @param {Part} primary @param {Part} secondary @param {Layout} layout @param {Buffer} [data] in place of all data */
+function primaryModule(module, primary, secondary, { slots, loader, imported, tableSize }, data) {
   const { sections, body, types, imports, functions, tables, memories, globals } = module;
   // Added to the original module: a function that makes sure that the secondary module is there, and the loader's index.
   const ensureLoaded = imported + functions.length;
@@ -189,14 +254,15 @@ function primaryModule(module, primary, secondary, { slots, loader, imported, ta
     [SECTION.export]: append(body("export"), [...shared, ...forLoader]),
     [SECTION.element]: append(body("element"), segments(secondary.stubs, slots, imported)),
     [SECTION.code]: vector([...code, Buffer.from(ensureLoadedBody)].map(sized)),
+    ...(data && { [SECTION.data]: data }),
   };
   if (!sections.some(({ id }) => id === SECTION.element))
     throw new Error("expected functions in the table");
   return moduleOf(sections.map(({ id, body }) => ({ id, body: changed[id] ?? body })));
 }
 
-/** @param {Module} module @param {Part} primary @param {Part} secondary @param {Layout} layout */
-function secondaryModule(module, primary, secondary, { slots, imported, tableSize }) {
+/** @param {Module} module @param {Part} primary @param {Part} secondary @param {Layout} layout @param {Buffer} [data] */
+function secondaryModule(module, primary, secondary, { slots, imported, tableSize }, data) {
   const { body, imports, tables, memories, globals } = module;
   const grownTable = Buffer.from([tables[0][0], 0, ...toLeb(tableSize)]);
   const shared = [
@@ -211,6 +277,7 @@ function secondaryModule(module, primary, secondary, { slots, imported, tableSiz
     { id: SECTION.function, body: body("function") },
     { id: SECTION.element, body: vector(segments(primary.stubs, slots, imported)) },
     { id: SECTION.code, body: vector(bodiesFor(module, secondary, slots, []).map(sized)) },
+    ...(data ? [{ id: SECTION.data, body: data }] : []),
   ]);
 }
 
