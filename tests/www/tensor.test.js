@@ -40,6 +40,8 @@ function compute({ operation, arrays, arguments: given }) {
       return Tensor[operation](arrays.map(tensorOf), given.axis);
     case "reorder":
       return first.reorder(...given.axes);
+    case "where":
+      return first.where(second, arrays[2] ? tensorOf(arrays[2]) : given.number);
     case "add":
     case "sub":
     case "mul":
@@ -526,11 +528,68 @@ test("axes that are named twice, and arguments of another type, are refused", ()
 });
 
 test("ids stay whole numbers in extremes and in text", () => {
-  const greatest = 2 ** 32 - 1; // which f32 rounds
+  const greatest = 2 ** 32 - 2; // which f32 rounds; 2 ** 32 - 1 is no id
   const ids = new Tensor(Uint32Array.of(7, greatest), [2], ["pos"]);
   assert.deepEqual(ids.max().data, Uint32Array.of(greatest));
   assert.deepEqual(ids.min("pos").data, Uint32Array.of(7));
-  assert.match(String(ids), /\[7, 4294967295\]/);
+  assert.match(String(ids), /\[7, 4294967294\]/);
+});
+
+test("an id of padding is no index, no number and no answer", () => {
+  const none = 2 ** 32 - 1;
+  const logits = Tensor.from(
+    [
+      [1, 5, 2],
+      [NaN, NaN, NaN],
+    ],
+    ["pos", "vocab"],
+  );
+  const likeliest = logits.argmax("vocab");
+  assert.deepEqual([...likeliest.data], [1, none]);
+  assert.deepEqual([...logits.at({ vocab: likeliest }).data], [5, NaN]);
+  assert.deepEqual(logits.at({ pos: 0, vocab: likeliest.at({ pos: 1 }) }).item(), NaN);
+  const names = new Tensor(Uint32Array.of(7, 8, 9), [3], ["vocab"]);
+  assert.deepEqual([...names.at({ vocab: likeliest }).data], [8, none]);
+  assert.throws(() => logits.at({ vocab: [none] }), refused(/vocab 4294967295 is out of range/));
+  assert.deepEqual([...likeliest.add(1).data], [2, NaN]);
+  assert.deepEqual([...likeliest.map((id) => id * 2).data], [2, NaN]);
+  assert.deepEqual([likeliest.sum().item(), likeliest.min().item()], [NaN, none]);
+});
+
+test("where() takes other numbers where the mask is 0, and keeps ids", () => {
+  const mask = Tensor.from([1, 1, 0], ["pos"]);
+  const values = new Tensor(Float32Array.of(1, 2, NaN), [3], ["pos"], {}, { name: "x" });
+  const found = values.where(mask, 0);
+  assert.deepEqual([[...found.data], found.sum().item(), found.name], [[1, 2, 0], 3, undefined]);
+  const ids = new Tensor(Uint32Array.of(4, 5, 2 ** 32 - 1), [3], ["pos"]);
+  assert.deepEqual(ids.where(mask, 0).data, Uint32Array.of(4, 5, 0));
+  assert.deepEqual(ids.where(mask, ids.where(mask, 9)).data, Uint32Array.of(4, 5, 9));
+  assert.deepEqual(values.where(ids, ids).toArray(), [1, 2, NaN], "any number but 0 is true");
+  assert.deepEqual(values.where(mask, ids).toArray(), [1, 2, NaN], "padding is no number");
+  for (const [wrong, message] of /** @type {[() => any, RegExp][]} */ ([
+    [() => values.where(values, 0), /the mask has NaN/],
+    [
+      () => values.where(/** @type {any} */ ([1, 1, 0]), 0),
+      /where: the operand is .*, expected a mask/,
+    ],
+    [
+      () => values.where(mask, /** @type {any} */ ("0")),
+      /where: the operand is "0", expected a number/,
+    ],
+    [() => ids.where(mask, 0.5), /where: 0.5 cannot stand among ids/],
+    [() => ids.where(mask, values), /where: the other cannot stand among ids/],
+    [() => values.where(Tensor.from([1, 0], ["pos"]), 0), /length 3 and length 2/],
+  ]))
+    assert.throws(wrong, refused(message));
+});
+
+test("what would be no number, no name or no view is refused or said", () => {
+  const x = Tensor.from([1, 2], ["pos"]);
+  for (const wrong of [() => undefined, () => "q", () => null, () => 1n])
+    assert.throws(() => x.map(/** @type {any} */ (wrong)), refused(/map: the function returned/));
+  assert.throws(() => x.rename({ pos: "constructor" }), refused(/the axis "constructor"/));
+  assert.throws(() => Tensor.from([1], ["__proto__"]), refused(/the axis "__proto__"/));
+  assert.equal(Tensor.concat([x, x], "pos").isView, false, "its memory is new");
 });
 
 test("arrays of another frame are read as arrays", () => {

@@ -1,11 +1,8 @@
 // Tensors of several texts as one, padded to the longest.
 
 import { createError } from "./errors.js";
-import { areIds, arrayLike } from "./tensor/values.js";
+import { areIds, arrayLike, NO_TOKEN } from "./tensor/values.js";
 import { Tensor, type TensorArray } from "./tensor.js";
-
-/** The id in the padding, and in the place of a token where logits are not finite. No vocabulary has it. */
-export const NO_TOKEN = 0xffff_ffff;
 
 /** The end at which the shorter texts of a batch are padded. */
 export type PaddingSide = "right" | "left";

@@ -5,7 +5,14 @@
 
 import { createError, describe } from "./errors.js";
 import type { CsvOptions } from "./export/csv.js";
-import { combined, concatenated, contracted, type Operator, stacked } from "./tensor/combine.js";
+import {
+  combined,
+  concatenated,
+  contracted,
+  masked,
+  type Operator,
+  stacked,
+} from "./tensor/combine.js";
 import { addFormatter } from "./tensor/formatter.js";
 import { type AxisIndex, type Index, indexed, type Range } from "./tensor/indexing.js";
 import { reduced, softmaxed } from "./tensor/reduce.js";
@@ -19,6 +26,7 @@ import {
   type TensorArray,
   transposed,
   type Values,
+  numbersOf,
 } from "./tensor/values.js";
 
 export type { AxisIndex, Index, Labels, Range, TensorArray };
@@ -178,7 +186,8 @@ export class Tensor<Data extends TensorArray = Float32Array> {
   }
 
   /**
-   * The index of the greatest number along an axis: the first of several, or of the first NaN.
+   * The index of the greatest number along an axis, the first of several. Of numbers with NaN it is 4294967295, as in the padding of
+   * ids: no index, where NumPy has that of the first NaN.
    * @throws InputError if there are no numbers
    */
   argmax(axis: string): Tensor<Uint32Array> {
@@ -202,7 +211,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
 
   /**
    * The sum with a number, or with a tensor whose axes are matched by name. An axis that one of them lacks is broadcast; new axes
-   * come last.
+   * come last. Results are f32, so that whole numbers above 2^24 are rounded; 4294967295 in ids is no token, and counts as NaN.
    * @throws InputError if a shared axis has two lengths, or labels that differ
    */
   add(other: number | Tensor<TensorArray>): Tensor {
@@ -235,14 +244,33 @@ export class Tensor<Data extends TensorArray = Float32Array> {
   }
 
   /**
-   * @param f gets each number, and its place in `data`
-   * @throws InputError if it is no function
+   * The numbers where a mask is not 0, and other ones where it is 0, as `xarray.where`: `logProbs.where(mask, 0)` is without padding.
+   * Axes are matched as in `add`, and ids stay ids.
+   * @param mask such as the `mask` of a batch
+   * @param other a number, or a tensor
+   * @throws InputError as `add`; for a mask with NaN
+   */
+  where(mask: Tensor<TensorArray>, other: number | Tensor<TensorArray>): Tensor<Data> {
+    return wrap(masked(this, mask, other) as Values<Data>);
+  }
+
+  /**
+   * @param f gets each number, and its place in `data`, and returns a number, which is rounded to f32
+   * @throws InputError if it is no function, or returns another value
    */
   map(f: (value: number, place: number) => number): Tensor {
     if (typeof f !== "function")
       throw createError("InputError", `map: found ${describe(f)}, expected a function`);
     const { shape, axes, labels } = this;
-    return wrap({ data: Float32Array.from(this.data, f), shape, axes, labels });
+    const number = (value: number, place: number) => {
+      const found: unknown = f(value, place);
+      if (typeof found === "number") return found;
+      throw createError(
+        "InputError",
+        `map: the function returned ${describe(found)} at place ${place}, expected a number`,
+      );
+    };
+    return wrap({ data: Float32Array.from(numbersOf(this.data), number), shape, axes, labels });
   }
 
   /**

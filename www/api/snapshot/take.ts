@@ -1,6 +1,6 @@
 // A text read by a model, as a snapshot.
 
-import { NO_TOKEN } from "../padding.js";
+import { NO_TOKEN } from "../tensor/values.js";
 import { createError, describe } from "../errors.js";
 import type {
   Answer,

@@ -6,6 +6,7 @@
 import { createError, describe } from "../errors.js";
 import {
   areIds,
+  arrayLike,
   axesOf,
   axisIndex,
   checkLabels,
@@ -14,6 +15,8 @@ import {
   isValues,
   type Labels,
   labelsOf,
+  NO_TOKEN,
+  numbersOf,
   operand,
   sharedLabels,
   spelledShape,
@@ -40,25 +43,74 @@ const OPERATORS: Record<Operator, (a: number, b: number) => number> = {
 export function combined(a: Values, b: unknown, operator: Operator): Values<Float32Array> {
   const operate = OPERATORS[operator];
   const { shape, axes, labels } = a;
+  const left = numbersOf(a.data);
   if (typeof b === "number")
-    return { data: Float32Array.from(a.data, (x) => operate(x, b)), shape, axes, labels };
+    return { data: Float32Array.from(left, (x) => operate(x, b)), shape, axes, labels };
   const other = operand(b, operator, "a number or a Tensor");
-  const all = sharedLabels(a, other, operator);
-  const added = other.axes.filter((axis) => !axes.includes(axis));
-  const result = [...axes, ...added];
-  const lengths = [...shape, ...added.map((axis) => lengthOf(other, axis))];
-  const data = new Float32Array(countOf(lengths));
+  const all = broadcast(a, other, operator);
+  const right = numbersOf(other.data);
+  const data = new Float32Array(countOf(all.shape));
   const isSame =
     other.axes.length === axes.length && other.axes.every((axis, i) => axis === axes[i]);
-  if (isSame) for (let i = 0; i < data.length; i++) data[i] = operate(a.data[i], other.data[i]);
+  if (isSame) for (let i = 0; i < data.length; i++) data[i] = operate(left[i], right[i]);
   else {
     let to = 0;
-    const [inA, inB] = [a, other].map((one) => result.map(strideOf(one)));
-    walk(lengths, inA, inB, (i, j) => {
-      data[to++] = operate(a.data[i], other.data[j]);
+    const [inA, inB] = [a, other].map((one) => all.axes.map(strideOf(one)));
+    walk(all.shape, inA, inB, (i, j) => {
+      data[to++] = operate(left[i], right[j]);
     });
   }
-  return { data, shape: lengths, axes: result, labels: all };
+  return { data, ...all };
+}
+
+/**
+ * The numbers of an array where a mask is not 0; where it is 0, another number, or those of another array. Axes are matched as those
+ * of `combined`. Ids stay ids.
+ * @throws InputError as `combined`; for a mask with NaN, or another number than an id among ids
+ */
+export function masked(a: Values, mask: unknown, other: unknown): Values {
+  const chosen = operand(mask, "where", "a mask, a Tensor of 0 and 1");
+  if (chosen.data.some(Number.isNaN))
+    throw createError("InputError", "where: the mask has NaN, expected 0 and other numbers");
+  const rest =
+    typeof other === "number" ? scalar(other) : operand(other, "where", "a number or a Tensor");
+  const isWhole = areIds(a.data);
+  if (isWhole && !areIds(rest.data))
+    throw createError(
+      "InputError",
+      `where: ${typeof other === "number" ? other : "the other"} cannot stand among ids, expected whole numbers from 0 to ${NO_TOKEN}`,
+    );
+  const both = broadcast(a, chosen, "where");
+  const all = broadcast(both, rest, "where");
+  const { axes, shape, labels } = all;
+  const data = arrayLike(a.data, countOf(shape));
+  const fallback = isWhole ? rest.data : numbersOf(rest.data);
+  const [inA, inMask, inRest] = [a, chosen, rest].map((one) => axes.map(strideOf(one)));
+  let to = 0;
+  walk(shape, inA, inMask, (i, at) => {
+    if (chosen.data[at] !== 0) data[to] = a.data[i];
+    to++;
+  });
+  to = 0;
+  walk(shape, inRest, inMask, (i, at) => {
+    if (chosen.data[at] === 0) data[to] = fallback[i];
+    to++;
+  });
+  return { data, shape, axes, labels };
+}
+
+/** The axes of two arrays that are matched by name, without numbers. */
+function broadcast(a: Omit<Values, "data">, b: Values, what: string) {
+  const labels = sharedLabels(a, b, what);
+  const added = b.axes.filter((axis) => !a.axes.includes(axis));
+  const shape = [...a.shape, ...added.map((axis) => lengthOf(b, axis))];
+  return { axes: [...a.axes, ...added], shape, labels };
+}
+
+function scalar(number: number): Values {
+  const isId = number === number >>> 0;
+  const data = isId ? Uint32Array.of(number) : Float32Array.of(number);
+  return { data, shape: [], axes: [], labels: {} };
 }
 
 /**
@@ -78,6 +130,7 @@ export function contracted(
   const added = b.axes.filter((axis) => !along.includes(axis) && !a.axes.includes(axis));
   // With the summed axes last, both operands are read in the order of memory.
   const [left, right] = [transposed(a, [...own, ...along]), byLast(b, along)];
+  const [factors, others] = [numbersOf(left.data), numbersOf(right.data)];
   const axes = [...own, ...added];
   const shape = axes.map((axis) => (own.includes(axis) ? lengthOf(a, axis) : lengthOf(b, axis)));
   const count = countOf(along.map((axis) => lengthOf(a, axis)));
@@ -85,7 +138,7 @@ export function contracted(
   let to = 0;
   walk(shape, axes.map(strideOf(left)), axes.map(strideOf(right)), (i, j) => {
     let sum = 0;
-    for (let k = 0; k < count; k++) sum += left.data[i + k] * right.data[j + k];
+    for (let k = 0; k < count; k++) sum += factors[i + k] * others[j + k];
     data[to++] = sum;
   });
   return { data, shape, axes, labels: labelsOf(labels, axes) };
@@ -132,7 +185,7 @@ export function concatenated(list: readonly Values[], axis: string): Values {
   const length = ordered.reduce((sum, { shape }) => sum + shape[0], 0);
   const labels = agreedLabels(list, "concat", axis);
   const all = list.flatMap((one) => one.labels[axis] ?? []);
-  return transposed(
+  const found = transposed(
     {
       data: joined(ordered),
       shape: [length, ...ordered[0].shape.slice(1)],
@@ -141,6 +194,7 @@ export function concatenated(list: readonly Values[], axis: string): Values {
     },
     first.axes,
   );
+  return { ...found, isView: false };
 }
 
 function checkedList(list: readonly Values[], what: string): Values {

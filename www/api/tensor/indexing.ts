@@ -7,6 +7,7 @@ import { createError, describe } from "../errors.js";
 import { nearest } from "../hook-names.js";
 import { isPlainObject } from "../options.js";
 import {
+  areIds,
   arrayLike,
   axisIndex,
   checkValues,
@@ -14,6 +15,7 @@ import {
   isValues,
   type Labels,
   labelsOf,
+  NO_TOKEN,
   pick,
   sharedLabels,
   spelled,
@@ -40,7 +42,7 @@ export type AxisIndex = number | string | Range | ArrayLike<number | string> | V
 /**
  * What is picked along each named axis. A number (negative: from the end) or a label removes the axis. A `Range` or a list keeps
  * it. A tensor of indices puts its own axes in place of the axis; those that the indexed tensor has too are matched index by
- * index.
+ * index. At the id of padding, 4294967295, the result is NaN.
  */
 export type Index = Readonly<Record<string, AxisIndex>>;
 
@@ -73,8 +75,15 @@ export function indexed<Data extends TensorArray>(
 
 function isList(along: unknown): boolean {
   return (
-    Array.isArray(along) || ArrayBuffer.isView(along) || (isValues(along) && along.axes.length > 0)
+    Array.isArray(along) ||
+    ArrayBuffer.isView(along) ||
+    (isValues(along) && (along.axes.length > 0 || isNoToken(along, 0)))
   );
+}
+
+/** Whether an index is that of padding. The ids of another batch have it, and argmax of NaN. */
+function isNoToken({ data }: Values, at: number): boolean {
+  return areIds(data) && data[at] === NO_TOKEN;
 }
 
 /**
@@ -230,7 +239,12 @@ function taken<Data extends TensorArray>(
   const own = values.labels[axis];
   const read = (index: unknown) => position(index, axis, length, own);
   const index = isValues(along)
-    ? { ...along, data: Uint32Array.from(along.data, read) }
+    ? {
+        ...along,
+        data: Uint32Array.from(along.data, (one, i) =>
+          isNoToken(along, i) ? NO_TOKEN : read(one),
+        ),
+      }
     : listed(along as ArrayLike<unknown>, axis, read);
   const kept = { ...values, axes: values.axes.map((name) => (name === axis ? "" : name)) };
   const shared = sharedLabels(kept, index, `at ${axis}`);
@@ -245,9 +259,11 @@ function taken<Data extends TensorArray>(
   });
   const stride = stridesOf(values.shape)[place];
   const data = arrayLike(values.data, countOf(shape));
+  const missing = areIds(data) ? NO_TOKEN : Number.NaN;
   let to = 0;
   walk(shape, axes.map(strides), axes.map(inIndex), (from, at) => {
-    data[to++] = values.data[from + index.data[at] * stride];
+    const along = index.data[at];
+    data[to++] = along === NO_TOKEN ? missing : values.data[from + along * stride];
   });
   const labels: Record<string, readonly string[]> = { ...labelsOf(shared, axes) };
   delete labels[axis];

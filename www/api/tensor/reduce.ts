@@ -1,15 +1,18 @@
 // Reductions along axes, and softmax. Sums are accumulated in f64.
 //
 // The definitions are NumPy's, and SciPy's of softmax and log_softmax. NaN propagates, and the softmax of −∞ only is NaN. With +∞, both
-// softmax and its logarithm are NaN along the whole axis; SciPy's log_softmax has −∞ beside the NaN.
+// softmax and its logarithm are NaN along the whole axis; SciPy's log_softmax has −∞ beside the NaN. Of NaN, argmax
+// and argmin have no index: NO_TOKEN, where NumPy has the index of the first one, which would be a token.
 
 import { createError } from "../errors.js";
 import {
   areIds,
+  asId,
   axesOf,
   axisIndex,
   countOf,
   labelsOf,
+  numbersOf,
   spelledShape,
   transposed,
   type Values,
@@ -40,13 +43,13 @@ const deviationOf: Fold = (data, start, length, stride) => {
   return Math.sqrt(sum / length);
 };
 
-/** The index of the first greatest or least number; of the first NaN, if there is one. */
+/** The index of the first greatest or least number; NaN if one is NaN: none of them is the greatest then. */
 const extremeAt =
   (sign: 1 | -1): Fold =>
   (data, start, length, stride) => {
     let best = 0;
     for (let i = 0, at = start; i < length; i++, at += stride) {
-      if (Number.isNaN(data[at])) return i;
+      if (Number.isNaN(data[at])) return Number.NaN;
       if (sign * data[at] > sign * data[start + best * stride]) best = i;
     }
     return best;
@@ -54,7 +57,10 @@ const extremeAt =
 
 const extremeOf = (sign: 1 | -1): Fold => {
   const index = extremeAt(sign);
-  return (data, start, length, stride) => data[start + index(data, start, length, stride) * stride];
+  return (data, start, length, stride) => {
+    const at = index(data, start, length, stride);
+    return Number.isNaN(at) ? Number.NaN : data[start + at * stride];
+  };
 };
 
 const FOLDS = {
@@ -100,7 +106,8 @@ export function reduced(
   const { source, inner } = arranged(values, places);
   for (let i = 0; i < count; i++) {
     const start = Math.floor(i / inner) * length * inner + (i % inner);
-    data[i] = fold(source, start, length, inner);
+    const value = fold(source, start, length, inner);
+    data[i] = isWhole ? asId(value) : value;
   }
   return { data, shape, axes: left, labels: labelsOf(values.labels, left) };
 }
@@ -111,10 +118,13 @@ function arranged(values: Values, places: readonly number[]) {
   const first = Math.min(...places, shape.length);
   const last = Math.max(...places, first - 1);
   if (last - first + 1 === places.length)
-    return { source: data, inner: countOf(shape.slice(last + 1)) };
+    return { source: numbersOf(data), inner: countOf(shape.slice(last + 1)) };
   const isAlong = (_: string, place: number) => places.includes(place);
   const left = axes.filter((axis, place) => !isAlong(axis, place));
-  return { source: transposed(values, [...left, ...axes.filter(isAlong)]).data, inner: 1 };
+  return {
+    source: numbersOf(transposed(values, [...left, ...axes.filter(isAlong)]).data),
+    inner: 1,
+  };
 }
 
 /**
@@ -123,7 +133,8 @@ function arranged(values: Values, places: readonly number[]) {
  */
 export function softmaxed(values: Values, axis: string, isLog: boolean): Values<Float32Array> {
   const place = axisIndex(values, axis);
-  const { data: from, shape, axes, labels } = values;
+  const { shape, axes, labels } = values;
+  const from = numbersOf(values.data);
   const length = shape[place];
   const inner = countOf(shape.slice(place + 1));
   const outer = countOf(shape.slice(0, place));

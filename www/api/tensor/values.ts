@@ -6,6 +6,9 @@ import { isPlainObject } from "../options.js";
 /** The numbers of a tensor: real numbers, or ids and counts. */
 export type TensorArray = Float32Array | Uint32Array;
 
+/** The id in the padding, and in the place of a token or an index where numbers are NaN. No vocabulary has it. */
+export const NO_TOKEN = 0xffff_ffff;
+
 /** By axis, what its indices stand for. */
 export type Labels = Readonly<Record<string, readonly string[]>>;
 
@@ -69,6 +72,16 @@ export function areIds(data: unknown): data is Uint32Array {
 
 function kindOf(data: unknown): string | null {
   return ArrayBuffer.isView(data) ? (data as TensorArray)[Symbol.toStringTag] : null;
+}
+
+/** The numbers to compute with: NaN in the place of ids that stand for no token. */
+export function numbersOf(data: TensorArray): ArrayLike<number> {
+  return areIds(data) ? Float64Array.from(data, (id) => (id === NO_TOKEN ? Number.NaN : id)) : data;
+}
+
+/** A number as an id: NaN as the id that stands for none. */
+export function asId(value: number): number {
+  return Number.isNaN(value) ? NO_TOKEN : value;
 }
 
 /** An array of the same type. */
@@ -138,6 +151,9 @@ export function checkValues({ data, shape, axes, labels }: Values): void {
     refuse(`has the shape ${spelled(shape)}, expected an array of lengths`);
   if (!Array.isArray(axes) || !axes.every((axis) => typeof axis === "string" && axis !== ""))
     refuse(`has the axes ${spelled(axes)}, expected an array of names`);
+  const reserved = axes.find((axis) => axis in Object.prototype);
+  if (reserved !== undefined)
+    refuse(`has the axis ${describe(reserved)}, which every object has: expected another name`);
   if (axes.length !== shape.length)
     refuse(
       `of shape ${spelled(shape)} has ${axes.length} axes (${axes}), expected ${shape.length}`,
@@ -243,7 +259,7 @@ export function checkLabels(
  * @param what for messages, such as "add"
  * @throws InputError if a shared axis has two lengths, or labels that differ
  */
-export function sharedLabels(a: Values, b: Values, what: string): Labels {
+export function sharedLabels(a: Omit<Values, "data">, b: Values, what: string): Labels {
   for (const [i, axis] of a.axes.entries()) {
     const place = b.axes.indexOf(axis);
     if (place < 0) continue;
