@@ -147,6 +147,15 @@ test("long and odd values are shown in part, and say so", () => {
   assert.equal(show(-0), "-0");
   assert.equal(show(new Map([["a", 1]])), "Map { a: 1 }");
   assert.equal(show({}), "{}");
+  assert.equal(show(Object.assign(Object.create(null), { a: 1 })), "{ a: 1 }");
+  assert.equal(
+    show([
+      new (class Own {
+        toString = () => "its own text";
+      })(),
+    ]),
+    "[its own text]",
+  );
   const circular = { self: /** @type {unknown} */ (null) };
   circular.self = circular;
   assert.match(String(show(circular)), /self: \{ self: /);

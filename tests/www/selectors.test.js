@@ -145,7 +145,15 @@ test("a glob of many stars is answered at once", () => {
 test("a selector that selects nothing is a HookError with the nearest names", () => {
   for (const [selector, message] of /** @type {[any, RegExp][]} */ ([
     ["blocks.1.attn.hook_patern", /selects none.*nearest are "blocks.1.attn.hook_pattern"/],
-    ["patern", /nearest/],
+    ["patern", /nearest are "pattern"/],
+    ["resid_pst", /nearest are "resid_post"/],
+    ["atn_out", /nearest are "attn_out"/],
+    ["mlp_ot", /nearest are "mlp_out"/],
+    ["attn.patern", /nearest are "attn.pattern"/],
+    ["c_proj", /expected "attn_out".*that of `mlp.c_proj` is `mlp_out`/],
+    ["resid_dropout", /expected "attn_out"/],
+    ["blocks.-1.attn.hook_pattern", /expected "blocks.3.attn.hook_pattern"$/],
+    ["blocks.-9.attn.hook_pattern", /there is no layer -9: the layers are 0, 1, 2, 3/],
     ["*nothing*", /"\*nothing\*" selects none of 77 hook points/],
     [/nothing/, /"\/nothing\/" selects none/],
     ["scale", /fits several points: "ln1.scale", "ln2.scale"/],
@@ -271,6 +279,8 @@ test("patterns are sent as they are, everything else as names", () => {
   const sent = (selector) => patternsOf(selector, points);
   assert.deepEqual(sent("blocks.*.attn.*"), ["blocks.*.attn.*"]);
   assert.deepEqual(sent("/(?i)HOOK_Z/"), ["/(?i)HOOK_Z/"]);
+  // The model's engine has no look-around.
+  assert.deepEqual(sent("/(?<=hook_)pattern$/"), patterns);
   assert.deepEqual(sent("pattern"), patterns);
   assert.deepEqual(sent(["pattern", "*", /hook_pattern/g]), [...patterns, "*"]);
   assert.deepEqual(
@@ -350,7 +360,18 @@ test("a selection can be read, refined, inverted and combined", () => {
   assert.deepEqual(selection.with("hook_embed").names, ["hook_embed", ...patterns]);
   assert.deepEqual(selection.without(["pattern", [0, 1]]).names, patterns.slice(2));
   assert.deepEqual(selection.with("hook_embed", ["z", 0]).count, 6);
-  assert.throws(() => selection.select("z"), failure("HookError", /none of 4/));
+  assert.throws(
+    () => selection.select("z"),
+    failure("HookError", /"z" selects none of the 4 selected hook points: "blocks.0.attn/),
+  );
+  assert.throws(
+    () => select(["pattern", 2]).select(["pattern", 1]),
+    failure(
+      "HookError",
+      /\["pattern",1\] selects none of the 1 selected hook point: "blocks.2.attn/,
+    ),
+  );
+  assert.throws(() => /** @type {any[]} */ (selection.points).push(points[0]), TypeError);
   assert.throws(() => selection.without("pattern"), failure("HookError", /no hook point is left/));
   assert.throws(() => select(() => true).invert(), failure("HookError", /no hook point is left/));
 });

@@ -55,6 +55,18 @@ export function nearest(word: string, known: readonly string[]): string[] {
     .map(({ name }) => name);
 }
 
+/** The names that are nearest to a text, in its form: short ones, if it is short. */
+export function nearestNames(text: string, names: readonly string[]): string[] {
+  if (/^blocks\.|hook_|[*?/]/.test(text)) return nearest(text, names);
+  const long = [...new Set(names.map(longForm))];
+  if (text.includes(".")) return nearest(text, long);
+  const isOnly = (short: string) => long.filter((one) => shortForm(one) === short).length === 1;
+  return nearest(
+    text,
+    long.map((one) => (isOnly(shortForm(one)) ? shortForm(one) : one)),
+  );
+}
+
 /** The Levenshtein distance. */
 function distance(a: string, b: string) {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

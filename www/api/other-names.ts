@@ -29,6 +29,16 @@ const OTHER_NAMES: readonly OtherName[] = [
       "attn attention self_attn self_attention attn.c_proj attn.resid_dropout attn.out attn.output attention.out attn_output attn_value_to_output",
   },
   {
+    to: "attn_out",
+    why: "this is the output of `attn.c_proj`; that of `mlp.c_proj` is `mlp_out`",
+    names: "c_proj",
+  },
+  {
+    to: "attn_out",
+    why: "the dropout after attention changes nothing after training",
+    names: "resid_dropout",
+  },
+  {
     to: "q",
     why: "queries, keys and values are three points, q, k and v",
     names: "attn.c_attn c_attn qkv attn.qkv",
@@ -168,7 +178,7 @@ const OTHER_NAMES: readonly OtherName[] = [
 ];
 
 /** `h.0.`, `blocks.0.`, `block_0/`, `layers[0].` and the like, with any number or `*` in place of 0. */
-const BLOCK = /(?:^|[./])(?:h|blocks?|layers?|transformer_?blocks?)[._/[]?(\d+|\*)\]?(?:[./]|$)/;
+const BLOCK = /(?:^|[./])(?:h|blocks?|layers?|transformer_?blocks?)[._/[]?(-?\d+|\*)\]?(?:[./]|$)/;
 
 /** What to write in place of another library's name. */
 export interface Replacement {
@@ -191,7 +201,10 @@ export function replacementOf(text: string, names: readonly string[]): Replaceme
     (one) => forms(one).includes(name) && (!isInBlock || layerOf(one) !== undefined),
   );
   const own = new Set(spellings.map(withoutLayer));
-  const isOwnSpelling = [...own].some((kind) => text === `blocks.${layer}.${kind}`); // of a layer that is not there
+  const isOwnSpelling =
+    layer !== undefined &&
+    layer >= 0 &&
+    [...own].some((kind) => text === `blocks.${layer}.${kind}`); // of a layer that is not there
   if (own.size === 1 && !isOwnSpelling) return spelled([...own][0], layer, names);
   const row = rowOf(name) ?? rowOf(name.replace(/^.*\.(?=.{4})/, "")); // the last part of a path, if it says enough
   const kind = row && names.find((one) => forms(one).includes(row.to));
@@ -252,5 +265,7 @@ function spelled(kind: string, layer: number | undefined, names: readonly string
   const isOnly = [...kinds].filter((one) => shortForm(one) === shortForm(kind)).length === 1;
   const short = isOnly ? shortForm(kind) : longForm(kind);
   const found = { selectors: [short, [short, layers[0]] as const] };
-  return wanted === undefined ? found : { ...found, absentLayer: { layer: wanted, layers } };
+  return wanted === undefined
+    ? found
+    : { ...found, absentLayer: { layer: layer ?? wanted, layers } };
 }

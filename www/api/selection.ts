@@ -28,7 +28,7 @@ export class Selection implements SelectedPoints, Iterable<SelectablePoint> {
         "HookError",
         `no hook point is left of the ${all.length} of the model, expected at least one${leftOut.length ? `: ${onRequest(leftOut.length)}, which invert({ onRequest: true }) selects` : ""}`,
       );
-    this.points = points;
+    this.points = Object.freeze([...points]);
     this.leftOut = leftOut.map(({ name }) => name);
     this.#all = all;
   }

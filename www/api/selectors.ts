@@ -9,6 +9,7 @@ import {
   layerOf,
   longForm,
   nearest,
+  nearestNames,
   type SelectablePoint,
   shortForm,
   withoutLayer,
@@ -84,6 +85,8 @@ function patternsOfText(text: string, points: readonly SelectablePoint[]): strin
   checkLength(text);
   const isKnown = points.some(({ name }) => name === text);
   const source = regularExpression(text)?.source;
+  if (source !== undefined && IS_BACKTRACKING.test(source))
+    return namesOf(selectPoints(text, points));
   // Only what is surely no pattern of the model's engine is refused here.
   if (isKnown || (source !== undefined && !isOtherWord(source, points))) return [text];
   const fitting = source === undefined ? fittingText(text, { all: points, among: points }) : [];
@@ -92,6 +95,9 @@ function patternsOfText(text: string, points: readonly SelectablePoint[]): strin
   if (meaning) throw nothing(text, meaning);
   return [text];
 }
+
+/** Look-around and back references, which the model's engine does not have: the page's has. */
+const IS_BACKTRACKING = /\(\?<?[=!]|\\[1-9k]/;
 
 /** Whether an expression is a word that no name contains. */
 function isOtherWord(source: string, points: readonly SelectablePoint[]) {
@@ -322,6 +328,7 @@ function matchedByPair(
   );
   const kinds = [...new Set(fitting.map(({ name }) => withoutLayer(name)))];
   if (kinds.length === 1) return fitting;
+  if (kinds.length === 0 && among !== all) throw notSelected(text(short), among);
   const known = [
     ...new Set(ofLayers.map(({ name }) => name).map(short.includes(".") ? longForm : shortForm)),
   ];
@@ -380,8 +387,17 @@ function found(
   { all, among }: Candidates,
 ): SelectablePoint[] {
   if (points.length > 0) return points;
-  const near = `the nearest are ${quoted(nearest(text, namesOf(among)))}`;
+  if (among !== all) throw notSelected(describe(text), among);
+  const near = `the nearest are ${quoted(nearestNames(text, namesOf(among)))}`;
   throw nothing(text, meaningOfOtherName(text, namesOf(all)) ?? near, among.length);
+}
+
+/** Of a refinement, what the model has elsewhere does not help. */
+function notSelected(what: string, among: readonly SelectablePoint[]) {
+  return createError(
+    "HookError",
+    `${what} selects none of the ${among.length} selected hook point${among.length === 1 ? "" : "s"}: ${listed(namesOf(among))}`,
+  );
 }
 
 function nothing(text: string, what: string, count?: number) {

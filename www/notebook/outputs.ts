@@ -1,7 +1,7 @@
 // What a cell printed and returned, as plain data: text, tensors, patterns of attention, and how it failed.
 
 import type { Tensor } from "../draw/matrix.js";
-import { type Printed, printed } from "../session/printed.js";
+import { hasOwnText, type Printed, printed } from "../session/printed.js";
 
 export type Output =
   | Printed
@@ -66,5 +66,5 @@ function hasText(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   if (Array.isArray(value) || ArrayBuffer.isView(value) || value instanceof Error) return false;
   const { data } = value as { data?: unknown };
-  return !(data instanceof Float32Array) && value.toString !== Object.prototype.toString;
+  return !(data instanceof Float32Array) && hasOwnText(value);
 }

@@ -4,6 +4,7 @@ import {
   layerOf,
   longForm,
   nearest,
+  nearestNames,
   type SelectablePoint,
   shortForm,
   withoutLayer,
@@ -100,14 +101,8 @@ function absent(text: string, points: Points, architecture: Architecture): HookM
   ];
   const inLast = isBeyond ? selecting([`blocks.${last}.${withoutLayer(text)}`], points) : [];
   const meant = [...inLast, ...selecting(other?.selectors ?? [], points)];
-  const near = meant.length > 0 || isPattern ? [] : nearestTo(text, names);
+  const near = meant.length > 0 || isPattern ? [] : nearestNames(text, names);
   return none(text, sentences.filter(Boolean).join(" "), [...meant, ...near]);
-}
-
-/** The names that are spelled most like a text: short ones, if it is short. */
-function nearestTo(text: string, names: readonly string[]): string[] {
-  const isLong = /\.|hook_/.test(text);
-  return nearest(text, isLong ? names : [...new Set(names.map(shortForm))]);
 }
 
 /** What may be meant by a pair whose short name or layer is none. */

@@ -67,6 +67,7 @@ function textOf(value: unknown, depth: number): string {
   if (ArrayBuffer.isView(value)) return viewOf(value);
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   const list = Array.isArray(value) ? value : value instanceof Set ? [...value] : null;
+  if (!list && depth > 0 && hasOwnText(value)) return String(value);
   const name = value.constructor?.name ?? "Object";
   if (depth >= MAX_DEPTH) return list ? `[${formatCount(list.length)} values]` : name;
   try {
@@ -82,6 +83,15 @@ function textOf(value: unknown, depth: number): string {
     return name === "Object" ? text : `${name} ${text}`;
   } catch (error) {
     return `${name}, which cannot be shown (${(error as Error).message})`; // a getter failed
+  }
+}
+
+/** Whether an object says itself what it is, such as a selection. A module and an object without a prototype are no text. */
+export function hasOwnText(value: object): boolean {
+  try {
+    return !String(value).startsWith("[object "); // as the `toString` of all objects, also of those of another frame
+  } catch {
+    return false;
   }
 }
 
