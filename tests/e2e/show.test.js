@@ -212,7 +212,11 @@ test("a generation says the step, and all values of a step are there before it i
     positions: [found.length, 1],
   });
   // Without the key/value cache, each pass computes all positions again.
-  assert.deepEqual(found.false.steps, [0, 1, 2, 3]);
+  assert.deepEqual(found.false, {
+    counts: [1, 2, 3, 4],
+    steps: [0, 1, 2, 3],
+    positions: [0, 0, 1, 1].map((more) => found.length + more), // those of the prompt, and from step 2 on that of its token
+  });
   assert.deepEqual(
     [...found.batch].sort((a, b) => a[0] - b[0] || a[1] - b[1]),
     [
@@ -373,6 +377,7 @@ test("a show that outlives its run is refused, and reaches no other call", async
     /^HookError: .*threw Error: show of `blocks\.1\.attn\.hook_pattern` was called after its run/,
   );
   assert.deepEqual(found.shown, [["in time"], ["own"], ["fine"]]);
+  assert.ok(!printed.some((text) => text.startsWith("blocks.")), `${printed}`);
 });
 
 test("after a trap, the next run shows to its own listener only", async () => {
