@@ -152,7 +152,9 @@ const MAX_EXPRESSION_SIZE: usize = 1 << 17;
 fn compile(expression: &str, flags: &str, pattern: &str) -> Result<regex_lite::Regex> {
     if let Some(flag) = flags.chars().find(|flag| !FLAGS.contains(*flag)) {
         let pattern = shortened(pattern);
-        return Err(Error::Hook(format!("`{pattern}` has the flag {flag}, expected i, m or s")));
+        return Err(Error::Hook(format!(
+            "`{pattern}` has the flag {flag}, expected i, m, s, g or u"
+        )));
     }
     let built = regex_lite::RegexBuilder::new(expression)
         .case_insensitive(flags.contains('i'))
@@ -306,7 +308,7 @@ mod tests {
         assert_eq!(count("/hook_pattern$/gimsu").unwrap(), 2);
         assert!(count("/HOOK_PATTERN$/").is_err());
         let error = count("/pattern/y").unwrap_err().to_string();
-        assert_eq!(error, "hook: `/pattern/y` has the flag y, expected i, m or s");
+        assert_eq!(error, "hook: `/pattern/y` has the flag y, expected i, m, s, g or u");
     }
 
     #[test]

@@ -71,7 +71,7 @@ test("a text that is no selector has a sentence", () => {
     ["/(?=x)/", /looks around or refers back/],
     ["/(a)\\1/", /looks around or refers back/],
     ["/[/", /is not a regular expression/],
-    ["/a/x", /has the flag x, expected i, m or s/],
+    ["/a/x", /has the flag x, expected i, m, s, g or u/],
   ])) {
     assert.match(match(text).problem, problem);
     assert.deepEqual(match(text).names, []);

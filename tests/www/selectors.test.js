@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 
 import { Cache } from "../../www/api/cache.ts";
+import { createError } from "../../www/api/errors.ts";
 import { Selection } from "../../www/api/selection.ts";
 import { patternsOf, resolver, selectOne, selectPoints } from "../../www/api/selectors.ts";
 import { Tensor } from "../../www/api/tensor.ts";
@@ -69,6 +70,7 @@ test("every form selects the points that it says", () => {
     ["*pattern", patterns],
     ["/pattern$/", patterns],
     ["/PATTERN$/i", patterns],
+    ["/(?i)PATTERN$/", patterns],
     ["/blocks\\.[13]\\..*pattern/gi", [patterns[1], patterns[3]]],
     [/attn\.hook_pattern/, patterns],
     [/HOOK_PATTERN/i, patterns],
@@ -97,6 +99,18 @@ test("every form selects the points that it says", () => {
   ])) {
     assert.deepEqual(names(selector), expected, String(selector));
   }
+});
+
+test("an error of a function about points that were left out is not hidden", () => {
+  const others = select("pattern").invert();
+  assert.ok(others.leftOut.length > 0);
+  const refusing = (/** @type {any} */ point) => {
+    if (point.onRequest) throw createError("InputError", "no such point");
+    return true;
+  };
+  assert.throws(() => others.select(refusing), failure("InputError", /no such point/));
+  const picky = (/** @type {any} */ point) => !point.onRequest;
+  assert.deepEqual(others.select(picky).leftOut, []);
 });
 
 test("two texts are a list; a text with numbers is a pair", () => {
@@ -165,7 +179,7 @@ test("a selector that selects nothing is a HookError with the nearest names", ()
     [["pattern", 0.5], /layer 0.5/],
     [["pattern", ["z", "nothing"]], /"nothing" selects none/],
     ["/(/", /"\/\(\/" is not a regular expression/],
-    ["/a/q", /has the flag q, expected i, m or s/],
+    ["/a/q", /has the flag q, expected i, m, s, g or u/],
     ["x".repeat(1001), /1001 characters/],
   ]))
     assert.throws(() => names(selector), failure("HookError", message), String(selector));

@@ -145,7 +145,8 @@ export class Selection implements SelectedPoints, Iterable<SelectablePoint> {
     const leftOut = this.#without(() => false);
     try {
       return leftOut.length ? selectPoints(selector, this.#all, leftOut) : [];
-    } catch {
+    } catch (error) {
+      if ((error as Error).name !== "HookError") throw error;
       return []; // it selects none of them
     }
   }

@@ -195,16 +195,22 @@ function fittingText(text: string, { all, among }: Candidates): SelectablePoint[
 /** The flags of a text. `g` changes nothing, because each name is matched once. */
 const TEXT_FLAGS = "imsug";
 
-/** The parts of "/source/flags"; undefined for another text. */
+/**
+ * The parts of "/source/flags"; undefined for another text. Flags may stand in front as the model's engine has them, "/(?i)source/",
+ * which JavaScript does not know.
+ */
 function regularExpression(text: string) {
-  const parts = /^\/(.*)\/([a-z]*)$/s.exec(text);
-  return parts ? { source: parts[1], flags: parts[2] } : undefined;
+  const parts = /^\/(?:\(\?([ims]+)\))?(.*)\/([a-z]*)$/s.exec(text);
+  return parts ? { source: parts[2], flags: (parts[1] ?? "") + parts[3] } : undefined;
 }
 
 function compile({ source, flags }: { source: string; flags: string }, text: string): RegExp {
   const wrong = [...flags].find((flag) => !TEXT_FLAGS.includes(flag));
   if (wrong)
-    throw createError("HookError", `${describe(text)} has the flag ${wrong}, expected i, m or s`);
+    throw createError(
+      "HookError",
+      `${describe(text)} has the flag ${wrong}, expected i, m, s, g or u`,
+    );
   try {
     return new RegExp(source, [...new Set(flags)].join(""));
   } catch (error) {
