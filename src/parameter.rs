@@ -72,7 +72,7 @@ impl ParameterOptions {
 /// A weight that was read.
 #[derive(Debug, Clone)]
 pub struct Weight {
-    /// Its full name, or the short name of a weight of all layers.
+    /// Its full name, or the short name of a weight of several layers.
     pub name: String,
     /// The names of its axes.
     pub axes: Vec<&'static str>,
@@ -103,7 +103,12 @@ pub fn parameter(model: &Model, name: &str, options: &ParameterOptions) -> Resul
     };
     axes.retain(|axis| *axis == "layer" || !matches!(options.along(axis), Some(Choice::One(_))));
     let note = notes(model, &views)?;
-    Ok(Weight { name: named.name, axes, tensor, note })
+    // A layer of a stack has a name of its own, with the indices of which its numbers are read.
+    let name = match options.layer {
+        Some(Choice::One(_)) => views[0].name.clone(),
+        _ => named.name,
+    };
+    Ok(Weight { name, axes, tensor, note })
 }
 
 /// The layers that are read, and the axes before indices along other axes.

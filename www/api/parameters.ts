@@ -17,7 +17,7 @@ export type ParameterName = string | readonly [string, number | readonly number[
 
 /** A weight of a model. */
 export interface Weight extends Tensor {
-  /** Its full name, or the short name of a weight of all layers. */
+  /** Its full name, or the short name of a weight of several layers. */
   name: string;
   /** How its numbers differ from those of the files: "rounded to q8: …", or zeros that no file holds. */
   note?: string;
