@@ -12,13 +12,13 @@ mod options;
 mod row;
 mod sampling;
 
-use candle_core::{D, IndexOp};
+use candle_core::{D, IndexOp, Tensor};
 
 use crate::error::{Error, Result};
-use crate::hook::{Chain, Hooks, NoHooks, PerRow};
+use crate::hook::{Chain, HookContext, HookPoint, Hooks, NoHooks, PerRow};
 use crate::intervene::{Choice, check_rows};
 use crate::model::{KvCache, Model};
-use crate::run::Cache;
+use crate::run::{Cache, Capture};
 use crate::tokenizer::Tokenizer;
 
 pub use options::GenerateOptions;
@@ -87,7 +87,7 @@ pub struct BatchGeneration {
     rows: Vec<Row>,
 }
 
-/// The logits after the last token of a text, and what the forward pass captured.
+/// The logits after the last token of a text, `[vocab]`, and what the forward pass captured.
 type Computed = (Vec<f32>, Cache);
 
 impl BatchGeneration {
@@ -158,7 +158,10 @@ impl BatchGeneration {
     }
 
     /// As [`next_steps`](BatchGeneration::next_steps), with hooks for each text, active after the interventions. The
-    /// [`row`](crate::HookContext) of their context is the place among the texts that are computed in the same pass.
+    /// [`row`](crate::HookContext) of their context is the text's, also when others have ended.
+    ///
+    /// # Errors
+    /// As [`next_steps`](BatchGeneration::next_steps), and those of the hooks.
     ///
     /// # Panics
     /// If there are not hooks for each text.
@@ -260,9 +263,10 @@ impl BatchGeneration {
         }
         let all = self.rows.iter_mut().zip(hooks).enumerate();
         let of_pass = all.filter(|(row, _)| rows.binary_search(row).is_ok());
-        let chains = of_pass
-            .zip(&mut captures)
-            .map(|((_, (row, hooks)), capture)| Chain(vec![&mut row.plan, &mut **hooks, capture]));
+        let chains = of_pass.zip(&mut captures).map(|((row, (text, hooks)), capture)| OfText {
+            row,
+            hooks: Chain(vec![&mut text.plan, &mut **hooks, capture]),
+        });
         let mut chains = PerRow(chains.collect());
         let kv_of_pass = cached.then_some(kv.as_mut_slice());
         let logits = self.model.forward_rows(&texts, kv_of_pass, &mut chains)?;
@@ -270,10 +274,26 @@ impl BatchGeneration {
         for (row, kv) in rows.iter().zip(kv) {
             self.rows[*row].kv = Some(kv);
         }
-        let last = |(logits, capture): (candle_core::Tensor, crate::run::Capture)| {
+        let last = |(logits, capture): (Tensor, Capture)| {
             let last = logits.dim(D::Minus2)? - 1;
             Ok((logits.i((0, last))?.to_vec1()?, capture.into_cache()))
         };
         logits.into_iter().zip(captures).map(last).collect()
+    }
+}
+
+/// The hooks of a text, with its place among all texts: a pass counts only those that it computes.
+struct OfText<'a> {
+    row: usize,
+    hooks: Chain<'a>,
+}
+
+impl Hooks for OfText<'_> {
+    fn wants(&self, point: HookPoint) -> bool {
+        self.hooks.wants(point)
+    }
+
+    fn visit(&mut self, context: HookContext, value: Tensor) -> Result<Tensor> {
+        self.hooks.visit(HookContext { row: self.row, ..context }, value)
     }
 }

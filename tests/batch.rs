@@ -29,6 +29,8 @@ struct Case {
     model: Model,
     texts: Vec<Vec<u32>>,
     compare: fn(&str, &Tensor, &Tensor),
+    /// Whether results have the same bits.
+    is_exact: bool,
 }
 
 impl Case {
@@ -44,6 +46,7 @@ impl Case {
             model: Model::new(fixture.config(), &reader.finish().unwrap()).unwrap(),
             texts: texts(fixture),
             compare,
+            is_exact: format != WeightFormat::Plain,
         }
     }
 
@@ -61,7 +64,10 @@ impl Case {
             None => (self.compare)(what, found.logits().unwrap(), expected.logits().unwrap()),
             Some(residual) => (self.compare)(what, found.residual().unwrap(), residual),
         }
-        assert_eq!(found.scores.ranks, expected.scores.ranks, "{what}");
+        // Without equal bits, tokens with nearly equal logits may change places.
+        if self.is_exact {
+            assert_eq!(found.scores.ranks, expected.scores.ranks, "{what}");
+        }
         assert_all_close(what, &found.scores.log_probs, &expected.scores.log_probs);
         self.assert_same_cache(what, &found.cache, &expected.cache);
         let what = format!("{what}: gradients");
@@ -125,7 +131,7 @@ fn a_part_of_the_positions_and_layers_is_that_of_the_rows() {
 
 #[test]
 fn decoding_several_texts_together_gives_the_logits_of_each() {
-    for_every_case(|Case { name, model, mut texts, compare }| {
+    for_every_case(|Case { name, model, mut texts, compare, .. }| {
         texts.iter_mut().for_each(|ids| ids.truncate(model.config().n_positions - 1));
         let mut kv: Vec<_> = texts.iter().map(|_| KvCache::new(model.config())).collect();
         let mut alone = kv.clone();
@@ -158,7 +164,7 @@ impl Hooks for Double {
 #[test]
 fn a_hook_on_one_text_leaves_the_others_alone() {
     for fixture in FIXTURES.iter().chain(&TOYS) {
-        let Case { name, model, mut texts, compare } = Case::new(fixture, WeightFormat::F32);
+        let Case { name, model, mut texts, compare, .. } = Case::new(fixture, WeightFormat::F32);
         texts.truncate(3);
         for point in HookPoint::all(model.config()) {
             let mut hooks: Vec<Box<dyn Hooks>> =
@@ -328,7 +334,7 @@ fn a_text_that_an_intervention_cannot_select_is_an_error() {
 #[test]
 fn a_batch_that_starts_at_a_layer_continues_the_whole_batch() {
     for_every_case(|case| {
-        let Case { model, texts, compare, name } = &case;
+        let Case { model, texts, compare, name, .. } = &case;
         let at = "blocks.1.hook_resid_pre";
         let options = RunOptions { names: vec![at.into()], ..RunOptions::default() };
         let whole = run_batch(model, texts, &options).unwrap();

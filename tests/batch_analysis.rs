@@ -295,6 +295,49 @@ fn means_over_prompts_are_transformer_lenss() {
     }
 }
 
+/// The sum of many numbers in f32 would be off by more than a unit in the last place.
+#[test]
+fn mean_activations_are_accumulated_in_f64_and_rounded_once() {
+    let fixture = Fixture::plain();
+    let (model, length) = (fixture.model(), fixture.config().n_positions as u32);
+    let texts: Vec<Vec<u32>> =
+        (1..40).map(|row| (0..1 + row % length).map(|at| (at * 7 + row) % 20).collect()).collect();
+    let names = ["hook_embed", "blocks.1.attn.hook_z"];
+    let found = candlescope::means(&model, &texts, &names).unwrap();
+    for name in names {
+        let values = texts.iter().map(|ids| {
+            let run = candlescope::run_with_cache(&model, ids, &[name]).unwrap();
+            run.cache.get(name).unwrap().clone()
+        });
+        let values: Vec<Tensor> = values.collect();
+        let rest = &values[0].dims()[2..];
+        let size = rest.iter().product();
+        let mut expected = vec![0f64; size];
+        for value in &values {
+            for row in common::numbers(value).chunks(size) {
+                expected.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+            }
+        }
+        let count = texts.iter().map(Vec::len).sum::<usize>() as f64;
+        let expected: Vec<f32> = expected.iter().map(|sum| (sum / count) as f32).collect();
+        assert_eq!(found[name].shape, [&[1, 1], rest].concat(), "{name}");
+        assert_eq!(found[name].data, expected, "{name}");
+    }
+}
+
+#[test]
+fn means_name_the_text_that_fails_and_refuse_patterns_before_they_run_anything() {
+    let model = Fixture::plain().model();
+    let error = |texts: &[Vec<u32>], name| {
+        candlescope::means(&model, texts, &[name]).err().unwrap().to_string()
+    };
+    let absent = model.config().vocab_size as u32;
+    let message = error(&[vec![1], vec![absent]], "hook_embed");
+    assert!(message.contains("text 1 of the batch"), "{message}");
+    let message = error(&[vec![absent]], "blocks.*.attn.hook_pattern");
+    assert!(message.contains("cannot be averaged over positions"), "{message}");
+}
+
 /// What `make_means_fixtures.py` computed for a fixture.
 struct Means {
     fixture: &'static Fixture,

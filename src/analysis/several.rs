@@ -20,7 +20,7 @@ struct Several<T> {
     before: usize,
 }
 
-/// A measurement that makes one after the other, and sums up their results.
+/// Runs the measurements in order and combines their results with `summary`.
 pub(super) fn several<T: 'static>(
     measurements: impl IntoIterator<Item = MeasurementResult<T>>,
     summary: impl FnOnce(Vec<T>) -> Result<T> + 'static,
@@ -75,15 +75,21 @@ pub(super) fn mean(numbers: impl Iterator<Item = f32>) -> f32 {
     (sum / count) as f32
 }
 
-/// The mean of arrays of one shape, with those that `counts` at an index of the data; NaN where none does.
+/// The mean of arrays of one shape. `counts(array, index)` says whether an array enters the mean at an index of the data; NaN if
+/// none does.
+///
+/// # Panics
+/// If the shapes differ, which is a bug of the caller.
 pub(super) fn mean_of(
     arrays: &[&NamedArray],
     counts: impl Fn(usize, usize) -> bool,
 ) -> Option<NamedArray> {
-    let first = *arrays.first()?;
+    let NamedArray { axes, shape, labels, .. } = arrays.first()?;
+    assert!(arrays.iter().all(|array| array.shape == *shape), "arrays of one shape");
     let at = |index: usize| {
         let counting = arrays.iter().enumerate().filter(|(array, _)| counts(*array, index));
         mean(counting.map(|(_, array)| array.data[index]))
     };
-    Some(NamedArray { data: (0..first.data.len()).map(at).collect(), ..first.clone() })
+    let data = (0..arrays[0].data.len()).map(at).collect();
+    Some(NamedArray { axes: axes.clone(), shape: shape.clone(), data, labels: labels.clone() })
 }

@@ -24,9 +24,9 @@ options! {
         /// The key of the random generator: the same seed gives the same text on every machine. It is ChaCha with 8
         /// rounds. The seed is the first eight bytes of the key (little-endian), the rest of the key is zero. Each
         /// drawn token takes one u64 of its stream, two words with the lower first; the upper 53 bits, as a fraction of
-        /// 1, choose by cumulative probability in the order of ids. Of several texts, each has its own draws. A list has
-        /// a seed for each, with which the text alone gives the same. With one number, the nonce is the text's place in
-        /// the batch: text 0 is the one that the number gives alone.
+        /// 1, choose by cumulative probability in the order of ids. Of several texts, each has its own draws. With a
+        /// list, text i uses seed i and gives what it gives alone with that seed. With one number, the nonce is the text's
+        /// place in the batch: text 0 is the one that the number gives alone.
         pub seed: Choice<u64> = Choice::One(0),
         /// Stop after the token that completes one of these texts.
         pub stop: Vec<String> as OneOrMany<String> = Vec::new(),

@@ -1,8 +1,8 @@
 //! The texts of one forward pass, packed one after the other.
 //!
-//! All values of a pass over several texts are `[1, ΣT, ..]`: the rows of all texts in one product, without padding. What
-//! depends on positions (the position embeddings, attention and the hooks) is computed for each text from its part of the
-//! value, so each text gives what it gives alone. A pass over one text neither splits nor copies.
+//! All values of a pass over several texts are `[1, ΣT, ..]`: the rows of all texts in one product, without padding. Position
+//! embeddings, attention and hooks run on each text's slice, so results equal those of the text alone. A pass over one text
+//! neither splits nor copies.
 
 use candle_core::{Device, Tensor};
 

@@ -66,7 +66,7 @@ fn read(node: Node, count: Option<usize>, more: usize, [one, several]: [&str; 2]
     let found = resolve_index(index, count).filter(|found| *found < count + more);
     found.ok_or_else(|| {
         let last = (count + more).saturating_sub(1);
-        let said = if count == 1 { one } else { several };
-        node.expected(format!("-{count} to {last}: the model has {count} {said}"))
+        let noun = if count == 1 { one } else { several };
+        node.expected(format!("-{count} to {last}: the model has {count} {noun}"))
     })
 }
