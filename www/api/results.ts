@@ -1,7 +1,6 @@
 // Results of the worker, which are plain data, to the classes and types of the API.
 
 import { Cache } from "./cache.js";
-import type { Origin } from "./export/origin.js";
 import type { HookPoint, Run, Step, Tokens } from "./generated.js";
 import { Tensor, type TensorArray, type TensorDetails } from "./tensor.js";
 import type { Captured, RunData, StepData, TensorData } from "./worker-api.js";
@@ -31,14 +30,8 @@ export const LOG_PROBS: TensorDetails = {
   note: 'already those of the next tokens; logits.logSoftmax("vocab") has those of all tokens',
 };
 
-function toCache(
-  points: readonly HookPoint[],
-  captured: readonly Captured[],
-  gradients: readonly Captured[] = [],
-  origin: Origin | null = null,
-): Cache {
-  return new Cache(tensorsByName(captured), points, tensorsByName(gradients), origin);
-}
+/** What a gradient is, under the name of its hook point. */
+const GRADIENT: TensorDetails = { note: "the gradient", isWhole: false };
 
 /** What the results of a run say of their model. */
 export interface RunModel {
@@ -47,8 +40,10 @@ export interface RunModel {
   tokenize(ids: Uint32Array): Promise<Tokens>;
 }
 
-export function toRun(model: RunModel, answer: RunData): AnyRun {
+/** @param hasAllPositions whether captures have every position, so that their indices are those of the activations */
+export function toRun(model: RunModel, answer: RunData, hasAllPositions: boolean): AnyRun {
   const { ids, loss, logProbs, ranks, logits, residual, headScores, cache, gradients } = answer;
+  const captured = tensorsByName(cache, { isWhole: hasAllPositions });
   const run = {
     loss,
     ids: toTensor(ids),
@@ -57,7 +52,7 @@ export function toRun(model: RunModel, answer: RunData): AnyRun {
     logits: logits && toTensor(logits),
     residual: residual && toTensor(residual),
     headScores: headScores && toTensor(headScores),
-    cache: toCache(model.hookPoints, cache, gradients, {
+    cache: new Cache(captured, model.hookPoints, tensorsByName(gradients, GRADIENT), {
       model: model.source,
       ids: ids.data,
       strings: async (list) => (await model.tokenize(list)).strings,
@@ -67,9 +62,13 @@ export function toRun(model: RunModel, answer: RunData): AnyRun {
 }
 
 export function toStep(points: readonly HookPoint[], { cache, ...step }: StepData): Step {
-  return { ...step, cache: toCache(points, cache) };
+  // A step may have its new positions only.
+  return { ...step, cache: new Cache(tensorsByName(cache, { isWhole: false }), points) };
 }
 
-function tensorsByName(list: readonly Captured[]): Map<string, Tensor> {
-  return new Map(list.map(({ name, value }) => [name, toTensor(value)]));
+function tensorsByName(
+  list: readonly Captured[],
+  details: TensorDetails,
+): ReadonlyMap<string, Tensor> {
+  return new Map(list.map(({ name, value }) => [name, toTensor(value, { ...details, name })]));
 }

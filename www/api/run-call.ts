@@ -29,19 +29,21 @@ export function runCall(
   if (!isBatch(input)) {
     const prompt = readInput(input);
     const request = serialize(1);
+    const hasAll = (request.positions ?? null) === null;
     return {
       send: (api, key, listener) => api.runWithCache(key, prompt, request, listener),
-      toResult: (answer) => toRun(model, answer as RunData),
+      toResult: (answer) => toRun(model, answer as RunData, hasAll),
     };
   }
   const prompts = readInputs(input);
   const request = serialize(prompts.length);
+  const hasAll = (request.positions ?? null) === null;
   const side = request.paddingSide === "left" ? "left" : "right"; // the worker refuses any other
   return {
     send: (api, key, listener) => api.runBatch(key, prompts, request, listener),
     toResult: (answers) =>
       new BatchRun<AnyRun>(
-        (answers as RunData[]).map((answer) => toRun(model, answer)),
+        (answers as RunData[]).map((answer) => toRun(model, answer, hasAll)),
         side,
       ),
   };

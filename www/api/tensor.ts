@@ -62,7 +62,7 @@ export class Tensor<Data extends TensorArray = Float32Array> {
   declare readonly isView: boolean;
   /**
    * Whether it has the axes, their order and the indices of what `name` says. Not if `at`, `rename`, `reorder` or `squeeze` made it,
-   * if the weight was read in part, or if a function showed it.
+   * if a weight was read in part, if it was captured at some positions or in a step of a generation, or if a function showed it.
    */
   declare readonly isWhole: boolean;
   /** in row-major order: the last axis is contiguous */
