@@ -115,6 +115,14 @@ test("arrays of another frame keep their numbers", () => {
   assert.equal(encodeNumbers(numbers, "u16").encoding, "u16");
 });
 
+test("an array with axes is one text of numbers, also without labels", () => {
+  const data = Float32Array.of(1, 0, 0.5, 0.5);
+  const pattern = { data, shape: [2, 2], axes: ["query", "key"] };
+  const encoded = /** @type {any} */ (encodeValue(pattern));
+  assert.deepEqual([encoded.causal, encoded.encoding], [true, "f32"]);
+  assert.deepEqual(decodeValue(encoded), pattern);
+});
+
 test("results are plain data with their typed arrays and numbers that JSON lacks", () => {
   const value = {
     lens: { data: Float32Array.of(1, NaN), shape: [2], axes: ["pos"], at: () => 0 },

@@ -1,6 +1,5 @@
 // Arrays of numbers as text, exact or rounded, and back.
 
-import { isValues } from "../tensor/values.js";
 import type { EncodedArray, EncodedNumber } from "./format.js";
 
 /** What drawing needs of a tensor. */
@@ -152,12 +151,18 @@ export function encodeValue(value: unknown): unknown {
   if (typeof value === "number") return encodeNumber(value);
   if (typeof value !== "object" || value === null) return value;
   if (ArrayBuffer.isView(value)) return encodeNumbers(value as Numbers, precisionFor(value));
-  if (isValues(value)) return encodeTensor(value, precisionFor(value.data));
+  if (isTensor(value)) return encodeTensor(value, precisionFor(value.data));
   if (Array.isArray(value)) return value.map(encodeValue);
   const fields = Object.entries(value).filter(
     ([, one]) => one !== undefined && typeof one !== "function",
   );
   return Object.fromEntries(fields.map(([name, one]) => [name, encodeValue(one)]));
+}
+
+/** A tensor, or its fields without labels. */
+function isTensor(value: object): value is PlainTensor & { data: Numbers } {
+  const { data, shape, axes } = value as Partial<PlainTensor>;
+  return ArrayBuffer.isView(data) && Array.isArray(shape) && Array.isArray(axes);
 }
 
 function precisionFor(numbers: ArrayBufferView): Precision {
