@@ -42,9 +42,10 @@ export const TOKEN_AXES: readonly string[] = ["pos", "query", "key"];
 /** By default an axis has a panel for each position if there are no more than these across and down, ... */
 const MAX_ACROSS = 32;
 const MAX_DOWN = 16;
-/** ... and all panels together hold no more values than these. Of an axis of tokens, only some are visible. */
+/** ... and all panels together hold no more values than these. */
 const MAX_VALUES = 4e6;
-const VISIBLE_TOKENS = 64;
+/** How many tokens are visible at once, until the visitor asks for all: so many rows are still told apart. */
+export const VISIBLE_TOKENS = 64;
 
 export function lengthOf({ axes, shape }: NamedArray, axis: string) {
   const at = axes.indexOf(axis);

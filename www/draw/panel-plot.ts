@@ -19,6 +19,7 @@ const DIGIT_ROOM = 6;
 const SMALLEST = 1;
 
 export type Side = "rows" | "columns";
+export const SIDES: readonly Side[] = ["rows", "columns"];
 /** The labels of both axes, of what is visible. */
 export type PanelLabels = Readonly<Record<Side, readonly Token[]>>;
 /** The cells of one panel. A vector is broken into lines of `wrap` cells; 0 for no vector. */

@@ -1,6 +1,6 @@
 // The visible part of a long axis: zooming and moving.
 
-import { TOKEN_AXES } from "./arrangement.js";
+import { TOKEN_AXES, VISIBLE_TOKENS } from "./arrangement.js";
 import type { Window } from "./lines.js";
 import type { Side } from "./panel-plot.js";
 
@@ -27,9 +27,6 @@ export function zoomWindow(
 export function moveWindow(length: number, { first, count }: Window, by: number): Window {
   return { first: Math.max(0, Math.min(length - count, Math.round(first + by))), count };
 }
-
-/** How many tokens are visible at once, until the visitor asks for all: so many rows are still told apart. */
-export const VISIBLE_TOKENS = 64;
 
 /** The visible part if the visitor has not chosen another: of a long text the last tokens, or if they are sorted the first ones. */
 export function usualWindow(axis: string, side: Side, length: number, isSorted = false): Window {

@@ -7,6 +7,7 @@ import type { HookPoint } from "../api/generated.js";
 import type { Architecture } from "../session/architecture.js";
 import { countWords, type HookMatch, matchHooks, shownPoint } from "../session/hook-match.js";
 import { withCode } from "./code.js";
+import { option } from "./option.js";
 
 /** What a text can be, below a box. */
 export const HOOK_HINT =
@@ -74,7 +75,7 @@ export interface HookBoxState {
   architecture: Architecture;
 }
 
-export interface HookBoxOptions {
+interface HookBoxOptions {
   /** the name of the input */
   name: string;
   label: string;
@@ -124,7 +125,7 @@ export class HookBox {
     const shown = shownPoint(match, point);
     const choose = (event: Event) =>
       this.#options.choosePoint((event.target as HTMLSelectElement).value);
-    return html`<label><span>show</span><select name="point" @change=${choose}>${match.names.map((name) => html`<option value=${name} ?selected=${name === shown} .selected=${name === shown}>${name}</option>`)}</select></label>`;
+    return html`<label><span>show</span><select name="point" @change=${choose}>${match.names.map((name) => option(name, name, name === shown))}</select></label>`;
   }
 
   #onInput(event: Event, state: HookBoxState) {

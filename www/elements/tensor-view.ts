@@ -6,7 +6,7 @@ import type { Arrangement, NamedArray, Wanted } from "../draw/arrangement.js";
 import type { Order } from "../draw/axis-order.js";
 import type { Recorder } from "../draw/figure/recorder.js";
 import type { Window } from "../draw/lines.js";
-import type { PanelGeometry, Side } from "../draw/panel-plot.js";
+import { type PanelGeometry, type Side, SIDES } from "../draw/panel-plot.js";
 import { contains, valueAt, type PanelCell } from "../draw/plane.js";
 import type { Stretch } from "../draw/scale.js";
 import type { ColourMap } from "../draw/tensor-scale.js";
@@ -26,6 +26,7 @@ import { legendStyles, renderColours, renderLegend } from "./tensor/legend.js";
 import { TensorPainter } from "./tensor/painter.js";
 import { axisTitles, renderOrder, renderSummary } from "./tensor/parts.js";
 import * as pinning from "./tensor/pins.js";
+import { cellOf, type Position, positionOf } from "./tensor/position.js";
 import { PlotPlaces, type PlotStart } from "./tensor/places.js";
 import { renderWindows, windowStyles } from "./tensor/window.js";
 import * as words from "./tensor/words.js";
@@ -46,7 +47,7 @@ export interface TensorViewEvents {
   "value-hover": (PanelCell & { value: number; index: Readonly<Record<string, number>> }) | null;
   "value-lock": PanelCell | null;
   /** all pinned values, each as a position on every axis; the last one is the locked one */
-  "pins-change": readonly words.Position[];
+  "pins-change": readonly Position[];
   "slice-change": TensorSettings;
   "scale-change": Stretch;
 }
@@ -114,7 +115,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   /** The cell that was pinned last, if it is drawn. Setting it pins this cell only. */
   declare lock: TensorCell | null;
   /** The pinned values, each as a position on every axis. */
-  declare pins: readonly words.Position[];
+  declare pins: readonly Position[];
   /** A token that something else on the page points at. */
   declare highlight: number | null;
   declare width: number;
@@ -128,7 +129,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     move: (cell, step) => {
       const moved = this.#drawing?.moved(cell, step);
       if (!moved) return null;
-      for (const side of ["rows", "columns"] as const) this.#setWindow(side, moved.zoom[side]);
+      for (const side of SIDES) this.#setWindow(side, moved.zoom[side]);
       return moved.cell;
     },
     onHover: (cell) => this.#onHover(cell),
@@ -283,12 +284,12 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     if (!drawing || (!cell && this.pins.length === 0)) return;
     this.#setPins(
       cell
-        ? pinning.toggled(this.pins, words.positionOf(drawing, cell))
+        ? pinning.toggled(this.pins, positionOf(drawing, cell))
         : pinning.withoutLast(drawing, this.pins),
     );
   }
 
-  #setPins(pins: readonly words.Position[]) {
+  #setPins(pins: readonly Position[]) {
     this.pins = pins;
     this.lock = this.#ownLock = this.#drawing?.locked ?? null;
     this.emit("value-lock", this.#drawing?.locked ?? null);
@@ -296,15 +297,14 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   }
 
   /** Moves sliders and the visible part to a pin. */
-  async #goTo(pin: words.Position) {
+  async #goTo(pin: Position) {
     const drawing = this.#drawing;
     if (!drawing) return;
     const axes = Object.keys(drawing.arrangement.index);
     this.index = { ...this.index, ...Object.fromEntries(axes.map((axis) => [axis, pin[axis]])) };
-    const cell = words.cellOf(this.#drawing ?? drawing, pin);
+    const cell = cellOf(this.#drawing ?? drawing, pin);
     if (!cell) return;
-    for (const side of ["rows", "columns"] as const)
-      this.#setWindow(side, this.#drawing?.windowsWith(cell)[side]);
+    for (const side of SIDES) this.#setWindow(side, this.#drawing?.windowsWith(cell)[side]);
     this.#emitSettings();
     await this.updateComplete;
     this.interaction.hover(cell);
@@ -391,7 +391,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     const drawing = this.#drawing;
     const detail =
       cell && drawing
-        ? { ...cell, value: this.valueAt(cell), index: words.positionOf(drawing, cell) }
+        ? { ...cell, value: this.valueAt(cell), index: positionOf(drawing, cell) }
         : null;
     this.emit("value-hover", detail);
   }

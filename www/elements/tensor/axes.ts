@@ -12,6 +12,7 @@ import {
   type Place,
   type Wanted,
 } from "../../draw/arrangement.js";
+import { option } from "../option.js";
 
 export const axesStyles = css`
   .slice {
@@ -71,8 +72,6 @@ export function renderAxes(
   if (names.length < 2) return html`<div class="slice">${order}</div>`;
   const { rows, columns } = arrangement;
   const move = (axis: string, place: Place) => onChange(withPlace(arrangement, axis, place));
-  const option = (value: string, text: string, selected: boolean) =>
-    html`<option value=${value} ?selected=${selected} .selected=${selected}>${text}</option>`;
   const value = (event: Event) => (event.target as HTMLSelectElement).value;
   const side = (place: "rows" | "columns") => html`<label>${place}
     <select name=${place} @change=${(event: Event) => move(value(event), place)}>

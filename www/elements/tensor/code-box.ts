@@ -6,7 +6,7 @@ import type { Side } from "../../draw/panel-plot.js";
 import { COPY_REFUSED, copyToClipboard } from "../clipboard.js";
 import { codeOfCell, codeOfView, type Source, sourceOfName } from "./code.js";
 import type { Drawing } from "./drawing.js";
-import { positionOf } from "./words.js";
+import { positionOf } from "./position.js";
 
 export const codeStyles = css`
   details > summary {

@@ -20,7 +20,7 @@ import { clippedIn, parseLimits, scaleOf, type ColourMap } from "../../draw/tens
 import type { Token } from "../../draw/token.js";
 import { usualWindow } from "../../draw/windows.js";
 import { clamp, type Step } from "../interaction.js";
-import { cellOf, labelAt, type Position } from "./words.js";
+import { cellOf, labelAt, type Position } from "./position.js";
 
 export interface Inputs extends Required<Wanted> {
   tensor: NamedArray;

@@ -9,6 +9,7 @@ import type { Summary } from "../../draw/plane.js";
 import type { Stretch, Theme } from "../../draw/scale.js";
 import { levelRange, writeLimits, zeroText, type ColourMap } from "../../draw/tensor-scale.js";
 import { clippedColour, isLegible } from "../../draw/panels.js";
+import { option } from "../option.js";
 import type { Drawing } from "./drawing.js";
 import { notFiniteText } from "./words.js";
 
@@ -112,7 +113,7 @@ function marks(
     ${masked === 0 ? "" : html`<span class="mark"><span class="swatch masked"></span>masked: ${formatCount(masked)}</span>`}`;
 }
 
-export interface ColourChoice {
+interface ColourChoice {
   map: ColourMap | "";
   /** as `writeLimits` writes them */
   limits: string;
@@ -124,8 +125,6 @@ export function renderColours(
   onChange: (choice: Partial<ColourChoice>) => void,
 ) {
   const byHand = typeof limits !== "string";
-  const option = (value: string, text: string, selected: boolean) =>
-    html`<option value=${value} ?selected=${selected} .selected=${selected}>${text}</option>`;
   const value = (event: Event) => (event.target as HTMLSelectElement).value;
   const hand = () => writeLimits([Number(formatPlain(scale.min)), Number(formatPlain(scale.max))]);
   const setLimit = (end: 0 | 1, event: Event) => {

@@ -7,6 +7,7 @@ import {
   drawPanelLabels,
   drawPanelOverlay,
   drawTitles,
+  SIDES,
 } from "../../draw/panel-plot.js";
 import { drawDigits, paintPanels } from "../../draw/panels.js";
 import type { PanelCell } from "../../draw/plane.js";
@@ -18,8 +19,6 @@ import { titles } from "./words.js";
 
 /** Device pixels around the last cells for the outline of a focused cell. */
 const OUTLINE = 3;
-
-const SIDES = ["rows", "columns"] as const;
 
 /** What is outlined besides the pinned cells. `highlight`: a token that something else on the page points at. */
 type Marks = { hovered: PanelCell | null; highlight: number | null };

@@ -6,6 +6,7 @@ import { TOKEN_AXES } from "../../draw/arrangement.js";
 import type { Order } from "../../draw/axis-order.js";
 import { formatCount } from "../../draw/format.js";
 import type { Side } from "../../draw/panel-plot.js";
+import { option } from "../option.js";
 import type { Drawing } from "./drawing.js";
 import { notFiniteText, shapeText, summaryParts } from "./words.js";
 
@@ -57,7 +58,7 @@ export function renderOrder(drawing: Drawing, onChange: (side: Side, order: Orde
     ];
     return html`<label class="order">order of ${axis}
       <select name=${side === "rows" ? "row-order" : "order"} @change=${(event: Event) => onChange(side, (event.target as HTMLSelectElement).value as Order)}>
-        ${choices.map(([value, text]) => html`<option value=${value} ?selected=${value === order} .selected=${value === order}>${text}</option>`)}
+        ${choices.map(([value, text]) => option(value, text, value === order))}
       </select></label>`;
   };
   return html`${choice("columns")}${choice("rows")}`;

@@ -7,7 +7,7 @@ import { formatExact } from "../../draw/format.js";
 import { contains, type PanelCell, valueAtPosition } from "../../draw/plane.js";
 import { truncate } from "../../draw/token.js";
 import type { Drawing } from "./drawing.js";
-import { labelAt, type Position, positionOf } from "./words.js";
+import { labelAt, type Position, positionOf } from "./position.js";
 
 export const pinStyles = css`
   .pins {
@@ -58,7 +58,7 @@ export const pinStyles = css`
 /** Characters of a label in the list. */
 const LABEL = 18;
 
-export function isSamePosition(a: Position, b: Position) {
+function isSamePosition(a: Position, b: Position) {
   return (
     Object.keys(a).length === Object.keys(b).length &&
     Object.keys(a).every((axis) => a[axis] === b[axis])

@@ -1,6 +1,6 @@
 // Where a pointer is on the plot of <tensor-view>, and how gestures change the visible part.
 
-import { placeUnder, type Side } from "../../draw/panel-plot.js";
+import { placeUnder, type Side, SIDES } from "../../draw/panel-plot.js";
 import { cellUnder } from "../../draw/panels.js";
 import type { PanelCell } from "../../draw/plane.js";
 import type { Window } from "../../draw/lines.js";
@@ -8,8 +8,6 @@ import { moveWindow, zoomWindow } from "../../draw/windows.js";
 import type { Movement, Point } from "../plot-gestures.js";
 import type { Drawing } from "./drawing.js";
 import { ZOOMABLE } from "./window.js";
-
-const SIDES: readonly Side[] = ["rows", "columns"];
 
 /** One axis when a gesture begins. */
 interface AxisStart {
@@ -23,7 +21,7 @@ interface AxisStart {
 
 export type PlotStart = Record<Side, AxisStart>;
 
-export interface PlotOwner {
+interface PlotOwner {
   drawing: () => Drawing | null;
   /** the canvas of the cells */
   cells: () => HTMLCanvasElement | null;

@@ -2,10 +2,10 @@
 
 import { css, html } from "lit";
 
-import { TOKEN_AXES } from "../../draw/arrangement.js";
+import { TOKEN_AXES, VISIBLE_TOKENS } from "../../draw/arrangement.js";
 import type { Window } from "../../draw/lines.js";
-import type { Side } from "../../draw/panel-plot.js";
-import { usualWindow, VISIBLE_TOKENS, zoomWindow } from "../../draw/windows.js";
+import { type Side, SIDES } from "../../draw/panel-plot.js";
+import { usualWindow, zoomWindow } from "../../draw/windows.js";
 import { clamp } from "../interaction.js";
 import type { Drawing } from "./drawing.js";
 
@@ -28,7 +28,6 @@ export const windowStyles = css`
   }
 `;
 
-const SIDES: readonly Side[] = ["rows", "columns"];
 /** An axis this long has controls for zooming. */
 export const ZOOMABLE = 48;
 /** One step of zooming. */

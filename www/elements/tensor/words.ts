@@ -1,17 +1,17 @@
 // What <tensor-view> says of its numbers: the summary, a cell in a sentence, and the table of the most important values.
 
-import { longAxes, TOKEN_AXES, type Arrangement, type NamedArray } from "../../draw/arrangement.js";
+import { longAxes, type NamedArray } from "../../draw/arrangement.js";
 import { formatCount, formatExact, formatShort } from "../../draw/format.js";
 import {
   farthestCells,
   isMasked,
   valueAt,
   type PanelCell,
-  type Plane,
   type Summary,
 } from "../../draw/plane.js";
-import { announced, glyphs, truncate, type Token } from "../../draw/token.js";
+import { announced, glyphs, truncate } from "../../draw/token.js";
 import type { ValueTable } from "../plot.js";
+import { labelAt, type Labelled, type Position } from "./position.js";
 
 /** The name of an axis in a sentence. */
 const AXIS_NAMES: Record<string, string> = {
@@ -25,48 +25,6 @@ const AXIS_NAMES: Record<string, string> = {
 const TABLE_ROWS = 20;
 /** Characters of a label in the line under the plot. */
 const LABEL = 24;
-
-/** A tensor with the tokens of its text. */
-export interface Labelled {
-  tensor: NamedArray;
-  tokens: readonly Token[];
-  arrangement: Arrangement;
-  plane: Plane;
-}
-
-/** What a position stands for: its label, or the token of the text; undefined for nothing but its number. */
-export function labelAt(
-  { tensor, tokens }: Pick<Labelled, "tensor" | "tokens">,
-  axis: string,
-  at: number,
-) {
-  return tensor.labels?.[axis]?.[at] ?? (TOKEN_AXES.includes(axis) ? tokens[at] : undefined);
-}
-
-/** A position on every axis. */
-export type Position = Readonly<Record<string, number>>;
-
-/** Where a position is in the present arrangement; null if a slider is elsewhere. */
-export function cellOf({ arrangement, plane }: Labelled, position: Position): PanelCell | null {
-  const { rows, columns, index } = arrangement;
-  if (Object.entries(index).some(([axis, at]) => position[axis] !== at)) return null;
-  const panel = plane.panels.findIndex(({ index: at }) =>
-    Object.entries(at).every(([axis, value]) => position[axis] === value),
-  );
-  return panel < 0 ? null : { panel, row: position[rows] ?? 0, column: position[columns] ?? 0 };
-}
-
-/** The position of a cell on every axis, in the tensor's order. */
-export function positionOf({ tensor, arrangement, plane }: Labelled, cell: PanelCell) {
-  const { rows, columns, index } = arrangement;
-  const all = {
-    ...index,
-    ...plane.panels[cell.panel]?.index,
-    ...(rows && { [rows]: cell.row }),
-    ...(columns && { [columns]: cell.column }),
-  };
-  return Object.fromEntries(tensor.axes.map((axis) => [axis, all[axis] ?? 0]));
-}
 
 /** The token of the text that a cell is about, by its position; null if no drawn axis has tokens. */
 export function tokenOf(shown: Labelled, cell: PanelCell): number | null {

@@ -3,7 +3,7 @@
 import type { OutlineRow } from "../../session/outline-rows.js";
 
 /** What a key asks for. */
-export type TreeAct =
+type TreeAct =
   | { do: "focus"; row: OutlineRow }
   | { do: "open" | "close" | "press"; row: OutlineRow }
   /** every row beside it */

@@ -11,7 +11,7 @@ import { matchHooks, shownPoint } from "../../session/hook-match.js";
 import "../define/tensor-view.js";
 import { HookBox, type HookBoxState, hookBoxStyles } from "../hook-box.js";
 import type { TensorSettings, TensorView } from "../tensor-view.js";
-import type { Position } from "../tensor/words.js";
+import type { Position } from "../tensor/position.js";
 import { FigureView, type FigureState, NO_RESULT, type Request, type ViewModule } from "./view.js";
 
 /** Where the axes of a value are drawn, and how. Empty: what fits best. */
