@@ -48,26 +48,29 @@ export interface SelectedPoints {
   readonly names: readonly string[];
 }
 
-/** The points of a model, and those of them among which one selects. */
+/** The points of a model, and those of them among which one selects: all, or those that were selected before. */
 interface Candidates {
   all: readonly SelectablePoint[];
   among: readonly SelectablePoint[];
+  isRefinement: boolean;
 }
 
 /**
  * The points that a selector selects, in the order of the forward pass; at least one.
  * @param all the model's
- * @param among those to choose from
+ * @param selected those to choose from; all by default
  * @throws HookError if the selector, or an item of a list, selects nothing, with the nearest names; or if a function throws.
  *   InputError for a value that is no selector
  */
 export function selectPoints(
   selector: HookSelector,
   all: readonly SelectablePoint[],
-  among: readonly SelectablePoint[] = all,
+  selected?: readonly SelectablePoint[],
 ): SelectablePoint[] {
-  const selected = new Set(matched(selector, { all, among }).map(({ name }) => name));
-  return among.filter(({ name }) => selected.has(name));
+  const among = selected ?? all;
+  const candidates = { all, among, isRefinement: selected !== undefined };
+  const names = new Set(matched(selector, candidates).map(({ name }) => name));
+  return among.filter(({ name }) => names.has(name));
 }
 
 /**
@@ -89,7 +92,10 @@ function patternsOfText(text: string, points: readonly SelectablePoint[]): strin
     return namesOf(selectPoints(text, points));
   // Only what is surely no pattern of the model's engine is refused here.
   if (isKnown || (source !== undefined && !isOtherWord(source, points))) return [text];
-  const fitting = source === undefined ? fittingText(text, { all: points, among: points }) : [];
+  const fitting =
+    source === undefined
+      ? fittingText(text, { all: points, among: points, isRefinement: false })
+      : [];
   if (fitting.length > 0) return isPattern(text) ? [text] : namesOf(fitting);
   const meaning = meaningOfOtherName(text, namesOf(points));
   if (meaning) throw nothing(text, meaning);
@@ -173,14 +179,14 @@ function matchedByText(text: string, places: Candidates): SelectablePoint[] {
 }
 
 /** The points that a name, a glob or a short name selects. */
-function fittingText(text: string, { all, among }: Candidates): SelectablePoint[] {
+function fittingText(text: string, { among, isRefinement }: Candidates): SelectablePoint[] {
   const exact = among.filter(({ name }) => name === text);
   if (exact.length > 0) return exact;
   if (isPattern(text))
     return matchedByGlob(
       text,
       among.map((point) => ({ point, text: point.name })),
-      among !== all,
+      isRefinement,
     );
   const fitting = among.filter(({ name }) => [longForm(name), shortForm(name)].includes(text));
   const kinds = [...new Set(fitting.map(({ name }) => withoutLayer(name)))];
@@ -308,7 +314,7 @@ function excerpt(predicate: object) {
 
 function matchedByPair(
   [short, layers]: readonly [string, number | readonly number[]],
-  { all, among }: Candidates,
+  { all, among, isRefinement }: Candidates,
 ): SelectablePoint[] {
   checkLength(short);
   const asked = typeof layers === "number" ? [layers] : layers;
@@ -326,7 +332,7 @@ function matchedByPair(
   const ofLayers = among.filter(({ name }) => numbers.includes(layerOf(name) ?? -1));
   if (/[*?]/.test(short)) {
     const texts = ofLayers.map((point) => ({ point, text: withoutLayer(point.name) }));
-    const matching = matchedByGlob(short, texts, among !== all);
+    const matching = matchedByGlob(short, texts, isRefinement);
     if (matching.length > 0) return matching;
   }
   const fitting = ofLayers.filter(({ name }) =>
@@ -334,7 +340,7 @@ function matchedByPair(
   );
   const kinds = [...new Set(fitting.map(({ name }) => withoutLayer(name)))];
   if (kinds.length === 1) return fitting;
-  if (kinds.length === 0 && among !== all) throw notSelected(text(short), among);
+  if (kinds.length === 0 && isRefinement) throw notSelected(text(short), among);
   const known = [
     ...new Set(ofLayers.map(({ name }) => name).map(short.includes(".") ? longForm : shortForm)),
   ];
@@ -390,10 +396,10 @@ function namesOf(points: readonly { name: string }[]) {
 function found(
   text: string,
   points: SelectablePoint[],
-  { all, among }: Candidates,
+  { all, among, isRefinement }: Candidates,
 ): SelectablePoint[] {
   if (points.length > 0) return points;
-  if (among !== all) throw notSelected(describe(text), among);
+  if (isRefinement) throw notSelected(describe(text), among);
   const near = `the nearest are ${quoted(nearestNames(text, namesOf(among)))}`;
   throw nothing(text, meaningOfOtherName(text, namesOf(all)) ?? near, among.length);
 }
