@@ -100,16 +100,20 @@ export class HookBox {
 
   /** What stands in the box selects. */
   match({ text, points, architecture }: HookBoxState): HookMatch {
-    // Undo, a click or another model has written another text.
-    if (text !== this.#drawn && text !== this.#typed?.trim()) this.#typed = null;
-    this.#drawn = text;
-    return matchHooks(this.#typed ?? text, points, architecture);
+    return matchHooks(this.#typedBeside(text) ?? text, points, architecture);
+  }
+
+  /** What was typed; null if undo, a click or another model has put another text in effect since. */
+  #typedBeside(text: string) {
+    return text === this.#drawn || text === this.#typed?.trim() ? this.#typed : null;
   }
 
   /** The box with its label, the choice of a point, and what the owner puts beside them. */
   render(state: HookBoxState, beside: unknown = "") {
     const { name, label } = this.#options;
     const match = this.match(state);
+    this.#typed = this.#typedBeside(state.text);
+    this.#drawn = state.text;
     const isWrong = match.names.length === 0;
     return html`<div class="hook">
         <label><span>${label}</span>
