@@ -12,12 +12,17 @@ import {
   embed,
   entryPoints,
   ESM,
+  FEW_VIEWS,
   notebook,
   page,
   snapshot,
   SPLITTING,
+  standalone,
+  standaloneFigure,
+  standaloneWorker,
   worker,
 } from "./entries.mjs";
+import { splitOnly } from "./package/modules.mjs";
 import { quantized } from "./quantize.mjs";
 
 const WWW = "www";
@@ -55,6 +60,40 @@ const externalElements = {
   },
 };
 
+/** In a script that is one file, addresses beside it mean nothing. */
+const ONE_FILE = /** @type {const} */ ({
+  format: "iife",
+  define: { "import.meta.url": '"about:blank"' },
+});
+
+/** Leaves out what a small file does not need: other views, what computes with a model, and files of figures. @type {import("esbuild").Plugin} */
+const fewViews = {
+  name: "few views",
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^\.\/[\w-]+-view\.js$/ }, ({ path }) => {
+      const isIn = FEW_VIEWS.some((name) => path === `./${name}-view.js`);
+      return isIn ? undefined : { path, namespace: "absent" };
+    });
+    onResolve({ filter: /\/(attention-values|export\/[\w-]+)\.js$/ }, ({ path }) => ({
+      path,
+      namespace: "absent",
+    }));
+    onLoad({ filter: /.*/, namespace: "absent" }, () => ({
+      contents: 'throw new Error("this file does not have the code for this: use the page")',
+    }));
+  },
+};
+
+/** Takes the addresses of the wasm modules from a global variable (www/page/standalone/live.ts). @type {import("esbuild").Plugin} */
+const givenWasm = {
+  name: "given wasm",
+  setup({ onLoad }) {
+    onLoad({ filter: /worker[\\/]wasm-files\.ts$/ }, () => ({
+      contents: "export const oneThread = self.candlescopeWasm, threads = oneThread;",
+    }));
+  },
+};
+
 const common = { ...ESM, outdir: OUT };
 
 await rm(OUT, { recursive: true, force: true });
@@ -85,6 +124,19 @@ const [ofPage, ofSnapshot] = await Promise.all([
       "notebook-style": "notebook/notebook.css",
     }),
     plugins: [externalApi],
+  }),
+  build({ ...common, ...ONE_FILE, entryPoints: entryPoints(standalone) }),
+  build({
+    ...common,
+    ...ONE_FILE,
+    entryPoints: entryPoints(standaloneFigure),
+    plugins: [fewViews],
+  }),
+  build({
+    ...common,
+    ...ONE_FILE,
+    entryPoints: entryPoints(standaloneWorker),
+    plugins: [splitOnly, givenWasm],
   }),
   // The worker chooses among the wasm builds at run time.
   build({ ...common, entryPoints: entryPoints(worker), external: ["./pkg/*"] }),

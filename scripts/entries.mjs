@@ -28,6 +28,18 @@ export const elements = {
 /** The element of a page that shows only snapshots. In dist/ it shares no chunks with the others, so that it is one small file. @type {Entries} */
 export const snapshot = { snapshot: "elements/snapshot.ts" };
 
+/** The scripts of HTML files that have everything in them. @type {Entries} */
+export const standalone = {
+  "standalone/figure-all": "page/standalone/figure.ts",
+  "standalone/live": "page/standalone/live.ts",
+};
+/** The same for figures of views that need little code, and the worker. @type {Entries} */
+export const standaloneFigure = { "standalone/figure": "page/standalone/figure.ts" };
+/** @type {Entries} */
+export const standaloneWorker = { "standalone/worker": "worker/worker.ts" };
+/** The views whose code is in standalone/figure.js, as www/page/exports/standalone.ts has them. */
+export const FEW_VIEWS = ["attention", "lines", "loss", "scores", "lens"];
+
 /** The notebook, which shares the chunks of the elements. @type {Entries} */
 export const notebook = { notebook: "notebook/main.ts" };
 

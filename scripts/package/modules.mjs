@@ -11,7 +11,7 @@ import { ESM, entryPoints, node, SPLITTING, typed, worker } from "../entries.mjs
 /** @typedef {import("esbuild").Metafile} Metafile */
 
 /** Contains the glue, without the address of the module that is not split. @type {import("esbuild").Plugin} */
-const splitOnly = {
+export const splitOnly = {
   name: "split modules only",
   setup({ onLoad, onResolve }) {
     onResolve({ filter: /^\.\/pkg\/candlescope\.js$/ }, () => ({

@@ -62,5 +62,9 @@ function explainDisk() {
   );
   say("pre", `python3 -m http.server --directory "${folder}"`);
   say("p", "Then open http://localhost:8000/ in the browser.");
+  say(
+    "p",
+    "There, “share” exports a figure as one HTML file, alone or with the model in it, which does open from a disk.",
+  );
   document.body.replaceChildren(section);
 }

@@ -12,6 +12,7 @@ import { CACHE_EXPORTS, CACHE_FIELDS } from "./exports/cache.js";
 import { type PageExport, proposedCaption } from "./exports/entry.js";
 import { chooseField, fieldOf, type PageField } from "./exports/fields.js";
 import { FIGURE_EXPORTS, FIGURE_FIELDS } from "./exports/figure.js";
+import { HTML_EXPORTS } from "./exports/html.js";
 import { NUMBER_EXPORTS, NUMBER_FIELDS } from "./exports/numbers.js";
 import { watchShown, whyNotRead } from "./exports/shown.js";
 import { SNAPSHOT_EXPORTS } from "./exports/snapshot.js";
@@ -21,6 +22,7 @@ import { query, store } from "./state.js";
 const EXPORTS: readonly PageExport[] = [
   ...FIGURE_EXPORTS,
   ...SNAPSHOT_EXPORTS,
+  ...HTML_EXPORTS,
   ...NUMBER_EXPORTS,
   ...CACHE_EXPORTS,
 ];

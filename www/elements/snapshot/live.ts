@@ -53,7 +53,7 @@ function hostOf(source: string): string {
   try {
     const { host, origin, protocol } = new URL(source, document.baseURI);
     if (origin === self.origin && origin !== "null") return "this site";
-    return host || protocol;
+    return protocol === "file:" ? "this file" : host || protocol;
   } catch {
     return source;
   }

@@ -7,7 +7,7 @@ import { page, session, state, store } from "../state.js";
 import { fileName, type PageExport, proposedCaption } from "./entry.js";
 
 /** Why the figure cannot be exported now. */
-function absent(): string | null {
+export function absent(): string | null {
   return page.figure.needs
     ? "what the view shows is not computed yet: wait for it, or compute it"
     : null;

@@ -1,0 +1,3 @@
+// The script of an HTML file that shows a snapshot without a model.
+
+import "../../elements/define/candle-snapshot.js";
