@@ -29,6 +29,14 @@ const POST = `<!doctype html>
 ${PROMPTS.map((text) => `<candle-scope model="candlescope/models/shakespeare" prompt="${text}" loading="eager"></candle-scope>`).join("\n")}
 `;
 
+const SNAPSHOT = `<!doctype html>
+<meta charset="utf-8" />
+<link rel="icon" href="data:," />
+<title>A page with a snapshot</title>
+<script type="module" src="candlescope/snapshot.js"></script>
+<candle-snapshot src="figure.json"></candle-snapshot>
+`;
+
 /**
  * What the public API answers, for the numbers of the page. It is a module of the page itself: Firefox runs what WebDriver sends in another
  * realm, with arrays of its own.
@@ -71,6 +79,7 @@ before(async () => {
   await mkdir(join(root, "post"));
   await symlink(DIST, join(root, "post/candlescope"));
   await writeFile(join(root, "post/index.html"), POST);
+  await writeFile(join(root, "post/snapshot.html"), SNAPSHOT);
   await writeFile(join(root, "ask.js"), ASK);
   site = await serve({ root });
 });
@@ -162,6 +171,51 @@ for (const engine of ENGINES) {
       assert.notEqual(before, expected);
     });
 
+    test("makes a picture, files of the numbers that the API captures, and a snapshot that is drawn without a model", async () => {
+      await open(browser);
+      const [values, { layer, head }] = [await captured(browser), await shownHead(browser)];
+      await browser.click("#share");
+      const svg = await exported(browser, "svg");
+      assert.equal(svg.name, `Shakespeare-attention-${layer}.${head}.svg`);
+      const title = /<title>([^<]*)<\/title>/.exec(svg.bytes.toString())?.[1];
+      assert.equal(title, `Pattern. Head ${layer}.${head} of Shakespeare on “${TEXT}”.`);
+      const cells = svg.bytes.toString().match(/<g shape-rendering="crispEdges">.*?<\/g>/s)?.[0];
+      const count = Math.sqrt(values.length);
+      assert.ok((cells?.match(/<rect /g)?.length ?? 0) >= count, "cells are rectangles");
+      const png = (await exported(browser, "png")).bytes;
+      assert.equal(png.subarray(0, 8).toString("latin1"), "\x89PNG\r\n\x1a\n");
+      const npy = (await exported(browser, "npy")).bytes;
+      const numbers = npy.subarray(10 + npy.readUInt16LE(8));
+      // Drivers write numbers of 64 bits with a rounding of their own.
+      const floats = Float32Array.from(values);
+      assert.deepEqual(new Float32Array(Uint8Array.from(numbers).buffer), floats);
+      assert.equal((await exported(browser, "npz")).bytes.readUInt32BE(), 0x504b0304);
+
+      const snapshot = await exported(browser, "snapshot");
+      await writeFile(join(root, "post/figure.json"), snapshot.bytes);
+      await browser.open(`${site.url}post/snapshot.html`);
+      const drawn = await browser.until(() => {
+        const inner = document.querySelector("candle-snapshot")?.shadowRoot;
+        const figure = /** @type {any} */ (
+          inner?.querySelector("scope-figure") ??
+            inner?.querySelector("snapshot-figure")?.shadowRoot?.querySelector("scope-figure")
+        );
+        const pattern = figure?.shadowRoot
+          ?.querySelector("attention-view")
+          ?.shadowRoot?.querySelector("attention-pattern");
+        if (!pattern?.geometry) return null;
+        const { layer, head, reading } = figure;
+        const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+        return {
+          layer,
+          head,
+          text: reading.text,
+          wasm: loaded.filter((one) => /\.wasm$/.test(one)),
+        };
+      });
+      assert.deepEqual(drawn, { layer, head, text: TEXT, wasm: [] });
+    });
+
     test("opens an address that another visitor copied", async () => {
       await browser.open(
         `${site.url}post/candlescope/#${new URLSearchParams({ prompt: TEXT, view: "lens", layer: "2", head: "1" })}`,
@@ -205,6 +259,32 @@ async function open(browser, state = {}) {
   const fields = new URLSearchParams({ prompt: TEXT, ...state });
   await browser.open(`${site.url}post/candlescope/#${fields}`);
   await settled(browser, TEXT);
+}
+
+/**
+ * The file that an entry of the export menu saves. It is taken from the page: where an engine puts downloads, and whether it asks,
+ * are settings of it.
+ * @param {Browser} browser @param {string} name
+ */
+async function exported(browser, name) {
+  await browser.evaluate(() => {
+    const own = /** @type {any} */ (window);
+    own.saved = null;
+    HTMLAnchorElement.prototype.click = function () {
+      const { download, href } = this;
+      fetch(href)
+        .then((answer) => answer.arrayBuffer())
+        .then((bytes) => (own.saved = { name: download, bytes: [...new Uint8Array(bytes)] }));
+    };
+  });
+  await browser.until((name) => {
+    const menu = /** @type {any} */ (document.querySelector("export-menu"));
+    const button = menu?.shadowRoot?.querySelector(`button[name="${name}"]`);
+    return menu?.busy === "" && button && !button.disabled;
+  }, name);
+  await browser.click(`export-menu >>> button[name="${name}"]`);
+  const saved = await browser.until(() => /** @type {any} */ (window).saved);
+  return { name: saved.name, bytes: Buffer.from(saved.bytes) };
 }
 
 /** Waits until the figure shows this text. @param {Browser} browser @param {string} text */
