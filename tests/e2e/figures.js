@@ -32,10 +32,14 @@ export async function open(page, text = TEXT) {
     const { strings } = await model.tokenize(text);
     const bytes = async (/** @type {Blob} */ blob) =>
       Array.from(new Uint8Array(await blob.arrayBuffer()));
-    const show = async (/** @type {string} */ name, /** @type {object} */ properties) => {
+    const show = async (
+      /** @type {string} */ name,
+      /** @type {object} */ properties,
+      width = 600, // CSS pixels
+    ) => {
       const element = /** @type {any} */ (document.createElement(name));
       Object.assign(element, properties);
-      element.style.width = "600px";
+      element.style.width = `${width}px`;
       document.body.replaceChildren(element);
       await element.updateComplete;
       await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -69,6 +73,13 @@ export async function open(page, text = TEXT) {
       const broken = { data: Float32Array.of(1, NaN, 2, 3), rows: 2, columns: 2 };
       return {
         "heat-table": { table: broken, rows: ["a", "b"], columns: ["c", "d"], quantity: "x" },
+        "attention-pattern": {
+          pattern,
+          head: 1,
+          tokens: strings,
+          scale: "sqrt",
+          lock: { query: 8, key: 3 },
+        },
         "attention-heads": {
           patterns: [run.cache.get(["pattern", 0]), pattern],
           layer: 1,
