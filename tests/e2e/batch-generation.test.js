@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { openApi, start } from "./browser.js";
+import { inPage as run, openApi, start } from "./browser.js";
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
@@ -16,19 +16,6 @@ before(async () => {
   page = await openApi(site);
   await page.evaluate(async (url) => {
     const model = await /** @type {any} */ (globalThis).api.loadModel(`${url}models/shakespeare/`);
-    const collect = async (/** @type {AsyncIterable<any>} */ steps) => {
-      const all = [];
-      for await (const step of steps) all.push(step);
-      return all;
-    };
-    const failure = async (/** @type {() => unknown} */ call) => {
-      try {
-        await call();
-        return "none";
-      } catch (/** @type {any} */ error) {
-        return `${error.name}: ${error.message}`;
-      }
-    };
     /** What a step says, with the numbers of its cache. */
     const serializeStep = (/** @type {any} */ step) => {
       const { cache, ...fields } = step;
@@ -38,7 +25,7 @@ before(async () => {
       });
       return JSON.stringify([fields, values]);
     };
-    Object.assign(globalThis, { model, collect, failure, serializeStep });
+    Object.assign(globalThis, { model, serializeStep });
   }, site.url);
 });
 
@@ -46,8 +33,8 @@ after(async () => {
   await site?.stop();
 });
 
-/** The body of an async function of the page, with what before() left there. @param {string} body @returns {Promise<any>} */
-const inPage = (body) => page.evaluate(`(async () => { ${body} })()`);
+/** The body of an async function of the page, with what before() left there. @param {string} body */
+const inPage = (body) => run(page, body);
 
 /** The texts whose steps differ from those alone, and how many steps each has. @param {string} inputs @param {string} options @param {string} alone the options of text i */
 const compared = (inputs, options, alone = "() => ({})") =>

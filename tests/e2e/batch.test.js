@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 
-import { start } from "./browser.js";
+import { inPage as run, openApi, start } from "./browser.js";
 import { parsed } from "./safetensors.js";
 
 /** @type {Awaited<ReturnType<typeof start>>} */
@@ -19,10 +19,9 @@ const TOLERANCE = { absolute: 1e-5, relative: 1e-4 };
 
 before(async () => {
   site = await start();
-  page = await site.browser.newPage();
-  await page.goto(`${site.url}tensor.js`); // any file of the site without code that runs: it is shown as text
+  page = await openApi(site);
   await page.evaluate(async (url) => {
-    const { loadModel, Tensor } = await import(`${url}candlescope.js`);
+    const { loadModel, Tensor } = /** @type {any} */ (globalThis).api;
     const model = await loadModel(`${url}models/shakespeare/`);
     const texts = [
       "To be, or not to be",
@@ -30,14 +29,6 @@ before(async () => {
       "But soft, what light through yonder window breaks",
       "I",
     ];
-    const failure = async (/** @type {() => unknown} */ call) => {
-      try {
-        await call();
-        return "none";
-      } catch (/** @type {any} */ error) {
-        return `${error.name}: ${error.message}`;
-      }
-    };
     /** Whether two tensors have the same axes, shape and bits. */
     const isSame = (/** @type {any} */ one, /** @type {any} */ other) => {
       if (one === null || typeof one === "number") return Object.is(one, other);
@@ -49,7 +40,7 @@ before(async () => {
         bits(one).every((bit, at) => bit === others[at])
       );
     };
-    Object.assign(globalThis, { loadModel, Tensor, model, texts, failure, isSame });
+    Object.assign(globalThis, { loadModel, Tensor, model, texts, isSame });
   }, site.url);
 });
 
@@ -57,8 +48,8 @@ after(async () => {
   await site?.stop();
 });
 
-/** The body of an async function of the page, with what before() left there. @param {string} body @returns {Promise<any>} */
-const inPage = (body) => page.evaluate(`(async () => { ${body} })()`);
+/** The body of an async function of the page, with what before() left there. @param {string} body */
+const inPage = (body) => run(page, body);
 
 /**
  * Whether the number at `at` belongs to no token of its text.

@@ -41,17 +41,38 @@ export async function start(root = DIST, handle) {
 }
 
 /**
- * A page of the site without code that runs, with the public API as `globalThis.api`.
+ * A page of the site without code that runs. Its global variables are the public API as `api`; `failure(call)`, the name and the message
+ * of what a call throws, or "none"; and `collect(steps)`, the steps of a generation.
  * @param {Awaited<ReturnType<typeof start>>} site
  */
 export async function openApi(site) {
   const page = await site.browser.newPage();
   await page.goto(`${site.url}tensor.js`); // any file of the site: it is shown as text
   await page.evaluate(async (url) => {
-    Object.assign(globalThis, { api: await import(`${url}candlescope.js`) });
+    const failure = async (/** @type {() => unknown} */ call) => {
+      try {
+        await call();
+        return "none";
+      } catch (/** @type {any} */ error) {
+        return `${error.name}: ${error.message}`;
+      }
+    };
+    const collect = async (/** @type {AsyncIterable<any>} */ steps) => {
+      const all = [];
+      for await (const step of steps) all.push(step);
+      return all;
+    };
+    const api = await import(`${url}candlescope.js`);
+    Object.assign(globalThis, { api, failure, collect });
   }, site.url);
   return page;
 }
+
+/**
+ * Runs the body of an async function with the global variables of a page.
+ * @param {Page} page @param {string} body @returns {Promise<any>}
+ */
+export const inPage = (page, body) => page.evaluate(`(async () => { ${body} })()`);
 
 /**
  * Opens a page, does something with it, and finds no error on it that was not expected.

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { start } from "./browser.js";
+import { openApi, start } from "./browser.js";
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
@@ -13,20 +13,10 @@ let page;
 
 before(async () => {
   site = await start();
-  page = await site.browser.newPage();
-  await page.goto(`${site.url}tensor.js`);
+  page = await openApi(site);
   await page.evaluate(async (url) => {
-    const { loadModel } = await import(`${url}candlescope.js`);
-    const model = await loadModel(`${url}models/shakespeare/`);
-    const failure = async (/** @type {() => unknown} */ call) => {
-      try {
-        await call();
-        return "none";
-      } catch (/** @type {any} */ error) {
-        return `${error.name}: ${error.message}`;
-      }
-    };
-    Object.assign(globalThis, { model, failure });
+    const model = await /** @type {any} */ (globalThis).api.loadModel(`${url}models/shakespeare/`);
+    Object.assign(globalThis, { model });
   }, site.url);
 });
 
