@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { after, before, test } from "node:test";
 
+import { levelOf } from "../../www/draw/scale.ts";
 import { cellAt, drawn as cells, eventually, settled, start, visit } from "./browser.js";
 import { address } from "./lab-helpers.js";
+import { drawn } from "./host.js";
 import { frozen } from "./snapshots.js";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -119,6 +121,64 @@ test("a view with more code makes a larger file that draws it too", async () => 
     assert.equal(await page.locator("[role=alert] .error").count(), 0);
   });
 });
+
+for (const [entry, wait] of /** @type {const} */ ([
+  ["embed-live", drawn],
+  ["embed-snapshot", frozen],
+]))
+  test(`the HTML of ${entry} shows the same on another page`, async () => {
+    const state = {
+      prompt: 'To be, "or" <not> & to be',
+      layer: 2,
+      head: 1,
+      scale: "sqrt",
+      off: "1.0",
+    };
+    await visit(site, { path: address(state) }, async (page) => {
+      await settled(page);
+      const live = await cells(page);
+      await page.locator("#share").click();
+      await page.locator("export-menu").getByLabel("caption").fill("A <caption>");
+      await page.locator(`export-menu button[name="${entry}"]`).click();
+      const copied = await eventually(async () => {
+        const text = await page.locator("#copy").inputValue();
+        assert.match(text, /<script type="module"/);
+        return text;
+      });
+      const body = `<!doctype html><title>A post</title><link rel="icon" href="data:,">${copied}`;
+      await page.route("**/post.html", (route) =>
+        route.fulfill({ body, contentType: "text/html; charset=utf-8" }),
+      );
+      await page.goto(`${site.url}post.html`);
+      await wait(page);
+      const { text, layer, head, scale } = await page
+        .locator("scope-figure")
+        .evaluate((/** @type {any} */ { reading, layer, head, scale }) => ({
+          text: reading.text,
+          ...{ layer, head, scale },
+        }));
+      assert.deepEqual(
+        { text, layer, head, scale },
+        { text: state.prompt, layer: 2, head: 1, scale: "sqrt" },
+      );
+      const found = await cells(page);
+      // Rounding moves a small value by at most one of the 256 colours, also under the square root.
+      live.colours.forEach((one, at) => {
+        const [before, after] = [one, found.colours[at]].map((colour) =>
+          levelOf(/** @type {[number, number, number]} */ (colour.slice(0, 3)), "light"),
+        );
+        assert.ok(Math.abs(before - after) <= (entry === "embed-live" ? 0 : 1), `cell ${at}`);
+      });
+      assert.ok(await page.getByText("A <caption>").isVisible());
+      const { interventions } = await page
+        .locator("candle-scope, candle-snapshot")
+        .first()
+        .evaluate((/** @type {any} */ one) => ({
+          interventions: one.localName === "candle-scope" ? one.off.length : 1,
+        }));
+      assert.equal(interventions, 1);
+    });
+  });
 
 test("the live HTML file computes offline, from a disk", async () => {
   await exported({ prompt: TEXT, layer: 1, head: 2 }, "html-live", async (page, { text, live }) => {

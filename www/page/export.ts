@@ -9,6 +9,7 @@ import { saveFile } from "../elements/save-file.js";
 import { copyText } from "./copying.js";
 import { showError } from "./errors.js";
 import { CACHE_EXPORTS, CACHE_FIELDS } from "./exports/cache.js";
+import { EMBED_EXPORTS } from "./exports/embed.js";
 import { type PageExport, proposedCaption } from "./exports/entry.js";
 import { chooseField, fieldOf, type PageField } from "./exports/fields.js";
 import { FIGURE_EXPORTS, FIGURE_FIELDS } from "./exports/figure.js";
@@ -23,6 +24,7 @@ const EXPORTS: readonly PageExport[] = [
   ...FIGURE_EXPORTS,
   ...SNAPSHOT_EXPORTS,
   ...HTML_EXPORTS,
+  ...EMBED_EXPORTS,
   ...NUMBER_EXPORTS,
   ...CACHE_EXPORTS,
 ];

@@ -7,6 +7,7 @@ import { resolveSource } from "../../api/source.js";
 import type { Snapshot } from "../../api/snapshot/format.js";
 import { formatBytes } from "../../draw/format.js";
 import { escapeMarkup } from "../../draw/markup.js";
+import { dataScript } from "./data-script.js";
 
 /** The views whose code is in the small script (scripts/entries.mjs). */
 const FEW = ["attention", "lines", "log-probability", "heads", "lens", ""];
@@ -65,12 +66,6 @@ function page({ caption, model }: Snapshot, body: readonly string[]) {
 /** What is seen without JavaScript. */
 function fallback({ reading: { text } }: Snapshot) {
   return `<p>${escapeMarkup(text)}</p><p>This figure needs JavaScript.</p>`;
-}
-
-/** A snapshot as a script that no text in it can end. */
-export function dataScript(snapshot: Snapshot) {
-  const text = JSON.stringify(snapshot).replaceAll("<", "\\u003c");
-  return `<script type="application/json">${text}</script>`;
 }
 
 /** In strings, templates and regular expressions, where a minified script has these characters, the escape is the same. */
