@@ -171,7 +171,7 @@ for (const engine of ENGINES) {
       assert.notEqual(before, expected);
     });
 
-    test("makes a picture, files of the numbers that the API captures, and a snapshot that is drawn without a model", async () => {
+    test("makes a picture, files of the numbers that the API captures, and figures that are drawn without a model, one of them from a disk", async () => {
       await open(browser);
       const [values, { layer, head }] = [await captured(browser), await shownHead(browser)];
       await browser.click("#share");
@@ -193,27 +193,13 @@ for (const engine of ENGINES) {
 
       const snapshot = await exported(browser, "snapshot");
       await writeFile(join(root, "post/figure.json"), snapshot.bytes);
-      await browser.open(`${site.url}post/snapshot.html`);
-      const drawn = await browser.until(() => {
-        const inner = document.querySelector("candle-snapshot")?.shadowRoot;
-        const figure = /** @type {any} */ (
-          inner?.querySelector("scope-figure") ??
-            inner?.querySelector("snapshot-figure")?.shadowRoot?.querySelector("scope-figure")
-        );
-        const pattern = figure?.shadowRoot
-          ?.querySelector("attention-view")
-          ?.shadowRoot?.querySelector("attention-pattern");
-        if (!pattern?.geometry) return null;
-        const { layer, head, reading } = figure;
-        const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-        return {
-          layer,
-          head,
-          text: reading.text,
-          wasm: loaded.filter((one) => /\.wasm$/.test(one)),
-        };
-      });
-      assert.deepEqual(drawn, { layer, head, text: TEXT, wasm: [] });
+      const html = await exported(browser, "html");
+      await writeFile(join(root, "figure.html"), html.bytes);
+      for (const address of [`${site.url}post/snapshot.html`, `file://${root}/figure.html`]) {
+        await browser.open(address);
+        const drawn = await browser.until(frozenFigure);
+        assert.deepEqual(drawn, { layer, head, text: TEXT, wasm: [] }, address);
+      }
     });
 
     test("opens an address that another visitor copied", async () => {
@@ -259,6 +245,24 @@ async function open(browser, state = {}) {
   const fields = new URLSearchParams({ prompt: TEXT, ...state });
   await browser.open(`${site.url}post/candlescope/#${fields}`);
   await settled(browser, TEXT);
+}
+
+/** What a snapshot shows on the page, and the wasm files that were loaded for it; null until its pattern is drawn. */
+function frozenFigure() {
+  /** @type {(root: ParentNode, name: string) => any} */
+  const find = (root, name) => {
+    const own = root.querySelector(name);
+    if (own) return own;
+    for (const { shadowRoot } of root.querySelectorAll("*")) {
+      const inner = shadowRoot && find(shadowRoot, name);
+      if (inner) return inner;
+    }
+    return null;
+  };
+  if (!find(document, "attention-pattern")?.geometry) return null;
+  const { layer, head, reading } = find(document, "scope-figure");
+  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+  return { layer, head, text: reading.text, wasm: loaded.filter((one) => /\.wasm$/.test(one)) };
 }
 
 /**
