@@ -13,7 +13,7 @@ use crate::python::{
     attribution_script, generation_script, integrated_script, path_script, run_script, sweep_script,
 };
 use crate::run::RunOptions;
-use crate::wire::{self, FromValue, List, Prompt, Request, Value, options, words};
+use crate::wire::{self, FromValue, List, Prompt, PromptAfterBos, Request, Value, options, words};
 
 words! {
     /// The end at which the shorter texts of a batch are padded to the length of the longest.
@@ -151,19 +151,21 @@ impl Lab {
     }
 
     fn prompt(&self, input: &Value, prepend_bos: bool) -> Result<Vec<u32>> {
-        let mut ids = wire::read_as::<_, Prompt>(self, "the input", input)?;
-        if prepend_bos {
-            ids.insert(0, self.bos()?);
+        if !prepend_bos {
+            return wire::read_as::<_, Prompt>(self, "the input", input);
         }
-        Ok(ids)
+        let ids = wire::read_as::<_, PromptAfterBos>(self, "the input", input)?;
+        Ok([vec![self.bos()?], ids].concat())
     }
 
     fn prompts(&self, inputs: &Value, prepend_bos: bool) -> Result<Vec<Vec<u32>>> {
-        let mut texts: Vec<Vec<u32>> = wire::read_as::<_, List<Prompt>>(self, "the input", inputs)?;
-        if prepend_bos {
-            let bos = self.bos()?;
-            texts.iter_mut().for_each(|ids| ids.insert(0, bos));
+        if !prepend_bos {
+            return wire::read_as::<_, List<Prompt>>(self, "the input", inputs);
         }
+        let mut texts: Vec<Vec<u32>> =
+            wire::read_as::<_, List<PromptAfterBos>>(self, "the input", inputs)?;
+        let bos = self.bos()?;
+        texts.iter_mut().for_each(|ids| ids.insert(0, bos));
         Ok(texts)
     }
 

@@ -94,7 +94,8 @@ impl BatchGeneration {
     /// A generation that continues each of `prompts`.
     ///
     /// # Errors
-    /// As [`Generation::new`]; [`Error::Input`] if there is no prompt, or the seeds are not as many as the prompts.
+    /// As [`Generation::new`]; [`Error::Input`] if there is no prompt, or the seeds are not as many as the prompts or
+    /// would not be used.
     pub fn new<T: AsRef<[u32]>>(
         model: &Model,
         tokenizer: Option<&Tokenizer>,
@@ -118,6 +119,13 @@ impl BatchGeneration {
                 "`seed` is an array of length {}, expected one seed for {texts}, or a number",
                 seeds.len()
             )));
+        }
+        if !options.do_sample && options.seed != Choice::One(0) {
+            return Err(Error::Input(
+                "`seed` has no effect, because `doSample` is false and the most probable token is taken: set `doSample` to \
+                 true, or leave `seed` out"
+                    .into(),
+            ));
         }
         check_rows(&options.interventions, count)?;
         let row = |(row, prompt): (usize, &T)| {

@@ -235,6 +235,10 @@ fn what_a_batch_cannot_be_is_an_error() {
         "`seed` is an array of length 1, expected one seed for each of the 2 texts, or a number"
     ));
     assert!(begin(&two[..1], seeds(vec![1, 2])).contains("one seed for the text, or a number"));
+    let unused = "`seed` has no effect, because `doSample` is false";
+    assert!(begin(&two, seeds(vec![1, 2])).contains(unused));
+    let one = GenerateOptions { seed: Choice::One(1), ..GenerateOptions::default() };
+    assert!(begin(&two, one).contains(unused));
     let none = GenerateOptions::default();
     assert!(begin(&[], none.clone()).contains("the batch has no text, expected at least one"));
     assert!(

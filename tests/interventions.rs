@@ -7,6 +7,9 @@ mod common;
 use candlescope::intervene::{
     Add, Edge, Js, KnockOut, Mean, Patch, ReferenceMean, Scale, Selected, Set, Zero,
 };
+use std::collections::BTreeMap;
+
+use candlescope::lab::Lab;
 use candlescope::{
     Action, Choice, GenerateOptions, Generation, HookPoint, Intervention, Model, NamedArray,
     NoHooks, Objective, RunOptions, Source, Start, Values, run, run_with_cache,
@@ -76,6 +79,165 @@ fn zeroing_every_head_and_every_mlp_leaves_the_embedding_path() {
     }
 }
 
+/// Numbers that all differ, so that no two orders of them are the same.
+fn counting(axes: &[&str], shape: &[usize]) -> serde_json::Value {
+    let data: Vec<f32> = (0..shape.iter().product()).map(|n| n as f32 / 64.0 - 0.5).collect();
+    json!({ "axes": axes, "shape": shape, "data": data })
+}
+
+/// The same numbers with the axes in the order `to`, index by index.
+fn by_hand(array: &serde_json::Value, to: &[usize]) -> serde_json::Value {
+    let lengths: Vec<usize> = serde_json::from_value(array["shape"].clone()).unwrap();
+    let shape: Vec<usize> = to.iter().map(|axis| lengths[*axis]).collect();
+    let axes: Vec<_> = to.iter().map(|axis| array["axes"][*axis].clone()).collect();
+    let mut data = Vec::new();
+    for flat in 0..shape.iter().product::<usize>() {
+        let (mut rest, mut index) = (flat, vec![0; lengths.len()]);
+        for (axis, length) in to.iter().zip(&shape).rev() {
+            index[*axis] = rest % length;
+            rest /= length;
+        }
+        let place =
+            index.iter().zip(&lengths).fold(0, |place, (index, length)| place * length + index);
+        data.push(array["data"][place].clone());
+    }
+    json!({ "axes": axes, "shape": shape, "data": data })
+}
+
+fn without_names(array: &serde_json::Value) -> serde_json::Value {
+    json!({ "shape": array["shape"], "data": array["data"] })
+}
+
+#[test]
+fn axes_with_names_are_matched_by_name_in_any_order() {
+    let causal = Causal::plain();
+    let logits = |fields: serde_json::Value, action: serde_json::Value| {
+        let mut change = json!({ "at": "blocks.1.attn.hook_z", "do": action });
+        change.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let run = run(&causal.model, &causal.tokens, &options(vec![intervention(change)]));
+        run.unwrap().logits().unwrap().clone()
+    };
+    let whole = counting(&["batch", "pos", "head", "d_head"], &[1, 11, 3, 6]);
+    let part = counting(&["pos", "head", "d_head"], &[2, 2, 3]);
+    let selected = json!({ "positions": [7, 2], "head": [2, 0], "dim": [5, 0, 1] });
+    for name in ["set", "add"] {
+        let of = |array: &serde_json::Value| logits(json!({}), json!({ name: array }));
+        let expected = of(&without_names(&whole));
+        for order in [[0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 1, 0], [1, 3, 0, 2]] {
+            let permuted = by_hand(&whole, &order);
+            assert_same_bits(&format!("{name} {order:?}"), &of(&permuted), &expected);
+        }
+        let of_part = |array: &serde_json::Value| logits(selected.clone(), json!({ name: array }));
+        let expected = of_part(&without_names(&part));
+        for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
+            let permuted = by_hand(&part, &order);
+            assert_same_bits(&format!("{name} part {order:?}"), &of_part(&permuted), &expected);
+        }
+        // Axes that are lacking, and those of length 1, are broadcast.
+        let per_position = counting(&["pos"], &[11]);
+        let expected = of(&json!({ "shape": [11, 1, 1], "data": per_position["data"] }));
+        assert_same_bits("pos", &of(&per_position), &expected);
+        let with_one =
+            json!({ "axes": ["d_head", "pos"], "shape": [1, 11], "data": per_position["data"] });
+        assert_same_bits("pos and one dimension", &of(&with_one), &expected);
+        let crossed = counting(&["d_head", "pos"], &[6, 11]);
+        let data = by_hand(&crossed, &[1, 0])["data"].clone();
+        let expected = of(&json!({ "shape": [11, 1, 6], "data": data }));
+        assert_same_bits("pos and d_head", &of(&crossed), &expected);
+        let number = json!({ "axes": [], "shape": [], "data": [0.25] });
+        assert_same_bits("a number", &of(&number), &of(&json!(0.25)));
+    }
+    let other = counting(&["batch", "pos", "head", "d_head"], &[1, 11, 3, 6]);
+    for name in ["from", "mean"] {
+        let array = if name == "from" {
+            &other
+        } else {
+            &counting(&["batch", "pos", "head", "d_head"], &[1, 1, 3, 6])
+        };
+        let of = |array: serde_json::Value| {
+            logits(json!({}), json!({ name: { "blocks.1.attn.hook_z": array } }))
+        };
+        let expected = of(without_names(array));
+        for order in [[0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 1, 0], [1, 3, 0, 2]] {
+            assert_same_bits(&format!("{name} {order:?}"), &of(by_hand(array, &order)), &expected);
+        }
+    }
+    let without_position = counting(&["d_head", "head"], &[6, 3]);
+    let data = by_hand(&without_position, &[1, 0])["data"].clone();
+    let mean = |array: serde_json::Value| {
+        logits(json!({}), json!({ "mean": { "blocks.1.attn.hook_z": array } }))
+    };
+    let expected = mean(json!({ "shape": [1, 1, 3, 6], "data": data }));
+    assert_same_bits("a mean without a position", &mean(without_position), &expected);
+}
+
+#[test]
+fn a_pattern_along_queries_is_not_one_along_keys() {
+    let causal = Causal::plain();
+    let point = "blocks.1.attn.hook_pattern";
+    let logits = |action: serde_json::Value| {
+        let changes = vec![intervention(json!({ "at": point, "do": action }))];
+        run(&causal.model, &causal.tokens, &options(changes)).unwrap().logits().unwrap().clone()
+    };
+    let by_query = counting(&["query"], &[11]);
+    let expected = logits(json!({ "set": { "shape": [11, 1], "data": by_query["data"] } }));
+    assert_same_bits("query", &logits(json!({ "set": by_query })), &expected);
+    let by_key = counting(&["key"], &[11]);
+    let expected = logits(json!({ "set": by_key["data"] }));
+    assert_same_bits("key", &logits(json!({ "set": by_key })), &expected);
+    let pattern = json!(causal.captured(&causal.tokens, point));
+    let transposed = by_hand(&pattern[point], &[0, 1, 3, 2]);
+    let plain = causal.model.forward(&row(&causal.tokens), None, &mut NoHooks).unwrap();
+    assert_same_bits("set", &logits(json!({ "set": transposed })), &plain);
+    assert_same_bits("from", &logits(json!({ "from": { point: transposed } })), &plain);
+}
+
+#[test]
+fn names_are_matched_at_each_hook_point() {
+    let causal = Causal::plain();
+    let by_position = counting(&["pos"], &[11]);
+    let at = |at: &str, shape: &[usize]| {
+        let add = json!({ "shape": shape, "data": by_position["data"] });
+        intervention(json!({ "at": at, "do": { "add": add } }))
+    };
+    let each =
+        vec![at("blocks.0.attn.hook_z", &[11, 1, 1]), at("blocks.1.hook_resid_pre", &[11, 1])];
+    let both = json!({ "at": ["blocks.0.attn.hook_z", "blocks.1.hook_resid_pre"], "do": { "add": by_position } });
+    let logits = |changes| {
+        run(&causal.model, &causal.tokens, &options(changes)).unwrap().logits().unwrap().clone()
+    };
+    assert_same_bits("both points", &logits(vec![intervention(both)]), &logits(each));
+}
+
+#[test]
+fn a_residual_stream_to_start_from_is_matched_by_name() {
+    let causal = Causal::plain();
+    let point = "blocks.1.hook_resid_pre";
+    let stream = json!(causal.captured(&causal.tokens, point))[point].clone();
+    let lab = Lab { model: causal.model.clone(), tokenizer: None, compiler: None };
+    let start = |resid: serde_json::Value| {
+        let options = json!({ "startAt": { "layer": 1, "resid": resid } });
+        lab.run_call(&json!(causal.tokens).into(), &options.into())
+    };
+    let plain = causal.model.forward(&row(&causal.tokens), None, &mut NoHooks).unwrap();
+    for order in [[0, 1, 2], [2, 0, 1]] {
+        let call = start(by_hand(&stream, &order)).unwrap();
+        let started = run(&causal.model, &causal.tokens, &call.options).unwrap();
+        assert_same_bits(&format!("{order:?}"), started.logits().unwrap(), &plain);
+    }
+    let refused = |resid| start(resid).err().unwrap().to_string();
+    let error = refused(counting(&["batch", "pos", "d_head"], &[1, 11, 18]));
+    let expected = "`startAt.resid` of runWithCache has the axes batch, pos, d_head, expected batch, pos, d_model";
+    assert!(error.contains(expected), "{error}");
+    let error = refused(json!({ "axes": ["pos"], "shape": [11, 18], "data": vec![0.0; 198] }));
+    assert!(error.contains("has the axes pos for shape [11, 18]"), "{error}");
+    let error = refused(json!({ "axes": [], "shape": [11, 18], "data": vec![0.0; 198] }));
+    assert!(error.contains("has no axis for shape [11, 18]"), "{error}");
+    let error =
+        refused(json!({ "axes": ["pos", "pos"], "shape": [11, 18], "data": vec![0.0; 198] }));
+    assert!(error.contains("has two axes called `pos`"), "{error}");
+}
+
 #[test]
 fn patching_everything_from_the_clean_run_gives_the_clean_logits() {
     let causal = Causal::plain();
@@ -98,6 +260,7 @@ fn a_function_is_told_the_name_axes_shape_and_positions_of_what_it_gets() {
         axes: &["batch", "pos", "head", "d_head"],
         shape: vec![1, 2, 1, 6],
         positions: vec![3, 10],
+        indices: BTreeMap::from([("head", vec![2]), ("pos", vec![3, 10])]),
         row: 0,
     };
     let compiler: candlescope::intervene::Compiler = std::rc::Rc::new(move |_: &str| {
@@ -477,6 +640,47 @@ fn invalid_interventions_are_refused_with_a_reason_and_the_model_stays_usable() 
             z(json!({}), json!({ "set": { "shape": [5, 3, 6], "data": vec![1.0; 90] } })),
             "InputError",
             "values for 5 positions at `blocks.1.attn.hook_z`, expected 1 or the 11 selected ones",
+        ),
+        (
+            z(json!({}), json!({ "set": counting(&["pos", "d_model"], &[11, 6]) })),
+            "HookError",
+            "values over the axes pos, d_model do not fit `blocks.1.attn.hook_z`, whose axes are batch, pos, head, d_head",
+        ),
+        (
+            at("blocks.1.hook_resid_pre", json!({ "add": counting(&["vocab"], &[18]) })),
+            "HookError",
+            "values over the axes vocab do not fit `blocks.1.hook_resid_pre`, whose axes are batch, pos, d_model",
+        ),
+        (
+            json!({ "at": ["blocks.1.hook_resid_pre", "blocks.1.attn.hook_z"], "do": { "add": counting(&["d_model"], &[18]) } }),
+            "HookError",
+            "do not fit `blocks.1.attn.hook_z`",
+        ),
+        (
+            z(json!({}), json!({ "set": counting(&["head", "pos"], &[2, 11]) })),
+            "HookError",
+            "values of shape [11, 2, 1] over pos, head, d_head do not broadcast to [1, 11, 3, 6]",
+        ),
+        (
+            z(json!({}), json!({ "set": counting(&["head", "pos"], &[3, 5]) })),
+            "InputError",
+            "values for 5 positions",
+        ),
+        (
+            z(
+                json!({}),
+                json!({ "from": { "blocks.1.attn.hook_z": counting(&["batch", "pos", "head", "d_model"], &[1, 11, 3, 6]) } }),
+            ),
+            "HookError",
+            "the other run has the axes batch, pos, head, d_model at `blocks.1.attn.hook_z`, whose axes are batch, pos, head, d_head",
+        ),
+        (
+            at(
+                "blocks.0.attn.hook_pattern",
+                json!({ "from": { "blocks.0.attn.hook_pattern": counting(&["head", "query"], &[3, 11]) } }),
+            ),
+            "HookError",
+            "the other run has the axes head, query at",
         ),
         (
             z(json!({}), json!({ "from": {} })),

@@ -329,7 +329,8 @@ fn replaced_matrices_of_a_rounded_model_are_f32() {
     assert_same_bits(name, &read(&other, name).tensor, &exact.tensor);
     assert_eq!(
         report.notices()[0].message,
-        "`blocks.0.mlp.W_in` was replaced by `withParameters`. `h.0.mlp.c_fc.weight` is kept in f32; it was q8."
+        "`blocks.0.mlp.W_in` was replaced by `withParameters`. `h.0.mlp.c_fc.weight` is kept in f32; it was q8. \
+         Products in f32 differ from those in q8, also with the same numbers."
     );
     let of = |model: &Model| {
         model.parameters().iter().find(|one| one.name == "h.0.mlp.c_fc.weight").unwrap().dtype

@@ -343,6 +343,29 @@ fn every_template_and_every_script_compiles() {
 }
 
 #[test]
+fn values_that_are_matched_by_name_have_the_shape_of_each_hook_point() {
+    let causal = Causal::plain();
+    let data: Vec<usize> = (0..11).collect();
+    let script = |at: Value| {
+        let add = json!({ "axes": ["pos"], "shape": [11], "data": data });
+        let change = json!({ "at": at, "do": { "add": add } });
+        let interventions = vec![Intervention::from_json(&change.to_string()).unwrap()];
+        let options = RunOptions { interventions, ..RunOptions::default() };
+        run_script(causal.model.config(), "folder", &causal.tokens, &options).unwrap()
+    };
+    let one = script(json!("blocks.0.attn.hook_z"));
+    assert!(one.contains(".reshape([11, 1, 1]).index_select(-3, "), "{one}");
+    let two = script(json!(["blocks.0.attn.hook_z", "blocks.1.hook_resid_pre"]));
+    for line in [
+        "y[part] += values_0[name].index_select(1 - x.ndim, ",
+        ".reshape([11, 1, 1]),",
+        ".reshape([11, 1]),",
+    ] {
+        assert!(two.contains(line), "{two}");
+    }
+}
+
+#[test]
 fn what_python_cannot_do_is_said() {
     let causal = Causal::plain();
     let js = Intervention::new("hook_embed", Js { js: "x => x * 2".into() });

@@ -448,6 +448,24 @@ fn run(lab: &Lab, input: Value, options: Value) -> candlescope::Result<candlesco
     candlescope::run(&lab.model, &call.texts[0], &call.options)
 }
 
+#[test]
+fn an_empty_text_with_a_token_in_front_is_a_text() {
+    let lab = lab();
+    let options = json!({ "prependBos": true }).into();
+    let call = lab.run_call(&json!([]).into(), &options).unwrap();
+    assert_eq!(call.texts, [[0]]);
+    let call = lab.batch_call(&json!([[1, 2], []]).into(), &options).unwrap();
+    assert_eq!(call.texts, [vec![0, 1, 2], vec![0]]);
+    for input in [json!([]), json!([[1, 2], []])] {
+        let found = match input[0].is_array() {
+            true => lab.batch_call(&input.into(), &json!({}).into()).err(),
+            false => lab.run_call(&input.into(), &json!({}).into()).err(),
+        };
+        let error = found.unwrap().to_string();
+        assert!(error.contains("there is no token, expected at least one"), "{error}");
+    }
+}
+
 fn set(at: &str, position: usize, value: &str) -> Value {
     json!([{ "at": at, "positions": position, "do": { "set": value } }])
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::generate::most_probable;
 use crate::lab::{Lab, check_count};
 use crate::model::Model;
-use crate::named_array::{NamedArray, NamedIds};
+use crate::named_array::{NamedArray, NamedIds, axis_names};
 use crate::wire::{Head, Layer, options, results};
 
 options! {
@@ -249,7 +249,7 @@ pub fn tokens_along(
 
 /// Numbers of each component and end.
 fn by_end<T: Copy>(shape: Vec<usize>, data: Vec<T>) -> NamedArray<T> {
-    let axes = vec!["component", "end", "top"];
+    let axes = axis_names(&["component", "end", "top"]);
     let array = NamedArray { axes, ..NamedArray::from_data(shape, data) };
     array.labelled("end", vec!["positive".to_string(), "negative".to_string()])
 }

@@ -19,7 +19,7 @@ use crate::intervene::Intervention;
 use crate::kernel;
 use crate::lab::{Lab, check_count};
 use crate::model::Model;
-use crate::named_array::{NO_TOKEN, NamedArray, NamedIds};
+use crate::named_array::{NO_TOKEN, NamedArray, NamedIds, axis_names};
 use crate::run::{Cache, expect_memory};
 use crate::wire::{Answer, FromValue, Node, Optional, Request, TypeScript, options, results};
 
@@ -439,6 +439,6 @@ fn by_layer<T: Copy>(
     data: Vec<T>,
     labels: &[String],
 ) -> NamedArray<T> {
-    let array = NamedArray { axes: axes.to_vec(), ..NamedArray::from_data(shape, data) };
+    let array = NamedArray { axes: axis_names(axes), ..NamedArray::from_data(shape, data) };
     array.labelled("layer", labels.to_vec())
 }

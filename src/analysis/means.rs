@@ -6,7 +6,7 @@ use super::measurement::{MeasurementResult, once};
 use super::most_active::check_texts;
 use crate::hook::HookPoint;
 use crate::lab::Lab;
-use crate::named_array::NamedArray;
+use crate::named_array::{NamedArray, axis_names};
 use crate::run::means;
 use crate::wire::{HookNames, IntoValue, List, Prompt, TypeScript, Value, options};
 
@@ -44,7 +44,7 @@ pub(super) fn begin(lab: &Lab, options: MeansOptions) -> MeasurementResult<Means
     once(move || {
         let found = means(&model, &options.texts, &options.names)?;
         let named = found.into_iter().map(|(name, array)| {
-            let axes = name.parse::<HookPoint>()?.axes().to_vec();
+            let axes = axis_names(name.parse::<HookPoint>()?.axes());
             let (shape, data) = (array.shape, array.data);
             Ok((name, NamedArray { axes, shape, data, ..NamedArray::default() }))
         });

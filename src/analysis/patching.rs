@@ -34,7 +34,7 @@ use crate::checkpoint::Config;
 use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::model::Model;
-use crate::named_array::NamedArray;
+use crate::named_array::{NamedArray, axis_names};
 use crate::run::{Run, RunOptions, run};
 use crate::wire::{FromValue, Layer, Node, Optional, TypeScript, Value, options, results, words};
 
@@ -281,8 +281,8 @@ impl Table {
     }
 
     fn filled(&self, data: Vec<f32>) -> NamedArray {
-        let (axes, shape) = (self.axes.clone(), self.shape.clone());
-        NamedArray { axes, shape, data, ..NamedArray::default() }
+        let shape = self.shape.clone();
+        NamedArray { axes: axis_names(&self.axes), shape, data, ..NamedArray::default() }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::hook::{BlockPoint, Chain, HookContext, HookPoint, Hooks};
 use crate::lab::Lab;
 use crate::model::Model;
-use crate::named_array::NamedArray;
+use crate::named_array::{NamedArray, axis_names};
 use crate::run::Capture;
 use crate::wire::{FromValue, Head, Layer, Node, TypeScript, Value, options, results, words};
 
@@ -211,7 +211,7 @@ impl PathSweep {
         let config = self.model.config();
         let shape = vec![config.n_layer, config.n_head];
         let raw = NamedArray {
-            axes: vec!["layer", "head"],
+            axes: axis_names(&["layer", "head"]),
             shape,
             data: self.metrics,
             ..NamedArray::default()

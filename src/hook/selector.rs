@@ -211,9 +211,27 @@ fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
     matched[name.len()]
 }
 
+/// The nearest names, in the form of the pattern: short names for a short one.
 fn nearest_points(pattern: &str, config: &Config) -> String {
-    let names: Vec<String> = HookPoint::all(config).iter().map(HookPoint::to_string).collect();
-    nearest(pattern, names.iter().map(String::as_str), 3)
+    let names = HookPoint::all(config).into_iter().map(|point| point.to_string());
+    let is_short = !pattern.contains(['*', '?', '/'])
+        && !pattern.contains("hook_")
+        && !pattern.starts_with("blocks.");
+    if !is_short {
+        let names: Vec<String> = names.collect();
+        return nearest(pattern, names.iter().map(String::as_str), 3);
+    }
+    let long: BTreeSet<String> = names.map(|name| long_form(&name)).collect();
+    if pattern.contains('.') {
+        return nearest(pattern, long.iter().map(String::as_str), 3);
+    }
+    let last = |long: &'_ String| long.rsplit('.').next().unwrap_or_default().to_string();
+    let is_only = |short: &str| long.iter().filter(|long| last(long) == short).count() == 1;
+    let short = long.iter().map(|long| {
+        Some(last(long)).filter(|short| is_only(short)).unwrap_or_else(|| long.clone())
+    });
+    let short: Vec<String> = short.collect();
+    nearest(pattern, short.iter().map(String::as_str), 3)
 }
 
 /// The error for a pattern that names a point of other members of the family.
@@ -280,6 +298,21 @@ mod tests {
         let error = Selector::parse("blocks.1.attn.hook_patern", &two_layers()).unwrap_err();
         assert_eq!(error.name(), "HookError");
         assert!(error.to_string().contains("`blocks.1.attn.hook_pattern`"), "{error}");
+    }
+
+    #[test]
+    fn a_misspelled_short_name_is_answered_with_short_names() {
+        for (wrong, right) in [
+            ("patern", "`pattern`"),
+            ("resid_pst", "`resid_post`"),
+            ("atn_out", "`attn_out`"),
+            ("mlp_ot", "`mlp_out`"),
+            ("attn.patern", "`attn.pattern`"),
+            ("ln1.scle", "`ln1.scale`"),
+        ] {
+            let error = Selector::parse(wrong, &two_layers()).unwrap_err().to_string();
+            assert!(error.contains(&format!("the nearest are {right}")), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -7,11 +7,12 @@
 //! the prompt: the token of step `s` is at position `prompt length + s - 1`. An intervention therefore names the same positions
 //! with and without cached keys and values, and wherever a cropped context begins.
 //!
-//! Each file imports only from those before it: `types`, `selection`, `source`, `python`, `effect`, `actions`,
-//! `intervention`, `resolve`, `plan`. A new action is one file in `actions/` and its registration in `actions/mod.rs`.
+//! Each file imports only from those before it: `types`, `selection`, `source`, `python`, `effect`, `fitted`,
+//! `actions`, `intervention`, `resolve`, `plan`. A new action is one file in `actions/` and its registration in `actions/mod.rs`.
 
 mod actions;
 mod effect;
+mod fitted;
 mod intervention;
 mod plan;
 mod python;

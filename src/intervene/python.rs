@@ -3,6 +3,8 @@
 //! `crate::python` puts it into a hook function, in which `x` is the activation, `y` its copy, `part` the index of the
 //! selection and `places` the slot of each of its rows.
 
+use std::borrow::Cow;
+
 use super::selection::{Scope, is_attention, rows_of};
 use super::types::Source;
 use crate::named_array::NamedArray;
@@ -53,7 +55,7 @@ pub(crate) struct PythonLine<'a> {
     /// How many positions the effect has values for, if fewer than the text may come to have.
     pub(crate) rows: Option<usize>,
     /// Values by hook point that the statement finds in `values_{number}`.
-    pub(crate) values: Option<&'a Source>,
+    pub(crate) values: Option<Cow<'a, Source>>,
 }
 
 impl PythonLine<'_> {
@@ -69,6 +71,24 @@ impl PythonLine<'_> {
         let values = values(array, scope, rows, &mut helpers);
         let statement = format!("y[part] {operator} {values}");
         PythonLine { statement, helpers, rows, values: None }
+    }
+}
+
+impl<'a> PythonLine<'a> {
+    /// The same with other values at each point. `rows` is how many there are along axis 1, if they have it.
+    pub(super) fn assign_by_point(
+        operator: &str,
+        number: usize,
+        rows: Option<usize>,
+        values: Cow<'a, Source>,
+    ) -> PythonLine<'a> {
+        let rows = rows.filter(|rows| *rows > 1);
+        let places = match rows {
+            Some(_) => ".index_select(1 - x.ndim, torch.tensor(places, dtype=torch.long))",
+            None => "",
+        };
+        let statement = format!("y[part] {operator} values_{number}[name]{places}");
+        PythonLine { statement, helpers: Vec::new(), rows, values: Some(values) }
     }
 }
 

@@ -191,10 +191,23 @@ impl Selection {
     }
 
     pub(super) fn describe(&self, point: HookPoint, row: usize) -> Selected {
-        let rows = &self.coordinates[self.row_axis()];
-        let positions = rows.iter().map(|row| self.first_position + row.index).collect();
+        let along = |axis: usize| -> Vec<usize> {
+            let index = |one: &Coordinate| match self.axes[axis] {
+                "pos" | "query" => self.first_position + one.index,
+                "key" => one.slot,
+                _ => one.index,
+            };
+            self.coordinates[axis].iter().map(index).collect()
+        };
+        let positions = along(self.row_axis());
+        let part = |axis: usize| {
+            let selected = along(axis);
+            let whole = selected.iter().copied().eq(0..self.dims[axis]);
+            (!whole).then(|| (self.axes[axis], selected))
+        };
+        let indices = (0..self.axes.len()).filter_map(part).collect();
         let name = point.to_string();
-        Selected { name, axes: self.axes, shape: self.lengths(), positions, row }
+        Selected { name, axes: self.axes, shape: self.lengths(), positions, indices, row }
     }
 
     /// The selection without the rows for which `keep` is false; none if no row is left.
@@ -216,9 +229,12 @@ impl Selection {
     pub(super) fn broadcast(&self, at: &str, array: &NamedArray) -> Result<Tensor> {
         let lengths = self.lengths();
         let mismatch = || {
-            let found = &array.shape;
+            let shape = match array.axes.as_slice() {
+                [] => format!("{:?}", array.shape),
+                axes => format!("{:?} over {}", array.shape, axes.join(", ")),
+            };
             Error::Hook(format!(
-                "values of shape {found:?} do not broadcast to {lengths:?} at `{at}`"
+                "values of shape {shape} do not broadcast to {lengths:?} at `{at}`"
             ))
         };
         let offset = self.dims.len().checked_sub(array.shape.len()).ok_or_else(mismatch)?;

@@ -4,9 +4,9 @@ use candle_core::Tensor;
 
 use super::selection::{Selection, VisitContext, masked_value, row_axis_of};
 use super::types::Source;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 use crate::hook::HookPoint;
-use crate::named_array::NamedArray;
+use crate::named_array::{NamedArray, axis_names};
 use crate::nearest::nearest;
 
 /// Which rows of the other run stand for the selected rows.
@@ -74,8 +74,13 @@ fn check_shape(array: &NamedArray, selection: &Selection, point: HookPoint) -> R
     Err(Error::Hook(format!("the other run has shape {found:?} at `{point}`, expected {dims:?}")))
 }
 
-/// How many rows along `pos` or `query` the other run has at `point`.
-pub(super) fn source_rows(source: &Source, point: HookPoint) -> Result<usize> {
+/// The other run's values at each of `points`, with the axes of the point in their order.
+pub(super) fn ordered_source(source: &Source, points: &[HookPoint]) -> Result<Source> {
+    points.iter().map(|point| Ok((point.to_string(), ordered(source, *point)?))).collect()
+}
+
+/// Names of axes say in which order they are. Arrays without names have those of the point.
+fn ordered(source: &Source, point: HookPoint) -> Result<NamedArray> {
     let array = find(source, point)?;
     let shape = &array.shape;
     if array.expected_length() != Some(array.data.len()) {
@@ -84,6 +89,30 @@ pub(super) fn source_rows(source: &Source, point: HookPoint) -> Result<usize> {
             "the other run has {found} values for shape {shape:?} at `{point}`"
         )));
     }
+    if array.axes.is_empty() {
+        return Ok(array.clone());
+    }
+    let axes = point.axes();
+    // Only one row in each of these is unambiguous.
+    let may_lack = |axis: &&str| ["batch", "pos"].contains(axis);
+    let has = |axis: &&str| array.axes.iter().any(|own| own == axis);
+    let complete = axes.iter().all(|axis| may_lack(axis) || has(axis));
+    let mut ordered = array.in_order(axes).filter(|_| complete).ok_or_else(|| {
+        let (found, axes) = (array.axes.join(", "), axes.join(", "));
+        let found = shortened(&found);
+        Error::Hook(format!(
+            "the other run has the axes {found} at `{point}`, whose axes are {axes}, expected the same"
+        ))
+    })?;
+    let lacking = axes.len() - ordered.shape.len();
+    ordered.shape.splice(..0, vec![1; lacking]);
+    ordered.axes = axis_names(axes);
+    Ok(ordered)
+}
+
+/// How many rows along `pos` or `query` the other run has at `point`.
+pub(super) fn source_rows(source: &Source, point: HookPoint) -> Result<usize> {
+    let shape = &find(source, point)?.shape;
     let rows = row_axis_of(point).and_then(|axis| shape.get(axis));
     rows.copied().ok_or_else(|| {
         let axes = point.axes().join(" ");

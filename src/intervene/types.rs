@@ -33,7 +33,7 @@ impl<T: Copy> Choice<T> {
 /// Values by hook point name, as a cache holds them.
 pub type Source = BTreeMap<String, NamedArray>;
 
-/// Numbers that broadcast to a selection by their last axes, as in NumPy.
+/// Numbers that broadcast to a selection: by the names of their axes if they have them, else by their last axes, as in NumPy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Values {
@@ -106,6 +106,8 @@ results! {
         pub shape: Vec<usize>,
         /// The positions in the text of the rows along `pos` or `query`.
         pub positions: Vec<usize>,
+        /// By axis, which indices of the whole activation they are, for the axes of which a part is selected: `{ head: [1, 3] }`.
+        pub indices: BTreeMap<&'static str, Vec<usize>>,
         /// Which text of a batch that is run or generated; 0 in a run of one text.
         pub row: usize,
     }
@@ -197,7 +199,11 @@ impl FromValue for Values {
     }
 
     fn typescript(types: &mut TypeScript) -> String {
-        let docs = ["Numbers that broadcast to a selection by their last axes."];
+        let docs = [
+            "Numbers that broadcast to a selection. The axes of a `Tensor` are matched by name with those of the hook point: their",
+            "order does not matter, one that it lacks is broadcast, and one that the hook point lacks is refused. Arrays without",
+            "names broadcast by their last axes. A length is 1, or that of the selected part.",
+        ];
         types.alias("Values", &docs, |types| {
             let array = NamedArray::typescript_input(types);
             format!("number | ArrayLike<number> | {array}")

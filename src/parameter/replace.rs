@@ -92,7 +92,10 @@ impl Edit {
         self.weights.set(&tensor, numbers, stays)?;
         let kept = match dtype {
             "f32" => String::new(),
-            dtype => format!(" `{tensor}` is kept in f32; it was {dtype}."),
+            dtype => format!(
+                " `{tensor}` is kept in f32; it was {dtype}. Products in f32 differ from those in {dtype}, also with the same \
+                 numbers."
+            ),
         };
         let message = format!("`{}` was replaced by `withParameters`.{kept}", view.name);
         self.report.push(NoticeKind::Replaced, &view.name, message);

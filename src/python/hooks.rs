@@ -104,7 +104,8 @@ fn change_function(number: usize, scope: &Scope, line: PythonLine) -> String {
         let _ = write!(selection, ", rows={rows}");
     }
     let result = if attends(scope) { "causal(x, y, name)" } else { "y" };
-    let values = line.values.map(|values| values_by_point(values, scope)).unwrap_or_default();
+    let values =
+        line.values.as_ref().map(|values| values_by_point(values, scope)).unwrap_or_default();
     let values = Placeholders::new()
         .set_if("VALUES", line.values.map(|_| format!("values_{number}")))
         .set("VALUES_BY_POINT", values)

@@ -66,7 +66,7 @@ impl Cache {
     pub fn source(&self) -> Result<Source> {
         self.entries
             .iter()
-            .map(|(point, value)| Ok((point.to_string(), NamedArray::unnamed(value)?)))
+            .map(|(point, value)| Ok((point.to_string(), NamedArray::new(point.axes(), value)?)))
             .collect()
     }
 

@@ -1,11 +1,15 @@
 //! The options of a run.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::gradients::Objective;
 use crate::error::{Error, Result};
+use crate::hook::HookPoint;
 use crate::intervene::{Compiler, Intervention};
-use crate::wire::{self, HookNames, LayerBoundary, Optional, options};
+use crate::named_array::NamedArray;
+use crate::wire::{
+    self, FromValue, HookNames, LayerBoundary, Node, Optional, ReadAs, TypeScript, options,
+};
 
 options! {
     /// The options of a run.
@@ -44,7 +48,41 @@ options! {
         /// unembedding.
         pub layer: usize as LayerBoundary,
         /// `blocks.{layer}.hook_resid_pre` of another run, [1, T, d_model]; of a batch, [batch, T, d_model] with its padding.
-        pub resid: Tensor,
+        pub resid: Tensor as ResidualStream,
+    }
+}
+
+/// A residual stream. Names of its axes, if it has them, say in which order they are.
+pub struct ResidualStream;
+
+impl ReadAs<Tensor> for ResidualStream {
+    fn read_as(node: Node) -> Result<Tensor> {
+        let array = NamedArray::from_value(node)?;
+        let (shape, count) = (&array.shape, array.expected_length());
+        if Some(array.data.len()) != count {
+            let found = array.data.len();
+            let expected = count.map_or("more".into(), |count| count.to_string());
+            return Err(node.error(format!(
+                "has {found} values, expected {expected} for its shape {shape:?}"
+            )));
+        }
+        if array.axes.is_empty() {
+            return Ok(Tensor::from_vec(array.data, array.shape, &Device::Cpu)?);
+        }
+        let axes = HookPoint::Embed.axes();
+        let ordered = array.in_order(axes).ok_or_else(|| {
+            let found = array.axes.join(", ");
+            node.error(format!("has the axes {found}, expected {}", axes.join(", ")))
+        })?;
+        Ok(Tensor::from_vec(ordered.data, ordered.shape, &Device::Cpu)?)
+    }
+
+    fn singular_as() -> String {
+        NamedArray::singular()
+    }
+
+    fn typescript_as(types: &mut TypeScript) -> String {
+        NamedArray::typescript_input(types)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Results to plain data, and their TypeScript types.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
@@ -46,6 +47,7 @@ into_value! {
     usize: "number", |number| Value::Number(number as f64);
     String: "string", |text| Value::Text(text);
     &'static str: "string", |text| Value::Text(text.into());
+    Cow<'static, str>: "string", |text| Value::Text(text.into_owned());
 }
 
 impl<T: IntoValue> IntoValue for Vec<T> {

@@ -37,7 +37,7 @@ pub use json_number::{number, numbers};
 pub use model_context::{ModelContext, NoModel};
 pub use node::Node;
 pub use object::{Fields, Object};
-pub use prompt::{Answer, HookName, HookNames, Prompt, Prompts, Request, Texts};
+pub use prompt::{Answer, HookName, HookNames, Prompt, PromptAfterBos, Prompts, Request, Texts};
 pub use typescript::{Interface, TypeScript};
 pub use value::{HostValue, Value};
 

@@ -11,26 +11,8 @@ pub struct Prompt;
 
 impl ReadAs<Vec<u32>> for Prompt {
     fn read_as(node: Node) -> Result<Vec<u32>> {
-        let model = node.model();
-        let ids = match node.value() {
-            Value::Text(text) => model.encode(text).map_err(|error| node.of_text(error))?,
-            Value::Ids(ids) => ids.clone(),
-            value if value.batch_size().is_some() => {
-                return Err(node.expected(format!(
-                    "{} of one text and not a batch; run them one after the other",
-                    Self::singular_as()
-                )));
-            }
-            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node)?,
-            value if value.get("data").is_some() => tensor_ids(node)?,
-            _ => return Err(node.expected(Self::singular_as())),
-        };
-        if ids.is_empty() {
-            return Err(node.of_text(Error::no_token()));
-        }
-        let checked = ids.iter().try_for_each(|id| model.check_id("token", *id));
-        checked.map_err(|error| node.of_text(error))?;
-        Ok(ids)
+        let ids = <PromptAfterBos as ReadAs<Vec<u32>>>::read_as(node)?;
+        if ids.is_empty() { Err(node.of_text(Error::no_token())) } else { Ok(ids) }
     }
 
     fn singular_as() -> String {
@@ -50,6 +32,43 @@ impl ReadAs<Vec<u32>> for Prompt {
             "readonly Input[]".into()
         });
         input
+    }
+}
+
+/// As [`Prompt`], but possibly empty, because a token is put in front of it.
+pub struct PromptAfterBos;
+
+impl ReadAs<Vec<u32>> for PromptAfterBos {
+    fn read_as(node: Node) -> Result<Vec<u32>> {
+        let model = node.model();
+        let ids = match node.value() {
+            Value::Text(text) => model.encode(text).map_err(|error| node.of_text(error))?,
+            Value::Ids(ids) => ids.clone(),
+            value if value.batch_size().is_some() => {
+                return Err(node.expected(format!(
+                    "{} of one text and not a batch; run them one after the other",
+                    Prompt::singular_as()
+                )));
+            }
+            Value::List(_) | Value::Numbers(_) | Value::Floats(_) => Vec::from_value(node)?,
+            value if value.get("data").is_some() => tensor_ids(node)?,
+            _ => return Err(node.expected(Self::singular_as())),
+        };
+        let checked = ids.iter().try_for_each(|id| model.check_id("token", *id));
+        checked.map_err(|error| node.of_text(error))?;
+        Ok(ids)
+    }
+
+    fn singular_as() -> String {
+        Prompt::singular_as()
+    }
+
+    fn plural_as() -> String {
+        Prompt::plural_as()
+    }
+
+    fn typescript_as(types: &mut TypeScript) -> String {
+        Prompt::typescript_as(types)
     }
 }
 

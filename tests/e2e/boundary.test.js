@@ -127,8 +127,8 @@ test("an unknown field is refused at every depth with its path", async () => {
     "`interventions\\[1\\]\\.do\\.knockOut\\[0\\]\\.from`": run(
       `{ at: "blocks.0.attn.hook_pattern", do: { knockOut: [{ query: 1, from: 0 }] } }`,
     ),
-    "`interventions\\[1\\]\\.do\\.add\\.axes`": run(
-      `{ at: "hook_embed", do: { add: { shape: [256], data: new Float32Array(256), axes: [] } } }`,
+    "`interventions\\[1\\]\\.do\\.add\\.axis`.*did you mean `axes`": run(
+      `{ at: "hook_embed", do: { add: { shape: [256], data: new Float32Array(256), axis: [] } } }`,
     ),
     "`interventions\\[1\\]\\.do\\.from\\.hook_embed\\.dta`": run(
       `{ at: "hook_embed", do: { from: { hook_embed: { shape: [1], dta: [1] } } } }`,
@@ -391,6 +391,85 @@ test("negative layers, heads, neurons and dimensions count from the end", async 
   const failed = Object.entries(found.same).filter(([, isSame]) => !isSame);
   assert.deepEqual(failed, []);
   assert.deepEqual(new Set(found.kinds), new Set(["Uint32Array"]));
+});
+
+test("the axes of tensors in interventions are matched by name, or refused with both lists of axes", async () => {
+  const found = await inPage(`
+    const input = [1, 2, 3, 4];
+    const names = ["blocks.1.attn.hook_pattern", "blocks.1.attn.hook_z", "blocks.1.hook_resid_pre"];
+    const plainRun = await model.runWithCache(input, { names });
+    const [pattern, z, resid] = names.map((name) => plainRun.cache.get(name));
+    const losses = async (at, ...actions) => {
+      const all = [];
+      for (const action of actions) all.push((await model.runWithCache(input, { interventions: [{ at, do: action }] })).loss);
+      return all;
+    };
+    // By hand: number by number into the place of the other order.
+    const byHand = (tensor, axes) => {
+      const { shape, data } = tensor;
+      const order = axes.map((axis) => tensor.axes.indexOf(axis));
+      const lengths = order.map((axis) => shape[axis]);
+      const other = new Float32Array(data.length);
+      for (let flat = 0; flat < data.length; flat++) {
+        let rest = flat;
+        const index = shape.map(() => 0);
+        for (let axis = shape.length - 1; axis >= 0; axis--) { index[axis] = rest % shape[axis]; rest = Math.floor(rest / shape[axis]); }
+        other[order.reduce((place, axis, i) => place * lengths[i] + index[axis], 0)] = data[flat];
+      }
+      return new Tensor(other, lengths, axes);
+    };
+    const numbers = Float32Array.of(1, 0, 0, 0);
+    const many = Float32Array.from({ length: 16 }, (_, i) => i / 7 - 1);
+    const head = { at: ["z", 1], head: [3, 1], positions: [2, 0] };
+    const part = z.at({ head: [3, 1], pos: [2, 0] }).map((x, i) => x * (1 + (i % 5)));
+    const selected = async (value) => (await model.runWithCache(input, { interventions: [{ ...head, do: { set: value } }] })).loss;
+    return {
+      loss: plainRun.loss,
+      query: await losses(["pattern", 1], { set: new Tensor(numbers, [4], ["query"]) }, { set: { shape: [4, 1], data: numbers } }, { set: numbers }),
+      position: await losses(["z", 1], { set: new Tensor(numbers, [4, 1], ["pos", "d_head"]) }, { set: { shape: [4, 1, 1], data: numbers } }),
+      crossed: await losses(["z", 1], { add: new Tensor(many, [4, 4], ["head", "pos"]) }, { add: { shape: [4, 4, 1], data: byHand(new Tensor(many, [4, 4], ["head", "pos"]), ["pos", "head"]).data } }),
+      z: await losses(["z", 1], { set: byHand(z, ["batch", "head", "pos", "d_head"]) }, { set: z.reorder("d_head", "head", "batch", "pos") }, { from: { [names[1]]: byHand(z, ["batch", "head", "pos", "d_head"]) } }, { from: { [names[1]]: z.at({ batch: 0 }) } }),
+      pattern: await losses(["pattern", 1], { set: byHand(pattern, ["batch", "head", "key", "query"]) }, { from: { [names[0]]: pattern.reorder("batch", "head", "key", "query") } }, { from: plainRun.cache }),
+      part: [await selected({ shape: part.shape, data: part.data }), await selected(part), await selected(byHand(part, ["d_head", "head", "pos", "batch"]))],
+      started: (await model.runWithCache(input, { startAt: { layer: 1, resid: byHand(resid, ["d_model", "batch", "pos"]) } })).loss,
+    };
+  `);
+  const { loss, query, position, crossed, z, pattern, part, started } = found;
+  assert.equal(query[0], query[1]);
+  assert.notEqual(query[0], query[2], "an array is along keys");
+  assert.equal(position[0], position[1]);
+  assert.equal(crossed[0], crossed[1]);
+  for (const one of [...z, ...pattern, started]) assert.ok(Math.abs(one - loss) < 1e-6, `${one}`);
+  assert.deepEqual([part[1], part[2]], [part[0], part[0]]);
+  assert.ok(Math.abs(part[0] - loss) > 1e-4, "the part differs from what was there");
+  const prelude = `const along = (length, ...axes) => new Tensor(new Float32Array(length ** axes.length), axes.map(() => length), axes);
+    const change = (at, action) => model.runWithCache([1, 2, 3, 4], { interventions: [{ at, do: action }] });`;
+  await assertRefused(
+    {
+      "^HookError: .*values over the axes vocab do not fit `blocks.0.hook_resid_pre`, whose axes are batch, pos, d_model": `change(["resid_pre", 0], { add: along(256, "vocab") })`,
+      "^HookError: .*over the axes pos do not fit `blocks.1.attn.hook_pattern`, whose axes are batch, head, query, key": `change(["pattern", 1], { set: along(4, "pos") })`,
+      "^HookError: .*values of shape .3, 1. over head, d_head do not broadcast to": `change(["z", 1], { set: along(3, "head") })`,
+      "^HookError: .*the other run has the axes batch, pos, head, dim at `blocks.1.attn.hook_z`, whose axes are batch, pos, head, d_head": `change(["z", 1], { from: { "blocks.1.attn.hook_z": along(1, "batch", "pos", "head", "dim") } })`,
+      "^InputError: .*`interventions.0..do.set` of runWithCache has the axes pos for shape": `change(["z", 1], { set: { shape: [4, 1], data: [1, 2, 3, 4], axes: ["pos"] } })`,
+      "^InputError: .*`startAt.resid` of runWithCache has the axes pos, dim, expected batch, pos, d_model": `model.runWithCache([1, 2, 3, 4], { startAt: { layer: 1, resid: along(4, "pos", "dim") } })`,
+    },
+    prelude,
+  );
+});
+
+test("a method is a function, and an empty text with a token in front is a text", async () => {
+  const found = await inPage(`
+    const at = "blocks.0.hook_mlp_out";
+    const method = { js(x, { shape }) { return x.map((y) => y * shape.length); } };
+    const arrow = { js: (x, { shape }) => x.map((y) => y * shape.length) };
+    const loss = async (action) => (await model.runWithCache(text, { interventions: [{ at, do: action }] })).loss;
+    return { method: await loss(method), arrow: await loss(arrow) };
+  `);
+  assert.equal(found.method, found.arrow);
+  await assertRefused({
+    "`seed` has no effect, because `doSample` is false": `collect(model.generate(["ROMEO:", "ROMEO:"], { seed: [1, 2] }))`,
+    "`seed` has no effect, because .doSample. is false": `collect(model.generate("ROMEO:", { seed: 1 }))`,
+  });
 });
 
 test("empty and oversized requests are refused without a trap", async () => {

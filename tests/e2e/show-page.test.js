@@ -26,14 +26,14 @@ after(async () => {
 const PROMPT = "The moon shines. The moon";
 const path = `#prompt=${encodeURIComponent(PROMPT)}&layer=1&head=1`;
 
-/** Adds a function at the pattern of a layer, through the form. @param {Page} page @param {string} js @param {string} [layer] */
-async function add(page, js, layer = "1") {
+/** Adds a function at a point of a layer, through the form. @param {Page} page @param {string} js @param {string} [layer] */
+async function add(page, js, layer = "1", { point = "attn.hook_pattern", head = "" } = {}) {
   await page.getByRole("button", { name: "+ intervention" }).click();
   const form = page.locator("intervention-panel");
   await form.locator("#kind").selectOption("js");
-  await form.locator("#point").selectOption("attn.hook_pattern");
+  await form.locator("#point").selectOption(point);
   await form.locator("#layer").fill(layer);
-  await form.locator("#head").fill("");
+  await form.locator("#head").fill(head);
   await form.locator("#js").fill(js);
   await form.getByRole("button", { name: "Add" }).click();
   await form.waitFor({ state: "detached" });
@@ -93,6 +93,33 @@ test("what a function shows is drawn below the list, with the numbers of a captu
       .evaluate((/** @type {any} */ element) => element.tensor.labels);
     assert.equal(labels.query.join(""), PROMPT);
     assert.match(await list.locator("pre").first().innerText(), /mean: 0\.5, of: \["a"\]/);
+  });
+});
+
+test("selected heads are shown with their numbers", async () => {
+  await visit(site, { path }, async (page) => {
+    await settled(page);
+    await add(page, "(x, { show }) => show()", "1", { point: "attn.hook_z", head: "1, 3" });
+    await whenShown(page, (found) => assert.equal(found.length, 1));
+    const view = page.locator("shown-list tensor-view");
+    await view.waitFor();
+    await view.evaluate((/** @type {any} */ element) => {
+      element.pins = [{ batch: 0, pos: 1, head: 1, d_head: 5 }];
+    });
+    const pin = view.locator(".pins li .go");
+    await eventually(async () =>
+      assert.equal(await pin.innerText(), "pos 1 ·moon, head 3, d_head 5"),
+    );
+    const [drawn, wanted] = await Promise.all([
+      view.locator(".pins li .value").innerText(),
+      askModel(
+        page,
+        { text: PROMPT },
+        `const { cache } = await model.runWithCache(given.text, { names: ["z", 1] });
+        return cache.get("z").at({ batch: 0, pos: 1, head: 3, d_head: 5 }).item();`,
+      ),
+    ]);
+    assert.equal(Math.fround(Number(drawn.replace("−", "-"))), wanted);
   });
 });
 

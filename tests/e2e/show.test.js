@@ -77,7 +77,7 @@ test("show() hands over the selected values: the bits that a run captures, with 
   assert.deepEqual(found.names, ["blocks.1.attn.hook_pattern", "blocks.2.attn.hook_pattern"]);
   assert.equal(found.isTensor, true);
   assert.deepEqual(found.shown, found.wanted);
-  assert.deepEqual(found.fields, ["axes", "name", "positions", "row", "shape", "value"]);
+  assert.deepEqual(found.fields, ["axes", "indices", "name", "positions", "row", "shape", "value"]);
   assert.deepEqual(
     found.positions,
     Array.from({ length: found.length }, (_, at) => at),
@@ -91,15 +91,17 @@ test("a selection is shown as it was selected", async () => {
     const { shown, options } = showing((x, { show }) => show(x), "blocks.0.attn.hook_z", { head: [3, 1], positions: [-1, 2] });
     const run = await model.runWithCache(text, { ...options, names: "blocks.0.attn.hook_z" });
     const last = run.ids.size("pos") - 1;
-    const [{ value, positions, shape, axes }] = shown;
-    const { name, isWhole } = value;
+    const [{ value, positions, indices, shape, axes }] = shown;
+    const { name, isWhole, labels } = value;
     const wanted = run.cache.get("z").at({ pos: positions, head: [3, 1] });
-    return { positions, last, shape, axes, name, isWhole, same: String(value.data) === String(wanted.data), value: value.shape };
+    return { positions, indices, labels, last, shape, axes, name, isWhole, same: String(value.data) === String(wanted.data), value: value.shape };
   `);
   assert.deepEqual([...found.positions].sort(), [2, found.last].sort());
   assert.deepEqual(found.shape, [1, 2, 2, 64]);
   assert.deepEqual(found.value, found.shape);
   assert.deepEqual(found.axes, ["batch", "pos", "head", "d_head"]);
+  assert.deepEqual(found.indices, { head: [3, 1], pos: found.positions });
+  assert.deepEqual(found.labels, { head: ["3", "1"], pos: found.positions.map(String) });
   // Its indices are not those of what the name says, so no code may be written with them.
   assert.deepEqual([found.name, found.isWhole], ["blocks.0.attn.hook_z", false]);
   assert.equal(found.same, true);

@@ -154,10 +154,47 @@ test("names, tensors, caches and functions of interventions are sent as data", (
   assert.deepEqual(one, {
     at: "blocks.1.attn.hook_z",
     head: 1,
-    do: { set: { shape: Float64Array.of(1, 2), data: Float32Array.of(1, 2) } },
+    do: {
+      set: {
+        shape: Float64Array.of(1, 2),
+        data: Float32Array.of(1, 2),
+        axes: ["pos", "d_model"],
+      },
+    },
   });
   assert.deepEqual(Object.keys(two.do.from), ["hook_embed"]);
   assert.equal(three.do.js, "(/** @type {any} */ x) => x");
+});
+
+test("functions of every spelling are sent as expressions", () => {
+  const double = (/** @type {any} */ x) => x.map((/** @type {number} */ y) => 2 * y);
+  for (const js of [
+    double,
+    (/** @type {any} */ x) => double(x),
+    function named(/** @type {any} */ x) {
+      return double(x);
+    },
+    { js: (/** @type {any} */ x) => double(x) }.js,
+    {
+      js(/** @type {any} */ x, { show = null } = {}) {
+        return show ?? double(x);
+      },
+    }.js,
+    {
+      "a b"(/** @type {any} */ x) {
+        return double(x);
+      },
+    }["a b"],
+    {
+      [`js${1}`](/** @type {any} */ x) {
+        return double(x);
+      },
+    }.js1,
+  ]) {
+    const source = sent({ interventions: [{ at: "z", do: { js } }] }).interventions[0].do.js;
+    const compiled = new Function("double", `return (\n${source}\n);`)(double);
+    assert.deepEqual(compiled([1, 2]), [2, 4], source);
+  }
 });
 
 test("a value that is not plain data is refused with its path", () => {

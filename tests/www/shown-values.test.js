@@ -9,7 +9,7 @@ import { ShownCollector } from "../../www/session/shown-values.ts";
 /** A value that a function showed at a point of 1000 numbers. @param {unknown} value */
 const shown = (value) => ({
   ...{ value, name: "hook_embed", row: 0 },
-  ...{ axes: ["pos"], shape: [1000], positions: [0] },
+  ...{ axes: ["pos"], shape: [1000], positions: [0], indices: {} },
 });
 
 const MANY = 12 * 2 ** 20; // of the 16 million numbers that are kept, so one fits and two do not

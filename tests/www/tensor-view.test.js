@@ -23,6 +23,8 @@ import {
 } from "../../www/draw/tensor-scale.ts";
 import { moveWindow, zoomWindow } from "../../www/draw/windows.ts";
 import { codeOfCell, codeOfView, sourceOfName } from "../../www/elements/tensor/code.ts";
+import { labelAt, numberAt } from "../../www/elements/tensor/position.ts";
+import { readout, sentence, spokenLabel } from "../../www/elements/tensor/words.ts";
 
 /** @param {number[]} values @param {number[]} shape @param {string[]} axes */
 const tensorOf = (values, shape, axes) => ({ data: Float32Array.from(values), shape, axes });
@@ -294,4 +296,36 @@ test("the JavaScript of a cell and of a view gives what is drawn", () => {
   const part = value(codeOfView("hook_x", tensor, arrangement, visible).javascript);
   assert.deepEqual(part.axes, ["batch", "query", "key"]);
   assert.deepEqual([...part.data], [45, 46, 47, 48, 52, 53, 54, 55]);
+});
+
+test("a part is read with the indices of the whole", () => {
+  const part = new Tensor(Float32Array.of(1, 2, 3, 4), [2, 2], ["pos", "head"], {
+    head: ["1", "3"],
+    pos: ["5", " a"],
+  });
+  /** @param {any} tensor @param {any[]} [tokens] */
+  const labelled = (tensor, tokens = []) => {
+    const arrangement = arrange(tensor);
+    return { tensor, tokens, arrangement, plane: planeOf(tensor, arrangement) };
+  };
+  const cell = { panel: 0, row: 1, column: 1 };
+  /** @param {any} shown */
+  const text = (shown) =>
+    readout(shown, cell)
+      .map((/** @type {any} */ one) => (typeof one === "string" ? one : one.bold))
+      .join("");
+  assert.equal(text(labelled(part)), "pos 1 ·a, head 3  4", "the label of a token is no number");
+  assert.equal(sentence(labelled(part), cell), "position 1 ' a', head 3, 4");
+  const { data, shape, axes } = part;
+  const shown = labelled({
+    data,
+    shape,
+    axes,
+    indices: { head: [1, 3], pos: [4, 7] },
+    labels: { pos: ["x", "y"] },
+  });
+  assert.equal(text(shown), "pos 7 y, head 3  4");
+  assert.equal(spokenLabel(shown, "head", 1), "head 3");
+  assert.equal(spokenLabel(shown, "pos", 0), "pos 4 x");
+  assert.deepEqual([numberAt(shown, "head", 0), labelAt(shown, "head", 0)], [1, undefined]);
 });

@@ -263,13 +263,17 @@ export type Action =
       js: HookFunction;
     };
 
-/** Numbers that broadcast to a selection by their last axes. */
-export type Values = number | ArrayLike<number> | { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
+/**
+ * Numbers that broadcast to a selection. The axes of a `Tensor` are matched by name with those of the hook point: their
+ * order does not matter, one that it lacks is broadcast, and one that the hook point lacks is refused. Arrays without
+ * names broadcast by their last axes. A length is 1, or that of the selected part.
+ */
+export type Values = number | ArrayLike<number> | { readonly shape: readonly number[]; readonly data: ArrayLike<number>; readonly axes?: readonly string[] };
 
 /** Activations by hook name: a `Cache`, or a stored copy of one. */
 export type Activations =
-  | { names(): string[]; get(name: string): { readonly shape: readonly number[]; readonly data: ArrayLike<number> } }
-  | Readonly<Record<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number> }>>;
+  | { names(): string[]; get(name: string): { readonly shape: readonly number[]; readonly data: ArrayLike<number>; readonly axes?: readonly string[] } }
+  | Readonly<Record<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number>; readonly axes?: readonly string[] }>>;
 
 /** An attention edge. An absent query means all queries, an absent key all keys up to the query. */
 export interface Edge {
@@ -302,6 +306,8 @@ export interface Selected {
   shape: number[];
   /** The positions in the text of the rows along `pos` or `query`. */
   positions: number[];
+  /** By axis, which indices of the whole activation they are, for the axes of which a part is selected: `{ head: [1, 3] }`. */
+  indices: Record<string, number[]>;
   /** Which text of a batch that is run or generated; 0 in a run of one text. */
   row: number;
 }
@@ -314,7 +320,7 @@ export interface Start {
    */
   layer: number;
   /** `blocks.{layer}.hook_resid_pre` of another run, [1, T, d_model]; of a batch, [batch, T, d_model] with its padding. */
-  resid: { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
+  resid: { readonly shape: readonly number[]; readonly data: ArrayLike<number>; readonly axes?: readonly string[] };
 }
 
 /** A number of a run's logits: the logit of `answer`, less that of `against`, at `position`; or the loss. */

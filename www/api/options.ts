@@ -28,6 +28,8 @@ export interface Shown {
   axes: readonly string[];
   shape: readonly number[];
   positions: readonly number[];
+  /** by axis, which indices of the whole activation they are, for the axes of which a part is selected; as the labels of the tensor */
+  indices: Readonly<Record<string, readonly number[]>>;
   /** Which text of a batch that is run or generated; 0 in a run of one text. */
   row: number;
   /** The step of a generation: 0 computes the prompt. */

@@ -120,11 +120,21 @@ function serializeIntervention(intervention: unknown, resolve: Resolve, place: P
 
 function serializeAction(action: object, at: readonly string[], place: Place) {
   return fields(action, place, (name, value, inner) => {
-    if (name === "js" && typeof value === "function") return String(value);
+    if (name === "js" && typeof value === "function") return sourceOf(value);
     if ((name === "from" || name === "mean") && isCache(value))
       return serializeCache(value, at, inner);
     return serialize(value, inner);
   });
+}
+
+/** The beginning of a method: `js(x) {`, and not `function (x) {`, `(x) =>` or `async (x) =>`. */
+const METHOD =
+  /^(?:async\s+|get\s+|\*\s*)*(?!(?:async|function)\b)(?:[\p{ID_Start}$_][\p{ID_Continue}$]*|\[[^\]]*\]|"[^"]*"|'[^']*')\s*\(/u;
+
+/** The source of a function, as an expression: `{ js(x) { … } }` has a method, whose text alone is none. */
+function sourceOf(value: object): string {
+  const source = String(value);
+  return METHOD.test(source) ? `Object.values({ ${source} })[0]` : source;
 }
 
 /** A `Cache`, or an object with the same methods. */
@@ -148,7 +158,7 @@ function serializeCache(cache: CacheLike, at: readonly string[], place: Place) {
 
 /**
  * A value as data: texts, numbers, flags, arrays, typed arrays and objects without a class. Arrays of numbers become
- * typed arrays, which are sent as one block; tensors become `{ shape, data }`.
+ * typed arrays, which are sent as one block; tensors become `{ shape, data, axes }`.
  * @throws InputError
  */
 function serialize(value: unknown, place: Place): unknown {
@@ -164,7 +174,11 @@ function serialize(value: unknown, place: Place): unknown {
     );
   const inside = { ...place, ancestors: [...place.ancestors, value] };
   if (value instanceof Tensor)
-    return { shape: serialize(value.shape, inside), data: serialize(value.data, inside) };
+    return {
+      shape: serialize(value.shape, inside),
+      data: serialize(value.data, inside),
+      axes: serialize([...value.axes], inside),
+    };
   if (ArrayBuffer.isView(value)) return numbers(value, place);
   if (Array.isArray(value)) return numberList(value, place) ?? items(value, inside, serialize);
   if (!isPlainObject(value)) throw notData(value, place);

@@ -17,10 +17,17 @@ export function showListener(
 }
 
 function toShown(data: ShownData, step: number | undefined): Shown {
-  const { value, isSelection, name, axes, shape, positions, row } = data;
-  const place = { name, axes, shape, positions, row, ...(step !== undefined && { step }) };
+  const { value, isSelection, name, axes, shape, positions, indices, row } = data;
+  const place = { name, axes, shape, positions, indices, row, ...(step !== undefined && { step }) };
   if (!isSelection) return { value, ...place };
   // These heads and positions, before the function changes them: a capture at this point has other indices and maybe other numbers.
-  const selection = { data: value as Float32Array, shape, axes };
+  const labels = labelsOf(indices);
+  const selection = { data: value as Float32Array, shape, axes, labels };
   return { value: toTensor(selection, { name, isWhole: false }), ...place };
+}
+
+/** By axis, the labels of selected indices: what they are in the whole activation. */
+export function labelsOf(indices: ShownData["indices"]): Record<string, string[]> {
+  const labels = Object.entries(indices).map(([axis, list]) => [axis, list.map(String)]);
+  return Object.fromEntries(labels);
 }

@@ -133,6 +133,7 @@ export interface ShownData {
   axes: string[];
   shape: number[];
   positions: number[];
+  indices: Record<string, number[]>;
   row: number;
 }
 

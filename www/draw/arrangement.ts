@@ -7,6 +7,8 @@ export type NamedArray = {
   axes: readonly string[];
   /** by axis, what its positions stand for */
   labels?: Readonly<Record<string, readonly string[]>>;
+  /** by axis, the indices in the whole of which it is a part */
+  indices?: Readonly<Record<string, readonly number[]>>;
   /** the name of the hook point or the parameter */
   name?: string;
   /** what else there is to know of the numbers, such as what they were rounded to */

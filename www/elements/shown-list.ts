@@ -114,19 +114,37 @@ export class ShownList extends TypedElement<Record<never, unknown>> {
   }
 
   /** The selected values with the tokens of their positions. */
-  #labelled({ positions, axes, shape }: Shown, { tensor }: Extract<Printed, { kind: "tensor" }>) {
+  #labelled(
+    { positions, indices, axes, shape }: Shown,
+    { tensor }: Extract<Printed, { kind: "tensor" }>,
+  ) {
     const known = this.#labels.get(tensor);
     if (known?.tokens === this.tokens) return known.tensor;
-    const texts = this.tokens.map(textOf);
     const isSelection = axes.join() === tensor.axes.join() && shape.join() === tensor.shape.join();
-    const rows = positions.map((position) => texts[position] ?? String(position));
-    const labels = isSelection
-      ? { pos: rows, query: rows, ...(texts.length > 0 && { key: texts }) }
-      : {};
     const { data } = tensor;
-    const labelled = { data, shape: tensor.shape, axes: tensor.axes, labels };
+    const labelled = {
+      ...{ data, shape: tensor.shape, axes: tensor.axes },
+      ...(isSelection && { indices, labels: this.#tokensAt({ positions, indices, shape, axes }) }),
+    };
     this.#labels.set(tensor, { tokens: this.tokens, tensor: labelled });
     return labelled;
+  }
+
+  /** The tokens of rows and of keys, where the text has them. */
+  #tokensAt({
+    positions,
+    indices,
+    shape,
+    axes,
+  }: Pick<Shown, "positions" | "indices" | "shape" | "axes">) {
+    const texts = this.tokens.map(textOf);
+    if (texts.length === 0) return {};
+    const label = (position: number) => texts[position] ?? String(position);
+    const rows = positions.map(label);
+    const keys = Array.from({ length: shape[axes.indexOf("key")] ?? 0 }, (_, at) =>
+      label(indices.key?.[at] ?? at),
+    );
+    return { pos: rows, query: rows, key: keys };
   }
 
   #labels: WeakMap<object, { tokens: readonly Token[]; tensor: object }> = new WeakMap();

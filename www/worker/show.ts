@@ -2,11 +2,12 @@
 // so that every value arrives before the answer of its call.
 
 import { messageOf } from "../api/errors.js";
+import { labelsOf } from "../api/show.js";
 import { Tensor } from "../api/tensor.js";
 import type { ShownData, WorkerMessage } from "../api/worker-api.js";
 
 /** What Rust tells a function about its values. */
-type Selected = Pick<ShownData, "name" | "axes" | "shape" | "positions" | "row">;
+type Selected = Pick<ShownData, "name" | "axes" | "shape" | "positions" | "indices" | "row">;
 
 /** A wasm call, and who listens to what its functions show. */
 interface WasmCall {
@@ -34,12 +35,16 @@ export function showingTo<T>(listener: number | undefined, call: () => T): T {
 export function showOf(x: Float32Array, info: Selected): (...values: unknown[]) => void {
   const { name, row } = info;
   const [axes, shape, positions] = [[...info.axes], [...info.shape], [...info.positions]];
+  const indices = structuredClone(info.indices);
   const call = running;
   return (...values) => {
     // Its listener has its answer.
     if (running !== call) throw new Error(`show of \`${name}\` was called after its run`);
     for (const value of values.length > 0 ? values : [x])
-      send({ name, axes, shape, positions, row, isSelection: value === x, value }, call?.listener);
+      send(
+        { name, axes, shape, positions, indices, row, isSelection: value === x, value },
+        call?.listener,
+      );
   };
 }
 
@@ -62,8 +67,9 @@ function send(shown: Omit<ShownData, "listener">, listener: number | undefined) 
 }
 
 /** Prints a tensor as text: the console would keep all of its numbers. */
-function print({ name, axes, shape, value, isSelection }: Omit<ShownData, "listener">) {
+function print({ name, axes, shape, indices, value, isSelection }: Omit<ShownData, "listener">) {
   const copy = structuredClone(value);
-  if (isSelection) console.log(String(new Tensor(copy as Float32Array, shape, axes, {}, { name })));
+  if (isSelection)
+    console.log(String(new Tensor(copy as Float32Array, shape, axes, labelsOf(indices), { name })));
   else console.log(name, copy);
 }

@@ -1,5 +1,6 @@
 //! `{ from }`: the values of another run at the same hook points, known as activation patching.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use candle_core::Tensor;
@@ -10,7 +11,7 @@ use crate::hook::HookPoint;
 use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
 use crate::intervene::python::{Helper, PythonLine};
 use crate::intervene::selection::{Scope, Selection, VisitContext, rows_of};
-use crate::intervene::source::{SourceRows, find, source_rows};
+use crate::intervene::source::{SourceRows, find, ordered_source, source_rows};
 use crate::intervene::types::{Source, TextLength};
 use crate::wire::{options, resolve_index};
 
@@ -35,10 +36,11 @@ impl Resolve for Patch {
     };
 
     fn resolve(&self, context: &ResolveContext) -> Result<Box<dyn Effect>> {
+        let source = ordered_source(&self.from, &context.scope.points)?;
         let mut rows = SourceRows::SamePosition;
         let mut lengths = BTreeSet::new();
         for point in &context.scope.points {
-            let length = source_rows(&self.from, *point)?;
+            let length = source_rows(&source, *point)?;
             lengths.insert(length);
             rows = self.rows(length, *point, context)?;
         }
@@ -47,7 +49,7 @@ impl Resolve for Patch {
                 "has `fromPositions` for values with {lengths:?} positions, expected as many at each hook point"
             )));
         }
-        Ok(Box::new(PatchEffect { source: self.from.clone(), rows }))
+        Ok(Box::new(PatchEffect { source, rows }))
     }
 }
 
@@ -135,6 +137,6 @@ impl Effect for PatchEffect {
                 PythonLine { rows: scope.points.first().and_then(rows), ..other_values("") }
             }
         };
-        Some(PythonLine { values: Some(&self.source), ..line })
+        Some(PythonLine { values: Some(Cow::Borrowed(&self.source)), ..line })
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::patch::PatchEffect;
 use crate::error::Result;
 use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
-use crate::intervene::source::{SourceRows, source_rows};
+use crate::intervene::source::{SourceRows, ordered_source, source_rows};
 use crate::intervene::types::Source;
 use crate::wire::options;
 
@@ -22,14 +22,15 @@ impl Resolve for ReferenceMean {
     const FORM: Form = Form::Object { key: "mean", optional: &[], shown: "{ mean }" };
 
     fn resolve(&self, context: &ResolveContext) -> Result<Box<dyn Effect>> {
+        let source = ordered_source(&self.mean, &context.scope.points)?;
         for point in &context.scope.points {
-            let found = source_rows(&self.mean, *point)?;
+            let found = source_rows(&source, *point)?;
             if found != 1 {
                 return Err(context.error(format!(
                     "has means with {found} positions for `{point}`, expected 1: take the mean over positions"
                 )));
             }
         }
-        Ok(Box::new(PatchEffect { source: self.mean.clone(), rows: SourceRows::Broadcast }))
+        Ok(Box::new(PatchEffect { source, rows: SourceRows::Broadcast }))
     }
 }

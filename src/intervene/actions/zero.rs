@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use super::set::SetEffect;
 use crate::error::Result;
 use crate::intervene::effect::{Effect, Form, Resolve, ResolveContext};
-use crate::named_array::NamedArray;
+use crate::intervene::fitted::FittedValues;
 
 /// Replaces the selected values with 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +21,7 @@ impl Resolve for Zero {
     const FORM: Form = Form::Word("zero");
 
     fn resolve(&self, context: &ResolveContext) -> Result<Box<dyn Effect>> {
-        let zero = NamedArray::from_data(vec![], vec![0.0]);
+        let zero = FittedValues::number(0.0);
         Ok(Box::new(SetEffect { at: context.scope.at.clone(), values: zero }))
     }
 }

@@ -20,7 +20,7 @@ import { clippedIn, parseLimits, scaleOf, type ColourMap } from "../../draw/tens
 import type { Token } from "../../draw/token.js";
 import { usualWindow } from "../../draw/windows.js";
 import { clamp, type Step } from "../interaction.js";
-import { cellOf, labelAt, type Position } from "./position.js";
+import { cellOf, labelAt, numberAt, type Position } from "./position.js";
 
 export interface Inputs extends Required<Wanted> {
   tensor: NamedArray;
@@ -206,7 +206,7 @@ export class Drawing {
     const { tensor, tokens } = this.inputs;
     return this.#memo.get("labels", [shown, arrangement, tensor, tokens], () => {
       const label = (axis: string, at: number) =>
-        labelAt({ tensor, tokens }, axis, at) ?? String(at);
+        labelAt({ tensor, tokens }, axis, at) ?? String(numberAt({ tensor }, axis, at));
       const along = (axis: string, { first, count }: Window, order: Uint32Array | null) =>
         axis === ""
           ? []

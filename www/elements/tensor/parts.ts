@@ -8,6 +8,7 @@ import { formatCount } from "../../draw/format.js";
 import type { Side } from "../../draw/panel-plot.js";
 import { option } from "../option.js";
 import type { Drawing } from "./drawing.js";
+import { numberAt } from "./position.js";
 import { notFiniteText, shapeText, summaryParts } from "./words.js";
 
 /** The titles of the axes of a panel. They say how an axis is sorted. */
@@ -32,7 +33,7 @@ function sorting(drawing: Drawing, side: Side) {
     case "pinned": {
       const [other, at] =
         side === "rows" ? [arrangement.columns, sortedBy.column] : [arrangement.rows, sortedBy.row];
-      return `, largest value${other && ` at ${other} ${at}`} first`;
+      return `, largest value${other && ` at ${other} ${numberAt(drawing, other, at)}`} first`;
     }
   }
 }

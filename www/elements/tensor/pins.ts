@@ -7,7 +7,7 @@ import { formatExact } from "../../draw/format.js";
 import { contains, type PanelCell, valueAtPosition } from "../../draw/plane.js";
 import { truncate } from "../../draw/token.js";
 import type { Drawing } from "./drawing.js";
-import { labelAt, type Position, positionOf } from "./position.js";
+import { labelAt, numberAt, type Position, positionOf } from "./position.js";
 
 export const pinStyles = css`
   .pins {
@@ -129,7 +129,7 @@ function positionText(drawing: Drawing, position: Position) {
   const names = long.length > 0 ? long : tensor.axes;
   const places = names.map((axis) => {
     const label = labelAt(drawing, axis, position[axis]);
-    return `${axis} ${position[axis]}${label === undefined ? "" : ` ${truncate(label, LABEL)}`}`;
+    return `${axis} ${numberAt(drawing, axis, position[axis])}${label === undefined ? "" : ` ${truncate(label, LABEL)}`}`;
   });
   return places.join(", ");
 }

@@ -15,13 +15,28 @@ export interface Labelled {
 /** A position on every axis. */
 export type Position = Readonly<Record<string, number>>;
 
+/** Axes without tokens, components or other names: a whole number as the label is the index in the whole activation. */
+const NUMBERED_AXES = ["layer", "head", "d_head", "d_model", "d_mlp"];
+
+function isIndex(axis: string, label: string | undefined): label is string {
+  return label !== undefined && NUMBERED_AXES.includes(axis) && /^\d+$/.test(label);
+}
+
 /** What a position stands for: its label, or the token of the text; undefined for nothing but its number. */
 export function labelAt(
   { tensor, tokens }: Pick<Labelled, "tensor" | "tokens">,
   axis: string,
   at: number,
 ) {
-  return tensor.labels?.[axis]?.[at] ?? (TOKEN_AXES.includes(axis) ? tokens[at] : undefined);
+  const label = tensor.labels?.[axis]?.[at];
+  if (isIndex(axis, label)) return undefined;
+  return label ?? (TOKEN_AXES.includes(axis) ? tokens[at] : undefined);
+}
+
+/** The number of a position; of a part whose labels or `indices` say it, in the whole activation. */
+export function numberAt({ tensor }: Pick<Labelled, "tensor">, axis: string, at: number): number {
+  const label = tensor.labels?.[axis]?.[at];
+  return tensor.indices?.[axis]?.[at] ?? (isIndex(axis, label) ? Number(label) : at);
 }
 
 /** Where a position is in the present arrangement; null if a slider is elsewhere. */

@@ -11,7 +11,7 @@ import {
 } from "../../draw/plane.js";
 import { announced, glyphs, truncate } from "../../draw/token.js";
 import type { ValueTable } from "../plot.js";
-import { labelAt, type Labelled, type Position } from "./position.js";
+import { labelAt, type Labelled, numberAt, type Position } from "./position.js";
 
 /** The name of an axis in a sentence. */
 const AXIS_NAMES: Record<string, string> = {
@@ -28,7 +28,8 @@ const LABEL = 24;
 
 /** The token of the text that a cell is about, by its position; null if no drawn axis has tokens. */
 export function tokenOf(shown: Labelled, cell: PanelCell): number | null {
-  const places: Position = Object.fromEntries(named(shown, cell));
+  const numbers = named(shown, cell).map(([axis, at]) => [axis, numberAt(shown, axis, at)]);
+  const places: Position = Object.fromEntries(numbers);
   return places.pos ?? places.query ?? null;
 }
 
@@ -51,7 +52,8 @@ function valueText(shown: Labelled, cell: PanelCell) {
 export function readout(shown: Labelled, cell: PanelCell): (string | { bold: string })[] {
   const places = named(shown, cell).flatMap(([axis, at], i) => {
     const label = labelAt(shown, axis, at);
-    const bold = label === undefined ? String(at) : `${at} ${truncate(label, LABEL)}`;
+    const number = numberAt(shown, axis, at);
+    const bold = label === undefined ? String(number) : `${number} ${truncate(label, LABEL)}`;
     return [`${i === 0 ? "" : ", "}${axis} `, { bold }];
   });
   return [...places, `${places.length > 0 ? "  " : ""}${valueText(shown, cell)}`];
@@ -61,7 +63,7 @@ export function readout(shown: Labelled, cell: PanelCell): (string | { bold: str
 export function sentence(shown: Labelled, cell: PanelCell) {
   const places = named(shown, cell).map(([axis, at]) => {
     const label = labelAt(shown, axis, at);
-    return `${AXIS_NAMES[axis] ?? axis} ${at}${label === undefined ? "" : ` ${announced(label)}`}`;
+    return `${AXIS_NAMES[axis] ?? axis} ${numberAt(shown, axis, at)}${label === undefined ? "" : ` ${announced(label)}`}`;
   });
   return [...places, valueText(shown, cell)].join(", ");
 }
@@ -72,12 +74,12 @@ export function titles(shown: Labelled): string[][] {
     const places = Object.entries(index);
     const label = (axis: string, at: number) => {
       const text = labelAt(shown, axis, at);
-      return text === undefined ? String(at) : glyphs(text);
+      return text === undefined ? String(numberAt(shown, axis, at)) : glyphs(text);
     };
     return [
       places.map(([axis, at]) => `${axis} ${label(axis, at)}`).join(", "),
       places.map(([axis, at]) => label(axis, at)).join(", "),
-      places.map(([, at]) => at).join("."),
+      places.map(([axis, at]) => numberAt(shown, axis, at)).join("."),
     ];
   });
 }
@@ -89,7 +91,8 @@ export function table(shown: Labelled, summary: Summary): ValueTable {
   const axes = named(shown, first).map(([axis]) => axis);
   const position = (axis: string, at: number) => {
     const label = labelAt(shown, axis, at);
-    return label === undefined ? String(at) : `${at} ${glyphs(label)}`;
+    const number = numberAt(shown, axis, at);
+    return label === undefined ? String(number) : `${number} ${glyphs(label)}`;
   };
   const isComplete = summary.finite + summary.masked === summary.count;
   return {
@@ -144,8 +147,12 @@ export function notFiniteText({ nan, positive, negative }: Summary) {
 
 /** What a position stands for, as text; empty for nothing but its number. */
 export function spokenLabel(shown: Pick<Labelled, "tensor" | "tokens">, axis: string, at: number) {
-  const label = labelAt(shown, axis, at);
-  return label === undefined ? "" : truncate(label, LABEL);
+  const [label, number] = [labelAt(shown, axis, at), numberAt(shown, axis, at)];
+  const words = [
+    ...(number === at ? [] : [`${axis} ${number}`]),
+    ...(label === undefined ? [] : [truncate(label, LABEL)]),
+  ];
+  return words.join(" ");
 }
 
 /** A scalar as text. */
