@@ -4,7 +4,7 @@
 
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, extname, join, relative, resolve } from "node:path";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { rollup } from "rollup";
 import {
   classic,
@@ -139,7 +139,7 @@ const [ofPage, ofSnapshot] = await Promise.all([
     plugins: [splitOnly, givenWasm],
   }),
   // The worker chooses among the wasm builds at run time.
-  build({ ...common, entryPoints: entryPoints(worker), external: ["./pkg/*"] }),
+  build({ ...common, ...SPLITTING, entryPoints: entryPoints(worker), external: ["./pkg/*"] }),
 ]);
 
 await build({
@@ -161,6 +161,9 @@ await Promise.all([
       ),
   }),
 ]);
+const glue = join(OUT, "pkg/candlescope.js");
+const { code } = await transform(await readFile(glue, "utf8"), { format: "esm", minify: true });
+await writeFile(glue, code);
 await writeFile(join(OUT, Q8), await quantized(dirname(Q8)));
 const [first] = await Promise.all([
   // preload.js stays outside of the API's chunk, because it loads a model: other pages import only the API.

@@ -17,6 +17,7 @@ export const page = {
 /** The custom elements: all of them, and one module for each, which defines its element. @type {Entries} */
 export const elements = {
   elements: "elements/elements.ts",
+  figure: "elements/figure.ts",
   ...Object.fromEntries(
     readdirSync(new URL("../www/elements/define/", import.meta.url)).map((name) => [
       `elements/${basename(name, ".ts")}`,

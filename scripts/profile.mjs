@@ -1,5 +1,5 @@
 // Measures which functions of the wasm module a first visit needs. `functionsUsed(builds, glue)` runs the module in Node: it
-// loads the bundled model, reads texts, caches the model and generates, with the same calls as the page (www/session/).
+// loads the bundled model, reads texts and caches the model, with the same calls as the page (www/session/).
 // A missed function costs time, not correctness: the worker then loads the secondary module during the call.
 
 import { readFileSync } from "node:fs";
@@ -103,9 +103,9 @@ async function visit({ WasmModel }) {
     ),
   );
   const context = { signal: new AbortController().signal, timeout: Infinity, fetcher: fetch };
-  /** @param {any} files @param {any} [copy] */
-  const open = (files, copy = undefined) => ({
-    ...openable(files, context),
+  /** @param {any} files @param {any} [copy] @param {typeof fetch} [fetcher] */
+  const open = (files, copy = undefined, fetcher = fetch) => ({
+    ...openable(files, { ...context, fetcher }),
     name: files.name,
     mayBeKept: copy !== undefined,
     copy: () => copy?.bytes,
@@ -121,8 +121,11 @@ async function visit({ WasmModel }) {
     await read(fresh);
     await read(await load(files(address), { bytes }));
     await read(await load(files(address, Q8)));
+    for (const weights of [names.weights, Q8]) {
+      const inPieces = open(files(address, weights), undefined, fetchInPieces);
+      (await WasmModel.load(inPieces, "f32", () => {}, context.signal)).free();
+    }
     await read(await load(files((name) => ({ blob: blobs[name] }))));
-    (await WasmModel.load(open(files(address)), "q8", undefined, undefined)).free();
     const [config, weights] = await Promise.all(
       [names.config, names.weights].map(async (name) => ({
         name,
@@ -142,6 +145,27 @@ async function visit({ WasmModel }) {
   } finally {
     await server.close();
   }
+}
+
+/** A network cuts files anywhere, also within a number. */
+const PIECE = 65_521;
+
+/** @param {Parameters<typeof fetch>} request */
+async function fetchInPieces(...request) {
+  const response = await fetch(...request);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  let at = 0;
+  const body = new ReadableStream({
+    pull(controller) {
+      controller.enqueue(bytes.subarray(at, at + PIECE));
+      at += PIECE;
+      if (at >= bytes.length) controller.close();
+    },
+  });
+  const { status, headers } = response;
+  return Object.defineProperty(new Response(body, { status, headers }), "url", {
+    value: response.url,
+  });
 }
 
 /** Writes a cached model as www/worker/store.ts does, into memory. @param {any} pending */
@@ -183,37 +207,17 @@ async function read(model) {
         asRun(model.runWithCache(ids, options)),
     }),
   );
+  model.runWithCache(TEXT, { names: ["blocks.*.attn.hook_pattern"] }); // of a text, as a page's own script does
   const interventions = [{ at: "blocks.1.attn.hook_z", head: 0, do: "zero" }];
   for (const text of [TEXT, `${TEXT} ${TEXT}`, "a"]) {
     const reading = await reader.read(text);
     if (!reading) throw new Error("nothing was read");
     await reader.alternatives(reading, 0);
     model.detokenize(reading.ids);
-    generate(model, reading.ids, { interventions: [] });
   }
   const reading = await reader.read(TEXT, { interventions: /** @type {any} */ (interventions) });
   if (reading) await reader.change(reading, 0);
-  generate(model, TEXT, { interventions });
   model.free();
-}
-
-/** Generates with the most likely tokens, and with sampling. @param {any} model @param {any} input @param {object} options */
-function generate(model, input, options) {
-  const sampling = {
-    maxNewTokens: 6,
-    stopAtEos: true,
-    top: 10,
-    names: ["blocks.*.attn.hook_pattern"],
-    ...options,
-  };
-  for (const strategy of [
-    { doSample: false },
-    { doSample: true, temperature: 0.8, topK: 40, topP: 0.9, seed: 1 },
-  ]) {
-    const generation = model.generate(input, { ...sampling, ...strategy });
-    while (generation.next()) {}
-    generation.free();
-  }
 }
 
 /** The result of a run as www/api/ makes it. @param {any} answer */

@@ -42,10 +42,11 @@ const kb = (bytes) => `${(bytes / 1000).toFixed(1)} kB`.padStart(12);
 /**
  * What a page with a figure, or the lab, requests until it is drawn.
  * @param {string} body of a page of another program, or empty for the lab itself
+ * @param {string} [script] what the page loads
  * @returns {Promise<Transfer[]>}
  */
-export async function scenario(body) {
-  const host = await startHost({ pages: { "/page.html": pageOf(body) } });
+export async function scenario(body, script = "/cs/figure.js") {
+  const host = await startHost({ pages: { "/page.html": pageOf(body, script) } });
   const site = await start();
   try {
     const page = await site.browser.newPage();

@@ -27,6 +27,7 @@ import { Frozen } from "./scope/frozen.js";
 import { Wanted } from "./scope/lazy.js";
 import { misspelt } from "./scope/misspelt.js";
 import { reportOf } from "./scope/report.js";
+import { onDemand } from "./scope/on-demand.js";
 import { reservedHeight } from "./scope/reserved.js";
 import { scopeStyles } from "./scope/styles.js";
 import { textOf, TextReader, type Text } from "./scope/text.js";
@@ -301,7 +302,7 @@ export class CandleScope extends LitElement {
       ];
     if (!this.load && !CandleScope.load)
       return [
-        "There is no function that loads models: import `elements.js`, or set the property `load`.",
+        "There is no function that loads models: import `figure.js` or `elements.js`, or set the property `load`.",
         ...unknown,
       ];
     return [...unknown, ...this.#fitted.problems];
@@ -316,8 +317,8 @@ export class CandleScope extends LitElement {
       ${progress ? html`<load-progress .name=${this.model} .stage=${progress.stage} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
       <div role="status">${problems.length > 0 ? html`<ul class="problems">${problems.map((one) => html`<li>${withCode(one)}</li>`)}</ul>` : ""}</div>
       ${this.error && !this.#frozen.says(this.error) ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
-      ${this.question ? html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${this.#onDismiss}></load-question>` : ""}
-      ${isUnnamed ? html`<add-tokenizer .vocabulary=${loaded?.config.vocab_size} @tokenizer-add=${this.#onTokenizer}></add-tokenizer>` : ""}
+      ${this.question ? onDemand("load-question", html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${this.#onDismiss}></load-question>`) : ""}
+      ${isUnnamed ? onDemand("add-tokenizer", html`<add-tokenizer .vocabulary=${loaded?.config.vocab_size} @tokenizer-add=${this.#onTokenizer}></add-tokenizer>`) : ""}
       ${this.editable && !this.#frozen.isShown ? html`<textarea aria-label=${isUnnamed ? "token ids" : "text"} spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
       ${this.#frozen.isShown ? this.#frozen.render() : this.#live()}
       ${loaded && !this.#frozen.isShown ? reportOf(loaded, this.#fitted.controls) : ""}

@@ -1,10 +1,9 @@
-// The elements of a page that shows <candle-scope> or its own data, with one script tag. Here <candle-scope> is given its loader;
-// the elements themselves know no model.
+// The elements of a page that shows <candle-scope> or its own data, with one script tag. figure.ts gives
+// <candle-scope> its loader; the elements themselves know no model.
 
-import { CandleScope, type Load } from "./candle-scope.js";
+import "./figure.js";
 
 import "./define/bar-list.js";
-import "./define/candle-scope.js";
 import "./define/complex-plane.js";
 import "./define/composition-lines.js";
 import "./define/head-grid.js";
@@ -18,11 +17,3 @@ import "./define/signed-tokens.js";
 import "./define/tensor-view.js";
 import "./define/token-losses.js";
 import "./define/value-columns.js";
-
-/** A page whose figures are all snapshots does not need it. */
-const api = () => import("../api/candlescope.js");
-
-CandleScope.load = async (...request) => ((await api()).loadModel as Load)(...request);
-
-// A figure that needs a model should not wait for this code too.
-if (globalThis.document?.querySelector("candle-scope[model]:not([src])")) api().catch(() => {}); // `load` says why

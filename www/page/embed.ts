@@ -2,7 +2,7 @@
 // of the attributes of <candle-scope>, which are those of the page's address. It tells the other page how high it is:
 // { type: "candlescope:height", height } in CSS pixels.
 
-import "../elements/elements.js";
+import "../elements/figure.js";
 import { CandleScope } from "../elements/candle-scope.js";
 import { OPENING } from "../state/state.js";
 import { foreignHost } from "./foreign.js";

@@ -2,8 +2,6 @@
 // so that every value arrives before the answer of its call.
 
 import { messageOf } from "../api/errors.js";
-import { labelsOf } from "../api/show.js";
-import { Tensor } from "../api/tensor.js";
 import type { ShownData, WorkerMessage } from "../api/worker-api.js";
 
 /** What Rust tells a function about its values. */
@@ -66,10 +64,19 @@ function send(shown: Omit<ShownData, "listener">, listener: number | undefined) 
   }
 }
 
-/** Prints a tensor as text: the console would keep all of its numbers. */
+/** Loaded with the first value, because few functions show any on the console. One promise keeps the order of the values. */
+let tensors: ReturnType<typeof loadTensors> | undefined;
+const loadTensors = () => Promise.all([import("../api/tensor.js"), import("../api/show.js")]);
+
+/** Prints a copy of a value; a tensor as text, because the console would keep all of its numbers. */
 function print({ name, axes, shape, indices, value, isSelection }: Omit<ShownData, "listener">) {
   const copy = structuredClone(value);
-  if (isSelection)
-    console.log(String(new Tensor(copy as Float32Array, shape, axes, labelsOf(indices), { name })));
-  else console.log(name, copy);
+  const printed = async () => {
+    tensors ??= loadTensors();
+    const [{ Tensor }, { labelsOf }] = await tensors; // also for other values
+    if (!isSelection) return console.log(name, copy);
+    const labels = labelsOf(indices);
+    console.log(String(new Tensor(copy as Float32Array, shape, axes, labels, { name })));
+  };
+  printed().catch(reportError);
 }

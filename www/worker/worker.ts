@@ -168,7 +168,8 @@ const api: Implementation<WorkerApi> = {
 
   // ---- generations ----
 
-  generate(key, input, options) {
+  async generate(key, input, options) {
+    await wholeModule();
     const generation = modelOf(key).generate(input, options);
     generations.set(++lastKey, generation);
     return lastKey;
@@ -178,7 +179,8 @@ const api: Implementation<WorkerApi> = {
     return transferred(showingTo(listener, () => generations.get(generation)?.next()));
   },
 
-  generateBatch(key, inputs, options) {
+  async generateBatch(key, inputs, options) {
+    await wholeModule();
     const generation = modelOf(key).generateBatch(inputs, options);
     batchGenerations.set(++lastKey, generation);
     return lastKey;

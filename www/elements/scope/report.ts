@@ -4,6 +4,7 @@ import { html } from "lit";
 
 import { type Describable, summaryOf } from "../../session/architecture.js";
 import { type AnyNotice, groupNotices } from "../../session/notices.js";
+import { onDemand } from "./on-demand.js";
 
 /** What is said of a model; one that does not say what it was read from has no summary. */
 type Reported = { report?: readonly AnyNotice[]; config: object } & Partial<
@@ -25,7 +26,10 @@ export function reportOf(
           checkpoint,
         })
       : null;
-  return html`<model-report .notices=${report} .summary=${summary}></model-report>`;
+  return onDemand(
+    "model-report",
+    html`<model-report .notices=${report} .summary=${summary}></model-report>`,
+  );
 }
 
 const NO_NOTICES: readonly AnyNotice[] = [];

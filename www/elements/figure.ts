@@ -1,0 +1,13 @@
+// <candle-scope> with its loader: for a page that shows figures only, with one script tag. elements.js defines the other elements too.
+
+import { CandleScope, type Load } from "./candle-scope.js";
+
+import "./define/candle-scope.js";
+
+/** A page whose figures are all snapshots does not need it. */
+const api = () => import("../api/candlescope.js");
+
+CandleScope.load = async (...request) => ((await api()).loadModel as Load)(...request);
+
+// A figure that needs a model should not wait for this code too.
+if (globalThis.document?.querySelector("candle-scope[model]:not([src])")) api().catch(() => {}); // `load` says why
