@@ -1,7 +1,7 @@
 # Each target installs what is missing (scripts/setup.sh) and runs one script.
 
 .DEFAULT_GOAL := help
-.PHONY: help serve dev build check test fuzz soak bench sizes package clean
+.PHONY: help serve dev build check test fuzz soak bench sizes package pictures clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ sizes: build ## print the bytes of a first pattern by scenario, in brotli (ARGS=
 
 package: build ## leave the npm packages in dist-npm/
 	@node --import tsx scripts/package.mjs
+
+pictures: build ## take the pictures of the README and the documentation again
+	@node docs/picture.mjs
 
 clean: ## remove build results and installed tools
 	rm -rf target dist dist-npm pkg node_modules .tools

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Takes the pictures of the README from the built page: `make build && node docs/picture.mjs`. They show the font P052
+// Takes the pictures of the README and of docs/ from the built page: `make pictures`. They show the font P052
 // (fonts-urw-base35 in Debian); without it the browser uses another one.
 
 import { settled, start, visit } from "../tests/e2e/browser.js";

@@ -2,7 +2,7 @@
 // Writes dist/, a static folder that any host can serve under any path: the scripts of www/, the wasm builds of pkg/, and the
 // bundled models.
 
-import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, extname, join, relative, resolve } from "node:path";
 import { build, transform } from "esbuild";
 import { rollup } from "rollup";
@@ -96,7 +96,10 @@ const givenWasm = {
 
 const common = { ...ESM, outdir: OUT };
 
-await rm(OUT, { recursive: true, force: true });
+// docs/site/build.mjs writes the documentation, and knows whether it is up to date.
+await mkdir(OUT, { recursive: true });
+for (const name of await readdir(OUT))
+  if (name !== "docs") await rm(join(OUT, name), { recursive: true });
 
 const [ofPage, ofSnapshot] = await Promise.all([
   build({

@@ -15,6 +15,7 @@ main() {
   wasm_target
   cargo_tool wasm-bindgen wasm-bindgen-cli "$(locked wasm-bindgen)"
   npm_packages
+  npm_packages docs/site
   [ "${1:-build}" = test ] || return 0
   cargo_tool wasm-pack wasm-pack "$WASM_PACK" # runs the browser tests; scripts/wasm.sh explains why it does not build
   component clippy

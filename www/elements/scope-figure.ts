@@ -1,7 +1,7 @@
 // <scope-figure>: one reading as a figure: its tokens, the heads, and one or two of the views that views/index.ts lists. It keeps
 // what is hovered, and reports what is chosen. It knows no model: its owner computes what the views request.
 
-import { html, type LitElement } from "lit";
+import { html, type LitElement, nothing } from "lit";
 
 import type { HookPoint } from "../api/generated.js";
 import type { Band, Pair } from "../draw/matrix.js";
@@ -292,7 +292,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
       <slot name="prompts"></slot>
       <div class=${board} @view-hover=${this.#onHover} @view-choose=${this.#onChoose}>
         ${usesHead ? html`<div class="heads frame">${reading && this.#heads(figure, reading)}</div>` : ""}
-        ${shown.map((name) => html`<section class="view frame" aria-label=${entryOf(name).title} aria-busy=${this.stale}>${this.#panel(name, figure, shown.length > 1)}</section>`)}
+        ${shown.map((name) => html`<section class="view frame" role=${this.compact ? "group" : nothing} aria-label=${entryOf(name).title} aria-busy=${this.stale}>${this.#panel(name, figure, shown.length > 1)}</section>`)}
         <div class="aside"><slot name="aside"></slot></div>
       </div>
     `;

@@ -40,7 +40,7 @@ export interface SnapshotText {
   patterns: readonly (EncodedArray | null)[];
   /** [score layer head] */
   scores: EncodedArray | null;
-  /** [position]: of each token but the first, given those before it, in nats; null if they are not known */
+  /** [position], of each token but the first, given those before it, in nats; null if they are not known */
   logProbs: EncodedArray | null;
   /** the mean of -logProbs, in nats */
   loss: EncodedNumber | null;
