@@ -252,6 +252,16 @@ for (const [attributes, parts] of [
     });
   });
 
+test("a part that a figure does not have is refused in place, with those that there are", async () => {
+  await open(figure(`prompt="${TEXT}" parts="tokens effect"`), async (page) => {
+    const problem = await page.locator("candle-scope .problems li").innerText();
+    assert.match(
+      problem,
+      /parts="tokens effect" does not fit: expected some of tokens, tabs, heads, sentence, pattern/,
+    );
+  });
+});
+
 test("a caption stands below the figure, and fallback content only until the element is there", async () => {
   const inside =
     '<p>Needs JavaScript.</p><figcaption slot="caption">What the head does.</figcaption>';

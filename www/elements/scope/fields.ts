@@ -49,7 +49,7 @@ export const SCOPE_FIELDS = {
 } satisfies Fields;
 
 /** What a figure consists of, from top to bottom. */
-const PARTS = ["tokens", "tabs", "heads", "sentence", "pattern", "effect", "next"] as const;
+const PARTS = ["tokens", "tabs", "heads", "sentence", "pattern"] as const;
 export type Part = (typeof PARTS)[number];
 
 const parts = list<Part>(
@@ -63,7 +63,7 @@ export const OWN_FIELDS = {
   loading: choice(["lazy", "eager", "on-request"], "lazy"),
   /** what a reader can press besides tokens, heads and cells */
   controls: choice(["few", "all", "none"], "few"),
-  /** the parts that are shown; empty for all but the next tokens */
+  /** the parts that are shown; empty for all */
   parts: {
     ...parts,
     parse: (written: string) => parts.parse(written.trim().replace(/[\s,]+/g, ",")),
@@ -80,13 +80,13 @@ export const ALL_FIELDS = { ...SCOPE_FIELDS, ...OWN_FIELDS };
 
 /**
  * The parts of the figure that are hidden.
- * @param wanted empty for all but the next tokens
+ * @param wanted empty for all
  */
 export function hiddenParts({
   controls,
   parts: wanted,
 }: Pick<ValuesOf<typeof OWN_FIELDS>, "controls" | "parts">): string[] {
-  const shown = wanted.length > 0 ? wanted : PARTS.filter((part) => part !== "next");
+  const shown = wanted.length > 0 ? wanted : PARTS;
   const parts = PARTS.filter(
     (part) => !shown.includes(part) || (part === "tabs" && controls === "none"),
   );
