@@ -15,7 +15,7 @@ const elements = sources
   .map(({ name }) => name);
 
 /** What a page's script tag names: they define elements and give them what they load. */
-const PAGES = ["elements.ts", "snapshot.ts"];
+const PAGES = ["elements.ts", "figure.ts", "snapshot.ts"];
 
 test("elements never fetch and never import the model", async () => {
   const views = (await readdir(new URL("views/", folder))).map((view) => `views/${view}`);
@@ -52,13 +52,19 @@ test("the module of a class defines no element", async () => {
     assert.doesNotMatch(await read(name), /^\s*define\("|from "\.\/define\/|import "\.\//m, name);
 });
 
-test("every element that a template uses is defined by the entry of its owner", async () => {
+test("every element that a template uses is defined by the entry of its owner, or on demand", async () => {
+  const onDemand = await read("scope/on-demand.ts");
   for (const name of elements) {
     const source = (await read(name)).replace(/^\/\/.*$|\/\*\*[\s\S]*?\*\//gm, "");
     const used = new Set([...source.matchAll(/<([a-z]+-[a-z-]+)/g)].map(([, tag]) => `${tag}.ts`));
     const entry = await read(`define/${name}`);
-    for (const tag of used)
-      assert.ok(entry.includes(`import "./${tag.replace(/\.ts$/, ".js")}";`), `${name}: ${tag}`);
+    for (const tag of used) {
+      const script = tag.replace(/\.ts$/, ".js");
+      const isOnDemand =
+        source.includes(`onDemand("${tag.replace(/\.ts$/, "")}"`) &&
+        onDemand.includes(`import("../define/${script}")`);
+      assert.ok(isOnDemand || entry.includes(`import "./${script}";`), `${name}: ${tag}`);
+    }
   }
 });
 
