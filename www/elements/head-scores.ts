@@ -241,10 +241,10 @@ export class HeadScores extends TypedElement<HeadScoresEvents> {
     const isNotANumber = isMissing && this.#reason(this.kind) === "not a number";
     const { theme } = this.#theme;
     const colours = isNotANumber
-      ? `background: ${stripes(theme)}`
+      ? `background: ${stripes(theme)}; forced-color-adjust: none`
       : isMissing || this.#isLeftOut(head)
         ? ""
-        : `background: ${colourOf(value, theme)}; color: ${textOn(value, theme)}`;
+        : `background: ${colourOf(value, theme)}; color: ${textOn(value, theme)}; forced-color-adjust: none`;
     return html`<div
       class="cell mono ${isMissing ? "none" : ""} ${includesHead(this.off, head) ? "off" : ""} ${this.#isLeftOut(head) ? "left-out" : ""}"
       .style=${colours}

@@ -243,10 +243,10 @@ export class LogitLens extends TypedElement<LogitLensEvents> {
     const isNotANumber = value !== null && Number.isNaN(value);
     const share = (value ?? 0) / (this.#shown === "kl" ? maxDivergence(lens) || 1 : 1);
     const colours = isNotANumber
-      ? `background: ${stripes(theme)}`
+      ? `background: ${stripes(theme)}; forced-color-adjust: none`
       : value === null
         ? ""
-        : `background: ${colourOf(share, theme, this.scale)}; color: ${textOn(share, theme, this.scale)}`;
+        : `background: ${colourOf(share, theme, this.scale)}; color: ${textOn(share, theme, this.scale)}; forced-color-adjust: none`;
     const { focused } = this.interaction;
     return html`<span
       class="cell ${nextTokenAt(lens, this.tokens, place)?.rank === 0 ? "right" : ""}"

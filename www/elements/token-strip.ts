@@ -214,6 +214,7 @@ export class TokenStrip extends TypedElement<TokenStripEvents> {
       element.classList.toggle("broken", isNotANumber);
       element.style.backgroundImage = isNotANumber ? background : "";
       element.style.backgroundColor = colour;
+      element.style.setProperty("forced-color-adjust", background ? "none" : "");
       element.style.color = value === null || isNotANumber ? "" : textOn(value, theme, this.scale);
     });
   }
