@@ -28,7 +28,7 @@ import { quantized } from "./quantize.mjs";
 const WWW = "www";
 const OUT = "dist";
 const MODELS = ["models/shakespeare"];
-/** The bundled model with 8-bit weights, which the page and figures begin with. */
+/** The bundled model with 8-bit weights. */
 const Q8 = "models/shakespeare/shakespeare-q8.gguf";
 
 /** Every file below a folder. @param {string} folder @returns {Promise<string[]>} */

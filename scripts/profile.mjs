@@ -17,7 +17,7 @@ import { quantized } from "./quantize.mjs";
 import { serve } from "./serve.mjs";
 
 const MODEL = "models/shakespeare";
-/** The same model in 8 bits, with which figures begin. The build writes it after the wasm modules, so it is made here. */
+/** The same model in 8 bits, which the documented figures name. The build writes it after the wasm modules, so it is made here. */
 const Q8 = "shakespeare-q8.gguf";
 /** A model that loads in milliseconds. Which names collide in hash tables differs from load to load, hence many loads. */
 const TINY = "tests/fixtures/plain";

@@ -127,12 +127,22 @@ test("the secondary part of the wasm is fetched by the first view that needs it,
 const STYLE =
   "<style>main { max-width: 600px; margin: auto; } candle-scope:not(:defined) { display: block; min-height: 26rem; margin-block: 1rem; }</style>";
 
-// The texts that docs/embedding.md names: a text of more tokens has a larger pattern.
-for (const prompt of ["The moon is in the sky", "To be, or not to be"])
+// Six words each, of up to 18 tokens: rare words are several tokens.
+for (const prompt of [
+  "The moon is in the sky",
+  "To be, or not to be",
+  "You are gentlemen of brave metal",
+  "Tomorrow and tomorrow creeps in petty",
+  "Scientists discovered seven unknown mountain rivers",
+  "Computers understand language without any grammar",
+])
   test(`the figure of “${prompt}” is at most 420 px high in a column of 600 px`, async () => {
     await open(STYLE + figure(`prompt="${prompt}"`), async (page) => {
       await drawn(page);
-      const height = await page.locator("candle-scope").evaluate((one) => one.clientHeight);
+      const [height, count] = await page
+        .locator("candle-scope")
+        .evaluate((/** @type {any} */ one) => [one.clientHeight, one.reading.tokens.length]);
+      assert.ok(count <= 18, `${count} tokens`);
       assert.ok(height <= 420 && height > 200, `${height} px`);
     });
   });

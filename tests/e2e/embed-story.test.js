@@ -262,6 +262,16 @@ test("a part that a figure does not have is refused in place, with those that th
   });
 });
 
+test("a figure without its picture says that it has no sentence", async () => {
+  await open(figure(`prompt="${TEXT}" parts="heads sentence"`), async (page) => {
+    const problem = await page.locator("candle-scope .problems li").innerText();
+    assert.equal(
+      problem,
+      'parts="heads sentence" shows no sentence, because the sentence stands above the picture: add pattern.',
+    );
+  });
+});
+
 test("a caption stands below the figure, and fallback content only until the element is there", async () => {
   const inside =
     '<p>Needs JavaScript.</p><figcaption slot="caption">What the head does.</figcaption>';

@@ -12,12 +12,14 @@ const MAX_SIZE = 680;
 /** The largest cell in CSS pixels: the pattern of a few tokens is small, instead of a few large squares. */
 const MAX_CELL = 56;
 const MAX_HEIGHT_SHARE = 0.6;
-/** The size of a compact plot without labels, as long as its cells have room for a label. */
-const COMPACT_SIZE = 120;
+/** CSS pixels of a compact plot without labels, while its cells have room for a label of each token; and while they have 8 px. */
+const [LABELLED_SIZE, COMPACT_SIZE] = [120, 132];
 
-/** The largest cell of a compact plot in CSS pixels. */
+/** The largest cell of a compact plot in CSS pixels: a figure of up to 18 tokens stays low, and a cell can be pointed at. */
 export function compactCell(tokens: number) {
-  return Math.max(12, Math.min(24, Math.floor(COMPACT_SIZE / Math.max(1, tokens))));
+  const count = Math.max(1, tokens);
+  const labelled = Math.max(12, Math.min(24, Math.floor(LABELLED_SIZE / count)));
+  return Math.min(labelled, Math.max(8, Math.floor(COMPACT_SIZE / count)));
 }
 
 export type PatternGeometry = {
@@ -45,7 +47,8 @@ export function patternGeometry(
     maxCell = MAX_CELL,
   }: { width: number; windowHeight: number; ratio: number; maxCell?: number },
 ): PatternGeometry {
-  const gutter = gutterFor(tokens, (width - 90) / Math.max(1, tokens.length), 3);
+  const pitch = Math.min(maxCell, (width - 90) / Math.max(1, tokens.length));
+  const gutter = gutterFor(tokens, pitch, 3);
   const height = Math.max(320, MAX_HEIGHT_SHARE * windowHeight);
   const room = Math.min(MAX_SIZE, height, width - 18 - gutter);
   const view = zoomed ? clip(matrix, zoomed) : fullView(matrix);

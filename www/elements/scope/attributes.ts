@@ -51,6 +51,11 @@ export function fitted(written: Written, model: Fitting | null, length: number |
     problems.push(
       "An intervention in JavaScript is switched off, because an attribute runs no code: set the property `interventions` from a script.",
     );
+  const { parts } = values;
+  if (parts.includes("sentence") && !parts.includes("pattern"))
+    problems.push(
+      `${attribute("parts", parts.join(" "))} shows no sentence, because the sentence stands above the picture: add \`pattern\`.`,
+    );
   if (model) checkModel(values, model, problems);
   // Until the model is there, an index that counts from the end is not known.
   else if ((values.layer ?? 0) < 0 || (values.head ?? 0) < 0) Object.assign(values, NO_HEAD);

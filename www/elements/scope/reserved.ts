@@ -14,6 +14,9 @@ const [WIDE, LEGEND, NARROW_LEGEND] = [380, 66, 125];
 const SENTENCE = 250;
 /** What other views take at least. */
 const OTHER = 320;
+/** What the board of a few words takes at most: with the parts around it, the figure is no higher than 420 px. */
+const FEW_WORDS = 6;
+const MAX_OF_FEW = 310;
 
 export interface Space {
   view: string;
@@ -36,10 +39,12 @@ export function reservedHeight({ view, prompt, width, windowHeight, hidden }: Sp
     ? 24
     : Math.ceil((SENTENCE * CHARACTER) / own) * LINE + 8;
   const words = prompt.match(/ ?(\p{L}+|\p{N}+|[^\s\p{L}\p{N}])/gu) ?? [];
-  const gutter = gutterFor(words, (own - 90) / Math.max(1, words.length), 3);
-  const room = Math.min(680, Math.max(320, 0.6 * windowHeight), own - 18 - gutter);
   const tokens = Math.ceil(1.15 * words.length) + 1; // pieces of words are tokens too
+  const pitch = Math.min(compactCell(tokens), (own - 90) / Math.max(1, words.length));
+  const gutter = gutterFor(words, pitch, 3);
+  const room = Math.min(680, Math.max(320, 0.6 * windowHeight), own - 18 - gutter);
   const plot = Math.min(room, tokens * compactCell(tokens)) + gutter;
   const below = own - plot > 168 ? 0 : own >= WIDE ? LEGEND : NARROW_LEGEND;
-  return Math.round(strip + sentence + AXIS + plot + below);
+  const height = Math.round(strip + sentence + AXIS + plot + below);
+  return words.length <= FEW_WORDS && hasGrid ? Math.min(height, MAX_OF_FEW) : height;
 }
