@@ -1,5 +1,5 @@
 // axe-core finds no violation on any view of the page, in the light and the dark theme and in forced colours, with panels
-// closed and open. The views are those of www/elements/views/index.ts, the panels those of the header.
+// closed and open, and on the page of one figure. The views are those of www/elements/views/index.ts, the panels those of the header.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -37,8 +37,10 @@ const MODES = {
   "a phone": { viewport: { width: 390, height: 844 }, hasTouch: true },
 };
 
-/** @param {ContextOptions} options @param {(page: Page) => Promise<void>} act @param {string} [hash] */
-async function withPage(options, act, hash = "") {
+/**
+ * @param {ContextOptions} options @param {(page: Page) => Promise<void>} act @param {string} [address] @param {(page: Page) => Promise<unknown>} [drawn]
+ */
+async function withPage(options, act, address = "", drawn = settled) {
   const context = await site.browser.newContext({
     viewport: { width: 1440, height: 900 },
     reducedMotion: "reduce",
@@ -47,8 +49,8 @@ async function withPage(options, act, hash = "") {
   try {
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
-    await page.goto(site.url + hash);
-    await settled(page);
+    await page.goto(site.url + address);
+    await drawn(page);
     await page.evaluate(AXE);
     await act(page);
   } finally {
@@ -125,6 +127,25 @@ for (const [mode, options] of Object.entries(MODES)) {
     });
   });
 }
+
+/** The figure of embed.html is drawn. @param {Page} page */
+const figureDrawn = (page) =>
+  page.locator("candle-scope attention-pattern, candle-scope logit-lens").first().waitFor();
+
+for (const [mode, options] of Object.entries(MODES))
+  test(`axe finds nothing on a page of one figure: ${mode}`, async () => {
+    const found = [];
+    for (const state of ["layer=1&head=1&lock=5,1&off=0.1", "view=lens", "layer=9&parts=tokens"])
+      await withPage(
+        options,
+        async (page) => {
+          found.push(...(await violations(page, state)));
+        },
+        `embed.html#prompt=the+moon,+the+moon&${state}`,
+        state.includes("parts") ? (page) => page.locator(".problems li").waitFor() : figureDrawn,
+      );
+    assert.deepEqual(found, []);
+  });
 
 test("axe finds nothing on the interventions: their form for each action, what is refused, and the effect", async () => {
   for (const options of [MODES.light, MODES.dark])
