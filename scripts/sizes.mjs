@@ -14,6 +14,9 @@ import { drawn, pageOf, startHost } from "../tests/e2e/host.js";
 
 const WEIGHTS = /\.(safetensors|gguf)$/;
 const TEXT = "To be, or not to be";
+/** More than 32 tokens. */
+const LONG_TEXT =
+  "the moon and the sea and the moon and the sea, and the moon, the sea, the moon, the sea, the moon, and the sea and the moon";
 const F16 = "models/shakespeare";
 const Q8 = "models/shakespeare/shakespeare-q8.gguf";
 
@@ -72,6 +75,32 @@ export async function scenario(body, script = "/cs/figure.js") {
   }
 }
 
+/**
+ * Files that the lab exports of a longer text, as they are.
+ * @param {readonly string[]} entries of the menu @returns {Promise<{ tokens: number, files: Buffer[] }>}
+ */
+async function exported(entries) {
+  const site = await start();
+  try {
+    const page = await site.browser.newPage();
+    await page.goto(`${site.url}#prompt=${encodeURIComponent(LONG_TEXT)}`);
+    await settled(page);
+    const tokens = await page
+      .locator("scope-figure")
+      .evaluate((/** @type {any} */ { reading }) => reading.ids.length);
+    await page.locator("#share").click();
+    const files = [];
+    for (const entry of entries) {
+      const button = page.locator(`export-menu button[name="${entry}"]`);
+      const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+      files.push(await readFile(await download.path()));
+    }
+    return { tokens, files };
+  } finally {
+    await site.stop();
+  }
+}
+
 /** @param {Transfer} transfer */
 export const isOfModel = ({ path }) => path.startsWith("models/");
 
@@ -100,6 +129,17 @@ async function main() {
       for (const { path, raw, sent } of found)
         console.log(`  ${path.padEnd(46)}${kb(sent)} (${kb(raw).trim()} raw)`);
   }
+  const { tokens, files } = await exported(["snapshot", "html", "html-live"]);
+  const script = (await transferOf("snapshot.js")).sent;
+  const data = brotliCompressSync(files[0]).length;
+  const of = `of ${tokens} tokens`;
+  console.log(
+    `${`a snapshot ${of}: script, data`.padEnd(48)}${[script, data, script + data].map(kb).join("")}`,
+  );
+  console.log(`${`an HTML file ${of}, uncompressed`.padEnd(72)}${kb(files[1].length)}`);
+  console.log(
+    `${`the same with the program and the model in f16`.padEnd(72)}${kb(files[2].length)}`,
+  );
   const wasm = (await readdir(join(DIST, "pkg"))).filter((name) => /_secondary\.wasm$/.test(name));
   for (const name of wasm)
     console.log(

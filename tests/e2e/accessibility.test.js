@@ -134,6 +134,7 @@ const figureDrawn = (page) =>
 
 for (const [mode, options] of Object.entries(MODES))
   test(`axe finds nothing on a page of one figure: ${mode}`, async () => {
+    /** @type {string[]} */
     const found = [];
     for (const state of ["layer=1&head=1&lock=5,1&off=0.1", "view=lens", "layer=9&parts=tokens"])
       await withPage(
