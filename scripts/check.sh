@@ -10,6 +10,7 @@ step() {
 
 step cargo fmt --check
 step cargo clippy --quiet --all-targets -- -D warnings
+step env RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
 # Only the library and the tests that run in a browser: this target has no use for programs.
 step cargo clippy --quiet --target wasm32-unknown-unknown --lib --tests -- -D warnings
 # The worker is checked against the declarations that wasm-bindgen writes.

@@ -1,5 +1,5 @@
 //! GPT-2 and its relatives: token ids in, logits out, and every intermediate value offered to
-//! [`Hooks`].
+//! [`Hooks`](crate::hook::Hooks).
 //!
 //! The small parts come first, then the block, whose `forward` is two formulas, then the [`Model`].
 //! What distinguishes the members of the family is a value in one of them: `norm` and `positions`

@@ -23,7 +23,7 @@ impl Model {
     /// `wte.weight` if tied.
     ///
     /// # Errors
-    /// [`Error::Weights`] if the model has no such tensor.
+    /// [`Error::Weights`](crate::Error::Weights) if the model has no such tensor.
     pub fn weight(&self, name: &str) -> Result<Tensor> {
         let tied = self.0.config.tie_word_embeddings && name == "lm_head.weight";
         self.0.weights.get(if tied { "wte.weight" } else { name })
