@@ -120,10 +120,10 @@ impl BatchGeneration {
                 seeds.len()
             )));
         }
-        if !options.do_sample && options.seed != Choice::One(0) {
+        if !options.do_sample && matches!(options.seed, Choice::Many(_)) {
             return Err(Error::Input(
-                "`seed` has no effect, because `doSample` is false and the most probable token is taken: set `doSample` to \
-                 true, or leave `seed` out"
+                "the seeds have no effect, because `doSample` is false and the most probable token is taken: set `doSample` \
+                 to true, or leave `seed` out"
                     .into(),
             ));
         }

@@ -104,6 +104,20 @@ test("one seed gives each text draws of its own, text 0 those of the seed alone"
   assert.equal(new Set(texts).size, 3, `${texts}`);
 });
 
+test("a list of seeds draws without doSample", async () => {
+  const [both, one, two] = await inPage(`
+    const options = { maxNewTokens: 12, stopAtEos: false };
+    const batch = await collect(model.generate(["ROMEO:", "ROMEO:"], { ...options, seed: [1, 2] }));
+    const alone = [];
+    for (const seed of [1, 2])
+      alone.push(await collect(model.generate("ROMEO:", { ...options, seed, doSample: true })));
+    const text = (steps) => steps.map(({ string }) => string).join("");
+    return [[0, 1].map((i) => text(batch.map(({ rows }) => rows[i]))), ...alone.map(text)];
+  `);
+  assert.deepEqual(both, [one, two]);
+  assert.notEqual(one, two);
+});
+
 test("leaving the loop and aborting end a batch, and the model goes on", async () => {
   const found = await inPage(`
     let steps = 0;

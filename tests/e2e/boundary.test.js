@@ -467,8 +467,7 @@ test("a method is a function, and an empty text with a token in front is a text"
   `);
   assert.equal(found.method, found.arrow);
   await assertRefused({
-    "`seed` has no effect, because `doSample` is false": `collect(model.generate(["ROMEO:", "ROMEO:"], { seed: [1, 2] }))`,
-    "`seed` has no effect, because .doSample. is false": `collect(model.generate("ROMEO:", { seed: 1 }))`,
+    "the seeds have no effect, because `doSample` is false": `collect(model.generate(["ROMEO:", "ROMEO:"], { seed: [1, 2], doSample: false }))`,
   });
 });
 

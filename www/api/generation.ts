@@ -16,6 +16,13 @@ export interface BatchStep {
 
 export type Steps<T> = AsyncGenerator<T, void, void>;
 
+/** A list of seeds has no other use than to draw differently for each text. */
+export function withSampling<Options extends object>(options: Options | undefined) {
+  const { seed, doSample } = (options ?? {}) as { seed?: unknown; doSample?: unknown };
+  const isList = typeof seed === "object" && seed !== null;
+  return isList && doSample === undefined ? { ...options, doSample: true } : options;
+}
+
 /**
  * Continues one text, or several together.
  * @param handle called at the first step; throws if the model was disposed of before

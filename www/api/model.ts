@@ -37,7 +37,13 @@ import type {
   Tokens,
   Transform,
 } from "./generated.js";
-import { type BatchStep, failingGeneration, generate, type Steps } from "./generation.js";
+import {
+  type BatchStep,
+  failingGeneration,
+  generate,
+  type Steps,
+  withSampling,
+} from "./generation.js";
 import { checkUnicode, type Ids, readAnyInput, readIds, readInput } from "./input.js";
 import type { Averaged, PatchingBatchOptions } from "./measurement.js";
 import { ModelCalls } from "./model-calls.js";
@@ -170,14 +176,14 @@ export class Model extends ModelFacts {
 
   /**
    * Continues `input`, one step for each token; several inputs together, each as if alone. The generation is freed when the
-   * caller leaves the loop or aborts it. Several may run at once.
+   * caller leaves the loop or aborts it. Several may run at once. A list of seeds, one for each input, means `doSample: true`.
    * @throws at the first step: InputError; HookError; AbortError
    */
   generate(input: Input, options?: GenerateOptions & Showing): Steps<Step>;
   generate(inputs: Inputs, options?: GenerateOptions & Showing): Steps<BatchStep>;
   generate(input: Input | Inputs, options?: GenerateOptions & Showing): Steps<Step | BatchStep> {
     try {
-      const { local, sent } = splitOptions("generate", options, SHOWING);
+      const { local, sent } = splitOptions("generate", withSampling(options), SHOWING);
       const serialize = (rows: number) => this.#calls.serialize("generate", sent, rows);
       return generate(() => this.#calls.handle, this.hookPoints, input, serialize, local);
     } catch (error) {

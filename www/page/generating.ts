@@ -82,9 +82,7 @@ async function showSteps(
     if (signal.reason !== REPLACED) page.prompt.value = text;
   };
   const { interventions } = start; // as the API takes them
-  const { seed, ...others } = sampling;
-  const drawn = sampling.doSample ? { seed } : {}; // the API refuses a seed that nothing is drawn with
-  const options = { ...others, ...drawn, interventions, signal, stopAtEos: true, names };
+  const options = { ...sampling, interventions, signal, stopAtEos: true, names };
   try {
     for await (const step of model.generate(start.ids, options)) {
       if (signal.aborted || session.model !== model) break;
