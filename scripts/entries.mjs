@@ -38,7 +38,7 @@ export const standalone = {
 export const standaloneFigure = { "standalone/figure": "page/standalone/figure.ts" };
 /** @type {Entries} */
 export const standaloneWorker = { "standalone/worker": "worker/worker.ts" };
-/** The views whose code is in standalone/figure.js, as www/page/exports/standalone.ts has them. */
+/** The files of the views whose code is in standalone/figure.js: those that www/page/exports/standalone.ts lists by their names. */
 export const FEW_VIEWS = ["attention", "lines", "loss", "scores", "lens"];
 
 /** The notebook, which shares the chunks of the elements. @type {Entries} */

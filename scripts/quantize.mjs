@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 // Writes a GPT-2 in f16 or f32 as one GGUF file with 8-bit weights: `node scripts/quantize.mjs models/shakespeare OUT.gguf`.
-// Comes in: a folder with config.json, model.safetensors and tokenizer.json of Hugging Face's. The matrices become Q8_0, positions
+// Input: a Hugging Face folder with config.json, model.safetensors and tokenizer.json. The matrices become Q8_0, positions
 // stay as they are, vectors f32, as in a file of llama.cpp. The same folder gives the same bytes. bundle.mjs writes the bundled model with it.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { fromHalf, quantize } from "../tools/gguf/q8.mjs";
+import { BLOCK, fromHalf, quantize } from "../tools/gguf/q8.mjs";
 import { gguf } from "../tools/gguf/write.mjs";
 
 /** Modules of a block in the file, and those of Hugging Face, whose matrices of Conv1D are stored transposed. */
@@ -56,6 +56,9 @@ function transposed({ shape: [rows, columns], values }) {
 
 /** @param {string} name @param {Numbers} matrix @returns {import("../tools/gguf/write.mjs").Tensor} */
 function inBlocks(name, { shape, values }) {
+  const columns = shape.at(-1) ?? 0;
+  if (columns % BLOCK !== 0)
+    throw new Error(`expected rows of a multiple of ${BLOCK} in \`${name}\`, found ${columns}`);
   return { name, dtype: "Q8_0", shape, bytes: quantize(values) };
 }
 
@@ -73,6 +76,10 @@ function plain(name, { shape, values }) {
 function metadata(config, tokenizer, name) {
   const { vocab, merges } = tokenizer.model;
   const tokens = Object.keys(vocab).sort((a, b) => vocab[a] - vocab[b]);
+  if (tokens.length !== config.vocab_size || tokens.some((token, id) => vocab[token] !== id))
+    throw new Error(
+      `expected a vocabulary with the ids 0 to ${config.vocab_size - 1}, found ${tokens.length} tokens`,
+    );
   const special = new Set(
     tokenizer.added_tokens
       .filter((/** @type {any} */ one) => one.special)
@@ -89,7 +96,7 @@ function metadata(config, tokenizer, name) {
     "gpt2.embedding_length": { u32: config.n_embd },
     "gpt2.feed_forward_length": { u32: config.n_inner ?? 4 * config.n_embd },
     "gpt2.attention.head_count": { u32: config.n_head },
-    "gpt2.attention.layer_norm_epsilon": { f32: config.layer_norm_epsilon },
+    "gpt2.attention.layer_norm_epsilon": { f32: config.layer_norm_epsilon ?? 1e-5 },
     "tokenizer.ggml.model": { string: "gpt2" },
     "tokenizer.ggml.pre": { string: "gpt-2" },
     "tokenizer.ggml.tokens": { strings: tokens },
@@ -115,6 +122,8 @@ export async function quantized(folder) {
       JSON.parse(await readFile(join(folder, name), "utf8")),
     ),
   );
+  if (config.tie_word_embeddings === false)
+    throw new Error("expected tied embeddings: the file has no place for `lm_head.weight`");
   const tensor = tensorsOf(await readFile(join(folder, "model.safetensors")));
   const outside = [
     inBlocks("token_embd.weight", tensor("wte.weight")),

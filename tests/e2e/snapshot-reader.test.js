@@ -467,6 +467,16 @@ test("the page of one figure draws a snapshot, and asks before it fetches one fr
     await frozen(page);
     assert.equal(host.asked.filter((path) => path === "/figure.json").length, asked + 1);
     assert.deepEqual(askedForModel(), []);
+    // Nor does a snapshot of this host, or an empty address of one, bring a model of another host with it.
+    const model = foreign.replace("figure.json", "cs/models/shakespeare");
+    for (const [src, name] of [
+      ["/figure.json", "show this figure"],
+      ["", "run this figure"],
+    ]) {
+      await page.evaluate((hash) => (location.hash = hash), `#src=${src}&model=${model}&live=auto`);
+      await page.getByRole("button", { name }).waitFor();
+      assert.deepEqual(askedForModel(), []);
+    }
   });
 });
 

@@ -142,7 +142,9 @@ export class CandleScope extends LitElement {
 
   override connectedCallback() {
     super.connectedCallback();
-    if (this.#wanted.isWanted && !this.loaded && this.#frozen.needsModel) this.#load();
+    // The first load begins in `updated`, also if `start` was called before.
+    if (this.#hasStarted && this.#wanted.isWanted && !this.loaded && this.#frozen.needsModel)
+      this.#load();
   }
 
   /** An element that is moved is connected again in the same task; one that is removed frees its model. */

@@ -222,6 +222,13 @@ export class CandleSnapshot extends TypedElement<CandleSnapshotEvents> {
     return { model: String(model), dtype: accepts(dtype) ? (dtype as Values["dtype"]) : null };
   }
 
+  /** A slot for the caption that the page gave. */
+  #captions() {
+    if (!this.querySelector(':scope > [slot="caption"]')) return [];
+    const slot = document.createElement("slot");
+    return [Object.assign(slot, { name: "caption", slot: "caption" })];
+  }
+
   #canRun({ model }: Recorded) {
     const { loadLive } = this.constructor as typeof CandleSnapshot;
     const canLoad = this.given !== null || loadLive || customElements.get("candle-scope");
@@ -264,6 +271,7 @@ export class CandleSnapshot extends TypedElement<CandleSnapshotEvents> {
       const figure = document.createElement("candle-scope") as unknown as Live;
       const { controls, parts } = this;
       Object.assign(figure, { controls, parts, snapshot: this.#source.content });
+      figure.append(...this.#captions());
       figure.runLive(detail);
       this.liveFigure = figure;
     } catch (error) {

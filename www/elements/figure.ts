@@ -10,4 +10,5 @@ const api = () => import("../api/candlescope.js");
 CandleScope.load = async (...request) => ((await api()).loadModel as Load)(...request);
 
 // A figure that needs a model should not wait for this code too.
-if (globalThis.document?.querySelector("candle-scope[model]:not([src])")) api().catch(() => {}); // `load` says why
+const LIVE = 'candle-scope[model]:not([src], :has(> script[type="application/json"]))';
+if (globalThis.document?.querySelector(LIVE)) api().catch(() => {}); // `load` says why

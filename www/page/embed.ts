@@ -19,7 +19,8 @@ function showAddress() {
   for (const name of written) figure.removeAttribute(name);
   const given = [...params].map(([name, value]) => [name.toLowerCase(), value]);
   const chosen = given.filter(([name]) => known.includes(name));
-  const isSnapshot = chosen.some(([name]) => name === "src");
+  const { src = "" } = Object.fromEntries(chosen) as { src?: string };
+  const isSnapshot = src !== "";
   const attributes = new Map([
     ...(isSnapshot
       ? []
@@ -30,7 +31,7 @@ function showAddress() {
     ...chosen,
   ] as [string, string][]);
   // A link can name any host, which is asked only if the reader agrees.
-  if (isSnapshot ? isForeign(attributes.get("src") ?? "") : isForeignModel(attributes)) {
+  if (isForeign(src) || isForeignModel(attributes)) {
     attributes.set("loading", "on-request");
     // The agreement to an earlier figure is none to this one.
     const fresh = document.createElement("candle-scope");

@@ -72,7 +72,10 @@ const loadTensors = () => Promise.all([import("../api/tensor.js"), import("../ap
 function print({ name, axes, shape, indices, value, isSelection }: Omit<ShownData, "listener">) {
   const copy = structuredClone(value);
   const printed = async () => {
-    tensors ??= loadTensors();
+    tensors ??= loadTensors().catch((error) => {
+      tensors = undefined; // the next value tries again
+      throw error;
+    });
     const [{ Tensor }, { labelsOf }] = await tensors; // also for other values
     if (!isSelection) return console.log(name, copy);
     const labels = labelsOf(indices);

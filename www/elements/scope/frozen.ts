@@ -32,6 +32,7 @@ export class Frozen {
   #onFailure: (error: Error) => void;
   /** What the snapshot's own element says. */
   #said: Error | null = null;
+  /** The code was asked for; again only for another source, because the error draws the figure again. */
   #isLoaded = false;
 
   /**
@@ -98,6 +99,7 @@ export class Frozen {
     Object.assign(this.#host, this.#former);
     this.#former = {};
     Object.assign(this, { caption: "", phase: "frozen" });
+    this.#isLoaded = false;
     this.#given = null;
   }
 
@@ -148,7 +150,6 @@ export class Frozen {
     try {
       await import("../define/candle-snapshot.js");
     } catch (error) {
-      this.#isLoaded = false;
       this.#onFailure(
         createError(
           "NetworkError",

@@ -231,5 +231,6 @@ function textOf(found: SnapshotText): Reading {
 function coarsest(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   if ("encoding" in value && "data" in value) return roundingOf(value as EncodedArray);
-  return Math.max(0, ...Object.values(value).map(coarsest));
+  // A list may be longer than a call has arguments.
+  return Object.values(value).reduce<number>((most, one) => Math.max(most, coarsest(one)), 0);
 }
