@@ -258,6 +258,8 @@ describe("the site", () => {
     ])
       await visit(site, { path: `${BELOW.slice(1)}docs/${name}.html` }, async (page) => {
         await drawn(page.locator(".live"));
+        const problems = page.locator("candle-scope .problems li");
+        assert.deepEqual(await problems.allInnerTexts(), [], name);
       });
   });
 
