@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
-import { start } from "./browser.js";
+import { inPage as run, openApi, start } from "./browser.js";
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
@@ -13,7 +13,7 @@ let page;
 
 before(async () => {
   site = await start();
-  page = await site.browser.newPage();
+  page = await openApi(site);
   await open();
 });
 
@@ -23,9 +23,8 @@ after(async () => {
 
 /** Loads the model, and what the tests compare with. */
 async function open() {
-  await page.goto(`${site.url}tensor.js`); // any file of the site without code that runs: it is shown as text
   await page.evaluate(async (url) => {
-    const { loadModel, Tensor } = await import(`${url}candlescope.js`);
+    const { loadModel, Tensor } = /** @type {any} */ (globalThis).api;
     const model = await loadModel(`${url}models/shakespeare/`);
     const text = "To be, or not to be: that is the question";
     const reference = async () => {
@@ -40,36 +39,19 @@ async function open() {
         ),
       );
     };
-    const failure = async (/** @type {() => unknown} */ call) => {
-      try {
-        await call();
-        return "none";
-      } catch (/** @type {any} */ error) {
-        return `${error.name}: ${error.message}`;
-      }
-    };
-    const collect = async (/** @type {AsyncIterable<any>} */ steps) => {
-      const found = [];
-      for await (const step of steps) found.push(step);
-      return found;
-    };
     Object.assign(globalThis, {
       loadModel,
       Tensor,
       model,
       text,
       reference,
-      failure,
-      collect,
       expected: (await reference()).join(" "),
     });
   }, site.url);
 }
 
 /** The body of an async function of the page, with what open() left there. @param {string} body @returns {Promise<any>} */
-function inPage(body) {
-  return page.evaluate(`(async () => { ${body} })()`);
-}
+const inPage = (body) => run(page, body);
 
 afterEach(async () => {
   const same = await inPage(`return (await reference()).join(" ") === expected`);

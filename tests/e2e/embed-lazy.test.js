@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
 import { eventually, start, visit } from "./browser.js";
-import { drawn, figure, pageOf, startHost } from "./host.js";
+import { drawn, figure, pageOf, showView, startHost } from "./host.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -110,15 +110,7 @@ test("the secondary part of the wasm is fetched by the first view that needs it,
     await page.waitForLoadState("networkidle");
     assert.equal(secondary(), 0);
     for (const view of ["lens", "heads"]) {
-      await page.evaluate(
-        (view) => document.querySelector("candle-scope")?.setAttribute("view", view),
-        view,
-      );
-      await page.waitForFunction((view) => {
-        const scope = /** @type {any} */ (document.querySelector("candle-scope"));
-        const inner = scope.renderRoot.querySelector("scope-figure");
-        return inner.view === view && !inner.needs;
-      }, view);
+      await showView(page, view);
       assert.equal(secondary(), 1);
     }
   });

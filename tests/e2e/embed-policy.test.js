@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
 import { eventually, settled, start, visit } from "./browser.js";
-import { drawn, figure, pageOf, startHost } from "./host.js";
+import { drawn, figure, pageOf, showView, startHost } from "./host.js";
 
 /** The policy of docs/embedding.md, for every answer of the host, workers included. */
 const STRICT = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'";
@@ -83,15 +83,7 @@ for (const [name, rules] of [
     const look = async (/** @type {import("playwright-core").Page} */ page) => {
       await drawn(page);
       for (const view of VIEWS) {
-        await page.evaluate(
-          (view) => document.querySelector("candle-scope")?.setAttribute("view", view),
-          view,
-        );
-        await page.waitForFunction((view) => {
-          const scope = /** @type {any} */ (document.querySelector("candle-scope"));
-          const inner = scope.renderRoot.querySelector("scope-figure");
-          return inner.view === view && !inner.needs;
-        }, view);
+        await showView(page, view);
       }
       // Colours are set without style attributes.
       const colour = await page.evaluate(() => {

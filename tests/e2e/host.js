@@ -83,3 +83,16 @@ export async function drawn(page) {
     }),
   );
 }
+
+/** Chooses a view of the page's first figure, and waits until it is drawn. @param {import("playwright-core").Page} page @param {string} view */
+export async function showView(page, view) {
+  await page.evaluate(
+    (view) => document.querySelector("candle-scope")?.setAttribute("view", view),
+    view,
+  );
+  await page.waitForFunction((view) => {
+    const scope = /** @type {any} */ (document.querySelector("candle-scope"));
+    const inner = scope.renderRoot.querySelector("scope-figure");
+    return inner.view === view && !inner.needs;
+  }, view);
+}

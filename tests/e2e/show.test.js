@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { eventually, start } from "./browser.js";
+import { eventually, inPage as run, openApi, start } from "./browser.js";
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
@@ -15,11 +15,10 @@ const printed = [];
 
 before(async () => {
   site = await start();
-  page = await site.browser.newPage();
+  page = await openApi(site);
   page.on("console", (message) => printed.push(message.text()));
-  await page.goto(`${site.url}tensor.js`); // any file of the site without code that runs: it is shown as text
   await page.evaluate(async (url) => {
-    const { loadModel, Tensor } = await import(`${url}candlescope.js`);
+    const { loadModel, Tensor } = /** @type {any} */ (globalThis).api;
     const model = await loadModel(`${url}models/shakespeare/`, { keep: false });
     const text = "To be, or not to be";
     /** Options with a function at a point, and the list of what it shows. */
@@ -29,19 +28,6 @@ before(async () => {
       const onShow = (/** @type {any} */ one) => shown.push(one);
       return { shown, options: { interventions: [{ at, ...more, do: { js } }], onShow } };
     };
-    const failure = async (/** @type {() => unknown} */ call) => {
-      try {
-        await call();
-        return "none";
-      } catch (/** @type {any} */ error) {
-        return `${error.name}: ${error.message}`;
-      }
-    };
-    const collect = async (/** @type {AsyncIterable<any>} */ steps) => {
-      const all = [];
-      for await (const step of steps) all.push(step);
-      return all;
-    };
     /** A tensor as plain data. */
     const plain = (/** @type {any} */ { name, shape, axes, data }) => ({
       name,
@@ -49,7 +35,7 @@ before(async () => {
       axes,
       data: [...data],
     });
-    Object.assign(globalThis, { Tensor, model, text, showing, failure, collect, plain });
+    Object.assign(globalThis, { Tensor, model, text, showing, plain });
   }, site.url);
 });
 
@@ -58,7 +44,7 @@ after(async () => {
 });
 
 /** The body of an async function of the page, with what before() left there. @param {string} body @returns {Promise<any>} */
-const inPage = (body) => page.evaluate(`(async () => { ${body} })()`);
+const inPage = (body) => run(page, body);
 
 test("show() hands over the selected values: the bits that a run captures, with their name and axes", async () => {
   const found = await inPage(`
