@@ -64,7 +64,7 @@ impl Backend {
         let build = match kernel::backend() {
             _ if threads > 1 => Build::Threads,
             kernel::Backend::Simd => Build::Simd,
-            kernel::Backend::Relaxed => Build::Relaxed,
+            kernel::Backend::Relaxed | kernel::Backend::RelaxedDot => Build::Relaxed,
         };
         Backend { build, threads, dtype: format.name(), memory_bytes }
     }

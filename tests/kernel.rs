@@ -15,7 +15,7 @@ macro_rules! facts {
         #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
         #[cfg_attr(not(target_arch = "wasm32"), test)]
         fn $name() {
-            for backend in [Backend::Simd, Backend::Relaxed] {
+            for backend in [Backend::Simd, Backend::Relaxed, Backend::RelaxedDot] {
                 if kernel::select_backend(backend) $body
             }
         }
@@ -242,6 +242,24 @@ facts! {
         assert_eq!(mix(&view), mix(&copy));
         let whole = |kv| flat(&kernel::attention(&q, kv, kv, 2.0).unwrap());
         assert_eq!(whole(&view), whole(&copy));
+    }
+}
+
+/// Sums of products of bytes are exact, with whatever instruction.
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen_test::wasm_bindgen_test]
+fn the_dot_instruction_changes_no_bit() {
+    for [rows, inner, columns] in SIZES {
+        let x = tensor(&numbers(rows * inner, 21), &[rows, inner]);
+        for format in [WeightFormat::Q8, WeightFormat::Q4] {
+            let matrix =
+                build(&numbers(inner * columns, 22), [inner, columns], Axes::InOut, format);
+            let [with, without] = [Backend::RelaxedDot, Backend::Relaxed].map(|backend| {
+                assert!(kernel::select_backend(backend));
+                flat(&kernel::matmul(&x, &matrix).unwrap())
+            });
+            assert_eq!(with, without);
+        }
     }
 }
 

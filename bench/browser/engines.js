@@ -102,8 +102,12 @@ function randomWeights({ n_layer, n_embd: d, n_positions, vocab_size }) {
 
 async function answers(glue, wasm, files, dtype) {
   const start = performance.now();
-  const { openable } = await import("/bench/build/network.js");
-  const open = openable(files, { signal: new AbortController().signal, timeout: Infinity });
+  const { openable, plainFetcher } = await import("/bench/build/network.js");
+  const { config, weights } = files;
+  const open = openable(
+    { name: "measured", config: [config], tokenizer: [], weights: [{ files: [weights] }] },
+    { signal: new AbortController().signal, timeout: Infinity, fetcher: plainFetcher },
+  );
   const model = await glue.WasmModel.load({ ...open, mayBeKept: false }, dtype);
   const loading = performance.now() - start;
   const run = (tokens, names = []) => model.runWithCache(new Uint32Array(ids(tokens)), { names });

@@ -7,28 +7,24 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use super::simd::job::{Job, Task};
 use super::simd::pool::Pool;
 use super::simd::rowwise::{RowOp, Rows};
-
-/// The instruction set of the kernels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// SIMD with separate multiplications and additions.
-    Simd,
-    /// Relaxed SIMD: multiply-adds, which most machines round once.
-    Relaxed,
-}
+pub use super::simd::vector::Backend;
 
 /// The thread pool of this process.
 static POOL: Pool = Pool::new();
 
-/// 0: not chosen yet, 1: plain SIMD, 2: relaxed SIMD.
+/// 0: not chosen yet, 1: plain SIMD, 2: relaxed SIMD, 3: relaxed SIMD with a dot product of bytes.
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
 /// The instruction set in use: the fastest that is supported, unless another was chosen.
 #[inline]
 pub fn backend() -> Backend {
     match CHOSEN.load(Ordering::Relaxed) {
-        0 if select_backend(Backend::Relaxed) || select_backend(Backend::Simd) => backend(),
+        0 => {
+            select_backend(modules::fastest());
+            backend()
+        }
         2 => Backend::Relaxed,
+        3 => Backend::RelaxedDot,
         _ => Backend::Simd,
     }
 }
@@ -37,7 +33,12 @@ pub fn backend() -> Backend {
 pub fn select_backend(backend: Backend) -> bool {
     let supported = modules::is_supported(backend);
     if supported {
-        CHOSEN.store(if backend == Backend::Simd { 1 } else { 2 }, Ordering::Relaxed);
+        let chosen = match backend {
+            Backend::Simd => 1,
+            Backend::Relaxed => 2,
+            Backend::RelaxedDot => 3,
+        };
+        CHOSEN.store(chosen, Ordering::Relaxed);
     }
     supported
 }
@@ -133,25 +134,41 @@ mod modules {
     const SIMD_SHARED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/simd-shared.wasm"));
     const RELAXED_SHARED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/relaxed-shared.wasm"));
 
-    static SIMD_WORK: OnceLock<Option<Work>> = OnceLock::new();
-    static RELAXED_WORK: OnceLock<Option<Work>> = OnceLock::new();
+    /// What an instance of a module exports.
+    #[derive(Clone, Copy)]
+    struct Exports {
+        work: Work,
+        has_dot_instruction: bool,
+    }
 
-    fn entry_point(backend: Backend) -> Option<Work> {
+    static SIMD_EXPORTS: OnceLock<Option<Exports>> = OnceLock::new();
+    static RELAXED_EXPORTS: OnceLock<Option<Exports>> = OnceLock::new();
+
+    fn exports(backend: Backend) -> Option<Exports> {
         let cell = match backend {
-            Backend::Simd => &SIMD_WORK,
-            Backend::Relaxed => &RELAXED_WORK,
+            Backend::Simd => &SIMD_EXPORTS,
+            Backend::Relaxed | Backend::RelaxedDot => &RELAXED_EXPORTS,
         };
         *cell.get_or_init(|| instantiate(backend).ok())
     }
 
+    /// The fastest instruction set that is supported.
+    pub fn fastest() -> Backend {
+        match exports(Backend::Relaxed) {
+            None => Backend::Simd,
+            Some(Exports { has_dot_instruction: false, .. }) => Backend::Relaxed,
+            Some(_) => Backend::RelaxedDot,
+        }
+    }
+
     /// Instantiates the module on the first call; false if the browser rejects it.
     pub fn is_supported(backend: Backend) -> bool {
-        entry_point(backend).is_some()
+        exports(backend).is_some()
     }
 
     #[inline]
     pub fn work(backend: Backend) -> Work {
-        entry_point(backend).expect("a browser that runs this module supports plain SIMD")
+        exports(backend).expect("a browser that runs this module supports plain SIMD").work
     }
 
     /// The module for this instruction set and this kind of memory. Helpers instantiate it too.
@@ -160,13 +177,13 @@ mod modules {
         let bytes = match (backend, memory.buffer().is_instance_of::<SharedArrayBuffer>()) {
             (Backend::Simd, true) => SIMD_SHARED,
             (Backend::Simd, false) => SIMD,
-            (Backend::Relaxed, true) => RELAXED_SHARED,
-            (Backend::Relaxed, false) => RELAXED,
+            (Backend::Relaxed | Backend::RelaxedDot, true) => RELAXED_SHARED,
+            (Backend::Relaxed | Backend::RelaxedDot, false) => RELAXED,
         };
         WebAssembly::Module::new(&Uint8Array::from(bytes).into())
     }
 
-    fn instantiate(backend: Backend) -> Result<Work, JsValue> {
+    fn instantiate(backend: Backend) -> Result<Exports, JsValue> {
         let (imports, env) = (Object::new(), Object::new());
         Reflect::set(&env, &"memory".into(), &wasm_bindgen::memory())?;
         Reflect::set(&env, &"wake".into(), &Closure::<dyn Fn()>::new(wake).into_js_value())?;
@@ -175,7 +192,12 @@ mod modules {
         let work = function_pointer(&Reflect::get(&exports, &"work".into())?.dyn_into()?)?;
         // SAFETY: `simd/module.rs` exports it with this signature, and a function pointer is an
         // index of the table.
-        Ok(unsafe { std::mem::transmute::<usize, Work>(work) })
+        let work = unsafe { std::mem::transmute::<usize, Work>(work) };
+        let probe =
+            Reflect::get(&exports, &"has_dot_instruction".into())?.dyn_into::<Function>()?;
+        // A bool is a number in wasm.
+        let has_dot_instruction = probe.call0(&JsValue::UNDEFINED)?.as_f64() == Some(1.0);
+        Ok(Exports { work, has_dot_instruction })
     }
 
     /// Adds a function to the table of the main module; returns its index.
@@ -202,6 +224,10 @@ mod modules {
     use crate::kernel::dispatch;
     use crate::kernel::simd::job::{self, Job, Task};
     use crate::kernel::simd::pool::Pool;
+
+    pub fn fastest() -> Backend {
+        Backend::Simd
+    }
 
     pub fn is_supported(backend: Backend) -> bool {
         backend == Backend::Simd

@@ -74,12 +74,14 @@ fn missing_field(missing: &MissingField) -> JsValue {
     field.into()
 }
 
-/// Selects the kernels `"simd"` or `"relaxed"` for all later calls; false if the browser does not support them.
+/// Selects the kernels `"simd"`, `"relaxed"` or `"relaxed-dot"` for all later calls; false if the browser does not support
+/// them.
 #[wasm_bindgen(js_name = chooseBuild)]
 pub fn choose_build(build: &str) -> bool {
     match build {
         "simd" => kernel::select_backend(kernel::Backend::Simd),
         "relaxed" => kernel::select_backend(kernel::Backend::Relaxed),
+        "relaxed-dot" => kernel::select_backend(kernel::Backend::RelaxedDot),
         _ => false,
     }
 }

@@ -7,8 +7,8 @@
 //! Every sum runs over `inner` in order, independent of the number of rows: a row has the same bits as
 //! a single row (decoding with the key/value cache) and among others (prefill).
 
-use crate::kernel::dispatch::{filled, parallel_for};
-use crate::kernel::simd::format::PanelFormat;
+use crate::kernel::dispatch::{Backend, backend, filled, parallel_for};
+use crate::kernel::simd::format::{PanelFormat, RowLayout};
 use crate::kernel::simd::job::Task;
 use crate::kernel::simd::matmul::Product;
 use crate::kernel::simd::pack::Tiles;
@@ -64,14 +64,15 @@ impl Bias {
 /// Packs the rows `[.., inner]` into tiles, in the layout of [`Tiles`].
 fn tiles(a: &[f32], format: PanelFormat, inner: usize) -> Vec<u32> {
     let rows = a.len() / inner;
-    let words = rows * format.row_bytes(format.steps(inner)) / size_of::<u32>();
+    let layout = RowLayout::new(format, rows, backend());
+    let words = rows * layout.row_bytes(format.steps(inner)) / size_of::<u32>();
     let mut tiles = Vec::<u32>::with_capacity(words);
     let out = tiles.as_mut_ptr().cast();
     let task = Task::Tiles(Tiles { format, rows, inner, x: a.as_ptr(), stride: inner, out });
     // SAFETY: `a` has `rows` rows of `inner` floats. `out` has room for the `words` of all tiles, and
     // every tile is written.
     unsafe {
-        parallel_for(task, rows.div_ceil(format.rows()), 1, a.len());
+        parallel_for(task, rows.div_ceil(layout.tile_rows), 1, a.len());
         tiles.set_len(words);
     }
     tiles
@@ -106,6 +107,7 @@ unsafe fn multiply(
         stride,
         edge: edge.as_mut_ptr(),
         ones: [1; 8],
+        dot_instruction: backend() == Backend::RelaxedDot,
     };
     let cost = rows * b.inner() * columns;
     // SAFETY: tiles and panels are as long as their formats require; the caller guarantees it for

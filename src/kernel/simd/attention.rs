@@ -2,7 +2,7 @@
 //!
 //! Compiled like `tile_f32.rs`, with the same restrictions.
 //!
-//! A head's keys and values are packed into panels once. Then six queries at a time are processed
+//! A head's keys and values are packed into panels once. Then a tile of queries at a time is processed
 //! from their scores through the softmax to the weighted sum of the values, all within the L1 and
 //! L2 caches. A run that captures scores or patterns executes the same steps separately, with the
 //! same tiles, and therefore gets the same bits. Every sum runs over its axis in order, independent
@@ -11,7 +11,7 @@
 use super::pack::interleave;
 use super::panels::{copy, fill, longest, pack_columns, pack_rows};
 use super::rowwise;
-use super::tile_f32::{self, Factors, ROWS, WIDTH};
+use super::tile_f32::{self, Factors, MAX_ROWS, ROWS, WIDTH};
 use super::vector::{F32x4, Float, Vector};
 
 /// `[batch, rows, heads, width]` with a contiguous last axis and arbitrary strides for the others,
@@ -73,7 +73,7 @@ impl Attention {
         let Attention { keys, width, .. } = *self;
         let (keys_up, width_up) = (keys.next_multiple_of(WIDTH), width.next_multiple_of(WIDTH));
         let longer = if keys > width { keys } else { width };
-        4 * (WIDTH + keys_up * width + keys * width_up + ROWS * (longer + keys_up + width_up))
+        4 * (WIDTH + keys_up * width + keys * width_up + MAX_ROWS * (longer + keys_up + width_up))
     }
 }
 
@@ -85,11 +85,11 @@ struct Scratch {
     keys: *mut f32,
     /// `[width / WIDTH, keys, WIDTH]`.
     values: *mut f32,
-    /// The packed left factor of a tile: `[width, ROWS]`, then `[keys, ROWS]`.
+    /// The packed left factor of a tile of at most [`MAX_ROWS`] rows: `[width, rows]`, then `[keys, rows]`.
     tile: *mut f32,
-    /// Scores, then the pattern: `[ROWS, keys]` with a row stride of `keys_up`.
+    /// Scores, then the pattern: `[rows, keys]` with a row stride of `keys_up`.
     rows: *mut f32,
-    /// `[ROWS, width]` with a row stride of `width_up`.
+    /// `[rows, width]` with a row stride of `width_up`.
     mixed: *mut f32,
     keys_up: usize,
     width_up: usize,
@@ -109,8 +109,8 @@ impl Scratch {
             let in_keys = zeros.add(WIDTH);
             let in_values = in_keys.add(keys_up * width);
             let tile = in_values.add(keys * width_up);
-            let rows = tile.add(ROWS * longer);
-            let mixed = rows.add(ROWS * keys_up);
+            let rows = tile.add(MAX_ROWS * longer);
+            let mixed = rows.add(MAX_ROWS * keys_up);
             Scratch {
                 zeros,
                 keys: in_keys,
@@ -156,7 +156,7 @@ pub unsafe fn heads(job: &Attention, first: usize, last: usize, scratch: *mut f3
 #[inline(always)]
 unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head: usize) {
     let Attention { part, queries, keys, width, .. } = *job;
-    // SAFETY: as for `heads`. Six queries at a time are below `queries`; `scratch` has room for the
+    // SAFETY: as for `heads`. The queries of a tile are below `queries`; `scratch` has room for the
     // panels of all keys and values and for one tile, and each step reads only what an earlier one
     // has written.
     unsafe {

@@ -3,8 +3,9 @@
 //!
 //! Compiled like `tile_f32.rs`, with the same restrictions; the main module uses the sizes too.
 
-use super::tile_f32::WIDTH;
+use super::tile_f32::{self, WIDTH};
 use super::tile_i8::{self, BLOCK_TAIL, ROW_TAIL, STEP, STEP_BYTES};
+use super::vector::Backend;
 
 /// How the numbers of a panel are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +33,6 @@ impl PanelFormat {
 
     pub const fn is_quantized(self) -> bool {
         matches!(self, PanelFormat::Q8 | PanelFormat::Q4)
-    }
-
-    /// Rows of a full tile, limited by the number of vector registers (`tile_f32.rs`,
-    /// `tile_i8.rs`).
-    pub const fn rows(self) -> usize {
-        if self.is_quantized() { tile_i8::ROWS } else { super::tile_f32::ROWS }
     }
 
     /// Steps of a block.
@@ -70,19 +65,43 @@ impl PanelFormat {
         }
     }
 
-    /// Bytes of the first `steps` of one packed row of the left factor.
-    pub const fn row_bytes(self, steps: usize) -> usize {
-        match self {
-            PanelFormat::F32 | PanelFormat::F16 => steps * 4,
-            PanelFormat::Q8 | PanelFormat::Q4 => {
-                steps * STEP + steps.div_ceil(self.block_steps()) * ROW_TAIL
-            }
-        }
-    }
-
     /// Steps of a cache block. In f32: 16 kB of a panel, 12 kB of a tile's rows, 504 kB of a
-    /// group's rows; in int8: 9, 3 and 290 kB.
+    /// group's rows; in bytes: 9, 3 and 290 kB, widened to 16 bits: 17, 6 and 550 kB.
     pub const fn depth(self) -> usize {
         if self.is_quantized() { 256 } else { 512 }
+    }
+}
+
+/// The layout of the packed rows of a product's left factor. It depends on the format of the right
+/// factor's panels, the number of rows and the instruction set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowLayout {
+    format: PanelFormat,
+    /// Rows of a full tile, limited by the number of vector registers (`tile_f32.rs`,
+    /// `tile_i8.rs`).
+    pub tile_rows: usize,
+    /// Bytes of a row in each step, without what follows a block.
+    pub step_bytes: usize,
+}
+
+impl RowLayout {
+    /// The layout of `rows` rows for the kernels with this instruction set.
+    pub const fn new(format: PanelFormat, rows: usize, backend: Backend) -> RowLayout {
+        let (tile_rows, step_bytes) = match (format.is_quantized(), rows) {
+            (false, _) => (tile_f32::rows(backend), 4),
+            (true, 1) => (tile_i8::ROWS, STEP),
+            (true, _) => (tile_i8::ROWS, tile_i8::row_step_bytes(backend)),
+        };
+        RowLayout { format, tile_rows, step_bytes }
+    }
+
+    /// Bytes of the first `steps` of one row.
+    pub const fn row_bytes(self, steps: usize) -> usize {
+        let tails = if self.format.is_quantized() {
+            steps.div_ceil(self.format.block_steps()) * ROW_TAIL
+        } else {
+            0
+        };
+        steps * self.step_bytes + tails
     }
 }

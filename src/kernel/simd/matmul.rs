@@ -4,15 +4,21 @@
 //! panel's part and a tile's rows stay in the L1 cache; the rows are blocked into groups of tiles
 //! that stay in L2.
 
-use super::format::PanelFormat;
+use super::format::{PanelFormat, RowLayout};
 use super::tile_f32::{self, STREAMS, Strides, WIDTH};
-use super::tile_i8::{self, BLOCK_TAIL, STEP_BYTES, WIDE_TAIL};
-use super::vector::{DotProduct, F32x4, I32x4, Vector};
+use super::tile_i8::{self, BLOCK_TAIL, STEP, STEP_BYTES, WIDE_STEP_BYTES, WIDE_TAIL};
+use super::vector::{BACKEND, F32x4, I32x4, TileProduct, Vector};
 
 /// The maximum number of rows in a group of tiles.
 const GROUP: usize = 264;
-/// Bytes of scratch memory into which a worker widens one block of a panel.
-const SCRATCH_BYTES: usize = PanelFormat::F32.panel_bytes(PanelFormat::F32.depth());
+/// Bytes of scratch memory into which a worker widens one block of a panel: the most that a format
+/// needs with any instruction set, which is 4 bits widened to 16.
+const SCRATCH_BYTES: usize = {
+    let steps = PanelFormat::Q4.depth();
+    let blocks = steps / PanelFormat::Q4.block_steps();
+    steps * 2 * STEP * WIDTH + blocks * WIDE_TAIL
+};
+const _: () = assert!(SCRATCH_BYTES >= PanelFormat::F32.panel_bytes(PanelFormat::F32.depth()));
 
 /// `out = a b + bias`.
 #[repr(C)]
@@ -23,7 +29,7 @@ pub struct Product {
     pub steps: usize,
     pub columns: usize,
     /// The packed rows of the left factor: `[block][tile]`, in the layout of `tile_f32.rs` or
-    /// `tile_i8.rs`. In all `rows * format.row_bytes(steps)` bytes. Read by all workers.
+    /// `tile_i8.rs`. In all `rows * RowLayout::row_bytes(steps)` bytes. Read by all workers.
     pub a: *const u8,
     /// The panels of the right factor, contiguous: `format.panel_bytes(steps)` bytes for each
     /// `WIDTH` columns. Read by all workers.
@@ -41,6 +47,8 @@ pub struct Product {
     pub edge: *mut f32,
     /// Operands of the integer dot products: 1 in each.
     pub ones: [i16; 8],
+    /// Whether tiles use the instruction for dot products of bytes (`Backend::RelaxedDot`).
+    pub dot_instruction: bool,
 }
 
 impl Product {
@@ -142,7 +150,9 @@ const fn factors(
 /// As for [`panels`].
 unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
     let Product { format, rows, steps, .. } = *job;
-    let group_rows = rows.div_ceil(rows / (GROUP + 1) + 1).next_multiple_of(format.rows());
+    let layout = RowLayout::new(format, rows, BACKEND);
+    let tile_rows = layout.tile_rows;
+    let group_rows = rows.div_ceil(rows / (GROUP + 1) + 1).next_multiple_of(tile_rows);
     let mut start = 0;
     while start < steps {
         let depth = if steps - start < format.depth() { steps - start } else { format.depth() };
@@ -160,18 +170,21 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
                     let b = widened(format, b, depth, scratch);
                     let mut row = group;
                     while row < end {
-                        let height =
-                            if end - row < format.rows() { end - row } else { format.rows() };
+                        let height = if end - row < tile_rows { end - row } else { tile_rows };
                         let a = job
                             .a
-                            .add(rows * format.row_bytes(start) + row * format.row_bytes(depth));
+                            .add(rows * layout.row_bytes(start) + row * layout.row_bytes(depth));
                         let (out, stride) = output(job, panel, row);
                         let bias = job.bias.add(panel * job.bias_stride);
                         let initial =
                             if start == 0 { (bias, 0) } else { (out.cast_const(), stride) };
                         if format.is_quantized() {
                             let factors = factors(job, height, depth, a, b);
-                            tile_i8::tile(&factors, initial.0, initial.1, out, stride);
+                            if job.dot_instruction {
+                                tile_i8::tile::<true>(&factors, initial.0, initial.1, out, stride);
+                            } else {
+                                tile_i8::tile::<false>(&factors, initial.0, initial.1, out, stride);
+                            }
                         } else {
                             let factors = tile_f32::Factors {
                                 rows: height,
@@ -182,7 +195,7 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
                             };
                             tile_f32::tile(&factors, initial.0, initial.1, out, stride);
                         }
-                        row += format.rows();
+                        row += tile_rows;
                     }
                 }
                 panel += 1;
@@ -209,7 +222,8 @@ unsafe fn output(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
     }
 }
 
-/// One cache block of a panel in the layout that a tile reads: f32, or int8 blocks with f32 scales.
+/// One cache block of a panel in the layout that a tile reads: f32, or integer blocks with f32
+/// scales.
 /// Returns `b` itself if it has that layout.
 ///
 /// # Safety
@@ -253,8 +267,8 @@ unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut 
         let steps = if left < format.block_steps() { left } else { format.block_steps() };
         let mut step = 0;
         // SAFETY: the caller guarantees the blocks. Each iteration of the inner loop reads the
-        // `STEP_BYTES` of one step (8 bits) or two (4 bits) and writes as many steps; then follow
-        // the tails.
+        // `STEP_BYTES` of one step (8 bits) or two (4 bits) and writes the parts of as many steps;
+        // then follow the tails.
         unsafe {
             while step < steps {
                 let mut half = 0;
@@ -263,13 +277,13 @@ unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut 
                     if NIBBLES {
                         I32x4::widen_nibbles(b, to, STEP_BYTES);
                     } else {
-                        F32x4::load(b.cast()).store(to.cast());
+                        I32x4::widen_bytes(b, to, STEP_BYTES);
                     }
                     half += 1;
                 }
                 let taken = if NIBBLES { 2 } else { 1 };
                 b = b.add(STEP_BYTES);
-                to = to.add(taken * STEP_BYTES);
+                to = to.add(taken * WIDE_STEP_BYTES);
                 step += taken;
             }
             widen_halves(b, to, WIDE_TAIL / 4);

@@ -67,6 +67,12 @@ mod threads {
     }
 }
 
+/// Whether the machine has an instruction for the dot product of bytes.
+#[unsafe(no_mangle)]
+extern "C" fn has_dot_instruction() -> bool {
+    <vector::I32x4 as vector::TileProduct>::has_dot_instruction()
+}
+
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     core::arch::wasm32::unreachable()

@@ -3,10 +3,10 @@
 //! Compiled like `tile_f32.rs`, with the same restrictions. Layout: `[block][tile]`, a tile as
 //! `tile_f32.rs` or `tile_i8.rs` reads it.
 
-use super::format::PanelFormat;
+use super::format::{PanelFormat, RowLayout};
 use super::tile_f32::ROWS;
 use super::tile_i8::{ROW_TAIL, STEP};
-use super::vector::{F32x4, Float, Vector};
+use super::vector::{BACKEND, F32x4, Float, Vector};
 
 /// Rows to pack, and the output for their tiles.
 #[repr(C)]
@@ -17,8 +17,8 @@ pub struct Tiles {
     /// `[rows, inner]` with a row stride of `stride` floats. Read by all workers.
     pub x: *const f32,
     pub stride: usize,
-    /// `rows * format.row_bytes(format.steps(inner))` bytes. A worker writes the parts of its tiles
-    /// in every block.
+    /// `rows * RowLayout::row_bytes(format.steps(inner))` bytes. A worker writes the parts of its
+    /// tiles in every block.
     pub out: *mut u8,
 }
 
@@ -30,10 +30,11 @@ pub struct Tiles {
 pub unsafe fn tiles(job: &Tiles, first: usize, last: usize) {
     let Tiles { format, rows, inner, x, stride, out } = *job;
     let steps = format.steps(inner);
+    let layout = RowLayout::new(format, rows, BACKEND);
     let mut tile = first;
     while tile < last {
-        let row = tile * format.rows();
-        let height = if rows - row < format.rows() { rows - row } else { format.rows() };
+        let row = tile * layout.tile_rows;
+        let height = if rows - row < layout.tile_rows { rows - row } else { layout.tile_rows };
         let mut start = 0;
         while start < steps {
             let depth = if steps - start < format.depth() { steps - start } else { format.depth() };
@@ -41,9 +42,9 @@ pub unsafe fn tiles(job: &Tiles, first: usize, last: usize) {
             // these rows is inside `out`: a block has all rows, one tile after the other.
             unsafe {
                 let from = x.add(row * stride);
-                let to = out.add(rows * format.row_bytes(start) + row * format.row_bytes(depth));
+                let to = out.add(rows * layout.row_bytes(start) + row * layout.row_bytes(depth));
                 if format.is_quantized() {
-                    blocks(job, height, from, start, depth, to);
+                    blocks(job, layout, height, from, start, depth, to);
                 } else {
                     interleave(height, from.add(start), stride, depth, 1.0, to.cast());
                 }
@@ -71,7 +72,7 @@ pub unsafe fn interleave(
     // SAFETY: `step` is below `depth` and `i` below `height`.
     unsafe {
         let mut step =
-            if height == ROWS { interleave_six(x, stride, depth, factor, to) } else { 0 };
+            if height == ROWS { interleave_full(x, stride, depth, factor, to) } else { 0 };
         while step < depth {
             let mut i = 0;
             while i < height {
@@ -88,7 +89,7 @@ pub unsafe fn interleave(
 /// # Safety
 /// As for [`interleave`] with [`ROWS`] rows.
 #[inline(always)]
-unsafe fn interleave_six(
+unsafe fn interleave_full(
     x: *const f32,
     stride: usize,
     depth: usize,
@@ -97,14 +98,14 @@ unsafe fn interleave_six(
 ) -> usize {
     let factor = F32x4::splat(factor);
     let mut step = 0;
-    // A step's second store writes two numbers too many, which the next step overwrites, so another
-    // step must follow.
+    // A step's second store writes `8 - ROWS` numbers too many, which the next step overwrites, so
+    // another step must follow.
     while step + 4 < depth {
-        // SAFETY: four numbers from `step` on are inside each row. The stores write up to 2 floats
-        // past the four steps, where `to` has room for another step.
+        // SAFETY: four numbers from `step` on are inside each row. The stores write up to
+        // `8 - ROWS` floats past the four steps, where `to` has room for another step.
         unsafe {
             let row = |i: usize| F32x4::load(x.add(i * stride + step)).mul(factor);
-            let (e, f) = (row(4), row(5));
+            let (e, f) = (row(4), row(ROWS - 1));
             let four = F32x4::transposed(row(0), row(1), row(2), row(3));
             let two = F32x4::transposed(e, f, e, f);
             let to = to.add(step * ROWS);
@@ -124,10 +125,11 @@ unsafe fn interleave_six(
 ///
 /// # Safety
 /// `x` must be valid for reads of `height` rows of `job.inner` floats with a stride of `job.stride`
-/// floats; `to` for writes of `height * job.format.row_bytes(depth)` bytes, which no other thread
+/// floats; `to` for writes of `height * layout.row_bytes(depth)` bytes, which no other thread
 /// may access.
 unsafe fn blocks(
     job: &Tiles,
+    layout: RowLayout,
     height: usize,
     x: *const f32,
     start: usize,
@@ -140,21 +142,19 @@ unsafe fn blocks(
         let steps = if depth - done < block_steps { depth - done } else { block_steps };
         let at = (start + done) * STEP;
         let count = if job.inner - at < steps * STEP { job.inner - at } else { steps * STEP };
-        // SAFETY: a block has `STEP` bytes for each step and row, then a scale and a minimum for
-        // each row. `count` numbers from `at` on are inside each row.
+        // SAFETY: a block has `step_bytes` for each step and row, in parts of four bytes, then a
+        // scale and a minimum for each row. `count` numbers from `at` on are inside each row.
         unsafe {
-            let tails = to.add(height * steps * STEP);
+            let tails = to.add(height * steps * layout.step_bytes);
             let mut i = 0;
             while i < height {
                 let tail = tails.add(i * ROW_TAIL).cast();
-                quantize(
-                    x.add(i * job.stride + at),
-                    count,
-                    steps,
-                    to.add(i * STEP).cast(),
-                    height,
-                    tail,
-                );
+                let (x, to) = (x.add(i * job.stride + at), to.add(i * STEP).cast());
+                if layout.step_bytes == STEP {
+                    quantize::<1>(x, count, steps, to, height, tail);
+                } else {
+                    quantize::<2>(x, count, steps, to, height, tail);
+                }
                 i += 1;
             }
             to = tails.add(height * ROW_TAIL);
@@ -163,15 +163,16 @@ unsafe fn blocks(
     }
 }
 
-/// Writes `count` numbers as `scale q + min` with `q` from 0 to 127, four to a word, with a stride
-/// of `stride` words; `tail` gets `scale` and `min`. Both are NaN if the block contains an infinity
+/// Writes `count` numbers as `scale q + min` with `q` from 0 to 127: each step of four as one word
+/// of four bytes, or as two words of two 16-bit numbers (`PARTS`), first those with even and then
+/// those with odd positions, with a stride of `stride` words; `tail` gets `scale` and `min`. Both are NaN if the block contains an infinity
 /// or a NaN, so that its products are NaN too.
 ///
 /// # Safety
-/// `x` must be valid for reads of `count` floats, `words` for writes of `steps` words with the
-/// stride, `tail` for writes of 2 floats. No other thread may access the latter two.
+/// `x` must be valid for reads of `count` floats, `words` for writes of `PARTS * steps` words with
+/// the stride, `tail` for writes of 2 floats. No other thread may access the latter two.
 #[inline(always)]
-unsafe fn quantize(
+unsafe fn quantize<const PARTS: usize>(
     x: *const f32,
     count: usize,
     steps: usize,
@@ -210,14 +211,22 @@ unsafe fn quantize(
         let level = |four: F32x4| {
             four.add(minus_min).mul(inverse).add(to_integer).lowest_bytes() & 0x7F7F_7F7F
         };
+        let put = |step: usize, level: u32| {
+            let words = words.add(PARTS * step * stride);
+            if PARTS == 1 {
+                *words = level;
+            } else {
+                *words = level & 0x007F_007F;
+                *words.add(stride) = level >> 8 & 0x007F_007F;
+            }
+        };
         step = 0;
         while step < whole {
-            *words.add(step * stride) = level(four(step));
+            put(step, level(four(step)));
             step += 1;
         }
         while step < steps {
-            *words.add(step * stride) =
-                if step == whole && some > 0 { level(last(step)) } else { 0 };
+            put(step, if step == whole && some > 0 { level(last(step)) } else { 0 });
             step += 1;
         }
         *tail = scale + finite;

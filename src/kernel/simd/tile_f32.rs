@@ -5,12 +5,23 @@
 //! and natively for tests. The code therefore uses raw pointers and plain loops and nothing from
 //! the standard library.
 //!
-//! A tile has 6 rows of 2 vectors. Its 12 accumulators, 2 vectors of `b` and 1 value of `a` occupy
-//! the 15 vector registers that V8 allocates on x86-64; one more would spill. An iteration issues 8
-//! loads and 12 multiply-adds, enough to hide the latency of the multiply-adds: 54 GFLOP/s of the
-//! 55 that two relaxed multiply-adds per cycle allow. Each load must stay directly before its use.
-//! LLVM's scheduler would hoist all loads to the top of the loop; `-pre-RA-sched=source`
-//! (`.cargo/config.toml`, `build.rs`) prevents that. Without the flag the tile reaches 31 GFLOP/s.
+//! # Tiles
+//!
+//! V8 allocates 15 vector registers on x86-64; one more value would spill.
+//!
+//! - With relaxed SIMD, a tile has 6 rows of 2 vectors: 12 accumulators, 2 vectors of `b` and 1 value
+//!   of `a`. An iteration issues 8 loads and 12 multiply-adds, enough to hide the latency of the
+//!   multiply-adds: 48 GFLOP/s of the 51 that two multiply-adds per cycle allow.
+//! - With plain SIMD, each product is one more value, so 6 rows spill: 25 GFLOP/s. A tile has 5
+//!   rows, 10 accumulators: 41 GFLOP/s. (4 rows: 40; 5 rows unrolled by two: 32.)
+//!
+//! Each load must stay directly before its use, with a constant offset. LLVM's scheduler would hoist all
+//! loads to the top of the loop, and its loop strength reduction would compute the address of each
+//! load by an addition; `-pre-RA-sched=source` and `-disable-lsr` (`build.rs`) prevent both. Without
+//! the first, the relaxed tile reaches 31 of 54 GFLOP/s; without the second, the plain one 37 of 41.
+//! (256 rows by 768 by 3072 on an EPYC at 3.2 GHz, 2026-11.)
+//!
+//! # Single rows
 //!
 //! A single row is limited by memory bandwidth. It reads six panels at once, because several
 //! streams keep more cache lines in flight than one, and each stream continues with the panel that
@@ -18,14 +29,24 @@
 //! GB/s, with 13.8 for a plain read loop, 13.1 for four streams, 11.5 for four streams that restart
 //! at every panel, and 8 for one. (Xeon at 2.8 GHz, 2026-11.)
 
-use super::vector::{F32x4, Float, Vector};
+use super::vector::{BACKEND, Backend, F32x4, Float, Vector};
 
 /// Columns of a panel.
 pub const WIDTH: usize = 8;
-/// Rows of a full tile.
-pub const ROWS: usize = 6;
+/// Rows of a full tile with the instruction set of this compilation.
+pub const ROWS: usize = rows(BACKEND);
+/// Rows of a full tile at most.
+pub const MAX_ROWS: usize = 6;
 /// Panels that one row is multiplied with at once.
 pub const STREAMS: usize = 6;
+
+/// Rows of a full tile.
+pub const fn rows(backend: Backend) -> usize {
+    match backend {
+        Backend::Simd => 5,
+        Backend::Relaxed | Backend::RelaxedDot => MAX_ROWS,
+    }
+}
 
 /// The factors of a tile.
 pub struct Factors {
@@ -68,8 +89,10 @@ pub unsafe fn tile(
     // SAFETY: the caller guarantees `rows` rows, and each arm accesses as many.
     unsafe {
         match factors.rows {
-            6 => tile_of::<6>(factors, initial, initial_stride, out, out_stride),
-            5 => tile_of::<5>(factors, initial, initial_stride, out, out_stride),
+            rows if rows == ROWS => {
+                tile_of::<ROWS>(factors, initial, initial_stride, out, out_stride)
+            }
+            5 if ROWS > 5 => tile_of::<5>(factors, initial, initial_stride, out, out_stride),
             4 => tile_of::<4>(factors, initial, initial_stride, out, out_stride),
             3 => tile_of::<3>(factors, initial, initial_stride, out, out_stride),
             2 => tile_of::<2>(factors, initial, initial_stride, out, out_stride),
@@ -164,7 +187,7 @@ unsafe fn load_row<const HALVES: bool>(from: *const u8) -> [F32x4; 2] {
 /// # Safety
 /// `from` must be valid for reads of `N` rows of `WIDTH` floats with a stride of `stride` floats.
 #[inline(always)]
-unsafe fn load_sums<const N: usize>(from: *const f32, stride: usize) -> [[F32x4; 2]; N] {
+pub unsafe fn load_sums<const N: usize>(from: *const f32, stride: usize) -> [[F32x4; 2]; N] {
     // SAFETY: the caller guarantees `N` rows of `WIDTH` floats, and `i` is below `N`.
     core::array::from_fn(|i| unsafe {
         [F32x4::load(from.add(i * stride)), F32x4::load(from.add(i * stride + 4))]
@@ -175,7 +198,7 @@ unsafe fn load_sums<const N: usize>(from: *const f32, stride: usize) -> [[F32x4;
 /// `to` must be valid for writes of `N` rows of `WIDTH` floats with a stride of `stride` floats,
 /// and no other thread may access them.
 #[inline(always)]
-unsafe fn store_sums<const N: usize>(sums: &[[F32x4; 2]; N], to: *mut f32, stride: usize) {
+pub unsafe fn store_sums<const N: usize>(sums: &[[F32x4; 2]; N], to: *mut f32, stride: usize) {
     for (i, sum) in sums.iter().enumerate() {
         // SAFETY: the caller guarantees `N` rows of `WIDTH` floats, and `i` is below `N`.
         unsafe {

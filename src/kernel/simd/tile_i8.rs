@@ -10,21 +10,30 @@
 //! row, the scale `t` and the minimum `m` of its activations `t x + m`, where `x` has 7 bits. A
 //! block adds `t s Σwx + m s Σw` to the result.
 //!
-//! `Σwx` is an integer sum, so it is exact and does not depend on the machine or the number of
-//! rows. A step is two loads of weights and, for each row, one load and two dot products of three
-//! instructions (multiply to pairs, add pairs, add): 32 multiply-adds in three instructions, up to
-//! 95 GOP/s where f32 reaches 54 GFLOP/s. With plain SIMD a dot product takes four instructions: 58
-//! GOP/s.
+//! `Σwx` is an integer sum, so it is exact and does not depend on the machine, the instruction set or
+//! the number of rows.
 //!
-//! A tile has 3 rows of 2 vectors. Its 6 accumulators, the weights, one activation, the ones and
-//! the temporaries fit into the vector registers, also at the end of a block, where scales and
-//! weight sums are loaded. Whole products run 1.15 times as fast as with 6 rows, which spill there.
-//! The loop is unrolled by two: 1.12 times as fast as not unrolled, and the same as by four.
-//! Measured: 74 to 80 of 95 GOP/s. The rest is block ends: 9 instructions per accumulator convert
-//! 16 steps to f32.
+//! # Instructions
+//!
+//! - Relaxed SIMD: a dot product of 16 numbers takes three instructions (multiply to pairs, add
+//!   pairs, add); a step is two loads of weights and, for each row, one load and two dot products.
+//!   [`Backend::RelaxedDot`] takes one instruction instead of the three.
+//! - Plain SIMD has only a dot product of 16-bit numbers. The operands of a tile are widened when
+//!   they are packed, so that 8 numbers take two instructions. (Widening them in the tile took
+//!   1.4 times as long.)
+//!
+//! A tile has 3 rows of 2 vectors: 6 integer accumulators, 2 vectors of weights, one activation, the
+//! ones and a temporary. Its 6 f32 sums do not fit into the 15 vector registers beside them, but V8
+//! keeps them on its stack for less than it costs to read and write `out` at every block's end, where
+//! 7 instructions per accumulator convert 16 steps to f32. Tiles of 4 rows and unrolled loops are as
+//! fast; tiles of 5 or 6 rows spill.
+//!
+//! Measured in Chromium, 120 rows by 768 by 3072, without the widening: 86 GOP/s with relaxed SIMD
+//! (78 with sums in `out`), 96 without block ends; 68 GOP/s with plain SIMD, 75 without block ends.
+//! The same machine reaches 51 GFLOP/s with relaxed multiply-adds. (EPYC at 3.2 GHz, 2026-11.)
 
-use super::tile_f32::{Strides, WIDTH};
-use super::vector::{DotProduct, F32x4, Float, I32x4, Vector};
+use super::tile_f32::{Strides, WIDTH, load_sums, store_sums};
+use super::vector::{BACKEND, Backend, DotProduct, F32x4, Float, I32x4, TileProduct, Vector};
 
 type Activations = <I32x4 as DotProduct>::Activations;
 type Ones = <I32x4 as DotProduct>::Ones;
@@ -39,6 +48,8 @@ pub const STEP_BYTES: usize = STEP * WIDTH;
 pub const BLOCK_TAIL: usize = 2 * 2 * WIDTH;
 /// The same in the copy that a tile reads, in f32.
 pub const WIDE_TAIL: usize = 2 * BLOCK_TAIL;
+/// Bytes of one step in that copy.
+pub const WIDE_STEP_BYTES: usize = I32x4::PARTS * STEP_BYTES;
 /// Bytes after the steps of a tile's block, for each row: scale and minimum, in f32.
 pub const ROW_TAIL: usize = 2 * 4;
 
@@ -50,89 +61,132 @@ pub struct Factors {
     pub steps: usize,
     /// Steps of each block; the last may have fewer.
     pub block_steps: usize,
-    /// The blocks of `rows` rows: in each, `STEP` bytes for each step and row, then `ROW_TAIL`
-    /// bytes for each row.
+    /// The blocks of `rows` rows: in each, for each step, its parts ([`TileProduct`]), four bytes of
+    /// each row; then `ROW_TAIL` bytes for each row. The blocks of one row ([`row`]) have `STEP` bytes
+    /// for each step.
     pub a: *const u8,
-    /// The blocks of a panel: in each, `STEP_BYTES` for each step, then `WIDE_TAIL` bytes
-    /// ([`tile`]) or `BLOCK_TAIL` bytes ([`row`]).
+    /// The blocks of a panel: in each, `WIDE_STEP_BYTES` for each step, part by part, and
+    /// `WIDE_TAIL` bytes ([`tile`]), or `STEP_BYTES` for each step and `BLOCK_TAIL` bytes ([`row`]).
     pub b: *const u8,
     /// 8 ones.
     pub ones: *const i16,
 }
 
-/// `out = initial + a b`, with row strides in floats.
+/// Bytes of a row in one step of a tile.
+pub const fn row_step_bytes(backend: Backend) -> usize {
+    match backend {
+        Backend::Simd => 2 * STEP,
+        Backend::Relaxed | Backend::RelaxedDot => STEP,
+    }
+}
+
+const _: () = assert!(row_step_bytes(BACKEND) == I32x4::PARTS * STEP);
+
+/// `out = initial + a b`, with row strides in floats. `ONE`
+/// stands for [`Backend::RelaxedDot`].
 ///
 /// # Safety
 /// The pointers of `f` must be valid for reads of the sizes that their fields name. `initial` must
-/// be valid for reads and `out` for reads and writes of `f.rows` rows of `WIDTH` floats with their
-/// strides; they may be the same rows. No other thread may access the rows of `out`.
+/// be valid for reads and `out` for writes of `f.rows` rows of `WIDTH` floats with their strides;
+/// they may be the same rows. No other thread may access the rows of `out`.
 #[inline(always)]
-pub unsafe fn tile(
+pub unsafe fn tile<const ONE: bool>(
     f: &Factors,
     initial: *const f32,
     initial_stride: usize,
     out: *mut f32,
     out_stride: usize,
 ) {
+    let Factors { rows, steps, block_steps, a, b, ones } = *f;
     // SAFETY: the caller guarantees `rows` rows, and each arm accesses as many.
     unsafe {
-        match f.rows {
-            3 => tile_of::<3>(f, initial, initial_stride, out, out_stride),
-            2 => tile_of::<2>(f, initial, initial_stride, out, out_stride),
-            _ => tile_of::<1>(f, initial, initial_stride, out, out_stride),
+        match rows {
+            3 => tile_of::<3, ONE>(
+                steps,
+                block_steps,
+                a,
+                b,
+                ones,
+                initial,
+                initial_stride,
+                out,
+                out_stride,
+            ),
+            2 => tile_of::<2, ONE>(
+                steps,
+                block_steps,
+                a,
+                b,
+                ones,
+                initial,
+                initial_stride,
+                out,
+                out_stride,
+            ),
+            _ => tile_of::<1, ONE>(
+                steps,
+                block_steps,
+                a,
+                b,
+                ones,
+                initial,
+                initial_stride,
+                out,
+                out_stride,
+            ),
         }
     }
 }
 
+/// [`tile`] with `M` rows, not inlined: in a function of its own, V8 keeps more of the loop's values in
+/// registers (1.03 times as fast).
+///
 /// # Safety
-/// As for [`tile`], with `M` rows.
-#[inline(always)]
-unsafe fn tile_of<const M: usize>(
-    factors: &Factors,
-    mut initial: *const f32,
-    mut initial_stride: usize,
+/// As for [`tile`], with the fields of [`Factors`].
+#[expect(clippy::too_many_arguments, reason = "there is no stack that could hold a struct of them")]
+#[inline(never)]
+unsafe fn tile_of<const M: usize, const ONE: bool>(
+    steps: usize,
+    block_steps: usize,
+    mut a: *const u8,
+    mut b: *const u8,
+    ones: *const i16,
+    initial: *const f32,
+    initial_stride: usize,
     out: *mut f32,
     out_stride: usize,
 ) {
-    let Factors { steps, block_steps, mut a, mut b, ones, .. } = *factors;
     // SAFETY: as for `tile` with `M` rows. Each iteration reads one block of `a` and of `b` and
-    // moves the pointers to the next; after the last they are one past their arrays. From the
-    // second block on, the initial values are the output so far.
+    // moves the pointers to the next; after the last they are one past their arrays.
     unsafe {
         let ones = I32x4::load_ones(ones);
+        let mut total = load_sums::<M>(initial, initial_stride);
         let mut left = steps;
         while left > 0 {
             let steps = if left < block_steps { left } else { block_steps };
             let mut sum = [[I32x4::ZERO; 2]; M];
-            let mut step = 0;
-            while step + 2 <= steps {
-                add_step(&mut sum, a, b, ones);
-                add_step(&mut sum, a.add(STEP * M), b.add(STEP_BYTES), ones);
-                a = a.add(2 * STEP * M);
-                b = b.add(2 * STEP_BYTES);
-                step += 2;
-            }
-            if step < steps {
-                add_step(&mut sum, a, b, ones);
+            let mut parts = I32x4::PARTS * steps;
+            while parts > 0 {
+                add_part::<M, ONE>(&mut sum, a, b, ones);
                 a = a.add(STEP * M);
                 b = b.add(STEP_BYTES);
+                parts -= 1;
             }
-            add_block::<M, 0, false>(&sum, a, b, (initial, initial_stride), (out, out_stride));
-            add_block::<M, 1, false>(&sum, a, b, (initial, initial_stride), (out, out_stride));
+            add_block(&mut total, &sum, a, b);
             a = a.add(ROW_TAIL * M);
             b = b.add(WIDE_TAIL);
-            (initial, initial_stride) = (out, out_stride);
             left -= steps;
         }
+        store_sums(&total, out, out_stride);
     }
 }
 
-/// Adds the products of one step.
+/// Adds the products of one part.
 ///
 /// # Safety
 /// `a` must be valid for reads of `STEP * M` bytes and `b` of `STEP_BYTES`.
 #[inline(always)]
-unsafe fn add_step<const M: usize>(
+unsafe fn add_part<const M: usize, const ONE: bool>(
     sum: &mut [[I32x4; 2]; M],
     a: *const u8,
     b: *const u8,
@@ -140,15 +194,57 @@ unsafe fn add_step<const M: usize>(
 ) {
     // SAFETY: the caller guarantees 32 bytes at `b`, and 4 at `a` for each row below `M`.
     unsafe {
-        let w = [I32x4::load_weights(b), I32x4::load_weights(b.add(16))];
+        let (left, right) = (I32x4::load_part(b), I32x4::load_part(b.add(16)));
         let mut i = 0;
         while i < M {
-            let x = I32x4::load_activations(a.add(STEP * i));
-            sum[i][0] = sum[i][0].add_dot(&w[0], &x, ones);
-            sum[i][1] = sum[i][1].add_dot(&w[1], &x, ones);
+            let x = I32x4::splat_part(a.add(STEP * i));
+            sum[i][0] = sum[i][0].add_part::<ONE>(left, x, ones);
+            sum[i][1] = sum[i][1].add_part::<ONE>(right, x, ones);
             i += 1;
         }
     }
+}
+
+/// Adds a block's results. `a` and `b` point to the end of the block's steps.
+///
+/// # Safety
+/// `a` must be valid for reads of `ROW_TAIL * M` bytes and `b` of `WIDE_TAIL`.
+#[inline(always)]
+unsafe fn add_block<const M: usize>(
+    total: &mut [[F32x4; 2]; M],
+    sum: &[[I32x4; 2]; M],
+    a: *const u8,
+    b: *const u8,
+) {
+    let (row, column) = (a.cast::<f32>(), b.cast::<f32>());
+    // SAFETY: the caller guarantees the tails: `WIDTH` scales and `WIDTH` sums at `b`, two floats
+    // for each row at `a`. `i` is below `M`.
+    unsafe {
+        let scale = [F32x4::load(column), F32x4::load(column.add(4))];
+        let weights = [F32x4::load(column.add(WIDTH)), F32x4::load(column.add(WIDTH + 4))];
+        let mut i = 0;
+        while i < M {
+            let t = F32x4::load_splat(row.add(2 * i));
+            let min = F32x4::load_splat(row.add(2 * i + 1));
+            total[i][0] = block_end(total[i][0], sum[i][0], scale[0], weights[0], t, min);
+            total[i][1] = block_end(total[i][1], sum[i][1], scale[1], weights[1], t, min);
+            i += 1;
+        }
+    }
+}
+
+/// `total + t s Σwx + min s Σw`, where `weights` are `s Σw`.
+#[inline(always)]
+fn block_end(
+    total: F32x4,
+    products: I32x4,
+    scale: F32x4,
+    weights: F32x4,
+    t: F32x4,
+    min: F32x4,
+) -> F32x4 {
+    let total = weights.mul_add(min, total);
+    products.to_f32().mul(scale).mul_add(t, total)
 }
 
 /// One row `a` times `P` panels at once, in 8 bits or in 4 (`NIBBLES`), where a byte holds a number
@@ -175,7 +271,7 @@ pub unsafe fn row<const P: usize, const NIBBLES: bool>(
         let mut left = steps;
         while left > 0 {
             let steps = if left < block_steps { left } else { block_steps };
-            let mut sum = [[[I32x4::ZERO; 2]; 1]; P];
+            let mut sum = [[I32x4::ZERO; 2]; P];
             let mut step = 0;
             while step < steps {
                 let (x, next) = (
@@ -185,8 +281,8 @@ pub unsafe fn row<const P: usize, const NIBBLES: bool>(
                 let mut p = 0;
                 while p < P {
                     let panel = b.add(p * strides.panels);
-                    sum[p][0][0] = dot::<NIBBLES>(sum[p][0][0], panel, &x, &next, ones);
-                    sum[p][0][1] = dot::<NIBBLES>(sum[p][0][1], panel.add(16), &x, &next, ones);
+                    sum[p][0] = dot::<NIBBLES>(sum[p][0], panel, &x, &next, ones);
+                    sum[p][1] = dot::<NIBBLES>(sum[p][1], panel.add(16), &x, &next, ones);
                     p += 1;
                 }
                 let taken = if NIBBLES { 2 } else { 1 };
@@ -196,11 +292,10 @@ pub unsafe fn row<const P: usize, const NIBBLES: bool>(
             }
             let mut p = 0;
             while p < P {
-                let (initial, out) =
-                    ((initial.add(p * strides.initial), 0), (out.add(p * strides.out), 0));
+                let (initial, out) = (initial.add(p * strides.initial), out.add(p * strides.out));
                 let b = b.add(p * strides.panels);
-                add_block::<1, 0, true>(&sum[p], a, b, initial, out);
-                add_block::<1, 1, true>(&sum[p], a, b, initial, out);
+                add_row_block::<0>(sum[p][0], a, b, initial, out);
+                add_row_block::<1>(sum[p][1], a, b, initial, out);
                 p += 1;
             }
             a = a.add(ROW_TAIL);
@@ -234,41 +329,28 @@ unsafe fn dot<const NIBBLES: bool>(
     }
 }
 
-/// Adds a block's result for the four columns of one vector (`SIDE`). `a` and `b` point to the end
-/// of the block's steps.
+/// Adds a block's result for one row and the four columns of one vector (`SIDE`). `a` and `b` point to
+/// the end of the block's steps.
 ///
 /// # Safety
-/// `a` must be valid for reads of `ROW_TAIL * M` bytes; `b` of `BLOCK_TAIL` bytes (`HALVES`) or
-/// `WIDE_TAIL`. `initial` must be valid for reads and `out` for writes of `M` rows of `WIDTH`
-/// floats with their strides, and no other thread may access those of `out`.
+/// `a` must be valid for reads of `ROW_TAIL` bytes and `b` of `BLOCK_TAIL`; `initial` for reads and
+/// `out` for writes of `WIDTH` floats, and no other thread may access those of `out`.
 #[inline(always)]
-unsafe fn add_block<const M: usize, const SIDE: usize, const HALVES: bool>(
-    sum: &[[I32x4; 2]; M],
+unsafe fn add_row_block<const SIDE: usize>(
+    sum: I32x4,
     a: *const u8,
     b: *const u8,
-    (initial, initial_stride): (*const f32, usize),
-    (out, out_stride): (*mut f32, usize),
+    initial: *const f32,
+    out: *mut f32,
 ) {
-    // SAFETY: the caller guarantees the tails: `WIDTH` scales and `WIDTH` sums at `b`, two floats
-    // for each row at `a`. `i` is below `M`.
+    let (row, column) = (a.cast::<f32>(), b.cast::<u16>());
+    // SAFETY: the caller guarantees the tails: `WIDTH` scales and `WIDTH` sums at `b`, two floats at
+    // `a`.
     unsafe {
-        let (scale, weights) = if HALVES {
-            let tail = b.cast::<u16>().add(4 * SIDE);
-            (F32x4::load_halves(tail), F32x4::load_halves(tail.add(WIDTH)))
-        } else {
-            let tail = b.cast::<f32>().add(4 * SIDE);
-            (F32x4::load(tail), F32x4::load(tail.add(WIDTH)))
-        };
-        let mut i = 0;
-        while i < M {
-            let row = a.cast::<f32>().add(2 * i);
-            let start = F32x4::load(initial.add(i * initial_stride + 4 * SIDE));
-            let start = weights.mul_add(F32x4::load_splat(row.add(1)), start);
-            let products = sum[i][SIDE].to_f32().mul(scale);
-            products
-                .mul_add(F32x4::load_splat(row), start)
-                .store(out.add(i * out_stride + 4 * SIDE));
-            i += 1;
-        }
+        let scale = F32x4::load_halves(column.add(4 * SIDE));
+        let weights = F32x4::load_halves(column.add(WIDTH + 4 * SIDE));
+        let (t, min) = (F32x4::load_splat(row), F32x4::load_splat(row.add(1)));
+        block_end(F32x4::load(initial.add(4 * SIDE)), sum, scale, weights, t, min)
+            .store(out.add(4 * SIDE));
     }
 }

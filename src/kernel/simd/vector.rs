@@ -17,9 +17,22 @@ mod scalar;
 mod wasm;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::{F32x4, I32x4};
+pub use native::{BACKEND, F32x4, I32x4};
 #[cfg(target_arch = "wasm32")]
-pub use wasm::{F32x4, I32x4};
+pub use wasm::{BACKEND, F32x4, I32x4};
+
+/// The instruction set of the kernels. [`BACKEND`] is that of the file's own compilation; the main
+/// module, which is compiled with plain SIMD, must ask `dispatch.rs` for that of its kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// SIMD with separate multiplications and additions.
+    Simd,
+    /// Relaxed SIMD: multiply-adds, which most machines round once, and dot products of bytes.
+    Relaxed,
+    /// Relaxed SIMD, and the dot product of bytes in one instruction. It gives the same numbers as
+    /// [`Backend::Relaxed`] on every machine, and is faster where the machine has that instruction.
+    RelaxedDot,
+}
 
 /// Elementwise arithmetic, for vectors and for single numbers, so that a formula is written once
 /// for both.
@@ -141,12 +154,49 @@ pub trait DotProduct: Copy {
     /// # Safety
     /// `from` must be valid for reads of 4 bytes.
     unsafe fn load_activations(from: *const u8) -> Self::Activations;
+}
 
-    /// Unpacks 32 unsigned 4-bit numbers, subtracts 8 and stores bytes: low nibbles at `to`, high
-    /// nibbles at `to + stride`.
+/// The form of [`DotProduct`] for tiles, whose operands are converted once and used for many rows.
+///
+/// A step of four numbers has `PARTS` parts: the four bytes, or twice two 16-bit numbers, first those
+/// with even and then those with odd positions. A part of four columns is a vector, a part of a row
+/// four bytes.
+pub trait TileProduct: DotProduct {
+    const PARTS: usize;
+    /// A part of four columns, or one of a row in every lane.
+    type Part: Copy;
+
+    /// Whether the machine has an instruction for the dot product of bytes.
+    fn has_dot_instruction() -> bool;
+
+    /// Adds to each lane the dot product of a part, with that instruction if `ONE` is true
+    /// ([`Backend::RelaxedDot`]). The results are the same.
+    fn add_part<const ONE: bool>(
+        self,
+        weights: Self::Part,
+        activations: Self::Part,
+        ones: Self::Ones,
+    ) -> Self;
+
+    /// # Safety
+    /// `from` must be valid for reads of 16 bytes.
+    unsafe fn load_part(from: *const u8) -> Self::Part;
+
+    /// # Safety
+    /// `from` must be valid for reads of 4 bytes.
+    unsafe fn splat_part(from: *const u8) -> Self::Part;
+
+    /// Stores the parts of 16 bytes, at `to` and multiples of `stride`.
     ///
     /// # Safety
-    /// `from` must be valid for reads of 16 bytes; `to` and `to + stride` for writes of 16 bytes,
-    /// and no other thread may access them.
+    /// `from` must be valid for reads of 16 bytes; `to` for writes of 16 bytes at each multiple of
+    /// the stride below `PARTS`, and no other thread may access them.
+    unsafe fn widen_bytes(from: *const u8, to: *mut u8, stride: usize);
+
+    /// Unpacks 32 unsigned 4-bit numbers, subtracts 8 and stores the parts of the low nibbles, then
+    /// those of the high nibbles, at `to` and multiples of `stride`.
+    ///
+    /// # Safety
+    /// As for [`TileProduct::widen_bytes`], with twice as many multiples of the stride.
     unsafe fn widen_nibbles(from: *const u8, to: *mut u8, stride: usize);
 }

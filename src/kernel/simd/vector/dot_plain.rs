@@ -2,6 +2,13 @@
 
 use core::arch::wasm32::*;
 
+use super::super::Backend;
+
+pub const BACKEND: Backend = Backend::Simd;
+
+/// A tile's operands are 16-bit numbers.
+pub const PARTS: usize = 2;
+
 /// `a * b + c`, rounded twice.
 #[inline(always)]
 pub fn mul_add(a: v128, b: v128, c: v128) -> v128 {
@@ -42,4 +49,23 @@ impl Activations {
 pub fn dot(weights: &Weights, activations: &Activations, _ones: v128) -> v128 {
     let even = i32x4_dot_i16x8(weights.even, activations.even);
     i32x4_add(even, i32x4_dot_i16x8(weights.odd, activations.odd))
+}
+
+/// The 16-bit numbers of bytes with even positions, then of those with odd positions.
+#[inline(always)]
+pub fn parts(bytes: v128) -> [v128; PARTS] {
+    let Weights { even, odd } = Weights::new(bytes);
+    [even, odd]
+}
+
+/// There is no such instruction.
+#[inline(always)]
+pub fn has_dot_instruction() -> bool {
+    false
+}
+
+/// `sum` plus two products in each lane.
+#[inline(always)]
+pub fn add_part<const ONE: bool>(sum: v128, weights: v128, activations: v128, _ones: v128) -> v128 {
+    i32x4_add(sum, i32x4_dot_i16x8(weights, activations))
 }

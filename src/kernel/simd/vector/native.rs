@@ -2,7 +2,9 @@
 
 use std::array::from_fn;
 
-use super::{DotProduct, Float, Vector};
+use super::{Backend, DotProduct, Float, TileProduct, Vector};
+
+pub const BACKEND: Backend = Backend::Simd;
 
 /// Four f32.
 #[derive(Clone, Copy)]
@@ -197,14 +199,62 @@ impl DotProduct for I32x4 {
         // SAFETY: the caller guarantees 4 readable bytes.
         unsafe { from.cast::<[u8; 4]>().read_unaligned() }
     }
+}
+
+/// As with plain SIMD: 16-bit numbers.
+impl TileProduct for I32x4 {
+    const PARTS: usize = 2;
+    type Part = [i16; 8];
+
+    #[inline(always)]
+    fn has_dot_instruction() -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn add_part<const ONE: bool>(self, w: [i16; 8], x: [i16; 8], _: Ones) -> I32x4 {
+        let product = |i: usize| i32::from(w[i]) * i32::from(x[i]);
+        I32x4(from_fn(|i| self.0[i] + product(2 * i) + product(2 * i + 1)))
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(from: *const u8) -> [i16; 8] {
+        // SAFETY: the caller guarantees 16 readable bytes.
+        unsafe { from.cast::<[i16; 8]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn splat_part(from: *const u8) -> [i16; 8] {
+        // SAFETY: the caller guarantees 4 readable bytes.
+        let [even, odd] = unsafe { from.cast::<[i16; 2]>().read_unaligned() };
+        from_fn(|i| if i % 2 == 0 { even } else { odd })
+    }
+
+    #[inline(always)]
+    unsafe fn widen_bytes(from: *const u8, to: *mut u8, stride: usize) {
+        // SAFETY: the caller guarantees 16 readable bytes, and 16 writable bytes for each part.
+        unsafe { store_parts(I32x4::load_weights(from), to, stride) }
+    }
 
     #[inline(always)]
     unsafe fn widen_nibbles(from: *const u8, to: *mut u8, stride: usize) {
-        // SAFETY: the caller guarantees 16 readable bytes, and 16 writable bytes at both addresses.
+        // SAFETY: the caller guarantees 16 readable bytes, and 16 writable bytes for each part of
+        // both steps.
         unsafe {
             let [low, high] = I32x4::load_nibbles(from);
-            to.cast::<[i8; 16]>().write_unaligned(low);
-            to.add(stride).cast::<[i8; 16]>().write_unaligned(high);
+            store_parts(low, to, stride);
+            store_parts(high, to.add(2 * stride), stride);
         }
+    }
+}
+
+/// # Safety
+/// `to` and `to + stride` must be valid for writes of 16 bytes, and no other thread may access them.
+#[inline(always)]
+unsafe fn store_parts(bytes: [i8; 16], to: *mut u8, stride: usize) {
+    for part in 0..2 {
+        let numbers: [i16; 8] = from_fn(|i| i16::from(bytes[2 * i + part]));
+        // SAFETY: the caller guarantees 16 writable bytes at both addresses.
+        unsafe { to.add(part * stride).cast::<[i16; 8]>().write_unaligned(numbers) };
     }
 }

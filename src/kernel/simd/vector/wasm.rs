@@ -3,7 +3,7 @@
 
 use core::arch::wasm32::*;
 
-use super::{DotProduct, Float, Vector};
+use super::{DotProduct, Float, TileProduct, Vector};
 
 #[cfg(not(target_feature = "relaxed-simd"))]
 #[path = "dot_plain.rs"]
@@ -12,6 +12,7 @@ mod dot;
 #[path = "dot_relaxed.rs"]
 mod dot;
 
+pub use dot::BACKEND;
 use dot::{Activations, Weights};
 
 /// Four f32.
@@ -224,15 +225,64 @@ impl DotProduct for I32x4 {
         // SAFETY: the caller guarantees 4 readable bytes.
         Activations::new(unsafe { v128_load32_splat(from.cast()) })
     }
+}
+
+/// A vector of a tile: bytes or 16-bit numbers.
+#[derive(Clone, Copy)]
+pub struct Part(v128);
+
+impl TileProduct for I32x4 {
+    const PARTS: usize = dot::PARTS;
+    type Part = Part;
+
+    #[inline(always)]
+    fn has_dot_instruction() -> bool {
+        dot::has_dot_instruction()
+    }
+
+    #[inline(always)]
+    fn add_part<const ONE: bool>(self, weights: Part, activations: Part, ones: Ones) -> I32x4 {
+        I32x4(dot::add_part::<ONE>(self.0, weights.0, activations.0, ones.0))
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(from: *const u8) -> Part {
+        // SAFETY: the caller guarantees 16 readable bytes.
+        Part(unsafe { v128_load(from.cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn splat_part(from: *const u8) -> Part {
+        // SAFETY: the caller guarantees 4 readable bytes.
+        Part(unsafe { v128_load32_splat(from.cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn widen_bytes(from: *const u8, to: *mut u8, stride: usize) {
+        // SAFETY: the caller guarantees 16 readable bytes, and 16 writable bytes for each part.
+        unsafe { store_parts(v128_load(from.cast()), to, stride) }
+    }
 
     #[inline(always)]
     unsafe fn widen_nibbles(from: *const u8, to: *mut u8, stride: usize) {
-        // SAFETY: the caller guarantees 16 readable bytes, and 16 writable bytes at both addresses.
+        // SAFETY: the caller guarantees 16 readable bytes, and 16 writable bytes for each part of
+        // both steps.
         unsafe {
             let [low, high] = nibbles(v128_load(from.cast()));
-            v128_store(to.cast(), low);
-            v128_store(to.add(stride).cast(), high);
+            store_parts(low, to, stride);
+            store_parts(high, to.add(dot::PARTS * stride), stride);
         }
+    }
+}
+
+/// # Safety
+/// `to` must be valid for writes of 16 bytes at each multiple of `stride` below the number of
+/// parts, and no other thread may access them.
+#[inline(always)]
+unsafe fn store_parts(bytes: v128, to: *mut u8, stride: usize) {
+    for (i, part) in dot::parts(bytes).into_iter().enumerate() {
+        // SAFETY: the caller guarantees 16 writable bytes for each part.
+        unsafe { v128_store(to.add(i * stride).cast(), part) }
     }
 }
 
