@@ -132,7 +132,7 @@ test("numbers and activations are those of the API with the interventions of the
       await exported(page, "headvis"),
     ];
     assert.equal(npz.name, "Shakespeare-activations.npz");
-    assert.equal(array.name, "Shakespeare-attention-head-1.3.npy");
+    assert.equal(array.name, "Shakespeare-attention-head-1.3-with-head-0.1-switched-off.npy");
     const whole = readWithPython(patterns, {
       "run.npz": npz.bytes,
       "run.safetensors": safetensors.bytes,
@@ -142,6 +142,8 @@ test("numbers and activations are those of the API with the interventions of the
       () => /** @type {any} */ (document.querySelector("scope-figure")).reading.tokens,
     );
     assert.deepEqual(JSON.parse(whole.metadata.tokens), tokens);
+    for (const { interventions } of [whole.metadata, whole.texts])
+      assert.deepEqual(JSON.parse(interventions), OFF);
 
     const layer = patterns["blocks.1.attn.hook_pattern"];
     const size = tokens.length ** 2;
@@ -154,7 +156,7 @@ test("numbers and activations are those of the API with the interventions of the
       { "pattern.npy": array.bytes, "pattern.csv": table.bytes },
     );
     assert.deepEqual(problems, []);
-    assert.deepEqual(tables.pattern[0], ["query/key", ...tokens]);
+    assert.deepEqual(tables.pattern[0], ["query/key; with head 0.1 switched off", ...tokens]);
     assert.deepEqual(
       tables.pattern.slice(1).map(([header]) => header),
       tokens,
@@ -228,7 +230,8 @@ test("SVG and PNG have the caption, the theme and the print size that were chose
     const asShown = await read((await exported(page, "svg")).bytes);
     assert.match(asShown.paper, /^#1/, "dark as the page");
     const sentence = "Head 1.3 of Shakespeare on “the moon and the moon the”.";
-    assert.equal(asShown.title, `Pattern, with 1 intervention. ${sentence}`);
+    assert.equal(asShown.title, `Pattern. ${sentence} With head 0.1 switched off.`);
+    assert.equal(asShown.metadata.changes, "head 0.1 switched off");
     assert.ok(asShown.texts.filter((one) => one === "moon").length >= 4, "on both axes");
 
     await page.locator("export-menu").getByLabel("caption").fill("A head that copies");
@@ -239,7 +242,7 @@ test("SVG and PNG have the caption, the theme and the print size that were chose
     assert.equal(name, "Shakespeare-attention-1.3.svg");
     assert.match(printed.paper, /^#f/, "light");
     assert.equal(printed.width, "85mm");
-    assert.equal(printed.title, `A head that copies. ${sentence}`);
+    assert.equal(printed.title, `A head that copies. ${sentence} With head 0.1 switched off.`);
     assert.equal(printed.metadata.text, TEXT);
     assert.deepEqual(
       [printed.metadata.model, printed.metadata.head, printed.metadata.figures.length],

@@ -96,8 +96,10 @@ for (const [name, body, script] of /** @type {const} */ ([
         assert.deepEqual(askedForModel(), []);
         assert.equal(page.workers().length, 0);
         assert.ok(await page.getByText("A <b>caption</b>").isVisible());
-        assert.ok(
-          await page.getByText("Snapshot of Shakespeare in f32, with 1 intervention.").isVisible(),
+        assert.ok(await page.getByText("Snapshot of Shakespeare, computed in f32.").isVisible());
+        assert.equal(
+          await page.locator("scope-figure .changed").innerText(),
+          "With head 1.0 switched off.",
         );
         const { view, layer, head, text } = await state(page);
         assert.deepEqual(
@@ -526,6 +528,10 @@ for (const [name, script] of /** @type {const} */ ([
         assert.deepEqual(
           off.map((/** @type {any} */ one) => [one.at, one.head, one.do]),
           [["blocks.1.attn.hook_z", 0, "zero"]],
+        );
+        assert.equal(
+          await page.locator("scope-figure .changed").innerText(),
+          "With head 1.0 switched off.",
         );
         assert.ok(await page.getByText("A <b>caption</b>").isVisible());
         await page.locator(name).evaluate((one) => one.setAttribute("src", "lens.json"));

@@ -13,7 +13,7 @@ const READ = new URL("exports_read.py", import.meta.url).pathname;
 /**
  * @param {Record<string, Numbers>} arrays what the files hold, by name
  * @param {Record<string, string | Uint8Array>} files by name
- * @returns {{ problems: string[], metadata: Record<string, string>, tables: Record<string, string[][]> }}
+ * @returns {{ problems: string[], metadata: Record<string, string>, tables: Record<string, string[][]>, texts: Record<string, string> }}
  */
 export function readWithPython(arrays, files) {
   const folder = mkdtempSync(join(tmpdir(), "candlescope-exports-"));

@@ -6,6 +6,7 @@ import { strFromU8, unzipSync } from "fflate";
 
 import { BatchCache } from "../../www/api/batch.ts";
 import { Cache } from "../../www/api/cache.ts";
+import { interventionsText } from "../../www/api/export/interventions.ts";
 import { npyHeader } from "../../www/api/export/npy.ts";
 import { zipFile } from "../../www/api/export/zip.ts";
 import { Tensor } from "../../www/api/tensor.ts";
@@ -36,7 +37,7 @@ const cacheOf = (name, tensor, gradients = new Map()) =>
     {
       model: "models/shakespeare",
       ids: Uint32Array.of(5, 1, 2, 3, 4, 0),
-      strings: async () => TOKENS,
+      tokens: async () => ({ strings: TOKENS }),
     },
   );
 
@@ -98,6 +99,43 @@ test("npz and safetensors: each array under its name, with gradients and metadat
   assert.equal(metadata.prompt, "日本");
 });
 
+test("files of a changed run say what changed it, and keep apart the tokens of one character", async () => {
+  const pattern = new Tensor(random(8), [1, 2, 2, 2], ["batch", "head", "query", "key"]);
+  const interventions = interventionsText([
+    { at: POINTS[0].name, head: 1, do: "zero" },
+    { at: POINTS[1].name, do: { set: new Float32Array(2000) } },
+  ]);
+  const cache = new Cache(
+    new Map([[POINTS[0].name, pattern]]),
+    /** @type {any} */ (POINTS),
+    new Map(),
+    {
+      ...{ model: "m", ids: Uint32Array.of(0, 1), interventions },
+      tokens: async () => ({ strings: ["", "é"], bytes: [Uint8Array.of(0xf0), []] }),
+    },
+  );
+  const { problems, metadata, texts } = readWithPython(
+    { [POINTS[0].name]: pattern },
+    {
+      "a.npz": await bytesOf(await cache.toNpz()),
+      "a.safetensors": await bytesOf(await cache.toSafetensors()),
+    },
+  );
+  assert.deepEqual(problems, []);
+  assert.equal(texts.interventions, interventions);
+  assert.equal(metadata.interventions, interventions);
+  assert.deepEqual(JSON.parse(interventions), [
+    { at: POINTS[0].name, head: 1, do: "zero" },
+    { at: POINTS[1].name, do: { set: "2000 numbers" } },
+  ]);
+  assert.deepEqual(JSON.parse(metadata.tokens), [{ bytes: [0xf0] }, "é"]);
+  const files = unzipSync(await bytesOf(await cache.toHeadVis()));
+  const { model_name } = JSON.parse(strFromU8(files["data/config.json"]));
+  assert.equal(model_name, `m, with interventions ${interventions}`);
+  const { sequences } = JSON.parse(strFromU8(files["data/heads/L0H1.json"]));
+  assert.deepEqual(sequences[0].tokens, ["0xF0", "é"]);
+});
+
 test("deflated chunks of a large array join to its bytes", async () => {
   const large = new Tensor(
     new Float32Array(2 ** 20 + 3).map((_, i) => i % 1000),
@@ -126,7 +164,7 @@ test("a batch is one padded array, with the tokens of each text", async () => {
         {
           model: "m",
           ids: Uint32Array.from({ length }, (_, i) => i),
-          strings: async (ids) => Array.from(ids, String),
+          tokens: async (/** @type {Uint32Array} */ ids) => ({ strings: Array.from(ids, String) }),
         },
       ),
   );
@@ -233,7 +271,7 @@ test("HeadVis: the files that data_pipeline.py describes, with numbers that a lo
     {
       model: "m",
       ids: Uint32Array.of(0, 1, 0, 1),
-      strings: async () => tokens,
+      tokens: async () => ({ strings: tokens }),
     },
   );
   const files = unzipSync(await bytesOf(await cache.toHeadVis()));

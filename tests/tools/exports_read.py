@@ -31,11 +31,14 @@ def check(what, found, name):
 for path in sorted(folder.glob("*.npy")):
     check(path.name, np.load(path, allow_pickle=False), path.stem)
 
+texts = {}
 for path in sorted(folder.glob("*.npz")):
     with np.load(path, allow_pickle=False) as arrays:
-        if sorted(arrays.files) != sorted(expected):
+        names = [name for name in arrays.files if arrays[name].dtype.kind != "U"]
+        texts |= {name: str(arrays[name]) for name in arrays.files if name not in names}
+        if sorted(names) != sorted(expected):
             problems.append(f"{path.name} has {arrays.files}, expected {list(expected)}")
-        for name in arrays.files:
+        for name in names:
             check(path.name, arrays[name], name)
 
 metadata = {}
@@ -54,4 +57,4 @@ for name, rows in tables.items():
     numbers = np.array([[np.float32(cell) for cell in row[1:]] for row in rows[1:]], "<f4")
     check(f"{name}.csv", numbers, name)
 
-print(json.dumps({"problems": problems, "metadata": metadata, "tables": tables}))
+print(json.dumps({"problems": problems, "metadata": metadata, "tables": tables, "texts": texts}))

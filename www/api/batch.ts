@@ -170,7 +170,7 @@ export class BatchCache {
    */
   async toNpz(options?: NpzOptions): Promise<Blob> {
     const { npzFile } = await import("./export/npz.js");
-    return npzFile(this.#captures, options);
+    return npzFile(this.#captures, this.#rows[0].origin?.interventions ?? "", options);
   }
 
   /**

@@ -68,17 +68,17 @@ export class Cache {
 
   /**
    * What was captured as a NumPy file: `numpy.load` gives each array under the name of its hook point, bit for bit, and gradients
-   * with `_grad` behind it.
+   * with `_grad` behind it. If there were interventions, `interventions` is their JSON.
    * @throws InputError if nothing was captured, or it has 4 GiB or more
    */
   async toNpz(options?: NpzOptions): Promise<Blob> {
     const { npzFile } = await import("./export/npz.js");
-    return npzFile(this.captures, options);
+    return npzFile(this.captures, this.origin?.interventions ?? "", options);
   }
 
   /**
    * What was captured as a safetensors file, bit for bit, under the names of `toNpz`. Its metadata has the model, the axes of each
-   * array, and the ids and strings of the text's tokens.
+   * array, the interventions, and the ids and texts of the tokens.
    * @throws InputError if nothing was captured
    */
   async toSafetensors(options?: SafetensorsOptions): Promise<Blob> {

@@ -40,8 +40,16 @@ export interface RunModel {
   tokenize(ids: Uint32Array): Promise<Tokens>;
 }
 
-/** @param hasAllPositions whether captures have every position, so that their indices are those of the activations */
-export function toRun(model: RunModel, answer: RunData, hasAllPositions: boolean): AnyRun {
+/**
+ * @param hasAllPositions whether captures have every position, so that their indices are those of the activations
+ * @param interventions of the run, as JSON; empty for none
+ */
+export function toRun(
+  model: RunModel,
+  answer: RunData,
+  hasAllPositions: boolean,
+  interventions: string = "",
+): AnyRun {
   const { ids, loss, logProbs, ranks, logits, residual, headScores, cache, gradients } = answer;
   const captured = tensorsByName(cache, { isWhole: hasAllPositions });
   const run = {
@@ -55,7 +63,8 @@ export function toRun(model: RunModel, answer: RunData, hasAllPositions: boolean
     cache: new Cache(captured, model.hookPoints, tensorsByName(gradients, GRADIENT), {
       model: model.source,
       ids: ids.data,
-      strings: async (list) => (await model.tokenize(list)).strings,
+      tokens: (list) => model.tokenize(list),
+      interventions,
     }),
   };
   return run as AnyRun; // a run has either logits or a residual stream

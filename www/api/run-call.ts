@@ -1,6 +1,7 @@
 // A call of runWithCache: one text, or several as a batch.
 
 import { BatchRun } from "./batch.js";
+import { interventionsText } from "./export/interventions.js";
 import { isBatch, readInput, readInputs } from "./input.js";
 import type { SendTo } from "./model-handle.js";
 import { type AnyRun, type RunModel, toRun } from "./results.js";
@@ -30,20 +31,22 @@ export function runCall(
     const prompt = readInput(input);
     const request = serialize(1);
     const hasAll = (request.positions ?? null) === null;
+    const interventions = interventionsText(request.interventions); // before their numbers are transferred
     return {
       send: (api, key, listener) => api.runWithCache(key, prompt, request, listener),
-      toResult: (answer) => toRun(model, answer as RunData, hasAll),
+      toResult: (answer) => toRun(model, answer as RunData, hasAll, interventions),
     };
   }
   const prompts = readInputs(input);
   const request = serialize(prompts.length);
   const hasAll = (request.positions ?? null) === null;
+  const interventions = interventionsText(request.interventions);
   const side = request.paddingSide === "left" ? "left" : "right"; // the worker refuses any other
   return {
     send: (api, key, listener) => api.runBatch(key, prompts, request, listener),
     toResult: (answers) =>
       new BatchRun<AnyRun>(
-        (answers as RunData[]).map((answer) => toRun(model, answer, hasAll)),
+        (answers as RunData[]).map((answer) => toRun(model, answer, hasAll, interventions)),
         side,
       ),
   };

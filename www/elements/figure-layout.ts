@@ -82,6 +82,18 @@ export const figureLayout = css`
   .unread .view {
     min-height: 70vh;
   }
+  /* Says what was changed in the model, whatever the owner shows. A page with the list of interventions says it there. */
+  .changed {
+    margin: 0.5rem 0 0;
+    padding: 0.15rem 0.6rem;
+    border-left: 3px solid var(--flame);
+    font-size: 0.88rem;
+    font-weight: 600;
+    overflow-wrap: anywhere;
+  }
+  :host(:not([compact])) .changed {
+    display: none;
+  }
   h2 {
     margin: 0 0 0.35rem;
     font-size: 1rem;
@@ -224,6 +236,9 @@ export const figureLayout = css`
   }
   /* Canvases keep their size when a page is printed, so each part has the whole width. */
   @media print {
+    :host(:not([compact])) .changed {
+      display: block;
+    }
     .board {
       display: block;
     }

@@ -290,6 +290,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
       <slot name="under"></slot>
       ${this.#tools()}
       <slot name="prompts"></slot>
+      ${reading?.changes ? html`<p class="changed frame">With ${reading.changes}.</p>` : ""}
       <div class=${board} @view-hover=${this.#onHover} @view-choose=${this.#onChoose}>
         ${usesHead ? html`<div class="heads frame">${reading && this.#heads(figure, reading)}</div>` : ""}
         ${shown.map((name) => html`<section class="view frame" role=${this.compact ? "group" : nothing} aria-label=${entryOf(name).title} aria-busy=${this.stale}>${this.#panel(name, figure, shown.length > 1)}</section>`)}

@@ -166,12 +166,9 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
     `;
   }
 
-  /** Which model the numbers are from, and what was changed in it. */
-  #origin({ model, state }: Recorded) {
-    const active = state.interventions.filter(({ disabled }) => !disabled).length;
-    const changed =
-      active > 0 ? `, with ${active} ${active === 1 ? "intervention" : "interventions"}` : "";
-    return `Snapshot of ${model.name} in ${model.dtype}${changed}.`;
+  /** Which model the numbers are from. The figure says what was changed in it. */
+  #origin({ model }: Recorded) {
+    return `Snapshot of ${model.name}, computed in ${model.dtype}.`;
   }
 
   /** How far the numbers may be from those that were computed. */

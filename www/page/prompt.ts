@@ -1,6 +1,7 @@
 // The texts are read, and the readings are shown.
 
 import type { Reading } from "../session/reading.js";
+import { changeWords } from "../session/intervention-words.js";
 import { Resolution } from "../session/resolution.js";
 import { strongestInduction } from "../session/scores.js";
 import { isEqual } from "../state/fields.js";
@@ -96,7 +97,8 @@ async function read({ model, text, interventions: list }: Task, isCurrent: () =>
     if (!isCurrent()) return;
     isResolving = false;
     const { layer } = page.figure;
-    const found = await session.read(text, { layer, interventions, crop: true });
+    const changes = changeWords(list);
+    const found = await session.read(text, { layer, interventions, changes, crop: true });
     if (!found) return;
     clearError();
     clearInputError();

@@ -1,8 +1,51 @@
 // An intervention in words, for the list, for error messages and for screen readers.
 
 import { formatShort } from "../draw/format.js";
-import type { Direction, LabIntervention, Recipe } from "../state/interventions.js";
+import {
+  type Direction,
+  type Head,
+  includesHead,
+  type LabIntervention,
+  type Recipe,
+  zeroedHead,
+} from "../state/interventions.js";
 import { layerPair, textOf } from "./hook-text.js";
+
+/** How many heads and other interventions are named in a sentence about all of them. */
+const [MAX_HEADS, MAX_OTHERS] = [16, 3];
+
+/**
+ * What was changed in the model, for everything that shows numbers of it: "heads 1.0 and 1.1 switched off", or "head 1.0 switched off
+ * and 1 intervention (zero at hook_mlp_out of layer 0)". Empty if nothing was.
+ */
+export function changeWords(list: readonly LabIntervention[]): string {
+  const heads: Head[] = [];
+  const others: LabIntervention[] = [];
+  for (const { name: _, disabled, ...one } of list) {
+    const head = zeroedHead(one);
+    if (disabled) continue;
+    if (!head) others.push(one);
+    else if (!includesHead(heads, head)) heads.push(head);
+  }
+  const names = heads.map(({ layer, head }) => `${layer}.${head}`);
+  const what = others.map((one) => `${whatItDoes(one.do)} at ${whereItActs(one)}`);
+  const noun = others.length === 1 ? "1 intervention" : `${others.length} interventions`;
+  return [
+    ...(names.length > 0
+      ? [`head${names.length === 1 ? "" : "s"} ${joined(names, MAX_HEADS)} switched off`]
+      : []),
+    ...(what.length > 0 ? [`${noun} (${joined(what, MAX_OTHERS, "; ")})`] : []),
+  ].join(" and ");
+}
+
+/** "a, b and c" */
+function joined(all: readonly string[], most: number, comma: string = ", ") {
+  const more = all.length - most;
+  if (more > 0) return `${all.slice(0, most).join(comma)} and ${more} more`;
+  return comma === ", " && all.length > 1
+    ? `${all.slice(0, -1).join(comma)} and ${all.at(-1)}`
+    : all.join(comma);
+}
 
 /** What the visitor calls it, in quotation marks; otherwise what it does and where. */
 export function nameOf(lab: LabIntervention): string {

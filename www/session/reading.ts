@@ -67,6 +67,8 @@ export interface Reading {
   tokens: readonly Token[];
   /** what was changed while it was read */
   interventions: readonly Intervention[];
+  /** the same in words, for all that shows the reading; empty for none */
+  changes: string;
   /** by layer, [1 head query key]; null for layers that are not kept, because the text is too long */
   patterns: readonly (Tensor | null)[];
   /** by layer; the pattern itself if it is kept */
@@ -95,6 +97,8 @@ export type ReadOptions = {
   /** called with what is there so far, before each further layer of a long text */
   onLayer?: (reading: Reading) => void;
   interventions?: readonly Intervention[];
+  /** the interventions in words @default their number */
+  changes?: string;
   /** read the end of a text that is longer than the context */
   crop?: boolean;
   signal?: AbortSignal;
@@ -147,9 +151,11 @@ export class Reader {
 
   async #read(
     text: string,
-    { layer: keep = 0, onLayer, interventions = [], crop = false, signal }: ReadOptions,
+    options: ReadOptions,
     isSuperseded: () => boolean,
   ): Promise<Reading | null> {
+    const { layer: keep = 0, onLayer, interventions = [], crop = false, signal } = options;
+    const { changes = countOf(interventions) } = options;
     const runOptions = {
       ...(interventions.length && { interventions }),
       ...(signal && { signal }),
@@ -172,7 +178,7 @@ export class Reader {
     const isIds = this.#hasIds;
     const reading = {
       ...begin(text, ids, tokens, run, layers),
-      ...{ isIds, dropped, interventions, plain, shown },
+      ...{ isIds, dropped, interventions, changes, plain, shown },
     };
     if (keepsAll) return withLayers(reading, run, range(layers));
     return this.#layers(withLayers(reading, run, [keep]), keep, isSuperseded, {
@@ -326,6 +332,11 @@ export class Reader {
   }
 }
 
+/** "2 interventions" */
+function countOf({ length }: readonly Intervention[]) {
+  return length === 0 ? "" : length === 1 ? "1 intervention" : `${length} interventions`;
+}
+
 function range(count: number) {
   return Array.from({ length: count }, (_, i) => i);
 }
@@ -354,6 +365,7 @@ function begin(text: string, ids: Uint32Array, tokens: Token[], run: Run, layers
     ids,
     tokens,
     interventions: [],
+    changes: "",
     patterns: none,
     thumbnails: none,
     table: run.headScores ?? null,

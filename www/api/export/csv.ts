@@ -26,11 +26,20 @@ const LAYOUTS = ["table", "long"];
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 const MARK = "\ufeff";
 
-/**
- * @param texts one for each number, which cells have in its place
- * @throws InputError
- */
-export function csvText(values: Values, options?: CsvOptions, texts?: readonly string[]): string {
+/** What a file of the page says beyond the numbers of a tensor. */
+export interface CsvContent {
+  /** one for each number, which cells have in its place */
+  texts?: readonly string[];
+  /** about the numbers, behind the name of the value or of the axes in the first line */
+  note?: string;
+}
+
+/** @throws InputError */
+export function csvText(
+  values: Values,
+  options?: CsvOptions,
+  { texts, note = "" }: CsvContent = {},
+): string {
   const {
     layout = values.axes.length > 2 ? "long" : "table",
     labels = {},
@@ -54,7 +63,8 @@ export function csvText(values: Values, options?: CsvOptions, texts?: readonly s
     ? (place: number) => text(texts[place])
     : (place: number) => number(values.data[place]);
   const make = layout === "table" ? tableLines : longLines;
-  const lines = make(values, all, { text, cell });
+  const noted = (name: string) => text(note ? `${name}; ${note}` : name);
+  const lines = make(values, all, { text, noted, cell });
   return `${spreadsheet ? MARK : ""}${lines.map((line) => `${line.join(",")}\r\n`).join("")}`;
 }
 
@@ -73,19 +83,25 @@ function checkedLabels(values: Values, labels: Labels): Labels {
 
 interface Write {
   text: (text: string) => string;
+  /** a name with the note */
+  noted: (name: string) => string;
   /** the number at a place in `data` */
   cell: (place: number) => string;
 }
 
-function tableLines({ shape, axes }: Values, labels: Labels, { text, cell }: Write): string[][] {
+function tableLines(
+  { shape, axes }: Values,
+  labels: Labels,
+  { text, noted, cell }: Write,
+): string[][] {
   const header = (axis: string, i: number) => (labels[axis] ? text(labels[axis][i]) : String(i));
-  if (axes.length === 0) return [["value"], [cell(0)]];
+  if (axes.length === 0) return [[noted("value")], [cell(0)]];
   const [rows, columns = ""] = axes;
   const width = shape[1] ?? 1;
-  const across = columns ? indices(width).map((i) => header(columns, i)) : ["value"];
-  const corner = columns ? `${rows}/${columns}` : rows;
+  const across = columns ? indices(width).map((i) => header(columns, i)) : [noted("value")];
+  const corner = columns ? noted(`${rows}/${columns}`) : text(rows);
   return [
-    [text(corner), ...across],
+    [corner, ...across],
     ...indices(shape[0]).map((row) => [
       header(rows, row),
       ...indices(width).map((column) => cell(row * width + column)),
@@ -96,10 +112,10 @@ function tableLines({ shape, axes }: Values, labels: Labels, { text, cell }: Wri
 function longLines(
   { data, shape, axes }: Values,
   labels: Labels,
-  { text, cell }: Write,
+  { text, noted, cell }: Write,
 ): string[][] {
   const named = axes.flatMap((axis) => (labels[axis] ? [axis, `${axis} label`] : [axis]));
-  const lines = [[...named.map(text), "value"]];
+  const lines = [[...named.map(text), noted("value")]];
   const place = shape.map(() => 0);
   for (let index = 0; index < data.length; index++) {
     const at = axes.flatMap((axis, i) => {

@@ -7,8 +7,7 @@ import { createError } from "../errors.js";
 import { checkOptions } from "../options.js";
 import type { Values } from "../tensor/values.js";
 import { type HeadText, headMetrics, maxActivation, METRICS, topTokens } from "./head-metrics.js";
-import type { Origin } from "./origin.js";
-import { tokensOf } from "./origin.js";
+import { type Origin, type TokenText, tokensOf } from "./origin.js";
 import { zipFile } from "./zip.js";
 
 export interface HeadVisOptions {
@@ -90,7 +89,7 @@ async function textOf({ activations, origin }: HeadVisRun): Promise<Text> {
       "InputError",
       "toHeadVis: the text of these activations is not known; use the cache of runWithCache",
     );
-  const tokens = found.strings ?? found.ids.map((id) => `⟨${id}⟩`);
+  const tokens = found.texts?.map(inWords) ?? found.ids.map((id) => `⟨${id}⟩`);
   if (tokens.length < 2)
     throw createError(
       "InputError",
@@ -103,7 +102,23 @@ async function textOf({ activations, origin }: HeadVisRun): Promise<Text> {
     checkPattern(name, value, tokens.length);
     patterns.set(Number(layer), value);
   }
-  return { model: origin.model, tokens, patterns };
+  return { model: modelOf(origin), tokens, patterns };
+}
+
+/** HeadVis shows the name of the model above everything, so that it says what was changed in it. */
+function modelOf({ model, interventions = "" }: Origin) {
+  const isLong = interventions.length > MAX_INTERVENTIONS;
+  const shown = isLong ? `${interventions.slice(0, MAX_INTERVENTIONS)}…` : interventions;
+  return shown ? `${model}, with interventions ${shown}` : model;
+}
+
+const MAX_INTERVENTIONS = 400;
+
+/** HeadVis knows only texts: of a part of a character, its bytes. */
+function inWords(token: TokenText) {
+  if (typeof token === "string") return token;
+  const hexadecimal = (byte: number) => byte.toString(16).toUpperCase().padStart(2, "0");
+  return token.bytes.map((byte) => `0x${hexadecimal(byte)}`).join(" ");
 }
 
 function checkPattern(name: string, { data, shape }: Values, length: number) {

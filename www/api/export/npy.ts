@@ -16,7 +16,10 @@ export function npyHeader({
   data,
   shape,
 }: Pick<Values, "data" | "shape">): Uint8Array<ArrayBuffer> {
-  const dtype = areIds(data) ? "<u4" : "<f4";
+  return headerOf(areIds(data) ? "<u4" : "<f4", shape);
+}
+
+function headerOf(dtype: string, shape: readonly number[]): Uint8Array<ArrayBuffer> {
   const lengths = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
   const dictionary = `{'descr': '${dtype}', 'fortran_order': False, 'shape': (${lengths}), }`;
   const isShort = dictionary.length + ALIGNMENT <= MAX_SHORT_HEADER;
@@ -41,6 +44,16 @@ export function bytesOf({ buffer, byteOffset, byteLength }: TensorArray): Uint8A
 
 export function npyFile(values: Values): Blob {
   return new Blob([npyHeader(values), bytesOf(values.data)], { type: "application/octet-stream" });
+}
+
+/** A text as an array without axes, in UTF-32, as NumPy stores texts. */
+export function npyText(text: string): Uint8Array<ArrayBuffer> {
+  const points = Array.from(text, (character) => character.codePointAt(0) as number);
+  const header = headerOf(`<U${points.length}`, []);
+  const file = new Uint8Array(header.length + 4 * points.length);
+  file.set(header);
+  file.set(bytesOf(Uint32Array.from(points)), header.length);
+  return file;
 }
 
 function ascii(text: string) {

@@ -16,8 +16,8 @@ export interface SafetensorsOptions {
 const ALIGNMENT = 8;
 
 /**
- * The metadata has `model`; `axes`, the axes of each array; and `ids` and `tokens` of the text, or of each text of a batch. All but
- * `model` are JSON, because the format has only texts.
+ * The metadata has `model`; `axes`, the axes of each array; `interventions`, if there were any; and `ids` and `tokens` of the text, or
+ * of each text of a batch. All but `model` are JSON, because the format has only texts.
  * @param origins of each text
  * @throws InputError
  */
@@ -70,12 +70,14 @@ async function described(origins: readonly Origin[], isBatch: boolean) {
   const found: Record<string, string> = { generator: "candlescope" };
   if (origins.length === 0) return found;
   found.model = origins[0].model;
+  const { interventions } = origins[0]; // those of a batch are the same for each of its texts
+  if (interventions) found.interventions = interventions;
   const texts = await Promise.all(origins.map(tokensOf));
   const known = texts.filter((text) => text !== null);
   if (known.length < texts.length) return found;
   const write = (lists: readonly unknown[]) => JSON.stringify(isBatch ? lists : lists[0]);
   found.ids = write(known.map(({ ids }) => ids));
-  if (known.every(({ strings }) => strings !== null))
-    found.tokens = write(known.map(({ strings }) => strings));
+  if (known.every(({ texts }) => texts !== null))
+    found.tokens = write(known.map(({ texts }) => texts));
   return found;
 }

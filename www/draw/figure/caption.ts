@@ -14,8 +14,18 @@ export interface Caption {
 /** A long text is shortened in a caption; the metadata of an SVG file has all of it. */
 const MAX_TEXT = 160;
 
-/** "Induction. Head 1.3 of models/shakespeare on “To be, or not to be”." */
-export function captionText(caption: string | Caption | undefined): string {
+/**
+ * "Induction. Head 1.3 of models/shakespeare on “To be, or not to be”."
+ * @param changes what was changed in the model; a figure without it would be taken for one of the model as it is
+ */
+export function captionText(caption: string | Caption | undefined, changes: string = ""): string {
+  const words = ofParts(caption);
+  if (!changes || words.includes(changes)) return words;
+  const end = !words || /[.!?…]$/.test(words) ? "" : ".";
+  return `${words}${end} With ${changes}.`.trim();
+}
+
+function ofParts(caption: string | Caption | undefined): string {
   if (caption === undefined || typeof caption === "string") return caption ?? "";
   const { title, model, head, text } = caption;
   const characters = [...(text ?? "")];

@@ -10,6 +10,7 @@ import { paintShapes } from "../../draw/figure/raster.js";
 import { boundsOf, type Font, type Ink, type Shape } from "../../draw/figure/shapes.js";
 import { svgOf } from "../../draw/figure/svg.js";
 import type { Token } from "../../draw/token.js";
+import type { ScopeFigure } from "../scope-figure.js";
 import { encodePicture, environment } from "./environment.js";
 import { onStage, type StageOptions } from "./stage.js";
 import { canvasFont } from "./text.js";
@@ -181,7 +182,8 @@ async function figureOf(
       `${call}: <${element.localName}> shows nothing yet; set its properties, or wait until it has drawn`,
     );
   top += -GAP + MARGIN;
-  const words = captionText(caption);
+  const changes = changesOf(element);
+  const words = captionText(caption, changes);
   if (look && words) top = captionShapes(shapes, words, { look, shared, width: full, top });
   const known = typeof caption === "object" ? caption : { title: caption };
   return {
@@ -189,8 +191,29 @@ async function figureOf(
     paper: background ? paper : null,
     title: words || element.localName.replaceAll("-", " "),
     description: parts.map(describedBy).join("; "),
-    metadata: metadataOf(parts, known, theme ?? null),
+    metadata: { ...metadataOf(parts, known, theme ?? null), ...(changes && { changes }) },
   };
+}
+
+/** What was changed in the model, as the <scope-figure> around the element or inside of it says; empty for nothing, or without one. */
+function changesOf(element: Element): string {
+  const figure = around(element) ?? within(element);
+  return (figure as ScopeFigure | null)?.reading?.changes ?? "";
+}
+
+function around(element: Element): Element | null {
+  const root = element.getRootNode();
+  const found = element.closest("scope-figure");
+  return found ?? (root instanceof ShadowRoot ? around(root.host) : null);
+}
+
+function within(element: Element): Element | null {
+  const { shadowRoot } = element;
+  for (const child of [...(shadowRoot?.children ?? []), ...element.children]) {
+    const found = child.localName === "scope-figure" ? child : within(child);
+    if (found) return found;
+  }
+  return null;
 }
 
 /** The figures that a container shows, such as <candle-scope>, from top to bottom; or the element itself. */

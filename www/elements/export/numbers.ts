@@ -6,7 +6,7 @@ import { Tensor } from "../../api/tensor.js";
 import type { Labels, TensorArray } from "../../api/tensor/values.js";
 import type { NamedArray } from "../../draw/arrangement.js";
 import { headMatrix, type Matrix } from "../../draw/matrix.js";
-import { textOf, type Token } from "../../draw/token.js";
+import { glyphs, type Token } from "../../draw/token.js";
 import type { HeadRow } from "../../session/head-table.js";
 import { rowName } from "../lens.js";
 
@@ -61,7 +61,7 @@ const READERS: Readers = {
         "bar",
         bars.map(({ value }) => value),
         bars.map(({ name, token }) =>
-          [name, token === undefined ? "" : textOf(token)].filter(Boolean).join(" "),
+          [name, token === undefined ? "" : tokenName(token)].filter(Boolean).join(" "),
         ),
       ),
     },
@@ -94,7 +94,7 @@ const READERS: Readers = {
   "query-key-products": ({ products, tokens, label }) => {
     if (!products) return [];
     const { k, sums, scores, attention, q, query } = products;
-    const keys = { key: tokens.slice(0, k.rows).map(textOf) };
+    const keys = { key: tokens.slice(0, k.rows).map(tokenName) };
     const sizes = [k.rows, k.columns];
     const name = `${label}, query ${query}`;
     const columns = ["sum of products", "score", "attention"];
@@ -118,14 +118,14 @@ const READERS: Readers = {
       tensor: vector(
         "pos",
         Array.from(values, (value) => value ?? NaN),
-        tokens.map(textOf),
+        tokens.map(tokenName),
       ),
     },
   ],
   "tensor-view": ({ tensor, name, tokens }) =>
     tensor ? [{ title: name || "tensor", tensor: withTokens(named(tensor), tokens) }] : [],
   "token-losses": ({ show, logProbs, scores, tokens }) => {
-    const names = tokens.map(textOf);
+    const names = tokens.map(tokenName);
     if (show === "loss" || !scores)
       return [{ title: "log-probability", tensor: vector("pos", logProbs, names.slice(1)) }];
     return show === "rank"
@@ -153,7 +153,7 @@ function readLens({ lens, tokens, show }: HTMLElementTagNameMap["logit-lens"]): 
     title,
     tensor: matrix(values.data, ["layer", "pos"], values.shape, {
       layer: names,
-      pos: tokens.slice(0, values.shape[1]).map(textOf),
+      pos: tokens.slice(0, values.shape[1]).map(tokenName),
     }),
   });
   if (show === "kl") return [labelled(lens.kl, "KL divergence from the final prediction, in nats")];
@@ -175,7 +175,7 @@ function readLens({ lens, tokens, show }: HTMLElementTagNameMap["logit-lens"]): 
     },
     "probability of the likeliest token",
   );
-  const texts = places.map((at) => textOf(lens.topStrings[at] ?? ""));
+  const texts = places.map((at) => tokenName(lens.topStrings[at] ?? ""));
   return [likeliest, { ...likeliest, title: "likeliest tokens, as text", texts }];
 }
 
@@ -207,7 +207,7 @@ function patternOf({ data, rows, columns }: Matrix, tokens: readonly Token[]) {
 
 /** The tokens as labels of each axis of positions that is as long as the text. */
 function withTokens(tensor: Tensor<TensorArray>, tokens: readonly Token[]) {
-  const names = tokens.map(textOf);
+  const names = tokens.map(tokenName);
   return tensor.axes.reduce(
     (all, axis) =>
       ["pos", "query", "key"].includes(axis) && all.size(axis) === names.length
@@ -243,11 +243,16 @@ function tableOf(
   const axes = [down, across === down ? `${across} (across)` : across];
   const labels = Object.fromEntries(
     [text.rows, text.columns].flatMap((own, side) =>
-      own.length === [rows, columns][side] ? [[axes[side], own.map(textOf)]] : [],
+      own.length === [rows, columns][side] ? [[axes[side], own.map(tokenName)]] : [],
     ),
   );
   const values = absent ? Float32Array.from(data, (value, at) => (absent[at] ? NaN : value)) : data;
   return new Tensor(values, [rows, columns], axes, labels);
+}
+
+/** A token in a table: its text, or the bytes of a part of a character, as the picture has them. */
+function tokenName(token: Token) {
+  return typeof token === "string" ? token : glyphs(token);
 }
 
 function titled(label: string, unit: string) {

@@ -2,6 +2,7 @@
 
 import type { Intervention } from "../../api/generated.js";
 import type { Steerable } from "../../session/directions.js";
+import { changeWords } from "../../session/intervention-words.js";
 import type { Readable, Reading } from "../../session/reading.js";
 import type { Session } from "../../session/session.js";
 import { isEqual } from "../../state/fields.js";
@@ -92,7 +93,9 @@ export class TextReader<M extends Readable> {
         ? await resolution.resolve()
         : (interventions as readonly Intervention[]);
       if (!isCurrent()) return null;
-      const reading = await this.#session.read(prompt, { layer, interventions: resolved });
+      const reading = await this.#session.read(prompt, {
+        ...{ layer, interventions: resolved, changes: changeWords(interventions) },
+      });
       this.isRead = reading !== null && isCurrent();
       return reading;
     } catch (error) {

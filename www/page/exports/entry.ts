@@ -28,7 +28,8 @@ export interface ExportContext {
 export function proposedCaption(): string {
   const { view } = page.figure;
   const head = headOf(view);
-  return `${entryOf(view).title}${head ? ` of head ${head}` : ""}, ${state.name}`;
+  const { changes = "" } = page.figure.reading ?? {};
+  return `${entryOf(view).title}${head ? ` of head ${head}` : ""}, ${state.name}${changes ? `, with ${changes}` : ""}`;
 }
 
 /** The head that a view is about, such as "1.3"; undefined if it is about none, or about all. */

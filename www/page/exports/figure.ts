@@ -4,7 +4,6 @@ import type { FigureOptions } from "../../elements/export/figure.js";
 import type { ScopeFigure } from "../../elements/scope-figure.js";
 import { entryOf } from "../../elements/views/index.js";
 import type { FigureView } from "../../elements/views/view.js";
-import { plural } from "../../session/architecture.js";
 import { page, session, state } from "../state.js";
 import { type ExportContext, fileName, headOf, type PageExport } from "./entry.js";
 import { type PageField, chosenValue } from "./fields.js";
@@ -102,13 +101,8 @@ function viewOf(): string {
 /** What the picture depends on beside the model and the text belongs to its caption. */
 function titleOf() {
   const { title, usesCorrupted } = entryOf(viewOf());
-  const count = session.reading?.interventions.length ?? 0;
   const second = usesCorrupted ? session.corrupted?.text : undefined;
-  return [
-    capitalized(title),
-    count > 0 && `with ${plural(count, "intervention")}`,
-    second !== undefined && `compared with “${second}”`,
-  ]
+  return [capitalized(title), second !== undefined && `compared with “${second}”`]
     .filter(Boolean)
     .join(", ");
 }

@@ -50,11 +50,15 @@ function absent(): string | null {
 }
 
 function nameOf(ending: string) {
-  return `${fileName(state.name, page.figure.view, chosen().title.slice(0, TITLE))}.${ending}`;
+  const { view, reading } = page.figure;
+  const changes = reading?.changes ? [`with ${reading.changes}`.slice(0, CHANGES)] : [];
+  return `${fileName(state.name, view, chosen().title.slice(0, TITLE), ...changes)}.${ending}`;
 }
 
 /** Characters of a title in the name of a file. */
 const TITLE = 40;
+/** A .npy file can say only in its name that the model was changed. */
+const CHANGES = 45;
 
 /** @throws InputError if the table would be too long */
 function table(): string {
@@ -66,7 +70,9 @@ function table(): string {
       `a table of ${formatCount(count)} numbers, expected at most ${formatCount(MAX_CELLS)}: save them as .npy`,
     );
   // An axis of one index, such as that of a batch, would be a column that says nothing.
-  return csvText(tensor.axes.length > 2 ? tensor.squeeze() : tensor, undefined, texts);
+  const values = tensor.axes.length > 2 ? tensor.squeeze() : tensor;
+  const { changes = "" } = page.figure.reading ?? {};
+  return csvText(values, undefined, { texts, note: changes && `with ${changes}` });
 }
 
 const npy: PageExport = {

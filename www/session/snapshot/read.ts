@@ -13,6 +13,7 @@ import { thumbnail, type Tensor } from "../../draw/matrix.js";
 import type { Field } from "../../state/fields.js";
 import { CHOICES, heldBy, type Recorded, type SnapshotChoices } from "./held.js";
 import { isRecord, FIELDS, type LabState } from "../../state/state.js";
+import { changeWords } from "../intervention-words.js";
 import type { LabelledTensor, Reading } from "../reading.js";
 import { scoresOf } from "../scores.js";
 import { NOTHING_SHOWN } from "../shown-values.js";
@@ -42,7 +43,7 @@ export function readSnapshot(source: unknown): Recorded {
   const data = typeof source === "string" ? parse(source) : source;
   checkVersion(data);
   const { caption, model, reading, corrupted, state, results } = checkSnapshot(data);
-  const read = textOf(reading);
+  const read = { ...textOf(reading), changes: changeWords(state.interventions) };
   const rounded = (one: EncodedArray | null) => (one ? roundingOf(one) : null);
   const recorded = {
     ...{ caption, model, reading: read },
@@ -216,6 +217,7 @@ function textOf(found: SnapshotText): Reading {
     ...{ text, isIds, dropped, tokens, patterns, table },
     ids: Uint32Array.from(ids),
     interventions: [],
+    changes: "",
     thumbnails: patterns.map((one) => one && thumbnail(one, THUMBNAIL_ROWS)),
     scores: table ? scoresOf(table) : [],
     logProbs: Float32Array.from(logProbs ? decodeNumbers(logProbs) : []),
