@@ -10,7 +10,6 @@ import { paintShapes } from "../../draw/figure/raster.js";
 import { boundsOf, type Font, type Ink, type Shape } from "../../draw/figure/shapes.js";
 import { svgOf } from "../../draw/figure/svg.js";
 import type { Token } from "../../draw/token.js";
-import type { ScopeFigure } from "../scope-figure.js";
 import { encodePicture, environment } from "./environment.js";
 import { onStage, type StageOptions } from "./stage.js";
 import { canvasFont } from "./text.js";
@@ -197,9 +196,12 @@ async function figureOf(
 
 /** What was changed in the model, as the <scope-figure> around the element or inside of it says; empty for nothing, or without one. */
 function changesOf(element: Element): string {
-  const figure = around(element) ?? within(element);
-  return (figure as ScopeFigure | null)?.reading?.changes ?? "";
+  const figure = (around(element) ?? within(element)) as Changed | null;
+  return figure?.reading?.changes ?? "";
 }
+
+/** What is needed of a <scope-figure>. */
+type Changed = Element & { reading?: { changes: string } | null };
 
 function around(element: Element): Element | null {
   const root = element.getRootNode();
