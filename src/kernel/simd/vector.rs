@@ -55,7 +55,8 @@ pub trait Float: Copy {
     /// The maximum of each lane, with the same rule for NaN.
     fn max(self, other: Self) -> Self;
 
-    /// 2 to the power of each lane, an integer from -126 to 127.
+    /// 2 to the power of `n` for lanes of `n + 1.5 · 2²³`, where `n` is an integer from -126 to 127: the
+    /// lowest bits of such a number are those of `n`.
     fn power_of_two(self) -> Self;
 
     /// 0 in the lanes in which `x` is below `limit`, `self` elsewhere.

@@ -46,7 +46,7 @@ impl Float for f32 {
 
     #[inline(always)]
     fn power_of_two(self) -> f32 {
-        f32::from_bits(((self as i32 + 127) << 23) as u32)
+        f32::from_bits(self.to_bits().wrapping_add(127) << 23)
     }
 
     #[inline(always)]

@@ -62,7 +62,7 @@ impl Float for F32x4 {
 
     #[inline(always)]
     fn power_of_two(self) -> F32x4 {
-        F32x4(i32x4_shl(i32x4_add(i32x4_trunc_sat_f32x4(self.0), i32x4_splat(127)), 23))
+        F32x4(i32x4_shl(i32x4_add(self.0, i32x4_splat(127)), 23))
     }
 
     #[inline(always)]
