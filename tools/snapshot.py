@@ -57,6 +57,7 @@ def from_arrays(
     parameter_count: int = 0,
     dtype: str = "f32",
     caption: str = "",
+    interventions: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """A snapshot of plain arrays.
 
@@ -68,9 +69,12 @@ def from_arrays(
     view: "attention", "lines", "log-probability" or "heads"
     source: where Candlescope can load the model: an absolute address or "hf:owner/name"; None if it cannot
     dtype: of the weights, as Candlescope calls it: f32, f16, q8 or q4
+    interventions: what hooks changed in the run, as Candlescope writes it: [{"at": "blocks.1.attn.hook_pattern", "head": 0, "do": "zero"}]
     """
     ids = _ids(ids, tokens)
     patterns = _patterns(arrays, len(tokens))
+    if not interventions:
+        _check_rows(patterns)
     layers, heads = len(patterns), patterns[0].shape[1]
     scores = _scores(patterns, ids)
     if layer is None and head is None:
@@ -109,7 +113,10 @@ def from_arrays(
             "loss": None if log_probs is None or len(log_probs) == 0 else _number(-float(np.mean(log_probs))),
         },
         "corrupted": None,
-        "state": {"view": view, "layer": layer, "head": head},
+        "state": {
+            **{"view": view, "layer": layer, "head": head},
+            **({"interventions": [*interventions]} if interventions else {}),
+        },
         "results": {},
     }
 
@@ -220,6 +227,19 @@ def _patterns(arrays: Mapping[str, Any], length: int) -> list[np.ndarray]:
             raise SnapshotError(f"layer {layer} has {values.shape[1]} heads, expected {patterns[0].shape[1]} as in layer 0")
         patterns.append(values)
     return patterns
+
+
+def _check_rows(patterns: list[np.ndarray]) -> None:
+    """Each token's attention adds up to 1, up to the rounding of a softmax in bfloat16. Rows that are not finite pass."""
+    for layer, pattern in enumerate(patterns):
+        sums = pattern.sum(axis=-1, dtype=np.float64)
+        wrong = np.argwhere(np.isfinite(sums) & (np.abs(sums - 1) > 2**-8))
+        if len(wrong) > 0:
+            _, head, query = map(int, wrong[0])
+            raise SnapshotError(
+                f"the attention of token {query} in head {layer}.{head} adds up to {sums[0, head, query]:.3g}, expected 1: "
+                "if a hook changed it, say so in `interventions`"
+            )
 
 
 def _ids(ids: Sequence[int] | None, tokens: Sequence[str]) -> list[int]:

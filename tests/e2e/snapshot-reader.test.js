@@ -263,13 +263,37 @@ for (const [name, text, sentence] of /** @type {const} */ ([
     /the snapshot cannot be loaded from .*bad\.json \(404\): expected a file that "share" exports/,
   ],
   [
-    "results that a view cannot draw",
+    "a result without its numbers",
     () => {
       const data = structuredClone(lens);
       Object.assign(data.results.lens[0], { value: { lens: 3 } });
       return JSON.stringify(data);
     },
+    /the snapshot's results\.lens\[0\]\.value\.lens is 3, expected an object/,
+  ],
+  [
+    "attention above 1",
+    () => {
+      const data = /** @type {any} */ (structuredClone(lens));
+      data.reading.patterns[0].step = 100;
+      return JSON.stringify(data);
+    },
+    /the snapshot's reading\.patterns\[0\] is .*, expected probabilities, from 0 to 1/,
+  ],
+  [
+    "results that a view cannot draw",
+    () => {
+      const data = structuredClone(lens);
+      const [{ value }] = /** @type {any} */ (data.results.lens);
+      value.lens.topStrings = value.lens.topStrings.map(() => ({}));
+      return JSON.stringify(data);
+    },
     /the snapshot's results cannot be drawn \(.*\): expected what "share" exports for this view/,
+  ],
+  [
+    "a result of a view that there is not",
+    () => JSON.stringify({ ...lens, results: { ...lens.results, bogus: [] } }),
+    /the snapshot's results\.bogus is a list of 0, expected no view but attention, lines/,
   ],
 ]))
   test(`${name} is said in the place of the figure`, async () => {

@@ -61,6 +61,16 @@ class SnapshotTest(unittest.TestCase):
                 np.testing.assert_allclose(decoded(pattern), truth, rtol=0, atol=pattern["step"] / 2 + 1e-12)
                 self.assertLess(pattern["step"], 1.6e-5)
 
+    def test_attention_that_does_not_add_up_to_1_needs_the_intervention_that_changed_it(self):
+        arrays, ids, _ = fixture()
+        name = "blocks.1.attn.hook_pattern"
+        changed = {**arrays, name: arrays[name] * 0.5}
+        with self.assertRaisesRegex(snapshot.SnapshotError, r"token 0 in head 1\.0 adds up to 0\.5, expected 1"):
+            snapshot.from_arrays(changed, names(ids), ids=ids)
+        interventions = [{"at": name, "do": {"scale": 0.5}}]
+        figure = snapshot.from_arrays(changed, names(ids), ids=ids, interventions=interventions)
+        self.assertEqual(figure["state"]["interventions"], interventions)
+
     def test_the_log_probabilities_are_those_of_hugging_face(self):
         arrays, ids, expected = fixture()
         reading = snapshot.from_arrays(arrays, names(ids), ids=ids)["reading"]
@@ -98,7 +108,7 @@ class SnapshotTest(unittest.TestCase):
 
     def test_a_large_cache_rounds_other_layers_and_then_leaves_them_out(self):
         for length, kinds in [(32, ["u8", "u16"]), (100, [None, "u16"]), (200, [None, "u8"])]:
-            pattern = np.tril(np.full([12, length, length], 0.5, np.float32))
+            pattern = np.tril(np.ones([12, length, length], np.float32)) / np.arange(1, length + 1, dtype=np.float32)[:, None]
             arrays = {f"blocks.{layer}.attn.hook_pattern": pattern for layer in range(12)}
             found = snapshot.from_arrays(arrays, ["a"] * length, layer=3, head=0)["reading"]["patterns"]
             self.assertEqual([one and one["encoding"] for one in found[2:4]], kinds, length)

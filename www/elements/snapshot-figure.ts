@@ -4,11 +4,11 @@ import { css, html, type PropertyValues } from "lit";
 
 import { formatShort } from "../draw/format.js";
 import { NO_RESULT, type ViewResult } from "../session/results.js";
-import { strongestInduction } from "../session/scores.js";
 import {
   type Held,
   heldBy,
   type Recorded,
+  shownHead,
   type SnapshotChoices,
 } from "../session/snapshot/held.js";
 import { headsOff } from "../state/interventions.js";
@@ -209,12 +209,8 @@ async function settled(element: Element): Promise<void> {
   await Promise.all(Array.from(inner, settled));
 }
 
-/** The first choices: those of the snapshot, or the strongest induction head. */
-function startOf({ state, reading }: Recorded): LiveState {
-  const { layer, head } = state;
-  if (layer !== null || head !== null) return { ...state, layer: layer ?? 0, head: head ?? 0 };
-  const strongest = reading.scores.length > 0 ? strongestInduction(reading.scores) : null;
-  return { ...state, layer: strongest?.layer ?? 0, head: strongest?.head ?? 0 };
+function startOf(recorded: Recorded): LiveState {
+  return { ...recorded.state, ...shownHead(recorded) };
 }
 
 function resultOf(value: unknown, { reading }: Recorded): ViewResult {

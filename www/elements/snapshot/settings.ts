@@ -12,8 +12,10 @@ import { isView, VIEWS } from "../views/index.js";
 export function openSnapshot(source: unknown): Recorded {
   const recorded = readSnapshot(source);
   const { views } = recorded.state;
+  const known = Object.keys(VIEWS).join(", ");
+  for (const [view, list] of Object.entries(recorded.results))
+    if (!isView(view)) throw wrongField(`results.${view}`, list, `no view but ${known}`);
   for (const [view, settings] of Object.entries(views)) {
-    const known = Object.keys(VIEWS).join(", ");
     if (!isView(view)) throw wrongField(`state.views.${view}`, settings, `no view but ${known}`);
     const fields = VIEWS[view].settings;
     for (const [name, value] of Object.entries(settings)) {

@@ -3,6 +3,7 @@
 import type { SnapshotModel } from "../../api/snapshot/format.js";
 import type { LabState } from "../../state/state.js";
 import type { Reading } from "../reading.js";
+import { strongestInduction } from "../scores.js";
 
 /** What a snapshot holds, as a figure draws it. */
 export interface Recorded {
@@ -52,4 +53,15 @@ export function heldBy({ reading, results }: Pick<Recorded, "reading" | "results
   const has = (view: string, key: string) =>
     results[view]?.some((result) => result.key === key) ?? false;
   return { views: [...new Set(views)], has };
+}
+
+/** The head that is shown at first: that of the snapshot, or the strongest induction head of the layers that have a pattern. */
+export function shownHead({ state, reading }: Pick<Recorded, "state" | "reading">) {
+  const { layer, head } = state;
+  if (layer !== null || head !== null) return { layer: layer ?? 0, head: head ?? 0 };
+  const { patterns, scores } = reading;
+  const drawable = scores.filter((one) => patterns[one.layer]);
+  const strongest = drawable.length > 0 ? strongestInduction(drawable) : null;
+  const first = patterns.findIndex((pattern) => pattern !== null);
+  return { layer: strongest?.layer ?? Math.max(0, first), head: strongest?.head ?? 0 };
 }

@@ -11,7 +11,7 @@ import {
 } from "../../api/snapshot/format.js";
 import { thumbnail, type Tensor } from "../../draw/matrix.js";
 import type { Field } from "../../state/fields.js";
-import { CHOICES, heldBy, type Recorded, type SnapshotChoices } from "./held.js";
+import { CHOICES, heldBy, type Recorded, shownHead, type SnapshotChoices } from "./held.js";
 import { isRecord, FIELDS, type LabState } from "../../state/state.js";
 import { changeWords } from "../intervention-words.js";
 import type { LabelledTensor, Reading } from "../reading.js";
@@ -31,6 +31,8 @@ import {
   that,
   wrongField,
 } from "./check.js";
+import { checkSameText } from "./text.js";
+import { checkNumbers, checkResults } from "./values.js";
 
 /** The rows that a thumbnail of a long text has. */
 const THUMBNAIL_ROWS = 160;
@@ -71,6 +73,10 @@ function checkViews(recorded: Recorded) {
   const expected = `one that the file has numbers for: ${views.join(", ")}`;
   if (!views.includes(view)) throw wrongField("state.view", view, expected);
   if (beside !== "" && !views.includes(beside)) throw wrongField("state.beside", beside, expected);
+  const { layer } = shownHead(recorded);
+  const needsPattern = [view, beside].some((one) => one === "attention" || one === "lines");
+  if (needsPattern && !recorded.reading.patterns[layer])
+    throw wrongField(`reading.patterns[${layer}]`, null, "the pattern of the layer that is shown");
 }
 
 function parse(source: string): unknown {
@@ -143,9 +149,16 @@ function checkSnapshot(data: unknown): Omit<Snapshot, "state"> & { state: Snapsh
     state,
     results,
   })(data, "") as unknown as Snapshot;
-  checkText(found.reading, found.model, "reading");
-  if (found.corrupted) checkText(found.corrupted, found.model, "corrupted");
-  return { ...found, state: choicesOf(found.state, found) };
+  const choices = choicesOf(found.state, found);
+  for (const path of ["reading", "corrupted"] as const) {
+    const one = found[path];
+    if (!one) continue;
+    checkText(one, found.model, path);
+    checkSameText(one, found.model, path);
+    checkNumbers(one, path, found);
+  }
+  checkResults(found);
+  return { ...found, state: choices };
 }
 
 /** The parts of a text fit each other and the model. */
@@ -193,12 +206,10 @@ function choicesOf(given: object, { model: { config }, reading }: Snapshot): Sna
 }
 
 function below(value: number | null, size: number, name: string, noun: string) {
-  if (value !== null && value >= size)
-    throw wrongField(
-      `state.${name}`,
-      value,
-      `less than ${size}, because there are ${size} ${noun}`,
-    );
+  if (value === null || (value >= 0 && value < size)) return;
+  const expected =
+    value < 0 ? "at least 0" : `less than ${size}, because there are ${size} ${noun}`;
+  throw wrongField(`state.${name}`, value, expected);
 }
 
 /** A value that a field of the state accepts. */
