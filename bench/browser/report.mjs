@@ -25,6 +25,7 @@ export function write(found) {
     ...raceRows(found),
     ...growthRows(found),
     ...batchRows(found),
+    ...loadRows(found),
     ...pageRows(found),
     ...storageRows(found),
   ];
@@ -181,6 +182,17 @@ function batchRows({ batch }) {
       threads,
       peerName: `${texts} runs`,
       target: null,
+    }),
+  );
+}
+
+function loadRows({ load }) {
+  if (!load) return [];
+  return ["f16", "q8", "q4"].flatMap((precision) =>
+    row(`124M model from this machine's network as ${precision}`, load[precision], 1.3 * load.f32, {
+      precision,
+      threads: 2,
+      peerName: "1.3 times as f32",
     }),
   );
 }

@@ -6,6 +6,7 @@
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use super::attention::{self, Attention};
+use super::conversion::{self, Conversion};
 use super::matmul::{self, Product};
 use super::pack::{self, Tiles};
 use super::rowwise::{self, Rows};
@@ -40,6 +41,8 @@ pub enum Task {
     Attention(Attention),
     /// Items are rows.
     Rows(Rows),
+    /// Items are panels.
+    Conversion(Conversion),
 }
 
 impl Task {
@@ -48,6 +51,7 @@ impl Task {
         match self {
             Task::Product(product) => product.scratch_bytes(),
             Task::Attention(attention) => attention.scratch_bytes(),
+            Task::Conversion(_) => conversion::SCRATCH_BYTES,
             Task::Tiles(_) | Task::Rows(_) => 0,
         }
     }
@@ -79,6 +83,9 @@ pub unsafe fn run(job: &Job, worker: usize) {
                     attention::heads(attention, first, last, scratch.cast())
                 }
                 Task::Rows(rows) => rowwise::rows(rows, first, last),
+                Task::Conversion(conversion) => {
+                    conversion::panels(conversion, first, last, scratch.cast())
+                }
             }
         }
     }

@@ -22,6 +22,7 @@
 #![cfg_attr(target_arch = "wasm32", allow(dead_code))]
 
 pub mod attention;
+pub mod conversion;
 pub mod format;
 pub mod functions;
 pub mod job;

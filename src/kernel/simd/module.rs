@@ -12,6 +12,7 @@
 #![allow(dead_code)]
 
 mod attention;
+mod conversion;
 mod format;
 mod functions;
 mod job;

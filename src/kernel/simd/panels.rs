@@ -1,6 +1,7 @@
 //! Copies between the rows of attention's operands and panels of [`WIDTH`] columns.
 //!
-//! Compiled like `tile_f32.rs`, with the same restrictions.
+//! Compiled like `tile_f32.rs`, with the same restrictions. Functions for whole heads or blocks are not
+//! inlined: each module has one copy of them.
 
 use super::tile_f32::WIDTH;
 use super::vector::{F32x4, Float, Vector};
@@ -11,7 +12,7 @@ use super::vector::{F32x4, Float, Vector};
 /// # Safety
 /// `x` must be valid for reads of `rows` rows of `width` floats with a stride of `stride` floats;
 /// `to` for writes of all panels, which no other thread may access.
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn pack_columns(
     x: *const f32,
     stride: usize,
@@ -61,7 +62,7 @@ pub unsafe fn pack_columns(
 ///
 /// # Safety
 /// As for [`pack_columns`].
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn pack_rows(x: *const f32, stride: usize, rows: usize, width: usize, to: *mut f32) {
     let mut row = 0;
     // SAFETY: rows below `rows` and columns below `width` are read; the writes fill one panel row
@@ -93,7 +94,7 @@ pub unsafe fn pack_rows(x: *const f32, stride: usize, rows: usize, width: usize,
 /// # Safety
 /// `pattern` must be valid for reads of `height` rows of `limit` floats with a stride of `stride`
 /// floats.
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn longest(height: usize, pattern: *const f32, stride: usize, limit: usize) -> usize {
     let (mut longest, mut i) = (0, 0);
     while i < height {

@@ -95,12 +95,34 @@ pub trait Vector: Float {
     /// `to` must be valid for writes of 4 floats, and no other thread may access them.
     unsafe fn store(self, to: *mut f32);
 
+    /// Stores the nearest finite f16 of each lane; NaN as a NaN.
+    ///
+    /// # Safety
+    /// `to` must be valid for writes of 4 f16, which are 8 bytes, and no other thread may access
+    /// them.
+    unsafe fn store_halves(self, to: *mut u16);
+
+    /// Stores the lowest bytes of the four bit patterns in each lane: 16 bytes, lane by lane.
+    ///
+    /// # Safety
+    /// `to` must be valid for writes of 16 bytes, and no other thread may access them.
+    unsafe fn store_lowest_bytes(rows: [Self; 4], to: *mut u8);
+
     fn to_array(self) -> [f32; 4];
 
     /// The columns of the matrix with these rows.
     fn transposed(a: Self, b: Self, c: Self, d: Self) -> [Self; 4];
 
     fn sqrt(self) -> Self;
+
+    /// The lanes without their signs.
+    fn magnitude(self) -> Self;
+
+    /// In each lane the number with the larger magnitude, `self` if they are equal. A NaN of `other` is ignored.
+    fn larger_magnitude(self, other: Self) -> Self;
+
+    /// The nearest integers, half away from zero, of lanes below 2²³.
+    fn rounded(self) -> Self;
 
     /// The first lane.
     fn first(self) -> f32;

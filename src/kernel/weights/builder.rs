@@ -10,6 +10,7 @@ use super::matrix::{Matrix, Storage};
 use super::packed::Packed;
 use crate::error::{Error, Result};
 use crate::kernel::simd::format::PanelFormat;
+use crate::kernel::simd::tile_f32::WIDTH;
 
 /// Takes a matrix row by row, in the order of the checkpoint, and converts each row at once, so
 /// that a matrix is never in memory twice.
@@ -76,24 +77,20 @@ impl MatrixBuilder {
         let [rows, width] = self.shape;
         let available = (values.len() / width).min(rows - self.rows);
         let at_once = match (&self.building, self.axes) {
+            (Building::Plain(_), _) => 1,
             (Building::Packed(packed), Axes::InOut) => packed.rows_at_once(),
-            _ => 1,
+            (Building::Packed(_), Axes::OutIn) => WIDTH,
         };
         let is_last = self.rows + available == rows;
         let taken = if is_last { available } else { available / at_once * at_once };
+        if taken == 0 {
+            return 0;
+        }
         let values = &values[..taken * width];
         match (&mut self.building, self.axes) {
             (Building::Plain(all), _) => all.extend_from_slice(values),
-            (Building::Packed(packed), Axes::InOut) => {
-                for (index, rows) in values.chunks(at_once * width).enumerate() {
-                    packed.set_rows(self.rows + index * at_once, rows);
-                }
-            }
-            (Building::Packed(packed), Axes::OutIn) => {
-                for (index, row) in values.chunks_exact(width).enumerate() {
-                    packed.set_column(self.rows + index, row);
-                }
-            }
+            (Building::Packed(packed), Axes::InOut) => packed.set_rows(self.rows, values),
+            (Building::Packed(packed), Axes::OutIn) => packed.set_columns(self.rows, values),
         }
         self.rows += taken;
         values.len()

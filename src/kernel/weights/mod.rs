@@ -6,7 +6,6 @@ mod format;
 mod magnitude;
 mod matrix;
 mod packed;
-mod quantize;
 
 pub use builder::MatrixBuilder;
 pub use format::{Axes, WeightFormat};

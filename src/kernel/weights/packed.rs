@@ -6,11 +6,14 @@
 
 use std::collections::TryReserveError;
 use std::ops::Range;
+use std::sync::atomic::AtomicU32;
 
 use half::f16;
 
-use super::quantize::{get, put, set_block_of_4_bits, set_block_of_8_bits, to_half};
+use crate::kernel::dispatch::parallel_for;
+use crate::kernel::simd::conversion::Conversion;
 use crate::kernel::simd::format::PanelFormat;
+use crate::kernel::simd::job::Task;
 use crate::kernel::simd::tile_f32::WIDTH;
 use crate::kernel::simd::tile_i8::{BLOCK_TAIL, STEP, STEP_BYTES};
 
@@ -107,11 +110,6 @@ impl Packed {
         &self.bytes()[column / WIDTH * len..][..len]
     }
 
-    fn panel_mut(&mut self, column: usize) -> &mut [u8] {
-        let len = self.panel_bytes();
-        &mut bytemuck::cast_slice_mut(&mut self.words)[column / WIDTH * len..][..len]
-    }
-
     /// [`Packed::set_rows`] takes a multiple of this number of rows, except for the last rows,
     /// starting at a multiple of it.
     pub fn rows_at_once(&self) -> usize {
@@ -120,62 +118,48 @@ impl Packed {
 
     /// Sets the rows from `first` on to `values` `[rows, columns]`.
     pub fn set_rows(&mut self, first: usize, values: &[f32]) {
-        let columns = self.columns;
-        if self.format == PanelFormat::F32 {
-            return self.set_f32_rows(first, values);
-        }
-        let mut numbers = vec![0f32; values.len() / columns];
-        for column in 0..columns {
-            let column_of = values[column..].iter().step_by(columns);
-            numbers.iter_mut().zip(column_of).for_each(|(to, from)| *to = *from);
-            self.set_numbers(column, first, &numbers);
-        }
+        self.convert(values, first..first + values.len() / self.columns, 0..self.columns, false);
     }
 
-    /// The same for f32, which needs no rounding: copies eight numbers at a time.
-    fn set_f32_rows(&mut self, first: usize, values: &[f32]) {
-        let (panel_len, columns) = (self.inner * WIDTH, self.columns);
-        let numbers: &mut [f32] = bytemuck::cast_slice_mut(&mut self.words);
-        for (row, values) in values.chunks_exact(columns).enumerate() {
-            for (panel, values) in numbers.chunks_exact_mut(panel_len).zip(values.chunks(WIDTH)) {
-                panel[(first + row) * WIDTH..][..values.len()].copy_from_slice(values);
-            }
-        }
+    /// Sets the columns from `first` on to `values` `[columns, inner]`. It takes a multiple of
+    /// [`WIDTH`] columns, except for the last columns, starting at a multiple of it.
+    pub fn set_columns(&mut self, first: usize, values: &[f32]) {
+        self.convert(values, 0..self.inner, first..first + values.len() / self.inner, true);
     }
 
-    /// Sets one column to `values` `[inner]`.
-    pub fn set_column(&mut self, column: usize, values: &[f32]) {
-        if self.format == PanelFormat::F32 {
-            let (len, lane) = (self.inner * WIDTH, column % WIDTH);
-            let panel = &mut self.words[column / WIDTH * len..][..len];
-            for (row, number) in panel.chunks_exact_mut(WIDTH).zip(values) {
-                row[lane] = number.to_bits();
-            }
-            return;
-        }
-        let at_once = if self.format.is_quantized() { self.rows_at_once() } else { values.len() };
-        for (index, numbers) in values.chunks(at_once).enumerate() {
-            self.set_numbers(column, index * at_once, numbers);
-        }
-    }
-
-    /// Sets the numbers from row `first` on in one column: a whole block if the format has blocks.
-    fn set_numbers(&mut self, column: usize, first: usize, numbers: &[f32]) {
-        let lane = column % WIDTH;
-        let (format, block) = (self.format, self.block(first));
-        let panel = self.panel_mut(column);
-        let fits = match format {
-            PanelFormat::F32 => unreachable!("set in whole rows or columns"),
-            PanelFormat::F16 => {
-                for (row, number) in numbers.iter().enumerate() {
-                    put(panel, ((first + row) * WIDTH + lane) * 2, to_half(*number).to_le_bytes());
-                }
-                true // the loader has checked the range of each number
-            }
-            PanelFormat::Q8 => set_block_of_8_bits(&mut panel[block], lane, numbers),
-            PanelFormat::Q4 => set_block_of_4_bits(&mut panel[block], lane, numbers),
-        };
-        self.clipped |= !fits;
+    /// Sets these rows of these columns to `values`, which have an order of their own.
+    fn convert(
+        &mut self,
+        values: &[f32],
+        rows: Range<usize>,
+        columns: Range<usize>,
+        by_column: bool,
+    ) {
+        /// About as many multiply-adds take the time of one number.
+        const COST: usize = 8;
+        let panel_bytes = self.panel_bytes();
+        let panels = columns.start / WIDTH..columns.end.div_ceil(WIDTH);
+        assert!(rows.end <= self.inner && columns.end <= self.columns);
+        assert!(rows.start.is_multiple_of(self.rows_at_once()));
+        assert!(columns.start.is_multiple_of(WIDTH) && values.len() == rows.len() * columns.len());
+        let out: &mut [u8] = bytemuck::cast_slice_mut(&mut self.words);
+        let out = &mut out[panels.start * panel_bytes..panels.end * panel_bytes];
+        let clipped = AtomicU32::new(0);
+        let task = Task::Conversion(Conversion {
+            format: self.format,
+            inner: self.inner,
+            first: rows.start,
+            rows: rows.len(),
+            columns: columns.len(),
+            by_column,
+            x: values.as_ptr(),
+            out: out.as_mut_ptr(),
+            clipped: &raw const clipped,
+        });
+        // SAFETY: `values` has as many numbers as rows and columns say, and `out` is the memory of
+        // their panels, which this function borrows.
+        unsafe { parallel_for(task, panels.len(), 1, COST * values.len()) };
+        self.clipped |= clipped.into_inner() != 0;
     }
 
     /// The bytes in a panel of the block with this row.
@@ -245,4 +229,8 @@ impl Packed {
         }
         Packed { format: PanelFormat::F32, words, inner, columns, clipped: false }
     }
+}
+
+fn get<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    *bytes[at..].first_chunk().expect("a panel is as long as its format says")
 }

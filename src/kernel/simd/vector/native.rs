@@ -108,6 +108,21 @@ impl Vector for F32x4 {
     }
 
     #[inline(always)]
+    unsafe fn store_halves(self, to: *mut u16) {
+        let (least, greatest) = (half::f16::MIN.to_f32(), half::f16::MAX.to_f32());
+        let half = |number: f32| half::f16::from_f32(number.clamp(least, greatest)).to_bits();
+        // SAFETY: the caller guarantees 8 writable bytes.
+        unsafe { to.cast::<[u16; 4]>().write_unaligned(self.0.map(half)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_lowest_bytes(rows: [F32x4; 4], to: *mut u8) {
+        let bytes: [[u8; 4]; 4] = from_fn(|lane| rows.map(|row| row.0[lane].to_bits() as u8));
+        // SAFETY: the caller guarantees 16 writable bytes.
+        unsafe { to.cast::<[[u8; 4]; 4]>().write_unaligned(bytes) }
+    }
+
+    #[inline(always)]
     fn to_array(self) -> [f32; 4] {
         self.0
     }
@@ -120,6 +135,21 @@ impl Vector for F32x4 {
     #[inline(always)]
     fn sqrt(self) -> F32x4 {
         F32x4(self.0.map(f32::sqrt))
+    }
+
+    #[inline(always)]
+    fn magnitude(self) -> F32x4 {
+        F32x4(self.0.map(f32::abs))
+    }
+
+    #[inline(always)]
+    fn larger_magnitude(self, other: F32x4) -> F32x4 {
+        self.zip(other, |a, b| if b.abs() > a.abs() { b } else { a })
+    }
+
+    #[inline(always)]
+    fn rounded(self) -> F32x4 {
+        F32x4(self.0.map(f32::round))
     }
 
     #[inline(always)]

@@ -119,6 +119,35 @@ impl Vector for F32x4 {
     }
 
     #[inline(always)]
+    unsafe fn store_halves(self, to: *mut u16) {
+        let (least, greatest) = (f32x4_splat(-65504.0), f32x4_splat(65504.0));
+        let number = f32x4_pmax(f32x4_pmin(self.0, greatest), least);
+        let sign = v128_and(number, i32x4_splat(i32::MIN));
+        let magnitude = v128_xor(number, sign);
+        // Normal numbers: the exponents' biases differ by 112. Adding half a unit less one, and one
+        // more if the last bit is odd, rounds to even.
+        let odd = v128_and(u32x4_shr(magnitude, 13), i32x4_splat(1));
+        let half_unit = i32x4_splat((0xFFF_u32.wrapping_sub(112 << 23)) as i32);
+        let normal = u32x4_shr(i32x4_add(i32x4_add(magnitude, half_unit), odd), 13);
+        // Others: in a sum with 0.5 the last bit is 2^-24, the smallest f16.
+        let subnormal = i32x4_sub(f32x4_add(magnitude, f32x4_splat(0.5)), f32x4_splat(0.5));
+        let is_subnormal = i32x4_lt(magnitude, i32x4_splat((127 - 14) << 23));
+        let half = v128_bitselect(subnormal, normal, is_subnormal);
+        let half = v128_or(half, u32x4_shr(sign, 16));
+        // SAFETY: the caller guarantees 8 writable bytes.
+        unsafe { v128_store64_lane::<0>(u16x8_narrow_i32x4(half, half), to.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_lowest_bytes([a, b, c, d]: [F32x4; 4], to: *mut u8) {
+        let lowest = |row: F32x4| v128_and(row.0, i32x4_splat(0xFF));
+        let low = v128_or(lowest(a), i32x4_shl(lowest(b), 8));
+        let high = v128_or(i32x4_shl(lowest(c), 16), i32x4_shl(d.0, 24));
+        // SAFETY: the caller guarantees 16 writable bytes.
+        unsafe { v128_store(to.cast(), v128_or(low, high)) }
+    }
+
+    #[inline(always)]
     fn to_array(self) -> [f32; 4] {
         let mut array = [0.0; 4];
         // SAFETY: the array has room for 4 floats.
@@ -143,6 +172,25 @@ impl Vector for F32x4 {
     #[inline(always)]
     fn sqrt(self) -> F32x4 {
         F32x4(f32x4_sqrt(self.0))
+    }
+
+    #[inline(always)]
+    fn magnitude(self) -> F32x4 {
+        F32x4(f32x4_abs(self.0))
+    }
+
+    #[inline(always)]
+    fn larger_magnitude(self, other: F32x4) -> F32x4 {
+        let is_larger = f32x4_gt(f32x4_abs(other.0), f32x4_abs(self.0));
+        F32x4(v128_bitselect(other.0, self.0, is_larger))
+    }
+
+    #[inline(always)]
+    fn rounded(self) -> F32x4 {
+        // With 0.5 itself, the sum of the number below 0.5 would round to 1.
+        let half = f32x4_splat(0.5_f32.next_down());
+        let half = v128_or(half, v128_and(self.0, i32x4_splat(i32::MIN)));
+        F32x4(f32x4_trunc(f32x4_add(self.0, half)))
     }
 
     #[inline(always)]
