@@ -6,6 +6,7 @@ import { misspelt } from "../../www/elements/scope/misspelt.ts";
 import {
   PAGE_FIELDS,
   readAttribute,
+  readProperty,
   ALL_FIELDS,
   SCOPE_PROPERTIES,
   SETTINGS,
@@ -137,7 +138,7 @@ const WRONG = {
   ],
   interventions: [
     { interventions: "[{}]" },
-    /`interventions="\[\{\}\]"` does not fit: expected interventions as JSON, such as/,
+    /`interventions="\[\{\}\]"` does not fit: intervention 1 has no `at`, expected the name of a hook point/,
     { interventions: [] },
   ],
   "a seed": [
@@ -232,4 +233,48 @@ test("a misspelt attribute is named with the one that may be meant; attributes o
   assert.deepEqual(misspelt(["lens.off"], ["lens.of", "lens.show"]), [
     "The attribute `lens.off` is unknown. The view has `lens.of`, `lens.show`.",
   ]);
+});
+
+test("a property takes what its attribute takes, and nothing resets it", () => {
+  const { off, layer, prompt, interventions, view, parts } = ALL_FIELDS;
+  const cases = /** @type {[any, unknown, unknown][]} */ ([
+    [off, "1.0", [{ layer: 1, head: 0 }]],
+    [off, null, []],
+    [layer, "1", 1],
+    [layer, null, null],
+    [prompt, 5, "5"],
+    [prompt, undefined, ""],
+    [interventions, "[]", []],
+    [view, null, "attention"],
+    [view, "lents", "lents"],
+    [parts, "pattern tokens", ["pattern", "tokens"]],
+    [off, 7, 7],
+  ]);
+  for (const [field, given, found] of cases)
+    assert.deepEqual(readProperty(field, given), found, String(given));
+});
+
+test("what is empty or said twice is named", () => {
+  const said = (/** @type {Record<string, string>} */ given) => fit(given).problems;
+  assert.match(said({ corrupted: "" })[0], /^`corrupted` is empty/);
+  assert.match(said({ beside: "attention" })[0], /^`beside="attention"` is the view/);
+  assert.match(said({ parts: "" })[0], /^`parts=""` does not fit: expected some of tokens/);
+});
+
+test("the part of interventions that does not fit is named", () => {
+  const said = (/** @type {string} */ text) => fit({ interventions: text }).problems[0];
+  assert.match(said("[{"), /: it is no JSON/);
+  assert.match(said("{}"), /expected a list of interventions/);
+  const good = { at: "blocks.0.attn.hook_z", do: "zero" };
+  const list = (/** @type {unknown} */ one) => said(JSON.stringify([good, one]));
+  assert.match(
+    list({ ...good, do: "zap" }),
+    /intervention 2 has `do` "zap", expected "zero", "mean"/,
+  );
+  assert.match(list({ ...good, by: "x" }), /intervention 2 has a field `by`, expected only at, do/);
+  assert.match(
+    list({ ...good, head: "x" }),
+    /intervention 2 has `head` "x", expected a whole number/,
+  );
+  assert.match(list({ at: "x" }), /intervention 2 has no `do`, expected "zero"/);
 });

@@ -1,7 +1,6 @@
 // <candle-scope>: the figure for any page: the model and the prompt are attributes. Its loader is `CandleScope.load`, which
 // elements.js sets; elements on one page that name the same model share it, because the loader does.
-
-import { html, LitElement } from "lit";
+import { html, LitElement, type PropertyDeclaration } from "lit";
 
 import type { Architecture, Describable } from "../session/architecture.js";
 import type { AnyNotice } from "../session/notices.js";
@@ -13,11 +12,12 @@ import { complete } from "../state/fields.js";
 import type { LabIntervention } from "../state/interventions.js";
 import { WidthController } from "./base.js";
 import { withCode } from "./code.js";
-import { fitted, unchanged, type Fitted, type Written } from "./scope/attributes.js";
+import { fitted, hookOf, unchanged, written, type Fitted } from "./scope/attributes.js";
 import {
   ALL_FIELDS,
   SCOPE_PROPERTIES,
   hiddenParts,
+  readingAccessor,
   SETTINGS,
   withSetting,
   type ScopeValues,
@@ -25,6 +25,7 @@ import {
 } from "./scope/fields.js";
 import { Frozen } from "./scope/frozen.js";
 import { Wanted } from "./scope/lazy.js";
+import { formerPicture, ofAttribute, whatIsMissing } from "./scope/missing.js";
 import { misspelt } from "./scope/misspelt.js";
 import { reportOf } from "./scope/report.js";
 import { onDemand } from "./scope/on-demand.js";
@@ -39,7 +40,7 @@ import type { Head } from "./heads.js";
 import type { LiveValues } from "./snapshot/live.js";
 import type { FigureChoice } from "./views/view.js";
 
-/** What the figure needs of a model. */
+/** What the figure needs. */
 export type ScopeModel = Readable & {
   config: Readable["config"] & Architecture;
   report?: readonly AnyNotice[];
@@ -68,6 +69,15 @@ export class CandleScope extends LitElement {
   static override get observedAttributes() {
     // biome-ignore lint/complexity/noThisInStatic: Lit collects them for the class that asks
     return [...super.observedAttributes, ...SETTINGS.keys()];
+  }
+
+  protected static override getPropertyDescriptor(
+    name: PropertyKey,
+    key: string | symbol,
+    options: PropertyDeclaration,
+  ) {
+    // biome-ignore lint/complexity/noThisInStatic: Lit makes the accessor for the class that asks
+    return readingAccessor(name, super.getPropertyDescriptor(name, key, options));
   }
 
   static override styles = [base, scopeStyles];
@@ -232,13 +242,14 @@ export class CandleScope extends LitElement {
     if (this.#text.isNew(text)) this.#read(text, layer ?? 0);
     if (this.#corrupted?.model === loaded && this.#corrupted.text === corrupted) return;
     this.#corrupted = { model: loaded, text: corrupted };
-    this.#report(this.#session.readCorrupted(corrupted, { layer: layer ?? 0 }));
+    const at = { layer: layer ?? 0 };
+    this.#report(ofAttribute("corrupted", this.#session.readCorrupted(corrupted, at)));
   }
 
   async #read(text: Text, layer: number) {
+    this.error = null; // before, because the second prompt has errors of its own
     const reading = await this.#report(this.#text.read(text, layer));
     if (!reading) return;
-    this.error = null;
     this.#frozen.finish();
     await this.#needLayer();
   }
@@ -297,17 +308,17 @@ export class CandleScope extends LitElement {
     const known = [...(this.constructor as typeof CandleScope).observedAttributes];
     const unknown = misspelt(this.getAttributeNames(), known);
     if (this.#frozen.isShown) return [...unknown, ...this.#frozen.problems];
-    if (!this.model)
-      return [
-        '`model` is missing: give the address of a model\'s folder, or a Hugging Face id, as in `model="hf:openai-community/gpt2"`.',
-        ...unknown,
-      ];
-    if (!this.load && !CandleScope.load)
-      return [
-        "There is no function that loads models: import `figure.js` or `elements.js`, or set the property `load`.",
-        ...unknown,
-      ];
-    return [...unknown, ...this.#fitted.problems];
+    const missing = whatIsMissing(this.model, this.load ?? CandleScope.load);
+    return [...missing, ...unknown, ...(missing.length > 0 ? [] : this.#fitted.problems)];
+  }
+
+  /** Says that the picture is of another text than the attributes name, if it will stay so. */
+  get #former() {
+    const { reading, readingSince, isLoading, model } = this.#session;
+    const { isRead, isReading } = this.#text;
+    return reading && model && !isLoading && readingSince === null && !isRead && !isReading
+      ? html`<p class="problems" role="status">${formerPicture(reading.text, reading.changes)}</p>`
+      : "";
   }
 
   override render() {
@@ -330,7 +341,7 @@ export class CandleScope extends LitElement {
   #live() {
     const { loaded } = this;
     const isThawed = this.#frozen.isThere && loaded;
-    return html`${this.#figure()} ${this.#why()}
+    return html`${this.#former} ${this.#figure()} ${this.#why()}
       <div class="caption"><slot name="caption" @slotchange=${() => this.requestUpdate()}>${this.#frozen.caption}</slot></div>
       ${isThawed ? html`<p class="why" role="status">Live: computed here by ${this.model} in ${this.#fitted.dtype}.</p>` : ""}`;
   }
@@ -346,7 +357,7 @@ export class CandleScope extends LitElement {
   /** The text as it is written, until its tokens are known; and the button that starts a figure on request. */
   #unread() {
     const isWaiting = this.#fitted.loading === "on-request" && !this.#wanted.isWanted;
-    return html`<div slot="text" class="words">${this.prompt}</div>
+    return html`<div slot="text" class="words">${this.#fitted.prompt}</div>
       ${isWaiting && this.model ? html`<p slot="under"><button class="start" @click=${this.#wanted.start}>▶ run this figure</button> <span class="soft">loads the model <span class="mono">${this.model}</span></span></p>` : ""}`;
   }
 
@@ -358,7 +369,7 @@ export class CandleScope extends LitElement {
     const hidden = hiddenParts(shown);
     const space = { width: this.width, windowHeight: window.innerHeight, hidden };
     const reserved = this.#isReserved
-      ? reservedHeight({ view: shown.view, prompt: this.prompt, ...space })
+      ? reservedHeight({ view: shown.view, prompt: shown.prompt, ...space })
       : 0;
     return html`<scope-figure
       compact
@@ -427,21 +438,10 @@ export class CandleScope extends LitElement {
   }
 }
 
-/** The properties as plain data. */
-function written(scope: CandleScope): Written {
-  const names = ["views", ...Object.keys(ALL_FIELDS)] as (keyof CandleScope)[];
-  return Object.fromEntries(names.map((name) => [name, scope[name]]));
-}
-
 export interface CandleScope extends ScopeValues {}
 
 const NO_CONFIG = {};
 const NO_POINTS: NonNullable<ScopeModel["hookPoints"]> = [];
-
-/** The hook point that is drawn; the residual stream after the last layer if none is named. */
-function hookOf(hook: string, model: ScopeModel | null) {
-  return hook || (model ? `blocks.${model.config.n_layer - 1}.hook_resid_post` : "");
-}
 
 declare global {
   interface HTMLElementTagNameMap {

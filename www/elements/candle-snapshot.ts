@@ -10,7 +10,7 @@ import { complete, type ValuesOf } from "../state/fields.js";
 import { TypedElement } from "./base.js";
 import type { LiveState } from "./snapshot-figure.js";
 import { withCode } from "./code.js";
-import { ALL_FIELDS, hiddenParts, SCOPE_PROPERTIES } from "./scope/fields.js";
+import { ALL_FIELDS, hiddenParts, readingAccessor, SCOPE_PROPERTIES } from "./scope/fields.js";
 import { Wanted } from "./scope/lazy.js";
 import { misspelt } from "./scope/misspelt.js";
 import { scopeStyles } from "./scope/styles.js";
@@ -55,6 +55,15 @@ export class CandleSnapshot extends TypedElement<CandleSnapshotEvents> {
     liveFigure: { state: true },
     failure: { state: true },
   };
+
+  protected static override getPropertyDescriptor(
+    name: PropertyKey,
+    key: string | symbol,
+    options: PropertyDeclaration,
+  ) {
+    // biome-ignore lint/complexity/noThisInStatic: Lit makes the accessor for the class that asks
+    return readingAccessor(name, super.getPropertyDescriptor(name, key, options));
+  }
 
   static override styles = [
     base,

@@ -157,7 +157,7 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
         .results=${this.results}
         @figure-change=${this.#onChoice}
       ></scope-figure>
-      <slot name="caption">${recorded.caption ? html`<p class="caption">${recorded.caption}</p>` : ""}</slot>
+      <slot name="caption">${recorded.caption ? html`<p class="caption" dir="auto">${recorded.caption}</p>` : ""}</slot>
       <p class="note">
         <span>${this.#origin(recorded)} ${this.#rounding(recorded, choices)}</span>
         ${this.canRun ? html`<span class="screen-only"><button @click=${() => this.emit("run-live", choices)}>run live</button> ${this.loads}</span>` : ""}

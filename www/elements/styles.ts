@@ -44,6 +44,7 @@ export const base = css`
     --prose: var(--cs-prose, "Iowan Old Style", Palatino, "Palatino Linotype", P052, Georgia, ui-serif, serif);
     --mono: var(--cs-mono, ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace);
     display: block;
+    direction: ltr; /* on a page in Arabic too, numbers keep their signs and matrices their order */
     color: var(--ink);
     font-family: var(--prose);
     font-size: 1rem;
@@ -61,6 +62,12 @@ export const base = css`
     outline: 2px solid var(--flame);
     outline-offset: 2px;
     border-radius: 3px;
+  }
+  /* Tokens in any script stand in a sentence without changing the order of its words. */
+  .mono,
+  .chip,
+  b {
+    unicode-bidi: isolate;
   }
   .mono {
     font-family: var(--mono);

@@ -197,11 +197,53 @@ export function isPlainSelector(value: unknown): value is PlainSelector {
   return Array.isArray(value) && value.length > 0 && value.every(isPlainSelector);
 }
 
+const REQUIRED: Record<string, Check> = { at: isPlainSelector, do: isRecipe };
+const OPTIONAL: Record<string, Check> = {
+  ...{ name: isText, disabled: oneOf(true), layer: isPlaces, head: isPlaces },
+  ...{ neuron: isPlaces, dim: isPlaces, positions: isPlaces, step: isSteps },
+};
+
 /** Whether plain data has the form of an intervention. Only the model knows whether it has the point that is named. */
-export const isIntervention: Check = record(
-  { at: isPlainSelector, do: isRecipe },
-  {
-    ...{ name: isText, disabled: oneOf(true), layer: isPlaces, head: isPlaces },
-    ...{ neuron: isPlaces, dim: isPlaces, positions: isPlaces, step: isSteps },
-  },
-);
+export const isIntervention: Check = record(REQUIRED, OPTIONAL);
+
+/** What a field expects, if it is not a place of an axis. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  at: "the name of a hook point",
+  do: '"zero", "mean", or an object with one of scale, set, add and times, from, mean, knockOut, js',
+  name: "a text",
+  disabled: "true",
+  step: "a whole number of at least 0, or a list of them",
+};
+
+/** Which part of a list of interventions does not fit, in words; empty if all do. @param written the list, or its JSON */
+export function whyNoInterventions(written: unknown): string {
+  let list = written;
+  try {
+    if (typeof written === "string") list = JSON.parse(written);
+  } catch (error) {
+    return `it is no JSON (${(error as Error).message})`;
+  }
+  if (!Array.isArray(list)) return "expected a list of interventions, in brackets";
+  const at = list.findIndex((one) => !isIntervention(one));
+  return at < 0 ? "" : `intervention ${at + 1} ${whyNoIntervention(list[at])}`;
+}
+
+function whyNoIntervention(value: unknown): string {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return "is no object, expected { at, do }";
+  const fields = { ...REQUIRED, ...OPTIONAL };
+  const missing = Object.keys(REQUIRED).find((name) => !Object.hasOwn(value, name));
+  if (missing) return `has no \`${missing}\`, expected ${EXPECTED[missing]}`;
+  const wrong = Object.entries(value).find(
+    ([name, one]) => !Object.hasOwn(fields, name) || !fields[name](one),
+  );
+  const [name, one] = wrong ?? ["", null];
+  return Object.hasOwn(fields, name)
+    ? `has \`${name}\` ${shortened(one)}, expected ${EXPECTED[name] ?? "a whole number or a list of them"}`
+    : `has a field \`${name}\`, expected only ${Object.keys(fields).join(", ")}`;
+}
+
+function shortened(value: unknown) {
+  const written = JSON.stringify(value);
+  return written.length > 60 ? `${written.slice(0, 59)}…` : written;
+}

@@ -5,7 +5,7 @@ import { type Architecture, whyAbsent } from "../../session/architecture.js";
 import { matchHooks } from "../../session/hook-match.js";
 import { chosenSettings, complete, isEqual, type Field } from "../../state/fields.js";
 import { fromStart } from "../../state/indices.js";
-import type { LabIntervention } from "../../state/interventions.js";
+import { type LabIntervention, whyNoInterventions } from "../../state/interventions.js";
 import { VIEWS } from "../views/index.js";
 import { ALL_FIELDS, SETTINGS, type ScopeValues, type ViewValues } from "./fields.js";
 import { attribute, listed, range } from "./words.js";
@@ -24,6 +24,12 @@ export interface Fitting {
 export interface Fitted extends ScopeValues {
   views: ViewValues;
   problems: readonly string[];
+}
+
+/** The properties of an element as plain data. */
+export function written(element: object): Written {
+  const names = ["views", ...Object.keys(ALL_FIELDS)];
+  return Object.fromEntries(names.map((name) => [name, (element as Written)[name]]));
 }
 
 /** What is drawn in place of a value that does not fit. */
@@ -56,6 +62,16 @@ export function fitted(written: Written, model: Fitting | null, length: number |
     problems.push(
       `${attribute("parts", parts.join(" "))} shows no sentence, because the sentence stands above the picture: add \`pattern\`.`,
     );
+  if (values.beside !== "" && values.beside === values.view) {
+    problems.push(
+      `${attribute("beside", values.beside)} is the view that is drawn already. It is ignored.`,
+    );
+    values.beside = "";
+  }
+  if (values.corrupted === "") {
+    problems.push("`corrupted` is empty: write the second prompt, or leave the attribute out.");
+    values.corrupted = null;
+  }
   if (model) checkModel(values, model, problems);
   // Until the model is there, an index that counts from the end is not known.
   else if ((values.layer ?? 0) < 0 || (values.head ?? 0) < 0) Object.assign(values, NO_HEAD);
@@ -75,6 +91,11 @@ export function unchanged(next: Fitted, former: Fitted | null): Fitted {
     return [name, isEqual(value, before) ? before : value];
   });
   return Object.fromEntries(kept);
+}
+
+/** The hook point that is drawn; the residual stream after the last layer if none is named. */
+export function hookOf(hook: string, model: Fitting | null) {
+  return hook || (model ? `blocks.${model.config.n_layer - 1}.hook_resid_post` : "");
 }
 
 const NO_HEAD = { layer: null, head: null };
@@ -97,6 +118,8 @@ function unfit(name: string, value: unknown, field: Field<unknown>) {
   const { fallback } = field;
   const isNone = fallback === null || fallback === "" || typeof fallback === "object";
   const instead = INSTEAD[name] ?? (isNone ? "It is ignored." : `\`${fallback}\` is used.`);
+  const reason = name === "interventions" ? whyNoInterventions(value) : "";
+  if (reason) return `${attribute(name, value)} does not fit: ${reason}. ${instead}`;
   return `${attribute(name, value)} does not fit: expected ${field.expected}. ${instead}`;
 }
 

@@ -66,7 +66,9 @@ export const OWN_FIELDS = {
   /** the parts that are shown; empty for all */
   parts: {
     ...parts,
-    parse: (written: string) => parts.parse(written.trim().replace(/[\s,]+/g, ",")),
+    // An empty attribute is no choice: it would show everything.
+    parse: (written: string) =>
+      written.trim() === "" ? undefined : parts.parse(written.trim().replace(/[\s,]+/g, ",")),
   },
   theme: choice(["auto", "light", "dark"], "auto"),
   /** the address of a snapshot, which is drawn without a model */
@@ -106,6 +108,32 @@ export function readAttribute({ parse, fallback }: Field<unknown>, text: string 
   return text === null ? fallback : (parse(text) ?? text);
 }
 
+/**
+ * The value of a property. Frameworks set the text of an attribute, and null or undefined for one that is gone; a value that does not
+ * fit stays as it is, so that it can be named.
+ */
+export function readProperty(field: Field<unknown>, value: unknown): unknown {
+  if (field.accepts(value)) return value;
+  if (value === null || value === undefined) return field.fallback;
+  const isPlain = ["string", "number", "boolean"].includes(typeof value);
+  return isPlain ? (field.parse(String(value)) ?? value) : value;
+}
+
+/** The accessor that Lit makes for a property, with a setter that reads as `readProperty`. */
+export function readingAccessor(name: PropertyKey, made: PropertyDescriptor | undefined) {
+  const field = Object.hasOwn(ALL_FIELDS, name)
+    ? (ALL_FIELDS[name as keyof typeof ALL_FIELDS] as Field<unknown>)
+    : null;
+  const set = made?.set;
+  if (!field || !set) return made;
+  return {
+    ...made,
+    set(this: unknown, value: unknown) {
+      set.call(this, readProperty(field, value));
+    },
+  };
+}
+
 /** Lit's declarations of the properties. */
 export const SCOPE_PROPERTIES: Record<string, PropertyDeclaration> = Object.fromEntries(
   Object.entries<Field<unknown>>(ALL_FIELDS).map(([name, field]) => [
@@ -140,7 +168,7 @@ export function withSetting(
   { view, name, field }: Setting,
   text: string | null,
 ) {
-  const { [name]: _former, ...others } = views[view] ?? {};
+  const { [name]: _former, ...others } = views?.[view] ?? {};
   return {
     ...views,
     [view]: text === null ? others : { ...others, [name]: readAttribute(field, text) },

@@ -47,6 +47,10 @@ export const scopeStyles = css`
   ::slotted([slot="caption"]) {
     margin-block: 0.4rem 0;
   }
+  /* The page's own words have the page's direction. */
+  :host(:dir(rtl)) ::slotted([slot="caption"]) {
+    direction: rtl;
+  }
   textarea {
     display: block;
     width: 100%;

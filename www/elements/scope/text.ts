@@ -48,6 +48,8 @@ export class TextReader<M extends Readable> {
   #turn = 0;
   /** The session's reading is that of the last call of `read`. */
   isRead = false;
+  /** The last text is being read. */
+  isReading = false;
 
   constructor(session: Session<M>) {
     this.#session = session;
@@ -64,6 +66,7 @@ export class TextReader<M extends Readable> {
     this.#turn += 1;
     this.#last = null;
     this.isRead = false;
+    this.isReading = false;
   }
 
   /**
@@ -75,8 +78,16 @@ export class TextReader<M extends Readable> {
     const turn = ++this.#turn;
     this.#last = { model, text };
     if (!model) return null;
+    Object.assign(this, { isRead: false, isReading: true });
+    try {
+      return await this.#read(text, layer, model, turn);
+    } finally {
+      if (turn === this.#turn) this.isReading = false;
+    }
+  }
+
+  async #read(text: Text, layer: number, model: M, turn: number): Promise<Reading | null> {
     const isCurrent = () => turn === this.#turn && this.#session.model === model;
-    this.isRead = false;
     const { prompt, interventions, corrupted } = text;
     const isSimple = interventions.every((one) => zeroedHead(one) !== null);
     // Most figures need only heads that are switched off, which are interventions of the API already.

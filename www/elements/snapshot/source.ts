@@ -79,6 +79,12 @@ async function textAt(address: string, signal: AbortSignal): Promise<string> {
         "NetworkError",
         `the snapshot ${href} was stopped by this page's Content-Security-Policy (${directive}): allow ${new URL(href).origin} there`,
       );
+    const { origin } = new URL(href);
+    if (origin !== self.origin)
+      throw createError(
+        "NetworkError",
+        `the snapshot ${href} cannot be read (${messageOf(error)}): ${origin} must allow this page to read it (CORS: the header Access-Control-Allow-Origin), or it cannot be reached`,
+      );
     throw failed(messageOf(error));
   }
 }

@@ -33,7 +33,18 @@ const ARRAY: PageField = {
     ]),
 };
 
-export const NUMBER_FIELDS: readonly PageField[] = [ARRAY];
+const READER: PageField = {
+  name: "reader",
+  group: GROUP,
+  label: "CSV for",
+  fallback: "program",
+  choices: () => [
+    ["program", "a program: tokens exactly"],
+    ["spreadsheet", "a spreadsheet: no token is run as a formula"],
+  ],
+};
+
+export const NUMBER_FIELDS: readonly PageField[] = [ARRAY, READER];
 
 /** The chosen array. @throws InputError if there is none */
 function chosen(): DrawnNumbers {
@@ -72,7 +83,8 @@ function table(): string {
   // An axis of one index, such as that of a batch, would be a column that says nothing.
   const values = tensor.axes.length > 2 ? tensor.squeeze() : tensor;
   const { changes = "" } = page.figure.reading ?? {};
-  return csvText(values, undefined, { texts, note: changes && `with ${changes}` });
+  const spreadsheet = chosenValue(READER) === "spreadsheet";
+  return csvText(values, { spreadsheet }, { texts, note: changes && `with ${changes}` });
 }
 
 const npy: PageExport = {
@@ -91,7 +103,7 @@ const csv: PageExport = {
   name: "csv",
   group: GROUP,
   title: "CSV",
-  says: "a table with the tokens as headers, exactly; beyond two axes, a line for each number",
+  says: "a table with the tokens as headers; beyond two axes, a line for each number",
   absent: () => absent(),
   size: async () =>
     chosen().tensor.data.length <= MAX_WRITTEN_BEFORE ? new Blob([table()]).size : null,
