@@ -30,6 +30,16 @@ export function split(example) {
   return { html: inSite(example.replaceAll(SCRIPT, ""), "../").trim(), module };
 }
 
+/** How many examples have the same scripts. @type {Map<string, number>} */
+const counts = new Map();
+
+/** Equal examples have files of their own: a browser runs a module once, also if a page names it twice. @param {string} module */
+function numbered(module) {
+  const count = counts.get(module) ?? 0;
+  counts.set(module, count + 1);
+  return count === 0 ? module : `${module}\n${count}`;
+}
+
 /** @param {MarkdownIt} md */
 export function liveExamples(md) {
   const fence = md.renderer.rules.fence;
@@ -38,7 +48,7 @@ export function liveExamples(md) {
     const code = fence?.(tokens, at, options, env, self) ?? "";
     if (language !== "html" || !flags.includes("live")) return code;
     const { html, module } = split(tokens[at].content);
-    const name = `${createHash("sha256").update(module).digest("hex").slice(0, 10)}.js`;
+    const name = `${createHash("sha256").update(numbered(module)).digest("hex").slice(0, 10)}.js`;
     scripts.set(name, module);
     const figure = `<div class="live" data-script="../examples/${name}">${html}</div>`;
     return `<div class="example">${figure}<details><summary>code</summary>${code}</details></div>\n`;
