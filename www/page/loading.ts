@@ -78,6 +78,7 @@ export async function load(choice: Choice, origin: Origin = "choice"): Promise<v
   state.name = name;
   state.id = remember(model, choice, bytes.sum);
   state.choices.set(state.id, choice);
+  state.tokenizer = null;
   if (typeof source === "string") state.consented.add(source);
   await use(model, loadedFrom(choice, model), origin);
 }
@@ -277,6 +278,7 @@ export async function addTokenizer(files: File[]): Promise<void> {
     return;
   }
   if (!model || !state.loaded) return;
+  state.tokenizer = files;
   // The same tokens as text; the former text, if the page chose the tokens.
   if (ids && !isOpening) store.amend({ type: "choose", choice: { ids: [...ids] } });
   await use(model, state.loaded, "history");

@@ -111,6 +111,8 @@ export interface PageState {
   isPending: boolean;
   /** What was chosen to load the models that were in use, by their ids in the gallery: files can be read again. */
   choices: Map<string, Choice>;
+  /** The files of the tokenizer that was added to the model in use; null if none was. */
+  tokenizer: readonly File[] | null;
   /** The addresses of models that were loaded, or that the visitor agreed to load. */
   consented: Set<string>;
   /** The text box holds token ids, because the model has no tokenizer. */
@@ -137,6 +139,7 @@ export const state: PageState = {
   loaded: null,
   isPending: false,
   choices: new Map(),
+  tokenizer: null,
   consented: new Set(),
   isIds: false,
   asked: null,

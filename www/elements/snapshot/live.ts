@@ -23,7 +23,7 @@ export function liveValues(
     caption,
     model: source,
     dtype: own.dtype ?? (model.dtype as ScopeValues["dtype"]),
-    prompt: reading.text,
+    prompt: textRead(reading),
     ids: reading.isIds ? [...reading.ids] : null,
     corrupted: corrupted?.text ?? null,
     off: [],
@@ -31,6 +31,16 @@ export function liveValues(
     interventions: withoutScripts(interventions).interventions,
     views: views as ViewValues,
   };
+}
+
+/** The text of the tokens: of a text that is longer than the context, only the last ones were read. */
+function textRead({ text, isIds, dropped, tokens }: Recorded["reading"]): string {
+  if (isIds || dropped === 0) return text;
+  const encoder = new TextEncoder();
+  const bytes = tokens.flatMap((one) =>
+    typeof one === "string" ? [...encoder.encode(one)] : Array.from(one.bytes),
+  );
+  return new TextDecoder().decode(Uint8Array.from(bytes));
 }
 
 /**

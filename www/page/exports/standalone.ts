@@ -1,49 +1,66 @@
 // One HTML file with everything in it: a snapshot with the script that draws it, or also the model and what computes it. The scripts are
 // those that scripts/bundle.mjs leaves in standalone/.
 
-import { createError, messageOf } from "../../api/errors.js";
-import { listFiles, type ModelFile } from "../../api/model-files.js";
-import { resolveSource } from "../../api/source.js";
+import { createError } from "../../api/errors.js";
 import type { Snapshot } from "../../api/snapshot/format.js";
-import { formatBytes } from "../../draw/format.js";
 import { escapeMarkup } from "../../draw/markup.js";
 import { dataScript } from "./data-script.js";
+import { modelContents, type ModelInUse } from "./model-contents.js";
+import { request } from "./requests.js";
 
 /** The views whose code is in the small script (scripts/entries.mjs). */
 const FEW = ["attention", "lines", "log-probability", "heads", "lens", ""];
 
-/** A larger file is slow to open, because a browser reads it as a page. */
-const MAX_MODEL_BYTES = 100e6;
-
 /** @throws NetworkError */
 export async function figurePage(snapshot: Snapshot): Promise<Blob> {
-  const { view = "", beside = "" } = snapshot.state;
-  const isFew = [view, beside, ...Object.keys(snapshot.results)].every((one) => FEW.includes(one));
-  const script = await textOf(`standalone/${isFew ? "figure" : "figure-all"}.js`);
+  return figureWith(snapshot, (await figureScript(snapshot)).markup);
+}
+
+/** How many bytes `figurePage` has. @throws NetworkError */
+export async function figurePageBytes(snapshot: Snapshot): Promise<number> {
+  const script = await figureScript(snapshot);
+  return figureWith(snapshot, "").size + script.bytes;
+}
+
+function figureWith(snapshot: Snapshot, script: string) {
   return page(snapshot, [
     `<candle-snapshot live="none" loading="eager">${dataScript(snapshot)}${fallback(snapshot)}</candle-snapshot>\n`,
-    inlineScript(script),
+    script,
   ]);
 }
 
-/** @throws NetworkError; InputError if the model is too large or lies in several files of weights */
-export async function livePage(snapshot: Snapshot): Promise<Blob> {
-  const script = textOf("standalone/live.js");
-  const contents = [
-    fileScript("worker.js", bytesOf("standalone/worker.js")),
-    ...["primary", "secondary"].map((name) =>
-      fileScript(`${name}.wasm`, bytesOf(`pkg/candlescope_${name}.wasm`)),
-    ),
-    ...(await modelFiles(snapshot.model.source ?? "")).map(({ name, bytes }) =>
-      fileScript(`model/${name}`, bytes),
-    ),
-  ];
-  const name = escapeMarkup(snapshot.model.name);
-  return page(snapshot, [
-    `<candle-scope live="auto" loading="eager" model="${name}">${dataScript(snapshot)}${fallback(snapshot)}</candle-scope>\n`,
-    ...(await Promise.all(contents)),
-    inlineScript(await script),
-  ]);
+/** The script that draws what a snapshot shows. */
+function figureScript({ state, results }: Snapshot) {
+  const { view = "", beside = "" } = state;
+  const isFew = [view, beside, ...Object.keys(results)].every((one) => FEW.includes(one));
+  return scriptOf(`standalone/${isFew ? "figure" : "figure-all"}.js`);
+}
+
+/** @throws NetworkError; InputError if the model is too large */
+export async function livePage(snapshot: Snapshot, model: ModelInUse): Promise<Blob> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  try {
+    const [contents, worker, primary, secondary, script] = await Promise.all([
+      modelContents(model, signal),
+      bytesOf("standalone/worker.js", signal),
+      bytesOf("pkg/candlescope_primary.wasm", signal),
+      bytesOf("pkg/candlescope_secondary.wasm", signal),
+      scriptOf("standalone/live.js"),
+    ]);
+    const name = escapeMarkup(snapshot.model.name);
+    return page(snapshot, [
+      `<candle-scope live="auto" loading="eager" model="${name}">${dataScript(snapshot)}${fallback(snapshot)}</candle-scope>\n`,
+      await fileScript("worker.js", worker),
+      await fileScript("primary.wasm", primary),
+      await fileScript("secondary.wasm", secondary),
+      ...(await Promise.all(contents.map(({ name, blob }) => fileScript(`model/${name}`, blob)))),
+      script.markup,
+    ]);
+  } catch (error) {
+    controller.abort(); // the other downloads
+    throw error;
+  }
 }
 
 // ---- the page ----
@@ -73,8 +90,8 @@ function inlineScript(script: string) {
   return `<script>${script.replace(/<(?=\/script|!--)/gi, "\\x3c")}</script>\n`;
 }
 
-async function fileScript(name: string, bytes: Promise<Blob>) {
-  const compressed = (await bytes).stream().pipeThrough(new CompressionStream("gzip"));
+async function fileScript(name: string, bytes: Blob) {
+  const compressed = bytes.stream().pipeThrough(new CompressionStream("gzip"));
   const text = await base64(await new Response(compressed).blob());
   return `<script type="application/octet-stream" data-file="${escapeMarkup(name)}">${text}</script>\n`;
 }
@@ -90,79 +107,32 @@ function base64(blob: Blob): Promise<string> {
 
 // ---- what is in it ----
 
-async function textOf(path: string) {
-  return (await bytesOf(path)).text();
+/** A script of this page's folder as the markup has it, with its size there. */
+interface InlineScript {
+  markup: string;
+  bytes: number;
+}
+
+const scripts: Map<string, Promise<InlineScript>> = new Map();
+
+/** Each script is requested once. @throws NetworkError */
+function scriptOf(path: string): Promise<InlineScript> {
+  const known = scripts.get(path);
+  if (known) return known;
+  const found = bytesOf(path)
+    .then((blob) => blob.text())
+    .then((text) => {
+      const markup = inlineScript(text);
+      return { markup, bytes: new Blob([markup]).size };
+    });
+  scripts.set(path, found);
+  found.catch(() => scripts.delete(path)); // the next export tries again
+  return found;
 }
 
 /** A file of this page. @throws NetworkError */
-async function bytesOf(path: string): Promise<Blob> {
-  const found = await request(new URL(path, document.baseURI).href);
+async function bytesOf(path: string, signal?: AbortSignal): Promise<Blob> {
+  const found = await request(new URL(path, document.baseURI).href, signal);
   if (found) return found.blob();
   throw createError("NetworkError", `${path} is missing beside this page: build it again`);
-}
-
-/** @returns null if the server does not have the file @throws NetworkError */
-async function request(address: string): Promise<Response | null> {
-  try {
-    const response = await fetch(address);
-    return response.ok ? response : null;
-  } catch (error) {
-    throw createError(
-      "NetworkError",
-      `${address} cannot be put into the file (${messageOf(error)}): check the connection, then export again`,
-    );
-  }
-}
-
-/** The files of a model, under the names that `loadModel` knows them by. @throws NetworkError, InputError */
-async function modelFiles(source: string) {
-  const files = resolveSource(source, document.baseURI);
-  const { config, tokenizer, weights } = files;
-  const sets = [
-    ...config.slice(0, 1).map((file) => [file]),
-    ...tokenizer,
-    ...weights.map((one) => ("index" in one ? [one.index] : one.files)),
-  ];
-  const isPart = (file: ModelFile) =>
-    listFiles({ ...files, config: [], tokenizer: [] }).includes(file);
-  const found: { name: string; bytes: Promise<Blob> }[] = [];
-  let hasTokenizer = false;
-  for (const set of sets) {
-    const isTokenizer = tokenizer.includes(set);
-    if (isTokenizer && hasTokenizer) continue;
-    const [first, ...others] = set;
-    const response = await request(first.address ?? "");
-    if (!response) continue;
-    if (isTokenizer) hasTokenizer = true;
-    found.push(contentOf(first, response));
-    for (const other of others) {
-      const next = await request(other.address ?? "");
-      if (next) found.push(contentOf(other, next));
-    }
-    if (isPart(first)) {
-      if (/\.index\.json$/.test(first.address ?? ""))
-        throw createError(
-          "InputError",
-          "the model's weights are in several files, and an HTML file can have a model in one file: export the HTML file without the model",
-        );
-      return found;
-    }
-  }
-  throw createError(
-    "NetworkError",
-    `the weights of ${source} cannot be found again: load the model again`,
-  );
-}
-
-function contentOf({ address = "" }: ModelFile, response: Response) {
-  const bytes = Number(response.headers.get("content-length") ?? 0);
-  if (bytes > MAX_MODEL_BYTES) {
-    response.body?.cancel();
-    throw createError(
-      "InputError",
-      `the model has ${formatBytes(bytes)}, and an HTML file can have one of at most ${formatBytes(MAX_MODEL_BYTES)}: export the HTML file without the model`,
-    );
-  }
-  const name = decodeURIComponent(new URL(address).pathname.split("/").at(-1) ?? "");
-  return { name, bytes: response.blob() };
 }

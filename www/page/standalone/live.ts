@@ -37,16 +37,32 @@ function dataAddress(blob: Blob): Promise<string> {
   });
 }
 
+/** What was answered when the model was loaded on the page. */
+const OPTIONS = "model/options.json";
+
 async function modelFiles() {
   const read = async (name: string) =>
     new File([await readContents(name)], name.slice(MODEL.length));
-  return Promise.all(contentsIn(MODEL).map(read));
+  return Promise.all(
+    contentsIn(MODEL)
+      .filter((name) => name !== OPTIONS)
+      .map(read),
+  );
+}
+
+async function answered(): Promise<{ config?: object }> {
+  if (!contentsIn(MODEL).includes(OPTIONS)) return {};
+  return JSON.parse(await (await readContents(OPTIONS)).text());
 }
 
 let address: Promise<string> | undefined;
 
 CandleScope.load = async (_source, options) => {
-  const [worker, files] = await Promise.all([(address ??= workerAddress()), modelFiles()]);
+  const [worker, files, answer] = await Promise.all([
+    (address ??= workerAddress()),
+    modelFiles(),
+    answered(),
+  ]);
   usePlatform({
     ...platform,
     startWorker: () => ({
@@ -54,8 +70,8 @@ CandleScope.load = async (_source, options) => {
       address: worker,
     }),
   });
-  return (loadModel as unknown as (files: File[], options: unknown) => ReturnType<Load>)(
-    files,
-    options,
-  );
+  return (loadModel as unknown as (files: File[], options: unknown) => ReturnType<Load>)(files, {
+    ...options,
+    ...answer,
+  });
 };
