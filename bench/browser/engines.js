@@ -11,7 +11,7 @@ async function timed(work) {
 }
 
 /**
- * @param {"simd" | "relaxed"} build
+ * @param {"simd" | "fastest"} build
  * @param {string} folder of the wasm and its glue
  * @param {string} dtype
  * @param {number} threads
@@ -21,7 +21,7 @@ export async function candlescope(build, folder, dtype = "f32", threads = 1) {
   const wasm = await glue.default({
     module_or_path: `${folder}/candlescope${threads > 1 ? "_threads" : ""}_bg.wasm`,
   });
-  if (!glue.chooseBuild(build)) throw new Error(`no ${build} build here`);
+  if (build !== "fastest" && !glue.chooseBuild(build)) throw new Error(`no ${build} build here`);
   for (
     let number = 1, asked = threads > 1 && glue.askHelpers(threads - 1);
     number < threads;
@@ -215,7 +215,7 @@ export async function wllama(file, threads) {
   };
 }
 
-/** The limits of the machine, from `machine.rs`. */
+/** The limits of the machine, from `machine.rs`: GB/s of one thread and of two at once, GFLOP/s of one. */
 export async function machine() {
   const load = async (name) =>
     (await WebAssembly.instantiateStreaming(fetch(`/bench/build/${name}.wasm`))).instance.exports;
@@ -225,9 +225,30 @@ export async function machine() {
   new Float32Array(simd.memory.buffer, at, bytes / 4).fill(1);
   const rate = async (amount, work) => amount / (await timed(work)) / 1e6;
   const steps = 2e6;
+  const readers = await Promise.all([reader(), reader()]);
   return {
     read: () => rate(bytes, () => simd.read(at, bytes)),
+    readTwo: async () => {
+      const times = await Promise.all(readers.map((read) => read()));
+      return (2 * bytes) / Math.max(...times) / 1e6;
+    },
     simd: () => rate(96 * steps, () => simd.arithmetic(0.5, steps)),
     relaxed: () => rate(96 * steps, () => relaxed.arithmetic(0.5, steps)),
+  };
+}
+
+/** A thread that reads 400 MB at each call. */
+async function reader() {
+  const worker = new Worker("/bench/browser/reader.js", { type: "module" });
+  const answer = () =>
+    new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+    });
+  await answer();
+  return () => {
+    const time = answer();
+    worker.postMessage("read");
+    return time;
   };
 }

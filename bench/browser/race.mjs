@@ -5,14 +5,25 @@ import { mapValues, warmMedian } from "./statistics.mjs";
 
 const DECODED_TOKENS = 16;
 
+/** Candlescope without relaxed SIMD, in one thread. @param {string} precision */
+const plain = (precision) => ({
+  name: "candlescope, plain SIMD",
+  precision,
+  threads: 1,
+  make: ["candlescope", "simd", "/pkg", precision, 1],
+});
+
+/** Candlescope at one precision and thread count. @param {string} precision @param {number} threads */
+const only = (precision, threads) => ({
+  name: "candlescope",
+  precision,
+  threads,
+  make: ["candlescope", "fastest", "/pkg", precision, threads],
+});
+
 /** Candlescope and onnxruntime-web at one precision and thread count. @param {string} precision @param {number} threads */
 const pair = (precision, threads) => [
-  {
-    name: "candlescope",
-    precision,
-    threads,
-    make: ["candlescope", "relaxed", "/pkg", precision, threads],
-  },
+  only(precision, threads),
   {
     name: "onnxruntime-web",
     precision,
@@ -26,17 +37,15 @@ const pair = (precision, threads) => [
  * the load of a shared machine changes within half a minute.
  */
 const ENGINES = [
-  {
-    name: "candlescope, plain SIMD",
-    precision: "f32",
-    threads: 1,
-    make: ["candlescope", "simd", "/pkg", "f32", 1],
-  },
+  plain("f32"),
   ...pair("f32", 1),
   ...pair("f32", 2),
   { name: "wllama", precision: "q8", threads: 1, make: ["wllama", "gpt2-q8_0.gguf", 1] },
+  plain("q8"),
   ...pair("q8", 1),
+  only("q4", 1),
   ...pair("q8", 2),
+  only("q4", 2),
 ];
 
 const MEASUREMENTS = [
@@ -60,7 +69,7 @@ export async function race(browser, url, rounds, save) {
       );
     }
   }
-  const limits = { read: [], simd: [], relaxed: [] };
+  const limits = { read: [], readTwo: [], simd: [], relaxed: [] };
   for (let round = -1; round < rounds; round++) {
     // round -1 is the warm-up
     for (const [id, method, argument] of MEASUREMENTS) {
@@ -87,7 +96,7 @@ function summary({ name, precision, threads, loading, memory, times }) {
 
 /** Forward passes of growing length, with and without capturing every default hook point, and of models of growing width and depth. */
 export async function growth(browser, url, rounds) {
-  const gpt2 = await open(browser, url, ["candlescope", "relaxed", "/pkg", "f32", 1]);
+  const gpt2 = await open(browser, url, ["candlescope", "fastest", "/pkg", "f32", 1]);
   const lengths = [16, 64, 256, 512, 1024];
   const byLength = Object.fromEntries(lengths.map((tokens) => [tokens, []]));
   for (let round = -1; round < rounds; round++) {

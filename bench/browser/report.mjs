@@ -106,7 +106,41 @@ function raceRows({ race }) {
       { precision, threads, tokens, peerName, target, limit },
     );
   const arithmetic = (tokens, threads) => operations(tokens) / limits.relaxed / threads / 1e6;
-  const reading = (precision, threads) => WEIGHTS[precision] / limits.read / threads / 1e6;
+  const rates = { 1: limits.read, 2: limits.readTwo ?? 2 * limits.read };
+  const reading = (precision, threads) => WEIGHTS[precision] / rates[threads] / 1e6;
+  /** Another form of Candlescope against a peer's pass over the same tokens in q8 or f32. */
+  const form = (label, name, precision, peerPrecision, threads, tokens, target, limit) =>
+    row(
+      `${precision} prefill ${tokens}${label}`,
+      time(name, precision, threads, `prefill ${tokens}`),
+      time("onnxruntime-web", peerPrecision, threads, `prefill ${tokens}`),
+      { precision, threads, tokens, peerName: `onnxruntime-web ${peerPrecision}`, target, limit },
+    );
+  const plain = "candlescope, plain SIMD";
+  const forms = [64, 256].flatMap((tokens) => [
+    ...form(
+      ", plain SIMD",
+      plain,
+      "f32",
+      "f32",
+      1,
+      tokens,
+      1.15,
+      operations(tokens) / limits.simd / 1e6,
+    ),
+    ...form(", plain SIMD", plain, "q8", "q8", 1, tokens, 1),
+    ...form("", "candlescope", "q4", "q8", 1, tokens, 1.4),
+    ...form("", "candlescope", "q4", "q8", 2, tokens, 1.4),
+  ]);
+  /** The part of the reading limit of two threads that decoding must reach. */
+  const decoding = ["f32", "q8"].flatMap((precision) =>
+    row(
+      `${precision} decode, 0.85 of what two threads read`,
+      time("candlescope", precision, 2, "decode"),
+      reading(precision, 2) / 0.85,
+      { precision, threads: 2, tokens: 1, peerName: "allowed", limit: reading(precision, 2) },
+    ),
+  );
   const threads = [1, 2].flatMap((threads) => [
     ...against("onnxruntime-web", "f32", threads, "prefill 64", 64, 1.2, arithmetic(64, threads)),
     ...against(
@@ -119,8 +153,8 @@ function raceRows({ race }) {
       arithmetic(256, threads),
     ),
     ...against("onnxruntime-web", "f32", threads, "decode", 1, 1.15, reading("f32", threads)),
-    ...against("onnxruntime-web", "q8", threads, "prefill 64", 64, null),
-    ...against("onnxruntime-web", "q8", threads, "prefill 256", 256, threads === 1 ? 1.3 : null),
+    ...against("onnxruntime-web", "q8", threads, "prefill 64", 64, 1.4),
+    ...against("onnxruntime-web", "q8", threads, "prefill 256", 256, 1.4),
     ...against(
       "onnxruntime-web",
       "q8",
@@ -146,6 +180,8 @@ function raceRows({ race }) {
   });
   return [
     ...threads,
+    ...forms,
+    ...decoding,
     ...against("wllama", "q8", 1, "decode", 1, 6, reading("q8", 1)),
     ...memory,
     ...row(

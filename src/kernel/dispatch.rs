@@ -2,6 +2,7 @@
 //! `simd/module.rs`, instantiated on first use: with relaxed SIMD if the browser supports it, with
 //! atomics if the memory is shared.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use super::simd::job::{Job, Task};
@@ -59,20 +60,24 @@ pub(crate) fn pool(count: u32) -> u32 {
     &raw const POOL as u32
 }
 
-/// Runs all `count` items of a task on all threads, in chunks that are multiples of `min_chunk`.
+/// Runs all `count` items of a task on all threads, in chunks that are multiples of `min_chunk`, at
+/// least 1.
 /// `cost` is the approximate number of multiply-adds, which decides whether helpers are woken.
 ///
 /// # Safety
 /// The pointers of `task` must be valid for the sizes that its fields name. Nothing else may access
 /// the outputs meanwhile.
 pub(super) unsafe fn parallel_for(task: Task, count: usize, min_chunk: usize, cost: usize) {
-    // Four chunks per thread keep the wait for the last thread short.
-    let chunks = if workers() == 1 { 1 } else { 4 * workers() };
-    let chunk = count.div_ceil(chunks).next_multiple_of(min_chunk);
+    let workers = workers();
+    // A single thread takes all items at once.
+    let min_chunk = if workers == 1 { count } else { min_chunk };
+    let [min_chunk, shares] = [min_chunk, 2 * workers]
+        .map(|number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN));
     let scratch_bytes = task.scratch_bytes().next_multiple_of(size_of::<u128>());
-    let mut scratch = Vec::<u128>::with_capacity(workers() * scratch_bytes / size_of::<u128>());
+    let mut scratch = Vec::<u128>::with_capacity(workers * scratch_bytes / size_of::<u128>());
     let scratch = scratch.as_mut_ptr().cast();
-    let job = Job { task, count, chunk, next: AtomicU32::new(0), cost, scratch, scratch_bytes };
+    let next = AtomicU32::new(0);
+    let job = Job { task, count, min_chunk, shares, next, cost, scratch, scratch_bytes };
     // SAFETY: the caller guarantees the pointers of the task. `scratch` has `scratch_bytes` for
     // each worker and lives until the job has ended.
     unsafe { (modules::work(backend()))(&POOL, &job) }

@@ -165,7 +165,9 @@ fn task(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attention {
 /// # Safety
 /// The pointers of `attention` must be valid for the sizes that its fields name.
 unsafe fn attend(attention: Attention, q: &Heads) {
-    let cost = 2 * q.count() * attention.keys;
+    // Packing a key or a value takes as long as about four products with it.
+    let packing = q.batch * q.heads * q.width * attention.keys;
+    let cost = 2 * q.count() * attention.keys + 8 * packing;
     // SAFETY: the caller guarantees every pointer of `attention` for the sizes that its fields name.
     unsafe { parallel_for(Task::Attention(attention), q.batch * q.heads, 1, cost) };
 }

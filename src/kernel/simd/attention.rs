@@ -11,7 +11,7 @@
 use super::pack::interleave;
 use super::panels::{copy, fill, longest, pack_columns, pack_rows};
 use super::rowwise;
-use super::tile_f32::{self, Factors, MAX_ROWS, ROWS, WIDTH};
+use super::tile_f32::{self, Factors, MAX_ROWS, ROWS, Strides, WIDTH};
 use super::vector::{F32x4, Float, Vector};
 
 /// `[batch, rows, heads, width]` with a contiguous last axis and arbitrary strides for the others,
@@ -303,6 +303,18 @@ unsafe fn multiply_tile(
     stride: usize,
 ) {
     let mut panel = 0;
+    // A single row's sums wait for their own last addition: several panels at once hide that.
+    const STREAMS: usize = 4;
+    while rows == 1 && panel + STREAMS <= count {
+        let strides =
+            Strides { panels: 4 * panel_stride, initial: 0, out: WIDTH, rows: 4 * b_stride };
+        // SAFETY: as below, for each of the panels.
+        unsafe {
+            let (b, to) = (b.add(panel * panel_stride), to.add(panel * WIDTH));
+            tile_f32::row::<STREAMS, false>(a, depth, b.cast(), zeros, to, strides);
+        }
+        panel += STREAMS;
+    }
     while panel < count {
         // SAFETY: `panel` is below `count`, and the panels are in the scratch memory or are the
         // values themselves.

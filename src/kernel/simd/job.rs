@@ -1,8 +1,13 @@
 //! Parallel jobs: each worker takes chunks of a job's items until none are left.
 //!
+//! The first chunks are large, because a product of one row reads long streams of panels, and the last ones
+//! small, because the other workers wait for the one that finishes last: a chunk is half of an equal
+//! share of what is left.
+//!
 //! Compiled like `tile_f32.rs`, with the same restrictions. `dispatch.rs` creates a [`Job`];
 //! [`run`] is all that the threads of `pool.rs` execute.
 
+use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use super::attention::{self, Attention};
@@ -11,14 +16,16 @@ use super::matmul::{self, Product};
 use super::pack::{self, Tiles};
 use super::rowwise::{self, Rows};
 
-/// A task of `count` items. Workers take chunks of `chunk` items.
+/// A task of `count` items.
 #[repr(C)]
 pub struct Job {
     pub task: Task,
     /// The number of items.
     pub count: usize,
-    /// The number of items that a worker takes at once.
-    pub chunk: usize,
+    /// Workers take multiples of this number of items at once (all but the last), at least 1.
+    pub min_chunk: NonZeroUsize,
+    /// Twice the number of workers.
+    pub shares: NonZeroUsize,
     /// The first item that no worker has taken.
     pub next: AtomicU32,
     /// The approximate number of multiply-adds.
@@ -65,12 +72,7 @@ impl Task {
 /// `scratch_bytes` bytes of each worker up to this one. No two threads may pass the same `worker`
 /// at the same time.
 pub unsafe fn run(job: &Job, worker: usize) {
-    loop {
-        let first = job.next.fetch_add(job.chunk as u32, SeqCst) as usize;
-        if first >= job.count {
-            return;
-        }
-        let last = if first + job.chunk < job.count { first + job.chunk } else { job.count };
+    while let Some((first, last)) = take(job) {
         // SAFETY: the caller guarantees the pointers of the task and the scratch memory of this
         // worker. The items from `first` to `last` are taken by this worker only, because `next` is
         // incremented atomically.
@@ -87,6 +89,27 @@ pub unsafe fn run(job: &Job, worker: usize) {
                     conversion::panels(conversion, first, last, scratch.cast())
                 }
             }
+        }
+    }
+}
+
+/// Takes the next chunk: its first item, and the first one after it. None if all are taken.
+#[inline(always)]
+fn take(job: &Job) -> Option<(usize, usize)> {
+    let mut first = job.next.load(SeqCst);
+    loop {
+        let left = job.count.saturating_sub(first as usize);
+        if left == 0 {
+            return None;
+        }
+        // At least one unit of `min_chunk` items, and no more than are left.
+        let min_chunk = job.min_chunk.get();
+        let units = left / job.min_chunk / job.shares;
+        let chunk = if units > 1 { units * min_chunk } else { min_chunk };
+        let chunk = if chunk < left { chunk } else { left };
+        match job.next.compare_exchange(first, first + chunk as u32, SeqCst, SeqCst) {
+            Ok(_) => return Some((first as usize, first as usize + chunk)),
+            Err(taken) => first = taken,
         }
     }
 }

@@ -110,6 +110,7 @@ unsafe fn streams<const P: usize>(job: &Product, panel: usize, stride: usize) {
             panels: stride * size,
             initial: stride * job.bias_stride,
             out: stride * WIDTH,
+            rows: WIDTH * if matches!(job.format, PanelFormat::F16) { 2 } else { 4 },
         };
         let factors = factors(job, 1, job.steps, job.a, b);
         match job.format {

@@ -71,7 +71,7 @@ mod threads {
 /// Whether the machine has an instruction for the dot product of bytes.
 #[unsafe(no_mangle)]
 extern "C" fn has_dot_instruction() -> bool {
-    <vector::I32x4 as vector::TileProduct>::has_dot_instruction()
+    vector::has_dot_instruction()
 }
 
 #[panic_handler]

@@ -70,6 +70,8 @@ pub struct Strides {
     pub initial: usize,
     /// Between their outputs, in floats.
     pub out: usize,
+    /// Between the rows of a panel, in bytes.
+    pub rows: usize,
 }
 
 /// `out = initial + a b`, with row strides in floats.
@@ -136,7 +138,7 @@ unsafe fn tile_of<const M: usize>(
 ///
 /// # Safety
 /// `x` must be valid for reads of `depth` floats. Panel `p` starts at `b + p * strides.panels` and
-/// must be valid for reads of `depth * WIDTH` numbers. `WIDTH` floats must be readable at `initial
+/// must be valid for reads of `depth` rows of `WIDTH` numbers. `WIDTH` floats must be readable at `initial
 /// + p * strides.initial` and writable at `out + p * strides.out`. No other thread may access those
 /// of `out`.
 #[inline(always)]
@@ -149,7 +151,7 @@ pub unsafe fn row<const P: usize, const HALVES: bool>(
     strides: Strides,
 ) {
     // SAFETY: the caller guarantees the sizes. Iteration `d` reads element `d` of `x` and row `d`
-    // of each panel; the pointers end one past their arrays.
+    // of each panel; `x` ends one past its array, and `b` may end beyond it, hence `wrapping_add`.
     unsafe {
         let mut sum = load_sums::<P>(initial, strides.initial);
         for _ in 0..depth {
@@ -162,7 +164,7 @@ pub unsafe fn row<const P: usize, const HALVES: bool>(
                 p += 1;
             }
             x = x.add(1);
-            b = b.add(if HALVES { WIDTH * 2 } else { WIDTH * 4 });
+            b = b.wrapping_add(strides.rows);
         }
         store_sums(&sum, out, strides.out);
     }

@@ -19,7 +19,7 @@ mod wasm;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{BACKEND, F32x4, I32x4};
 #[cfg(target_arch = "wasm32")]
-pub use wasm::{BACKEND, F32x4, I32x4};
+pub use wasm::{BACKEND, F32x4, I32x4, has_dot_instruction};
 
 /// The instruction set of the kernels. [`BACKEND`] is that of the file's own compilation; the main
 /// module, which is compiled with plain SIMD, must ask `dispatch.rs` for that of its kernels.
@@ -188,9 +188,6 @@ pub trait TileProduct: DotProduct {
     const PARTS: usize;
     /// A part of four columns, or one of a row in every lane.
     type Part: Copy;
-
-    /// Whether the machine has an instruction for the dot product of bytes.
-    fn has_dot_instruction() -> bool;
 
     /// Adds to each lane the dot product of a part, with that instruction if `ONE` is true
     /// ([`Backend::RelaxedDot`]). The results are the same.

@@ -237,11 +237,6 @@ impl TileProduct for I32x4 {
     type Part = [i16; 8];
 
     #[inline(always)]
-    fn has_dot_instruction() -> bool {
-        false
-    }
-
-    #[inline(always)]
     fn add_part<const ONE: bool>(self, w: [i16; 8], x: [i16; 8], _: Ones) -> I32x4 {
         let product = |i: usize| i32::from(w[i]) * i32::from(x[i]);
         I32x4(from_fn(|i| self.0[i] + product(2 * i) + product(2 * i + 1)))

@@ -12,8 +12,8 @@ mod dot;
 #[path = "dot_relaxed.rs"]
 mod dot;
 
-pub use dot::BACKEND;
 use dot::{Activations, Weights};
+pub use dot::{BACKEND, has_dot_instruction};
 
 /// Four f32.
 #[derive(Clone, Copy)]
@@ -282,11 +282,6 @@ pub struct Part(v128);
 impl TileProduct for I32x4 {
     const PARTS: usize = dot::PARTS;
     type Part = Part;
-
-    #[inline(always)]
-    fn has_dot_instruction() -> bool {
-        dot::has_dot_instruction()
-    }
 
     #[inline(always)]
     fn add_part<const ONE: bool>(self, weights: Part, activations: Part, ones: Ones) -> I32x4 {
