@@ -8,6 +8,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import katex from "@vscode/markdown-it-katex";
+import { build } from "esbuild";
 import { Application, LogLevel } from "typedoc";
 
 import { codeInHeadings, liveExamples, scripts, scrollWide } from "./markdown.mjs";
@@ -96,9 +97,17 @@ if (app.logger.hasErrors() || app.logger.hasWarnings()) process.exit(1);
 await mkdir(join(OUT, "examples"), { recursive: true });
 await Promise.all([
   ...[...scripts].map(([name, code]) => writeFile(join(OUT, "examples", name), code)),
-  ...["site.css", "text.css", "site.js", "early.js"].map((name) =>
-    cp(join(HERE, name), join(OUT, "assets", name)),
-  ),
+  ...["text.css", "early.js"].map((name) => cp(join(HERE, name), join(OUT, "assets", name))),
+  // With what the lab has too: the palette, and the button for the theme.
+  build({
+    entryPoints: ["site.css", "site.js"].map((name) => join(HERE, name)),
+    outdir: join(OUT, "assets"),
+    bundle: true,
+    format: "esm",
+    target: "esnext",
+    minify: true,
+    logLevel: "warning",
+  }),
   // This theme has no use for them.
   ...["navigation.js", "hierarchy.js"].map((name) =>
     rm(join(OUT, "assets", name), { force: true }),
@@ -122,7 +131,7 @@ async function removeEmptyStyle(path) {
 /** A hash of everything that the site is made from: its pages and what they link to, the API, and this folder. */
 async function inputs() {
   const sources = [...others, ...decisions, HOME.source];
-  const files = new Set(sources);
+  const files = new Set([...sources, "www/palette.css", "www/page/theme-button.ts"]);
   for (const source of sources) {
     const text = await readFile(source, "utf8");
     for (const [, link] of text.matchAll(/\]\((?!\w+:|#)([^)#]+)/g))

@@ -1,5 +1,7 @@
 // Runs the live examples of a page when they come near the screen, and the button for the theme.
 
+import { watchThemeButton } from "../../www/page/theme-button.ts";
+
 const NEAR = "600px";
 
 /** A script runs once, so each example of one page has a script of its own. @param {HTMLElement} example */
@@ -28,13 +30,4 @@ const observer = new IntersectionObserver(
 );
 for (const example of document.querySelectorAll(".live[data-script]")) observer.observe(example);
 
-document.querySelector("#theme")?.addEventListener("click", () => {
-  const { dataset } = document.documentElement;
-  const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  dataset.theme = (dataset.theme ?? preferred) === "dark" ? "light" : "dark";
-  try {
-    localStorage.setItem("candlescope-theme", dataset.theme);
-  } catch {
-    // A sandboxed frame has no storage; the choice holds for this page.
-  }
-});
+watchThemeButton(document.querySelector("#theme"));

@@ -7,6 +7,7 @@ import { CELLS } from "./cells.js";
 import { NotebookAttention } from "./notebook-attention.js";
 import { NotebookCell } from "./notebook-cell.js";
 import { type CellState, Notebook } from "./notebook.js";
+import { watchThemeButton } from "../page/theme-button.js";
 
 define("notebook-attention", NotebookAttention);
 define("notebook-cell", NotebookCell);
@@ -100,16 +101,7 @@ document.addEventListener("drop", async (event) => {
   event.preventDefault();
   await useFiles(await filesWithPaths(event.dataTransfer));
 });
-query("#theme").addEventListener("click", () => {
-  const { dataset } = document.documentElement;
-  const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  dataset.theme = (dataset.theme ?? preferred) === "dark" ? "light" : "dark";
-  try {
-    localStorage.setItem("candlescope-theme", dataset.theme);
-  } catch {
-    // Without storage the choice lasts until the page is closed.
-  }
-});
+watchThemeButton(query("#theme"));
 
 update();
 await notebook.runAll();
