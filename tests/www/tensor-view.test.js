@@ -25,6 +25,7 @@ import { moveWindow, zoomWindow } from "../../www/draw/windows.ts";
 import { codeOfCell, codeOfView, sourceOfName } from "../../www/elements/tensor/code.ts";
 import { labelAt, numberAt } from "../../www/elements/tensor/position.ts";
 import { readout, sentence, spokenLabel } from "../../www/elements/tensor/words.ts";
+import { problemsOf } from "../../www/elements/tensor/problems.ts";
 
 /** @param {number[]} values @param {number[]} shape @param {string[]} axes */
 const tensorOf = (values, shape, axes) => ({ data: Float32Array.from(values), shape, axes });
@@ -328,4 +329,22 @@ test("a part is read with the indices of the whole", () => {
   assert.equal(spokenLabel(shown, "head", 1), "head 3");
   assert.equal(spokenLabel(shown, "pos", 0), "pos 4 x");
   assert.deepEqual([numberAt(shown, "head", 0), labelAt(shown, "head", 0)], [1, undefined]);
+});
+
+test("values of attributes that are not known are named, with what is used instead", () => {
+  const inputs = { map: "", limits: "", order: "", rowOrder: "", stretch: "linear" };
+  /** @param {object} wrong */
+  const said = (wrong) => problemsOf(/** @type {any} */ ({ inputs: { ...inputs, ...wrong } }));
+  assert.deepEqual(said({}), []);
+  for (const limits of ["all", "99%", "-1,1", " "]) assert.deepEqual(said({ limits }), []);
+  for (const limits of ["5,1", "1", "auto", "1,1", "a,b"]) {
+    const [one, ...others] = said({ limits });
+    assert.deepEqual(others, []);
+    assert.ok(one.startsWith(`\`limits="${limits}"\` does not fit: expected`), one);
+  }
+  const wrong = said({ map: "blue", order: "last", rowOrder: "first", stretch: "log" });
+  assert.deepEqual(
+    wrong.map((one) => /^`([a-z-]+)=/.exec(one)?.[1]),
+    ["map", "order", "row-order", "scale"],
+  );
 });

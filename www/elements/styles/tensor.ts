@@ -26,6 +26,14 @@ export const tensorStyles = css`
   .plot.zoomed-rows {
     touch-action: none;
   }
+  .problem {
+    margin: 0.4rem 0;
+    padding: 0.25rem 0.7rem;
+    border-left: 3px solid var(--flame);
+    background: var(--glow);
+    font-size: 0.9rem;
+    overflow-wrap: anywhere;
+  }
   .summary {
     display: flex;
     flex-wrap: wrap;

@@ -6,9 +6,11 @@ import { TOKEN_AXES } from "../../draw/arrangement.js";
 import type { Order } from "../../draw/axis-order.js";
 import { formatCount } from "../../draw/format.js";
 import type { Side } from "../../draw/panel-plot.js";
+import { withCode } from "../code.js";
 import { option } from "../option.js";
 import type { Drawing } from "./drawing.js";
 import { numberAt } from "./position.js";
+import { problemsOf } from "./problems.js";
 import { notFiniteText, shapeText, summaryParts } from "./words.js";
 
 /** The titles of the axes of a panel. They say how an axis is sorted. */
@@ -66,9 +68,10 @@ export function renderOrder(drawing: Drawing, onChange: (side: Side, order: Orde
 }
 
 /** The shape, the numbers in a line, and notes. */
-export function renderSummary({ tensor, summary, maskProblem }: Drawing) {
+export function renderSummary(drawing: Drawing) {
+  const { tensor, summary, maskProblem } = drawing;
   const invalid = notFiniteText(summary);
-  return html`<p class="summary"><span>${shapeText(tensor)}</span>
+  return html`${problemsOf(drawing).map((one) => html`<p class="problem" role="status">${withCode(one)}</p>`)}<p class="summary"><span>${shapeText(tensor)}</span>
     ${summary.count === 1 ? "" : summaryParts(summary, tensor.data.length).map(([name, text]) => html`<span>${name} <b class="mono">${text}</b></span>`)}
     ${invalid && html`<span>not finite <b class="mono">${invalid}</b></span>`}
     ${summary.masked > 0 ? html`<span>masked <b class="mono">${formatCount(summary.masked)}</b></span>` : ""}
