@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // The benchmark: Candlescope and its peers, measured in turns in one headless Chromium. Needs a build (pkg/ and dist/).
 //
-//     node bench/run.mjs [ROUNDS [PART...]]    PART: race, growth, batch, load, page or storage; default: all
+//     node bench/run.mjs [ROUNDS [PART...]]    PART: race, growth, batch, load, page, storage or native; default: all
+//
+// native is a part only if TRANSFORMER_LENS_PYTHON names a Python that has TransformerLens.
 //
 // Writes bench/results.json and the tables in bench/README.md and README.md. The first run makes the models.
 
@@ -14,6 +16,7 @@ import { chromium } from "playwright-core";
 import { serve } from "../scripts/serve.mjs";
 import { measureBatches } from "./browser/batch.mjs";
 import { measureLoads } from "./browser/load.mjs";
+import { measureNative } from "./browser/native.mjs";
 import { measurePage } from "./browser/page.mjs";
 import { growth, race } from "./browser/race.mjs";
 import { write } from "./browser/report.mjs";
@@ -22,8 +25,17 @@ import { measureStorage } from "./browser/storage.mjs";
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const [roundsArgument = "5", ...partArguments] = process.argv.slice(2);
 const rounds = Number(roundsArgument);
+const { TRANSFORMER_LENS_PYTHON } = process.env;
 const parts =
-  partArguments.length > 0 ? partArguments : ["race", "growth", "batch", "load", "page", "storage"];
+  partArguments.length > 0
+    ? partArguments
+    : ["race", "growth", "batch", "load", "page", "storage"].concat(
+        TRANSFORMER_LENS_PYTHON ? "native" : [],
+      );
+if (parts.includes("native") && !TRANSFORMER_LENS_PYTHON)
+  throw new Error(
+    "TRANSFORMER_LENS_PYTHON names no Python with TransformerLens, which the part `native` measures",
+  );
 const CHROMIUM = {
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
@@ -50,6 +62,7 @@ try {
       if (part === "race") await race(browser, server.url, rounds, save);
       if (part === "growth") save(await growth(browser, server.url, Math.min(rounds, 3)));
       if (part === "batch") save(await measureBatches(browser, rounds));
+      if (part === "native") save(await measureNative(browser, rounds, TRANSFORMER_LENS_PYTHON));
       if (part === "load") save(await measureLoads(browser, rounds));
       if (part === "page") save(await measurePage(browser, rounds));
       if (part === "storage")
@@ -66,7 +79,7 @@ try {
 /** Makes what the parts need and is missing: peers, models, a module that measures the machine, the page's modules as JavaScript. */
 async function prepare() {
   const run = (command, ...args) => execFileSync(command, args, { stdio: "inherit" });
-  if (parts.every((part) => ["page", "batch", "load"].includes(part))) return;
+  if (parts.every((part) => ["page", "batch", "load", "native"].includes(part))) return;
   if (!existsSync("bench/node_modules")) run("npm", "ci", "--prefix", "bench");
   if (!existsSync("bench/build/gpt2-q8_0.gguf")) {
     const python = process.env.PYTHON ?? "bench/build/venv/bin/python";

@@ -3,6 +3,7 @@
 
 import { serve } from "../../scripts/serve.mjs";
 import { makeModel } from "./lab-model.mjs";
+import { openModel } from "./lab-page.mjs";
 import { mapValues, warmMedian } from "./statistics.mjs";
 
 const TEXTS = 8;
@@ -28,19 +29,7 @@ export async function measureBatches(browser, rounds, models = Object.keys(MODEL
 }
 
 async function measure(browser, url, model, isolated, rounds) {
-  const context = await browser.newContext();
-  if (!isolated) await context.route("**/tensor.js", withoutIsolation); // so that one thread computes
-  const page = await context.newPage();
-  page.setDefaultTimeout(600_000);
-  await page.goto(`${url}dist/tensor.js`);
-  const threads = await page.evaluate(
-    async ([url, folder]) => {
-      const { loadModel } = await import(`${url}dist/candlescope.js`);
-      window.model = await loadModel(url + folder);
-      return window.model.backend.threads;
-    },
-    [url, MODELS[model]],
-  );
+  const { page, threads, close } = await openModel(browser, url, MODELS[model], isolated);
   const found = [];
   for (const length of LENGTHS) {
     const times = { batch: [], runs: [] };
@@ -51,7 +40,7 @@ async function measure(browser, url, model, isolated, rounds) {
     }
     found.push({ model, threads, length, texts: TEXTS, ...mapValues(times, warmMedian) });
   }
-  await context.close();
+  await close();
   return found;
 }
 
@@ -73,12 +62,4 @@ async function once([count, length]) {
       for (const text of texts) await model.runWithCache(text);
     }),
   };
-}
-
-async function withoutIsolation(route) {
-  const response = await route.fetch();
-  const headers = { ...response.headers() };
-  delete headers["cross-origin-opener-policy"];
-  delete headers["cross-origin-embedder-policy"];
-  await route.fulfill({ response, headers });
 }

@@ -8,18 +8,23 @@ import { mapValues, warmMedian } from "./statistics.mjs";
 const FOLDER = "bench/build/lab/";
 const DTYPES = ["f32", "f16", "q8", "q4"];
 
-/** By dtype: the time from the call of `loadModel` to the model. @param {import("playwright-core").Browser} browser @param {number} rounds */
+/** The number of threads, and by dtype the time from the call of `loadModel` to the model. @param {import("playwright-core").Browser} browser @param {number} rounds */
 export async function measureLoads(browser, rounds) {
   makeModel(FOLDER);
   const server = await serve({ root: "." });
   const times = Object.fromEntries(DTYPES.map((dtype) => [dtype, []]));
+  let threads = 1;
   try {
     for (let round = -1; round < rounds; round++)
-      for (const dtype of DTYPES) times[dtype].push(await load(browser, server.url, dtype));
+      for (const dtype of DTYPES) {
+        const loaded = await load(browser, server.url, dtype);
+        times[dtype].push(loaded.time);
+        threads = loaded.threads;
+      }
   } finally {
     await server.close();
   }
-  return mapValues(times, warmMedian);
+  return { threads, times: mapValues(times, warmMedian) };
 }
 
 async function load(browser, url, dtype) {
@@ -27,15 +32,15 @@ async function load(browser, url, dtype) {
   const page = await context.newPage();
   page.setDefaultTimeout(600_000);
   await page.goto(`${url}dist/tensor.js`);
-  const time = await page.evaluate(
+  const loaded = await page.evaluate(
     async ([url, folder, dtype]) => {
       const { loadModel } = await import(`${url}dist/candlescope.js`);
       const start = performance.now();
-      await loadModel(url + folder, { dtype, keep: false });
-      return performance.now() - start;
+      const model = await loadModel(url + folder, { dtype, keep: false });
+      return { time: performance.now() - start, threads: model.backend.threads };
     },
     [url, FOLDER, dtype],
   );
   await context.close();
-  return time;
+  return loaded;
 }
