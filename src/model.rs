@@ -89,6 +89,14 @@ impl Attention {
         mut past: Option<&mut [KvCache]>,
         tap: &mut Tap,
     ) -> Result<Tensor> {
+        use BlockPoint::{AttnScores, K, Pattern, Q, V};
+        let alone = positions.is_none() && inputs.is_empty() && past.is_none();
+        let observed = [Q, K, V, AttnScores, Pattern].into_iter().any(|point| tap.wants(point));
+        if alone && !observed && tap.rows().only().is_some() {
+            let z = kernel::self_attention(&self.c_attn.forward(x)?, self.n_head, self.divisor)?;
+            let z = tap.block(BlockPoint::Z, z)?;
+            return self.output(&z, tap);
+        }
         let [q, k, v] = self.project(x, positions, inputs, tap.rows())?; // [B, T, H, K] each
         let q = tap.block(BlockPoint::Q, q)?;
         let k = tap.block(BlockPoint::K, k)?;

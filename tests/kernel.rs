@@ -1,26 +1,21 @@
 //! The kernels against plain loops in f64, over sizes that no tile divides; natively and in the browser.
 
+#[macro_use]
+#[path = "common/kernels.rs"]
+mod kernels;
+
 use std::ops::Range;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 use candlescope::Activation;
-use candlescope::kernel::{self, Axes, Backend, Matrix, MatrixBuilder, WeightFormat};
+use candlescope::kernel::{self, Axes, Backend, Matrix, WeightFormat};
+
+use kernels::{
+    ATTENDED, SIZES, assert_close, assert_near, attended, build, flat, numbers, packed, tensor,
+};
 
 #[cfg(target_arch = "wasm32")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
-
-macro_rules! facts {
-    ($($(#[$doc:meta])* fn $name:ident() $body:block)*) => {$(
-        $(#[$doc])*
-        #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
-        #[cfg_attr(not(target_arch = "wasm32"), test)]
-        fn $name() {
-            for backend in [Backend::Simd, Backend::Relaxed, Backend::RelaxedDot] {
-                if kernel::select_backend(backend) $body
-            }
-        }
-    )*};
-}
 
 facts! {
     fn a_packed_product_is_the_sum_over_the_inner_axis() {
@@ -115,20 +110,6 @@ facts! {
         }
     }
 
-    fn the_gradient_of_a_packed_product_is_that_of_the_plain_one() {
-        for [rows, inner, columns] in SIZES {
-            let w = numbers(inner * columns, 7);
-            let x = Var::from_tensor(&tensor(&numbers(rows * inner, 8), &[rows, inner])).unwrap();
-            let weights = tensor(&numbers(rows * columns, 9), &[rows, columns]);
-            let plain = Matrix::plain(tensor(&w, &[inner, columns]), Axes::InOut).unwrap();
-            let [packed, plain] = [packed(&w, [inner, columns]), plain].map(|matrix| {
-                let loss = (kernel::matmul(x.as_tensor(), &matrix).unwrap() * &weights).unwrap().sum_all().unwrap();
-                flat(loss.backward().unwrap().get(&x).unwrap())
-            });
-            assert_close(&packed, &plain, columns);
-        }
-    }
-
     fn rows_columns_and_embeddings_are_parts_of_the_matrix() {
         let (inner, columns) = (21, 19);
         let w = tensor(&numbers(inner * columns, 10), &[inner, columns]);
@@ -187,25 +168,6 @@ facts! {
         let scores = tensor(&[f32::NEG_INFINITY, -1e30, 3.0, 3.0, f32::NEG_INFINITY], &[1, 5]);
         assert_eq!(flat(&kernel::softmax(&scores).unwrap()), [0.0, 0.0, 0.5, 0.5, 0.0]);
         assert!(flat(&kernel::softmax(&tensor(&[1.0, f32::NAN], &[1, 2])).unwrap()).iter().all(|p| p.is_nan()));
-    }
-
-    fn attention_that_skips_the_masked_half_is_attention_with_a_mask() {
-        for (queries, keys) in ATTENDED {
-            for width in [10, 16] {
-                let [q, k, v] = attended(queries, keys, width);
-                let scores = kernel::attention_scores(&q, &k, 3.0).unwrap();
-                let pattern = kernel::softmax(&scores).unwrap();
-                let z = kernel::attention_mix(&pattern, &v).unwrap();
-                // Tracked values take the path that multiplies everything.
-                let tracked = Var::from_tensor(&q).unwrap();
-                let whole = kernel::attention_scores(tracked.as_tensor(), &k, 3.0).unwrap();
-                assert_close(&flat(&scores), &flat(&whole), width);
-                let whole = kernel::attention_mix(&kernel::softmax(&whole).unwrap(), &v).unwrap();
-                assert_close(&flat(&z), &flat(&whole), keys);
-                let whole = kernel::attention(tracked.as_tensor(), &k, &v, 3.0).unwrap();
-                assert_close(&flat(&z), &flat(&whole), keys);
-            }
-        }
     }
 
     /// A run therefore has the same bits whether its scores and patterns are captured or not.
@@ -272,49 +234,6 @@ fn the_relaxed_kernels_are_used_if_the_browser_has_relaxed_simd() {
     assert_eq!(kernel::backend(), Backend::Simd);
 }
 
-/// `[rows, inner, columns]`: one row, a tile less one, a tile and one, more than a group of tiles, more than one
-/// depth, more than six panels and some, three groups.
-const SIZES: [[usize; 3]; 11] = [
-    [1, 1, 1],
-    [1, 37, 33],
-    [2, 3, 8],
-    [5, 16, 7],
-    [6, 12, 17],
-    [7, 513, 9],
-    [13, 1030, 41],
-    [253, 5, 12],
-    [259, 515, 3],
-    [1, 130, 203],
-    [530, 9, 50],
-];
-
-/// Queries and keys: one of each, more keys, as many, a tile less one, a tile, a tile and one, panels that are not full.
-const ATTENDED: [(usize, usize); 8] =
-    [(1, 1), (1, 9), (5, 5), (6, 13), (7, 16), (19, 19), (40, 41), (3, 530)];
-
-/// Queries, keys and values of three heads; those of a few are two texts.
-fn attended(queries: usize, keys: usize, width: usize) -> [Tensor; 3] {
-    let (batch, heads) = (if keys < 10 { 2 } else { 1 }, 3);
-    [(queries, 11), (keys, 12), (keys, 13)].map(|(rows, seed)| {
-        tensor(&numbers(batch * rows * heads * width, seed), &[batch, rows, heads, width])
-    })
-}
-
-fn packed(values: &[f32], shape: [usize; 2]) -> Matrix {
-    build(values, shape, Axes::InOut, WeightFormat::F32)
-}
-
-/// Pushes row by row, except for a first piece of two and a half rows.
-fn build(values: &[f32], shape: [usize; 2], axes: Axes, format: WeightFormat) -> Matrix {
-    let mut builder = MatrixBuilder::new(shape, axes, format).unwrap();
-    let (mut at, mut end) = (0, 2 * shape[1] + shape[1] / 2);
-    while at < values.len() {
-        at += builder.push(&values[at..end.min(values.len())]);
-        end += shape[1];
-    }
-    builder.finish().unwrap()
-}
-
 /// `x` `[.., inner]` in 128 steps between the minimum and the maximum of each block.
 fn in_7_bits(x: &[f32], inner: usize, block: usize) -> Vec<f32> {
     let round = |numbers: &[f32]| -> Vec<f32> {
@@ -351,41 +270,4 @@ fn mean_and_scale(row: &[f32]) -> (f64, f64) {
     let count = row.len() as f64;
     let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
     (mean, (row.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / count + 1e-5).sqrt())
-}
-
-/// Pseudo-random numbers between -1 and 1, the same on every machine.
-fn numbers(count: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / (1u32 << 31) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-fn tensor(values: &[f32], shape: &[usize]) -> Tensor {
-    Tensor::from_slice(values, shape, &Device::Cpu).unwrap()
-}
-
-fn flat(x: &Tensor) -> Vec<f32> {
-    x.flatten_all().unwrap().to_vec1().unwrap()
-}
-
-/// The tolerance of sums of `terms` products below 1 in f32, in any order: each addition rounds by at most 2⁻²⁴ of the
-/// largest sum.
-fn assert_close<N: Copy + Into<f64>>(found: &[f32], expected: &[N], terms: usize) {
-    assert_near(found, expected, terms as f64 * f64::from(f32::EPSILON));
-}
-
-fn assert_near<N: Copy + Into<f64>>(found: &[f32], expected: &[N], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
-    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let (found, expected) = (f64::from(*found), (*expected).into());
-        assert!(
-            found == expected || (found - expected).abs() <= tolerance,
-            "number {index} is {found}, expected {expected}"
-        );
-    }
 }

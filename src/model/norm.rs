@@ -43,9 +43,15 @@ impl Norm {
     pub(super) fn forward(&self, x: &Tensor, tap: &mut Tap) -> Result<Tensor> {
         match self {
             Norm::Identity => Ok(x.clone()),
+            Norm::LayerNorm(norm) if !norm.points.iter().any(|point| tap.wants_at(*point)) => {
+                norm.whole(x)
+            }
             Norm::LayerNorm(norm) => {
-                let scale = tap.at(norm.points[0], kernel::scale(x, norm.epsilon)?)?; // [B, T, 1]
-                norm.gain(tap.at(norm.points[1], kernel::normalize(x, &scale)?)?) // [B, T, D]
+                // A copy, so that the gradients of both steps are added before the sum that is that of
+                // `x`, as in one step.
+                let x = if x.track_op() { x.copy()? } else { x.clone() };
+                let scale = tap.at(norm.points[0], kernel::scale(&x, norm.epsilon)?)?; // [B, T, 1]
+                norm.gain(tap.at(norm.points[1], kernel::normalize(&x, &scale)?)?) // [B, T, D]
             }
         }
     }
@@ -53,14 +59,18 @@ impl Norm {
     pub(super) fn without_hooks(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Norm::Identity => Ok(x.clone()),
-            Norm::LayerNorm(norm) => {
-                norm.gain(kernel::normalize(x, &kernel::scale(x, norm.epsilon)?)?)
-            }
+            Norm::LayerNorm(norm) => norm.whole(x),
         }
     }
 }
 
 impl LayerNorm {
+    /// All steps at once, with the bits of the steps.
+    fn whole(&self, x: &Tensor) -> Result<Tensor> {
+        let gain = self.affine.as_ref().map(|(weight, bias)| (weight, bias));
+        kernel::layer_norm(x, self.epsilon, gain)
+    }
+
     fn gain(&self, normalized: Tensor) -> Result<Tensor> {
         match &self.affine {
             Some((weight, bias)) => kernel::affine(&normalized, weight, bias),

@@ -155,14 +155,33 @@ impl Model {
         rows: &Rows,
         hooks: &mut dyn Hooks,
     ) -> Result<Tensor> {
+        let logits = self.logits_of(&self.unembed_input(x, rows, hooks)?)?;
+        Tap::new(hooks, rows).at(HookPoint::UnembedOut, logits)
+    }
+
+    /// What the unembedding reads, `[B, T, D]`, for the texts of `rows`.
+    pub(crate) fn unembed_input(
+        &self,
+        x: &Tensor,
+        rows: &Rows,
+        hooks: &mut dyn Hooks,
+    ) -> Result<Tensor> {
         let mut tap = Tap::new(hooks, rows);
-        let x = self.0.ln_f.forward(x, &mut tap)?; // [B, T, D]
-        let x = tap.at(HookPoint::UnembedIn, x)?;
-        let logits = match &self.0.lm_head_bias {
-            None => kernel::matmul(&x, &self.0.lm_head)?,
-            Some(bias) => kernel::linear(&x, &self.0.lm_head, bias)?,
-        };
-        tap.at(HookPoint::UnembedOut, logits)
+        let x = self.0.ln_f.forward(x, &mut tap)?;
+        tap.at(HookPoint::UnembedIn, x)
+    }
+
+    /// The logits `[B, T, V]` of [`Model::unembed_input`], which no hook gets.
+    pub(crate) fn logits_of(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.0.lm_head_bias {
+            None => kernel::matmul(x, &self.0.lm_head),
+            Some(bias) => kernel::linear(x, &self.0.lm_head, bias),
+        }
+    }
+
+    /// The gradient of the unembedding's input, `[B, T, D]`, from that of the logits.
+    pub(crate) fn pull_back_logits(&self, grad: &Tensor) -> Result<Tensor> {
+        kernel::transposed_matmul(grad, &self.0.lm_head)
     }
 
     fn check_input(&self, tokens: &Tensor, rows: &Rows) -> Result<()> {

@@ -41,7 +41,12 @@ impl<'h> Tap<'h> {
 
     /// Whether the hooks want the value at a point of this block.
     pub(super) fn wants(&self, point: BlockPoint) -> bool {
-        self.hooks.wants(self.point(point))
+        self.wants_at(self.point(point))
+    }
+
+    /// The same for any point.
+    pub(super) fn wants_at(&self, point: HookPoint) -> bool {
+        self.hooks.wants(point)
     }
 
     /// Offers the packed value at a point of this block. Returns the value with which the run continues.

@@ -11,7 +11,7 @@ use super::options::RunOptions;
 use super::scores::Scores;
 use super::{Output, Run, layers};
 use crate::error::Result;
-use crate::hook::{Chain, Hooks, PerRow};
+use crate::hook::{Chain, HookPoint, Hooks, PerRow};
 use crate::intervene::{Plan, TextLength, check_rows};
 use crate::model::{Model, Rows, packed_ids};
 
@@ -68,7 +68,7 @@ pub fn run_batch_into<S: Sink, T: AsRef<[u32]>>(
     }
     check_memory(model.config(), texts, options, watched.iter().map(|text| text.captured).sum())?;
     let rows = Rows::packed(texts.iter().map(|ids| (ids.as_ref().len(), 0)));
-    let output = pass(model, texts, &rows, options, &mut watched)?;
+    let Passed { output, unembed_input } = pass(model, texts, &rows, options, &mut watched)?;
     let outputs = rows.split(&output)?.into_iter().map(|output| match options.stop_at_layer {
         None => Output::Logits(output),
         Some(_) => Output::Residual(output),
@@ -86,7 +86,9 @@ pub fn run_batch_into<S: Sink, T: AsRef<[u32]>>(
         probes.push(text.probe);
     }
     if let Some(objective) = &options.gradients_of {
-        add_gradients(&mut runs, probes, objective, texts, options.positions.as_deref())?;
+        let inputs = unembed_input.map(|input| rows.split(&input)).transpose()?;
+        let objective = Differentiated { model, objective, inputs };
+        add_gradients(&mut runs, probes, &objective, texts, options.positions.as_deref())?;
     }
     Ok(runs)
 }
@@ -126,21 +128,34 @@ impl<S: Sink> Watched<S> {
     }
 }
 
-/// The packed logits, or residual stream where the run stops.
+/// What a pass gives for all texts.
+struct Passed {
+    /// The packed logits, or residual stream where the run stops.
+    output: Tensor,
+    /// The packed input of the unembedding, if gradients start there: if no hook wants the logits.
+    /// Their own gradient would be a tensor as large as they are, most of it zeros for a logit.
+    unembed_input: Option<Tensor>,
+}
+
 fn pass<S: Sink, T: AsRef<[u32]>>(
     model: &Model,
     texts: &[T],
     rows: &Rows,
     options: &RunOptions,
     watched: &mut [Watched<S>],
-) -> Result<Tensor> {
+) -> Result<Passed> {
     let mut hooks = PerRow(watched.iter_mut().map(Watched::hooks).collect());
     let (layers, x) = start(model, texts, rows, options, &mut hooks)?;
     let x = model.blocks_rows(x, layers, None, rows, &mut hooks)?;
-    match options.stop_at_layer {
-        None => model.unembed_rows(&x, rows, &mut hooks),
-        Some(_) => Ok(x),
+    if options.stop_at_layer.is_some() {
+        return Ok(Passed { output: x, unembed_input: None });
     }
+    if options.gradients_of.is_none() || hooks.wants(HookPoint::UnembedOut) {
+        let output = model.unembed_rows(&x, rows, &mut hooks)?;
+        return Ok(Passed { output, unembed_input: None });
+    }
+    let input = model.unembed_input(&x, rows, &mut hooks)?;
+    Ok(Passed { output: model.logits_of(&input.detach())?, unembed_input: Some(input) })
 }
 
 /// The blocks to run, and the residual stream before the first of them.
@@ -162,17 +177,37 @@ fn start<T: AsRef<[u32]>>(
     }
 }
 
+/// An objective, and the input of the unembedding of each text if gradients start there.
+struct Differentiated<'a> {
+    model: &'a Model,
+    objective: &'a Objective,
+    inputs: Option<Vec<Tensor>>,
+}
+
+impl Differentiated<'_> {
+    /// A tensor without axes with the gradients of the objective of the text in `row`.
+    fn of(&self, row: usize, logits: &Tensor, tokens: &[u32]) -> Result<Tensor> {
+        match &self.inputs {
+            None => self.objective.of(logits, tokens),
+            Some(inputs) => {
+                let gradient = self.objective.gradient_of_input(self.model, logits, tokens)?;
+                Ok((&inputs[row] * gradient)?.sum_all()?)
+            }
+        }
+    }
+}
+
 /// Adds the gradient of each text's own objective. The texts do not depend on each other, so the gradients of the sum are
 /// those.
 fn add_gradients<S, T: AsRef<[u32]>>(
     runs: &mut [Run<S>],
     probes: Vec<Probe>,
-    objective: &Objective,
+    objective: &Differentiated,
     texts: &[T],
     positions: Option<&[i64]>,
 ) -> Result<()> {
     let of_run = |(row, (run, ids)): (usize, (&Run<S>, &T))| {
-        let value = objective.of(run.logits()?, ids.as_ref());
+        let value = objective.of(row, run.logits()?, ids.as_ref());
         value.map_err(|error| error.in_row(row, texts.len()))
     };
     let mut objectives = runs.iter().zip(texts).enumerate().map(of_run);

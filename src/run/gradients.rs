@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, IndexOp, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
 use crate::error::{Error, Result};
 use crate::hook::{HookContext, HookPoint, Hooks};
 use crate::intervene::expect_position;
+use crate::kernel;
+use crate::model::Model;
 use crate::wire::{Answer, Optional, checked, options};
 
 /// A number to differentiate.
@@ -71,29 +73,71 @@ impl Objective {
     pub fn of(&self, logits: &Tensor, tokens: &[u32]) -> Result<Tensor> {
         let (_, length, vocab) = logits.dims3()?;
         match self {
-            Objective::Logit { answer, against, position } => {
-                let row = expect_position(*position, length)?;
-                let logit = |id: u32| match (id as usize) < vocab {
-                    true => Ok(logits.i((0, row, id as usize))?),
-                    false => Err(Error::out_of_range(format_args!("answer id {id}"), vocab)),
-                };
-                match against {
-                    Some(against) => Ok((logit(*answer)? - logit(*against)?)?),
-                    None => logit(*answer),
-                }
+            Objective::Logit { .. } => {
+                let (row, ids) = self.logits(length, vocab)?;
+                let term = |(id, sign): (u32, f32)| (row * vocab + id as usize, sign);
+                Ok(kernel::weighted_sum(logits, ids.into_iter().map(term).collect())?)
             }
             Objective::Loss => {
-                if length < 2 {
-                    return Err(Error::loss_of_one_token());
-                }
-                let rows = logits.i((0, ..length - 1))?;
-                let max = rows.max_keepdim(1)?.detach();
-                let totals = (rows.broadcast_sub(&max)?.exp()?.sum_keepdim(1)?.log()? + max)?; // [T-1, 1]
-                let next = Tensor::from_slice(&tokens[1..], (length - 1, 1), &Device::Cpu)?;
-                Ok((totals - rows.gather(&next, 1)?)?.mean_all()?)
+                let (targets, weights) = scored(tokens, length)?;
+                Ok(kernel::cross_entropy(logits, targets, weights)?)
             }
         }
     }
+
+    /// The gradient of the unembedding's input `[1, T, D]`, for its logits `[1, T, V]`.
+    pub(super) fn gradient_of_input(
+        &self,
+        model: &Model,
+        logits: &Tensor,
+        tokens: &[u32],
+    ) -> Result<Tensor> {
+        let (_, length, vocab) = logits.dims3()?;
+        match self {
+            Objective::Logit { .. } => {
+                let (row, ids) = self.logits(length, vocab)?;
+                let width = model.config().n_embd;
+                let mut gradient = vec![0f32; length * width];
+                for (id, sign) in ids {
+                    let column = model.unembedding_of(&Tensor::new(id, &Device::Cpu)?)?;
+                    let row = gradient[row * width..][..width].iter_mut();
+                    row.zip(column.to_vec1::<f32>()?).for_each(|(sum, w)| *sum += sign * w);
+                }
+                Ok(Tensor::from_vec(gradient, (1, length, width), &Device::Cpu)?)
+            }
+            Objective::Loss => {
+                let (targets, weights) = scored(tokens, length)?;
+                model.pull_back_logits(&kernel::cross_entropy_grad(logits, &targets, &weights)?)
+            }
+        }
+    }
+
+    /// The row of the logits that is read, and the ids that count in it with their signs; no id of a
+    /// loss.
+    fn logits(&self, length: usize, vocab: usize) -> Result<(usize, Vec<(u32, f32)>)> {
+        let Objective::Logit { answer, against, position } = self else {
+            return Ok((0, Vec::new()));
+        };
+        let row = expect_position(*position, length)?;
+        let against = against.map(|against| (against, -1.0));
+        let ids: Vec<(u32, f32)> = std::iter::once((*answer, 1.0)).chain(against).collect();
+        match ids.iter().find(|(id, _)| *id as usize >= vocab) {
+            Some((id, _)) => Err(Error::out_of_range(format_args!("answer id {id}"), vocab)),
+            None => Ok((row, ids)),
+        }
+    }
+}
+
+/// The true next token of each row of the logits, and the row's weight in the loss: 0 for the last.
+fn scored(tokens: &[u32], length: usize) -> Result<(Vec<u32>, Vec<f32>)> {
+    if length < 2 {
+        return Err(Error::loss_of_one_token());
+    }
+    let mut targets = tokens[1..length].to_vec();
+    targets.push(0);
+    let mut weights = vec![1.0; length];
+    weights[length - 1] = 0.0;
+    Ok((targets, weights))
 }
 
 /// Hooks that make values differentiable. Each value gets a variable of zeros added, because

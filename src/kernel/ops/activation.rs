@@ -3,12 +3,10 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::rows::fill_rows;
 use super::softmax::softmax;
 use super::storage::{OpOutput, floats, row_width};
 use crate::error::Result;
 use crate::kernel::dispatch::map_rows;
-use crate::kernel::simd::functions::{GELU_CUBIC, SQRT_2_OVER_PI, tanh};
 use crate::kernel::simd::rowwise::RowOp;
 
 /// The non-linearity of the MLP, under the names of Hugging Face and TransformerLens.
@@ -73,14 +71,10 @@ impl CustomOp2 for GeluGrad {
 
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, grad: &CpuStorage, gl: &Layout) -> OpOutput {
         let (x, grad) = (floats(x, xl)?, floats(grad, gl)?);
-        let width = row_width(xl);
-        let out = fill_rows(x.len(), width, |row, out| {
-            for ((out, &x), g) in out.iter_mut().zip(&x[row * width..]).zip(&grad[row * width..]) {
-                let t = tanh(SQRT_2_OVER_PI * (x + GELU_CUBIC * x * x * x));
-                let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * x * x);
-                *out = g * 0.5 * (1.0 + t + x * (1.0 - t * t) * slope);
-            }
-        });
+        assert_eq!(x.len(), grad.len());
+        let op = RowOp::GeluGrad { grad: grad.as_ptr() };
+        // SAFETY: the gradient has as many numbers.
+        let out = unsafe { map_rows(op, x, row_width(xl)) };
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 }

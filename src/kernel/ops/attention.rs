@@ -2,32 +2,29 @@
 //!
 //! Queries, keys and values are `[B, rows, H, K]` with a contiguous last axis; they may be views of
 //! a projection or of a key/value cache. The position of the first query follows from the shapes:
-//! the last query is at the last key. `simd/attention.rs` computes it, unless gradients are wanted.
+//! the last query is at the last key. `simd/attention.rs` computes it, and `attention_grad.rs` the
+//! backward passes.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Device, Layout, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result as CandleResult, Shape, Tensor,
+    bail,
+};
 
-use super::linear::add_bias;
-use super::softmax::softmax;
-use super::storage::{OpOutput, floats};
+use super::attention_grad::{attention_grad, joined_grad, mix_grad, scores_grad};
+use super::storage::{Grads2, Grads3, OpOutput, floats};
 use crate::error::Result;
 use crate::kernel::dispatch::{filled, parallel_for};
 use crate::kernel::simd::attention::{self as kernel, Attention, Part};
 use crate::kernel::simd::job::Task;
 
 /// `q kᵀ / divisor` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and
-/// `[B, S, H, K]` to `[B, H, T, S]`. The last query is at the last key.
+/// `[B, S, H, K]` to `[B, H, T, S]`. The last query is at the last key. Masked scores are constant:
+/// no gradient flows through them.
 ///
 /// # Errors
 /// Those of candle, for other shapes.
 pub fn attention_scores(q: &Tensor, k: &Tensor, divisor: f64) -> Result<Tensor> {
-    let (q, k) = (in_rows(q)?, in_rows(k)?);
-    if !(q.track_op() || k.track_op()) {
-        return Ok(q.apply_op2_no_bwd(&k, &Scores { factor: divisor.recip() as f32 })?);
-    }
-    let (q, k) = ((by_head(&q)? / divisor)?, by_head(&k)?);
-    let scores = q.matmul(&k.t()?)?;
-    let mask = causal_mask(q.dim(2)?, k.dim(2)?)?.flatten_all()?;
-    Ok(add_bias(&scores.flatten_from(D::Minus2)?, &mask)?.reshape(scores.shape())?)
+    Ok(in_rows(q)?.apply_op2(&in_rows(k)?, Scores { factor: divisor.recip() as f32 })?)
 }
 
 /// `pattern v` for every head: `[B, H, T, S]` and `[B, S, H, K]` to `[B, T, H, K]`.
@@ -35,11 +32,7 @@ pub fn attention_scores(q: &Tensor, k: &Tensor, divisor: f64) -> Result<Tensor> 
 /// # Errors
 /// Those of candle, for other shapes.
 pub fn attention_mix(pattern: &Tensor, v: &Tensor) -> Result<Tensor> {
-    let (pattern, v) = (pattern.contiguous()?, in_rows(v)?);
-    if !(pattern.track_op() || v.track_op()) {
-        return Ok(pattern.apply_op2_no_bwd(&v, &Mix)?);
-    }
-    by_head(&pattern.matmul(&by_head(&v)?)?)
+    Ok(pattern.contiguous()?.apply_op2(&in_rows(v)?, Mix)?)
 }
 
 /// [`attention_scores`], softmax and [`attention_mix`] in one pass, for runs that capture neither
@@ -48,30 +41,23 @@ pub fn attention_mix(pattern: &Tensor, v: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// Those of candle, for other shapes.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, divisor: f64) -> Result<Tensor> {
-    if q.track_op() || k.track_op() || v.track_op() {
-        return attention_mix(&softmax(&attention_scores(q, k, divisor)?)?, v);
-    }
     let [q, k, v] = [in_rows(q)?, in_rows(k)?, in_rows(v)?];
-    Ok(q.apply_op3_no_bwd(&k, &v, &Whole { factor: divisor.recip() as f32 })?)
+    Ok(q.apply_op3(&k, &v, Whole { factor: divisor.recip() as f32 })?)
 }
 
-/// `[B, rows, H, K]` to `[B, H, rows, K]`, and back.
-fn by_head(x: &Tensor) -> Result<Tensor> {
-    Ok(x.transpose(1, 2)?.contiguous()?)
+/// [`attention`] with queries, keys and values side by side, `[B, T, 3 D]` with the heads side by
+/// side in each, for runs that capture none of them: the same bits, and one gradient for the three.
+///
+/// # Errors
+/// Those of candle, for another shape.
+pub fn self_attention(joined: &Tensor, n_head: usize, divisor: f64) -> Result<Tensor> {
+    let factor = divisor.recip() as f32;
+    Ok(joined.contiguous()?.apply_op1(Joined { n_head, factor })?)
 }
 
 /// `x` with a contiguous last axis; copies only if it has none.
 fn in_rows(x: &Tensor) -> Result<Tensor> {
     Ok(if x.stride().last() == Some(&1) { x.clone() } else { x.contiguous()? })
-}
-
-/// 0 for visible keys, `-inf` for keys after the query: `[queries, keys]`.
-fn causal_mask(queries: usize, keys: usize) -> Result<Tensor> {
-    let past = keys - queries;
-    let row = |query: usize| {
-        (0..keys).map(move |key| if key > past + query { f32::NEG_INFINITY } else { 0.0 })
-    };
-    Ok(Tensor::from_iter((0..queries).flat_map(row), &Device::Cpu)?.reshape((queries, keys))?)
 }
 
 /// `factor q kᵀ` for every head, `-inf` where the key comes after the query: `[B, T, H, K]` and
@@ -93,6 +79,10 @@ impl CustomOp2 for Scores {
         // `Heads::new` and `task` have checked the sizes of `q` and `k`.
         let scores = unsafe { filled(shape.elem_count(), |out| attend(part(out), &q)) };
         Ok((CpuStorage::F32(scores), shape))
+    }
+
+    fn bwd(&self, q: &Tensor, k: &Tensor, _: &Tensor, grad: &Tensor) -> CandleResult<Grads2> {
+        scores_grad(q, k, grad, self.factor)
     }
 }
 
@@ -119,6 +109,10 @@ impl CustomOp2 for Mix {
         let z = unsafe { filled(q.count(), |out| attend(part(out), &q)) };
         Ok((CpuStorage::F32(z), q.shape()))
     }
+
+    fn bwd(&self, pattern: &Tensor, v: &Tensor, _: &Tensor, grad: &Tensor) -> CandleResult<Grads2> {
+        mix_grad(pattern, v, grad)
+    }
 }
 
 /// Scores, softmax and mix in one pass, for runs that capture neither scores nor pattern: q `[B, T,
@@ -142,16 +136,51 @@ impl CustomOp3 for Whole {
         vl: &Layout,
     ) -> OpOutput {
         let (q, k, v) = (Heads::new(q, ql)?, Heads::new(k, kl)?, Heads::new(v, vl)?);
-        let whole = |out| Attention { out, ..task(Part::Whole, &q, &k, &v, self.factor) };
-        // SAFETY: the output has one row for each query and head, and each is written. `Heads::new`
-        // and `task` have checked the sizes of `q`, `k` and `v`.
-        let z = unsafe { filled(q.count(), |out| attend(whole(out), &q)) };
-        Ok((CpuStorage::F32(z), q.shape()))
+        whole([q, k, v], self.factor)
+    }
+
+    fn bwd(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> CandleResult<Grads3> {
+        attention_grad([q, k, v], grad, self.factor)
     }
 }
 
+/// The same for queries, keys and values side by side: `[B, T, 3 D]` to `[B, T, H, K]`.
+struct Joined {
+    n_head: usize,
+    factor: f32,
+}
+
+impl CustomOp1 for Joined {
+    fn name(&self) -> &'static str {
+        "self-attention"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> OpOutput {
+        whole(Heads::joined(floats(x, layout)?, layout, self.n_head)?, self.factor)
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> CandleResult<Option<Tensor>> {
+        joined_grad(x, self.n_head, grad, self.factor).map(Some)
+    }
+}
+
+fn whole([q, k, v]: [Heads; 3], factor: f32) -> OpOutput {
+    let whole = |out| Attention { out, ..task(Part::Whole, &q, &k, &v, factor) };
+    // SAFETY: the output has one row for each query and head, and each is written. `Heads` and `task`
+    // have checked the sizes of `q`, `k` and `v`.
+    let z = unsafe { filled(q.count(), |out| attend(whole(out), &q)) };
+    Ok((CpuStorage::F32(z), q.shape()))
+}
+
 /// A task without its outputs.
-fn task(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attention {
+pub(super) fn task(part: Part, q: &Heads, k: &Heads, v: &Heads, factor: f32) -> Attention {
     assert!(q.rows <= k.rows && (q.batch, q.heads, q.width) == (k.batch, k.heads, k.width));
     assert!((k.batch, k.rows, k.heads, k.width) == (v.batch, v.rows, v.heads, v.width));
     let (pattern, out) = (std::ptr::null_mut(), std::ptr::null_mut());
@@ -174,16 +203,16 @@ unsafe fn attend(attention: Attention, q: &Heads) {
 
 /// `[batch, rows, heads, width]` with a contiguous last axis.
 #[derive(Clone, Copy)]
-struct Heads {
-    at: kernel::Heads,
-    batch: usize,
+pub(super) struct Heads {
+    pub(super) at: kernel::Heads,
+    pub(super) batch: usize,
     rows: usize,
-    heads: usize,
+    pub(super) heads: usize,
     width: usize,
 }
 
 impl Heads {
-    fn new(storage: &CpuStorage, layout: &Layout) -> candle_core::Result<Heads> {
+    pub(super) fn new(storage: &CpuStorage, layout: &Layout) -> CandleResult<Heads> {
         let (batch, rows, heads, width) = layout.shape().dims4()?;
         let [batch_stride, row_stride, head_stride, 1] = *layout.stride() else {
             bail!("attention got strides {:?}, expected a contiguous last axis", layout.stride())
@@ -198,11 +227,43 @@ impl Heads {
         Ok(Heads { at, batch, rows, heads, width })
     }
 
-    fn count(&self) -> usize {
+    /// Queries, keys and values of `numbers` `[batch, rows, 3 heads * width]`.
+    pub(super) fn joined(
+        numbers: &[f32],
+        layout: &Layout,
+        heads: usize,
+    ) -> CandleResult<[Heads; 3]> {
+        let (batch, rows, row_stride) = layout.shape().dims3()?;
+        let width = row_stride / 3 / heads;
+        if 3 * heads * width != row_stride {
+            bail!("queries, keys and values of {heads} heads in rows of {row_stride}")
+        }
+        let of = |path: usize| Heads {
+            at: kernel::Heads {
+                data: numbers[path * heads * width..].as_ptr(),
+                batch_stride: rows * row_stride,
+                row_stride,
+                head_stride: width,
+            },
+            batch,
+            rows,
+            heads,
+            width,
+        };
+        Ok([of(0), of(1), of(2)])
+    }
+
+    pub(super) fn count(&self) -> usize {
         self.batch * self.rows * self.heads * self.width
     }
 
-    fn shape(&self) -> Shape {
+    /// Those of a contiguous tensor of this shape: of the batch, the rows and the heads.
+    pub(super) fn strides(&self) -> (usize, usize, usize) {
+        let row = self.heads * self.width;
+        (self.rows * row, row, self.width)
+    }
+
+    pub(super) fn shape(&self) -> Shape {
         Shape::from((self.batch, self.rows, self.heads, self.width))
     }
 }

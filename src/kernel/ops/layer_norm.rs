@@ -6,7 +6,7 @@ use candle_core::{
     bail,
 };
 
-use super::rows::{add_to, fill_rows, mean, sum_pairs};
+use super::rows::add_to;
 use super::storage::{Grads2, Grads3, OpOutput, floats, row_width};
 use crate::error::Result;
 use crate::kernel::dispatch::map_rows;
@@ -78,14 +78,10 @@ impl CustomOp3 for ScaleGrad {
     ) -> OpOutput {
         let (x, scale, grad) = (floats(x, xl)?, floats(scale, sl)?, floats(grad, gl)?);
         let width = row_width(xl);
-        let out = fill_rows(x.len(), width, |row, out| {
-            let x = &x[row * width..][..width];
-            let mean = mean(x);
-            let slope = grad[row] / (scale[row] * width as f32);
-            for (out, x) in out.iter_mut().zip(x) {
-                *out = (x - mean) * slope;
-            }
-        });
+        assert!(scale.len() * width == x.len() && grad.len() == scale.len());
+        let op = RowOp::ScaleGrad { scale: scale.as_ptr(), grad: grad.as_ptr() };
+        // SAFETY: there is one scale and one gradient for each row.
+        let out = unsafe { map_rows(op, x, width) };
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 }
@@ -142,11 +138,10 @@ impl CustomOp3 for NormalizeScaleGrad {
         let (normalized, scale, grad) =
             (floats(normalized, nl)?, floats(scale, sl)?, floats(grad, gl)?);
         let width = row_width(nl);
-        let out = fill_rows(scale.len(), 1, |row, out| {
-            let row_of = row * width..(row + 1) * width;
-            let dot = sum_pairs(&normalized[row_of.clone()], &grad[row_of], |n, g| n * g);
-            out[0] = -dot / scale[row];
-        });
+        assert!(scale.len() * width == normalized.len() && grad.len() == normalized.len());
+        let op = RowOp::NormalizeScaleGrad { scale: scale.as_ptr(), grad: grad.as_ptr() };
+        // SAFETY: there is one scale for each row, and the gradient has as many numbers.
+        let out = unsafe { map_rows(op, normalized, width) };
         Ok((CpuStorage::F32(out), sl.shape().clone()))
     }
 }
@@ -182,13 +177,17 @@ impl CustomOp3 for Affine {
         &self,
         x: &Tensor,
         weight: &Tensor,
-        _: &Tensor,
+        bias: &Tensor,
         _: &Tensor,
         grad: &Tensor,
     ) -> CandleResult<Grads3> {
         let grad = grad.contiguous()?;
+        let x_grad = Some(grad.broadcast_mul(weight)?);
+        if !(weight.track_op() || bias.track_op()) {
+            return Ok((x_grad, None, None));
+        }
         let sums = x.apply_op2_no_bwd(&grad, &AffineSums)?;
-        Ok((Some(grad.broadcast_mul(weight)?), Some(sums.get(0)?), Some(sums.get(1)?)))
+        Ok((x_grad, Some(sums.get(0)?), Some(sums.get(1)?)))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result as CandleResult, Shape, Tensor,
+    CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result as CandleResult, Shape, Tensor, bail,
 };
 
 use super::packed_product::{product, transposed_product};
@@ -28,33 +28,54 @@ pub fn matmul(x: &Tensor, weight: &Matrix) -> Result<Tensor> {
     multiply(x, weight, None)
 }
 
+/// `x wᵀ` over the last axis of `x` `[.., out]`, with `w` `[in, out]`: the gradient of the input of
+/// [`matmul`]. It has no gradient itself.
+///
+/// # Errors
+/// Those of candle, if the shapes do not fit.
+pub fn transposed_matmul(x: &Tensor, weight: &Matrix) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    match weight.storage() {
+        Storage::Packed(matrix) => Ok(x.apply_op1_no_bwd(&TransposedProduct(matrix))?),
+        Storage::Plain(tensor) => {
+            let (inner, columns) = tensor.dims2()?;
+            let rows = x.detach().reshape((x.elem_count() / columns, columns))?;
+            Ok(rows.matmul(&tensor.detach().t()?)?.reshape(with_width(x.dims(), inner))?)
+        }
+    }
+}
+
 /// The product of all rows of `x` at once.
 fn multiply(x: &Tensor, weight: &Matrix, bias: Option<&Tensor>) -> Result<Tensor> {
     let (inner, columns) = weight.dims()?;
-    let mut shape = x.dims().to_vec();
-    if let Some(last) = shape.last_mut() {
-        *last = columns;
-    }
-    let rows = x.reshape((x.elem_count() / inner, inner))?; // [rows, in]
-    let product = match weight.storage() {
+    let tensor = match weight.storage() {
+        Storage::Plain(tensor) => tensor,
         Storage::Packed(matrix) => {
             let op = PackedProduct { matrix: matrix.clone(), bias: bias.cloned() };
-            rows.contiguous()?.apply_op1(op)?
+            return Ok(x.contiguous()?.apply_op1(op)?);
         }
-        Storage::Plain(tensor) => {
-            let product = if x.track_op() && !tensor.track_op() {
-                rows.apply_op1(FrozenProduct(tensor.clone()))?
-            } else {
-                rows.matmul(tensor)?
-            };
-            match bias {
-                None => product,
-                Some(bias) if product.track_op() => add_bias(&product, bias)?,
-                Some(bias) => product.broadcast_add(bias)?,
-            }
-        }
+    };
+    let rows = x.reshape((x.elem_count() / inner, inner))?; // [rows, in]
+    let product = if x.track_op() && !tensor.track_op() {
+        rows.apply_op1(FrozenProduct(tensor.clone()))?
+    } else {
+        rows.matmul(tensor)?
+    };
+    let product = match bias {
+        None => product,
+        Some(bias) if product.track_op() => add_bias(&product, bias)?,
+        Some(bias) => product.broadcast_add(bias)?,
     }; // [rows, out]
-    Ok(product.reshape(shape)?)
+    Ok(product.reshape(with_width(x.dims(), columns))?)
+}
+
+/// The axes `dims` with the last one of this length.
+fn with_width(dims: &[usize], width: usize) -> Vec<usize> {
+    let mut dims = dims.to_vec();
+    if let Some(last) = dims.last_mut() {
+        *last = width;
+    }
+    dims
 }
 
 /// `x w + bias` with a packed matrix. Only `x` has a gradient.
@@ -69,19 +90,25 @@ impl CustomOp1 for PackedProduct {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> OpOutput {
+        let shape = product_shape(layout, self.matrix.inner(), self.matrix.columns())?;
         let x = floats(x, layout)?;
         let out = match &self.bias {
             None => product(x, &self.matrix, None),
             Some(bias) => with_floats(bias, |bias| Ok(product(x, &self.matrix, Some(bias))))?,
         };
-        Ok((
-            CpuStorage::F32(out),
-            Shape::from((x.len() / self.matrix.inner(), self.matrix.columns())),
-        ))
+        Ok((CpuStorage::F32(out), shape))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> CandleResult<Option<Tensor>> {
         Ok(Some(grad.contiguous()?.apply_op1_no_bwd(&TransposedProduct(&self.matrix))?))
+    }
+}
+
+/// The shape of a product with rows of `inner` numbers.
+fn product_shape(x: &Layout, inner: usize, columns: usize) -> CandleResult<Shape> {
+    match x.dims().last() {
+        Some(width) if *width == inner => Ok(Shape::from(with_width(x.dims(), columns))),
+        _ => bail!("a product of {:?} with {inner} rows", x.dims()),
     }
 }
 
@@ -94,9 +121,8 @@ impl CustomOp1 for TransposedProduct<'_> {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> OpOutput {
-        let x = floats(x, layout)?;
-        let shape = Shape::from((x.len() / self.0.columns(), self.0.inner()));
-        Ok((CpuStorage::F32(transposed_product(x, self.0)), shape))
+        let shape = product_shape(layout, self.0.columns(), self.0.inner())?;
+        Ok((CpuStorage::F32(transposed_product(floats(x, layout)?, self.0)), shape))
     }
 }
 

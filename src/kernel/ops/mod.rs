@@ -7,6 +7,7 @@
 
 mod activation;
 mod attention;
+mod attention_grad;
 mod cross_entropy;
 mod layer_norm;
 mod linear;
@@ -16,11 +17,14 @@ mod softmax;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod whole_norm;
 
 pub use activation::{Activation, activation};
-pub use attention::{attention, attention_mix, attention_scores};
+pub use attention::{attention, attention_mix, attention_scores, self_attention};
 pub use cross_entropy::cross_entropy;
+pub(crate) use cross_entropy::{cross_entropy_grad, weighted_sum};
 pub use layer_norm::{affine, normalize, scale};
-pub use linear::{linear, matmul};
+pub use linear::{linear, matmul, transposed_matmul};
 pub use softmax::{log_sum_exp, softmax};
 pub(crate) use storage::with_floats;
+pub use whole_norm::layer_norm;

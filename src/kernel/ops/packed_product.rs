@@ -2,7 +2,8 @@
 //!
 //! Layout: `a` and `c` are row-major. `b` `[inner, columns]` is stored in contiguous panels of
 //! eight columns ([`Packed`] in `weights/packed.rs`). The rows of `a` are packed into tiles
-//! (`simd/pack.rs`), then multiplied panel by panel (`simd/matmul.rs`); both run on all threads.
+//! (`simd/pack.rs`), then multiplied panel by panel (`simd/matmul.rs`; `simd/transposed.rs` for a
+//! backward pass); both run on all threads.
 //!
 //! Every sum runs over `inner` in order, independent of the number of rows: a row has the same bits as
 //! a single row (decoding with the key/value cache) and among others (prefill).
@@ -13,7 +14,8 @@ use crate::kernel::simd::job::Task;
 use crate::kernel::simd::matmul::Product;
 use crate::kernel::simd::pack::Tiles;
 use crate::kernel::simd::tile_f32::{STREAMS, WIDTH};
-use crate::kernel::weights::Packed;
+use crate::kernel::simd::transposed::{AT_ONCE, Transposed};
+use crate::kernel::weights::{Packed, largest_magnitude};
 
 /// `a b + bias` for the rows `a` `[rows, inner]`: `[rows, columns]`.
 pub fn product(a: &[f32], b: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
@@ -23,26 +25,60 @@ pub fn product(a: &[f32], b: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
     let bias = Bias::new(bias, columns);
     // SAFETY: `out` has `rows` rows of `columns` floats, and `multiply` writes all of them. `tiles` are
     // in the format of `b`.
-    unsafe { filled(rows * columns, |out| multiply(&tiles, b, &bias, rows, out, columns)) }
+    unsafe { filled(rows * columns, |out| multiply(&tiles, b, &bias, rows, out)) }
 }
 
-/// `a bᵀ` for the rows `a` `[rows, columns]`: `[rows, inner]`.
+/// `a bᵀ` for the rows `a` `[rows, columns]`: `[rows, inner]`. Rows of zeros are not multiplied: the
+/// gradient of logits of which an objective reads one row has no others. They give zeros whatever
+/// the weights are.
 pub fn transposed_product(a: &[f32], b: &Packed) -> Vec<f32> {
-    /// Columns that are transposed at once: some megabytes for an embedding.
-    const AT_ONCE: usize = 8 * WIDTH;
-    let (rows, columns) = (a.len() / b.columns(), b.inner());
-    let tiles = tiles(a, PanelFormat::F32, b.columns());
-    let bias = Bias::new(None, columns);
-    let multiply_all = |out: *mut f32| {
-        for first in (0..columns).step_by(AT_ONCE) {
-            let part = b.transposed(first..(first + AT_ONCE).min(columns));
-            // SAFETY: from `first` on, each of the `rows` rows of `out` has room for the columns of
-            // `part`. Tiles and panels are in f32.
-            unsafe { multiply(&tiles, &part, &bias, rows, out.add(first), columns) };
-        }
+    let (columns, inner) = (b.columns(), b.inner());
+    let filled: Vec<bool> =
+        a.chunks_exact(columns).map(|row| largest_magnitude(row) != 0).collect();
+    if filled.iter().all(|filled| *filled) {
+        return transposed_rows(a, b);
+    }
+    let mut out = vec![0f32; filled.len() * inner];
+    let rows = a.chunks_exact(columns).zip(&filled).filter(|(_, filled)| **filled);
+    let rows: Vec<f32> = rows.flat_map(|(row, _)| row).copied().collect();
+    if rows.is_empty() {
+        return out;
+    }
+    let products = transposed_rows(&rows, b);
+    let places = out.chunks_exact_mut(inner).zip(&filled).filter(|(_, filled)| **filled);
+    for ((place, _), product) in places.zip(products.chunks_exact(inner)) {
+        place.copy_from_slice(product);
+    }
+    out
+}
+
+/// The same for rows none of which is skipped (`simd/transposed.rs`).
+fn transposed_rows(a: &[f32], b: &Packed) -> Vec<f32> {
+    let (rows, columns, inner) = (a.len() / b.columns(), b.columns(), b.inner());
+    let tiles = tiles(a, PanelFormat::F32, columns);
+    let mut edge = edge(rows, inner);
+    let edge_at = edge.as_mut_ptr();
+    let task = |out| {
+        Task::Transposed(Transposed {
+            format: b.format(),
+            rows,
+            inner,
+            columns,
+            a: tiles.as_ptr().cast(),
+            b: b.bytes().as_ptr(),
+            out,
+            edge: edge_at,
+        })
     };
-    // SAFETY: every column of every row is written.
-    unsafe { filled(rows * columns, multiply_all) }
+    let cost = rows * inner * columns;
+    // SAFETY: `out` has `rows` rows of `inner` floats, all of which are written: whole panels by the
+    // job, the rest from `edge`. Tiles and panels are as long as their formats require.
+    unsafe {
+        filled(rows * inner, |out| {
+            parallel_for(task(out), inner.div_ceil(WIDTH), AT_ONCE, cost);
+            copy_edge(&edge, out, inner);
+        })
+    }
 }
 
 /// The initial values of the sums, padded to whole panels.
@@ -78,22 +114,14 @@ fn tiles(a: &[f32], format: PanelFormat, inner: usize) -> Vec<u32> {
     tiles
 }
 
-/// Writes the product to `out`, with a row stride of `stride` floats.
+/// Writes the product to `out`.
 ///
 /// # Safety
 /// `out` must have `rows` rows with room for the columns of `b`; `tiles` must be in the format of
 /// `b`.
-unsafe fn multiply(
-    tiles: &[u32],
-    b: &Packed,
-    bias: &Bias,
-    rows: usize,
-    out: *mut f32,
-    stride: usize,
-) {
+unsafe fn multiply(tiles: &[u32], b: &Packed, bias: &Bias, rows: usize, out: *mut f32) {
     let columns = b.columns();
-    let whole = columns / WIDTH * WIDTH;
-    let mut edge = vec![0f32; if whole == columns { 0 } else { rows * WIDTH }];
+    let mut edge = edge(rows, columns);
     let product = Product {
         format: b.format(),
         rows,
@@ -104,7 +132,7 @@ unsafe fn multiply(
         bias: bias.numbers.as_ptr(),
         bias_stride: bias.stride,
         out,
-        stride,
+        stride: columns,
         edge: edge.as_mut_ptr(),
         ones: [1; 8],
         dot_instruction: backend() == Backend::RelaxedDot,
@@ -114,8 +142,25 @@ unsafe fn multiply(
     // `out`.
     unsafe {
         parallel_for(Task::Product(product), columns.div_ceil(WIDTH), STREAMS, cost);
-        for (row, edge) in edge.chunks_exact(WIDTH).enumerate() {
-            out.add(row * stride + whole).copy_from_nonoverlapping(edge.as_ptr(), columns - whole);
+        copy_edge(&edge, out, columns);
+    }
+}
+
+/// Room for the last panel of each row of a result, if that panel is partial.
+fn edge(rows: usize, columns: usize) -> Vec<f32> {
+    vec![0f32; if columns.is_multiple_of(WIDTH) { 0 } else { rows * WIDTH }]
+}
+
+/// Copies the columns of the partial panel to `out`.
+///
+/// # Safety
+/// `out` must have a row of `columns` floats for each row of `edge`.
+unsafe fn copy_edge(edge: &[f32], out: *mut f32, columns: usize) {
+    let whole = columns / WIDTH * WIDTH;
+    for (row, edge) in edge.chunks_exact(WIDTH).enumerate() {
+        // SAFETY: the caller guarantees the row and its columns.
+        unsafe {
+            out.add(row * columns + whole).copy_from_nonoverlapping(edge.as_ptr(), columns - whole);
         }
     }
 }

@@ -38,11 +38,6 @@ pub(super) fn add_to(sum: &mut [f32], row: &[f32]) {
 /// total would execute one addition at a time.
 const LANES: usize = 16;
 
-/// The mean of a row.
-pub(super) fn mean(row: &[f32]) -> f32 {
-    sum(row, |x| x) / row.len() as f32
-}
-
 /// The sum of `f(x)` over a row.
 pub(super) fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0f32; LANES];
@@ -54,31 +49,4 @@ pub(super) fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
         }
     }
     lanes.iter().sum::<f32>() + rest
-}
-
-/// The sum of `f(a, b)` over two rows of equal length.
-pub(super) fn sum_pairs(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0f32; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    let rest: f32 = rest.map(|(&a, &b)| f(a, b)).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += f(a, b);
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
-}
-
-/// The maximum of a row; `-inf` for an empty one.
-pub(super) fn max(row: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let chunks = row.chunks_exact(LANES);
-    let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = if x > *lane { x } else { *lane };
-        }
-    }
-    lanes.into_iter().fold(rest, f32::max)
 }

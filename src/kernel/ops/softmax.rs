@@ -2,7 +2,6 @@
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result as CandleResult, Tensor};
 
-use super::rows::{fill_rows, sum_pairs};
 use super::storage::{OpOutput, floats, row_width};
 use crate::error::Result;
 use crate::kernel::dispatch::map_rows;
@@ -49,14 +48,10 @@ impl CustomOp2 for SoftmaxGrad {
         gl: &Layout,
     ) -> OpOutput {
         let (pattern, grad) = (floats(pattern, pl)?, floats(grad, gl)?);
-        let width = row_width(pl);
-        let out = fill_rows(pattern.len(), width, |row, out| {
-            let (p, g) = (&pattern[row * width..][..width], &grad[row * width..][..width]);
-            let mean = sum_pairs(p, g, |p, g| p * g);
-            for ((out, p), g) in out.iter_mut().zip(p).zip(g) {
-                *out = p * (g - mean);
-            }
-        });
+        assert_eq!(pattern.len(), grad.len());
+        let op = RowOp::SoftmaxGrad { grad: grad.as_ptr() };
+        // SAFETY: the gradient has as many numbers.
+        let out = unsafe { map_rows(op, pattern, row_width(pl)) };
         Ok((CpuStorage::F32(out), pl.shape().clone()))
     }
 }

@@ -29,7 +29,7 @@ pub struct Heads {
 impl Heads {
     /// The first row of a head.
     #[inline(always)]
-    const fn of(&self, batch: usize, head: usize) -> *const f32 {
+    pub const fn of(&self, batch: usize, head: usize) -> *const f32 {
         self.data.wrapping_add(batch * self.batch_stride + head * self.head_stride)
     }
 }
@@ -278,19 +278,24 @@ unsafe fn multiply(
             row_stride,
             count,
             scratch.zeros,
+            0,
             to,
             stride,
         );
     }
 }
 
-/// The body of [`multiply`], not inlined: one copy of the tile code serves all callers.
+/// `to = initial + a b` for a packed tile `a` and `count` panels, not inlined: one copy of the tile
+/// code serves all callers. Every panel has the same initial values.
 ///
 /// # Safety
-/// As for [`multiply`]; `zeros` must be valid for reads of `WIDTH` floats.
+/// `a` must be valid for reads of `depth * rows` floats, `b` for reads of `depth` rows of `WIDTH`
+/// floats in each panel, and `initial` for reads of `rows` rows of `WIDTH` floats, with their
+/// strides. `to` must be valid for writes of `rows` rows of `count * WIDTH` floats, which no other
+/// thread may access.
 #[expect(clippy::too_many_arguments, reason = "there is no stack that could hold a struct of them")]
 #[inline(never)]
-unsafe fn multiply_tile(
+pub unsafe fn multiply_tile(
     rows: usize,
     depth: usize,
     a: *const f32,
@@ -298,7 +303,8 @@ unsafe fn multiply_tile(
     panel_stride: usize,
     b_stride: usize,
     count: usize,
-    zeros: *const f32,
+    initial: *const f32,
+    initial_stride: usize,
     to: *mut f32,
     stride: usize,
 ) {
@@ -311,7 +317,7 @@ unsafe fn multiply_tile(
         // SAFETY: as below, for each of the panels.
         unsafe {
             let (b, to) = (b.add(panel * panel_stride), to.add(panel * WIDTH));
-            tile_f32::row::<STREAMS, false>(a, depth, b.cast(), zeros, to, strides);
+            tile_f32::row::<STREAMS, false>(a, depth, b.cast(), initial, to, strides);
         }
         panel += STREAMS;
     }
@@ -320,7 +326,7 @@ unsafe fn multiply_tile(
         // values themselves.
         unsafe {
             let factors = Factors { rows, depth, a, b: b.add(panel * panel_stride), b_stride };
-            tile_f32::tile(&factors, zeros, 0, to.add(panel * WIDTH), stride);
+            tile_f32::tile(&factors, initial, initial_stride, to.add(panel * WIDTH), stride);
         }
         panel += 1;
     }

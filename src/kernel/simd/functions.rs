@@ -17,6 +17,16 @@ pub fn gelu<V: Float>(x: V) -> V {
     x.mul(V::splat(0.5)).mul(V::splat(1.0).add(tanh(inner)))
 }
 
+/// The derivative of [`gelu`].
+#[inline(always)]
+pub fn gelu_slope<V: Float>(x: V) -> V {
+    let square = x.mul(x).mul(V::splat(GELU_CUBIC));
+    let t = tanh(x.add(x.mul(square)).mul(V::splat(SQRT_2_OVER_PI)));
+    let one = V::splat(1.0);
+    let inner = one.add(V::splat(3.0).mul(square)).mul(V::splat(SQRT_2_OVER_PI));
+    V::splat(0.5).mul(one.add(t).add(x.mul(one.sub(t.mul(t))).mul(inner)))
+}
+
 /// `1 - 2 / (e^2x + 1)`.
 #[inline(always)]
 pub fn tanh<V: Float>(x: V) -> V {

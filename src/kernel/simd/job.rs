@@ -11,10 +11,12 @@ use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use super::attention::{self, Attention};
+use super::attention_grad::{self, AttentionGrad};
 use super::conversion::{self, Conversion};
 use super::matmul::{self, Product};
 use super::pack::{self, Tiles};
 use super::rowwise::{self, Rows};
+use super::transposed::{self, Transposed};
 
 /// A task of `count` items.
 #[repr(C)]
@@ -46,10 +48,14 @@ pub enum Task {
     Tiles(Tiles),
     /// Items are heads.
     Attention(Attention),
+    /// Items are heads.
+    AttentionGrad(AttentionGrad),
     /// Items are rows.
     Rows(Rows),
     /// Items are panels.
     Conversion(Conversion),
+    /// Items are panels of the transposed matrix.
+    Transposed(Transposed),
 }
 
 impl Task {
@@ -59,6 +65,8 @@ impl Task {
             Task::Product(product) => product.scratch_bytes(),
             Task::Attention(attention) => attention.scratch_bytes(),
             Task::Conversion(_) => conversion::SCRATCH_BYTES,
+            Task::AttentionGrad(attention) => attention.scratch_bytes(),
+            Task::Transposed(transposed) => transposed.scratch_bytes(),
             Task::Tiles(_) | Task::Rows(_) => 0,
         }
     }
@@ -84,9 +92,15 @@ pub unsafe fn run(job: &Job, worker: usize) {
                 Task::Attention(attention) => {
                     attention::heads(attention, first, last, scratch.cast())
                 }
+                Task::AttentionGrad(attention) => {
+                    attention_grad::heads(attention, first, last, scratch.cast())
+                }
                 Task::Rows(rows) => rowwise::rows(rows, first, last),
                 Task::Conversion(conversion) => {
                     conversion::panels(conversion, first, last, scratch.cast())
+                }
+                Task::Transposed(transposed) => {
+                    transposed::panels(transposed, first, last, scratch.cast())
                 }
             }
         }

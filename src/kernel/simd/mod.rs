@@ -22,6 +22,7 @@
 #![cfg_attr(target_arch = "wasm32", allow(dead_code))]
 
 pub mod attention;
+pub mod attention_grad;
 pub mod conversion;
 pub mod format;
 pub mod functions;
@@ -33,4 +34,5 @@ pub mod pool;
 pub mod rowwise;
 pub mod tile_f32;
 pub mod tile_i8;
+pub mod transposed;
 pub mod vector;

@@ -60,7 +60,7 @@ pub unsafe fn tiles(job: &Tiles, first: usize, last: usize) {
 /// # Safety
 /// `x` must be valid for reads of `height` rows of `depth` floats with a stride of `stride` floats;
 /// `to` for writes of `depth * height` floats, which no other thread may access.
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn interleave(
     height: usize,
     x: *const f32,

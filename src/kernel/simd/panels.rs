@@ -114,7 +114,7 @@ pub unsafe fn longest(height: usize, pattern: *const f32, stride: usize, limit: 
 
 /// # Safety
 /// `from` must be valid for reads and `to` for writes of `count` floats; they must not overlap.
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn copy(from: *const f32, to: *mut f32, count: usize) {
     let mut i = 0;
     // SAFETY: `i` is below `count`.
@@ -134,7 +134,7 @@ pub unsafe fn copy(from: *const f32, to: *mut f32, count: usize) {
 ///
 /// # Safety
 /// `to` must be valid for writes of `last` floats.
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn fill(to: *mut f32, value: f32, first: usize, last: usize) {
     let mut i = first;
     // SAFETY: `i` is below `last`.

@@ -1,10 +1,11 @@
-//! Row-wise operations: GELU, softmax, the parts of LayerNorm.
+//! Row-wise operations: GELU, softmax, LayerNorm and its parts, and their gradients.
 //!
 //! Compiled like `tile_f32.rs`, with the same restrictions. Each row is computed by one thread, so
 //! the number of threads changes no bit. Sums use four vector accumulators to hide the latency of
 //! additions; the tail of a row is computed by the same vector code, one number at a time.
 
-use super::functions::{exp, gelu};
+use super::functions::{exp, gelu, gelu_slope};
+use super::panels::{copy, fill, longest};
 use super::vector::{F32x4, Float, Vector};
 
 /// The operation on a row `x`.
@@ -15,6 +16,9 @@ pub enum RowOp {
     Gelu,
     /// `exp(x) / sum(exp(x))`; `-inf` gets 0.
     Softmax,
+    /// The softmax times the row's weight; 0 if that is 0. `weights` has one float for each row, and
+    /// is only read.
+    WeightedSoftmax { weights: *const f32 },
     /// `sqrt(variance + eps)`, one number.
     Scale { eps: f32 },
     /// `(x - mean) / scale`. `scale` has one float for each row, and is only read.
@@ -23,13 +27,29 @@ pub enum RowOp {
     Affine { weight: *const f32, bias: *const f32 },
     /// The maximum, and `sum(exp(x - max))`.
     SumExp,
+    /// `Scale`, `Normalize` and `Affine` with the bits of the three. `weight` and `bias` have `width`
+    /// floats or are null, and are only read.
+    LayerNorm { eps: f32, weight: *const f32, bias: *const f32 },
+    /// The gradient of the scale in `Normalize`, one number: from the normalized row `x` and the
+    /// gradient of the output, `[rows, width]`. `scale` is as for `Normalize`; both are only read.
+    NormalizeScaleGrad { scale: *const f32, grad: *const f32 },
+    /// The gradient of `x` in `Scale`, from that of the scale. `scale` and `grad` have one float for
+    /// each row, and are only read.
+    ScaleGrad { scale: *const f32, grad: *const f32 },
+    /// The gradient of `x` in `LayerNorm`, from that of the output, `[rows, width]`, only read: with
+    /// the bits of the gradients of the three.
+    LayerNormGrad { eps: f32, weight: *const f32, grad: *const f32 },
+    /// The gradient of `x` in `Gelu`, from that of the output, `[rows, width]`, only read.
+    GeluGrad { grad: *const f32 },
+    /// The gradient of the scores, from the pattern `x` and its gradient, `[rows, width]`, only read.
+    SoftmaxGrad { grad: *const f32 },
 }
 
 impl RowOp {
     /// The length of the output for a row of `width` numbers.
     pub const fn width(self, width: usize) -> usize {
         match self {
-            RowOp::Scale { .. } => 1,
+            RowOp::Scale { .. } | RowOp::NormalizeScaleGrad { .. } => 1,
             RowOp::SumExp => 2,
             _ => width,
         }
@@ -65,16 +85,19 @@ pub unsafe fn rows(rows: &Rows, first: usize, last: usize) {
             match op {
                 RowOp::Gelu => each(width, x, out, gelu),
                 RowOp::Softmax => softmax(width, x, out),
-                RowOp::Scale { eps } => {
-                    let mean = F32x4::splat(mean(width, x));
-                    let square = |x: F32x4| x.sub(mean).mul(x.sub(mean));
-                    *out =
-                        F32x4::splat(total(width, x, square) / width as f32 + eps).sqrt().first();
+                RowOp::WeightedSoftmax { weights } => {
+                    let weight = *weights.add(row);
+                    if weight == 0.0 {
+                        fill(out, 0.0, 0, width);
+                    } else {
+                        softmax(width, x, out);
+                        let weight = F32x4::splat(weight);
+                        each(width, out, out, |x| x.mul(weight));
+                    }
                 }
+                RowOp::Scale { eps } => *out = scale(width, x, mean(width, x), eps),
                 RowOp::Normalize { scale } => {
-                    let mean = F32x4::splat(mean(width, x));
-                    let inverse = F32x4::splat(1.0 / *scale.add(row));
-                    each(width, x, out, |x| x.sub(mean).mul(inverse));
+                    normalize(width, x, mean(width, x), *scale.add(row), out)
                 }
                 RowOp::Affine { weight, bias } => affine(width, x, weight, bias, out),
                 RowOp::SumExp => {
@@ -82,19 +105,42 @@ pub unsafe fn rows(rows: &Rows, first: usize, last: usize) {
                     *out = max.first();
                     *out.add(1) = total(width, x, |x| exp(x.sub(max)));
                 }
+                RowOp::LayerNorm { eps, weight, bias } => {
+                    let mean = mean(width, x);
+                    normalize(width, x, mean, scale(width, x, mean, eps), out);
+                    if !weight.is_null() {
+                        affine(width, out, weight, bias, out);
+                    }
+                }
+                RowOp::NormalizeScaleGrad { scale, grad } => {
+                    *out = scale_slope(width, x, grad.add(row * width), *scale.add(row));
+                }
+                RowOp::ScaleGrad { scale, grad } => {
+                    let slope = *grad.add(row) / (*scale.add(row) * width as f32);
+                    let (mean, slope) = (F32x4::splat(mean(width, x)), F32x4::splat(slope));
+                    each(width, x, out, |x| x.sub(mean).mul(slope));
+                }
+                RowOp::LayerNormGrad { eps, weight, grad } => {
+                    layer_norm_grad(width, x, eps, weight, grad.add(row * width), out)
+                }
+                RowOp::GeluGrad { grad } => {
+                    let grad = grad.add(row * width);
+                    each_pair(width, x, grad, out, |x, g| g.mul(gelu_slope(x)));
+                }
+                RowOp::SoftmaxGrad { grad } => softmax_grad(width, x, grad.add(row * width), out),
             }
         }
         row += 1;
     }
 }
 
-/// `exp(x) / sum(exp(x))`. A masked (`-inf`) tail of the row is skipped, which changes no bit of
-/// the rest.
+/// `exp(x) / sum(exp(x))`, not inlined: the code serves attention too. A masked (`-inf`) tail of the
+/// row is skipped, which changes no bit of the rest.
 ///
 /// # Safety
 /// `x` must be valid for reads and `out` for reads and writes of `width` floats; they may be the
 /// same. No other thread may access those of `out`.
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn softmax(width: usize, x: *const f32, out: *mut f32) {
     // SAFETY: all indices are below `width`.
     unsafe {
@@ -116,8 +162,93 @@ pub unsafe fn softmax(width: usize, x: *const f32, out: *mut f32) {
     }
 }
 
+/// `p (g - sum(p g))` for a pattern `p` and its gradient `g`, not inlined, like [`softmax`]. The zeros
+/// at the end of the pattern are skipped, so that masked keys change no bit of the rest.
+///
 /// # Safety
-/// `x`, `weight` and `bias` must be valid for reads and `out` for writes of `width` floats.
+/// `p` and `g` must be valid for reads and `out` for writes of `width` floats; `out` may be `g`. No
+/// other thread may access those of `out`.
+#[inline(never)]
+pub unsafe fn softmax_grad(width: usize, p: *const f32, g: *const f32, out: *mut f32) {
+    // SAFETY: as for this function; `length` is at most `width`.
+    unsafe {
+        let length = longest(1, p, width, width);
+        let mean = F32x4::splat(total_of_pairs(length, p, g, |p, g| p.mul(g)));
+        each_pair(length, p, g, out, |p, g| p.mul(g.sub(mean)));
+        fill(out, 0.0, length, width);
+    }
+}
+
+/// `sqrt(variance + eps)`.
+///
+/// # Safety
+/// `x` must be valid for reads of `width` floats.
+#[inline(always)]
+unsafe fn scale(width: usize, x: *const f32, mean: f32, eps: f32) -> f32 {
+    let mean = F32x4::splat(mean);
+    let square = |x: F32x4| x.sub(mean).mul(x.sub(mean));
+    // SAFETY: as for this function.
+    F32x4::splat(unsafe { total(width, x, square) } / width as f32 + eps).sqrt().first()
+}
+
+/// `(x - mean) / scale`.
+///
+/// # Safety
+/// `x` must be valid for reads and `out` for writes of `width` floats.
+#[inline(always)]
+unsafe fn normalize(width: usize, x: *const f32, mean: f32, scale: f32, out: *mut f32) {
+    let (mean, inverse) = (F32x4::splat(mean), F32x4::splat(1.0 / scale));
+    // SAFETY: as for this function.
+    unsafe { each(width, x, out, |x| x.sub(mean).mul(inverse)) };
+}
+
+/// The gradient of the scale: `-sum(n g) / scale` for a normalized row `n` and its gradient `g`.
+///
+/// # Safety
+/// `n` and `g` must be valid for reads of `width` floats.
+#[inline(always)]
+unsafe fn scale_slope(width: usize, n: *const f32, g: *const f32, scale: f32) -> f32 {
+    // SAFETY: as for this function.
+    -unsafe { total_of_pairs(width, n, g, |n, g| n.mul(g)) } / scale
+}
+
+/// With `n` the normalized row and `h` the gradient times the weight: `(h - mean(h) - n mean(h n)) /
+/// scale`, in the order of the steps.
+///
+/// # Safety
+/// `x` and `grad` must be valid for reads and `out` for writes of `width` floats; `weight` for reads
+/// of `width` floats, unless it is null.
+#[inline(always)]
+unsafe fn layer_norm_grad(
+    width: usize,
+    x: *const f32,
+    eps: f32,
+    weight: *const f32,
+    grad: *const f32,
+    out: *mut f32,
+) {
+    // SAFETY: as for this function; `out` has `h` when it is read.
+    unsafe {
+        if weight.is_null() {
+            copy(grad, out, width);
+        } else {
+            each_pair(width, grad, weight, out, |g, w| g.mul(w));
+        }
+        let mean_x = mean(width, x);
+        let scale = scale(width, x, mean_x, eps);
+        let (mean_x, inverse) = (F32x4::splat(mean_x), F32x4::splat(1.0 / scale));
+        let along = total_of_pairs(width, x, out, |x, h| x.sub(mean_x).mul(inverse).mul(h));
+        let slope = F32x4::splat(-along / scale / (scale * width as f32));
+        let mean_h = F32x4::splat(mean(width, out));
+        each_pair(width, x, out, out, |x, h| {
+            h.sub(mean_h).mul(inverse).add(x.sub(mean_x).mul(slope))
+        });
+    }
+}
+
+/// # Safety
+/// `x`, `weight` and `bias` must be valid for reads and `out` for writes of `width` floats; `x` and
+/// `out` may be the same.
 #[inline(always)]
 unsafe fn affine(width: usize, x: *const f32, weight: *const f32, bias: *const f32, out: *mut f32) {
     let mut i = 0;
@@ -163,6 +294,62 @@ unsafe fn each(width: usize, x: *const f32, out: *mut f32, f: impl Fn(F32x4) -> 
             *out.add(i) = f(F32x4::load_splat(x.add(i))).first();
             i += 1;
         }
+    }
+}
+
+/// Writes `f(x, y)` to `out`, element by element.
+///
+/// # Safety
+/// `x` and `y` must be valid for reads and `out` for writes of `width` floats; they may be the same.
+#[inline(always)]
+unsafe fn each_pair(
+    width: usize,
+    x: *const f32,
+    y: *const f32,
+    out: *mut f32,
+    f: impl Fn(F32x4, F32x4) -> F32x4,
+) {
+    let mut i = 0;
+    // SAFETY: all indices are below `width`.
+    unsafe {
+        while i + 4 <= width {
+            f(F32x4::load(x.add(i)), F32x4::load(y.add(i))).store(out.add(i));
+            i += 4;
+        }
+        while i < width {
+            *out.add(i) = f(F32x4::load_splat(x.add(i)), F32x4::load_splat(y.add(i))).first();
+            i += 1;
+        }
+    }
+}
+
+/// The sum of `f(x, y)`.
+///
+/// # Safety
+/// `x` and `y` must be valid for reads of `width` floats.
+#[inline(always)]
+unsafe fn total_of_pairs(
+    width: usize,
+    x: *const f32,
+    y: *const f32,
+    f: impl Fn(F32x4, F32x4) -> F32x4,
+) -> f32 {
+    let (mut even, mut odd) = (F32x4::splat(0.0), F32x4::splat(0.0));
+    let mut i = 0;
+    // SAFETY: all indices are below `width`.
+    unsafe {
+        let pair = |i: usize| f(F32x4::load(x.add(i)), F32x4::load(y.add(i)));
+        while i + 8 <= width {
+            even = even.add(pair(i));
+            odd = odd.add(pair(i + 4));
+            i += 8;
+        }
+        let mut rest = 0.0;
+        while i < width {
+            rest += f(F32x4::load_splat(x.add(i)), F32x4::load_splat(y.add(i))).first();
+            i += 1;
+        }
+        even.add(odd).reduce_sum() + rest
     }
 }
 

@@ -91,6 +91,18 @@ pub trait Vector: Float {
     /// `from` must be valid for reads of 4 f16, which are 8 bytes.
     unsafe fn load_halves(from: *const u16) -> Self;
 
+    /// Converts four signed bytes.
+    ///
+    /// # Safety
+    /// `from` must be valid for reads of 4 bytes.
+    unsafe fn load_bytes(from: *const u8) -> Self;
+
+    /// Converts four bytes of two unsigned 4-bit numbers and subtracts 8: low nibbles, high nibbles.
+    ///
+    /// # Safety
+    /// `from` must be valid for reads of 4 bytes.
+    unsafe fn load_nibbles(from: *const u8) -> [Self; 2];
+
     /// # Safety
     /// `to` must be valid for writes of 4 floats, and no other thread may access them.
     unsafe fn store(self, to: *mut f32);

@@ -203,32 +203,6 @@ impl Packed {
     pub fn copy_column(&self, column: usize, to: &mut [f32]) {
         to.iter_mut().enumerate().for_each(|(row, to)| *to = self.value(row, column));
     }
-
-    /// These rows as the columns of a matrix in f32: `[columns, rows]`.
-    pub fn transposed(&self, rows: Range<usize>) -> Packed {
-        let (inner, columns) = (self.columns, rows.len());
-        let mut words = Vec::with_capacity(columns.div_ceil(WIDTH) * inner * WIDTH);
-        let numbers: &[f32] = bytemuck::cast_slice(&self.words);
-        for first in rows.clone().step_by(WIDTH) {
-            let width = (rows.end - first).min(WIDTH);
-            for column in 0..inner {
-                if self.format == PanelFormat::F32 {
-                    // 8 by 8 blocks of the matrix are contiguous.
-                    let block =
-                        &numbers[(column / WIDTH * self.inner + first) * WIDTH + column % WIDTH..];
-                    words.extend(
-                        block.iter().step_by(WIDTH).take(width).map(|number| number.to_bits()),
-                    );
-                } else {
-                    words.extend(
-                        (first..first + width).map(|row| self.value(row, column).to_bits()),
-                    );
-                }
-                words.resize(words.len() + WIDTH - width, 0);
-            }
-        }
-        Packed { format: PanelFormat::F32, words, inner, columns, clipped: false }
-    }
 }
 
 fn get<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

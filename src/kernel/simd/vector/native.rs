@@ -102,6 +102,21 @@ impl Vector for F32x4 {
     }
 
     #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> F32x4 {
+        // SAFETY: the caller guarantees 4 readable bytes.
+        let bytes = unsafe { from.cast::<[i8; 4]>().read_unaligned() };
+        F32x4(bytes.map(f32::from))
+    }
+
+    #[inline(always)]
+    unsafe fn load_nibbles(from: *const u8) -> [F32x4; 2] {
+        // SAFETY: the caller guarantees 4 readable bytes.
+        let bytes = unsafe { from.cast::<[u8; 4]>().read_unaligned() };
+        let less_8 = |nibble: u8| f32::from(nibble) - 8.0;
+        [F32x4(bytes.map(|byte| less_8(byte & 15))), F32x4(bytes.map(|byte| less_8(byte >> 4)))]
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller guarantees 4 writable floats.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }

@@ -113,6 +113,22 @@ impl Vector for F32x4 {
     }
 
     #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> F32x4 {
+        // SAFETY: the caller guarantees 4 readable bytes.
+        let bytes = unsafe { v128_load32_zero(from.cast()) };
+        F32x4(f32x4_convert_i32x4(i32x4_extend_low_i16x8(i16x8_extend_low_i8x16(bytes))))
+    }
+
+    #[inline(always)]
+    unsafe fn load_nibbles(from: *const u8) -> [F32x4; 2] {
+        // SAFETY: the caller guarantees 4 readable bytes.
+        let bytes = unsafe { v128_load32_zero(from.cast()) };
+        let wide = u32x4_extend_low_u16x8(u16x8_extend_low_u8x16(bytes));
+        let less_8 = |wide| F32x4(f32x4_convert_i32x4(i32x4_sub(wide, i32x4_splat(8))));
+        [less_8(v128_and(wide, i32x4_splat(15))), less_8(u32x4_shr(wide, 4))]
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller guarantees 4 writable floats.
         unsafe { v128_store(to.cast(), self.0) }
