@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The benchmark: Candlescope and its peers, measured in turns in one headless Chromium. Needs a build (pkg/ and dist/).
 //
-//     node bench/run.mjs [ROUNDS [PART...]]    PART: race, growth, batch, load, page, storage or native; default: all
+//     node bench/run.mjs [ROUNDS [PART...]]    PART: race, growth, batch, gradients, load, page, storage or native; default: all
 //
 // native is a part only if TRANSFORMER_LENS_PYTHON names a Python that has TransformerLens.
 //
@@ -15,6 +15,7 @@ import { build } from "esbuild";
 import { chromium } from "playwright-core";
 import { serve } from "../scripts/serve.mjs";
 import { measureBatches } from "./browser/batch.mjs";
+import { measureGradients } from "./browser/gradients.mjs";
 import { measureLoads } from "./browser/load.mjs";
 import { measureNative } from "./browser/native.mjs";
 import { measurePage } from "./browser/page.mjs";
@@ -29,7 +30,7 @@ const { TRANSFORMER_LENS_PYTHON } = process.env;
 const parts =
   partArguments.length > 0
     ? partArguments
-    : ["race", "growth", "batch", "load", "page", "storage"].concat(
+    : ["race", "growth", "batch", "gradients", "load", "page", "storage"].concat(
         TRANSFORMER_LENS_PYTHON ? "native" : [],
       );
 if (parts.includes("native") && !TRANSFORMER_LENS_PYTHON)
@@ -62,6 +63,7 @@ try {
       if (part === "race") await race(browser, server.url, rounds, save);
       if (part === "growth") save(await growth(browser, server.url, Math.min(rounds, 3)));
       if (part === "batch") save(await measureBatches(browser, rounds));
+      if (part === "gradients") save(await measureGradients(browser, rounds));
       if (part === "native") save(await measureNative(browser, rounds, TRANSFORMER_LENS_PYTHON));
       if (part === "load") save(await measureLoads(browser, rounds));
       if (part === "page") save(await measurePage(browser, rounds));
@@ -79,7 +81,8 @@ try {
 /** Makes what the parts need and is missing: peers, models, a module that measures the machine, the page's modules as JavaScript. */
 async function prepare() {
   const run = (command, ...args) => execFileSync(command, args, { stdio: "inherit" });
-  if (parts.every((part) => ["page", "batch", "load", "native"].includes(part))) return;
+  if (parts.every((part) => ["page", "batch", "gradients", "load", "native"].includes(part)))
+    return;
   if (!existsSync("bench/node_modules")) run("npm", "ci", "--prefix", "bench");
   if (!existsSync("bench/build/gpt2-q8_0.gguf")) {
     const python = process.env.PYTHON ?? "bench/build/venv/bin/python";

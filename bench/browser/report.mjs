@@ -27,6 +27,7 @@ export function write(found) {
     ...nativeRows(found),
     ...batchRows(found),
     ...loadRows(found),
+    ...gradientRows(found),
     ...pageRows(found),
     ...storageRows(found),
   ];
@@ -252,6 +253,19 @@ function loadRows({ load }) {
         threads,
         peerName: "1.3 times as f32",
       },
+    ),
+  );
+}
+
+function gradientRows({ gradients }) {
+  return (gradients ?? []).flatMap(({ threads, tokens, forward, difference, loss }) =>
+    Object.entries({ "a difference of two logits": difference, "the loss": loss }).flatMap(
+      ([what, both]) =>
+        row(`forward and backward pass of ${what}, ${tokens} tokens`, both, 2.6 * forward, {
+          tokens,
+          threads,
+          peerName: "2.6 forward passes",
+        }),
     ),
   );
 }
