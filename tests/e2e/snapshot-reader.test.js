@@ -96,6 +96,10 @@ for (const [name, body, script] of /** @type {const} */ ([
         assert.deepEqual(askedForModel(), []);
         assert.equal(page.workers().length, 0);
         assert.ok(await page.getByText("A <b>caption</b>").isVisible());
+        const svg = await page
+          .locator("candle-scope scope-figure")
+          .evaluate((/** @type {any} */ one) => one.toSVG());
+        assert.match(svg, /^<svg [\s\S]*<rect [\s\S]*<\/svg>\s*$/);
         assert.ok(await page.getByText("Snapshot of Shakespeare, computed in f32.").isVisible());
         assert.equal(
           await page.locator("scope-figure .changed").innerText(),

@@ -61,7 +61,7 @@ test("every element that a template uses is defined by the entry of its owner, o
     for (const tag of used) {
       const script = tag.replace(/\.ts$/, ".js");
       const isOnDemand =
-        source.includes(`onDemand("${tag.replace(/\.ts$/, "")}"`) &&
+        source.includes(`onDemand(this, "${tag.replace(/\.ts$/, "")}"`) &&
         onDemand.includes(`import("../define/${script}")`);
       assert.ok(isOnDemand || entry.includes(`import "./${script}";`), `${name}: ${tag}`);
     }

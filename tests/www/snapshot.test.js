@@ -258,3 +258,27 @@ test("what is no snapshot is refused", () => {
   for (const source of ["", "<!doctype html>", "[1", "null", "[]", "7"])
     assert.throws(() => readSnapshot(source), { name: "InputError" }, source);
 });
+
+test("the numbers of the config are bounded", () => {
+  /** @param {string} name @param {unknown} value @param {RegExp} message */
+  const refused = (name, value, message) =>
+    assert.throws(
+      () =>
+        readSnapshot(
+          changed((data) => {
+            data.model.config[name] = value;
+            Object.assign(data.reading, {
+              patterns: data.reading.patterns.map(() => null),
+              scores: null,
+            });
+          }),
+        ),
+      { name: "InputError", message },
+    );
+  refused("n_head", 1e9, /config\.n_head` is 1000000000, expected a whole number from 1 to 1000/);
+  refused("n_head", 0, /config\.n_head` is 0, expected a whole number from 1/);
+  refused("n_head", undefined, /config\.n_head` is missing/);
+  refused("n_layer", 2.5, /config\.n_layer` is 2\.5/);
+  refused("n_embd", 1e30, /config\.n_embd`/);
+  refused("rotary_dim", 1e300, /config\.rotary_dim` is 1e\+300, expected a number of at most 1e12/);
+});

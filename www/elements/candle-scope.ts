@@ -330,11 +330,11 @@ export class CandleScope extends LitElement {
       ${progress ? html`<load-progress .name=${this.model} .stage=${progress.stage} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
       <div role="status">${problems.length > 0 ? html`<ul class="problems">${problems.map((one) => html`<li>${withCode(one)}</li>`)}</ul>` : ""}</div>
       ${this.error && !this.#frozen.says(this.error) ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
-      ${this.question ? onDemand("load-question", html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${this.#onDismiss}></load-question>`) : ""}
-      ${isUnnamed ? onDemand("add-tokenizer", html`<add-tokenizer .vocabulary=${loaded?.config.vocab_size} @tokenizer-add=${this.#onTokenizer}></add-tokenizer>`) : ""}
+      ${this.question ? onDemand(this, "load-question", html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${this.#onDismiss}></load-question>`) : ""}
+      ${isUnnamed ? onDemand(this, "add-tokenizer", html`<add-tokenizer .vocabulary=${loaded?.config.vocab_size} @tokenizer-add=${this.#onTokenizer}></add-tokenizer>`) : ""}
       ${this.editable && !this.#frozen.isShown ? html`<textarea aria-label=${isUnnamed ? "token ids" : "text"} spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}
       ${this.#frozen.isShown ? this.#frozen.render() : this.#live()}
-      ${loaded && !this.#frozen.isShown ? reportOf(loaded, this.#fitted.controls) : ""}
+      ${loaded && !this.#frozen.isShown ? reportOf(this, loaded, this.#fitted.controls) : ""}
     `;
   }
 

@@ -16,7 +16,7 @@ import { misspelt } from "./scope/misspelt.js";
 import { scopeStyles } from "./scope/styles.js";
 import { chosen, CHOSEN, type Given, givenBy, needingModel } from "./snapshot/given.js";
 import { InlineSnapshot } from "./snapshot/inline.js";
-import { type LiveValues, liveValues, whatLoads } from "./snapshot/live.js";
+import { type LiveValues, liveValues, whatLoads, whyNotLive } from "./snapshot/live.js";
 import { SnapshotSource } from "./snapshot/source.js";
 import { base, code } from "./styles.js";
 import { refreshThemes } from "./theme.js";
@@ -125,6 +125,19 @@ export class CandleSnapshot extends TypedElement<CandleSnapshotEvents> {
     return this.#source.error;
   }
 
+  override connectedCallback() {
+    super.connectedCallback();
+    if (!this.#opened) this.requestUpdate();
+  }
+
+  /** An element that is moved is connected again in the same task; one that is removed ends its request. */
+  override disconnectedCallback() {
+    super.disconnectedCallback();
+    queueMicrotask(() => {
+      if (!this.isConnected && this.#source.cancel()) this.#opened = null;
+    });
+  }
+
   /** Draws the snapshot, however far the element is from the screen. */
   start() {
     this.#wanted.start();
@@ -194,6 +207,7 @@ export class CandleSnapshot extends TypedElement<CandleSnapshotEvents> {
       .recorded=${recorded}
       .canRun=${this.#canRun(recorded)}
       .loads=${this.#loads(recorded)}
+      .whyNotLive=${whyNotLive(recorded)}
       @run-live=${this.#onRunLive}
       @snapshot-error=${this.#onDrawingError}
     >${hasCaption ? html`<slot name="caption" slot="caption"></slot>` : ""}</snapshot-figure>`;
@@ -268,7 +282,7 @@ export class CandleSnapshot extends TypedElement<CandleSnapshotEvents> {
 
   async #run(recorded: Recorded, state: LiveState) {
     const detail = liveValues(recorded, state, this.#own);
-    if (!detail) return;
+    if (!detail || whyNotLive(recorded)) return;
     const init = { detail, bubbles: true, composed: true, cancelable: true };
     if (!this.dispatchEvent(new CustomEvent("run-live", init))) return;
     const opened = this.#opened;

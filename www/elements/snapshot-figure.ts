@@ -33,6 +33,7 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
     recorded: { attribute: false },
     canRun: { attribute: false },
     loads: { type: String },
+    whyNotLive: { type: String },
     compact: { type: Boolean },
     hide: { type: String },
     choices: { state: true },
@@ -70,6 +71,8 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
   declare canRun: boolean;
   /** What "run live" loads, in words. */
   declare loads: string;
+  /** Why the model cannot compute the same; empty if it can, or if there is no model. */
+  declare whyNotLive: string;
   /** Small cells, as in a figure on another page. */
   declare compact: boolean;
   /** The parts of <scope-figure> that are hidden, separated by spaces. */
@@ -86,6 +89,7 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
     this.recorded = null;
     this.canRun = false;
     this.loads = "";
+    this.whyNotLive = "";
     this.compact = false;
     this.hide = "";
     this.choices = null;
@@ -160,7 +164,7 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
       <slot name="caption">${recorded.caption ? html`<p class="caption" dir="auto">${recorded.caption}</p>` : ""}</slot>
       <p class="note">
         <span>${this.#origin(recorded)} ${this.#rounding(recorded, choices)}</span>
-        ${this.canRun ? html`<span class="screen-only"><button @click=${() => this.emit("run-live", choices)}>run live</button> ${this.loads}</span>` : ""}
+        ${this.canRun ? html`<span class="screen-only"><button ?disabled=${this.whyNotLive !== ""} @click=${() => this.emit("run-live", choices)}>run live</button> ${this.whyNotLive || this.loads}</span>` : ""}
       </p>
       <p class="note" role="status">${this.refused ? "The snapshot has no numbers for that choice." : ""}</p>
     `;

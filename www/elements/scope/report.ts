@@ -1,6 +1,6 @@
 // What <candle-scope> says about its model, below the figure.
 
-import { html } from "lit";
+import { html, type LitElement } from "lit";
 
 import { type Describable, summaryOf } from "../../session/architecture.js";
 import { type AnyNotice, groupNotices } from "../../session/notices.js";
@@ -13,6 +13,7 @@ type Reported = { report?: readonly AnyNotice[]; config: object } & Partial<
 
 /** A figure says only what matters about the model, unless it has all controls. */
 export function reportOf(
+  host: LitElement,
   { report = NO_NOTICES, config, parameters, parameterCount, checkpoint }: Reported,
   controls: "few" | "all" | "none",
 ) {
@@ -27,6 +28,7 @@ export function reportOf(
         })
       : null;
   return onDemand(
+    host,
     "model-report",
     html`<model-report .notices=${report} .summary=${summary}></model-report>`,
   );

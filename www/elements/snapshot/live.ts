@@ -2,7 +2,7 @@
 
 import { formatBytes, formatCount } from "../../draw/format.js";
 import type { Recorded } from "../../session/snapshot/held.js";
-import { withoutScripts } from "../../state/interventions.js";
+import { patchesFromCorrupted, withoutScripts } from "../../state/interventions.js";
 import type { ScopeValues, ViewValues } from "../scope/fields.js";
 import type { LiveState } from "../snapshot-figure.js";
 
@@ -41,6 +41,14 @@ function textRead({ text, isIds, dropped, tokens }: Recorded["reading"]): string
     typeof one === "string" ? [...encoder.encode(one)] : Array.from(one.bytes),
   );
   return new TextDecoder().decode(Uint8Array.from(bytes));
+}
+
+/** Why a model would compute something else than the snapshot has; empty if it would not. */
+export function whyNotLive({ corrupted, state }: Recorded): string {
+  const needsSecond = state.interventions.some((one) => !one.disabled && patchesFromCorrupted(one));
+  return needsSecond && !corrupted
+    ? "An intervention takes values from a second prompt, which the file does not have: export the snapshot again."
+    : "";
 }
 
 /**

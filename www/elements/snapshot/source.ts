@@ -13,6 +13,7 @@ export class SnapshotSource {
   error: Error | null = null;
 
   #onChange: () => void;
+  #isLoading = false;
   /** Ends the request of an older snapshot. */
   #request = new AbortController();
 
@@ -30,6 +31,7 @@ export class SnapshotSource {
     Object.assign(this, { recorded: null, content: null, error: null });
     this.#onChange();
     if (address === "" && content === null) return;
+    this.#isLoading = true;
     try {
       const found = address === "" ? content : await textAt(address, request.signal);
       if (request.signal.aborted) return;
@@ -39,7 +41,16 @@ export class SnapshotSource {
       if (request.signal.aborted) return;
       this.error = error as Error;
     }
+    this.#isLoading = false;
     this.#onChange();
+  }
+
+  /** Ends a request that is under way. @returns whether there was one */
+  cancel(): boolean {
+    if (!this.#isLoading) return false;
+    this.#request.abort();
+    this.#isLoading = false;
+    return true;
   }
 
   /** The views cannot draw what the snapshot has. */

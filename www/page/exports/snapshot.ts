@@ -2,7 +2,9 @@
 
 import type { Snapshot } from "../../api/snapshot/format.js";
 import { entryOf } from "../../elements/views/index.js";
+import type { Reading } from "../../session/reading.js";
 import { takeSnapshot } from "../../session/snapshot/take.js";
+import { patchesFromCorrupted } from "../../state/interventions.js";
 import { page, session, state, store } from "../state.js";
 import { fileName, type PageExport, proposedCaption } from "./entry.js";
 
@@ -22,7 +24,8 @@ export function snapshotOfPage(caption: string): Snapshot {
     store.state;
   const { view, interventions, views } = lab;
   const { layer, head } = figure;
-  const usesCorrupted = [view, beside].some((name) => name && entryOf(name).usesCorrupted);
+  const isCompared = [view, beside].some((name) => name && entryOf(name).usesCorrupted);
+  const isSource = interventions.some((one) => !one.disabled && patchesFromCorrupted(one));
   return takeSnapshot({
     caption,
     model: {
@@ -33,7 +36,8 @@ export function snapshotOfPage(caption: string): Snapshot {
       config: model.config,
     },
     reading,
-    corrupted: usesCorrupted ? corrupted : null,
+    corrupted:
+      corrupted && isSource && !isCompared ? textOnly(corrupted) : isCompared ? corrupted : null,
     state: {
       ...{ view, beside, layer, head, hook, scale, direction, lock, measured, position },
       ...{ answer, against, interventions, views },
@@ -41,6 +45,12 @@ export function snapshotOfPage(caption: string): Snapshot {
     requests: figure.requests,
     results: session.results,
   });
+}
+
+/** The tokens of a text without patterns and scores, if no view draws them: "run live" computes them again. */
+function textOnly(reading: Reading): Reading {
+  const patterns = reading.patterns.map(() => null);
+  return { ...reading, table: null, scores: [], patterns, thumbnails: patterns };
 }
 
 /** The name of the file. */

@@ -31,6 +31,7 @@ import {
   that,
   wrongField,
 } from "./check.js";
+import { config } from "./config.js";
 import { checkSameText } from "./text.js";
 import { checkNumbers, checkResults } from "./values.js";
 
@@ -109,12 +110,6 @@ const byte = that<number>(
 const tokenWithBytes = object({ string: text, bytes: listOf(byte) });
 const token: Check<SnapshotText["tokens"][number]> = (value, path) =>
   typeof value === "string" ? value : tokenWithBytes(value, path);
-
-const config: Check<SnapshotModel["config"]> = (value, path) => {
-  const found = recordOf(plain)(value, path);
-  for (const name of ["n_layer", "n_head", "vocab_size"]) count(found[name], `${path}.${name}`);
-  return found;
-};
 
 const model = object({
   name: text,
