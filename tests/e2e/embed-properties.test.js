@@ -131,3 +131,26 @@ test("on a page from right to left, tokens, numbers and sentences stay from left
     assert.deepEqual(found, { directions: ["ltr"], isInOrder: true, caption: "rtl" });
   });
 });
+
+test("without a text the figure says what is missing until one comes; a failed load can be tried again", async () => {
+  await open(
+    figure('off="9.9,1.0"'),
+    async (page) => {
+      const again = page.getByRole("button", { name: "Try again" });
+      await again.waitFor();
+      await page.unroute("**/*.safetensors");
+      await again.click();
+      await page.locator("error-notice", { hasText: "prompt is missing or empty" }).waitFor();
+      assert.equal(await page.getByRole("button", { name: "Dismiss" }).count(), 0);
+      await set(page, { prompt: TEXT });
+      await page.getByText("With head 1.0 switched off.").waitFor();
+      assert.equal(await page.locator("error-notice .notice").count(), 0);
+      assert.match((await problems(page)).join(), /no head 9\.9, which off names/);
+    },
+    {
+      expect: /404/,
+      before: (/** @type {Page} */ page) =>
+        page.route("**/*.safetensors", (route) => route.fulfill({ status: 404, body: "no" })),
+    },
+  );
+});

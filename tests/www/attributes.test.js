@@ -19,7 +19,9 @@ import { FIELDS } from "../../www/state/state.ts";
 
 const model = {
   config: { n_layer: 4, n_head: 2, attn_only: true },
-  hookPoints: [{ name: "blocks.0.hook_resid_post" }, { name: "blocks.0.attn.hook_z" }],
+  hookPoints: ["hook_resid_post", "attn.hook_z"].flatMap((point) =>
+    [0, 1].map((layer) => ({ name: `blocks.${layer}.${point}` })),
+  ),
   hasTokenizer: true,
 };
 /** What is drawn for attributes as they stand in HTML. */
@@ -277,4 +279,39 @@ test("the part of interventions that does not fit is named", () => {
     /intervention 2 has `head` "x", expected a whole number/,
   );
   assert.match(list({ at: "x" }), /intervention 2 has no `do`, expected "zero"/);
+});
+
+test("an intervention on what the model does not have is left out, and the others act", () => {
+  const kept = [{ layer: 1, head: 0 }];
+  const { off, problems } = fit({ off: "9.9,1.0" });
+  assert.deepEqual(off, kept);
+  assert.deepEqual(problems, [
+    "There is no head 9.9, which `off` names: the model has layers 0 to 3 and heads 0 to 1. It is left out.",
+  ]);
+  const good = { at: "blocks.0.attn.hook_z", head: 1, do: "zero" };
+  const list = [good, { ...good, head: 99 }, { ...good, at: "blocks.0.hook_zz" }];
+  const found = fit({ interventions: JSON.stringify(list) });
+  assert.deepEqual(found.interventions, [good]);
+  assert.match(found.problems[0], /^The model has no head 0\.99: it has .* Intervention 2 of/);
+  assert.match(
+    found.problems[1],
+    /^The model has no `at="blocks\.0\.hook_zz"`.* Intervention 3 of/,
+  );
+});
+
+test("exchanged letters and other words for an attribute are named", () => {
+  const known = ["view", "model", "prompt", "corrupted", "ids", "src", "off", "lock"];
+  const meant = (/** @type {string} */ name) =>
+    /; `(.*)` may/.exec(misspelt([name], known)[0] ?? "")?.[1];
+  assert.deepEqual(["veiw", "modle", "text", "compare", "promt", "lcok", "href"].map(meant), [
+    "view",
+    "model",
+    "prompt",
+    "corrupted",
+    "prompt",
+    "lock",
+    "src",
+  ]);
+  for (const name of ["is", "id", "inert", "title", "data-veiw", "aria-modle", "tabindex"])
+    assert.equal(meant(name), undefined, name);
 });

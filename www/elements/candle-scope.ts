@@ -329,7 +329,7 @@ export class CandleScope extends LitElement {
     return html`
       ${progress ? html`<load-progress .name=${this.model} .stage=${progress.stage} .file=${progress.file} .loaded=${progress.loaded} .total=${progress.total ?? null} @load-cancel=${() => this.#session.cancelLoad()}></load-progress>` : ""}
       <div role="status">${problems.length > 0 ? html`<ul class="problems">${problems.map((one) => html`<li>${withCode(one)}</li>`)}</ul>` : ""}</div>
-      ${this.error && !this.#frozen.says(this.error) ? html`<error-notice .error=${this.error} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
+      ${this.error && !this.#frozen.says(this.error) ? html`<error-notice .error=${this.error} .stays=${!this.#frozen.isShown && !this.#text.isRead} .retries=${!this.#frozen.isShown && !loaded} @error-retry=${() => this.#load()} @error-dismiss=${() => (this.error = null)}></error-notice>` : ""}
       ${this.question ? onDemand(this, "load-question", html`<load-question .name=${this.model} .question=${this.question} @load-answer=${this.#onAnswer} @load-dismiss=${this.#onDismiss}></load-question>`) : ""}
       ${isUnnamed ? onDemand(this, "add-tokenizer", html`<add-tokenizer .vocabulary=${loaded?.config.vocab_size} @tokenizer-add=${this.#onTokenizer}></add-tokenizer>`) : ""}
       ${this.editable && !this.#frozen.isShown ? html`<textarea aria-label=${isUnnamed ? "token ids" : "text"} spellcheck="false" .value=${this.prompt} @input=${this.#onInput}></textarea>` : ""}

@@ -13,12 +13,23 @@ const ADVICE: Record<string, string> = {
   AbortError: "Nothing was changed.",
 };
 
+/** A policy of the page stops the same request again, and its message says what to do. */
+function adviceOn(name: string, message: string) {
+  return message.includes("Content-Security-Policy") ? "" : (ADVICE[name] ?? "");
+}
+
 export interface ErrorNoticeEvents {
   "error-dismiss": undefined;
+  /** what failed is wanted again */
+  "error-retry": undefined;
 }
 
 export class ErrorNotice extends TypedElement<ErrorNoticeEvents> {
-  static override properties = { error: { attribute: false } };
+  static override properties = {
+    error: { attribute: false },
+    stays: { type: Boolean },
+    retries: { type: Boolean },
+  };
 
   static override styles = [
     base,
@@ -48,10 +59,16 @@ export class ErrorNotice extends TypedElement<ErrorNoticeEvents> {
   ];
 
   declare error: { name: string; message: string } | null;
+  /** It cannot be dismissed, because nothing else says why what it is about is missing. */
+  declare stays: boolean;
+  /** The owner can try again. */
+  declare retries: boolean;
 
   constructor() {
     super();
     this.error = null;
+    this.stays = false;
+    this.retries = false;
   }
 
   override render() {
@@ -60,8 +77,9 @@ export class ErrorNotice extends TypedElement<ErrorNoticeEvents> {
 
   #notice({ name, message }: { name: string; message: string }) {
     return html`<div class="notice">
-      <p>${withCode(message)} <span class="soft">${ADVICE[name] ?? ""}</span></p>
-      <button @click=${() => this.emit("error-dismiss")}>Dismiss</button>
+      <p>${withCode(message)} <span class="soft">${adviceOn(name, message)}</span></p>
+      ${this.retries ? html`<button @click=${() => this.emit("error-retry")}>Try again</button>` : ""}
+      ${this.stays ? "" : html`<button @click=${() => this.emit("error-dismiss")}>Dismiss</button>`}
     </div>`;
   }
 }

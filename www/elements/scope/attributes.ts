@@ -3,8 +3,9 @@
 import { nearest, type SelectablePoint } from "../../api/hook-names.js";
 import { type Architecture, whyAbsent } from "../../session/architecture.js";
 import { matchHooks } from "../../session/hook-match.js";
+import { isExpression, textOf } from "../../session/hook-text.js";
 import { chosenSettings, complete, isEqual, type Field } from "../../state/fields.js";
-import { fromStart } from "../../state/indices.js";
+import { fromStart, missingPart } from "../../state/indices.js";
 import { type LabIntervention, whyNoInterventions } from "../../state/interventions.js";
 import { VIEWS } from "../views/index.js";
 import { ALL_FIELDS, SETTINGS, type ScopeValues, type ViewValues } from "./fields.js";
@@ -142,13 +143,36 @@ function checkModel(values: ScopeValues, model: Fitting, problems: string[]) {
     );
     Object.assign(values, NO_HEAD);
   }
+  checkInterventions(values, model, problems);
   // The view of activations says itself that there is no such point.
   if (hook !== "" && view !== "activations" && !hasPoint(model, hook))
-    problems.push(absent(hook, model));
+    problems.push(absent("hook", hook, model));
   if (ids !== null && model.hasTokenizer !== false)
     problems.push(
       "`ids` is for a model without a tokenizer. This one has a tokenizer, and reads `prompt`.",
     );
+}
+
+/** Leaves out the interventions on what the model does not have; the others act. */
+function checkInterventions(values: ScopeValues, model: Fitting, problems: string[]) {
+  const { n_layer: layers, n_head: heads } = model.config;
+  const off = values.off.filter(({ layer, head }) => layer < layers && head < heads);
+  for (const { layer, head } of values.off.filter((one) => !off.includes(one)))
+    problems.push(
+      `There is no head ${layer}.${head}, which \`off\` names: the model has ${range("layer", layers)} and ${range("head", heads)}. It is left out.`,
+    );
+  const sizes = { layers, heads, neurons: Number.POSITIVE_INFINITY, width: 0 };
+  const interventions = values.interventions.filter((one, at) => {
+    if (one.disabled) return true;
+    const missing = missingPart(one, sizes);
+    const isThere = isExpression(one.at) || hasPoint(model, textOf(one.at));
+    const which = `Intervention ${at + 1} of \`interventions\` is left out.`;
+    if (missing) problems.push(`The model has no ${missing.part}: it has ${missing.has}. ${which}`);
+    else if (!isThere) problems.push(`${absent("at", textOf(one.at), model)} ${which}`);
+    return !missing && isThere;
+  });
+  if (off.length < values.off.length) values.off = off;
+  if (interventions.length < values.interventions.length) values.interventions = interventions;
 }
 
 /** Takes away what the text does not have. */
@@ -174,10 +198,10 @@ function hasPoint({ hookPoints, config }: Fitting, hook: string) {
   return !hookPoints || matchHooks(hook, hookPoints, config).names.length > 0;
 }
 
-function absent(hook: string, { config, hookPoints = [] }: Fitting) {
+function absent(name: string, hook: string, { config, hookPoints = [] }: Fitting) {
   const reason = whyAbsent(hook, config);
   const names = hookPoints.map(({ name }) => name);
   return reason
-    ? `The model has no ${attribute("hook", hook)}, because ${reason}.`
-    : `The model has no ${attribute("hook", hook)}. The nearest are ${listed(nearest(hook, names))}.`;
+    ? `The model has no ${attribute(name, hook)}, because ${reason}.`
+    : `The model has no ${attribute(name, hook)}. The nearest are ${listed(nearest(hook, names))}.`;
 }

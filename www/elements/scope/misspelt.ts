@@ -17,14 +17,23 @@ export function misspelt(names: readonly string[], known: readonly string[]): st
     .filter((name) => !/^(aria|data)-/.test(name))
     .flatMap((name) => {
       const plain = name.replaceAll("-", "");
-      const near = known.find((one) => isNear(plain, one));
+      const near = SYNONYMS[plain] ?? known.find((one) => isNear(plain, one));
       return near ? [`The attribute \`${name}\` is unknown; \`${near}\` may be meant.`] : [];
     });
   return [...settings, ...others];
 }
 
+/** Other words for what an attribute says. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  ...{ text: "prompt", input: "prompt", sentence: "prompt", compare: "corrupted" },
+  ...{ second: "corrupted", ablate: "off", source: "src", href: "src", checkpoint: "model" },
+};
+
 /** Attributes that every element may have, and that a misspelt one could be near to. */
 const GLOBAL: ReadonlySet<string> = new Set([
+  "is",
+  "inert",
+  "nonce",
   "class",
   "dir",
   "hidden",
@@ -37,12 +46,14 @@ const GLOBAL: ReadonlySet<string> = new Set([
   "title",
 ]);
 
-/** A name with one more, less or another letter. */
+/** A name with one more, less or another letter, or with two neighbours exchanged. */
 function isNear(a: string, b: string) {
   const [short, long] = a.length <= b.length ? [a, b] : [b, a];
   if (long.length - short.length > 1) return false;
   let start = 0;
   while (start < short.length && short[start] === long[start]) start += 1;
   const isSame = short.length === long.length;
+  const exchanged = `${short.slice(0, start)}${short[start + 1] ?? ""}${short[start] ?? ""}`;
+  if (isSame && exchanged + short.slice(start + 2) === long) return true;
   return short.slice(isSame ? start + 1 : start) === long.slice(start + 1);
 }

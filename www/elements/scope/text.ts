@@ -1,5 +1,6 @@
 // What <candle-scope> reads: the text, and the interventions that act on it.
 
+import { createError } from "../../api/errors.js";
 import type { Intervention } from "../../api/generated.js";
 import type { Steerable } from "../../session/directions.js";
 import { changeWords } from "../../session/intervention-words.js";
@@ -89,6 +90,11 @@ export class TextReader<M extends Readable> {
   async #read(text: Text, layer: number, model: M, turn: number): Promise<Reading | null> {
     const isCurrent = () => turn === this.#turn && this.#session.model === model;
     const { prompt, interventions, corrupted } = text;
+    if (prompt === "")
+      throw createError(
+        "InputError",
+        "`prompt` is missing or empty: write the text that the model reads",
+      );
     const isSimple = interventions.every((one) => zeroedHead(one) !== null);
     // Most figures need only heads that are switched off, which are interventions of the API already.
     const resolution = isSimple
