@@ -126,11 +126,16 @@ test("interventions and a second prompt are attributes, and a view computes with
 });
 
 test("an intervention that the model refuses is an error in place, and the figure can be mended", async () => {
-  await open(figure(`prompt="${TEXT}" off="9.0"`), async (page) => {
+  const late = JSON.stringify([{ at: "blocks.1.attn.hook_z", positions: [99], do: "zero" }]);
+  await open(figure(`prompt="${TEXT}" interventions='${late}'`), async (page) => {
     const notice = page.locator("candle-scope error-notice .notice");
     await notice.waitFor();
-    assert.match(await notice.innerText(), /blocks\.9\.attn\.hook_z/);
-    await page.evaluate(() => document.querySelector("candle-scope")?.setAttribute("off", "1.0"));
+    assert.match(await notice.innerText(), /attn\.hook_z of layer 1, position 99/);
+    await page.evaluate(() => {
+      const scope = document.querySelector("candle-scope");
+      scope?.removeAttribute("interventions");
+      scope?.setAttribute("off", "1.0");
+    });
     await page.locator("candle-scope attention-pattern canvas.cells").waitFor();
     await eventually(async () => assert.equal(await notice.count(), 0));
   });
