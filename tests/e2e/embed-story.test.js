@@ -313,3 +313,32 @@ test("a theme is that of the figure, whatever the page and the system have", asy
     await eventually(async () => assert.deepEqual((await looks())[0], second));
   });
 });
+
+for (const width of [320, 390])
+  test(`at ${width} px the legend ends with the text, and the parts stand one below the other`, async () => {
+    const body = figure('prompt="the king and the queen, the king and the" loading="eager"');
+    await open(
+      body,
+      async (page) => {
+        const { over, gap } = await page.evaluate(() => {
+          const root = (/** @type {any} */ one) => one.renderRoot;
+          const figure = root(document.querySelector("candle-scope")).querySelector("scope-figure");
+          const board = root(figure).querySelector(".board");
+          const [heads, view] = board.children;
+          const pattern = root(root(figure).querySelector("attention-view")).querySelector(
+            "attention-pattern",
+          );
+          const ramp = root(root(pattern).querySelector("color-legend")).querySelector(".ramp");
+          const box = (/** @type {Element} */ one) => one.getBoundingClientRect();
+          return {
+            over: box(ramp).right - box(figure).right,
+            gap:
+              box(view).top - box(heads).bottom - Number.parseFloat(getComputedStyle(board).rowGap),
+          };
+        });
+        assert.ok(over <= 0.5, `${over} px`);
+        assert.ok(Math.abs(gap) <= 1, `${gap} px`);
+      },
+      { width },
+    );
+  });

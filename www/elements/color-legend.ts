@@ -36,12 +36,14 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
       .legend {
         display: flex;
         flex-wrap: var(--legend-wrap, wrap);
+        min-width: 0; /* narrower than the ramp's own width in a narrow column */
         align-items: center;
         gap: 0.4rem;
         color: var(--soft);
       }
       .ramp {
         width: var(--ramp-width, 8.5rem);
+        max-width: 100%;
         height: var(--ramp-height, 0.72rem);
         border-radius: 2px;
         box-shadow: 0 0 0 1px var(--line);

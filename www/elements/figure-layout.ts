@@ -181,6 +181,8 @@ export const figureLayout = css`
   /* As high as the picture will be, so that nothing moves when it comes. */
   :host([compact]) .board {
     min-height: var(--reserved, 0);
+    /* What is left of it stands below the picture, not between its parts. */
+    align-content: start;
   }
   :host([compact]) .views {
     flex-wrap: nowrap;
