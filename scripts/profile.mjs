@@ -71,6 +71,7 @@ async function visit({ WasmModel }) {
     root: ".",
     handle: ({ url }, response) => {
       if (!url?.endsWith(Q8)) return false;
+      response.setHeader("ETag", '"q8"'); // only a file with a version is kept
       response.end(q8);
       return true;
     },
@@ -120,7 +121,9 @@ async function visit({ WasmModel }) {
     const bytes = writeCache(fresh.takePendingSave());
     await read(fresh);
     await read(await load(files(address), { bytes }));
-    await read(await load(files(address, Q8)));
+    const renamed = await load(files(address, Q8), {});
+    writeCache(renamed.takePendingSave()); // with a report of the renamed tensors
+    await read(renamed);
     for (const weights of [names.weights, Q8]) {
       const inPieces = open(files(address, weights), undefined, fetchInPieces);
       (await WasmModel.load(inPieces, "f32", () => {}, context.signal)).free();

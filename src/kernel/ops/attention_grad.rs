@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
 
-use super::attention::{Heads, task};
+use super::heads::{Heads, task};
 use super::storage::{Grads2, Grads3, floats};
 use crate::kernel::dispatch::{filled, parallel_for};
 use crate::kernel::simd::attention::{Attention, Part};

@@ -9,6 +9,7 @@ mod activation;
 mod attention;
 mod attention_grad;
 mod cross_entropy;
+mod heads;
 mod layer_norm;
 mod linear;
 mod packed_product;

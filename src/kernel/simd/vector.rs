@@ -19,7 +19,10 @@ mod wasm;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{BACKEND, F32x4, I32x4};
 #[cfg(target_arch = "wasm32")]
-pub use wasm::{BACKEND, F32x4, I32x4, has_dot_instruction};
+#[allow(unused_imports, reason = "the main module does not ask which instructions there are")]
+pub use wasm::has_dot_instruction;
+#[cfg(target_arch = "wasm32")]
+pub use wasm::{BACKEND, F32x4, I32x4};
 
 /// The instruction set of the kernels. [`BACKEND`] is that of the file's own compilation; the main
 /// module, which is compiled with plain SIMD, must ask `dispatch.rs` for that of its kernels.
