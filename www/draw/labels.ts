@@ -21,9 +21,9 @@ export type LabelOptions = {
 };
 
 /** The maximal length of a label in characters. */
-const MAX_LENGTH = 11;
+export const MAX_LENGTH = 11;
 /** The mean width of a character in em, for monospaced fonts. */
-const CHARACTER_WIDTH = 0.61;
+export const CHARACTER_WIDTH = 0.61;
 
 /**
  * The font size in CSS pixels, and how many positions lie between two labels.

@@ -7,6 +7,7 @@ import { formatAttention } from "../draw/format.js";
 import { drawHeatmap, fullView } from "../draw/heatmap.js";
 import { headMatrix, maxPoolTo, sizeOf, type Tensor } from "../draw/matrix.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
+import { CellQueue } from "./cell-queue.js";
 import { headElements, includesHead, isSameHead, type Head } from "./heads.js";
 import { clamp, Interaction, type Step } from "./interaction.js";
 import { base } from "./styles.js";
@@ -104,6 +105,11 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
       .cell:focus-visible {
         outline-offset: 1px;
       }
+      @media (forced-colors: active) {
+        .cell {
+          border-color: Canvas;
+        }
+      }
       .image {
         display: grid;
         place-items: center;
@@ -177,14 +183,9 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
   /** What each canvas shows. */
   #drawKeys: WeakMap<HTMLCanvasElement, string> = new WeakMap();
   #drawnPatterns: readonly (Tensor | null)[] = [];
-  #visibleCells = new Set<Element>();
-  /** The frame in which drawing continues, and the cell that was drawn last. */
-  #frame = 0;
-  #lastCell = -1;
-  #budgetMs = FIRST_BUDGET_MS;
-  #visibility = new IntersectionObserver((entries) => this.#onVisibility(entries), {
-    rootMargin: "120px",
-  });
+  #queue = new CellQueue(this, { first: FIRST_BUDGET_MS, max: MAX_BUDGET_MS }, (cell) =>
+    this.#draw(cell),
+  );
 
   constructor() {
     super();
@@ -221,10 +222,6 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
   override disconnectedCallback() {
     super.disconnectedCallback();
     this.#screen.removeEventListener("change", this.#onScreen);
-    this.#visibility.disconnect();
-    this.#visibleCells.clear();
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
   }
 
   /** The rows of the grid: the heads of each layer; or all heads by a score, with as many in a row as a layer has. */
@@ -328,14 +325,14 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     this.order = (event.target as HTMLSelectElement).value as "layer" | Kind;
   };
 
+  override willUpdate() {
+    if (this.#drawnPatterns === this.patterns) return;
+    this.#drawKeys = new WeakMap();
+    this.#drawnPatterns = this.patterns;
+    this.#queue.restart();
+  }
+
   override updated() {
-    for (const cell of this.renderRoot.querySelectorAll(".cell")) this.#visibility.observe(cell);
-    if (this.#drawnPatterns !== this.patterns) {
-      this.#drawKeys = new WeakMap();
-      this.#drawnPatterns = this.patterns;
-      this.#budgetMs = FIRST_BUDGET_MS;
-    }
-    if (!this.#frame) this.#drawSome();
     this.#revealSelected();
   }
 
@@ -356,37 +353,6 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
   /** The selection that the strip was scrolled to. */
   #revealed = "";
 
-  /**
-   * Draws outdated thumbnails until the budget of this frame is spent: while a model generates, every token changes all
-   * of them.
-   */
-  #drawSome() {
-    const cells = this.renderRoot.querySelectorAll<HTMLElement>(".cell");
-    const end = performance.now() + this.#budgetMs;
-    this.#budgetMs = Math.min(MAX_BUDGET_MS, 2 * this.#budgetMs);
-    for (let count = 0; count < cells.length; count++) {
-      if (performance.now() > end) return this.#continueDrawing();
-      // Round robin: otherwise the last thumbnails would stay outdated until the end of the text.
-      this.#lastCell = (this.#lastCell + 1) % cells.length;
-      this.#draw(cells[this.#lastCell]);
-    }
-  }
-
-  #continueDrawing() {
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#drawSome();
-    });
-  }
-
-  #onVisibility(entries: IntersectionObserverEntry[]) {
-    for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) this.#visibleCells.add(target);
-      else this.#visibleCells.delete(target);
-    }
-    this.#continueDrawing();
-  }
-
   /** The size of a thumbnail in CSS pixels. A layer fits the element's width if possible. */
   get #thumbnailSize() {
     if (this.#isStrip) return STRIP_SIZE;
@@ -403,7 +369,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     const head = Number(cell.dataset.head);
     const size = this.#thumbnailSize;
     const pattern = this.patterns[layer];
-    if (!pattern || !this.#visibleCells.has(cell)) {
+    if (!pattern || !this.#queue.isDue(cell)) {
       if (!pattern || !this.#drawKeys.has(canvas))
         canvas.style.width = canvas.style.height = `${size}px`; // reserves the place
       return;
@@ -414,6 +380,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
     const drawKey = [layer, head, target, this.scale, theme].join();
     if (this.#drawKeys.get(canvas) === drawKey) return;
     this.#drawKeys.set(canvas, drawKey);
+    this.#queue.isDrawn(cell);
     const matrix = maxPoolTo(headMatrix(pattern, head), Math.floor(target));
     const fit = fitNear(matrix.rows, target, target, MAX_CELL * ratio);
     drawHeatmap(canvas, matrix, { view: fullView(matrix), fit, theme, stretch: this.scale, ratio });
@@ -423,8 +390,7 @@ export class AttentionHeads extends TypedElement<AttentionHeadsEvents> {
   paintCanvas(canvas: HTMLCanvasElement) {
     const cell = canvas.closest<HTMLElement>(".cell");
     if (!cell) return false;
-    this.#visibleCells.add(cell);
-    this.#draw(cell);
+    this.#queue.include(cell);
     return false;
   }
 

@@ -1,6 +1,6 @@
 // <candle-scope>: the figure for any page: the model and the prompt are attributes. Its loader is `CandleScope.load`, which
 // elements.js sets; elements on one page that name the same model share it, because the loader does.
-import { html, LitElement, type PropertyDeclaration } from "lit";
+import { html, type PropertyDeclaration } from "lit";
 
 import type { Architecture, Describable } from "../session/architecture.js";
 import type { AnyNotice } from "../session/notices.js";
@@ -10,7 +10,7 @@ import { Session, type LoadContext } from "../session/session.js";
 import { tellingHead, whyTelling } from "../session/telling-head.js";
 import { complete } from "../state/fields.js";
 import type { LabIntervention } from "../state/interventions.js";
-import { WidthController } from "./base.js";
+import { TypedElement, WidthController } from "./base.js";
 import { withCode } from "./code.js";
 import { fitted, hookOf, unchanged, written, type Fitted } from "./scope/attributes.js";
 import {
@@ -23,6 +23,7 @@ import {
   type ScopeValues,
   type ViewValues,
 } from "./scope/fields.js";
+import { FocusKeeper } from "./scope/focus.js";
 import { Frozen } from "./scope/frozen.js";
 import { Wanted } from "./scope/lazy.js";
 import { formerPicture, ofAttribute, whatIsMissing } from "./scope/missing.js";
@@ -54,7 +55,7 @@ export type Load = (
 ) => Promise<ScopeModel>;
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the properties are those of SCOPE_PROPERTIES
-export class CandleScope extends LitElement {
+export class CandleScope extends TypedElement<Record<never, never>> {
   static override properties = {
     ...SCOPE_PROPERTIES,
     views: { attribute: false },
@@ -122,6 +123,7 @@ export class CandleScope extends LitElement {
     Object.assign(this, { views: {}, editable: false, load: null, snapshot: null });
     Object.assign(this, { error: null, question: null, width: 0 });
     new WidthController(this);
+    new FocusKeeper(this, () => this.renderRoot.querySelector("scope-figure"));
     this.#session.onChange = (change) => {
       if (change === "model") this.#text.forget();
       this.requestUpdate();
@@ -135,7 +137,7 @@ export class CandleScope extends LitElement {
 
   /** What is drawn. */
   get reading(): Reading | null {
-    return this.#session.reading;
+    return this.#frozen.reading ?? this.#session.reading;
   }
 
   /** A model is loading, or the text is not read: `reading` is not what the attributes say. */
@@ -167,7 +169,7 @@ export class CandleScope extends LitElement {
 
   override willUpdate() {
     if (this.#frozen.follow()) this.#stop();
-    if (!this.reading || this.#hasDrawn) return;
+    if (!this.#session.reading || this.#hasDrawn) return;
     this.#hasDrawn = true;
     const { top, bottom } = this.getBoundingClientRect();
     this.#isReserved = top < window.innerHeight && bottom > 0;
@@ -183,7 +185,7 @@ export class CandleScope extends LitElement {
     this.#hasStarted = true;
     if (isNew || (changed.has("load") && !this.loaded)) this.#load();
     else this.#readIfNeeded();
-    if (changed.has("layer") && this.reading) this.#needLayer();
+    if (changed.has("layer") && this.#session.reading) this.#needLayer();
     this.#prepare();
   }
 
@@ -293,12 +295,14 @@ export class CandleScope extends LitElement {
   /** The head that is drawn because none is named. */
   get #telling() {
     const { layer, head } = this.#fitted;
-    return layer === null && head === null && this.reading ? tellingHead(this.reading) : null;
+    return layer === null && head === null && this.#session.reading
+      ? tellingHead(this.#session.reading)
+      : null;
   }
 
   /** What the attributes say, with what there is in place of what there is not. */
   get #fitted(): Fitted {
-    const length = this.#text.isRead ? (this.reading?.ids.length ?? null) : null;
+    const length = this.#text.isRead ? (this.#session.reading?.ids.length ?? null) : null;
     this.#lastFitted = unchanged(fitted(written(this), this.loaded, length), this.#lastFitted);
     return this.#lastFitted;
   }
@@ -339,19 +343,16 @@ export class CandleScope extends LitElement {
   }
 
   #live() {
-    const { loaded } = this;
-    const isThawed = this.#frozen.isThere && loaded;
     return html`${this.#former} ${this.#figure()} ${this.#why()}
       <div class="caption"><slot name="caption" @slotchange=${() => this.requestUpdate()}>${this.#frozen.caption}</slot></div>
-      ${isThawed ? html`<p class="why" role="status">Live: computed here by ${this.model} in ${this.#fitted.dtype}.</p>` : ""}`;
+      ${this.#frozen.isThere && this.loaded ? html`<p class="why" role="status">Live: computed here by ${this.model} in ${this.#fitted.dtype}.</p>` : ""}`;
   }
 
   /** Which head is drawn, and why, if no attribute names one. */
   #why() {
-    const { view } = this.#fitted;
-    if (this.layer !== null || this.head !== null || !entryOf(view).usesHead) return "";
-    const telling = this.#telling;
-    return html`<p class="why">${telling ? whyTelling(telling) : ""}</p>`;
+    if (this.layer !== null || this.head !== null) return "";
+    if (!entryOf(this.#fitted.view).usesHead) return "";
+    return html`<p class="why">${this.#telling ? whyTelling(this.#telling) : ""}</p>`;
   }
 
   /** The text as it is written, until its tokens are known; and the button that starts a figure on request. */
@@ -364,16 +365,15 @@ export class CandleScope extends LitElement {
   #figure() {
     const { layer, head } = this.shownHead;
     const shown = this.#fitted;
-    const { reading, corrupted, isStale, results } = this.#session;
-    const { loaded } = this;
+    const { reading, corrupted, isStale, results, model: loaded } = this.#session;
     const hidden = hiddenParts(shown);
-    const space = { width: this.width, windowHeight: window.innerHeight, hidden };
-    const reserved = this.#isReserved
-      ? reservedHeight({ view: shown.view, prompt: shown.prompt, ...space })
-      : 0;
+    const { width } = this;
+    const space = { ...shown, width, hidden, isRead: reading !== null };
+    const reserved = this.#isReserved ? reservedHeight(space) : 0;
     return html`<scope-figure
       compact
       hide=${hidden.join(" ")}
+      ?hidden=${this.error !== null && !reading}
       .style="--reserved: ${reserved}px"
       .reading=${reading}
       .corrupted=${corrupted}

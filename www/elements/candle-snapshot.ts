@@ -10,13 +10,14 @@ import { complete, type ValuesOf } from "../state/fields.js";
 import { TypedElement } from "./base.js";
 import type { LiveState } from "./snapshot-figure.js";
 import { withCode } from "./code.js";
+import { FocusKeeper } from "./scope/focus.js";
 import { ALL_FIELDS, hiddenParts, readingAccessor, SCOPE_PROPERTIES } from "./scope/fields.js";
 import { Wanted } from "./scope/lazy.js";
 import { misspelt } from "./scope/misspelt.js";
 import { scopeStyles } from "./scope/styles.js";
 import { chosen, CHOSEN, type Given, givenBy, needingModel } from "./snapshot/given.js";
 import { InlineSnapshot } from "./snapshot/inline.js";
-import { type LiveValues, liveValues, whatLoads, whyNotLive } from "./snapshot/live.js";
+import { isLoadable, type LiveValues, liveValues, whatLoads, whyNotLive } from "./snapshot/live.js";
 import { SnapshotSource } from "./snapshot/source.js";
 import { base, code } from "./styles.js";
 import { refreshThemes } from "./theme.js";
@@ -113,6 +114,9 @@ export class CandleSnapshot extends TypedElement<CandleSnapshotEvents> {
     this.running = false;
     this.liveFigure = null;
     this.failure = null;
+    new FocusKeeper(this, (wish) =>
+      wish === "live" ? this.liveFigure : this.renderRoot.querySelector("snapshot-figure"),
+    );
   }
 
   /** What is drawn; null before that, and while the figure is live. */
@@ -255,8 +259,8 @@ export class CandleSnapshot extends TypedElement<CandleSnapshotEvents> {
   #canRun({ model }: Recorded) {
     const { loadLive } = this.constructor as typeof CandleSnapshot;
     const canLoad = this.given !== null || loadLive || customElements.get("candle-scope");
-    const hasModel = this.#own.model !== "" || model.source !== null;
-    return Boolean(canLoad && hasModel && this.live !== "none" && !this.running);
+    const canBeHad = isLoadable(this.#own.model || model.source);
+    return Boolean(canLoad && canBeHad && this.live !== "none" && !this.running);
   }
 
   #loads({ model }: Recorded) {

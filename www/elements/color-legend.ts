@@ -78,6 +78,12 @@ export class ColorLegend extends TypedElement<ColorLegendEvents> {
         background: currentColor;
         vertical-align: middle;
       }
+      @media (forced-colors: active) {
+        .dot {
+          forced-color-adjust: none;
+          background: CanvasText;
+        }
+      }
       button {
         display: var(--buttons, inline-block);
         font-size: 0.8rem;

@@ -178,6 +178,10 @@ export const figureLayout = css`
   :host([compact]) .unread .view {
     min-height: 0;
   }
+  /* They keep their place, and choose nothing while there is no picture. */
+  :host([compact][unread]) :is(.views, .row) {
+    visibility: hidden;
+  }
   /* As high as the picture will be, so that nothing moves when it comes. */
   :host([compact]) .board {
     min-height: var(--reserved, 0);
@@ -241,8 +245,10 @@ export const figureLayout = css`
     :host(:not([compact])) .changed {
       display: block;
     }
-    .board {
+    .board,
+    :host([compact]) .board {
       display: block;
+      min-height: 0;
     }
     .board > * + * {
       margin-top: 1.2rem;

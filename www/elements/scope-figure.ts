@@ -404,6 +404,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
 
   override willUpdate(changed: Map<string, unknown>) {
     for (const name of this.#shown) if (!this.#modules.has(name)) this.#load(name);
+    this.toggleAttribute("unread", !this.reading);
     const count = this.reading?.tokens.length ?? 0;
     if (changed.has("reading") && count > 0) {
       if (this.hoveredToken !== null && this.hoveredToken >= count) this.hoveredToken = null;

@@ -9,6 +9,7 @@ const print = css`
   @media print {
     :host {
       print-color-adjust: exact;
+      break-inside: avoid;
     }
     .axes,
     .list,
@@ -77,6 +78,9 @@ export const base = css`
   .soft {
     color: var(--soft);
   }
+  .readout {
+    overflow-wrap: anywhere;
+  }
   .visually-hidden {
     position: absolute;
     width: 1px;
@@ -118,6 +122,23 @@ export const base = css`
     border-radius: 5px;
     background: var(--sheet);
     min-width: 0;
+  }
+  /* Forced colours leave out backgrounds and shadows, which show what is chosen otherwise. */
+  @media (forced-colors: active) {
+    button[aria-pressed="true"],
+    button.lit {
+      forced-color-adjust: none;
+      border-color: Highlight;
+      background: Highlight;
+      color: HighlightText;
+    }
+    [aria-selected="true"],
+    [aria-current="step"] {
+      outline: 2px solid Highlight;
+    }
+    :is([aria-selected="true"], [aria-current="step"]):focus-visible {
+      outline-width: 5px;
+    }
   }
   @media (prefers-reduced-motion: no-preference) {
     button {

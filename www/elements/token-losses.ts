@@ -4,6 +4,7 @@ import { css, html } from "lit";
 
 import { columnWidth, drawColumns } from "../draw/columns.js";
 import { formatCount, formatLogProb, formatSignificant, NOT_A_NUMBER } from "../draw/format.js";
+import { CHARACTER_WIDTH, labelling, MAX_LENGTH } from "../draw/labels.js";
 import { countNotFinite } from "../draw/not-finite.js";
 import { announced, glyphs, type Token } from "../draw/token.js";
 import { pixelRatio, TypedElement, WidthController } from "./base.js";
@@ -69,15 +70,7 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
         left: 0;
         right: 0;
         border-top: 1px dashed var(--soft);
-        font-size: 0.78rem;
-        color: var(--soft);
-        text-align: right;
         pointer-events: none;
-      }
-      .mean span {
-        padding: 0 0.3em;
-        border-radius: 3px;
-        background: var(--paper);
       }
       .here {
         position: absolute;
@@ -92,8 +85,32 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
         justify-content: space-between;
         font-size: 0.78rem;
         font-style: italic;
+        gap: 1rem;
         color: var(--soft);
         margin: 0.3rem 0;
+      }
+      .axis span + span {
+        flex: none;
+      }
+      .dashes {
+        display: inline-block;
+        width: 1.6em;
+        margin-right: 0.3em;
+        border-top: 1px dashed currentColor;
+        vertical-align: middle;
+      }
+      .names {
+        position: relative;
+        margin-top: 0.25rem;
+        white-space: pre;
+      }
+      .names span {
+        position: absolute;
+        top: 0;
+      }
+      .names.upright span {
+        writing-mode: vertical-rl;
+        transform: rotate(180deg);
       }
       .readout {
         margin: 0.4rem 0 0;
@@ -180,7 +197,10 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
     const isLoss = this.show === "loss";
     const pitch = this.#pitch;
     return html`
-      <div class="axis"><span>${TITLES[this.show]} ${this.#top}${stripes}</span></div>
+      <div class="axis">
+        <span>${TITLES[this.show]} ${this.#top}${stripes}</span>
+        ${this.loss === null || !isLoss ? "" : html`<span><span class="dashes"></span>mean ${mean}</span>`}
+      </div>
       <div
         class="frame"
         role="img"
@@ -194,7 +214,7 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
         ${this.loss === null || !isLoss ? "" : this.#renderMean(this.loss)}
         ${position >= 0 ? html`<span class="here" .style="left: ${position * pitch}px; width: ${Math.max(3, pitch)}px"></span>` : ""}
       </div>
-      <div class="axis"><span>first token</span><span>last →</span></div>
+      ${this.#renderNames(pitch)}
       <p class="readout mono">${this.#renderReadout()}</p>
       ${liveRegion}
     `;
@@ -202,7 +222,20 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
 
   #renderMean(loss: number) {
     const top = (Number.isFinite(loss) ? HEIGHT * (1 - loss / this.#max) : 0).toFixed(1);
-    return html`<span class="mean" .style="top: ${top}px"><span>mean ${formatLogProb(loss)}</span></span>`;
+    return html`<span class="mean" .style="top: ${top}px"></span>`;
+  }
+
+  /** The tokens below their columns; upright where the columns are narrow. */
+  #renderNames(pitch: number) {
+    const { size, step } = labelling(pitch);
+    const names = this.tokens.map(shortened);
+    const longest = Math.max(0, ...names.map(({ length }) => length)) * size * CHARACTER_WIDTH;
+    const isUpright = longest > pitch - 4;
+    const height = Math.ceil(isUpright ? longest : 1.4 * size);
+    // Of upright names, the middle is in the middle of the column.
+    const left = (at: number) =>
+      (at * pitch + (isUpright ? (pitch - 1.4 * size) / 2 : 0)).toFixed(1);
+    return html`<div class="names mono ${isUpright ? "upright" : ""}" aria-hidden="true" .style="height: ${height}px; font-size: ${size}px; line-height: 1.4">${names.map((name, at) => (at % step === 0 ? html`<span .style="left: ${left(at)}px">${name}</span>` : ""))}</div>`;
   }
 
   #renderReadout() {
@@ -254,6 +287,13 @@ export class TokenLosses extends TypedElement<TokenLossesEvents> {
     const value = this.#describe(position);
     return value === null ? `${token}, the first` : `${token}, ${value}`;
   }
+}
+
+/** A token as a label. */
+function shortened(token: Token) {
+  const characters = [...glyphs(token)];
+  const isLong = characters.length > MAX_LENGTH;
+  return isLong ? `${characters.slice(0, MAX_LENGTH - 1).join("")}…` : characters.join("");
 }
 
 declare global {

@@ -62,6 +62,12 @@ export class Frozen {
     return this.isThere && this.phase !== "live";
   }
 
+  /** What the snapshot draws, while it is shown. */
+  get reading() {
+    if (!this.isShown) return null;
+    return this.#host.renderRoot.querySelector("candle-snapshot")?.reading ?? null;
+  }
+
   /** The figure is to be computed. */
   get needsModel() {
     return !this.isThere || this.phase !== "frozen";

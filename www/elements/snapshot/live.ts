@@ -59,11 +59,37 @@ export function whyNotLive({ corrupted, state }: Recorded): string {
 export function whatLoads(source: string, model: Recorded["model"] | null): string {
   const what = model?.name ?? "the model";
   const count = model?.parameterCount ?? 0;
-  const size =
-    count > 0
-      ? `${formatCount(count)} parameters, ${formatBytes(2 * count)} in a file of 16 bits for each, ${formatBytes(4 * count)} in one of 32`
-      : "its size is not known";
+  const size = count > 0 ? sizes(source, count) : "its size is not known";
   return `loads ${what} from ${hostOf(source)}: ${size}`;
+}
+
+/** The bits of a weight by what the name of a file says, with the scales of its blocks. */
+const BITS: readonly [RegExp, number, number][] = [
+  [/q4[^/]*$/i, 4, 4.5],
+  [/q8[^/]*$/i, 8, 8.5],
+  [/f16[^/]*$/i, 16, 16],
+  [/f32[^/]*$/i, 32, 32],
+];
+
+function sizes(source: string, count: number) {
+  const parameters = `${formatCount(count)} parameters`;
+  const [, bits, size] = BITS.find(([name]) => name.test(source)) ?? [];
+  if (bits && size)
+    return `${parameters}, at least ${formatBytes((count * size) / 8)} in a file of ${bits} bits for each`;
+  return `${parameters}, ${formatBytes(2 * count)} in a file of 16 bits for each, ${formatBytes(4 * count)} in one of 32`;
+}
+
+/** Whether a page can load a model from there. Anyone may have written the address. */
+export function isLoadable(source: string | null): boolean {
+  if (!source) return false;
+  if (source.startsWith("hf:")) return true;
+  try {
+    const { protocol } = new URL(source, document.baseURI);
+    // A page from a disk may name another file of the disk.
+    return ["http:", "https:", "blob:", "data:", location.protocol].includes(protocol);
+  } catch {
+    return false;
+  }
 }
 
 function hostOf(source: string): string {

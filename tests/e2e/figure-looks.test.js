@@ -1,0 +1,202 @@
+// What a figure looks like where colours are forced, on paper, before it is drawn and after a failure; and where the focus is then.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { DIST, eventually, start, visit } from "./browser.js";
+import { inlined, takeSnapshots } from "./snapshots.js";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+const PROMPT = 'prompt="the moon, the moon, the moon"';
+
+/** @type {string} */
+let root;
+/** @type {Awaited<ReturnType<typeof start>>} */
+let site;
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), "candlescope-looks-"));
+  await symlink(DIST, join(root, "assets"));
+  site = await start(root);
+});
+after(async () => {
+  await site.stop();
+  await rm(root, { recursive: true, force: true });
+});
+
+/** @param {string} body @param {(page: Page) => Promise<void>} look @param {(page: Page) => Promise<void>} [before] */
+async function open(body, look, before) {
+  await writeFile(
+    join(root, "page.html"),
+    `<!doctype html><meta charset="utf-8" /><link rel="icon" href="data:," /><title>Figures</title>
+<script type="module" src="assets/elements.js"></script>${body}`,
+  );
+  await visit(site, { path: "page.html", ...(before && { before }) }, look);
+}
+
+const figure = (/** @type {string} */ attributes) =>
+  `<candle-scope model="assets/models/shakespeare" ${attributes}></candle-scope>`;
+
+/** Waits until every figure is drawn. @param {Page} page */
+const drawn = (page) =>
+  page.waitForFunction(() =>
+    [...document.querySelectorAll("candle-scope")].every((/** @type {any} */ one) => {
+      const inner = one.renderRoot?.querySelector("scope-figure");
+      return one.reading && !one.busy && inner && !inner.needs;
+    }),
+  );
+
+/** The name of the element that has the focus, in the deepest shadow root. @param {Page} page */
+const focused = (page) =>
+  page.evaluate(() => {
+    let element = document.activeElement;
+    while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+    return element?.localName;
+  });
+
+test("the heads of a figure that was never on the screen are drawn, and it is not split on paper", async () => {
+  const far = `<div style="height: 6000px"></div>${figure(`loading="eager" ${PROMPT}`)}`;
+  await open(far, async (page) => {
+    await drawn(page);
+    await eventually(async () => {
+      const blank = await page.locator("attention-heads canvas").evaluateAll((all) => {
+        const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+        return all.filter((one) => {
+          // The first cell has the attention 1.
+          probe?.clearRect(0, 0, 1, 1);
+          probe?.drawImage(/** @type {HTMLCanvasElement} */ (one), -1, -1);
+          return !probe?.getImageData(0, 0, 1, 1).data[3];
+        }).length;
+      });
+      assert.equal(blank, 0);
+    });
+    await page.emulateMedia({ media: "print" });
+    const breaks = await page
+      .locator("candle-scope")
+      .evaluate((one) => getComputedStyle(one).breakInside);
+    assert.equal(breaks, "avoid");
+  });
+});
+
+test("forced colours show which tab and which head are chosen, and the dot of the legend", async () => {
+  const body =
+    figure(`loading="eager" ${PROMPT}`) + figure(`loading="eager" view="lens" ${PROMPT}`);
+  const forced = (/** @type {Page} */ page) => page.emulateMedia({ forcedColors: "active" });
+  await open(
+    body,
+    async (page) => {
+      await drawn(page);
+      const styles = (/** @type {string} */ selector) =>
+        page
+          .locator(selector)
+          .first()
+          .evaluate((one) => {
+            const { backgroundColor, outlineStyle } = getComputedStyle(one);
+            return { backgroundColor, outlineStyle };
+          });
+      const pressed = await styles("scope-figure .views [aria-pressed=true]");
+      const other = await styles("scope-figure .views [aria-pressed=false]");
+      assert.notEqual(pressed.backgroundColor, other.backgroundColor);
+      assert.equal((await styles("attention-heads [aria-selected=true]")).outlineStyle, "solid");
+      assert.equal((await styles("attention-heads [aria-selected=false]")).outlineStyle, "none");
+      const dot = await styles("logit-lens color-legend .dot");
+      assert.equal(dot.backgroundColor, await page.evaluate(canvasText));
+    },
+    forced,
+  );
+});
+
+/** The colour of texts, as the browser resolves it. */
+function canvasText() {
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.color = "CanvasText";
+  return getComputedStyle(probe).color;
+}
+
+test("the columns of log-probabilities have their tokens below them, on the page and in an SVG", async () => {
+  await open(figure(`loading="eager" view="log-probability" ${PROMPT}`), async (page) => {
+    await drawn(page);
+    const names = await page.locator("token-losses .names span").allInnerTexts();
+    assert.deepEqual(names, ["the", "·moon", ",", "·the", "·moon", ",", "·the", "·moon"]);
+    const svg = await page
+      .locator("candle-scope")
+      .evaluate((/** @type {any} */ one) => one.toSVG());
+    const plot = await page
+      .locator("token-losses")
+      .evaluate((/** @type {any} */ one) => one.toSVG());
+    assert.match(svg, /^<svg|^<\?xml/, "the whole figure is a picture too");
+    assert.equal(plot.match(/·moon/g)?.length, 3);
+    assert.match(plot, />\s*mean\b/);
+  });
+});
+
+test("a figure keeps its height when its picture comes", async () => {
+  for (const view of ["attention", "log-probability", "lens", "heads"]) {
+    const prompt = 'prompt="To be, or not to be, that is the question"';
+    const held = `<div style="width: 634px">${figure(`loading="on-request" parts="pattern tabs sentence heads tokens" view="${view}" ${prompt}`)}</div>`;
+    await open(held, async (page) => {
+      const height = async () => (await page.locator("candle-scope").boundingBox())?.height ?? 0;
+      await page.locator("candle-scope .start").waitFor();
+      const before = await height();
+      await page.locator("candle-scope").evaluate((/** @type {any} */ one) => one.start());
+      await drawn(page);
+      // The paragraph with the button, and a line of text more or less.
+      const after = await height();
+      assert.ok(Math.abs(after - before) <= 80, `${view}: ${before} became ${after}`);
+    });
+  }
+});
+
+test("a figure that cannot be drawn has the height of its error, without tabs", async () => {
+  const text = "word ".repeat(700);
+  await open(
+    `<div style="width: 320px">${figure(`loading="eager" prompt="${text}"`)}</div>`,
+    async (page) => {
+      await page.locator("error-notice").first().waitFor();
+      assert.equal(await page.locator("scope-figure .views").isVisible(), false);
+      const box = await page.locator("candle-scope").boundingBox();
+      assert.ok(box && box.height < 300, `${box?.height}`);
+    },
+  );
+});
+
+test("the figure that replaces a button has the focus; its tabs choose nothing before it is there", async () => {
+  await open(figure(`loading="on-request" ${PROMPT}`), async (page) => {
+    const button = page.locator("candle-scope .start");
+    await button.waitFor();
+    assert.equal(await page.locator("scope-figure .views").isVisible(), false);
+    await button.focus();
+    await page.keyboard.press("Enter");
+    await drawn(page);
+    assert.equal(await focused(page), "scope-figure");
+    assert.equal(await page.locator("scope-figure .views").isVisible(), true);
+  });
+});
+
+test("run live says the size of a file of 8 bits, gives the focus to the figure, and is not offered for a script", async () => {
+  const api = await start();
+  const [taken] = await takeSnapshots(api, [{ text: "the moon, the moon", options: {} }]);
+  await api.stop();
+  const from = (/** @type {string} */ source) =>
+    inlined({ ...taken, model: { ...taken.model, source } });
+  const q8 = new URL("assets/models/shakespeare/shakespeare-q8.gguf", site.url).href;
+  const body = `<candle-scope>${from(q8)}</candle-scope><candle-snapshot>${from("javascript:alert(1)")}</candle-snapshot>`;
+  await open(body, async (page) => {
+    const live = page.getByRole("button", { name: "run live" });
+    await live.first().waitFor();
+    assert.equal(await live.count(), 1);
+    await page.getByText(/at least 4\.5 MB in a file of 8 bits for each/).waitFor();
+    assert.ok(
+      await page.evaluate(
+        () => /** @type {any} */ (document.querySelector("candle-scope")).reading.ids.length > 0,
+      ),
+    );
+    await live.first().focus();
+    await page.keyboard.press("Enter");
+    await page.getByText(/^Live: computed here/).waitFor();
+    await eventually(async () => assert.equal(await focused(page), "scope-figure"));
+  });
+});
