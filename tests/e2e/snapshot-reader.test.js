@@ -97,7 +97,7 @@ for (const [name, body, script] of /** @type {const} */ ([
         assert.equal(page.workers().length, 0);
         assert.ok(await page.getByText("A <b>caption</b>").isVisible());
         const svg = await page
-          .locator("candle-scope scope-figure")
+          .locator("scope-figure")
           .evaluate((/** @type {any} */ one) => one.toSVG());
         assert.match(svg, /^<svg [\s\S]*<rect [\s\S]*<\/svg>\s*$/);
         assert.ok(await page.getByText("Snapshot of Shakespeare, computed in f32.").isVisible());
