@@ -146,7 +146,7 @@ export class ModelHandle {
     setTimeout(async () => {
       if (this.#users > 0 && !connection.isDead)
         this.#fingerprint ??= await connection
-          .call((api) => api.fingerprint(loaded.key))
+          .call((api) => api.fingerprint(loaded.key, false))
           .catch(() => undefined);
     }, FINGERPRINT_AFTER_MS);
   }
@@ -174,7 +174,8 @@ export class ModelHandle {
   async #hasSameWeights(connection: Connection, loaded: LoadedModel, first: LoadedModel) {
     if (this.#fingerprint === undefined)
       return first.origins !== undefined && first.origins === loaded.origins;
-    return (await connection.call((api) => api.fingerprint(loaded.key))) === this.#fingerprint;
+    const fingerprint = await connection.call((api) => api.fingerprint(loaded.key, true));
+    return fingerprint === this.#fingerprint;
   }
 }
 

@@ -176,8 +176,11 @@ export interface WorkerApi {
   withParameters(key: number, weights: readonly NewWeightData[]): Promise<LoadedModel>;
   /** The same model with the tokenizer of these files. */
   withTokenizer(key: number, files: ModelFile[]): Promise<LoadedModel>;
-  /** A hash of config, tokenizer and weights; undefined if the model is disposed of meanwhile. */
-  fingerprint(key: number): Promise<string | undefined>;
+  /**
+   * A hash of config, tokenizer and weights. Undefined if the model is disposed of meanwhile, or if it is not needed and the rest
+   * of the program would have to be fetched for it.
+   */
+  fingerprint(key: number, isNeeded: boolean): Promise<string | undefined>;
   /** Frees a model. */
   dispose(key: number): Promise<void>;
 

@@ -42,6 +42,8 @@ const models: Map<number, WasmModel> = new Map();
 const generations: Map<number, WasmGeneration> = new Map();
 const batchGenerations: Map<number, WasmBatchGeneration> = new Map();
 const measurements: Map<number, WasmMeasurement> = new Map();
+/** Models for which the rest of the program is fetched only when a call needs it. */
+const frugal: Set<number> = new Set();
 /** The loads under way, by their job. */
 const loads: Map<number, AbortController> = new Map();
 
@@ -70,6 +72,7 @@ const api: Implementation<WorkerApi> = {
       await lastReport; // it uses another port, so the answer could arrive first
       // A call that needs it tries again and reports it.
       if (request.prefetch) setTimeout(() => wholeModule().catch(() => {}), IDLE_AFTER_MS);
+      else frugal.add(key);
       return { key, origins, isTransformed: false, ...describe(model) };
     } finally {
       loads.delete(job);
@@ -106,11 +109,14 @@ const api: Implementation<WorkerApi> = {
     return { key: lastKey, origins: undefined, isTransformed: true, ...describe(model) };
   },
 
-  fingerprint: fingerprintOf,
+  async fingerprint(key, isNeeded) {
+    return isNeeded || !frugal.has(key) ? fingerprintOf(key) : undefined;
+  },
 
   dispose(key) {
     models.get(key)?.free();
     models.delete(key);
+    frugal.delete(key);
   },
 
   // ---- the worker itself ----

@@ -181,7 +181,7 @@ unsafe fn tiles(job: &Product, first: usize, last: usize, scratch: *mut u8) {
                         if format.is_quantized() {
                             let factors = factors(job, height, depth, a, b);
                             let (from, step) = initial;
-                            if job.dot_instruction {
+                            if I32x4::PARTS == 1 && job.dot_instruction {
                                 tile_i8::tile::<true>(&factors, tails, from, step, out, stride);
                             } else {
                                 tile_i8::tile::<false>(&factors, tails, from, step, out, stride);
