@@ -60,8 +60,8 @@ pub(crate) fn pool(count: u32) -> u32 {
     &raw const POOL as u32
 }
 
-/// Runs all `count` items of a task on all threads, in chunks that are multiples of `min_chunk`, at
-/// least 1.
+/// Runs all `count` items of a task on all threads, in chunks that are multiples of `min_chunk`
+/// (which is at least 1).
 /// `cost` is the approximate number of multiply-adds, which decides whether helpers are woken.
 ///
 /// # Safety

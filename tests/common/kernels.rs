@@ -19,8 +19,8 @@ macro_rules! facts {
 }
 
 /// `[rows, inner, columns]`: one row, a tile less one, a tile and one, more than a group of tiles, more than one
-/// depth, more than six panels and some, three groups.
-pub const SIZES: [[usize; 3]; 11] = [
+/// depth, more than six panels and some, three groups; more than one depth of columns for a transposed product, also with groups.
+pub const SIZES: [[usize; 3]; 13] = [
     [1, 1, 1],
     [1, 37, 33],
     [2, 3, 8],
@@ -28,15 +28,18 @@ pub const SIZES: [[usize; 3]; 11] = [
     [6, 12, 17],
     [7, 513, 9],
     [13, 1030, 41],
-    [253, 5, 12],
-    [259, 515, 3],
+    [265, 5, 12],
+    [271, 515, 3],
     [1, 130, 203],
     [530, 9, 50],
+    [7, 41, 515],
+    [270, 9, 1030],
 ];
 
-/// Queries and keys: one of each, more keys, as many, a tile less one, a tile, a tile and one, panels that are not full.
-pub const ATTENDED: [(usize, usize); 8] =
-    [(1, 1), (1, 9), (5, 5), (6, 13), (7, 16), (19, 19), (40, 41), (3, 530)];
+/// Queries and keys: one of each, more keys, as many, a tile less one, a tile, a tile and one, panels that are not full, more than one
+/// block of queries.
+pub const ATTENDED: [(usize, usize); 10] =
+    [(1, 1), (1, 9), (5, 5), (6, 13), (7, 16), (19, 19), (40, 41), (3, 530), (61, 61), (70, 131)];
 
 /// Queries, keys and values of three heads; those of a few are two texts.
 pub fn attended(queries: usize, keys: usize, width: usize) -> [Tensor; 3] {

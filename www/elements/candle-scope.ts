@@ -249,6 +249,7 @@ export class CandleScope extends TypedElement<Record<never, never>> {
   }
 
   async #read(text: Text, layer: number) {
+    if (this.error) this.#corrupted = null; // read again, so that its error is said again
     this.error = null; // before, because the second prompt has errors of its own
     const reading = await this.#report(this.#text.read(text, layer));
     if (!reading) return;

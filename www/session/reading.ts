@@ -67,7 +67,7 @@ export interface Reading {
   tokens: readonly Token[];
   /** what was changed while it was read */
   interventions: readonly Intervention[];
-  /** the same in words, for all that shows the reading; empty for none */
+  /** the interventions in words; empty for none */
   changes: string;
   /** by layer, [1 head query key]; null for layers that are not kept, because the text is too long */
   patterns: readonly (Tensor | null)[];

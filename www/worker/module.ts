@@ -24,6 +24,14 @@ moduleReady.catch(() => {}); // reported by the calls that wait for it
  */
 export async function wholeModule(): Promise<void> {
   await (await moduleReady)?.ensureLoaded();
+  isWhole = true;
+}
+
+let isWhole = false;
+
+/** Whether a call has waited for the secondary part, and it is there. */
+export function isModuleWhole(): boolean {
+  return isWhole;
 }
 
 async function fetchError(error: unknown) {

@@ -8,7 +8,7 @@ import { haveAddresses, type ModelFiles } from "../api/model-files.js";
 import type { LoadedModel, WorkerApi, WorkerMessage } from "../api/worker-api.js";
 import { type Implementation, watchForTraps, withErrorNames, rejectOnTrap } from "./failures.js";
 import { loadFiles } from "./load.js";
-import { wholeModule } from "./module.js";
+import { isModuleWhole, wholeModule } from "./module.js";
 import { plainFetcher, RemoteFile } from "./network.js";
 import type {
   WasmBatchGeneration,
@@ -110,7 +110,7 @@ const api: Implementation<WorkerApi> = {
   },
 
   async fingerprint(key, isNeeded) {
-    return isNeeded || !frugal.has(key) ? fingerprintOf(key) : undefined;
+    return isNeeded || !frugal.has(key) || isModuleWhole() ? fingerprintOf(key) : undefined;
   },
 
   dispose(key) {

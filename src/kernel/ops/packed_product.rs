@@ -28,31 +28,27 @@ pub fn product(a: &[f32], b: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
     unsafe { filled(rows * columns, |out| multiply(&tiles, b, &bias, rows, out)) }
 }
 
-/// `a bᵀ` for the rows `a` `[rows, columns]`: `[rows, inner]`. Rows of zeros are not multiplied: the
-/// gradient of logits of which an objective reads one row has no others. They give zeros whatever
-/// the weights are.
+/// `a bᵀ` for the rows `a` `[rows, columns]`: `[rows, inner]`. Rows of zeros at both ends are not
+/// multiplied: the gradient of logits has such rows where an objective reads one row, or all but the
+/// last one. They give zeros whatever the weights are.
 pub fn transposed_product(a: &[f32], b: &Packed) -> Vec<f32> {
     let (columns, inner) = (b.columns(), b.inner());
-    let filled: Vec<bool> =
-        a.chunks_exact(columns).map(|row| largest_magnitude(row) != 0).collect();
-    if filled.iter().all(|filled| *filled) {
-        return transposed_rows(a, b);
-    }
-    let mut out = vec![0f32; filled.len() * inner];
-    let rows = a.chunks_exact(columns).zip(&filled).filter(|(_, filled)| **filled);
-    let rows: Vec<f32> = rows.flat_map(|(row, _)| row).copied().collect();
-    if rows.is_empty() {
-        return out;
-    }
-    let products = transposed_rows(&rows, b);
-    let places = out.chunks_exact_mut(inner).zip(&filled).filter(|(_, filled)| **filled);
-    for ((place, _), product) in places.zip(products.chunks_exact(inner)) {
-        place.copy_from_slice(product);
-    }
+    let is_filled = |row: &[f32]| largest_magnitude(row) != 0;
+    let mut out = vec![0f32; a.len() / columns * inner];
+    let Some(first) = a.chunks_exact(columns).position(is_filled) else { return out };
+    let last = a.chunks_exact(columns).rposition(is_filled).unwrap_or(first);
+    let products = transposed_rows(&a[first * columns..(last + 1) * columns], b);
+    out[first * inner..][..products.len()].copy_from_slice(&products);
     out
 }
 
-/// The same for rows none of which is skipped (`simd/transposed.rs`).
+/// The multiply-adds of a product, at most `usize::MAX`: with 32 bits, 1024 rows times 1024 by 4096
+/// would be 0.
+fn cost(sizes: [usize; 3]) -> usize {
+    sizes.into_iter().fold(1, usize::saturating_mul)
+}
+
+/// The same for rows that are all multiplied (`simd/transposed.rs`).
 fn transposed_rows(a: &[f32], b: &Packed) -> Vec<f32> {
     let (rows, columns, inner) = (a.len() / b.columns(), b.columns(), b.inner());
     let tiles = tiles(a, PanelFormat::F32, columns);
@@ -70,7 +66,7 @@ fn transposed_rows(a: &[f32], b: &Packed) -> Vec<f32> {
             edge: edge_at,
         })
     };
-    let cost = rows * inner * columns;
+    let cost = cost([rows, inner, columns]);
     // SAFETY: `out` has `rows` rows of `inner` floats, all of which are written: whole panels by the
     // job, the rest from `edge`. Tiles and panels are as long as their formats require.
     unsafe {
@@ -137,7 +133,7 @@ unsafe fn multiply(tiles: &[u32], b: &Packed, bias: &Bias, rows: usize, out: *mu
         ones: [1; 8],
         dot_instruction: backend() == Backend::RelaxedDot,
     };
-    let cost = rows * b.inner() * columns;
+    let cost = cost([rows, b.inner(), columns]);
     // SAFETY: tiles and panels are as long as their formats require; the caller guarantees it for
     // `out`.
     unsafe {

@@ -65,8 +65,8 @@ impl PanelFormat {
         }
     }
 
-    /// Steps of a cache block. In f32: 16 kB of a panel, 12 kB of a tile's rows, 504 kB of a
-    /// group's rows; in bytes: 9, 3 and 290 kB, widened to 16 bits: 17, 6 and 550 kB.
+    /// Steps of a cache block. In f32: 16 kB of a panel, 10 or 12 kB of a tile's rows, 541 kB of a
+    /// group's rows; in bytes: 9, 5 and 304 kB, widened to 16 bits: 17, 9 and 574 kB.
     pub const fn depth(self) -> usize {
         if self.is_quantized() { 256 } else { 512 }
     }

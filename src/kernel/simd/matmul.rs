@@ -9,7 +9,7 @@ use super::tile_f32::{self, STREAMS, Strides, WIDTH};
 use super::tile_i8::{self, BLOCK_TAIL, STEP_BYTES, Tails, WIDE_STEP_BYTES, WIDE_TAIL};
 use super::vector::{BACKEND, F32x4, I32x4, TileProduct, Vector};
 
-/// The maximum number of rows in a group of tiles.
+/// The maximum number of rows in a group of tiles, before rounding up to whole tiles.
 const GROUP: usize = 264;
 /// Bytes of scratch memory for what follows the blocks of a panel, widened: the most that a format
 /// needs, which is 4 bits.
@@ -17,7 +17,9 @@ const TAIL_BYTES: usize = PanelFormat::Q4.depth() / PanelFormat::Q4.block_steps(
 /// Bytes of scratch memory into which a worker widens one cache block of a panel: the most that a
 /// format needs with any instruction set, which is bytes widened to 16 bits.
 const SCRATCH_BYTES: usize = TAIL_BYTES + PanelFormat::Q8.depth() * 2 * STEP_BYTES;
-const _: () = assert!(SCRATCH_BYTES >= PanelFormat::F32.panel_bytes(PanelFormat::F32.depth()));
+/// F16 is widened to as many bytes as F32 has.
+const _: () =
+    assert!(SCRATCH_BYTES - TAIL_BYTES >= PanelFormat::F32.panel_bytes(PanelFormat::F32.depth()));
 
 /// `out = a b + bias`.
 #[repr(C)]
@@ -224,8 +226,8 @@ unsafe fn output(job: &Product, panel: usize, row: usize) -> (*mut f32, usize) {
 }
 
 /// One cache block of a panel in the layout that a tile reads: numbers in f32, or the parts of
-/// integers, whose scales and sums are apart in f32. What has that layout already stays where it is:
-/// a copy would have to wait for the memory, which the first tile does not.
+/// integers, whose scales and sums are apart in f32. Panels that have that layout are not copied: a
+/// copy would have to wait for the memory, which the first tile does not.
 ///
 /// # Safety
 /// `b` must be valid for reads of `format.panel_bytes(depth)` bytes, and `scratch` for writes of

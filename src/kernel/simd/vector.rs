@@ -5,7 +5,7 @@
 //! | --- | --- | --- |
 //! | `vector/wasm.rs`, `vector/dot_plain.rs` | wasm with `simd128` | in a browser |
 //! | `vector/wasm.rs`, `vector/dot_relaxed.rs` | wasm with `simd128` and `relaxed-simd` | in a browser that supports it |
-//! | `vector/native.rs` | any other: plain arrays | natively, for row-wise operations, attention and tests |
+//! | `vector/native.rs` | any other: plain arrays | natively, for all but products, and for tests |
 //!
 //! Only the files in `vector/` contain instructions of a particular instruction set. Loads and
 //! stores accept any alignment.

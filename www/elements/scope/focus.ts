@@ -1,4 +1,4 @@
-// When a button gives way to the figure that it asked for, the keyboard focus goes to the figure: otherwise it would fall to the page's start.
+// When a figure replaces the button that started it, the figure gets the focus. Otherwise the focus would return to the start of the page.
 
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 

@@ -2,7 +2,7 @@
 
 import { createError } from "../../api/errors.js";
 
-/** @param load the function that loads models. @returns a sentence; none if there is all that a figure needs */
+/** @param load the function that loads models. @returns a sentence; none if nothing is missing */
 export function whatIsMissing(model: string, load: unknown): string[] {
   if (!model)
     return [

@@ -40,7 +40,10 @@ function textRead({ text, isIds, dropped, tokens }: Recorded["reading"]): string
   const bytes = tokens.flatMap((one) =>
     typeof one === "string" ? [...encoder.encode(one)] : Array.from(one.bytes),
   );
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+  // The first token may be the rest of a character.
+  const start = bytes.findIndex((byte) => (byte & 0xc0) !== 0x80);
+  const whole = Uint8Array.from(start > 0 ? bytes.slice(start) : bytes);
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(whole);
 }
 
 /** Why a model would compute something else than the snapshot has; empty if it would not. */

@@ -1,4 +1,4 @@
-// What <tensor-view> was given and does not know: said in place, with what is used instead.
+// Values of <tensor-view> attributes that do not fit. The element names each, and the value that it uses instead.
 
 import { ORDERS } from "../../draw/axis-order.js";
 import { parseLimits } from "../../draw/tensor-scale.js";

@@ -1,7 +1,7 @@
-// The files of the model in use, for an HTML file that has them in it: all that its load took, under the names that `loadModel` knows
-// them by, and what was answered when it was loaded. They lie in one folder then, so that one config and one checkpoint are there.
+// The files of the model in use, for a live HTML file: the files that its load read, under the names that `loadModel` knows them by, and
+// what was answered when it was loaded. They lie in one folder then, so that one config and one checkpoint are there.
 
-import { createError } from "../../api/errors.js";
+import { createError, messageOf } from "../../api/errors.js";
 import {
   type ModelFile,
   type ModelFiles,
@@ -12,7 +12,7 @@ import { resolveSource, tokenizerFiles } from "../../api/source.js";
 import { formatBytes } from "../../draw/format.js";
 import type { Choice } from "../../elements/model-chooser.js";
 import { isPage } from "../../worker/network/web-page.js";
-import { request } from "./requests.js";
+import { request, unreachable } from "./requests.js";
 
 /** A larger file is slow to open, because a browser reads it as a page. */
 export const MAX_MODEL_BYTES = 100e6;
@@ -124,7 +124,12 @@ function reader(signal: AbortSignal): Read {
       return { name: lastPart(name), blob };
     }
     const response = await request(address ?? "", signal);
-    const received = response && (await bytesOf(response, take));
+    const received =
+      response &&
+      (await bytesOf(response, take).catch((error) => {
+        if (signal.aborted || (error as Error).name === "InputError") throw error;
+        throw unreachable(address ?? "", messageOf(error));
+      }));
     if (!received || isPage([new Uint8Array(await received.slice(0, 512).arrayBuffer())]))
       return null;
     return { name: lastPart(decodeURIComponent(new URL(address ?? "").pathname)), blob: received };

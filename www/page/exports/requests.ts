@@ -7,14 +7,23 @@ import { createError, messageOf } from "../../api/errors.js";
  * @throws NetworkError
  */
 export async function request(address: string, signal?: AbortSignal): Promise<Response | null> {
+  let response: Response;
   try {
-    const response = await fetch(address, { signal: signal ?? null });
-    return response.ok ? response : null;
+    response = await fetch(address, { signal: signal ?? null });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw createError(
-      "NetworkError",
-      `${address} cannot be put into the file (${messageOf(error)}): check the connection, then export again`,
-    );
+    throw unreachable(address, messageOf(error));
   }
+  if (response.ok) return response;
+  const { status } = response;
+  if (status < 500 && status !== 408 && status !== 429) return null;
+  throw unreachable(address, `status ${status}`);
+}
+
+/** The error of a file that did not arrive, or not as a whole. */
+export function unreachable(address: string, reason: string): Error {
+  return createError(
+    "NetworkError",
+    `${address} cannot be put into the file (${reason}): check the connection, then export again`,
+  );
 }

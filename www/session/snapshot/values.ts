@@ -1,5 +1,5 @@
-// Checks of the numbers in a snapshot: what is no probability, or contradicts another number of the file, is not drawn. Numbers that
-// are not finite pass, because a damaged model computes them.
+// Checks the numbers of a snapshot. Values that are not probabilities, or that contradict other fields, are refused. Numbers that are not
+// finite pass, because a damaged model computes them.
 
 import { decodeNumbers, roundingOf } from "../../api/snapshot/arrays.js";
 import type { EncodedArray, Snapshot, SnapshotText } from "../../api/snapshot/format.js";
