@@ -24,7 +24,7 @@ pub use wasm::has_dot_instruction;
 #[cfg(target_arch = "wasm32")]
 pub use wasm::{BACKEND, F32x4, I32x4};
 
-/// The instruction set of the kernels. [`BACKEND`] is that of the file's own compilation; the main
+/// The instruction set of the kernels. `BACKEND` is that of the file's own compilation; the main
 /// module, which is compiled with plain SIMD, must ask `dispatch.rs` for that of its kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
