@@ -245,6 +245,6 @@ test("an intervention changes all points that its text selects", async () => {
     assert.deepEqual(interventions, [{ at: ["z", [0, -1]], do: "zero" }]);
     await page.reload();
     await settled(page);
-    await page.getByText("zero at z of layers 0, -1").first().waitFor();
+    await page.getByText("zero at z of layers 0, -1").filter({ visible: true }).first().waitFor();
   });
 });
