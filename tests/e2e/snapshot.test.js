@@ -68,7 +68,7 @@ test("the page exports its patterns, its scores and its choices", async () => {
     );
     assert.deepEqual(interventions, state.interventions);
     assert.equal(model.source, `${site.url}models/shakespeare`);
-    assert.equal(recorded.caption, "pattern of head 2.1, Shakespeare");
+    assert.equal(recorded.caption, "pattern of head 2.1, Shakespeare, with head 0.3 switched off");
   });
 });
 

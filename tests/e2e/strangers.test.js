@@ -248,7 +248,12 @@ test("isolate.js is switched off by a site and by a visitor, and on again", asyn
     await opens("on.html?candlescope-isolate=off", { isolated: false, workers: 0 });
     await opens("on.html", { isolated: false, workers: 0 });
     await opens("on.html?candlescope-isolate=on", { isolated: true, workers: 1 });
-    await page.evaluate(() => /** @type {any} */ (globalThis).candlescopeIsolate.off());
+    // The page may be isolated before its script has run.
+    await page.waitForFunction(() => {
+      const { candlescopeIsolate } = /** @type {any} */ (globalThis);
+      candlescopeIsolate?.off();
+      return candlescopeIsolate !== undefined;
+    });
     await eventually(async () => assert.equal((await state()).workers, 0));
   } finally {
     await context.close();
