@@ -1,24 +1,17 @@
 //! Weights in fewer bits against scalar code that rounds one number after the other; natively and in the browser.
 
-use candle_core::{Device, Tensor};
+#[macro_use]
+#[path = "common/kernels.rs"]
+mod kernels;
+
+use candle_core::Tensor;
 use candlescope::kernel::{self, Axes, Backend, Matrix, MatrixBuilder, WeightFormat};
 use half::f16;
 
+use kernels::{flat, numbers, tensor};
+
 #[cfg(target_arch = "wasm32")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
-
-macro_rules! facts {
-    ($($(#[$doc:meta])* fn $name:ident() $body:block)*) => {$(
-        $(#[$doc])*
-        #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
-        #[cfg_attr(not(target_arch = "wasm32"), test)]
-        fn $name() {
-            for backend in [Backend::Simd, Backend::Relaxed] {
-                if kernel::select_backend(backend) $body
-            }
-        }
-    )*};
-}
 
 facts! {
     fn a_matrix_in_8_or_4_bits_has_the_bits_of_the_scalar_code() {
@@ -179,8 +172,7 @@ fn sums(matrix: &Matrix, format: WeightFormat) -> Vec<Vec<f32>> {
     let sums = |start: usize| {
         let row: Vec<f32> =
             (0..inner).map(|i| if i / length == start / length { 1.0 } else { 0.0 }).collect();
-        let row = Tensor::from_vec(row, (1, inner), &Device::Cpu).unwrap();
-        kernel::matmul(&row, matrix).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        flat(&kernel::matmul(&tensor(&row, &[1, inner]), matrix).unwrap())
     };
     (0..inner).step_by(length).map(sums).collect()
 }
@@ -193,18 +185,5 @@ fn sums_of(blocks: &[Block], columns: usize) -> Vec<Vec<f32>> {
 }
 
 fn bits(x: &Tensor) -> Vec<u32> {
-    let numbers: Vec<f32> = x.flatten_all().unwrap().to_vec1().unwrap();
-    numbers.into_iter().map(f32::to_bits).collect()
-}
-
-/// Pseudo-random numbers between -1 and 1, the same on every machine.
-fn numbers(count: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / (1u32 << 31) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
+    flat(x).into_iter().map(f32::to_bits).collect()
 }
