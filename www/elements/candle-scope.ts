@@ -2,11 +2,9 @@
 // elements.js sets; elements on one page that name the same model share it, because the loader does.
 import { html, type PropertyDeclaration } from "lit";
 
-import type { Architecture, Describable } from "../session/architecture.js";
-import type { AnyNotice } from "../session/notices.js";
 import { type Answer, type Question, questionOf, withAnswer } from "../session/questions.js";
-import type { Readable, Reading } from "../session/reading.js";
-import { Session, type LoadContext } from "../session/session.js";
+import type { Reading } from "../session/reading.js";
+import { Session } from "../session/session.js";
 import { tellingHead, whyTelling } from "../session/telling-head.js";
 import { complete } from "../state/fields.js";
 import type { LabIntervention } from "../state/interventions.js";
@@ -28,6 +26,7 @@ import { Frozen } from "./scope/frozen.js";
 import { Wanted } from "./scope/lazy.js";
 import { formerPicture, ofAttribute, whatIsMissing } from "./scope/missing.js";
 import { misspelt } from "./scope/misspelt.js";
+import type { Load, ScopeModel } from "./scope/model.js";
 import { reportOf } from "./scope/report.js";
 import { onDemand } from "./scope/on-demand.js";
 import { reservedHeight } from "./scope/reserved.js";
@@ -40,19 +39,6 @@ import { entryOf } from "./views/index.js";
 import type { Head } from "./heads.js";
 import type { LiveValues } from "./snapshot/live.js";
 import type { FigureChoice } from "./views/view.js";
-
-/** What the figure needs. */
-export type ScopeModel = Readable & {
-  config: Readable["config"] & Architecture;
-  report?: readonly AnyNotice[];
-  /** the same model with a tokenizer */
-  withTokenizer?: (files: File[]) => Promise<ScopeModel>;
-} & Partial<Pick<Describable, "parameters" | "parameterCount" | "checkpoint">>;
-/** `loadModel` of candlescope.js, or a function that gives a model in the same way. */
-export type Load = (
-  source: string,
-  options: LoadContext & Answer & { dtype?: string; prefetch?: boolean },
-) => Promise<ScopeModel>;
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the properties are those of SCOPE_PROPERTIES
 export class CandleScope extends TypedElement<Record<never, never>> {

@@ -1,8 +1,9 @@
 // <candle-scope> with its loader: for a page that shows figures only, with one script tag. elements.js defines the other elements too.
 
-import { CandleScope, type Load } from "./candle-scope.js";
+import { CandleScope } from "./candle-scope.js";
 
 import "./define/candle-scope.js";
+import type { Load } from "./scope/model.js";
 
 /** A page whose figures are all snapshots does not need it. */
 const api = () => import("../api/candlescope.js");

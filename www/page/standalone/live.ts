@@ -3,8 +3,9 @@
 
 import { loadModel } from "../../api/candlescope.js";
 import { platform, usePlatform } from "../../api/platform.js";
-import { CandleScope, type Load } from "../../elements/candle-scope.js";
+import { CandleScope } from "../../elements/candle-scope.js";
 import "../../elements/define/candle-scope.js";
+import type { Load } from "../../elements/scope/model.js";
 import { contentsIn, readContents } from "./contents.js";
 
 const MODEL = "model/";
