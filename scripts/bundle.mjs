@@ -3,9 +3,9 @@
 // bundled models.
 
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, extname, join, relative, resolve } from "node:path";
+import { dirname, extname, join, relative } from "node:path";
 import { build, transform } from "esbuild";
-import { rollup } from "rollup";
+import { chunksByEntry, chunksOfFigures, joinChunks, scriptsOf } from "./chunks.mjs";
 import {
   classic,
   elements,
@@ -101,7 +101,10 @@ await mkdir(OUT, { recursive: true });
 for (const name of await readdir(OUT))
   if (name !== "docs") await rm(join(OUT, name), { recursive: true });
 
-const [ofPage, ofSnapshot] = await Promise.all([
+/** What shares the chunks of the elements, besides styles. */
+const withElements = { ...elements, ...embed, ...notebook };
+
+const [ofPage, ofSnapshot, ofElements] = await Promise.all([
   build({
     ...common,
     ...SPLITTING,
@@ -118,10 +121,9 @@ const [ofPage, ofSnapshot] = await Promise.all([
   build({
     ...common,
     ...SPLITTING,
+    write: false,
     entryPoints: entryPoints({
-      ...elements,
-      ...embed,
-      ...notebook,
+      ...withElements,
       "embed-style": "embed.css",
       "no-script": "no-script.css",
       "notebook-style": "notebook/notebook.css",
@@ -168,93 +170,32 @@ const glue = join(OUT, "pkg/candlescope.js");
 const { code } = await transform(await readFile(glue, "utf8"), { format: "esm", minify: true });
 await writeFile(glue, code);
 await writeFile(join(OUT, Q8), await quantized(dirname(Q8)));
+const figures = ["candle-scope", "candle-snapshot", "scope-figure", "snapshot-figure"];
+const elementOf = (/** @type {string} */ name) => `elements/${name}.js`;
 const [first] = await Promise.all([
   // preload.js stays outside of the API's chunk, because it loads a model: other pages import only the API.
-  joinChunks(ofPage.outputFiles, page, ["candlescope.js", "preload.js", "main.js"]),
-  joinChunks(ofSnapshot.outputFiles, snapshot, ["snapshot.js"]),
+  joinChunks(
+    ofPage.outputFiles,
+    OUT,
+    page,
+    chunksByEntry(["candlescope.js", "preload.js", "main.js"]),
+  ),
+  joinChunks(ofSnapshot.outputFiles, OUT, snapshot, chunksByEntry(["snapshot.js"])),
+  joinChunks(
+    ofElements.outputFiles,
+    OUT,
+    withElements,
+    chunksOfFigures({
+      main: "figure.js",
+      figure: elementOf("scope-figure"),
+      figures: figures.map(elementOf),
+      others: Object.keys(elements)
+        .filter((name) => name.startsWith("elements/"))
+        .map((name) => `${name}.js`),
+    }),
+  ),
 ]);
 await preloadModules("index.html", scriptsOf(first, ["preload.js", "main.js"]));
-
-/**
- * The chunk of each module that is loaded with an entry.
- * @param {readonly string[]} entries
- * @param {(path: string) => readonly string[]} importsOf
- * @returns {Map<string, string>}
- */
-function chunkNames(entries, importsOf) {
-  /** @param {string} entry */
-  const closure = (entry) => {
-    const found = new Set([entry]);
-    for (const path of found) for (const imported of importsOf(path)) found.add(imported);
-    return found;
-  };
-  // What an earlier script needs belongs to its chunk.
-  const names = new Map();
-  for (const entry of entries)
-    for (const path of closure(entry)) if (!names.has(path)) names.set(path, entry);
-  return names;
-}
-
-/**
- * Writes what esbuild made. esbuild has a chunk for each set of entries and lazy views that share a module, which is thirty chunks
- * for a first visit; rollup joins those that are loaded together with one of the entries.
- * @param {import("esbuild").OutputFile[]} files
- * @param {import("./entries.mjs").Entries} inputs
- * @param {readonly string[]} entries
- * @returns {Promise<import("rollup").RollupOutput["output"]>}
- */
-async function joinChunks(files, inputs, entries) {
-  const texts = new Map(files.map(({ path, text }) => [relative(resolve(OUT), path), text]));
-  await Promise.all(
-    [...texts]
-      .filter(([path]) => !path.endsWith(".js"))
-      .map(([path, text]) => writeFile(join(OUT, path), text)),
-  );
-  /** @type {import("rollup").Plugin} */
-  const fromMemory = {
-    name: "from memory",
-    resolveId: (path) => {
-      const name = path.replace(/^\.\//, "");
-      return texts.has(name) ? name : { id: path, external: true };
-    },
-    load: (path) => texts.get(path),
-  };
-  const bundle = await rollup({
-    input: Object.keys(inputs).map((name) => `${name}.js`),
-    plugins: [fromMemory],
-    treeshake: false, // esbuild did
-  });
-  /** @type {Map<string, string> | undefined} the chunk of each module */
-  let names;
-  const { output } = await bundle.write({
-    dir: OUT,
-    compact: true,
-    entryFileNames: "[name].js",
-    chunkFileNames: "chunk-[hash].js",
-    hoistTransitiveImports: false,
-    manualChunks: (id, { getModuleInfo }) => {
-      names ??= chunkNames(entries, (path) => getModuleInfo(path)?.importedIds ?? []);
-      return names.get(id);
-    },
-  });
-  await bundle.close();
-  return output;
-}
-
-/**
- * The scripts that are loaded with some of them, in the order in which they are needed.
- * @param {import("rollup").RollupOutput["output"]} output
- * @param {string[]} entries
- */
-function scriptsOf(output, entries) {
-  const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
-  const found = new Set(entries);
-  for (const path of found) {
-    const chunk = chunks.get(path);
-    if (chunk?.type === "chunk") for (const imported of chunk.imports) found.add(imported);
-  }
-  return [...found];
-}
 
 /**
  * Adds a modulepreload link for each script, so that the browser requests them in parallel.
