@@ -366,41 +366,43 @@ test("a model that was switched is brought back by undo, with what was studied i
 test("a double click on a token puts the caret in front of it, and Escape leaves the box", async () => {
   await visit(site, {}, async (page) => {
     await settled(page);
-    const before = await page.locator("scope-figure").boundingBox();
+    const box = () => page.locator("scope-figure").boundingBox();
+    const before = await box();
     await page.locator('.token[data-position="3"]').dblclick();
-    const caret = await page.evaluate(() => {
-      const box = /** @type {HTMLTextAreaElement} */ (document.activeElement);
-      return [
-        box.id,
-        box.value.slice(0, box.selectionStart),
-        box.selectionEnd - box.selectionStart,
-      ];
-    });
     const start = await page.evaluate(() =>
       /** @type {any} */ (document.querySelector("scope-figure")).reading.tokens
         .slice(0, 3)
         .join(""),
     );
-    assert.deepEqual(caret, ["prompt", start, 0]);
-    // The readout of the token under the pointer may be higher, until the text box covers the token.
-    await eventually(async () =>
-      assert.deepEqual(await page.locator("scope-figure").boundingBox(), before, "nothing moves"),
-    );
+    const caret = () =>
+      page.evaluate(() => {
+        const { id, value, selectionStart, selectionEnd } = /** @type {HTMLTextAreaElement} */ (
+          document.activeElement
+        );
+        return [id, value?.slice(0, selectionStart), selectionEnd - selectionStart];
+      });
+    await eventually(async () => assert.deepEqual(await caret(), ["prompt", start, 0]));
+    await eventually(async () => assert.deepEqual(await box(), before, "nothing moves"));
+    const focused = () => page.evaluate(() => document.activeElement?.id);
+    const focuses = (/** @type {string} */ id) =>
+      eventually(async () => assert.equal(await focused(), id));
     await page.keyboard.press("Escape");
-    assert.notEqual(await page.evaluate(() => document.activeElement?.id), "prompt");
+    await focuses("");
     await page.keyboard.press("/");
-    assert.equal(await page.evaluate(() => document.activeElement?.id), "prompt");
+    await focuses("prompt");
     await page.keyboard.press("Escape");
+    await focuses("");
     // Single letters can be turned off.
     await page.locator("#help").click();
-    assert.equal(await page.evaluate(() => document.activeElement?.id), "guide");
+    await focuses("guide");
     await page.locator("#shortcuts").uncheck();
     await page.keyboard.press("Escape");
-    assert.equal(await page.evaluate(() => document.activeElement?.id), "help");
+    await focuses("help");
     assert.ok(await page.locator("#guide").isHidden());
     await page.keyboard.press("x");
     await page.keyboard.press("/");
-    assert.equal(await page.evaluate(() => document.activeElement?.id), "help");
+    await settled(page);
+    assert.equal(await focused(), "help");
     assert.deepEqual((await snapshot(page)).off, []);
     await page.reload();
     await settled(page);

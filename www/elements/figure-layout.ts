@@ -60,6 +60,10 @@ export const figureLayout = css`
     min-width: 70%;
     font-size: 0.85rem;
   }
+  /* As high as the choices, so that nothing moves when a place is locked. */
+  .tools > button {
+    padding-block: 0.14em;
+  }
   .end {
     margin-left: auto;
   }

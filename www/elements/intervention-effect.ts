@@ -29,6 +29,8 @@ export class InterventionEffect extends TypedElement<Record<never, never>> {
       :host {
         container: effect / inline-size;
         font-size: 0.88rem;
+      }
+      :host([active]) {
         margin-top: 0.4rem;
       }
       section {
