@@ -12,6 +12,7 @@ import { resolveSource, tokenizerFiles } from "../../api/source.js";
 import { formatBytes } from "../../draw/format.js";
 import type { Choice } from "../../elements/model-chooser.js";
 import { isPage } from "../../worker/network/web-page.js";
+import { OPTIONS } from "../standalone/contents.js";
 import { request, unreachable } from "./requests.js";
 
 /** A larger file is slow to open, because a browser reads it as a page. */
@@ -62,9 +63,6 @@ export async function modelContents(
   if (!answer.config) return found;
   return [...found, { name: OPTIONS, blob: new Blob([JSON.stringify({ config: answer.config })]) }];
 }
-
-/** What was answered, beside the files of the model. */
-const OPTIONS = "options.json";
 
 type Read = (file: ModelFile) => Promise<Content | null>;
 

@@ -4,6 +4,7 @@
 import { createError } from "../../api/errors.js";
 import type { Snapshot } from "../../api/snapshot/format.js";
 import { escapeMarkup } from "../../draw/markup.js";
+import { FILE, MODEL } from "../standalone/contents.js";
 import { dataScript } from "./data-script.js";
 import { modelContents, type ModelInUse } from "./model-contents.js";
 import { request } from "./requests.js";
@@ -54,7 +55,7 @@ export async function livePage(snapshot: Snapshot, model: ModelInUse): Promise<B
       await fileScript("worker.js", worker),
       await fileScript("primary.wasm", primary),
       await fileScript("secondary.wasm", secondary),
-      ...(await Promise.all(contents.map(({ name, blob }) => fileScript(`model/${name}`, blob)))),
+      ...(await Promise.all(contents.map(({ name, blob }) => fileScript(MODEL + name, blob)))),
       script.markup,
     ]);
   } catch (error) {
@@ -93,7 +94,7 @@ function inlineScript(script: string) {
 async function fileScript(name: string, bytes: Blob) {
   const compressed = bytes.stream().pipeThrough(new CompressionStream("gzip"));
   const text = await base64(await new Response(compressed).blob());
-  return `<script type="application/octet-stream" data-file="${escapeMarkup(name)}">${text}</script>\n`;
+  return `<script type="application/octet-stream" ${FILE}="${escapeMarkup(name)}">${text}</script>\n`;
 }
 
 function base64(blob: Blob): Promise<string> {

@@ -3,6 +3,12 @@
 /** The attribute that names a file. */
 export const FILE = "data-file";
 
+/** The folder of the model's files. */
+export const MODEL = "model/";
+
+/** In that folder: what was answered when the model was loaded on the page. */
+export const OPTIONS = "options.json";
+
 /** @throws if the page has no such file, or if it is damaged */
 export async function readContents(name: string, type = ""): Promise<Blob> {
   const script = document.querySelector(`script[${FILE}="${CSS.escape(name)}"]`);

@@ -6,9 +6,7 @@ import { platform, usePlatform } from "../../api/platform.js";
 import { CandleScope } from "../../elements/candle-scope.js";
 import "../../elements/define/candle-scope.js";
 import type { Load } from "../../elements/scope/model.js";
-import { contentsIn, readContents } from "./contents.js";
-
-const MODEL = "model/";
+import { contentsIn, MODEL, OPTIONS, readContents } from "./contents.js";
 
 /** What the worker finds in place of pkg/ (scripts/bundle.mjs). */
 const WASM = ["primary", "secondary"] as const;
@@ -38,22 +36,19 @@ function dataAddress(blob: Blob): Promise<string> {
   });
 }
 
-/** What was answered when the model was loaded on the page. */
-const OPTIONS = "model/options.json";
-
 async function modelFiles() {
   const read = async (name: string) =>
     new File([await readContents(name)], name.slice(MODEL.length));
   return Promise.all(
     contentsIn(MODEL)
-      .filter((name) => name !== OPTIONS)
+      .filter((name) => name !== MODEL + OPTIONS)
       .map(read),
   );
 }
 
 async function answered(): Promise<{ config?: object }> {
-  if (!contentsIn(MODEL).includes(OPTIONS)) return {};
-  return JSON.parse(await (await readContents(OPTIONS)).text());
+  if (!contentsIn(MODEL).includes(MODEL + OPTIONS)) return {};
+  return JSON.parse(await (await readContents(MODEL + OPTIONS)).text());
 }
 
 let address: Promise<string> | undefined;
