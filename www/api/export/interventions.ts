@@ -8,7 +8,7 @@ export function interventionsText(interventions: unknown): string {
   if (!Array.isArray(interventions) || interventions.length === 0) return "";
   return JSON.stringify(interventions, (_, value: unknown) => {
     if (!ArrayBuffer.isView(value)) return value;
-    const numbers = Array.from(value as Float32Array);
-    return numbers.length > MAX_NUMBERS ? `${numbers.length} numbers` : numbers;
+    const numbers = value as Float32Array;
+    return numbers.length > MAX_NUMBERS ? `${numbers.length} numbers` : Array.from(numbers);
   });
 }
