@@ -17,7 +17,8 @@ export const METRICS = {
     "mean attention to the position after an earlier occurrence of the query's token",
 };
 
-export type HeadMetrics = Record<keyof typeof METRICS, number>;
+/** A head whose attention is 0 everywhere, as after an intervention, has no distance: JSON would make null of it, which is drawn at 0. */
+export type HeadMetrics = Partial<Record<keyof typeof METRICS, number>>;
 
 /** The largest attention outside of the first row and the first column, which HeadVis leaves out of every maximum. */
 export function maxActivation({ pattern, tokens }: HeadText): number {
@@ -50,17 +51,20 @@ export function headMetrics(texts: readonly HeadText[]): HeadMetrics {
     }
   }
   const mean = distance / mass;
+  const distances = {
+    qk_distance: mean,
+    qk_distance_variance: Math.max(0, squares / mass - mean * mean),
+  };
   return {
     self_attention_score: own / positions,
     previous_token_score: previous / (positions - texts.length), // the first token has no previous one
     pattern_entropy: entropy / positions,
-    qk_distance: mean,
-    qk_distance_variance: Math.max(0, squares / mass - mean * mean),
+    ...(mass === 0 ? {} : distances),
     induction_score: induction / positions,
   };
 }
 
-/** How much attention the texts' tokens give ("query") or get ("key"), by token, as shares of all of it. */
+/** How much attention the texts' tokens give ("query") or get ("key"), by token, as shares of all of it. Empty if there is none. */
 export function topTokens(texts: readonly HeadText[], side: "query" | "key", count: number) {
   const sums = new Map<string, number>();
   let total = 0;
@@ -72,6 +76,7 @@ export function topTokens(texts: readonly HeadText[], side: "query" | "key", cou
         sums.set(token, (sums.get(token) ?? 0) + value);
         total += value;
       }
+  if (total === 0) return [];
   return [...sums]
     .sort(([, a], [, b]) => b - a)
     .slice(0, count)

@@ -66,7 +66,9 @@ export async function headVisFile(
     scatter.push({ layer, head, ...headMetrics(own) });
     files[`heads/L${layer}H${head}.json`] = headJson(own, keys, threshold);
   }
-  files["scatter_data.json"] = scatter;
+  // HeadVis takes the axes of its scatter plot from the first row.
+  const count = (row: object) => Object.keys(row).length;
+  files["scatter_data.json"] = scatter.sort((a, b) => count(b) - count(a));
   files["config.json"] = configJson(texts[0].model, heads, layers);
   const encoder = new TextEncoder();
   const entries = Object.entries(files).map(([path, value]) => ({
