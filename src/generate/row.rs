@@ -108,12 +108,13 @@ impl Row {
         (logits, total): (&[f32], f64),
         cache: Cache,
     ) -> Step {
-        let best = most_probable(logits, 1).first().copied().unwrap_or_default(); // there is one: the sum is finite
+        let mut top = most_probable(logits, options.top.max(1));
+        let best = top.first().copied().unwrap_or_default(); // there is one: the sum is finite
         let drawn = options.do_sample.then(|| draw(logits, &self.tokens, options, &mut self.rng));
         let id = drawn.flatten().unwrap_or(best);
         let log_prob = |id: u32| (f64::from(logits[id as usize]) - total) as f32;
-        let top =
-            most_probable(logits, options.top).into_iter().map(|id| (id, log_prob(id))).collect();
+        top.truncate(options.top);
+        let top = top.into_iter().map(|id| (id, log_prob(id))).collect();
         let string = self.take(id, model, options);
         Step { id, string, log_prob: log_prob(id), top, cache }
     }

@@ -73,8 +73,8 @@ impl Objective {
     pub fn of(&self, logits: &Tensor, tokens: &[u32]) -> Result<Tensor> {
         let (_, length, vocab) = logits.dims3()?;
         match self {
-            Objective::Logit { .. } => {
-                let (row, ids) = self.logits(length, vocab)?;
+            Objective::Logit { answer, against, position } => {
+                let (row, ids) = signed_ids((*answer, *against), *position, (length, vocab))?;
                 let term = |(id, sign): (u32, f32)| (row * vocab + id as usize, sign);
                 Ok(kernel::weighted_sum(logits, ids.into_iter().map(term).collect())?)
             }
@@ -94,8 +94,8 @@ impl Objective {
     ) -> Result<Tensor> {
         let (_, length, vocab) = logits.dims3()?;
         match self {
-            Objective::Logit { .. } => {
-                let (row, ids) = self.logits(length, vocab)?;
+            Objective::Logit { answer, against, position } => {
+                let (row, ids) = signed_ids((*answer, *against), *position, (length, vocab))?;
                 let width = model.config().n_embd;
                 let mut gradient = vec![0f32; length * width];
                 for (id, sign) in ids {
@@ -111,20 +111,21 @@ impl Objective {
             }
         }
     }
+}
 
-    /// The row of the logits that is read, and the ids that count in it with their signs; no id of a
-    /// loss.
-    fn logits(&self, length: usize, vocab: usize) -> Result<(usize, Vec<(u32, f32)>)> {
-        let Objective::Logit { answer, against, position } = self else {
-            return Ok((0, Vec::new()));
-        };
-        let row = expect_position(*position, length)?;
-        let against = against.map(|against| (against, -1.0));
-        let ids: Vec<(u32, f32)> = std::iter::once((*answer, 1.0)).chain(against).collect();
-        match ids.iter().find(|(id, _)| *id as usize >= vocab) {
-            Some((id, _)) => Err(Error::out_of_range(format_args!("answer id {id}"), vocab)),
-            None => Ok((row, ids)),
-        }
+/// The row of the logits that is read, and the ids that count in it with their signs: `answer` with 1,
+/// `against` with -1.
+fn signed_ids(
+    (answer, against): (u32, Option<u32>),
+    position: i64,
+    (length, vocab): (usize, usize),
+) -> Result<(usize, Vec<(u32, f32)>)> {
+    let row = expect_position(position, length)?;
+    let against = against.map(|against| (against, -1.0));
+    let ids: Vec<(u32, f32)> = std::iter::once((answer, 1.0)).chain(against).collect();
+    match ids.iter().find(|(id, _)| *id as usize >= vocab) {
+        Some((id, _)) => Err(Error::out_of_range(format_args!("answer id {id}"), vocab)),
+        None => Ok((row, ids)),
     }
 }
 

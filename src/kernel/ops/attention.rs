@@ -184,9 +184,11 @@ fn whole([q, k, v]: [Heads; 3], factor: f32) -> OpOutput {
 /// # Safety
 /// The pointers of `attention` must be valid for the sizes that its fields name.
 unsafe fn attend(attention: Attention, q: &Heads) {
-    // Packing a key or a value takes as long as about four products with it.
-    let packing = q.batch * q.heads * q.width * attention.keys;
-    let cost = 2 * q.count() * attention.keys + 8 * packing;
+    // Packing a key or a value takes as long as about four products with it. A single query waits for the
+    // memory as long as for one.
+    let per_key = if q.rows == 1 { 2 } else { 8 };
+    let reading = q.batch * q.heads * q.width * attention.keys;
+    let cost = 2 * q.count() * attention.keys + per_key * reading;
     // SAFETY: the caller guarantees every pointer of `attention` for the sizes that its fields name.
     unsafe { parallel_for(Task::Attention(attention), q.batch * q.heads, 1, cost) };
 }

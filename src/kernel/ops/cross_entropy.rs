@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::rows::{fill_rows, sum};
+use super::rows::sum;
 use super::softmax::log_sum_exp;
 use super::storage::{OpOutput, floats, row_width};
 use crate::kernel::dispatch::map_rows;
@@ -97,13 +97,11 @@ impl CustomOp1 for CrossEntropy {
     fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> OpOutput {
         let logits = floats(logits, layout)?;
         let vocab = row_width(layout);
-        let losses = fill_rows(self.targets.len(), 1, |row, out| {
-            if self.weights[row] != 0.0 {
-                let logits = &logits[row * vocab..][..vocab];
-                let log_sum = log_sum_exp(logits) as f32;
-                out[0] = self.weights[row] * (log_sum - logits[self.targets[row] as usize]);
-            }
-        });
+        let loss = |(row, target): (&[f32], &u32)| log_sum_exp(row) as f32 - row[*target as usize];
+        let rows = logits.chunks_exact(vocab).zip(&self.targets).zip(&self.weights);
+        let losses: Vec<f32> = rows
+            .map(|(row, weight)| if *weight == 0.0 { 0.0 } else { weight * loss(row) })
+            .collect();
         let loss = sum(&losses, |x| x) / sum(&self.weights, |x| x);
         Ok((CpuStorage::F32(vec![loss]), Shape::from(())))
     }

@@ -6,8 +6,10 @@
 //! from their scores through the softmax to the weighted sum of the values, all within the L1 and
 //! L2 caches. A run that captures scores or patterns executes the same steps separately, with the
 //! same tiles, and therefore gets the same bits. Every sum runs over its axis in order, independent
-//! of the number of queries.
+//! of the number of queries. A single query, as in decoding, reads its keys and values in place: there is
+//! nothing to share a panel with.
 
+use super::one_query::{LANES, multiply_rows, read_lines};
 use super::pack::interleave;
 use super::panels::{copy, fill, longest, pack_columns, pack_rows};
 use super::rowwise;
@@ -160,7 +162,13 @@ unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head:
     // panels of all keys and values and for one tile, and each step reads only what an earlier one
     // has written.
     unsafe {
-        if part != Part::Mix {
+        if queries == 1 {
+            read_lines(job.k.of(batch, head), job.k.row_stride, keys, width);
+            read_lines(job.v.of(batch, head), job.v.row_stride, keys, width);
+        }
+        // One query uses each key once.
+        let reads_keys = queries == 1 && width.is_multiple_of(LANES);
+        if part != Part::Mix && !reads_keys {
             pack_columns(job.k.of(batch, head), job.k.row_stride, keys, width, scratch.keys);
         }
         // For one query the values are read in place, unless the last panel would read past their
@@ -180,9 +188,15 @@ unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head:
             if part != Part::Mix {
                 let q = job.q.of(batch, head).add(query * job.q.row_stride);
                 interleave(height, q, job.q.row_stride, width, job.factor, scratch.tile);
-                let keys = Panels { first: scratch.keys, stride: width * WIDTH, row_stride: WIDTH };
-                let panels = (visible + height - 1).div_ceil(WIDTH);
-                multiply(height, width, scratch, keys, panels, scratch.rows, scratch.keys_up);
+                if reads_keys {
+                    let k = job.k.of(batch, head);
+                    multiply_rows(scratch.tile, width, k, job.k.row_stride, keys, scratch.rows);
+                } else {
+                    let keys =
+                        Panels { first: scratch.keys, stride: width * WIDTH, row_stride: WIDTH };
+                    let panels = (visible + height - 1).div_ceil(WIDTH);
+                    multiply(height, width, scratch, keys, panels, scratch.rows, scratch.keys_up);
+                }
             }
             match part {
                 Part::Scores => copy_scores(height, visible, scratch, pattern, keys),

@@ -28,6 +28,7 @@ pub mod format;
 pub mod functions;
 pub mod job;
 pub mod matmul;
+pub mod one_query;
 pub mod pack;
 pub mod panels;
 pub mod pool;

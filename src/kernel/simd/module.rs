@@ -18,6 +18,7 @@ mod format;
 mod functions;
 mod job;
 mod matmul;
+mod one_query;
 mod pack;
 mod panels;
 mod pool;
