@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { DIST, eventually, start, visit } from "./browser.js";
+import { heights } from "../../scripts/heights.mjs";
+import { VIEWS } from "../../www/elements/views/index.ts";
 import { inlined, takeSnapshots } from "./snapshots.js";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -133,21 +135,50 @@ test("the columns of log-probabilities have their tokens below them, on the page
   });
 });
 
-test("a figure keeps its height when its picture comes", async () => {
-  for (const view of ["attention", "log-probability", "lens", "heads"]) {
-    const prompt = 'prompt="To be, or not to be, that is the question"';
-    const held = `<div style="width: 634px">${figure(`loading="on-request" parts="pattern tabs sentence heads tokens" view="${view}" ${prompt}`)}</div>`;
-    await open(held, async (page) => {
-      const height = async () => (await page.locator("candle-scope").boundingBox())?.height ?? 0;
-      await page.locator("candle-scope .start").waitFor();
-      const before = await height();
-      await page.locator("candle-scope").evaluate((/** @type {any} */ one) => one.start());
-      await drawn(page);
-      // The paragraph with the button, and a line of text more or less.
-      const after = await height();
-      assert.ok(Math.abs(after - before) <= 80, `${view}: ${before} became ${after}`);
+test("the place of a figure is as high as its picture, in every view, and nothing is blank below it", async () => {
+  await open("<main></main>", async (page) => {
+    await page.waitForFunction(() => customElements.get("candle-scope"));
+    const [prompt, corrupted] = ["To be, or not to be, that is", "To see, or not to be, that is"];
+    const more = `corrupted="${corrupted}" answer="&quot; the&quot;" against="&quot; a&quot;"`;
+    for (const view of Object.keys(VIEWS))
+      for (const width of [390, 634]) {
+        const { before, after, blank, height } = await heights(
+          page,
+          figure(
+            `loading="eager" view="${view}" prompt="${prompt}" ${VIEWS[view].usesCorrupted ? more : ""}`,
+          ),
+          width,
+        );
+        // What is below the screen may move.
+        const [was, is] = [before, after].map((one) => Math.min(one, height));
+        assert.ok(Math.abs(is - was) < 0.15 * was, `${view}, ${width} px: ${was} became ${is}`);
+        assert.ok(blank < 1, `${view}, ${width} px: ${blank} px are blank`);
+      }
+  });
+});
+
+test("a figure that shows another view keeps its place until the view is there", async () => {
+  await open(figure(`loading="eager" ${PROMPT}`), async (page) => {
+    await drawn(page);
+    const board = () =>
+      page
+        .locator("scope-figure .board")
+        .evaluate((one) => Number.parseFloat(getComputedStyle(one).minHeight) || 0);
+    await eventually(async () => assert.equal(await board(), 0));
+    const heights = await page.locator("candle-scope").evaluate(async (/** @type {any} */ one) => {
+      const inner = one.renderRoot.querySelector("scope-figure");
+      const board = inner.renderRoot.querySelector(".board");
+      one.view = "lens";
+      /** @type {number[]} */
+      const found = [];
+      while (!inner.hasAttribute("settled") || inner.view !== "lens") {
+        await new Promise((done) => requestAnimationFrame(done));
+        if (inner.view === "lens") found.push(board.clientHeight);
+      }
+      return found;
     });
-  }
+    assert.ok(Math.min(...heights) > 400, `${heights}`);
+  });
 });
 
 test("a figure that cannot be drawn has the height of its error, without tabs", async () => {

@@ -94,9 +94,6 @@ export class CandleScope extends TypedElement<Record<never, never>> {
   #lastFitted: Fitted | null = null;
   #wanted = new Wanted(this);
   #hasStarted = false;
-  /** The figure is as high as was estimated: nobody sees it change its height when it is drawn off the screen. */
-  #isReserved = true;
-  #hasDrawn = false;
   #frozen = new Frozen(
     this,
     (values) => this.#begin(values),
@@ -155,10 +152,6 @@ export class CandleScope extends TypedElement<Record<never, never>> {
 
   override willUpdate() {
     if (this.#frozen.follow()) this.#stop();
-    if (!this.#session.reading || this.#hasDrawn) return;
-    this.#hasDrawn = true;
-    const { top, bottom } = this.getBoundingClientRect();
-    this.#isReserved = top < window.innerHeight && bottom > 0;
   }
 
   override updated(changed: Map<string, unknown>) {
@@ -356,12 +349,12 @@ export class CandleScope extends TypedElement<Record<never, never>> {
     const hidden = hiddenParts(shown);
     const { width } = this;
     const space = { ...shown, width, hidden, isRead: reading !== null };
-    const reserved = this.#isReserved ? reservedHeight(space) : 0;
     return html`<scope-figure
       compact
       hide=${hidden.join(" ")}
       ?hidden=${this.error !== null && !reading}
-      .style="--reserved: ${reserved}px"
+      ?pending=${shown.corrupted !== null && !corrupted && !this.error}
+      .style="--reserved: ${reservedHeight(space)}px"
       .reading=${reading}
       .corrupted=${corrupted}
       .config=${loaded?.config ?? NO_CONFIG}

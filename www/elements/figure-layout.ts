@@ -186,8 +186,8 @@ export const figureLayout = css`
   :host([compact][unread]) :is(.views, .row) {
     visibility: hidden;
   }
-  /* As high as the picture will be, so that nothing moves when it comes. */
-  :host([compact]) .board {
+  /* As high as the picture will be, so that nothing moves when it comes; "pending" is the second prompt. */
+  :host([compact]:is(:not([settled]), [pending])) .board {
     min-height: var(--reserved, 0);
     /* What is left of it stands below the picture, not between its parts. */
     align-content: start;
@@ -250,7 +250,7 @@ export const figureLayout = css`
       display: block;
     }
     .board,
-    :host([compact]) .board {
+    :host([compact]:is(:not([settled]), [pending])) .board {
       display: block;
       min-height: 0;
     }

@@ -7,7 +7,7 @@ import type { HookPoint } from "../api/generated.js";
 import type { Band, Pair } from "../draw/matrix.js";
 import type { Stretch } from "../draw/scale.js";
 import type { Reading } from "../session/reading.js";
-import type { Requests, ViewResult } from "../session/results.js";
+import { NO_RESULT, type Requests, type ViewResult } from "../session/results.js";
 import { describe } from "../session/scores.js";
 import type { Held } from "../session/snapshot/held.js";
 import { define, TypedElement, WidthController } from "./base.js";
@@ -201,11 +201,16 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
 
   /** A view on show is not there yet, or lacks what it requested. A request that waits for the visitor, or failed, does not count. */
   get needs(): boolean {
+    return this.#lacks(false);
+  }
+
+  /** @param ever a former result is enough, and a request that waits is not */
+  #lacks(ever: boolean): boolean {
     return this.#shown.some((name) => {
       if ((this.#modules.get(name) ?? "loading") === "loading") return true;
       if (!this.#request(name)) return false;
-      const { isCurrent = false, isWaiting = false, error = null } = this.#results[name] ?? {};
-      return !isCurrent && !isWaiting && !error;
+      const { value, isCurrent, isWaiting, error } = this.#results[name] ?? NO_RESULT;
+      return !(error || (ever ? value : isCurrent || isWaiting));
     });
   }
 
@@ -417,6 +422,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   override updated(changed: Map<string, unknown>) {
     if (changed.has("view")) showOpenTab(this.renderRoot);
     this.toggleAttribute("drawn", this.reading !== null);
+    this.toggleAttribute("settled", this.reading !== null && !this.#lacks(true));
     this.toggleAttribute("two", this.#shown.length > 1);
     const position = this.hovered?.query ?? this.hoveredToken ?? this.lock?.query ?? null;
     if (position === this.#lastReported) return;

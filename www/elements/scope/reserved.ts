@@ -1,5 +1,5 @@
-// How high the board of a compact figure will be, before its text is read: so that the page around it does not move when it is
-// drawn. An estimate from above for the attention view; other views depend on the model.
+// How high the board of a compact figure will be, before it is drawn: so that the page around it does not move then. An estimate with
+// the sizes of the bundled model; `node --import tsx scripts/heights.mjs` compares it with what is drawn.
 
 import { gutterFor } from "../../draw/labels.js";
 import { compactCell } from "../../draw/pattern-plot.js";
@@ -8,24 +8,32 @@ import { MIN_WIDTH_OF_GRID } from "../figure-layout.js";
 /** CSS pixels, as the styles of the figure and of the attention view have them. */
 const [GAP, LINE, CHARACTER] = [19, 19.7, 7];
 const AXIS = 18;
-/** The readout and the legend below a plot, from this width on or narrower. */
-const [WIDE, LEGEND, NARROW_LEGEND] = [380, 66, 125];
-/** The longest sentences about a head, in characters. */
-const SENTENCE = 250;
-/** What other views take at least. */
-const OTHER = 320;
+/** The legend stands beside a plot that leaves more room than this, and below it otherwise. */
+const [BESIDE, LEGEND] = [140, 66];
+/** A usual sentence about a head, in characters. */
+const SENTENCE = 160;
 /**
- * The boards of views with the bundled model and a line of text, in figures of 634 and of 320 px; and the legend above that colours their
- * tokens, which comes with the reading. Models of more layers need more.
+ * Other views: a + b × tokens, of which 24 are counted, + c × 1000 / width, fitted to what was drawn. Those that are missing are higher
+ * than a screen.
  */
-const MEASURED: Readonly<Record<string, { board: [number, number]; legend: [number, number] }>> = {
-  "log-probability": { board: [474, 536], legend: [69, 86] },
-  lens: { board: [500, 672], legend: [69, 86] },
-  heads: { board: [539, 658], legend: [0, 0] },
+const OTHERS: Readonly<Record<string, readonly [number, number, number]>> = {
+  lines: [49, 21, 97],
+  products: [114, 21, 118],
+  "log-probability": [391, 2, 57],
+  lens: [391, 0, 118],
+  attribution: [341, 0, 68],
+  gradients: [45, 20, 149],
+  heads: [430, 0, 71],
+  composition: [320, 0, 420],
+  "two-prompts": [312, 4, 131],
+  patching: [276, 3, 132],
+  paths: [345, 0, 142],
+  stream: [445, 2, 57],
+  activations: [190, 22, 152],
 };
-/** What the board of a few words takes at most: with the parts around it, the figure is no higher than 420 px. */
-const FEW_WORDS = 6;
-const MAX_OF_FEW = 310;
+/** Their legend above the board, which comes with the reading: c × 1000 / width. */
+const WITH_LEGEND: readonly string[] = ["log-probability", "lens"];
+const LEGEND_ABOVE = 28;
 
 export interface Space {
   view: string;
@@ -38,31 +46,41 @@ export interface Space {
   isRead: boolean;
 }
 
+/** No more than the screen: what is below it may move. */
 export function reservedHeight(space: Space): number {
   const { view, prompt, width, hidden } = space;
   if (hidden.includes("pattern") || width <= 0) return 0;
-  if (view !== "attention") return otherHeight(space);
-  const hasGrid = width >= MIN_WIDTH_OF_GRID && !hidden.includes("heads");
-  const strip = hasGrid || hidden.includes("heads") ? 0 : 68 + GAP;
-  const own = hasGrid ? width - Math.max(128, width / 4) - GAP : width;
-  const sentence = hidden.includes("sentence")
-    ? 24
-    : Math.ceil((SENTENCE * CHARACTER) / own) * LINE + 8;
   const words = prompt.match(/ ?(\p{L}+|\p{N}+|[^\s\p{L}\p{N}])/gu) ?? [];
-  const tokens = Math.ceil(1.15 * words.length) + 1; // pieces of words are tokens too
-  const pitch = Math.min(compactCell(tokens), (own - 90) / Math.max(1, words.length));
-  const gutter = gutterFor(words, pitch, 3);
-  const room = Math.min(680, Math.max(320, 0.6 * window.innerHeight), own - 18 - gutter);
-  const plot = Math.min(room, tokens * compactCell(tokens)) + gutter;
-  const below = own - plot > 168 ? 0 : own >= WIDE ? LEGEND : NARROW_LEGEND;
-  const height = Math.round(strip + sentence + AXIS + plot + below);
-  return words.length <= FEW_WORDS && hasGrid ? Math.min(height, MAX_OF_FEW) : height;
+  const tokens = 1.1 * words.length; // pieces of words are tokens too
+  const height =
+    view === "attention" ? attentionHeight(space, words, tokens) : otherHeight(space, tokens);
+  return Math.round(Math.min(height, window.innerHeight));
 }
 
-function otherHeight({ view, width, hidden, isRead }: Space) {
-  if (!Object.hasOwn(MEASURED, view)) return OTHER;
-  const { board, legend } = MEASURED[view];
-  const at = width >= MIN_WIDTH_OF_GRID ? 0 : 1;
+function attentionHeight({ width, hidden }: Space, words: string[], atLeast: number) {
+  const tokens = Math.round(atLeast) + 2;
+  const hasHeads = !hidden.includes("heads");
+  const hasGrid = width >= MIN_WIDTH_OF_GRID && hasHeads;
+  const strip = hasGrid || !hasHeads ? 0 : 68 + GAP;
+  const grid = hasGrid ? Math.max(128, width / 4) : -GAP;
+  const own = width - grid - GAP;
+  const sentence = hidden.includes("sentence")
+    ? 24
+    : ((SENTENCE * CHARACTER) / own + 0.5) * LINE + 8;
+  const cell = compactCell(tokens);
+  const gutter = gutterFor(words, Math.min(cell, (own - 90) / Math.max(1, words.length)), 3);
+  const room = Math.min(680, Math.max(320, 0.6 * window.innerHeight), own - 18 - gutter);
+  const plot = Math.min(room, tokens * cell) + gutter;
+  const below = own - plot > BESIDE ? 0 : LEGEND;
+  const why = width < 320 ? LINE : 0; // the line that names the head is two lines
+  return Math.max(grid - 35, strip + sentence + AXIS + plot + below + why);
+}
+
+function otherHeight({ view, width, hidden, isRead }: Space, tokens: number) {
+  if (!Object.hasOwn(OTHERS, view)) return Number.POSITIVE_INFINITY;
+  const [a, b, c] = OTHERS[view];
+  const hasOwn = isRead || hidden.includes("tokens");
+  const legend = hasOwn && WITH_LEGEND.includes(view) ? LEGEND_ABOVE : 0;
   const sentence = hidden.includes("sentence") ? 40 : 0;
-  return board[at] - sentence + (isRead || hidden.includes("tokens") ? 0 : legend[at]);
+  return a - sentence + b * Math.min(24, tokens) + ((c - legend) * 1000) / width;
 }
