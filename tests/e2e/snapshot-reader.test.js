@@ -324,6 +324,36 @@ for (const [name, text, sentence] of /** @type {const} */ ([
     );
   });
 
+for (const name of ["candle-snapshot", "candle-scope"])
+  test(`a file that ${name} could not fetch is fetched once more when the reader asks`, async () => {
+    delete host.pages["/late.json"];
+    await open(
+      `<${name} src="late.json"></${name}>`,
+      async (page) => {
+        const again = page.getByRole("button", { name: "Try again" });
+        await again.waitFor();
+        const count = () => host.asked.filter((path) => path === "/late.json").length;
+        const before = count();
+        await again.click();
+        await eventually(() => assert.ok(count() > before));
+        await again.waitFor(); // it failed once more
+        host.pages["/late.json"] = JSON.stringify(lens);
+        await again.focus();
+        await page.keyboard.press("Enter");
+        await frozen(page);
+        assert.equal(await page.locator("[role=alert] .error").count(), 0);
+        const focused = () =>
+          page.evaluate(() => {
+            let element = document.activeElement;
+            while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+            return element?.localName;
+          });
+        await eventually(async () => assert.equal(await focused(), "snapshot-figure"));
+      },
+      { expect: /404/, script: name === "candle-snapshot" ? SNAPSHOT : undefined },
+    );
+  });
+
 test("without a file, an element of snapshots says what it needs", async () => {
   await open(
     "<candle-snapshot></candle-snapshot>",
