@@ -87,8 +87,22 @@ test("a picture of a former text is marked as long as it stays, also without its
 test("a second prompt that cannot be read is named", async () => {
   const long = "word ".repeat(400);
   await open(figure(`prompt="${TEXT}" view="two-prompts" corrupted="${long}"`), async (page) => {
-    await page.locator("error-notice", { hasText: "corrupted: " }).waitFor();
+    await page.locator("error-notice", { hasText: "corrupted: the context has" }).waitFor();
   });
+});
+
+test("a text that is too long for the context is named as its attribute", async () => {
+  const long = "word ".repeat(400);
+  for (const changes of [
+    "",
+    'off="0.1"',
+    `interventions='[{"at":"blocks.0.hook_mlp_out","do":{"scale":2}}]'`,
+  ])
+    await open(figure(`prompt="${long}" ${changes}`), async (page) => {
+      await page
+        .locator("error-notice", { hasText: /^\s*prompt: the context has \d+ tokens/ })
+        .waitFor();
+    });
 });
 
 test("a snapshot of a site that does not allow it says so", async () => {

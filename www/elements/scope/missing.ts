@@ -32,6 +32,8 @@ export async function ofAttribute<T>(name: string, call: Promise<T>): Promise<T>
     return await call;
   } catch (error) {
     const { name: kind, message } = error as Error;
-    throw kind === "InputError" ? createError(kind, `\`${name}\`: ${message}`) : error;
+    throw kind === "InputError"
+      ? createError(kind, `\`${name}\`: ${message.replace(/^input: /, "")}`)
+      : error;
   }
 }

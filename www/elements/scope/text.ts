@@ -20,6 +20,8 @@ import type { ScopeValues } from "./fields.js";
 /** What is read. */
 export interface Text {
   prompt: string;
+  /** the attribute that says it */
+  attribute: "prompt" | "ids";
   interventions: readonly LabIntervention[];
   /** the second prompt, if an intervention takes values from it */
   corrupted: string | null;
@@ -35,8 +37,10 @@ export function textOf(
   const interventions = [...values.off.filter(isFirst).map(zeroHead), ...values.interventions]
     .filter(({ disabled }) => !disabled)
     .map(({ name: _, ...one }) => one);
+  const isText = hasTokenizer || ids === null;
   return {
-    prompt: hasTokenizer || ids === null ? values.prompt : ids.join(" "),
+    prompt: isText ? values.prompt : ids.join(" "),
+    attribute: isText ? "prompt" : "ids",
     interventions,
     corrupted: interventions.some(patchesFromCorrupted) ? values.corrupted : null,
   };
@@ -89,7 +93,7 @@ export class TextReader<M extends Readable> {
 
   async #read(text: Text, layer: number, model: M, turn: number): Promise<Reading | null> {
     const isCurrent = () => turn === this.#turn && this.#session.model === model;
-    const { prompt, interventions, corrupted } = text;
+    const { prompt, attribute, interventions, corrupted } = text;
     if (prompt === "")
       throw createError(
         "InputError",
@@ -117,7 +121,15 @@ export class TextReader<M extends Readable> {
       return reading;
     } catch (error) {
       if (!isCurrent()) return null;
-      throw resolution ? await resolution.explain(error) : error;
+      throw named(resolution ? await resolution.explain(error) : error, attribute);
     }
   }
+}
+
+/** An error of the API about its input names the attribute instead. One about an intervention has its name already. */
+function named(error: unknown, attribute: string): unknown {
+  const { name, message } = error as Error;
+  return /^input: (?!the intervention)/.test(message)
+    ? createError(name as "InputError", message.replace("input", `\`${attribute}\``))
+    : error;
 }
