@@ -332,7 +332,17 @@ test("a part is read with the indices of the whole", () => {
 });
 
 test("values of attributes that are not known are named, with what is used instead", () => {
-  const inputs = { map: "", limits: "", order: "", rowOrder: "", stretch: "linear" };
+  const tensor = tensorOf([1, 2], [1, 1, 2], ["batch", "pos", "d_model"]);
+  const axes = { rows: "", columns: "", down: "", across: "" };
+  const inputs = {
+    tensor,
+    ...axes,
+    map: "",
+    limits: "",
+    order: "",
+    rowOrder: "",
+    stretch: "linear",
+  };
   /** @param {object} wrong */
   const said = (wrong) => problemsOf(/** @type {any} */ ({ inputs: { ...inputs, ...wrong } }));
   assert.deepEqual(said({}), []);
@@ -347,4 +357,31 @@ test("values of attributes that are not known are named, with what is used inste
     wrong.map((one) => /^`([a-z-]+)=/.exec(one)?.[1]),
     ["map", "order", "row-order", "scale"],
   );
+});
+
+test("axes that a tensor does not have are named, with those that it has", () => {
+  const tensor = tensorOf([1, 2, 3, 4], [1, 2, 1, 2], ["batch", "head", "query", "key"]);
+  const rest = { map: "", limits: "", order: "", rowOrder: "", stretch: "linear" };
+  /** @param {object} wanted @param {any} [of] */
+  const said = (wanted, of = tensor) => {
+    const axes = { rows: "", columns: "", down: "", across: "" };
+    return problemsOf(/** @type {any} */ ({ inputs: { tensor: of, ...axes, ...rest, ...wanted } }));
+  };
+  // An axis of length 1 is one that the tensor has, though there is nothing to arrange.
+  const known = { rows: "query", columns: "key", down: "batch, head", across: "none" };
+  assert.deepEqual(said(known), []);
+  assert.deepEqual(said({ rows: "qeury" }), [
+    '`rows="qeury"` does not fit: the tensor has the axes `batch`, `head`, `query`, `key`. The usual axis runs down.',
+  ]);
+  assert.match(said({ columns: "pos" })[0], /^`columns="pos"` does not fit: .* runs across\.$/);
+  // Only panels may be absent, and only they may be of several axes.
+  assert.equal(said({ rows: "none", columns: "query,key" }).length, 2);
+  assert.match(
+    said({ down: "head,heads" })[0],
+    /^`down="head,heads"` does not fit: .* left out\.$/,
+  );
+  assert.equal(said({ across: "d_model" }).length, 1);
+  assert.match(said({ rows: "pos" }, tensorOf([1], [], []))[0], /the tensor has no axes\./);
+  const heads = tensorOf([1, 2, 3, 4, 5, 6, 7, 8], [2, 2, 2], ["head", "query", "key"]);
+  assert.deepEqual(arrange(heads, { down: "batch, head" }).down, ["head"]);
 });

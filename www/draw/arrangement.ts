@@ -59,6 +59,11 @@ export function longAxes({ axes, shape }: NamedArray) {
   return axes.filter((_, i) => shape[i] !== 1);
 }
 
+/** Names of axes, separated by commas. */
+export function namesIn(names: string): string[] {
+  return names.split(",").map((name) => name.trim());
+}
+
 /**
  * An arrangement that the tensor has: the requested axes and positions if they exist. Otherwise positions of the text run down and
  * the last axis across; short axes have panels, and every other axis is at the last token or its first place.
@@ -67,7 +72,7 @@ export function arrange(tensor: NamedArray, wanted: Wanted = {}): Arrangement {
   const long = longAxes(tensor);
   const { rows, columns } = panelAxes(long, wanted);
   const rest = long.filter((name) => name !== rows && name !== columns);
-  const listed = (names = "") => names.split(",").filter((name) => rest.includes(name));
+  const listed = (names = "") => namesIn(names).filter((name) => rest.includes(name));
   const isDefault = !wanted.down && !wanted.across;
   const across = isDefault
     ? defaultPanels(tensor, rest, [rows, columns])

@@ -2,6 +2,7 @@
 
 import { html } from "lit";
 
+import { namesIn } from "../../draw/arrangement.js";
 import type { Stretch } from "../../draw/scale.js";
 import type { Tensor } from "../../draw/matrix.js";
 import type { Order } from "../../draw/axis-order.js";
@@ -74,8 +75,8 @@ export class ActivationsView extends FigureView<Settings, Result> {
   #value(figure: FigureState) {
     const { value } = this.result;
     if (!value) return "";
-    const { rows, columns, down, across, index, map, limits, order, rowOrder, pins } =
-      this.settings;
+    const { index, map, limits, order, rowOrder, pins } = this.settings;
+    const { rows, columns, down, across } = this.#places(figure, value.tensor);
     return html`<tensor-view
       .tensor=${value.tensor}
       name=${value.hook}
@@ -98,6 +99,25 @@ export class ActivationsView extends FigureView<Settings, Result> {
       @slice-change=${(event: CustomEvent<TensorSettings>) => this.remember(event.detail)}
       @scale-change=${(event: CustomEvent<Stretch>) => this.choose({ scale: event.detail })}
     ></tensor-view>`;
+  }
+
+  /**
+   * Where the axes are. What was chosen for another hook point stays chosen, so axes that other points have are left out here; a
+   * name that no point has is one that <tensor-view> says is unknown.
+   */
+  #places({ points }: FigureState, { axes }: Tensor) {
+    const others = new Set(points.flatMap((point) => point.axes));
+    const fits = (name: string) => axes.includes(name) || !others.has(name);
+    const { rows, columns, down, across } = this.settings;
+    const side = (name: string) => (fits(name) ? name : "");
+    const panels = (value: string) => {
+      const names = namesIn(value);
+      return names.every(fits) ? value : names.filter(fits).join() || "none";
+    };
+    return {
+      ...{ rows: side(rows), columns: side(columns) },
+      ...{ down: panels(down), across: panels(across) },
+    };
   }
 
   /** If an axis has the positions of the text, the hovered value, or else the pinned one, highlights its token. */
