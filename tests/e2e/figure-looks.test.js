@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { DIST, eventually, start, visit } from "./browser.js";
+import { DIST, eventually, settled, start, visit } from "./browser.js";
 import { heights } from "../../scripts/heights.mjs";
 import { VIEWS } from "../../www/elements/views/index.ts";
 import { inlined, takeSnapshots } from "./snapshots.js";
@@ -109,6 +109,32 @@ test("forced colours show which tab and which head are chosen, and the dot of th
     },
     forced,
   );
+});
+
+test("forced colours show what is chosen among the page's own buttons around the figure", async () => {
+  const before = (/** @type {Page} */ page) => page.emulateMedia({ forcedColors: "active" });
+  await visit(site, { path: "assets/index.html", before }, async (page) => {
+    await settled(page);
+    const looks = (/** @type {string} */ selector) =>
+      page.locator(selector).evaluate((one) => {
+        const { backgroundColor, color } = getComputedStyle(one);
+        return { backgroundColor, color };
+      });
+    const off = await looks("#off");
+    await page.locator("#off").click();
+    await page.locator('#off[aria-pressed="true"]').waitFor();
+    const chosen = await looks("#off");
+    assert.notEqual(chosen.backgroundColor, off.backgroundColor);
+    assert.notEqual(chosen.color, chosen.backgroundColor);
+    // Two texts, of which the second is the present one.
+    await page.locator("next-tokens .one").nth(1).click();
+    await page.locator("#texts").click();
+    await page.locator("#text-list [aria-current]").waitFor();
+    assert.deepEqual(await looks("#text-list [aria-current]"), chosen);
+    assert.deepEqual(await looks("#texts"), chosen);
+    const other = await looks("#text-list button:not([aria-current]) >> nth=0");
+    assert.notEqual(other.backgroundColor, chosen.backgroundColor);
+  });
 });
 
 /** The colour of texts, as the browser resolves it. */
