@@ -5,13 +5,8 @@ import { css, html, LitElement, nothing } from "lit";
 
 import { formatCount } from "../draw/format.js";
 import { type ModelSummary, plural } from "../session/architecture.js";
-import {
-  type AnyNotice,
-  filterNotices,
-  type Group,
-  groupNotices,
-  keysOf,
-} from "../session/notices.js";
+import type { AnyNotice } from "../session/notice.js";
+import { filterNotices, type Group, groupNotices, keysOf } from "../session/notices.js";
 import { withCode } from "./code.js";
 import { base, code } from "./styles.js";
 

@@ -2,7 +2,7 @@
 // remembered as long as the page is open if there is no storage, as in private windows.
 
 import type { ModelSummary } from "./architecture.js";
-import type { AnyNotice } from "./notices.js";
+import type { AnyNotice } from "./notice.js";
 import type { Answer } from "./questions.js";
 
 /** A model that was opened. */

@@ -1,12 +1,6 @@
 // The report of a load in groups: what changes or may change the result first, what is only written differently last.
 
-import type { Notice } from "../api/generated.js";
-
-/** A notice, also of a kind that another version of the page knows. from: keys in the file */
-export type AnyNotice = Omit<Notice, "kind" | "from"> & {
-  kind: string;
-  from?: readonly string[] | null;
-};
+import { type AnyNotice, matters } from "./notice.js";
 
 export interface KindInfo {
   kind: string;
@@ -14,8 +8,6 @@ export interface KindInfo {
   title: string;
   /** what it means */
   note: string;
-  /** whether a reader of the results should know of it */
-  matters: boolean;
 }
 
 /** The kinds, in the order in which a reader wants to know of them. */
@@ -24,71 +16,62 @@ export const KINDS: readonly KindInfo[] = [
     kind: "nonFinite",
     title: "not a number",
     note: "These tensors hold NaN or infinity.",
-    matters: true,
   },
   {
     kind: "unknown",
     title: "unknown",
     note: "What these are is not known, and the model does not use them.",
-    matters: true,
   },
   {
     kind: "assumed",
     title: "assumed",
     note: "The files do not say these: check that they are right.",
-    matters: true,
   },
   {
     kind: "ignored",
     title: "not used",
     note: "The files hold these, and the model does not use them.",
-    matters: true,
   },
   {
     kind: "used",
     title: "used",
     note: "The model uses these, whatever the config says.",
-    matters: true,
   },
   {
     kind: "replaced",
     title: "replaced",
     note: "`withParameters` gave these other numbers than the files.",
-    matters: true,
   },
   {
     kind: "filled",
     title: "filled in",
     note: "The files do not hold these, so they are zeros.",
-    matters: false,
   },
   {
     kind: "tied",
     title: "tied",
     note: "One tensor is used in two places.",
-    matters: false,
   },
   {
     kind: "joined",
     title: "joined",
     note: "Several stored tensors make one.",
-    matters: false,
   },
   {
     kind: "transposed",
     title: "transposed",
     note: "Stored as [out, in], used as [in, out].",
-    matters: false,
   },
   {
     kind: "renamed",
     title: "renamed",
     note: "The files use other names.",
-    matters: false,
   },
 ];
 
 export interface Group extends KindInfo {
+  /** whether a reader of the results should know of it */
+  matters: boolean;
   notices: readonly AnyNotice[];
 }
 
@@ -97,9 +80,13 @@ export function groupNotices(notices: readonly AnyNotice[]): Group[] {
   const known = new Set(KINDS.map(({ kind }) => kind));
   const others = [...new Set(notices.map(({ kind }) => kind))]
     .filter((kind) => !known.has(kind))
-    .map((kind) => ({ kind, title: kind, note: "", matters: true }));
+    .map((kind) => ({ kind, title: kind, note: "" }));
   return [...others, ...KINDS]
-    .map((info) => ({ ...info, notices: notices.filter(({ kind }) => kind === info.kind) }))
+    .map((info) => ({
+      ...info,
+      matters: matters(info),
+      notices: notices.filter(({ kind }) => kind === info.kind),
+    }))
     .filter(({ notices }) => notices.length > 0);
 }
 

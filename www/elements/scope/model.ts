@@ -1,7 +1,7 @@
 // What a figure asks of its model, and of the function that loads it.
 
 import type { Architecture, Describable } from "../../session/architecture.js";
-import type { AnyNotice } from "../../session/notices.js";
+import type { AnyNotice } from "../../session/notice.js";
 import type { Answer } from "../../session/questions.js";
 import type { Readable } from "../../session/reading.js";
 import type { LoadContext } from "../../session/session.js";

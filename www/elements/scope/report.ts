@@ -3,7 +3,7 @@
 import { html, type LitElement } from "lit";
 
 import { type Describable, summaryOf } from "../../session/architecture.js";
-import { type AnyNotice, groupNotices } from "../../session/notices.js";
+import { type AnyNotice, matters } from "../../session/notice.js";
 import { onDemand } from "./on-demand.js";
 
 /** What is said of a model; one that does not say what it was read from has no summary. */
@@ -17,7 +17,7 @@ export function reportOf(
   { report = NO_NOTICES, config, parameters, parameterCount, checkpoint }: Reported,
   controls: "few" | "all" | "none",
 ) {
-  if (controls !== "all" && !groupNotices(report).some(({ matters }) => matters)) return "";
+  if (controls !== "all" && !report.some(matters)) return "";
   const summary =
     parameters && parameterCount !== undefined && checkpoint
       ? summaryOf({
