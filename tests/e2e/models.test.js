@@ -293,7 +293,7 @@ describe("precision", () => {
     await visit(site, {}, async (page) => {
       await openChooser(page);
       await page.getByRole("radio", { name: "q8" }).check();
-      await page.locator("model-chooser .way").first().getByRole("button").click();
+      await page.getByRole("button", { name: "Shakespeare (f16, 8.6 MB)" }).click();
       await loadedIn(page, "q8");
       await openChooser(page);
       const facts = page.locator("model-gallery .facts");

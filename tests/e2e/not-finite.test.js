@@ -128,7 +128,7 @@ test("no mark remains after another model is chosen", async () => {
     await choose(page);
     await says(page, "next-tokens .warning", /no token is the likeliest/);
     await page.locator("#choose").click();
-    await page.locator("model-chooser button", { hasText: "Shakespeare" }).click();
+    await page.getByRole("button", { name: "Shakespeare (f16, 8.6 MB)" }).click();
     await eventually(async () => assert.ok((await page.locator("next-tokens .one").count()) >= 10));
     await eventually(async () =>
       assert.equal(

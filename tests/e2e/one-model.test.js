@@ -117,7 +117,7 @@ test("an address that names another model loads it with its text", async () => {
     await settled(page);
     assert.equal((await claims(page)).text, "the moon");
     await goTo(page, "prompt=the+moon");
-    await eventually(async () => assert.deepEqual((await claims(page)).name, "Shakespeare"));
+    await eventually(async () => assert.deepEqual((await claims(page)).name, "Shakespeare (f16)"));
     await settled(page);
   });
 });

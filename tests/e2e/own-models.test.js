@@ -433,7 +433,7 @@ describe("the report and the gallery", () => {
       assert.deepEqual((await reading(page)).ids, [1, 2, 1, 2]);
       await page.locator("#choose").click();
       await page.getByRole("button", { name: "open Shakespeare" }).click();
-      await opened(page, "Shakespeare");
+      await opened(page, "Shakespeare (f16)");
       assert.equal((await reading(page)).isIds, false);
       await page.locator("#choose").click();
       const rows = page.locator("model-gallery li");
@@ -465,7 +465,7 @@ describe("the report and the gallery", () => {
       assert.ok((await reading(page)).isIds);
       await page.locator("#choose").click();
       await page.getByRole("button", { name: "open Shakespeare" }).click();
-      await opened(page, "Shakespeare");
+      await opened(page, "Shakespeare (f16)");
       await page.locator("#choose").click();
       await page.getByRole("button", { name: "forget pirate" }).click();
       await eventually(async () => assert.equal(await rows.count(), 1));

@@ -576,7 +576,7 @@ test("a load can be cancelled and repeated", async () => {
     );
     release();
     await page.locator("#choose").click();
-    await page.getByRole("button", { name: "Shakespeare", exact: true }).click();
+    await page.getByRole("button", { name: "Shakespeare (f16, 8.6 MB)" }).click();
     await settled(page);
     await eventually(async () => assert.equal((await figureState(page)).text, DEFAULT_TEXT));
   });

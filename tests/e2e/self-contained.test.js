@@ -139,6 +139,12 @@ for (const [entry, wait] of /** @type {const} */ ([
       const live = await cells(page);
       await page.locator("#share").click();
       await page.locator("export-menu").getByLabel("caption").fill("A <caption>");
+      // Cells are compared exactly: the live figure has the weights of the page.
+      await page
+        .locator("export-menu select[name=embed-weights]")
+        .selectOption("models/shakespeare");
+      const meaning = page.locator("#meaning-embed-weights");
+      await eventually(async () => assert.match(await meaning.innerText(), /numbers of this page/));
       await page.locator(`export-menu button[name="${entry}"]`).click();
       const copied = await eventually(async () => {
         const text = await page.locator("#copy").inputValue();

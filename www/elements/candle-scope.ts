@@ -32,6 +32,7 @@ import { onDemand } from "./scope/on-demand.js";
 import { reservedHeight } from "./scope/reserved.js";
 import { scopeStyles } from "./scope/styles.js";
 import { textOf, TextReader, type Text } from "./scope/text.js";
+import { weightsOf } from "./scope/weights.js";
 import { base } from "./styles.js";
 import { refreshThemes } from "./theme.js";
 import { entryOf } from "./views/index.js";
@@ -323,7 +324,7 @@ export class CandleScope extends TypedElement<Record<never, never>> {
   }
 
   #live() {
-    return html`${this.#former} ${this.#figure()} ${this.#why()}
+    return html`${this.#former} ${this.#figure()} ${this.#why()} ${weightsOf(this, this.#fitted.controls)}
       <div class="caption"><slot name="caption" @slotchange=${() => this.requestUpdate()}>${this.#frozen.caption}</slot></div>
       ${this.#frozen.isThere && this.loaded ? html`<p class="why" role="status">Live: computed here by ${this.model} in ${this.#fitted.dtype}.</p>` : ""}`;
   }

@@ -148,7 +148,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
   ];
 
   /** Models that are published with the page. */
-  declare bundled: readonly { source: string; name: string; note: string }[];
+  declare bundled: readonly { source: string; name: string; title: string; note: string }[];
   /** The id of the model in use in `opened`; of a bundled one, its source. */
   declare current: string;
   /** Models that were opened before, the last one first. */
@@ -193,7 +193,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
         ${this.bundled.map(
           (
             one,
-          ) => html`<div><button ?disabled=${one.source === source && dtype === this.dtype} @click=${() => this.#choose(one)}>${one.name}</button>${one.source === source ? html` <span class="soft">in use, in ${dtype}</span>` : ""}</div>
+          ) => html`<div><button ?disabled=${one.source === source && dtype === this.dtype} @click=${() => this.#choose(one)}>${one.title}</button>${one.source === source ? html` <span class="soft">in use, kept in ${dtype}</span>` : ""}</div>
             <p>${one.note}</p>`,
         )}
       </div>
@@ -234,9 +234,9 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     const inUse = this.#inUse;
     const isOther = inUse !== undefined && inUse.dtype !== dtype;
     return html`<fieldset>
-      <legend>Precision</legend>
+      <legend>Precision in memory</legend>
       ${DTYPES.map((one) => html`<label><input type="radio" name="dtype" value=${one} .checked=${one === dtype} @change=${() => (this.dtype = one)} /><span class="mono">${one}</span></label>`)}
-      <span class="soft">${DTYPE_NOTES[dtype]}. What you load next has it.</span>
+      <span class="soft">${DTYPE_NOTES[dtype]}. What you load next is kept in it, whatever its files have.</span>
       ${isOther ? html`<button @click=${() => this.emit("dtype-choose", dtype)}>load ${inUse.name} in ${dtype}</button>` : ""}
     </fieldset>`;
   }

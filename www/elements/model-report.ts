@@ -17,6 +17,7 @@ export class ModelReport extends LitElement {
   static override properties = {
     notices: { attribute: false },
     summary: { attribute: false },
+    bits: { attribute: false },
     open: { type: Boolean },
     words: { state: true },
     kind: { state: true },
@@ -178,6 +179,8 @@ export class ModelReport extends LitElement {
   /** What the load reports: `model.report`. */
   declare notices: readonly AnyNotice[];
   declare summary: ModelSummary | null;
+  /** How many bits the weights in the file have, if it was rounded; null if that is not known. */
+  declare bits: number | null;
   /** All is shown, not only the first line. */
   declare open: boolean;
   /** The filter of the table. */
@@ -189,6 +192,7 @@ export class ModelReport extends LitElement {
     super();
     this.notices = [];
     this.summary = null;
+    this.bits = null;
     this.open = false;
     this.words = "";
     this.kind = "";
@@ -218,6 +222,7 @@ export class ModelReport extends LitElement {
     return html`<details class="report" ?open=${this.open} @toggle=${toggle}>
       <summary><span class="head">
         <span>${summary ? `${summary.family}, ${summary.format}` : "This model's files"}</span>
+        ${this.bits === null ? "" : html`<span class="kind matters">weights of ${this.bits} bits</span>`}
         ${groups.map(({ notices, title, matters }) => html`<span class="kind ${matters ? "matters" : ""}">${formatCount(notices.length)} ${title}</span>`)}
         ${groups.length === 0 ? html`<span class="soft">every tensor is used as it is stored</span>` : ""}
       </span></summary>

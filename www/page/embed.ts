@@ -5,6 +5,7 @@
 import "../elements/figure.js";
 import { CandleScope } from "../elements/candle-scope.js";
 import { OPENING } from "../state/state.js";
+import { Q8 } from "./bundled.js";
 import { foreignHost } from "./foreign.js";
 
 let figure = document.querySelector("candle-scope") as CandleScope;
@@ -25,7 +26,7 @@ function showAddress() {
     ...(isSnapshot
       ? []
       : [
-          ["model", OPENING.model],
+          ["model", Q8.source],
           ["prompt", OPENING.prompt],
         ]),
     ...chosen,

@@ -9,7 +9,7 @@ import { saveFile } from "../elements/save-file.js";
 import { copyText } from "./copying.js";
 import { showError } from "./errors.js";
 import { CACHE_EXPORTS, CACHE_FIELDS } from "./exports/cache.js";
-import { EMBED_EXPORTS } from "./exports/embed.js";
+import { EMBED_EXPORTS, EMBED_FIELDS } from "./exports/embed.js";
 import { type PageExport, proposedCaption } from "./exports/entry.js";
 import { chooseField, fieldOf, type PageField } from "./exports/fields.js";
 import { FIGURE_EXPORTS, FIGURE_FIELDS } from "./exports/figure.js";
@@ -29,7 +29,12 @@ const EXPORTS: readonly PageExport[] = [
   ...CACHE_EXPORTS,
 ];
 /** What the visitor chooses for the entries of a group. */
-const FIELDS: readonly PageField[] = [...FIGURE_FIELDS, ...NUMBER_FIELDS, ...CACHE_FIELDS];
+const FIELDS: readonly PageField[] = [
+  ...FIGURE_FIELDS,
+  ...EMBED_FIELDS,
+  ...NUMBER_FIELDS,
+  ...CACHE_FIELDS,
+];
 
 const menu = () => query<ExportMenu>("export-menu");
 

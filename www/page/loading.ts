@@ -8,9 +8,11 @@ import type { Choice } from "../elements/model-chooser.js";
 import { differences, roundedCount, summaryOf } from "../session/architecture.js";
 import type { Dtype } from "../session/memory.js";
 import { type Answer, questionOf, withAnswer } from "../session/questions.js";
+import { bitsByName, isSameModel } from "../session/rounded.js";
 import type { Address } from "../state/address.js";
 import { FIELDS, type LabState } from "../state/state.js";
 import { restore, updateAddress } from "./address.js";
+import { bundledFile, F16 } from "./bundled.js";
 import { toggleSection } from "./controls.js";
 import { clearError, errorWithoutAdvice, showError } from "./errors.js";
 import { ADDRESS, fit, selectsAny } from "./fit.js";
@@ -20,7 +22,6 @@ import { replaceGeneration } from "./generating.js";
 import { showInput } from "./input.js";
 import { showShown } from "./interventions.js";
 import { clearNext } from "./next.js";
-import { BUNDLED } from "./preload.js";
 import { rememberRate } from "./rate.js";
 import { readIfNeeded, showProblems, showStale, showState, whenRead } from "./prompt.js";
 import {
@@ -153,9 +154,9 @@ function targetOf(
     state.ofDisk = null;
     return { ...ofDisk, ...loaded };
   }
-  // The same model in another dtype has the same heads, points and tokens.
-  const isSameModel = loaded.model !== "" && loaded.model === state.loaded?.model;
-  if (origin === "address" || origin === "history" || isFirst || isSameModel)
+  // The same model in another dtype, or with weights of 8 bits, has the same heads, points and tokens.
+  const isSame = isSameModel(loaded.model, state.loaded?.model ?? "");
+  if (origin === "address" || origin === "history" || isFirst || isSame)
     return { ...store.state, ...loaded };
   const { ids, hook, answer, against } = store.state;
   const { vocab_size: vocabulary } = model.config;
@@ -210,14 +211,16 @@ class FileBytes {
 function showModel(model: Model) {
   const { parameters, parameterCount, report, config, hookPoints } = model;
   const summary = summaryOf(model);
-  page.modelName.textContent = `${state.name}, ${roundedCount(parameterCount)}`;
-  page.parameterCount.textContent = `${formatCount(parameterCount)} in ${parameters.length} tensors`;
+  const bundled = bundledFile(state.loaded?.model ?? "");
+  const name = bundled ? `${F16.name} (${bundled.precision})` : state.name;
+  page.modelName.textContent = `${name}, ${roundedCount(parameterCount)}`;
+  page.parameterCount.textContent = `${formatCount(parameterCount)} in ${parameters.length} tensors${bundled ? `, stored in ${bundled.precision}` : ""}`;
   const tree = { model, name: state.name, notes: differences(config), activation: null };
   Object.assign(page.tree, tree);
-  Object.assign(page.report, { notices: report, summary });
+  const bits = bitsByName(state.loaded?.model ?? "");
+  Object.assign(page.report, { notices: report, summary, bits });
   // A bundled model without notices needs no line on the first screen; the gallery has its report.
-  const isBundled = BUNDLED.some(({ source }) => source === state.loaded?.model);
-  page.report.hidden = report.length === 0 && isBundled;
+  page.report.hidden = report.length === 0 && bundled !== undefined;
   const { parse, fallback } = FIELDS.dtype;
   const dtype = parse(model.backend.dtype) ?? fallback;
   Object.assign(page.chooser, { current: state.id, dtype });
@@ -254,7 +257,7 @@ function closeQuestion() {
 export function dismissQuestion() {
   closeQuestion();
   dropLink();
-  if (!session.model && !session.isLoading) load(BUNDLED[0]);
+  if (!session.model && !session.isLoading) load(F16);
 }
 
 // ---- a tokenizer ----
@@ -330,10 +333,7 @@ async function openOther(lab: LabState): Promise<void> {
 
 /** Loads the model of an address; one from another host only after the visitor has agreed. */
 async function request({ model: source, dtype }: LabState, origin: Origin) {
-  const name =
-    BUNDLED.find((one) => one.source === source)?.name ??
-    source.replace(/\/$/, "").split("/").at(-1) ??
-    source;
+  const name = bundledFile(source)?.name ?? source.replace(/\/$/, "").split("/").at(-1) ?? source;
   const host = state.consented.has(source) ? null : foreignHost(source, document.baseURI);
   if (host === null) return load({ source, name, ...formerAnswer(source) }, origin);
   clearError();
@@ -352,7 +352,7 @@ async function openFiles(id: string) {
     "This address was made with a model from files on a disk: choose its files again to see the same",
   ];
   if (session.model) return keepModel();
-  store.amend({ type: "choose", choice: { model: BUNDLED[0].source, files: "" } });
+  store.amend({ type: "choose", choice: { model: F16.source, files: "" } });
 }
 
 /** The model in use stays, because another one could not be loaded; and so does everything else that the state says. */
@@ -399,7 +399,7 @@ export function acceptModel(choice: Choice) {
 export function refuseModel() {
   page.consent.request = null;
   if (session.model) keepModel();
-  else store.amend({ type: "choose", choice: { model: BUNDLED[0].source, dtype: "f32" } });
+  else store.amend({ type: "choose", choice: { model: F16.source, dtype: "f32" } });
 }
 
 // ---- the session ----

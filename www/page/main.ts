@@ -18,6 +18,7 @@ import type { FigureViewEvents } from "../elements/views/view.js";
 import type { SessionChange } from "../session/session.js";
 import type { LabState } from "../state/state.js";
 import { readAddress, restore, stateOfHistory, updateAddress } from "./address.js";
+import { BUNDLED, titleOf } from "./bundled.js";
 import { openConsole } from "./console.js";
 import { acceptDrops, SECTIONS, toggleSection, toggleTheme } from "./controls.js";
 import { defineDeferred } from "./elements.js";
@@ -43,7 +44,7 @@ import {
   showProgress,
 } from "./loading.js";
 import { focusPosition } from "./next.js";
-import { BUNDLED, releasePreload } from "./preload.js";
+import { releasePreload } from "./preload.js";
 import { prepareView, showCorrupted, showReading, showStale, updateStop } from "./prompt.js";
 import { copyPrompt } from "./prompts.js";
 import { sealAfter } from "./sealing.js";
@@ -207,7 +208,7 @@ window.addEventListener("hashchange", () => {
 
 // ---- the start ----
 
-page.chooser.bundled = BUNDLED;
+page.chooser.bundled = BUNDLED.map((one) => ({ ...one, title: titleOf(one) }));
 const address = readAddress();
 const kept = stateOfHistory();
 state.problems = kept ? [] : address.problems;

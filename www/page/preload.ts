@@ -2,19 +2,12 @@
 // the same model and so shares this load. Models from another host wait for the visitor's consent.
 
 import { loadModel } from "../api/candlescope.js";
+import { F16 } from "./bundled.js";
 import { foreignHost } from "./foreign.js";
-
-export const BUNDLED = [
-  {
-    source: "models/shakespeare",
-    name: "Shakespeare",
-    note: "A small GPT-2 trained for this page on Shakespeare's plays; loads at once.",
-  },
-];
 
 const controller = new AbortController();
 const address = new URLSearchParams(location.hash.slice(1));
-const source = address.get("model") || BUNDLED[0].source;
+const source = address.get("model") || F16.source;
 const dtype = (address.get("dtype") ?? "f32") as "f32"; // another text is an error here, and main.ts says so
 const preload =
   foreignHost(source, document.baseURI) === null

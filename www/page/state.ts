@@ -20,7 +20,7 @@ import { Session } from "../session/session.js";
 import type { ViewFields } from "../state/fields.js";
 import { OPENING, type LabState } from "../state/state.js";
 import { Store } from "../state/store.js";
-import { BUNDLED } from "./preload.js";
+import { F16 } from "./bundled.js";
 
 export type { Model };
 
@@ -134,7 +134,7 @@ export interface PageState {
 }
 
 export const state: PageState = {
-  name: BUNDLED[0].name,
+  name: F16.name,
   id: "",
   loaded: null,
   isPending: false,

@@ -41,6 +41,10 @@ export const scopeStyles = css`
     font-size: 0.82rem;
     color: var(--soft);
   }
+  .why button {
+    padding: 0 0.7em;
+    font-size: inherit;
+  }
   .caption {
     font-size: 0.92rem;
   }
