@@ -197,14 +197,14 @@ test("a frame starts with q8 and says so; its reader loads f16 and goes back, wi
     await computedWith(page, Q8);
     assert.match(
       await line(page).innerText(),
-      /^Weights of 8 bits \(q8\)\. load them in f16 \(8\.6 MB\)$/,
+      /^Weights of 8 bits \(q8\)\. load weights in f16 \(8\.6 MB\)$/,
     );
     const before = await figureState(page);
     const box = await page.locator("candle-scope").boundingBox();
     await line(page).getByRole("button").focus();
     await page.keyboard.press("Enter");
     await computedWith(page, F16);
-    assert.match(await line(page).innerText(), /^Weights in f16\. load those of 8 bits$/);
+    assert.match(await line(page).innerText(), /^Weights in f16\. load weights of 8 bits$/);
     await drawn(page);
     assert.deepEqual(await figureState(page), before);
     assert.equal((await page.locator("candle-scope").boundingBox())?.height, box?.height);
@@ -282,7 +282,7 @@ test("another model with a file of 8 bits beside it has the same switch, by the 
   await visit({ ...site, url: blog.url }, options, async (page) => {
     await drawn(page);
     await computedWith(page, Q8);
-    await page.getByRole("button", { name: "load them before rounding" }).click();
+    await page.getByRole("button", { name: "load weights before rounding" }).click();
     await computedWith(page, F16);
     assert.match(await line(page).innerText(), /^Weights before rounding\./);
   });
@@ -305,7 +305,7 @@ test("if the f16 file cannot be loaded, the figure says so, and goes back to q8"
         .getByText(/model\.safetensors/)
         .first()
         .waitFor();
-      await page.getByRole("button", { name: "load those of 8 bits" }).click();
+      await page.getByRole("button", { name: "load weights of 8 bits" }).click();
       await computedWith(page, Q8);
       assert.equal(await page.locator("candle-scope error-notice [role=alert] *").count(), 0);
     },

@@ -31,7 +31,7 @@ export const Q8: Bundled = {
   name: "Shakespeare (q8)",
   precision: "q8",
   bytes: 4_800_000,
-  note: "The same model with weights of 8 bits. Predictions are the same on average (KL 7e-5 nats, 99 % of the most likely tokens); single attention values differ by up to 0.26.",
+  note: "The same model with weights of 8 bits. On average predictions are 7e-5 nats away (KL divergence), and 99 % of the most likely tokens are the same; single attention values differ by up to 0.26.",
 };
 
 export const BUNDLED: readonly Bundled[] = [F16, Q8];

@@ -23,6 +23,6 @@ export function weightsOf(host: LitElement & { model: string }, controls: "few" 
   return html`<p class="why">Weights ${isRounded ? "of 8 bits (q8)" : name}. ${
     controls === "none"
       ? ""
-      : html`<button @click=${change}>${isRounded ? `load them ${name}${size}` : "load those of 8 bits"}</button>`
+      : html`<button @click=${change}>${isRounded ? `load weights ${name}${size}` : "load weights of 8 bits"}</button>`
   }</p>`;
 }
