@@ -1,33 +1,11 @@
 // A figure of a model that was changed says what was changed, whatever part or view of it is drawn, and so does its picture.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { start, visit } from "./browser.js";
-import { drawn, figure, pageOf, startHost } from "./host.js";
+import { figure, useHost } from "./host.js";
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let site;
-/** @type {Awaited<ReturnType<typeof startHost>>} */
-let host;
-before(async () => {
-  [site, host] = await Promise.all([start(), startHost()]);
-});
-after(async () => {
-  await site?.stop();
-  await host?.stop();
-});
-
-/** @typedef {import("playwright-core").Page} Page */
-
-/** @param {string} body @param {(page: Page) => Promise<void>} act */
-async function open(body, act) {
-  host.pages["/page.html"] = pageOf(body);
-  await visit({ ...site, url: host.url }, { path: "page.html" }, async (page) => {
-    await drawn(page);
-    await act(page);
-  });
-}
+const { openDrawn: open } = useHost();
 
 const TEXT = "the moon, the moon";
 const MLP = JSON.stringify([{ at: "blocks.0.hook_mlp_out", do: "zero" }]).replaceAll('"', "&quot;");

@@ -1,33 +1,17 @@
 // When a figure is loaded, how high it is, and that the page around it does not move.
 
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
-import { eventually, start, visit } from "./browser.js";
-import { drawn, figure, pageOf, showView, startHost } from "./host.js";
+import { eventually } from "./browser.js";
+import { drawn, figure, showView, useHost } from "./host.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let site;
-/** @type {Awaited<ReturnType<typeof startHost>>} */
-let host;
-before(async () => {
-  [site, host] = await Promise.all([start(), startHost()]);
-});
-after(async () => {
-  await site?.stop();
-  await host?.stop();
-});
+const { host, open } = useHost();
 beforeEach(() => {
   host.asked.length = 0;
 });
-
-/** @param {string} body @param {(page: Page) => Promise<void>} act @param {object} [options] */
-function open(body, act, options = {}) {
-  host.pages["/page.html"] = pageOf(body);
-  return visit({ ...site, url: host.url }, { path: "page.html", ...options }, act);
-}
 
 /** Scripts of elements are loaded; the worker, its wasm and the model are what a figure fetches. */
 const fetched = () => host.asked.filter((path) => /worker|\.wasm|\/models\//.test(path));

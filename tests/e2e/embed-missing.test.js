@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { eventually, settled, start, visit } from "./browser.js";
-import { pageOf, startHost } from "./host.js";
+import { eventually, settled, visit } from "./browser.js";
+import { useHost } from "./host.js";
 import { randomModel } from "./small-models.js";
 import { readSnapshot } from "../../www/session/snapshot/read.ts";
 import { whyNotLive } from "../../www/elements/snapshot/live.ts";
@@ -16,23 +16,7 @@ import { frozen, takeSnapshots } from "./snapshots.js";
 
 const TEXT = "the moon, the moon";
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let site;
-/** @type {Awaited<ReturnType<typeof startHost>>} */
-let host;
-before(async () => {
-  [site, host] = await Promise.all([start(), startHost()]);
-});
-after(async () => {
-  await site?.stop();
-  await host?.stop();
-});
-
-/** @param {string} body @param {(page: Page) => Promise<void>} act @param {Partial<Parameters<typeof visit>[1]> & { script?: string }} [options] */
-async function open(body, act, { script, ...options } = {}) {
-  host.pages["/page.html"] = pageOf(body, script);
-  await visit({ ...site, url: host.url }, { path: "page.html", ...options }, act);
-}
+const { site, host, open } = useHost();
 
 test("code that cannot be loaded is said in the figure, and can be asked for again", async () => {
   const { "tokenizer.json": _, ...files } = randomModel({

@@ -8,31 +8,18 @@ import { pathToFileURL } from "node:url";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 
-import { CHROMIUM, DIST, eventually, start, visit } from "./browser.js";
-import { drawn, figure, pageOf, startHost } from "./host.js";
+import { CHROMIUM, DIST, eventually, visit } from "./browser.js";
+import { drawn, figure, pageOf, startHost, useHost } from "./host.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let site;
-/** @type {Awaited<ReturnType<typeof startHost>>} */
-let host;
+const { site, host, open } = useHost();
 /** @type {Awaited<ReturnType<typeof startHost>>} a CDN */
 let other;
 before(async () => {
-  [site, host, other] = await Promise.all([start(), startHost(), startHost()]);
+  other = await startHost();
 });
-after(async () => {
-  await site?.stop();
-  await host?.stop();
-  await other?.stop();
-});
-
-/** @param {string} body @param {(page: Page) => Promise<void>} act @param {object} [options] */
-function open(body, act, options = {}) {
-  host.pages["/page.html"] = pageOf(body);
-  return visit({ ...site, url: host.url }, { path: "page.html", ...options }, act);
-}
+after(() => other?.stop());
 
 const PROMPT = 'prompt="the moon, the moon"';
 /** A page with a figure whose script and model are at an origin. @param {string} [origin] */

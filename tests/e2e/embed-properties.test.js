@@ -1,30 +1,13 @@
 // What frameworks set, what cannot be read, and pages in other directions: a figure never shows one thing under the name of another.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { start, visit } from "./browser.js";
-import { drawn, figure, pageOf, startHost } from "./host.js";
+import { drawn, figure, startHost, useHost } from "./host.js";
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let site;
-/** @type {Awaited<ReturnType<typeof startHost>>} */
-let host;
-before(async () => {
-  [site, host] = await Promise.all([start(), startHost()]);
-});
-after(async () => {
-  await site?.stop();
-  await host?.stop();
-});
+const { open } = useHost();
 
 /** @typedef {import("playwright-core").Page} Page */
-
-/** @param {string} body @param {(page: Page) => Promise<void>} act @param {object} [options] */
-async function open(body, act, options = {}) {
-  host.pages["/page.html"] = pageOf(body);
-  await visit({ ...site, url: host.url }, { path: "page.html", ...options }, act);
-}
 
 const TEXT = "the moon, the moon";
 

@@ -2,34 +2,12 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { eventually, start, visit } from "./browser.js";
-import { drawn, figure, pageOf, startHost } from "./host.js";
+import { eventually } from "./browser.js";
+import { figure, useHost } from "./host.js";
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let site;
-/** @type {Awaited<ReturnType<typeof startHost>>} */
-let host;
-before(async () => {
-  [site, host] = await Promise.all([start(), startHost()]);
-});
-after(async () => {
-  await site?.stop();
-  await host?.stop();
-});
-
-/**
- * Opens a page with the body and waits until its figures are drawn.
- * @param {string} body @param {(page: import("playwright-core").Page) => Promise<void>} act @param {object} [options]
- */
-async function open(body, act, options = {}) {
-  host.pages["/page.html"] = pageOf(body);
-  await visit({ ...site, url: host.url }, { path: "page.html", ...options }, async (page) => {
-    await drawn(page);
-    await act(page);
-  });
-}
+const { openDrawn: open } = useHost();
 
 /** What the first figure shows. @param {import("playwright-core").Page} page @param {string[]} names */
 const shown = (page, ...names) =>

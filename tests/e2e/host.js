@@ -4,8 +4,11 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
+import { after, before } from "node:test";
 
-import { DIST } from "./browser.js";
+import { DIST, start, visit } from "./browser.js";
+
+/** @typedef {import("playwright-core").Page} Page */
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -48,6 +51,49 @@ export async function startHost({ pages = {}, headers = () => ({}) } = {}) {
   };
 }
 
+/**
+ * A browser and a host for the tests of a file, from before the first of them until after the last one.
+ * @param {Parameters<typeof startHost>[0]} [options] of the host
+ * @param {() => Promise<void>} [prepare] what else happens before the first test, when both are there
+ */
+export function useHost(options, prepare) {
+  const site = /** @type {Awaited<ReturnType<typeof start>>} */ ({});
+  const host = /** @type {Awaited<ReturnType<typeof startHost>>} */ ({});
+  before(async () => {
+    await Promise.all([
+      start().then((started) => Object.assign(site, started)),
+      startHost(options).then((started) => Object.assign(host, started)),
+    ]);
+    await prepare?.();
+  });
+  after(async () => {
+    await site.stop?.();
+    await host.stop?.();
+  });
+
+  /**
+   * Opens a page with a body.
+   * @param {string} body @param {(page: Page) => Promise<void>} act
+   * @param {Partial<Parameters<typeof visit>[1]> & { script?: string }} [options] script: the address of elements.js
+   */
+  function open(body, act, { script, ...options } = {}) {
+    host.pages["/page.html"] = pageOf(body, script);
+    return visit({ ...site, url: host.url }, { path: "page.html", ...options }, act);
+  }
+
+  /** The same, and waits until the figures are drawn. @type {typeof open} */
+  const openDrawn = (body, act, options) =>
+    open(
+      body,
+      async (page) => {
+        await drawn(page);
+        await act(page);
+      },
+      options,
+    );
+  return { site, host, open, openDrawn };
+}
+
 /** @param {string} path */
 async function file(path) {
   if (path === "/favicon.ico") return "";
@@ -74,7 +120,7 @@ export function figure(attributes, content = "") {
   return `<candle-scope model="/cs/models/shakespeare" ${attributes}>${content}</candle-scope>`;
 }
 
-/** Waits until every figure of the page has been drawn or says an error. @param {import("playwright-core").Page | import("playwright-core").Frame} page */
+/** Waits until every figure of the page has been drawn or says an error. @param {Page | import("playwright-core").Frame} page */
 export async function drawn(page) {
   await page.waitForFunction(() =>
     [...document.querySelectorAll("candle-scope")].every((/** @type {any} */ one) => {
@@ -84,7 +130,7 @@ export async function drawn(page) {
   );
 }
 
-/** Chooses a view of the page's first figure, and waits until it is drawn. @param {import("playwright-core").Page} page @param {string} view */
+/** Chooses a view of the page's first figure, and waits until it is drawn. @param {Page} page @param {string} view */
 export async function showView(page, view) {
   await page.evaluate(
     (view) => document.querySelector("candle-scope")?.setAttribute("view", view),

@@ -6,12 +6,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { after, before, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
 import { level } from "../../www/draw/scale.ts";
 import { decodeNumbers } from "../../www/api/snapshot/arrays.ts";
-import { cellAt, DIST, drawn as cells, eventually, start, visit } from "./browser.js";
-import { drawn, figure, pageOf, startHost } from "./host.js";
+import { cellAt, DIST, drawn as cells, eventually, visit } from "./browser.js";
+import { drawn, figure, pageOf, useHost } from "./host.js";
 import { frozen, inlined, takeSnapshots } from "./snapshots.js";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -20,19 +20,14 @@ const TEXT = "the moon, the moon, the moon";
 const STRICT =
   "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; require-trusted-types-for 'script'; trusted-types candlescope lit-html";
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let site;
-/** @type {Awaited<ReturnType<typeof startHost>>} */
-let host;
 /** @type {import("../../www/api/snapshot/format.ts").Snapshot} */
 let attention;
 /** @type {import("../../www/api/snapshot/format.ts").Snapshot} */
 let lens;
 let policy = "";
-before(async () => {
-  const headers = () =>
-    /** @type {Record<string, string>} */ (policy ? { "content-security-policy": policy } : {});
-  [site, host] = await Promise.all([start(), startHost({ headers })]);
+const headers = () =>
+  /** @type {Record<string, string>} */ (policy ? { "content-security-policy": policy } : {});
+const { site, host, open } = useHost({ headers }, async () => {
   const off = [{ at: "blocks.1.attn.hook_z", head: 0, do: "zero" }];
   [attention, lens] = await takeSnapshots(site, [
     { text: TEXT, options: { layer: 1, head: 1, interventions: off, caption: "A <b>caption</b>" } },
@@ -43,22 +38,12 @@ before(async () => {
   host.pages["/figure.json"] = JSON.stringify(attention);
   host.pages["/lens.json"] = JSON.stringify(lens);
 });
-after(async () => {
-  await site?.stop();
-  await host?.stop();
-});
 beforeEach(() => {
   host.asked.length = 0;
   policy = "";
 });
 
 const SNAPSHOT = "/cs/snapshot.js";
-/** @param {string} body @param {(page: Page) => Promise<void>} act @param {Record<string, unknown>} [options] of `visit`, and `script` */
-function open(body, act, { script, ...options } = {}) {
-  host.pages["/page.html"] = pageOf(body, /** @type {string | undefined} */ (script));
-  return visit({ ...site, url: host.url }, { path: "page.html", ...options }, act);
-}
-
 /** What only a live figure needs. */
 const LIVE = /worker\.js|helper\.js|\.wasm|\/models\/|\/candlescope\.js/;
 const askedForModel = () => host.asked.filter((path) => LIVE.test(path));
