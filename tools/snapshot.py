@@ -3,7 +3,7 @@
     python tools/snapshot.py cache.npz --tokens tokens.json --out figure.json
 
 needs numpy only. cache.npz holds arrays under TransformerLens names, such as `blocks.0.attn.hook_pattern`, and perhaps `logits`;
-tokens.json is a list of strings, or {"tokens": [...], "ids": [...]}. In a notebook:
+tokens.json is a list of strings, or {"tokens": [...], "ids": [...]}, which `logits` need. In a notebook:
 
     from snapshot import from_transformer_lens, write
     logits, cache = model.run_with_cache(text)
@@ -64,14 +64,14 @@ def from_arrays(
     arrays: `blocks.{layer}.attn.hook_pattern` as [head, query, key] or [1, head, query, key], of every layer; if there is `logits`, as
         [position, vocab] or [1, position, vocab], the log-probabilities of the tokens are written too
     tokens: the strings of the tokens; joined, they are the text
-    ids: without them, equal strings count as the same token
+    ids: without them, equal strings count as the same token; `logits` need them, because an id says which logit is a token's
     layer, head: what is shown first; without both, the head with the highest induction score
     view: "attention", "lines", "log-probability" or "heads"
     source: where Candlescope can load the model: an absolute address or "hf:owner/name"; None if it cannot
     dtype: of the weights, as Candlescope calls it: f32, f16, q8 or q4
     interventions: what hooks changed in the run, as Candlescope writes it: [{"at": "blocks.1.attn.hook_pattern", "head": 0, "do": "zero"}]
     """
-    ids = _ids(ids, tokens)
+    given, ids = ids, _ids(ids, tokens)
     patterns = _patterns(arrays, len(tokens))
     if not interventions:
         _check_rows(patterns)
@@ -82,6 +82,8 @@ def from_arrays(
     layer, head = layer or 0, head or 0
     if not (0 <= layer < layers and 0 <= head < heads):
         raise SnapshotError(f"there is no head {layer}.{head}: the patterns have {layers} layers of {heads} heads")
+    if given is None and arrays.get("logits") is not None:
+        raise SnapshotError("there are `logits` without `ids`, expected the id of each token: it says which logit is the token's")
     log_probs = _log_probs(arrays.get("logits"), ids)
     if view == "log-probability" and log_probs is None:
         raise SnapshotError("the view log-probability needs `logits`, which the arrays do not have")
@@ -164,7 +166,7 @@ def from_penzai(
         `penzai.toolshed.save_intermediates`, for instance:
         saving = pz.select(model).at_instances_of(pz.nn.Softmax).insert_after(SaveIntermediate())
     heads, queries, keys: the names of the axes. Of `heads`, those that a pattern has; several are counted through, the last one first
-    logits: a NamedArray with the axes `queries` and "vocabulary", or an array [position, vocab]
+    logits: a NamedArray with the axes `queries` and "vocabulary", or an array [position, vocab]; they need `ids`
     options: those of `from_arrays`
     """
     arrays = {}

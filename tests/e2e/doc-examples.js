@@ -1,6 +1,9 @@
 // The examples in Markdown files: fenced blocks, each in the language that its fence names.
 
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { readCell } from "../../www/notebook/program.ts";
 
@@ -13,6 +16,7 @@ import { readCell } from "../../www/notebook/program.ts";
  * @property {readonly string[]} flags what the fence says behind the language
  * @property {string} code
  * @property {string} before what is run before it, from a comment `<!-- before: … -->` since the last block
+ * @property {string} reason why it does not run, from a comment `<!-- no-run: … -->` there
  */
 
 const HEADING = /^##? (.*)$/;
@@ -20,10 +24,11 @@ const FENCE = /^( *)```(.*)$/;
 /** In a file with this comment, the blocks of all sections share variables. */
 const SHARED = "<!-- examples share variables -->";
 const BEFORE = /<!-- before:([\s\S]*?)-->/g;
+const REASON = /<!-- no-run:([\s\S]*?)-->/;
 
 /** Languages of examples that run, or that are checked in another way. */
-export const CHECKED = ["js", "html", "css", "json"];
-/** What no browser runs: commands, diagrams, headers of a host. A fence with another language must say `no-run`. */
+export const CHECKED = ["js", "html", "css", "json", "python"];
+/** What nothing runs: commands, diagrams, headers of a host. A fence with another language must say `no-run`, and a comment in front of it why. */
 export const NOT_CODE = ["sh", "mermaid", ""];
 
 /** @param {string} file @returns {Example[]} */
@@ -55,6 +60,7 @@ export function examplesOf(file) {
       flags,
       code: `${code.join("\n")}\n`,
       before,
+      reason: text.match(REASON)?.[1].trim() ?? "",
     });
     text = "";
     at = end;
@@ -62,9 +68,18 @@ export function examplesOf(file) {
   return examples;
 }
 
-/** What a block of JavaScript prints, as the comments `// → …` behind its lines say. @param {string} code */
+/** What a block prints, as the comments `// → …`, in Python `# → …`, behind its lines say. @param {string} code */
 export const expectedOutput = (code) =>
-  [...code.matchAll(/\/\/ → (.*)$/gm)].map(([, text]) => text.trim());
+  [...code.matchAll(/(?:\/\/|#) → (.*)$/gm)].map(([, text]) => text.trim());
+
+/** Whether a block printed what its comments say; without comments, anything. @param {Example} example @param {readonly string[]} printed */
+export function isAsSaid({ code }, printed) {
+  const expected = expectedOutput(code);
+  if (expected.length === 0) return true;
+  return (
+    printed.length === expected.length && expected.every((text, at) => isOutput(printed[at], text))
+  );
+}
 
 const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 
@@ -101,7 +116,7 @@ export const pageOf = (html) =>
  * model, `loadModel`, `Tensor` and `text`.
  * @param {import("playwright-core").Page} page
  * @param {readonly Example[]} blocks
- * @returns {Promise<{ example: Example, printed: string[], error: string | null }[]>}
+ * @returns {Promise<{ example: Example, printed: string[], error: string | null, files: OfferedFile[] }[]>}
  */
 export async function runSection(page, blocks) {
   await page.evaluate(async () => {
@@ -125,9 +140,51 @@ export async function runSection(page, blocks) {
       ({ printed, error } = outcome);
       known = [...new Set([...known, ...program.declares])];
     }
-    results.push({ example, printed, error });
+    results.push({ example, printed, error, files: await offeredFiles(page) });
   }
   return results;
+}
+
+/** @typedef {{ name: string, bytes: number[] }} OfferedFile */
+
+/**
+ * The files that the variables of a page offer to be saved: those that a link has the name of a download for.
+ * @param {import("playwright-core").Page} page @returns {Promise<OfferedFile[]>}
+ */
+const offeredFiles = (page) =>
+  page.evaluate(async () => {
+    const files = [];
+    for (const one of Object.values(/** @type {any} */ (globalThis).scope)) {
+      if (!(one instanceof HTMLAnchorElement) || !one.download) continue;
+      const bytes = await (await fetch(one.href)).arrayBuffer();
+      files.push({ name: one.download, bytes: [...new Uint8Array(bytes)] });
+    }
+    return files;
+  });
+
+const PYTHON = new URL("../../.tools/python/bin/python", import.meta.url).pathname;
+const RUN_PYTHON = new URL("doc_examples.py", import.meta.url).pathname;
+
+/**
+ * Runs the blocks of Python of one section, one after the other. They share variables.
+ * @param {readonly Example[]} blocks
+ * @param {readonly OfferedFile[]} files that the blocks can read
+ * @returns {{ example: Example, printed: string[], error: string | null, figure: string | null }[]} figure: figure.json, if the block wrote it
+ */
+export function runPython(blocks, files) {
+  if (blocks.length === 0) return [];
+  const folder = mkdtempSync(join(tmpdir(), "candlescope-docs-"));
+  try {
+    for (const { name, bytes } of files) writeFileSync(join(folder, name), Uint8Array.from(bytes));
+    const input = JSON.stringify(blocks.map(({ before, code }) => ({ before, code })));
+    const options = { input, cwd: folder, encoding: /** @type {const} */ ("utf8") };
+    const { stdout, stderr, status } = spawnSync(PYTHON, ["-W", "ignore", RUN_PYTHON], options);
+    if (status !== 0) throw new Error(`doc_examples.py ended with ${status}: ${stderr}`);
+    const outcomes = JSON.parse(stdout);
+    return blocks.map((example, at) => ({ example, ...outcomes[at] }));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** In the page. @param {{ body: string, known: string[] }} program */

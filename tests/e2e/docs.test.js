@@ -7,15 +7,17 @@ import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { after, before, describe, it } from "node:test";
 
+import { readSnapshot } from "../../www/session/snapshot/read.ts";
 import { GROUPS } from "../../docs/site/pages.mjs";
 import { DIST, eventually, openApi, settled, start, visit } from "./browser.js";
 import {
   CHECKED,
   examplesOf,
-  expectedOutput,
+  isAsSaid,
   isOutput,
   NOT_CODE,
   pageOf,
+  runPython,
   runSection,
 } from "./doc-examples.js";
 
@@ -27,6 +29,9 @@ const PAGES = GROUPS.flatMap(({ pages }) => pages);
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** What docs/questions.md says that the site needs. */
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'";
+/** The models of the examples, whose addresses are at example.org: folders of tests/fixtures/family. */
+const MODELS = { "my-model": "vocab_merges", nanogpt: "nanogpt_ckpt", flax: "flax_notebook_none" };
+const FIXTURES = new URL("../fixtures/family/", import.meta.url).pathname;
 /** The site and the lab, below a path. */
 const BELOW = "/some/where/";
 
@@ -60,6 +65,18 @@ before(async () => {
   });
 });
 after(() => site.stop());
+
+/** Answers requests for the models of the examples. @param {Page} page */
+const routeModels = (page) =>
+  page.route("https://example.org/**", (route) => {
+    const [, folder, name] = new URL(route.request().url()).pathname.split("/");
+    const fixture = MODELS[/** @type {keyof typeof MODELS} */ (folder)];
+    const path = join(FIXTURES, fixture ?? "", name ?? "");
+    const headers = { "access-control-allow-origin": "*" };
+    return fixture && name && existsSync(path)
+      ? route.fulfill({ path, headers })
+      : route.fulfill({ status: 404, headers });
+  });
 
 /**
  * Waits until every custom element of some examples has drawn something. A figure on request has its button.
@@ -99,39 +116,49 @@ function missing(example) {
 }
 
 describe("the examples", () => {
-  it("run, or say that they do not", () => {
+  it("run, or say why they do not", () => {
     assert.ok(running.length > 50, `${running.length} examples`);
     const unknown = running.filter(({ language }) => ![...CHECKED, ...NOT_CODE].includes(language));
     assert.deepEqual(unknown.map(whereOf), []);
+    const others = examples.filter((example) => !running.includes(example));
+    assert.deepEqual(others.filter(({ reason }) => reason === "").map(whereOf), []);
   });
 
-  it("in JavaScript print what their comments say", async () => {
+  it("in JavaScript and Python print what their comments say", async () => {
     /** @type {Map<string, Example[]>} */
     const sections = new Map();
     for (const example of running) {
-      if (example.language !== "js") continue;
+      if (!["js", "python"].includes(example.language)) continue;
       const key = `${example.file}: ${example.section}`;
       sections.set(key, [...(sections.get(key) ?? []), example]);
     }
     const wrong = [];
+    let figures = 0;
     const page = await site.browser.newPage(); // one, so that the model stays in its storage
+    await routeModels(page);
     for (const blocks of sections.values()) {
       const isLab = blocks.some(({ flags }) => flags.includes("lab"));
       html = "";
       await page.goto(site.url + (isLab ? "index.html" : "example.html"));
       if (isLab) await settled(page);
-      for (const { example, printed, error } of await runSection(page, blocks)) {
-        const expected = expectedOutput(example.code);
-        const isRight =
-          expected.length === 0 ||
-          (printed.length === expected.length &&
-            expected.every((text, at) => isOutput(printed[at], text)));
-        if (error || !isRight)
-          wrong.push(`${whereOf(example)}: ${error ?? `printed ${JSON.stringify(printed)}`}`);
+      const of = (/** @type {string} */ name) => blocks.filter(({ language }) => language === name);
+      const results = await runSection(page, of("js"));
+      const inPython = runPython(
+        of("python"),
+        results.flatMap(({ files }) => files),
+      );
+      for (const { figure } of inPython) {
+        if (figure === null) continue;
+        readSnapshot(figure); // throws what does not fit
+        figures += 1;
       }
+      for (const { example, printed, error } of [...results, ...inPython])
+        if (error || !isAsSaid(example, printed))
+          wrong.push(`${whereOf(example)}: ${error ?? `printed ${JSON.stringify(printed)}`}`);
     }
     await page.close();
     assert.deepEqual(wrong, []);
+    assert.equal(figures, 2, "blocks that write a snapshot with Python");
   });
 
   it("in HTML draw their figures", async () => {
@@ -201,10 +228,15 @@ describe("the examples", () => {
       language: "js",
       flags: [],
       before: "",
+      reason: "",
       code: "await model.runWithCash(text);",
     };
     const [{ error }] = await runSection(page, [block]);
     assert.match(error ?? "", /runWithCash is not a function/);
+    const [inPython] = runPython([{ ...block, code: "print(2)\nnumpi.load()" }], []);
+    assert.deepEqual(inPython.printed, ["2"]);
+    assert.match(inPython.error ?? "", /name 'numpi' is not defined/);
+    assert.ok(!isAsSaid({ ...block, code: "print(2) # → 3" }, ["2"]));
     await page.close();
   });
 });

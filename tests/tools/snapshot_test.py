@@ -128,6 +128,7 @@ class SnapshotTest(unittest.TestCase):
             (lambda: snapshot.from_arrays({"x": np.zeros(2)}, ["a"]), "there is no pattern.*found x"),
             (lambda: snapshot.from_arrays(arrays, ["a"]), r"shape \[1, 3, 11, 11\], expected \[1, heads, 1, 1\]"),
             (lambda: snapshot.from_arrays(arrays, names(ids), ids=[1]), "1 ids, expected 11"),
+            (lambda: snapshot.from_arrays(arrays, names(ids)), "`logits` without `ids`"),
             (lambda: snapshot.from_arrays(arrays, names(ids), ids=ids, layer=2), "no head 2.0"),
             (lambda: snapshot.from_arrays(arrays, []), "no tokens"),
             (
