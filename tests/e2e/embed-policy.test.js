@@ -4,35 +4,35 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
-import { eventually, settled, start, visit } from "./browser.js";
-import { drawn, figure, pageOf, showView, startHost } from "./host.js";
+import { eventually, settled, visit } from "./browser.js";
+import { drawn, figure, pageOf, showView, startHost, useHost } from "./host.js";
 
 /** The policy of docs/embedding.md, for every answer of the host, workers included. */
 const STRICT = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'";
 const TRUSTED = `${STRICT}; require-trusted-types-for 'script'; trusted-types candlescope candlescope-early lit-html`;
 
-/** @type {Awaited<ReturnType<typeof start>>} */
-let site;
-/** @type {Awaited<ReturnType<typeof startHost>>} */
-let host;
-/** @type {Awaited<ReturnType<typeof startHost>>} a CDN */
-let other;
 let policy = "";
 let workerPolicy = "";
-before(async () => {
-  const headers = (/** @type {string} */ path) => {
+let isIsolated = false;
+const ISOLATED = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
+const { site, host } = useHost({
+  headers: (path) => {
     const found = path.endsWith("worker.js") ? workerPolicy : policy;
-    return /** @type {Record<string, string>} */ (
-      found ? { "content-security-policy": found } : {}
-    );
-  };
-  [site, host, other] = await Promise.all([start(), startHost({ headers }), startHost()]);
+    return /** @type {Record<string, string>} */ ({
+      ...(found && { "content-security-policy": found }),
+      ...(isIsolated && ISOLATED),
+    });
+  },
 });
-after(async () => {
-  await site?.stop();
-  await host?.stop();
-  await other?.stop();
+/** @type {Awaited<ReturnType<typeof startHost>>} a CDN */
+let other;
+before(async () => {
+  other = await startHost();
 });
+after(() => other?.stop());
 
 /**
  * @param {string} path @param {string} rules @param {(page: import("playwright-core").Page) => Promise<void>} act
@@ -127,6 +127,26 @@ test("the page of one figure works under the strict policy", async () => {
     await assertOnlyBundlersForm(page);
   };
   await under(path, TRUSTED, look, BUNDLERS);
+});
+
+test("an isolated page with Trusted Types has its helper threads", async () => {
+  host.pages["/page.html"] = pageOf(figure('prompt="the moon, the moon"'));
+  host.asked.length = 0;
+  isIsolated = true;
+  try {
+    const look = async (/** @type {import("playwright-core").Page} */ page) => {
+      await drawn(page);
+      const threads = await page.evaluate(() =>
+        crossOriginIsolated ? navigator.hardwareConcurrency : 0,
+      );
+      assert.ok(threads > 0, "the page is isolated");
+      if (threads === 1) return;
+      await eventually(() => assert.ok(host.asked.includes("/cs/helper.js")));
+    };
+    await under("page.html", TRUSTED, look, BUNDLERS);
+  } finally {
+    isIsolated = false;
+  }
 });
 
 test("the pages hold no inline style or script", async () => {

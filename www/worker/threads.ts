@@ -1,6 +1,7 @@
 // Starts the wasm module with as many threads as the page may have. Threads need shared memory, which a page has only if its
 // server isolates it (docs/guide.md says how). Otherwise, or if the browser refuses, there is one thread.
 
+import { trustedAddress } from "../api/policy.js";
 import { LazyModule } from "./lazy-module.js";
 import init, { askHelpers } from "./pkg/candlescope.js";
 import { oneThread, type SplitModule, threads as manyThreads } from "./wasm-files.js";
@@ -53,12 +54,32 @@ async function begin({ primary, secondary }: SplitModule) {
 async function spawnWorkers(count: number) {
   const request: Omit<HelperRequest, "number"> = askHelpers(count);
   await new Promise((resolve) => setTimeout(resolve, SPAWN_AFTER_MS));
-  for (let number = 1; number <= count; number++) {
-    // The same for each, because bundlers read the options too.
-    const helper = new Worker(new URL("./helper.js", import.meta.url), {
-      type: "module",
-      name: "candlescope helper",
-    });
-    helper.postMessage({ ...request, number } satisfies HelperRequest);
-  }
+  for (let number = 1; number <= count; number++)
+    newHelper().postMessage({ ...request, number } satisfies HelperRequest);
+}
+
+const HELPER = "./helper.js";
+const trusted = trustedAddress("candlescope");
+let needsTrust = false;
+
+/** As the worker (start-worker.ts): bundlers look for the first expression, which a policy with Trusted Types refuses. */
+function newHelper(): Worker {
+  if (!needsTrust)
+    try {
+      // The same for each, because bundlers read the options too.
+      return new Worker(new URL("./helper.js", import.meta.url), {
+        type: "module",
+        name: "candlescope helper",
+      });
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      needsTrust = true;
+    }
+  const address = trusted(beside(import.meta.url));
+  return new Worker(address, { type: "module", name: "candlescope helper" });
+}
+
+/** Not written at its use, because a bundler would copy the script a second time. */
+function beside(module: string) {
+  return new URL(HELPER, module);
 }
