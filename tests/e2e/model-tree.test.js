@@ -157,7 +157,7 @@ test("a click shows the weight that the API gives, and a hook point on the prese
     await page.waitForFunction(
       () => /** @type {any} */ (document.querySelector("scope-figure")).view === "activations",
     );
-    assert.match(page.url(), /hook=blocks\.0\.attn\.hook_pattern/);
+    await eventually(() => assert.match(page.url(), /hook=blocks\.0\.attn\.hook_pattern/));
     await page.getByRole("button", { name: "close", exact: true }).last().click();
     await page.locator("model-tree .panel").waitFor({ state: "detached" });
   });

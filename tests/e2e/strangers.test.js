@@ -130,7 +130,9 @@ test("a model from another host is loaded after consent, and not kept unless ask
     await settled(page);
     assert.ok(other.asked.includes("/models/shakespeare/model.safetensors"));
     assert.equal(await page.locator("#prompt").inputValue(), "the moon, the moon");
-    assert.ok(new URLSearchParams(new URL(page.url()).hash.slice(1)).get("model") === source);
+    await eventually(() =>
+      assert.equal(new URLSearchParams(new URL(page.url()).hash.slice(1)).get("model"), source),
+    );
     assert.deepEqual(
       (await storedFrom(page)).filter((one) => one.includes(other.host)),
       [],
