@@ -11,8 +11,8 @@ import {
   meanOverHeads,
   rolloutStep,
   valueNorms,
-  weightedBy,
 } from "../../www/session/weighted-attention.ts";
+import { weightedBy } from "../../www/session/weighted-pattern.ts";
 
 const numpy = JSON.parse(
   readFileSync(new URL("../fixtures/attention/numpy.json", import.meta.url), "utf8"),

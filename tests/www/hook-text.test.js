@@ -5,7 +5,8 @@ import { test } from "node:test";
 
 import { selectPoints } from "../../www/api/selectors.ts";
 import { countWords, inLayers, matchHooks, shownPoint } from "../../www/session/hook-match.ts";
-import { layerPair, selectorOf, selectorOrText, textOf } from "../../www/session/hook-text.ts";
+import { selectorOf, selectorOrText } from "../../www/session/hook-text.ts";
+import { layerPair, textOf } from "../../www/session/selector-text.ts";
 import { draftOf, EMPTY_DRAFT, interventionOf } from "../../www/session/intervention-draft.ts";
 import { nameOf } from "../../www/session/intervention-words.ts";
 import { isIntervention } from "../../www/state/interventions.ts";

@@ -9,11 +9,11 @@ import {
 } from "../../www/draw/diverging.ts";
 import { onStripe, stripePixel } from "../../www/draw/not-finite.ts";
 import { fit } from "../../www/draw/fit.ts";
+import { maxAbs } from "../../www/draw/matrix.ts";
 import {
   cellAt,
   hasMask,
   largestCells,
-  maxAbs,
   paintSigned,
   poolSigned,
 } from "../../www/draw/signed-heatmap.ts";

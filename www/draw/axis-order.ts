@@ -1,11 +1,8 @@
 // The rows or the columns of a plane in another order than stored: the most active neurons first, or labels by their names.
 
+import type { Order } from "./orders.js";
 import type { Side } from "./panel-plot.js";
 import type { PanelCell, Plane } from "./plane.js";
-
-/** As stored; by the values in the row or column of one cell; by the largest value of any panel; or by the labels. */
-export type Order = "" | "pinned" | "max" | "name";
-export const ORDERS: readonly Order[] = ["", "pinned", "max", "name"];
 
 /** What an order is about besides the values. */
 export interface OrderBasis {

@@ -136,3 +136,11 @@ export function grow(pattern: Tensor, rows: Tensor): Tensor {
   }
   return { data, shape: [1, heads, size, size], axes: ["batch", "head", "query", "key"] };
 }
+
+/** The largest absolute value of the finite values; 0 if all are 0. */
+export function maxAbs({ data }: Matrix) {
+  let max = 0;
+  for (const value of data)
+    if (Number.isFinite(value) && Math.abs(value) > max) max = Math.abs(value);
+  return max;
+}

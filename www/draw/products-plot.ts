@@ -2,8 +2,8 @@
 // pixels, except where noted.
 
 import { fit, type Fit } from "./fit.js";
-import { maxAbs, paintSigned } from "./signed-heatmap.js";
-import type { Matrix } from "./matrix.js";
+import { paintSigned } from "./signed-heatmap.js";
+import { maxAbs, type Matrix } from "./matrix.js";
 import type { Stretch, Theme } from "./scale.js";
 
 /** CSS pixels of a row of cells before they are rounded to device pixels, and the largest width of a cell. */

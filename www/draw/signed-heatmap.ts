@@ -9,14 +9,6 @@ import type { Theme, Stretch } from "./scale.js";
 /** A cell of a matrix. */
 export type Cell = { row: number; column: number };
 
-/** The largest absolute value of the finite values; 0 if all are 0. */
-export function maxAbs({ data }: Matrix) {
-  let max = 0;
-  for (const value of data)
-    if (Number.isFinite(value) && Math.abs(value) > max) max = Math.abs(value);
-  return max;
-}
-
 /**
  * Whether a value is neither finite nor a mask: attention scores are −∞ for keys that a query cannot attend to.
  * @param masks whether −∞ is a mask

@@ -15,7 +15,8 @@ import { ALL_FIELDS, hiddenParts, readingAccessor, SCOPE_PROPERTIES } from "./sc
 import { Wanted } from "./scope/lazy.js";
 import { misspelt } from "./scope/misspelt.js";
 import { scopeStyles } from "./scope/styles.js";
-import { chosen, CHOSEN, type Given, givenBy, needingModel } from "./snapshot/given.js";
+import { chosen } from "./snapshot/chosen.js";
+import { CHOSEN, type Given, givenBy, needingModel } from "./snapshot/given.js";
 import { InlineSnapshot } from "./snapshot/inline.js";
 import { isLoadable, type LiveValues, liveValues, whatLoads, whyNotLive } from "./snapshot/live.js";
 import { SnapshotSource } from "./snapshot/source.js";

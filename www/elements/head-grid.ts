@@ -5,13 +5,12 @@ import { css, html, nothing } from "lit";
 import { decimalsFor, formatSigned, inkOnSigned, signedColour } from "../draw/bars.js";
 import { formatShort } from "../draw/format.js";
 import { countNotFinite, stripes } from "../draw/not-finite.js";
-import { maxAbs } from "../draw/signed-heatmap.js";
 import { TypedElement } from "./base.js";
 import { headElements, isSameHead, type Head } from "./heads.js";
 import { clamp, Interaction, liveRegion } from "./interaction.js";
 import { base, figure } from "./styles.js";
 import { ThemeController } from "./theme.js";
-import type { Tensor } from "../draw/matrix.js";
+import { maxAbs, type Tensor } from "../draw/matrix.js";
 
 export interface HeadGridEvents {
   "head-hover": Head | null;

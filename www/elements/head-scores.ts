@@ -6,15 +6,8 @@ import { formatAttention, formatSignificant, NOT_A_NUMBER } from "../draw/format
 import { countNotFinite, stripes } from "../draw/not-finite.js";
 import { colourOf, textOn } from "../draw/scale.js";
 import { TypedElement } from "./base.js";
-import {
-  headElements,
-  includesHead,
-  isSameHead,
-  meaningOf,
-  SCORES,
-  titleOf,
-  type Head,
-} from "./heads.js";
+import { headElements, includesHead, isSameHead, type Head } from "./heads.js";
+import { meaningOf, SCORES, titleOf } from "./score-names.js";
 import { clamp, Interaction } from "./interaction.js";
 import { base, figure } from "./styles.js";
 import { ThemeController } from "./theme.js";

@@ -5,7 +5,8 @@ import { css, html } from "lit";
 import { formatSignificant } from "../draw/format.js";
 import { sorted, type Column, type HeadRow } from "../session/head-table.js";
 import { TypedElement } from "./base.js";
-import { headElements, includesHead, isSameHead, titleOf, type Head } from "./heads.js";
+import { headElements, includesHead, isSameHead, type Head } from "./heads.js";
+import { titleOf } from "./score-names.js";
 import { clamp, Interaction } from "./interaction.js";
 import { base } from "./styles.js";
 

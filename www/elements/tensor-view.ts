@@ -3,7 +3,7 @@
 import { html } from "lit";
 
 import type { Arrangement, NamedArray, Wanted } from "../draw/arrangement.js";
-import type { Order } from "../draw/axis-order.js";
+import type { Order } from "../draw/orders.js";
 import type { Recorder } from "../draw/figure/recorder.js";
 import type { Window } from "../draw/lines.js";
 import { type PanelGeometry, type Side, SIDES } from "../draw/panel-plot.js";

@@ -2,7 +2,7 @@
 
 import { whyAbsent } from "../session/architecture.js";
 import { matchHooks } from "../session/hook-match.js";
-import { isExpression, textOf } from "../session/hook-text.js";
+import { isExpression, textOf } from "../session/selector-text.js";
 import { countedFromStart, fromStart, missingPart } from "../state/indices.js";
 import { isSameHead, zeroedHead, type Head, type LabIntervention } from "../state/interventions.js";
 import { OPENING, type LabState } from "../state/state.js";

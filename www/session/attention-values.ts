@@ -5,13 +5,8 @@ import type { Model } from "../api/model.js";
 import type { Matrix, Tensor } from "../draw/matrix.js";
 import { divisorOf, type Divisor } from "./products.js";
 import { patternOf, type Reading } from "./reading.js";
-import {
-  identity,
-  meanOverHeads,
-  rolloutRows,
-  valueNorms,
-  type ValueNorm,
-} from "./weighted-attention.js";
+import { identity, meanOverHeads, rolloutRows, valueNorms } from "./weighted-attention.js";
+import type { ValueNorm } from "./weighted-pattern.js";
 
 type Runner = Pick<Model, "config" | "runWithCache">;
 interface Context {

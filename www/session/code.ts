@@ -4,7 +4,7 @@
 import type { Intervention } from "../api/generated.js";
 import { type LabIntervention, type PlainSelector, shows } from "../state/interventions.js";
 import type { LabState } from "../state/state.js";
-import { textOf } from "./hook-text.js";
+import { textOf } from "./selector-text.js";
 import { Code, literal } from "./literal.js";
 
 /** What is on show beyond the state: what its nulls stand for, and what its recipes are. */

@@ -13,7 +13,8 @@ import { replacementOf } from "../api/other-names.js";
 import { selectPoints } from "../api/selectors.js";
 import type { PlainSelector } from "../state/interventions.js";
 import { type Architecture, plural, whyAbsent } from "./architecture.js";
-import { isExpression, layerPair, selectorOf, textOf } from "./hook-text.js";
+import { selectorOf } from "./hook-text.js";
+import { isExpression, layerPair, textOf } from "./selector-text.js";
 
 /** What a text selects in a model. */
 export interface HookMatch {

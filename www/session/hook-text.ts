@@ -1,6 +1,7 @@
-// What a visitor writes to say where, as a selector of the API, and back.
+// What a visitor writes to say where, as a selector of the API. selector-text.ts writes it back.
 
 import { isPlainSelector, type PlainSelector } from "../state/interventions.js";
+import { isExpression } from "./selector-text.js";
 
 /** "-1", or a range such as "5-7". */
 const LAYER = String.raw`(-?\d+)(?:(?:-|\s+-\s+)(\d+))?`;
@@ -34,25 +35,6 @@ export function selectorOrText(text: string): PlainSelector {
   } catch {
     return text;
   }
-}
-
-/** The text of a selector: itself, or a pair as JavaScript writes it. */
-export function textOf(selector: PlainSelector): string {
-  return typeof selector === "string" ? selector : inner(selector);
-}
-
-function inner(value: unknown): string {
-  return Array.isArray(value) ? `[${value.map(inner).join(", ")}]` : JSON.stringify(value);
-}
-
-/** A short name with its layers; undefined for another selector. */
-export function layerPair(
-  selector: PlainSelector,
-): readonly [name: string, layers: number | readonly number[]] | undefined {
-  if (typeof selector === "string" || selector.length !== 2) return undefined;
-  const [name, layers] = selector as readonly [unknown, unknown];
-  const isLayers = [layers].flat().every((layer) => typeof layer === "number");
-  return typeof name === "string" && isLayers ? [name, layers as number] : undefined;
 }
 
 function parsed(written: string): PlainSelector {
@@ -89,10 +71,6 @@ function numbersOf(layers: string): number | number[] {
 function checkAll(value: unknown): void {
   if (Array.isArray(value)) value.forEach(checkAll);
   else if (isExpression(value)) checked(value);
-}
-
-export function isExpression(value: unknown): value is string {
-  return typeof value === "string" && /^\/.*\/[a-z]*$/s.test(value);
 }
 
 /** Marks of a regular expression that the model's engine does not have. */

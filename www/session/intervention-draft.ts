@@ -4,7 +4,8 @@
 import type { Edge } from "../api/generated.js";
 import type { Direction, LabIntervention, PlainSelector, Recipe } from "../state/interventions.js";
 import type { Kind, PointChoice, Vector } from "./hook-choices.js";
-import { selectorOf, textOf } from "./hook-text.js";
+import { selectorOf } from "./hook-text.js";
+import { textOf } from "./selector-text.js";
 
 export interface Draft {
   name: string;

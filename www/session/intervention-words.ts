@@ -9,7 +9,7 @@ import {
   type Recipe,
   zeroedHead,
 } from "../state/interventions.js";
-import { layerPair, textOf } from "./hook-text.js";
+import { layerPair, textOf } from "./selector-text.js";
 
 /** How many heads and other interventions are named in a sentence about all of them. */
 const [MAX_HEADS, MAX_OTHERS] = [16, 3];

@@ -1,7 +1,7 @@
 // One text read by one model: its tokens, every head's pattern, and the log-probability of each token. The caller gives
 // the model.
 
-import { NO_TOKEN } from "../api/tensor/values.js";
+import { NO_TOKEN } from "../api/tensor/no-token.js";
 import { likeliest, logSumExp, rowAt } from "./logits.js";
 import type { Config, HeadScores, HookPoint, Intervention } from "../api/generated.js";
 import type { Shown } from "../api/options.js";

@@ -7,9 +7,6 @@
 
 import { headMatrix, sizeOf, type Matrix, type Tensor } from "../draw/matrix.js";
 
-/** The norm that value-weighted attention takes: of `v W_O` (`hook_result` for a weight of 1), or of `v` itself (`hook_v`). */
-export type ValueNorm = "result" | "v";
-
 /** The share of the residual connection in a rollout. */
 const RESIDUAL = 0.5;
 
@@ -54,15 +51,6 @@ function dot(a: Float32Array, b: Float32Array) {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
   return sum;
-}
-
-/** A pattern whose columns are multiplied by the norms of their keys. A masked edge stays 0. */
-export function weightedBy({ data, rows, columns }: Matrix, norms: ArrayLike<number>): Matrix {
-  const weighted = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++)
-    for (let key = 0; key <= row + columns - rows; key++)
-      weighted[row * columns + key] = data[row * columns + key] * norms[key];
-  return { data: weighted, rows, columns };
 }
 
 /** The mean of the patterns of a layer's heads. @param pattern [batch head query key] */

@@ -2,12 +2,12 @@
 
 import { createError, describe } from "../errors.js";
 import { isPlainObject } from "../options.js";
+import { NO_TOKEN } from "./no-token.js";
+
+export { NO_TOKEN } from "./no-token.js";
 
 /** The numbers of a tensor: real numbers, or ids and counts. */
 export type TensorArray = Float32Array | Uint32Array;
-
-/** The id in the padding, and in the place of a token or an index where numbers are NaN. No vocabulary has it. */
-export const NO_TOKEN = 0xffff_ffff;
 
 /** By axis, what its indices stand for. */
 export type Labels = Readonly<Record<string, readonly string[]>>;

@@ -3,7 +3,7 @@
 import { nearest, type SelectablePoint } from "../../api/hook-names.js";
 import { type Architecture, whyAbsent } from "../../session/architecture.js";
 import { matchHooks } from "../../session/hook-match.js";
-import { isExpression, textOf } from "../../session/hook-text.js";
+import { isExpression, textOf } from "../../session/selector-text.js";
 import { chosenSettings, complete, isEqual, type Field } from "../../state/fields.js";
 import { fromStart, missingPart } from "../../state/indices.js";
 import { type LabIntervention, whyNoInterventions } from "../../state/interventions.js";

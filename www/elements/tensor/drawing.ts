@@ -8,7 +8,8 @@ import {
   type NamedArray,
   type Wanted,
 } from "../../draw/arrangement.js";
-import { axisOrder, inverseOf, type Order } from "../../draw/axis-order.js";
+import { axisOrder, inverseOf } from "../../draw/axis-order.js";
+import type { Order } from "../../draw/orders.js";
 import { formatExact } from "../../draw/format.js";
 import { windowWith, type Window } from "../../draw/lines.js";
 import type { Matrix } from "../../draw/matrix.js";

@@ -3,7 +3,7 @@
 import { html } from "lit";
 
 import { TOKEN_AXES } from "../../draw/arrangement.js";
-import type { Order } from "../../draw/axis-order.js";
+import type { Order } from "../../draw/orders.js";
 import { formatCount } from "../../draw/format.js";
 import type { Side } from "../../draw/panel-plot.js";
 import { withCode } from "../code.js";

@@ -1,7 +1,7 @@
 // Values of <tensor-view> attributes that do not fit. The element names each, and the value that it uses instead.
 
 import { namesIn } from "../../draw/arrangement.js";
-import { ORDERS } from "../../draw/axis-order.js";
+import { ORDERS } from "../../draw/orders.js";
 import { parseLimits } from "../../draw/tensor-scale.js";
 import { attribute, listed } from "../scope/words.js";
 import type { Drawing } from "./drawing.js";

@@ -5,7 +5,7 @@ import { html } from "lit";
 import { namesIn } from "../../draw/arrangement.js";
 import type { Stretch } from "../../draw/scale.js";
 import type { Tensor } from "../../draw/matrix.js";
-import type { Order } from "../../draw/axis-order.js";
+import type { Order } from "../../draw/orders.js";
 import type { ColourMap } from "../../draw/tensor-scale.js";
 import type { Token } from "../../draw/token.js";
 import { matchHooks, shownPoint } from "../../session/hook-match.js";

@@ -4,13 +4,12 @@
 import { css, html } from "lit";
 
 import { NOT_A_NUMBER } from "../../draw/format.js";
-import { headMatrix, type Matrix, type Pair, type Tensor } from "../../draw/matrix.js";
+import { headMatrix, maxAbs, type Matrix, type Pair, type Tensor } from "../../draw/matrix.js";
 import type { Stretch } from "../../draw/scale.js";
-import { maxAbs } from "../../draw/signed-heatmap.js";
 import { truncate } from "../../draw/token.js";
 import type { Reading } from "../../session/reading.js";
 import { NO_RESULT } from "../../session/results.js";
-import { weightedBy, type ValueNorm } from "../../session/weighted-attention.js";
+import { weightedBy, type ValueNorm } from "../../session/weighted-pattern.js";
 import { includesHead, isSameHead } from "../heads.js";
 import {
   choiceStyles,

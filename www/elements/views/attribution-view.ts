@@ -50,6 +50,13 @@ interface Result extends Attributed {
 const ROUNDING = 1e-4;
 
 export class AttributionView extends FigureView<Settings, Result> {
+  override sentence =
+    "Why this token? What each part of the model adds to its logit, or to the difference from another token's. Bars to the right speak for it, bars to the left against it.";
+  override paper = {
+    title: "Elhage et al. 2021",
+    href: "https://transformer-circuits.pub/2021/framework/index.html",
+  };
+
   static override styles = [
     ...FigureView.styles,
     choiceStyles,

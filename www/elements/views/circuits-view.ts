@@ -43,6 +43,13 @@ interface Part {
 }
 
 export class CircuitsView extends FigureView<Settings, Result> {
+  override sentence =
+    "What a head does on any text: its two matrices, read as tokens. OV says what it moves, QK where it attends. They do not depend on the text.";
+  override paper = {
+    title: "Elhage et al. 2021",
+    href: "https://transformer-circuits.pub/2021/framework/index.html",
+  };
+
   static override styles = [
     ...FigureView.styles,
     controlStyles,

@@ -55,6 +55,13 @@ const PATH_WORDS: Record<Path, string> = {
 };
 
 export class CompositionView extends FigureView<Settings, Result> {
+  override sentence =
+    "How much each head writes into what later heads read. It follows from the weights alone and does not depend on the text.";
+  override paper = {
+    title: "Elhage et al. 2021",
+    href: "https://transformer-circuits.pub/2021/framework/index.html#analyzing-a-two-layer-model",
+  };
+
   static override styles = [
     ...FigureView.styles,
     choiceStyles,

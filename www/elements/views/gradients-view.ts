@@ -49,6 +49,10 @@ interface Result {
 const SMALL_ERROR = 0.02;
 
 export class GradientsView extends FigureView<Settings, Result> {
+  override sentence =
+    "What each token of the text contributes to the prediction: the gradients of the metric are summed on the way from a baseline to the embeddings of the text.";
+  override paper = { title: "Sundararajan et al. 2017", href: "https://arxiv.org/abs/1703.01365" };
+
   static override styles = [...FigureView.styles, choiceStyles, controlStyles, partStyles];
 
   override draw(figure: FigureState) {

@@ -1,7 +1,7 @@
 // The views of <scope-figure>, by the name that the state and the address use. A new view is one more entry. The first bundle
 // holds this list and the attention view; the others are loaded when they are opened.
 
-import { ORDERS } from "../../draw/axis-order.js";
+import { ORDERS } from "../../draw/orders.js";
 import { choice, flag, json, list, number, optional, text, whole } from "../../state/fields.js";
 import { view as attention } from "./attention-view.js";
 import type { ViewEntry } from "./view.js";
@@ -16,8 +16,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   attention: {
     title: "pattern",
     group: "attention",
-    sentence:
-      "What each token attends to: a row is the token that attends, a column the one attended to.",
     methods: ["runWithCache"],
     tokenColors: "attention",
     usesHead: true,
@@ -30,9 +28,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   lines: {
     title: "lines",
     group: "attention",
-    sentence:
-      "Each line goes from a token that attends, at the left, to one that it attends to. The more attention, the more opaque the line.",
-    source: { title: "Vig 2019", href: "https://aclanthology.org/P19-3007/" },
     methods: ["runWithCache"],
     tokenColors: "attention",
     usesHead: true,
@@ -42,9 +37,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   products: {
     title: "q × k",
     group: "attention",
-    sentence:
-      "Why a token attends to another: its query is multiplied by each key, dimension by dimension. The sum of the products, divided, is the attention score, and the softmax of the scores is the attention.",
-    source: { title: "Vig 2019", href: "https://aclanthology.org/P19-3007/" },
     methods: ["runWithCache"],
     tokenColors: "attention",
     usesHead: true,
@@ -54,7 +46,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   "log-probability": {
     title: "log-probability",
     group: "prediction",
-    sentence: "How well the model predicted each token from those before it.",
     methods: ["runWithCache", "tokenScores"],
     tokenColors: "surprisal",
     usesHead: false,
@@ -64,12 +55,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   lens: {
     title: "lens",
     group: "prediction",
-    sentence:
-      "What the model would predict if it stopped after each layer. A column shows, from top to bottom, where the prediction appears; each cell is the likeliest token, coloured by its probability, or a number that you choose.",
-    source: {
-      title: "nostalgebraist 2020",
-      href: "https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens",
-    },
     methods: ["logitLens"],
     tokenColors: "surprisal",
     usesHead: false,
@@ -83,12 +68,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   attribution: {
     title: "attribution",
     group: "prediction",
-    sentence:
-      "Why this token? What each part of the model adds to its logit, or to the difference from another token's. Bars to the right speak for it, bars to the left against it.",
-    source: {
-      title: "Elhage et al. 2021",
-      href: "https://transformer-circuits.pub/2021/framework/index.html",
-    },
     methods: ["attribution", "runWithCache"],
     tokenColors: "none",
     usesHead: false,
@@ -103,9 +82,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   gradients: {
     title: "gradients",
     group: "prediction",
-    sentence:
-      "What each token of the text contributes to the prediction: the gradients of the metric are summed on the way from a baseline to the embeddings of the text.",
-    source: { title: "Sundararajan et al. 2017", href: "https://arxiv.org/abs/1703.01365" },
     methods: ["integratedGradients"],
     tokenColors: "none",
     usesHead: false,
@@ -122,11 +98,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   heads: {
     title: "scores",
     group: "heads",
-    sentence: "How much each head is of one kind: its mean attention to such tokens.",
-    source: {
-      title: "Olsson et al. 2022",
-      href: "https://transformer-circuits.pub/2022/in-context-learning-and-induction-heads/index.html",
-    },
     methods: ["headScores", "runWithCache"],
     tokenColors: "attention",
     usesHead: false,
@@ -147,12 +118,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   circuits: {
     title: "OV and QK",
     group: "heads",
-    sentence:
-      "What a head does on any text: its two matrices, read as tokens. OV says what it moves, QK where it attends. They do not depend on the text.",
-    source: {
-      title: "Elhage et al. 2021",
-      href: "https://transformer-circuits.pub/2021/framework/index.html",
-    },
     methods: ["circuits"],
     tokenColors: "none",
     usesHead: true,
@@ -165,12 +130,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   composition: {
     title: "composition",
     group: "heads",
-    sentence:
-      "How much each head writes into what later heads read. It follows from the weights alone and does not depend on the text.",
-    source: {
-      title: "Elhage et al. 2021",
-      href: "https://transformer-circuits.pub/2021/framework/index.html#analyzing-a-two-layer-model",
-    },
     methods: ["compositionScores"],
     tokenColors: "none",
     usesHead: false,
@@ -184,9 +143,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   "two-prompts": {
     title: "two prompts",
     group: "two prompts",
-    sentence:
-      "Two prompts that differ in what matters, token under token, and what that changes in the model: corrupted minus clean.",
-    source: { title: "Zhang and Nanda 2024", href: "https://arxiv.org/abs/2309.16042" },
     methods: ["runWithCache", "logitLens"],
     tokenColors: "none",
     usesHead: true,
@@ -202,9 +158,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   patching: {
     title: "patching",
     group: "two prompts",
-    sentence:
-      "What each activation is responsible for: it is taken from the run of the other prompt, and the answer's logit shows what that changes.",
-    source: { title: "Heimersheim and Nanda 2024", href: "https://arxiv.org/abs/2404.15255" },
     methods: ["patching"],
     tokenColors: "none",
     usesHead: false,
@@ -224,9 +177,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   paths: {
     title: "paths",
     group: "two prompts",
-    sentence:
-      "Which heads act on the logits, or on the chosen head, directly: each head's output is taken from the other run, and reaches only there.",
-    source: { title: "Wang et al. 2022", href: "https://arxiv.org/abs/2211.00593" },
     methods: ["pathPatching"],
     tokenColors: "none",
     usesHead: true,
@@ -244,12 +194,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   stream: {
     title: "stream",
     group: "values",
-    sentence:
-      "The residual stream in parts: how much each part writes at each position, as the length of its vector.",
-    source: {
-      title: "Elhage et al. 2021",
-      href: "https://transformer-circuits.pub/2021/framework/index.html",
-    },
     methods: ["residual"],
     tokenColors: "none",
     usesHead: false,
@@ -262,7 +206,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   activations: {
     title: "activations",
     group: "values",
-    sentence: "The values at a hook point, by its TransformerLens name or a selector.",
     methods: ["runWithCache"],
     tokenColors: "none",
     usesHead: false,
@@ -284,12 +227,6 @@ export const VIEWS: Readonly<Record<string, ViewEntry>> = {
   neurons: {
     title: "neurons",
     group: "values",
-    sentence:
-      "Where a neuron is most active: the places of a text with its largest values, each with the tokens around it. Other channels of any activation work the same way.",
-    source: {
-      title: "Bills et al. 2023",
-      href: "https://openaipublic.blob.core.windows.net/neuron-explainer/paper/index.html",
-    },
     methods: ["mostActive", "runWithCache"],
     tokenColors: "none",
     usesHead: false,

@@ -33,6 +33,13 @@ interface Result {
 const LENS_TOKENS = 5;
 
 export class LensView extends FigureView<Settings, Result> {
+  override sentence =
+    "What the model would predict if it stopped after each layer. A column shows, from top to bottom, where the prediction appears; each cell is the likeliest token, coloured by its probability, or a number that you choose.";
+  override paper = {
+    title: "nostalgebraist 2020",
+    href: "https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens",
+  };
+
   /** The locked cell. It is released when another part of the figure is locked. */
   #locked: Place | null = null;
 

@@ -16,6 +16,10 @@ interface Settings {
 }
 
 export class LinesView extends FigureView<Settings> {
+  override sentence =
+    "Each line goes from a token that attends, at the left, to one that it attends to. The more attention, the more opaque the line.";
+  override paper = { title: "Vig 2019", href: "https://aclanthology.org/P19-3007/" };
+
   static override styles = [
     ...FigureView.styles,
     css`

@@ -72,6 +72,13 @@ const SEARCHES = [
 ] as const;
 
 export class NeuronsView extends FigureView<Settings, Result> {
+  override sentence =
+    "Where a neuron is most active: the places of a text with its largest values, each with the tokens around it. Other channels of any activation work the same way.";
+  override paper = {
+    title: "Bills et al. 2023",
+    href: "https://openaipublic.blob.core.windows.net/neuron-explainer/paper/index.html",
+  };
+
   static override styles = [
     ...FigureView.styles,
     choiceStyles,

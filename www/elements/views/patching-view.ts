@@ -59,6 +59,13 @@ interface Result {
 const LISTED = 20;
 
 export class PatchingView extends FigureView<Settings, Result> {
+  override sentence =
+    "What each activation is responsible for: it is taken from the run of the other prompt, and the answer's logit shows what that changes.";
+  override paper = {
+    title: "Heimersheim and Nanda 2024",
+    href: "https://arxiv.org/abs/2404.15255",
+  };
+
   static override properties = { ...FigureView.properties, applied: { state: true } };
 
   static override styles = [

@@ -46,6 +46,10 @@ const INPUTS: Readonly<Record<To, string>> = {
 };
 
 export class PathsView extends FigureView<Settings, Result> {
+  override sentence =
+    "Which heads act on the logits, or on the chosen head, directly: each head's output is taken from the other run, and reaches only there.";
+  override paper = { title: "Wang et al. 2022", href: "https://arxiv.org/abs/2211.00593" };
+
   static override styles = [...FigureView.styles, ...sweepStyles];
 
   /** Nothing, while something that it needs is missing: neither a former picture nor a former failure is about this. */

@@ -39,6 +39,10 @@ function queryOf({ lock, position }: FigureState, length: number) {
 }
 
 export class ProductsView extends FigureView<Settings, Result> {
+  override sentence =
+    "Why a token attends to another: its query is multiplied by each key, dimension by dimension. The sum of the products, divided, is the attention score, and the softmax of the scores is the attention.";
+  override paper = { title: "Vig 2019", href: "https://aclanthology.org/P19-3007/" };
+
   static override styles = [
     ...FigureView.styles,
     css`

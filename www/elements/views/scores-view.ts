@@ -12,7 +12,8 @@ import { measurable } from "../../session/scores.js";
 import "../define/head-scatter.js";
 import "../define/head-scores.js";
 import "../define/head-table.js";
-import { titleOf, type Head } from "../heads.js";
+import type { Head } from "../heads.js";
+import { titleOf } from "../score-names.js";
 import {
   choiceStyles,
   FigureView,
@@ -49,6 +50,11 @@ const NO_PLACE = "no place in this text to measure it";
 const ALL_KINDS = measurable([0, 0, 0]);
 
 export class ScoresView extends FigureView<Settings, Result> {
+  override paper = {
+    title: "Olsson et al. 2022",
+    href: "https://transformer-circuits.pub/2022/in-context-learning-and-induction-heads/index.html",
+  };
+
   static override styles = [
     ...FigureView.styles,
     choiceStyles,

@@ -42,6 +42,13 @@ const STACKS: Readonly<Record<Stack, string>> = {
 };
 
 export class StreamView extends FigureView<Settings, Result> {
+  override sentence =
+    "The residual stream in parts: how much each part writes at each position, as the length of its vector.";
+  override paper = {
+    title: "Elhage et al. 2021",
+    href: "https://transformer-circuits.pub/2021/framework/index.html",
+  };
+
   static override styles = [...FigureView.styles, choiceStyles, controlStyles];
 
   override draw({ scale, architecture }: FigureState) {

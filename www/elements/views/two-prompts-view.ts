@@ -60,6 +60,10 @@ type Result = { prompts: Prompts } & (
 const NO_ROW = [""];
 
 export class TwoPromptsView extends FigureView<Settings, Result> {
+  override sentence =
+    "Two prompts that differ in what matters, token under token, and what that changes in the model: corrupted minus clean.";
+  override paper = { title: "Zhang and Nanda 2024", href: "https://arxiv.org/abs/2309.16042" };
+
   static override styles = [
     ...FigureView.styles,
     choiceStyles,

@@ -100,10 +100,6 @@ export interface ViewEntry {
   /** The text of its tab. */
   title: string;
   group: (typeof GROUPS)[number];
-  /** What one sees, in plain words. */
-  sentence: string;
-  /** The paper that it comes from. */
-  source?: { title: string; href: string };
   /** The methods of `Model` that it uses. */
   methods: readonly string[];
   /** What colours the tokens while the view is open. */
@@ -264,6 +260,11 @@ export abstract class FigureView<
   static override styles = [base, layout];
 
   declare figure: FigureState | null;
+  /** What one sees, in plain words. */
+  readonly sentence: string = "";
+  /** The paper that it comes from. */
+  readonly paper: { readonly title: string; readonly href: string } | null = null;
+
   /** The view's name in the list. */
   declare name: string;
   declare entry: ViewEntry | null;
@@ -293,14 +294,14 @@ export abstract class FigureView<
 
   /** The sentence above the picture. */
   says(_figure: FigureState, _reading: Reading): unknown {
-    return html`${this.entry?.sentence} ${this.source()}`;
+    return html`${this.sentence} ${this.source()}`;
   }
 
   /** The link to the view's paper. */
   source() {
-    const { source } = this.entry ?? {};
-    return source
-      ? html`<a href=${source.href} target="_blank" rel="noopener">${source.title}</a>`
+    const { paper } = this;
+    return paper
+      ? html`<a href=${paper.href} target="_blank" rel="noopener">${paper.title}</a>`
       : "";
   }
 

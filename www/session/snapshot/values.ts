@@ -4,7 +4,7 @@
 import { decodeNumbers, roundingOf } from "../../api/snapshot/arrays.js";
 import type { EncodedArray, Snapshot, SnapshotText } from "../../api/snapshot/format.js";
 import { TOKEN_SCORES } from "../../api/snapshot/keys.js";
-import { NO_TOKEN } from "../../api/tensor/values.js";
+import { NO_TOKEN } from "../../api/tensor/no-token.js";
 import { isRecord } from "../../state/state.js";
 import { array, tensor } from "./arrays.js";
 import { listOf, that, wrongField } from "./check.js";
