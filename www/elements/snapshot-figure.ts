@@ -2,11 +2,13 @@
 
 import { css, html, type PropertyValues } from "lit";
 
+import type { HookPoint } from "../api/generated.js";
 import { formatShort } from "../draw/format.js";
 import { NO_RESULT, type ViewResult } from "../session/results.js";
 import {
   type Held,
   heldBy,
+  pointsOf,
   type Recorded,
   shownHead,
   type SnapshotChoices,
@@ -83,6 +85,7 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
   declare refused: boolean;
 
   #held: Held | null = null;
+  #points: readonly HookPoint[] = [];
 
   constructor() {
     super();
@@ -101,6 +104,7 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
     if (!changed.has("recorded")) return;
     const { recorded } = this;
     this.#held = recorded && heldBy(recorded);
+    this.#points = recorded ? pointsOf(recorded) : [];
     this.choices = recorded && startOf(recorded);
     this.results = {};
     this.refused = false;
@@ -152,6 +156,7 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
         .lock=${choices.lock}
         .off=${headsOff(choices.interventions)}
         .hook=${choices.hook}
+        .points=${this.#points}
         .views=${choices.views}
         .position=${choices.position}
         .answer=${choices.answer}

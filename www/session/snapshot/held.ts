@@ -1,5 +1,6 @@
 // What a snapshot holds, and which views and choices it has numbers for.
 
+import type { HookPoint } from "../../api/generated.js";
 import type { SnapshotModel } from "../../api/snapshot/format.js";
 import type { LabState } from "../../state/state.js";
 import type { Reading } from "../reading.js";
@@ -53,6 +54,14 @@ export function heldBy({ reading, results }: Pick<Recorded, "reading" | "results
   const has = (view: string, key: string) =>
     results[view]?.some((result) => result.key === key) ?? false;
   return { views: [...new Set(views)], has };
+}
+
+/** The hook points whose values the view of activations shows. A snapshot does not have the model's list of them. */
+export function pointsOf({ results }: Pick<Recorded, "results">): HookPoint[] {
+  return (results.activations ?? []).flatMap(({ key: name, value }) => {
+    const { tensor } = (value ?? {}) as { tensor?: { axes?: string[] } };
+    return tensor?.axes ? [{ name, axes: tensor.axes, onRequest: false }] : [];
+  });
 }
 
 /** The head that is shown at first: that of the snapshot, or the strongest induction head of the layers that have a pattern. */
