@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 PATTERN = re.compile(r"^blocks\.(\d+)\.attn\.hook_pattern$")
 KINDS = ("previous_token", "duplicate_token", "induction")
 
@@ -316,15 +317,15 @@ def _number(value: float) -> Any:
 def _encoded_patterns(patterns: list[np.ndarray], shown: int) -> list[Any]:
     cells = patterns[0].shape[1] * patterns[0].shape[2] * (patterns[0].shape[2] + 1) // 2
 
-    def size(count: int) -> int:
-        return -(-count // 3) * 4
+    def size(count: float) -> int:
+        return math.ceil(count / 3) * 4
 
     if size(cells) > MAX_LAYER:
         raise SnapshotError(f"one layer's patterns need {size(cells) / 1e6:.0f} MB, expected at most {MAX_LAYER / 1e6:.0f} MB: use a shorter text")
     total = cells * len(patterns)
     own = "u8" if size(2 * cells) > MAX_FINE_LAYER else "u16"
-    others = "u16" if size(2 * total) <= MAX_FINE else "u8" if size(total) <= MAX_COARSE else None
-    kinds = [own if layer == shown or others == "u16" else others for layer in range(len(patterns))]
+    others = "u12" if size(1.5 * total) <= MAX_FINE else "u8" if size(total) <= MAX_COARSE else None
+    kinds = [own if layer == shown else others for layer in range(len(patterns))]
     return [_encoded_pattern(one, kind) if kind else None for one, kind in zip(patterns, kinds)]
 
 
@@ -339,15 +340,32 @@ def _encoded_pattern(pattern: np.ndarray, kind: str) -> dict[str, Any]:
     fields |= {"shape": list(pattern.shape), "axes": ["batch", "head", "query", "key"]}
     if np.isinf(values).any():
         return {**_exact(values), **fields}
-    codes = 2 ** (16 if kind == "u16" else 8) - 1
+    codes = 2 ** int(kind[1:]) - 1
     known = values[~np.isnan(values)].astype(np.float64)
     low, high = min(0.0, float(known.min(initial=0))), float(known.max(initial=0))
     if low == 0 and high <= 1:
         high = 1.0
-    step = (high - low) / (codes - 1)
-    rounded = np.floor((values.astype(np.float64) - low) / step + 0.5)
-    data = np.where(np.isnan(values), codes, rounded).astype("<u2" if kind == "u16" else "u1")
-    return {"encoding": kind, "step": step, "offset": low, "data": _base64(data), **fields}
+    step = _short_step((high - low) / (codes - 2))
+    first = math.floor(low / step)
+    rounded = np.floor(values.astype(np.float64) / step + 0.5) - first
+    data = np.where(np.isnan(values), codes, rounded).astype(np.uint16)
+    offset = float(f"{first * step:.12g}")
+    packed = {"u8": lambda: data.astype("u1"), "u12": lambda: _packed(data), "u16": lambda: data.astype("<u2")}[kind]()
+    return {"encoding": kind, "step": step, "offset": offset, "data": _base64(packed), **fields}
+
+
+def _short_step(least: float) -> float:
+    """The smallest step of few digits that is not below another: a number of such steps is short too."""
+    exponent = math.floor(math.log10(least))
+    return next(step for digits in (1, 2, 2.5, 4, 5, 10) if (step := float(f"{digits}e{exponent}")) >= least)
+
+
+def _packed(codes: np.ndarray) -> np.ndarray:
+    """Codes of 12 bits, two in three bytes, the first bits first. An odd number of codes ends in half a byte."""
+    codes = codes.ravel()
+    even, odd = np.append(codes, np.zeros(codes.size % 2, np.uint16)).reshape(-1, 2).T
+    packed = np.stack([even >> 4, (even & 15) << 4 | odd >> 8, odd & 255], axis=1)
+    return packed.astype("u1").ravel()[: math.ceil(codes.size * 1.5)]
 
 
 # ---- the command ----

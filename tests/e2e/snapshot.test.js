@@ -5,9 +5,10 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
 import { readSnapshot } from "../../www/session/snapshot/read.ts";
-import { DIST, openApi, settled, start, visit } from "./browser.js";
+import { DIST, eventually, openApi, settled, start, visit } from "./browser.js";
 import { address, askModel, ready } from "./lab-helpers.js";
 import { models } from "./small-models.js";
+import { inlined } from "./snapshots.js";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -86,6 +87,51 @@ test("a six-word figure is small, and the menu says its size before", async () =
       assert.equal(readSnapshot(text).caption, "What head 1.1 does");
     },
   );
+});
+
+test("no readout of rounded numbers has more digits than the file holds", async () => {
+  const state = {
+    prompt: "the moon and the sea, and the moon and the sea, and the moon and the sea",
+    view: "activations",
+    hook: "blocks.1.hook_resid_pre",
+  };
+  /** @type {string} */
+  let text = "";
+  await visit(site, { path: address(state) }, async (page) => {
+    await settled(page);
+    text = await exported(page, "snapshot");
+  });
+  const [{ value }] = JSON.parse(text).results.activations;
+  const { step, encoding } = value.tensor;
+  assert.equal(encoding, "u16"); // more than 4096 numbers
+  const decimals = /\.(\d+)/.exec(String(step))?.[1].length ?? 0;
+  assert.ok(decimals > 1 && decimals < 6, `${step}`);
+  await visit(site, {}, async (page) => {
+    await page.route("**/post.html", (route) =>
+      route.fulfill({
+        body: `<!doctype html><title>A post</title><link rel="icon" href="data:,"><script type="module" src="snapshot.js"></script><candle-snapshot>${inlined(text)}</candle-snapshot>`,
+        contentType: "text/html; charset=utf-8",
+      }),
+    );
+    await page.goto(`${site.url}post.html`);
+    await page.getByText(/other values to the nearest/).waitFor();
+    const view = page.locator("tensor-view");
+    const plot = view.locator(".plot");
+    await plot.waitFor();
+    const found = new Set();
+    for (const x of [300, 420, 540, 660]) {
+      await plot.hover({ position: { x, y: 200 } });
+      const readout = await eventually(async () => {
+        const words = await view.locator(".readout").innerText();
+        assert.match(words, /[\d.]+$/);
+        assert.ok(!found.has(words), words);
+        return words;
+      });
+      found.add(readout);
+      const [, digits = ""] = /\.(\d+)$/.exec(readout) ?? [];
+      assert.ok(digits.length <= decimals, readout);
+    }
+  });
 });
 
 test("model.snapshot writes what the page exports", async () => {

@@ -1,6 +1,7 @@
 // The format of snapshots: what is written is read again within its rounding, and each field is checked.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
 
@@ -12,6 +13,7 @@ import {
   encodeValue,
 } from "../../www/api/snapshot/arrays.ts";
 import { precisionsOf, writeSnapshot } from "../../www/api/snapshot/write.ts";
+import { formatExact } from "../../www/draw/format.ts";
 import { heldBy } from "../../www/session/snapshot/held.ts";
 import { readSnapshot } from "../../www/session/snapshot/read.ts";
 import { pattern, parts, file, changed } from "./snapshot-parts.js";
@@ -22,7 +24,7 @@ test("what is written is read again: patterns within the rounding, everything el
   given.reading.patterns.forEach((truth, layer) => {
     const found = reading.patterns[layer]?.data ?? [];
     const rounding = /** @type {number} */ (roundings[layer]);
-    assert.ok(rounding > 0 && rounding < 1e-5);
+    assert.equal(rounding, layer === state.layer ? 0.00001 : 0.000125);
     truth?.data.forEach((value, at) =>
       assert.ok(Math.abs(value - found[at]) <= rounding * 1.001 + 6e-8),
     );
@@ -50,6 +52,56 @@ test("values that are not finite stay, and a pattern that is not causal keeps al
   decodeNumbers(signed).forEach((value, at) =>
     assert.ok(Math.abs(value - [-3, 0.1, 5][at]) < 7e-5),
   );
+});
+
+test("each number of codes is within half a step, has the digits of the step, and NaN stays", () => {
+  for (const encoding of /** @type {const} */ (["u8", "u12", "u16"]))
+    for (const length of [1, 2, 3, 250, 251])
+      for (const scale of [1, 0.37, 1200, 3e-7]) {
+        const numbers = Float32Array.from({ length }, (_, at) => scale * Math.sin(at * at + 1));
+        numbers[length >> 1] = NaN;
+        const encoded = encodeNumbers(numbers, encoding);
+        const step = encoded.step ?? 0;
+        // A step such as 0.00025 has one digit more than its power of ten.
+        const decimals = Number(/e-(\d+)/.exec(step.toExponential())?.[1] ?? 0) + 1;
+        decodeNumbers(encoded).forEach((value, at) => {
+          if (at === length >> 1) return assert.ok(Number.isNaN(value));
+          assert.ok(Math.abs(value - numbers[at]) <= step / 2 + 1e-7 * scale, `${value}`);
+          assert.equal(formatExact(value), formatExact(Number(value.toFixed(decimals))));
+        });
+      }
+});
+
+test("codes of 12 bits are two characters of base64 each", () => {
+  const encoded = encodeNumbers(Float32Array.of(0, 1, 0.5), "u12");
+  assert.deepEqual(
+    { ...encoded },
+    { encoding: "u12", step: 0.00025, offset: 0, data: "AA+gfQA=" }, // 0, 4000 and 2000
+  );
+});
+
+test("a file of version 1 is read, and no number has more digits than its steps", () => {
+  const text = readFileSync(
+    new URL("../fixtures/snapshot-version-1.json", import.meta.url),
+    "utf8",
+  );
+  const { reading, roundings } = readSnapshot(text);
+  const { patterns } = JSON.parse(text).reading;
+  assert.equal(reading.text, "To be, or not to be");
+  reading.patterns.forEach((pattern, layer) => {
+    const { step, data } = patterns[layer];
+    const codes = new Uint16Array(Uint8Array.from(Buffer.from(data, "base64")).buffer);
+    const { length } = reading.ids;
+    const found = (pattern?.data ?? []).filter(
+      (_, at) => at % length <= Math.floor(at / length) % length,
+    );
+    assert.equal(found.length, codes.length);
+    found.forEach((value, at) => {
+      assert.ok(Math.abs(value - codes[at] * step) <= 5e-6 + 1e-7);
+      assert.equal(Math.fround(Number(value.toFixed(5))), value);
+    });
+    assert.ok(Math.abs((roundings[layer] ?? 0) - (step + 1e-5) / 2) < 1e-12);
+  });
 });
 
 test("arrays of another frame keep their numbers", () => {
@@ -90,7 +142,7 @@ test("large texts round layers that are not shown, leave them out, and are refus
     }));
   const found = (/** @type {number} */ length) =>
     precisionsOf(/** @type {any} */ (layers(length)), 3).slice(2, 4);
-  assert.deepEqual(found(8), ["u16", "u16"]);
+  assert.deepEqual(found(8), ["u12", "u16"]);
   assert.deepEqual(found(32), ["u8", "u16"]);
   assert.deepEqual(found(100), [null, "u16"]);
   assert.deepEqual(found(200), [null, "u8"]);
@@ -128,7 +180,11 @@ test("only views with numbers are held", () => {
 /** What is wrong with a file, and what the message says. @type {[string, (data: any) => void, RegExp][]} */
 const WRONG = [
   ["no version", (data) => delete data.candlescope, /`candlescope` is missing, expected 1/],
-  ["a newer version", (data) => (data.candlescope = 2), /version 2 of the format.*reads version 1/],
+  [
+    "a newer version",
+    (data) => (data.candlescope = 3),
+    /version 3 of the format.*reads versions up to 2/,
+  ],
   ["an unknown field", (data) => (data.reading.extra = 1), /unknown field `reading\.extra`/],
   [
     "a missing field",

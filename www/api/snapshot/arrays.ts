@@ -10,8 +10,8 @@ export interface PlainTensor {
   labels?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** How exact the numbers are: all of their bits, or codes of 16 or 8 bits. */
-export type Precision = "exact" | "u16" | "u8";
+/** How exact the numbers are: all of their bits, or codes of 16, 12 or 8 bits. */
+export type Precision = "exact" | keyof typeof CODES;
 
 type Numbers = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array | Uint16Array;
 
@@ -22,11 +22,16 @@ const EXACT = {
   u32: Uint32Array,
 } as const;
 const KINDS = Object.keys(EXACT) as (keyof typeof EXACT)[];
-const CODES = { u8: Uint8Array, u16: Uint16Array } as const;
-export const ENCODINGS = { ...EXACT, ...CODES } as const;
+const CODES = { u8: Uint8Array, u12: Uint16Array, u16: Uint16Array } as const;
+/** The bytes of a number. */
+export const ENCODINGS = { f32: 4, f64: 8, i32: 4, u32: 4, u8: 1, u12: 1.5, u16: 2 } as const;
 
 /** The largest code, which stands for NaN. */
-export const NAN_CODE = { u8: 0xff, u16: 0xffff } as const;
+const nanCode = (encoding: keyof typeof CODES) => 2 ** (8 * ENCODINGS[encoding]) - 1;
+
+export function hasCodes(encoding: EncodedArray["encoding"]): encoding is keyof typeof CODES {
+  return Object.hasOwn(CODES, encoding);
+}
 
 /** Typed arrays have the byte order of the machine, and all machines with browsers are little-endian. */
 export function toBase64({ buffer, byteOffset, byteLength }: Numbers): string {
@@ -84,7 +89,7 @@ function encodeExact(numbers: Numbers): EncodedArray {
 }
 
 /** Null if a number is infinite, because no code stands for it. */
-function encodeCodes(numbers: Float32Array, precision: "u8" | "u16"): EncodedArray | null {
+function encodeCodes(numbers: Float32Array, encoding: keyof typeof CODES): EncodedArray | null {
   let [min, max] = [0, 0];
   for (const value of numbers) {
     if (Math.abs(value) === Infinity) return null;
@@ -93,13 +98,33 @@ function encodeCodes(numbers: Float32Array, precision: "u8" | "u16"): EncodedArr
   }
   // Attention lies between 0 and 1; the same step for all layers is easier to say.
   if (min === 0 && max <= 1) max = 1;
-  const nan = NAN_CODE[precision];
-  const step = (max - min) / (nan - 1);
-  const codes = new CODES[precision](numbers.length);
-  numbers.forEach((value, at) => {
-    codes[at] = Number.isNaN(value) ? nan : Math.round((value - min) / step);
+  const nan = nanCode(encoding);
+  const step = shortStep((max - min) / (nan - 2));
+  const first = Math.floor(min / step);
+  const codes = Uint16Array.from(numbers, (value) =>
+    Number.isNaN(value) ? nan : Math.round(value / step) - first,
+  );
+  const bytes =
+    encoding === "u16" ? codes : encoding === "u12" ? packed(codes) : Uint8Array.from(codes);
+  return { encoding, step, offset: withDigitsOf(step)(first * step), data: toBase64(bytes) };
+}
+
+/** The smallest step of few digits that is not below another: a number of such steps is short too. */
+function shortStep(least: number) {
+  const exponent = Math.floor(Math.log10(least));
+  const steps = [1, 2, 2.5, 4, 5, 10].map((digits) => Number(`${digits}e${exponent}`));
+  return steps.find((step) => step >= least) ?? least;
+}
+
+/** Codes of 12 bits, two in three bytes, so that each is two characters of base64. */
+function packed(codes: Uint16Array) {
+  const bytes = new Uint8Array(Math.ceil(codes.length * ENCODINGS.u12));
+  codes.forEach((code, at) => {
+    const byte = Math.floor(at * ENCODINGS.u12);
+    bytes[byte] |= at % 2 === 0 ? code >> 4 : code >> 8;
+    bytes[byte + 1] = at % 2 === 0 ? code << 4 : code;
   });
-  return { encoding: precision, step, offset: min, data: toBase64(codes) };
+  return bytes;
 }
 
 function isZeroAbove(numbers: Numbers, size: number) {
@@ -119,8 +144,7 @@ export function causalLength(length: number, size: number) {
 
 /** The numbers of an array whose fields fit each other, with zeros for those that a causal pattern leaves out. */
 export function decodeNumbers(array: EncodedArray): Exclude<Numbers, Uint8Array | Uint16Array> {
-  const { buffer } = fromBase64(array.data);
-  const numbers = decodeValues(array, buffer);
+  const numbers = decodeValues(array, fromBase64(array.data));
   if (!array.causal || !array.shape) return numbers;
   const size = array.shape.at(-1) ?? 0;
   const whole = new Float32Array(array.shape.reduce((product, one) => product * one, 1));
@@ -129,16 +153,43 @@ export function decodeNumbers(array: EncodedArray): Exclude<Numbers, Uint8Array 
   return whole;
 }
 
-function decodeValues({ encoding, step = 1, offset = 0 }: EncodedArray, buffer: ArrayBuffer) {
-  if (encoding !== "u8" && encoding !== "u16") return new EXACT[encoding](buffer);
-  const codes = new CODES[encoding](buffer);
-  const nan = NAN_CODE[encoding];
-  return Float32Array.from(codes, (code) => (code === nan ? NaN : offset + code * step));
+function decodeValues({ encoding, step = 1, offset = 0 }: EncodedArray, bytes: Uint8Array) {
+  const buffer = bytes.buffer as ArrayBuffer;
+  if (!hasCodes(encoding)) return new EXACT[encoding](buffer);
+  const codes = encoding === "u12" ? unpacked(bytes) : new CODES[encoding](buffer);
+  const nan = nanCode(encoding);
+  const digits = withDigitsOf(step);
+  return Float32Array.from(codes, (code) => (code === nan ? NaN : digits(offset + code * step)));
 }
 
+/** The reverse of `packed`. */
+function unpacked(bytes: Uint8Array) {
+  return Uint16Array.from({ length: Math.floor(bytes.length / ENCODINGS.u12) }, (_, at) => {
+    const [first, second] = bytes.subarray(Math.floor(at * ENCODINGS.u12));
+    return at % 2 === 0 ? (first << 4) | (second >> 4) : ((first & 15) << 8) | second;
+  });
+}
+
+/** Rounds a number to the decimals that a step tells apart, so that no readout has more digits than the file holds. */
+function withDigitsOf(step: number) {
+  const scale = scaleOf(step);
+  return (value: number) => Math.round(value * scale) / scale;
+}
+
+/** 10 to the power of so many decimals: those of a short step, such as 5 of 0.00025, or the first one that is below the step. */
+function scaleOf(step: number) {
+  const decimals = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+  const more = 10 ** (decimals + 1);
+  return isWhole(step * more) ? more : 10 ** decimals;
+}
+
+const isWhole = (value: number) => Math.abs(value - Math.round(value)) < 1e-6;
+
 /** How far a number may be from the one that was computed; 0 if it is exact. */
-export function roundingOf({ step = 0 }: EncodedArray) {
-  return step / 2;
+export function roundingOf({ step }: EncodedArray) {
+  if (step === undefined) return 0;
+  const scale = scaleOf(step);
+  return (isWhole(step * scale) ? step : step + 1 / scale) / 2;
 }
 
 // ---- plain data with arrays in it ----

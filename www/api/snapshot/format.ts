@@ -1,11 +1,11 @@
 // The format of a snapshot: what a figure shows, as one JSON file. docs/snapshots.md describes every field for other programs.
 
-/** A change of any field makes a new version. */
-export const SNAPSHOT_VERSION = 1;
+/** A change of any field makes a new version. Version 2 has arrays of 12 bits; a file of version 1 is read as well. */
+export const SNAPSHOT_VERSION = 2;
 
 export interface Snapshot {
   /** the version of the format */
-  candlescope: typeof SNAPSHOT_VERSION;
+  candlescope: 1 | typeof SNAPSHOT_VERSION;
   /** empty for none */
   caption: string;
   model: SnapshotModel;
@@ -79,11 +79,11 @@ export interface SnapshotResult {
 export type EncodedNumber = number | { number: "NaN" | "Infinity" | "-Infinity" };
 
 /**
- * Numbers, row-major and little-endian, in base64. "f32", "f64", "i32" and "u32" are exact. "u8" and "u16" are codes of rounded
- * numbers: `offset + code × step`, and the largest code is NaN.
+ * Numbers, row-major and little-endian, in base64. "f32", "f64", "i32" and "u32" are exact. "u8", "u12" and "u16" are codes of
+ * rounded numbers: `offset + code × step`, and the largest code is NaN. Two codes of 12 bits are three bytes, the first bits first.
  */
 export interface EncodedArray {
-  encoding: "f32" | "f64" | "i32" | "u32" | "u8" | "u16";
+  encoding: "f32" | "f64" | "i32" | "u32" | "u8" | "u12" | "u16";
   data: string;
   step?: number;
   offset?: number;

@@ -43,10 +43,13 @@ export interface FigureParts {
   results?: Readonly<Record<string, readonly { key: string; value: unknown }[]>>;
 }
 
-/** Bytes of base64 that the patterns of all layers may take: with more, layers are rounded to 8 bits, then left out. */
+/**
+ * Bytes of base64 that the patterns of all layers may take in 12 bits, and in 8. With more, layers that are not shown are rounded to
+ * 8 bits, then left out.
+ */
 const MAX_FINE = 100_000;
 const MAX_COARSE = 400_000;
-/** Bytes of base64 that the patterns of the shown layer may take: with more, they are rounded to 8 bits, then refused. */
+/** Bytes of base64 that the patterns of the shown layer may take in 16 bits, and in 8. With more, they are rounded to 8 bits, then refused. */
 const MAX_FINE_LAYER = 200_000;
 const MAX_LAYER = 4_000_000;
 
@@ -103,8 +106,7 @@ export function precisionsOf(
       `a snapshot of this text needs ${Math.ceil(base64(own) / 1e6)} MB for one layer's patterns, expected at most ${MAX_LAYER / 1e6} MB: export a shorter text`,
     );
   const ownPrecision = base64(own * 2) > MAX_FINE_LAYER ? "u8" : "u16";
-  if (base64(all * 2) <= MAX_FINE) return sizes.map((size) => (size > 0 ? "u16" : null));
-  const others = base64(all) <= MAX_COARSE ? "u8" : null;
+  const others = base64(all * 1.5) <= MAX_FINE ? "u12" : base64(all) <= MAX_COARSE ? "u8" : null;
   return sizes.map((size, at) => (size === 0 ? null : at === shown ? ownPrecision : others));
 }
 

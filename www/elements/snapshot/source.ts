@@ -36,7 +36,11 @@ export class SnapshotSource {
       const found = address === "" ? content : await textAt(address, request.signal);
       if (request.signal.aborted) return;
       this.content = found;
-      this.recorded = openSnapshot(found);
+      const recorded = openSnapshot(found);
+      const isChanged = recorded.state.interventions.length > 0;
+      const named = isChanged ? await withChanges(recorded) : recorded;
+      if (request.signal.aborted) return;
+      this.recorded = named;
     } catch (error) {
       if (request.signal.aborted) return;
       this.error = error as Error;
@@ -62,6 +66,21 @@ export class SnapshotSource {
     );
     this.#onChange();
   }
+}
+
+/**
+ * The snapshot, whose reading says what interventions changed. Few snapshots need the code for that.
+ * @throws NetworkError
+ */
+async function withChanges(recorded: Recorded): Promise<Recorded> {
+  const { reading, state } = recorded;
+  const { changeWords } = await import("../../session/intervention-words.js").catch((error) => {
+    throw createError(
+      "NetworkError",
+      `the code that says what was changed in the model cannot be loaded (${messageOf(error)}): load the page again`,
+    );
+  });
+  return { ...recorded, reading: { ...reading, changes: changeWords(state.interventions) } };
 }
 
 /** @throws NetworkError, InputError */

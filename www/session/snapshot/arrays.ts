@@ -5,6 +5,7 @@ import {
   causalLength,
   ENCODINGS,
   fromBase64,
+  hasCodes,
   isEncodedArray,
   isEncodedNumber,
 } from "../../api/snapshot/arrays.js";
@@ -30,7 +31,10 @@ const fields = object({
   ),
   data: text,
   step: optional(
-    that<number>("a number above 0", (one) => Number.isFinite(one) && Number(one) > 0),
+    that<number>(
+      "a number from 1e-60 to 1e60",
+      (one) => typeof one === "number" && one >= 1e-60 && one <= 1e60,
+    ),
   ),
   offset: optional(finite),
   causal: optional(that<true>("true, or no such field", (value) => value === true)),
@@ -66,7 +70,7 @@ export function tensor(
 }
 
 function checkRounding({ encoding, step, offset }: EncodedArray, path: string) {
-  const isRounded = encoding === "u8" || encoding === "u16";
+  const isRounded = hasCodes(encoding);
   if (isRounded && step === undefined)
     throw wrongField(`${path}.step`, step, `the step of the codes of ${encoding}`);
   if (!isRounded && (step !== undefined || offset !== undefined))
@@ -99,14 +103,16 @@ function checkLength({ encoding, data, shape, causal }: EncodedArray, path: stri
   } catch {
     throw createError("InputError", `the snapshot's \`${path}.data\` is damaged: it is no base64`);
   }
-  const size = ENCODINGS[encoding].BYTES_PER_ELEMENT;
+  const size = ENCODINGS[encoding];
   const all = shape?.reduce((product, one) => product * one, 1);
   const expected = all && causal ? causalLength(all, shape?.at(-1) ?? 1) : all;
-  const isWhole = expected === undefined ? bytes % size === 0 : bytes === expected * size;
+  // An odd number of codes of 12 bits ends in half a byte.
+  const count = expected ?? Math.floor(bytes / size);
+  const isWhole = bytes === Math.ceil(count * size);
   if (!isWhole)
     throw createError(
       "InputError",
-      `the snapshot's \`${path}.data\` is damaged: it has ${bytes} bytes, expected ${expected === undefined ? `a multiple of ${size}` : expected * size}`,
+      `the snapshot's \`${path}.data\` is damaged: it has ${bytes} bytes, expected ${expected === undefined ? `a multiple of ${size}` : Math.ceil(expected * size)}`,
     );
 }
 

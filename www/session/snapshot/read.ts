@@ -13,7 +13,6 @@ import { thumbnail, type Tensor } from "../../draw/matrix.js";
 import type { Field } from "../../state/fields.js";
 import { CHOICES, heldBy, type Recorded, shownHead, type SnapshotChoices } from "./held.js";
 import { isRecord, FIELDS, type LabState } from "../../state/state.js";
-import { changeWords } from "../intervention-words.js";
 import type { LabelledTensor, Reading } from "../reading.js";
 import { scoresOf } from "../scores.js";
 import { NOTHING_SHOWN } from "../shown-values.js";
@@ -39,6 +38,7 @@ import { checkNumbers, checkResults } from "./values.js";
 const THUMBNAIL_ROWS = 160;
 
 /**
+ * The reading does not say yet what interventions changed.
  * @param source the text of the file, or what it says
  * @throws InputError that names the field that does not fit
  */
@@ -46,10 +46,9 @@ export function readSnapshot(source: unknown): Recorded {
   const data = typeof source === "string" ? parse(source) : source;
   checkVersion(data);
   const { caption, model, reading, corrupted, state, results } = checkSnapshot(data);
-  const read = { ...textOf(reading), changes: changeWords(state.interventions) };
   const rounded = (one: EncodedArray | null) => (one ? roundingOf(one) : null);
   const recorded = {
-    ...{ caption, model, reading: read },
+    ...{ caption, model, reading: textOf(reading) },
     corrupted: corrupted && textOf(corrupted),
     state,
     results: Object.fromEntries(
@@ -96,9 +95,10 @@ function checkVersion(data: unknown) {
   if (typeof version === "number" && version > SNAPSHOT_VERSION)
     throw createError(
       "InputError",
-      `the snapshot has version ${version} of the format, and this Candlescope reads version ${SNAPSHOT_VERSION}: use a newer Candlescope`,
+      `the snapshot has version ${version} of the format, and this Candlescope reads versions up to ${SNAPSHOT_VERSION}: use a newer Candlescope`,
     );
-  if (version !== SNAPSHOT_VERSION) throw wrongField("candlescope", version, "1, the version");
+  if (version !== 1 && version !== SNAPSHOT_VERSION)
+    throw wrongField("candlescope", version, `1 or ${SNAPSHOT_VERSION}, the version`);
 }
 
 // ---- the fields ----
