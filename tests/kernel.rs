@@ -173,7 +173,7 @@ facts! {
     /// A run therefore has the same bits whether its scores and patterns are captured or not.
     fn attention_in_one_pass_has_the_bits_of_its_parts() {
         for (queries, keys) in ATTENDED {
-            for width in [10, 16] {
+            for width in [10, 12, 16] {
                 let [q, k, v] = attended(queries, keys, width);
                 let pattern = kernel::softmax(&kernel::attention_scores(&q, &k, 4.0).unwrap()).unwrap();
                 let parts = flat(&kernel::attention_mix(&pattern, &v).unwrap());

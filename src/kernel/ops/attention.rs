@@ -184,8 +184,8 @@ fn whole([q, k, v]: [Heads; 3], factor: f32) -> OpOutput {
 /// # Safety
 /// The pointers of `attention` must be valid for the sizes that its fields name.
 unsafe fn attend(attention: Attention, q: &Heads) {
-    // Packing a key or a value takes as long as about four products with it. A single query waits for the
-    // memory as long as for one.
+    // Packing a key or a value takes as long as about four products with it. A single query packs nothing,
+    // but waits for the memory about as long as one product takes.
     let per_key = if q.rows == 1 { 2 } else { 8 };
     let reading = q.batch * q.heads * q.width * attention.keys;
     let cost = 2 * q.count() * attention.keys + per_key * reading;

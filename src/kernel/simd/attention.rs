@@ -6,8 +6,8 @@
 //! from their scores through the softmax to the weighted sum of the values, all within the L1 and
 //! L2 caches. A run that captures scores or patterns executes the same steps separately, with the
 //! same tiles, and therefore gets the same bits. Every sum runs over its axis in order, independent
-//! of the number of queries. A single query, as in decoding, reads its keys and values in place: there is
-//! nothing to share a panel with.
+//! of the number of queries. A single query, as in decoding, reads keys and values in place, if the width of
+//! the head fits whole vectors and panels: it uses each of them once.
 
 use super::one_query::{LANES, multiply_rows, read_lines};
 use super::pack::interleave;
@@ -162,8 +162,10 @@ unsafe fn head_attention(job: &Attention, scratch: &Scratch, batch: usize, head:
     // panels of all keys and values and for one tile, and each step reads only what an earlier one
     // has written.
     unsafe {
-        if queries == 1 {
+        if queries == 1 && part != Part::Mix {
             read_lines(job.k.of(batch, head), job.k.row_stride, keys, width);
+        }
+        if queries == 1 && part != Part::Scores {
             read_lines(job.v.of(batch, head), job.v.row_stride, keys, width);
         }
         // One query uses each key once.

@@ -1,5 +1,5 @@
 //! What attention does for a single query, as in decoding: it uses each key and value once, so that packing
-//! them would cost more than the products, and it waits for the memory.
+//! them would take as long as about four products with them, and it waits for the memory.
 //!
 //! Compiled like `tile_f32.rs`, with the same restrictions. Four keys are transposed in registers at a time: their
 //! products with a query of width K take K/4 times 4 loads, 8 shuffles and 4 multiply-adds.
@@ -102,7 +102,8 @@ pub unsafe fn read_lines(x: *const f32, stride: usize, rows: usize, width: usize
     while row < rows {
         let mut at = 0;
         while at < width {
-            // SAFETY: `row` is below `rows` and `at` below `width`. Volatile, because nothing uses it.
+            // SAFETY: `row` is below `rows` and `at` below `width`. Volatile, so that the
+            // compiler keeps a read whose value is unused.
             unsafe { x.add(row * stride + at).read_volatile() };
             at += LINE;
         }
