@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
+import { VIEWS } from "../../www/elements/views/index.ts";
 import { eventually } from "./browser.js";
 import { drawn, figure, showView, useHost } from "./host.js";
 
@@ -186,4 +187,34 @@ test("a figure follows a width that changes, and nothing scrolls sideways down t
       });
     }
   });
+});
+
+test("in each view nothing scrolls sideways on a phone of 320 px", async () => {
+  await open(
+    STYLE,
+    async (page) => {
+      await page.setViewportSize({ width: 320, height: 800 });
+      await page.waitForFunction(() => customElements.get("candle-scope"));
+      for (const view of Object.keys(VIEWS))
+        for (const prompt of ["To be, or not to be, that is the", "\n\n\n"]) {
+          const second = VIEWS[view].usesCorrupted
+            ? `corrupted="To see, or not to be, that is the"`
+            : "";
+          const attributes = `loading="eager" view="${view}" prompt="${prompt}" ${second}`;
+          await page.evaluate((html) => {
+            const main = /** @type {Element} */ (document.querySelector("main"));
+            main.innerHTML = html;
+          }, figure(attributes));
+          await drawn(page);
+          await eventually(async () => {
+            const [width, room] = await page.evaluate(() => {
+              const { scrollWidth, clientWidth } = document.documentElement;
+              return [scrollWidth, clientWidth];
+            });
+            assert.ok(width <= room, `${view}, ${JSON.stringify(prompt)}: ${width} of ${room} px`);
+          });
+        }
+    },
+    { width: 320 },
+  );
 });

@@ -123,10 +123,22 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
       }
       @container figure (max-width: 480px) {
         li {
-          grid-template-columns: minmax(4rem, 6rem) 4.4rem 4.4rem 1fr;
+          grid-template-columns: minmax(2rem, 1fr) repeat(3, 4.75rem);
+          gap: 0.35rem;
+        }
+        .value {
+          font-size: 0.78rem;
         }
         .bars {
           display: none;
+        }
+      }
+      @container figure (max-width: 320px) {
+        li {
+          grid-template-columns: minmax(2rem, 1fr) repeat(3, 4.35rem);
+        }
+        .value {
+          font-size: 0.72rem;
         }
       }
     `,
