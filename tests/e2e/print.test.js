@@ -1,4 +1,4 @@
-// Printing gives whole figures without controls, in light colours: the page, and a page around two figures.
+// Printing gives whole figures without controls, in light colours: the page, and pages around figures.
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
@@ -28,6 +28,15 @@ const POST = `<!doctype html>
 <candle-scope id="far" model="assets/models/shakespeare" prompt="Good night, good night"></candle-scope>
 `;
 
+const FOUR = `<!doctype html>
+<meta charset="utf-8" />
+<meta name="color-scheme" content="light dark" />
+<link rel="icon" href="data:," />
+<title>A post with four figures</title>
+<script type="module" src="assets/elements.js"></script>
+${["attention", "lens", "log-probability", "activations"].map((view) => `<p>Some words.</p><candle-scope loading="eager" controls="all" model="assets/models/shakespeare" prompt="the moon, the moon, the moon" view="${view}"></candle-scope>`).join("")}
+`;
+
 /** @type {string} */
 let root;
 /** @type {Awaited<ReturnType<typeof start>>} */
@@ -38,6 +47,7 @@ before(async () => {
   await symlink(DIST, join(root, "blog/assets"));
   await symlink(DIST, join(root, "lab"));
   await writeFile(join(root, "blog/post.html"), POST);
+  await writeFile(join(root, "blog/four.html"), FOUR);
   site = await start(root);
 });
 after(async () => {
@@ -162,6 +172,74 @@ test("a page with two figures is printed with both, whole; one that was never ne
     assert.equal(second.columns, second.tokens, "paper cannot be scrolled to the other columns");
     assert.deepEqual({ isRead: far.isRead, text: far.text }, { isRead: false, text: true });
     const { sheets } = await pdf(page);
+    assert.ok(sheets >= 2, `${sheets} sheets`);
+  });
+});
+
+test("a dark and wide page with four figures is printed as the sheet has room, in light colours", async () => {
+  await visit(site, { path: "blog/four.html", dark: true }, async (page) => {
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll("candle-scope")].every((/** @type {any} */ one) =>
+        one.renderRoot?.querySelector("scope-figure[settled]"),
+      ),
+    );
+    // What is on the sheet can only be read while it is printed: no frame comes then, and no observer is told of the width.
+    await page.evaluate((screenOnly) => {
+      /** @type {(root: ParentNode) => Element[]} */
+      const all = (root) =>
+        [...root.querySelectorAll("*")].flatMap((one) => [
+          one,
+          ...(one.shadowRoot ? all(one.shadowRoot) : []),
+        ]);
+      /** The lightness of the darkest pixel of a canvas, from 0 to 255. */
+      const darkest = (/** @type {HTMLCanvasElement} */ canvas) => {
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+        copy?.drawImage(canvas, 0, 0);
+        const data = copy?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+        let found = 255;
+        for (let at = 0; at < data.length; at += 4)
+          if (data[at + 3] > 250) found = Math.min(found, Math.max(...data.slice(at, at + 3)));
+        return found;
+      };
+      const look = () => {
+        const seen = all(document.body).filter((one) => one.checkVisibility());
+        const hosts = [...document.querySelectorAll("candle-scope")];
+        const right = Math.min(...hosts.map((one) => one.getBoundingClientRect().right));
+        const isHidden = (/** @type {Element} */ one) => getComputedStyle(one).clipPath !== "none";
+        const names = seen.filter((one) => one.matches(".names span"));
+        return {
+          width: document.documentElement.clientWidth,
+          controls: seen.filter((one) => one.matches(screenOnly)).map((one) => one.localName),
+          cut: seen
+            .filter((one) => one.getBoundingClientRect().right > right + 1 && !isHidden(one))
+            .map((one) => `${one.localName}.${one.className}`),
+          names: names.length,
+          labels: seen
+            .filter((one) => one.matches("canvas.labels"))
+            .map((one) => darkest(/** @type {HTMLCanvasElement} */ (one))),
+          heads: seen
+            .filter((one) => one.matches("canvas") && !one.matches(".labels, .overlay, .cells"))
+            .map((one) => darkest(/** @type {HTMLCanvasElement} */ (one))),
+          breaks: hosts.map((one) => getComputedStyle(one).breakInside),
+        };
+      };
+      matchMedia("print").addEventListener("change", ({ matches }) => {
+        if (matches) Object.assign(globalThis, { sheet: look() });
+      });
+    }, SCREEN_ONLY);
+    const screen = await page.evaluate(() => document.documentElement.clientWidth);
+    const { sheets } = await pdf(page);
+    const sheet = await page.evaluate(() => /** @type {any} */ (globalThis).sheet);
+    // The browser also makes the page smaller, because the figures on the screen are wider than the sheet.
+    assert.ok(sheet.width < screen - 100, `${sheet.width} of ${screen} px`);
+    assert.deepEqual(sheet.controls, []);
+    assert.deepEqual(sheet.cut, []);
+    assert.equal(sheet.names, 8, "each token has a column");
+    assert.equal(sheet.labels.length, 2);
+    assert.ok(Math.max(...sheet.labels) < 110, `dark labels on light paper: ${sheet.labels}`);
+    assert.ok(sheet.heads.length >= 16, `${sheet.heads.length} heads`);
+    assert.ok(Math.max(...sheet.heads) < 110, `light heads: ${sheet.heads}`);
+    assert.deepEqual(new Set(sheet.breaks), new Set(["avoid"]));
     assert.ok(sheets >= 2, `${sheets} sheets`);
   });
 });

@@ -65,6 +65,7 @@ export function define(name: keyof HTMLElementTagNameMap, element: CustomElement
 export class WidthController implements ReactiveController {
   protected readonly host: LitElement & { width: number };
   #observer: ResizeObserver;
+  #print = matchMedia("print");
 
   constructor(host: LitElement & { width: number }) {
     this.host = host;
@@ -76,13 +77,20 @@ export class WidthController implements ReactiveController {
 
   /** The width is known at once, so that the first picture has its size and nothing below it moves. */
   hostConnected() {
-    this.host.width = Math.floor(this.host.clientWidth);
+    this.#measure();
     this.#observer.observe(this.host);
+    this.#print.addEventListener("change", this.#measure);
   }
 
   hostDisconnected() {
     this.#observer.disconnect();
+    this.#print.removeEventListener("change", this.#measure);
   }
+
+  /** On paper another width is laid out, of which no observer is told. */
+  #measure = () => {
+    this.host.width = Math.floor(this.host.clientWidth);
+  };
 }
 
 /**

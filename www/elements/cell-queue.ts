@@ -53,7 +53,7 @@ export class CellQueue implements ReactiveController {
 
   hostUpdated() {
     for (const cell of this.#cells) this.#observer.observe(cell);
-    if (!this.#frame) this.#drawSome();
+    if (this.#isPrinting || !this.#frame) this.#drawSome();
   }
 
   /** All cells are outdated: the first of them are drawn soon. */
@@ -80,7 +80,10 @@ export class CellQueue implements ReactiveController {
     return this.#host.renderRoot.querySelectorAll<HTMLElement>(".cell");
   }
 
-  /** Draws until the budget of this frame is spent: while a model generates, every token changes all cells. */
+  /**
+   * Draws until the budget of this frame is spent: while a model generates, every token changes all cells. Paper has no next frame, and is
+   * told of its theme after `beforeprint`.
+   */
   #drawSome() {
     const cells = [...this.#cells];
     const end = performance.now() + this.#budgetMs;
@@ -93,7 +96,7 @@ export class CellQueue implements ReactiveController {
       ...turn.filter((cell) => !this.#near.has(cell)),
     ];
     for (const cell of order) {
-      if (performance.now() > end) return this.#continue();
+      if (!this.#isPrinting && performance.now() > end) return this.#continue();
       this.#last = cell;
       this.#draw(cell);
     }

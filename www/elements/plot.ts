@@ -68,6 +68,13 @@ export const plotStyles = css`
   .labels {
     pointer-events: none;
   }
+  /* Chromium prints what a canvas clears while it prints as white, which would hide the cells. */
+  @media print {
+    .overlay,
+    .labels {
+      mix-blend-mode: multiply;
+    }
+  }
   /* The legend of a compact plot stands beside it. */
   :host([beside]) {
     display: grid;
@@ -224,10 +231,11 @@ export class PlotCanvases {
     return this.#palette;
   }
 
-  /** Draws text in the next frame, once for all changes until then: setting a canvas's font causes a layout. */
+  /** Draws text in the next frame, once for all changes until then: setting a canvas's font causes a layout. Paper has no next frame. */
   schedule(draw: () => void) {
     cancelAnimationFrame(this.#frame);
-    this.#frame = requestAnimationFrame(draw);
+    if (this.#host.theme.isPrinted) draw();
+    else this.#frame = requestAnimationFrame(draw);
   }
 
   /** Replaces the line that describes the focused cell. Numbers are bold if they are given as `bold`. */

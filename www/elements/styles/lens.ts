@@ -100,6 +100,11 @@ export const lensStyles = (width: number, height: number) => css`
     margin-top: 0.8rem;
     font-size: 0.9rem;
   }
+  @media print {
+    .detail {
+      min-height: 0;
+    }
+  }
   .detail p {
     margin: 0 0 0.4rem;
   }
