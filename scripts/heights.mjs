@@ -33,7 +33,7 @@ const TEXTS = [
 export async function heights(page, html, width) {
   const height = width < 480 ? 800 : 900;
   await page.setViewportSize({ width: width < 480 ? width : 1280, height });
-  return page.evaluate(
+  const { before, reserved } = await page.evaluate(
     async ({ html, width }) => {
       const main = /** @type {HTMLElement} */ (document.querySelector("main"));
       Object.assign(document.body.style, { margin: "0" });
@@ -54,38 +54,58 @@ export async function heights(page, html, width) {
       };
       for (let i = 0; i < 3; i++) await frames();
       const inner = scope.renderRoot.querySelector("scope-figure");
-      const board = () => inner.renderRoot.querySelector(".board");
       const before = scope.getBoundingClientRect().height;
-      const reserved = board().getBoundingClientRect().height;
+      const reserved = inner.renderRoot.querySelector(".board").getBoundingClientRect().height;
       go();
-      const isDrawn = () =>
-        scope.reading && !scope.busy && !inner.needs && !inner.hasAttribute("pending");
-      while (!scope.error && !isDrawn()) await frames();
-      // On a slow machine, some views wait for their button.
-      if (inner.results[scope.view]?.isWaiting)
-        inner.dispatchEvent(new CustomEvent("view-compute", { detail: scope.view }));
-      while (!scope.error && !(isDrawn() && inner.matches("[settled]:not([pending])")))
-        await frames();
-      if (scope.error) throw scope.error;
-      for (let i = 0; i < 4; i++) await frames();
-      const after = scope.getBoundingClientRect().height;
-      // The picture ends where the last part of the board does.
-      const parts = [...board().children].filter((one) => one.checkVisibility());
-      const ends = parts.map((one) => one.getBoundingClientRect().bottom);
-      const box = board().getBoundingClientRect();
-      const drawn = Math.max(...ends) - box.top;
-      const tokens = scope.reading.tokens.length;
-      return {
-        reserved,
-        before,
-        after,
-        board: drawn,
-        blank: box.height - drawn,
-        tokens,
-        height: innerHeight,
-      };
+      return { before, reserved };
     },
     { html, width },
+  );
+  await page.waitForFunction(isDrawn, false);
+  // On a slow machine, some views wait for their button.
+  await page.evaluate(() => {
+    const scope = /** @type {any} */ (document.querySelector("main > candle-scope"));
+    const inner = scope.renderRoot.querySelector("scope-figure");
+    if (inner.results[scope.view]?.isWaiting)
+      inner.dispatchEvent(new CustomEvent("view-compute", { detail: scope.view }));
+  });
+  await page.waitForFunction(isDrawn, true);
+  const drawn = await page.evaluate(async () => {
+    const scope = /** @type {any} */ (document.querySelector("main > candle-scope"));
+    for (let frame = 0; frame < 8; frame++) await new Promise(requestAnimationFrame);
+    await scope.updateComplete;
+    const inner = scope.renderRoot.querySelector("scope-figure");
+    const board = inner.renderRoot.querySelector(".board");
+    // The picture ends where the last part of the board does.
+    const parts = [...board.children].filter((one) => one.checkVisibility());
+    const ends = parts.map((one) => one.getBoundingClientRect().bottom);
+    const box = board.getBoundingClientRect();
+    const end = Math.max(...ends) - box.top;
+    return {
+      after: scope.getBoundingClientRect().height,
+      board: end,
+      blank: box.height - end,
+      tokens: scope.reading.tokens.length,
+      height: innerHeight,
+    };
+  });
+  return { before, reserved, ...drawn };
+}
+
+/**
+ * Whether the figure in <main> is drawn; an error of it is thrown. It runs in the page.
+ * @param {boolean} isSettled its view has a result too, not only its text
+ */
+function isDrawn(isSettled) {
+  const scope = /** @type {any} */ (document.querySelector("main > candle-scope"));
+  if (scope.error) throw scope.error;
+  const inner = scope.renderRoot.querySelector("scope-figure");
+  const { reading, busy } = scope;
+  return (
+    reading &&
+    !busy &&
+    !inner.needs &&
+    inner.matches(isSettled ? "[settled]:not([pending])" : ":not([pending])")
   );
 }
 
@@ -98,6 +118,7 @@ async function main() {
   const host = await startHost({ pages: { "/page.html": pageOf("<p></p>") } });
   try {
     const page = await site.browser.newPage();
+    page.setDefaultTimeout(120_000); // of a view that waits
     await page.goto(`${host.url}page.html`);
     await page.waitForFunction(() => customElements.get("candle-scope"));
     // Keeps the model in memory while figures come and go.

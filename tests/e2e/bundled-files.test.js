@@ -200,6 +200,7 @@ test("a frame starts with q8 and says so; its reader loads f16 and goes back, wi
       /^Weights of 8 bits \(q8\)\. load weights in f16 \(8\.6 MB\)$/,
     );
     const before = await figureState(page);
+    await page.locator("scope-figure[settled]").waitFor();
     const box = await page.locator("candle-scope").boundingBox();
     await line(page).getByRole("button").focus();
     await page.keyboard.press("Enter");
@@ -207,7 +208,9 @@ test("a frame starts with q8 and says so; its reader loads f16 and goes back, wi
     assert.match(await line(page).innerText(), /^Weights in f16\. load weights of 8 bits$/);
     await drawn(page);
     assert.deepEqual(await figureState(page), before);
-    assert.equal((await page.locator("candle-scope").boundingBox())?.height, box?.height);
+    await eventually(async () =>
+      assert.equal((await page.locator("candle-scope").boundingBox())?.height, box?.height),
+    );
     await page.keyboard.press("Enter"); // the focus is still on the button
     await computedWith(page, Q8);
     assert.deepEqual(await figureState(page), before);
@@ -255,11 +258,13 @@ test("the line is there before the model, so that f16 can be loaded in its place
     await drawn(page);
     await computedWith(page, F16);
     assert.ok(!blog.asked.includes(`/cs/${Q8}`));
-    const heights = await page
-      .locator("candle-scope")
-      .evaluateAll((figures) => figures.map((one) => one.getBoundingClientRect().height));
-    const more = heights[0] - heights[1];
-    assert.ok(more > 10 && more <= 30, `${heights}`);
+    await eventually(async () => {
+      const heights = await page
+        .locator("candle-scope")
+        .evaluateAll((figures) => figures.map((one) => one.getBoundingClientRect().height));
+      const more = heights[0] - heights[1];
+      assert.ok(more > 10 && more <= 30, `${heights}`);
+    });
   });
 });
 
@@ -351,9 +356,11 @@ test("the copied HTML is figure.js and the q8 file, which is said before, and sh
     await isLoaded(page, "f16");
     const before = await figureState(page);
     await page.locator("#share").click();
-    assert.match(
-      await meaning(page),
-      /This page computes with f16\..*numbers differ.*The figure says so/,
+    await eventually(async () =>
+      assert.match(
+        await meaning(page),
+        /This page computes with f16\..*numbers differ.*The figure says so/,
+      ),
     );
     const html = await copied(page);
     assert.equal(
@@ -392,7 +399,9 @@ test("a page that computes with q8 says which of the copies has its numbers", as
   await inLab({ ...STATE, view: "log-probability", model: Q8 }, async (page) => {
     await isLoaded(page, "q8");
     await page.locator("#share").click();
-    assert.match(await meaning(page), /has the numbers of this page, which computes with q8/);
+    await eventually(async () =>
+      assert.match(await meaning(page), /has the numbers of this page, which computes with q8/),
+    );
     const html = await copied(page);
     const bits = await drawnBits(page);
     await onBlog(html, async (post) => {

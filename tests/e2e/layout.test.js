@@ -12,6 +12,7 @@ const MODULE = new URL("../../www/page/deferred.ts", import.meta.url);
 const DEFERRED = [...readFileSync(MODULE, "utf8").matchAll(/\/define\/([\w-]+)\.js/g)].map(
   ([, name]) => name,
 );
+assert.ok(DEFERRED.length > 5, "the imports of deferred.ts were found");
 
 /** @type {Awaited<ReturnType<typeof start>>} */
 let site;
@@ -67,6 +68,11 @@ for (const [name, options] of Object.entries({
           .querySelector("intervention-list")
           ?.shadowRoot?.querySelector("button.add:not(:disabled)"),
       );
+      await page.evaluate(async (names) => {
+        const elements = [...document.querySelectorAll(names.join())];
+        await Promise.all(elements.map((/** @type {any} */ one) => one.updateComplete));
+        for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+      }, DEFERRED);
       assert.deepEqual(await places(page), former);
     });
   });
