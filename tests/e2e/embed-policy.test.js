@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { eventually, settled, visit } from "./browser.js";
+import { DIST, eventually, settled, visit } from "./browser.js";
 import { drawn, figure, pageOf, showView, startHost, useHost } from "./host.js";
 
 /** The policy of docs/embedding.md, for every answer of the host, workers included. */
@@ -129,23 +130,50 @@ test("the page of one figure works under the strict policy", async () => {
   await under(path, TRUSTED, look, BUNDLERS);
 });
 
-test("an isolated page with Trusted Types has its helper threads", async () => {
-  host.pages["/page.html"] = pageOf(figure('prompt="the moon, the moon"'));
+/** On a machine of three cores. */
+const THREE_CORES =
+  'Object.defineProperty(navigator, "hardwareConcurrency", { value: 3, configurable: true });';
+/** A helper requests a file when it has joined the thread pool; then it blocks, so the request is synchronous. */
+const REPORTS_THAT_IT_JOINED = `
+  const { Instance } = WebAssembly;
+  WebAssembly.Instance = function (...given) {
+    const { exports } = new Instance(...given);
+    const enter = (pool) => {
+      exports.enter(pool);
+      const request = new XMLHttpRequest();
+      request.open("GET", "/joined.json", false);
+      request.send();
+    };
+    return { exports: { ...exports, enter } };
+  };`;
+
+test("on an isolated page with Trusted Types, as many threads compute as the model says", async () => {
+  const [worker, helper] = await Promise.all(
+    ["worker.js", "helper.js"].map((name) => readFile(join(DIST, name), "utf8")),
+  );
+  const changed = {
+    "/page.html": pageOf(figure('prompt="the moon, the moon"')),
+    "/cs/worker.js": `${THREE_CORES}\n${worker}`,
+    "/cs/helper.js": `${REPORTS_THAT_IT_JOINED}\n${helper}`,
+    "/joined.json": "{}",
+  };
+  Object.assign(host.pages, changed);
   host.asked.length = 0;
   isIsolated = true;
   try {
     const look = async (/** @type {import("playwright-core").Page} */ page) => {
       await drawn(page);
-      const threads = await page.evaluate(() =>
-        crossOriginIsolated ? navigator.hardwareConcurrency : 0,
-      );
-      assert.ok(threads > 0, "the page is isolated");
-      if (threads === 1) return;
-      await eventually(() => assert.ok(host.asked.includes("/cs/helper.js")));
+      const threads = await page
+        .locator("candle-scope")
+        .evaluate((/** @type {any} */ { loaded }) => loaded.backend.threads);
+      assert.equal(threads, 3);
+      const joined = () => host.asked.filter((path) => path === "/joined.json").length;
+      await eventually(() => assert.equal(joined(), threads - 1));
     };
     await under("page.html", TRUSTED, look, BUNDLERS);
   } finally {
     isIsolated = false;
+    for (const path of Object.keys(changed)) delete host.pages[path];
   }
 });
 
