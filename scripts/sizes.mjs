@@ -42,6 +42,18 @@ function transferOf(path) {
 /** @param {number} bytes */
 const kb = (bytes) => `${(bytes / 1000).toFixed(1)} kB`.padStart(12);
 
+/** The chunk with the elements that the page defines after its first pattern: those that www/page/deferred.ts imports. */
+async function deferredChunk() {
+  const module = await readFile(new URL("../www/page/deferred.ts", import.meta.url), "utf8");
+  const names = [...module.matchAll(/\/define\/([\w-]+)\.js/g)].map(([, name]) => name);
+  for (const path of await readdir(DIST)) {
+    if (!/^chunk-.*\.js$/.test(path)) continue;
+    const text = await readFile(join(DIST, path), "utf8");
+    if (names.length > 0 && names.every((name) => text.includes(`"${name}"`))) return path;
+  }
+  throw new Error("no chunk of dist/ defines the elements of www/page/deferred.ts");
+}
+
 /**
  * What a page with a figure, or the lab, requests until it is drawn.
  * @param {string} body of a page of another program, or empty for the lab itself
@@ -49,6 +61,7 @@ const kb = (bytes) => `${(bytes / 1000).toFixed(1)} kB`.padStart(12);
  * @returns {Promise<Transfer[]>}
  */
 export async function scenario(body, script = "/cs/figure.js") {
+  const deferred = await deferredChunk();
   const host = await startHost({ pages: { "/page.html": pageOf(body, script) } });
   const site = await start();
   try {
@@ -60,11 +73,14 @@ export async function scenario(body, script = "/cs/figure.js") {
       await page.goto(`${host.url}page.html`);
       await drawn(page);
     } else {
+      // They may be requested before the pattern is drawn, so their script is never answered.
+      await page.route(`**/cs/${deferred}`, () => {});
       await page.goto(`${host.url}cs/index.html`);
       await settled(page);
     }
     // The host also sees what workers request.
     const paths = new Set([...asked, ...host.asked].filter((path) => path.startsWith("/cs/")));
+    paths.delete(`/cs/${deferred}`);
     const files = [...paths].map((path) => path.replace("/cs/", ""));
     const there = files.filter((path) => existsSync(join(DIST, path)));
     const found = await Promise.all(there.map(transferOf));
