@@ -25,7 +25,10 @@ export async function open(page, text = TEXT) {
     const base = new URL("./", location.href).href;
     const api = await import(`${base}candlescope.js`);
     await import(`${base}elements.js`);
-    for (const name of ["attention-lines", "head-scatter", "head-table", "heat-table"])
+    for (const name of [
+      ...["attention-lines", "composition-lines", "head-scatter", "head-table", "heat-table"],
+      "query-key-products",
+    ])
       await import(`${base}elements/${name}.js`);
     const model = await api.loadModel("models/shakespeare");
     const run = await model.runWithCache(text, { names: ["pattern", "resid_post", "post"] });
@@ -51,6 +54,57 @@ export async function open(page, text = TEXT) {
       tokens: strings,
       scale: "sqrt",
     };
+    /** Of head 1.1, why its last token attends to each: what session/products.ts computes. */
+    const products = async () => {
+      const { cache } = await model.runWithCache(text, { names: ["q", "k"] });
+      const rowsOf = (/** @type {string} */ name) => cache.get([name, 1]).at({ batch: 0, head: 1 });
+      const [q, k] = [rowsOf("q"), rowsOf("k")];
+      const [rows, columns] = q.shape;
+      const own = Float32Array.from(q.data.slice((rows - 1) * columns));
+      const data = Float32Array.from(k.data, (value, at) => value * own[at % columns]);
+      const all = Array.from({ length: rows }, (_, row) => row);
+      const sums = Float64Array.from(all, (row) =>
+        data.subarray(row * columns, (row + 1) * columns).reduce((sum, one) => sum + one, 0),
+      );
+      const divisor = Math.sqrt(columns);
+      const scores = sums.map((sum) => sum / divisor);
+      const powers = scores.map((score) => Math.exp(score - Math.max(...scores)));
+      const total = powers.reduce((sum, power) => sum + power, 0);
+      return {
+        products: {
+          ...{ query: rows - 1, q: own, sums, scores },
+          k: { data: Float32Array.from(k.data), rows, columns },
+          products: { data, rows, columns },
+          attention: powers.map((power) => power / total),
+        },
+        divisor: { value: divisor, text: `√${columns}` },
+        ...{ tokens: strings, label: "head 1.1", lock: { key: 3, dim: 5 } },
+      };
+    };
+    /** The strongest pairs of heads: what draw/composition.ts lists. */
+    const composition = async () => {
+      const { scores } = await model.compositionScores({ path: "k" });
+      const [layers, heads] = scores.shape;
+      const pairs = Array.from(scores.data, (/** @type {number} */ score, at) => ({
+        writer: {
+          layer: Math.floor(at / (heads * layers * heads)),
+          head: Math.floor(at / (layers * heads)) % heads,
+        },
+        reader: { layer: Math.floor(at / heads) % layers, head: at % heads },
+        score,
+      }))
+        .filter(({ writer, reader }) => writer.layer < reader.layer)
+        .sort((a, b) => b.score - a.score);
+      const lines = pairs.slice(0, 12);
+      return {
+        scores,
+        lines,
+        baseline: 1 / Math.sqrt(model.config.n_embd),
+        layer: 1,
+        head: 1,
+        marked: lines[0],
+      };
+    };
     /** The properties of every figure of the library, by its name. @returns {Promise<Record<string, object>>} */
     const figures = async () => {
       const pattern = run.cache.get(["pattern", 1]);
@@ -73,6 +127,8 @@ export async function open(page, text = TEXT) {
       const broken = { data: Float32Array.of(1, NaN, 2, 3), rows: 2, columns: 2 };
       return {
         "heat-table": { table: broken, rows: ["a", "b"], columns: ["c", "d"], quantity: "x" },
+        "composition-lines": await composition(),
+        "query-key-products": await products(),
         "attention-pattern": {
           pattern,
           head: 1,
