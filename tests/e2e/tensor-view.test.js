@@ -662,3 +662,111 @@ for (const [mode, options] of Object.entries({
       options,
     );
   });
+
+test("a tensor that cannot be drawn is said in the element, and drawn when it is mended", async () => {
+  const given = { values: [...wave(12)], shape: [3, 4], axes: ["query", "key"] };
+  const unfit = {
+    "two of its axes have the name query: each needs its own, as query and key": {
+      axes: ["query", "query"],
+    },
+    "its axes are to be an array of names, one for each number of its shape (3, 4)": {
+      axes: undefined,
+    },
+    "its axes are 1 names, its shape (3, 4) is of 2": { axes: ["query"] },
+    "its shape is to be an array of whole numbers": { shape: undefined },
+    "its shape (3, 5) is of 15 values, its data are 12": { shape: [3, 5] },
+    "its shape (3, 3) is of 9 values, its data are 12": { shape: [3, 3] },
+    "its data are to be a Float32Array or a Uint32Array": { data: undefined },
+  };
+  await show(given, { rows: "query" }, async (page) => {
+    for (const [problem, change] of Object.entries(unfit)) {
+      const text = await page
+        .locator("tensor-view")
+        .evaluate(async (/** @type {any} */ one, change) => {
+          const { tensor } = one;
+          one.tensor = { ...tensor, ...change };
+          await one.updateComplete;
+          const said = one.renderRoot.textContent.trim();
+          const { matrix, slice } = one;
+          one.tensor = tensor;
+          await one.updateComplete;
+          return JSON.stringify([said, matrix, slice.rows, one.slice.rows]);
+        }, change);
+      assert.deepEqual(JSON.parse(text), [
+        `This tensor cannot be drawn: ${problem}.`,
+        null,
+        "",
+        "query",
+      ]);
+    }
+  });
+});
+
+test("axes that are named twice, and positions that a tensor does not have, are said", async () => {
+  const given = { values: [...wave(36)], shape: [3, 3, 4], axes: ["head", "query", "key"] };
+  const heads = "head has the positions 0 to 2";
+  const has = "the tensor has the axes head, query, key";
+  const every = `${heads}, query has the positions 0 to 2, key has the positions 0 to 3`;
+  /** @type {[object, string[]][]} */
+  const cases = [
+    [{ rows: "query", columns: "key", down: "none", across: "head" }, []],
+    [
+      { rows: "query", columns: "query" },
+      ['rows="query" does not fit: it is the axis of columns too. Another axis runs down.'],
+    ],
+    [
+      { rows: "query", down: "query" },
+      ['down="query" does not fit: query is drawn in another place. It has no panels there.'],
+    ],
+    [
+      { down: "head", across: "head" },
+      ['down="head" does not fit: head is drawn in another place. It has no panels there.'],
+    ],
+    [{ down: "none", index: { head: 2 } }, []],
+    [{ down: "none", index: { hed: 2 } }, [`index="{"hed":2}" does not fit: ${has}.`]],
+    [
+      { down: "none", index: { head: 9 } },
+      [`index="{"head":9}" does not fit: ${heads}. Position 0 is drawn.`],
+    ],
+    [{ pins: [{ head: 2, query: 0, key: 3 }] }, []],
+    [
+      { pins: [{ hed: 2, query: 0, key: 3 }] },
+      [
+        `pins="{"hed":2,"query":0,"key":3}" does not fit: expected a position on every axis; ${every}. It is left out.`,
+      ],
+    ],
+    [
+      { pins: [{ head: 2, query: 0, key: 4 }] },
+      [
+        `pins="{"head":2,"query":0,"key":4}" does not fit: expected a position on every axis; ${every}. It is left out.`,
+      ],
+    ],
+  ];
+  await show(given, {}, async (page) => {
+    for (const [properties, problems] of cases) {
+      const found = await page
+        .locator("tensor-view")
+        .evaluate(async (/** @type {any} */ one, properties) => {
+          const usual = { rows: "", columns: "", down: "", across: "", index: {}, pins: [] };
+          Object.assign(one, usual, properties);
+          await one.updateComplete;
+          const said = [...one.renderRoot.querySelectorAll(".problem")].map((p) => p.textContent);
+          return { said, head: one.slice.index.head, pins: one.pins.length };
+        }, properties);
+      assert.deepEqual(found.said, problems, JSON.stringify(properties));
+      if ("index" in properties)
+        assert.equal(found.head, problems.length > 0 ? 0 : 2, JSON.stringify(properties));
+      if ("pins" in properties) assert.equal(found.pins, problems.length > 0 ? 0 : 1);
+    }
+    // What a new tensor lacks is released without a word.
+    const released = await page.locator("tensor-view").evaluate(async (/** @type {any} */ one) => {
+      one.pins = [{ head: 2, query: 0, key: 3 }];
+      await one.updateComplete;
+      const before = one.pins.length;
+      one.tensor = { ...one.tensor, shape: [2, 3, 6] };
+      await one.updateComplete;
+      return [before, one.pins.length, one.renderRoot.querySelectorAll(".problem").length];
+    });
+    assert.deepEqual(released, [1, 0, 0]);
+  });
+});

@@ -97,7 +97,7 @@ test("axes and positions that the tensor does not have are replaced", () => {
     columns: "d_head",
     down: [],
     across: [],
-    index: { batch: 0, head: 1 },
+    index: { batch: 0, head: 0 },
   });
   assert.notEqual(arrange(z, { rows: "pos", columns: "pos" }).rows, "pos");
 });

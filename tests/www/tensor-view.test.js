@@ -331,6 +331,10 @@ test("a part is read with the indices of the whole", () => {
   assert.deepEqual([numberAt(shown, "head", 0), labelAt(shown, "head", 0)], [1, undefined]);
 });
 
+/** @param {any} inputs of a drawing */
+const problemsIn = (inputs) =>
+  problemsOf({ inputs, arrangement: arrange(inputs.tensor, inputs), lostPins: [] });
+
 test("values of attributes that are not known are named, with what is used instead", () => {
   const tensor = tensorOf([1, 2], [1, 1, 2], ["batch", "pos", "d_model"]);
   const axes = { rows: "", columns: "", down: "", across: "" };
@@ -344,7 +348,7 @@ test("values of attributes that are not known are named, with what is used inste
     stretch: "linear",
   };
   /** @param {object} wrong */
-  const said = (wrong) => problemsOf(/** @type {any} */ ({ inputs: { ...inputs, ...wrong } }));
+  const said = (wrong) => problemsIn({ ...inputs, ...wrong });
   assert.deepEqual(said({}), []);
   for (const limits of ["all", "99%", "-1,1", " "]) assert.deepEqual(said({ limits }), []);
   for (const limits of ["5,1", "1", "auto", "1,1", "a,b"]) {
@@ -365,7 +369,7 @@ test("axes that a tensor does not have are named, with those that it has", () =>
   /** @param {object} wanted @param {any} [of] */
   const said = (wanted, of = tensor) => {
     const axes = { rows: "", columns: "", down: "", across: "" };
-    return problemsOf(/** @type {any} */ ({ inputs: { tensor: of, ...axes, ...rest, ...wanted } }));
+    return problemsIn({ tensor: of, ...axes, ...rest, ...wanted });
   };
   // An axis of length 1 is one that the tensor has, though there is nothing to arrange.
   const known = { rows: "query", columns: "key", down: "batch, head", across: "none" };

@@ -59,6 +59,11 @@ export function longAxes({ axes, shape }: NamedArray) {
   return axes.filter((_, i) => shape[i] !== 1);
 }
 
+/** Whether an axis of a length has a position. */
+export function isPosition(at: unknown, length: number): at is number {
+  return Number.isInteger(at) && (at as number) >= 0 && (at as number) < length;
+}
+
 /** Names of axes, separated by commas. */
 export function namesIn(names: string): string[] {
   return names.split(",").map((name) => name.trim());
@@ -72,7 +77,7 @@ export function arrange(tensor: NamedArray, wanted: Wanted = {}): Arrangement {
   const long = longAxes(tensor);
   const { rows, columns } = panelAxes(long, wanted);
   const rest = long.filter((name) => name !== rows && name !== columns);
-  const listed = (names = "") => namesIn(names).filter((name) => rest.includes(name));
+  const listed = (names = "") => [...new Set(namesIn(names))].filter((name) => rest.includes(name));
   const isDefault = !wanted.down && !wanted.across;
   const across = isDefault
     ? defaultPanels(tensor, rest, [rows, columns])
@@ -81,8 +86,9 @@ export function arrange(tensor: NamedArray, wanted: Wanted = {}): Arrangement {
   const placed = [rows, columns, ...down, ...across.across];
   const position = (name: string) => {
     const last = Math.max(0, lengthOf(tensor, name) - 1);
-    const usual = TOKEN_AXES.includes(name) ? last : 0;
-    return Math.max(0, Math.min(last, Math.floor(wanted.index?.[name] ?? usual) || 0));
+    const at = wanted.index?.[name];
+    if (isPosition(at, last + 1)) return at;
+    return TOKEN_AXES.includes(name) ? last : 0;
   };
   const index = tensor.axes.filter((name) => !placed.includes(name));
   return {

@@ -28,6 +28,7 @@ import { axisTitles, renderOrder, renderSummary } from "./tensor/parts.js";
 import * as pinning from "./tensor/pins.js";
 import { cellOf, type Position, positionOf } from "./tensor/position.js";
 import { PlotPlaces, type PlotStart } from "./tensor/places.js";
+import { renderUnfit, tensorProblem } from "./tensor/unfit.js";
 import { renderWindows, windowStyles } from "./tensor/window.js";
 import * as words from "./tensor/words.js";
 import { ThemeController } from "./theme.js";
@@ -196,7 +197,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   get #drawing() {
     const { tensor, mask, tokens, rows, columns, down, across, index, map, limits, zoom } = this;
     const { order, rowOrder, pins } = this;
-    if (!tensor) return null;
+    if (!tensor || tensorProblem(tensor)) return null;
     const inputs = {
       ...{ tensor, mask, tokens, rows, columns, down, across, index, map, limits, zoom },
       ...{ order, rowOrder, pins },
@@ -228,7 +229,6 @@ export class TensorView extends TypedElement<TensorViewEvents> {
     return this.colours?.max ?? 1;
   }
 
-  /** The visible rows, and the visible columns. */
   get visible(): Window {
     return this.#drawing?.window("rows") ?? { first: 0, count: 0 };
   }
@@ -257,7 +257,7 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   override willUpdate(changed: Map<string, unknown>) {
     const drawing = this.#drawing;
     if (!drawing) return;
-    this.#syncPins(drawing, changed.has("lock"));
+    this.#syncPins(drawing, changed);
     const isOther = ["tensor", "rows", "columns", "down", "across"].some((one) => changed.has(one));
     if (!isOther) return;
     const former = this.#zoomed;
@@ -269,9 +269,10 @@ export class TensorView extends TypedElement<TensorViewEvents> {
   }
 
   /** `lock` is the last pin if it is drawn, unless the owner has set it to another cell. Pins that a new tensor lacks are released. */
-  #syncPins(drawing: Drawing, isLockChanged: boolean) {
-    const isSet = isLockChanged && this.lock !== this.#ownLock;
-    const pins = isSet ? pinning.onlyPin(drawing, this.lock) : pinning.present(drawing, this.pins);
+  #syncPins(drawing: Drawing, changed: Map<string, unknown>) {
+    const isSet = changed.has("lock") && this.lock !== this.#ownLock;
+    const present = pinning.present(drawing, this.pins, changed);
+    const pins = isSet ? pinning.onlyPin(drawing, this.lock) : present;
     if (pins.length !== this.pins.length || isSet) this.pins = pins;
     this.lock = this.#ownLock = this.#drawing?.locked ?? null;
   }
@@ -315,9 +316,8 @@ export class TensorView extends TypedElement<TensorViewEvents> {
 
   override render() {
     const drawing = this.#drawing;
-    if (!drawing) return "";
-    const { geometry, arrangement, inputs, summary, plane } = drawing;
-    const { tensor } = inputs;
+    if (!drawing) return renderUnfit(this.tensor);
+    const { geometry, arrangement, tensor, summary, plane } = drawing;
     const label = (axis: string, at: number) => words.spokenLabel(drawing, axis, at);
     const order = renderOrder(drawing, (side, order) =>
       this.#set(side === "rows" ? { rowOrder: order } : { order }),

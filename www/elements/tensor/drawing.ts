@@ -22,6 +22,7 @@ import type { Token } from "../../draw/token.js";
 import { usualWindow } from "../../draw/windows.js";
 import { clamp, type Step } from "../interaction.js";
 import { cellOf, labelAt, numberAt, type Position } from "./position.js";
+import { tensorProblem } from "./unfit.js";
 
 export interface Inputs extends Required<Wanted> {
   tensor: NamedArray;
@@ -54,6 +55,8 @@ class Memo {
 export class Drawing {
   #memo = new Memo();
   inputs: Inputs;
+  /** the pins that were set and that the tensor does not have */
+  lostPins: readonly Position[] = [];
 
   constructor(inputs: Inputs) {
     this.inputs = inputs;
@@ -77,7 +80,9 @@ export class Drawing {
 
   /** Why the mask is not used; empty if it is, or if there is none. */
   get maskProblem() {
-    return maskProblem(this.inputs.tensor, this.inputs.mask);
+    const { tensor, mask } = this.inputs;
+    const problem = mask && tensorProblem(mask);
+    return problem ? `the mask is not used: ${problem}` : maskProblem(tensor, mask);
   }
 
   /** The mask that is used. */

@@ -2,7 +2,7 @@
 
 import { css, html } from "lit";
 
-import { longAxes, type NamedArray } from "../../draw/arrangement.js";
+import { isPosition, longAxes, type NamedArray } from "../../draw/arrangement.js";
 import { formatExact } from "../../draw/format.js";
 import { contains, type PanelCell, valueAtPosition } from "../../draw/plane.js";
 import { truncate } from "../../draw/token.js";
@@ -78,9 +78,21 @@ export function withoutLast(drawing: Drawing, pins: readonly Position[]): Positi
   return pins.filter((pin) => !isSamePosition(pin, last));
 }
 
-/** The pins that the tensor has. */
-export function present({ tensor }: Drawing, pins: readonly Position[]): Position[] {
-  return pins.filter((pin) => hasPosition(tensor, pin));
+/**
+ * The pins that the tensor has. The drawing keeps the others if they were set for this tensor: a tensor in place of another releases
+ * what it lacks without a word.
+ * @param changed the properties that an update is about, with their former values
+ */
+export function present(
+  drawing: Drawing,
+  pins: readonly Position[],
+  changed: Map<string, unknown>,
+): Position[] {
+  const isThere = (pin: Position) => hasPosition(drawing.tensor, pin);
+  const isFirst = changed.has("tensor") && !changed.get("tensor");
+  if (changed.has("pins") || isFirst) drawing.lostPins = pins.filter((pin) => !isThere(pin));
+  else if (changed.has("tensor")) drawing.lostPins = [];
+  return pins.filter(isThere);
 }
 
 /** A pin for a cell, if the panels have it. */
@@ -93,10 +105,9 @@ export function onlyPin(
 }
 
 function hasPosition({ axes, shape }: NamedArray, position: Position) {
-  const names = Object.keys(position);
+  const names = Object.keys(position ?? {});
   return (
-    names.length === axes.length &&
-    axes.every((axis, i) => position[axis] >= 0 && position[axis] < shape[i])
+    names.length === axes.length && axes.every((axis, i) => isPosition(position[axis], shape[i]))
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { html } from "lit";
 
-import { namesIn } from "../../draw/arrangement.js";
+import { arrange, namesIn, placeOf } from "../../draw/arrangement.js";
 import type { Stretch } from "../../draw/scale.js";
 import type { Tensor } from "../../draw/matrix.js";
 import type { Order } from "../../draw/orders.js";
@@ -75,8 +75,8 @@ export class ActivationsView extends FigureView<Settings, Result> {
   #value(figure: FigureState) {
     const { value } = this.result;
     if (!value) return "";
-    const { index, map, limits, order, rowOrder, pins } = this.settings;
-    const { rows, columns, down, across } = this.#places(figure, value.tensor);
+    const { map, limits, order, rowOrder } = this.settings;
+    const { rows, columns, down, across, index, pins } = this.#places(figure, value.tensor);
     return html`<tensor-view
       .tensor=${value.tensor}
       name=${value.hook}
@@ -105,20 +105,42 @@ export class ActivationsView extends FigureView<Settings, Result> {
    * Where the axes are. What was chosen for another hook point stays chosen, so axes that other points have are left out here; a
    * name that no point has is one that <tensor-view> says is unknown.
    */
-  #places({ points }: FigureState, { axes }: Tensor) {
+  #places({ points }: FigureState, tensor: Tensor) {
+    const { axes } = tensor;
     const others = new Set(points.flatMap((point) => point.axes));
     const fits = (name: string) => axes.includes(name) || !others.has(name);
     const { rows, columns, down, across } = this.settings;
     const side = (name: string) => (fits(name) ? name : "");
+    const places = { rows: side(rows), columns: side(columns) };
+    const isOther = places.rows !== rows || places.columns !== columns;
+    // The usual rows or columns, which stand in for the chosen ones, may have been panels.
+    const sides = arrange(tensor, places);
+    const isFree = (name: string) => fits(name) && !(isOther && placeOf(sides, name) in places);
     const panels = (value: string) => {
       const names = namesIn(value);
-      return names.every(fits) ? value : names.filter(fits).join() || "none";
+      return names.every(isFree) ? value : names.filter(isFree).join() || "none";
     };
     return {
-      ...{ rows: side(rows), columns: side(columns) },
+      ...places,
       ...{ down: panels(down), across: panels(across) },
+      ...this.#positions(axes, fits),
     };
   }
+
+  /** The chosen positions on axes that fit: the same objects as long as they are about the same, so that nothing is drawn again. */
+  #positions(axes: readonly string[], fits: (name: string) => boolean) {
+    const { index, pins } = this.settings;
+    const from = [axes.join(), index, pins];
+    if (!this.#chosen?.from.every((one, i) => one === from[i]))
+      this.#chosen = {
+        from,
+        index: Object.fromEntries(Object.entries(index).filter(([axis]) => fits(axis))),
+        pins: pins.filter((pin) => Object.keys(pin).every(fits)),
+      };
+    return { index: this.#chosen.index, pins: this.#chosen.pins };
+  }
+
+  #chosen: ({ from: readonly unknown[] } & Pick<Settings, "index" | "pins">) | null = null;
 
   /** If an axis has the positions of the text, the hovered value, or else the pinned one, highlights its token. */
   #onFocus({ target }: Event) {
