@@ -361,7 +361,7 @@ def _short_step(least: float) -> float:
 
 
 def _packed(codes: np.ndarray) -> np.ndarray:
-    """Codes of 12 bits, two in three bytes, the first bits first. An odd number of codes ends in half a byte."""
+    """Codes of 12 bits, two in three bytes, the high bits first. An odd number of codes ends in half a byte."""
     codes = codes.ravel()
     even, odd = np.append(codes, np.zeros(codes.size % 2, np.uint16)).reshape(-1, 2).T
     packed = np.stack([even >> 4, (even & 15) << 4 | odd >> 8, odd & 255], axis=1)

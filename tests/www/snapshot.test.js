@@ -11,6 +11,7 @@ import {
   encodeNumbers,
   encodeTensor,
   encodeValue,
+  roundingOf,
 } from "../../www/api/snapshot/arrays.ts";
 import { precisionsOf, writeSnapshot } from "../../www/api/snapshot/write.ts";
 import { formatExact } from "../../www/draw/format.ts";
@@ -70,6 +71,41 @@ test("each number of codes is within half a step, has the digits of the step, an
           assert.equal(formatExact(value), formatExact(Number(value.toFixed(decimals))));
         });
       }
+});
+
+test("a number of codes is offset + code × step, also if the offset has more digits than the step", () => {
+  for (const [encoding, step, offset, expected] of /** @type {const} */ ([
+    ["u8", 0.25, 0.123456, [0.123456, 0.373456, 0.623456]],
+    ["u8", 0.1, 0.005, [0.005, 0.105, 0.205]],
+    ["u8", 0.2, -0.4, [-0.4, -0.2, 0]],
+    ["u16", 2, 0.04, [0.04, 2.04, 4.04]],
+    ["u16", 0.00025, 1 / 3, [1 / 3, 1 / 3 + 0.00025, 1 / 3 + 0.0005]],
+  ])) {
+    const codes = encoding === "u8" ? Uint8Array.of(0, 1, 2) : Uint16Array.of(0, 1, 2);
+    const data = Buffer.from(codes.buffer).toString("base64");
+    const array = { encoding, step, offset, data };
+    assert.deepEqual(decodeNumbers(array), Float32Array.from(expected));
+    assert.equal(roundingOf(array), step / 2);
+  }
+});
+
+test("a step of many digits is rounded again, which its rounding covers", () => {
+  const step = 1 / 300;
+  const data = Buffer.from(Uint8Array.of(0, 100, 200)).toString("base64");
+  for (const offset of [0, 0.0017]) {
+    const array = /** @type {const} */ ({ encoding: "u8", step, offset, data });
+    decodeNumbers(array).forEach((value, at) => {
+      const computed = offset + 100 * at * step;
+      assert.ok(Math.abs(value - computed) <= roundingOf(array) - step / 2 + 1e-7, `${value}`);
+    });
+  }
+});
+
+test("the words for interventions are null until they are loaded, and empty without interventions", () => {
+  assert.equal(readSnapshot(file()).reading.changes, "");
+  const interventions = [{ at: "blocks.1.attn.hook_z", head: 0, do: "zero" }];
+  const given = changed((data) => Object.assign(data.state, { interventions }));
+  assert.equal(readSnapshot(given).reading.changes, null);
 });
 
 test("codes of 12 bits are two characters of base64 each", () => {

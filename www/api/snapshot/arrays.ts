@@ -158,7 +158,10 @@ function decodeValues({ encoding, step = 1, offset = 0 }: EncodedArray, bytes: U
   if (!hasCodes(encoding)) return new EXACT[encoding](buffer);
   const codes = encoding === "u12" ? unpacked(bytes) : new CODES[encoding](buffer);
   const nan = nanCode(encoding);
-  const digits = withDigitsOf(step);
+  // The digits of an offset that is no multiple of the step's last one are digits of the number.
+  const scale = scaleOf(step);
+  const isExact = isWhole(step * scale) && !isWhole(offset * scale);
+  const digits = isExact ? (value: number) => value : withDigitsOf(step);
   return Float32Array.from(codes, (code) => (code === nan ? NaN : digits(offset + code * step)));
 }
 
@@ -176,7 +179,7 @@ function withDigitsOf(step: number) {
   return (value: number) => Math.round(value * scale) / scale;
 }
 
-/** 10 to the power of so many decimals: those of a short step, such as 5 of 0.00025, or the first one that is below the step. */
+/** The power of ten that makes a short step whole (1e5 for 0.00025); for another step, the first that makes it 1 or more. */
 function scaleOf(step: number) {
   const decimals = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
   const more = 10 ** (decimals + 1);

@@ -80,7 +80,7 @@ export type EncodedNumber = number | { number: "NaN" | "Infinity" | "-Infinity" 
 
 /**
  * Numbers, row-major and little-endian, in base64. "f32", "f64", "i32" and "u32" are exact. "u8", "u12" and "u16" are codes of
- * rounded numbers: `offset + code × step`, and the largest code is NaN. Two codes of 12 bits are three bytes, the first bits first.
+ * rounded numbers: `offset + code × step`, and the largest code is NaN. Two codes of 12 bits are three bytes, the high bits first.
  */
 export interface EncodedArray {
   encoding: "f32" | "f64" | "i32" | "u32" | "u8" | "u12" | "u16";
