@@ -47,7 +47,7 @@ function textRead({ text, isIds, dropped, tokens }: Recorded["reading"]): string
 }
 
 /** Why a model would compute something else than the snapshot has; empty if it would not. */
-export function whyNotLive({ corrupted, state }: Recorded): string {
+export function whyNotLive({ corrupted, state }: Pick<Recorded, "corrupted" | "state">): string {
   const needsSecond = state.interventions.some((one) => !one.disabled && patchesFromCorrupted(one));
   return needsSecond && !corrupted
     ? "An intervention takes values from a second prompt, which the file does not have: export the snapshot again."

@@ -1,6 +1,6 @@
 // The settings of views in a snapshot: session/ knows their form only, because the views are elements.
 
-import type { Recorded } from "../../session/snapshot/held.js";
+import type { RecordedWithoutWords } from "../../session/snapshot/held.js";
 import { wrongField } from "../../session/snapshot/check.js";
 import { readSnapshot } from "../../session/snapshot/read.js";
 import { isView, VIEWS } from "../views/index.js";
@@ -9,7 +9,7 @@ import { isView, VIEWS } from "../views/index.js";
  * A snapshot file, with all of its fields checked.
  * @throws InputError
  */
-export function openSnapshot(source: unknown): Recorded {
+export function openSnapshot(source: unknown): RecordedWithoutWords {
   const recorded = readSnapshot(source);
   const { views } = recorded.state;
   const known = Object.keys(VIEWS).join(", ");

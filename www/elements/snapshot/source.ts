@@ -3,7 +3,7 @@
 
 import { createError, messageOf } from "../../api/errors.js";
 import { directiveThatBlocked } from "../../api/policy.js";
-import type { Recorded } from "../../session/snapshot/held.js";
+import type { Recorded, RecordedWithoutWords } from "../../session/snapshot/held.js";
 import { openSnapshot } from "./settings.js";
 
 export class SnapshotSource {
@@ -36,11 +36,9 @@ export class SnapshotSource {
       const found = address === "" ? content : await textAt(address, request.signal);
       if (request.signal.aborted) return;
       this.content = found;
-      const recorded = openSnapshot(found);
-      const isChanged = recorded.state.interventions.length > 0;
-      const named = isChanged ? await withChanges(recorded) : recorded;
+      const recorded = await withChanges(openSnapshot(found));
       if (request.signal.aborted) return;
-      this.recorded = named;
+      this.recorded = recorded;
     } catch (error) {
       if (request.signal.aborted) return;
       this.error = error as Error;
@@ -72,8 +70,10 @@ export class SnapshotSource {
  * The snapshot, whose reading says what interventions changed. Few snapshots need the code for that.
  * @throws NetworkError
  */
-async function withChanges(recorded: Recorded): Promise<Recorded> {
+async function withChanges(recorded: RecordedWithoutWords): Promise<Recorded> {
   const { reading, state } = recorded;
+  if (reading.changes !== null)
+    return { ...recorded, reading: { ...reading, changes: reading.changes } };
   const { changeWords } = await import("../../session/intervention-words.js").catch((error) => {
     throw createError(
       "NetworkError",

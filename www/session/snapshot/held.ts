@@ -21,6 +21,11 @@ export interface Recorded {
   resultRoundings: Readonly<Record<string, number>>;
 }
 
+/** The same as it was read, without the words for its interventions: `changes` is null if there are any. */
+export interface RecordedWithoutWords extends Omit<Recorded, "reading"> {
+  reading: Omit<Reading, "changes"> & { changes: string | null };
+}
+
 export interface RecordedResult {
   key: string;
   value: unknown;
@@ -43,7 +48,10 @@ export interface Held {
 }
 
 /** The reading is enough for some views. */
-export function heldBy({ reading, results }: Pick<Recorded, "reading" | "results">): Held {
+export function heldBy({
+  reading,
+  results,
+}: Pick<RecordedWithoutWords, "reading" | "results">): Held {
   const hasPatterns = reading.patterns.some((pattern) => pattern !== null);
   const views = [
     ...(hasPatterns ? ["attention", "lines"] : []),
@@ -65,7 +73,7 @@ export function pointsOf({ results }: Pick<Recorded, "results">): HookPoint[] {
 }
 
 /** The head that is shown at first: that of the snapshot, or the strongest induction head of the layers that have a pattern. */
-export function shownHead({ state, reading }: Pick<Recorded, "state" | "reading">) {
+export function shownHead({ state, reading }: Pick<RecordedWithoutWords, "state" | "reading">) {
   const { layer, head } = state;
   if (layer !== null || head !== null) return { layer: layer ?? 0, head: head ?? 0 };
   const { patterns, scores } = reading;

@@ -11,7 +11,13 @@ import {
 } from "../../api/snapshot/format.js";
 import { thumbnail, type Tensor } from "../../draw/matrix.js";
 import type { Field } from "../../state/fields.js";
-import { CHOICES, heldBy, type Recorded, shownHead, type SnapshotChoices } from "./held.js";
+import {
+  CHOICES,
+  heldBy,
+  type RecordedWithoutWords,
+  shownHead,
+  type SnapshotChoices,
+} from "./held.js";
 import { isRecord, FIELDS, type LabState } from "../../state/state.js";
 import type { LabelledTensor, Reading } from "../reading.js";
 import { scoresOf } from "../scores.js";
@@ -38,17 +44,17 @@ import { checkNumbers, checkResults } from "./values.js";
 const THUMBNAIL_ROWS = 160;
 
 /**
- * The reading does not say yet what interventions changed.
  * @param source the text of the file, or what it says
  * @throws InputError that names the field that does not fit
  */
-export function readSnapshot(source: unknown): Recorded {
+export function readSnapshot(source: unknown): RecordedWithoutWords {
   const data = typeof source === "string" ? parse(source) : source;
   checkVersion(data);
   const { caption, model, reading, corrupted, state, results } = checkSnapshot(data);
   const rounded = (one: EncodedArray | null) => (one ? roundingOf(one) : null);
   const recorded = {
-    ...{ caption, model, reading: textOf(reading) },
+    ...{ caption, model },
+    reading: { ...textOf(reading), changes: state.interventions.length > 0 ? null : "" },
     corrupted: corrupted && textOf(corrupted),
     state,
     results: Object.fromEntries(
@@ -67,7 +73,7 @@ export function readSnapshot(source: unknown): Recorded {
 }
 
 /** The views that are shown have numbers. */
-function checkViews(recorded: Recorded) {
+function checkViews(recorded: RecordedWithoutWords) {
   const { views } = heldBy(recorded);
   const { view, beside } = recorded.state;
   const expected = `one that the file has numbers for: ${views.join(", ")}`;
