@@ -36,7 +36,7 @@ export async function joinChunks(files, folder, inputs, chunksOf) {
       return texts.has(name) ? name : { id: path, external: true };
     },
     load: (path) => texts.get(path),
-    // Names that modules have in common were made longer.
+    // rollup lengthens names that occur in several modules, so the result is minified again.
     renderChunk: async (code) => {
       const { format, target, minify, legalComments } = ESM;
       return (await transform(code, { format, target, minify, legalComments })).code;
@@ -75,8 +75,8 @@ export const chunksByEntry = (entries) => (importsOf) => {
   return chunks;
 };
 
-/** A module of figures that so many other elements use is in the chunk that all of them load. */
-const MANY = 3;
+/** A module that at least so many other elements use goes into the chunk that all elements load. */
+const MIN_USERS = 3;
 
 /**
  * Few chunks for figures, without making a page that imports only one of the other elements load the figures.
@@ -99,7 +99,13 @@ export const chunksOfFigures =
       if (path === main) continue; // another script may import what it imports
       const users = used.filter((modules) => modules.has(path)).length;
       const chunk =
-        users >= MANY ? "common" : users === 0 ? "figures" : drawing.has(path) ? "views" : "runs";
+        users >= MIN_USERS
+          ? "common"
+          : users === 0
+            ? "figures"
+            : drawing.has(path)
+              ? "views"
+              : "runs";
       chunks.set(path, chunk);
     }
     return chunks;

@@ -375,7 +375,7 @@ test("axes that a tensor does not have are named, with those that it has", () =>
   const known = { rows: "query", columns: "key", down: "batch, head", across: "none" };
   assert.deepEqual(said(known), []);
   assert.deepEqual(said({ rows: "qeury" }), [
-    '`rows="qeury"` does not fit: the tensor has the axes `batch`, `head`, `query`, `key`. The usual axis runs down.',
+    '`rows="qeury"` does not fit: the tensor has the axes `batch`, `head`, `query`, `key`. The default axis runs down.',
   ]);
   assert.match(said({ columns: "pos" })[0], /^`columns="pos"` does not fit: .* runs across\.$/);
   // Only panels may be absent, and only they may be of several axes.

@@ -195,9 +195,15 @@ export class CandleSnapshot extends TypedElement<CandleSnapshotEvents> {
     const problems = [...this.#problems, ...(shown?.problems ?? [])];
     return html`
       <div role="status">${problems.length > 0 ? html`<ul class="problems">${problems.map((one) => html`<li>${withCode(one)}</li>`)}</ul>` : ""}</div>
-      <div role="alert">${[error, this.failure].map((one) => one && html`<p class="problems error">${withCode(one.message)} ${one === error && this.src ? html`<button class="start" @click=${() => this.#source.use(this.src, null)}>Try again</button>` : ""}</p>`)}</div>
+      <div role="alert">${[error, this.failure].map((one) => one && this.#alert(one))}</div>
       ${shown ? this.#figure(shown.recorded) : this.#absent(error)}
     `;
+  }
+
+  #alert(one: Error) {
+    const canRetry = one === this.error && this.src !== "";
+    const retry = () => this.#source.use(this.src, null);
+    return html`<p class="problems error">${withCode(one.message)} ${canRetry ? html`<button class="start" @click=${retry}>Try again</button>` : ""}</p>`;
   }
 
   #figure(recorded: Recorded) {

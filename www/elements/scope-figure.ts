@@ -201,16 +201,16 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
 
   /** A view on show is not there yet, or lacks what it requested. A request that waits for the visitor, or failed, does not count. */
   get needs(): boolean {
-    return this.#lacks(false);
+    return this.#lacks("current");
   }
 
-  /** @param ever a former result is enough, and a request that waits is not */
-  #lacks(ever: boolean): boolean {
+  /** @param what "any": a former result is enough, but a request that waits for the visitor is not */
+  #lacks(what: "current" | "any"): boolean {
     return this.#shown.some((name) => {
       if ((this.#modules.get(name) ?? "loading") === "loading") return true;
       if (!this.#request(name)) return false;
       const { value, isCurrent, isWaiting, error } = this.#results[name] ?? NO_RESULT;
-      return !(error || (ever ? value : isCurrent || isWaiting));
+      return !(error || (what === "any" ? value : isCurrent || isWaiting));
     });
   }
 
@@ -422,7 +422,7 @@ export class ScopeFigure extends TypedElement<ScopeFigureEvents> {
   override updated(changed: Map<string, unknown>) {
     if (changed.has("view")) showOpenTab(this.renderRoot);
     this.toggleAttribute("drawn", this.reading !== null);
-    this.toggleAttribute("settled", this.reading !== null && !this.#lacks(true));
+    this.toggleAttribute("settled", this.reading !== null && !this.#lacks("any"));
     this.toggleAttribute("two", this.#shown.length > 1);
     const position = this.hovered?.query ?? this.hoveredToken ?? this.lock?.query ?? null;
     if (position === this.#lastReported) return;

@@ -79,7 +79,7 @@ function newHelper(): Worker {
   return new Worker(address, { type: "module", name: "candlescope helper" });
 }
 
-/** Not written at its use, because a bundler would copy the script a second time. */
+/** A function of its own, because a bundler would copy the script a second time. */
 function beside(module: string) {
   return new URL(HELPER, module);
 }

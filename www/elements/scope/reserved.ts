@@ -1,5 +1,6 @@
 // How high the board of a compact figure will be, before it is drawn: so that the page around it does not move then. An estimate with
-// the sizes of the bundled model; `node --import tsx scripts/heights.mjs` compares it with what is drawn.
+// the sizes of the bundled model; `node --import tsx scripts/heights.mjs` compares it with what is drawn. Numbers without a name or a reason
+// are fitted to what that script prints.
 
 import { gutterFor } from "../../draw/labels.js";
 import { compactCell } from "../../draw/pattern-plot.js";
@@ -9,12 +10,12 @@ import { MIN_WIDTH_OF_GRID } from "../figure-layout.js";
 const [GAP, LINE, CHARACTER] = [19, 19.7, 7];
 const AXIS = 18;
 /** The legend stands beside a plot that leaves more room than this, and below it otherwise. */
-const [BESIDE, LEGEND] = [140, 66];
+const [MIN_ROOM_BESIDE, LEGEND] = [140, 66];
 /** A usual sentence about a head, in characters. */
 const SENTENCE = 160;
 /**
- * Other views: a + b × tokens, of which 24 are counted, + c × 1000 / width, fitted to what was drawn. Those that are missing are higher
- * than a screen.
+ * Other views: a + b × tokens, of which 24 are counted, + c × 1000 / width, fitted to what was drawn. Views that
+ * are not listed are higher than a screen and reserve all of it.
  */
 const OTHERS: Readonly<Record<string, readonly [number, number, number]>> = {
   lines: [49, 21, 97],
@@ -51,19 +52,20 @@ export function reservedHeight(space: Space): number {
   const { view, prompt, width, hidden } = space;
   if (hidden.includes("pattern") || width <= 0) return 0;
   const words = prompt.match(/ ?(\p{L}+|\p{N}+|[^\s\p{L}\p{N}])/gu) ?? [];
-  const tokens = 1.1 * words.length; // pieces of words are tokens too
+  const tokens = 1.1 * words.length; // rare words are several tokens
   const height =
     view === "attention" ? attentionHeight(space, words, tokens) : otherHeight(space, tokens);
   return Math.round(Math.min(height, window.innerHeight));
 }
 
-function attentionHeight({ width, hidden }: Space, words: string[], atLeast: number) {
-  const tokens = Math.round(atLeast) + 2;
+function attentionHeight({ width, hidden }: Space, words: string[], expected: number) {
+  const tokens = Math.round(expected) + 2;
   const hasHeads = !hidden.includes("heads");
   const hasGrid = width >= MIN_WIDTH_OF_GRID && hasHeads;
   const strip = hasGrid || !hasHeads ? 0 : 68 + GAP;
   const grid = hasGrid ? Math.max(128, width / 4) : -GAP;
   const own = width - grid - GAP;
+  // The last line is half full on average.
   const sentence = hidden.includes("sentence")
     ? 24
     : ((SENTENCE * CHARACTER) / own + 0.5) * LINE + 8;
@@ -71,7 +73,7 @@ function attentionHeight({ width, hidden }: Space, words: string[], atLeast: num
   const gutter = gutterFor(words, Math.min(cell, (own - 90) / Math.max(1, words.length)), 3);
   const room = Math.min(680, Math.max(320, 0.6 * window.innerHeight), own - 18 - gutter);
   const plot = Math.min(room, tokens * cell) + gutter;
-  const below = own - plot > BESIDE ? 0 : LEGEND;
+  const below = own - plot > MIN_ROOM_BESIDE ? 0 : LEGEND;
   const why = width < 320 ? LINE : 0; // the line that names the head is two lines
   return Math.max(grid - 35, strip + sentence + AXIS + plot + below + why);
 }

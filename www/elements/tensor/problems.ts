@@ -51,10 +51,10 @@ function unknownAxes({ tensor, rows, columns, down, across }: Drawing["inputs"])
       ? []
       : [`${attribute(side, value)} does not fit: ${has}. ${instead}`];
   const panels = (side: string, value: string) =>
-    problem(side, value, value === "none" ? [] : namesIn(value), "Other names are left out.");
+    problem(side, value, value === "none" ? [] : namesIn(value), "Unknown names are left out.");
   return [
-    ...problem("rows", rows, [rows], "The usual axis runs down."),
-    ...problem("columns", columns, [columns], "The usual axis runs across."),
+    ...problem("rows", rows, [rows], "The default axis runs down."),
+    ...problem("columns", columns, [columns], "The default axis runs across."),
     ...panels("down", down),
     ...panels("across", across),
   ];
