@@ -364,7 +364,11 @@ test("values of attributes that are not known are named, with what is used inste
 });
 
 test("axes that a tensor does not have are named, with those that it has", () => {
-  const tensor = tensorOf([1, 2, 3, 4], [1, 2, 1, 2], ["batch", "head", "query", "key"]);
+  const tensor = tensorOf(
+    [1, 2, 3, 4, 5, 6, 7, 8],
+    [1, 2, 2, 2],
+    ["batch", "head", "query", "key"],
+  );
   const rest = { map: "", limits: "", order: "", rowOrder: "", stretch: "linear" };
   /** @param {object} wanted @param {any} [of] */
   const said = (wanted, of = tensor) => {
