@@ -73,7 +73,7 @@ function repeatedAxes(
         ]
       : [];
   };
-  const sides = [arrangement.rows, arrangement.columns];
+  const sides = [rows || arrangement.rows, columns || arrangement.columns];
   return [
     ...(rows !== "" && rows === columns && arrangement.rows !== rows
       ? [
