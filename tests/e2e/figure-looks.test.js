@@ -186,6 +186,24 @@ test("the place of a figure is as high as its picture, in every view, and nothin
   });
 });
 
+test("the place of a figure fits one without an answer, and one of a long text", async () => {
+  await open("<main></main>", async (page) => {
+    await page.waitForFunction(() => customElements.get("candle-scope"));
+    const short = 'prompt="To be, or not to" corrupted="To see, or not to"';
+    const long =
+      'prompt="To be, or not to be, that is the question: whether it is better in the mind to suffer the stings and the arrows of war"';
+    const cases = [
+      ...["patching", "paths"].map((view) => [view, short]),
+      ...["lines", "products"].map((view) => [view, long]),
+    ];
+    for (const [view, text] of cases) {
+      const given = figure(`loading="eager" view="${view}" ${text}`);
+      const { before, after } = await heights(page, given, 600);
+      assert.ok(Math.abs(after - before) < 0.12 * before, `${view}: ${before} became ${after}`);
+    }
+  });
+});
+
 test("a figure that shows another view keeps its place until the view is there", async () => {
   await open(figure(`loading="eager" ${PROMPT}`), async (page) => {
     await drawn(page);

@@ -18,20 +18,22 @@ const SENTENCE = 160;
  * are not listed are higher than a screen and reserve all of it.
  */
 const OTHERS: Readonly<Record<string, readonly [number, number, number]>> = {
-  lines: [49, 21, 97],
-  products: [114, 21, 118],
+  lines: [16, 26, 97],
+  products: [81, 26, 118],
   "log-probability": [391, 2, 57],
   lens: [391, 0, 118],
   attribution: [341, 0, 68],
-  gradients: [45, 20, 149],
+  gradients: [25, 20, 150],
   heads: [430, 0, 71],
   composition: [320, 0, 420],
-  "two-prompts": [312, 4, 131],
+  "two-prompts": [360, 4, 115],
   patching: [276, 3, 132],
   paths: [345, 0, 142],
   stream: [445, 2, 57],
   activations: [190, 22, 152],
 };
+/** Without an answer these have the form that asks for one. */
+const ASKING: typeof OTHERS = { patching: [55, 0, 72], paths: [128, 0, 75] };
 /** Their legend above the board, which comes with the reading: c × 1000 / width. */
 const WITH_LEGEND: readonly string[] = ["log-probability", "lens"];
 const LEGEND_ABOVE = 28;
@@ -39,6 +41,7 @@ const LEGEND_ABOVE = 28;
 export interface Space {
   view: string;
   prompt: string;
+  answer: unknown;
   /** of the figure, in CSS pixels */
   width: number;
   /** the parts that are hidden */
@@ -78,9 +81,9 @@ function attentionHeight({ width, hidden }: Space, words: string[], expected: nu
   return Math.max(grid - 35, strip + sentence + AXIS + plot + below + why);
 }
 
-function otherHeight({ view, width, hidden, isRead }: Space, tokens: number) {
+function otherHeight({ view, answer, width, hidden, isRead }: Space, tokens: number) {
   if (!Object.hasOwn(OTHERS, view)) return Number.POSITIVE_INFINITY;
-  const [a, b, c] = OTHERS[view];
+  const [a, b, c] = (answer === null && ASKING[view]) || OTHERS[view];
   const hasOwn = isRead || hidden.includes("tokens");
   const legend = hasOwn && WITH_LEGEND.includes(view) ? LEGEND_ABOVE : 0;
   const sentence = hidden.includes("sentence") ? 40 : 0;
