@@ -100,6 +100,11 @@ async function isLoaded(page, precision) {
 const named = (/** @type {Page} */ page) =>
   new URLSearchParams(new URL(page.url()).hash.slice(1)).get("model");
 
+test("the documentation and the page say the same differences between the files", () => {
+  const text = readFileSync(new URL("../../docs/questions.md", import.meta.url), "utf8");
+  assert.ok(text.replace(/\s+/g, " ").includes(bundled.DIFFERENCES));
+});
+
 test("the bytes that the chooser says are those of the files", () => {
   assert.deepEqual(
     bundled.BUNDLED.map(({ source }) => source),
@@ -140,7 +145,10 @@ test("the page starts with f16; q8 is chosen in the menu, with the same text, he
     await eventually(() => assert.equal(named(page), Q8));
     const report = page.locator("main model-report");
     await eventually(async () =>
-      assert.match(await report.locator("summary").innerText(), /GGUF\s+weights of 8 bits/),
+      assert.match(
+        await report.locator("summary").innerText(),
+        /GGUF\s+by its name: 8-bit weights/,
+      ),
     );
     assert.match(await page.locator("#parameter-count").innerText(), /stored in q8/);
 
@@ -171,6 +179,25 @@ test("an address with the q8 file opens it, and f16 is chosen by the keyboard al
   });
 });
 
+for (const [named, source, precision] of /** @type {const} */ ([
+  ["with a slash at its end", () => `${F16}/`, "f16"],
+  ["as a URL", () => `${site.url}${Q8}`, "q8"],
+]))
+  test(`the ${precision} file is recognised ${named}`, async () => {
+    await visit(site, { path: address({ ...STATE, model: source() }) }, async (page) => {
+      await isLoaded(page, precision);
+      await page.locator("#share").click();
+      await eventually(async () =>
+        assert.match(
+          await meaning(page),
+          new RegExp(
+            `This page uses the ${precision} file|of this page, which uses the ${precision} file`,
+          ),
+        ),
+      );
+    });
+  });
+
 test("what the page exports names the file that it was computed with", async () => {
   await visit(site, { path: address({ ...STATE, model: Q8 }) }, async (page) => {
     await isLoaded(page, "q8");
@@ -188,24 +215,41 @@ test("what the page exports names the file that it was computed with", async () 
 // ---- frames and figures ----
 
 /** The line of the first figure. @param {Page} page */
-const line = (page) => page.locator("candle-scope .why", { hasText: /^Weights/ });
+const line = (page) => page.locator("candle-scope .why", { hasText: /file (has|with)/ }).first();
+
+const LOADED = {
+  [Q8]: "The file has weights of 8 bits (q8). load weights before rounding",
+  [F16]: "The file has weights before rounding. load weights of 8 bits (q8)",
+};
+
+/** @param {Page} page @param {string} text the line with its button */
+const says = (page, text) =>
+  eventually(async () => assert.equal(await line(page).innerText(), text));
+
+/** Holds the requests for the f16 file. @param {Page} page @returns {Promise<() => void>} lets them go */
+async function heldF16(page) {
+  let release = () => {};
+  const held = new Promise((resolve) => (release = () => resolve(undefined)));
+  await page.context().route("**/model.safetensors*", async (route) => {
+    await held;
+    await route.continue();
+  });
+  return release;
+}
 
 test("a frame starts with q8 and says so; its reader loads f16 and goes back, with the same text, head and lock", async () => {
   const path = `embed.html${address(STATE)}`;
   await visit(site, { path }, async (page) => {
     await drawn(page);
     await computedWith(page, Q8);
-    assert.match(
-      await line(page).innerText(),
-      /^Weights of 8 bits \(q8\)\. load weights in f16 \(8\.6 MB\)$/,
-    );
+    await says(page, LOADED[Q8]);
     const before = await figureState(page);
     await page.locator("scope-figure[settled]").waitFor();
     const box = await page.locator("candle-scope").boundingBox();
     await line(page).getByRole("button").focus();
     await page.keyboard.press("Enter");
     await computedWith(page, F16);
-    assert.match(await line(page).innerText(), /^Weights in f16\. load weights of 8 bits$/);
+    await says(page, LOADED[F16]);
     await drawn(page);
     assert.deepEqual(await figureState(page), before);
     await eventually(async () =>
@@ -214,6 +258,31 @@ test("a frame starts with q8 and says so; its reader loads f16 and goes back, wi
     await page.keyboard.press("Enter"); // the focus is still on the button
     await computedWith(page, Q8);
     assert.deepEqual(await figureState(page), before);
+  });
+});
+
+test("the line is about the picture that is shown, also while the other file is loading, and in another dtype", async () => {
+  /** @type {() => void} */
+  let release = () => {};
+  const options = {
+    path: `embed.html${address({ ...STATE, dtype: "q4" })}`,
+    before: async (/** @type {Page} */ page) => {
+      release = await heldF16(page);
+    },
+  };
+  await visit(site, options, async (page) => {
+    await drawn(page);
+    const bits = await drawnBits(page);
+    await says(page, LOADED[Q8]);
+    await line(page).getByRole("button").click();
+    await says(
+      page,
+      "Still shown: the file with weights of 8 bits (q8). load weights of 8 bits (q8)",
+    );
+    assert.deepEqual(await drawnBits(page), bits);
+    release();
+    await says(page, LOADED[F16]);
+    await eventually(async () => assert.notDeepEqual(await drawnBits(page), bits));
   });
 });
 
@@ -231,13 +300,13 @@ test("a figure without controls says that its weights have 8 bits, without a but
     { path: `embed.html${address({ ...STATE, controls: "none" })}` },
     async (page) => {
       await drawn(page);
-      assert.equal(await line(page).innerText(), "Weights of 8 bits (q8).");
+      await says(page, "The file has weights of 8 bits (q8).");
       assert.equal(await line(page).getByRole("button").count(), 0);
     },
   );
 });
 
-test("the line is there before the model, so that f16 can be loaded in its place, and adds at most 30 px", async () => {
+test("the line is there before the model, so that f16 can be loaded in its place, and adds at most 25 px", async () => {
   const of = (/** @type {string} */ source) =>
     `<candle-scope loading="on-request" model="/cs/${source}" prompt="${TEXT}" layer="1" head="3" off="0.1"></candle-scope>`;
   blog.pages["/page.html"] = pageOf(
@@ -246,8 +315,9 @@ test("the line is there before the model, so that f16 can be loaded in its place
   );
   blog.asked.length = 0;
   await visit({ ...site, url: blog.url }, { path: "page.html" }, async (page) => {
+    await says(page, "Chosen: the file with weights of 8 bits (q8). load weights before rounding");
     await line(page).getByRole("button").click();
-    await page.getByText("Weights in f16.").waitFor();
+    await says(page, "Chosen: the file with weights before rounding. load weights of 8 bits (q8)");
     assert.deepEqual(
       blog.asked.filter((path) => path.startsWith("/cs/models/")),
       [],
@@ -258,12 +328,13 @@ test("the line is there before the model, so that f16 can be loaded in its place
     await drawn(page);
     await computedWith(page, F16);
     assert.ok(!blog.asked.includes(`/cs/${Q8}`));
+    await says(page, LOADED[F16]);
     await eventually(async () => {
       const heights = await page
         .locator("candle-scope")
         .evaluateAll((figures) => figures.map((one) => one.getBoundingClientRect().height));
       const more = heights[0] - heights[1];
-      assert.ok(more > 10 && more <= 30, `${heights}`);
+      assert.ok(more > 10 && more <= 25, `${heights}`);
     });
   });
 });
@@ -289,7 +360,7 @@ test("another model with a file of 8 bits beside it has the same switch, by the 
     await computedWith(page, Q8);
     await page.getByRole("button", { name: "load weights before rounding" }).click();
     await computedWith(page, F16);
-    assert.match(await line(page).innerText(), /^Weights before rounding\./);
+    await says(page, LOADED[F16]);
   });
 });
 
@@ -310,8 +381,17 @@ test("if the f16 file cannot be loaded, the figure says so, and goes back to q8"
         .getByText(/model\.safetensors/)
         .first()
         .waitFor();
-      await page.getByRole("button", { name: "load weights of 8 bits" }).click();
+      assert.equal(
+        await page.locator("scope-figure").evaluate((/** @type {any} */ { reading }) => reading),
+        null,
+      );
+      await says(
+        page,
+        "Chosen: the file with weights before rounding. load weights of 8 bits (q8)",
+      );
+      await line(page).getByRole("button").click();
       await computedWith(page, Q8);
+      await says(page, LOADED[Q8]);
       assert.equal(await page.locator("candle-scope error-notice [role=alert] *").count(), 0);
     },
   );
@@ -356,12 +436,11 @@ test("the copied HTML is figure.js and the q8 file, which is said before, and sh
     await isLoaded(page, "f16");
     const before = await figureState(page);
     await page.locator("#share").click();
-    await eventually(async () =>
-      assert.match(
-        await meaning(page),
-        /This page computes with f16\..*numbers differ.*The figure says so/,
-      ),
-    );
+    await eventually(async () => {
+      const said = await meaning(page);
+      assert.match(said, /This page uses the f16 file\. .* is 4\.8 MB instead of 8\.6 MB, /);
+      assert.ok(said.includes(bundled.DIFFERENCES), said);
+    });
     const html = await copied(page);
     assert.equal(
       html.match(/<script [^>]*>/)?.[0],
@@ -371,7 +450,7 @@ test("the copied HTML is figure.js and the q8 file, which is said before, and sh
     await onBlog(html, async (post) => {
       assert.deepEqual(await figureState(post), before);
       await computedWith(post, Q8);
-      assert.match(await line(post).innerText(), /^Weights of 8 bits \(q8\)/);
+      await says(post, LOADED[Q8]);
       await line(post).getByRole("button").click();
       await computedWith(post, F16);
     });
@@ -387,7 +466,7 @@ test("with f16 chosen, the copied HTML has bit for bit the numbers that the page
       .locator("export-menu select[name=embed-weights]")
       .selectOption({ label: "f16, 8.6 MB" });
     await eventually(async () =>
-      assert.match(await meaning(page), /has the numbers of this page, which computes with f16/),
+      assert.match(await meaning(page), /has the numbers of this page, which uses the f16 file/),
     );
     const html = await copied(page);
     assert.ok(html.includes(`model="${lab.url}cs/${F16}"`), html);
@@ -400,7 +479,7 @@ test("a page that computes with q8 says which of the copies has its numbers", as
     await isLoaded(page, "q8");
     await page.locator("#share").click();
     await eventually(async () =>
-      assert.match(await meaning(page), /has the numbers of this page, which computes with q8/),
+      assert.match(await meaning(page), /has the numbers of this page, which uses the q8 file/),
     );
     const html = await copied(page);
     const bits = await drawnBits(page);
@@ -412,7 +491,7 @@ test("a page that computes with q8 says which of the copies has its numbers", as
     await eventually(async () =>
       assert.match(
         await meaning(page),
-        /computes with q8: in f16 the numbers of the figure differ/,
+        /uses the q8 file\. With the f16 file, the numbers of the figure differ/,
       ),
     );
   });

@@ -27,11 +27,14 @@ test("a model is the same in 8 bits, and with or without the slash at its end", 
     [file, folder],
     [folder, folder],
     [`${folder}/`, file],
+    ["/", "/"],
   ])
     assert.ok(isSameModel(one, other), `${one} ${other}`);
   for (const [one, other] of [
     ["", ""],
     [folder, ""],
+    ["/", ""],
+    ["", "/"],
     [folder, "models/b"],
     [file, "models/b/b-q8.gguf"],
     [folder, "models/a/other.gguf"],
@@ -49,6 +52,12 @@ test("the name of a GGUF file says how many bits its weights have, or nothing", 
     ["models/faq8/model.safetensors", null],
     ["models/a-q8", null],
     ["aq8.gguf", null],
+    ["gpt2-q6_k.gguf", 6],
+    ["gpt2.Q3_K_L-00001-of-00002.gguf", 3],
+    ["my-q2-report-f16.gguf", null],
+    ["gpt2-q1_final.f32.gguf", null],
+    ["gpt2-q4_kept-f16.gguf", null],
+    ["gpt2-q9.gguf", null],
   ]))
     assert.equal(bitsByName(file), bits, file);
 });

@@ -32,7 +32,7 @@ import { onDemand } from "./scope/on-demand.js";
 import { reservedHeight } from "./scope/reserved.js";
 import { scopeStyles } from "./scope/styles.js";
 import { textOf, TextReader, type Text } from "./scope/text.js";
-import { weightsOf } from "./scope/weights.js";
+import { Weights } from "./scope/weights.js";
 import { base } from "./styles.js";
 import { refreshThemes } from "./theme.js";
 import { entryOf } from "./views/index.js";
@@ -94,6 +94,11 @@ export class CandleScope extends TypedElement<Record<never, never>> {
   #corrupted: { model: ScopeModel; text: string | null } | null = null;
   #lastFitted: Fitted | null = null;
   #wanted = new Wanted(this);
+  #weights = new Weights(this);
+  /** What is being loaded, or was loaded last. */
+  #requested = { source: "", dtype: "" };
+  /** What `loaded` was loaded from, which is not what the attributes say while another model is loading. */
+  #origin = this.#requested;
   #hasStarted = false;
   #frozen = new Frozen(
     this,
@@ -109,7 +114,10 @@ export class CandleScope extends TypedElement<Record<never, never>> {
     new WidthController(this);
     new FocusKeeper(this, () => this.renderRoot.querySelector("scope-figure"));
     this.#session.onChange = (change) => {
-      if (change === "model") this.#text.forget();
+      if (change === "model") {
+        this.#text.forget();
+        this.#origin = this.#requested;
+      }
       this.requestUpdate();
     };
   }
@@ -206,6 +214,7 @@ export class CandleScope extends TypedElement<Record<never, never>> {
     const { dtype } = this.#fitted;
     this.error = null;
     this.question = null;
+    this.#requested = { source, dtype };
     if (!load || !source) return this.#session.dispose();
     await this.#report(
       // A page with a figure does not download what its readers may never open.
@@ -324,9 +333,10 @@ export class CandleScope extends TypedElement<Record<never, never>> {
   }
 
   #live() {
-    return html`${this.#former} ${this.#figure()} ${this.#why()} ${weightsOf(this, this.#fitted.controls)}
+    const { source, dtype } = this.#origin;
+    return html`${this.#former} ${this.#figure()} ${this.#why()} ${this.#weights.render(this.loaded && source, this.#fitted.controls)}
       <div class="caption"><slot name="caption" @slotchange=${() => this.requestUpdate()}>${this.#frozen.caption}</slot></div>
-      ${this.#frozen.isThere && this.loaded ? html`<p class="why" role="status">Live: computed here by ${this.model} in ${this.#fitted.dtype}.</p>` : ""}`;
+      ${this.#frozen.isThere && this.loaded ? html`<p class="why" role="status">Live: computed here by ${source} in ${dtype}.</p>` : ""}`;
   }
 
   /** Which head is drawn, and why, if no attribute names one. */
@@ -401,6 +411,7 @@ export class CandleScope extends TypedElement<Record<never, never>> {
     if (!loaded?.withTokenizer) return;
     const add = loaded.withTokenizer.bind(loaded);
     this.error = null;
+    this.#requested = this.#origin; // a load of another model is aborted
     await this.#report(this.#session.load(() => add(files)));
   }
 

@@ -236,7 +236,7 @@ export class ModelChooser extends TypedElement<ModelChooserEvents> {
     return html`<fieldset>
       <legend>Precision in memory</legend>
       ${DTYPES.map((one) => html`<label><input type="radio" name="dtype" value=${one} .checked=${one === dtype} @change=${() => (this.dtype = one)} /><span class="mono">${one}</span></label>`)}
-      <span class="soft">${DTYPE_NOTES[dtype]}. What you load next is kept in it, whatever its files have.</span>
+      <span class="soft">${DTYPE_NOTES[dtype]}. The next model is kept in this precision, whatever its file has.</span>
       ${isOther ? html`<button @click=${() => this.emit("dtype-choose", dtype)}>load ${inUse.name} in ${dtype}</button>` : ""}
     </fieldset>`;
   }

@@ -222,7 +222,7 @@ export class ModelReport extends LitElement {
     return html`<details class="report" ?open=${this.open} @toggle=${toggle}>
       <summary><span class="head">
         <span>${summary ? `${summary.family}, ${summary.format}` : "This model's files"}</span>
-        ${this.bits === null ? "" : html`<span class="kind matters">weights of ${this.bits} bits</span>`}
+        ${this.bits === null ? "" : html`<span class="kind matters">by its name: ${this.bits}-bit weights</span>`}
         ${groups.map(({ notices, title, matters }) => html`<span class="kind ${matters ? "matters" : ""}">${formatCount(notices.length)} ${title}</span>`)}
         ${groups.length === 0 ? html`<span class="soft">every tensor is used as it is stored</span>` : ""}
       </span></summary>

@@ -16,6 +16,10 @@ export interface Bundled {
   note: string;
 }
 
+/** How far the numbers of the two files are apart; docs/questions.md says the same, and a test compares them. */
+export const DIFFERENCES =
+  "measured on two plays, predictions are 7e-5 nats away on average (KL divergence), the most likely token is the same at 99 % of positions, and single attention values differ by up to 0.26";
+
 /** What the page starts with. */
 export const F16: Bundled = {
   source: "models/shakespeare",
@@ -31,14 +35,23 @@ export const Q8: Bundled = {
   name: "Shakespeare (q8)",
   precision: "q8",
   bytes: 4_800_000,
-  note: "The same model with weights of 8 bits. On average predictions are 7e-5 nats away (KL divergence), and 99 % of the most likely tokens are the same; single attention values differ by up to 0.26.",
+  note: `The same model with weights of 8 bits: ${DIFFERENCES}.`,
 };
 
 export const BUNDLED: readonly Bundled[] = [F16, Q8];
 
-/** The file that a source names; undefined for another model. */
+/** The file that a source names, relative to the page or as a URL, also with a slash at its end; undefined for another model. */
 export function bundledFile(source: string): Bundled | undefined {
-  return BUNDLED.find((one) => one.source === source);
+  const address = addressOf(source);
+  return BUNDLED.find((one) => addressOf(one.source) === address);
+}
+
+function addressOf(source: string): string {
+  try {
+    return new URL(source, document.baseURI).href.replace(/\/$/, "");
+  } catch {
+    return source; // no URL, such as "http://["
+  }
 }
 
 /** "Shakespeare (q8, 4.8 MB)". */

@@ -6,14 +6,21 @@ export function beforeRounding(source: string): string | null {
   return /^((?:.*\/)?([^/]+))\/\2-q8\.gguf$/.exec(source)?.[1] ?? null;
 }
 
-/** Whether two addresses are of the same model, as it is and in 8 bits: its heads, tokens and hook points are the same. */
+/**
+ * Whether two addresses are of the same model, as it is and in 8 bits: its heads, tokens and hook points are the same.
+ * The address of files from a disk is empty, which says nothing.
+ */
 export function isSameModel(one: string, other: string): boolean {
-  return one !== "" && folderOf(one) === folderOf(other);
+  return one !== "" && other !== "" && folderOf(one) === folderOf(other);
 }
 
-/** How many bits the weights in a GGUF file have, by its name, as in "gpt2.Q8_0.gguf"; null if the name does not say it. */
+/**
+ * How many bits the weights in a GGUF file have by its name, which ends as in "gpt2.Q4_K_M.gguf"; null if the name does not say it.
+ */
 export function bitsByName(source: string): number | null {
-  const found = /[-._]q(\d)[^/]*\.gguf$/i.exec(source);
+  const found = /[-._]q([2-8])(?:_(?:[01]|k(?:_(?:xl|[sml]))?))?(?:-\d+-of-\d+)?\.gguf$/i.exec(
+    source,
+  );
   return found && Number(found[1]);
 }
 

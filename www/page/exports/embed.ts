@@ -5,7 +5,7 @@ import { escapeMarkup } from "../../draw/markup.js";
 import { PAGE_FIELDS } from "../../elements/scope/fields.js";
 import { VIEWS } from "../../elements/views/index.js";
 import { write } from "../../state/address.js";
-import { BUNDLED, bundledFile, Q8 } from "../bundled.js";
+import { BUNDLED, bundledFile, DIFFERENCES, F16, Q8 } from "../bundled.js";
 import { page, session, state, store } from "../state.js";
 import type { PageExport } from "./entry.js";
 import { dataScript } from "./data-script.js";
@@ -14,7 +14,7 @@ import { absent, snapshotOfPage } from "./snapshot.js";
 
 const group = "HTML for another page";
 
-/** The file of the bundled model that the page computes with; undefined for another model. */
+/** The file of the bundled model that the page uses; undefined for another model. */
 const bundled = () => bundledFile(state.loaded?.model ?? "");
 
 const WEIGHTS: PageField = {
@@ -32,10 +32,10 @@ const WEIGHTS: PageField = {
     const [shown, chosen] = [bundled(), bundledFile(chosenValue(WEIGHTS))];
     if (!shown || !chosen) return "";
     if (shown === chosen)
-      return `The figure has the numbers of this page, which computes with ${shown.precision} too.`;
+      return `The figure has the numbers of this page, which uses the ${shown.precision} file too.`;
     return chosen === Q8
-      ? "This page computes with f16. In q8 the same figure is loaded in half the time, and numbers differ a little: the most likely token is the same at 99 % of positions, the KL divergence 7e-5 nats on average; single attention values differ by up to 0.26. The figure says so, and its readers can load f16."
-      : "This page computes with q8: in f16 the numbers of the figure differ a little from those that you see.";
+      ? `This page uses the f16 file. With the q8 file, the model of the figure is ${formatBytes(Q8.bytes)} instead of ${formatBytes(F16.bytes)}, and its numbers differ a little: ${DIFFERENCES}. The figure says so, and its readers can load the f16 file.`
+      : "This page uses the q8 file. With the f16 file, the numbers of the figure differ a little from those on this page.";
   },
 };
 
