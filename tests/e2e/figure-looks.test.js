@@ -204,6 +204,29 @@ test("the place of a figure fits one without an answer, and one of a long text",
   });
 });
 
+test("nothing of two prompts is wider than a column of 320 px, whatever is compared", async () => {
+  const two =
+    'view="two-prompts" prompt="To be, or not to" corrupted="To see, or not to" answer="&quot; the&quot;" against="&quot; a&quot;"';
+  await open(
+    `<style>body { margin: 0 }</style>${figure(`loading="eager" ${two}`)}`,
+    async (page) => {
+      await page.setViewportSize({ width: 320, height: 800 });
+      await drawn(page);
+      const view = page.locator("two-prompts-view");
+      const choices = view.getByRole("group", { name: "what is compared" }).getByRole("button");
+      assert.equal(await choices.count(), 5);
+      for (const choice of await choices.all()) {
+        await choice.click();
+        await drawn(page);
+        await page.locator("scope-figure[settled]:not([pending])").waitFor();
+        await eventually(async () =>
+          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320),
+        );
+      }
+    },
+  );
+});
+
 test("a figure that shows another view keeps its place until the view is there", async () => {
   await open(figure(`loading="eager" ${PROMPT}`), async (page) => {
     await drawn(page);
