@@ -364,37 +364,57 @@ test("another model with a file of 8 bits beside it has the same switch, by the 
   });
 });
 
-test("if the f16 file cannot be loaded, the figure says so, and goes back to q8", async () => {
-  await visit(
-    site,
-    {
-      path: `embed.html${address(STATE)}`,
-      expect: /404|candlescope/,
-      before: (page) =>
-        page.context().route("**/model.safetensors*", (route) => route.fulfill({ status: 404 })),
+test("if the f16 file cannot be loaded, the figure says so and stays as it is; another try can succeed", async () => {
+  const path = `embed.html${address(STATE)}`;
+  await visit(site, { path, expect: /404|candlescope/ }, async (page) => {
+    const weights = "**/model.safetensors*";
+    await page.context().route(weights, (route) => route.fulfill({ status: 404 }));
+    await drawn(page);
+    const [before, bits] = [await figureState(page), await drawnBits(page)];
+    await line(page).getByRole("button").click();
+    const error = page.locator("candle-scope error-notice");
+    await error
+      .getByText(/model\.safetensors/)
+      .first()
+      .waitFor();
+    await says(page, LOADED[Q8]);
+    assert.deepEqual([await figureState(page), await drawnBits(page)], [before, bits]);
+    await page.context().unroute(weights);
+    await line(page).getByRole("button").click();
+    await says(page, LOADED[F16]);
+    await eventually(async () => assert.notDeepEqual(await drawnBits(page), bits));
+    assert.equal(await error.locator("[role=alert] *").count(), 0);
+  });
+});
+
+test("a reader who cancels the load of f16 has the figure as it was, and its text can be changed", async () => {
+  /** @type {() => void} */
+  let release = () => {};
+  const options = {
+    path: `embed.html${address(STATE)}`,
+    before: async (/** @type {Page} */ page) => {
+      release = await heldF16(page);
     },
-    async (page) => {
-      await drawn(page);
-      await line(page).getByRole("button").click();
-      await page
-        .locator("candle-scope error-notice")
-        .getByText(/model\.safetensors/)
-        .first()
-        .waitFor();
-      assert.equal(
-        await page.locator("scope-figure").evaluate((/** @type {any} */ { reading }) => reading),
-        null,
-      );
-      await says(
-        page,
-        "Chosen: the file with weights before rounding. load weights of 8 bits (q8)",
-      );
-      await line(page).getByRole("button").click();
-      await computedWith(page, Q8);
-      await says(page, LOADED[Q8]);
-      assert.equal(await page.locator("candle-scope error-notice [role=alert] *").count(), 0);
-    },
-  );
+  };
+  await visit(site, options, async (page) => {
+    await drawn(page);
+    const bits = await drawnBits(page);
+    await line(page).getByRole("button").click();
+    await page
+      .locator("candle-scope load-progress")
+      .getByRole("button", { name: /cancel/i })
+      .click();
+    await says(page, LOADED[Q8]);
+    release();
+    assert.deepEqual(await drawnBits(page), bits);
+    await page.locator("candle-scope").evaluate((/** @type {any} */ scope) => {
+      scope.prompt = "To be, or not";
+    });
+    await eventually(async () => {
+      const { text } = await figureState(page);
+      assert.equal(text, "To be, or not");
+    });
+  });
 });
 
 // ---- the HTML that the page copies ----

@@ -289,6 +289,16 @@ test("a discarded model reads nothing while another one loads, and is freed if t
   );
 });
 
+test("a load may keep the former model of a session that discards it", async () => {
+  const { session, model } = await readSession("discard");
+  const arrival = deferred();
+  const load = session.load(() => arrival.promise, "keep");
+  assert.deepEqual([session.isStale, session.isRead], [false, true]);
+  arrival.reject(failure());
+  await assert.rejects(load);
+  assert.deepEqual([session.model, session.isStale, model.disposed], [model, false, 0]);
+});
+
 test("what the former model computes is dropped when another one is in use", async () => {
   const { session, model, finish, signals, request } = await readSession();
   session.prepare(request("lens"));

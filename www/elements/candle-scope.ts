@@ -4,6 +4,7 @@ import { html, type PropertyDeclaration } from "lit";
 
 import { type Answer, type Question, questionOf, withAnswer } from "../session/questions.js";
 import type { Reading } from "../session/reading.js";
+import { isSameModel } from "../session/rounded.js";
 import { Session } from "../session/session.js";
 import { tellingHead, whyTelling } from "../session/telling-head.js";
 import { complete } from "../state/fields.js";
@@ -169,7 +170,8 @@ export class CandleScope extends TypedElement<Record<never, never>> {
     if (!this.#frozen.needsModel) return;
     this.#wanted.follow(this.#fitted.loading);
     if (!this.#wanted.isWanted) return;
-    const isNew = !this.#hasStarted || changed.has("model") || changed.has("dtype");
+    const isOther = changed.has("model") && this.model !== this.#requested.source;
+    const isNew = !this.#hasStarted || isOther || changed.has("dtype");
     this.#hasStarted = true;
     if (isNew || (changed.has("load") && !this.loaded)) this.#load();
     else this.#readIfNeeded();
@@ -212,16 +214,22 @@ export class CandleScope extends TypedElement<Record<never, never>> {
     const load = this.load ?? CandleScope.load;
     const { model: source } = this;
     const { dtype } = this.#fitted;
-    this.error = null;
-    this.question = null;
-    this.#requested = { source, dtype };
+    Object.assign(this, { error: null, question: null });
+    const former = this.#origin;
+    const requested = (this.#requested = { source, dtype });
     if (!load || !source) return this.#session.dispose();
-    await this.#report(
+    const isOther = source !== former.source && isSameModel(source, former.source); // file of the same model
+    const loaded = await this.#report(
       // A page with a figure does not download what its readers may never open.
-      this.#session.load((context) =>
-        load(source, { dtype, prefetch: false, ...context, ...this.#answer }),
+      this.#session.load(
+        (context) => load(source, { dtype, prefetch: false, ...context, ...this.#answer }),
+        isOther ? "keep" : "discard",
       ),
     );
+    if (isOther && this.loaded && !loaded && this.error && this.#requested === requested) {
+      this.#requested = former;
+      this.model = former.source; // which is still drawn
+    }
   }
 
   /** Reads the texts that are not the ones that were read last. */

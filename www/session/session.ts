@@ -89,13 +89,17 @@ export class Session<M extends Readable = Readable> {
   /**
    * Loads a model. A load that is under way is aborted.
    * @param start begins to load the model
+   * @param formerModel what happens to the former one, if not what the session was made with
    * @returns the model, which has not read a text yet
    */
-  async load(start: (context: LoadContext) => Promise<M>): Promise<M | null> {
+  async load(
+    start: (context: LoadContext) => Promise<M>,
+    formerModel: FormerModel = this.#formerModel,
+  ): Promise<M | null> {
     this.#loading?.abort();
     const loading = (this.#loading = new AbortController());
     const isCurrent = () => this.#loading === loading;
-    if (this.#formerModel === "discard") this.#stopReader();
+    if (formerModel === "discard") this.#stopReader();
     Object.assign(this, { isLoading: true, progress: null });
     this.onChange("progress");
     const onProgress = (progress: Progress) => {
@@ -115,7 +119,7 @@ export class Session<M extends Readable = Readable> {
     } catch (error) {
       if (!isCurrent()) return null;
       this.#endLoad();
-      if (this.#formerModel === "discard") this.#use(null);
+      if (formerModel === "discard") this.#use(null);
       throw error;
     }
   }
