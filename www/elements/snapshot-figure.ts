@@ -116,8 +116,11 @@ export class SnapshotFigure extends TypedElement<SnapshotFigureEvents> {
 
   override updated(changed: PropertyValues<this>) {
     if (changed.has("choices") || changed.has("recorded")) this.#match();
+    // A view says what it requests when its code is there: at the first update of the figure, or later.
     if (this.#figure)
-      settled(this.#figure).catch((error: Error) => this.emit("snapshot-error", error));
+      settled(this.#figure)
+        .then(() => this.#match())
+        .catch((error: Error) => this.emit("snapshot-error", error));
   }
 
   /** Gives the views the results that they request. */

@@ -48,6 +48,8 @@ interface Settings {
 
 interface Result extends ActivePlaces {
   channel: Channel;
+  /** Of the hook point. */
+  axes: readonly string[];
   /** The tokens around each place. */
   contexts: (readonly Token[])[];
   effect: { raised: Effect[]; lowered: Effect[] } | null;
@@ -347,6 +349,7 @@ function request(
   const settings = chosen as unknown as Settings;
   if (problemOf(figure, settings)) return null;
   const channel = channelOf(figure, settings);
+  const axes = pointOf(figure, channel.at)?.axes ?? [];
   const { count, text, tokens: limit } = settings;
   const source = sourceOf(figure, settings.search);
   const length = source === "prompt" ? (figure.reading?.ids.length ?? 0) : limit;
@@ -366,7 +369,7 @@ function request(
       const effect =
         neuron && (await effectOf(await neuronEffect(model, neuron, EFFECT_TOKENS, signal), spell));
       return {
-        ...{ ...found, channel, contexts, effect, title, length: ids.length },
+        ...{ ...found, channel, axes, contexts, effect, title, length: ids.length },
         hasNorm: model.config.normalization_type !== "none",
         ignoresInterventions: interventions.length > 0,
       };

@@ -3,15 +3,26 @@
 import type { Snapshot } from "../../api/snapshot/format.js";
 import { entryOf } from "../../elements/views/index.js";
 import type { Reading } from "../../session/reading.js";
+import { heldBy } from "../../session/snapshot/held.js";
 import { takeSnapshot } from "../../session/snapshot/take.js";
 import { patchesFromCorrupted } from "../../state/interventions.js";
 import { page, session, state, store } from "../state.js";
 import { fileName, type PageExport, proposedCaption } from "./entry.js";
+import { shownViews, whyNotComputed } from "./shown.js";
 
-/** Why the figure cannot be exported now. */
+/** Why the figure cannot be exported now: a file without the numbers of a view that is shown could not be drawn. */
 export function absent(): string | null {
-  return page.figure.needs
-    ? "what the view shows is not computed yet: wait for it, or compute it"
+  const why = whyNotComputed();
+  const { reading, corrupted } = session;
+  if (why || !reading) return why;
+  const requested = Object.entries(page.figure.requests);
+  const results = Object.fromEntries(
+    requested.map(([view, { key }]) => [view, [{ key, value: null }]]),
+  );
+  const { views } = heldBy({ reading, corrupted, results, state: store.state });
+  const missing = shownViews().find(({ name }) => !views.includes(name));
+  return missing
+    ? `“${entryOf(missing.name).title}” shows no numbers: choose first what it asks for`
     : null;
 }
 
@@ -20,9 +31,10 @@ export function snapshotOfPage(caption: string): Snapshot {
   const { reading, corrupted, model } = session;
   const { figure } = page;
   if (!reading || !model) throw new Error("no text is read");
-  const { beside, hook, scale, direction, lock, measured, position, answer, against, ...lab } =
-    store.state;
+  const { hook, scale, direction, lock, measured, position, answer, against, ...lab } = store.state;
   const { view, interventions, views } = lab;
+  // A narrow figure shows no second view.
+  const beside = shownViews().some(({ name }) => name === lab.beside) ? lab.beside : "";
   const { layer, head } = figure;
   const isCompared = [view, beside].some((name) => name && entryOf(name).usesCorrupted);
   const isSource = interventions.some((one) => !one.disabled && patchesFromCorrupted(one));

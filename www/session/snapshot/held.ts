@@ -50,13 +50,17 @@ export interface Held {
 /** The reading is enough for some views. */
 export function heldBy({
   reading,
+  corrupted,
   results,
-}: Pick<RecordedWithoutWords, "reading" | "results">): Held {
+  state,
+}: Pick<RecordedWithoutWords, "reading" | "corrupted" | "results" | "state">): Held {
   const hasPatterns = reading.patterns.some((pattern) => pattern !== null);
+  const isOfLosses = corrupted !== null && state.views["two-prompts"]?.of === "loss";
   const views = [
     ...(hasPatterns ? ["attention", "lines"] : []),
     ...(reading.logProbs.length > 0 ? ["log-probability"] : []),
     ...(reading.scores.length > 0 ? ["heads"] : []),
+    ...(isOfLosses ? ["two-prompts"] : []),
     ...Object.keys(results).filter((view) => results[view].length > 0),
   ];
   const has = (view: string, key: string) =>
@@ -64,12 +68,24 @@ export function heldBy({
   return { views: [...new Set(views)], has };
 }
 
-/** The hook points whose values the view of activations shows. A snapshot does not have the model's list of them. */
+/** The hook points whose values the views show. A snapshot does not have the model's list of them. */
 export function pointsOf({ results }: Pick<Recorded, "results">): HookPoint[] {
-  return (results.activations ?? []).flatMap(({ key: name, value }) => {
-    const { tensor } = (value ?? {}) as { tensor?: { axes?: string[] } };
-    return tensor?.axes ? [{ name, axes: tensor.axes, onRequest: false }] : [];
-  });
+  const found = Object.values(results).flatMap((list) => list.map(({ value }) => pointOf(value)));
+  return found.flatMap(({ name, axes }) =>
+    name && axes ? [{ name, axes, onRequest: false }] : [],
+  );
+}
+
+/** Of a result of the activations, of the neurons, or of the activations of two prompts. */
+function pointOf(value: unknown): { name?: string; axes?: string[] } {
+  const { hook, tensor, values, channel, axes } = (value ?? {}) as {
+    hook?: string;
+    tensor?: { axes: string[] };
+    values?: { axes: string[] }[];
+    channel?: { at: string };
+    axes?: string[];
+  };
+  return { name: hook ?? channel?.at, axes: tensor?.axes ?? values?.[0]?.axes ?? axes };
 }
 
 /** The head that is shown at first: that of the snapshot, or the strongest induction head of the layers that have a pattern. */
