@@ -286,6 +286,18 @@ test("the line is about the picture that is shown, also while the other file is 
   });
 });
 
+test("the file that a reader of a frame chose stays when the address names another head", async () => {
+  await visit(site, { path: `embed.html${address(STATE)}` }, async (page) => {
+    await drawn(page);
+    await line(page).getByRole("button").click();
+    await says(page, LOADED[F16]);
+    await page.evaluate((hash) => (location.hash = hash), address({ ...STATE, head: 2 }));
+    await eventually(async () => assert.equal((await figureState(page)).head, 2));
+    await says(page, LOADED[F16]);
+    await computedWith(page, F16);
+  });
+});
+
 test("a frame whose address names f16 has it, and no line about 8 bits", async () => {
   await visit(site, { path: `embed.html${address({ ...STATE, model: F16 })}` }, async (page) => {
     await drawn(page);

@@ -4,6 +4,7 @@
 
 import "../elements/figure.js";
 import { CandleScope } from "../elements/candle-scope.js";
+import { isSameModel } from "../session/rounded.js";
 import { OPENING } from "../state/state.js";
 import { Q8 } from "./bundled.js";
 import { foreignHost } from "./foreign.js";
@@ -16,6 +17,8 @@ let written: string[] = [];
 
 function showAddress() {
   const known = CandleScope.observedAttributes;
+  const { model: readers } = figure;
+  const named = figure.getAttribute("model");
   const params = new URLSearchParams(location.hash.slice(1));
   for (const name of written) figure.removeAttribute(name);
   const given = [...params].map(([name, value]) => [name.toLowerCase(), value]);
@@ -41,6 +44,9 @@ function showAddress() {
     if (attributes.get("live") === "auto") attributes.delete("live");
   }
   for (const [name, value] of attributes) figure.setAttribute(name, value);
+  // The button of a figure chooses between the files of a model, also for later addresses of the same one.
+  const isKept = attributes.get("model") === named && isSameModel(readers, figure.model);
+  if (isKept && attributes.get("loading") !== "on-request") figure.model = readers;
   written = [...attributes.keys()];
   const unknown = given.flatMap(([name]) => (known.includes(name) ? [] : [name]));
   problems.hidden = unknown.length === 0;
