@@ -55,6 +55,7 @@ test("a snapshot of every view draws what the page showed", async (t) => {
             const [live, text] = [await contents(page), await exported(page)];
             const recorded = readSnapshot(text);
             assert.equal(recorded.state.view, state.view);
+            assert.ok(text.length < 60_000, `${text.length} bytes, expected nothing twice`);
             await draw(reader, inlined(text));
             const found = await contents(reader);
             assert.deepEqual(found.errors, []);

@@ -17,6 +17,17 @@ export interface Prompts {
   pairs: readonly AlignedPair[];
 }
 
+/** What a result keeps of them: a snapshot holds the readings beside it. */
+export interface PromptTokens extends Pick<Prompts, "pairs"> {
+  clean: Pick<Reading, "ids" | "tokens">;
+  corrupted: Pick<Reading, "ids" | "tokens">;
+}
+
+export function tokensOf({ clean, corrupted, pairs }: Prompts): PromptTokens {
+  const kept = ({ ids, tokens }: Reading) => ({ ids, tokens });
+  return { clean: kept(clean), corrupted: kept(corrupted), pairs };
+}
+
 /** The prompts that were aligned: a figure is drawn again whenever something is hovered. */
 const aligned: WeakMap<Reading, WeakMap<Reading, Prompts>> = new WeakMap();
 
@@ -31,7 +42,7 @@ export function alignedPrompts(clean: Reading, corrupted: Reading): Prompts {
 }
 
 /** The token of a pair, for a label: that of the clean prompt, if it has one. */
-export function labelOf({ clean, corrupted }: Prompts, pair: AlignedPair): Token {
+export function labelOf({ clean, corrupted }: PromptTokens, pair: AlignedPair): Token {
   if (pair.clean !== null) return clean.tokens[pair.clean];
   return pair.corrupted === null ? "" : corrupted.tokens[pair.corrupted];
 }
@@ -71,7 +82,7 @@ function both({ clean, corrupted }: AlignedPair): [number, number] | null {
 
 /** A head's attention from each query to each key. A later key has none. */
 export function attentionDifference(
-  { pairs }: Prompts,
+  { pairs }: PromptTokens,
   [clean, corrupted]: readonly [Tensor, Tensor],
   head: number,
 ): Difference {
@@ -97,7 +108,7 @@ export interface LensPair {
 
 /** A number of the logit lens at each layer. The next token counts only where it is the same one in both prompts. */
 export function lensDifference(
-  { clean, corrupted, pairs }: Prompts,
+  { clean, corrupted, pairs }: PromptTokens,
   lens: LensPair,
   quantity: LensQuantity,
 ): Difference | null {
@@ -119,7 +130,7 @@ export function lensDifference(
 
 /** The values at a hook point: positions down, the last axis across; keys of a pattern are positions too. */
 export function activationDifference(
-  { pairs }: Prompts,
+  { pairs }: PromptTokens,
   [clean, corrupted]: readonly [Tensor, Tensor],
   head: number,
 ): Difference & { columnTitle: string; isByKey: boolean } {

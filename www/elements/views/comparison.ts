@@ -9,7 +9,7 @@ import {
   hasPositions,
   placesOf,
   type LensQuantity,
-  type Prompts,
+  type PromptTokens,
 } from "../../session/two-prompts.js";
 import type { FigureState } from "./view.js";
 
@@ -49,8 +49,8 @@ export function comparedPoint(figure: FigureState, { point }: Pick<ComparisonSet
 }
 
 /** A pair in words: its positions and tokens. */
-export function pairWords({ clean, corrupted }: Prompts, pair: AlignedPair) {
-  const side = ({ tokens }: Reading, at: number | null) =>
+export function pairWords({ clean, corrupted }: PromptTokens, pair: AlignedPair) {
+  const side = ({ tokens }: Pick<Reading, "tokens">, at: number | null) =>
     at === null ? "none" : `${at} ${announced(tokens[at])}`;
   const [mine, theirs] = [side(clean, pair.clean), side(corrupted, pair.corrupted)];
   return mine === theirs ? mine : `${mine} (clean) and ${theirs} (corrupted)`;

@@ -26,6 +26,8 @@ import {
   type LensQuantity,
   type NextTokens,
   type Prompts,
+  type PromptTokens,
+  tokensOf,
 } from "../../session/two-prompts.js";
 import "../define/aligned-prompts.js";
 import "../define/heat-table.js";
@@ -50,7 +52,7 @@ import {
 } from "./view.js";
 
 type Settings = ComparisonSettings;
-type Result = { prompts: Prompts } & (
+type Result = { prompts: PromptTokens } & (
   | { of: "attention"; layer: number; patterns: readonly [Tensor, Tensor] }
   | { of: "lens"; lens: LensPair; answer: string | number | null }
   | { of: "activations"; hook: string; values: readonly [Tensor, Tensor] }
@@ -227,7 +229,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
     `;
   }
 
-  #labels(prompts: Prompts): Token[] {
+  #labels(prompts: PromptTokens): Token[] {
     return this.#once(prompts, "labels", () => prompts.pairs.map((pair) => labelOf(prompts, pair)));
   }
 
@@ -308,7 +310,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
 
   #table(
     figure: FigureState,
-    prompts: Prompts,
+    prompts: PromptTokens,
     { table, clean, corrupted }: Difference,
     text: {
       rows: readonly Token[];
@@ -351,7 +353,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
     return html`<p class="note">Loss: clean <span class="mono">${loss(clean)}</span>, corrupted <span class="mono">${loss(corrupted)}</span> nats per token. Each column is the log-probability of the prompt's own token: where tokens differ, those of two different ones.</p>`;
   }
 
-  #nextTokens({ clean, corrupted }: Prompts, { list, kl, at: [at, other] }: NextTokens) {
+  #nextTokens({ clean, corrupted }: PromptTokens, { list, kl, at: [at, other] }: NextTokens) {
     if (list.length === 0)
       return html`<p class="note" role="status">The logits are not finite, so no token is the likeliest.</p>`;
     const width = (value: number) => `width: ${(100 * value).toFixed(1)}%`;
@@ -373,7 +375,7 @@ export class TwoPromptsView extends FigureView<Settings, Result> {
     `;
   }
 
-  #onPair({ pairs }: Prompts, at: number | null) {
+  #onPair({ pairs }: PromptTokens, at: number | null) {
     const prompts = this.renderRoot.querySelector("aligned-prompts");
     if (prompts) prompts.here = at ?? -1;
     this.hover({ hoveredToken: at === null ? null : (pairs[at]?.clean ?? null) });
@@ -402,20 +404,22 @@ function request(
     compute: async (model, context): Promise<Result> => {
       const { signal, onProgress } = context;
       const prompts = alignedPrompts(context.reading, context.corrupted ?? corrupted);
+      const kept = tokensOf(prompts);
       switch (of) {
         case "attention":
           return {
-            of,
-            prompts,
-            layer,
+            ...{ of, prompts: kept, layer },
             patterns: await patternsOfBoth(model, prompts, layer, signal),
           };
         case "activations":
-          return { of, prompts, hook, values: await captureBoth(model, prompts, hook, signal) };
+          return {
+            ...{ of, prompts: kept, hook },
+            values: await captureBoth(model, prompts, hook, signal),
+          };
         case "tokens": {
           const places = placesOf(prompts, position);
           if (!places) throw new Error("the position has no partner in the corrupted prompt");
-          return { of, prompts, next: await nextTokens(model, prompts, places, context) };
+          return { of, prompts: kept, next: await nextTokens(model, prompts, places, context) };
         }
         case "lens": {
           const lensOf = ({ ids, interventions }: Reading, before: number) =>
@@ -427,7 +431,7 @@ function request(
             });
           const clean = await lensOf(prompts.clean, 0);
           const other = await lensOf(prompts.corrupted, 1);
-          return { of, prompts, answer, lens: { clean, corrupted: other } };
+          return { of, prompts: kept, answer, lens: { clean, corrupted: other } };
         }
       }
     },
