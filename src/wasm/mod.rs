@@ -75,7 +75,7 @@ fn missing_field(missing: &MissingField) -> JsValue {
 }
 
 /// Selects the kernels `"simd"`, `"relaxed"` or `"relaxed-dot"` for all later calls; false if the browser does not support
-/// them.
+/// them. Before `askHelpers`: helpers keep the module that they were started with, whose tiles have other sizes.
 #[wasm_bindgen(js_name = chooseBuild)]
 pub fn choose_build(build: &str) -> bool {
     match build {
