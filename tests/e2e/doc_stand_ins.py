@@ -1,10 +1,15 @@
 """What the Python examples of the documentation begin with: a `before` comment in front of a block imports it."""
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS / "tools"))
+import small_penzai  # noqa: E402
+
+FIXTURES = TESTS / "fixtures"
 
 
 def transformer_lens():
@@ -33,22 +38,6 @@ def transformer_lens():
 
 def penzai_model():
     """A small model of Penzai with random weights, and a text: its tokens as a NamedArray, their ids and their strings."""
-    import jax
-    import jax.numpy as jnp
-    from penzai import pz
-    from penzai.models.transformer.variants import llamalike_common
-
-    config = llamalike_common.LlamalikeTransformerConfig(
-        num_kv_heads=2,
-        query_head_multiplier=1,
-        embedding_dim=12,
-        projection_dim=4,
-        mlp_hidden_dim=16,
-        num_decoder_blocks=2,
-        vocab_size=31,
-        mlp_variant="swiglu",
-        tie_embedder_and_logits=False,
-    )
-    model = llamalike_common.build_llamalike_transformer(config, init_base_rng=jax.random.key(7))
-    ids = [3, 9, 4, 9, 3]
-    return model, pz.nx.wrap(jnp.asarray(ids), "seq"), ids, [f"⟨{one}⟩" for one in ids]
+    model, tokens = small_penzai.build()
+    ids = small_penzai.IDS
+    return model, tokens, ids, [f"⟨{one}⟩" for one in ids]

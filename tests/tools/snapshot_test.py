@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+import small_penzai  # noqa: E402
 import snapshot  # noqa: E402
 
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -174,28 +175,13 @@ class PenzaiTest(unittest.TestCase):
     """A small Penzai model, whose patterns are compared with a softmax of its own attention logits."""
 
     def run_model(self, groups, multiplier):
-        import jax
-        import jax.numpy as jnp
         from penzai import pz
-        from penzai.models.transformer.variants import llamalike_common
         from penzai.toolshed.save_intermediates import SaveIntermediate
 
-        config = llamalike_common.LlamalikeTransformerConfig(
-            num_kv_heads=groups,
-            query_head_multiplier=multiplier,
-            embedding_dim=12,
-            projection_dim=4,
-            mlp_hidden_dim=16,
-            num_decoder_blocks=2,
-            vocab_size=31,
-            mlp_variant="swiglu",
-            tie_embedder_and_logits=False,
-        )
-        model = llamalike_common.build_llamalike_transformer(config, init_base_rng=jax.random.key(7))
+        model, tokens = small_penzai.build(groups, multiplier)
         softmax = pz.select(model).at_instances_of(pz.nn.Softmax)
         saving = softmax.insert_before(SaveIntermediate())
         saving = pz.select(saving).at_instances_of(pz.nn.Softmax).insert_after(SaveIntermediate())
-        tokens = pz.nx.wrap(jnp.asarray([3, 9, 4, 9, 3]), "seq")
         logits = saving(tokens, token_positions=pz.nx.arange("seq", 5))
         saved = [one.saved.value for one in pz.select(saving).at_instances_of(SaveIntermediate).get_sequence()]
         return logits, saved[0::2], saved[1::2]
